@@ -1,0 +1,177 @@
+"""Reading the environment so that a wrong value stops the start with a message that names the variable."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from django.core.exceptions import ImproperlyConfigured
+
+MIN_KEY_BYTES = 32
+MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
+DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
+
+env = environ.Env()
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Return a boolean variable, which is `true` or `false` and nothing else."""
+    text = env.str(name, default="true" if default else "false").strip().lower()
+    if text not in {"true", "false"}:
+        raise ImproperlyConfigured(f"{name} is {text!r}; set it to true or false.")
+    return text == "true"
+
+
+def one_of(name: str, values: tuple[str, ...]) -> str:
+    """Return a variable that is one of `values`, of which the first is the default."""
+    text = env.str(name, default=values[0])
+    if text not in values:
+        raise ImproperlyConfigured(f"{name} is {text!r}; set it to one of {', '.join(values)}.")
+    return text
+
+
+def count(name: str, *, default: int, minimum: int = 0) -> int:
+    """Return a whole number."""
+    text = env.str(name, default=str(default)).strip()
+    if not (text.isascii() and text.isdigit() and int(text) >= minimum):
+        raise ImproperlyConfigured(f"{name} is {text!r}; set it to a whole number of at least {minimum}.")
+    return int(text)
+
+
+def rate(name: str, *, default: str) -> str:
+    """Return a rate such as `6000/minute`."""
+    text = env.str(name, default=default)
+    number, _, period = text.partition("/")
+    if not (number.isascii() and number.isdigit() and int(number) > 0 and period in _PERIODS):
+        raise ImproperlyConfigured(f"{name} is {text!r}; set it to a number per period, such as {default}.")
+    return text
+
+
+def secret(name: str, *, debug: bool) -> str:
+    """Return a key of 32 bytes or more. Only with DEBUG=true may it be missing."""
+    text: str = env.str(name, default="")
+    if not text and debug:
+        return f"{name} for local development only, not a secret"
+    if len(text.encode()) < MIN_KEY_BYTES:
+        fault = "is missing" if not text else f"has {len(text.encode())} bytes"
+        raise ImproperlyConfigured(
+            f"{name} {fault}; set it to at least {MIN_KEY_BYTES} random bytes, for example the output of: {MAKE_A_KEY}"
+        )
+    return text
+
+
+def hosts(name: str, *, default: list[str]) -> list[str]:
+    """Return a comma-separated list of host names."""
+    names: list[str] = [host.strip() for host in env.list(name, default=default) if host.strip()]
+    for host in names or [""]:
+        if not host or "/" in host or " " in host:
+            raise ImproperlyConfigured(
+                f"{name} holds {host!r}; set it to host names between commas, such as registry.example.com"
+            )
+    return names
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """Return Django's settings for the database at `url`: PostgreSQL with a pool, or SQLite in WAL mode."""
+    scheme = urlsplit(url).scheme
+    if scheme not in DATABASE_SCHEMES:
+        raise ImproperlyConfigured(
+            f"{name} has the scheme {scheme!r}; set it to postgresql://user:password@host:5432/name "
+            "or sqlite:////absolute/path.sqlite3"
+        )
+    try:
+        parsed: dict[str, Any] = environ.Env.db_url_config(url)
+    except (ValueError, environ.ImproperlyConfigured):
+        parsed = {}
+    if not parsed.get("NAME"):
+        raise ImproperlyConfigured(
+            f"{name} names no database; set it to a URL such as postgresql://user:password@host:5432/name"
+        )
+    return _sqlite(parsed) if scheme == "sqlite" else _postgresql(parsed)
+
+
+def _sqlite(parsed: dict[str, Any]) -> dict[str, Any]:
+    if parsed["NAME"] != ":memory:":
+        Path(parsed["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    options = {
+        "transaction_mode": "IMMEDIATE",  # takes the write lock first, so that writers queue instead of failing
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+    return {**parsed, "OPTIONS": options}
+
+
+def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
+    timeouts = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
+    options = {
+        **parsed.get("OPTIONS", {}),
+        "pool": {"min_size": 2, "max_size": count("DATABASE_POOL_SIZE", default=16, minimum=2), "timeout": 2}
+        | {"max_waiting": 50},
+        "connect_timeout": 3,
+        "server_side_binding": True,  # without it psycopg prepares no statement
+        "prepare_threshold": 5,
+        "options": timeouts,
+    }
+    return {**parsed, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+
+
+def cache(name: str, *, default: str) -> dict[str, Any]:
+    """Return Django's settings for the cache at the URL in the variable."""
+    url = env.str(name, default=default)
+    try:
+        parsed: dict[str, Any] = environ.Env.cache_url_config(url)
+    except (KeyError, ValueError, environ.ImproperlyConfigured):
+        raise ImproperlyConfigured(f"{name} is {url!r}; set it to {default} or redis://host:6379/0") from None
+    return parsed
+
+
+def jwt_keys(*, debug: bool) -> dict[str, str]:
+    """Return simplejwt's algorithm and keys: from the key files where they are named, else from JWT_SIGNING_KEY.
+
+    An RSA key gives RS256, a P-256 key ES256, and JWT_SIGNING_KEY HS256.
+    """
+    files = {name: env.str(name, default="") for name in ("JWT_PRIVATE_KEY_FILE", "JWT_PUBLIC_KEY_FILE")}
+    if not any(files.values()):
+        return {"ALGORITHM": "HS256", "SIGNING_KEY": secret("JWT_SIGNING_KEY", debug=debug)}
+    private, public = (_key_file(name, path) for name, path in files.items())
+    algorithm = _algorithm(private)
+    _check_public_key(private, public)
+    return {"ALGORITHM": algorithm, "SIGNING_KEY": private, "VERIFYING_KEY": public}
+
+
+def _key_file(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except (OSError, UnicodeDecodeError):
+        raise ImproperlyConfigured(f"{name} is {path!r}; set it to a readable PEM file.") from None
+
+
+def _algorithm(private: str) -> str:
+    try:
+        key = load_pem_private_key(private.encode(), password=None)
+    except (ValueError, TypeError):
+        key = None
+    if isinstance(key, RSAPrivateKey) and key.key_size >= 2048:
+        return "RS256"
+    if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
+        return "ES256"
+    raise ImproperlyConfigured(
+        "JWT_PRIVATE_KEY_FILE holds no usable key; set it to a PEM file with an unencrypted RSA key of 2048 bits "
+        "or more, or a P-256 key."
+    )
+
+
+def _check_public_key(private: str, public: str) -> None:
+    own = load_pem_private_key(private.encode(), password=None).public_key()
+    try:
+        given = load_pem_public_key(public.encode())
+    except ValueError:
+        given = None
+    if own != given:
+        raise ImproperlyConfigured("JWT_PUBLIC_KEY_FILE must hold the public half of JWT_PRIVATE_KEY_FILE, as PEM.")
+
+
+_PERIODS = ("second", "minute", "hour", "day")

@@ -1,0 +1,214 @@
+"""From what went wrong to a problem document (RFC 9457). This module alone knows the HTTP form of each error."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.request import Request
+
+from config.middleware import current_request_id
+from models_registry.exceptions import InvalidInputError, RegistryError, TooManyFailedLoginsError
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_OUTAGE = 2
+MALFORMED_REQUEST = "The request is malformed, or its Host is not one that this service answers for."
+
+denials = logging.getLogger("denials")
+outages = logging.getLogger("outages")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A kind of problem: its HTTP status, its title, and an example of its detail (the default one)."""
+
+    status: int
+    title: str
+    detail: str
+
+
+PROBLEMS: dict[str, Problem] = {
+    "invalid_parameter": Problem(
+        400, "Invalid parameter", "One or more query parameters are not valid; `errors` says which and why."
+    ),
+    "unknown_parameter": Problem(
+        400, "Unknown parameter", "This route has no such query parameter; `errors` names the ones it has."
+    ),
+    "invalid_body": Problem(400, "Invalid body", "The body is not valid; `errors` says what and why."),
+    "not_authenticated": Problem(
+        401, "Not authenticated", "Send an access token: `Authorization: Bearer <access>`, from POST /api/v1/auth/token."
+    ),
+    "invalid_token": Problem(
+        401, "Invalid token", "The token is not valid here. Get a new one with POST /api/v1/auth/token."
+    ),
+    "token_expired": Problem(
+        401, "Token expired", "The token has expired. Get a new one with POST /api/v1/auth/token/refresh."
+    ),
+    "permission_denied": Problem(
+        403, "Permission denied", "You need the scope model:read on this model. Ask an admin of its organization."
+    ),
+    "model_not_found": Problem(404, "Model not found", "There is no model mdl-0123456789. Check the id."),
+    "version_not_found": Problem(404, "Version not found", "This model has no version ver-00009. Check the id."),
+    "no_promoted_version": Problem(
+        404,
+        "No promoted version",
+        "No version of this model is promoted. Ask for one by name: its newest completed version is ver-00003.",
+    ),
+    "snapshot_not_found": Problem(
+        404,
+        "Snapshot not found",
+        "Version ver-00003 was not evaluated on the split train. Ask for another split, or evaluate it first.",
+    ),
+    "not_found": Problem(404, "Not found", "There is nothing at this address. The API is described at /api/docs."),
+    "method_not_allowed": Problem(
+        405, "Method not allowed", "This address does not take that method; the Allow header lists those it takes."
+    ),
+    "not_acceptable": Problem(406, "Not acceptable", "This address answers in application/json; accept that."),
+    "conflict": Problem(409, "Conflict", "The request contradicts what is stored."),
+    "payload_too_large": Problem(413, "Payload too large", "The body is over 1048576 bytes. Send less at a time."),
+    "unsupported_media_type": Problem(
+        415, "Unsupported media type", "Send the body as JSON, with `Content-Type: application/json`."
+    ),
+    "no_trained_version": Problem(
+        422, "No trained version", "This model has no completed version yet. Ask again once its training has completed."
+    ),
+    "version_not_trained": Problem(
+        422, "Version not trained", "Version ver-00004 is training. Ask for a completed version."
+    ),
+    "throttled": Problem(429, "Too many requests", "Wait for the seconds that Retry-After gives, then ask again."),
+    "internal_error": Problem(
+        500, "Internal error", "Something went wrong here. Report it with the request_id of this answer."
+    ),
+    "service_unavailable": Problem(
+        503, "Service unavailable", "The database cannot be reached. Ask again after the seconds that Retry-After gives."
+    ),
+}
+
+_CODES_OF_FRAMEWORK_ERRORS: dict[type[Exception], str] = {
+    exceptions.NotAuthenticated: "not_authenticated",
+    exceptions.AuthenticationFailed: "invalid_token",
+    exceptions.PermissionDenied: "permission_denied",
+    exceptions.NotFound: "not_found",
+    exceptions.MethodNotAllowed: "method_not_allowed",
+    exceptions.NotAcceptable: "not_acceptable",
+    exceptions.UnsupportedMediaType: "unsupported_media_type",
+    exceptions.Throttled: "throttled",
+    exceptions.ParseError: "invalid_body",
+    exceptions.ValidationError: "invalid_body",
+    Http404: "not_found",
+    RequestDataTooBig: "payload_too_large",
+    OperationalError: "service_unavailable",
+    InterfaceError: "service_unavailable",
+}
+_WITH_OWN_DETAIL = (exceptions.ParseError, exceptions.PermissionDenied)
+
+
+def document(path: str, code: str, *, detail: str = "", errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    """Return the problem document of a code for the request of `path`."""
+    problem = PROBLEMS[code]
+    members = {
+        "type": f"urn:problem:{code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail or problem.detail,
+        "instance": path,
+        "code": code,
+        "request_id": current_request_id(),
+    }
+    return members if errors is None else {**members, "errors": errors}
+
+
+def respond(
+    request: HttpRequest | Request, code: str, *, detail: str = "", errors: list[dict[str, str]] | None = None
+) -> HttpResponse:
+    """Return the problem document of a code as a response, and log a denial."""
+    problem = PROBLEMS[code]
+    if problem.status in {401, 403, 429}:
+        denials.warning("%s %s: %d %s", request.method, request.path, problem.status, code)
+    response = JsonResponse(
+        document(request.path, code, detail=detail, errors=errors),
+        status=problem.status,
+        content_type=CONTENT_TYPE,
+        json_dumps_params={"ensure_ascii": False},
+    )
+    if problem.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    if problem.status == 503:
+        response["Retry-After"] = str(RETRY_AFTER_OUTAGE)
+    return response
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """Answer what a view raised; `None`, so that Django logs it and calls `handler500`, for what nobody foresaw."""
+    request = context["request"]
+    if isinstance(error, RegistryError):
+        return _respond_to_registry_error(request, error)
+    code = next((code for kind, code in _CODES_OF_FRAMEWORK_ERRORS.items() if isinstance(error, kind)), None)
+    if code is None:
+        return None
+    if code == "service_unavailable":
+        outages.error("The database cannot be reached: %s", error)
+    detail = str(error.detail) if isinstance(error, _WITH_OWN_DETAIL) else ""  # type: ignore[attr-defined]
+    errors = list(_flatten(error.detail)) if isinstance(error, exceptions.ValidationError) else None
+    response = respond(request, code, detail=detail, errors=errors)
+    if isinstance(error, exceptions.Throttled):
+        response["Retry-After"] = str(max(1, round(error.wait or 1)))
+    if isinstance(error, exceptions.MethodNotAllowed):
+        response["Allow"] = ", ".join(context["view"].allowed_methods)
+    return response
+
+
+def _respond_to_registry_error(request: Request, error: RegistryError) -> HttpResponse:
+    errors = None
+    if isinstance(error, InvalidInputError):
+        errors = [{"field": field, "code": code, "detail": detail} for field, code, detail in error.errors]
+    response = respond(request, error.code, detail=error.detail, errors=errors)
+    if isinstance(error, TooManyFailedLoginsError):
+        response["Retry-After"] = str(error.wait)
+    return response
+
+
+def _flatten(detail: Any, path: str = "") -> Any:
+    """Yield every fault of a validation error, each with the path of its field."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            field = "" if name == "non_field_errors" else str(name)
+            yield from _flatten(inner, f"{path}.{field}".strip(".") if field else path)
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _flatten(inner, path)
+    else:
+        yield {"field": path, "code": detail.code, "detail": str(detail)}
+
+
+# What Django itself calls, outside of any API view.
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a bad host, a malformed URL or an oversized form."""
+    if isinstance(exception, RequestDataTooBig):
+        return respond(request, "payload_too_large")
+    return respond(request, "invalid_parameter", detail=MALFORMED_REQUEST)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what the caller may not do; people in the admin get a page."""
+    return defaults.permission_denied(request, exception) if _is_admin(request) else respond(request, "permission_denied")
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer an unknown URL; people in the admin get a page."""
+    return defaults.page_not_found(request, exception) if _is_admin(request) else respond(request, "not_found")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer an error that nobody foresaw, or a database that cannot be reached."""
+    return defaults.server_error(request) if _is_admin(request) else respond(request, "internal_error")
+
+
+def _is_admin(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/admin/")

@@ -1,0 +1,185 @@
+"""Settings, from the environment and an optional `.env`. A wrong value stops the start."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from django.urls import reverse_lazy
+
+from config.environment import cache, count, database, env, flag, hosts, jwt_keys, one_of, rate, secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.read_env(BASE_DIR / ".env")
+
+DEBUG = flag("DEBUG", default=False)
+SECRET_KEY = secret("SECRET_KEY", debug=DEBUG)
+ALLOWED_HOSTS = hosts("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+TRUSTED_PROXIES = count("TRUSTED_PROXIES", default=0)
+HTTPS_ONLY = flag("HTTPS_ONLY", default=not DEBUG)
+
+# What the service is made of
+
+INSTALLED_APPS = [
+    "models_registry",
+    "performance",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "axes",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+MIDDLEWARE = [
+    "config.middleware.RequestIDMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# Databases and cache
+
+DATABASES = {
+    "default": database("DATABASE_URL", env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/registry.sqlite3"))
+}
+REPLICAS = [f"replica{number}" for number, _ in enumerate(env.list("DATABASE_REPLICA_URLS", default=[]), 1)]
+for _alias, _url in zip(REPLICAS, env.list("DATABASE_REPLICA_URLS", default=[]), strict=True):
+    DATABASES[_alias] = database("DATABASE_REPLICA_URLS", _url)
+CACHES = {"default": cache("CACHE_URL", default="locmemcache://")}
+
+# Who may log in
+
+AUTH_USER_MODEL = "models_registry.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_CLIENT_IP_CALLABLE = "models_registry.api.throttling.client_address"
+AXES_VERBOSE = False
+LOGIN_URL = reverse_lazy("admin:login")
+SIMPLE_JWT = {
+    **jwt_keys(debug=DEBUG),
+    "ISSUER": "model-performance-registry",
+    "AUDIENCE": "model-performance-registry",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
+    "CHECK_REVOKE_TOKEN": True,
+}
+
+# The API
+
+MAX_BODY_BYTES = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["models_registry.api.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["models_registry.api.permissions.Denied"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["models_registry.api.parsers.StrictJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["models_registry.api.throttling.CallerThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "caller": rate("THROTTLE_RATE", default="6000/minute"),
+        "login": rate("LOGIN_THROTTLE_RATE", default="60/minute"),
+    },
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "config.problems.exception_handler",
+    "NUM_PROXIES": TRUSTED_PROXIES,
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Model Performance Registry",
+    "VERSION": "1",
+    "DESCRIPTION": "How well trained models generalise on held-out data, at once and with authority.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [],
+}
+
+# Transport
+
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # serves the packages' own files: there is nothing to collect
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
+SECURE_HSTS_PRELOAD = HTTPS_ONLY
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SESSION_COOKIE_SECURE = HTTPS_ONLY
+CSRF_COOKIE_SECURE = HTTPS_ONLY
+X_FRAME_OPTIONS = "DENY"
+
+# Logs
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "config.middleware.RequestIDFilter"}},
+    "formatters": {
+        "text": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "{asctime}{levelname}{name}{request_id}{message}",
+            "style": "{",
+        },
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["request_id"],
+            "formatter": one_of("LOG_FORMAT", ("text", "json")),
+        }
+    },
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # A refused request is in the log of denials, or the caller's affair.
+        "django.request": {"level": "ERROR"},
+    },
+}
+
+# The admin's look
+
+UNFOLD = {"SITE_TITLE": "Model Performance Registry", "SITE_HEADER": "Model Performance Registry"}

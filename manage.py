@@ -1,0 +1,25 @@
+#!/usr/bin/env python
+"""The command line of the Model Performance Registry."""
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+
+def main() -> None:
+    """Run a management command; a wrong setting ends it with one line that says what to set."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if sys.argv[1:2] == ["demo"]:
+        from config.demo import use_own_keys
+
+        use_own_keys()
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"Wrong settings: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""What the token routes take and give."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from models_registry import scopes
+from models_registry.serializers import StrictSerializer
+
+
+class ScopeField(serializers.CharField):
+    """A space-separated list of scopes."""
+
+    def to_internal_value(self, data: Any) -> frozenset[scopes.Scope]:  # type: ignore[override]
+        """Return the scopes."""
+        try:
+            return scopes.parse(super().to_internal_value(data))
+        except scopes.UnknownScopeError as error:
+            raise serializers.ValidationError(str(error), code="unknown_scope") from None
+
+
+class CredentialsSerializer(StrictSerializer):
+    """A user's name and password, and optionally the scopes that bound the token."""
+
+    username = serializers.CharField(max_length=150, trim_whitespace=False)
+    password = serializers.CharField(
+        max_length=1024, trim_whitespace=False, style={"input_type": "password"}, write_only=True
+    )
+    scope = ScopeField(
+        required=False, help_text="A space-separated list of scopes: the token never does more than those."
+    )
+
+
+class RefreshTokenSerializer(StrictSerializer):
+    """A refresh token."""
+
+    refresh = serializers.CharField(max_length=4096)
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    """An access token, and the refresh token that gets the next pair."""
+
+    access = serializers.CharField(read_only=True, help_text="Lives 5 minutes.")
+    refresh = serializers.CharField(read_only=True, help_text="Lives 1 day, and may be used once.")

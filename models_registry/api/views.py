@@ -1,0 +1,127 @@
+"""Logging in: tokens for a user name and password, rotated and revoked."""
+
+from axes.handlers.proxy import AxesProxyHandler
+from django.conf import settings
+from django.contrib.auth import authenticate
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework_simplejwt.tokens import RefreshToken
+
+from models_registry import services
+from models_registry.api.serializers import CredentialsSerializer, RefreshTokenSerializer, TokenPairSerializer
+from models_registry.api.throttling import LoginThrottle
+from models_registry.exceptions import NotAuthenticatedError, TooManyFailedLoginsError
+from models_registry.models import User
+from models_registry.scopes import ALL_SCOPES
+
+
+class LoginView(APIView):
+    """What the token routes have in common: whoever calls is not known yet, and may not call often."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (LoginThrottle,)
+    http_method_names = ["post"]
+
+
+class TokenView(LoginView):
+    """Tokens for a user name and password."""
+
+    problem_codes = ("invalid_body", "not_authenticated")
+
+    @extend_schema(
+        operation_id="create_token",
+        tags=["authentication"],
+        summary="Log in",
+        description=(
+            "Tokens for a user name and password. With `scope`, they never do more than those scopes. "
+            "Ten failed logins of one user from one address lock that user out from there for fifteen minutes."
+        ),
+        request=CredentialsSerializer,
+        responses=TokenPairSerializer,
+        examples=[
+            OpenApiExample(
+                "A narrowed token",
+                value={"username": "vera", "password": "correct horse battery staple", "scope": "model:read"},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Answer with a pair of tokens."""
+        credentials = CredentialsSerializer(data=request.data)
+        credentials.is_valid(raise_exception=True)
+        scope = credentials.validated_data.pop("scope", ALL_SCOPES)
+        user = log_in(request, **credentials.validated_data)
+        return token_pair(services.open_token_family(user=user, scope=scope))
+
+
+class TokenRefreshView(LoginView):
+    """The next pair of tokens."""
+
+    problem_codes = ("invalid_body", "invalid_token", "token_expired")
+
+    @extend_schema(
+        operation_id="refresh_token",
+        tags=["authentication"],
+        summary="Rotate a refresh token",
+        description="The next pair of tokens. A refresh token may be used once: using it again revokes its login.",
+        request=RefreshTokenSerializer,
+        responses=TokenPairSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Answer with the next pair of tokens."""
+        return token_pair(services.rotate_refresh_token(encoded=given_refresh_token(request)))
+
+
+class TokenRevokeView(LoginView):
+    """The end of a login."""
+
+    problem_codes = ("invalid_body", "invalid_token", "token_expired")
+
+    @extend_schema(
+        operation_id="revoke_token",
+        tags=["authentication"],
+        summary="Log out",
+        description="Ends the login that a refresh token descends from; its access tokens are refused at once.",
+        request=RefreshTokenSerializer,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        """Answer with nothing."""
+        services.revoke_refresh_token(encoded=given_refresh_token(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def log_in(request: Request, *, username: str, password: str) -> User:
+    """Return the active user of these credentials.
+
+    Raises `NotAuthenticatedError`, or `TooManyFailedLoginsError` after ten failures of this user from this address.
+    """
+    credentials = {"username": username}
+    if not AxesProxyHandler.is_allowed(request._request, credentials):
+        raise TooManyFailedLoginsError(
+            "Too many failed logins. Wait for the seconds that Retry-After gives, or log in from elsewhere.",
+            wait=round(settings.AXES_COOLOFF_TIME.total_seconds()),
+        )
+    user = authenticate(request._request, username=username, password=password)
+    if not isinstance(user, User):
+        raise NotAuthenticatedError("No active user has this name and password. Check both.")
+    return user
+
+
+def given_refresh_token(request: Request) -> str:
+    """Return the refresh token in the body. Raises `ValidationError`."""
+    body = RefreshTokenSerializer(data=request.data)
+    body.is_valid(raise_exception=True)
+    return str(body.validated_data["refresh"])
+
+
+def token_pair(refresh: RefreshToken) -> Response:
+    """Return a refresh token with an access token of the same login; nobody may keep a copy."""
+    pair = {"access": str(refresh.access_token), "refresh": str(refresh)}
+    return Response(pair, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,103 @@
+"""What can go wrong in the registry, in its own words. `config.problems` gives each code its HTTP form."""
+
+from typing import ClassVar
+
+
+class RegistryError(Exception):
+    """A request that cannot be met. `code` is stable; `detail` tells the reader what to do next."""
+
+    code: ClassVar[str]
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotAuthenticatedError(RegistryError):
+    """The credentials match no active user."""
+
+    code = "not_authenticated"
+
+
+class InvalidTokenError(RegistryError):
+    """The token is malformed, forged, revoked, of the wrong type, or its user may no longer log in."""
+
+    code = "invalid_token"
+
+
+class TokenExpiredError(RegistryError):
+    """The token's lifetime is over."""
+
+    code = "token_expired"
+
+
+class TooManyFailedLoginsError(RegistryError):
+    """This user name and address failed to log in too often. `wait` is in seconds."""
+
+    code = "throttled"
+
+    def __init__(self, detail: str, wait: int) -> None:
+        super().__init__(detail)
+        self.wait = wait
+
+
+class PayloadTooLargeError(RegistryError):
+    """The request's body is over the limit."""
+
+    code = "payload_too_large"
+
+
+class InvalidInputError(RegistryError):
+    """Input that was refused whole. `errors` lists `(field, code, detail)` of each fault."""
+
+    def __init__(self, detail: str, errors: list[tuple[str, str, str]]) -> None:
+        super().__init__(detail)
+        self.errors = errors
+
+
+class UnknownParameterError(InvalidInputError):
+    """A query parameter that the route does not have."""
+
+    code = "unknown_parameter"
+
+
+class InvalidParameterError(InvalidInputError):
+    """A query parameter whose value is not allowed."""
+
+    code = "invalid_parameter"
+
+
+class ModelNotFoundError(RegistryError):
+    """There is no such registered model."""
+
+    code = "model_not_found"
+
+
+class VersionNotFoundError(RegistryError):
+    """The model has no such version."""
+
+    code = "version_not_found"
+
+
+class NoPromotedVersionError(RegistryError):
+    """The model has completed versions, but none is promoted."""
+
+    code = "no_promoted_version"
+
+
+class NoTrainedVersionError(RegistryError):
+    """The model has no completed version."""
+
+    code = "no_trained_version"
+
+
+class VersionNotTrainedError(RegistryError):
+    """The version is not completed."""
+
+    code = "version_not_trained"
+
+
+class ConflictError(RegistryError):
+    """The write contradicts what is stored."""
+
+    code = "conflict"

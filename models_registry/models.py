@@ -1,0 +1,197 @@
+"""What exists: users, organizations, members, grants, registered models, versions, promotions.
+
+Invariants live in the database, each named after what it forbids; every index says which query it serves.
+"""
+
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from models_registry import ids, task_types
+from models_registry.querysets import RegisteredModelQuerySet, VersionQuerySet
+from models_registry.scopes import MODEL_SCOPES, Role
+
+
+class User(AbstractUser):
+    """Someone or something that can log in."""
+
+
+class TokenFamily(models.Model):
+    """All refresh tokens that descend from one login, of which only the newest may be used, once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_families")
+    current_jti = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "token families"
+
+    def __str__(self) -> str:
+        return f"login of {self.user} at {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Organization(models.Model):
+    """A team that owns models."""
+
+    slug = models.SlugField(max_length=63, unique=True)
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now)
+    members = models.ManyToManyField(User, through="Membership", related_name="organizations")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A user's role in an organization."""
+
+    ROLES = [(role.value, role.value.capitalize()) for role in Role]
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="memberships", db_index=False
+    )
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=ROLES)
+
+    class Meta:
+        constraints = [
+            # Serves as well the look-up of a caller's role.
+            models.UniqueConstraint(fields=["organization", "user"], name="membership_once_per_user"),
+            models.CheckConstraint(condition=Q(role__in=list(Role)), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} of {self.organization}"
+
+
+class RegisteredModel(models.Model):
+    """A model that an organization trains, with at most one promoted version at a time.
+
+    Its state (`draft`, `training`, `ready`, `archived`) follows from its versions: see `with_state`.
+    """
+
+    model_id = models.CharField(
+        max_length=14,
+        primary_key=True,
+        default=ids.new_model_id,
+        editable=False,
+        validators=[RegexValidator(rf"^{ids.MODEL_ID_PATTERN}\Z")],
+    )
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="models", db_index=False
+    )
+    name = models.CharField(max_length=200)
+    # No check constraint: a task type is added by adding its module, not by a migration.
+    task_type = models.CharField(max_length=40, choices=task_types.choices)
+    description = models.TextField(blank=True)
+    # The database refuses a version of another model: see the migration `promoted_version_of_same_model`.
+    promoted_version = models.ForeignKey(
+        "Version", on_delete=models.PROTECT, null=True, blank=True, related_name="promoted_in"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RegisteredModelQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "registered model"
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="model_name_once_per_organization"),
+            models.CheckConstraint(condition=Q(model_id__regex=rf"^{ids.MODEL_ID_PATTERN}$"), name="model_id_form"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ModelGrant(models.Model):
+    """A scope that one user holds on one model."""
+
+    SCOPES = [(scope.value, scope.value) for scope in MODEL_SCOPES]
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="grants", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="grants")
+    scope = models.CharField(max_length=20, choices=SCOPES)
+
+    class Meta:
+        constraints = [
+            # Serves as well the look-up of a caller's grant.
+            models.UniqueConstraint(fields=["model", "user", "scope"], name="grant_once_per_scope"),
+            models.CheckConstraint(condition=Q(scope__in=list(MODEL_SCOPES)), name="grant_scope_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} has {self.scope} on {self.model}"
+
+
+class Version(models.Model):
+    """One training of a model. `completed` and `failed` are final."""
+
+    class State(models.TextChoices):
+        TRAINING = "training"
+        COMPLETED = "completed"
+        FAILED = "failed"
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="versions", db_index=False)
+    number = models.PositiveIntegerField(help_text="The sequence number within the model, from 1.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.TRAINING)
+    created_at = models.DateTimeField(default=timezone.now)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = VersionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # Serves as well the look-up of a version by its id.
+            models.UniqueConstraint(fields=["model", "number"], name="version_number_once_per_model"),
+            # What the foreign key of a promoted version refers to.
+            models.UniqueConstraint(fields=["model", "id"], name="version_of_model"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="version_number_from_1"),
+            models.CheckConstraint(
+                condition=Q(state__in=["training", "completed", "failed"]), name="version_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="completed", completed_at__isnull=False)
+                | (~Q(state="completed") & Q(completed_at__isnull=True)),
+                name="version_completed_at_iff_completed",
+            ),
+        ]
+        indexes = [
+            # Serves the newest completed version of a model, and its derived state.
+            models.Index(fields=["model", "state", "-number"], name="version_newest_in_state"),
+        ]
+
+    def __str__(self) -> str:
+        return self.version_id
+
+    @property
+    def version_id(self) -> str:
+        """The public id, unique within the model."""
+        return ids.version_id(self.number)
+
+
+class Promotion(models.Model):
+    """That a version became the promoted one: the history behind `RegisteredModel.promoted_version`."""
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="promotions", db_index=False)
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="promotions")
+    previous_version = models.ForeignKey(
+        Version, on_delete=models.PROTECT, null=True, blank=True, related_name="superseding_promotions"
+    )
+    promoted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="promotions")
+    promoted_at = models.DateTimeField(default=timezone.now)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        # Serves the promotion history of a model, newest first.
+        indexes = [models.Index(fields=["model", "-promoted_at", "-id"], name="promotion_history")]
+
+    def __str__(self) -> str:
+        return f"{self.version} promoted at {self.promoted_at:%Y-%m-%d %H:%M}"

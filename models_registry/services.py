@@ -1,0 +1,86 @@
+"""Writes to the registry, each in one transaction."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.utils import datetime_from_epoch
+
+from models_registry.exceptions import ConflictError, InvalidTokenError
+from models_registry.models import Promotion, RegisteredModel, TokenFamily, User, Version
+from models_registry.scopes import Scope
+from models_registry.tokens import Caller, new_token, read_refresh_token
+
+_REVOKED = "The refresh token was already used or revoked. Log in again with POST /api/v1/auth/token."
+
+
+@transaction.atomic
+def open_token_family(*, user: User, scope: frozenset[Scope]) -> RefreshToken:
+    """Begin a login: return its first refresh token. The user's expired logins are forgotten."""
+    user.token_families.filter(expires_at__lt=timezone.now()).delete()
+    family = TokenFamily(user=user)
+    refresh = new_token(RefreshToken, user, family=family.id, scope=scope)
+    family.current_jti = refresh[api_settings.JTI_CLAIM]
+    family.expires_at = datetime_from_epoch(refresh["exp"])
+    family.save(force_insert=True)
+    return refresh
+
+
+def rotate_refresh_token(*, encoded: str) -> RefreshToken:
+    """Use a refresh token up and return its successor.
+
+    Of any number of simultaneous uses exactly one succeeds. Using a token again revokes its whole family, as either use
+    may be a thief's. Raises `InvalidTokenError` or `TokenExpiredError`.
+    """
+    caller = read_refresh_token(encoded)
+    user = _user_of(caller)
+    refresh = new_token(RefreshToken, user, family=caller.family, scope=caller.scopes)
+    replaced = TokenFamily.objects.filter(pk=caller.family, current_jti=caller.jti, revoked_at=None).update(
+        current_jti=refresh[api_settings.JTI_CLAIM], expires_at=datetime_from_epoch(refresh["exp"])
+    )
+    if not replaced:
+        _revoke_family(caller.family)
+        raise InvalidTokenError(_REVOKED)
+    return refresh
+
+
+def revoke_refresh_token(*, encoded: str) -> None:
+    """End the login that a refresh token descends from: its access tokens are refused from now on as well.
+
+    Raises `InvalidTokenError` or `TokenExpiredError`.
+    """
+    caller = read_refresh_token(encoded)
+    _user_of(caller)
+    if not _revoke_family(caller.family):
+        raise InvalidTokenError(_REVOKED)
+
+
+def promote(*, version: Version, promoted_by: User | None, reason: str) -> Promotion:
+    """Make a completed version its model's promoted one, and record it. Raises `ConflictError`."""
+    with transaction.atomic():
+        model = RegisteredModel.objects.select_for_update().get(pk=version.model_id)
+        if version.state != Version.State.COMPLETED:
+            raise ConflictError(f"{version.version_id} is {version.state}; only a completed version can be promoted.")
+        promotion = Promotion.objects.create(
+            model=model,
+            version=version,
+            previous_version_id=model.promoted_version_id,
+            promoted_by=promoted_by,
+            reason=reason,
+        )
+        model.promoted_version = version
+        model.save(update_fields=["promoted_version"])
+    return promotion
+
+
+def _user_of(caller: Caller) -> User:
+    user = User.objects.filter(pk=caller.pk, is_active=True).first()
+    if user is None or not caller.has_password(user.password):
+        raise InvalidTokenError(_REVOKED)
+    return user
+
+
+def _revoke_family(family: UUID | None) -> int:
+    return TokenFamily.objects.filter(pk=family, revoked_at=None).update(revoked_at=timezone.now())

@@ -1,0 +1,113 @@
+"""What a task type declares. Everything that differs between task types follows from these declarations.
+
+Pure Python: nothing here knows of Django, of a database or of HTTP.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+# How far past a bound the rounding of doubles may carry a perfect score: libraries give 1.0000000000000004 for 1.
+ROUNDING = 1e-12
+
+
+class Direction(StrEnum):
+    """Which way a metric gets better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedExample:
+    """A metric computed by hand: the inputs, and the value that its definition gives for them."""
+
+    given: Mapping[str, object]
+    value: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metric:
+    """One number that says how well a model does.
+
+    `lower` and `upper` are inclusive bounds, `None` where there is none. `definition` is one sentence that gives
+    the formula and the unit; `source` is where the definition was published.
+    """
+
+    name: str
+    label: str
+    direction: Direction
+    definition: str
+    source: str
+    example: WorkedExample
+    lower: float | None = None
+    upper: float | None = None
+
+    def fault(self, value: object) -> str | None:
+        """Say why `value` cannot be a value of this metric, or `None` when it can."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return "Must be a number."
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            return "Must be a finite number."
+        if self.lower is not None and number < self.lower - ROUNDING:
+            return f"Must be at least {self.lower:g}, not {number!r}."
+        if self.upper is not None and number > self.upper + ROUNDING:
+            return f"Must be at most {self.upper:g}, not {number!r}."
+        return None
+
+    def clean(self, value: float) -> float:
+        """Return a value without `fault` as a float; one that rounding carried past a bound becomes the bound."""
+        lower = -math.inf if self.lower is None else self.lower
+        upper = math.inf if self.upper is None else self.upper
+        return float(min(max(value, lower), upper))
+
+
+class InvalidMetricsError(ValueError):
+    """Metrics that their task type refuses. `faults` maps the name of each refused metric to the reason."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+    def __str__(self) -> str:
+        return "; ".join(f"{name}: {reason}" for name, reason in self.faults.items())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskType:
+    """A kind of problem that models solve, and the metrics of its performance summary, in the order they are shown."""
+
+    name: str
+    label: str
+    description: str
+    metrics: tuple[Metric, ...]
+
+    def __post_init__(self) -> None:
+        names = [metric.name for metric in self.metrics]
+        if len(set(names)) != len(names):
+            raise ValueError(f"The task type {self.name!r} declares a metric twice.")
+
+    def clean(self, values: Mapping[str, object]) -> dict[str, float]:
+        """Return the recorded metrics as floats, in declared order; `None` means not recorded.
+
+        Raises `InvalidMetricsError`, naming every unknown, non-finite or out-of-bounds metric.
+        """
+        metrics = {metric.name: metric for metric in self.metrics}
+        faults: dict[str, str] = {}
+        for name, value in values.items():
+            if name not in metrics:
+                faults[name] = f"Not a metric of {self.name}; use one of {', '.join(metrics)}."
+            elif value is not None and (fault := metrics[name].fault(value)):
+                faults[name] = fault
+        if faults:
+            raise InvalidMetricsError(faults)
+        return {
+            name: metric.clean(value)  # type: ignore[arg-type]  # without fault, so a number
+            for name, metric in metrics.items()
+            if (value := values.get(name)) is not None
+        }

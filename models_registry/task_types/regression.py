@@ -1,0 +1,60 @@
+"""Regression: predict a number."""
+
+import math
+
+from models_registry.task_types.base import Direction, Metric, TaskType, WorkedExample
+
+_EXAMPLE = {"actual": [3.0, -0.5, 2.0, 7.0], "predicted": [2.5, 0.0, 2.0, 8.0]}
+
+TASK_TYPE = TaskType(
+    name="regression",
+    label="Regression",
+    description="Predicts a number.",
+    metrics=(
+        Metric(
+            name="rmse",
+            label="RMSE",
+            direction=Direction.LOWER,
+            lower=0,
+            definition="Square root of the mean of (actual - predicted)², in the target's unit, 0 or more.",
+            source="https://scikit-learn.org/stable/modules/model_evaluation.html#mean-squared-error",
+            example=WorkedExample(given=_EXAMPLE, value=math.sqrt(1.5 / 4)),
+        ),
+        Metric(
+            name="mae",
+            label="MAE",
+            direction=Direction.LOWER,
+            lower=0,
+            definition="Mean of |actual - predicted|, in the target's unit, 0 or more.",
+            source=(
+                "Willmott & Matsuura (2005), Advantages of the mean absolute error (MAE) over the root mean square "
+                "error (RMSE) in assessing average model performance, doi:10.3354/cr030079"
+            ),
+            example=WorkedExample(given=_EXAMPLE, value=2 / 4),
+        ),
+        Metric(
+            name="r_squared",
+            label="R²",
+            direction=Direction.HIGHER,
+            upper=1,
+            definition=(
+                "1 - (sum of (actual - predicted)²) / (sum of (actual - mean actual)²), without unit, at most 1, and "
+                "negative for a model worse than always predicting the mean."
+            ),
+            source="https://scikit-learn.org/stable/modules/model_evaluation.html#r2-score",
+            example=WorkedExample(given=_EXAMPLE, value=1 - 1.5 / 29.1875),
+        ),
+        Metric(
+            name="mape",
+            label="MAPE",
+            direction=Direction.LOWER,
+            lower=0,
+            definition=(
+                "Mean of |actual - predicted| / max(|actual|, 2⁻⁵²), a fraction of the actual value, 0 or more and "
+                "without upper limit, so that 0.1 means 10%."
+            ),
+            source="https://scikit-learn.org/stable/modules/model_evaluation.html#mean-absolute-percentage-error",
+            example=WorkedExample(given=_EXAMPLE, value=(0.5 / 3 + 0.5 / 0.5 + 0 / 2 + 1 / 7) / 4),
+        ),
+    ),
+)

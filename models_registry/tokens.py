@@ -1,0 +1,103 @@
+"""Access and refresh tokens: what they claim, and how they are verified."""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from uuid import UUID
+
+from django.db.models import BigIntegerField
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
+from rest_framework_simplejwt.utils import get_md5_hash_password
+
+from models_registry import scopes
+from models_registry.exceptions import InvalidTokenError, TokenExpiredError
+from models_registry.models import User
+from models_registry.scopes import Scope
+
+MAX_TOKEN_BYTES = 4096
+VERIFIED_TOKENS_KEPT = 4096
+
+_INVALID = "The token is not valid here. Get a new one with POST /api/v1/auth/token."
+_EXPIRED = "The token has expired. Get a new one with POST /api/v1/auth/token/refresh."
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What a verified token says of its bearer. It proves who logged in, not that they still may.
+
+    `family` is the login that the token descends from, `None` for a token made by an operator. `scopes` is the most
+    that the token may do. `password_digest` changes with the user's password.
+    """
+
+    pk: int
+    family: UUID | None
+    scopes: frozenset[Scope]
+    password_digest: str
+    jti: str
+    expires_at: float
+
+    is_authenticated = True
+
+    def has_password(self, password: str) -> bool:
+        """Say whether the user's stored password is still the one with which the token was made."""
+        return get_md5_hash_password(password) == self.password_digest
+
+
+def read_access_token(encoded: bytes) -> Caller:
+    """Return whom a valid access token speaks for. Raises `InvalidTokenError` or `TokenExpiredError`."""
+    if len(encoded) > MAX_TOKEN_BYTES:
+        raise InvalidTokenError(_INVALID)
+    caller = _verified(encoded)
+    if caller.expires_at <= time.time():
+        raise TokenExpiredError(_EXPIRED)
+    return caller
+
+
+def read_refresh_token(encoded: str) -> Caller:
+    """Return whom a valid refresh token speaks for. Raises `InvalidTokenError` or `TokenExpiredError`."""
+    caller = _read(RefreshToken, encoded)
+    if caller.family is None:
+        raise InvalidTokenError(_INVALID)
+    return caller
+
+
+def new_token(kind: type[Token], user: User, *, family: UUID | None, scope: frozenset[Scope]) -> Token:
+    """Return an unsigned-yet token for a user; `str()` of it signs. `scope` bounds what it may do."""
+    token: Token = kind.for_user(user)
+    if family is not None:
+        token["sid"] = family.hex
+    if scope != scopes.ALL_SCOPES:
+        token["scope"] = " ".join(sorted(scope))
+    return token
+
+
+@lru_cache(maxsize=VERIFIED_TOKENS_KEPT)
+def _verified(encoded: bytes) -> Caller:
+    """Verify an access token. A signature once found good stays so: only expiry must be looked at again."""
+    return _read(AccessToken, encoded)
+
+
+def _read(kind: type[Token], encoded: str | bytes) -> Caller:
+    try:
+        return _caller(kind(encoded))  # type: ignore[arg-type]  # the library takes encoded tokens
+    except ExpiredTokenError:
+        raise TokenExpiredError(_EXPIRED) from None
+    except (TokenError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        raise InvalidTokenError(_INVALID) from None
+
+
+def _caller(token: Token) -> Caller:
+    family, scope = token.get("sid"), token.get("scope")
+    pk = int(token[api_settings.USER_ID_CLAIM])
+    if not 0 < pk <= BigIntegerField.MAX_BIGINT:
+        raise ValueError("no user has such an id")
+    return Caller(
+        pk=pk,
+        family=None if family is None else UUID(family),
+        scopes=scopes.ALL_SCOPES if scope is None else scopes.expand(scopes.parse(scope)),
+        password_digest=token[api_settings.REVOKE_TOKEN_CLAIM],
+        jti=token[api_settings.JTI_CLAIM],
+        expires_at=float(token["exp"]),
+    )

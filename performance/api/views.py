@@ -1,0 +1,102 @@
+"""Reads of performance over HTTP."""
+
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers, set_response_etag
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from models_registry import ids
+from performance.api.permissions import CanReadPerformance
+from performance.api.serializers import PerformanceQuerySerializer, any_summary, parse_query, represent_summary
+from performance.selectors import Reading, read_performance
+
+EXAMPLE = {
+    "model_id": "mdl-7f3a19bc92",
+    "version_id": "ver-001a1",
+    "task_type": "classification",
+    "dataset_split": "test",
+    "metrics": {
+        "accuracy": 0.9341,
+        "precision": 0.9185,
+        "recall": 0.9240,
+        "f1_score": 0.9212,
+        "roc_auc": 0.9678,
+        "log_loss": 0.1425,
+    },
+    "evaluated_at": "2026-03-13T14:22:10Z",
+}
+
+
+class PerformanceViewSet(GenericViewSet[Any]):
+    """What is known of how well a version of a model does on one split. Only reads; never evaluates or infers."""
+
+    permission_classes = (IsAuthenticated, CanReadPerformance)
+    http_method_names = ["get", "head"]
+    problem_codes = (
+        "invalid_parameter",
+        "unknown_parameter",
+        "not_authenticated",
+        "invalid_token",
+        "token_expired",
+        "permission_denied",
+        "model_not_found",
+        "version_not_found",
+        "no_promoted_version",
+        "snapshot_not_found",
+        "no_trained_version",
+        "version_not_trained",
+    )
+
+    @extend_schema(
+        operation_id="get_performance_summary",
+        tags=["performance"],
+        summary="Performance summary",
+        description=(
+            "The summary metrics of a version on one split, from its newest stored snapshot. `metrics` holds all summary "
+            "metrics of the task type, in order; one that was not recorded is null."
+        ),
+        parameters=[
+            OpenApiParameter("model_id", {"type": "string", "pattern": f"^{ids.MODEL_ID_PATTERN}$"}, "path"),
+            PerformanceQuerySerializer,
+        ],
+        responses=any_summary,
+        examples=[OpenApiExample("A classifier on its test split", value=EXAMPLE, response_only=True)],
+    )
+    def summary(self, request: Request, model_id: str) -> Response:
+        """Answer with the newest snapshot's summary metrics."""
+        return Response(represent_summary(self.get_object().snapshot()))
+
+    def get_object(self) -> Reading:
+        """Return what the database holds, if the caller may read it."""
+        reading = read_performance(
+            caller=self.request.user,  # type: ignore[arg-type]  # BearerAuthentication's caller
+            model_id=self.kwargs["model_id"],
+            **parse_query(self.request, _query),
+        )
+        self.check_object_permissions(self.request, reading)
+        return reading
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Let only the caller's own cache keep the answer, and only to ask whether it still holds."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        patch_cache_control(response, private=True, no_cache=True)
+        patch_vary_headers(response, ["Authorization"])
+        if isinstance(response, Response):
+            response.add_post_render_callback(lambda rendered: _revalidate(request, rendered))
+        return response
+
+
+def _revalidate(request: Request, response: HttpResponse) -> HttpResponseBase | None:
+    """Give a rendered answer its strong ETag, or replace it by 304 when the caller has it already."""
+    set_response_etag(response)
+    return get_conditional_response(request, etag=response["ETag"], response=response)  # type: ignore[arg-type]
+
+
+_query = PerformanceQuerySerializer()

@@ -1,0 +1,38 @@
+"""A metric snapshot never changes and is never deleted: the database itself refuses both."""
+
+from typing import Any
+
+from django.db import migrations
+
+POSTGRESQL = """
+CREATE FUNCTION performance_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'a metric snapshot never changes and is never deleted' USING ERRCODE = 'restrict_violation'; END $$;
+CREATE TRIGGER performance_metricsnapshot_append_only BEFORE UPDATE OR DELETE ON performance_metricsnapshot
+FOR EACH ROW EXECUTE FUNCTION performance_refuse_change()
+"""
+SQLITE = """
+CREATE TRIGGER performance_metricsnapshot_no_{event} BEFORE {event} ON performance_metricsnapshot
+BEGIN SELECT RAISE(ABORT, 'a metric snapshot never changes and is never deleted'); END
+"""
+
+
+def add(apps: Any, schema_editor: Any) -> None:
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(POSTGRESQL)
+    else:
+        for event in ("UPDATE", "DELETE"):
+            schema_editor.execute(SQLITE.format(event=event))
+
+
+def remove(apps: Any, schema_editor: Any) -> None:
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("DROP TRIGGER performance_metricsnapshot_append_only ON performance_metricsnapshot")
+        schema_editor.execute("DROP FUNCTION performance_refuse_change()")
+    else:
+        for event in ("UPDATE", "DELETE"):
+            schema_editor.execute(f"DROP TRIGGER performance_metricsnapshot_no_{event}")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("performance", "0001_initial")]
+    operations = [migrations.RunPython(add, remove)]

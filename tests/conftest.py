@@ -1,0 +1,101 @@
+"""The cast and the models that most tests play with."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from models_registry import tokens
+from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User
+from models_registry.scopes import ALL_SCOPES, Scope
+from models_registry.services import open_token_family, promote
+from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+
+
+@pytest.fixture(autouse=True)
+def _clean_slate() -> Iterator[None]:
+    """Forget what processes remember between requests: throttles and verified tokens."""
+    cache.clear()
+    tokens._verified.cache_clear()
+    yield
+
+
+@pytest.fixture
+def acme(db: None) -> Organization:
+    """The organization that owns the models."""
+    return Organization.objects.create(slug="acme", name="Acme")
+
+
+@pytest.fixture
+def viewer(acme: Organization) -> User:
+    """Vera, who may read what Acme owns."""
+    return _member(acme, "vera", "viewer")
+
+
+@pytest.fixture
+def editor(acme: Organization) -> User:
+    """Ed, who may read and write what Acme owns."""
+    return _member(acme, "ed", "editor")
+
+
+@pytest.fixture
+def admin(acme: Organization) -> User:
+    """Ada, who may do everything in Acme."""
+    return _member(acme, "ada", "admin")
+
+
+@pytest.fixture
+def superuser(db: None) -> User:
+    """Root, who may do everything."""
+    return new_user("root", is_superuser=True, is_staff=True)
+
+
+@pytest.fixture
+def outsider(db: None) -> User:
+    """Otto, who is of another organization."""
+    return _member(Organization.objects.create(slug="globex", name="Globex"), "otto", "admin")
+
+
+@pytest.fixture
+def grantee(model: RegisteredModel) -> User:
+    """Gil, who is of no organization but may read the one model."""
+    user = new_user("gil")
+    ModelGrant.objects.create(model=model, user=user, scope="model:read")
+    return user
+
+
+@pytest.fixture
+def model(acme: Organization) -> RegisteredModel:
+    """The contract's example: its 417th version is promoted and has a snapshot of the test split."""
+    model = RegisteredModel.objects.create(
+        model_id="mdl-7f3a19bc92", organization=acme, name="churn", task_type="classification"
+    )
+    version = completed_version(model, number=417)
+    snapshot(version, metrics=EXAMPLE_METRICS)
+    promote(version=version, promoted_by=None, reason="the first")
+    return model
+
+
+@pytest.fixture
+def empty_model(acme: Organization) -> RegisteredModel:
+    """A regression model without any version."""
+    return RegisteredModel.objects.create(organization=acme, name="prices", task_type="regression")
+
+
+@pytest.fixture
+def as_user() -> Callable[..., Client]:
+    """Return a client that sends a user's access token with each request."""
+    return authenticated
+
+
+def authenticated(user: User, scope: frozenset[Scope] = ALL_SCOPES) -> Client:
+    """Return a client whose requests carry a fresh access token of `user`."""
+    refresh = open_token_family(user=user, scope=scope)
+    return Client(headers={"Authorization": f"Bearer {refresh.access_token}"})
+
+
+def _member(organization: Organization, name: str, role: str) -> User:
+    user = new_user(name)
+    Membership.objects.create(organization=organization, user=user, role=role)
+    return user

