@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from models_registry.private_files import write_private
+
 KEYS_FILE = Path(__file__).parent.parent / "var" / "demo.env"
 
 
@@ -18,15 +20,6 @@ def use_own_keys() -> None:
         name, _, value = line.partition("=")
         os.environ.setdefault(name, value)
     os.environ.setdefault("HTTPS_ONLY", "false")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that nobody but its owner may read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    unfinished.replace(path)
 
 
 _KEYS = ("SECRET_KEY", "JWT_SIGNING_KEY")

@@ -1,5 +1,6 @@
 """Reading the environment so that a wrong value stops the start with a message that names the variable."""
 
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +18,15 @@ DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
 env = environ.Env()
 
 
+def read(name: str, *, default: str = "") -> str:
+    """Return a variable's text."""
+    text: str = env.str(name, default=default)
+    return text.strip()
+
+
 def flag(name: str, *, default: bool) -> bool:
     """Return a boolean variable, which is `true` or `false` and nothing else."""
-    text = env.str(name, default="true" if default else "false").strip().lower()
+    text = read(name, default="true" if default else "false").lower()
     if text not in {"true", "false"}:
         raise ImproperlyConfigured(f"{name} is {text!r}; set it to true or false.")
     return text == "true"
@@ -27,7 +34,7 @@ def flag(name: str, *, default: bool) -> bool:
 
 def one_of(name: str, values: tuple[str, ...]) -> str:
     """Return a variable that is one of `values`, of which the first is the default."""
-    text = env.str(name, default=values[0])
+    text = read(name, default=values[0])
     if text not in values:
         raise ImproperlyConfigured(f"{name} is {text!r}; set it to one of {', '.join(values)}.")
     return text
@@ -35,7 +42,7 @@ def one_of(name: str, values: tuple[str, ...]) -> str:
 
 def count(name: str, *, default: int, minimum: int = 0) -> int:
     """Return a whole number."""
-    text = env.str(name, default=str(default)).strip()
+    text = read(name, default=str(default))
     if not (text.isascii() and text.isdigit() and int(text) >= minimum):
         raise ImproperlyConfigured(f"{name} is {text!r}; set it to a whole number of at least {minimum}.")
     return int(text)
@@ -43,7 +50,7 @@ def count(name: str, *, default: int, minimum: int = 0) -> int:
 
 def rate(name: str, *, default: str) -> str:
     """Return a rate such as `6000/minute`."""
-    text = env.str(name, default=default)
+    text = read(name, default=default)
     number, _, period = text.partition("/")
     if not (number.isascii() and number.isdigit() and int(number) > 0 and period in _PERIODS):
         raise ImproperlyConfigured(f"{name} is {text!r}; set it to a number per period, such as {default}.")
@@ -52,7 +59,7 @@ def rate(name: str, *, default: str) -> str:
 
 def secret(name: str, *, debug: bool) -> str:
     """Return a key of 32 bytes or more. Only with DEBUG=true may it be missing."""
-    text: str = env.str(name, default="")
+    text = read(name)
     if not text and debug:
         return f"{name} for local development only, not a secret"
     if len(text.encode()) < MIN_KEY_BYTES:
@@ -65,7 +72,7 @@ def secret(name: str, *, debug: bool) -> str:
 
 def hosts(name: str, *, default: list[str]) -> list[str]:
     """Return a comma-separated list of host names."""
-    names: list[str] = [host.strip() for host in env.list(name, default=default) if host.strip()]
+    names = [host.strip() for host in read(name, default=",".join(default)).split(",") if host.strip()]
     for host in names or [""]:
         if not host or "/" in host or " " in host:
             raise ImproperlyConfigured(
@@ -106,6 +113,8 @@ def _sqlite(parsed: dict[str, Any]) -> dict[str, Any]:
 
 def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
     timeouts = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
+    if sys.argv[1:2] == ["migrate"]:  # may rewrite a large table, but must not queue for long behind a lock
+        timeouts = "-c lock_timeout=10000"
     options = {
         **parsed.get("OPTIONS", {}),
         "pool": {"min_size": 2, "max_size": count("DATABASE_POOL_SIZE", default=16, minimum=2), "timeout": 2}
@@ -120,7 +129,7 @@ def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
 
 def cache(name: str, *, default: str) -> dict[str, Any]:
     """Return Django's settings for the cache at the URL in the variable."""
-    url = env.str(name, default=default)
+    url = read(name, default=default)
     try:
         parsed: dict[str, Any] = environ.Env.cache_url_config(url)
     except (KeyError, ValueError, environ.ImproperlyConfigured):
@@ -133,7 +142,7 @@ def jwt_keys(*, debug: bool) -> dict[str, str]:
 
     An RSA key gives RS256, a P-256 key ES256, and JWT_SIGNING_KEY HS256.
     """
-    files = {name: env.str(name, default="") for name in ("JWT_PRIVATE_KEY_FILE", "JWT_PUBLIC_KEY_FILE")}
+    files = {name: read(name) for name in ("JWT_PRIVATE_KEY_FILE", "JWT_PUBLIC_KEY_FILE")}
     if not any(files.values()):
         return {"ALGORITHM": "HS256", "SIGNING_KEY": secret("JWT_SIGNING_KEY", debug=debug)}
     private, public = (_key_file(name, path) for name, path in files.items())

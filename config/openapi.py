@@ -10,7 +10,7 @@ from config.problems import CONTENT_TYPE, PROBLEMS, document
 ALWAYS = ("not_acceptable", "throttled", "internal_error", "service_unavailable")
 WITH_BODY = ("payload_too_large", "unsupported_media_type")
 WITH_ERRORS = {"invalid_parameter", "unknown_parameter", "invalid_body"}
-HEADERS = {
+HEADERS: dict[int, dict[str, Any]] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string", "enum": ["Bearer"]}}},
     429: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
     503: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
@@ -64,11 +64,15 @@ class ProblemAutoSchema(AutoSchema):
         return operation
 
     def _example(self, code: str) -> dict[str, Any]:
-        errors = [{"field": "dataset_split", "code": "invalid_choice", "detail": "Must be one of train, validation, test."}]
+        errors = [
+            {"field": "dataset_split", "code": "invalid_choice", "detail": "Must be one of train, validation, test."}
+        ]
         value = document(self.path, code, errors=errors if code in WITH_ERRORS else None)
         return {"value": {**value, "request_id": "0f8fad5bd9cb469fa16570867728950e"}}
 
     def _problem_component(self) -> ResolvedComponent:
-        component = ResolvedComponent("Problem", ResolvedComponent.SCHEMA, schema=PROBLEM_SCHEMA, object="Problem")
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]
+            "Problem", ResolvedComponent.SCHEMA, schema=PROBLEM_SCHEMA, object="Problem"
+        )
         self.registry.register_on_missing(component)
         return component

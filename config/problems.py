@@ -1,6 +1,8 @@
 """From what went wrong to a problem document (RFC 9457). This module alone knows the HTTP form of each error."""
 
 import logging
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from rest_framework.request import Request
 
 from config.middleware import current_request_id
 from models_registry.exceptions import InvalidInputError, RegistryError, TooManyFailedLoginsError
+from models_registry.serializers import faults
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_OUTAGE = 2
@@ -40,7 +43,9 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "invalid_body": Problem(400, "Invalid body", "The body is not valid; `errors` says what and why."),
     "not_authenticated": Problem(
-        401, "Not authenticated", "Send an access token: `Authorization: Bearer <access>`, from POST /api/v1/auth/token."
+        401,
+        "Not authenticated",
+        "Send an access token: `Authorization: Bearer <access>`, from POST /api/v1/auth/token.",
     ),
     "invalid_token": Problem(
         401, "Invalid token", "The token is not valid here. Get a new one with POST /api/v1/auth/token."
@@ -84,7 +89,9 @@ PROBLEMS: dict[str, Problem] = {
         500, "Internal error", "Something went wrong here. Report it with the request_id of this answer."
     ),
     "service_unavailable": Problem(
-        503, "Service unavailable", "The database cannot be reached. Ask again after the seconds that Retry-After gives."
+        503,
+        "Service unavailable",
+        "The database cannot be reached. Ask again after the seconds that Retry-After gives.",
     ),
 }
 
@@ -152,37 +159,26 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
         return None
     if code == "service_unavailable":
         outages.error("The database cannot be reached: %s", error)
-    detail = str(error.detail) if isinstance(error, _WITH_OWN_DETAIL) else ""  # type: ignore[attr-defined]
-    errors = list(_flatten(error.detail)) if isinstance(error, exceptions.ValidationError) else None
+    detail = str(error.detail) if isinstance(error, _WITH_OWN_DETAIL) else ""
+    errors = _errors(faults(error.detail)) if isinstance(error, exceptions.ValidationError) else None
     response = respond(request, code, detail=detail, errors=errors)
     if isinstance(error, exceptions.Throttled):
-        response["Retry-After"] = str(max(1, round(error.wait or 1)))
+        response["Retry-After"] = str(max(1, math.ceil(getattr(error, "wait", None) or 1)))
     if isinstance(error, exceptions.MethodNotAllowed):
         response["Allow"] = ", ".join(context["view"].allowed_methods)
     return response
 
 
 def _respond_to_registry_error(request: Request, error: RegistryError) -> HttpResponse:
-    errors = None
-    if isinstance(error, InvalidInputError):
-        errors = [{"field": field, "code": code, "detail": detail} for field, code, detail in error.errors]
+    errors = _errors(error.errors) if isinstance(error, InvalidInputError) else None
     response = respond(request, error.code, detail=error.detail, errors=errors)
     if isinstance(error, TooManyFailedLoginsError):
         response["Retry-After"] = str(error.wait)
     return response
 
 
-def _flatten(detail: Any, path: str = "") -> Any:
-    """Yield every fault of a validation error, each with the path of its field."""
-    if isinstance(detail, dict):
-        for name, inner in detail.items():
-            field = "" if name == "non_field_errors" else str(name)
-            yield from _flatten(inner, f"{path}.{field}".strip(".") if field else path)
-    elif isinstance(detail, list):
-        for inner in detail:
-            yield from _flatten(inner, path)
-    else:
-        yield {"field": path, "code": detail.code, "detail": str(detail)}
+def _errors(found: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
+    return [{"field": field, "code": code, "detail": detail} for field, code, detail in found]
 
 
 # What Django itself calls, outside of any API view.
@@ -197,7 +193,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what the caller may not do; people in the admin get a page."""
-    return defaults.permission_denied(request, exception) if _is_admin(request) else respond(request, "permission_denied")
+    return (
+        defaults.permission_denied(request, exception) if _is_admin(request) else respond(request, "permission_denied")
+    )
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.urls import reverse_lazy
 
-from config.environment import cache, count, database, env, flag, hosts, jwt_keys, one_of, rate, secret
+from config.environment import cache, count, database, env, flag, hosts, jwt_keys, one_of, rate, read, secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_env(BASE_DIR / ".env")
@@ -39,6 +39,7 @@ MIDDLEWARE = [
     "config.middleware.RequestIDMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -69,11 +70,13 @@ TIME_ZONE = "UTC"
 # Databases and cache
 
 DATABASES = {
-    "default": database("DATABASE_URL", env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/registry.sqlite3"))
+    "default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/registry.sqlite3"))
 }
-REPLICAS = [f"replica{number}" for number, _ in enumerate(env.list("DATABASE_REPLICA_URLS", default=[]), 1)]
-for _alias, _url in zip(REPLICAS, env.list("DATABASE_REPLICA_URLS", default=[]), strict=True):
-    DATABASES[_alias] = database("DATABASE_REPLICA_URLS", _url)
+_replicas = read("DATABASE_REPLICA_URLS").split(",") if read("DATABASE_REPLICA_URLS") else []
+DATABASES |= {
+    f"replica{number}": database("DATABASE_REPLICA_URLS", url.strip()) for number, url in enumerate(_replicas, 1)
+}
+REPLICAS = [alias for alias in DATABASES if alias != "default"]
 CACHES = {"default": cache("CACHE_URL", default="locmemcache://")}
 
 # Who may log in

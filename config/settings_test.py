@@ -1,4 +1,4 @@
-"""The service's own settings, on a PostgreSQL that starts for the run, with keys made for it and a fast password hash."""
+"""The service's own settings, with keys and a PostgreSQL made for the run, and a fast password hash."""
 
 import os
 import secrets

@@ -54,9 +54,7 @@ class Membership(models.Model):
 
     ROLES = [(role.value, role.value.capitalize()) for role in Role]
 
-    organization = models.ForeignKey(
-        Organization, on_delete=models.CASCADE, related_name="memberships", db_index=False
-    )
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships", db_index=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=ROLES)
 
@@ -64,7 +62,7 @@ class Membership(models.Model):
         constraints = [
             # Serves as well the look-up of a caller's role.
             models.UniqueConstraint(fields=["organization", "user"], name="membership_once_per_user"),
-            models.CheckConstraint(condition=Q(role__in=list(Role)), name="membership_role_known"),
+            models.CheckConstraint(condition=Q(role__in=[role.value for role in Role]), name="membership_role_known"),
         ]
 
     def __str__(self) -> str:
@@ -84,9 +82,7 @@ class RegisteredModel(models.Model):
         editable=False,
         validators=[RegexValidator(rf"^{ids.MODEL_ID_PATTERN}\Z")],
     )
-    organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="models", db_index=False
-    )
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="models", db_index=False)
     name = models.CharField(max_length=200)
     # No check constraint: a task type is added by adding its module, not by a migration.
     task_type = models.CharField(max_length=40, choices=task_types.choices)
@@ -124,7 +120,9 @@ class ModelGrant(models.Model):
         constraints = [
             # Serves as well the look-up of a caller's grant.
             models.UniqueConstraint(fields=["model", "user", "scope"], name="grant_once_per_scope"),
-            models.CheckConstraint(condition=Q(scope__in=list(MODEL_SCOPES)), name="grant_scope_known"),
+            models.CheckConstraint(
+                condition=Q(scope__in=[scope.value for scope in MODEL_SCOPES]), name="grant_scope_known"
+            ),
         ]
 
     def __str__(self) -> str:

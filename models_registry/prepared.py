@@ -1,8 +1,8 @@
 """Querysets that are compiled to SQL once and run many times.
 
-Building and compiling a queryset takes the ORM milliseconds, at each request. A `PreparedQuery` pays that once: write the
-queryset as usual, with a `Parameter` wherever a value will be given later, and run it with the values. On PostgreSQL
-the driver then prepares the statement on the server, as its text never changes.
+Building and compiling a queryset takes the ORM milliseconds, at each request. A `PreparedQuery` pays that once: write
+the queryset as usual, with a `Parameter` wherever a value will be given later, and run it with the values. On
+PostgreSQL the driver then prepares the statement on the server, as its text never changes.
 """
 
 from functools import lru_cache
@@ -20,9 +20,9 @@ class Parameter(Expression):
         super().__init__(output_field=output_field)
         self.name = name
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """Return a placeholder, whose parameter is this object until the query runs."""
-        return "%s", [self]
+        return "%s", (self,)
 
     def bind(self, values: dict[str, Any], connection: Any) -> Any:
         """Return the value for the driver. Raises `KeyError` when it was not given."""
@@ -32,7 +32,7 @@ class Parameter(Expression):
 class PreparedQuery:
     """A `values()` queryset with parameters, compiled once for each database."""
 
-    def __init__(self, queryset: QuerySet[Any, dict[str, Any]]) -> None:
+    def __init__(self, queryset: QuerySet[Any, Any]) -> None:
         self.queryset = queryset
         self.compiled = lru_cache(maxsize=None)(self._compile)
 

@@ -47,5 +47,3 @@ class VersionQuerySet(models.QuerySet[Any]):
     def newest_first(self) -> Self:
         """Order by sequence number, newest first."""
         return self.order_by("-number")
-
-

@@ -1,6 +1,6 @@
 """Serializers that refuse what they do not know."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -14,7 +14,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         """Return the validated fields. Raises `ValidationError`, naming unknown fields as well."""
         if not isinstance(data, Mapping):
             return super().to_internal_value(data)
-        writable = {field.field_name for field in self._writable_fields}
+        writable = {str(field.field_name) for field in self._writable_fields}
         unknown = {str(name): [unknown_field(writable)] for name in data if name not in writable}
         try:
             values = super().to_internal_value(data)
@@ -28,3 +28,15 @@ class StrictSerializer(serializers.Serializer[Any]):
 def unknown_field(known: set[str]) -> ErrorDetail:
     """Return the error of a field that is not there to be set."""
     return ErrorDetail(f"Unknown field; use {', '.join(sorted(known))}.", code="unknown_field")
+
+
+def faults(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield `(path, code, message)` of every fault in a `ValidationError`'s detail, such as `versions.0.state`."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            yield from faults(inner, path if name == "non_field_errors" else f"{path}.{name}".lstrip("."))
+    elif isinstance(detail, list):
+        for index, inner in enumerate(detail):
+            yield from faults(inner, f"{path}.{index}".lstrip(".") if isinstance(inner, Mapping | list) else path)
+    else:
+        yield path, detail.code, str(detail)

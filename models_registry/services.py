@@ -34,14 +34,14 @@ def rotate_refresh_token(*, encoded: str) -> RefreshToken:
     Of any number of simultaneous uses exactly one succeeds. Using a token again revokes its whole family, as either use
     may be a thief's. Raises `InvalidTokenError` or `TokenExpiredError`.
     """
-    caller = read_refresh_token(encoded)
+    caller, family = read_refresh_token(encoded)
     user = _user_of(caller)
-    refresh = new_token(RefreshToken, user, family=caller.family, scope=caller.scopes)
-    replaced = TokenFamily.objects.filter(pk=caller.family, current_jti=caller.jti, revoked_at=None).update(
+    refresh = new_token(RefreshToken, user, family=family, scope=caller.scopes)
+    replaced = TokenFamily.objects.filter(pk=family, current_jti=caller.jti, revoked_at=None).update(
         current_jti=refresh[api_settings.JTI_CLAIM], expires_at=datetime_from_epoch(refresh["exp"])
     )
     if not replaced:
-        _revoke_family(caller.family)
+        _revoke_family(family)
         raise InvalidTokenError(_REVOKED)
     return refresh
 
@@ -51,9 +51,9 @@ def revoke_refresh_token(*, encoded: str) -> None:
 
     Raises `InvalidTokenError` or `TokenExpiredError`.
     """
-    caller = read_refresh_token(encoded)
+    caller, family = read_refresh_token(encoded)
     _user_of(caller)
-    if not _revoke_family(caller.family):
+    if not _revoke_family(family):
         raise InvalidTokenError(_REVOKED)
 
 
@@ -82,5 +82,5 @@ def _user_of(caller: Caller) -> User:
     return user
 
 
-def _revoke_family(family: UUID | None) -> int:
+def _revoke_family(family: UUID) -> int:
     return TokenFamily.objects.filter(pk=family, revoked_at=None).update(revoked_at=timezone.now())

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import BigIntegerField
@@ -15,6 +16,8 @@ from models_registry import scopes
 from models_registry.exceptions import InvalidTokenError, TokenExpiredError
 from models_registry.models import User
 from models_registry.scopes import Scope
+
+T = TypeVar("T", bound=Token)
 
 MAX_TOKEN_BYTES = 4096
 VERIFIED_TOKENS_KEPT = 4096
@@ -55,17 +58,20 @@ def read_access_token(encoded: bytes) -> Caller:
     return caller
 
 
-def read_refresh_token(encoded: str) -> Caller:
-    """Return whom a valid refresh token speaks for. Raises `InvalidTokenError` or `TokenExpiredError`."""
+def read_refresh_token(encoded: str) -> tuple[Caller, UUID]:
+    """Return whom a valid refresh token speaks for, and its family.
+
+    Raises `InvalidTokenError` or `TokenExpiredError`.
+    """
     caller = _read(RefreshToken, encoded)
     if caller.family is None:
         raise InvalidTokenError(_INVALID)
-    return caller
+    return caller, caller.family
 
 
-def new_token(kind: type[Token], user: User, *, family: UUID | None, scope: frozenset[Scope]) -> Token:
-    """Return an unsigned-yet token for a user; `str()` of it signs. `scope` bounds what it may do."""
-    token: Token = kind.for_user(user)
+def new_token(kind: type[T], user: User, *, family: UUID | None, scope: frozenset[Scope]) -> T:
+    """Return a token for a user, which `str()` signs. `scope` bounds what it may do."""
+    token: T = kind.for_user(user)
     if family is not None:
         token["sid"] = family.hex
     if scope != scopes.ALL_SCOPES:

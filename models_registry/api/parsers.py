@@ -1,9 +1,7 @@
 """Reading JSON that may be hostile."""
 
-import json
-import math
 from collections.abc import Mapping
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -11,8 +9,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
 from models_registry.exceptions import PayloadTooLargeError
-
-MAX_DEPTH = 32
+from models_registry.strict_json import parse_json
 
 
 class StrictJSONParser(JSONParser):
@@ -27,21 +24,9 @@ class StrictJSONParser(JSONParser):
         """Return the document. Raises `ParseError` or `PayloadTooLargeError`."""
         body = _read_bounded(stream)
         try:
-            return parse_json(body.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise ParseError(f"The body is not a JSON document that this service takes: {_reason(error)}.") from None
-
-
-def parse_json(text: str) -> Any:
-    """Return the strict JSON document in `text`. Raises `ValueError` or `RecursionError`."""
-    document = json.loads(
-        text,
-        object_pairs_hook=_object_without_repeats,
-        parse_constant=_refuse_constant,
-        parse_float=_finite,
-    )
-    _check(document, depth=1)
-    return document
+            return parse_json(body)
+        except ValueError as error:
+            raise ParseError(f"The body is not a JSON document that this service takes: {error}.") from None
 
 
 def _read_bounded(stream: IO[bytes]) -> bytes:
@@ -52,50 +37,3 @@ def _read_bounded(stream: IO[bytes]) -> bytes:
     if len(body) > limit or (declared and int(declared) > limit):
         raise PayloadTooLargeError(f"The body is over {limit} bytes. Send less at a time.")
     return body
-
-
-def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("a key is repeated in one object")
-    return document
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"a number is too large for a double: {text[:20]}")
-    return number
-
-
-def _check(node: Any, *, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
-    if isinstance(node, str):
-        _check_text(node)
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            _check_text(key)
-            _check(value, depth=depth + 1)
-    elif isinstance(node, list):
-        for value in node:
-            _check(value, depth=depth + 1)
-
-
-def _check_text(text: str) -> None:
-    if "\0" in text:
-        raise ValueError("a text holds NUL")
-    if not text.isascii():
-        text.encode("utf-8")  # a lone surrogate has no UTF-8 form
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return f"it is nested deeper than {MAX_DEPTH} levels"
-    if isinstance(error, UnicodeError):
-        return "it is not UTF-8"
-    return str(error)

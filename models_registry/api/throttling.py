@@ -19,6 +19,10 @@ class WindowThrottle(SimpleRateThrottle):
     The library's own throttles keep a list of every request's time, which grows with the rate.
     """
 
+    num_requests: int
+    duration: int
+    seconds_left: float
+
     def allow_request(self, request: Request, view: Any) -> bool:
         """Count this request and say whether it is within the rate."""
         now = time.time()
@@ -28,7 +32,7 @@ class WindowThrottle(SimpleRateThrottle):
         if self.cache.add(key, 1, self.duration):
             return True
         try:
-            return self.cache.incr(key) <= self.num_requests
+            return bool(self.cache.incr(key) <= self.num_requests)
         except ValueError:  # the window ended meanwhile
             return True
 

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from models_registry import ids, task_types
 from models_registry.exceptions import InvalidParameterError, UnknownParameterError
+from models_registry.serializers import faults
 from models_registry.task_types import TaskType
 from performance.models import DatasetSplit
 
@@ -42,7 +43,7 @@ def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> di
     try:
         values: dict[str, Any] = serializer.run_validation(given.dict())
     except serializers.ValidationError as error:
-        invalid = [(name, fault.code, str(fault)) for name, faults in error.detail.items() for fault in faults]
+        invalid = list(faults(error.detail))
         raise InvalidParameterError("A query parameter is not valid; `errors` says why.", invalid + repeated) from None
     if repeated:
         raise InvalidParameterError("A query parameter is repeated; `errors` names it.", repeated)
@@ -80,7 +81,7 @@ def summary_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]
 
 @cache
 def _summary_of(task_type: TaskType) -> serializers.Serializer[Any]:
-    """Return the one serializer that represents all summaries of a task type: it keeps nothing of what it serializes."""
+    """Return the one serializer of all summaries of a task type: it keeps nothing of what it represents."""
     return summary_serializer(task_type)()
 
 

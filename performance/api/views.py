@@ -57,8 +57,8 @@ class PerformanceViewSet(GenericViewSet[Any]):
         tags=["performance"],
         summary="Performance summary",
         description=(
-            "The summary metrics of a version on one split, from its newest stored snapshot. `metrics` holds all summary "
-            "metrics of the task type, in order; one that was not recorded is null."
+            "The summary metrics of a version on one split, from its newest stored snapshot. `metrics` holds all "
+            "summary metrics of the task type, in order; one that was not recorded is null."
         ),
         parameters=[
             OpenApiParameter("model_id", {"type": "string", "pattern": f"^{ids.MODEL_ID_PATTERN}$"}, "path"),
@@ -81,9 +81,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
         self.check_object_permissions(self.request, reading)
         return reading
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Let only the caller's own cache keep the answer, and only to ask whether it still holds."""
         response = super().finalize_response(request, response, *args, **kwargs)
         patch_cache_control(response, private=True, no_cache=True)
@@ -96,7 +94,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
 def _revalidate(request: Request, response: HttpResponse) -> HttpResponseBase | None:
     """Give a rendered answer its strong ETag, or replace it by 304 when the caller has it already."""
     set_response_etag(response)
-    return get_conditional_response(request, etag=response["ETag"], response=response)  # type: ignore[arg-type]
+    return get_conditional_response(request, etag=response["ETag"], response=response)
 
 
 _query = PerformanceQuerySerializer()

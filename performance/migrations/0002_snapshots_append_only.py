@@ -6,7 +6,9 @@ from django.db import migrations
 
 POSTGRESQL = """
 CREATE FUNCTION performance_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION 'a metric snapshot never changes and is never deleted' USING ERRCODE = 'restrict_violation'; END $$;
+BEGIN
+    RAISE EXCEPTION 'a metric snapshot never changes and is never deleted' USING ERRCODE = 'restrict_violation';
+END $$;
 CREATE TRIGGER performance_metricsnapshot_append_only BEFORE UPDATE OR DELETE ON performance_metricsnapshot
 FOR EACH ROW EXECUTE FUNCTION performance_refuse_change()
 """

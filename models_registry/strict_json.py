@@ -1,0 +1,73 @@
+"""Reading JSON that may be hostile. Pure Python.
+
+As RFC 8259 has it, in UTF-8, at most 32 levels deep. Refused is what Python's reader lets through: `NaN`, a number past
+a double, a repeated key, NUL and lone surrogates.
+"""
+
+import json
+import math
+from typing import Any, NoReturn
+
+MAX_DEPTH = 32
+TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
+
+
+def parse_json(encoded: bytes) -> Any:
+    """Return the document. Raises `ValueError`, with the reason."""
+    try:
+        document = json.loads(
+            encoded.decode("utf-8"),
+            object_pairs_hook=_object_without_repeats,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+        check_document(document)
+    except UnicodeError:
+        raise ValueError("it is not UTF-8") from None
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    return document
+
+
+def check_document(document: Any) -> None:
+    """Refuse a document that is nested too deep, or whose texts hold NUL or a lone surrogate. Raises `ValueError`."""
+    _check(document, depth=1)
+
+
+def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a key is repeated in one object")
+    return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"a number is too large for a double: {text[:20]}")
+    return number
+
+
+def _check(node: Any, *, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise ValueError(TOO_DEEP)
+    if isinstance(node, str):
+        _check_text(node)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            _check_text(key)
+            _check(value, depth=depth + 1)
+    elif isinstance(node, list):
+        for value in node:
+            _check(value, depth=depth + 1)
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise ValueError("a text holds NUL")
+    if not text.isascii():
+        text.encode("utf-8")  # a lone surrogate has no UTF-8 form

@@ -1,0 +1,44 @@
+"""`manage.py seed FILE…`: load seed documents."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from rich.console import Console
+from rich.progress import Progress
+
+from performance.seeding.document import SeedError, read
+from performance.seeding.load import load, snapshot_count
+
+
+class Command(BaseCommand):
+    """Loads seed documents, each in one transaction."""
+
+    help = "Load seed documents (JSON or YAML), each whole or not at all. Loading one again changes nothing."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        parser.add_argument("--dry-run", action="store_true", help="check the documents, but store nothing")
+
+    def handle(self, *, files: list[Path], dry_run: bool, **options: Any) -> None:
+        """Load each file; the first that is refused ends the command with exit status 1."""
+        for file in files:
+            self._load(file, dry_run=dry_run)
+            if options["verbosity"]:
+                self.stdout.write(f"{file}: {'would be loaded' if dry_run else 'loaded'}")
+
+    def _load(self, file: Path, *, dry_run: bool) -> None:
+        try:
+            document = read(file)
+            with transaction.atomic(), Progress(console=Console(stderr=True), transient=True) as progress:
+                task = progress.add_task(str(file), total=snapshot_count(document))
+                load(document, on_snapshots=lambda count: progress.advance(task, count))
+                transaction.set_rollback(dry_run)
+        except SeedError as error:
+            raise CommandError(_with_file(file, str(error))) from None
+
+
+def _with_file(file: Path, message: str) -> str:
+    return message if message.startswith(f"{file}: ") else f"{file}: {message}"

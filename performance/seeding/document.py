@@ -1,0 +1,206 @@
+"""What a seed document may hold. Unknown keys are refused; metrics are validated by their model's task type."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from models_registry import ids, task_types
+from models_registry.models import Membership, ModelGrant, Version
+from models_registry.serializers import StrictSerializer, faults
+from models_registry.strict_json import check_document, parse_json
+from performance.models import DatasetSplit
+
+TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
+YAML_SUFFIXES = {".yaml", ".yml"}
+
+
+class SeedError(Exception):
+    """A seed document that is refused whole. The message names each fault's path in the document and its reason."""
+
+
+class MomentField(serializers.DateTimeField):
+    """A moment in UTC, in whole seconds: `2026-03-13T14:22:10Z`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(input_formats=[TIMESTAMP], **options)
+
+
+class UserDocument(StrictSerializer):
+    """Someone who may log in; without a password, only with tokens that an operator makes."""
+
+    username = serializers.CharField(max_length=150, validators=[UnicodeUsernameValidator()])
+    password = serializers.CharField(required=False, max_length=1024, trim_whitespace=False)
+    superuser = serializers.BooleanField(default=False)
+
+
+class OrganizationDocument(StrictSerializer):
+    """A team, and its members' roles by user name."""
+
+    slug = serializers.SlugField(max_length=63)
+    name = serializers.CharField(max_length=200)
+    members = serializers.DictField(child=serializers.ChoiceField(Membership.ROLES), default=dict)
+
+
+class SnapshotDocument(StrictSerializer):
+    """The metrics of one evaluation."""
+
+    dataset_split = serializers.ChoiceField(DatasetSplit.choices)
+    metrics = serializers.DictField()
+    sample_count = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**63 - 1)
+    evaluated_at = MomentField()
+
+
+class VersionDocument(StrictSerializer):
+    """One training of a model, with its snapshots."""
+
+    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}\Z")
+    state = serializers.ChoiceField(Version.State.choices)
+    created_at = MomentField(required=False)
+    completed_at = MomentField(required=False, allow_null=True)
+    snapshots = SnapshotDocument(many=True, default=list)
+
+    def validate_version_id(self, value: str) -> str:
+        """Refuse an id that is no version's."""
+        if not ids.version_number(value):
+            raise ValidationError("Not a version's id: ids start at ver-00001 and have five digits or more.")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what a version in its state cannot have."""
+        completed = attrs["state"] == Version.State.COMPLETED
+        if completed and not attrs.get("completed_at"):
+            raise ValidationError({"completed_at": "A completed version needs it."})
+        if not completed and attrs.get("completed_at"):
+            raise ValidationError({"completed_at": f"A {attrs['state']} version has none."})
+        if not completed and any(item["dataset_split"] == DatasetSplit.TEST for item in attrs["snapshots"]):
+            raise ValidationError({"snapshots": "Only a completed version has a snapshot of the test split."})
+        return attrs
+
+
+class ModelDocument(StrictSerializer):
+    """A registered model, its grants by user name, its versions, and which of them is promoted."""
+
+    model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}\Z")
+    organization = serializers.SlugField(max_length=63)
+    name = serializers.CharField(max_length=200)
+    task_type = serializers.CharField()
+    description = serializers.CharField(default="", allow_blank=True)
+    grants = serializers.DictField(
+        child=serializers.ListField(child=serializers.ChoiceField(ModelGrant.SCOPES)), default=dict
+    )
+    archived = serializers.BooleanField(default=False)
+    promoted = serializers.CharField(required=False, allow_null=True)
+    versions = VersionDocument(many=True, default=list)
+
+    def validate_task_type(self, value: str) -> str:
+        """Refuse an unknown task type."""
+        try:
+            return task_types.get(value).name
+        except task_types.UnknownTaskTypeError as error:
+            raise ValidationError(str(error)) from None
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse repeated versions, metrics that the task type refuses, and promoting what is not completed."""
+        versions = attrs["versions"]
+        _refuse_repeats(versions, "version_id")
+        states = {version["version_id"]: version["state"] for version in versions}
+        promoted = attrs.get("promoted")
+        if promoted and states.get(promoted) != Version.State.COMPLETED:
+            raise ValidationError({"promoted": "Must be the version_id of one of these versions that is completed."})
+        _clean_metrics(task_types.get(attrs["task_type"]), versions)
+        return attrs
+
+
+class SeedDocument(StrictSerializer):
+    """A whole seed document."""
+
+    users = UserDocument(many=True, default=list)
+    organizations = OrganizationDocument(many=True, default=list)
+    models = ModelDocument(many=True, default=list)
+
+    def validate_users(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Refuse a user name that comes twice."""
+        return _refuse_repeats(value, "username")
+
+    def validate_organizations(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Refuse a slug that comes twice."""
+        return _refuse_repeats(value, "slug")
+
+    def validate_models(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Refuse a model, or a name in an organization, that comes twice."""
+        _refuse_repeats(value, "organization", "name")
+        return _refuse_repeats(value, "model_id")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the validated seed document in a JSON or YAML file. Raises `SeedError`."""
+    try:
+        encoded = path.read_bytes()
+        content = _parse_yaml(encoded) if path.suffix.lower() in YAML_SUFFIXES else parse_json(encoded)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SeedError(f"{path}: cannot be read: {_reason(error)}") from None
+    document = SeedDocument(data=content)
+    if not document.is_valid():
+        lines = [f"{path}: {where or 'the document'}: {reason}" for where, _, reason in faults(document.errors)]
+        raise SeedError("\n".join(lines))
+    validated: dict[str, Any] = document.validated_data
+    return validated
+
+
+class _StrictYAMLLoader(yaml.SafeLoader):
+    """Reads YAML as JSON is read here: no repeated keys, and a moment stays text."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep=deep)
+        if len(mapping) != len(node.value):
+            raise ValueError(f"a key is repeated{node.start_mark}")
+        return mapping
+
+
+def _parse_yaml(encoded: bytes) -> Any:
+    document = yaml.load(encoded, _StrictYAMLLoader)  # noqa: S506  # a SafeLoader
+    check_document(document)
+    return document
+
+
+def _reason(error: Exception) -> str:
+    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+
+
+def _refuse_repeats(items: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    seen: set[tuple[Any, ...]] = set()
+    for item in items:
+        key = tuple(item[name] for name in names)
+        if key in seen:
+            raise ValidationError(f"{' '.join(map(str, key))} comes twice.")
+        seen.add(key)
+    return items
+
+
+def _clean_metrics(task_type: task_types.TaskType, versions: list[dict[str, Any]]) -> None:
+    """Put the recorded metrics as floats in the place of those given."""
+    found: dict[Any, Any] = {}
+    for at_version, at_snapshot, item in _snapshots(versions):
+        try:
+            item["metrics"] = task_type.clean(item["metrics"])
+        except task_types.InvalidMetricsError as error:
+            refused = {name: [ErrorDetail(reason, code="invalid")] for name, reason in error.faults.items()}
+            found.setdefault(at_version, {"snapshots": {}})["snapshots"][at_snapshot] = {"metrics": refused}
+    if found:
+        raise ValidationError({"versions": found})
+
+
+def _snapshots(versions: list[dict[str, Any]]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    for at_version, version in enumerate(versions):
+        for at_snapshot, item in enumerate(version["snapshots"]):
+            yield at_version, at_snapshot, item

@@ -1,0 +1,139 @@
+"""Loading a validated seed document. Loading it again changes nothing."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from models_registry import ids
+from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User, Version
+from models_registry.services import promote
+from performance.models import MetricSnapshot
+from performance.seeding.document import SeedError
+
+BATCH = 1000
+
+
+@transaction.atomic
+def load(document: dict[str, Any], *, on_snapshots: Callable[[int], None]) -> None:
+    """Store what the document holds and the database does not yet.
+
+    What may change is brought up to date: names, descriptions, roles, the promoted version, a training version that
+    has ended. `on_snapshots` is told of every batch of snapshots that was gone through. Raises `SeedError` when the
+    document contradicts what is stored; nothing is stored then.
+    """
+    for user in document["users"]:
+        _load_user(**user)
+    for organization in document["organizations"]:
+        _load_organization(**organization)
+    for position, model in enumerate(document["models"]):
+        _load_model(f"models.{position}", model, on_snapshots)
+
+
+def snapshot_count(document: dict[str, Any]) -> int:
+    """Return how many snapshots a document holds."""
+    return sum(len(version["snapshots"]) for model in document["models"] for version in model["versions"])
+
+
+def _load_user(*, username: str, superuser: bool, password: str | None = None) -> None:
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        User.objects.create_user(username, password=password, is_superuser=superuser, is_staff=superuser)
+    elif user.is_superuser != superuser:
+        user.is_superuser = user.is_staff = superuser
+        user.save(update_fields=["is_superuser", "is_staff"])
+
+
+def _load_organization(*, slug: str, name: str, members: dict[str, str]) -> None:
+    organization, _ = Organization.objects.update_or_create(slug=slug, defaults={"name": name})
+    for username, role in members.items():
+        user = _user(username, f"organizations.{slug}.members")
+        Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
+
+
+def _load_model(path: str, document: dict[str, Any], on_snapshots: Callable[[int], None]) -> None:
+    model = _registered(path, document)
+    for username, scopes in document["grants"].items():
+        user = _user(username, f"{path}.grants")
+        for scope in scopes:
+            ModelGrant.objects.get_or_create(model=model, user=user, scope=scope)
+    versions = {version.number: version for version in model.versions.all()}
+    for position, item in enumerate(document["versions"]):
+        number = ids.version_number(item["version_id"])
+        versions[number] = _load_version(f"{path}.versions.{position}", model, versions.get(number), item)
+        _load_snapshots(versions[number], item["snapshots"], on_snapshots)
+    if promoted := document.get("promoted"):
+        version = versions[ids.version_number(promoted)]
+        if model.promoted_version_id != version.pk:
+            promote(version=version, promoted_by=None, reason="seeded")
+
+
+def _registered(path: str, document: dict[str, Any]) -> RegisteredModel:
+    organization = Organization.objects.filter(slug=document["organization"]).first()
+    if organization is None:
+        raise SeedError(f"{path}.organization: there is no organization {document['organization']}")
+    same_name = RegisteredModel.objects.filter(organization=organization, name=document["name"])
+    if same_name.exclude(pk=document["model_id"]).exists():
+        raise SeedError(f"{path}.name: {organization.slug} has another model of the name {document['name']}")
+    model = RegisteredModel.objects.filter(pk=document["model_id"]).first() or RegisteredModel(
+        model_id=document["model_id"], organization=organization, task_type=document["task_type"]
+    )
+    if (model.organization_id, model.task_type) != (organization.pk, document["task_type"]):
+        raise SeedError(f"{path}: {model.pk} is registered already, with another organization or task type")
+    changed = {"name": document["name"], "description": document["description"]}
+    archived_at = (model.archived_at or timezone.now()) if document["archived"] else None
+    return _save_if_changed(model, archived_at=archived_at, **changed)
+
+
+def _save_if_changed(model: RegisteredModel, **values: Any) -> RegisteredModel:
+    if model._state.adding or any(getattr(model, name) != value for name, value in values.items()):
+        for name, value in values.items():
+            setattr(model, name, value)
+        model.save()
+    return model
+
+
+def _load_version(path: str, model: RegisteredModel, version: Version | None, item: dict[str, Any]) -> Version:
+    if version is None:
+        return Version.objects.create(
+            model=model,
+            number=ids.version_number(item["version_id"]),
+            state=item["state"],
+            created_at=item.get("created_at") or timezone.now(),
+            completed_at=item.get("completed_at"),
+        )
+    if version.state == Version.State.TRAINING != item["state"]:
+        version.state, version.completed_at = item["state"], item.get("completed_at")
+        version.save(update_fields=["state", "completed_at"])
+    elif version.state != item["state"]:
+        raise SeedError(f"{path}.state: {version.version_id} is {version.state} already, which is final")
+    return version
+
+
+def _load_snapshots(version: Version, items: list[dict[str, Any]], on_snapshots: Callable[[int], None]) -> None:
+    """Add the snapshots that are not stored yet, as snapshots are never changed."""
+    stored = {_identity(**values) for values in version.snapshots.values(*_IDENTIFYING).iterator()}
+    for start in range(0, len(items), BATCH):
+        batch = [{"sample_count": None, **item} for item in items[start : start + BATCH]]
+        new = {key: item for item in batch if (key := _identity(**item)) not in stored}
+        MetricSnapshot.objects.bulk_create(MetricSnapshot(version=version, **item) for item in new.values())
+        stored.update(new)
+        on_snapshots(len(batch))
+
+
+def _identity(
+    *, dataset_split: str, evaluated_at: datetime, metrics: dict[str, float], sample_count: int | None
+) -> tuple[Any, ...]:
+    return dataset_split, evaluated_at, sample_count, tuple(sorted(metrics.items()))
+
+
+def _user(username: str, path: str) -> User:
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise SeedError(f"{path}: there is no user {username}")
+    return user
+
+
+_IDENTIFYING = ("dataset_split", "evaluated_at", "metrics", "sample_count")
