@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
@@ -40,6 +41,17 @@ PROBLEM_SCHEMA = {
     },
     "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
 }
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How a caller authenticates."""
+
+    target_class = "models_registry.api.authentication.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        """Return the security scheme."""
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 class ProblemAutoSchema(AutoSchema):

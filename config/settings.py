@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.urls import reverse_lazy
 
@@ -52,6 +53,7 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -185,4 +187,50 @@ LOGGING = {
 
 # The admin's look
 
-UNFOLD = {"SITE_TITLE": "Model Performance Registry", "SITE_HEADER": "Model Performance Registry"}
+
+def _page(title: str, icon: str, model: str) -> dict[str, Any]:
+    """Return the sidebar's link to the list of a model, for those who may see it."""
+    app, name = model.split(".")
+    permissions = [f"{app}.view_{name}", f"{app}.change_{name}"]
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": lambda request: any(map(request.user.has_perm, permissions)),
+    }
+
+
+UNFOLD = {
+    "SITE_TITLE": "Model Performance Registry",
+    "SITE_HEADER": "Model Performance",
+    "SITE_SUBHEADER": "Registry",
+    "SITE_SYMBOL": "monitoring",
+    "SITE_URL": reverse_lazy("docs"),
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": "Performance",
+                "items": [_page("Snapshots", "query_stats", "performance.metricsnapshot")],
+            },
+            {
+                "title": "Registry",
+                "items": [
+                    _page("Organizations", "apartment", "models_registry.organization"),
+                    _page("Models", "deployed_code", "models_registry.registeredmodel"),
+                    _page("Versions", "layers", "models_registry.version"),
+                    _page("Promotions", "verified", "models_registry.promotion"),
+                ],
+            },
+            {
+                "title": "Access",
+                "items": [
+                    _page("Users", "person", "models_registry.user"),
+                    _page("Groups", "group", "auth.group"),
+                    _page("Grants", "key", "models_registry.modelgrant"),
+                    _page("Logins", "login", "models_registry.tokenfamily"),
+                    _page("Failed logins", "lock", "axes.accessattempt"),
+                ],
+            },
+        ]
+    },
+}

@@ -44,6 +44,10 @@ class VersionQuerySet(models.QuerySet[Any]):
         """Keep the fully trained versions."""
         return self.filter(state="completed")
 
+    def promoted(self) -> Self:
+        """Keep the versions that their models have promoted."""
+        return self.filter(promoted_in__isnull=False)
+
     def newest_first(self) -> Self:
         """Order by sequence number, newest first."""
         return self.order_by("-number")

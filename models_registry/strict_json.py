@@ -20,6 +20,7 @@ def parse_json(encoded: bytes) -> Any:
             object_pairs_hook=_object_without_repeats,
             parse_constant=_refuse_constant,
             parse_float=_finite,
+            parse_int=_integer,
         )
         check_document(document)
     except UnicodeError:
@@ -50,6 +51,11 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"a number is too large for a double: {text[:20]}")
     return number
+
+
+def _integer(text: str) -> int:
+    _finite(text)
+    return int(text)
 
 
 def _check(node: Any, *, depth: int) -> None:

@@ -1,5 +1,6 @@
 """Access and refresh tokens: what they claim, and how they are verified."""
 
+import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,8 @@ VERIFIED_TOKENS_KEPT = 4096
 
 _INVALID = "The token is not valid here. Get a new one with POST /api/v1/auth/token."
 _EXPIRED = "The token has expired. Get a new one with POST /api/v1/auth/token/refresh."
+
+_user_id = re.compile(r"[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,6 @@ class Caller:
 
 def read_access_token(encoded: bytes) -> Caller:
     """Return whom a valid access token speaks for. Raises `InvalidTokenError` or `TokenExpiredError`."""
-    if len(encoded) > MAX_TOKEN_BYTES:
-        raise InvalidTokenError(_INVALID)
     caller = _verified(encoded)
     if caller.expires_at <= time.time():
         raise TokenExpiredError(_EXPIRED)
@@ -86,24 +87,25 @@ def _verified(encoded: bytes) -> Caller:
 
 
 def _read(kind: type[Token], encoded: str | bytes) -> Caller:
+    if len(encoded) > MAX_TOKEN_BYTES:
+        raise InvalidTokenError(_INVALID)
     try:
         return _caller(kind(encoded))  # type: ignore[arg-type]  # the library takes encoded tokens
     except ExpiredTokenError:
         raise TokenExpiredError(_EXPIRED) from None
-    except (TokenError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
+    except (TokenError, KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         raise InvalidTokenError(_INVALID) from None
 
 
 def _caller(token: Token) -> Caller:
-    family, scope = token.get("sid"), token.get("scope")
-    pk = int(token[api_settings.USER_ID_CLAIM])
-    if not 0 < pk <= BigIntegerField.MAX_BIGINT:
+    user_id = token[api_settings.USER_ID_CLAIM]
+    if not _user_id.fullmatch(user_id) or int(user_id) > BigIntegerField.MAX_BIGINT:
         raise ValueError("no user has such an id")
     return Caller(
-        pk=pk,
-        family=None if family is None else UUID(family),
-        scopes=scopes.ALL_SCOPES if scope is None else scopes.expand(scopes.parse(scope)),
+        pk=int(user_id),
+        family=UUID(token["sid"]) if "sid" in token else None,
+        scopes=scopes.expand(scopes.parse(token["scope"])) if "scope" in token else scopes.ALL_SCOPES,
         password_digest=token[api_settings.REVOKE_TOKEN_CLAIM],
-        jti=token[api_settings.JTI_CLAIM],
+        jti=UUID(token[api_settings.JTI_CLAIM]).hex,
         expires_at=float(token["exp"]),
     )

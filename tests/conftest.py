@@ -1,16 +1,24 @@
 """The cast and the models that most tests play with."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from models_registry import tokens
 from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User
 from models_registry.scopes import ALL_SCOPES, Scope
 from models_registry.services import open_token_family, promote
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +94,26 @@ def empty_model(acme: Organization) -> RegisteredModel:
 def as_user() -> Callable[..., Client]:
     """Return a client that sends a user's access token with each request."""
     return authenticated
+
+
+@pytest.fixture
+def pinned_queries() -> Callable[[str], AbstractContextManager[None]]:
+    """Return a context that lets exactly as many queries through as `query_counts.json` has under a name."""
+    pinned: dict[str, int] = json.loads((HERE / "query_counts.json").read_text())
+
+    @contextmanager
+    def counting(name: str) -> Iterator[None]:
+        with CaptureQueriesContext(connection) as queries:
+            yield
+        statements = "\n".join(query["sql"] for query in queries.captured_queries)
+        assert len(queries) == pinned[name], f"{name} made {len(queries)} queries, not {pinned[name]}:\n{statements}"
+
+    return counting
+
+
+def golden(name: str) -> Any:
+    """Return the body that `responses/<name>.json` holds."""
+    return json.loads((HERE / "responses" / f"{name}.json").read_text())
 
 
 def authenticated(user: User, scope: frozenset[Scope] = ALL_SCOPES) -> Client:

@@ -8,10 +8,20 @@ from models_registry import scopes
 from models_registry.serializers import StrictSerializer
 
 
-class ScopeField(serializers.CharField):
+class TextField(serializers.CharField):
+    """A text. The library's own field takes a number for one."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the text. Raises `ValidationError`."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class ScopeField(TextField):
     """A space-separated list of scopes."""
 
-    def to_internal_value(self, data: Any) -> frozenset[scopes.Scope]:  # type: ignore[override]
+    def to_internal_value(self, data: Any) -> frozenset[scopes.Scope]:
         """Return the scopes."""
         try:
             return scopes.parse(super().to_internal_value(data))
@@ -22,8 +32,8 @@ class ScopeField(serializers.CharField):
 class CredentialsSerializer(StrictSerializer):
     """A user's name and password, and optionally the scopes that bound the token."""
 
-    username = serializers.CharField(max_length=150, trim_whitespace=False)
-    password = serializers.CharField(
+    username = TextField(max_length=150, trim_whitespace=False)
+    password = TextField(
         max_length=1024, trim_whitespace=False, style={"input_type": "password"}, write_only=True
     )
     scope = ScopeField(
@@ -34,7 +44,7 @@ class CredentialsSerializer(StrictSerializer):
 class RefreshTokenSerializer(StrictSerializer):
     """A refresh token."""
 
-    refresh = serializers.CharField(max_length=4096)
+    refresh = TextField()
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):

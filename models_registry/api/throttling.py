@@ -1,6 +1,7 @@
 """How often a caller may ask."""
 
 import time
+from ipaddress import ip_address
 from typing import Any
 
 from django.http import HttpRequest
@@ -8,9 +9,19 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 
 
+UNKNOWN_ADDRESS = "::"
+
+
 def client_address(request: HttpRequest | Request) -> str:
-    """Return the caller's address, believing `X-Forwarded-For` only as far as the trusted proxies wrote it."""
-    return BaseThrottle().get_ident(request)  # type: ignore[arg-type]  # only reads headers and META
+    """Return the caller's address, believing `X-Forwarded-For` only as far as the trusted proxies wrote it.
+
+    All whose address is not one, such as callers by a Unix socket, count as one.
+    """
+    ident = BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]  # only reads headers and META
+    try:
+        return str(ip_address(ident.partition("%")[0]))  # without the zone of a link-local address
+    except ValueError:
+        return UNKNOWN_ADDRESS
 
 
 class WindowThrottle(SimpleRateThrottle):

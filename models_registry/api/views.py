@@ -1,5 +1,7 @@
 """Logging in: tokens for a user name and password, rotated and revoked."""
 
+from typing import Any
+
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib.auth import authenticate
@@ -16,7 +18,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 from models_registry import services
 from models_registry.api.serializers import CredentialsSerializer, RefreshTokenSerializer, TokenPairSerializer
 from models_registry.api.throttling import LoginThrottle
-from models_registry.exceptions import NotAuthenticatedError, TooManyFailedLoginsError
+from models_registry.exceptions import NotAuthenticatedError, TooManyFailedLoginsError, UnknownParameterError
 from models_registry.models import User
 from models_registry.scopes import ALL_SCOPES
 
@@ -29,11 +31,18 @@ class LoginView(APIView):
     throttle_classes = (LoginThrottle,)
     http_method_names = ["post"]
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse query parameters, of which these routes have none. Raises `UnknownParameterError`."""
+        super().initial(request, *args, **kwargs)
+        if request.query_params:
+            unknown = [(name, "unknown", "Unknown parameter; send a JSON body.") for name in request.query_params]
+            raise UnknownParameterError("This route has no query parameters; `errors` names those sent.", unknown)
+
 
 class TokenView(LoginView):
     """Tokens for a user name and password."""
 
-    problem_codes = ("invalid_body", "not_authenticated")
+    problem_codes = ("unknown_parameter", "invalid_body", "not_authenticated")
 
     @extend_schema(
         operation_id="create_token",
@@ -65,7 +74,7 @@ class TokenView(LoginView):
 class TokenRefreshView(LoginView):
     """The next pair of tokens."""
 
-    problem_codes = ("invalid_body", "invalid_token", "token_expired")
+    problem_codes = ("unknown_parameter", "invalid_body", "invalid_token", "token_expired")
 
     @extend_schema(
         operation_id="refresh_token",
@@ -83,7 +92,7 @@ class TokenRefreshView(LoginView):
 class TokenRevokeView(LoginView):
     """The end of a login."""
 
-    problem_codes = ("invalid_body", "invalid_token", "token_expired")
+    problem_codes = ("unknown_parameter", "invalid_body", "invalid_token", "token_expired")
 
     @extend_schema(
         operation_id="revoke_token",

@@ -55,9 +55,9 @@ class Metric:
         if not math.isfinite(number):
             return "Must be a finite number."
         if self.lower is not None and number < self.lower - ROUNDING:
-            return f"Must be at least {self.lower:g}, not {number!r}."
+            return f"Must be at least {self.lower:g}, not {value!r}."
         if self.upper is not None and number > self.upper + ROUNDING:
-            return f"Must be at most {self.upper:g}, not {number!r}."
+            return f"Must be at most {self.upper:g}, not {value!r}."
         return None
 
     def clean(self, value: float) -> float:

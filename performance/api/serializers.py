@@ -91,13 +91,12 @@ def represent_summary(snapshot: Any) -> dict[str, Any]:
     return representation
 
 
-def any_summary() -> PolymorphicProxySerializer:
-    """Return the OpenAPI description of a summary: one component for each task type."""
-    return PolymorphicProxySerializer(
-        component_name="PerformanceSummary",
-        serializers={task_type.name: summary_serializer(task_type) for task_type in task_types.all_task_types()},
-        resource_type_field_name="task_type",
-    )
+def summary_serializers() -> dict[str, serializers.Serializer[Any] | type[serializers.Serializer[Any]]]:
+    """Return the serializer of the performance summary for each task type, by name."""
+    return {task_type.name: summary_serializer(task_type) for task_type in task_types.all_task_types()}
+
+
+ANY_SUMMARY = PolymorphicProxySerializer("PerformanceSummary", summary_serializers, "task_type")
 
 
 def _camel(task_type: TaskType) -> str:

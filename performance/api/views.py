@@ -12,7 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from models_registry import ids
 from performance.api.permissions import CanReadPerformance
-from performance.api.serializers import PerformanceQuerySerializer, any_summary, parse_query, represent_summary
+from performance.api.serializers import ANY_SUMMARY, PerformanceQuerySerializer, parse_query, represent_summary
 from performance.selectors import Reading, read_performance
 
 EXAMPLE = {
@@ -64,7 +64,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
             OpenApiParameter("model_id", {"type": "string", "pattern": f"^{ids.MODEL_ID_PATTERN}$"}, "path"),
             PerformanceQuerySerializer,
         ],
-        responses=any_summary,
+        responses=ANY_SUMMARY,
         examples=[OpenApiExample("A classifier on its test split", value=EXAMPLE, response_only=True)],
     )
     def summary(self, request: Request, model_id: str) -> Response:

@@ -22,6 +22,7 @@ from models_registry.task_types import (
     UnknownTaskTypeError,
     WorkedExample,
 )
+from models_registry.task_types.base import ROUNDING
 
 
 def metric(name: str, lower: float | None = None, upper: float | None = None) -> Metric:
@@ -65,8 +66,8 @@ def within(bounded: Metric) -> st.SearchStrategy[float]:
 
 
 def outside(bounded: Metric) -> st.SearchStrategy[float]:
-    below = [st.floats(max_value=bounded.lower, exclude_max=True)] if bounded.lower is not None else []
-    above = [st.floats(min_value=bounded.upper, exclude_min=True)] if bounded.upper is not None else []
+    below = [st.floats(max_value=bounded.lower - 2 * ROUNDING)] if bounded.lower is not None else []
+    above = [st.floats(min_value=bounded.upper + 2 * ROUNDING)] if bounded.upper is not None else []
     return st.one_of(below + above)
 
 
@@ -218,3 +219,13 @@ def test_any_mix_of_faults_is_named_whole_and_nothing_else_is(
         assert faults(values).keys() == faulty
     else:
         assert TOY.clean(values) == good
+
+
+def test_a_perfect_score_that_rounding_carried_past_its_bound_is_the_bound() -> None:
+    assert TOY.clean({"share": 1.0000000000000004, "error": -4e-17}) == {"error": 0.0, "share": 1.0}
+    assert faults({"share": 1.00000000001}) == {"share": "Must be at most 1, not 1.00000000001."}
+
+
+def test_a_metric_that_is_declared_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="declares a metric twice"):
+        TaskType(name="twice", label="Twice", description="Twice.", metrics=(TOY.metrics[0], TOY.metrics[0]))

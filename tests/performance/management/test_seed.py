@@ -1,0 +1,281 @@
+"""`manage.py seed FILE… [--dry-run]`"""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import CommandError, call_command
+
+from models_registry.models import Membership, ModelGrant, Organization, Promotion, RegisteredModel, User, Version
+from performance.models import MetricSnapshot
+from tests.factories import EVALUATED_AT
+
+FIXTURE = Path(__file__).parents[3] / "fixtures" / "seed.json"
+TABLES = [User, Organization, Membership, RegisteredModel, ModelGrant, Version, Promotion, MetricSnapshot]
+MOMENT = "2026-03-13T14:22:10Z"
+
+DOCUMENT: dict[str, Any] = {
+    "users": [{"username": "vera", "password": "correct horse battery staple"}, {"username": "gil"}],
+    "organizations": [{"slug": "acme", "name": "Acme", "members": {"vera": "viewer"}}],
+    "models": [
+        {
+            "model_id": "mdl-7f3a19bc92",
+            "organization": "acme",
+            "name": "churn",
+            "task_type": "classification",
+            "grants": {"gil": ["model:read"]},
+            "promoted": "ver-001a1",
+            "versions": [
+                {
+                    "version_id": "ver-001a1",
+                    "state": "completed",
+                    "created_at": MOMENT,
+                    "completed_at": MOMENT,
+                    "snapshots": [
+                        {
+                            "dataset_split": "test",
+                            "metrics": {"accuracy": 0.9341},
+                            "sample_count": 5000,
+                            "evaluated_at": MOMENT,
+                        }
+                    ],
+                },
+                {"version_id": "ver-001a2", "state": "training"},
+            ],
+        }
+    ],
+}
+
+Seed = Callable[..., None]
+
+
+@pytest.fixture
+def seed(db: None, tmp_path: Path) -> Seed:
+    """Return the command, run on a document."""
+
+    def run(document: Any, *options: str, name: str = "seed.json") -> None:
+        file = tmp_path / name
+        if isinstance(document, bytes):
+            file.write_bytes(document)
+        else:
+            dump = yaml.safe_dump if name.endswith("yaml") else json.dumps
+            file.write_text(dump(document))
+        call_command("seed", str(file), *options, verbosity=0)
+
+    return run
+
+
+def stored() -> dict[str, list[Any]]:
+    return {table.__name__: list(table._base_manager.order_by("pk").values()) for table in TABLES}
+
+
+def test_loads_users_organizations_models_versions_and_snapshots(seed: Seed) -> None:
+    seed(DOCUMENT)
+
+    model = RegisteredModel.objects.get()
+    assert (model.pk, model.organization.slug, model.name) == ("mdl-7f3a19bc92", "acme", "churn")
+    assert model.promoted_version is not None
+    assert model.promoted_version.version_id == "ver-001a1"
+    snapshot = MetricSnapshot.objects.get()
+    assert (snapshot.metrics, snapshot.sample_count) == ({"accuracy": 0.9341}, 5000)
+    assert snapshot.evaluated_at == EVALUATED_AT
+    assert User.objects.get(username="vera").check_password("correct horse battery staple")
+    assert not User.objects.get(username="gil").has_usable_password()
+    assert Membership.objects.get().role == "viewer"
+    assert ModelGrant.objects.get().scope == "model:read"
+
+
+def test_loading_it_again_changes_nothing(seed: Seed) -> None:
+    seed(DOCUMENT)
+    before = stored()
+
+    seed(DOCUMENT)
+
+    assert stored() == before
+
+
+def test_yaml_loads_as_json_does(seed: Seed) -> None:
+    seed(DOCUMENT, name="seed.yaml")
+    before = stored()
+
+    seed(DOCUMENT)
+
+    assert stored() == before
+    assert MetricSnapshot.objects.get().evaluated_at == EVALUATED_AT
+
+
+def test_the_shipped_data_loads_and_loads_again(db: None) -> None:
+    call_command("seed", str(FIXTURE), verbosity=0)
+    before = stored()
+    call_command("seed", str(FIXTURE), verbosity=0)
+
+    assert stored() == before
+    assert RegisteredModel.objects.with_state().filter(state="draft").exists()
+    assert RegisteredModel.objects.with_state().filter(state="training").count() >= 2
+
+
+def test_a_dry_run_stores_nothing_but_finds_faults(seed: Seed) -> None:
+    seed(DOCUMENT, "--dry-run")
+
+    assert not any(stored().values())
+    with pytest.raises(CommandError, match="no organization nowhere"):
+        seed(changed("models.0.organization", "nowhere"), "--dry-run")
+
+
+def test_a_later_document_brings_up_to_date_what_may_change(seed: Seed) -> None:
+    seed(DOCUMENT)
+    later = changed("models.0.versions.1", {"version_id": "ver-001a2", "state": "completed", "completed_at": MOMENT})
+    later["models"][0] |= {"promoted": "ver-001a2", "description": "who leaves", "archived": True}
+    later["organizations"][0]["members"]["vera"] = "admin"
+
+    seed(later)
+
+    model = RegisteredModel.objects.get()
+    assert model.promoted_version is not None
+    assert (model.promoted_version.version_id, model.description) == ("ver-001a2", "who leaves")
+    assert model.archived_at is not None
+    assert Membership.objects.get().role == "admin"
+    assert Promotion.objects.count() == 2
+
+
+def test_new_metrics_of_the_same_split_are_another_snapshot(seed: Seed) -> None:
+    seed(DOCUMENT)
+    seed(changed("models.0.versions.0.snapshots.0.metrics", {"accuracy": 0.94}))
+
+    assert [item.metrics["accuracy"] for item in MetricSnapshot.objects.order_by("pk")] == [0.9341, 0.94]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "reason"),
+    [
+        ("extra", 1, "extra", "Unknown field"),
+        ("users.0.role", "admin", "users.0.role", "Unknown field"),
+        ("users.1.username", "vera", "users", "vera comes twice"),
+        ("users.0.username", "no spaces", "users.0.username", "valid username"),
+        ("organizations.0.slug", "not a slug", "organizations.0.slug", "slug"),
+        ("organizations.0.members.vera", "owner", "organizations.0.members.vera", '"owner" is not a valid choice'),
+        ("organizations.0.members.nobody", "viewer", "organizations.acme.members", "there is no user nobody"),
+        ("models.0.model_id", "churn", "models.0.model_id", "does not match"),
+        ("models.0.organization", "nowhere", "models.0.organization", "no organization nowhere"),
+        ("models.0.task_type", "clasification", "models.0.task_type", "There is no task type 'clasification'"),
+        ("models.0.state", "ready", "models.0.state", "Unknown field"),
+        ("models.0.promoted", "ver-001a2", "models.0.promoted", "that is completed"),
+        ("models.0.promoted", "ver-00009", "models.0.promoted", "that is completed"),
+        ("models.0.grants.gil", ["organization:admin"], "models.0.grants.gil.0", "not a valid choice"),
+        ("models.0.grants.nobody", ["model:read"], "models.0.grants", "there is no user nobody"),
+        ("models.0.versions.0.version_id", "ver-00000", "models.0.versions.0.version_id", "Not a version's id"),
+        ("models.0.versions.1.version_id", "ver-001a1", "models.0", "ver-001a1 comes twice"),
+        ("models.0.versions.0.state", "done", "models.0.versions.0.state", "not a valid choice"),
+        ("models.0.versions.0.completed_at", None, "models.0.versions.0.completed_at", "needs it"),
+        ("models.0.versions.1.completed_at", MOMENT, "models.0.versions.1.completed_at", "has none"),
+        ("models.0.versions.0.created_at", "yesterday", "models.0.versions.0.created_at", "wrong format"),
+        ("models.0.versions.0.snapshots.0.dataset_split", "Test", ".snapshots.0.dataset_split", "not a valid choice"),
+        ("models.0.versions.0.snapshots.0.evaluated_at", "2026-03-13T14:22:10", ".evaluated_at", "wrong format"),
+        ("models.0.versions.0.snapshots.0.sample_count", -1, ".sample_count", "greater than or equal to 0"),
+        ("models.0.versions.0.snapshots.0.metrics.accuracy", 1.5, ".metrics.accuracy", "at most 1, not 1.5"),
+        ("models.0.versions.0.snapshots.0.metrics.accuracy", True, ".metrics.accuracy", "Must be a number"),
+        ("models.0.versions.0.snapshots.0.metrics.accuracy", "0.9", ".metrics.accuracy", "Must be a number"),
+        ("models.0.versions.0.snapshots.0.metrics.rmse", 0.9, ".metrics.rmse", "Not a metric of classification"),
+    ],
+)
+def test_a_fault_refuses_the_document_whole_and_names_file_path_and_reason(
+    seed: Seed, path: str, value: Any, where: str, reason: str
+) -> None:
+    with pytest.raises(CommandError) as refused:
+        seed(changed(path, value))
+
+    assert f"{where}: " in str(refused.value)
+    assert "seed.json: " in str(refused.value)
+    assert reason in str(refused.value)
+    assert refused.value.returncode == 1
+    assert not any(stored().values())
+
+
+def test_a_snapshot_of_the_test_split_needs_a_completed_version(seed: Seed) -> None:
+    snapshot = DOCUMENT["models"][0]["versions"][0]["snapshots"][0]
+
+    with pytest.raises(CommandError, match="Only a completed version"):
+        seed(changed("models.0.versions.1.snapshots", [snapshot]))
+    seed(changed("models.0.versions.1.snapshots", [{**snapshot, "dataset_split": "train"}]))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("models.0.task_type", "ranking", "registered already"),
+        ("models.0.organization", "globex", "registered already"),
+        ("models.0.versions.0", {"version_id": "ver-001a1", "state": "failed"}, "is completed already"),
+        ("models.0.model_id", "mdl-0000000001", "another model of the name churn"),
+    ],
+)
+def test_a_document_that_contradicts_what_is_stored_is_refused_whole(
+    seed: Seed, path: str, value: Any, reason: str
+) -> None:
+    Organization.objects.create(slug="globex", name="Globex")
+    seed(changed("models.0.versions.0.snapshots", []))
+    before = stored()
+    document = changed(path, value)
+    document["models"][0]["promoted"] = None
+    for version in document["models"][0]["versions"]:
+        version.pop("snapshots", None)
+    document["users"].append({"username": "new"})
+
+    with pytest.raises(CommandError, match=reason):
+        seed(document)
+
+    assert stored() == before
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"null",
+        b"\xff\xfe",
+        b'{"users": [], "users": []}',
+        b'{"models": NaN}',
+        b"[" * 100_000,
+        b'{"organizations": [{"slug": "a", "name": "a\\u0000b"}]}',
+        b'{"organizations": [{"slug": "a", "name": "\\ud800"}]}',
+    ],
+)
+@pytest.mark.parametrize("name", ["seed.json", "seed.yaml"])
+def test_a_file_that_is_no_seed_document_is_refused(seed: Seed, encoded: bytes, name: str) -> None:
+    with pytest.raises(CommandError, match=name):
+        seed(encoded, name=name)
+
+    assert not any(stored().values())
+
+
+def test_a_file_that_is_not_there_is_refused(db: None, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"missing\.json: cannot be read"):
+        call_command("seed", str(tmp_path / "missing.json"))
+
+
+def test_each_file_is_loaded_for_itself(db: None, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(json.dumps(DOCUMENT))
+    bad.write_text(json.dumps({"organizations": [{"slug": "new", "name": "New"}], "models": [{}]}))
+
+    with pytest.raises(CommandError, match=r"bad\.json: models\.0\.model_id: This field is required"):
+        call_command("seed", str(good), str(bad), verbosity=0)
+
+    assert list(Organization.objects.values_list("slug", flat=True)) == ["acme"]
+
+
+def changed(path: str, value: Any) -> Any:
+    """Return the document with one value put elsewhere."""
+    document = copy.deepcopy(DOCUMENT)
+    node: Any = document
+    *parents, last = path.split(".")
+    for name in parents:
+        node = node[int(name)] if isinstance(node, list) else node[name]
+    node[int(last) if isinstance(node, list) else last] = value
+    return document
