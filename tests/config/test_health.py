@@ -1,0 +1,86 @@
+"""`GET /healthz` and `GET /readyz`"""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from rest_framework_simplejwt.tokens import AccessToken
+
+from models_registry.models import User
+from models_registry.scopes import ALL_SCOPES
+from models_registry.tokens import new_token
+from tests.serving import free_port, serve
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_alive_without_a_query(client: Client) -> None:
+    response = client.get("/healthz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "alive"})
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_takes_only_reads(client: Client, path: str) -> None:
+    assert client.post(path).status_code == 405
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ready_when_the_database_is_reachable_and_migrated(client: Client) -> None:
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "ready"})
+
+
+@pytest.mark.served
+class TestServed:
+    """On a server of its own, with a database that is not ready."""
+
+    def test_not_ready_before_the_migrations_but_alive(self, tmp_path: Path) -> None:
+        with serve(DATABASE_URL=f"sqlite:///{tmp_path}/empty.sqlite3") as base_url:
+            assert status(f"{base_url}/healthz") == 200
+            assert status(f"{base_url}/readyz") == 503
+            assert "manage.py migrate" in body(f"{base_url}/readyz")
+
+    def test_not_ready_within_two_seconds_when_nothing_listens(self) -> None:
+        with serve(DATABASE_URL=f"postgresql://nobody:x@127.0.0.1:{free_port()}/none") as base_url:
+            started = time.monotonic()
+            assert status(f"{base_url}/readyz") == 503
+            assert time.monotonic() - started < 2.5
+            assert status(f"{base_url}/healthz") == 200
+
+    def test_a_read_is_a_503_that_says_when_to_come_back(self) -> None:
+        access = str(new_token(AccessToken, User(pk=1, password="x"), family=None, scope=ALL_SCOPES))
+        unreachable = f"postgresql://nobody:x@127.0.0.1:{free_port()}/none"
+        with serve(DATABASE_URL=unreachable, JWT_SIGNING_KEY=settings.SIMPLE_JWT["SIGNING_KEY"]) as base_url:
+            read = urllib.request.Request(  # noqa: S310
+                f"{base_url}/api/v1/models/mdl-7f3a19bc92/performance/summary",
+                headers={"Authorization": f"Bearer {access}"},
+            )
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(read, timeout=10)  # noqa: S310
+
+        assert refused.value.code == 503
+        assert int(refused.value.headers["Retry-After"]) > 0
+        assert json.loads(refused.value.read())["code"] == "service_unavailable"
+
+
+def status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def body(url: str) -> str:
+    try:
+        urllib.request.urlopen(url, timeout=10)  # noqa: S310
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+    return ""

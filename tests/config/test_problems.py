@@ -1,0 +1,153 @@
+"""Whatever goes wrong, wherever: a problem document."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.middleware import RequestIDFilter
+from config.urls import urlpatterns as real
+from models_registry.models import RegisteredModel, User
+from tests.conftest import authenticated
+
+MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
+
+
+class Broken(APIView):
+    """A view with a bug, or with something behind it that is down."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    raises: Exception = RuntimeError()
+
+    def get(self, request: Request) -> Response:
+        raise self.raises
+
+
+def broken_page(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("secret detail")
+
+
+def suspicious_page(request: HttpRequest) -> HttpResponse:
+    raise SuspiciousOperation("secret detail")
+
+
+urlpatterns = [
+    *real,
+    path("bug", Broken.as_view(raises=RuntimeError("secret detail"))),
+    path("nan", type("Nan", (Broken,), {"get": lambda self, request: Response({"value": float("nan")})}).as_view()),
+    path("down", Broken.as_view(raises=OperationalError("connection to server at 10.0.0.1 failed"))),
+    path("lost", Broken.as_view(raises=InterfaceError("the connection is closed"))),
+    path("page", broken_page),
+    path("suspicious", suspicious_page),
+]
+handler400 = "config.problems.bad_request"
+handler403 = "config.problems.permission_denied"
+handler404 = "config.problems.page_not_found"
+handler500 = "config.problems.server_error"
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(raise_request_exception=False)
+
+
+def problem(response: Any, status: int, code: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(response.content)
+    assert response["Content-Type"] == "application/problem+json"
+    assert (response.status_code, body["status"], body["code"]) == (status, status, code)
+    assert set(body) - {"errors"} == MEMBERS
+    assert body["request_id"] == response["X-Request-ID"]
+    for secret in ("Traceback", "SELECT", "secret", "Error(", "10.0.0.1"):
+        assert secret not in response.content.decode()
+    return body
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/", "/nope", "/api", "/api/v1", "/api/v1/", "/api/v1/models/mdl-7f3a19bc92/performance/summary/", "/healthz/"],
+)
+def test_an_unknown_url_is_a_404(client: Client, address: str) -> None:
+    assert problem(client.get(address), 404, "not_found")["instance"] == address
+
+
+def test_an_unknown_host_is_a_400(client: Client) -> None:
+    problem(client.get("/api/v1/auth/token", headers={"Host": "evil.example"}), 400, "invalid_parameter")
+
+
+@pytest.mark.urls("tests.config.test_problems")
+@pytest.mark.parametrize("address", ["/bug", "/page", "/nan"])
+def test_what_nobody_foresaw_is_a_500_that_tells_nothing(client: Client, address: str) -> None:
+    problem(client.get(address), 500, "internal_error")
+
+
+@pytest.mark.urls("tests.config.test_problems")
+def test_a_suspicious_request_is_a_400(client: Client) -> None:
+    problem(client.get("/suspicious"), 400, "invalid_parameter")
+
+
+@pytest.mark.urls("tests.config.test_problems")
+@pytest.mark.parametrize("address", ["/down", "/lost"])
+def test_an_unreachable_database_is_a_503_that_says_when_to_come_back(client: Client, address: str) -> None:
+    response = client.get(address)
+
+    problem(response, 503, "service_unavailable")
+    assert int(response["Retry-After"]) > 0
+
+
+def test_a_body_over_the_limit_is_a_413(client: Client) -> None:
+    body = json.dumps({"username": "x" * settings.MAX_BODY_BYTES, "password": "x"})
+
+    problem(client.post("/api/v1/auth/token", body, content_type="application/json"), 413, "payload_too_large")
+
+
+def test_a_form_over_the_limit_in_the_admin_is_a_413(client: Client, db: None) -> None:
+    response = client.post("/admin/login/", {"username": "x" * (settings.MAX_BODY_BYTES + 1)})
+
+    assert response.status_code in (403, 413)
+
+
+def test_another_content_type_is_a_415(client: Client) -> None:
+    problem(client.post("/api/v1/auth/token", {"username": "a"}), 415, "unsupported_media_type")
+
+
+def test_people_in_the_admin_get_pages(client: Client, superuser: User) -> None:
+    client.force_login(superuser)
+
+    response = client.get("/admin/nope/")
+
+    assert response.status_code == 404
+    assert response["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(("actor", "status"), [("nobody", 401), ("outsider", 403)])
+def test_a_denial_is_logged_with_its_request_id_and_nothing_of_the_token(
+    model: RegisteredModel, outsider: User, caplog: pytest.LogCaptureFixture, actor: str, status: int
+) -> None:
+    client = authenticated(outsider) if actor == "outsider" else Client()
+    with caplog.at_level(logging.WARNING, "denials"):
+        client.get(f"/api/v1/models/{model.pk}/performance/summary", headers={"X-Request-ID": "deploy-42"})
+
+    (record,) = [record for record in caplog.records if record.name == "denials"]
+    RequestIDFilter().filter(record)
+    assert record.request_id == "deploy-42"  # type: ignore[attr-defined]
+    assert str(status) in record.getMessage()
+    assert "Bearer" not in record.getMessage()
+
+
+def test_a_line_break_makes_one_log_line() -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 0, "user %s", ("vera\nINFO forged\r",), None)
+    RequestIDFilter().filter(record)
+
+    assert record.getMessage() == "user vera\\nINFO forged\\r"
