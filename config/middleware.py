@@ -1,4 +1,4 @@
-"""Every request has an id: in its response, in its problem document and in each log line."""
+"""Every request has an id, in its response, its problem document and each log line."""
 
 import logging
 import re

@@ -13,6 +13,7 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.request import Request
 
+from config.admin_middleware import is_admin
 from config.middleware import current_request_id
 from models_registry.exceptions import InvalidInputError, RegistryError, TooManyFailedLoginsError
 from models_registry.serializers import faults
@@ -194,19 +195,15 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what the caller may not do; people in the admin get a page."""
     return (
-        defaults.permission_denied(request, exception) if _is_admin(request) else respond(request, "permission_denied")
+        defaults.permission_denied(request, exception) if is_admin(request) else respond(request, "permission_denied")
     )
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer an unknown URL; people in the admin get a page."""
-    return defaults.page_not_found(request, exception) if _is_admin(request) else respond(request, "not_found")
+    return defaults.page_not_found(request, exception) if is_admin(request) else respond(request, "not_found")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer an error that nobody foresaw, or a database that cannot be reached."""
-    return defaults.server_error(request) if _is_admin(request) else respond(request, "internal_error")
-
-
-def _is_admin(request: HttpRequest) -> bool:
-    return request.path_info.startswith("/admin/")
+    return defaults.server_error(request) if is_admin(request) else respond(request, "internal_error")

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from config.environment import cache, count, database, env, flag, hosts, jwt_keys, one_of, rate, read, secret
@@ -41,12 +42,12 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "config.admin_middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "config.admin_middleware.AdminAuthenticationMiddleware",
+    "config.admin_middleware.AdminMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "config.admin_middleware.AdminAxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 APPEND_SLASH = False
@@ -96,6 +97,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_CLIENT_IP_CALLABLE = "models_registry.api.throttling.client_address"
 AXES_VERBOSE = False
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin_middleware
 LOGIN_URL = reverse_lazy("admin:login")
 SIMPLE_JWT = {
     **jwt_keys(debug=DEBUG),
@@ -114,6 +116,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["models_registry.api.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["models_registry.api.permissions.Denied"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "models_registry.api.negotiation.Negotiation",
     "DEFAULT_PARSER_CLASSES": ["models_registry.api.parsers.StrictJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["models_registry.api.throttling.CallerThrottle"],
     "DEFAULT_THROTTLE_RATES": {
@@ -187,6 +190,8 @@ LOGGING = {
 
 # The admin's look
 
+FORMAT_MODULE_PATH = "config.formats"
+
 
 def _page(title: str, icon: str, model: str) -> dict[str, Any]:
     """Return the sidebar's link to the list of a model, for those who may see it."""
@@ -205,6 +210,9 @@ UNFOLD = {
     "SITE_HEADER": "Model Performance",
     "SITE_SUBHEADER": "Registry",
     "SITE_SYMBOL": "monitoring",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("models_registry/favicon.svg")}
+    ],
     "SITE_URL": reverse_lazy("docs"),
     "SIDEBAR": {
         "navigation": [

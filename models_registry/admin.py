@@ -1,0 +1,310 @@
+"""The registry in the admin: for browsing, and for setting up organizations, users and grants."""
+
+from typing import Any
+
+from axes.admin import AccessAttemptAdmin
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from models_registry.admin_base import (
+    MODEL_STATES,
+    VERSION_STATES,
+    PromotedFilter,
+    ReadOnly,
+    RegistryAdmin,
+    RevokedFilter,
+    StateFilter,
+    badge,
+    link_to,
+    promoted_badge,
+    task_type_label,
+    unbroken,
+)
+from models_registry.models import (
+    Membership,
+    ModelGrant,
+    Organization,
+    Promotion,
+    RegisteredModel,
+    TokenFamily,
+    User,
+    Version,
+)
+
+
+class MembershipInline(TabularInline):  # type: ignore[misc]
+    """The members of an organization and their roles, a page at a time: each row asks for its user's name."""
+
+    model = Membership
+    verbose_name_plural = "members"
+    autocomplete_fields = ("user",)
+    extra = 0
+    per_page = 20
+    hide_title = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        """Return the members in order of name, with their users."""
+        members: QuerySet[Membership] = super().get_queryset(request)
+        return members.select_related("user", "organization").order_by("user__username")
+
+
+@admin.register(Organization)
+class OrganizationAdmin(RegistryAdmin):
+    """Organizations and their members."""
+
+    list_display = ("name", "slug", "created_at")
+    search_fields = ("name", "slug")
+    date_hierarchy = "created_at"
+    ordering = ("name", "pk")
+    fields = ("name", "slug", "created_at")
+    readonly_fields = ("created_at",)
+    inlines = (MembershipInline,)
+
+
+class VersionInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    """The versions of a model, newest first, a page at a time."""
+
+    model = Version
+    fk_name = "model"
+    fields = readonly_fields = ("version", "promoted", "state_badge", "created_at", "completed_at")
+    ordering = ("-number",)
+    per_page = 20
+    hide_title = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
+        """Return the versions with their models, which say which one is promoted."""
+        versions: QuerySet[Version] = super().get_queryset(request)
+        return versions.select_related("model")
+
+    @admin.display(description="version")
+    def version(self, version: Version) -> str:
+        """Return a link to the version."""
+        return link_to(version)
+
+    @admin.display(description="promotion")
+    def promoted(self, version: Version) -> str:
+        """Mark the promoted version."""
+        return promoted_badge(version)
+
+    @admin.display(description="state")
+    def state_badge(self, version: Version) -> str:
+        """Return the state in its colour."""
+        return badge(version.state, VERSION_STATES[version.state])
+
+
+@admin.register(RegisteredModel)
+class RegisteredModelAdmin(RegistryAdmin):
+    """Registered models and their versions. What is promoted is shown, and set by promoting a version."""
+
+    list_display = ("name", "model_id", "organization", "task", "state", "promoted", "created_at")
+    list_filter = (
+        ("organization", RelatedDropdownFilter),
+        ("task_type", ChoicesDropdownFilter),
+        StateFilter,
+    )
+    search_fields = ("name", "model_id", "description")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "pk")
+    autocomplete_fields = ("organization",)
+    fields = ("name", "organization", "task_type", "description")
+    fieldsets_of_existing = (
+        (None, {"fields": ("model_id", "name", "organization", "task", "description")}),
+        ("Where it stands", {"fields": ("state", "promoted_version", "created_at", "archived_at")}),
+    )
+    readonly_fields = ("model_id", "task", "state", "promoted_version", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
+        """Return the models with their state, organization and promoted version."""
+        models: Any = super().get_queryset(request)
+        queryset: QuerySet[RegisteredModel] = models.with_state().select_related("organization", "promoted_version")
+        return queryset
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Ask for the task type of a new model; show all there is of an existing one."""
+        return self.fieldsets_of_existing if obj else super().get_fieldsets(request, obj)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Have the task type chosen, for it stays: none is chosen beforehand."""
+        choices = db_field.get_choices(blank_choice=[("", "Select a task type")])
+        return super().formfield_for_choice_field(db_field, request, choices=choices, **kwargs)
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
+        """List the versions of an existing model."""
+        return [VersionInline] if obj else []
+
+    @admin.display(description="task type", ordering="task_type")
+    def task(self, model: RegisteredModel) -> str:
+        """Return the task type's label."""
+        return task_type_label(model.task_type)
+
+    @admin.display(ordering="state")
+    def state(self, model: Any) -> str:
+        """Return the derived state in its colour."""
+        return badge(model.state, MODEL_STATES[model.state])
+
+    @admin.display(description="promoted", ordering="promoted_version__number")
+    def promoted(self, model: RegisteredModel) -> str:
+        """Return the id of the promoted version, marked so."""
+        return badge(str(model.promoted_version), "primary") if model.promoted_version else ""
+
+
+@admin.register(ModelGrant)
+class ModelGrantAdmin(RegistryAdmin):
+    """Scopes that users hold on single models."""
+
+    list_display = ("user", "scope", "model", "organization")
+    list_filter = ("scope", ("model__organization", RelatedDropdownFilter))
+    list_select_related = ("user", "model__organization")
+    search_fields = ("user__username", "model__name", "model__model_id")
+    ordering = ("user__username", "pk")
+    autocomplete_fields = ("user", "model")
+
+    @admin.display(ordering="model__organization__name")
+    def organization(self, grant: ModelGrant) -> str:
+        """Return the organization that owns the model."""
+        return str(grant.model.organization)
+
+
+@admin.register(Version)
+class VersionAdmin(ReadOnly, RegistryAdmin):
+    """Versions of models, newest first."""
+
+    version_number = "number"
+    list_display = ("version_id", "model", "organization", "promoted", "state_badge", "created_at", "completed_at")
+    list_filter = (
+        ("model__organization", RelatedDropdownFilter),
+        ("model__task_type", ChoicesDropdownFilter),
+        ("state", ChoicesDropdownFilter),
+        PromotedFilter,
+    )
+    search_fields = ("model__name", "model__model_id")
+    search_help_text = "By version id, and by name or id of the model"
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "-pk")
+    fields = (
+        ("version_id", "state_badge"),
+        ("model", "promoted"),
+        ("organization", "created_at"),
+        ("task", "completed_at"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
+        """Return the versions with their models and organizations."""
+        versions: QuerySet[Version] = super().get_queryset(request)
+        return versions.select_related("model__organization")
+
+    @admin.display(description="version", ordering="number")
+    def version_id(self, version: Version) -> str:
+        """Return the public id."""
+        return unbroken(version.version_id)
+
+    @admin.display(ordering="model__organization__name")
+    def organization(self, version: Version) -> str:
+        """Return the organization that owns the model."""
+        return str(version.model.organization)
+
+    @admin.display(description="task type")
+    def task(self, version: Version) -> str:
+        """Return the task type's label."""
+        return task_type_label(version.model.task_type)
+
+    @admin.display(description="promotion")
+    def promoted(self, version: Version) -> str:
+        """Mark the promoted version."""
+        return promoted_badge(version)
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, version: Version) -> str:
+        """Return the state in its colour."""
+        return badge(version.state, VERSION_STATES[version.state])
+
+
+@admin.register(Promotion)
+class PromotionAdmin(ReadOnly, RegistryAdmin):
+    """The history of promotions, newest first."""
+
+    version_number = "version__number"
+    list_display = ("version", "model", "organization", "previous_version", "promoted_by", "promoted_at", "reason")
+    list_filter = (("model__organization", RelatedDropdownFilter), ("model__task_type", ChoicesDropdownFilter))
+    search_fields = ("model__name", "model__model_id", "promoted_by__username", "reason")
+    search_help_text = "By version id, model, user or reason"
+    date_hierarchy = "promoted_at"
+    ordering = ("-promoted_at", "-pk")
+    fields = ("model", "organization", "version", "previous_version", "promoted_by", "promoted_at", "reason")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Promotion]:
+        """Return the promotions with all that they name."""
+        promotions: QuerySet[Promotion] = super().get_queryset(request)
+        return promotions.select_related("model__organization", "version", "previous_version", "promoted_by")
+
+    @admin.display(ordering="model__organization__name")
+    def organization(self, promotion: Promotion) -> str:
+        """Return the organization that owns the model."""
+        return str(promotion.model.organization)
+
+
+@admin.register(TokenFamily)
+class TokenFamilyAdmin(ReadOnly, RegistryAdmin):
+    """Logins by token, which may be revoked."""
+
+    list_display = ("user", "created_at", "expires_at", "revoked_at")
+    list_filter = (RevokedFilter,)
+    search_fields = ("user__username",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "pk")
+    fields = ("user", "created_at", "expires_at", "revoked_at")
+    actions = ("revoke",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TokenFamily]:
+        """Return the logins with their users."""
+        families: QuerySet[TokenFamily] = super().get_queryset(request)
+        return families.select_related("user")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Say whether the caller may end logins: who may change them may."""
+        return request.user.has_perm("models_registry.change_tokenfamily")
+
+    @admin.action(description="Revoke selected logins", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
+        """End the chosen logins: their tokens are refused from now on."""
+        count = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
+        self.message_user(request, f"Logins revoked: {count}.")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, RegistryAdmin):  # type: ignore[type-arg]  # generic for the type checker only
+    """Users, as Django has them."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login", "date_joined")
+    list_filter = ("is_active", "is_staff", "is_superuser", ("organizations", RelatedDropdownFilter))
+    date_hierarchy = "date_joined"
+    ordering = ("username",)
+
+
+# Django's and the lockout's own pages, in the same look. The lockout keeps no logs here, so their pages go.
+admin.site.unregister([Group, AccessAttempt, AccessLog, AccessFailureLog])
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, RegistryAdmin):
+    """Groups of users with the same permissions."""
+
+
+@admin.register(AccessAttempt)
+class LockoutAdmin(AccessAttemptAdmin, RegistryAdmin):  # type: ignore[misc]
+    """Failed logins. To delete one ends its lockout."""
+
+    list_display = ("username", "ip_address", "path_info", "failures_since_start", "status", "attempt_time")
+    ordering = ("-attempt_time", "pk")

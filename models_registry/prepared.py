@@ -5,6 +5,7 @@ the queryset as usual, with a `Parameter` wherever a value will be given later, 
 PostgreSQL the driver then prepares the statement on the server, as its text never changes.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,10 +25,6 @@ class Parameter(Expression):
         """Return a placeholder, whose parameter is this object until the query runs."""
         return "%s", (self,)
 
-    def bind(self, values: dict[str, Any], connection: Any) -> Any:
-        """Return the value for the driver. Raises `KeyError` when it was not given."""
-        return self.output_field.get_db_prep_value(values[self.name], connection)
-
 
 class PreparedQuery:
     """A `values()` queryset with parameters, compiled once for each database."""
@@ -37,23 +34,43 @@ class PreparedQuery:
         self.compiled = lru_cache(maxsize=None)(self._compile)
 
     def first(self, *, using: str = DEFAULT_DB_ALIAS, **values: Any) -> dict[str, Any] | None:
-        """Run the query with these parameters and return its first row, or `None`."""
-        connection = connections[using]
-        compiler, sql, params, names, converters = self.compiled(using)
-        bound = [param.bind(values, connection) if isinstance(param, Parameter) else param for param in params]
-        with connection.cursor() as cursor:
-            cursor.execute(sql, bound)
-            row = cursor.fetchone()
-        if row is None:
-            return None
-        if converters:
-            (row,) = compiler.apply_converters([row], converters)
-        return dict(zip(names, row, strict=True))
+        """Run the query with these parameters and return its first row, or `None`.
 
-    def _compile(self, using: str) -> tuple[SQLCompiler, str, tuple[Any, ...], list[str], Any]:
+        Raises `KeyError` when a value is missing.
+        """
+        statement = self.compiled(using)
+        connection = connections[using]
+        with connection.cursor() as cursor:
+            cursor.execute(statement.sql, statement.bind(values, connection))
+            row = cursor.fetchone()
+        return None if row is None else statement.as_dict(row)
+
+    def _compile(self, using: str) -> "CompiledStatement":
         query = self.queryset.using(using).query
         compiler = query.get_compiler(using)
         sql, params = compiler.as_sql()
         names = [*query.values_select, *query.annotation_select]
         converters = compiler.get_converters([column for column, _, _ in compiler.select or ()])
-        return compiler, sql, tuple(params), names, converters
+        return CompiledStatement(compiler, sql, params, names, converters)
+
+
+class CompiledStatement:
+    """The SQL of a query for one database, and the way of its parameters in and of its columns out."""
+
+    def __init__(
+        self, compiler: SQLCompiler, sql: str, params: Sequence[Any], names: list[str], converters: Any
+    ) -> None:
+        self.compiler, self.sql, self.params, self.names, self.converters = compiler, sql, params, names, converters
+        given = [param for param in params if isinstance(param, Parameter)]
+        self.fields = {parameter.name: parameter.output_field for parameter in given}
+
+    def bind(self, values: dict[str, Any], connection: Any) -> list[Any]:
+        """Return the driver's parameters."""
+        ready = {name: field.get_db_prep_value(values[name], connection) for name, field in self.fields.items()}
+        return [ready[param.name] if isinstance(param, Parameter) else param for param in self.params]
+
+    def as_dict(self, row: Sequence[Any]) -> dict[str, Any]:
+        """Return a row as the queryset would give it."""
+        if self.converters:
+            (row,) = self.compiler.apply_converters([row], self.converters)
+        return dict(zip(self.names, row, strict=True))

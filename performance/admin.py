@@ -1,0 +1,196 @@
+"""Metric snapshots in the admin: looked at only, for they arrive over the API and by commands."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+
+from models_registry import task_types
+from models_registry.admin import VersionAdmin
+from models_registry.admin_base import (
+    PromotedFilter,
+    ReadOnly,
+    RegistryAdmin,
+    link_to,
+    promoted_badge,
+    task_type_label,
+    unbroken,
+)
+from models_registry.models import Version
+from models_registry.task_types import Metric
+from performance.models import MetricSnapshot
+
+HEADLINE_METRICS = 3
+
+
+def headline(snapshot: MetricSnapshot) -> str:
+    """Return the first metrics of the task type that were recorded: `Accuracy 0.934 · Precision 0.918`."""
+    try:
+        task_type = task_types.get(snapshot.version.model.task_type)
+    except task_types.UnknownTaskTypeError as error:
+        return str(error)
+    recorded = [metric for metric in task_type.metrics if metric.name in snapshot.metrics]
+    texts = [f"{metric.label} {rounded(snapshot.metrics[metric.name])}" for metric in recorded[:HEADLINE_METRICS]]
+    return " · ".join(texts)
+
+
+def rounded(value: float) -> str:
+    """Return a number with three places, or three digits where places would not do."""
+    return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def metric_table(snapshot: MetricSnapshot) -> dict[str, Any]:
+    """Return every metric that the snapshot's task type declares, for `unfold/components/table.html`.
+
+    Raises `UnknownTaskTypeError`.
+    """
+    metrics = task_types.get(snapshot.version.model.task_type).metrics
+    return {
+        "headers": ["Metric", "Value", "Better", "Bounds", "Definition"],
+        "rows": [_row(metric, snapshot.metrics.get(metric.name)) for metric in metrics],
+    }
+
+
+def bounds(metric: Metric) -> str:
+    """Say which values a metric may have."""
+    if metric.lower is None:
+        return "any" if metric.upper is None else f"{metric.upper:g} or less"
+    return f"{metric.lower:g} or more" if metric.upper is None else f"{metric.lower:g} to {metric.upper:g}"
+
+
+def _row(metric: Metric, value: float | None) -> list[str]:
+    return [
+        unbroken(metric.label),
+        unbroken("not recorded" if value is None else repr(value)),
+        unbroken(f"{metric.direction} is better"),
+        unbroken(bounds(metric)),
+        metric.definition,
+    ]
+
+
+class SnapshotInline(ReadOnly, TabularInline):  # type: ignore[misc]  # the library is untyped
+    """The snapshots of a version, newest first, a page at a time."""
+
+    model = MetricSnapshot
+    fields = readonly_fields = ("snapshot", "split", "headline", "sample_count")
+    ordering = ("-evaluated_at", "-pk")
+    per_page = 20
+    hide_title = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
+        """Return the snapshots with their version's model, which has the task type."""
+        snapshots: QuerySet[MetricSnapshot] = super().get_queryset(request)
+        return snapshots.select_related("version__model")
+
+    @admin.display(description="evaluated at")
+    def snapshot(self, snapshot: MetricSnapshot) -> str:
+        """Return a link to the snapshot."""
+        return link_to(snapshot)
+
+    @admin.display(description="dataset split")
+    def split(self, snapshot: MetricSnapshot) -> str:
+        """Return the split's name."""
+        return snapshot.dataset_split
+
+    @admin.display(description="metrics")
+    def headline(self, snapshot: MetricSnapshot) -> str:
+        """Return the first metrics."""
+        return headline(snapshot)
+
+
+admin.site.unregister(Version)
+
+
+@admin.register(Version)
+class VersionWithSnapshotsAdmin(VersionAdmin):
+    """Versions, each with its snapshots, of which the registry knows nothing."""
+
+    inlines = (SnapshotInline,)
+
+
+@admin.register(MetricSnapshot)
+class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
+    """Metric snapshots, newest first."""
+
+    version_number = "version__number"
+    list_display = (
+        "evaluated_at",
+        "organization",
+        "model_name",
+        "version_name",
+        "promoted",
+        "dataset_split",
+        "headline",
+        "sample_count",
+    )
+    list_filter = (
+        ("version__model__organization", RelatedDropdownFilter),
+        ("version__model__task_type", ChoicesDropdownFilter),
+        ("dataset_split", ChoicesDropdownFilter),
+        PromotedFilter,
+    )
+    search_fields = ("version__model__name", "version__model__model_id")
+    search_help_text = "By version id, and by name or id of the model"
+    date_hierarchy = "evaluated_at"
+    ordering = ("-evaluated_at", "-pk")
+    show_full_result_count = False
+    fields = (
+        ("organization", "dataset_split"),
+        ("model_link", "sample_count"),
+        ("version", "evaluated_at"),
+        ("promoted", "created_at"),
+        "task",
+    )
+    change_form_after_template = "performance/metric_table.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
+        """Return the snapshots with their versions, models and organizations."""
+        snapshots: QuerySet[MetricSnapshot] = super().get_queryset(request)
+        return snapshots.select_related("version__model__organization")
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Add the table of metrics, or what is wrong with the task type."""
+        try:
+            context["metric_table"] = metric_table(context["original"])
+        except task_types.UnknownTaskTypeError as error:
+            context["unknown_task_type"] = str(error)
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    @admin.display(ordering="version__model__organization__name")
+    def organization(self, snapshot: MetricSnapshot) -> str:
+        """Return the organization that owns the model."""
+        return str(snapshot.version.model.organization)
+
+    @admin.display(description="model", ordering="version__model__name")
+    def model_name(self, snapshot: MetricSnapshot) -> str:
+        """Return the model's name."""
+        return str(snapshot.version.model)
+
+    @admin.display(description="model")
+    def model_link(self, snapshot: MetricSnapshot) -> str:
+        """Return a link to the model."""
+        return link_to(snapshot.version.model)
+
+    @admin.display(description="version", ordering="version__number")
+    def version_name(self, snapshot: MetricSnapshot) -> str:
+        """Return the version's public id."""
+        return unbroken(snapshot.version.version_id)
+
+    @admin.display(description="task type")
+    def task(self, snapshot: MetricSnapshot) -> str:
+        """Return the task type's label."""
+        return task_type_label(snapshot.version.model.task_type)
+
+    @admin.display(description="promotion")
+    def promoted(self, snapshot: MetricSnapshot) -> str:
+        """Mark the snapshots of the promoted version."""
+        return promoted_badge(snapshot.version)
+
+    @admin.display(description="metrics")
+    def headline(self, snapshot: MetricSnapshot) -> str:
+        """Return the first metrics."""
+        return headline(snapshot)

@@ -21,7 +21,7 @@ class TextField(serializers.CharField):
 class ScopeField(TextField):
     """A space-separated list of scopes."""
 
-    def to_internal_value(self, data: Any) -> frozenset[scopes.Scope]:
+    def to_internal_value(self, data: Any) -> frozenset[scopes.Scope]:  # type: ignore[override]
         """Return the scopes."""
         try:
             return scopes.parse(super().to_internal_value(data))
@@ -33,9 +33,7 @@ class CredentialsSerializer(StrictSerializer):
     """A user's name and password, and optionally the scopes that bound the token."""
 
     username = TextField(max_length=150, trim_whitespace=False)
-    password = TextField(
-        max_length=1024, trim_whitespace=False, style={"input_type": "password"}, write_only=True
-    )
+    password = TextField(max_length=1024, trim_whitespace=False, style={"input_type": "password"}, write_only=True)
     scope = ScopeField(
         required=False, help_text="A space-separated list of scopes: the token never does more than those."
     )

@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 
-
 UNKNOWN_ADDRESS = "::"
 
 
@@ -40,12 +39,10 @@ class WindowThrottle(SimpleRateThrottle):
         window = int(now // self.duration)
         self.seconds_left = (window + 1) * self.duration - now
         key = f"{self.get_cache_key(request, view)}:{window}"
-        if self.cache.add(key, 1, self.duration):
-            return True
         try:
             return bool(self.cache.incr(key) <= self.num_requests)
-        except ValueError:  # the window ended meanwhile
-            return True
+        except ValueError:  # the first request of the window
+            return bool(self.cache.add(key, 1, self.duration) or self.allow_request(request, view))
 
     def wait(self) -> float:
         """Return the seconds until the next window."""

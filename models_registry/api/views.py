@@ -5,8 +5,6 @@ from typing import Any
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib.auth import authenticate
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
 from rest_framework.permissions import AllowAny
@@ -17,7 +15,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from models_registry import services
 from models_registry.api.serializers import CredentialsSerializer, RefreshTokenSerializer, TokenPairSerializer
-from models_registry.api.throttling import LoginThrottle
+from models_registry.api.throttling import LoginThrottle, client_address
 from models_registry.exceptions import NotAuthenticatedError, TooManyFailedLoginsError, UnknownParameterError
 from models_registry.models import User
 from models_registry.scopes import ALL_SCOPES
@@ -119,19 +117,13 @@ def log_in(request: Request, *, username: str, password: str) -> User:
             "Too many failed logins. Wait for the seconds that Retry-After gives, or log in from elsewhere.",
             wait=round(settings.AXES_COOLOFF_TIME.total_seconds()),
         )
-    user = _authenticate(request, username=username, password=password)
+    user = authenticate(request._request, username=username, password=password)
+    # The failure that reaches the limit is answered as the others are: the lock is for the next.
+    request._request.axes_locked_out = False  # type: ignore[attr-defined]
     if not isinstance(user, User):
         raise NotAuthenticatedError("No active user has this name and password. Check both.")
+    AxesProxyHandler.reset_attempts(username=username, ip_address=client_address(request))
     return user
-
-
-def _authenticate(request: Request, **credentials: str) -> AbstractBaseUser | None:
-    """Return the user. The failure that reaches the limit is answered as the others are: the lock is for the next."""
-    try:
-        return authenticate(request._request, **credentials)
-    except PermissionDenied:  # how the lockout tells of that failure
-        request._request.axes_locked_out = False  # type: ignore[attr-defined]
-        return None
 
 
 def given_refresh_token(request: Request) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase
-from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers, set_response_etag
+from django.utils.cache import get_conditional_response, set_response_etag
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -81,11 +81,15 @@ class PerformanceViewSet(GenericViewSet[Any]):
         self.check_object_permissions(self.request, reading)
         return reading
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+    @property
+    def default_response_headers(self) -> dict[str, str]:
         """Let only the caller's own cache keep the answer, and only to ask whether it still holds."""
+        headers = super().default_response_headers
+        return {**headers, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Give an answer its ETag once it is rendered."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        patch_cache_control(response, private=True, no_cache=True)
-        patch_vary_headers(response, ["Authorization"])
         if isinstance(response, Response):
             response.add_post_render_callback(lambda rendered: _revalidate(request, rendered))
         return response

@@ -57,7 +57,7 @@ class TestServed:
     def test_a_read_is_a_503_that_says_when_to_come_back(self) -> None:
         access = str(new_token(AccessToken, User(pk=1, password="x"), family=None, scope=ALL_SCOPES))
         unreachable = f"postgresql://nobody:x@127.0.0.1:{free_port()}/none"
-        with serve(DATABASE_URL=unreachable, JWT_SIGNING_KEY=settings.SIMPLE_JWT["SIGNING_KEY"]) as base_url:
+        with serve(DATABASE_URL=unreachable, JWT_SIGNING_KEY=str(settings.SIMPLE_JWT["SIGNING_KEY"])) as base_url:
             read = urllib.request.Request(  # noqa: S310
                 f"{base_url}/api/v1/models/mdl-7f3a19bc92/performance/summary",
                 headers={"Authorization": f"Bearer {access}"},

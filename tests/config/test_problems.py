@@ -35,6 +35,13 @@ class Broken(APIView):
         raise self.raises
 
 
+class NotANumber(Broken):
+    """A view whose answer is no JSON."""
+
+    def get(self, request: Request) -> Response:
+        return Response({"value": float("nan")})
+
+
 def broken_page(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("secret detail")
 
@@ -46,7 +53,7 @@ def suspicious_page(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     *real,
     path("bug", Broken.as_view(raises=RuntimeError("secret detail"))),
-    path("nan", type("Nan", (Broken,), {"get": lambda self, request: Response({"value": float("nan")})}).as_view()),
+    path("nan", NotANumber.as_view()),
     path("down", Broken.as_view(raises=OperationalError("connection to server at 10.0.0.1 failed"))),
     path("lost", Broken.as_view(raises=InterfaceError("the connection is closed"))),
     path("page", broken_page),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
-from django.db.models import BooleanField, CharField, Exists, OuterRef
+from django.db.models import CharField, Exists, OuterRef
 
 from models_registry.models import Organization, RegisteredModel
 from models_registry.prepared import Parameter, PreparedQuery
@@ -58,9 +58,3 @@ def test_postgresql_prepares_the_statement(acme: Organization, by_slug: Prepared
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%has_models%'")
         assert cursor.fetchone() == (1,)
-
-
-def test_values_are_prepared_as_their_field_does(db: None) -> None:
-    flag = Parameter("flag", BooleanField())
-
-    assert flag.bind({"flag": True}, connection) in (True, 1)

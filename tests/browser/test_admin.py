@@ -1,0 +1,91 @@
+"""Browsing the admin in a real browser."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from models_registry.models import RegisteredModel, User, Version
+from tests.factories import EXAMPLE_METRICS, PASSWORD, completed_version, snapshot
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def site(live_server: Any, superuser: User, model: RegisteredModel, empty_model: RegisteredModel) -> str:
+    """Two models, one with snapshots of a promoted and of a newer version, and a server that shows them."""
+    newer = completed_version(model, number=418)
+    snapshot(newer, metrics={**EXAMPLE_METRICS, "accuracy": 0.5})
+    snapshot(newer, metrics={"accuracy": 0.6}, dataset_split="validation")
+    Version.objects.create(model=model, number=419)
+    return str(live_server.url).replace("localhost", "127.0.0.1")
+
+
+@pytest.fixture
+def admin(page: Page) -> Page:
+    """Log in through the form."""
+    page.goto("/admin/")
+    page.get_by_label("Username").fill("root")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page).to_have_url(re.compile("/admin/$"))
+    return page
+
+
+def follow(page: Page, name: str) -> None:
+    """Click a link of the sidebar."""
+    page.locator("#nav-sidebar-apps").get_by_role("link", name=name).click()
+
+
+def test_a_wrong_password_is_refused_in_words(page: Page) -> None:
+    page.goto("/admin/")
+    page.get_by_label("Username").fill("root")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("Please enter the correct username and password")).to_be_visible()
+
+
+def test_from_the_models_one_gets_to_the_metrics_of_the_promoted_version(admin: Page) -> None:
+    follow(admin, "Models")
+    expect(admin.locator("#result_list")).to_contain_text("training")
+    admin.get_by_role("link", name="churn").click()
+    promoted = admin.locator("#versions-data tbody").filter(has_text="promoted")
+    expect(promoted).to_have_count(1)
+    promoted.get_by_role("link", name="ver-001a1").click()
+    admin.get_by_role("link", name="test at 2026-03-13 14:22").click()
+    metrics = admin.locator("#metrics")
+    expect(metrics.locator("tbody")).to_have_count(6)
+    expect(metrics.locator("tbody").nth(0)).to_contain_text("0.9341")
+    expect(metrics.locator("tbody").nth(0)).to_contain_text("higher is better")
+    expect(metrics.locator("tbody").nth(5)).to_contain_text("lower is better")
+    expect(admin.get_by_text("promoted", exact=True)).to_be_visible()
+    admin.get_by_role("link", name="churn", exact=True).click()
+    expect(admin).to_have_url(re.compile("mdl-7f3a19bc92/change/$"))
+
+
+def test_the_snapshots_are_filtered_in_the_sheet(admin: Page) -> None:
+    follow(admin, "Snapshots")
+    expect(admin.locator("#result_list tbody")).to_have_count(3)
+    admin.locator("#changelist").get_by_text("Filters").first.click()
+    admin.get_by_label("By dataset split").select_option("Validation")
+    admin.get_by_role("button", name="Apply Filters").click()
+    expect(admin.locator("#result_list tbody")).to_have_count(1)
+    expect(admin.locator("#result_list")).to_contain_text("Accuracy 0.600")
+
+
+def test_the_snapshots_are_searched_by_version_id(admin: Page) -> None:
+    follow(admin, "Snapshots")
+    search = admin.locator("#searchbar")
+    search.fill("churn ver-001a1")
+    search.press("Enter")
+    expect(admin.locator("#result_list tbody")).to_have_count(1)
+    expect(admin.locator("#result_list")).to_contain_text("promoted")
+
+
+def test_a_model_is_edited_with_its_versions_on_the_page(admin: Page) -> None:
+    follow(admin, "Models")
+    admin.get_by_role("link", name="churn").click()
+    admin.get_by_label("Description").fill("Who leaves within a month.")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.get_by_text("was changed successfully")).to_be_visible()
