@@ -1,7 +1,6 @@
 """A real PostgreSQL for one run of the tests."""
 
 import logging
-import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -26,8 +25,3 @@ def start_postgresql() -> str:
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
         connection.execute("SELECT pg_reload_conf()")
     return str(server.get_uri())
-
-
-def has_browser() -> bool:
-    """Say whether there is a Chromium for the browser tests."""
-    return shutil.which("chromium") is not None
