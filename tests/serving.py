@@ -20,8 +20,13 @@ STARTS_WITHIN = 60
 def serve(**settings: str) -> Iterator[str]:
     """Serve with these settings while the context lasts; give the base URL."""
     port = free_port()
-    keys = {name: secrets.token_urlsafe(50) for name in ("SECRET_KEY", "JWT_SIGNING_KEY")}
-    environment = {**os.environ, **keys, "HTTPS_ONLY": "false", "DJANGO_SETTINGS_MODULE": "config.settings", **settings}
+    environment = {
+        **os.environ,
+        **new_keys(),
+        "HTTPS_ONLY": "false",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        **settings,
+    }
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--blocking-threads", "4"]
     server = subprocess.Popen(
         [*command, "config.wsgi:application"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
@@ -32,6 +37,11 @@ def serve(**settings: str) -> Iterator[str]:
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(timeout=30)
+
+
+def new_keys() -> dict[str, str]:
+    """Return the settings of the keys, random."""
+    return {name: secrets.token_urlsafe(50) for name in ("SECRET_KEY", "JWT_SIGNING_KEY")}
 
 
 def free_port() -> int:
