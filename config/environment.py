@@ -133,7 +133,7 @@ def cache(name: str, *, default: str) -> dict[str, Any]:
     try:
         parsed: dict[str, Any] = environ.Env.cache_url_config(url)
     except (KeyError, ValueError, environ.ImproperlyConfigured):
-        raise ImproperlyConfigured(f"{name} is {url!r}; set it to {default} or redis://host:6379/0") from None
+        raise ImproperlyConfigured(f"{name} names no known cache; set it to {default} or redis://host:6379/0") from None
     return parsed
 
 

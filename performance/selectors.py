@@ -136,7 +136,7 @@ def _statement(*, promoted: bool) -> PreparedQuery:
     model = RegisteredModel.objects.filter(pk=_MODEL)
     completed = Version.objects.filter(model=_MODEL).completed().newest_first()
     version = Version.objects.filter(promoted_in=_MODEL) if promoted else _numbered()
-    snapshot = MetricSnapshot.objects.filter(version=Subquery(version.values("pk")), dataset_split=_SPLIT)
+    snapshot = MetricSnapshot.objects.filter(version=Subquery(version.values("pk")[:1]), dataset_split=_SPLIT)
     newest = snapshot.newest_first()
     return PreparedQuery(
         User.objects.filter(pk=_USER).values(

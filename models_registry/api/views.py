@@ -118,8 +118,6 @@ def log_in(request: Request, *, username: str, password: str) -> User:
             wait=round(settings.AXES_COOLOFF_TIME.total_seconds()),
         )
     user = authenticate(request._request, username=username, password=password)
-    # The failure that reaches the limit is answered as the others are: the lock is for the next.
-    request._request.axes_locked_out = False  # type: ignore[attr-defined]
     if not isinstance(user, User):
         raise NotAuthenticatedError("No active user has this name and password. Check both.")
     AxesProxyHandler.reset_attempts(username=username, ip_address=client_address(request))

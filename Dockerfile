@@ -1,0 +1,30 @@
+FROM python:3.13-slim-bookworm AS builder
+
+RUN python -m venv --without-pip /venv
+COPY requirements.txt /tmp/
+RUN pip --python /venv/bin/python install --no-cache-dir --only-binary :all: --require-hashes -r /tmp/requirements.txt
+
+
+FROM python:3.13-slim-bookworm
+
+ENV PATH=/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    GRANIAN_WORKERS=2 \
+    GRANIAN_BLOCKING_THREADS=4
+
+# var is where SQLite's file goes, when the database is SQLite.
+RUN useradd --system --uid 10001 --user-group --no-create-home registry \
+    && install --directory --owner=registry --group=registry --mode=0700 /app/var
+WORKDIR /app
+COPY --from=builder /venv /venv
+COPY . .
+
+USER 10001:10001
+EXPOSE 8000
+
+HEALTHCHECK --interval=30s --timeout=5s --start-period=15s --start-interval=1s \
+    CMD ["python", "-c", "from urllib.request import Request, urlopen; urlopen(Request('http://127.0.0.1:8000/healthz', headers={'Host': 'localhost'}), timeout=4)"]
+
+# Granian reads the numbers of workers and threads from the environment.
+CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "10", "config.wsgi:application"]

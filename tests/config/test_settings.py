@@ -1,0 +1,240 @@
+"""A wrong setting stops the start with one line that names the variable and a right value."""
+
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).parent.parent.parent
+LONG = "a key of more than thirty-two bytes, for this test only"
+AnyPrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+KEY_FILES = ["JWT_PRIVATE_KEY_FILE", "JWT_PUBLIC_KEY_FILE"]
+
+Start = Callable[..., "subprocess.CompletedProcess[str]"]
+ReadSettings = Callable[..., dict[str, Any]]
+Refusal = Callable[..., str]
+
+
+@pytest.fixture
+def read_settings(monkeypatch: pytest.MonkeyPatch) -> ReadSettings:
+    """Return how to read the settings anew, from this run's environment with changes."""
+
+    def read(**environment: str) -> dict[str, Any]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return runpy.run_path(str(ROOT / "config" / "settings.py"))
+
+    return read
+
+
+@pytest.fixture
+def refusal(read_settings: ReadSettings) -> Refusal:
+    """Return how to get the one line with which the settings refuse an environment."""
+
+    def message(**environment: str) -> str:
+        with pytest.raises(ImproperlyConfigured) as refused:
+            read_settings(**environment)
+        (line,) = str(refused.value).splitlines()
+        return line
+
+    return message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("SECRET_KEY", "", "missing; set it to at least 32 random bytes"),
+        ("SECRET_KEY", "x" * 31, "has 31 bytes; set it to at least 32"),
+        ("JWT_SIGNING_KEY", "", "missing; set it to at least 32 random bytes"),
+        ("JWT_SIGNING_KEY", "x" * 31, "has 31 bytes; set it to at least 32"),
+        ("DEBUG", "yes", "true or false"),
+        ("DEBUG", "1", "true or false"),
+        ("HTTPS_ONLY", "on", "true or false"),
+        ("LOG_FORMAT", "xml", "text, json"),
+        ("DATABASE_URL", "mysql://u:p@host/name", "postgresql://"),
+        ("DATABASE_URL", "registry", "postgresql://"),
+        ("DATABASE_URL", "postgresql://u:p@host:5432/", "postgresql://"),
+        ("DATABASE_URL", "postgresql://u:p@host:port/name", "postgresql://"),
+        ("DATABASE_REPLICA_URLS", "mysql://u:p@host/name", "postgresql://"),
+        ("CACHE_URL", "memory", "redis://"),
+        ("CACHE_URL", "nosuch://host", "redis://"),
+        ("ALLOWED_HOSTS", " , ", "registry.example.com"),
+        ("ALLOWED_HOSTS", "https://registry.example.com", "registry.example.com"),
+        ("ALLOWED_HOSTS", "a b", "registry.example.com"),
+        ("TRUSTED_PROXIES", "-1", "at least 0"),
+        ("TRUSTED_PROXIES", "one", "at least 0"),
+        ("TRUSTED_PROXIES", "\u0661", "at least 0"),
+        ("THROTTLE_RATE", "6000", "6000/minute"),
+        ("THROTTLE_RATE", "0/minute", "6000/minute"),
+        ("THROTTLE_RATE", "10/fortnight", "6000/minute"),
+        ("LOGIN_THROTTLE_RATE", "many/minute", "60/minute"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name_with_a_right_one(
+    refusal: Refusal, name: str, value: str, advice: str
+) -> None:
+    line = refusal(**{name: value})
+
+    assert line.startswith(f"{name} ")
+    assert advice in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "hunter2"),
+        ("JWT_SIGNING_KEY", "hunter2"),
+        ("DATABASE_URL", "mysql://u:hunter2@host/name"),
+        ("DATABASE_URL", "postgresql://u:hunter2@host:port/name"),
+        ("CACHE_URL", "nosuch://u:hunter2@host"),
+    ],
+)
+def test_a_refusal_tells_no_secret(refusal: Refusal, name: str, value: str) -> None:
+    assert "hunter2" not in refusal(**{name: value})
+
+
+def test_only_debug_does_without_keys(read_settings: ReadSettings) -> None:
+    settings = read_settings(SECRET_KEY="", JWT_SIGNING_KEY="", DEBUG="true")
+
+    assert settings["DEBUG"]
+    assert settings["SECRET_KEY"] != settings["SIMPLE_JWT"]["SIGNING_KEY"]
+
+
+# The command line, and the production server
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Return how to run Python in a process of its own, with a right setting for all but what is given."""
+    right = {
+        "PATH": os.environ["PATH"],
+        "SECRET_KEY": LONG,
+        "JWT_SIGNING_KEY": LONG,
+        "DATABASE_URL": f"sqlite:///{tmp_path}/registry.sqlite3",
+    }
+
+    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**right, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+def test_right_settings_start(start: Start) -> None:
+    ended = start("manage.py", "check")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["check", "migrate", "runserver", "seed"])
+def test_a_wrong_setting_ends_any_command_with_one_line(start: Start, command: str) -> None:
+    ended = start("manage.py", command, SECRET_KEY="")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("Wrong settings: SECRET_KEY is missing; set it to ")
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [({"DEBUG": "true"}, "DEBUG is true"), ({"SECRET_KEY": ""}, "SECRET_KEY is missing"), ({}, "")],
+)
+def test_the_production_server_refuses_debug_and_wrong_settings(
+    start: Start, environment: dict[str, str], named: str
+) -> None:
+    ended = start("-c", "import config.wsgi", **environment)
+
+    assert (ended.returncode == 0) == (not environment)
+    assert named in ended.stderr.strip().rpartition("\n")[2]
+
+
+# Key files
+
+
+def write_pem(path: Path, key: AnyPrivateKey, encryption: KeySerializationEncryption | None = None) -> str:
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()))
+    return str(path)
+
+
+def write_public_pem(path: Path, key: AnyPrivateKey) -> str:
+    path.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return str(path)
+
+
+def pair(directory: Path, private: AnyPrivateKey, public: AnyPrivateKey) -> dict[str, str]:
+    return {
+        "JWT_PRIVATE_KEY_FILE": write_pem(directory / "private.pem", private),
+        "JWT_PUBLIC_KEY_FILE": write_public_pem(directory / "public.pem", public),
+    }
+
+
+def p256() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+UNUSABLE: dict[str, Callable[[], tuple[AnyPrivateKey, KeySerializationEncryption | None]]] = {
+    "RSA of 1024 bits": lambda: (rsa.generate_private_key(65537, 1024), None),  # noqa: S505
+    "P-384": lambda: (ec.generate_private_key(ec.SECP384R1()), None),
+    "Ed25519": lambda: (ed25519.Ed25519PrivateKey.generate(), None),
+    "encrypted": lambda: (p256(), BestAvailableEncryption(b"password")),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_an_unusable_private_key_is_refused(refusal: Refusal, tmp_path: Path, kind: str) -> None:
+    key, encryption = UNUSABLE[kind]()
+    files = pair(tmp_path, key, key)
+    write_pem(tmp_path / "private.pem", key, encryption)
+
+    line = refusal(**files)
+
+    assert line.startswith("JWT_PRIVATE_KEY_FILE ")
+    assert "2048 bits" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"not a key", b"\xff\xfe", None])
+@pytest.mark.parametrize("name", KEY_FILES)
+def test_a_file_that_holds_no_key_is_refused(
+    refusal: Refusal, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    key = p256()
+    files = pair(tmp_path, key, key)
+    wrong = Path(files[name])
+    wrong.unlink()
+    if content is not None:
+        wrong.write_bytes(content)
+
+    assert refusal(**files).startswith(f"{name} ")
+
+
+@pytest.mark.parametrize("name", KEY_FILES)
+def test_one_key_file_without_the_other_is_refused(refusal: Refusal, tmp_path: Path, name: str) -> None:
+    key = p256()
+
+    assert refusal(**{**pair(tmp_path, key, key), name: ""}).startswith(f"{name} ")
+
+
+def test_the_public_key_of_another_private_key_is_refused(refusal: Refusal, tmp_path: Path) -> None:
+    assert refusal(**pair(tmp_path, p256(), p256())).startswith("JWT_PUBLIC_KEY_FILE must hold the public half")
