@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,7 @@ PROBLEMS: dict[str, Problem] = {
     "service_unavailable": Problem(
         503,
         "Service unavailable",
-        "The database cannot be reached. Ask again after the seconds that Retry-After gives.",
+        "The database or cache cannot be reached. Ask again after the seconds that Retry-After gives.",
     ),
 }
 
@@ -112,6 +113,10 @@ _CODES_OF_FRAMEWORK_ERRORS: dict[type[Exception], str] = {
     OperationalError: "service_unavailable",
     InterfaceError: "service_unavailable",
 }
+with suppress(ImportError):  # installed where CACHE_URL is a Redis
+    from redis.exceptions import RedisError
+
+    _CODES_OF_FRAMEWORK_ERRORS[RedisError] = "service_unavailable"
 _WITH_OWN_DETAIL = (exceptions.ParseError, exceptions.PermissionDenied)
 
 
@@ -159,7 +164,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     if code is None:
         return None
     if code == "service_unavailable":
-        outages.error("The database cannot be reached: %s", error)
+        outages.error("What the service stands on cannot be reached: %s", error)
     detail = str(error.detail) if isinstance(error, _WITH_OWN_DETAIL) else ""
     errors = _errors(faults(error.detail)) if isinstance(error, exceptions.ValidationError) else None
     response = respond(request, code, detail=detail, errors=errors)

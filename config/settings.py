@@ -185,6 +185,8 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # A refused request is in the log of denials, or the caller's affair.
         "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "axes": {"level": "WARNING"},
     },
 }
 

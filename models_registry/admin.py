@@ -11,7 +11,6 @@ from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -22,6 +21,7 @@ from models_registry.admin_base import (
     ReadOnly,
     RegistryAdmin,
     RevokedFilter,
+    Rows,
     StateFilter,
     badge,
     link_to,
@@ -41,7 +41,7 @@ from models_registry.models import (
 )
 
 
-class MembershipInline(TabularInline):  # type: ignore[misc]
+class MembershipInline(Rows):
     """The members of an organization and their roles, a page at a time: each row asks for its user's name."""
 
     model = Membership
@@ -49,7 +49,6 @@ class MembershipInline(TabularInline):  # type: ignore[misc]
     autocomplete_fields = ("user",)
     extra = 0
     per_page = 20
-    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         """Return the members in order of name, with their users."""
@@ -70,7 +69,7 @@ class OrganizationAdmin(RegistryAdmin):
     inlines = (MembershipInline,)
 
 
-class VersionInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class VersionInline(ReadOnly, Rows):
     """The versions of a model, newest first, a page at a time."""
 
     model = Version
@@ -78,7 +77,6 @@ class VersionInline(ReadOnly, TabularInline):  # type: ignore[misc]
     fields = readonly_fields = ("version", "promoted", "state_badge", "created_at", "completed_at")
     ordering = ("-number",)
     per_page = 20
-    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
         """Return the versions with their models, which say which one is promoted."""

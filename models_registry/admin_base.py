@@ -7,7 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.utils import display_for_label
 
@@ -16,6 +16,15 @@ from models_registry.models import Version
 
 MODEL_STATES = {"draft": "default", "training": "info", "ready": "success", "archived": "warning"}
 VERSION_STATES = {"training": "info", "completed": "success", "failed": "danger"}
+
+
+class Rows(TabularInline):  # type: ignore[misc]  # the library is untyped
+    """Related records as plain rows, without a title over each: an option whose name depends on the theme's version."""
+
+    if hasattr(TabularInline, "show_title"):
+        show_title = False
+    else:
+        hide_title = True
 
 
 def badge(text: str, color: str) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from models_registry import task_types
@@ -14,6 +13,7 @@ from models_registry.admin_base import (
     PromotedFilter,
     ReadOnly,
     RegistryAdmin,
+    Rows,
     link_to,
     promoted_badge,
     task_type_label,
@@ -71,14 +71,13 @@ def _row(metric: Metric, value: float | None) -> list[str]:
     ]
 
 
-class SnapshotInline(ReadOnly, TabularInline):  # type: ignore[misc]  # the library is untyped
+class SnapshotInline(ReadOnly, Rows):
     """The snapshots of a version, newest first, a page at a time."""
 
     model = MetricSnapshot
     fields = readonly_fields = ("snapshot", "split", "headline", "sample_count")
     ordering = ("-evaluated_at", "-pk")
     per_page = 20
-    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their version's model, which has the task type."""

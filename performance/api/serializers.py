@@ -68,7 +68,7 @@ def metrics_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]
 def summary_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
     """Return the serializer of the performance summary of a task type's models."""
     fields = {
-        "__doc__": f"How well a version of a {task_type.label.lower()} model does on one split.",
+        "__doc__": f"How well a model's version does on one split: {task_type.label.lower()}.",
         "model_id": serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$"),
         "version_id": serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$"),
         "task_type": serializers.ChoiceField([task_type.name]),
