@@ -1,0 +1,1 @@
+"""Measurements of the service, run by hand: see README.md."""

@@ -1,0 +1,1 @@
+"""What the service is measured against: the same endpoint written otherwise, and views that do less."""
