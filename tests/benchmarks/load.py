@@ -66,7 +66,8 @@ def run_load(port: int, requests: list[bytes], *, expected: int, connections: in
 
     Raises `UnexpectedAnswerError` at the first answer that has not the expected status.
     """
-    return uvloop.run(_run(port, requests, expected, connections, seconds))
+    latencies: list[float] = uvloop.run(_run(port, requests, expected, connections, seconds))
+    return latencies
 
 
 async def _run(port: int, requests: list[bytes], expected: int, connections: int, seconds: float) -> list[float]:
