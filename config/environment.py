@@ -124,7 +124,7 @@ def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
         "prepare_threshold": 5,
         "options": timeouts,
     }
-    return {**parsed, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+    return {**parsed, "ENGINE": "config.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": options}
 
 
 def cache(name: str, *, default: str) -> dict[str, Any]:

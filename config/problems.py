@@ -76,6 +76,9 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "not_acceptable": Problem(406, "Not acceptable", "This address answers in application/json; accept that."),
     "conflict": Problem(409, "Conflict", "The request contradicts what is stored."),
+    "precondition_failed": Problem(
+        412, "Precondition failed", "If-Match does not name the present state. Read it again, then change that."
+    ),
     "payload_too_large": Problem(413, "Payload too large", "The body is over 1048576 bytes. Send less at a time."),
     "unsupported_media_type": Problem(
         415, "Unsupported media type", "Send the body as JSON, with `Content-Type: application/json`."

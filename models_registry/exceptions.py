@@ -101,3 +101,9 @@ class ConflictError(RegistryError):
     """The write contradicts what is stored."""
 
     code = "conflict"
+
+
+class PreconditionFailedError(RegistryError):
+    """`If-Match` names a state that is no longer there."""
+
+    code = "precondition_failed"

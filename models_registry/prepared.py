@@ -22,7 +22,7 @@ class Parameter(Expression):
         self.name = name
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """Return a placeholder, whose parameter is this object until the query runs."""
+        """Return a placeholder, whose parameter is this object until the query is compiled."""
         return "%s", (self,)
 
 
@@ -49,28 +49,35 @@ class PreparedQuery:
         query = self.queryset.using(using).query
         compiler = query.get_compiler(using)
         sql, params = compiler.as_sql()
-        names = [*query.values_select, *query.annotation_select]
+        columns = [*query.values_select, *query.annotation_select]
         converters = compiler.get_converters([column for column, _, _ in compiler.select or ()])
-        return CompiledStatement(compiler, sql, params, names, converters)
+        return CompiledStatement(compiler, sql, params, columns, converters)
 
 
 class CompiledStatement:
-    """The SQL of a query for one database, and the way of its parameters in and of its columns out."""
+    """The SQL of a query for one database, and the way of its parameters in and of its columns out.
+
+    Its placeholders are named, so that the driver sends a value once, however often the query mentions it.
+    """
 
     def __init__(
-        self, compiler: SQLCompiler, sql: str, params: Sequence[Any], names: list[str], converters: Any
+        self, compiler: SQLCompiler, sql: str, params: Sequence[Any], columns: list[str], converters: Any
     ) -> None:
-        self.compiler, self.sql, self.params, self.names, self.converters = compiler, sql, params, names, converters
-        given = [param for param in params if isinstance(param, Parameter)]
-        self.fields = {parameter.name: parameter.output_field for parameter in given}
+        self.compiler, self.columns, self.converters = compiler, columns, converters
+        self.fields = {param.name: param.output_field for param in params if isinstance(param, Parameter)}
+        names = [param.name if isinstance(param, Parameter) else f"constant{i}" for i, param in enumerate(params)]
+        self.constants = {
+            name: param for name, param in zip(names, params, strict=True) if not isinstance(param, Parameter)
+        }
+        self.sql = sql.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
 
-    def bind(self, values: dict[str, Any], connection: Any) -> list[Any]:
+    def bind(self, values: dict[str, Any], connection: Any) -> dict[str, Any]:
         """Return the driver's parameters."""
-        ready = {name: field.get_db_prep_value(values[name], connection) for name, field in self.fields.items()}
-        return [ready[param.name] if isinstance(param, Parameter) else param for param in self.params]
+        prepared = {name: field.get_db_prep_value(values[name], connection) for name, field in self.fields.items()}
+        return self.constants | prepared
 
     def as_dict(self, row: Sequence[Any]) -> dict[str, Any]:
         """Return a row as the queryset would give it."""
         if self.converters:
             (row,) = self.compiler.apply_converters([row], self.converters)
-        return dict(zip(self.names, row, strict=True))
+        return dict(zip(self.columns, row, strict=True))

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 
-class CanReadPerformance(BasePermission):
+class CanReadPerformance(IsAuthenticated):
     """Allows a caller with `model:read` on the model, by a grant or by a role in its organization."""
 
     message = "You need the scope model:read on this model: by a grant, or as a viewer of its organization."

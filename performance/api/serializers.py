@@ -1,5 +1,6 @@
 """How performance is asked for and answered, the answer by task type."""
 
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -50,6 +51,20 @@ def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> di
     return values
 
 
+class UTCSecondsField(serializers.DateTimeField):
+    """A moment in UTC, in whole seconds (RFC 3339): `2026-03-13T14:22:10Z`."""
+
+    def to_representation(self, value: datetime) -> str:
+        return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+class MetricsSerializer(serializers.Serializer[Any]):
+    """Metrics of a task type, always all of them and in its order; one that was not recorded is null."""
+
+    def to_representation(self, instance: dict[str, float]) -> dict[str, float | None]:
+        return {name: None if instance.get(name) is None else float(instance[name]) for name in self.fields}
+
+
 def metrics_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
     """Return the serializer of a task type's summary metrics, each null when it was not recorded."""
     fields = {
@@ -62,7 +77,7 @@ def metrics_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]
         )
         for metric in task_type.metrics
     }
-    return type(f"{_camel(task_type)}MetricsSerializer", (serializers.Serializer,), fields)
+    return type(f"{_camel(task_type)}MetricsSerializer", (MetricsSerializer,), fields)
 
 
 def summary_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
@@ -74,7 +89,7 @@ def summary_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]
         "task_type": serializers.ChoiceField([task_type.name]),
         "dataset_split": serializers.ChoiceField(DatasetSplit.values),
         "metrics": metrics_serializer(task_type)(),
-        "evaluated_at": serializers.DateTimeField(format="%Y-%m-%dT%H:%M:%SZ"),
+        "evaluated_at": UTCSecondsField(),
     }
     return type(f"{_camel(task_type)}SummarySerializer", (serializers.Serializer,), fields)
 

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseBase
-from django.utils.cache import get_conditional_response, set_response_etag
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from models_registry import ids
+from models_registry.api.conditional import answer
 from performance.api.permissions import CanReadPerformance
 from performance.api.serializers import ANY_SUMMARY, PerformanceQuerySerializer, parse_query, represent_summary
 from performance.selectors import Reading, read_performance
@@ -35,7 +33,7 @@ EXAMPLE = {
 class PerformanceViewSet(GenericViewSet[Any]):
     """What is known of how well a version of a model does on one split. Only reads; never evaluates or infers."""
 
-    permission_classes = (IsAuthenticated, CanReadPerformance)
+    permission_classes = (CanReadPerformance,)
     http_method_names = ["get", "head"]
     problem_codes = (
         "invalid_parameter",
@@ -67,9 +65,9 @@ class PerformanceViewSet(GenericViewSet[Any]):
         responses=ANY_SUMMARY,
         examples=[OpenApiExample("A classifier on its test split", value=EXAMPLE, response_only=True)],
     )
-    def summary(self, request: Request, model_id: str) -> Response:
+    def summary(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the newest snapshot's summary metrics."""
-        return Response(represent_summary(self.get_object().snapshot()))
+        return answer(request, represent_summary(self.get_object().snapshot()))
 
     def get_object(self) -> Reading:
         """Return what the database holds, if the caller may read it."""
@@ -84,21 +82,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
     @property
     def default_response_headers(self) -> dict[str, str]:
         """Let only the caller's own cache keep the answer, and only to ask whether it still holds."""
-        headers = super().default_response_headers
-        return {**headers, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Give an answer its ETag once it is rendered."""
-        response = super().finalize_response(request, response, *args, **kwargs)
-        if isinstance(response, Response):
-            response.add_post_render_callback(lambda rendered: _revalidate(request, rendered))
-        return response
-
-
-def _revalidate(request: Request, response: HttpResponse) -> HttpResponseBase | None:
-    """Give a rendered answer its strong ETag, or replace it by 304 when the caller has it already."""
-    set_response_etag(response)
-    return get_conditional_response(request, etag=response["ETag"], response=response)
+        return {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
 
 _query = PerformanceQuerySerializer()

@@ -1,0 +1,38 @@
+"""Answers that have a strong ETag, and the requests that name one (RFC 9110, section 13)."""
+
+from hashlib import md5
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseNotModified
+from django.utils.http import parse_etags
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+from models_registry.exceptions import PreconditionFailedError
+
+_renderer = JSONRenderer()
+
+
+def answer(request: Request, data: Any) -> HttpResponse:
+    """Return `data` as JSON with its ETag, or 304 when `If-None-Match` names it.
+
+    Raises `PreconditionFailedError` when `If-Match` names another.
+    """
+    body = _renderer.render(data)
+    etag = f'"{md5(body, usedforsecurity=False).hexdigest()}"'
+    headers = request._request.META
+    check_precondition(headers.get("HTTP_IF_MATCH"), etag)
+    if "HTTP_IF_NONE_MATCH" in headers and _is_known(headers["HTTP_IF_NONE_MATCH"], etag):
+        return HttpResponseNotModified(headers={"ETag": etag})
+    return HttpResponse(body, content_type=_renderer.media_type, headers={"ETag": etag})
+
+
+def check_precondition(if_match: str | None, etag: str) -> None:
+    """Refuse a request whose `If-Match` does not name this ETag. Raises `PreconditionFailedError`."""
+    if if_match is not None and parse_etags(if_match) != ["*"] and etag not in parse_etags(if_match):
+        raise PreconditionFailedError(f"If-Match does not name the present state, {etag}. Read it again first.")
+
+
+def _is_known(if_none_match: str, etag: str) -> bool:
+    tags = parse_etags(if_none_match)
+    return tags == ["*"] or etag in {tag.removeprefix("W/") for tag in tags}
