@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -113,6 +113,7 @@ _CODES_OF_FRAMEWORK_ERRORS: dict[type[Exception], str] = {
     exceptions.ValidationError: "invalid_body",
     Http404: "not_found",
     RequestDataTooBig: "payload_too_large",
+    UnreadablePostError: "invalid_body",
     OperationalError: "service_unavailable",
     InterfaceError: "service_unavailable",
 }

@@ -41,12 +41,6 @@ class TooManyFailedLoginsError(RegistryError):
         self.wait = wait
 
 
-class PayloadTooLargeError(RegistryError):
-    """The request's body is over the limit."""
-
-    code = "payload_too_large"
-
-
 class InvalidInputError(RegistryError):
     """Input that was refused whole. `errors` lists `(field, code, detail)` of each fault."""
 
