@@ -100,7 +100,7 @@ class RegisteredModel(models.Model):
         verbose_name = "registered model"
         constraints = [
             models.UniqueConstraint(fields=["organization", "name"], name="model_name_once_per_organization"),
-            models.CheckConstraint(condition=Q(model_id__regex=rf"^{ids.MODEL_ID_PATTERN}$"), name="model_id_form"),
+            models.CheckConstraint(condition=Q(model_id__regex=rf"^{ids.MODEL_ID_PATTERN}\Z"), name="model_id_form"),
         ]
 
     def __str__(self) -> str:

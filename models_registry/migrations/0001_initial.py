@@ -373,7 +373,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="registeredmodel",
             constraint=models.CheckConstraint(
-                condition=models.Q(("model_id__regex", "^mdl-[0-9a-f]{10}$")), name="model_id_form"
+                condition=models.Q(("model_id__regex", r"^mdl-[0-9a-f]{10}\Z")), name="model_id_form"
             ),
         ),
         migrations.AddIndex(

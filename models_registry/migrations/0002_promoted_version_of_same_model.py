@@ -24,9 +24,16 @@ WHEN NEW.{version} IS NOT NULL AND NOT EXISTS (
 )
 BEGIN SELECT RAISE(ABORT, 'the version is of another model'); END
 """
+SQLITE_VERSION = """
+CREATE TRIGGER models_registry_version_keeps_model BEFORE UPDATE OF model_id ON models_registry_version
+WHEN NEW.model_id <> OLD.model_id
+BEGIN SELECT RAISE(ABORT, 'a version stays with its model'); END
+"""
 
 
 def add(apps: Any, schema_editor: Any) -> None:
+    if schema_editor.connection.vendor == "sqlite":
+        schema_editor.execute(SQLITE_VERSION)
     for table, model, version in REFERENCES:
         if schema_editor.connection.vendor == "postgresql":
             schema_editor.execute(POSTGRESQL.format(table=table, model=model, version=version))
@@ -36,6 +43,8 @@ def add(apps: Any, schema_editor: Any) -> None:
 
 
 def remove(apps: Any, schema_editor: Any) -> None:
+    if schema_editor.connection.vendor == "sqlite":
+        schema_editor.execute("DROP TRIGGER models_registry_version_keeps_model")
     for table, _, version in REFERENCES:
         if schema_editor.connection.vendor == "postgresql":
             schema_editor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_{version}_of_model")

@@ -1,4 +1,4 @@
-"""A metric snapshot never changes and is never deleted: the database itself refuses both."""
+"""A metric snapshot never changes and is never deleted: the database itself refuses UPDATE, DELETE and REPLACE."""
 
 from typing import Any
 
@@ -14,16 +14,22 @@ FOR EACH ROW EXECUTE FUNCTION performance_refuse_change()
 """
 SQLITE = """
 CREATE TRIGGER performance_metricsnapshot_no_{event} BEFORE {event} ON performance_metricsnapshot
-BEGIN SELECT RAISE(ABORT, 'a metric snapshot never changes and is never deleted'); END
+{condition}BEGIN SELECT RAISE(ABORT, 'a metric snapshot never changes and is never deleted'); END
 """
+# (event, its condition): INSERT OR REPLACE deletes without firing the trigger of DELETE
+SQLITE_EVENTS = [
+    ("UPDATE", ""),
+    ("DELETE", ""),
+    ("INSERT", "WHEN EXISTS (SELECT 1 FROM performance_metricsnapshot WHERE id = NEW.id) "),
+]
 
 
 def add(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(POSTGRESQL)
     else:
-        for event in ("UPDATE", "DELETE"):
-            schema_editor.execute(SQLITE.format(event=event))
+        for event, condition in SQLITE_EVENTS:
+            schema_editor.execute(SQLITE.format(event=event, condition=condition))
 
 
 def remove(apps: Any, schema_editor: Any) -> None:
@@ -31,7 +37,7 @@ def remove(apps: Any, schema_editor: Any) -> None:
         schema_editor.execute("DROP TRIGGER performance_metricsnapshot_append_only ON performance_metricsnapshot")
         schema_editor.execute("DROP FUNCTION performance_refuse_change()")
     else:
-        for event in ("UPDATE", "DELETE"):
+        for event, _ in SQLITE_EVENTS:
             schema_editor.execute(f"DROP TRIGGER performance_metricsnapshot_no_{event}")
 
 

@@ -35,6 +35,10 @@ def test_a_promoted_version_is_a_version_of_that_model(model: RegisteredModel, e
     )
 
 
+def test_a_version_stays_with_its_model(model: RegisteredModel, empty_model: RegisteredModel) -> None:
+    refused(lambda: Version.objects.filter(model=model).update(model=empty_model))
+
+
 def test_a_promotion_is_of_a_version_of_that_model(model: RegisteredModel, empty_model: RegisteredModel) -> None:
     own, foreign = completed_version(model, number=1), completed_version(empty_model, number=1)
 
@@ -98,7 +102,7 @@ def test_names_and_ids_come_once(model: RegisteredModel, viewer: User) -> None:
     refused(lambda: Membership.objects.create(organization=acme, user=viewer, role="admin"))
 
 
-@pytest.mark.parametrize("model_id", ["mdl-7F3A19BC92", "churn", "mdl-7f3a19bc9", "mdl-7f3a19bc9z"])
+@pytest.mark.parametrize("model_id", ["mdl-7F3A19BC92", "churn", "mdl-7f3a19bc9", "mdl-7f3a19bc9z", "mdl-7f3a19bc92\n"])
 def test_a_model_id_has_its_form(acme: Organization, model_id: str) -> None:
     refused(
         lambda: RegisteredModel.objects.create(model_id=model_id, organization=acme, name="x", task_type="regression")
@@ -128,6 +132,22 @@ def test_a_snapshot_is_never_deleted(model: RegisteredModel) -> None:
 
     refused(snapshots.all().delete)
     assert snapshots.count() == 1
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'")
+def test_sqlite_replaces_no_snapshot(model: RegisteredModel) -> None:
+    def replace() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT OR REPLACE INTO performance_metricsnapshot SELECT * FROM performance_metricsnapshot")
+
+    refused(replace)
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'")
+def test_sqlite_keeps_all_triggers_through_the_migrations(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'")
+        assert cursor.fetchone() == (10,)
 
 
 @pytest.mark.parametrize(
