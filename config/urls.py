@@ -7,8 +7,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 from config import health
 
 urlpatterns = [
+    path("api/v1/", include("performance.api.urls")),  # first, as it is asked most
     path("api/v1/", include("models_registry.api.urls")),
-    path("api/v1/", include("performance.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(url_name="schema", template_name="redoc.html"), name="redoc"),

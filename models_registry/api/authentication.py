@@ -1,6 +1,6 @@
 """Who is calling, from the bearer token alone: no query. The caller's state and rights come with the data asked for."""
 
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from models_registry.exceptions import InvalidTokenError
@@ -12,13 +12,13 @@ class BearerAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         """Return the caller, or `None` without a bearer token. Raises `InvalidTokenError` or `TokenExpiredError`."""
-        scheme, _, token = get_authorization_header(request).partition(b" ")
-        if scheme.lower() != b"bearer":
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() != "bearer":
             return None
-        token = token.strip(b" ")
+        token = token.strip(" ")
         if not token:
             raise InvalidTokenError("The Authorization header holds no token: send `Authorization: Bearer <access>`.")
-        return read_access_token(token), None
+        return read_access_token(token.encode("iso-8859-1")), None
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
