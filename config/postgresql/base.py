@@ -25,7 +25,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 def _has_ended(connection: Any) -> bool:
     try:
-        connection.pgconn.consume_input()
+        for _ in range(2):  # the first may only read the server's farewell
+            connection.pgconn.consume_input()
     except psycopg.OperationalError:
         return True
     return False
