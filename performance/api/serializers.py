@@ -62,7 +62,8 @@ class MetricsSerializer(serializers.Serializer[Any]):
     """Metrics of a task type, always all of them and in its order; one that was not recorded is null."""
 
     def to_representation(self, instance: dict[str, float]) -> dict[str, float | None]:
-        return {name: None if instance.get(name) is None else float(instance[name]) for name in self.fields}
+        recorded = ((str(name), instance.get(str(name))) for name in self.fields)
+        return {name: None if value is None else float(value) for name, value in recorded}
 
 
 def metrics_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:

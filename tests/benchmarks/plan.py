@@ -27,7 +27,7 @@ def plans(dataset_url: str, model_id: str) -> dict[str, list[str]]:
     return found
 
 
-def _statement(*, promoted: bool, model_id: str) -> tuple[str, list[Any]]:
+def _statement(*, promoted: bool, model_id: str) -> tuple[str, dict[str, Any]]:
     from django.db import connection
 
     from performance.selectors import _statement
@@ -37,16 +37,16 @@ def _statement(*, promoted: bool, model_id: str) -> tuple[str, list[Any]]:
     return compiled.sql, compiled.bind(values, connection)
 
 
-def _explain(connection: Any, sql: str, values: list[Any]) -> list[str]:
+def _explain(connection: Any, sql: str, values: dict[str, Any]) -> list[str]:
     """Prepare the statement, run it until its plan is settled, and return the plan of one more run."""
     import psycopg
 
     numbered = sql
-    for number in range(1, len(values) + 1):
-        numbered = numbered.replace("%s", f"${number}", 1)
+    for number, name in enumerate(values, 1):
+        numbered = numbered.replace(f"%({name})s", f"${number}")
     connection.execute("DEALLOCATE ALL")
     connection.execute(f"PREPARE summary AS {numbered}")
-    run = psycopg.ClientCursor(connection).mogrify(f"EXECUTE summary ({', '.join(['%s'] * len(values))})", values)
+    run = psycopg.ClientCursor(connection).mogrify(f"EXECUTE summary ({', '.join(['%s'] * len(values))})", [*values.values()])
     rows = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {run}")
     return [line for (line,) in rows]
 
