@@ -1,12 +1,13 @@
 """Whether the service is alive, and whether it is ready for requests."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
 
 from config.problems import respond
 
@@ -14,13 +15,26 @@ READY_WITHIN = 1.8
 _probes = ThreadPoolExecutor(max_workers=2, thread_name_prefix="readiness")
 
 
-@require_safe
+def _probe(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Let a view be read, and refuse all else by a problem document."""
+
+    def probe(request: HttpRequest) -> HttpResponse:
+        if request.method in {"GET", "HEAD"}:
+            return view(request)
+        response = respond(request, "method_not_allowed")
+        response["Allow"] = "GET, HEAD"
+        return response
+
+    return csrf_exempt(probe)
+
+
+@_probe
 def alive(request: HttpRequest) -> HttpResponse:
     """Answer that the process can answer."""
     return JsonResponse({"status": "alive"})
 
 
-@require_safe
+@_probe
 def ready(request: HttpRequest) -> HttpResponse:
     """Answer 200 when the database is reachable and migrated; else 503, within two seconds.
 
@@ -28,7 +42,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     """
     try:
         missing = _probes.submit(_unapplied_migrations).result(timeout=READY_WITHIN)
-    except (DatabaseError, FutureTimeoutError):
+    except (Error, FutureTimeoutError):
         return respond(request, "service_unavailable")
     if missing:
         return respond(request, "service_unavailable", detail=f"Migrations to apply: {missing}. Run manage.py migrate.")

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -17,7 +18,7 @@ from rest_framework.request import Request
 from config.admin_middleware import is_admin
 from config.middleware import current_request_id
 from models_registry.exceptions import InvalidInputError, RegistryError, TooManyFailedLoginsError
-from models_registry.serializers import faults
+from models_registry.serializers import MAX_FAULTS, faults
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_OUTAGE = 2
@@ -188,7 +189,7 @@ def _respond_to_registry_error(request: Request, error: RegistryError) -> HttpRe
 
 
 def _errors(found: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
-    return [{"field": field, "code": code, "detail": detail} for field, code, detail in found]
+    return [{"field": field, "code": code, "detail": detail} for field, code, detail in islice(found, MAX_FAULTS)]
 
 
 # What Django itself calls, outside of any API view.

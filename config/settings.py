@@ -42,6 +42,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "config.admin_middleware.AdminGuardMiddleware",
     "config.admin_middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.admin_middleware.AdminAuthenticationMiddleware",
@@ -95,6 +96,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
+AXES_LOCKOUT_CALLABLE = "config.admin_middleware.locked_out"
 AXES_CLIENT_IP_CALLABLE = "models_registry.api.throttling.client_address"
 AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin_middleware
@@ -208,6 +210,7 @@ def _page(title: str, icon: str, model: str) -> dict[str, Any]:
 
 
 UNFOLD = {
+    "LOGIN": {"form": "models_registry.forms.LoginForm"},
     "SITE_TITLE": "Model Performance Registry",
     "SITE_HEADER": "Model Performance",
     "SITE_SUBHEADER": "Registry",

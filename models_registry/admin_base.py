@@ -104,7 +104,7 @@ class StateFilter(DropdownFilter):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the models in the chosen state."""
-        return queryset.filter(state=self.value()) if self.value() else queryset
+        return queryset.filter(state=self.value()) if self.value() in MODEL_STATES else queryset
 
 
 class PromotedFilter(DropdownFilter):  # type: ignore[misc]

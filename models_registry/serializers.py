@@ -1,10 +1,14 @@
 """Serializers that refuse what they do not know."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
+
+MAX_FAULTS = 20  # of one request that are told
+MAX_NAME = 40  # characters of an unknown name that are told
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -15,7 +19,8 @@ class StrictSerializer(serializers.Serializer[Any]):
         if not isinstance(data, Mapping):
             return super().to_internal_value(data)
         writable = {str(field.field_name) for field in self._writable_fields}
-        unknown = {str(name): [unknown_field(writable)] for name in data if name not in writable}
+        names = islice((str(name) for name in data if name not in writable), MAX_FAULTS)
+        unknown = {name[:MAX_NAME]: [unknown_field(writable)] for name in names}
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -23,6 +28,36 @@ class StrictSerializer(serializers.Serializer[Any]):
         if unknown:
             raise serializers.ValidationError(unknown)
         return values
+
+
+class TextField(serializers.CharField):
+    """A text. The library's own field takes a number for one."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the text. Raises `ValidationError`."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """An integer. The library's own field takes a text or `5.0` for one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the integer. Raises `ValidationError`."""
+        if type(data) is not int:
+            self.fail("invalid")
+        return data
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """`true` or `false`. The library's own field takes many a text and number for one."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return it. Raises `ValidationError`."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
 
 
 def unknown_field(known: set[str]) -> ErrorDetail:

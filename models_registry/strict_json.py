@@ -72,7 +72,9 @@ def _check(node: Any, *, depth: int) -> None:
             _check(value, depth=depth + 1)
 
 
-def _check_text(text: str) -> None:
+def _check_text(text: Any) -> None:
+    if not isinstance(text, str):
+        raise ValueError(f"the key {text!r} is not text; quote it")
     if "\0" in text:
         raise ValueError("a text holds NUL")
     if not text.isascii():

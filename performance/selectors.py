@@ -74,7 +74,9 @@ class Reading:
     def _version_missing(self) -> VersionNotFoundError | NoPromotedVersionError:
         newest = ids.version_id(self.newest_completed or 0)
         if self.asked_for is not None:
-            return VersionNotFoundError(f"{self.model_id} has no version {self.asked_for}. Its newest is {newest}.")
+            return VersionNotFoundError(
+                f"{self.model_id} has no version {self.asked_for[:40]}. Its newest completed version is {newest}."
+            )
         return NoPromotedVersionError(
             f"{self.model_id} has no promoted version. Promote one, or ask for one by `version_id`: "
             f"the newest completed version is {newest}."

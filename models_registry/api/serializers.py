@@ -5,17 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from models_registry import scopes
-from models_registry.serializers import StrictSerializer
-
-
-class TextField(serializers.CharField):
-    """A text. The library's own field takes a number for one."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the text. Raises `ValidationError`."""
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
+from models_registry.serializers import StrictSerializer, TextField
 
 
 class ScopeField(TextField):

@@ -33,7 +33,7 @@ class WindowThrottle(SimpleRateThrottle):
     duration: int
     seconds_left: float
 
-    def allow_request(self, request: Request, view: Any) -> bool:
+    def allow_request(self, request: HttpRequest | Request, view: Any) -> bool:
         """Count this request and say whether it is within the rate."""
         now = time.time()
         window = int(now // self.duration)
@@ -48,7 +48,7 @@ class WindowThrottle(SimpleRateThrottle):
         """Return the seconds until the next window."""
         return self.seconds_left
 
-    def get_cache_key(self, request: Request, view: Any) -> str:
+    def get_cache_key(self, request: HttpRequest | Request, view: Any) -> str:
         """Return what the count is kept under: the user, or the address of an anonymous caller."""
         ident = request.user.pk if request.user else client_address(request)
         return self.cache_format % {"scope": self.scope, "ident": ident}
@@ -61,6 +61,10 @@ class CallerThrottle(WindowThrottle):
 
 
 class LoginThrottle(WindowThrottle):
-    """Bounds the requests for tokens from one address."""
+    """Bounds the logins from one address, whoever they are of."""
 
     scope = "login"
+
+    def get_cache_key(self, request: HttpRequest | Request, view: Any) -> str:
+        """Return what the count is kept under: the address."""
+        return self.cache_format % {"scope": self.scope, "ident": client_address(request)}

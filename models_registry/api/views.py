@@ -111,17 +111,21 @@ def log_in(request: Request, *, username: str, password: str) -> User:
 
     Raises `NotAuthenticatedError`, or `TooManyFailedLoginsError` after ten failures of this user from this address.
     """
-    credentials = {"username": username}
-    if not AxesProxyHandler.is_allowed(request._request, credentials):
-        raise TooManyFailedLoginsError(
-            "Too many failed logins. Wait for the seconds that Retry-After gives, or log in from elsewhere.",
-            wait=round(settings.AXES_COOLOFF_TIME.total_seconds()),
-        )
+    _refuse_locked_out(request, username)
     user = authenticate(request._request, username=username, password=password)
+    _refuse_locked_out(request, username)  # guesses made at the same time count as well
     if not isinstance(user, User):
         raise NotAuthenticatedError("No active user has this name and password. Check both.")
     AxesProxyHandler.reset_attempts(username=username, ip_address=client_address(request))
     return user
+
+
+def _refuse_locked_out(request: Request, username: str) -> None:
+    if not AxesProxyHandler.is_allowed(request._request, {"username": username}):
+        raise TooManyFailedLoginsError(
+            "Too many failed logins. Wait for the seconds that Retry-After gives, or log in from elsewhere.",
+            wait=round(settings.AXES_COOLOFF_TIME.total_seconds()),
+        )
 
 
 def given_refresh_token(request: Request) -> str:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from models_registry import ids, task_types
 from models_registry.exceptions import InvalidParameterError, UnknownParameterError
-from models_registry.serializers import faults
+from models_registry.serializers import MAX_NAME, faults
 from models_registry.task_types import TaskType
 from performance.models import DatasetSplit
 
@@ -37,8 +37,14 @@ def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> di
     """Return the query's parameters, validated. Raises `UnknownParameterError` or `InvalidParameterError`."""
     given = request.query_params
     known = ", ".join(serializer.fields)
-    unknown = [(name, "unknown", f"Unknown parameter; use {known}.") for name in given if name not in serializer.fields]
-    repeated = [(name, "repeated", "Give this parameter once.") for name in given if len(given.getlist(name)) > 1]
+    unknown = [
+        (name[:MAX_NAME], "unknown", f"Unknown parameter; use {known}.")
+        for name in given
+        if name not in serializer.fields
+    ]
+    repeated = [
+        (name[:MAX_NAME], "repeated", "Give this parameter once.") for name in given if len(given.getlist(name)) > 1
+    ]
     if unknown:
         raise UnknownParameterError("This route has no such query parameter; `errors` names it.", unknown + repeated)
     try:

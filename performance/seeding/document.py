@@ -1,5 +1,6 @@
 """What a seed document may hold. Unknown keys are refused; metrics are validated by their model's task type."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from models_registry import ids, task_types
-from models_registry.models import Membership, ModelGrant, Version
-from models_registry.serializers import StrictSerializer, faults
+from models_registry.models import Membership, ModelGrant, User, Version
+from models_registry.serializers import StrictBooleanField, StrictIntegerField, StrictSerializer, TextField, faults
 from models_registry.strict_json import check_document, parse_json
 from performance.models import DatasetSplit
 
@@ -30,19 +31,25 @@ class MomentField(serializers.DateTimeField):
         super().__init__(input_formats=[TIMESTAMP], **options)
 
 
+def refuse_unnormalized(username: str) -> None:
+    """Refuse a user name that Django would store in another form, and then not find again."""
+    if username != User.normalize_username(username):
+        raise ValidationError(f"Write it in its normal form (NFKC): {User.normalize_username(username)}.")
+
+
 class UserDocument(StrictSerializer):
     """Someone who may log in; without a password, only with tokens that an operator makes."""
 
-    username = serializers.CharField(max_length=150, validators=[UnicodeUsernameValidator()])
-    password = serializers.CharField(required=False, max_length=1024, trim_whitespace=False)
-    superuser = serializers.BooleanField(default=False)
+    username = TextField(max_length=150, validators=[UnicodeUsernameValidator(), refuse_unnormalized])
+    password = TextField(required=False, max_length=1024, trim_whitespace=False)
+    superuser = StrictBooleanField(default=False)
 
 
 class OrganizationDocument(StrictSerializer):
     """A team, and its members' roles by user name."""
 
     slug = serializers.SlugField(max_length=63)
-    name = serializers.CharField(max_length=200)
+    name = TextField(max_length=200)
     members = serializers.DictField(child=serializers.ChoiceField(Membership.ROLES), default=dict)
 
 
@@ -51,7 +58,7 @@ class SnapshotDocument(StrictSerializer):
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = serializers.DictField()
-    sample_count = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**63 - 1)
+    sample_count = StrictIntegerField(required=False, allow_null=True, min_value=0, max_value=2**63 - 1)
     evaluated_at = MomentField()
 
 
@@ -87,13 +94,13 @@ class ModelDocument(StrictSerializer):
 
     model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}\Z")
     organization = serializers.SlugField(max_length=63)
-    name = serializers.CharField(max_length=200)
+    name = TextField(max_length=200)
     task_type = serializers.CharField()
-    description = serializers.CharField(default="", allow_blank=True)
+    description = TextField(default="", allow_blank=True)
     grants = serializers.DictField(
         child=serializers.ListField(child=serializers.ChoiceField(ModelGrant.SCOPES)), default=dict
     )
-    archived = serializers.BooleanField(default=False)
+    archived = StrictBooleanField(default=False)
     promoted = serializers.CharField(required=False, allow_null=True)
     versions = VersionDocument(many=True, default=list)
 
@@ -165,6 +172,12 @@ class _StrictYAMLLoader(yaml.SafeLoader):
         if len(mapping) != len(node.value):
             raise ValueError(f"a key is repeated{node.start_mark}")
         return mapping
+
+
+# YAML 1.1 wants a dot and a sign in the exponent, JSON neither.
+_StrictYAMLLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"-?[0-9]+(\.[0-9]+)?[eE][-+]?[0-9]+\Z"), list("-0123456789")
+)
 
 
 def _parse_yaml(encoded: bytes) -> Any:

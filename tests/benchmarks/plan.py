@@ -46,7 +46,9 @@ def _explain(connection: Any, sql: str, values: dict[str, Any]) -> list[str]:
         numbered = numbered.replace(f"%({name})s", f"${number}")
     connection.execute("DEALLOCATE ALL")
     connection.execute(f"PREPARE summary AS {numbered}")
-    run = psycopg.ClientCursor(connection).mogrify(f"EXECUTE summary ({', '.join(['%s'] * len(values))})", [*values.values()])
+    run = psycopg.ClientCursor(connection).mogrify(
+        f"EXECUTE summary ({', '.join(['%s'] * len(values))})", [*values.values()]
+    )
     rows = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {run}")
     return [line for (line,) in rows]
 

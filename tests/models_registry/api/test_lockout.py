@@ -16,6 +16,7 @@ from tests.factories import PASSWORD, new_user
 
 TOKEN = "/api/v1/auth/token"
 SUMMARY = "/api/v1/models/mdl-7f3a19bc92/performance/summary"
+LOCKED_BY_TEN = [401] * 9 + [429]  # the tenth failure locks, and says so
 HERE, ELSEWHERE = "198.51.100.7", "203.0.113.9"
 
 
@@ -39,7 +40,7 @@ def assert_throttled(answer: Any) -> None:
 
 @pytest.mark.parametrize("name", ["vera", "nobody"])
 def test_after_ten_failures_the_eleventh_login_must_wait_even_with_the_right_password(viewer: User, name: str) -> None:
-    assert fail(10, name=name) == [401] * 10
+    assert fail(10, name=name) == LOCKED_BY_TEN
 
     assert_throttled(log_in(name))
     assert_throttled(log_in(name, "wrong"))
@@ -89,8 +90,8 @@ def test_failures_of_several_users_are_not_added_up(viewer: User) -> None:
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "User-Agent"])
 def test_no_header_evades_the_lock(viewer: User, header: str) -> None:
-    for number in range(10):
-        assert fail(1, **{header: f"203.0.113.{number}"}) == [401]
+    for number, status in enumerate(LOCKED_BY_TEN):
+        assert fail(1, **{header: f"203.0.113.{number}"}) == [status]
 
     assert_throttled(log_in(**{header: "203.0.113.200"}))
 
@@ -105,8 +106,8 @@ def _behind_a_proxy(settings: Settings) -> None:
 
 @pytest.mark.usefixtures("_behind_a_proxy")
 def test_behind_a_proxy_only_its_own_entry_counts(viewer: User) -> None:
-    for number in range(10):
-        assert fail(1, **{"X-Forwarded-For": f"203.0.113.{number}, {HERE}"}) == [401]
+    for number, status in enumerate(LOCKED_BY_TEN):
+        assert fail(1, **{"X-Forwarded-For": f"203.0.113.{number}, {HERE}"}) == [status]
 
     assert_throttled(log_in(**{"X-Forwarded-For": f"{ELSEWHERE}, {HERE}"}))
     assert log_in(**{"X-Forwarded-For": f"{HERE}, {ELSEWHERE}"}).status_code == 200
@@ -115,14 +116,14 @@ def test_behind_a_proxy_only_its_own_entry_counts(viewer: User) -> None:
 @pytest.mark.usefixtures("_behind_a_proxy")
 @pytest.mark.parametrize("entry", ["unknown", "198.51.100.7:4711", ""])
 def test_an_entry_that_is_no_address_locks_as_well(viewer: User, entry: str) -> None:
-    assert fail(10, **{"X-Forwarded-For": f"{ELSEWHERE}, {entry}"}) == [401] * 10
+    assert fail(10, **{"X-Forwarded-For": f"{ELSEWHERE}, {entry}"}) == LOCKED_BY_TEN
 
     assert_throttled(log_in(**{"X-Forwarded-For": f"{ELSEWHERE}, {entry}"}))
 
 
 @pytest.mark.parametrize("address", ["", "unix:", "fe80::1%eth0"])
 def test_any_peer_is_locked(viewer: User, address: str) -> None:
-    assert fail(10, address=address) == [401] * 10
+    assert fail(10, address=address) == LOCKED_BY_TEN
 
     assert_throttled(log_in(address=address))
 
