@@ -1,27 +1,30 @@
 """Reading the environment so that a wrong value stops the start with a message that names the variable."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import environ
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 MIN_KEY_BYTES = 32
 MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
+
+LOCAL_CACHE = "django.core.cache.backends.locmem.LocMemCache"
+CACHE_DRIVERS = {"RedisCache": "redis", "PyMemcacheCache": "pymemcache", "PyLibMCCache": "pylibmc"}
 
 env = environ.Env()
 
 
 def read(name: str, *, default: str = "") -> str:
     """Return a variable's text."""
-    text: str = env.str(name, default=default)
-    return text.strip()
+    return str(env.ENVIRON.get(name, default)).strip()
 
 
 def flag(name: str, *, default: bool) -> bool:
@@ -83,7 +86,7 @@ def hosts(name: str, *, default: list[str]) -> list[str]:
 
 def database(name: str, url: str) -> dict[str, Any]:
     """Return Django's settings for the database at `url`: PostgreSQL with a pool, or SQLite in WAL mode."""
-    scheme = urlsplit(url).scheme
+    scheme = url.partition(":")[0]
     if scheme not in DATABASE_SCHEMES:
         raise ImproperlyConfigured(
             f"{name} has the scheme {scheme!r}; set it to postgresql://user:password@host:5432/name "
@@ -102,7 +105,7 @@ def database(name: str, url: str) -> dict[str, Any]:
 
 def _sqlite(parsed: dict[str, Any]) -> dict[str, Any]:
     if parsed["NAME"] != ":memory:":
-        Path(parsed["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(parsed["NAME"]).parent)
     options = {
         "transaction_mode": "IMMEDIATE",  # takes the write lock first, so that writers queue instead of failing
         "timeout": 20,
@@ -111,9 +114,19 @@ def _sqlite(parsed: dict[str, Any]) -> dict[str, Any]:
     return {**parsed, "OPTIONS": options}
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL is in a folder that cannot be made, {folder}: {error.strerror}; set it to "
+            "sqlite:////absolute/path.sqlite3 in a folder that can"
+        ) from None
+
+
 def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
     timeouts = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
-    if sys.argv[1:2] == ["migrate"]:  # may rewrite a large table, but must not queue for long behind a lock
+    if sys.argv[1:2] in (["migrate"], ["demo"]):  # may rewrite a large table, but must not queue for long behind a lock
         timeouts = "-c lock_timeout=10000"
     options = {
         **parsed.get("OPTIONS", {}),
@@ -129,11 +142,19 @@ def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
 
 def cache(name: str, *, default: str) -> dict[str, Any]:
     """Return Django's settings for the cache at the URL in the variable."""
-    url = read(name, default=default)
+    url = read(name, default=default) or default
     try:
         parsed: dict[str, Any] = environ.Env.cache_url_config(url)
-    except (KeyError, ValueError, environ.ImproperlyConfigured):
-        raise ImproperlyConfigured(f"{name} names no known cache; set it to {default} or redis://host:6379/0") from None
+        import_string(parsed["BACKEND"])
+        if driver := CACHE_DRIVERS.get(parsed["BACKEND"].rpartition(".")[2]):
+            import_module(driver)
+    except (KeyError, ValueError, ImportError, environ.ImproperlyConfigured):
+        raise ImproperlyConfigured(
+            f"{name} names no known cache, or one whose driver is not installed (for Redis: the extra `redis`); "
+            f"set it to {default} or redis://host:6379/0"
+        ) from None
+    if parsed["BACKEND"] == LOCAL_CACHE:  # whose own limit of 300 entries would lose counts of callers
+        parsed["OPTIONS"] = {"MAX_ENTRIES": 100_000}
     return parsed
 
 

@@ -8,15 +8,26 @@ from drf_spectacular.plumbing import ResolvedComponent
 
 from config.problems import CONTENT_TYPE, PROBLEMS, document
 
-ALWAYS = ("not_acceptable", "throttled", "internal_error", "service_unavailable")
+ALWAYS = ("method_not_allowed", "not_acceptable", "throttled", "internal_error", "service_unavailable")
 WITH_BODY = ("payload_too_large", "unsupported_media_type")
 WITH_ERRORS = {"invalid_parameter", "unknown_parameter", "invalid_body"}
 HEADERS: dict[int, dict[str, Any]] = {
+    405: {"Allow": {"schema": {"type": "string"}}},
     401: {"WWW-Authenticate": {"schema": {"type": "string", "enum": ["Bearer"]}}},
     429: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
     503: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
 }
 REQUEST_ID = {"X-Request-ID": {"schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}}}
+_ETAG = {"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
+CACHING = {
+    "ETag": {"schema": _ETAG, "description": "Changes when the answer does."},
+    "Cache-Control": {"schema": {"type": "string", "enum": ["private, no-cache"]}},
+    "Vary": {"schema": {"type": "string", "enum": ["Authorization"]}},
+}
+CONDITIONS = {
+    "If-None-Match": "ETags that the caller has: 304 when the answer's is one of them.",
+    "If-Match": "ETags that the caller expects: 412 when the answer's is none of them.",
+}
 
 PROBLEM_SCHEMA = {
     "type": "object",
@@ -66,6 +77,8 @@ class ProblemAutoSchema(AutoSchema):
         problem = self._problem_component().ref
         for response in operation["responses"].values():
             response["headers"] = {**response.get("headers", {}), **REQUEST_ID}
+        if "precondition_failed" in codes:
+            _document_caching(operation)
         for status in sorted({PROBLEMS[code].status for code in codes}):
             examples = {code: self._example(code) for code in codes if PROBLEMS[code].status == status}
             operation["responses"][str(status)] = {
@@ -88,3 +101,14 @@ class ProblemAutoSchema(AutoSchema):
         )
         self.registry.register_on_missing(component)
         return component
+
+
+def _document_caching(operation: dict[str, Any]) -> None:
+    """Add the headers by which a caller asks whether an answer still holds, and what comes of them."""
+    operation["parameters"] += [
+        {"name": name, "in": "header", "schema": {"type": "string"}, "description": meaning}
+        for name, meaning in CONDITIONS.items()
+    ]
+    headers = {**CACHING, **REQUEST_ID}
+    operation["responses"]["200"]["headers"] = headers
+    operation["responses"]["304"] = {"description": "The caller has the present answer.", "headers": headers}

@@ -2,10 +2,8 @@
 
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
-from queue import Empty, Queue
-from threading import Thread
 from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
 
 from django.conf import settings
@@ -19,13 +17,10 @@ django_application = get_wsgi_application()
 if settings.DEBUG:
     raise ImproperlyConfigured("DEBUG is true, which shows internals to callers; unset it to serve in production.")
 
-BODY_WITHIN = 10
-
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Serve a request, after what Django or its server would trip over."""
+    """Serve a request, after two things that Django would trip over."""
     _forget_charset(environ)
-    environ["wsgi.input"] = _Timed(environ["wsgi.input"])
     if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         environ["wsgi.input"] = _Bounded(environ["wsgi.input"])
         environ["CONTENT_LENGTH"] = str(settings.MAX_BODY_BYTES)  # Django reads nothing of a body without a length
@@ -39,50 +34,13 @@ def _forget_charset(environ: WSGIEnvironment) -> None:
     environ["CONTENT_TYPE"] = ";".join([media_type, *boundary])
 
 
-class _Timed:
-    """A request's body, each read of which must end in time.
-
-    The server reads with no time limit of its own. The read is another thread's, as a caller who sends slowly, or
-    nothing, would hold this one, and a few such callers all the threads that serve.
-    """
-
-    def __init__(self, stream: InputStream) -> None:
-        self.stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes. Raises `OSError` when they do not come in time."""
-        return self._within(self.stream.read, size)
-
-    def readline(self, size: int = -1) -> bytes:
-        """Return a line of up to `size` bytes. Raises `OSError` when it does not come in time."""
-        return self._within(self.stream.readline, size)
-
-    def _within(self, read: Callable[[int], bytes], size: int) -> bytes:
-        result: Queue[bytes | Exception] = Queue(maxsize=1)
-        Thread(target=_put_result, args=(result, read, size), daemon=True).start()
-        try:
-            outcome = result.get(timeout=BODY_WITHIN)
-        except Empty:
-            raise OSError("the body did not arrive in time") from None
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-
-def _put_result(result: "Queue[bytes | Exception]", read: Callable[[int], bytes], size: int) -> None:
-    try:
-        result.put(read(size))
-    except Exception as error:  # noqa: BLE001  # whatever it is, the reader raises it
-        result.put(error)
-
-
 class _Bounded:
     """A body of unknown length, which is read whole, up to the limit, when anything of it is asked for.
 
     A route that takes no body does not wait for one. Raises `RequestDataTooBig`.
     """
 
-    def __init__(self, stream: _Timed) -> None:
+    def __init__(self, stream: InputStream) -> None:
         self.stream = stream
 
     def read(self, size: int = -1) -> bytes:

@@ -75,8 +75,16 @@ def test_every_problem_is_documented_with_an_example(schema: dict[str, Any]) -> 
                             assert (example["value"]["code"], example["value"]["status"]) == (code, int(status))
                             documented.setdefault(code, set()).add(status)
 
-    # These come from outside any operation: an unknown URL, a wrong method, and what only later routes answer.
-    assert set(PROBLEMS) - set(documented) <= {"not_found", "method_not_allowed", "conflict"}
+    # These come from outside any operation: an unknown URL, and what only later routes answer.
+    assert set(PROBLEMS) - set(documented) == {"not_found", "conflict"}
+
+
+def test_conditional_reads_are_documented(schema: dict[str, Any]) -> None:
+    operation = schema["paths"]["/api/v1/models/{model_id}/performance/summary"]["get"]
+
+    assert {"If-None-Match", "If-Match"} <= {parameter["name"] for parameter in operation["parameters"]}
+    for status in ("200", "304"):
+        assert {"ETag", "Cache-Control", "Vary", "X-Request-ID"} == set(operation["responses"][status]["headers"])
 
 
 @pytest.mark.parametrize("page", ["/api/docs", "/api/redoc"])

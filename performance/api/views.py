@@ -46,6 +46,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
         "version_not_found",
         "no_promoted_version",
         "snapshot_not_found",
+        "precondition_failed",
         "no_trained_version",
         "version_not_trained",
     )

@@ -26,8 +26,12 @@ def test_alive_without_a_query(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_takes_only_reads(client: Client, path: str) -> None:
-    assert client.post(path).status_code == 405
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+def test_takes_only_reads(path: str, method: str) -> None:
+    response = Client(enforce_csrf_checks=True).generic(method, path)
+
+    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
+    assert response.json()["code"] == "method_not_allowed"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,7 +11,6 @@ import pytest
 from tests.serving import serve
 
 CALLERS = 8  # twice the threads that serve
-READ_WITHIN = 15
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def announce(server: str, method: str, path: str, *headers: str) -> socket.socket:
-    caller = socket.create_connection(("127.0.0.1", urlsplit(server).port or 0), timeout=READ_WITHIN)
+    caller = socket.create_connection(("127.0.0.1", urlsplit(server).port or 0))
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json", *headers, "", ""]
     caller.sendall("\r\n".join(lines).encode())
     return caller
@@ -33,15 +32,6 @@ def test_a_route_that_takes_no_body_does_not_wait_for_one(server: str) -> None:
     callers = [announce(server, "GET", "/nope", "Transfer-Encoding: chunked") for _ in range(CALLERS)]
 
     with urllib.request.urlopen(f"{server}/healthz", timeout=5) as answer:  # noqa: S310
-        assert answer.status == 200
-    for caller in callers:
-        caller.close()
-
-
-def test_bodies_that_do_not_come_hold_no_thread_for_long(server: str) -> None:
-    callers = [announce(server, "POST", "/api/v1/auth/token", "Content-Length: 100") for _ in range(CALLERS // 2)]
-
-    with urllib.request.urlopen(f"{server}/healthz", timeout=READ_WITHIN) as answer:  # noqa: S310
         assert answer.status == 200
     for caller in callers:
         caller.close()

@@ -168,6 +168,23 @@ class TestCaching:
         assert (response["ETag"], response["Vary"]) == (etag, "Authorization")
         assert response["X-Request-ID"]
 
+    def test_another_state_expected_is_a_412(self, client: Client, model: RegisteredModel) -> None:
+        response = client.get(url(model), headers={"If-Match": '"another"'})
+
+        problem(response, 412, "precondition_failed")
+        assert (response["Cache-Control"], response["Vary"]) == ("private, no-cache", "Authorization")
+
+    @pytest.mark.parametrize("form", ["{}", '"other", {}', "*"])
+    def test_the_present_state_expected_is_a_200(self, client: Client, model: RegisteredModel, form: str) -> None:
+        etag = get(client, model)["ETag"]
+
+        assert client.get(url(model), headers={"If-Match": form.format(etag)}).status_code == 200
+
+    def test_a_date_is_no_condition(self, client: Client, model: RegisteredModel) -> None:
+        since = {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}
+
+        assert client.get(url(model), headers=since).status_code == 200
+
     def test_the_etag_changes_with_a_new_snapshot(self, client: Client, model: RegisteredModel) -> None:
         etag = get(client, model)["ETag"]
         snapshot(Version.objects.get(model=model), metrics={**EXAMPLE_METRICS, "accuracy": 0.94})
@@ -190,6 +207,13 @@ class TestCaching:
 
 
 class TestRefusals:
+    def test_many_unknown_parameters_are_not_all_told(self, client: Client, model: RegisteredModel) -> None:
+        response = client.get(url(model), {f"{'x' * 100}{number}": "" for number in range(500)})
+
+        problem(response, 400, "unknown_parameter")
+        assert len(response.json()["errors"]) <= 20
+        assert len(response.content) < 4000
+
     def test_without_a_token_is_a_401(self, db: None, model: RegisteredModel, pinned_queries: Pinned) -> None:
         with pinned_queries("summary refused before the database is asked"):
             response = get(Client(), model)
