@@ -40,23 +40,23 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class StrictIntegerField(serializers.IntegerField):
-    """An integer. The library's own field takes a text or `5.0` for one."""
+class TrueOrFalseField(serializers.BooleanField):
+    """A boolean. The library's own field takes texts and numbers for one."""
 
-    def to_internal_value(self, data: Any) -> int:
-        """Return the integer. Raises `ValidationError`."""
-        if type(data) is not int:
+    def to_internal_value(self, data: Any) -> bool:
+        """Return the boolean. Raises `ValidationError`."""
+        if not isinstance(data, bool):
             self.fail("invalid")
         return data
 
 
-class StrictBooleanField(serializers.BooleanField):
-    """`true` or `false`. The library's own field takes many a text and number for one."""
+class WholeNumberField(serializers.IntegerField):
+    """An integer. The library's own field takes texts, fractions of zero and booleans for one."""
 
-    def to_internal_value(self, data: Any) -> bool:
-        """Return it. Raises `ValidationError`."""
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
+    def to_internal_value(self, data: Any) -> int:
+        """Return the integer. Raises `ValidationError`."""
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
         return data
 
 

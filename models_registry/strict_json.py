@@ -31,8 +31,8 @@ def parse_json(encoded: bytes) -> Any:
 
 
 def check_document(document: Any) -> None:
-    """Refuse a document that is nested too deep, or whose texts hold NUL or a lone surrogate. Raises `ValueError`."""
-    _check(document, depth=1)
+    """Refuse nesting too deep, a key that is not text, and NUL or a lone surrogate in a text. Raises `ValueError`."""
+    _check(document, path=())
 
 
 def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -58,18 +58,25 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _check(node: Any, *, depth: int) -> None:
-    if depth > MAX_DEPTH:
+def _check(node: Any, *, path: tuple[object, ...]) -> None:
+    if len(path) >= MAX_DEPTH:
         raise ValueError(TOO_DEEP)
     if isinstance(node, str):
         _check_text(node)
     elif isinstance(node, dict):
         for key, value in node.items():
-            _check_text(key)
-            _check(value, depth=depth + 1)
+            _check_key(key, path)
+            _check(value, path=(*path, key))
     elif isinstance(node, list):
-        for value in node:
-            _check(value, depth=depth + 1)
+        for position, value in enumerate(node):
+            _check(value, path=(*path, position))
+
+
+def _check_key(key: object, path: tuple[object, ...]) -> None:
+    if not isinstance(key, str):
+        where = ".".join(map(str, path)) or "the document"
+        raise ValueError(f"{where} has the key {key!r}, which is not text; put it in quotes")
+    _check_text(key)
 
 
 def _check_text(text: Any) -> None:

@@ -61,10 +61,13 @@ class Metric:
         return None
 
     def clean(self, value: float) -> float:
-        """Return a value without `fault` as a float; one that rounding carried past a bound becomes the bound."""
+        """Return a value without `fault` as a float; one that rounding carried past a bound becomes the bound.
+
+        Minus zero becomes zero: one database would keep its sign, and another not.
+        """
         lower = -math.inf if self.lower is None else self.lower
         upper = math.inf if self.upper is None else self.upper
-        return float(min(max(value, lower), upper))
+        return float(min(max(value, lower), upper)) + 0.0
 
 
 class InvalidMetricsError(ValueError):

@@ -2,22 +2,25 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.validators import validate_slug
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from models_registry import ids, task_types
 from models_registry.models import Membership, ModelGrant, User, Version
-from models_registry.serializers import StrictBooleanField, StrictIntegerField, StrictSerializer, TextField, faults
+from models_registry.serializers import StrictSerializer, TextField, TrueOrFalseField, WholeNumberField, faults
 from models_registry.strict_json import check_document, parse_json
 from performance.models import DatasetSplit
 
 TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 YAML_SUFFIXES = {".yaml", ".yml"}
+FIRST_YEAR = 1970
 
 
 class SeedError(Exception):
@@ -27,8 +30,52 @@ class SeedError(Exception):
 class MomentField(serializers.DateTimeField):
     """A moment in UTC, in whole seconds: `2026-03-13T14:22:10Z`."""
 
+    default_error_messages = {"too_early": f"Must be in {FIRST_YEAR} or later."}
+
     def __init__(self, **options: Any) -> None:
         super().__init__(input_formats=[TIMESTAMP], **options)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Return the moment. Raises `ValidationError`, also for YAML's own moments, which may lack a time zone."""
+        if not isinstance(value, str):
+            self.fail("invalid", format="YYYY-MM-DDThh:mm:ssZ")
+        moment = super().to_internal_value(value)
+        if moment.year < FIRST_YEAR:
+            self.fail("too_early")
+        return moment
+
+
+class UsernameField(TextField):
+    """A user name, in the form in which Django stores it."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=150, validators=[UnicodeUsernameValidator()])
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the name. Raises `ValidationError`."""
+        name: str = User.normalize_username(super().to_internal_value(data))
+        return name
+
+
+class ByUsernameField(serializers.DictField):
+    """Something for each of some users, by the form of their names in which Django stores them."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return it by user name. Raises `ValidationError`, also when two names are one user's."""
+        by_name: dict[str, Any] = {}
+        for given, value in super().to_internal_value(data).items():
+            name = User.normalize_username(given)
+            if name in by_name:
+                raise ValidationError(f"{name} comes twice.")
+            by_name[name] = value
+        return by_name
+
+
+class SlugTextField(TextField):
+    """A slug, which the library's own field would make of a number, too."""
+
+    def __init__(self) -> None:
+        super().__init__(max_length=63, validators=[validate_slug])
 
 
 def refuse_unnormalized(username: str) -> None:
@@ -40,17 +87,17 @@ def refuse_unnormalized(username: str) -> None:
 class UserDocument(StrictSerializer):
     """Someone who may log in; without a password, only with tokens that an operator makes."""
 
-    username = TextField(max_length=150, validators=[UnicodeUsernameValidator(), refuse_unnormalized])
+    username = UsernameField()
     password = TextField(required=False, max_length=1024, trim_whitespace=False)
-    superuser = StrictBooleanField(default=False)
+    superuser = TrueOrFalseField(default=False)
 
 
 class OrganizationDocument(StrictSerializer):
     """A team, and its members' roles by user name."""
 
-    slug = serializers.SlugField(max_length=63)
+    slug = SlugTextField()
     name = TextField(max_length=200)
-    members = serializers.DictField(child=serializers.ChoiceField(Membership.ROLES), default=dict)
+    members = ByUsernameField(child=serializers.ChoiceField(Membership.ROLES), default=dict)
 
 
 class SnapshotDocument(StrictSerializer):
@@ -58,7 +105,7 @@ class SnapshotDocument(StrictSerializer):
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = serializers.DictField()
-    sample_count = StrictIntegerField(required=False, allow_null=True, min_value=0, max_value=2**63 - 1)
+    sample_count = WholeNumberField(required=False, allow_null=True, min_value=0, max_value=2**63 - 1)
     evaluated_at = MomentField()
 
 
@@ -93,15 +140,15 @@ class ModelDocument(StrictSerializer):
     """A registered model, its grants by user name, its versions, and which of them is promoted."""
 
     model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}\Z")
-    organization = serializers.SlugField(max_length=63)
+    organization = SlugTextField()
     name = TextField(max_length=200)
-    task_type = serializers.CharField()
+    task_type = TextField()
     description = TextField(default="", allow_blank=True)
-    grants = serializers.DictField(
+    grants = ByUsernameField(
         child=serializers.ListField(child=serializers.ChoiceField(ModelGrant.SCOPES)), default=dict
     )
-    archived = StrictBooleanField(default=False)
-    promoted = serializers.CharField(required=False, allow_null=True)
+    archived = TrueOrFalseField(default=False)
+    promoted = TextField(required=False, allow_null=True)
     versions = VersionDocument(many=True, default=list)
 
     def validate_task_type(self, value: str) -> str:
@@ -160,7 +207,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 class _StrictYAMLLoader(yaml.SafeLoader):
-    """Reads YAML as JSON is read here: no repeated keys, and a moment stays text."""
+    """Reads YAML as JSON is read here: no repeated keys, a moment stays text, and `1e5` is a number."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
@@ -174,9 +221,9 @@ class _StrictYAMLLoader(yaml.SafeLoader):
         return mapping
 
 
-# YAML 1.1 wants a dot and a sign in the exponent, JSON neither.
+# YAML 1.1 asks for a point and for the exponent's sign, which JSON does not.
 _StrictYAMLLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"-?[0-9]+(\.[0-9]+)?[eE][-+]?[0-9]+\Z"), list("-0123456789")
+    "tag:yaml.org,2002:float", re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?[eE][-+]?[0-9]+\Z"), list("-0123456789")
 )
 
 

@@ -151,6 +151,11 @@ def test_a_metric_that_is_none_was_not_recorded() -> None:
     assert TOY.clean({"share": None, "error": 0}) == {"error": 0.0}
 
 
+def test_minus_zero_is_cleaned_to_zero() -> None:
+    cleaned = TOY.clean({"error": -0.0, "balance": -0.0})
+    assert [math.copysign(1, value) for value in cleaned.values()] == [1, 1]
+
+
 def test_no_metrics_at_all_are_clean() -> None:
     assert TOY.clean({}) == {}
 

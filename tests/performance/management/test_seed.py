@@ -155,6 +155,11 @@ def test_new_metrics_of_the_same_split_are_another_snapshot(seed: Seed) -> None:
         ("extra", 1, "extra", "Unknown field"),
         ("users.0.role", "admin", "users.0.role", "Unknown field"),
         ("users.1.username", "vera", "users", "vera comes twice"),
+        ("users.0.username", 12345, "users.0.username", "Not a valid string"),
+        ("users.0.password", 12345678, "users.0.password", "Not a valid string"),
+        ("users.0.superuser", "yes", "users.0.superuser", "Must be a valid boolean"),
+        ("users.0.superuser", 1, "users.0.superuser", "Must be a valid boolean"),
+        ("users.0.username", "\ufdfa" * 10, "users.0.username", "no more than 150 characters"),
         ("users.0.username", "no spaces", "users.0.username", "valid username"),
         ("users.0.username", "\ufb01n", "users.0.username", "normal form"),
         ("users.0.username", 5, "users.0.username", "Not a valid string"),
@@ -162,15 +167,23 @@ def test_new_metrics_of_the_same_split_are_another_snapshot(seed: Seed) -> None:
         ("models.0.name", 5, "models.0.name", "Not a valid string"),
         ("models.0.versions.0.snapshots.0.sample_count", "5.0", ".sample_count", "valid integer"),
         ("organizations.0.slug", "not a slug", "organizations.0.slug", "slug"),
+        ("organizations.0.slug", 5, "organizations.0.slug", "Not a valid string"),
+        ("organizations.0.name", 5, "organizations.0.name", "Not a valid string"),
+        ("organizations.0.members", {"\ufb01n": "viewer", "fin": "admin"}, ".members", "fin comes twice"),
         ("organizations.0.members.vera", "owner", "organizations.0.members.vera", '"owner" is not a valid choice'),
         ("organizations.0.members.nobody", "viewer", "organizations.acme.members", "there is no user nobody"),
         ("models.0.model_id", "churn", "models.0.model_id", "does not match"),
         ("models.0.organization", "nowhere", "models.0.organization", "no organization nowhere"),
+        ("models.0.organization", 5, "models.0.organization", "Not a valid string"),
+        ("models.0.name", 5, "models.0.name", "Not a valid string"),
+        ("models.0.description", 5, "models.0.description", "Not a valid string"),
+        ("models.0.archived", "true", "models.0.archived", "Must be a valid boolean"),
         ("models.0.task_type", "clasification", "models.0.task_type", "There is no task type 'clasification'"),
         ("models.0.state", "ready", "models.0.state", "Unknown field"),
         ("models.0.promoted", "ver-001a2", "models.0.promoted", "that is completed"),
         ("models.0.promoted", "ver-00009", "models.0.promoted", "that is completed"),
         ("models.0.grants.gil", ["organization:admin"], "models.0.grants.gil.0", "not a valid choice"),
+        ("models.0.grants", {"\ufb01n": [], "fin": []}, "models.0.grants", "fin comes twice"),
         ("models.0.grants.nobody", ["model:read"], "models.0.grants", "there is no user nobody"),
         ("models.0.versions.0.version_id", "ver-00000", "models.0.versions.0.version_id", "Not a version's id"),
         ("models.0.versions.1.version_id", "ver-001a1", "models.0", "ver-001a1 comes twice"),
@@ -180,6 +193,11 @@ def test_new_metrics_of_the_same_split_are_another_snapshot(seed: Seed) -> None:
         ("models.0.versions.0.created_at", "yesterday", "models.0.versions.0.created_at", "wrong format"),
         ("models.0.versions.0.snapshots.0.dataset_split", "Test", ".snapshots.0.dataset_split", "not a valid choice"),
         ("models.0.versions.0.snapshots.0.evaluated_at", "2026-03-13T14:22:10", ".evaluated_at", "wrong format"),
+        ("models.0.versions.0.snapshots.0.evaluated_at", "0999-03-13T14:22:10Z", ".evaluated_at", "in 1970 or later"),
+        ("models.0.versions.0.snapshots.0.evaluated_at", "1969-12-31T23:59:59Z", ".evaluated_at", "in 1970 or later"),
+        ("models.0.versions.0.snapshots.0.sample_count", "5.0", ".sample_count", "valid integer"),
+        ("models.0.versions.0.snapshots.0.sample_count", 5.0, ".sample_count", "valid integer"),
+        ("models.0.versions.0.snapshots.0.sample_count", True, ".sample_count", "valid integer"),
         ("models.0.versions.0.snapshots.0.sample_count", -1, ".sample_count", "greater than or equal to 0"),
         ("models.0.versions.0.snapshots.0.metrics.accuracy", 1.5, ".metrics.accuracy", "at most 1, not 1.5"),
         ("models.0.versions.0.snapshots.0.metrics.accuracy", True, ".metrics.accuracy", "Must be a number"),
@@ -198,6 +216,56 @@ def test_a_fault_refuses_the_document_whole_and_names_file_path_and_reason(
     assert reason in str(refused.value)
     assert refused.value.returncode == 1
     assert not any(stored().values())
+
+
+def test_user_names_are_one_in_all_their_forms(seed: Seed) -> None:
+    document = changed("users.1", {"username": "\ufb01n"})
+    document["organizations"][0]["members"]["\ufb01n"] = "viewer"
+    document["models"][0]["grants"] = {"fin": ["model:read"]}
+    seed(document)
+    before = stored()
+
+    seed(document)
+
+    assert stored() == before
+    assert Membership.objects.filter(user__username="fin", role="viewer").exists()
+    assert ModelGrant.objects.get().user.username == "fin"
+
+
+def test_a_user_who_comes_twice_in_two_forms_is_refused(seed: Seed) -> None:
+    with pytest.raises(CommandError, match="users: fin comes twice"):
+        seed({"users": [{"username": "\ufb01n"}, {"username": "fin"}]})
+
+
+@pytest.mark.parametrize(
+    ("encoded", "reason"),
+    [
+        (b"1: {}", "the document has the key 1"),
+        (b"organizations: [{slug: a, name: A, members: {1: viewer}}]", "organizations.0.members has the key 1"),
+        (b"organizations: [{slug: a, name: A, members: {yes: viewer}}]", "organizations.0.members has the key True"),
+    ],
+)
+def test_a_key_in_yaml_that_is_not_text_is_refused_by_its_path(seed: Seed, encoded: bytes, reason: str) -> None:
+    with pytest.raises(CommandError, match=f"cannot be read: {reason}, which is not text"):
+        seed(encoded, name="seed.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e300", 1e300), ("1e5", 1e5), ("1.5E3", 1500.0), ("-0.0", 0.0), ("25e-1", 2.5)]
+)
+@pytest.mark.parametrize("name", ["seed.json", "seed.yaml"])
+def test_a_number_is_the_same_in_yaml_as_in_json(seed: Seed, name: str, text: str, value: float) -> None:
+    document = changed("models.0.versions.0.snapshots.0.metrics", {"log_loss": "NUMBER"})
+    seed(json.dumps(document).replace('"NUMBER"', text).encode(), name=name)
+
+    assert repr(float(MetricSnapshot.objects.get().metrics["log_loss"])) == repr(value)
+
+
+def test_a_moment_of_yaml_itself_is_refused(seed: Seed) -> None:
+    encoded = json.dumps(DOCUMENT).replace(f'"{MOMENT}"', "!!timestamp 2026-03-13 14:22:10").encode()
+
+    with pytest.raises(CommandError, match="evaluated_at: Datetime has wrong format"):
+        seed(encoded, name="seed.yaml")
 
 
 def test_a_snapshot_of_the_test_split_needs_a_completed_version(seed: Seed) -> None:
