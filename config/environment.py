@@ -1,5 +1,6 @@
 """Reading the environment so that a wrong value stops the start with a message that names the variable."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -9,22 +10,26 @@ import environ
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from django.core.cache import CacheHandler, InvalidCacheBackendError
+from django.core.cache.backends.redis import RedisCache
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 MIN_KEY_BYTES = 32
 MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
+ENV_FILE = Path(__file__).parent.parent / ".env"
+LOCAL_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
 
-LOCAL_CACHE = "django.core.cache.backends.locmem.LocMemCache"
-CACHE_DRIVERS = {"RedisCache": "redis", "PyMemcacheCache": "pymemcache", "PyLibMCCache": "pylibmc"}
 
-env = environ.Env()
+def read_env_file() -> None:
+    """Put the variables of `.env`, if there is one, into the environment, where they are not set there."""
+    environ.Env.read_env(ENV_FILE)
 
 
 def read(name: str, *, default: str = "") -> str:
-    """Return a variable's text."""
-    return str(env.ENVIRON.get(name, default)).strip()
+    """Return a variable's text, as it is: a key may begin with `$`, which django-environ takes for a reference."""
+    return os.environ.get(name, default).strip()
 
 
 def flag(name: str, *, default: bool) -> bool:
@@ -86,7 +91,10 @@ def hosts(name: str, *, default: list[str]) -> list[str]:
 
 def database(name: str, url: str) -> dict[str, Any]:
     """Return Django's settings for the database at `url`: PostgreSQL with a pool, or SQLite in WAL mode."""
-    scheme = url.partition(":")[0]
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:  # a bracket that is not closed
+        scheme = ""
     if scheme not in DATABASE_SCHEMES:
         raise ImproperlyConfigured(
             f"{name} has the scheme {scheme!r}; set it to postgresql://user:password@host:5432/name "
@@ -100,12 +108,18 @@ def database(name: str, url: str) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f"{name} names no database; set it to a URL such as postgresql://user:password@host:5432/name"
         )
-    return _sqlite(parsed) if scheme == "sqlite" else _postgresql(parsed)
+    return _sqlite(name, parsed) if scheme == "sqlite" else _postgresql(parsed)
 
 
-def _sqlite(parsed: dict[str, Any]) -> dict[str, Any]:
+def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
     if parsed["NAME"] != ":memory:":
-        _make_folder(Path(parsed["NAME"]).parent)
+        try:
+            Path(parsed["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError):
+            raise ImproperlyConfigured(
+                f"{name} names a file in a folder that is not there and cannot be made; "
+                "set it to sqlite:////absolute/path.sqlite3"
+            ) from None
     options = {
         "transaction_mode": "IMMEDIATE",  # takes the write lock first, so that writers queue instead of failing
         "timeout": 20,
@@ -126,7 +140,7 @@ def _make_folder(folder: Path) -> None:
 
 def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
     timeouts = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
-    if sys.argv[1:2] in (["migrate"], ["demo"]):  # may rewrite a large table, but must not queue for long behind a lock
+    if {"migrate", "demo"} & set(sys.argv[1:2]):  # may rewrite a large table, but must not queue for long behind a lock
         timeouts = "-c lock_timeout=10000"
     options = {
         **parsed.get("OPTIONS", {}),
@@ -141,21 +155,27 @@ def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
 
 
 def cache(name: str, *, default: str) -> dict[str, Any]:
-    """Return Django's settings for the cache at the URL in the variable."""
-    url = read(name, default=default) or default
+    """Return Django's settings for the cache at the URL in the variable, which can be used with what is installed."""
     try:
-        parsed: dict[str, Any] = environ.Env.cache_url_config(url)
-        import_string(parsed["BACKEND"])
-        if driver := CACHE_DRIVERS.get(parsed["BACKEND"].rpartition(".")[2]):
-            import_module(driver)
-    except (KeyError, ValueError, ImportError, environ.ImproperlyConfigured):
+        parsed: dict[str, Any] = environ.Env.cache_url_config(read(name, default=default))
+        if parsed["BACKEND"] == LOCAL_MEMORY:  # by default it forgets counts of requests beyond 300 callers
+            parsed["OPTIONS"] = {"MAX_ENTRIES": 100_000, **parsed.get("OPTIONS", {})}
+        _import_cache(parsed)
+    except (KeyError, ValueError, environ.ImproperlyConfigured):
+        raise ImproperlyConfigured(f"{name} names no known cache; set it to {default} or redis://host:6379/0") from None
+    except (ImportError, InvalidCacheBackendError) as error:
         raise ImproperlyConfigured(
-            f"{name} names no known cache, or one whose driver is not installed (for Redis: the extra `redis`); "
-            f"set it to {default} or redis://host:6379/0"
+            f"{name} names a cache whose package is not installed ({error}); set it to {default}, "
+            "or to redis://host:6379/0 with the package redis installed"
         ) from None
-    if parsed["BACKEND"] == LOCAL_CACHE:  # whose own limit of 300 entries would lose counts of callers
-        parsed["OPTIONS"] = {"MAX_ENTRIES": 100_000}
     return parsed
+
+
+def _import_cache(parsed: dict[str, Any]) -> None:
+    """Import what the cache needs, without connecting: Django would do so at the first request, and fail then."""
+    backend = CacheHandler({"default": parsed})["default"]
+    if isinstance(backend, RedisCache):
+        backend._cache.get_client()
 
 
 def jwt_keys(*, debug: bool) -> dict[str, str]:
@@ -165,11 +185,20 @@ def jwt_keys(*, debug: bool) -> dict[str, str]:
     """
     files = {name: read(name) for name in ("JWT_PRIVATE_KEY_FILE", "JWT_PUBLIC_KEY_FILE")}
     if not any(files.values()):
-        return {"ALGORITHM": "HS256", "SIGNING_KEY": secret("JWT_SIGNING_KEY", debug=debug)}
+        return {"ALGORITHM": "HS256", "SIGNING_KEY": _signing_key(debug=debug)}
     private, public = (_key_file(name, path) for name, path in files.items())
     algorithm = _algorithm(private)
     _check_public_key(private, public)
     return {"ALGORITHM": algorithm, "SIGNING_KEY": private, "VERIFYING_KEY": public}
+
+
+def _signing_key(*, debug: bool) -> str:
+    key = secret("JWT_SIGNING_KEY", debug=debug)
+    if key == read("SECRET_KEY"):
+        raise ImproperlyConfigured(
+            f"JWT_SIGNING_KEY is the same as SECRET_KEY; set it to another key, for example the output of: {MAKE_A_KEY}"
+        )
+    return key
 
 
 def _key_file(name: str, path: str) -> str:

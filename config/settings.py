@@ -7,10 +7,22 @@ from typing import Any
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from config.environment import cache, count, database, env, flag, hosts, jwt_keys, one_of, rate, read, secret
+from config.environment import (
+    cache,
+    count,
+    database,
+    flag,
+    hosts,
+    jwt_keys,
+    one_of,
+    rate,
+    read,
+    read_env_file,
+    secret,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env.read_env(BASE_DIR / ".env")
+read_env_file()
 
 DEBUG = flag("DEBUG", default=False)
 SECRET_KEY = secret("SECRET_KEY", debug=DEBUG)

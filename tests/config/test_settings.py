@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from django.core.cache import CacheHandler
 from django.core.exceptions import ImproperlyConfigured
 
 ROOT = Path(__file__).parent.parent.parent
@@ -71,7 +72,13 @@ def refusal(read_settings: ReadSettings) -> Refusal:
         ("DATABASE_URL", "registry", "postgresql://"),
         ("DATABASE_URL", "postgresql://u:p@host:5432/", "postgresql://"),
         ("DATABASE_URL", "postgresql://u:p@host:port/name", "postgresql://"),
+        ("DATABASE_URL", "postgresql://[bad", "postgresql://"),
+        ("DATABASE_URL", "sqlite:////proc/nope/x.sqlite3", "sqlite:////absolute/path.sqlite3"),
         ("DATABASE_REPLICA_URLS", "mysql://u:p@host/name", "postgresql://"),
+        ("CACHE_URL", "", "redis://"),
+        ("CACHE_URL", "memcache://host:11211", "redis://"),
+        ("CACHE_URL", "pymemcache://host:11211", "redis://"),
+        ("CACHE_URL", "redis://host:port/0", "redis://"),
         ("CACHE_URL", "memory", "redis://"),
         ("CACHE_URL", "nosuch://host", "redis://"),
         ("CACHE_URL", "pymemcache://host", "redis://"),
@@ -106,10 +113,58 @@ def test_a_wrong_value_is_refused_by_name_with_a_right_one(
         ("DATABASE_URL", "mysql://u:hunter2@host/name"),
         ("DATABASE_URL", "postgresql://u:hunter2@host:port/name"),
         ("CACHE_URL", "nosuch://u:hunter2@host"),
+        ("CACHE_URL", "redis://u:hunter2@host:port/0"),
+        ("CACHE_URL", "pymemcache://u:hunter2@host"),
     ],
 )
 def test_a_refusal_tells_no_secret(refusal: Refusal, name: str, value: str) -> None:
     assert "hunter2" not in refusal(**{name: value})
+
+
+def test_redis_without_its_package_is_refused(refusal: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+
+    line = refusal(CACHE_URL="redis://u:hunter2@host:6379/0")
+
+    assert line.startswith("CACHE_URL names a cache whose package is not installed")
+    assert "locmemcache://" in line
+    assert "hunter2" not in line
+
+
+def test_redis_with_its_package_is_taken_without_a_connection(read_settings: ReadSettings) -> None:
+    pytest.importorskip("redis")
+
+    assert read_settings(CACHE_URL="redis://host:6379/0")["CACHES"]["default"]["LOCATION"] == "redis://host:6379/0"
+
+
+def test_the_local_memory_keeps_the_counts_of_thousands_of_callers(read_settings: ReadSettings) -> None:
+    counts = CacheHandler(read_settings(CACHE_URL="locmemcache://thousands")["CACHES"])["default"]
+
+    for caller in range(5000):
+        counts.add(f"caller-{caller}", 1)
+
+    assert counts.get("caller-0") == 1
+
+
+def test_one_key_for_two_purposes_is_refused(refusal: Refusal) -> None:
+    line = refusal(SECRET_KEY=LONG, JWT_SIGNING_KEY=LONG)
+
+    assert line.startswith("JWT_SIGNING_KEY is the same as SECRET_KEY; set it to another key")
+    assert LONG not in line
+
+
+def test_a_key_may_begin_with_a_dollar(read_settings: ReadSettings) -> None:
+    assert read_settings(SECRET_KEY=f"${LONG}")["SECRET_KEY"] == f"${LONG}"
+
+
+@pytest.mark.parametrize(("command", "bounded"), [("migrate", False), ("demo", False), ("check", True)])
+def test_a_statement_of_a_migration_may_take_long(
+    read_settings: ReadSettings, monkeypatch: pytest.MonkeyPatch, command: str, bounded: bool
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["manage.py", command])
+    settings = read_settings(DATABASE_URL="postgresql://u:p@host/name")
+
+    assert ("statement_timeout" in settings["DATABASES"]["default"]["OPTIONS"]["options"]) == bounded
 
 
 def test_only_debug_does_without_keys(read_settings: ReadSettings) -> None:
@@ -128,7 +183,7 @@ def start(tmp_path: Path) -> Start:
     right = {
         "PATH": os.environ["PATH"],
         "SECRET_KEY": LONG,
-        "JWT_SIGNING_KEY": LONG,
+        "JWT_SIGNING_KEY": f"another {LONG}",
         "DATABASE_URL": f"sqlite:///{tmp_path}/registry.sqlite3",
     }
 

@@ -21,7 +21,8 @@ from models_registry.models import Membership, ModelGrant, RegisteredModel, User
 from models_registry.private_files import write_private
 from models_registry.scopes import ALL_SCOPES
 from models_registry.tokens import new_token
-from performance.seeding.document import read
+from performance.seeding.document import SeedError, read
+from performance.seeding.load import load
 
 SEED = settings.BASE_DIR / "fixtures" / "seed.json"
 PASSWORDS = settings.BASE_DIR / "var" / "demo-passwords.json"
@@ -43,20 +44,19 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int, no_serve: bool, json: bool, **options: Any) -> None:
         """Do everything; running it again changes nothing but makes new tokens."""
-        if not no_serve:
-            _check_port(host, port)
+        address = host if no_serve else _address_to_serve(host, port)
         call_command("migrate", verbosity=0)
-        call_command("seed", str(SEED), verbosity=0)
-        description = describe(f"http://{_address(host)}:{port}", _give_passwords())
+        document = _seed()
+        users = _give_passwords([user["username"] for user in document["users"]])
+        description = describe(_base_url(host, port), users, [model["model_id"] for model in document["models"]])
         self.stdout.write(_as_json(description) if json else _as_text(description, colour=self.stdout.isatty()))
         self.stdout.flush()
         if not no_serve:
-            _serve(host, port)
+            _serve(host, address, port)
 
 
-def describe(base_url: str, users: list[tuple[User, str]]) -> dict[str, Any]:
+def describe(base_url: str, users: list[tuple[User, str]], seeded: list[str]) -> dict[str, Any]:
     """Return what a newcomer needs: URLs, logins with fresh access tokens, and the seeded models."""
-    seeded = [model["model_id"] for model in read(SEED)["models"]]
     models = RegisteredModel.objects.filter(pk__in=seeded).select_related("promoted_version").order_by("name")
     return {
         "base_url": base_url,
@@ -76,10 +76,19 @@ def describe(base_url: str, users: list[tuple[User, str]]) -> dict[str, Any]:
     }
 
 
-def _give_passwords() -> list[tuple[User, str]]:
+def _seed() -> dict[str, Any]:
+    """Load the seed document, and return it."""
+    try:
+        document = read(SEED)
+        load(document, on_snapshots=lambda count: None)
+    except SeedError as error:
+        raise CommandError(str(error)) from None
+    return document
+
+
+def _give_passwords(names: list[str]) -> list[tuple[User, str]]:
     """Return the seeded users with their passwords, which are random, made once, and kept in a private file."""
-    kept = json.loads(PASSWORDS.read_text()) if PASSWORDS.exists() else {}
-    names = [user["username"] for user in read(SEED)["users"]]
+    kept = _kept_passwords()
     passwords = {name: kept.get(name) or secrets.token_urlsafe(12) for name in names}
     write_private(PASSWORDS, json.dumps(passwords))
     users = {user.username: user for user in User.objects.filter(username__in=names)}
@@ -88,6 +97,15 @@ def _give_passwords() -> list[tuple[User, str]]:
             users[name].set_password(password)
             users[name].save(update_fields=["password"])
     return [(users[name], password) for name, password in passwords.items()]
+
+
+def _kept_passwords() -> dict[str, str]:
+    """Return the passwords of the last run by user name: none on the first, or when their file is damaged."""
+    try:
+        kept = json.loads(PASSWORDS.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def _role(user: User) -> str:
@@ -135,23 +153,36 @@ def _as_text(description: dict[str, Any], *, colour: bool) -> str:
     )
 
 
-def _address(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
+def _base_url(host: str, port: int) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{_in_brackets(reachable)}:{port}"
 
 
-def _check_port(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except (OSError, OverflowError) as error:
-            raise CommandError(
-                f"Cannot listen on {host}:{port} ({error}); choose another with --host or --port."
-            ) from None
+def _in_brackets(host: str) -> str:
+    """Return a host as it stands in a URL and in `Host`."""
+    return f"[{host}]" if ":" in host else host
 
 
-def _serve(host: str, port: int) -> None:
+def _address_to_serve(host: str, port: int) -> str:
+    """Return the address of a host, as the server takes no names. Raises `CommandError` if it could not serve there."""
+    if settings.DEBUG:
+        raise CommandError("DEBUG is true, with which the server does not start; set it to false or unset it.")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise CommandError(
+            f"Cannot listen on {_in_brackets(host)}:{port} ({error}); choose another with --host or --port."
+        ) from None
+    return str(address[0])
+
+
+def _serve(host: str, address: str, port: int) -> None:
     """Become the production server, which so gets every signal itself."""
-    os.environ["ALLOWED_HOSTS"] = ",".join({*settings.ALLOWED_HOSTS, host})
-    server = [sys.executable, "-m", "granian", *SERVER_OPTIONS, "--host", host, "--port", str(port)]
+    os.environ["ALLOWED_HOSTS"] = ",".join({*settings.ALLOWED_HOSTS, _in_brackets(host)})
+    server = [sys.executable, "-m", "granian", *SERVER_OPTIONS, "--host", address, "--port", str(port)]
     os.execv(sys.executable, [*server, "config.wsgi:application"])  # noqa: S606

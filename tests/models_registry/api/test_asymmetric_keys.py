@@ -100,7 +100,7 @@ def run(directory: Path, **environment: str) -> dict[str, Any]:
             "ALLOWED_HOSTS": "testserver",
             "HTTPS_ONLY": "false",
             "SECRET_KEY": SECRET,
-            "JWT_SIGNING_KEY": SECRET,
+            "JWT_SIGNING_KEY": f"another {SECRET}",
             **environment,
         },
         capture_output=True,

@@ -1,5 +1,6 @@
 """`manage.py demo`, run as a newcomer does: on nothing, in a folder of its own."""
 
+import errno
 import json
 import os
 import shlex
@@ -11,12 +12,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import golden
+from tests.serving import free_port
 
 ROOT = Path(__file__).parents[3]
 PARTS = ["manage.py", "config", "models_registry", "performance", "fixtures"]
@@ -42,8 +45,8 @@ def first(checkout: Path) -> dict[str, Any]:
     return described(checkout)
 
 
-def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in NOT_SET}
+def run(checkout: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_SET} | settings
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(
         command, cwd=checkout, env=environment, capture_output=True, text=True, check=False, timeout=120
@@ -93,19 +96,82 @@ def test_a_port_in_use_is_said_at_once(checkout: Path) -> None:
     assert "choose another" in finished.stderr
 
 
+def test_a_host_that_is_none_is_said_at_once(checkout: Path) -> None:
+    finished = run(checkout, "demo", "--host", "nowhere.invalid")
+
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert "Cannot listen on nowhere.invalid:8000" in finished.stderr
+
+
+def test_debug_is_refused_before_anything_is_printed(checkout: Path) -> None:
+    finished = run(checkout, "demo", "--port", str(free_port()), DEBUG="true")
+
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert "DEBUG is true" in finished.stderr
+
+
+def test_damaged_passwords_are_made_anew(checkout: Path, first: dict[str, Any]) -> None:
+    passwords = checkout / "var" / "demo-passwords.json"
+    whole = passwords.read_text()
+    passwords.write_text(whole[: len(whole) // 2])
+
+    described(checkout)
+
+    assert json.loads(passwords.read_text()).keys() == json.loads(whole).keys()
+
+
+def test_keys_in_the_file_env_come_before_its_own(checkout: Path, first: dict[str, Any]) -> None:
+    file = checkout / ".env"
+    file.write_text("SECRET_KEY=short\n")
+    try:
+        finished = run(checkout, "demo", "--no-serve")
+    finally:
+        file.unlink()
+
+    assert finished.returncode == 1
+    assert "SECRET_KEY has 5 bytes" in finished.stderr
+
+
+@pytest.mark.parametrize(("host", "shown"), [("::1", "[::1]"), ("::", "[::1]"), ("0.0.0.0", "127.0.0.1")])  # noqa: S104
+def test_addresses_can_be_used_as_printed(checkout: Path, first: dict[str, Any], host: str, shown: str) -> None:
+    finished = run(checkout, "demo", "--no-serve", "--json", "--host", host)
+
+    assert json.loads(finished.stdout)["base_url"] == f"http://{shown}:8000"
+
+
+@pytest.mark.served
+@pytest.mark.parametrize(("host", "shown"), [("localhost", "localhost"), ("::1", "[::1]"), ("::", "[::1]")])
+def test_serves_at_a_name_and_at_ipv6(checkout: Path, first: dict[str, Any], host: str, shown: str) -> None:
+    if ":" in host and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+
+    with serving(checkout, host, shown) as text:
+        assert f"http://{shown}:" in text
+
+
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        return probe.connect_ex(("::1", 9)) != errno.EADDRNOTAVAIL
+
+
 @pytest.fixture
 def served(checkout: Path) -> Iterator[str]:
     """The text of a demo that serves."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    with serving(checkout, "127.0.0.1", "127.0.0.1") as text:
+        yield text
+
+
+@contextmanager
+def serving(checkout: Path, host: str, shown: str) -> Iterator[str]:
+    """Serve while the context lasts, and answer at the host as shown; give the text of the demo."""
+    port = str(free_port())
     environment = {name: value for name, value in os.environ.items() if name not in NOT_SET}
     output = checkout / "output.txt"
     with output.open("w") as out, (checkout / "errors.txt").open("w") as errors:
-        command = [sys.executable, "manage.py", "demo", "--port", port]
+        command = [sys.executable, "manage.py", "demo", "--host", host, "--port", port]
         server = subprocess.Popen(command, cwd=checkout, env=environment, stdout=out, stderr=errors)
     try:
-        _wait_for(f"http://127.0.0.1:{port}/readyz", server)
+        _wait_for(f"http://{shown}:{port}/readyz", server)
         yield output.read_text()
     finally:
         server.send_signal(signal.SIGTERM)
