@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from config.problems import PROBLEMS
 from models_registry import task_types
@@ -18,7 +19,7 @@ README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 COMMANDS = "pip install uv && uv run manage.py demo", "pip install uv && uv run pytest"
 EXAMPLE_MODEL = "mdl-7f3a19bc92"
-READERS = {"flag", "count", "one_of", "rate", "secret", "hosts", "cache", "database", "str", "list"}
+READERS = {"flag", "count", "one_of", "rate", "secret", "hosts", "cache", "database"}
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 # In halves, as this file is looked through as well.
@@ -33,10 +34,17 @@ def test_every_error_code_is_in_the_table_with_its_status() -> None:
 
 
 def test_every_variable_that_the_settings_read_is_in_the_table() -> None:
-    read = {name for file in (ROOT / "config").glob("*.py") for name in variables(ast.parse(file.read_text()))}
     documented = {row[0].strip("`") for row in rows(section(README, "Configuration"))}
 
-    assert documented == read
+    assert documented == read_variables()
+
+
+def test_compose_passes_every_variable_on_and_none_as_an_empty_text() -> None:
+    passed = yaml.safe_load((ROOT / "compose.yaml").read_text())["x-service"]["environment"]
+
+    assert set(passed) == read_variables() - {"DEBUG"}
+    assert "" not in passed.values()
+    assert not [value for value in passed.values() if str(value).endswith(":-}")]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -136,6 +144,11 @@ def rows(text: str) -> list[list[str]]:
     ]
 
 
+def read_variables() -> set[str]:
+    """Return the names of the variables that the settings read."""
+    return {name for file in (ROOT / "config").glob("*.py") for name in variables(ast.parse(file.read_text()))}
+
+
 def variables(tree: ast.AST) -> Iterator[str]:
     """Yield the names that are given to a reader of the environment, one by one or from a tuple of names."""
     for node in ast.walk(tree):
@@ -146,10 +159,8 @@ def variables(tree: ast.AST) -> Iterator[str]:
 
 
 def called(function: ast.expr) -> str:
-    """Return the name of what is called: `flag`, or `str` of `env.str`."""
-    if isinstance(function, ast.Attribute):
-        return function.attr if isinstance(function.value, ast.Name) and function.value.id == "env" else ""
-    return function.id if isinstance(function, ast.Name) and function.id not in {"str", "list"} else ""
+    """Return the name of what is called: `flag`."""
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 def names(nodes: list[ast.expr]) -> Iterator[str]:
