@@ -2,9 +2,9 @@
 
 import os
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from django.core.cache import CacheHandler, InvalidCacheBackendError
 from django.core.cache.backends.redis import RedisCache
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
 MIN_KEY_BYTES = 32
 MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
@@ -126,16 +125,6 @@ def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
     return {**parsed, "OPTIONS": options}
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"DATABASE_URL is in a folder that cannot be made, {folder}: {error.strerror}; set it to "
-            "sqlite:////absolute/path.sqlite3 in a folder that can"
-        ) from None
 
 
 def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:

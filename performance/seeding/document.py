@@ -78,12 +78,6 @@ class SlugTextField(TextField):
         super().__init__(max_length=63, validators=[validate_slug])
 
 
-def refuse_unnormalized(username: str) -> None:
-    """Refuse a user name that Django would store in another form, and then not find again."""
-    if username != User.normalize_username(username):
-        raise ValidationError(f"Write it in its normal form (NFKC): {User.normalize_username(username)}.")
-
-
 class UserDocument(StrictSerializer):
     """Someone who may log in; without a password, only with tokens that an operator makes."""
 
