@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 HEADER = "X-Request-ID"
 
+_controls = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _acceptable = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _current: ContextVar[str] = ContextVar("request_id", default="-")
 
@@ -35,10 +36,10 @@ class RequestIDMiddleware:
 
 
 class RequestIDFilter(logging.Filter):
-    """Adds the request's id to log records, and keeps each record on one line."""
+    """Adds the request's id to log records, and keeps each message on one line; a traceback follows on its own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_request_id()
-        record.msg = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
+        record.msg = _controls.sub(lambda found: repr(found[0])[1:-1], record.getMessage())
         record.args = ()
         return True

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 
 from config.admin_middleware import is_admin
 from config.middleware import current_request_id
+from models_registry.api.throttling import client_address
 from models_registry.exceptions import InvalidInputError, RegistryError, TooManyFailedLoginsError
 from models_registry.serializers import MAX_FAULTS, faults
 
@@ -75,7 +76,9 @@ PROBLEMS: dict[str, Problem] = {
     "method_not_allowed": Problem(
         405, "Method not allowed", "This address does not take that method; the Allow header lists those it takes."
     ),
-    "not_acceptable": Problem(406, "Not acceptable", "This address answers in application/json; accept that."),
+    "not_acceptable": Problem(
+        406, "Not acceptable", "This address has no form that you accept; the API answers in application/json."
+    ),
     "conflict": Problem(409, "Conflict", "The request contradicts what is stored."),
     "precondition_failed": Problem(
         412, "Precondition failed", "If-Match does not name the present state. Read it again, then change that."
@@ -146,7 +149,7 @@ def respond(
     """Return the problem document of a code as a response, and log a denial."""
     problem = PROBLEMS[code]
     if problem.status in {401, 403, 429}:
-        denials.warning("%s %s: %d %s", request.method, request.path, problem.status, code)
+        _log_denial(request, f"{problem.status} {code}")
     response = JsonResponse(
         document(request.path, code, detail=detail, errors=errors),
         status=problem.status,
@@ -158,6 +161,12 @@ def respond(
     if problem.status == 503:
         response["Retry-After"] = str(RETRY_AFTER_OUTAGE)
     return response
+
+
+def _log_denial(request: HttpRequest | Request, answer: str) -> None:
+    """Log who was denied what, as far as it is known by now: nobody is authenticated for it."""
+    user = getattr(getattr(request, "_user", None), "pk", None) or "-"
+    denials.warning("%s %s: %s, user %s at %s", request.method, request.path, answer, user, client_address(request))
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
@@ -215,5 +224,5 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer an error that nobody foresaw, or a database that cannot be reached."""
+    """Answer an error that nobody foresaw."""
     return defaults.server_error(request) if is_admin(request) else respond(request, "internal_error")

@@ -150,6 +150,7 @@ def test_a_denial_is_logged_with_its_request_id_and_nothing_of_the_token(
     RequestIDFilter().filter(record)
     assert record.request_id == "deploy-42"  # type: ignore[attr-defined]
     assert str(status) in record.getMessage()
+    assert f"user {outsider.pk if actor == 'outsider' else '-'} at 127.0.0.1" in record.getMessage()
     assert "Bearer" not in record.getMessage()
 
 
@@ -158,3 +159,11 @@ def test_a_line_break_makes_one_log_line() -> None:
     RequestIDFilter().filter(record)
 
     assert record.getMessage() == "user vera\\nINFO forged\\r"
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\x85", "\u2028", "\0", "\x7f"])
+def test_no_control_character_reaches_the_log(character: str) -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 0, "user %s", (f"vera{character}",), None)
+    RequestIDFilter().filter(record)
+
+    assert record.getMessage() == f"user vera{character!r}".replace("'", "")
