@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import uritemplate
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
 from config.problems import CONTENT_TYPE, PROBLEMS, document
+from models_registry import ids
+from models_registry.api.base import RegistryViewSet
 
 ALWAYS = ("method_not_allowed", "not_acceptable", "throttled", "internal_error", "service_unavailable")
 WITH_BODY = ("payload_too_large", "unsupported_media_type")
@@ -29,6 +32,44 @@ CONDITIONS = {
     "If-Match": "ETags that the caller expects: 412 when the answer's is none of them.",
 }
 
+LOCATION = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
+REPLAYED = {
+    "Idempotency-Replayed": {
+        "schema": {"type": "string", "enum": ["true"]},
+        "description": "There when this is the answer to an earlier request of the same key.",
+    }
+}
+IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
+    "description": "The same key and body within 24 hours get the same answer, and do nothing again.",
+}
+PATH_PARAMETERS = {
+    "model_id": {"type": "string", "pattern": f"^{ids.MODEL_ID_PATTERN}$"},
+    "version_id": {"type": "string", "pattern": f"^{ids.VERSION_ID_PATTERN}$"},
+    "slug": {"type": "string", "pattern": "^[-a-zA-Z0-9_]{1,63}$"},
+    "username": {"type": "string", "minLength": 1, "maxLength": 150},
+    "grant_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    "snapshot_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+}
+
+# The problems of any route of the registry, of a parameter of its path, of an action, and of a method.
+CALLER_CODES = ("unknown_parameter", "not_authenticated", "invalid_token", "token_expired", "permission_denied")
+CODES_OF = {
+    "slug": ("not_found",),
+    "model_id": ("model_not_found",),
+    "version_id": ("version_not_found",),
+    "grant_id": ("not_found",),
+    "snapshot_id": ("snapshot_not_found",),
+    "list": ("invalid_parameter",),
+    "promote": ("gate_failed",),
+    "GET": ("precondition_failed",),
+    "PATCH": ("invalid_body", "conflict", "precondition_failed"),
+    "DELETE": ("conflict",),
+    "POST": ("invalid_parameter", "invalid_body", "conflict", "idempotency_in_progress", "idempotency_mismatch"),
+}
+
 PROBLEM_SCHEMA = {
     "type": "object",
     "description": "What went wrong, and what to do next (RFC 9457).",
@@ -40,6 +81,7 @@ PROBLEM_SCHEMA = {
         "instance": {"type": "string", "description": "The request's path."},
         "code": {"type": "string", "enum": sorted(PROBLEMS)},
         "request_id": {"type": "string"},
+        "verdict": {"type": "object", "additionalProperties": {}, "description": "Of a gate that failed: why."},
         "errors": {
             "type": "array",
             "description": "Each fault of invalid input.",
@@ -66,19 +108,32 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Adds the problems that a view declares in `problem_codes`, and those that any view may answer."""
+    """Adds the problems that a view declares in `problem_codes`, and those that any view may answer.
+
+    What a view of the registry takes as its body is in its `inputs`.
+    """
+
+    def get_request_serializer(self) -> Any:
+        """Return the serializer of the body."""
+        inputs = getattr(self.view, "inputs", None)
+        return super().get_request_serializer() if inputs is None else inputs.get(getattr(self.view, "action", None))
+
+    def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
+        return [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]} for name in variables]
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         """Return the operation with its problem responses."""
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        codes = [*getattr(self.view, "problem_codes", ()), *ALWAYS, *(WITH_BODY if "requestBody" in operation else ())]
+        codes = [*self._codes(), *ALWAYS, *(WITH_BODY if "requestBody" in operation else ())]
         problem = self._problem_component().ref
         for response in operation["responses"].values():
             response["headers"] = {**response.get("headers", {}), **REQUEST_ID}
         if "precondition_failed" in codes:
-            _document_caching(operation)
+            _document_conditions(operation, reading=self.method == "GET")
+        if "idempotency_mismatch" in codes:
+            _document_idempotency(operation)
         for status in sorted({PROBLEMS[code].status for code in codes}):
             examples = {code: self._example(code) for code in codes if PROBLEMS[code].status == status}
             operation["responses"][str(status)] = {
@@ -87,6 +142,13 @@ class ProblemAutoSchema(AutoSchema):
                 "content": {CONTENT_TYPE: {"schema": problem, "examples": examples}},
             }
         return operation
+
+    def _codes(self) -> list[str]:
+        """Return the problems of the view, which those of the registry need not declare."""
+        if not isinstance(self.view, RegistryViewSet):
+            return [*getattr(self.view, "problem_codes", ())]
+        names = [*uritemplate.variables(self.path), self.view.action or "", self.method]
+        return list(dict.fromkeys([*CALLER_CODES, *(code for name in names for code in CODES_OF.get(name, ()))]))
 
     def _example(self, code: str) -> dict[str, Any]:
         errors = [
@@ -103,12 +165,23 @@ class ProblemAutoSchema(AutoSchema):
         return component
 
 
-def _document_caching(operation: dict[str, Any]) -> None:
-    """Add the headers by which a caller asks whether an answer still holds, and what comes of them."""
-    operation["parameters"] += [
+def _document_conditions(operation: dict[str, Any], *, reading: bool) -> None:
+    """Add the headers by which a caller asks whether what it knows still holds, and what comes of them."""
+    conditions = CONDITIONS if reading else {"If-Match": CONDITIONS["If-Match"]}
+    operation.setdefault("parameters", []).extend(
         {"name": name, "in": "header", "schema": {"type": "string"}, "description": meaning}
-        for name, meaning in CONDITIONS.items()
-    ]
+        for name, meaning in conditions.items()
+    )
     headers = {**CACHING, **REQUEST_ID}
     operation["responses"]["200"]["headers"] = headers
-    operation["responses"]["304"] = {"description": "The caller has the present answer.", "headers": headers}
+    if reading:
+        operation["responses"]["304"] = {"description": "The caller has the present answer.", "headers": headers}
+
+
+def _document_idempotency(operation: dict[str, Any]) -> None:
+    """Add the header by which a request may be repeated, and those of an answer to what was done."""
+    operation.setdefault("parameters", []).append(IDEMPOTENCY)
+    for status, response in operation["responses"].items():
+        if status.startswith("2"):
+            location = LOCATION if status == "201" else {}
+            response["headers"] = {**response["headers"], **CACHING, **location, **REPLAYED}

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from config.admin_middleware import is_admin
 from config.middleware import current_request_id
 from models_registry.api.throttling import client_address
-from models_registry.exceptions import InvalidInputError, RegistryError, TooManyFailedLoginsError
+from models_registry.exceptions import GateFailedError, InvalidInputError, RegistryError, TooManyFailedLoginsError
 from models_registry.serializers import MAX_FAULTS, faults
 
 CONTENT_TYPE = "application/problem+json"
@@ -80,6 +80,12 @@ PROBLEMS: dict[str, Problem] = {
         406, "Not acceptable", "This address has no form that you accept; the API answers in application/json."
     ),
     "conflict": Problem(409, "Conflict", "The request contradicts what is stored."),
+    "gate_failed": Problem(
+        409, "Gate failed", "The gate refuses this version: accuracy is 0.91, and 0.93 is the least. See `verdict`."
+    ),
+    "idempotency_in_progress": Problem(
+        409, "Idempotency in progress", "The first request of this key is under way. Ask again in a second."
+    ),
     "precondition_failed": Problem(
         412, "Precondition failed", "If-Match does not name the present state. Read it again, then change that."
     ),
@@ -92,6 +98,9 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "version_not_trained": Problem(
         422, "Version not trained", "Version ver-00004 is training. Ask for a completed version."
+    ),
+    "idempotency_mismatch": Problem(
+        422, "Idempotency mismatch", "This Idempotency-Key was used for another body. Choose a new key."
     ),
     "throttled": Problem(429, "Too many requests", "Wait for the seconds that Retry-After gives, then ask again."),
     "internal_error": Problem(
@@ -128,10 +137,10 @@ with suppress(ImportError):  # installed where CACHE_URL is a Redis
 _WITH_OWN_DETAIL = (exceptions.ParseError, exceptions.PermissionDenied)
 
 
-def document(path: str, code: str, *, detail: str = "", errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
-    """Return the problem document of a code for the request of `path`."""
+def document(path: str, code: str, *, detail: str = "", **more: Any) -> dict[str, Any]:
+    """Return the problem document of a code for the request of `path`; `more` holds `errors` and other members."""
     problem = PROBLEMS[code]
-    members = {
+    return {
         "type": f"urn:problem:{code}",
         "title": problem.title,
         "status": problem.status,
@@ -139,19 +148,17 @@ def document(path: str, code: str, *, detail: str = "", errors: list[dict[str, s
         "instance": path,
         "code": code,
         "request_id": current_request_id(),
+        **{name: value for name, value in more.items() if value is not None},
     }
-    return members if errors is None else {**members, "errors": errors}
 
 
-def respond(
-    request: HttpRequest | Request, code: str, *, detail: str = "", errors: list[dict[str, str]] | None = None
-) -> HttpResponse:
+def respond(request: HttpRequest | Request, code: str, *, detail: str = "", **more: Any) -> HttpResponse:
     """Return the problem document of a code as a response, and log a denial."""
     problem = PROBLEMS[code]
     if problem.status in {401, 403, 429}:
         _log_denial(request, f"{problem.status} {code}")
     response = JsonResponse(
-        document(request.path, code, detail=detail, errors=errors),
+        document(request.path, code, detail=detail, **more),
         status=problem.status,
         content_type=CONTENT_TYPE,
         json_dumps_params={"ensure_ascii": False},
@@ -191,7 +198,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
 
 def _respond_to_registry_error(request: Request, error: RegistryError) -> HttpResponse:
     errors = _errors(error.errors) if isinstance(error, InvalidInputError) else None
-    response = respond(request, error.code, detail=error.detail, errors=errors)
+    verdict = error.verdict if isinstance(error, GateFailedError) else None
+    response = respond(request, error.code, detail=error.detail, errors=errors, verdict=verdict)
     if isinstance(error, TooManyFailedLoginsError):
         response["Retry-After"] = str(error.wait)
     return response

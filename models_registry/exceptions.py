@@ -1,6 +1,6 @@
 """What can go wrong in the registry, in its own words. `config.problems` gives each code its HTTP form."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class RegistryError(Exception):
@@ -61,6 +61,18 @@ class InvalidParameterError(InvalidInputError):
     code = "invalid_parameter"
 
 
+class InvalidBodyError(InvalidInputError):
+    """A body that is well-formed, but that what is stored does not allow."""
+
+    code = "invalid_body"
+
+
+class NotFoundError(RegistryError):
+    """What was asked for is not there."""
+
+    code = "not_found"
+
+
 class ModelNotFoundError(RegistryError):
     """There is no such registered model."""
 
@@ -101,3 +113,25 @@ class PreconditionFailedError(RegistryError):
     """`If-Match` names a state that is no longer there."""
 
     code = "precondition_failed"
+
+
+class GateFailedError(RegistryError):
+    """The version may not be promoted. `verdict` says why, rule by rule."""
+
+    code = "gate_failed"
+
+    def __init__(self, detail: str, verdict: dict[str, Any]) -> None:
+        super().__init__(detail)
+        self.verdict = verdict
+
+
+class IdempotencyMismatchError(RegistryError):
+    """The idempotency key was used with another body."""
+
+    code = "idempotency_mismatch"
+
+
+class IdempotencyInProgressError(RegistryError):
+    """The first request of this idempotency key is still under way."""
+
+    code = "idempotency_in_progress"

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from models_registry import ids, task_types
-from models_registry.querysets import RegisteredModelQuerySet, VersionQuerySet
+from models_registry.querysets import OrganizationQuerySet, RegisteredModelQuerySet, VersionQuerySet
 from models_registry.scopes import MODEL_SCOPES, Role
 
 
@@ -44,6 +44,8 @@ class Organization(models.Model):
     name = models.CharField(max_length=200)
     created_at = models.DateTimeField(default=timezone.now)
     members = models.ManyToManyField(User, through="Membership", related_name="organizations")
+
+    objects = OrganizationQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
@@ -87,10 +89,12 @@ class RegisteredModel(models.Model):
     # No check constraint: a task type is added by adding its module, not by a migration.
     task_type = models.CharField(max_length=40, choices=task_types.choices)
     description = models.TextField(blank=True)
+    tags = models.JSONField(default=list, blank=True)
     # The database refuses a version of another model: see the migration `promoted_version_of_same_model`.
     promoted_version = models.ForeignKey(
         "Version", on_delete=models.PROTECT, null=True, blank=True, related_name="promoted_in"
     )
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True, blank=True)
 
@@ -140,6 +144,11 @@ class Version(models.Model):
     model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="versions", db_index=False)
     number = models.PositiveIntegerField(help_text="The sequence number within the model, from 1.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.TRAINING)
+    description = models.TextField(blank=True)
+    source_uri = models.CharField(max_length=2000, blank=True, help_text="Where the trained artefact or its code is.")
+    parameters = models.JSONField(default=dict, blank=True, help_text="What it was trained with.")
+    tags = models.JSONField(default=list, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     completed_at = models.DateTimeField(null=True, blank=True)
 
@@ -174,9 +183,19 @@ class Version(models.Model):
         """The public id, unique within the model."""
         return ids.version_id(self.number)
 
+    @property
+    def promoted(self) -> bool:
+        """Whether its model has promoted it."""
+        return self.model.promoted_version_id == self.pk
+
 
 class Promotion(models.Model):
-    """That a version became the promoted one: the history behind `RegisteredModel.promoted_version`."""
+    """That a version became the promoted one: the history behind `RegisteredModel.promoted_version`.
+
+    A rollback names the earlier promotion that it restores.
+    """
+
+    KINDS = ("promotion", "rollback")
 
     model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="promotions", db_index=False)
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="promotions")
@@ -186,6 +205,9 @@ class Promotion(models.Model):
     promoted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="promotions")
     promoted_at = models.DateTimeField(default=timezone.now)
     reason = models.TextField(blank=True)
+    restores = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    verdict = models.JSONField(null=True, blank=True, help_text="What a gate said of the version, if one judged it.")
+    overridden = models.BooleanField(default=False, help_text="Whether an admin promoted it against the verdict.")
 
     class Meta:
         # Serves the promotion history of a model, newest first.
@@ -193,3 +215,34 @@ class Promotion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} promoted at {self.promoted_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def kind(self) -> str:
+        """Whether a version was promoted, or an earlier promotion restored."""
+        return "promotion" if self.restores_id is None else "rollback"
+
+
+class IdempotencyKey(models.Model):
+    """The answer to a POST that was given a key: a repetition within 24 hours gets it again, and does nothing."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    route = models.CharField(max_length=255, help_text="The path that was posted to.")
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the body.")
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # Serves as well the look-up of an answer.
+            models.UniqueConstraint(fields=["user", "route", "key"], name="idempotency_key_once"),
+        ]
+        indexes = [
+            # Serves the purge of old keys.
+            models.Index(fields=["created_at"], name="idempotency_key_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.key}"

@@ -8,6 +8,20 @@ from django.db.models import Exists, FilteredRelation, OuterRef, Q
 from models_registry.scopes import Scope, roles_implying
 
 
+class OrganizationQuerySet(models.QuerySet[Any]):
+    """Organizations."""
+
+    def permitting(self, scope: Scope, user: Any) -> Self:
+        """Keep the organizations in which the role of `user` implies `scope`."""
+        return self.with_permission(scope, user).filter(permitted=True)
+
+    def with_permission(self, scope: Scope, user: Any) -> Self:
+        """Annotate, as `permitted`, whether the role of `user` implies `scope`."""
+        memberships = self.model._meta.get_field("memberships").related_model.objects
+        implying = memberships.filter(organization=OuterRef("pk"), user=user, role__in=roles_implying(scope))
+        return self.annotate(permitted=Exists(implying))
+
+
 class RegisteredModelQuerySet(models.QuerySet[Any]):
     """Registered models."""
 
@@ -19,6 +33,11 @@ class RegisteredModelQuerySet(models.QuerySet[Any]):
             ),
             own_grant=FilteredRelation("grants", condition=Q(grants__user=user, grants__scope=scope)),
         ).filter(Q(own_membership__role__in=roles_implying(scope)) | Q(own_grant__isnull=False))
+
+    def with_permission(self, scope: Scope, user: Any) -> Self:
+        """Annotate, as `permitted`, whether `user` holds `scope`."""
+        permitting = self.model.objects.filter(pk=OuterRef("pk")).permitting(scope, user)
+        return self.annotate(permitted=Exists(permitting))
 
     def with_state(self) -> Self:
         """Annotate the derived state: `archived`, `training`, `ready` or `draft`."""

@@ -1,6 +1,7 @@
 """Serializers that refuse what they do not know."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -8,6 +9,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 MAX_FAULTS = 20  # of one request that are told
+TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
+FIRST_YEAR = 1970
 MAX_NAME = 40  # characters of an unknown name that are told
 
 
@@ -58,6 +61,41 @@ class WholeNumberField(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return data
+
+
+class NumberField(serializers.FloatField):
+    """A finite number. The library's own field takes texts, booleans and `NaN` for one."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Return the number. Raises `ValidationError`."""
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid")
+        return super().to_internal_value(data) + 0.0  # without minus zero, of which one database keeps the sign
+
+
+class MomentField(serializers.DateTimeField):
+    """A moment in UTC, in whole seconds: `2026-03-13T14:22:10Z`."""
+
+    default_error_messages = {"too_early": f"Must be in {FIRST_YEAR} or later."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(input_formats=[TIMESTAMP], **options)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Return the moment. Raises `ValidationError`, also for YAML's own moments, which may lack a time zone."""
+        if not isinstance(value, str):
+            self.fail("invalid", format="YYYY-MM-DDThh:mm:ssZ")
+        moment = super().to_internal_value(value)
+        if moment.year < FIRST_YEAR:
+            self.fail("too_early")
+        return moment
+
+
+class UTCSecondsField(serializers.DateTimeField):
+    """A moment in UTC, in whole seconds (RFC 3339): `2026-03-13T14:22:10Z`."""
+
+    def to_representation(self, value: datetime) -> str:
+        return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def unknown_field(known: set[str]) -> ErrorDetail:

@@ -16,6 +16,14 @@ class DatasetSplit(models.TextChoices):
     TEST = "test"
 
 
+class Source(models.TextChoices):
+    """Where the numbers of a snapshot come from."""
+
+    REPORTED = "reported"
+    COMPUTED = "computed"
+    IMPORTED = "imported"
+
+
 class MetricSnapshot(models.Model):
     """The metrics of one evaluation of a version on one split.
 
@@ -27,6 +35,9 @@ class MetricSnapshot(models.Model):
     dataset_split = models.CharField(max_length=10, choices=DatasetSplit.choices)
     metrics = models.JSONField(help_text="Summary metrics of the model's task type, by name; absent when not recorded.")
     sample_count = models.PositiveBigIntegerField(null=True, blank=True)
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.IMPORTED)
+    # A name, as a row that never changes cannot let go of a user who is deleted.
+    created_by = models.CharField(max_length=150, blank=True, help_text="The name of the user who stored it.")
     evaluated_at = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -38,6 +49,7 @@ class MetricSnapshot(models.Model):
             models.CheckConstraint(
                 condition=Q(dataset_split__in=DatasetSplit.values), name="snapshot_dataset_split_known"
             ),
+            models.CheckConstraint(condition=Q(source__in=Source.values), name="snapshot_source_known"),
         ]
         indexes = [
             # Serves the newest snapshot of a version and split, and the versions' foreign key.
@@ -48,3 +60,21 @@ class MetricSnapshot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.dataset_split} at {self.evaluated_at:%Y-%m-%d %H:%M}"
+
+
+class SnapshotDetail(models.Model):
+    """What a snapshot holds beside its summary metrics. As append-only as the snapshot."""
+
+    snapshot = models.OneToOneField(MetricSnapshot, on_delete=models.PROTECT, primary_key=True, related_name="detail")
+    custom_metrics = models.JSONField(default=dict, help_text="Metrics that the task type does not know, by name.")
+    confusion_matrix = models.JSONField(null=True, help_text="`labels`, and `counts[actual][predicted]`.")
+    confidence_intervals = models.JSONField(default=dict, help_text="`lower`, `upper`, `level`, `method`, by metric.")
+    per_class = models.JSONField(default=dict, help_text="By class, then by metric.")
+    positive_class = models.TextField(null=True)  # noqa: DJ001  # an empty text may be a class
+    averaging = models.CharField(max_length=10, null=True)  # noqa: DJ001
+    engine = models.CharField(max_length=40, null=True, help_text="What computed it here.")  # noqa: DJ001
+    engine_version = models.CharField(max_length=40, null=True)  # noqa: DJ001
+    dataset_digest = models.CharField(max_length=64, null=True, help_text="Of the predictions, SHA-256.")  # noqa: DJ001
+
+    def __str__(self) -> str:
+        return f"detail of {self.snapshot}"

@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):
@@ -11,6 +12,16 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
     def newest_first(self) -> Self:
         """Order so that the snapshot that answers for its version and split comes first."""
         return self.order_by("-evaluated_at", "-id")
+
+    def of(self, model_id: str, dataset_split: str, number: int | None = None) -> Self:
+        """Keep the snapshots of one split of a model's completed versions, or of the version of this number."""
+        snapshots = self.filter(version__model=model_id, version__state="completed", dataset_split=dataset_split)
+        return snapshots if number is None else snapshots.filter(version__number=number)
+
+    def recording(self, metric: str, *, custom: bool) -> Self:
+        """Keep the snapshots that have a metric, and annotate it as `value`."""
+        column = "detail__custom_metrics" if custom else "metrics"
+        return self.filter(**{f"{column}__has_key": metric}).annotate(value=KeyTransform(metric, column))
 
     def promoted(self) -> Self:
         """Keep the snapshots of versions that their models have promoted."""

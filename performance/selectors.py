@@ -4,30 +4,30 @@ import random
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import BigIntegerField, CharField, Exists, IntegerField, OuterRef, QuerySet, Subquery, UUIDField
+from django.db.models import CharField, Exists, IntegerField, QuerySet, Subquery
 
-from models_registry import ids
+from models_registry import ids, task_types
 from models_registry.exceptions import (
-    InvalidTokenError,
+    InvalidParameterError,
     ModelNotFoundError,
     NoPromotedVersionError,
     NoTrainedVersionError,
     VersionNotFoundError,
     VersionNotTrainedError,
 )
-from models_registry.models import RegisteredModel, TokenFamily, User, Version
+from models_registry.models import RegisteredModel, Version
 from models_registry.prepared import Parameter, PreparedQuery
 from models_registry.scopes import Scope
+from models_registry.selectors import USER, account_rows, login_row
 from models_registry.tokens import Caller
+from performance import comparison
+from performance.comparison import MetricComparison
 from performance.exceptions import SnapshotNotFoundError
 from performance.models import MetricSnapshot
 
-_USER = Parameter("user", BigIntegerField())
-_FAMILY = Parameter("family", UUIDField())
 _MODEL = Parameter("model", CharField())
 _NUMBER = Parameter("number", IntegerField())
 _SPLIT = Parameter("split", CharField())
@@ -47,21 +47,31 @@ class Reading:
     version_state: str | None
     metrics: dict[str, float] | None
     evaluated_at: datetime | None
+    database: str
 
-    def snapshot(self) -> "SnapshotReading":
-        """Return the snapshot, or raise what stands in its way, in the contract's order."""
+    def refuse_untrained(self) -> None:
+        """Refuse a model that has no completed version. Raises `NoTrainedVersionError`."""
         if self.newest_completed is None:
             raise NoTrainedVersionError(
                 f"{self.model_id} has no completed version yet. Ask again once its training has completed."
             )
+
+    def completed_version(self) -> str:
+        """Return the version's id, or raise what stands in its way, in the contract's order."""
+        self.refuse_untrained()
         if self.number is None:
             raise self._version_missing()
         version_id = ids.version_id(self.number)
         if self.version_state != Version.State.COMPLETED:
             raise VersionNotTrainedError(
                 f"{version_id} is {self.version_state}. Ask for a completed version: "
-                f"the newest is {ids.version_id(self.newest_completed)}."
+                f"the newest is {ids.version_id(self.newest_completed or 0)}."
             )
+        return version_id
+
+    def snapshot(self) -> "SnapshotReading":
+        """Return the snapshot, or raise what stands in its way, in the contract's order."""
+        version_id = self.completed_version()
         if self.metrics is None:
             raise SnapshotNotFoundError(
                 f"{version_id} has no metrics for the split {self.dataset_split}. "
@@ -95,22 +105,36 @@ class SnapshotReading:
     evaluated_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two snapshots of one model and split, metric by metric."""
+
+    model_id: str
+    version_id: str
+    baseline_version_id: str
+    task_type: str
+    dataset_split: str
+    metrics: dict[str, MetricComparison]
+    evaluated_at: datetime | None
+    baseline_evaluated_at: datetime | None
+
+
 def read_performance(*, caller: Caller, model_id: str, dataset_split: str, version_id: str | None = None) -> Reading:
     """Return what the database holds for a caller, a model, a version (by default the promoted one) and a split.
 
     One SQL statement, whatever it finds. Raises `InvalidTokenError` when the caller may no longer log in, and
     `ModelNotFoundError`.
     """
-    row = _statement(promoted=version_id is None).first(
-        using=random.choice(settings.REPLICAS or [DEFAULT_DB_ALIAS]),  # noqa: S311  # spreads the load
+    database = random.choice(settings.REPLICAS or [DEFAULT_DB_ALIAS])  # noqa: S311  # spreads the load
+    found = _statement(promoted=version_id is None).first(
+        using=database,
         user=caller.pk,
         family=caller.family,
         model=model_id if ids.is_model_id(model_id) else "",
         number=0 if version_id is None else ids.version_number(version_id),
         split=dataset_split,
     )
-    if row is None or not _may_log_in(row, caller):
-        raise InvalidTokenError("The token is no longer valid. Get a new one with POST /api/v1/auth/token.")
+    row = login_row(found, caller)
     if row["task_type"] is None:
         raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
     return Reading(
@@ -124,13 +148,54 @@ def read_performance(*, caller: Caller, model_id: str, dataset_split: str, versi
         version_state=row["state"],
         metrics=row["metrics"],
         evaluated_at=row["evaluated_at"],
+        database=database,
     )
 
 
-def _may_log_in(row: dict[str, Any], caller: Caller) -> bool:
-    """Say whether the user is active, has kept the password and has not ended the login."""
-    logged_in = caller.family is None or row["logged_in"]
-    return bool(row["is_active"] and logged_in and caller.has_password(row["password"]))
+def report(reading: Reading) -> MetricSnapshot:
+    """Return the newest snapshot with all its details. Raises what `Reading.snapshot` does."""
+    reading.snapshot()
+    snapshots = MetricSnapshot.objects.using(reading.database).select_related("version__model", "detail")
+    newest = snapshots.of(reading.model_id, reading.dataset_split, reading.number).newest_first()
+    snapshot: MetricSnapshot = newest[0]  # a snapshot is never deleted
+    return snapshot
+
+
+def history(reading: Reading, metric: str) -> QuerySet[MetricSnapshot]:
+    """Return the snapshots that have a metric, as `value`, over completed versions and re-evaluations.
+
+    Raises `NoTrainedVersionError`, what `Reading.completed_version` does when a version was asked for, and
+    `InvalidParameterError` when the metric is neither the task type's nor in any of these snapshots.
+    """
+    if reading.asked_for is None:
+        reading.refuse_untrained()
+    else:
+        reading.completed_version()
+    snapshots = MetricSnapshot.objects.using(reading.database).select_related("version")
+    snapshots = snapshots.of(reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None)
+    declared = [each.name for each in task_types.get(reading.task_type).metrics]
+    rows: QuerySet[MetricSnapshot] = snapshots.recording(metric, custom=metric not in declared)
+    if metric not in declared and not rows.exists():
+        fault = (
+            f"Neither a metric of {reading.task_type} nor a custom one of these snapshots; use {', '.join(declared)}."
+        )
+        raise InvalidParameterError("There is no such metric; `errors` names them.", [("metric", "unknown", fault)])
+    return rows
+
+
+def compare(reading: Reading, baseline: Reading) -> Comparison:
+    """Return how a snapshot differs from another. Raises what `Reading.snapshot` does."""
+    newer, older = reading.snapshot(), baseline.snapshot()
+    return Comparison(
+        model_id=newer.model_id,
+        version_id=newer.version_id,
+        baseline_version_id=older.version_id,
+        task_type=newer.task_type,
+        dataset_split=newer.dataset_split,
+        metrics=comparison.compare(task_types.get(newer.task_type), newer.metrics, older.metrics),
+        evaluated_at=newer.evaluated_at,
+        baseline_evaluated_at=older.evaluated_at,
+    )
 
 
 @cache
@@ -141,13 +206,9 @@ def _statement(*, promoted: bool) -> PreparedQuery:
     snapshot = MetricSnapshot.objects.filter(version=Subquery(version.values("pk")[:1]), dataset_split=_SPLIT)
     newest = snapshot.newest_first()
     return PreparedQuery(
-        User.objects.filter(pk=_USER).values(
-            "is_active",
-            "is_superuser",
-            "password",
-            logged_in=Exists(TokenFamily.objects.filter(pk=_FAMILY, user=OuterRef("pk"), revoked_at=None)),
+        account_rows(
             task_type=Subquery(model.values("task_type")),
-            permitted=Exists(model.permitting(Scope.MODEL_READ, _USER)),
+            permitted=Exists(model.permitting(Scope.MODEL_READ, USER)),
             newest_completed=Subquery(completed.values("number")[:1]),
             number=Subquery(version.values("number")),
             state=Subquery(version.values("state")),

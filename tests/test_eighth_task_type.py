@@ -12,7 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 from models_registry import task_types
 from models_registry.models import RegisteredModel, User
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
-from performance.api.serializers import ANY_SUMMARY, summary_serializers
+from performance.api.serializers import SUMMARY
 from performance.models import MetricSnapshot
 from performance.seeding.document import SeedError, read
 from tests.conftest import authenticated
@@ -49,10 +49,10 @@ ANOMALIES = TaskType(
 @pytest.fixture(autouse=True)
 def eighth() -> Iterator[None]:
     task_types.register(ANOMALIES)
-    ANY_SUMMARY.serializers = summary_serializers  # the library asks once, as task types are known at start
+    SUMMARY.one.serializers = SUMMARY.all  # the library asks once, as task types are known at start
     yield
     task_types.unregister(ANOMALIES.name)
-    ANY_SUMMARY.serializers = summary_serializers
+    SUMMARY.one.serializers = SUMMARY.all
 
 
 @pytest.fixture

@@ -75,8 +75,7 @@ def test_every_problem_is_documented_with_an_example(schema: dict[str, Any]) -> 
                             assert (example["value"]["code"], example["value"]["status"]) == (code, int(status))
                             documented.setdefault(code, set()).add(status)
 
-    # These come from outside any operation: an unknown URL, and what only later routes answer.
-    assert set(PROBLEMS) - set(documented) == {"not_found", "conflict"}
+    assert set(PROBLEMS) == set(documented)
 
 
 def test_conditional_reads_are_documented(schema: dict[str, Any]) -> None:

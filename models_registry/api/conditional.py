@@ -18,17 +18,35 @@ def answer(request: Request, data: Any) -> HttpResponse:
 
     Raises `PreconditionFailedError` when `If-Match` names another.
     """
-    body = _renderer.render(data)
-    etag = f'"{md5(body, usedforsecurity=False).hexdigest()}"'
+    response = represent(data)
+    etag = response["ETag"]
     headers = request._request.META
-    check_precondition(headers.get("HTTP_IF_MATCH"), etag)
+    _check_precondition(headers.get("HTTP_IF_MATCH"), etag)
     if "HTTP_IF_NONE_MATCH" in headers and _is_known(headers["HTTP_IF_NONE_MATCH"], etag):
         return HttpResponseNotModified(headers={"ETag": etag})
-    return HttpResponse(body, content_type=_renderer.media_type, headers={"ETag": etag})
+    return response
 
 
-def check_precondition(if_match: str | None, etag: str) -> None:
-    """Refuse a request whose `If-Match` does not name this ETag. Raises `PreconditionFailedError`."""
+def represent(data: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+    """Return `data` as JSON with its ETag."""
+    body = _renderer.render(data)
+    etag = f'"{md5(body, usedforsecurity=False).hexdigest()}"'
+    return HttpResponse(
+        body, status=status, content_type=_renderer.media_type, headers={"ETag": etag, **(headers or {})}
+    )
+
+
+def refuse_lost_update(request: Request, data: Any) -> None:
+    """Refuse to change what is represented by `data` when `If-Match` names another state of it.
+
+    Raises `PreconditionFailedError`.
+    """
+    if_match = request._request.META.get("HTTP_IF_MATCH")
+    if if_match is not None:
+        _check_precondition(if_match, represent(data)["ETag"])
+
+
+def _check_precondition(if_match: str | None, etag: str) -> None:
     if if_match is not None and parse_etags(if_match) != ["*"] and etag not in parse_etags(if_match):
         raise PreconditionFailedError(f"If-Match does not name the present state, {etag}. Read it again first.")
 

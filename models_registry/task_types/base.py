@@ -83,12 +83,16 @@ class InvalidMetricsError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskType:
-    """A kind of problem that models solve, and the metrics of its performance summary, in the order they are shown."""
+    """A kind of problem that models solve, and the metrics of its performance summary, in the order they are shown.
+
+    `has_classes` says whether a prediction is one of a fixed set of classes, so that they can be confused.
+    """
 
     name: str
     label: str
     description: str
     metrics: tuple[Metric, ...]
+    has_classes: bool = False
 
     def __post_init__(self) -> None:
         names = [metric.name for metric in self.metrics]

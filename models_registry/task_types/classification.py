@@ -15,6 +15,7 @@ TASK_TYPE = TaskType(
     name="classification",
     label="Classification",
     description="Predicts which of a fixed set of classes an example belongs to.",
+    has_classes=True,
     metrics=(
         Metric(
             name="accuracy",

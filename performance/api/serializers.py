@@ -1,18 +1,18 @@
 """How performance is asked for and answered, the answer by task type."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
-from rest_framework.request import Request
 
 from models_registry import ids, task_types
-from models_registry.exceptions import InvalidParameterError, UnknownParameterError
-from models_registry.serializers import MAX_NAME, faults
+from models_registry.api.pagination import MAX_PAGE_SIZE
+from models_registry.serializers import UTCSecondsField
 from models_registry.task_types import TaskType
-from performance.models import DatasetSplit
+from performance.comparison import Change
+from performance.models import DatasetSplit, Source
 
 
 class PerformanceQuerySerializer(serializers.Serializer[Any]):
@@ -33,35 +33,71 @@ class PerformanceQuerySerializer(serializers.Serializer[Any]):
     )
 
 
-def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> dict[str, Any]:
-    """Return the query's parameters, validated. Raises `UnknownParameterError` or `InvalidParameterError`."""
-    given = request.query_params
-    known = ", ".join(serializer.fields)
-    unknown = [
-        (name[:MAX_NAME], "unknown", f"Unknown parameter; use {known}.")
-        for name in given
-        if name not in serializer.fields
-    ]
-    repeated = [
-        (name[:MAX_NAME], "repeated", "Give this parameter once.") for name in given if len(given.getlist(name)) > 1
-    ]
-    if unknown:
-        raise UnknownParameterError("This route has no such query parameter; `errors` names it.", unknown + repeated)
-    try:
-        values: dict[str, Any] = serializer.run_validation(given.dict())
-    except serializers.ValidationError as error:
-        invalid = list(faults(error.detail))
-        raise InvalidParameterError("A query parameter is not valid; `errors` says why.", invalid + repeated) from None
-    if repeated:
-        raise InvalidParameterError("A query parameter is repeated; `errors` names it.", repeated)
-    return values
+class ComparisonQuerySerializer(PerformanceQuerySerializer):
+    """The query parameters of a comparison."""
+
+    baseline_version_id = serializers.RegexField(
+        rf"^{ids.VERSION_ID_PATTERN}\Z",
+        required=False,
+        trim_whitespace=False,
+        help_text="The version to compare with; by default the promoted one.",
+        error_messages={"invalid": "Must be a version id such as ver-00001."},
+    )
 
 
-class UTCSecondsField(serializers.DateTimeField):
-    """A moment in UTC, in whole seconds (RFC 3339): `2026-03-13T14:22:10Z`."""
+class HistoryQuerySerializer(PerformanceQuerySerializer):
+    """The query parameters of a metric's history."""
 
-    def to_representation(self, value: datetime) -> str:
-        return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    metric = serializers.CharField(
+        max_length=100, trim_whitespace=False, help_text="A summary metric of the task type, or a custom one."
+    )
+    version_id = serializers.RegexField(
+        rf"^{ids.VERSION_ID_PATTERN}\Z",
+        required=False,
+        trim_whitespace=False,
+        help_text="A version of this model; by default all that are completed.",
+        error_messages={"invalid": "Must be a version id such as ver-00001."},
+    )
+    cursor = serializers.CharField(
+        required=False, help_text="Where the page begins: from `next` or `previous` of another."
+    )
+    page_size = serializers.IntegerField(
+        default=50, min_value=1, max_value=MAX_PAGE_SIZE, help_text="How many rows a page has."
+    )
+
+
+class HistorySerializer(serializers.Serializer[Any]):
+    """A metric as one snapshot has it."""
+
+    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", source="version.version_id")
+    value = serializers.FloatField()
+    sample_count = serializers.IntegerField(allow_null=True)
+    source = serializers.ChoiceField(Source.values)  # type: ignore[assignment]  # a field of that name
+    evaluated_at = UTCSecondsField()
+
+
+class IntervalSerializer(serializers.Serializer[Any]):
+    """What a metric may be, considering that only a sample was seen."""
+
+    lower = serializers.FloatField()
+    upper = serializers.FloatField()
+    level = serializers.FloatField(help_text="The confidence level, such as 0.95.")
+    method = serializers.CharField()
+
+
+class MetricComparisonSerializer(serializers.Serializer[Any]):
+    """How a metric differs between two snapshots."""
+
+    value = serializers.FloatField(allow_null=True)
+    baseline_value = serializers.FloatField(allow_null=True)
+    difference = serializers.FloatField(allow_null=True, help_text="The value minus the baseline's.")
+    relative_change = serializers.FloatField(
+        allow_null=True, help_text="The difference as a fraction of the baseline's magnitude; null for a baseline of 0."
+    )
+    direction = serializers.ChoiceField(list(Change), help_text="Better and worse as the metric has it.")
+    confidence_interval = IntervalSerializer(
+        allow_null=True, default=None, read_only=True, help_text="Of the difference, where both snapshots carry one."
+    )
 
 
 class MetricsSerializer(serializers.Serializer[Any]):
@@ -72,6 +108,7 @@ class MetricsSerializer(serializers.Serializer[Any]):
         return {name: None if value is None else float(value) for name, value in recorded}
 
 
+@cache
 def metrics_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
     """Return the serializer of a task type's summary metrics, each null when it was not recorded."""
     fields = {
@@ -87,38 +124,72 @@ def metrics_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]
     return type(f"{_camel(task_type)}MetricsSerializer", (MetricsSerializer,), fields)
 
 
-def summary_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of the performance summary of a task type's models."""
-    fields = {
-        "__doc__": f"How well a model's version does on one split: {task_type.label.lower()}.",
+def named(task_type: TaskType, kind: str, fields: dict[str, Any]) -> type[serializers.Serializer[Any]]:
+    """Return a serializer of these fields, named after the task type and what it shows."""
+    return type(f"{_camel(task_type)}{kind}Serializer", (serializers.Serializer,), fields)
+
+
+def _identity(task_type: TaskType) -> dict[str, Any]:
+    """Return the fields that say what an answer is about."""
+    return {
         "model_id": serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$"),
         "version_id": serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$"),
         "task_type": serializers.ChoiceField([task_type.name]),
         "dataset_split": serializers.ChoiceField(DatasetSplit.values),
+    }
+
+
+def summary_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
+    """Return the serializer of the performance summary of a task type's models."""
+    fields = {
+        **_identity(task_type),
+        "__doc__": f"How well a model's version does on one split: {task_type.label.lower()}.",
         "metrics": metrics_serializer(task_type)(),
         "evaluated_at": UTCSecondsField(),
     }
-    return type(f"{_camel(task_type)}SummarySerializer", (serializers.Serializer,), fields)
+    return named(task_type, "Summary", fields)
 
 
-@cache
-def _summary_of(task_type: TaskType) -> serializers.Serializer[Any]:
-    """Return the one serializer of all summaries of a task type: it keeps nothing of what it represents."""
-    return summary_serializer(task_type)()
+def comparison_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
+    """Return the serializer of the comparison of two versions of a task type's models."""
+    metrics = {metric.name: MetricComparisonSerializer(help_text=metric.definition) for metric in task_type.metrics}
+    fields = {
+        **_identity(task_type),
+        "__doc__": f"How two versions of a model differ on one split: {task_type.label.lower()}.",
+        "baseline_version_id": serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$"),
+        "metrics": named(task_type, "Comparisons", metrics)(),
+        "evaluated_at": UTCSecondsField(),
+        "baseline_evaluated_at": UTCSecondsField(),
+    }
+    return named(task_type, "Comparison", fields)
 
 
-def represent_summary(snapshot: Any) -> dict[str, Any]:
-    """Return the summary of a snapshot, as the task type of its model has it."""
-    representation: dict[str, Any] = _summary_of(task_types.get(snapshot.task_type)).to_representation(snapshot)
-    return representation
+class ByTaskType:
+    """A serializer for each task type, which `make` returns, and `one` or `many` of any of them, called `name`."""
+
+    def __init__(self, name: str, make: Callable[[TaskType], type[serializers.Serializer[Any]]]) -> None:
+        self.make = cache(make)
+        # One serves for all records of a task type: it keeps nothing of what it represents.
+        self.of = cache(lambda task_type: self.make(task_type)())
+        self.one, self.many = (
+            PolymorphicProxySerializer(
+                component_name=name, serializers=self.all, resource_type_field_name="task_type", many=many
+            )
+            for many in (False, True)
+        )
+
+    def represent(self, record: Any, task_type: str) -> dict[str, Any]:
+        """Return a record as its task type has it."""
+        representation: dict[str, Any] = self.of(task_types.get(task_type)).to_representation(record)
+        return representation
+
+    def all(self) -> dict[str, serializers.Serializer[Any] | type[serializers.Serializer[Any]]]:
+        """Return the serializer for each task type, by name."""
+        return {task_type.name: self.make(task_type) for task_type in task_types.all_task_types()}
 
 
-def summary_serializers() -> dict[str, serializers.Serializer[Any] | type[serializers.Serializer[Any]]]:
-    """Return the serializer of the performance summary for each task type, by name."""
-    return {task_type.name: summary_serializer(task_type) for task_type in task_types.all_task_types()}
-
-
-ANY_SUMMARY = PolymorphicProxySerializer("PerformanceSummary", summary_serializers, "task_type")
+SUMMARY = ByTaskType("PerformanceSummary", summary_serializer)
+COMPARISON = ByTaskType("PerformanceComparison", comparison_serializer)
 
 
 def _camel(task_type: TaskType) -> str:

@@ -1,13 +1,27 @@
 """The performance routes, below `/api/v1`."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
+from performance.api.snapshot_views import SnapshotViewSet
 from performance.api.views import PerformanceViewSet
 
+SNAPSHOTS = "models/<str:model_id>/versions/<str:version_id>/snapshots"
+
+
+def reading(name: str) -> URLPattern:
+    """Return the route of a read of performance."""
+    return path(
+        f"models/<str:model_id>/performance/{name}",
+        PerformanceViewSet.as_view({"get": name}),
+        name=f"performance-{name}",
+    )
+
+
 urlpatterns = [
-    path(
-        "models/<str:model_id>/performance/summary",
-        PerformanceViewSet.as_view({"get": "summary"}),
-        name="performance-summary",
-    ),
+    reading("summary"),  # first, as it is asked most
+    reading("report"),
+    reading("history"),
+    reading("compare"),
+    path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),
+    path(f"{SNAPSHOTS}/<str:snapshot_id>", SnapshotViewSet.as_view({"get": "retrieve"}), name="snapshot"),
 ]

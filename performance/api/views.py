@@ -3,15 +3,26 @@
 from typing import Any
 
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
-from models_registry import ids
 from models_registry.api.conditional import answer
+from models_registry.api.pagination import SignedCursorPagination
+from models_registry.api.query import parse_query
+from performance import selectors
 from performance.api.permissions import CanReadPerformance
-from performance.api.serializers import ANY_SUMMARY, PerformanceQuerySerializer, parse_query, represent_summary
-from performance.selectors import Reading, read_performance
+from performance.api.serializers import (
+    COMPARISON,
+    SUMMARY,
+    ComparisonQuerySerializer,
+    HistoryQuerySerializer,
+    HistorySerializer,
+    PerformanceQuerySerializer,
+)
+from performance.api.snapshot_serializers import REPORT
+from performance.models import MetricSnapshot
+from performance.selectors import Reading
 
 EXAMPLE = {
     "model_id": "mdl-7f3a19bc92",
@@ -51,6 +62,16 @@ class PerformanceViewSet(GenericViewSet[Any]):
         "version_not_trained",
     )
 
+    pagination_class = SignedCursorPagination
+    ordering = ("evaluated_at", "pk")  # of the history
+    ordering_fields = ()
+    queries = {
+        "summary": PerformanceQuerySerializer(),
+        "report": PerformanceQuerySerializer(),
+        "history": HistoryQuerySerializer(),
+        "compare": ComparisonQuerySerializer(),
+    }
+
     @extend_schema(
         operation_id="get_performance_summary",
         tags=["performance"],
@@ -59,23 +80,67 @@ class PerformanceViewSet(GenericViewSet[Any]):
             "The summary metrics of a version on one split, from its newest stored snapshot. `metrics` holds all "
             "summary metrics of the task type, in order; one that was not recorded is null."
         ),
-        parameters=[
-            OpenApiParameter("model_id", {"type": "string", "pattern": f"^{ids.MODEL_ID_PATTERN}$"}, "path"),
-            PerformanceQuerySerializer,
-        ],
-        responses=ANY_SUMMARY,
+        parameters=[PerformanceQuerySerializer],
+        responses=SUMMARY.one,
         examples=[OpenApiExample("A classifier on its test split", value=EXAMPLE, response_only=True)],
     )
     def summary(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the newest snapshot's summary metrics."""
-        return answer(request, represent_summary(self.get_object().snapshot()))
+        snapshot = self.read(**self.query()).snapshot()
+        return answer(request, SUMMARY.represent(snapshot, snapshot.task_type))
 
-    def get_object(self) -> Reading:
+    @extend_schema(
+        operation_id="get_performance_report",
+        tags=["performance"],
+        summary="Performance report",
+        parameters=[PerformanceQuerySerializer],
+        responses=REPORT.one,
+    )
+    def report(self, request: Request, model_id: str) -> HttpResponse:
+        """Answer with the newest snapshot as a whole, and where its numbers come from."""
+        reading = self.read(**self.query())
+        return answer(request, REPORT.represent(selectors.report(reading), reading.task_type))
+
+    @extend_schema(
+        operation_id="get_performance_history",
+        tags=["performance"],
+        summary="History of a metric",
+        parameters=[HistoryQuerySerializer],
+        responses=HistorySerializer(many=True),
+    )
+    def history(self, request: Request, model_id: str) -> HttpResponse:
+        """Answer with a metric over completed versions and re-evaluations, oldest first."""
+        query = self.query()
+        self.paginate_queryset(MetricSnapshot.objects.none())  # refuses a bad cursor
+        asked_for = {name: query[name] for name in ("dataset_split", "version_id") if name in query}
+        rows = self.paginate_queryset(selectors.history(self.read(**asked_for), query["metric"]))
+        return answer(request, self.get_paginated_response(HistorySerializer(rows, many=True).data).data)
+
+    @extend_schema(
+        operation_id="compare_performance",
+        tags=["performance"],
+        summary="Compare two versions",
+        parameters=[ComparisonQuerySerializer],
+        responses=COMPARISON.one,
+    )
+    def compare(self, request: Request, model_id: str) -> HttpResponse:
+        """Answer with how each metric differs between two versions, by default from the promoted one's."""
+        query = self.query()
+        baseline_id = query.pop("baseline_version_id", None)
+        reading = self.read(**query)
+        baseline = self.read(dataset_split=reading.dataset_split, version_id=baseline_id)
+        return answer(request, COMPARISON.represent(selectors.compare(reading, baseline), reading.task_type))
+
+    def query(self) -> dict[str, Any]:
+        """Return the action's query parameters. Raises `UnknownParameterError` or `InvalidParameterError`."""
+        return parse_query(self.request, self.queries[self.action])
+
+    def read(self, **asked_for: Any) -> Reading:
         """Return what the database holds, if the caller may read it."""
-        reading = read_performance(
+        reading = selectors.read_performance(
             caller=self.request.user,  # type: ignore[arg-type]  # BearerAuthentication's caller
             model_id=self.kwargs["model_id"],
-            **parse_query(self.request, _query),
+            **asked_for,
         )
         self.check_object_permissions(self.request, reading)
         return reading
@@ -84,6 +149,3 @@ class PerformanceViewSet(GenericViewSet[Any]):
     def default_response_headers(self) -> dict[str, str]:
         """Let only the caller's own cache keep the answer, and only to ask whether it still holds."""
         return {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
-
-
-_query = PerformanceQuerySerializer()

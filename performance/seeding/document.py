@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +13,22 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from models_registry import ids, task_types
 from models_registry.models import Membership, ModelGrant, User, Version
-from models_registry.serializers import StrictSerializer, TextField, TrueOrFalseField, WholeNumberField, faults
+from models_registry.serializers import (
+    MomentField,
+    StrictSerializer,
+    TextField,
+    TrueOrFalseField,
+    WholeNumberField,
+    faults,
+)
 from models_registry.strict_json import check_document, parse_json
 from performance.models import DatasetSplit
 
-TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 YAML_SUFFIXES = {".yaml", ".yml"}
-FIRST_YEAR = 1970
 
 
 class SeedError(Exception):
     """A seed document that is refused whole. The message names each fault's path in the document and its reason."""
-
-
-class MomentField(serializers.DateTimeField):
-    """A moment in UTC, in whole seconds: `2026-03-13T14:22:10Z`."""
-
-    default_error_messages = {"too_early": f"Must be in {FIRST_YEAR} or later."}
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(input_formats=[TIMESTAMP], **options)
-
-    def to_internal_value(self, value: Any) -> datetime:
-        """Return the moment. Raises `ValidationError`, also for YAML's own moments, which may lack a time zone."""
-        if not isinstance(value, str):
-            self.fail("invalid", format="YYYY-MM-DDThh:mm:ssZ")
-        moment = super().to_internal_value(value)
-        if moment.year < FIRST_YEAR:
-            self.fail("too_early")
-        return moment
 
 
 class UsernameField(TextField):

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from models_registry import ids
+from models_registry.exceptions import ConflictError
 from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User, Version
 from models_registry.services import promote
 from performance.models import MetricSnapshot
@@ -65,9 +66,19 @@ def _load_model(path: str, document: dict[str, Any], on_snapshots: Callable[[int
         versions[number] = _load_version(f"{path}.versions.{position}", model, versions.get(number), item)
         _load_snapshots(versions[number], item["snapshots"], on_snapshots)
     if promoted := document.get("promoted"):
-        version = versions[ids.version_number(promoted)]
-        if model.promoted_version_id != version.pk:
-            promote(version=version, promoted_by=None, reason="seeded")
+        _promote(path, model, versions[ids.version_number(promoted)])
+    if document["archived"] and model.archived_at is None:
+        model.archived_at = timezone.now()
+        model.save(update_fields=["archived_at"])
+
+
+def _promote(path: str, model: RegisteredModel, version: Version) -> None:
+    if model.promoted_version_id == version.pk:
+        return
+    try:
+        promote(version=version, promoted_by=None, reason="seeded")
+    except ConflictError as error:
+        raise SeedError(f"{path}.promoted: {error.detail}") from None
 
 
 def _registered(path: str, document: dict[str, Any]) -> RegisteredModel:
@@ -83,7 +94,7 @@ def _registered(path: str, document: dict[str, Any]) -> RegisteredModel:
     if (model.organization_id, model.task_type) != (organization.pk, document["task_type"]):
         raise SeedError(f"{path}: {model.pk} is registered already, with another organization or task type")
     changed = {"name": document["name"], "description": document["description"]}
-    archived_at = (model.archived_at or timezone.now()) if document["archived"] else None
+    archived_at = model.archived_at if document["archived"] else None
     return _save_if_changed(model, archived_at=archived_at, **changed)
 
 

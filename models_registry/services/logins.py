@@ -1,4 +1,4 @@
-"""Writes to the registry, each in one transaction."""
+"""Logins by token: opened, rotated, revoked."""
 
 from uuid import UUID
 
@@ -8,8 +8,8 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
-from models_registry.exceptions import ConflictError, InvalidTokenError
-from models_registry.models import Promotion, RegisteredModel, TokenFamily, User, Version
+from models_registry.exceptions import InvalidTokenError
+from models_registry.models import TokenFamily, User
 from models_registry.scopes import Scope
 from models_registry.tokens import Caller, new_token, read_refresh_token
 
@@ -55,24 +55,6 @@ def revoke_refresh_token(*, encoded: str) -> None:
     _user_of(caller)
     if not _revoke_family(family):
         raise InvalidTokenError(_REVOKED)
-
-
-def promote(*, version: Version, promoted_by: User | None, reason: str) -> Promotion:
-    """Make a completed version its model's promoted one, and record it. Raises `ConflictError`."""
-    with transaction.atomic():
-        model = RegisteredModel.objects.select_for_update().get(pk=version.model_id)
-        if version.state != Version.State.COMPLETED:
-            raise ConflictError(f"{version.version_id} is {version.state}; only a completed version can be promoted.")
-        promotion = Promotion.objects.create(
-            model=model,
-            version=version,
-            previous_version_id=model.promoted_version_id,
-            promoted_by=promoted_by,
-            reason=reason,
-        )
-        model.promoted_version = version
-        model.save(update_fields=["promoted_version"])
-    return promotion
 
 
 def _user_of(caller: Caller) -> User:

@@ -1,0 +1,93 @@
+"""What the lists may be filtered and ordered by."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from rest_framework.filters import OrderingFilter
+from rest_framework.request import Request
+
+from models_registry import task_types
+from models_registry.api.query import Fault, invalid_parameters
+from models_registry.models import RegisteredModel, Version
+
+MODEL_STATES = ("draft", "training", "ready", "archived")
+MAX_SEARCH = 200
+
+
+class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # the library is untyped
+    """Filters, and refuses a value that a filter does not take."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        """Return the rows that pass. Raises `InvalidParameterError`."""
+        filterset = self.get_filterset(request, queryset, view)
+        if filterset is None:
+            return queryset
+        if found := _faults(request, filterset):
+            raise invalid_parameters(found)
+        rows: QuerySet[Any] = filterset.qs
+        return rows
+
+
+def _faults(request: Request, filterset: FilterSet) -> list[Fault]:
+    """Return what is wrong with the filters' values: an empty one as well, which the library would ignore."""
+    empty = [
+        (name, "blank", "Must not be empty.") for name in filterset.filters if request.query_params.get(name) == ""
+    ]
+    errors = filterset.form.errors.get_json_data()
+    return empty + [(name, each["code"], each["message"]) for name, found in errors.items() for each in found]
+
+
+class StrictOrdering(OrderingFilter):
+    """Orders by a field of the view's `ordering_fields`, a hyphen turning the order, and refuses any other."""
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> list[str]:
+        """Return the order. Raises `InvalidParameterError`."""
+        given = request.query_params.get("ordering", view.ordering[0])
+        allowed = self.choices(view)
+        if given not in allowed:
+            raise invalid_parameters([("ordering", "invalid_choice", f"Must be one of {', '.join(allowed)}.")])
+        return [given, "-pk" if given.startswith("-") else "pk"]
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Return the parameter as OpenAPI has it."""
+        schema = {"type": "string", "enum": self.choices(view), "default": view.ordering[0]}
+        return [
+            {"name": "ordering", "in": "query", "required": False, "schema": schema, "description": "The rows' order."}
+        ]
+
+    @staticmethod
+    def choices(view: Any) -> list[str]:
+        """Return the orders that the view's list may have."""
+        return [f"{sign}{name}" for name in view.ordering_fields for sign in ("", "-")]
+
+
+class ModelFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
+    """Filters of the list of models."""
+
+    organization = django_filters.CharFilter("organization__slug", max_length=63, label="The organization's slug.")
+    task_type = django_filters.ChoiceFilter(choices=task_types.choices, label="The task type.")
+    state = django_filters.ChoiceFilter(choices=[(state, state) for state in MODEL_STATES], label="The derived state.")
+    name = django_filters.CharFilter(max_length=200, label="The whole name.")
+    search = django_filters.CharFilter(
+        method="matching", max_length=MAX_SEARCH, label="A part of the name, id or description, in any case."
+    )
+
+    class Meta:
+        model = RegisteredModel
+        fields = ()
+
+    def matching(self, models: QuerySet[RegisteredModel], name: str, value: str) -> QuerySet[RegisteredModel]:
+        """Return the models whose name, id or description holds the text."""
+        return models.filter(Q(name__icontains=value) | Q(model_id__icontains=value) | Q(description__icontains=value))
+
+
+class VersionFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
+    """Filters of the list of a model's versions."""
+
+    state = django_filters.ChoiceFilter(choices=Version.State.choices, label="The version's state.")
+
+    class Meta:
+        model = Version
+        fields = ()

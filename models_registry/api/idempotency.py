@@ -1,0 +1,86 @@
+"""`Idempotency-Key`: a POST that is repeated under the same key does its work once, and gets the same answer."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+from models_registry.api.query import invalid_parameters
+from models_registry.exceptions import IdempotencyInProgressError, IdempotencyMismatchError
+from models_registry.models import IdempotencyKey, User
+
+HEADER = "Idempotency-Key"
+KEPT = timedelta(hours=24)
+_KEPT_HEADERS = ("ETag", "Location")
+
+_key = re.compile(r"[ -~]{1,255}")
+
+
+def check_key(request: Request) -> None:
+    """Refuse a key that is not 1 to 255 printable ASCII characters. Raises `InvalidParameterError`."""
+    given = request.headers.get(HEADER)
+    if given is not None and not _key.fullmatch(given):
+        raise invalid_parameters([(HEADER, "invalid", "Must be 1 to 255 printable ASCII characters.")])
+
+
+def once(request: Request, user: User, work: Callable[[], HttpResponse]) -> HttpResponse:
+    """Answer with what `work` does, or did under the request's key in the last 24 hours.
+
+    To be called in the transaction of the work, so that the answer is kept if and only if the work is done; a refusal
+    is not kept, and may be tried again. Raises `IdempotencyMismatchError` when the key was used with another body, and
+    `IdempotencyInProgressError` while the first request is under way.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return work()
+    _claim(user.pk, request.path, key)
+    digest = hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).hexdigest()
+    keys = IdempotencyKey.objects.filter(user=user, route=request.path, key=key)
+    first = keys.first()
+    if first is not None and first.created_at > timezone.now() - KEPT:
+        return _replay(first, digest)
+    keys.delete()
+    response = work()
+    IdempotencyKey.objects.create(
+        user=user,
+        route=request.path,
+        key=key,
+        digest=digest,
+        status=response.status_code,
+        headers={name: response[name] for name in _KEPT_HEADERS if name in response},
+        body=response.content.decode(),
+    )
+    return response
+
+
+def _claim(*parts: Any) -> None:
+    """Hold a key until the transaction ends. Raises `IdempotencyInProgressError` when another request holds it.
+
+    SQLite needs no lock, as there transactions that write follow each other.
+    """
+    if connection.vendor != "postgresql":
+        return
+    name = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(name, signed=True)])
+        if not cursor.fetchone()[0]:
+            raise IdempotencyInProgressError("The first request of this key is under way. Ask again in a second.")
+
+
+def _replay(first: IdempotencyKey, digest: str) -> HttpResponse:
+    if first.digest != digest:
+        raise IdempotencyMismatchError("This Idempotency-Key was used for another body. Choose a new key.")
+    return HttpResponse(
+        first.body,
+        status=first.status,
+        content_type=JSONRenderer.media_type,
+        headers={**first.headers, "Idempotency-Replayed": "true"},
+    )

@@ -1,0 +1,180 @@
+"""Registered models and the grants on them."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from models_registry import services
+from models_registry.api.base import RegistryViewSet
+from models_registry.api.conditional import represent
+from models_registry.api.filters import ModelFilters, StrictFilterBackend, StrictOrdering
+from models_registry.api.organization_views import no_such, user_named
+from models_registry.api.registry_serializers import (
+    GrantInput,
+    GrantSerializer,
+    ModelChanges,
+    ModelInput,
+    ModelSerializer,
+    PromotionSerializer,
+    RollbackInput,
+)
+from models_registry.exceptions import NotFoundError
+from models_registry.models import ModelGrant, Organization, Promotion, RegisteredModel
+from models_registry.scopes import Scope
+
+
+class ModelViewSet(RegistryViewSet):
+    """Models, and what is promoted of them."""
+
+    queryset = RegisteredModel.objects.with_state().select_related("organization", "promoted_version", "created_by")
+    serializer_class = ModelSerializer
+    filterset_class = ModelFilters
+    filter_backends = (StrictFilterBackend, StrictOrdering)
+    ordering_fields = ("created_at", "name")
+    ordering = ("-created_at",)
+    scopes = {
+        "list": Scope.MODEL_READ,
+        "create": Scope.ORGANIZATION_EDITOR,
+        "retrieve": Scope.MODEL_READ,
+        "partial_update": Scope.MODEL_WRITE,
+        "destroy": Scope.ORGANIZATION_ADMIN,
+        "roll_back": Scope.MODEL_PROMOTE,
+    }
+    inputs = {"create": ModelInput, "partial_update": ModelChanges, "roll_back": RollbackInput}
+
+    @extend_schema(operation_id="list_models", tags=["models"], summary="List models")
+    def list(self, request: Request) -> HttpResponse:
+        """Return the models that the caller may read."""
+        return self.page(self._readable)
+
+    @extend_schema(operation_id="register_model", tags=["models"], summary="Register a model")
+    def create(self, request: Request) -> HttpResponse:
+        """Register a model of an organization. Its task type decides which metrics it has, and stays."""
+        organization = self._owner(self.body["organization"])
+        content = {**self.body, "organization": organization, "created_by": self.account}
+        return self.once(lambda: self.created(services.register_model(**content)))
+
+    @extend_schema(operation_id="get_model", tags=["models"], summary="Get a model")
+    def retrieve(self, request: Request, model_id: str) -> HttpResponse:
+        """Return one model, with the state that follows from its versions."""
+        return self.show(self.get_model())
+
+    @extend_schema(operation_id="update_model", tags=["models"], summary="Change a model")
+    def partial_update(self, request: Request, model_id: str) -> HttpResponse:
+        """Change a model's name, description or tags. With `If-Match`, only the state that it names is changed."""
+        with self.writing():
+            model = self.get_model(lock=True)
+            return self.changed(model, lambda: services.update_model(model=model, **self.body))
+
+    @extend_schema(operation_id="archive_model", tags=["models"], summary="Archive a model")
+    def destroy(self, request: Request, model_id: str) -> HttpResponse:
+        """Archive a model: it can be read as before, and takes no more writes."""
+        with self.writing():
+            services.archive_model(model=self.get_model(lock=True))
+        return HttpResponse(status=204)
+
+    @extend_schema(
+        operation_id="roll_back_model",
+        tags=["promotions"],
+        summary="Roll back",
+        responses=PromotionSerializer,
+    )
+    def roll_back(self, request: Request, model_id: str) -> HttpResponse:
+        """Promote the previously promoted version again; repeated, it goes further back. No gate judges it."""
+        model = self.get_model()
+        return self.once(
+            lambda: represent(
+                PromotionSerializer(services.roll_back(model=model, promoted_by=self.account, **self.body)).data
+            )
+        )
+
+    def created(self, model: RegisteredModel) -> HttpResponse:
+        """Answer with a new model."""
+        stored = self.get_queryset().get(pk=model.pk)  # with its state
+        location = reverse("model", args=[model.pk])
+        return represent(self.represent(stored), status=201, headers={"Location": location})
+
+    def _readable(self) -> Any:
+        self.refuse_narrowed()
+        models: Any = self.get_queryset()
+        return models if self.everywhere else models.permitting(self.scope, self.account.pk)
+
+    def _owner(self, slug: str) -> Organization:
+        organizations: Any = Organization.objects
+        owner: Organization | None = (
+            organizations.with_permission(self.scope, self.account.pk).filter(slug=slug).first()
+        )
+        if owner is None:
+            raise no_such("organization", f"There is no organization {slug[:40]!r}.")
+        self.check_object_permissions(self.request, owner)
+        return owner
+
+
+class GrantViewSet(RegistryViewSet):
+    """Scopes that single users hold on one model, beside the members of its organization."""
+
+    queryset = ModelGrant.objects.select_related("user")
+    serializer_class = GrantSerializer
+    ordering = ("pk",)
+    scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
+    inputs = {"create": GrantInput}
+
+    @extend_schema(operation_id="list_grants", tags=["models"], summary="List grants")
+    def list(self, request: Request, model_id: str) -> HttpResponse:
+        """Return the grants on a model, oldest first."""
+        return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
+
+    @extend_schema(operation_id="create_grant", tags=["models"], summary="Grant a scope")
+    def create(self, request: Request, model_id: str) -> HttpResponse:
+        """Give a user a scope on a model."""
+        model = self.get_model()
+        user = user_named(self.body["username"])
+        return self.once(
+            lambda: self.created(services.grant(model=model, user=user, scope=self.body["scope"])),
+        )
+
+    @extend_schema(operation_id="get_grant", tags=["models"], summary="Get a grant")
+    def retrieve(self, request: Request, model_id: str, grant_id: str) -> HttpResponse:
+        """Return one grant."""
+        return self.show(self._grant())
+
+    @extend_schema(operation_id="revoke_grant", tags=["models"], summary="Revoke a grant")
+    def destroy(self, request: Request, model_id: str, grant_id: str) -> HttpResponse:
+        """Take a grant back, on an archived model as well: what it allowed is refused at once."""
+        with self.writing():
+            services.revoke_grant(grant=self._grant())
+        return HttpResponse(status=204)
+
+    def created(self, grant: ModelGrant) -> HttpResponse:
+        """Answer with a new grant."""
+        location = reverse("grant", args=[grant.model_id, grant.pk])
+        return represent(self.represent(grant), status=201, headers={"Location": location})
+
+    def _grant(self) -> ModelGrant:
+        model = self.get_model()
+        grant: ModelGrant | None = self.get_queryset().filter(model=model, pk=row_id(self.kwargs["grant_id"])).first()
+        if grant is None:
+            raise NotFoundError(f"{model.pk} has no such grant. Its grants are listed.")
+        return grant
+
+
+class PromotionViewSet(RegistryViewSet):
+    """The history of a model's promotions."""
+
+    queryset = Promotion.objects.select_related("version", "previous_version", "promoted_by")
+    serializer_class = PromotionSerializer
+    ordering = ("-pk",)
+    scopes = {"list": Scope.MODEL_READ}
+
+    @extend_schema(operation_id="list_promotions", tags=["promotions"], summary="List promotions")
+    def list(self, request: Request, model_id: str) -> HttpResponse:
+        """Return what was promoted when, by whom and why, newest first."""
+        return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
+
+
+def row_id(text: str) -> int:
+    """Return the key of a row that an id in a URL stands for: 0, which no row has, for what is not an id."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0

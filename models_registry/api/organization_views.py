@@ -1,0 +1,138 @@
+"""Organizations and their members."""
+
+from typing import Any
+
+from django.db.models import F
+from django.http import HttpResponse
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from models_registry import services
+from models_registry.api.base import RegistryViewSet
+from models_registry.api.conditional import represent
+from models_registry.api.registry_serializers import (
+    MemberChanges,
+    MemberInput,
+    MemberSerializer,
+    OrganizationChanges,
+    OrganizationInput,
+    OrganizationSerializer,
+)
+from models_registry.exceptions import InvalidBodyError, NotFoundError
+from models_registry.models import Membership, Organization, User
+from models_registry.scopes import Scope
+
+
+class OrganizationViewSet(RegistryViewSet):
+    """Teams that own models, for their admins. Only a superuser makes one."""
+
+    queryset = Organization.objects.all()
+    serializer_class = OrganizationSerializer
+    ordering = ("slug",)
+    scopes = dict.fromkeys(("list", "create", "retrieve", "partial_update"), Scope.ORGANIZATION_ADMIN)
+    inputs = {"create": OrganizationInput, "partial_update": OrganizationChanges}
+
+    @extend_schema(operation_id="list_organizations", tags=["organizations"], summary="List organizations")
+    def list(self, request: Request) -> HttpResponse:
+        """Return the organizations that the caller is an admin of, by slug."""
+        return self.page(self._administered)
+
+    @extend_schema(operation_id="create_organization", tags=["organizations"], summary="Create an organization")
+    def create(self, request: Request) -> HttpResponse:
+        """Create an organization, which then needs members. For superusers."""
+        self.check_object_permissions(request, None)  # of no organization yet, so nobody's role is enough
+        return self.once(lambda: self.created(services.create_organization(**self.body)))
+
+    @extend_schema(operation_id="get_organization", tags=["organizations"], summary="Get an organization")
+    def retrieve(self, request: Request, slug: str) -> HttpResponse:
+        """Return one organization."""
+        return self.show(self.get_organization())
+
+    @extend_schema(operation_id="update_organization", tags=["organizations"], summary="Change an organization")
+    def partial_update(self, request: Request, slug: str) -> HttpResponse:
+        """Change an organization's name; its slug stays."""
+        with self.writing():
+            organization = self.get_organization(lock=True)
+            return self.changed(
+                organization, lambda: services.rename_organization(organization=organization, **self.body)
+            )
+
+    def created(self, organization: Organization) -> HttpResponse:
+        """Answer with a new organization."""
+        location = reverse("organization", args=[organization.slug])
+        return represent(self.represent(organization), status=201, headers={"Location": location})
+
+    def _administered(self) -> Any:
+        self.refuse_narrowed()
+        organizations: Any = self.get_queryset()
+        return organizations if self.everywhere else organizations.permitting(self.scope, self.account.pk)
+
+
+class MemberViewSet(RegistryViewSet):
+    """Who belongs to an organization, and in which role; for its admins."""
+
+    queryset = Membership.objects.select_related("user", "organization").annotate(username=F("user__username"))
+    serializer_class = MemberSerializer
+    ordering = ("username",)
+    scopes = dict.fromkeys(("list", "create", "retrieve", "partial_update", "destroy"), Scope.ORGANIZATION_ADMIN)
+    inputs = {"create": MemberInput, "partial_update": MemberChanges}
+
+    @extend_schema(operation_id="list_members", tags=["organizations"], summary="List members")
+    def list(self, request: Request, slug: str) -> HttpResponse:
+        """Return the members of an organization, by user name."""
+        return self.page(lambda: self.get_queryset().filter(organization=self.get_organization()))
+
+    @extend_schema(operation_id="add_member", tags=["organizations"], summary="Add a member")
+    def create(self, request: Request, slug: str) -> HttpResponse:
+        """Make a user a member of an organization."""
+        organization = self.get_organization()
+        user = user_named(self.body["username"])
+        return self.once(
+            lambda: self.created(services.add_member(organization=organization, user=user, role=self.body["role"]))
+        )
+
+    @extend_schema(operation_id="get_member", tags=["organizations"], summary="Get a member")
+    def retrieve(self, request: Request, slug: str, username: str) -> HttpResponse:
+        """Return one member."""
+        return self.show(self._membership())
+
+    @extend_schema(operation_id="update_member", tags=["organizations"], summary="Change a member's role")
+    def partial_update(self, request: Request, slug: str, username: str) -> HttpResponse:
+        """Give a member another role. The last admin keeps theirs."""
+        with self.writing():
+            membership = self._membership()
+            return self.changed(membership, lambda: services.change_role(membership=membership, **self.body))
+
+    @extend_schema(operation_id="remove_member", tags=["organizations"], summary="Remove a member")
+    def destroy(self, request: Request, slug: str, username: str) -> HttpResponse:
+        """End a membership: what it implied is refused at once. The last admin stays."""
+        with self.writing():
+            services.remove_member(membership=self._membership())
+        return HttpResponse(status=204)
+
+    def created(self, membership: Membership) -> HttpResponse:
+        """Answer with a new membership."""
+        location = reverse("member", args=[membership.organization.slug, membership.user.username])
+        return represent(self.represent(membership), status=201, headers={"Location": location})
+
+    def _membership(self) -> Membership:
+        organization = self.get_organization(lock=self.request.method != "GET")
+        username = self.kwargs["username"]
+        membership: Membership | None = self.get_queryset().filter(organization=organization, username=username).first()
+        if membership is None:
+            raise NotFoundError(f"{organization.slug} has no member {username[:40]!r}.")
+        return membership
+
+
+def user_named(username: str) -> User:
+    """Return the active user of that name. Raises `InvalidBodyError`."""
+    user = User.objects.filter(username=username, is_active=True).first()
+    if user is None:
+        raise no_such("username", f"There is no active user {username[:40]!r}.")
+    return user
+
+
+def no_such(field: str, detail: str) -> InvalidBodyError:
+    """Return the error of a body that names what is not there."""
+    return InvalidBodyError("The body is not valid; `errors` says what and why.", [(field, "does_not_exist", detail)])

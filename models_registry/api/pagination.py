@@ -1,0 +1,64 @@
+"""Pages of lists: by cursor, so that a page costs the same wherever it is and rows added meanwhile shift nothing."""
+
+import re
+from typing import Any
+
+from django.core import signing
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+from rest_framework.utils.urls import replace_query_param
+
+from models_registry.api.query import invalid_parameters
+
+MAX_PAGE_SIZE = 200
+
+
+class SignedCursorPagination(CursorPagination):
+    """Cursors are signed, each for its list in its order: none reaches the database that this service did not make."""
+
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = MAX_PAGE_SIZE
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        """Return the page asked for. Raises `InvalidParameterError`."""
+        self.salt = f"{request.path}?{','.join(self.get_ordering(request, queryset, view))}"
+        return super().paginate_queryset(queryset, request, view)
+
+    def get_page_size(self, request: Request) -> int:
+        """Return how many rows a page has. Raises `InvalidParameterError`."""
+        given = request.query_params.get("page_size", str(self.page_size))
+        if not re.fullmatch("[0-9]{1,3}", given) or not 1 <= int(given) <= MAX_PAGE_SIZE:
+            raise invalid_parameters([("page_size", "invalid", f"Must be a number from 1 to {MAX_PAGE_SIZE}.")])
+        return int(given)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Return where the page begins. Raises `InvalidParameterError`."""
+        given = request.query_params.get("cursor")
+        if given is None:
+            return None
+        try:
+            return Cursor(*signing.loads(given, salt=self.salt))
+        except signing.BadSignature:
+            fault = ("cursor", "invalid", "Not a cursor of this list in this order. Begin again without it.")
+            raise invalid_parameters([fault]) from None
+
+    def encode_cursor(self, cursor: Cursor) -> str:
+        """Return the URL of the page that begins there."""
+        return replace_query_param(str(self.base_url), "cursor", signing.dumps(tuple(cursor), salt=self.salt))
+
+    def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
+        """Return the order of the rows: what is asked for, where the list can be ordered, or else the view's own."""
+        return tuple(super().get_ordering(request, queryset, view) if view.ordering_fields else view.ordering)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Return the parameters as OpenAPI has them."""
+        size = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": self.page_size}
+        return [
+            _parameter("cursor", {"type": "string"}, "Where the page begins: from `next` or `previous` of another."),
+            _parameter("page_size", size, "How many rows a page has."),
+        ]
+
+
+def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}

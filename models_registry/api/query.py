@@ -1,0 +1,42 @@
+"""Query parameters, of which none is unknown, repeated or malformed."""
+
+from collections.abc import Collection
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from models_registry.exceptions import InvalidParameterError, UnknownParameterError
+from models_registry.serializers import MAX_NAME, faults
+
+Fault = tuple[str, str, str]
+
+
+def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> dict[str, Any]:
+    """Return the query's parameters, validated. Raises `UnknownParameterError` or `InvalidParameterError`."""
+    repeated = refuse_unknown(request, serializer.fields)
+    try:
+        values: dict[str, Any] = serializer.run_validation(request.query_params.dict())
+    except serializers.ValidationError as error:
+        raise invalid_parameters([*faults(error.detail), *repeated]) from None
+    if repeated:
+        raise invalid_parameters(repeated)
+    return values
+
+
+def refuse_unknown(request: Request, known: Collection[str]) -> list[Fault]:
+    """Return the faults of repeated parameters. Raises `UnknownParameterError`, naming those as well."""
+    given = request.query_params
+    repeated = [
+        (name[:MAX_NAME], "repeated", "Give this parameter once.") for name in given if len(given.getlist(name)) > 1
+    ]
+    instead = f"use {', '.join(known)}" if known else "this route has none"
+    unknown = [(name[:MAX_NAME], "unknown", f"Unknown parameter; {instead}.") for name in given if name not in known]
+    if unknown:
+        raise UnknownParameterError("This route has no such query parameter; `errors` names it.", unknown + repeated)
+    return repeated
+
+
+def invalid_parameters(found: list[Fault]) -> InvalidParameterError:
+    """Return the error of these faults."""
+    return InvalidParameterError("A query parameter is not valid; `errors` says why.", found)

@@ -1,0 +1,246 @@
+"""What the registry's routes take and give."""
+
+import json
+import re
+from typing import Any
+
+from django.core.validators import RegexValidator, validate_slug
+from rest_framework import serializers
+
+from models_registry import ids, task_types
+from models_registry.models import Membership, ModelGrant, Promotion, Version
+from models_registry.serializers import StrictSerializer, TextField, TrueOrFalseField, UTCSecondsField
+
+MAX_TEXT = 10_000
+MAX_REASON = 2000
+MAX_PARAMETERS_BYTES = 65_536
+
+MODEL_ID = rf"^{ids.MODEL_ID_PATTERN}$"
+VERSION_ID = rf"^{ids.VERSION_ID_PATTERN}$"
+_URI = RegexValidator(
+    re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[!-~]+\Z"),
+    "Must be a URI such as s3://bucket/model or git+https://…",
+    "invalid",
+)
+_ONE_LINE = RegexValidator(
+    re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"), "Must be one line of text.", "invalid", inverse_match=True
+)
+
+
+class NameField(TextField):
+    """A name: one line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=200, validators=[_ONE_LINE], **options)
+
+
+class DescriptionField(TextField):
+    """A text of any number of lines, which may be empty."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MAX_TEXT, allow_blank=True, **options)
+
+
+class TagsField(serializers.ListField):
+    """Up to fifty different words by which to find something again."""
+
+    default_error_messages = {"repeated": "Each tag may be given once."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(child=TextField(max_length=100, validators=[_ONE_LINE]), max_length=50, **options)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        """Return the tags. Raises `ValidationError`."""
+        tags: list[str] = super().to_internal_value(data)
+        if len(set(tags)) < len(tags):
+            self.fail("repeated")
+        return tags
+
+
+class ParametersField(serializers.DictField):
+    """What a version was trained with: a JSON object of up to 64 KiB."""
+
+    default_error_messages = {"too_large": f"Must be at most {MAX_PARAMETERS_BYTES} bytes of JSON."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the object. Raises `ValidationError`."""
+        parameters: dict[str, Any] = super().to_internal_value(data)
+        if len(json.dumps(parameters).encode()) > MAX_PARAMETERS_BYTES:
+            self.fail("too_large")
+        return parameters
+
+
+class UsernameOf(serializers.CharField):
+    """The name of a user who may have been deleted since."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source=f"{source}.username", read_only=True, default=None, allow_null=True)
+
+
+class OrganizationInput(StrictSerializer):
+    """A new organization."""
+
+    slug = TextField(max_length=63, validators=[validate_slug])
+    name = NameField()
+
+
+class OrganizationChanges(StrictSerializer):
+    """What of an organization may change."""
+
+    name = NameField(required=False)
+
+
+class OrganizationSerializer(serializers.Serializer[Any]):
+    """A team that owns models."""
+
+    slug = serializers.SlugField()
+    name = serializers.CharField()
+    created_at = UTCSecondsField()
+
+
+class MemberInput(StrictSerializer):
+    """A new member."""
+
+    username = TextField(max_length=150, trim_whitespace=False)
+    role = serializers.ChoiceField(Membership.ROLES)
+
+
+class MemberChanges(StrictSerializer):
+    """A member's other role."""
+
+    role = serializers.ChoiceField(Membership.ROLES)
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    """A user's role in an organization."""
+
+    username = serializers.CharField(source="user.username")
+    role = serializers.ChoiceField(Membership.ROLES)
+
+
+class ModelInput(StrictSerializer):
+    """A new model."""
+
+    organization = TextField(max_length=63, help_text="The slug of the organization that will own it.")
+    name = NameField()
+    task_type = serializers.ChoiceField(task_types.choices())
+    description = DescriptionField(required=False)
+    tags = TagsField(required=False)
+
+
+class ModelChanges(StrictSerializer):
+    """What of a model may change."""
+
+    name = NameField(required=False)
+    description = DescriptionField(required=False)
+    tags = TagsField(required=False)
+
+
+class ModelSerializer(serializers.Serializer[Any]):
+    """A registered model. Its state follows from its versions."""
+
+    model_id = serializers.RegexField(MODEL_ID)
+    organization = serializers.SlugField(source="organization.slug")
+    name = serializers.CharField()
+    task_type = serializers.ChoiceField(task_types.choices())
+    description = serializers.CharField(allow_blank=True)
+    tags = serializers.ListField(child=serializers.CharField())
+    state = serializers.ChoiceField(["draft", "training", "ready", "archived"])
+    promoted_version_id = serializers.RegexField(
+        VERSION_ID, source="promoted_version.version_id", default=None, allow_null=True, read_only=True
+    )
+    created_by = UsernameOf("created_by")
+    created_at = UTCSecondsField()
+    archived_at = UTCSecondsField(allow_null=True)
+
+
+class GrantInput(StrictSerializer):
+    """A scope for a user."""
+
+    username = TextField(max_length=150, trim_whitespace=False)
+    scope = serializers.ChoiceField(ModelGrant.SCOPES)
+
+
+class GrantSerializer(serializers.Serializer[Any]):
+    """A scope that a user holds on one model."""
+
+    id = serializers.CharField()
+    model_id = serializers.RegexField(MODEL_ID)
+    username = serializers.CharField(source="user.username")
+    scope = serializers.ChoiceField(ModelGrant.SCOPES)
+
+
+class VersionInput(StrictSerializer):
+    """A new version."""
+
+    description = DescriptionField(required=False)
+    source_uri = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=2000,
+        validators=[_URI],
+        help_text="Where the trained artefact or its code is.",
+    )
+    parameters = ParametersField(required=False, help_text="What it is trained with.")
+    tags = TagsField(required=False)
+
+
+class VersionChanges(StrictSerializer):
+    """What of a version may change."""
+
+    state = serializers.ChoiceField(Version.State.choices, required=False)
+    description = DescriptionField(required=False)
+    tags = TagsField(required=False)
+
+
+class VersionSerializer(serializers.Serializer[Any]):
+    """One training of a model."""
+
+    version_id = serializers.RegexField(VERSION_ID)
+    model_id = serializers.RegexField(MODEL_ID)
+    state = serializers.ChoiceField(Version.State.choices)
+    promoted = serializers.BooleanField()
+    description = serializers.CharField(allow_blank=True)
+    source_uri = serializers.CharField(allow_blank=True)
+    parameters = serializers.DictField()
+    tags = serializers.ListField(child=serializers.CharField())
+    created_by = UsernameOf("created_by")
+    created_at = UTCSecondsField()
+    completed_at = UTCSecondsField(allow_null=True)
+
+
+class RollbackInput(StrictSerializer):
+    """Why a model goes back to its previously promoted version."""
+
+    reason = TextField(max_length=MAX_REASON, allow_blank=True, default="")
+
+
+class PromotionInput(RollbackInput):
+    """Why a version is promoted."""
+
+    override = TrueOrFalseField(
+        default=False, help_text="Promote against the gate's verdict: for an admin of the organization, with a reason."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse to overrule a verdict without a reason."""
+        if attrs["override"] and not attrs["reason"]:
+            raise serializers.ValidationError({"reason": "To override a gate, say why."})
+        return attrs
+
+
+class PromotionSerializer(serializers.Serializer[Any]):
+    """That a version became the promoted one."""
+
+    id = serializers.CharField()
+    model_id = serializers.RegexField(MODEL_ID)
+    version_id = serializers.RegexField(VERSION_ID, source="version.version_id")
+    previous_version_id = serializers.RegexField(
+        VERSION_ID, source="previous_version.version_id", default=None, allow_null=True, read_only=True
+    )
+    kind = serializers.ChoiceField(Promotion.KINDS)
+    reason = serializers.CharField(allow_blank=True)
+    overridden = serializers.BooleanField()
+    verdict = serializers.DictField(allow_null=True)
+    promoted_by = UsernameOf("promoted_by")
+    promoted_at = UTCSecondsField()

@@ -1,0 +1,43 @@
+"""Writes to the registry, each in one transaction."""
+
+from models_registry.services.logins import open_token_family, revoke_refresh_token, rotate_refresh_token
+from models_registry.services.organizations import (
+    add_member,
+    change_role,
+    create_organization,
+    remove_member,
+    rename_organization,
+)
+from models_registry.services.promotions import Judgement, promote, register_judge, roll_back, unregister_judge
+from models_registry.services.registration import (
+    archive_model,
+    create_version,
+    grant,
+    register_model,
+    revoke_grant,
+    update_model,
+    update_version,
+)
+
+__all__ = [
+    "Judgement",
+    "add_member",
+    "archive_model",
+    "change_role",
+    "create_organization",
+    "create_version",
+    "grant",
+    "open_token_family",
+    "promote",
+    "register_judge",
+    "register_model",
+    "remove_member",
+    "rename_organization",
+    "revoke_grant",
+    "revoke_refresh_token",
+    "roll_back",
+    "rotate_refresh_token",
+    "unregister_judge",
+    "update_model",
+    "update_version",
+]

@@ -1,0 +1,183 @@
+"""How snapshots are reported and shown, the answer by task type."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from models_registry import ids
+from models_registry.serializers import (
+    MAX_NAME,
+    MomentField,
+    NumberField,
+    StrictSerializer,
+    TextField,
+    UTCSecondsField,
+    WholeNumberField,
+)
+from models_registry.task_types import TaskType
+from performance.api.serializers import ByTaskType, IntervalSerializer, metrics_serializer, named
+from performance.models import DatasetSplit, Source
+
+MAX_COUNT = 2**63 - 1
+CLOCK_SKEW = timedelta(minutes=5)
+
+_custom_name = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@ -]{0,99}")
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
+class ReportedMetricsField(serializers.DictField):
+    """Summary metrics of the model's task type, by name, which are validated once the model is known."""
+
+
+class CustomMetricsField(serializers.DictField):
+    """Up to a hundred metrics of the reporter's own, by name: finite numbers."""
+
+    child = NumberField()
+    default_error_messages = {
+        "name": "A name is 1 to 100 letters, digits, spaces and any of _ . / @ -, and begins with none of the last.",
+        "too_many": "At most 100 custom metrics.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, float]:
+        """Return the metrics. Raises `ValidationError`."""
+        metrics: dict[str, float] = super().to_internal_value(data)
+        if len(metrics) > 100:
+            self.fail("too_many")
+        if bad := [name for name in metrics if not _custom_name.fullmatch(name)]:
+            message = serializers.ErrorDetail(str(self.error_messages["name"]), code="name")
+            raise serializers.ValidationError({name[:MAX_NAME]: [message] for name in bad})
+        return metrics
+
+
+class ConfusionMatrixInput(StrictSerializer):
+    """How often examples of each class were predicted as each class."""
+
+    labels = serializers.ListField(child=TextField(max_length=200), min_length=2, max_length=1000)
+    counts = serializers.ListField(
+        child=serializers.ListField(child=WholeNumberField(min_value=0, max_value=2**53)),
+        help_text="`counts[actual][predicted]`, in the order of the labels.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse repeated labels, and counts that are not one row and one column a label."""
+        labels, counts = attrs["labels"], attrs["counts"]
+        if len(set(labels)) < len(labels):
+            raise serializers.ValidationError({"labels": "Each label may be given once."})
+        if len(counts) != len(labels) or any(len(row) != len(labels) for row in counts):
+            raise serializers.ValidationError({"counts": f"Must be {len(labels)} rows of {len(labels)} counts."})
+        return attrs
+
+
+class SnapshotInput(StrictSerializer):
+    """The metrics of one evaluation of a version."""
+
+    dataset_split = serializers.ChoiceField(DatasetSplit.choices)
+    metrics = ReportedMetricsField(help_text="Summary metrics of the task type; null or left out when not recorded.")
+    custom_metrics = CustomMetricsField(required=False, help_text="Metrics that the task type does not know.")
+    sample_count = WholeNumberField(required=False, min_value=1, max_value=MAX_COUNT)
+    confusion_matrix = ConfusionMatrixInput(required=False)
+    evaluated_at = MomentField(required=False, help_text="By default now.")
+
+    def validate_evaluated_at(self, value: datetime) -> datetime:
+        """Refuse the future: such a snapshot would stay the newest until then."""
+        if value > timezone.now() + CLOCK_SKEW:
+            raise serializers.ValidationError("Must not be in the future.", code="future")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a confusion matrix of another number of examples; take their number from it when it is not given."""
+        if "confusion_matrix" in attrs:
+            total = sum(map(sum, attrs["confusion_matrix"]["counts"]))
+            if not 1 <= total <= MAX_COUNT or attrs.setdefault("sample_count", total) != total:
+                raise serializers.ValidationError(
+                    {"confusion_matrix": f"Its counts sum up to {total}, not sample_count."}
+                )
+        return attrs
+
+
+class ConfusionMatrixSerializer(serializers.Serializer[Any]):
+    """How often examples of each class were predicted as each class."""
+
+    labels = serializers.ListField(child=serializers.CharField())
+    counts = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
+
+
+def detail(name: str, field: type[serializers.Field[Any, Any, Any, Any]], default: Any = None, **options: Any) -> Any:
+    """Return the field of what a snapshot's detail holds under a name; of no detail, the default."""
+    return field(source=f"detail.{name}", default=default, read_only=True, allow_null=default is None, **options)
+
+
+class ProvenanceSerializer(serializers.Serializer[Any]):
+    """Where the numbers of a snapshot come from."""
+
+    source = serializers.ChoiceField(Source.values)  # type: ignore[assignment]  # a field of that name
+    engine = detail("engine", serializers.CharField, help_text="What computed them here.")
+    engine_version = detail("engine_version", serializers.CharField)
+    dataset_digest = detail(
+        "dataset_digest", serializers.CharField, help_text="Of the predictions that they were computed from."
+    )
+    created_by = serializers.CharField(allow_blank=True, help_text="The name of the user who stored them.")
+    created_at = UTCSecondsField()
+
+
+def snapshot_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
+    """Return the serializer of the snapshots of a task type's models."""
+    fields = {
+        "__doc__": f"The metrics of one evaluation: {task_type.label.lower()}.",
+        "id": serializers.CharField(),
+        **_identity(task_type),
+        "metrics": metrics_serializer(task_type)(),
+        "custom_metrics": detail("custom_metrics", serializers.DictField, default=dict, child=serializers.FloatField()),
+        "sample_count": serializers.IntegerField(allow_null=True),
+        "confusion_matrix": detail("confusion_matrix", ConfusionMatrixSerializer),
+        "source": serializers.ChoiceField(Source.values),
+        "created_by": serializers.CharField(allow_blank=True),
+        "created_at": UTCSecondsField(),
+        "evaluated_at": UTCSecondsField(),
+    }
+    return named(task_type, "Snapshot", fields)
+
+
+def report_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
+    """Return the serializer of a whole snapshot of a task type's models."""
+    by_class = serializers.DictField(child=serializers.FloatField())
+    fields = {
+        "__doc__": f"All that is known of how well a version does on one split: {task_type.label.lower()}.",
+        **_identity(task_type),
+        "metrics": metrics_serializer(task_type)(),
+        "custom_metrics": detail("custom_metrics", serializers.DictField, default=dict, child=serializers.FloatField()),
+        "confidence_intervals": detail(
+            "confidence_intervals",
+            serializers.DictField,
+            default=dict,
+            child=IntervalSerializer(),
+            help_text="By metric.",
+        ),
+        "per_class": detail(
+            "per_class", serializers.DictField, default=dict, child=by_class, help_text="By class, then by metric."
+        ),
+        "sample_count": serializers.IntegerField(allow_null=True),
+        "positive_class": detail("positive_class", serializers.CharField),
+        "averaging": detail("averaging", serializers.CharField),
+        "provenance": ProvenanceSerializer(source="*"),
+        "evaluated_at": UTCSecondsField(),
+    }
+    return named(task_type, "Report", fields)
+
+
+def _identity(task_type: TaskType) -> dict[str, Any]:
+    """Return the fields that say what a stored snapshot is of."""
+    return {
+        "model_id": serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$", source="version.model_id"),
+        "version_id": serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", source="version.version_id"),
+        "task_type": serializers.ChoiceField([task_type.name], source="version.model.task_type"),
+        "dataset_split": serializers.ChoiceField(DatasetSplit.values),
+    }
+
+
+SNAPSHOT = ByTaskType("Snapshot", snapshot_serializer)
+REPORT = ByTaskType("PerformanceReport", report_serializer)

@@ -1,0 +1,58 @@
+"""Snapshots of a version: reported, and listed."""
+
+from django.http import HttpResponse
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from models_registry.api.base import RegistryViewSet
+from models_registry.api.conditional import represent
+from models_registry.api.model_views import row_id
+from models_registry.scopes import Scope
+from performance.api.filters import SnapshotFilters
+from performance.api.snapshot_serializers import SNAPSHOT, SnapshotInput
+from performance.exceptions import SnapshotNotFoundError
+from performance.models import MetricSnapshot
+from performance.services import report_snapshot
+
+
+class SnapshotViewSet(RegistryViewSet):
+    """The snapshots of a version, which never change and are never deleted."""
+
+    queryset = MetricSnapshot.objects.select_related("version__model", "detail")
+    filterset_class = SnapshotFilters
+    ordering = ("-evaluated_at", "-pk")
+    scopes = {"list": Scope.MODEL_READ, "create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
+    inputs = {"create": SnapshotInput}
+
+    @extend_schema(operation_id="list_snapshots", tags=["snapshots"], summary="List snapshots", responses=SNAPSHOT.many)
+    def list(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
+        """Return the snapshots of a version, newest first."""
+        return self.page(lambda: self.get_queryset().filter(version=self.get_version()))
+
+    @extend_schema(
+        operation_id="report_snapshot", tags=["snapshots"], summary="Report metrics", responses={201: SNAPSHOT.one}
+    )
+    def create(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
+        """Store metrics that were measured elsewhere. The task type says which there are, and their bounds."""
+        version = self.get_version()
+        return self.once(lambda: self.created(report_snapshot(version=version, reported_by=self.account, **self.body)))
+
+    @extend_schema(operation_id="get_snapshot", tags=["snapshots"], summary="Get a snapshot", responses=SNAPSHOT.one)
+    def retrieve(self, request: Request, model_id: str, version_id: str, snapshot_id: str) -> HttpResponse:
+        """Return one snapshot."""
+        version = self.get_version()
+        snapshot = self.get_queryset().filter(version=version, pk=row_id(snapshot_id)).first()
+        if snapshot is None:
+            raise SnapshotNotFoundError(f"{version.version_id} has no such snapshot. Its snapshots are listed.")
+        return self.show(snapshot)
+
+    def represent(self, record: MetricSnapshot) -> dict[str, object]:
+        """Return a snapshot as its task type has it."""
+        return SNAPSHOT.represent(record, record.version.model.task_type)
+
+    def created(self, snapshot: MetricSnapshot) -> HttpResponse:
+        """Answer with a new snapshot."""
+        version = snapshot.version
+        location = reverse("snapshot", args=[version.model_id, version.version_id, snapshot.pk])
+        return represent(self.represent(snapshot), status=201, headers={"Location": location})
