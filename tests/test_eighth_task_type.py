@@ -12,7 +12,8 @@ from drf_spectacular.generators import SchemaGenerator
 from models_registry import task_types
 from models_registry.models import RegisteredModel, User
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
-from performance.api.serializers import SUMMARY
+from performance.api.serializers import COMPARISON, SUMMARY
+from performance.api.snapshot_serializers import REPORT, SNAPSHOT
 from performance.models import MetricSnapshot
 from performance.seeding.document import SeedError, read
 from tests.conftest import authenticated
@@ -49,10 +50,16 @@ ANOMALIES = TaskType(
 @pytest.fixture(autouse=True)
 def eighth() -> Iterator[None]:
     task_types.register(ANOMALIES)
-    SUMMARY.one.serializers = SUMMARY.all  # the library asks once, as task types are known at start
+    ask_again()
     yield
     task_types.unregister(ANOMALIES.name)
-    SUMMARY.one.serializers = SUMMARY.all
+    ask_again()
+
+
+def ask_again() -> None:
+    """Have the library ask for the task types anew, which it does once, as they are known at start."""
+    for family in (COMPARISON, REPORT, SNAPSHOT, SUMMARY):
+        family.one.serializers = family.many.child.serializers = family.all
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ class ModelFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
     """Filters of the list of models."""
 
     organization = django_filters.CharFilter("organization__slug", max_length=63, label="The organization's slug.")
-    task_type = django_filters.ChoiceFilter(choices=task_types.choices, label="The task type.")
+    task_type = django_filters.ChoiceFilter(choices=task_types.choices(), label="The task type.")
     state = django_filters.ChoiceFilter(choices=[(state, state) for state in MODEL_STATES], label="The derived state.")
     name = django_filters.CharFilter(max_length=200, label="The whole name.")
     search = django_filters.CharFilter(

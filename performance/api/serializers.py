@@ -171,12 +171,7 @@ class ByTaskType:
         self.make = cache(make)
         # One serves for all records of a task type: it keeps nothing of what it represents.
         self.of = cache(lambda task_type: self.make(task_type)())
-        self.one, self.many = (
-            PolymorphicProxySerializer(
-                component_name=name, serializers=self.all, resource_type_field_name="task_type", many=many
-            )
-            for many in (False, True)
-        )
+        self.one, self.many = self._any(name, many=False), self._any(name, many=True)
 
     def represent(self, record: Any, task_type: str) -> dict[str, Any]:
         """Return a record as its task type has it."""
@@ -186,6 +181,11 @@ class ByTaskType:
     def all(self) -> dict[str, serializers.Serializer[Any] | type[serializers.Serializer[Any]]]:
         """Return the serializer for each task type, by name."""
         return {task_type.name: self.make(task_type) for task_type in task_types.all_task_types()}
+
+    def _any(self, name: str, *, many: bool) -> Any:
+        return PolymorphicProxySerializer(
+            component_name=name, serializers=self.all, resource_type_field_name="task_type", many=many
+        )
 
 
 SUMMARY = ByTaskType("PerformanceSummary", summary_serializer)
