@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
 from models_registry import task_types
@@ -49,6 +50,7 @@ ANOMALIES = TaskType(
 
 @pytest.fixture(autouse=True)
 def eighth() -> Iterator[None]:
+    assert get_resolver().url_patterns  # whose import lists the task types
     task_types.register(ANOMALIES)
     ask_again()
     yield
