@@ -115,15 +115,17 @@ class RegisteredModelAdmin(RegistryAdmin):
     autocomplete_fields = ("organization",)
     fields = ("name", "organization", "task_type", "description")
     fieldsets_of_existing = (
-        (None, {"fields": ("model_id", "name", "organization", "task", "description")}),
-        ("Where it stands", {"fields": ("state", "promoted_version", "created_at", "archived_at")}),
+        (None, {"fields": ("model_id", "name", "organization", "task", "description", "tags")}),
+        ("Where it stands", {"fields": ("state", "promoted_version", "created_by", "created_at", "archived_at")}),
     )
-    readonly_fields = ("model_id", "task", "state", "promoted_version", "created_at")
+    readonly_fields = ("model_id", "task", "tags", "state", "promoted_version", "created_by", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
         """Return the models with their state, organization and promoted version."""
         models: Any = super().get_queryset(request)
-        queryset: QuerySet[RegisteredModel] = models.with_state().select_related("organization", "promoted_version")
+        queryset: QuerySet[RegisteredModel] = models.with_state().select_related(
+            "organization", "promoted_version", "created_by"
+        )
         return queryset
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
@@ -193,12 +195,15 @@ class VersionAdmin(ReadOnly, RegistryAdmin):
         ("model", "promoted"),
         ("organization", "created_at"),
         ("task", "completed_at"),
+        ("source_uri", "created_by"),
+        "description",
+        ("parameters", "tags"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
         """Return the versions with their models and organizations."""
         versions: QuerySet[Version] = super().get_queryset(request)
-        return versions.select_related("model__organization")
+        return versions.select_related("model__organization", "created_by")
 
     @admin.display(description="version", ordering="number")
     def version_id(self, version: Version) -> str:
@@ -237,7 +242,14 @@ class PromotionAdmin(ReadOnly, RegistryAdmin):
     search_help_text = "By version id, model, user or reason"
     date_hierarchy = "promoted_at"
     ordering = ("-promoted_at", "-pk")
-    fields = ("model", "organization", "version", "previous_version", "promoted_by", "promoted_at", "reason")
+    fields = (
+        ("model", "organization"),
+        ("version", "previous_version"),
+        ("promoted_by", "promoted_at"),
+        ("kind", "overridden"),
+        "reason",
+        "verdict",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Promotion]:
         """Return the promotions with all that they name."""

@@ -4,6 +4,7 @@ Invariants live in the database, each named after what it forbids; every index s
 """
 
 import uuid
+from datetime import timedelta
 
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import RegexValidator
@@ -224,6 +225,8 @@ class Promotion(models.Model):
 
 class IdempotencyKey(models.Model):
     """The answer to a POST that was given a key: a repetition within 24 hours gets it again, and does nothing."""
+
+    KEPT = timedelta(hours=24)
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
     route = models.CharField(max_length=255, help_text="The path that was posted to.")

@@ -129,6 +129,7 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
         ("version__model__organization", RelatedDropdownFilter),
         ("version__model__task_type", ChoicesDropdownFilter),
         ("dataset_split", ChoicesDropdownFilter),
+        ("source", ChoicesDropdownFilter),
         PromotedFilter,
     )
     search_fields = ("version__model__name", "version__model__model_id")
@@ -141,14 +142,15 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
         ("model_link", "sample_count"),
         ("version", "evaluated_at"),
         ("promoted", "created_at"),
-        "task",
+        ("task", "source"),
+        ("created_by", "custom_metrics"),
     )
     change_form_after_template = "performance/metric_table.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their versions, models and organizations."""
         snapshots: QuerySet[MetricSnapshot] = super().get_queryset(request)
-        return snapshots.select_related("version__model__organization")
+        return snapshots.select_related("version__model__organization", "detail")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Add the table of metrics, or what is wrong with the task type."""
@@ -183,6 +185,12 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
     def task(self, snapshot: MetricSnapshot) -> str:
         """Return the task type's label."""
         return task_type_label(snapshot.version.model.task_type)
+
+    @admin.display(description="custom metrics", empty_value="")
+    def custom_metrics(self, snapshot: MetricSnapshot) -> str:
+        """Return the metrics that the task type does not know."""
+        custom = snapshot.detail.custom_metrics if hasattr(snapshot, "detail") else {}
+        return " · ".join(f"{name} {value!r}" for name, value in custom.items())
 
     @admin.display(description="promotion")
     def promoted(self, snapshot: MetricSnapshot) -> str:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from django.db import connection
@@ -18,8 +17,7 @@ from models_registry.exceptions import IdempotencyInProgressError, IdempotencyMi
 from models_registry.models import IdempotencyKey, User
 
 HEADER = "Idempotency-Key"
-KEPT = timedelta(hours=24)
-_KEPT_HEADERS = ("ETag", "Location")
+_HEADERS = ("ETag", "Location")
 
 _key = re.compile(r"[ -~]{1,255}")
 
@@ -45,7 +43,7 @@ def once(request: Request, user: User, work: Callable[[], HttpResponse]) -> Http
     digest = hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).hexdigest()
     keys = IdempotencyKey.objects.filter(user=user, route=request.path, key=key)
     first = keys.first()
-    if first is not None and first.created_at > timezone.now() - KEPT:
+    if first is not None and first.created_at > timezone.now() - IdempotencyKey.KEPT:
         return _replay(first, digest)
     keys.delete()
     response = work()
@@ -55,7 +53,7 @@ def once(request: Request, user: User, work: Callable[[], HttpResponse]) -> Http
         key=key,
         digest=digest,
         status=response.status_code,
-        headers={name: response[name] for name in _KEPT_HEADERS if name in response},
+        headers={name: response[name] for name in _HEADERS if name in response},
         body=response.content.decode(),
     )
     return response

@@ -1,5 +1,6 @@
 """Writes to the registry, each in one transaction."""
 
+from models_registry.services.housekeeping import forget_expired
 from models_registry.services.logins import open_token_family, revoke_refresh_token, rotate_refresh_token
 from models_registry.services.organizations import (
     add_member,
@@ -26,6 +27,7 @@ __all__ = [
     "change_role",
     "create_organization",
     "create_version",
+    "forget_expired",
     "grant",
     "open_token_family",
     "promote",
