@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.deprecation import MiddlewareMixin
 
+from config.denials import note_denial
 from models_registry.api.throttling import LoginThrottle
 
 
@@ -38,6 +39,17 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
             if not throttle.allow_request(request, None):
                 return _too_many(throttle.wait())
         return None
+
+
+class AdminDenialMiddleware(_AdminOnly, MiddlewareMixin):
+    """Keeps logins that failed, in the log and in the audit trail."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Return the answer as it is."""
+        if request.method == "POST" and request.path_info == reverse("admin:login") and response.status_code != 302:
+            status, code = (429, "throttled") if response.status_code == 429 else (401, "not_authenticated")
+            note_denial(request, status, code)
+        return response
 
 
 class AdminSessionMiddleware(_AdminOnly, SessionMiddleware):

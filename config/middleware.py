@@ -8,9 +8,10 @@ from contextvars import ContextVar
 
 from django.http import HttpRequest, HttpResponse
 
+from models_registry.acting import answering, one_line
+
 HEADER = "X-Request-ID"
 
-_controls = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _acceptable = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _current: ContextVar[str] = ContextVar("request_id", default="-")
 
@@ -30,6 +31,7 @@ class RequestIDMiddleware:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _acceptable.fullmatch(given) else f"{random.getrandbits(128):032x}"  # noqa: S311
         _current.set(request_id)
+        answering(request)
         response = self.get_response(request)
         response[HEADER] = request_id
         return response
@@ -40,6 +42,6 @@ class RequestIDFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_request_id()
-        record.msg = _controls.sub(lambda found: repr(found[0])[1:-1], record.getMessage())
+        record.msg = one_line(record.getMessage())
         record.args = ()
         return True

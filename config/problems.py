@@ -1,9 +1,7 @@
 """From what went wrong to a problem document (RFC 9457). This module alone knows the HTTP form of each error."""
 
-import logging
 import math
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -16,17 +14,14 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 
 from config.admin_middleware import is_admin
+from config.denials import CACHE_ERRORS, note_denial, outages
 from config.middleware import current_request_id
-from models_registry.api.throttling import client_address
 from models_registry.exceptions import GateFailedError, InvalidInputError, RegistryError, TooManyFailedLoginsError
 from models_registry.serializers import MAX_FAULTS, faults
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_OUTAGE = 2
 MALFORMED_REQUEST = "The request is malformed, or its Host is not one that this service answers for."
-
-denials = logging.getLogger("denials")
-outages = logging.getLogger("outages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +125,7 @@ _CODES_OF_FRAMEWORK_ERRORS: dict[type[Exception], str] = {
     OperationalError: "service_unavailable",
     InterfaceError: "service_unavailable",
 }
-with suppress(ImportError):  # installed where CACHE_URL is a Redis
-    from redis.exceptions import RedisError
-
-    _CODES_OF_FRAMEWORK_ERRORS[RedisError] = "service_unavailable"
+_CODES_OF_FRAMEWORK_ERRORS |= dict.fromkeys(CACHE_ERRORS, "service_unavailable")
 _WITH_OWN_DETAIL = (exceptions.ParseError, exceptions.PermissionDenied)
 
 
@@ -156,7 +148,7 @@ def respond(request: HttpRequest | Request, code: str, *, detail: str = "", **mo
     """Return the problem document of a code as a response, and log a denial."""
     problem = PROBLEMS[code]
     if problem.status in {401, 403, 429}:
-        _log_denial(request, f"{problem.status} {code}")
+        note_denial(request, problem.status, code)
     response = JsonResponse(
         document(request.path, code, detail=detail, **more),
         status=problem.status,
@@ -168,12 +160,6 @@ def respond(request: HttpRequest | Request, code: str, *, detail: str = "", **mo
     if problem.status == 503:
         response["Retry-After"] = str(RETRY_AFTER_OUTAGE)
     return response
-
-
-def _log_denial(request: HttpRequest | Request, answer: str) -> None:
-    """Log who was denied what, as far as it is known by now: nobody is authenticated for it."""
-    user = getattr(getattr(request, "_user", None), "pk", None) or "-"
-    denials.warning("%s %s: %s, user %s at %s", request.method, request.path, answer, user, client_address(request))
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
@@ -221,9 +207,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what the caller may not do; people in the admin get a page."""
-    return (
-        defaults.permission_denied(request, exception) if is_admin(request) else respond(request, "permission_denied")
-    )
+    if not is_admin(request):
+        return respond(request, "permission_denied")
+    note_denial(request, 403, "permission_denied")
+    return defaults.permission_denied(request, exception)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

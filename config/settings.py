@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "axes",
+    "auditlog",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -54,6 +55,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "config.admin_middleware.AdminDenialMiddleware",
     "config.admin_middleware.AdminGuardMiddleware",
     "config.admin_middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -109,7 +111,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_LOCKOUT_CALLABLE = "config.admin_middleware.locked_out"
-AXES_CLIENT_IP_CALLABLE = "models_registry.api.throttling.client_address"
+AXES_CLIENT_IP_CALLABLE = "models_registry.acting.client_address"
 AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin_middleware
 LOGIN_URL = reverse_lazy("admin:login")
@@ -121,6 +123,13 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
     "CHECK_REVOKE_TOKEN": True,
 }
+
+# The audit trail
+
+AUDITLOG_LOGENTRY_MODEL = "models_registry.AuditEntry"
+AUDITLOG_CID_GETTER = "config.middleware.current_request_id"
+AUDITLOG_STORE_JSON_CHANGES = True
+MIGRATION_MODULES = {"auditlog": None}  # its own table is not used
 
 # The API
 
@@ -136,6 +145,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "caller": rate("THROTTLE_RATE", default="6000/minute"),
         "login": rate("LOGIN_THROTTLE_RATE", default="60/minute"),
+        "denial": "600/minute",
     },
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "config.openapi.ProblemAutoSchema",
@@ -254,6 +264,7 @@ UNFOLD = {
                     _page("Grants", "key", "models_registry.modelgrant"),
                     _page("Logins", "login", "models_registry.tokenfamily"),
                     _page("Failed logins", "lock", "axes.accessattempt"),
+                    _page("Audit trail", "history", "models_registry.auditentry"),
                 ],
             },
         ]

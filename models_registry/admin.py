@@ -10,10 +10,10 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from models_registry import admin_audit as admin_audit  # registers its page
 from models_registry.admin_base import (
     MODEL_STATES,
     VERSION_STATES,
@@ -39,6 +39,7 @@ from models_registry.models import (
     User,
     Version,
 )
+from models_registry.services import revoke_families
 
 
 class MembershipInline(Rows):
@@ -286,7 +287,7 @@ class TokenFamilyAdmin(ReadOnly, RegistryAdmin):
     @admin.action(description="Revoke selected logins", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
         """End the chosen logins: their tokens are refused from now on."""
-        count = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
+        count = revoke_families(queryset)
         self.message_user(request, f"Logins revoked: {count}.")
 
 

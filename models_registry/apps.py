@@ -8,3 +8,9 @@ class ModelsRegistryConfig(AppConfig):
 
     name = "models_registry"
     verbose_name = "Registry"
+
+    def ready(self) -> None:
+        """Have what is written leave rows in the audit trail."""
+        from models_registry.audit import watch_registry
+
+        watch_registry()

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from models_registry import ids, task_types
+from models_registry.audit_models import AuditEntry as AuditEntry
 from models_registry.querysets import OrganizationQuerySet, RegisteredModelQuerySet, VersionQuerySet
 from models_registry.scopes import MODEL_SCOPES, Role
 

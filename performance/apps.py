@@ -7,3 +7,10 @@ class PerformanceConfig(AppConfig):
     """How well models do: metric snapshots of versions, and what is read from them."""
 
     name = "performance"
+
+    def ready(self) -> None:
+        """Have new snapshots leave rows in the audit trail."""
+        from models_registry.audit import watch
+        from performance.models import MetricSnapshot
+
+        watch(MetricSnapshot)

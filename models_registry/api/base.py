@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from models_registry import ids, selectors
+from models_registry.acting import acting
 from models_registry.api.conditional import answer, refuse_lost_update, represent
 from models_registry.api.filters import StrictFilterBackend
 from models_registry.api.idempotency import check_key, once
@@ -159,7 +160,7 @@ class RegistryViewSet(GenericViewSet[Any]):
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Do what is done inside in one transaction, in the caller's name."""
-        with transaction.atomic():
+        with acting(self.account), transaction.atomic():
             yield
 
     def once(self, work: Callable[[], HttpResponse]) -> HttpResponse:

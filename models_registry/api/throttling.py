@@ -1,26 +1,13 @@
 """How often a caller may ask."""
 
 import time
-from ipaddress import ip_address
 from typing import Any
 
 from django.http import HttpRequest
 from rest_framework.request import Request
-from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
+from rest_framework.throttling import SimpleRateThrottle
 
-UNKNOWN_ADDRESS = "::"
-
-
-def client_address(request: HttpRequest | Request) -> str:
-    """Return the caller's address, believing `X-Forwarded-For` only as far as the trusted proxies wrote it.
-
-    All whose address is not one, such as callers by a Unix socket, count as one.
-    """
-    ident = BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]  # only reads headers and META
-    try:
-        return str(ip_address(ident.partition("%")[0]))  # without the zone of a link-local address
-    except ValueError:
-        return UNKNOWN_ADDRESS
+from models_registry.acting import client_address
 
 
 class WindowThrottle(SimpleRateThrottle):
@@ -68,3 +55,9 @@ class LoginThrottle(WindowThrottle):
     def get_cache_key(self, request: HttpRequest | Request, view: Any) -> str:
         """Return what the count is kept under: the address."""
         return self.cache_format % {"scope": self.scope, "ident": client_address(request)}
+
+
+class DenialThrottle(LoginThrottle):
+    """Bounds the denials of one address that the audit trail keeps, so that nobody can fill the disk with them."""
+
+    scope = "denial"

@@ -14,8 +14,9 @@ from rest_framework.views import APIView
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from models_registry import services
+from models_registry.acting import client_address
 from models_registry.api.serializers import CredentialsSerializer, RefreshTokenSerializer, TokenPairSerializer
-from models_registry.api.throttling import LoginThrottle, client_address
+from models_registry.api.throttling import LoginThrottle
 from models_registry.exceptions import NotAuthenticatedError, TooManyFailedLoginsError, UnknownParameterError
 from models_registry.models import User
 from models_registry.scopes import ALL_SCOPES

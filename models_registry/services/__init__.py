@@ -1,7 +1,12 @@
 """Writes to the registry, each in one transaction."""
 
 from models_registry.services.housekeeping import forget_expired
-from models_registry.services.logins import open_token_family, revoke_refresh_token, rotate_refresh_token
+from models_registry.services.logins import (
+    open_token_family,
+    revoke_families,
+    revoke_refresh_token,
+    rotate_refresh_token,
+)
 from models_registry.services.organizations import (
     add_member,
     change_role,
@@ -35,6 +40,7 @@ __all__ = [
     "register_model",
     "remove_member",
     "rename_organization",
+    "revoke_families",
     "revoke_grant",
     "revoke_refresh_token",
     "roll_back",

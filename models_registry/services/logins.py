@@ -2,12 +2,15 @@
 
 from uuid import UUID
 
+from auditlog.context import disable_auditlog
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
+from models_registry.acting import acting
 from models_registry.exceptions import InvalidTokenError
 from models_registry.models import TokenFamily, User
 from models_registry.scopes import Scope
@@ -19,12 +22,14 @@ _REVOKED = "The refresh token was already used or revoked. Log in again with POS
 @transaction.atomic
 def open_token_family(*, user: User, scope: frozenset[Scope]) -> RefreshToken:
     """Begin a login: return its first refresh token. The user's expired logins are forgotten."""
-    user.token_families.filter(expires_at__lt=timezone.now()).delete()
+    with disable_auditlog():
+        user.token_families.filter(expires_at__lt=timezone.now()).delete()
     family = TokenFamily(user=user)
     refresh = new_token(RefreshToken, user, family=family.id, scope=scope)
     family.current_jti = refresh[api_settings.JTI_CLAIM]
     family.expires_at = datetime_from_epoch(refresh["exp"])
-    family.save(force_insert=True)
+    with acting(user):
+        family.save(force_insert=True)
     return refresh
 
 
@@ -37,11 +42,12 @@ def rotate_refresh_token(*, encoded: str) -> RefreshToken:
     caller, family = read_refresh_token(encoded)
     user = _user_of(caller)
     refresh = new_token(RefreshToken, user, family=family, scope=caller.scopes)
+    # An update, which leaves no row in the audit trail: the login stays what it was.
     replaced = TokenFamily.objects.filter(pk=family, current_jti=caller.jti, revoked_at=None).update(
         current_jti=refresh[api_settings.JTI_CLAIM], expires_at=datetime_from_epoch(refresh["exp"])
     )
     if not replaced:
-        _revoke_family(family)
+        _revoke_family(user, family)
         raise InvalidTokenError(_REVOKED)
     return refresh
 
@@ -52,8 +58,7 @@ def revoke_refresh_token(*, encoded: str) -> None:
     Raises `InvalidTokenError` or `TokenExpiredError`.
     """
     caller, family = read_refresh_token(encoded)
-    _user_of(caller)
-    if not _revoke_family(family):
+    if not _revoke_family(_user_of(caller), family):
         raise InvalidTokenError(_REVOKED)
 
 
@@ -64,5 +69,16 @@ def _user_of(caller: Caller) -> User:
     return user
 
 
-def _revoke_family(family: UUID) -> int:
-    return TokenFamily.objects.filter(pk=family, revoked_at=None).update(revoked_at=timezone.now())
+@transaction.atomic
+def revoke_families(families: QuerySet[TokenFamily]) -> int:
+    """End those logins that have not ended yet; return how many."""
+    ended = list(families.select_for_update().filter(revoked_at=None))
+    for family in ended:
+        family.revoked_at = timezone.now()
+        family.save(update_fields=["revoked_at"])
+    return len(ended)
+
+
+def _revoke_family(user: User, family: UUID) -> int:
+    with acting(user):
+        return revoke_families(TokenFamily.objects.filter(pk=family))

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from models_registry import ids
+from models_registry.audit import record_added
 from models_registry.exceptions import ConflictError
 from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User, Version
 from models_registry.services import promote
@@ -126,12 +127,14 @@ def _load_version(path: str, model: RegisteredModel, version: Version | None, it
 def _load_snapshots(version: Version, items: list[dict[str, Any]], on_snapshots: Callable[[int], None]) -> None:
     """Add the snapshots that are not stored yet, as snapshots are never changed."""
     stored = {_identity(**values) for values in version.snapshots.values(*_IDENTIFYING).iterator()}
+    before = len(stored)
     for start in range(0, len(items), BATCH):
         batch = [{"sample_count": None, **item} for item in items[start : start + BATCH]]
         new = {key: item for item in batch if (key := _identity(**item)) not in stored}
         MetricSnapshot.objects.bulk_create(MetricSnapshot(version=version, **item) for item in new.values())
         stored.update(new)
         on_snapshots(len(batch))
+    record_added(version, "snapshots", before, len(stored))
 
 
 def _identity(

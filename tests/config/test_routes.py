@@ -87,7 +87,7 @@ def test_a_view_that_declares_nothing_is_not_found_to_declare() -> None:
     assert not declares(Undeclared)
 
 
-def test_a_view_that_declares_nothing_refuses_an_anonymous_caller() -> None:
+def test_a_view_that_declares_nothing_refuses_an_anonymous_caller(db: None) -> None:
     status, content = ask_undeclared()
 
     assert status == 401

@@ -1,0 +1,67 @@
+"""The audit trail: one row for each record written, in the write's own transaction, and one for each denial.
+
+The rows of writes come from django-auditlog, which watches the models registered here as they are saved and deleted.
+Promotions are not among them: the change of a model's promoted version is the row of a promotion.
+"""
+
+from typing import Any
+
+from auditlog.registry import auditlog
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import Model
+
+from models_registry.models import (
+    AuditEntry,
+    Membership,
+    ModelGrant,
+    Organization,
+    RegisteredModel,
+    TokenFamily,
+    User,
+    Version,
+)
+
+
+def watch(model: type[Model], *, unwatched: tuple[str, ...] = (), masked: tuple[str, ...] = ()) -> None:
+    """Have every write to a model leave a row, with the fields before and after, but for those that are not watched.
+
+    Of a masked field only that it changed is told. Related records are watched on their own.
+    """
+    fields = [field.name for field in model._meta.concrete_fields if field.name not in unwatched]
+    own: Any = model._meta.many_to_many
+    sets = {field.name for field in own if field.remote_field.through._meta.auto_created}
+    auditlog.register(
+        model,
+        include_fields=fields,
+        mask_fields=list(masked),
+        mask_callable=f"{__name__}.masked",
+        m2m_fields=sets,
+    )
+
+
+def watch_registry() -> None:
+    """Watch the registry's own models. Secrets are left out."""
+    for model in (Organization, Membership, RegisteredModel, ModelGrant, Version):
+        watch(model)
+    watch(Group)
+    watch(User, unwatched=("last_login",), masked=("password",))
+    watch(TokenFamily, unwatched=("current_jti", "expires_at"))
+
+
+def masked(value: str) -> str:
+    """Return what stands in the trail for a secret: nothing of it."""
+    return "***"
+
+
+@transaction.atomic
+def record_denial(code: str, *, user: int | None) -> None:
+    """Add a row for the request that is being answered, and denied to this user, if any is known."""
+    name = User.objects.filter(pk=user).values_list("username", flat=True).first() if user else None
+    AuditEntry.objects.create(action=AuditEntry.DENIED, actor_id=user, actor_name=name or "", code=code)
+
+
+def record_added(record: Model, what: str, before: int, after: int) -> None:
+    """Add one row for many records that were stored at once below another, if there are any."""
+    if after > before:
+        AuditEntry.objects.log_create(record, action=AuditEntry.Action.UPDATE, changes={what: [before, after]})
