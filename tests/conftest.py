@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django.plugin import DjangoDbBlocker
 
 from models_registry import tokens
 from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User
@@ -19,6 +21,7 @@ from models_registry.services import open_token_family, promote
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
 HERE = Path(__file__).parent
+APPEND_ONLY = ("0002_snapshots_append_only", "0004_details_append_only")
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +29,22 @@ def _clean_slate() -> None:
     """Forget what processes remember between requests: throttles and verified tokens."""
     cache.clear()
     tokens._verified.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def snapshots_can_be_cleaned_up(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Let SQLite, which cannot truncate, delete the snapshots that a test committed."""
+    if connection.vendor == "postgresql":
+        yield
+        return
+    append_only = [import_module(f"performance.migrations.{name}") for name in APPEND_ONLY]
+    with django_db_blocker.unblock(), connection.schema_editor() as editor:
+        for migration in append_only:
+            migration.remove(None, editor)
+    yield
+    with django_db_blocker.unblock(), connection.schema_editor() as editor:
+        for migration in append_only:
+            migration.add(None, editor)
 
 
 @pytest.fixture

@@ -7,13 +7,10 @@ fixtures that store something, and ends before the database is cleaned; a test i
 import os
 import shutil
 from collections.abc import Iterator
-from importlib import import_module
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
-from pytest_django.plugin import DjangoDbBlocker
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 OWN_ADDRESS = "127.0.0.1"
@@ -28,20 +25,6 @@ def chromium() -> str:
     if os.environ.get("CI"):
         pytest.fail(missing)
     pytest.skip(missing)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _snapshots_can_be_cleaned_up(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Let SQLite, which cannot truncate, delete the snapshots that a test committed."""
-    append_only = import_module("performance.migrations.0002_snapshots_append_only")
-    if connection.vendor == "postgresql":
-        yield
-        return
-    with django_db_blocker.unblock(), connection.schema_editor() as editor:
-        append_only.remove(None, editor)
-    yield
-    with django_db_blocker.unblock(), connection.schema_editor() as editor:
-        append_only.add(None, editor)
 
 
 @pytest.fixture
