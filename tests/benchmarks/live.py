@@ -101,7 +101,7 @@ class Load:
         except (OSError, HTTPException) as error:
             if fresh:
                 return 0, type(error).__name__
-        self.outcomes["closed between requests, asked again"] += 1
+        self.outcomes["closed before the answer, asked again"] += 1
         try:
             return _ask(client, reporting=reporting)
         except (OSError, HTTPException) as error:

@@ -11,7 +11,8 @@ import time
 from rich.console import Console
 
 from tests.benchmarks.live import Load, new_service
-from tests.benchmarks.servers import Server, granian, running
+from tests.benchmarks.servers import Server, granian
+from tests.serving import free_port
 
 APPLICATION = "config.wsgi:application"
 
@@ -53,19 +54,19 @@ def main() -> int:
     options = parser.parse_args()
     restart = hang_up if options.signal == "HUP" else replace
     service = new_service()
-    with running(graceful, APPLICATION, service.settings) as server:
-        load = Load(server.port, service.access)
-        current = server
-        try:
-            with load.on(options.clients):
-                for _ in range(options.restarts):
-                    time.sleep(3)
-                    current = restart(current, service.settings)
+    port = free_port()
+    server = Server(graceful(APPLICATION, port), port, service.settings)
+    load = Load(port, service.access)
+    try:
+        server.wait_until_up()
+        with load.on(options.clients):
+            for _ in range(options.restarts):
                 time.sleep(3)
-            missing = load.missing()
-        finally:
-            if current is not server:
-                current.stop()
+                server = restart(server, service.settings)
+            time.sleep(3)
+        missing = load.missing()
+    finally:
+        server.stop()
     console = Console(highlight=False)
     for outcome, number in load.outcomes.most_common():
         console.print(f"{number:>8,}  {outcome}")
