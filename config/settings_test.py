@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+import tempfile
 
 os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
 os.environ.setdefault("JWT_SIGNING_KEY", secrets.token_urlsafe(50))
@@ -16,3 +17,8 @@ if "pytest" in sys.modules and "DATABASE_URL" not in os.environ:
 from config.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # Django's default is a database in memory, whose connections do not wait for each other's locks.
+    _folder = tempfile.TemporaryDirectory(prefix="registry-tests-")
+    DATABASES["default"]["TEST"] = {"NAME": f"{_folder.name}/tests.sqlite3"}

@@ -61,6 +61,11 @@ class MetricSnapshot(models.Model):
     def __str__(self) -> str:
         return f"{self.dataset_split} at {self.evaluated_at:%Y-%m-%d %H:%M}"
 
+    @property
+    def details(self) -> "SnapshotDetail":
+        """What it holds beside its summary metrics: nothing, where no detail was stored."""
+        return getattr(self, "detail", None) or SnapshotDetail()
+
 
 class SnapshotDetail(models.Model):
     """What a snapshot holds beside its summary metrics. As append-only as the snapshot."""

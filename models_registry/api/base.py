@@ -89,10 +89,15 @@ class RegistryViewSet(GenericViewSet[Any]):
 
     def get_organization(self, *, lock: bool = False) -> Organization:
         """Return the organization that the URL names. Raises `NotFoundError` or `PermissionDenied`."""
+        organization = self._organization()
+        if lock:
+            _wait_for(organization)
+            organization = self._organization()
+        return organization
+
+    def _organization(self) -> Organization:
         slug = self.kwargs["slug"]
         organizations = Organization.objects.with_permission(self.scope, self.account.pk)
-        if lock:
-            organizations = organizations.select_for_update(of=("self",))
         organization: Organization | None = organizations.filter(slug=slug).first() if _slug.fullmatch(slug) else None
         if organization is None:
             raise NotFoundError(f"There is no organization {slug[:40]!r}. Check the slug.")
@@ -104,11 +109,16 @@ class RegistryViewSet(GenericViewSet[Any]):
 
         Raises `ModelNotFoundError` or `PermissionDenied`.
         """
+        model = self._model()
+        if lock:
+            _wait_for(model)
+            model = self._model()
+        return model
+
+    def _model(self) -> RegisteredModel:
         model_id = self.kwargs["model_id"]
         models = RegisteredModel.objects.with_state().with_permission(self.scope, self.account.pk)
         models = models.select_related("organization", "promoted_version", "created_by")
-        if lock:
-            models = models.select_for_update(of=("self",))
         model: RegisteredModel | None = models.filter(pk=model_id).first() if ids.is_model_id(model_id) else None
         if model is None:
             raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
@@ -172,3 +182,12 @@ class RegistryViewSet(GenericViewSet[Any]):
         """Change a record, unless the caller knows another state of it, and answer with what became of it."""
         refuse_lost_update(self.request, self.represent(record))
         return represent(self.represent(change()))
+
+
+def _wait_for(record: Organization | RegisteredModel) -> None:
+    """Lock a row until the transaction ends.
+
+    Nothing read before or by this holds afterwards: of a statement that waits, PostgreSQL reads only the locked row
+    again, not what is joined to it or follows from other tables, such as the caller's right.
+    """
+    type(record).objects.select_for_update().filter(pk=record.pk).first()

@@ -106,9 +106,11 @@ class ConfusionMatrixSerializer(serializers.Serializer[Any]):
     counts = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
 
 
-def detail(name: str, field: type[serializers.Field[Any, Any, Any, Any]], default: Any = None, **options: Any) -> Any:
-    """Return the field of what a snapshot's detail holds under a name; of no detail, the default."""
-    return field(source=f"detail.{name}", default=default, read_only=True, allow_null=default is None, **options)
+def detail(
+    name: str, field: type[serializers.Field[Any, Any, Any, Any]], *, nullable: bool = True, **options: Any
+) -> Any:
+    """Return the field of what a snapshot's detail holds under a name."""
+    return field(source=f"details.{name}", read_only=True, allow_null=nullable, **options)
 
 
 class ProvenanceSerializer(serializers.Serializer[Any]):
@@ -131,7 +133,9 @@ def snapshot_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]
         "id": serializers.CharField(),
         **_identity(task_type),
         "metrics": metrics_serializer(task_type)(),
-        "custom_metrics": detail("custom_metrics", serializers.DictField, default=dict, child=serializers.FloatField()),
+        "custom_metrics": detail(
+            "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()
+        ),
         "sample_count": serializers.IntegerField(allow_null=True),
         "confusion_matrix": detail("confusion_matrix", ConfusionMatrixSerializer),
         "source": serializers.ChoiceField(Source.values),
@@ -149,16 +153,18 @@ def report_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
         "__doc__": f"All that is known of how well a version does on one split: {task_type.label.lower()}.",
         **_identity(task_type),
         "metrics": metrics_serializer(task_type)(),
-        "custom_metrics": detail("custom_metrics", serializers.DictField, default=dict, child=serializers.FloatField()),
+        "custom_metrics": detail(
+            "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()
+        ),
         "confidence_intervals": detail(
             "confidence_intervals",
             serializers.DictField,
-            default=dict,
+            nullable=False,
             child=IntervalSerializer(),
             help_text="By metric.",
         ),
         "per_class": detail(
-            "per_class", serializers.DictField, default=dict, child=by_class, help_text="By class, then by metric."
+            "per_class", serializers.DictField, nullable=False, child=by_class, help_text="By class, then by metric."
         ),
         "sample_count": serializers.IntegerField(allow_null=True),
         "positive_class": detail("positive_class", serializers.CharField),

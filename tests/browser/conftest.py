@@ -27,11 +27,6 @@ def chromium() -> str:
     pytest.skip(missing)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _rows_can_be_cleaned_up(rows_can_be_cleaned_up: None) -> None:
-    """Every page is served from what other threads can see."""
-
-
 @pytest.fixture
 def page(chromium: str, site: str) -> Iterator[Page]:
     """Open a page as wide as a laptop; in the end nothing may have gone wrong in it, or to another machine."""

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from models_registry.models import RegisteredModel, User, Version
 from tests.factories import EXAMPLE_METRICS, PASSWORD, completed_version, snapshot
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("rows_can_be_cleaned_up")]
 
 
 @pytest.fixture
