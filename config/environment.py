@@ -1,6 +1,7 @@
 """Reading the environment so that a wrong value stops the start with a message that names the variable."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,18 @@ def hosts(name: str, *, default: list[str]) -> list[str]:
         if not host or "/" in host or " " in host:
             raise ImproperlyConfigured(
                 f"{name} holds {host!r}; set it to host names between commas, such as registry.example.com"
+            )
+    return names
+
+
+def exact_hosts(name: str, *, default: list[str]) -> list[str]:
+    """Return a comma-separated list of host names in lower case, each without scheme, port or wildcard."""
+    names = [host.lower() for host in hosts(name, default=default)]
+    for host in names:
+        if not _HOST_NAME.fullmatch(host):
+            raise ImproperlyConfigured(
+                f"{name} holds {host!r}; set it to host names between commas, such as {default[0]}, "
+                "without port or wildcard"
             )
     return names
 
@@ -222,4 +235,5 @@ def _check_public_key(private: str, public: str) -> None:
         raise ImproperlyConfigured("JWT_PUBLIC_KEY_FILE must hold the public half of JWT_PRIVATE_KEY_FILE, as PEM.")
 
 
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _PERIODS = ("second", "minute", "hour", "day")

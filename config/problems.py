@@ -173,6 +173,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     if code == "service_unavailable":
         outages.error("What the service stands on cannot be reached: %s", error)
     detail = str(error.detail) if isinstance(error, _WITH_OWN_DETAIL) else ""
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        taken = " or ".join(parser.media_type for parser in context["view"].parser_classes)
+        detail = f"Send the body as {taken}, declared in Content-Type."
     errors = _errors(faults(error.detail)) if isinstance(error, exceptions.ValidationError) else None
     response = respond(request, code, detail=detail, errors=errors)
     if isinstance(error, exceptions.Throttled):

@@ -11,6 +11,7 @@ from config.environment import (
     cache,
     count,
     database,
+    exact_hosts,
     flag,
     hosts,
     jwt_keys,
@@ -100,7 +101,7 @@ CACHES = {"default": cache("CACHE_URL", default="locmemcache://")}
 # Who may log in
 
 AUTH_USER_MODEL = "models_registry.User"
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "models_registry.backends.PeopleBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -123,6 +124,7 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
     "CHECK_REVOKE_TOKEN": True,
 }
+OIDC_ALLOWED_HOSTS = exact_hosts("OIDC_ALLOWED_HOSTS", default=["token.actions.githubusercontent.com", "gitlab.com"])
 
 # The audit trail
 
@@ -265,6 +267,14 @@ UNFOLD = {
                     _page("Logins", "login", "models_registry.tokenfamily"),
                     _page("Failed logins", "lock", "axes.accessattempt"),
                     _page("Audit trail", "history", "models_registry.auditentry"),
+                ],
+            },
+            {
+                "title": "Pipelines",
+                "items": [
+                    _page("Service accounts", "smart_toy", "models_registry.serviceaccount"),
+                    _page("Trusted issuers", "handshake", "models_registry.trustedissuer"),
+                    _page("Trust rules", "rule", "models_registry.trustrule"),
                 ],
             },
         ]

@@ -1,4 +1,4 @@
-"""The registry in the admin: for browsing, and for setting up organizations, users and grants."""
+"""The registry in the admin: for browsing, and for setting up organizations, users, grants and trust in pipelines."""
 
 from typing import Any
 
@@ -29,13 +29,17 @@ from models_registry.admin_base import (
     task_type_label,
     unbroken,
 )
+from models_registry.forms import ServiceAccountForm, TrustRuleForm
 from models_registry.models import (
     Membership,
     ModelGrant,
     Organization,
     Promotion,
     RegisteredModel,
+    ServiceAccount,
     TokenFamily,
+    TrustedIssuer,
+    TrustRule,
     User,
     Version,
 )
@@ -299,9 +303,60 @@ class UserAdmin(DjangoUserAdmin, RegistryAdmin):  # type: ignore[type-arg]  # ge
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login", "date_joined")
-    list_filter = ("is_active", "is_staff", "is_superuser", ("organizations", RelatedDropdownFilter))
+    list_filter = (
+        "is_active",
+        "is_service_account",
+        "is_staff",
+        "is_superuser",
+        ("organizations", RelatedDropdownFilter),
+    )
+    fieldsets = (*(DjangoUserAdmin.fieldsets or ()), ("Pipelines", {"fields": ("is_service_account",)}))
     date_hierarchy = "date_joined"
     ordering = ("username",)
+
+
+@admin.register(ServiceAccount)
+class ServiceAccountAdmin(RegistryAdmin):
+    """Users for pipelines, which cannot log in."""
+
+    form = ServiceAccountForm
+    list_display = ("username", "is_active", "date_joined")
+    list_filter = ("is_active", ("organizations", RelatedDropdownFilter))
+    search_fields = ("username",)
+    date_hierarchy = "date_joined"
+    ordering = ("username",)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Ask for the name of a new account alone; an existing one can be deactivated."""
+        return ("username", "is_active") if obj else ("username",)
+
+
+@admin.register(TrustedIssuer)
+class TrustedIssuerAdmin(RegistryAdmin):
+    """Who makes identity tokens that pipelines may exchange for ours."""
+
+    list_display = ("issuer", "audience", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("issuer", "audience")
+    ordering = ("issuer",)
+
+
+@admin.register(TrustRule)
+class TrustRuleAdmin(RegistryAdmin):
+    """Which identity tokens stand for which service account, in the order in which they are tried."""
+
+    form = TrustRuleForm
+    list_display = ("name", "issuer", "service_account", "granted", "is_active")
+    list_filter = (("issuer", RelatedDropdownFilter), "is_active")
+    list_select_related = ("issuer", "service_account")
+    search_fields = ("name", "issuer__issuer", "service_account__username")
+    ordering = ("issuer__issuer", "pk")
+    autocomplete_fields = ("issuer", "service_account")
+
+    @admin.display(description="scopes")
+    def granted(self, rule: TrustRule) -> str:
+        """Return the scopes as tokens have them."""
+        return " ".join(rule.scopes)
 
 
 # Django's and the lockout's own pages, in the same look. The lockout keeps no logs here, so their pages go.

@@ -31,6 +31,18 @@ class TokenExpiredError(RegistryError):
     code = "token_expired"
 
 
+class NotTrustedError(RegistryError):
+    """The token of another issuer is genuine, but stands for no account, or not for what is asked."""
+
+    code = "permission_denied"
+
+
+class IssuerUnavailableError(RegistryError):
+    """The keys of another issuer cannot be fetched."""
+
+    code = "service_unavailable"
+
+
 class TooManyFailedLoginsError(RegistryError):
     """This user name and address failed to log in too often. `wait` is in seconds."""
 

@@ -1,11 +1,17 @@
 """Forms of the admin."""
 
+import json
 from typing import Any
 
+from django import forms
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from unfold.forms import AuthenticationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
-from models_registry.models import User
+from models_registry.models import ServiceAccount, TrustRule, User
+from models_registry.scopes import Scope
+from models_registry.strict_json import parse_json
 
 
 class LoginForm(AuthenticationForm):  # type: ignore[misc]
@@ -14,3 +20,49 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].validators.append(MaxLengthValidator(User._meta.get_field("username").max_length or 0))
+
+
+class ServiceAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """A service account, which a new one becomes by this form: it has no password."""
+
+    class Meta:
+        model = ServiceAccount
+        fields = ("username", "is_active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:
+            self.instance.is_service_account = True
+            self.instance.set_unusable_password()
+
+
+class StrictJSONField(forms.Field):
+    """JSON without what the library's own field lets through: above all a repeated key, of which it takes the last."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the text to edit: what was typed, or the stored document."""
+        return value if isinstance(value, str | None) else json.dumps(value, indent=2, ensure_ascii=False)
+
+    def to_python(self, value: Any) -> Any:
+        """Return the document. Raises `ValidationError`."""
+        try:
+            return parse_json(value.encode()) if value else None
+        except ValueError as error:
+            raise ValidationError(f"This is not a JSON document that this service takes: {error}.") from None
+
+
+class TrustRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """A rule, with its claims in JSON and its scopes to choose from."""
+
+    claims = StrictJSONField(help_text=TrustRule._meta.get_field("claims").help_text)
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, scope.value) for scope in Scope],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="The most that an exchanged token may do. It never adds a right that the service account lacks.",
+    )
+
+    class Meta:
+        model = TrustRule
+        fields = ("issuer", "name", "service_account", "claims", "scopes", "is_active")

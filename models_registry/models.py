@@ -1,12 +1,13 @@
-"""What exists: users, organizations, members, grants, registered models, versions, promotions.
+"""What exists: users, organizations, members, grants, registered models, versions, promotions, trusted issuers.
 
 Invariants live in the database, each named after what it forbids; every index says which query it serves.
 """
 
 import uuid
 from datetime import timedelta
+from typing import ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -16,10 +17,48 @@ from models_registry import ids, task_types
 from models_registry.audit_models import AuditEntry as AuditEntry
 from models_registry.querysets import OrganizationQuerySet, RegisteredModelQuerySet, VersionQuerySet
 from models_registry.scopes import MODEL_SCOPES, Role
+from models_registry.trust import MAX_TEXT
+from models_registry.validators import validate_patterns, validate_provider_url, validate_scopes
 
 
 class User(AbstractUser):
-    """Someone or something that can log in."""
+    """Someone who can log in, or a service account: something that works with tokens alone."""
+
+    is_service_account = models.BooleanField(
+        "service account",
+        default=False,
+        db_default=False,
+        help_text="For a pipeline: it cannot log in, and works with tokens that an operator or a trusted issuer makes.",
+    )
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_service_account=False) | Q(is_staff=False, is_superuser=False),
+                name="service_account_not_staff",
+                violation_error_message="A service account can be neither staff nor superuser.",
+            ),
+        ]
+
+
+class ServiceAccountManager(UserManager["ServiceAccount"]):
+    """The users that are service accounts."""
+
+    use_in_migrations = False
+
+    def get_queryset(self) -> models.QuerySet["ServiceAccount"]:
+        """Return the service accounts."""
+        return super().get_queryset().filter(is_service_account=True)
+
+
+class ServiceAccount(User):
+    """A user for a pipeline, which cannot log in."""
+
+    objects: ClassVar[ServiceAccountManager] = ServiceAccountManager()
+
+    class Meta:
+        proxy = True
+        verbose_name = "service account"
 
 
 class TokenFamily(models.Model):
@@ -250,3 +289,58 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.route} {self.key}"
+
+
+class TrustedIssuer(models.Model):
+    """Who signs identity tokens that may be exchanged for ours, such as a CI system."""
+
+    issuer = models.CharField(
+        max_length=MAX_TEXT,
+        unique=True,
+        validators=[validate_provider_url],
+        help_text="What its tokens have as <code>iss</code>, such as https://token.actions.githubusercontent.com",
+    )
+    jwks_url = models.CharField(
+        "JWKS URL",
+        max_length=MAX_TEXT,
+        validators=[validate_provider_url],
+        help_text="Where its keys are: <code>jwks_uri</code> in its /.well-known/openid-configuration",
+    )
+    audience = models.CharField(
+        max_length=MAX_TEXT,
+        help_text="What its tokens must have as <code>aud</code>: this service's URL, as pipelines ask for it.",
+    )
+    is_active = models.BooleanField("active", default=True)
+
+    class Meta:
+        verbose_name = "trusted issuer"
+
+    def __str__(self) -> str:
+        return self.issuer
+
+
+class TrustRule(models.Model):
+    """Which of an issuer's tokens stand for a service account, and the most that they may do."""
+
+    issuer = models.ForeignKey(TrustedIssuer, on_delete=models.CASCADE, related_name="rules", db_index=False)
+    name = models.CharField(max_length=200)
+    service_account = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="trust_rules", limit_choices_to={"is_service_account": True}
+    )
+    claims = models.JSONField(
+        validators=[validate_patterns],
+        help_text=(
+            'What a token must claim, such as {"repository": "acme/churn", "ref": "refs/heads/*"}: '
+            "<code>*</code> stands for any characters."
+        ),
+    )
+    scopes = models.JSONField(validators=[validate_scopes])
+    is_active = models.BooleanField("active", default=True)
+
+    class Meta:
+        verbose_name = "trust rule"
+        # Serves the look-up of an issuer's rules, in the order in which they are tried.
+        indexes = [models.Index(fields=["issuer", "id"], name="trust_rules_of_issuer")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -14,7 +14,7 @@ from models_registry.models import User
 def logged_in(user: User) -> Client:
     """Return a client with an admin session of `user`."""
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="models_registry.backends.PeopleBackend")
     return client
 
 

@@ -7,6 +7,8 @@ from rest_framework import serializers
 from models_registry import scopes
 from models_registry.serializers import StrictSerializer, TextField
 
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a name, no secret
+
 
 class ScopeField(TextField):
     """A space-separated list of scopes."""
@@ -33,6 +35,30 @@ class RefreshTokenSerializer(StrictSerializer):
     """A refresh token."""
 
     refresh = TextField()
+
+
+class TokenExchangeSerializer(StrictSerializer):
+    """An identity token of a trusted issuer, and optionally the scopes that bound the token for it (RFC 8693)."""
+
+    grant_type = serializers.ChoiceField(["urn:ietf:params:oauth:grant-type:token-exchange"])
+    subject_token = TextField(write_only=True, help_text="The identity token that the pipeline's platform made.")
+    subject_token_type = serializers.ChoiceField(
+        ["urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token"]
+    )
+    requested_token_type = serializers.ChoiceField([ACCESS_TOKEN_TYPE], required=False)
+    scope = ScopeField(
+        required=False, help_text="A space-separated list of scopes, by default all that the issuer's rule gives."
+    )
+
+
+class ExchangedTokenSerializer(serializers.Serializer[Any]):
+    """An access token (RFC 8693)."""
+
+    access_token = serializers.CharField(read_only=True)
+    issued_token_type = serializers.ChoiceField([ACCESS_TOKEN_TYPE], read_only=True)
+    token_type = serializers.ChoiceField(["Bearer"], read_only=True)
+    expires_in = serializers.IntegerField(read_only=True, help_text="Seconds.")
+    scope = serializers.CharField(read_only=True, help_text="What the token may do, separated by spaces.")
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):

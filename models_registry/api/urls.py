@@ -8,7 +8,7 @@ from models_registry.api.base import RegistryViewSet
 from models_registry.api.model_views import GrantViewSet, ModelViewSet, PromotionViewSet
 from models_registry.api.organization_views import MemberViewSet, OrganizationViewSet
 from models_registry.api.version_views import VersionViewSet
-from models_registry.api.views import TokenRefreshView, TokenRevokeView, TokenView
+from models_registry.api.views import TokenExchangeView, TokenRefreshView, TokenRevokeView, TokenView
 
 ROWS = {"get": "list", "post": "create"}
 
@@ -26,6 +26,7 @@ VERSION = f"{MODEL}/versions/<str:version_id>"
 
 urlpatterns = [
     path("auth/token", TokenView.as_view(), name="token"),
+    path("auth/token/exchange", TokenExchangeView.as_view(), name="token-exchange"),
     path("auth/token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
     path("auth/token/revoke", TokenRevokeView.as_view(), name="token-revoke"),
     route("organizations", OrganizationViewSet, ROWS, "organizations"),

@@ -1,4 +1,4 @@
-"""Logging in: tokens for a user name and password, rotated and revoked."""
+"""Logging in: tokens for a user name and password, or for another issuer's token; rotated and revoked."""
 
 from typing import Any
 
@@ -11,15 +11,23 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
-from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from models_registry import services
 from models_registry.acting import client_address
-from models_registry.api.serializers import CredentialsSerializer, RefreshTokenSerializer, TokenPairSerializer
+from models_registry.api.parsers import StrictFormParser
+from models_registry.api.serializers import (
+    ACCESS_TOKEN_TYPE,
+    CredentialsSerializer,
+    ExchangedTokenSerializer,
+    RefreshTokenSerializer,
+    TokenExchangeSerializer,
+    TokenPairSerializer,
+)
 from models_registry.api.throttling import LoginThrottle
 from models_registry.exceptions import NotAuthenticatedError, TooManyFailedLoginsError, UnknownParameterError
 from models_registry.models import User
-from models_registry.scopes import ALL_SCOPES
+from models_registry.scopes import ALL_SCOPES, Scope
 
 
 class LoginView(APIView):
@@ -34,7 +42,7 @@ class LoginView(APIView):
         """Refuse query parameters, of which these routes have none. Raises `UnknownParameterError`."""
         super().initial(request, *args, **kwargs)
         if request.query_params:
-            unknown = [(name, "unknown", "Unknown parameter; send a JSON body.") for name in request.query_params]
+            unknown = [(name, "unknown", "Unknown parameter; send a body.") for name in request.query_params]
             raise UnknownParameterError("This route has no query parameters; `errors` names those sent.", unknown)
 
 
@@ -107,6 +115,34 @@ class TokenRevokeView(LoginView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+class TokenExchangeView(LoginView):
+    """An access token for an identity token of a trusted issuer."""
+
+    parser_classes = (StrictFormParser,)
+    problem_codes = ("unknown_parameter", "invalid_body", "invalid_token", "token_expired", "permission_denied")
+
+    @extend_schema(
+        operation_id="exchange_token",
+        tags=["authentication"],
+        summary="Exchange a pipeline's identity token",
+        description=(
+            "An access token for the identity token (OpenID Connect) that a CI system makes for a job, in the form of "
+            "RFC 8693: the pipeline keeps no secret. The first active rule of the token's issuer whose claims all "
+            "match says which service account it stands for, and the most that it may do."
+        ),
+        request=TokenExchangeSerializer,
+        responses=ExchangedTokenSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Answer with an access token."""
+        form = TokenExchangeSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        access, scope = services.exchange_identity_token(
+            encoded=form.validated_data["subject_token"], scope=form.validated_data.get("scope")
+        )
+        return exchanged_token(access, scope)
+
+
 def log_in(request: Request, *, username: str, password: str) -> User:
     """Return the active user of these credentials.
 
@@ -140,3 +176,15 @@ def token_pair(refresh: RefreshToken) -> Response:
     """Return a refresh token with an access token of the same login; nobody may keep a copy."""
     pair = {"access": str(refresh.access_token), "refresh": str(refresh)}
     return Response(pair, headers={"Cache-Control": "no-store"})
+
+
+def exchanged_token(access: AccessToken, scope: frozenset[Scope]) -> Response:
+    """Return an access token in the form of RFC 8693; nobody may keep a copy."""
+    given = {
+        "access_token": str(access),
+        "issued_token_type": ACCESS_TOKEN_TYPE,
+        "token_type": "Bearer",
+        "expires_in": access["exp"] - access["iat"],
+        "scope": " ".join(sorted(scope)),
+    }
+    return Response(given, headers={"Cache-Control": "no-store"})

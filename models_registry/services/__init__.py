@@ -32,6 +32,7 @@ __all__ = [
     "change_role",
     "create_organization",
     "create_version",
+    "exchange_identity_token",
     "forget_expired",
     "grant",
     "open_token_family",

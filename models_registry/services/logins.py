@@ -7,13 +7,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from models_registry.acting import acting
-from models_registry.exceptions import InvalidTokenError
+from models_registry.exceptions import InvalidTokenError, NotTrustedError
+from models_registry.federation import matching_rule, read_identity_token
 from models_registry.models import TokenFamily, User
-from models_registry.scopes import Scope
+from models_registry.scopes import Scope, expand
 from models_registry.tokens import Caller, new_token, read_refresh_token
 
 _REVOKED = "The refresh token was already used or revoked. Log in again with POST /api/v1/auth/token."
@@ -31,6 +32,22 @@ def open_token_family(*, user: User, scope: frozenset[Scope]) -> RefreshToken:
     with acting(user):
         family.save(force_insert=True)
     return refresh
+
+
+def exchange_identity_token(*, encoded: str, scope: frozenset[Scope] | None) -> tuple[AccessToken, frozenset[Scope]]:
+    """Begin a login for the identity token of a trusted issuer: return its access token, and what that may do.
+
+    Raises `InvalidTokenError`, `TokenExpiredError`, `IssuerUnavailableError`, or `NotTrustedError` where no rule lets
+    the token in, or not with this scope.
+    """
+    rule = matching_rule(*read_identity_token(encoded))
+    account, most = rule.service_account, frozenset(map(Scope, rule.scopes))
+    if not (account.is_active and account.is_service_account):
+        raise NotTrustedError(f"{account} is no active service account. Ask an operator to activate it.")
+    granted = most if scope is None else scope
+    if not granted <= expand(most):
+        raise NotTrustedError(f"This token may get no more than the scope {' '.join(sorted(most))!r}. Ask for less.")
+    return open_token_family(user=account, scope=granted).access_token, granted
 
 
 def rotate_refresh_token(*, encoded: str) -> RefreshToken:
