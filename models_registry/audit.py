@@ -17,7 +17,10 @@ from models_registry.models import (
     ModelGrant,
     Organization,
     RegisteredModel,
+    ServiceAccount,
     TokenFamily,
+    TrustedIssuer,
+    TrustRule,
     User,
     Version,
 )
@@ -42,10 +45,11 @@ def watch(model: type[Model], *, unwatched: tuple[str, ...] = (), masked: tuple[
 
 def watch_registry() -> None:
     """Watch the registry's own models. Secrets are left out."""
-    for model in (Organization, Membership, RegisteredModel, ModelGrant, Version):
+    for model in (Organization, Membership, RegisteredModel, ModelGrant, Version, TrustedIssuer, TrustRule):
         watch(model)
     watch(Group)
-    watch(User, unwatched=("last_login",), masked=("password",))
+    for kind in (User, ServiceAccount):
+        watch(kind, unwatched=("last_login",), masked=("password",))
     watch(TokenFamily, unwatched=("current_jti", "expires_at"))
 
 

@@ -2,6 +2,7 @@
 
 from models_registry.services.housekeeping import forget_expired
 from models_registry.services.logins import (
+    exchange_identity_token,
     open_token_family,
     revoke_families,
     revoke_refresh_token,
