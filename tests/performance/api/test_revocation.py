@@ -1,11 +1,11 @@
 """Whoever loses the right to read is refused at the very next request, by the one query that every request makes."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
 
 from models_registry.models import RegisteredModel, User
 from tests.factories import PASSWORD
@@ -74,7 +74,7 @@ def test_the_very_next_request_is_refused_in_one_query(
     request: pytest.FixtureRequest,
     model: RegisteredModel,
     as_user: Callable[[User], Client],
-    django_assert_num_queries: DjangoAssertNumQueries,
+    pinned_queries: Callable[[str], AbstractContextManager[None]],
     actor: str,
     happens: Callable[[User], None],
     status: int,
@@ -85,7 +85,7 @@ def test_the_very_next_request_is_refused_in_one_query(
     assert client.get(SUMMARY).status_code == 200
 
     happens(user)
-    with django_assert_num_queries(1):
+    with pinned_queries("summary"):
         answer = client.get(SUMMARY)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
