@@ -21,6 +21,7 @@ PLAIN_VIEWS = {"healthz", "readyz"}
 ADMIN = "admin/"
 OPEN_TO_ALL = {
     "api/v1/auth/token",
+    "api/v1/auth/token/exchange",
     "api/v1/auth/token/refresh",
     "api/v1/auth/token/revoke",
     "api/schema",

@@ -14,7 +14,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from models_registry import task_types
-from models_registry.models import ModelGrant, Organization, RegisteredModel, User, Version
+from models_registry.models import (
+    ModelGrant,
+    Organization,
+    RegisteredModel,
+    ServiceAccount,
+    TrustedIssuer,
+    TrustRule,
+    User,
+    Version,
+)
 from models_registry.scopes import ALL_SCOPES
 from models_registry.services import open_token_family, promote
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
@@ -86,6 +95,13 @@ def stock(numbers: range) -> None:
         open_token_family(user=user, scope=ALL_SCOPES)
         Group.objects.create(name=f"group {number}")
         AccessAttempt.objects.create(username=f"user{number}", failures_since_start=1)
+        account = ServiceAccount.objects.create(username=f"pipeline{number}", is_service_account=True)
+        url = f"https://gitlab.com/{number}"
+        issuer = TrustedIssuer.objects.create(issuer=url, jwks_url=f"{url}/keys", audience="registry")
+        claims = {"repository": f"acme/{number}"}
+        TrustRule.objects.create(
+            issuer=issuer, name=f"rule {number}", service_account=account, claims=claims, scopes=["model:read"]
+        )
 
 
 class TestEveryList:
