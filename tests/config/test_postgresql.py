@@ -27,9 +27,9 @@ def end_from_outside(backends: set[int]) -> None:
 
 
 def backends_in_turn() -> set[int]:
-    """Return the pooled connections' backends: the pool gives each in turn."""
+    """Return the pooled connections' backends: the pool, which has grown to any size by now, gives each in turn."""
     found = set()
-    for _ in range(8):
+    for _ in range(connection.settings_dict["OPTIONS"]["pool"]["max_size"]):
         found.add(backend())
         connection.close()
     return found
