@@ -129,6 +129,7 @@ def test_a_field_that_is_missing_wrong_or_unknown_is_refused_by_name(
     assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [(field, code)]
 
 
+@pytest.mark.usefixtures("rows_can_be_cleaned_up")
 @pytest.mark.django_db(transaction=True)
 def test_of_eight_simultaneous_uses_of_a_refresh_token_exactly_one_succeeds() -> None:
     refresh = pair_of(new_user("vera"))["refresh"]
