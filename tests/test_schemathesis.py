@@ -47,8 +47,9 @@ def _requests_leave_the_tests_transaction_open() -> Iterator[None]:
 
 
 @pytest.fixture
-def authorization(viewer: User, model: RegisteredModel) -> str:
-    return str(authenticated(viewer).defaults["HTTP_AUTHORIZATION"])
+def authorization(superuser: User, model: RegisteredModel) -> str:
+    """The header of one whom no right is missing, so that what is behind the checks is reached."""
+    return str(authenticated(superuser).defaults["HTTP_AUTHORIZATION"])
 
 
 @schema.parametrize()

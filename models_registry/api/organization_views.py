@@ -55,7 +55,7 @@ class OrganizationViewSet(RegistryViewSet):
         with self.writing():
             organization = self.get_organization(lock=True)
             return self.changed(
-                organization, lambda: services.rename_organization(organization=organization, **self.body)
+                organization, lambda: services.update_organization(organization=organization, **self.body)
             )
 
     def created(self, organization: Organization) -> HttpResponse:

@@ -13,7 +13,7 @@ from models_registry.services.organizations import (
     change_role,
     create_organization,
     remove_member,
-    rename_organization,
+    update_organization,
 )
 from models_registry.services.promotions import Judgement, promote, register_judge, roll_back, unregister_judge
 from models_registry.services.registration import (
@@ -41,7 +41,6 @@ __all__ = [
     "register_judge",
     "register_model",
     "remove_member",
-    "rename_organization",
     "revoke_families",
     "revoke_grant",
     "revoke_refresh_token",
@@ -49,5 +48,6 @@ __all__ = [
     "rotate_refresh_token",
     "unregister_judge",
     "update_model",
+    "update_organization",
     "update_version",
 ]

@@ -1,15 +1,18 @@
-"""What the writes have in common: one lock order, and one way to say that something is taken.
+"""What the writes have in common: one lock order, one way to say that something is taken, one to save.
 
 Whoever writes to a model locks its row first, so that writes to one model follow each other and none deadlocks.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 
 from models_registry.exceptions import ConflictError
-from models_registry.models import RegisteredModel
+from models_registry.models import Organization, RegisteredModel, Version
+
+Record = TypeVar("Record", Organization, RegisteredModel, Version)
 
 
 def lock_unarchived(model: RegisteredModel) -> RegisteredModel:
@@ -36,3 +39,11 @@ def refusing_duplicates(detail: str) -> Iterator[None]:
             yield
     except IntegrityError:
         raise ConflictError(detail) from None
+
+
+def save_changes(record: Record, **changes: Any) -> Record:
+    """Store these values, and no others, of a record."""
+    for name, value in changes.items():
+        setattr(record, name, value)
+    record.save(update_fields=list(changes))
+    return record

@@ -5,7 +5,7 @@ from django.db import transaction
 from models_registry.exceptions import ConflictError
 from models_registry.models import Membership, Organization, User
 from models_registry.scopes import Role
-from models_registry.services.locks import refusing_duplicates
+from models_registry.services.locks import refusing_duplicates, save_changes
 
 
 def create_organization(*, slug: str, name: str) -> Organization:
@@ -14,11 +14,9 @@ def create_organization(*, slug: str, name: str) -> Organization:
         return Organization.objects.create(slug=slug, name=name)
 
 
-def rename_organization(*, organization: Organization, name: str) -> Organization:
-    """Give an organization another name; its slug stays."""
-    organization.name = name
-    organization.save(update_fields=["name"])
-    return organization
+def update_organization(*, organization: Organization, **changes: str) -> Organization:
+    """Change an organization's name; its slug stays."""
+    return save_changes(organization, **changes)
 
 
 def add_member(*, organization: Organization, user: User, role: str) -> Membership:

@@ -1,6 +1,6 @@
 """Registered models, the grants on them, and their versions."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -8,9 +8,7 @@ from django.utils import timezone
 from models_registry import ids
 from models_registry.exceptions import ConflictError
 from models_registry.models import ModelGrant, Organization, RegisteredModel, User, Version
-from models_registry.services.locks import lock_unarchived, refuse_archived, refusing_duplicates
-
-Record = TypeVar("Record", RegisteredModel, Version)
+from models_registry.services.locks import lock_unarchived, refuse_archived, refusing_duplicates, save_changes
 
 
 def register_model(*, organization: Organization, name: str, created_by: User, **content: Any) -> RegisteredModel:
@@ -29,13 +27,13 @@ def update_model(*, model: RegisteredModel, **changes: Any) -> RegisteredModel:
     """
     refuse_archived(model)
     with refusing_duplicates(_name_taken(changes.get("name", model.name))):
-        return _save(model, **changes)
+        return save_changes(model, **changes)
 
 
 def archive_model(*, model: RegisteredModel) -> None:
     """Archive a model for good; the caller holds the lock of its row. Archiving it again changes nothing."""
     if model.archived_at is None:
-        _save(model, archived_at=timezone.now())
+        save_changes(model, archived_at=timezone.now())
 
 
 def grant(*, model: RegisteredModel, user: User, scope: str) -> ModelGrant:
@@ -77,14 +75,7 @@ def update_version(*, version: Version, **changes: Any) -> Version:
             raise ConflictError(f"{version.version_id} is {version.state}, which is final; it cannot become {state}.")
         if state == Version.State.COMPLETED:
             changes["completed_at"] = timezone.now()
-    return _save(version, **changes)
-
-
-def _save(record: Record, **changes: Any) -> Record:
-    for name, value in changes.items():
-        setattr(record, name, value)
-    record.save(update_fields=list(changes))
-    return record
+    return save_changes(version, **changes)
 
 
 def _name_taken(name: str) -> str:

@@ -1,0 +1,202 @@
+"""`Idempotency-Key`: a POST that is repeated does its work once and gets the same answer."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.urls import resolve
+from django.utils import timezone
+
+from models_registry.models import IdempotencyKey, RegisteredModel, TokenFamily, User, Version
+from models_registry.scopes import ALL_SCOPES
+from models_registry.services import open_token_family
+from tests.api import Caller, faults, refusal
+from tests.config.test_routes import routes
+from tests.factories import completed_version, new_user
+
+pytestmark = pytest.mark.django_db
+MODEL = "/models/mdl-7f3a19bc92"
+VERSIONS = f"{MODEL}/versions"
+
+# Of every POST of the registry: a body that does something, and what makes another of it.
+POSTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "/organizations": ({"slug": "initech", "name": "Initech"}, {"name": "Intertrode"}),
+    "/organizations/acme/members": ({"username": "nora", "role": "viewer"}, {"role": "editor"}),
+    "/models": ({"organization": "acme", "name": "fraud", "task_type": "ranking"}, {"name": "spam"}),
+    f"{MODEL}/grants": ({"username": "nora", "scope": "model:read"}, {"scope": "model:write"}),
+    f"{MODEL}/rollback": ({"reason": "it drifts"}, {"reason": ""}),
+    VERSIONS: ({"description": "nightly"}, {"tags": []}),
+    f"{VERSIONS}/ver-001a2/promote": ({"reason": "better"}, {"override": True}),
+    f"{VERSIONS}/ver-001a2/snapshots": (
+        {"dataset_split": "test", "metrics": {"accuracy": 0.5}},
+        {"metrics": {"accuracy": 0.5000000000000001}},
+    ),
+}
+
+
+@pytest.fixture
+def root(superuser: User, model: RegisteredModel) -> Caller:
+    """Root, where there is something to promote, to roll back and to grant."""
+    root = Caller(superuser)
+    completed_version(model, number=418)
+    new_user("nora")
+    root.post(f"{VERSIONS}/ver-001a2/promote")
+    return root
+
+
+def rows() -> dict[str, int]:
+    """Return how many rows each table of the registry has, but that of the keys."""
+    models = [*apps.get_app_config("models_registry").get_models(), *apps.get_app_config("performance").get_models()]
+    return {model.__name__: model._default_manager.count() for model in models if model is not IdempotencyKey}
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_the_same_request_does_its_work_once_and_gets_the_same_answer(root: Caller, path: str) -> None:
+    first = root.post(path, POSTS[path][0], Idempotency_Key="job-1")
+    assert first.status_code in (200, 201), first.content
+    assert "Idempotency-Replayed" not in first
+    after = rows()
+
+    again = root.post(path, POSTS[path][0], Idempotency_Key="job-1")
+
+    assert again["Idempotency-Replayed"] == "true"
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    for header in ("Location", "ETag", "Content-Type"):
+        assert again.get(header) == first.get(header)
+    assert rows() == after
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_another_body_under_the_key_is_refused(root: Caller, path: str) -> None:
+    body, change = POSTS[path]
+    root.post(path, body, Idempotency_Key="job-1")
+    after = rows()
+
+    assert refusal(root.post(path, body | change, Idempotency_Key="job-1")) == (422, "idempotency_mismatch")
+    assert rows() == after
+
+
+def test_no_post_of_the_registry_is_left_out() -> None:
+    def form(path: str) -> str:
+        return resolve(f"/api/v1{path}").route
+
+    taking = {route for route, view in routes() if "post" in getattr(view, "actions", {})}
+    assert {form(path) for path in POSTS} == taking
+
+
+def test_the_order_and_spelling_of_the_body_is_no_difference(root: Caller) -> None:
+    path = f"/api/v1{VERSIONS}"
+    key = {"Idempotency-Key": "job-1"}
+    root.client.generic("POST", path, '{"description": "a", "tags": []}', "application/json", headers=key)
+
+    again = root.client.generic(
+        "POST", path, '{ "tags": [], "description": "\\u0061" }', "application/json", headers=key
+    )
+
+    assert again["Idempotency-Replayed"] == "true"
+
+
+def test_a_key_is_of_one_user_and_one_route(root: Caller, editor: User) -> None:
+    answers = [
+        root.post(VERSIONS, Idempotency_Key="job-1"),
+        Caller(editor).post(VERSIONS, Idempotency_Key="job-1"),
+        root.post(f"{MODEL}/rollback", Idempotency_Key="job-1"),
+    ]
+
+    assert [(answer.status_code, "Idempotency-Replayed" in answer) for answer in answers] == [
+        (201, False),
+        (201, False),
+        (200, False),
+    ]
+
+
+def test_a_refusal_is_not_kept_so_that_what_was_wrong_may_be_mended(root: Caller, model: RegisteredModel) -> None:
+    path = f"{VERSIONS}/ver-001a3/promote"
+    root.post(VERSIONS)
+    assert refusal(root.post(path, Idempotency_Key="job-1")) == (409, "conflict")
+    root.patch(f"{VERSIONS}/ver-001a3", {"state": "completed"})
+
+    answer = root.post(path, Idempotency_Key="job-1")
+
+    assert (answer.status_code, "Idempotency-Replayed" in answer) == (200, False)
+
+
+def test_a_right_that_is_gone_replays_nothing(root: Caller, editor: User) -> None:
+    ed = Caller(editor)
+    ed.post(VERSIONS, Idempotency_Key="job-1")
+    root.delete("/organizations/acme/members/ed")
+
+    assert refusal(ed.post(VERSIONS, Idempotency_Key="job-1")) == (403, "permission_denied")
+
+
+def test_a_day_later_the_key_is_new(root: Caller) -> None:
+    root.post(VERSIONS, Idempotency_Key="job-1")
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
+
+    answer = root.post(VERSIONS, {"description": "another"}, Idempotency_Key="job-1")
+
+    assert (answer.status_code, "Idempotency-Replayed" in answer) == (201, False)
+    assert root.post(VERSIONS, {"description": "another"}, Idempotency_Key="job-1")["Idempotency-Replayed"] == "true"
+
+
+def test_a_little_earlier_it_is_not(root: Caller) -> None:
+    root.post(VERSIONS, Idempotency_Key="job-1")
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=23, minutes=59))
+
+    assert root.post(VERSIONS, Idempotency_Key="job-1")["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "ключ", "a\tb", "\x7f"])
+@pytest.mark.parametrize("path", POSTS)
+def test_a_key_that_is_none_is_refused(root: Caller, path: str, key: str) -> None:
+    before = rows()
+
+    assert faults(root.post(path, POSTS[path][0], Idempotency_Key=key)) == [("Idempotency-Key", "invalid")]
+    assert rows() == before
+
+
+@pytest.mark.parametrize("key", ["x", " ", "x" * 255, '"quoted"', "'; DROP TABLE x; --", "0123-4567"])
+def test_any_printable_ascii_is_a_key(root: Caller, key: str) -> None:
+    root.post(VERSIONS, Idempotency_Key=key)
+
+    assert root.post(VERSIONS, Idempotency_Key=key)["Idempotency-Replayed"] == "true"
+    assert Version.objects.count() == 3
+
+
+def test_no_secret_is_kept(root: Caller) -> None:
+    credentials = {"username": "root", "password": "correct horse battery staple"}
+
+    assert Caller().post("/auth/token", credentials, Idempotency_Key="job-1").status_code == 200
+    assert not IdempotencyKey.objects.exists()
+
+
+class TestPurge:
+    def test_forgets_keys_after_their_day_and_logins_after_their_end(
+        self, root: Caller, superuser: User, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for name in ("old", "new"):
+            root.post(VERSIONS, Idempotency_Key=name)
+        IdempotencyKey.objects.filter(key="old").update(created_at=timezone.now() - timedelta(hours=25))
+        ended = open_token_family(user=superuser, scope=ALL_SCOPES)
+        TokenFamily.objects.filter(pk=ended["sid"]).update(expires_at=timezone.now() - timedelta(seconds=1))
+        logins = TokenFamily.objects.count()
+
+        call_command("purge")
+
+        assert [each.key for each in IdempotencyKey.objects.all()] == ["new"]
+        assert TokenFamily.objects.count() == logins - 1
+        assert not TokenFamily.objects.filter(pk=ended["sid"]).exists()
+        assert capsys.readouterr().out == "Deleted 1 idempotency keys and 1 logins.\n"
+        assert root.post(VERSIONS, Idempotency_Key="new")["Idempotency-Replayed"] == "true"
+
+    def test_again_finds_nothing_to_do(self, root: Caller) -> None:
+        root.post(VERSIONS, Idempotency_Key="new")
+        before = rows()
+
+        call_command("purge")
+        call_command("purge")
+
+        assert rows() == before
+        assert IdempotencyKey.objects.count() == 1

@@ -1,0 +1,194 @@
+"""What all lists have in common: pages, cursors, and as many queries for many rows as for few."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from models_registry.models import Membership, ModelGrant, Organization, Promotion, RegisteredModel, User, Version
+from performance.models import MetricSnapshot, SnapshotDetail
+from tests.api import Caller, faults, refusal
+from tests.factories import EVALUATED_AT
+
+pytestmark = pytest.mark.django_db
+
+Pinned = Callable[[str], AbstractContextManager[None]]
+MODEL = "/models/mdl-7f3a19bc92"
+LISTS = {
+    "organizations": "/organizations",
+    "members": "/organizations/acme/members",
+    "models": "/models",
+    "grants": f"{MODEL}/grants",
+    "versions": f"{MODEL}/versions",
+    "promotions": f"{MODEL}/promotions",
+    "snapshots": f"{MODEL}/versions/ver-001a1/snapshots",
+    "history": f"{MODEL}/performance/history?metric=accuracy",
+}
+
+
+def fill(model: RegisteredModel, numbers: range) -> None:
+    """Store a row of each kind for each number, beside those that there are."""
+    promoted = Version.objects.get(model=model, number=417)
+    users = User.objects.bulk_create(User(username=f"user-{number:04}") for number in numbers)
+    organizations = Organization.objects.bulk_create(
+        Organization(slug=f"org-{number:04}", name="x") for number in numbers
+    )
+    Membership.objects.bulk_create(
+        Membership(organization=model.organization, user=user, role="viewer") for user in users
+    )
+    RegisteredModel.objects.bulk_create(
+        RegisteredModel(organization=each, name="x", task_type="ranking", created_by=user)
+        for each, user in zip(organizations, users, strict=True)
+    )
+    ModelGrant.objects.bulk_create(ModelGrant(model=model, user=user, scope="model:read") for user in users)
+    versions = Version.objects.bulk_create(
+        Version(model=model, number=1000 + number, created_by=user, state="failed")
+        for number, user in zip(numbers, users, strict=True)
+    )
+    Promotion.objects.bulk_create(
+        Promotion(model=model, version=promoted, previous_version=version, promoted_by=user)
+        for version, user in zip(versions, users, strict=True)
+    )
+    # In pairs of one moment, so that a cursor must tell rows apart that are ordered alike.
+    snapshots = MetricSnapshot.objects.bulk_create(
+        MetricSnapshot(
+            version=promoted,
+            dataset_split="test",
+            metrics={"accuracy": number / 10_000},
+            evaluated_at=EVALUATED_AT + timedelta(hours=number // 2),
+        )
+        for number in numbers
+    )
+    SnapshotDetail.objects.bulk_create(
+        SnapshotDetail(snapshot=each, custom_metrics={"profit": 1.5}) for each in snapshots
+    )
+
+
+@pytest.fixture
+def root(superuser: User, model: RegisteredModel) -> Caller:
+    return Caller(superuser)
+
+
+def pages(caller: Caller, path: str, way: str = "next") -> list[list[Any]]:
+    """Return the rows of each page, following `next` or `previous`."""
+    found, url = [], path
+    while url:
+        answer = caller.get(url.removeprefix("http://testserver"))
+        assert answer.status_code == 200, answer.content
+        assert list(answer.json()) == ["next", "previous", "results"]
+        found.append(answer.json()["results"])
+        url = answer.json()[way]
+    return found
+
+
+def sized(path: str, size: int) -> str:
+    return f"{path}{'&' if '?' in path else '?'}page_size={size}"
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_takes_as_many_queries_for_200_rows_as_for_10(
+    root: Caller, model: RegisteredModel, pinned_queries: Pinned, name: str
+) -> None:
+    root.get("/models")  # asks for what is asked once
+    fill(model, range(10))
+    with pinned_queries(f"list of {name}"):
+        few = root.get(sized(LISTS[name], 10)).json()["results"]
+    fill(model, range(10, 210))
+    with pinned_queries(f"list of {name}"):
+        many = root.get(sized(LISTS[name], 200)).json()["results"]
+
+    assert (len(few), len(many)) == (10, 200)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_pages_follow_each_other_forth_and_back_without_gap_or_repetition(
+    root: Caller, model: RegisteredModel, name: str
+) -> None:
+    fill(model, range(23))
+    rows = root.get(sized(LISTS[name], 200)).json()["results"]
+    assert len(rows) >= 23
+
+    forth = pages(root, sized(LISTS[name], 5))
+    last = root.get(sized(LISTS[name], 5)).json()
+    while last["next"]:
+        last = root.get(last["next"].removeprefix("http://testserver")).json()
+    back = [last["results"]]
+    if last["previous"]:
+        back += pages(root, last["previous"].removeprefix("http://testserver"), "previous")
+
+    assert [row for page in forth for row in page] == rows
+    assert [len(page) for page in forth[:-1]] == [5] * (len(forth) - 1)
+    assert [row for page in reversed(back) for row in page] == rows
+
+
+def test_rows_that_are_added_meanwhile_shift_nothing(root: Caller, model: RegisteredModel) -> None:
+    fill(model, range(10))
+    first = root.get(f"{MODEL}/versions?page_size=5").json()
+    Version.objects.create(model=model, number=5000)
+
+    second = root.get(first["next"].removeprefix("http://testserver")).json()
+
+    numbers = [int(each["version_id"][4:], 16) for each in first["results"] + second["results"]]
+    assert numbers == list(range(1009, 999, -1))
+
+
+def test_a_page_has_50_rows_if_nothing_is_said(root: Caller, model: RegisteredModel) -> None:
+    fill(model, range(60))
+
+    assert [len(page) for page in pages(root, f"{MODEL}/versions")] == [50, 11]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("size", ["0", "201", "-1", "x", "", "1e2", "٥", "1.0", " 5", "9" * 400])
+def test_another_page_size_is_refused(root: Caller, name: str, size: str) -> None:
+    answer = root.get(sized(LISTS[name], 0).replace("page_size=0", f"page_size={size}"))
+
+    assert [field for field, _ in faults(answer)] == ["page_size"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("cursor", ["", "x", "cD0x", "%00", "x:y:z", "a" * 5000, "é"])
+def test_a_cursor_that_the_service_did_not_make_is_refused(root: Caller, name: str, cursor: str) -> None:
+    answer = root.get(sized(LISTS[name], 5) + f"&cursor={cursor}")
+
+    assert refusal(answer) == (400, "invalid_parameter")
+
+
+def test_a_cursor_of_another_list_or_order_is_refused(root: Caller, model: RegisteredModel) -> None:
+    fill(model, range(3))
+    cursor = root.get("/models?page_size=1&ordering=name").json()["next"].partition("cursor=")[2].partition("&")[0]
+
+    assert root.get(f"/models?page_size=1&ordering=name&cursor={cursor}").status_code == 200
+    for path in (f"/models?cursor={cursor}", f"/organizations?cursor={cursor}", f"{MODEL}/versions?cursor={cursor}"):
+        assert faults(root.get(path)) == [("cursor", "invalid")]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("query", ["limit=5", "offset=5", "page=2", "page_size[]=5", "Page_size=5", "cursor%00=x"])
+def test_an_unknown_parameter_is_refused(root: Caller, name: str, query: str) -> None:
+    answer = root.get(sized(LISTS[name], 5) + f"&{query}")
+
+    assert refusal(answer) == (400, "unknown_parameter")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_repeated_parameter_is_refused(root: Caller, name: str) -> None:
+    answer = root.get(sized(LISTS[name], 5) + "&page_size=5")
+
+    assert faults(answer) == [("page_size", "repeated")]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_wrong_with_the_query_is_found_before_the_database_is_asked(
+    root: Caller, pinned_queries: Pinned, name: str
+) -> None:
+    root.get("/models")
+    with pinned_queries("history refused for its query" if name == "history" else "list refused for its query"):
+        root.get(sized(LISTS[name], 5) + "&cursor=x")
+
+
+@pytest.mark.parametrize("name", [name for name in LISTS if name not in {"promotions", "history"}])
+def test_a_post_takes_none_of_the_lists_parameters(root: Caller, name: str) -> None:
+    assert refusal(root.post(f"{LISTS[name]}?page_size=5")) == (400, "unknown_parameter")

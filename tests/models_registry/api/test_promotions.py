@@ -1,0 +1,221 @@
+"""Promotion, what may refuse it, its history, and rollback."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from models_registry.models import Promotion, RegisteredModel, User, Version
+from models_registry.services import Judgement, register_judge, unregister_judge
+from tests.api import Caller, faults, masked, refusal
+from tests.conftest import golden
+from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+
+pytestmark = pytest.mark.django_db
+MODEL = "/models/mdl-7f3a19bc92"
+VERDICT = {"status": "failed", "rules": [{"metric": "accuracy", "status": "failed"}]}
+
+
+@pytest.fixture
+def ada(admin: User) -> Caller:
+    return Caller(admin)
+
+
+@pytest.fixture
+def candidate(model: RegisteredModel) -> Version:
+    """A version after the promoted one."""
+    version = completed_version(model, number=418)
+    snapshot(version, metrics=EXAMPLE_METRICS | {"accuracy": 0.95})
+    return version
+
+
+def promoted(caller: Caller) -> Any:
+    return caller.get(MODEL).json()["promoted_version_id"]
+
+
+@pytest.mark.usefixtures("candidate")
+class TestPromoting:
+    def test_makes_the_version_the_promoted_one_and_keeps_who_when_and_why(self, ada: Caller) -> None:
+        answer = ada.post(f"{MODEL}/versions/ver-001a2/promote", {"reason": "better"})
+
+        assert answer.status_code == 200
+        assert masked(answer.json()) == golden("promotion")
+        assert list(answer.json()) == list(golden("promotion"))
+        assert promoted(ada) == "ver-001a2"
+        assert ada.get(f"{MODEL}/performance/summary").json()["version_id"] == "ver-001a2"
+        assert ada.get(f"{MODEL}/promotions").json()["results"][0] == answer.json()
+
+    def test_needs_no_reason_and_no_body(self, ada: Caller) -> None:
+        answer = ada.client.generic("POST", f"/api/v1{MODEL}/versions/ver-001a2/promote")
+
+        assert (answer.status_code, answer.json()["reason"]) == (200, "")
+
+    @pytest.mark.parametrize(
+        ("body", "field", "code"),
+        [
+            ({"reason": 1}, "reason", "invalid"),
+            ({"reason": "x" * 2001}, "reason", "max_length"),
+            ({"override": "true", "reason": "x"}, "override", "invalid"),
+            ({"override": 1, "reason": "x"}, "override", "invalid"),
+            ({"override": True}, "reason", "invalid"),
+            ({"override": True, "reason": " "}, "reason", "invalid"),
+            ({"promoted_by": "vera"}, "promoted_by", "unknown_field"),
+            ({"verdict": {}}, "verdict", "unknown_field"),
+        ],
+    )
+    def test_what_breaks_a_rule_is_named_and_nothing_is_promoted(
+        self, ada: Caller, body: dict[str, Any], field: str, code: str
+    ) -> None:
+        assert faults(ada.post(f"{MODEL}/versions/ver-001a2/promote", body)) == [(field, code)]
+        assert promoted(ada) == "ver-001a1"
+        assert Promotion.objects.count() == 1
+
+    @pytest.mark.parametrize("state", ["training", "failed"])
+    def test_is_for_completed_versions(self, ada: Caller, state: str) -> None:
+        ada.post(f"{MODEL}/versions")
+        ada.patch(f"{MODEL}/versions/ver-001a3", {"state": state})
+
+        answer = ada.post(f"{MODEL}/versions/ver-001a3/promote")
+
+        assert refusal(answer) == (409, "conflict")
+        assert state in answer.json()["detail"]
+        assert promoted(ada) == "ver-001a1"
+
+    def test_needs_the_scope_to_promote(self, editor: User, model: RegisteredModel) -> None:
+        answer = Caller(editor).post(f"{MODEL}/versions/ver-001a2/promote")
+
+        assert refusal(answer) == (403, "permission_denied")
+        assert "model:promote" in answer.json()["detail"]
+
+
+@pytest.fixture
+def judgements() -> Iterator[list[Judgement]]:
+    """The judgements that a judge gives, one a promotion."""
+    given: list[Judgement] = []
+
+    def judge(version: Version) -> Judgement | None:
+        return given.pop(0) if given else None
+
+    register_judge(judge)
+    yield given
+    unregister_judge(judge)
+
+
+@pytest.fixture
+def releaser(model: RegisteredModel, admin: User) -> Caller:
+    """Rae, who may promote the one model and is no admin."""
+    user = new_user("rae")
+    Caller(admin).post(f"{MODEL}/grants", {"username": "rae", "scope": "model:promote"})
+    return Caller(user)
+
+
+@pytest.mark.usefixtures("candidate")
+class TestJudged:
+    def test_a_verdict_against_it_refuses_the_promotion_and_is_told(
+        self, ada: Caller, judgements: list[Judgement]
+    ) -> None:
+        judgements.append(Judgement(passed=False, verdict=VERDICT, detail="accuracy is too low."))
+
+        answer = ada.post(f"{MODEL}/versions/ver-001a2/promote", {"reason": "better"})
+
+        assert refusal(answer) == (409, "gate_failed")
+        assert answer.json()["verdict"] == VERDICT
+        assert answer.json()["detail"] == "accuracy is too low."
+        assert promoted(ada) == "ver-001a1"
+        assert Promotion.objects.count() == 1
+
+    def test_a_verdict_for_it_is_kept(self, releaser: Caller, ada: Caller, judgements: list[Judgement]) -> None:
+        passed = {"status": "passed", "rules": []}
+        judgements.append(Judgement(passed=True, verdict=passed, detail=""))
+
+        answer = releaser.post(f"{MODEL}/versions/ver-001a2/promote").json()
+
+        assert (answer["verdict"], answer["overridden"]) == (passed, False)
+        assert promoted(ada) == "ver-001a2"
+
+    def test_an_admin_may_override_with_a_reason(self, ada: Caller, judgements: list[Judgement]) -> None:
+        judgements.append(Judgement(passed=False, verdict=VERDICT, detail="accuracy is too low."))
+
+        answer = ada.post(f"{MODEL}/versions/ver-001a2/promote", {"override": True, "reason": "an outage"})
+
+        assert answer.status_code == 200
+        assert (answer.json()["verdict"], answer.json()["overridden"]) == (VERDICT, True)
+        assert promoted(ada) == "ver-001a2"
+
+    def test_an_override_that_was_not_needed_is_none(self, ada: Caller) -> None:
+        answer = ada.post(f"{MODEL}/versions/ver-001a2/promote", {"override": True, "reason": "to be sure"})
+
+        assert answer.json()["overridden"] is False
+
+    def test_who_is_no_admin_may_not_override(self, releaser: Caller, ada: Caller) -> None:
+        answer = releaser.post(f"{MODEL}/versions/ver-001a2/promote", {"override": True, "reason": "please"})
+
+        assert refusal(answer) == (403, "permission_denied")
+        assert "organization:admin" in answer.json()["detail"]
+        assert promoted(ada) == "ver-001a1"
+
+
+class TestRollingBack:
+    def test_walks_back_through_the_history_and_never_forward(self, ada: Caller, model: RegisteredModel) -> None:
+        for number in (418, 419):
+            completed_version(model, number)
+            ada.post(f"{MODEL}/versions/ver-{number:05x}/promote")
+
+        answer = ada.post(f"{MODEL}/rollback", {"reason": "it drifts"})
+
+        assert answer.status_code == 200
+        told = {name: answer.json()[name] for name in ("version_id", "previous_version_id", "kind", "reason")}
+        assert told == {
+            "version_id": "ver-001a2",
+            "previous_version_id": "ver-001a3",
+            "kind": "rollback",
+            "reason": "it drifts",
+        }
+        assert promoted(ada) == "ver-001a2"
+        assert ada.post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a1"
+        assert refusal(ada.post(f"{MODEL}/rollback")) == (409, "conflict")
+        assert promoted(ada) == "ver-001a1"
+
+    def test_a_promotion_after_a_rollback_goes_back_to_what_was_rolled_back_to(
+        self, ada: Caller, model: RegisteredModel
+    ) -> None:
+        for number in (418, 419):
+            completed_version(model, number)
+        ada.post(f"{MODEL}/versions/ver-001a2/promote")
+        ada.post(f"{MODEL}/rollback")
+        ada.post(f"{MODEL}/versions/ver-001a3/promote")
+
+        assert ada.post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a1"
+
+    def test_of_a_model_without_promotions_is_a_conflict(self, ada: Caller, empty_model: RegisteredModel) -> None:
+        assert refusal(ada.post(f"/models/{empty_model.pk}/rollback")) == (409, "conflict")
+
+    def test_no_judge_is_asked(self, ada: Caller, model: RegisteredModel, judgements: list[Judgement]) -> None:
+        completed_version(model, number=418)
+        ada.post(f"{MODEL}/versions/ver-001a2/promote")
+        judgements.append(Judgement(passed=False, verdict=VERDICT, detail="never asked"))
+
+        assert ada.post(f"{MODEL}/rollback").status_code == 200
+        assert len(judgements) == 1
+
+    def test_override_is_no_field_of_it(self, ada: Caller, model: RegisteredModel) -> None:
+        assert faults(ada.post(f"{MODEL}/rollback", {"override": True})) == [("override", "unknown_field")]
+
+
+def test_the_history_is_newest_first_and_stays_when_its_author_goes(
+    ada: Caller, superuser: User, candidate: Version
+) -> None:
+    Caller(superuser).post(f"{MODEL}/versions/ver-001a2/promote", {"reason": "by root"})
+    ada.post(f"{MODEL}/rollback")
+    superuser.delete()
+
+    told = [
+        (each["version_id"], each["previous_version_id"], each["kind"], each["promoted_by"])
+        for each in ada.get(f"{MODEL}/promotions").json()["results"]
+    ]
+
+    assert told == [
+        ("ver-001a1", "ver-001a2", "rollback", "ada"),
+        ("ver-001a2", "ver-001a1", "promotion", None),
+        ("ver-001a1", None, "promotion", None),
+    ]

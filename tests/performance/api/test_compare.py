@@ -1,0 +1,117 @@
+"""`GET …/performance/compare`: how two versions differ, metric by metric."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models_registry import task_types
+from models_registry.models import RegisteredModel, User, Version
+from performance.comparison import Change, compare_metric
+from tests.api import Caller, refusal
+from tests.conftest import golden
+from tests.factories import EVALUATED_AT, completed_version, snapshot
+
+COMPARE = "/models/mdl-7f3a19bc92/performance/compare"
+CANDIDATE = {"accuracy": 0.9441, "precision": 0.9085, "recall": 0.9240, "f1_score": 0.9212, "log_loss": 0.1325}
+
+
+@pytest.fixture
+def vera(viewer: User, model: RegisteredModel) -> Caller:
+    candidate = completed_version(model, number=418)
+    snapshot(candidate, metrics=CANDIDATE, evaluated_at=EVALUATED_AT + timedelta(days=1))
+    return Caller(viewer)
+
+
+def test_is_against_the_promoted_version_if_nothing_is_said(vera: Caller) -> None:
+    answer = vera.get(COMPARE, {"version_id": "ver-001a2"})
+
+    assert answer.status_code == 200
+    assert answer.json() == golden("compare")
+    assert list(answer.json()) == list(golden("compare"))
+    assert list(answer.json()["metrics"]) == list(golden("compare")["metrics"])
+
+
+def test_may_be_against_any_completed_version(vera: Caller) -> None:
+    body = vera.get(COMPARE, {"version_id": "ver-001a1", "baseline_version_id": "ver-001a2"}).json()
+
+    assert (body["version_id"], body["baseline_version_id"]) == ("ver-001a1", "ver-001a2")
+    assert body["metrics"]["accuracy"]["direction"] == "regressed"
+    assert body["metrics"]["log_loss"]["direction"] == "regressed"
+
+
+def test_a_version_with_itself_is_unchanged(vera: Caller) -> None:
+    metrics = vera.get(COMPARE).json()["metrics"]
+
+    assert {each["direction"] for each in metrics.values()} == {"unchanged"}
+    assert {each["difference"] for each in metrics.values()} == {0.0}
+
+
+def test_what_one_did_not_record_is_inconclusive(vera: Caller) -> None:
+    compared = vera.get(COMPARE, {"version_id": "ver-001a2"}).json()["metrics"]["roc_auc"]
+
+    assert compared["direction"] == "inconclusive"
+    assert (compared["value"], compared["baseline_value"], compared["difference"]) == (None, 0.9678, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("version_id=ver-001a3", 422, "version_not_trained"),
+        ("baseline_version_id=ver-001a3", 422, "version_not_trained"),
+        ("version_id=ver-00001", 404, "version_not_found"),
+        ("baseline_version_id=ver-00001", 404, "version_not_found"),
+        ("version_id=x", 400, "invalid_parameter"),
+        ("baseline_version_id=", 400, "invalid_parameter"),
+        ("baseline_version_id=x", 400, "invalid_parameter"),
+        ("baseline=ver-001a1", 400, "unknown_parameter"),
+        ("metric=accuracy", 400, "unknown_parameter"),
+        ("dataset_split=train", 404, "snapshot_not_found"),
+    ],
+)
+def test_is_refused_as_the_summary_is(vera: Caller, model: RegisteredModel, query: str, status: int, code: str) -> None:
+    Version.objects.create(model=model, number=419)
+
+    assert refusal(vera.get(f"{COMPARE}?{query}")) == (status, code)
+
+
+def test_needs_a_baseline(vera: Caller, empty_model: RegisteredModel) -> None:
+    snapshot(completed_version(empty_model, number=1), metrics={"rmse": 2.5})
+    path = f"/models/{empty_model.pk}/performance/compare?version_id=ver-00001"
+
+    assert refusal(vera.get(path)) == (404, "no_promoted_version")
+    assert vera.get(f"{path}&baseline_version_id=ver-00001").status_code == 200
+
+
+def test_takes_two_statements(vera: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]) -> None:
+    vera.get(COMPARE)
+    with pinned_queries("compare"):
+        vera.get(COMPARE, {"version_id": "ver-001a2"})
+
+
+METRICS = [metric for task_type in task_types.all_task_types() for metric in task_type.metrics]
+VALUES = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.sampled_from(METRICS), VALUES, VALUES)
+def test_swapping_the_two_turns_the_direction(metric: task_types.Metric, value: float, baseline: float) -> None:
+    there, back = compare_metric(metric, value, baseline), compare_metric(metric, baseline, value)
+
+    turned = {Change.IMPROVED: Change.REGRESSED, Change.REGRESSED: Change.IMPROVED, Change.UNCHANGED: Change.UNCHANGED}
+    assert back.direction == turned[there.direction]
+    if there.difference is None:
+        assert back.difference is None
+    else:
+        assert back.difference == -there.difference
+
+
+@given(st.sampled_from(METRICS), VALUES, VALUES)
+def test_better_follows_from_the_metric(metric: task_types.Metric, value: float, baseline: float) -> None:
+    compared = compare_metric(metric, value, baseline)
+
+    better = value > baseline if metric.direction == "higher" else value < baseline
+    assert (compared.direction is Change.IMPROVED) == better
+    assert (compared.direction is Change.UNCHANGED) == (value == baseline)
