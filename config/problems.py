@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
+from django.utils.text import Truncator
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -21,6 +22,7 @@ from models_registry.serializers import MAX_FAULTS, faults
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_OUTAGE = 2
+MAX_DETAIL = 400  # characters of each of the faults
 MALFORMED_REQUEST = "The request is malformed, or its Host is not one that this service answers for."
 
 
@@ -195,7 +197,10 @@ def _respond_to_registry_error(request: Request, error: RegistryError) -> HttpRe
 
 
 def _errors(found: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
-    return [{"field": field, "code": code, "detail": detail} for field, code, detail in islice(found, MAX_FAULTS)]
+    return [
+        {"field": field, "code": code, "detail": Truncator(detail).chars(MAX_DETAIL)}  # which may quote what was sent
+        for field, code, detail in islice(found, MAX_FAULTS)
+    ]
 
 
 # What Django itself calls, outside of any API view.

@@ -1,7 +1,7 @@
 """The audit trail: one row for each record written, in the write's own transaction, and one for each denial.
 
 The rows of writes come from django-auditlog, which watches the models registered here as they are saved and deleted.
-Promotions are not among them: the change of a model's promoted version is the row of a promotion.
+The change of a model's promoted version is in the row of the promotion, and has none of its own.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ from models_registry.models import (
     Membership,
     ModelGrant,
     Organization,
+    Promotion,
     RegisteredModel,
     ServiceAccount,
     TokenFamily,
@@ -45,8 +46,9 @@ def watch(model: type[Model], *, unwatched: tuple[str, ...] = (), masked: tuple[
 
 def watch_registry() -> None:
     """Watch the registry's own models. Secrets are left out."""
-    for model in (Organization, Membership, RegisteredModel, ModelGrant, Version, TrustedIssuer, TrustRule):
+    for model in (Organization, Membership, ModelGrant, Version, Promotion, TrustedIssuer, TrustRule):
         watch(model)
+    watch(RegisteredModel, unwatched=("promoted_version",))
     watch(Group)
     for kind in (User, ServiceAccount):
         watch(kind, unwatched=("last_login",), masked=("password",))

@@ -233,7 +233,7 @@ class Version(models.Model):
 class Promotion(models.Model):
     """That a version became the promoted one: the history behind `RegisteredModel.promoted_version`.
 
-    A rollback names the earlier promotion that it restores.
+    A rollback names the earlier promotion that it restores; so does a promotion of the version promoted already.
     """
 
     KINDS = ("promotion", "rollback")
@@ -259,8 +259,9 @@ class Promotion(models.Model):
 
     @property
     def kind(self) -> str:
-        """Whether a version was promoted, or an earlier promotion restored."""
-        return "promotion" if self.restores_id is None else "rollback"
+        """Whether someone promoted the version, or it came back by a rollback."""
+        came_back = self.restores_id is not None and self.version_id != self.previous_version_id
+        return "rollback" if came_back else "promotion"
 
 
 class IdempotencyKey(models.Model):

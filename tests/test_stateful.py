@@ -62,7 +62,8 @@ class Memory:
 
     def promote(self, number: int) -> None:
         self.history.append((self.promoted, number, "promotion"))
-        self.in_effect.append(number)
+        if number != self.promoted:
+            self.in_effect.append(number)
 
     def roll_back(self) -> None:
         undone = self.in_effect.pop()

@@ -119,7 +119,8 @@ class MemberViewSet(RegistryViewSet):
     def _membership(self) -> Membership:
         organization = self.get_organization(lock=self.request.method != "GET")
         username = self.kwargs["username"]
-        membership: Membership | None = self.get_queryset().filter(organization=organization, username=username).first()
+        members = self.get_queryset().filter(organization=organization)
+        membership: Membership | None = None if "\0" in username else members.filter(username=username).first()
         if membership is None:
             raise NotFoundError(f"{organization.slug} has no member {username[:40]!r}.")
         return membership

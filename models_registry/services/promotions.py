@@ -40,17 +40,20 @@ def unregister_judge(judge: Judge) -> None:
 def promote(*, version: Version, promoted_by: User | None, reason: str, override: bool = False) -> Promotion:
     """Make a completed version its model's promoted one, and record it.
 
-    With `override`, a judge that refuses is overruled. Raises `ConflictError` when the model is archived or the version
-    is not completed, and `GateFailedError`.
+    Promoting the promoted version again is recorded too, and counts as one promotion with the first where it comes to
+    rolling back. With `override`, a judge that refuses is overruled. Raises `ConflictError` when the model is archived
+    or the version is not completed, and `GateFailedError`.
     """
     model = lock_unarchived(version.model)
     version.refresh_from_db(fields=["state"])
     if version.state != Version.State.COMPLETED:
         raise ConflictError(f"{version.version_id} is {version.state}; only a completed version can be promoted.")
     judgement = _judge(version, override=override)
+    again = model.promoted_version_id == version.pk
     return _set_promoted(
         model,
         version,
+        restores=_in_effect(_last(model)) if again else None,
         promoted_by=promoted_by,
         reason=reason,
         verdict=judgement and judgement.verdict,
@@ -66,7 +69,7 @@ def roll_back(*, model: RegisteredModel, promoted_by: User | None, reason: str) 
     it: what is restored was let through before. Raises `ConflictError` when there is nothing to go back to.
     """
     locked = lock_unarchived(model)
-    earlier = _before(_in_effect(locked.promotions.order_by("pk").last()))
+    earlier = _before(_in_effect(_last(locked)))
     if earlier is None:
         raise ConflictError(f"{model.pk} has no earlier promotion to roll back to.")
     return _set_promoted(locked, earlier.version, promoted_by=promoted_by, reason=reason, restores=earlier)
@@ -89,8 +92,12 @@ def _set_promoted(model: RegisteredModel, version: Version, **details: Any) -> P
     return promotion
 
 
+def _last(model: RegisteredModel) -> Promotion | None:
+    return model.promotions.order_by("pk").last()
+
+
 def _in_effect(promotion: Promotion | None) -> Promotion | None:
-    """Return the promotion that a rollback restores, or the promotion itself."""
+    """Return the earlier promotion that this one put in effect again, or the promotion itself."""
     return promotion and (promotion.restores or promotion)
 
 

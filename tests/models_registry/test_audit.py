@@ -6,7 +6,7 @@ from django.test import Client
 
 from models_registry.models import AuditEntry, Organization, RegisteredModel, User
 from tests.conftest import authenticated
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, completed_version
 
 REQUEST = {"X-Request-ID": "release-42"}
 
@@ -30,15 +30,21 @@ def test_a_write_over_http_leaves_one_row_with_who_what_and_from_where(editor: U
     assert entry.changes == {"description": ["", "better"]}
 
 
-def test_a_promotion_leaves_one_row(admin: User, model: RegisteredModel) -> None:
-    client = authenticated(admin)
-    before = AuditEntry.objects.count()
+def test_a_promotion_leaves_one_row_with_what_was_promoted_before(admin: User, model: RegisteredModel) -> None:
+    completed_version(model, number=418)
 
-    client.post(
-        f"/api/v1/models/{model.pk}/versions/ver-001a1/promote", {"reason": "again"}, content_type="application/json"
-    )
+    path = f"/api/v1/models/{model.pk}/versions/ver-001a2/promote"
+    authenticated(admin).post(path, {"reason": "better"}, content_type="application/json", headers=REQUEST)
 
-    assert AuditEntry.objects.count() - before <= 1
+    [entry] = trail(path=path)
+    assert (entry.actor_name, entry.content_type and entry.content_type.model) == ("ada", "promotion")
+    told = {name: entry.changes[name] for name in ("version", "previous_version", "reason")}
+    versions = {each.number: each.pk for each in model.versions.all()}
+    assert told == {
+        "version": [None, versions[418]],
+        "previous_version": [None, versions[417]],
+        "reason": [None, "better"],
+    }
 
 
 def test_a_refused_write_leaves_none(editor: User, model: RegisteredModel) -> None:

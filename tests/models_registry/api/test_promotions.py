@@ -187,6 +187,19 @@ class TestRollingBack:
 
         assert ada.post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a1"
 
+    def test_promoting_the_promoted_version_again_is_recorded_and_nothing_to_go_back_to(
+        self, ada: Caller, model: RegisteredModel
+    ) -> None:
+        completed_version(model, number=418)
+        for reason in ("first", "again", "and again"):
+            answer = ada.post(f"{MODEL}/versions/ver-001a2/promote", {"reason": reason}).json()
+            assert (answer["kind"], answer["reason"]) == ("promotion", reason)
+
+        assert ada.post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a1"
+        ada.post(f"{MODEL}/versions/ver-001a1/promote")
+        assert refusal(ada.post(f"{MODEL}/rollback")) == (409, "conflict")
+        assert Promotion.objects.count() == 6
+
     def test_of_a_model_without_promotions_is_a_conflict(self, ada: Caller, empty_model: RegisteredModel) -> None:
         assert refusal(ada.post(f"/models/{empty_model.pk}/rollback")) == (409, "conflict")
 

@@ -1,0 +1,219 @@
+"""Who may do what, with a token narrowed to what: every operation of the resolver, every actor, every cell."""
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from models_registry.models import AuditEntry, Membership, ModelGrant, Organization, RegisteredModel, User
+from models_registry.scopes import ALL_SCOPES, Scope
+from models_registry.services import promote
+from tests.config.test_routes import routes
+from tests.conftest import authenticated
+from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+from tests.operations import OPERATIONS, WRITES, Operation, Target, furnish, operations_of
+
+pytestmark = pytest.mark.django_db
+
+# As the contract has it, by hand.
+VIEWS = {"model:read", "organization:viewer"}
+EDITS = VIEWS | {"model:write", "organization:editor"}
+ADMINISTERS = EDITS | {"model:promote", "organization:admin"}
+HELD: dict[str, dict[str, set[str]]] = {
+    "acme": {
+        "outsider": set(),
+        "viewer": VIEWS,
+        "editor": EDITS,
+        "admin": ADMINISTERS,
+        "reader": {"model:read"},
+        "writer": {"model:write"},
+        "promoter": {"model:promote"},
+        "superuser": ADMINISTERS,
+    },
+    "globex": {
+        "outsider": ADMINISTERS,
+        "viewer": set(),
+        "editor": set(),
+        "admin": set(),
+        "reader": set(),
+        "writer": set(),
+        "promoter": set(),
+        "superuser": ADMINISTERS,
+    },
+}
+COVERED = {
+    None: ADMINISTERS,
+    "model:read": {"model:read"},
+    "model:write": {"model:write"},
+    "model:promote": {"model:promote"},
+    "organization:viewer": VIEWS,
+    "organization:editor": EDITS,
+    "organization:admin": ADMINISTERS,
+}
+ACTORS = list(HELD["acme"])
+CELLS = [(actor, scope) for actor in ACTORS for scope in COVERED]
+
+
+def expected(operation: Operation, organization: str, actor: str, scope: str | None) -> int:
+    if operation.scope is None:
+        allowed = actor == "superuser" and "organization:admin" in COVERED[scope]
+    else:
+        held = operation.lists_all or operation.scope in HELD[organization][actor]
+        allowed = held and operation.scope in COVERED[scope]
+    return operation.status if allowed else 403
+
+
+@pytest.fixture
+def targets(model: RegisteredModel, outsider: User) -> dict[str, Target]:
+    """A model of Acme's and one of Globex's, on which all can be done."""
+    globex = RegisteredModel.objects.create(
+        model_id="mdl-00000000ff",
+        organization=Organization.objects.get(slug="globex"),
+        name="churn",
+        task_type="classification",
+    )
+    version = completed_version(globex, number=417)
+    snapshot(version, metrics=EXAMPLE_METRICS)
+    promote(version=version, promoted_by=None, reason="the first")
+    return {"acme": furnish(model), "globex": furnish(globex)}
+
+
+@pytest.fixture
+def actors(viewer: User, editor: User, admin: User, outsider: User, superuser: User, model: RegisteredModel) -> Any:
+    """The users, by what they are to Acme and its model."""
+    granted = {"reader": "model:read", "writer": "model:write", "promoter": "model:promote"}
+    for name, scope in granted.items():
+        ModelGrant.objects.create(model=model, user=new_user(name), scope=scope)
+    by_grant = {name: User.objects.get(username=name) for name in granted}
+    return {
+        "viewer": viewer,
+        "editor": editor,
+        "admin": admin,
+        "outsider": outsider,
+        "superuser": superuser,
+        **by_grant,
+    }
+
+
+def attempt(operation: Operation, target: Target, client: Client) -> tuple[int, int, int]:
+    """Return the status, and how many writes and denials are in the audit trail; then undo it all."""
+    before = list(AuditEntry.objects.values_list("pk", flat=True))
+    with transaction.atomic():
+        data = operation.data(target)
+        answer = client.generic(operation.method, operation.path(target), data, "application/json")
+        entries = AuditEntry.objects.exclude(pk__in=before)
+        denials = entries.filter(action=AuditEntry.DENIED).count()
+        counted = answer.status_code, entries.count() - denials, denials
+        if counted[0] == 403:
+            assert (operation.scope or "organization:admin") in answer.json()["detail"]
+        transaction.set_rollback(True)
+    return counted
+
+
+@pytest.mark.parametrize("organization", ["acme", "globex"])
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_who_may_do_it_is_as_the_contract_says_and_the_audit_trail_has_one_row_for_it(
+    targets: dict[str, Target], actors: dict[str, User], operation: Operation, organization: str
+) -> None:
+    def row(status: int) -> tuple[int, int, int]:
+        return (status, 0, 1) if status in (401, 403) else (status, int(operation.writes), 0)
+
+    found, should_be = {}, {}
+    for actor, scope in CELLS:
+        client = authenticated(actors[actor], ALL_SCOPES if scope is None else frozenset({Scope(scope)}))
+        found[actor, scope] = attempt(operation, targets[organization], client)
+        should_be[actor, scope] = row(expected(operation, organization, actor, scope))
+    found["anonymous", None] = attempt(operation, targets[organization], Client())
+    should_be["anonymous", None] = row(401)
+
+    assert found == should_be
+
+
+def test_no_operation_is_left_out() -> None:
+    assert {str(operation) for operation in OPERATIONS} == operations_of(routes())
+
+
+def test_every_scope_is_in_the_matrix() -> None:
+    assert {scope for scope in COVERED if scope} == set(Scope) == ADMINISTERS
+
+
+class TestWhatIsNotTheirs:
+    @pytest.mark.parametrize("query", ["", "?ordering=name", "?search=churn", "?name=churn", "?organization=globex"])
+    @pytest.mark.parametrize("more", ["", "task_type=classification", "state=ready", "page_size=1"])
+    def test_is_in_no_list_whatever_the_filter(
+        self, targets: dict[str, Target], actors: dict[str, User], query: str, more: str
+    ) -> None:
+        path = f"/api/v1/models{query}" + (f"{'&' if query else '?'}{more}" if more else "")
+        for name in ("viewer", "editor", "admin", "reader"):
+            models = authenticated(actors[name]).get(path).json()
+            assert {each["organization"] for each in models["results"]} <= {"acme"}
+            assert models["next"] is None
+        for name in ("writer", "promoter"):
+            assert authenticated(actors[name]).get(path).json()["results"] == []
+
+    def test_cannot_be_named_in_a_body(self, targets: dict[str, Target], actors: dict[str, User]) -> None:
+        body = {"organization": "globex", "name": "x", "task_type": "ranking"}
+
+        answer = authenticated(actors["admin"]).post("/api/v1/models", body, content_type="application/json")
+
+        assert answer.status_code == 403
+        assert not RegisteredModel.objects.filter(name="x").exists()
+
+    def test_is_not_reached_through_what_is(self, targets: dict[str, Target], actors: dict[str, User]) -> None:
+        ada, own, foreign = authenticated(actors["admin"]), targets["acme"], targets["globex"]
+
+        grant = f"/api/v1/models/{own.model_id}/grants/{foreign.grant_id}"
+        snapshot = f"/api/v1/models/{own.model_id}/versions/ver-001a2/snapshots/{foreign.snapshot_id}"
+        member = f"/api/v1/organizations/acme/members/{foreign.username}"
+
+        assert [ada.get(path).status_code for path in (grant, snapshot, member)] == [404, 404, 404]
+        assert [ada.delete(path).status_code for path in (grant, member)] == [404, 404]
+        assert ModelGrant.objects.filter(pk=foreign.grant_id).exists()
+        assert Membership.objects.filter(user__username=foreign.username).exists()
+
+
+def deactivate(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def change_password(user: User) -> None:
+    user.set_password("another one")
+    user.save()
+
+
+def log_out(user: User) -> None:
+    user.token_families.all().delete()
+
+
+def remove_role(user: User) -> None:
+    user.memberships.all().delete()
+
+
+@pytest.mark.parametrize("happens", [deactivate, change_password, log_out, remove_role])
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.writes and each.scope], ids=str)
+def test_the_very_next_write_is_refused(
+    targets: dict[str, Target], actors: dict[str, User], operation: Operation, happens: Any
+) -> None:
+    client = authenticated(actors["admin"])
+    assert attempt(operation, targets["acme"], client) == (operation.status, 1, 0)
+
+    happens(actors["admin"])
+
+    assert attempt(operation, targets["acme"], client) == (403 if happens is remove_role else 401, 0, 1)
+
+
+@pytest.mark.parametrize("operation", WRITES, ids=str)
+@pytest.mark.parametrize("name", ["id", "pk", "created_by", "created_at", "promoted_version", "organization_id"])
+def test_what_is_not_the_callers_to_set_is_refused(
+    targets: dict[str, Target], actors: dict[str, User], operation: Operation, name: str
+) -> None:
+    client, target = authenticated(actors["superuser"]), targets["acme"]
+    body = operation.hostile(target, f'"x", "{name}": 1'.encode())
+    before = AuditEntry.objects.count()
+
+    answer = client.generic(operation.method, operation.path(target), body, "application/json")
+
+    assert answer.status_code == 400
+    assert {"field": name, "code": "unknown_field"}.items() <= answer.json()["errors"][-1].items()
+    assert AuditEntry.objects.count() == before

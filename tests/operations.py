@@ -1,0 +1,151 @@
+"""Every operation of the API that needs a token, by hand from the contract, and a model on which each succeeds."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from models_registry.models import Membership, ModelGrant, RegisteredModel, User
+from models_registry.scopes import Scope
+from models_registry.services import promote
+from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+
+ORGANIZATION = "organizations/<str:slug>"
+MEMBERS = f"{ORGANIZATION}/members"
+MODEL = "models/<str:model_id>"
+GRANTS = f"{MODEL}/grants"
+VERSION = f"{MODEL}/versions/<str:version_id>"
+SNAPSHOTS = f"{VERSION}/snapshots"
+PERFORMANCE = f"{MODEL}/performance"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an operation is done to: the values of a route's parameters."""
+
+    slug: str
+    model_id: str
+    username: str
+    grant_id: str
+    snapshot_id: str
+    version_id: str = "ver-001a2"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one route: the scope that it needs, and for a write a body with which it succeeds.
+
+    `text` is the body's field into which hostile values are put. `scope` is `None` where only a superuser has a right.
+    """
+
+    method: str
+    route: str
+    scope: Scope | None
+    status: int = 200
+    body: dict[str, Any] | None = None
+    text: str = ""
+    query: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route}"
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes anything."""
+        return self.method != "GET"
+
+    @property
+    def lists_all(self) -> bool:
+        """Whether it answers everybody, with what they have a right to."""
+        return not self.writes and self.route in {"organizations", "models"}
+
+    def path(self, target: Target) -> str:
+        """Return where it is done to a target."""
+        path = self.route
+        for name, value in vars(target).items():
+            path = path.replace(f"<str:{name}>", value)
+        return f"/api/v1/{path}{self.query}"
+
+    def data(self, target: Target) -> str:
+        """Return the body as it is sent."""
+        return "" if self.body is None else json.dumps(self.body).replace("{slug}", target.slug)
+
+    def hostile(self, target: Target, value: bytes) -> bytes:
+        """Return the body with a value in the place of its text."""
+        body = {**json.loads(self.data(target)), self.text: "MARK"}
+        return json.dumps(body).encode().replace(b'"MARK"', value)
+
+
+OPERATIONS = [
+    Operation("GET", "organizations", Scope.ORGANIZATION_ADMIN),
+    Operation("POST", "organizations", None, 201, {"slug": "initech", "name": "Initech"}, "name"),
+    Operation("GET", ORGANIZATION, Scope.ORGANIZATION_ADMIN),
+    Operation("PATCH", ORGANIZATION, Scope.ORGANIZATION_ADMIN, 200, {"name": "New"}, "name"),
+    Operation("GET", MEMBERS, Scope.ORGANIZATION_ADMIN),
+    Operation("POST", MEMBERS, Scope.ORGANIZATION_ADMIN, 201, {"username": "nora", "role": "viewer"}, "username"),
+    Operation("GET", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN),
+    Operation("PATCH", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN, 200, {"role": "editor"}, "role"),
+    Operation("DELETE", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN, 204),
+    Operation("GET", "models", Scope.MODEL_READ),
+    Operation(
+        "POST",
+        "models",
+        Scope.ORGANIZATION_EDITOR,
+        201,
+        {"organization": "{slug}", "name": "fraud", "task_type": "ranking"},
+        "name",
+    ),
+    Operation("GET", MODEL, Scope.MODEL_READ),
+    Operation("PATCH", MODEL, Scope.MODEL_WRITE, 200, {"description": "new"}, "description"),
+    Operation("DELETE", MODEL, Scope.ORGANIZATION_ADMIN, 204),
+    Operation("GET", GRANTS, Scope.ORGANIZATION_ADMIN),
+    Operation("POST", GRANTS, Scope.ORGANIZATION_ADMIN, 201, {"username": "nora", "scope": "model:read"}, "username"),
+    Operation("GET", f"{GRANTS}/<str:grant_id>", Scope.ORGANIZATION_ADMIN),
+    Operation("DELETE", f"{GRANTS}/<str:grant_id>", Scope.ORGANIZATION_ADMIN, 204),
+    Operation("GET", f"{MODEL}/promotions", Scope.MODEL_READ),
+    Operation("POST", f"{MODEL}/rollback", Scope.MODEL_PROMOTE, 200, {"reason": "it drifts"}, "reason"),
+    Operation("GET", f"{MODEL}/versions", Scope.MODEL_READ),
+    Operation("POST", f"{MODEL}/versions", Scope.MODEL_WRITE, 201, {"description": "nightly"}, "description"),
+    Operation("GET", VERSION, Scope.MODEL_READ),
+    Operation("PATCH", VERSION, Scope.MODEL_WRITE, 200, {"description": "new"}, "description"),
+    Operation("POST", f"{VERSION}/promote", Scope.MODEL_PROMOTE, 200, {"reason": "better"}, "reason"),
+    Operation("GET", SNAPSHOTS, Scope.MODEL_READ),
+    Operation(
+        "POST",
+        SNAPSHOTS,
+        Scope.MODEL_WRITE,
+        201,
+        {"dataset_split": "test", "metrics": {"accuracy": 0.5}},
+        "dataset_split",
+    ),
+    Operation("GET", f"{SNAPSHOTS}/<str:snapshot_id>", Scope.MODEL_READ),
+    Operation("GET", f"{PERFORMANCE}/summary", Scope.MODEL_READ),
+    Operation("GET", f"{PERFORMANCE}/report", Scope.MODEL_READ),
+    Operation("GET", f"{PERFORMANCE}/history", Scope.MODEL_READ, query="?metric=accuracy"),
+    Operation("GET", f"{PERFORMANCE}/compare", Scope.MODEL_READ),
+]
+WRITES = [operation for operation in OPERATIONS if operation.body is not None]
+
+
+def furnish(model: RegisteredModel) -> Target:
+    """Give the contract's example, or one like it, all that the operations need to succeed."""
+    slug = model.organization.slug
+    second = completed_version(model, number=418)
+    stored = snapshot(second, metrics=EXAMPLE_METRICS)
+    promote(version=second, promoted_by=None, reason="the second")
+    member = new_user(f"member-of-{slug}")
+    Membership.objects.create(organization=model.organization, user=member, role="viewer")
+    grant = ModelGrant.objects.create(model=model, user=member, scope="model:write")
+    if not User.objects.filter(username="nora").exists():
+        new_user("nora")
+    return Target(slug, model.pk, member.username, str(grant.pk), str(stored.pk))
+
+
+def operations_of(routes: Iterator[tuple[str, Any]]) -> set[str]:
+    """Return the operations that the resolver's routes have, as `str` gives those above."""
+    return {
+        f"{method.upper()} {path.removeprefix('api/v1/')}"
+        for path, view in routes
+        for method in getattr(view, "actions", None) or ()
+        if path.startswith("api/v1/") and method != "head"
+    }
