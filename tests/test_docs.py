@@ -13,6 +13,8 @@ import yaml
 
 from config.problems import PROBLEMS
 from models_registry import task_types
+from tests.config.test_routes import routes
+from tests.operations import operations_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -57,6 +59,18 @@ def test_every_command_is_documented() -> None:
     documented = {row[0].strip("`").split()[0] for row in rows(section(README, "Commands"))}
 
     assert {file.stem for file in files} <= documented
+
+
+def test_every_route_of_the_registry_is_in_the_table() -> None:
+    table = rows(section(README, "The registry"))
+    documented = {
+        f"{method} {path}"
+        for route, *_ in table
+        for methods, path in re.findall(r"`([A-Z/]+) /(.+?)`", route)
+        for method in methods.split("/")
+    }
+
+    assert documented == {re.sub("<str:(.+?)>", r"{\1}", operation) for operation in operations_of(routes())}
 
 
 def test_every_task_type_is_in_the_table_with_its_metrics() -> None:

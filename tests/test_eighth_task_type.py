@@ -99,7 +99,7 @@ def test_a_seed_document_is_validated_by_its_declaration(acme: object, tmp_path:
 
     file.write_text(json.dumps(seed_document({"precision_at_k": 1.5, "accuracy": 0.9})))
     with pytest.raises(SeedError) as refused:
-        read(file)
+        list(read(file).models())
     assert "models.0.versions.0.snapshots.0.metrics.precision_at_k: Must be at most 1, not 1.5." in str(refused.value)
     assert "models.0.versions.0.snapshots.0.metrics.accuracy: Not a metric of anomaly_detection" in str(refused.value)
 

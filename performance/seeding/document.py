@@ -1,7 +1,11 @@
 """What a seed document may hold. Unknown keys are refused; metrics are validated by their model's task type."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import partial
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from models_registry.serializers import (
 )
 from models_registry.strict_json import check_document, parse_json
 from performance.models import DatasetSplit
+from performance.seeding.pieces import cut
 
 YAML_SUFFIXES = {".yaml", ".yml"}
 
@@ -150,12 +155,12 @@ class ModelDocument(StrictSerializer):
         return attrs
 
 
-class SeedDocument(StrictSerializer):
-    """A whole seed document."""
+class HeadDocument(StrictSerializer):
+    """A whole seed document, of which the models are yet to be validated."""
 
     users = UserDocument(many=True, default=list)
     organizations = OrganizationDocument(many=True, default=list)
-    models = ModelDocument(many=True, default=list)
+    models = serializers.ListField(default=list)
 
     def validate_users(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Refuse a user name that comes twice."""
@@ -165,25 +170,87 @@ class SeedDocument(StrictSerializer):
         """Refuse a slug that comes twice."""
         return _refuse_repeats(value, "slug")
 
-    def validate_models(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Refuse a model, or a name in an organization, that comes twice."""
-        _refuse_repeats(value, "organization", "name")
-        return _refuse_repeats(value, "model_id")
+
+@dataclass(frozen=True)
+class SeedDocument:
+    """A seed document, of which one model at a time is read into memory."""
+
+    path: Path
+    users: list[dict[str, Any]]
+    organizations: list[dict[str, Any]]
+    unread: Sequence[Callable[[], Any]]
+
+    def models(self) -> Iterator[dict[str, Any]]:
+        """Yield the validated models, as long as none is refused.
+
+        Raises `SeedError` in the end, naming the faults of them all.
+        """
+        found: list[str] = []
+        seen: set[tuple[str, ...]] = set()
+        for position, read_model in enumerate(self.unread):
+            document = ModelDocument(data=read_model())
+            if document.is_valid():
+                model: dict[str, Any] = document.validated_data
+                found += _repeats(self.path, model, seen)
+                if not found:
+                    yield model
+            else:
+                found += _lines(self.path, document.errors, f"models.{position}")
+        if found:
+            raise SeedError("\n".join(found))
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return the validated seed document in a JSON or YAML file. Raises `SeedError`."""
+def read(path: Path) -> SeedDocument:
+    """Return the seed document in a JSON or YAML file. Raises `SeedError`."""
     try:
-        encoded = path.read_bytes()
-        content = _parse_yaml(encoded) if path.suffix.lower() in YAML_SUFFIXES else parse_json(encoded)
+        head, pieces = _read_yaml(path) if path.suffix.lower() in YAML_SUFFIXES else _read_json(path)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise SeedError(f"{path}: cannot be read: {_reason(error)}") from None
-    document = SeedDocument(data=content)
+    document = HeadDocument(data=head)
     if not document.is_valid():
-        lines = [f"{path}: {where or 'the document'}: {reason}" for where, _, reason in faults(document.errors)]
-        raise SeedError("\n".join(lines))
-    validated: dict[str, Any] = document.validated_data
-    return validated
+        raise SeedError("\n".join(_lines(path, document.errors)))
+    values = document.validated_data
+    unread = [partial(copy, model) for model in values["models"]] + pieces
+    return SeedDocument(path, values["users"], values["organizations"], unread)
+
+
+def _read_yaml(path: Path) -> tuple[Any, list[Callable[[], Any]]]:
+    document = yaml.load(path.read_bytes(), _StrictYAMLLoader)  # noqa: S506  # a SafeLoader
+    check_document(document)
+    return document, []
+
+
+def _read_json(path: Path) -> tuple[Any, list[Callable[[], Any]]]:
+    """Return the document without its models, and what reads each of them."""
+    encoded = _mapped(path)
+    head, pieces = cut(encoded, "models")
+    return parse_json(head), [partial(_read_piece, path, encoded, *piece) for piece in pieces]
+
+
+def _read_piece(path: Path, encoded: bytes | mmap, start: int, end: int) -> Any:
+    try:
+        return parse_json(encoded[start:end])
+    except ValueError as error:
+        raise SeedError(f"{path}: cannot be read: in the model at byte {start}: {error}") from None
+
+
+def _mapped(path: Path) -> bytes | mmap:
+    """Return what a file holds: read where it is looked at, if it is more than a pipe."""
+    if not path.is_file() or not path.stat().st_size:
+        return path.read_bytes()
+    with path.open("rb") as file:
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
+
+
+def _lines(path: Path, errors: Any, where: str = "") -> list[str]:
+    return [f"{path}: {place or 'the document'}: {reason}" for place, _, reason in faults(errors, where)]
+
+
+def _repeats(path: Path, model: dict[str, Any], seen: set[tuple[str, ...]]) -> list[str]:
+    keys = {(model["model_id"],), (model["organization"], model["name"])}
+    repeated = sorted(keys & seen)
+    seen |= keys
+    return [f"{path}: models: {' '.join(key)} comes twice." for key in repeated]
 
 
 class _StrictYAMLLoader(yaml.SafeLoader):
@@ -205,12 +272,6 @@ class _StrictYAMLLoader(yaml.SafeLoader):
 _StrictYAMLLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?[eE][-+]?[0-9]+\Z"), list("-0123456789")
 )
-
-
-def _parse_yaml(encoded: bytes) -> Any:
-    document = yaml.load(encoded, _StrictYAMLLoader)  # noqa: S506  # a SafeLoader
-    check_document(document)
-    return document
 
 
 def _reason(error: Exception) -> str:

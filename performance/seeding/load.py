@@ -13,30 +13,29 @@ from models_registry.exceptions import ConflictError
 from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User, Version
 from models_registry.services import promote
 from performance.models import MetricSnapshot
-from performance.seeding.document import SeedError
+from performance.seeding.document import SeedDocument, SeedError
 
 BATCH = 1000
 
 
 @transaction.atomic
-def load(document: dict[str, Any], *, on_snapshots: Callable[[int], None]) -> None:
-    """Store what the document holds and the database does not yet.
+def load(document: SeedDocument, *, on_model: Callable[[], object] = lambda: None) -> list[str]:
+    """Store what the document holds and the database does not yet, and return the ids of its models.
 
     What may change is brought up to date: names, descriptions, roles, the promoted version, a training version that
-    has ended. `on_snapshots` is told of every batch of snapshots that was gone through. Raises `SeedError` when the
-    document contradicts what is stored; nothing is stored then.
+    has ended. `on_model` is called after each model. Raises `SeedError` when the document is refused or contradicts
+    what is stored; nothing is stored then.
     """
-    for user in document["users"]:
+    for user in document.users:
         _load_user(**user)
-    for organization in document["organizations"]:
+    for organization in document.organizations:
         _load_organization(**organization)
-    for position, model in enumerate(document["models"]):
-        _load_model(f"models.{position}", model, on_snapshots)
-
-
-def snapshot_count(document: dict[str, Any]) -> int:
-    """Return how many snapshots a document holds."""
-    return sum(len(version["snapshots"]) for model in document["models"] for version in model["versions"])
+    loaded = []
+    for position, model in enumerate(document.models()):
+        _load_model(f"models.{position}", model)
+        loaded.append(model["model_id"])
+        on_model()
+    return loaded
 
 
 def _load_user(*, username: str, superuser: bool, password: str | None = None) -> None:
@@ -55,7 +54,7 @@ def _load_organization(*, slug: str, name: str, members: dict[str, str]) -> None
         Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
 
 
-def _load_model(path: str, document: dict[str, Any], on_snapshots: Callable[[int], None]) -> None:
+def _load_model(path: str, document: dict[str, Any]) -> None:
     model = _registered(path, document)
     for username, scopes in document["grants"].items():
         user = _user(username, f"{path}.grants")
@@ -65,7 +64,7 @@ def _load_model(path: str, document: dict[str, Any], on_snapshots: Callable[[int
     for position, item in enumerate(document["versions"]):
         number = ids.version_number(item["version_id"])
         versions[number] = _load_version(f"{path}.versions.{position}", model, versions.get(number), item)
-        _load_snapshots(versions[number], item["snapshots"], on_snapshots)
+        _load_snapshots(versions[number], item["snapshots"])
     if promoted := document.get("promoted"):
         _promote(path, model, versions[ids.version_number(promoted)])
     if document["archived"] and model.archived_at is None:
@@ -124,7 +123,7 @@ def _load_version(path: str, model: RegisteredModel, version: Version | None, it
     return version
 
 
-def _load_snapshots(version: Version, items: list[dict[str, Any]], on_snapshots: Callable[[int], None]) -> None:
+def _load_snapshots(version: Version, items: list[dict[str, Any]]) -> None:
     """Add the snapshots that are not stored yet, as snapshots are never changed."""
     stored = {_identity(**values) for values in version.snapshots.values(*_IDENTIFYING).iterator()}
     before = len(stored)
@@ -133,7 +132,6 @@ def _load_snapshots(version: Version, items: list[dict[str, Any]], on_snapshots:
         new = {key: item for item in batch if (key := _identity(**item)) not in stored}
         MetricSnapshot.objects.bulk_create(MetricSnapshot(version=version, **item) for item in new.values())
         stored.update(new)
-        on_snapshots(len(batch))
     record_added(version, "snapshots", before, len(stored))
 
 

@@ -46,9 +46,8 @@ class Command(BaseCommand):
         """Do everything; running it again changes nothing but makes new tokens."""
         address = host if no_serve else _address_to_serve(host, port)
         call_command("migrate", verbosity=0)
-        document = _seed()
-        users = _give_passwords([user["username"] for user in document["users"]])
-        description = describe(_base_url(host, port), users, [model["model_id"] for model in document["models"]])
+        names, model_ids = _seed()
+        description = describe(_base_url(host, port), _give_passwords(names), model_ids)
         self.stdout.write(_as_json(description) if json else _as_text(description, colour=self.stdout.isatty()))
         self.stdout.flush()
         if not no_serve:
@@ -76,14 +75,13 @@ def describe(base_url: str, users: list[tuple[User, str]], seeded: list[str]) ->
     }
 
 
-def _seed() -> dict[str, Any]:
-    """Load the seed document, and return it."""
+def _seed() -> tuple[list[str], list[str]]:
+    """Load the seed document; return the names of its users and the ids of its models."""
     try:
         document = read(SEED)
-        load(document, on_snapshots=lambda count: None)
+        return [user["username"] for user in document.users], load(document)
     except SeedError as error:
         raise CommandError(str(error)) from None
-    return document
 
 
 def _give_passwords(names: list[str]) -> list[tuple[User, str]]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from performance.seeding.document import SeedError, read
-from performance.seeding.load import load, snapshot_count
+from performance.seeding.load import load
 
 
 class Command(BaseCommand):
@@ -33,8 +33,8 @@ class Command(BaseCommand):
         try:
             document = read(file)
             with transaction.atomic(), Progress(console=Console(stderr=True), transient=True) as progress:
-                task = progress.add_task(str(file), total=snapshot_count(document))
-                load(document, on_snapshots=lambda count: progress.advance(task, count))
+                task = progress.add_task(str(file), total=len(document.unread))
+                load(document, on_model=lambda: progress.advance(task))
                 transaction.set_rollback(dry_run)
         except SeedError as error:
             raise CommandError(_with_file(file, str(error))) from None

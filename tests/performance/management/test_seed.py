@@ -2,16 +2,22 @@
 
 import copy
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from models_registry.models import Membership, ModelGrant, Organization, Promotion, RegisteredModel, User, Version
+from models_registry.strict_json import parse_json
 from performance.models import MetricSnapshot
+from performance.seeding.pieces import cut
 from tests.factories import EVALUATED_AT
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "seed.json"
@@ -351,3 +357,87 @@ def changed(path: str, value: Any) -> Any:
         node = node[int(name)] if isinstance(node, list) else node[name]
     node[int(last) if isinstance(node, list) else last] = value
     return document
+
+
+TEXTS = st.sampled_from(["models", '"models": [', "]}", "a,b", "\\", '"', "{", "[", "ü", "\u2028"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+)
+HEADS = st.dictionaries(TEXTS, VALUES, max_size=4)
+SPACED = [{}, {"indent": 1}, {"separators": (",", ":")}]
+
+
+class TestCutting:
+    @given(
+        st.dictionaries(TEXTS, VALUES, max_size=4), st.none() | st.lists(VALUES, max_size=4), st.sampled_from(SPACED)
+    )
+    def test_what_is_left_and_the_pieces_make_up_the_document(self, head: Any, models: Any, spaced: Any) -> None:
+        document = {**head, **({} if models is None else {"models": models})}
+        encoded = json.dumps(document, **spaced).encode()
+
+        left, pieces = cut(encoded, "models")
+
+        items = [json.loads(encoded[start:end]) for start, end in pieces]
+        if isinstance(document.get("models"), list):
+            assert json.loads(left) == {**document, "models": []}
+            assert items == document["models"]
+        else:
+            assert (left, items) == (encoded, [])
+
+    @given(st.lists(st.sampled_from('{}[],:" \\amodels1'), max_size=40).map("".join), st.integers(0, 60))
+    @example('"models":[1,,2]', 1)
+    @example('"models":[,]', 1)
+    @example('"models":[1}', 1)
+    @example('"models":[1],"models":[2]', 1)
+    def test_what_is_no_json_does_not_become_any(self, text: str, at: int) -> None:
+        good = '{"models": [{"a": [1, 2]}, "x"], "users": []}'
+        encoded = (good[:at] + text + good[at:]).encode()
+        try:
+            expected: Any = parse_json(encoded)
+        except ValueError:
+            expected = None
+
+        left, pieces = cut(encoded, "models")
+        try:
+            found: Any = parse_json(left)
+            if pieces:
+                found["models"] = [parse_json(encoded[start:end]) for start, end in pieces]
+        except ValueError:
+            found = None
+
+        assert found == expected
+
+
+def test_the_faults_of_all_models_are_named(seed: Seed) -> None:
+    document = changed("models.0.name", 5)
+    document["models"] += [copy.deepcopy(DOCUMENT["models"][0]) | {"task_type": "x"}, {}]
+
+    with pytest.raises(CommandError) as refused:
+        seed(document)
+
+    for where in ("models.0.name: ", "models.1.task_type: ", "models.2.model_id: "):
+        assert where in str(refused.value)
+    assert not any(stored().values())
+
+
+def test_a_model_that_comes_twice_is_refused(seed: Seed) -> None:
+    again = copy.deepcopy(DOCUMENT["models"][0])
+
+    with pytest.raises(CommandError, match="models: mdl-7f3a19bc92 comes twice"):
+        seed({**DOCUMENT, "models": [*DOCUMENT["models"], {**again, "name": "another"}]})
+    with pytest.raises(CommandError, match="models: acme churn comes twice"):
+        seed({**DOCUMENT, "models": [*DOCUMENT["models"], {**again, "model_id": "mdl-0000000001"}]})
+    assert not any(stored().values())
+
+
+def test_a_document_that_comes_through_a_pipe_is_loaded(db: None, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_bytes, args=[json.dumps(DOCUMENT).encode()])
+    writer.start()
+
+    call_command("seed", str(pipe), verbosity=0)
+
+    writer.join()
+    assert MetricSnapshot.objects.count() == 1
