@@ -23,6 +23,7 @@ from models_registry.api.permissions import HasScope
 from models_registry.api.query import invalid_parameters, refuse_unknown
 from models_registry.exceptions import ModelNotFoundError, NotFoundError, VersionNotFoundError
 from models_registry.models import Organization, RegisteredModel, User, Version
+from models_registry.querysets import RegisteredModelQuerySet
 from models_registry.scopes import Scope
 from models_registry.tokens import Caller
 
@@ -40,6 +41,7 @@ class RegistryViewSet(GenericViewSet[Any]):
     pagination_class = SignedCursorPagination
     filter_backends: tuple[type[BaseFilterBackend], ...] = (StrictFilterBackend,)
     filterset_class: type[Any] | None = None
+    models: RegisteredModelQuerySet = RegisteredModel.objects.all()  # among which the URL names one
     ordering: tuple[str, ...] = ()
     ordering_fields: tuple[str, ...] = ()
     scopes: ClassVar[dict[str, Scope]] = {}
@@ -117,8 +119,7 @@ class RegistryViewSet(GenericViewSet[Any]):
 
     def _model(self) -> RegisteredModel:
         model_id = self.kwargs["model_id"]
-        models = RegisteredModel.objects.with_state().with_permission(self.scope, self.account.pk)
-        models = models.select_related("organization", "promoted_version", "created_by")
+        models = self.models.with_permission(self.scope, self.account.pk)
         model: RegisteredModel | None = models.filter(pk=model_id).first() if ids.is_model_id(model_id) else None
         if model is None:
             raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")

@@ -43,9 +43,10 @@ def once(request: Request, user: User, work: Callable[[], HttpResponse]) -> Http
     digest = hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).hexdigest()
     keys = IdempotencyKey.objects.filter(user=user, route=request.path, key=key)
     first = keys.first()
-    if first is not None and first.created_at > timezone.now() - IdempotencyKey.KEPT:
-        return _replay(first, digest)
-    keys.delete()
+    if first is not None:
+        if first.created_at > timezone.now() - IdempotencyKey.KEPT:
+            return _replay(first, digest)
+        first.delete()
     response = work()
     IdempotencyKey.objects.create(
         user=user,

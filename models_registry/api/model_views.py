@@ -30,6 +30,7 @@ class ModelViewSet(RegistryViewSet):
     """Models, and what is promoted of them."""
 
     queryset = RegisteredModel.objects.with_state().select_related("organization", "promoted_version", "created_by")
+    models = queryset
     serializer_class = ModelSerializer
     filterset_class = ModelFilters
     filter_backends = (StrictFilterBackend, StrictOrdering)
