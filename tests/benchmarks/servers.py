@@ -22,11 +22,12 @@ class ServerFailedError(Exception):
 class Server:
     """A server that was started here, with what it costs."""
 
-    def __init__(self, command: list[str], port: int, settings: dict[str, str]) -> None:
+    def __init__(self, command: list[str], port: int, settings: dict[str, str], folder: str = ".") -> None:
         self.port = port
         self.command = command
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the server runs
-        self.process = psutil.Popen(command, env={**os.environ, **settings}, stdout=self.log, stderr=self.log)
+        environment = {**os.environ, **settings}
+        self.process = psutil.Popen(command, cwd=folder, env=environment, stdout=self.log, stderr=self.log)
 
     def wait_until_up(self) -> None:
         """Return once the server takes connections. Raises `ServerFailedError`."""
@@ -71,10 +72,12 @@ WSGI_SERVERS: dict[str, Callable[[str, int], list[str]]] = {"granian": granian, 
 
 
 @contextmanager
-def running(command: Callable[[str, int], list[str]], app: str, settings: dict[str, str]) -> Iterator[Server]:
-    """Serve an application on a free port for the time of the block."""
+def running(
+    command: Callable[[str, int], list[str]], app: str, settings: dict[str, str], folder: str = "."
+) -> Iterator[Server]:
+    """Serve an application that is in a folder, on a free port, for the time of the block."""
     port = _free_port()
-    server = Server(command(app, port), port, settings)
+    server = Server(command(app, port), port, settings, folder)
     try:
         server.wait_until_up()
         yield server

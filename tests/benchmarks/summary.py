@@ -4,11 +4,13 @@ import argparse
 import http.client
 import os
 import platform
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from statistics import median, quantiles
+from tempfile import TemporaryDirectory
 
 import psutil
 from rich.console import Console
@@ -35,6 +37,7 @@ class Target:
     path: str = SUMMARY
     middleware: str = ""
     conditional: bool = False
+    folder: str = "."
 
     @property
     def expected(self) -> int:
@@ -86,10 +89,20 @@ def main() -> None:
     console.print(_circumstances())
     with console.status(f"Filling a PostgreSQL with {options.snapshots:,} snapshots"):
         dataset = make_dataset(options.snapshots)
-    with _served(targets, options.server) as servers:
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        if options.against:
+            check_out(options.against, folder)
+            targets.append(Target(options.against, "config.wsgi:application", folder=folder))
+        servers = stack.enter_context(_served(targets, options.server))
         check_answers(dataset, {target.name: servers[target.name] for target in targets if _answers_summary(target)})
         results = measure(targets, servers, dataset, options, console)
     console.print(_table(results, options))
+
+
+def check_out(commit: str, folder: str) -> None:
+    """Put the files of a commit into a folder."""
+    archive = subprocess.run(["git", "archive", commit], stdout=subprocess.PIPE, check=True)
+    subprocess.run(["tar", "--extract", "--directory", folder], input=archive.stdout, check=True)
 
 
 def check_answers(dataset: Dataset, servers: dict[str, Server]) -> None:
@@ -155,14 +168,14 @@ def _measured(result: Result, server: psutil.Process, postgresql: psutil.Process
 def _served(targets: list[Target], wsgi_server: str) -> Iterator[dict[str, Server]]:
     """Start each application once, and return each target's server by the target's name."""
     with ExitStack() as stack:
-        servers: dict[tuple[str, str], Server] = {}
+        servers: dict[tuple[str, str, str], Server] = {}
         for target in targets:
-            served = target.app, target.middleware
+            served = target.app, target.middleware, target.folder
             if served not in servers:
                 command = uvicorn if target.name == "FastAPI" else WSGI_SERVERS[wsgi_server]
                 settings = {"MIDDLEWARE": target.middleware}
-                servers[served] = stack.enter_context(running(command, target.app, settings))
-        yield {target.name: servers[target.app, target.middleware] for target in targets}
+                servers[served] = stack.enter_context(running(command, target.app, settings, target.folder))
+        yield {target.name: servers[target.app, target.middleware, target.folder] for target in targets}
 
 
 def _requests(target: Target, server: Server, dataset: Dataset) -> list[bytes]:
@@ -204,7 +217,7 @@ def _answers_summary(target: Target) -> bool:
 def _table(results: dict[str, Result], options: argparse.Namespace) -> Table:
     load = f"{options.connections} connections, {options.rounds} × {options.seconds:g} s"
     table = Table(title=f"{options.snapshots:,} snapshots, {load}, Django under {options.server}")
-    ratios = [name for name in RATIOS if name in results]
+    ratios = [name for name in (*RATIOS, options.against) if name in results]
     columns = ["requests/s", "lowest–highest", "p50 ms", "p99 ms", "CPU ms", "PostgreSQL CPU ms"]
     columns += [f"× {name}" for name in ratios]
     table.add_column("one worker process")
@@ -230,6 +243,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--server", choices=sorted(WSGI_SERVERS), default="granian", help="of the Django targets")
     parser.add_argument("--only", nargs="+", choices=[target.name for target in TARGETS], metavar="NAME", default=[])
+    parser.add_argument("--against", metavar="COMMIT", help="an earlier commit to measure as well, on today's tables")
     return parser.parse_args()
 
 

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from models_registry.api.base import RegistryViewSet
 from models_registry.models import User
 from models_registry.scopes import ALL_SCOPES
 from models_registry.services import open_token_family
@@ -102,3 +103,22 @@ def test_a_view_that_declares_nothing_refuses_even_a_superuser(superuser: User) 
 
     assert status == 403
     assert b"secret" not in content
+
+
+VIEWSETS: list[tuple[str, Any]] = [
+    (path, view) for path, view in routes() if issubclass(getattr(view, "cls", object), RegistryViewSet)
+]
+ACTIONS = [(path, view.cls, method, action) for path, view in VIEWSETS for method, action in view.actions.items()]
+
+
+@pytest.mark.parametrize(("path", "view", "method", "action"), ACTIONS)
+def test_an_action_of_the_registry_names_its_scope_and_its_body(path: str, view: Any, method: str, action: str) -> None:
+    assert action in view.scopes
+    assert (action in view.inputs) == (method in {"post", "put", "patch"})
+
+
+def test_a_viewset_declares_nothing_that_it_does_not_have() -> None:
+    has = {view: {action for _, other, _, action in ACTIONS if other is view} for _, view, _, _ in ACTIONS}
+    for view, actions in has.items():
+        assert set(view.scopes) == actions
+        assert set(view.inputs) <= actions
