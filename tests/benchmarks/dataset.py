@@ -27,8 +27,9 @@ FILL = f"""
 SET session_replication_role = replica;  -- the rows fit each other: no look at the foreign key of each
 
 INSERT INTO models_registry_user
-    (id, password, is_superuser, username, first_name, last_name, email, is_staff, is_active, date_joined)
-SELECT i, '!' || md5(random()::text), false, 'user' || i, '', '', '', false, true, now()
+    (id, password, is_superuser, username, first_name, last_name, email, is_staff, is_active, date_joined,
+    is_service_account)
+SELECT i, '!' || md5(random()::text), false, 'user' || i, '', '', '', false, true, now(), false
 FROM generate_series(1, {USERS}) i;
 
 INSERT INTO models_registry_organization (slug, name, created_at)
@@ -43,24 +44,26 @@ INSERT INTO models_registry_tokenfamily (id, user_id, current_jti, created_at, e
 SELECT gen_random_uuid(), i, md5(random()::text), now(), now() + interval '1 day'
 FROM generate_series(1, {USERS}) i, generate_series(1, 2);
 
-INSERT INTO models_registry_registeredmodel (model_id, organization_id, name, task_type, description, created_at,
+INSERT INTO models_registry_registeredmodel (model_id, organization_id, name, task_type, description, tags, created_at,
     promoted_version_id)
 SELECT {MODEL_ID.format(number="i")}, CASE WHEN i <= {READ_MODELS} THEN 1 ELSE i %% {ORGANIZATIONS} + 1 END,
-    'model ' || i, 'classification', '', now(),
+    'model ' || i, 'classification', '', '[]', now(),
     CASE WHEN i <= {READ_MODELS} OR i %% 3 > 0 THEN i * {VERSIONS_OF_MODEL} - 1 END
 FROM generate_series(1, %(models)s) i;
 
 INSERT INTO models_registry_modelgrant (model_id, user_id, scope)
 SELECT {MODEL_ID.format(number="i")}, i * 31 %% {USERS} + 1, 'model:read' FROM generate_series(1, %(models)s) i;
 
-INSERT INTO models_registry_version (id, model_id, number, state, created_at, completed_at)
+INSERT INTO models_registry_version (id, model_id, number, state, description, source_uri, parameters, tags, created_at,
+    completed_at)
 SELECT i, {MODEL_ID.format(number=f"(i - 1) / {VERSIONS_OF_MODEL} + 1")}, (i - 1) %% {VERSIONS_OF_MODEL} + 1,
-    'completed', now(), now()
+    'completed', '', '', '{{}}', '[]', now(), now()
 FROM generate_series(1, %(models)s * {VERSIONS_OF_MODEL}) i;
 
-INSERT INTO performance_metricsnapshot (version_id, dataset_split, metrics, sample_count, evaluated_at, created_at)
+INSERT INTO performance_metricsnapshot (version_id, dataset_split, metrics, sample_count, source, created_by,
+    evaluated_at, created_at)
 SELECT (i - 1) / {SNAPSHOTS_OF_VERSION} + 1, (ARRAY['test', 'validation', 'train'])[i %% 3 + 1],
-    jsonb_build_object({", ".join(f"'{name}', round(random()::numeric, 4)" for name in METRICS)}), 5000,
+    jsonb_build_object({", ".join(f"'{name}', round(random()::numeric, 4)" for name in METRICS)}), 5000, 'imported', '',
     timestamptz '2026-03-13T14:22:10Z' + i %% {SNAPSHOTS_OF_VERSION} * interval '1 hour', now()
 FROM generate_series(1, %(snapshots)s) i
 """
