@@ -66,7 +66,7 @@ CODES_OF = {
     "promote": ("gate_failed",),
     "GET": ("precondition_failed",),
     "PATCH": ("invalid_body", "conflict", "precondition_failed"),
-    "DELETE": ("conflict",),
+    "DELETE": ("conflict", "precondition_failed"),
     "POST": ("invalid_parameter", "invalid_body", "conflict", "idempotency_in_progress", "idempotency_mismatch"),
 }
 
@@ -173,7 +173,8 @@ def _document_conditions(operation: dict[str, Any], *, reading: bool) -> None:
         for name, meaning in conditions.items()
     )
     headers = {**CACHING, **REQUEST_ID}
-    operation["responses"]["200"]["headers"] = headers
+    if "200" in operation["responses"]:  # to which a removal has nothing to say
+        operation["responses"]["200"]["headers"] = headers
     if reading:
         operation["responses"]["304"] = {"description": "The caller has the present answer.", "headers": headers}
 

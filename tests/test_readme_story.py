@@ -23,7 +23,7 @@ pytestmark = [
 
 def test_the_story_of_a_pipeline_goes_as_told(tmp_path: Path) -> None:
     story = section(README, "From training to production")
-    [script] = re.findall(r"```bash\n(.*?)```", story, re.S)
+    _, script = re.findall(r"```bash\n(.*?)```", story, re.S)
     [printed] = re.findall(r"```\n([^`]+?)```\n", story.split("prints\n", 1)[1], re.S)
     assert script.count("curl ") == 6
 

@@ -184,6 +184,12 @@ class RegistryViewSet(GenericViewSet[Any]):
         refuse_lost_update(self.request, self.represent(record))
         return represent(self.represent(change()))
 
+    def removed(self, record: Any, removal: Callable[[], None]) -> HttpResponse:
+        """Remove a record, unless the caller knows another state of it, and answer with nothing."""
+        refuse_lost_update(self.request, self.represent(record))
+        removal()
+        return HttpResponse(status=204)
+
 
 def _wait_for(record: Organization | RegisteredModel) -> None:
     """Lock a row until the transaction ends.

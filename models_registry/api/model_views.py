@@ -74,8 +74,8 @@ class ModelViewSet(RegistryViewSet):
     def destroy(self, request: Request, model_id: str) -> HttpResponse:
         """Archive a model: it can be read as before, and takes no more writes."""
         with self.writing():
-            services.archive_model(model=self.get_model(lock=True))
-        return HttpResponse(status=204)
+            model = self.get_model(lock=True)
+            return self.removed(model, lambda: services.archive_model(model=model))
 
     @extend_schema(
         operation_id="roll_back_model",
@@ -146,8 +146,8 @@ class GrantViewSet(RegistryViewSet):
     def destroy(self, request: Request, model_id: str, grant_id: str) -> HttpResponse:
         """Take a grant back, on an archived model as well: what it allowed is refused at once."""
         with self.writing():
-            services.revoke_grant(grant=self._grant())
-        return HttpResponse(status=204)
+            grant = self._grant()
+            return self.removed(grant, lambda: services.revoke_grant(grant=grant))
 
     def created(self, grant: ModelGrant) -> HttpResponse:
         """Answer with a new grant."""

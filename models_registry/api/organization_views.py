@@ -6,6 +6,7 @@ from django.db.models import F
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from models_registry import services
@@ -41,7 +42,9 @@ class OrganizationViewSet(RegistryViewSet):
     @extend_schema(operation_id="create_organization", tags=["organizations"], summary="Create an organization")
     def create(self, request: Request) -> HttpResponse:
         """Create an organization, which then needs members. For superusers."""
-        self.check_object_permissions(request, None)  # of no organization yet, so nobody's role is enough
+        if not self.everywhere:
+            raise PermissionDenied("Only a superuser, with the scope organization:admin, creates an organization.")
+        self.check_object_permissions(request, None)
         return self.once(lambda: self.created(services.create_organization(**self.body)))
 
     @extend_schema(operation_id="get_organization", tags=["organizations"], summary="Get an organization")
@@ -108,8 +111,8 @@ class MemberViewSet(RegistryViewSet):
     def destroy(self, request: Request, slug: str, username: str) -> HttpResponse:
         """End a membership: what it implied is refused at once. The last admin stays."""
         with self.writing():
-            services.remove_member(membership=self._membership())
-        return HttpResponse(status=204)
+            membership = self._membership()
+            return self.removed(membership, lambda: services.remove_member(membership=membership))
 
     def created(self, membership: Membership) -> HttpResponse:
         """Answer with a new membership."""

@@ -60,6 +60,16 @@ def test_without_the_header_the_last_writer_wins(admin: User, model: RegisteredM
     assert ada.patch(f"/models/{model.pk}", {"description": "B"}).json()["description"] == "B"
 
 
+@pytest.mark.parametrize("path", ["/organizations/acme/members/vera", "/models/mdl-7f3a19bc92"])
+def test_what_has_changed_meanwhile_is_not_removed(admin: User, path: str) -> None:
+    ada = Caller(admin)
+    etag = ada.get(path)["ETag"]
+    ada.patch(path, CHANGES[path][0])
+
+    assert refusal(ada.delete(path, If_Match=etag)) == (412, "precondition_failed")
+    assert ada.delete(path, If_Match=ada.get(path)["ETag"]).status_code == 204
+
+
 def test_a_promotion_is_a_change_of_the_model(admin: User, model: RegisteredModel) -> None:
     ada = Caller(admin)
     etag = ada.get(f"/models/{model.pk}")["ETag"]
