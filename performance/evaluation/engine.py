@@ -1,0 +1,87 @@
+"""What runs the statements: embedded DuckDB. Each engine has the predictions under that name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import duckdb
+
+from performance.evaluation.statements import text
+
+Row = tuple[Any, ...]
+
+
+class Engine(Protocol):
+    """Runs statements in DuckDB's dialect on the relation `predictions`."""
+
+    name: str
+    version: str
+
+    def columns(self) -> dict[str, str]:
+        """Return the type of each column, by name."""
+
+    def rows(self, statement: str) -> list[Row]:
+        """Return the rows that a statement gives."""
+
+    def first_row(self, condition: str) -> int | None:
+        """Return the number of the first row, from 1, for which a condition holds."""
+
+
+class DuckDB:
+    """DuckDB in this process, within bounds of memory and threads. Past the memory it spills to `folder`."""
+
+    name = "duckdb"
+    version = duckdb.__version__
+
+    def __init__(self, *, folder: Path, memory: str = "512MB", threads: int = 2) -> None:
+        config: dict[str, Any] = {
+            "threads": threads,
+            "memory_limit": memory,
+            "temp_directory": str(folder),
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+            "allow_persistent_secrets": False,
+        }
+        self._connection = duckdb.connect(config=config)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def read_parquet(self, files: Sequence[str]) -> None:
+        """Have the predictions in Parquet files, read as one."""
+        self._define(f"read_parquet({_list(files)}, union_by_name = false)")
+
+    def read_csv(self, files: Sequence[str]) -> None:
+        """Have the predictions in CSV files with a header, read as one. Every cell is a text."""
+        self._define(f"read_csv({_list(files)}, header = true, all_varchar = true, compression = 'none')")
+
+    def columns(self) -> dict[str, str]:
+        """Return the type of each column, by name."""
+        return {str(name): str(kind) for name, kind, *_ in self.rows("DESCRIBE predictions")}
+
+    def rows(self, statement: str) -> list[Row]:
+        """Return the rows that a statement gives."""
+        return self._connection.execute(statement).fetchall()
+
+    def first_row(self, condition: str) -> int | None:
+        """Return the number of the first row, from 1, for which a condition holds."""
+        self._connection.execute("SET preserve_insertion_order = true")
+        numbered = "SELECT row_number() OVER () AS numbered, * FROM predictions"
+        found = self.rows(f"SELECT min(numbered) FROM ({numbered}) WHERE {condition}")
+        self._connection.execute("SET preserve_insertion_order = false")
+        return None if found[0][0] is None else int(found[0][0])
+
+    def _define(self, source: str) -> None:
+        self._connection.execute(f"CREATE VIEW predictions AS SELECT * FROM {source}")
+
+
+def _list(files: Sequence[str]) -> str:
+    return f"[{', '.join(map(text, files))}]"

@@ -1,0 +1,132 @@
+"""Forecasting: numbers to come, of one series or of many."""
+
+import math
+from collections.abc import Mapping
+
+from performance.evaluation.columns import Columns, Options
+from performance.evaluation.confusion import Estimate
+from performance.evaluation.engine import Engine, Row
+from performance.evaluation.layout import is_finite, number_of
+from performance.evaluation.moments import Mean, sums
+from performance.evaluation.numbers import Numbers, find
+from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from performance.evaluation.statements import column
+
+
+def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
+    """Return what the forecasts come to. Raises `UnprocessablePredictionsError`.
+
+    The errors of one series resemble each other: where there are several, an interval rests on how the series differ.
+    """
+    numbers = find(engine, columns, options)
+    types = engine.columns()
+    series = column(columns.series) if columns.series in types else None
+    squared, absolute, symmetric = _means(engine, numbers, series)
+    estimates = {
+        "mae": absolute.estimate(0),
+        "rmse": _root(squared),
+        "smape": symmetric.estimate(0, 2),
+        "mase": _scaled(engine, numbers, series, types, columns),
+        "wape": _share_of_actual(engine, numbers, absolute),
+    }
+    return Evaluation(
+        rows=numbers.rows,
+        sample_count=numbers.examples,
+        metrics={name: each.value for name, each in estimates.items()},
+        confidence_intervals={name: each.interval for name, each in estimates.items() if each.interval is not None},
+        per_class=_by_horizon(engine, numbers, columns, types),
+    )
+
+
+def _losses(numbers: Numbers) -> list[str]:
+    error = f"abs({numbers.predicted} - {numbers.actual})"
+    both = f"(abs({numbers.actual}) + abs({numbers.predicted}))"
+    return [f"({error} * {error})", error, f"(CASE WHEN {both} = 0 THEN 0 ELSE 2 * {error} / {both} END)"]
+
+
+def _means(engine: Engine, numbers: Numbers, series: str | None) -> list[Mean]:
+    """Return the means of the squared, the absolute and the symmetric relative error."""
+    losses = _losses(numbers)
+    if series is not None:
+        clustered = engine.rows(_clustered(numbers, series, losses))
+        if len(clustered) > 1:
+            return [_mean_of_clusters(clustered, at) for at in range(len(losses))]
+    [row] = engine.rows(
+        f"SELECT {', '.join(sums(loss, numbers.weight) for loss in losses)} FROM predictions WHERE {numbers.scored}"
+    )
+    return [Mean(numbers.total, numbers.squares, *row[at : at + 3]) for at in range(0, len(row), 3)]
+
+
+def _clustered(numbers: Numbers, series: str, losses: list[str]) -> str:
+    totals = ", ".join(f"sum({numbers.weight} * {loss})" for loss in losses)
+    return f"SELECT sum({numbers.weight}), {totals} FROM predictions WHERE {numbers.scored} GROUP BY {series}"
+
+
+def _mean_of_clusters(clusters: list[Row], at: int) -> Mean:
+    """Return the mean over all examples, each series being one draw with its weight: the ratio of two sums."""
+    weights = [float(row[0]) for row in clusters]
+    totals = [float(row[1 + at]) for row in clusters]
+    return Mean(
+        math.fsum(weights),
+        math.fsum(weight**2 for weight in weights),
+        math.fsum(totals),
+        math.fsum(weight * total for weight, total in zip(weights, totals, strict=True)),
+        math.fsum(total**2 for total in totals),
+    )
+
+
+def _root(squared: Mean) -> Estimate:
+    interval = squared.estimate(0).interval
+    return Estimate(math.sqrt(squared.value), interval and interval.mapped(math.sqrt))
+
+
+def _scaled(
+    engine: Engine, numbers: Numbers, series: str | None, types: Mapping[str, str], columns: Columns
+) -> Estimate:
+    """Return the MAE in units of the naive forecast's, averaged over the series; not known without their scales."""
+    if columns.scale not in types:
+        return Estimate(None)
+    scale = number_of(columns.scale, types)
+    of_each = engine.rows(f"""
+        SELECT sum({numbers.weight} * {_losses(numbers)[1]}) / sum({numbers.weight}), min({scale}),
+            coalesce(bool_and({is_finite(scale)} AND {scale} > 0), FALSE) AND min({scale}) = max({scale})
+        FROM predictions WHERE {numbers.scored} {f"GROUP BY {series}" if series else ""}
+        HAVING sum({numbers.weight}) > 0
+    """)
+    if not all(is_one for *_, is_one in of_each):
+        raise UnprocessablePredictionsError(
+            f"Each series needs one {columns.scale!r} above 0, the same in all its rows.", column=columns.scale
+        )
+    ratios = [error / scale_of_series for error, scale_of_series, _ in of_each]
+    mean = Mean(len(ratios), len(ratios), math.fsum(ratios), math.fsum(ratios), math.fsum(ratio**2 for ratio in ratios))
+    return mean.estimate(0)
+
+
+def _share_of_actual(engine: Engine, numbers: Numbers, absolute: Mean) -> Estimate:
+    """Return the sum of absolute errors in units of the sum of absolute actual values.
+
+    Kolassa & Schütz (2007), Advantages of the MAD/mean ratio over the MAPE, Foresight 6, 40-43.
+    """
+    [[total]] = engine.rows(
+        f"SELECT sum({numbers.weight} * abs({numbers.actual})) FROM predictions WHERE {numbers.scored}"
+    )
+    return Estimate(absolute.first / total if total else None)
+
+
+def _by_horizon(
+    engine: Engine, numbers: Numbers, columns: Columns, types: Mapping[str, str]
+) -> dict[str, dict[str, float]]:
+    """Return the errors of each number of steps ahead."""
+    if columns.horizon not in types:
+        return {}
+    squared, absolute, _ = _losses(numbers)
+    rows = engine.rows(f"""
+        SELECT horizon, sum(w * e) / sum(w), sqrt(sum(w * s) / sum(w)), count(*)
+        FROM (
+            SELECT TRY_CAST({column(columns.horizon)} AS BIGINT) AS horizon, {numbers.weight} AS w, {absolute} AS e,
+                {squared} AS s
+            FROM predictions WHERE {numbers.scored}
+        )
+        GROUP BY horizon HAVING sum(w) > 0 ORDER BY horizon
+    """)
+    return {str(step): {"mae": mae, "rmse": rmse, "support": examples} for step, mae, rmse, examples in rows}

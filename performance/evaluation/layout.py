@@ -1,0 +1,76 @@
+"""Where the parts of each example are, as SQL expressions over the columns that there are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from performance.evaluation.columns import Columns
+from performance.evaluation.engine import Engine
+from performance.evaluation.result import UnprocessablePredictionsError
+from performance.evaluation.statements import column
+
+SCORE_OF = "score_"
+_FLOATING = ("FLOAT", "DOUBLE", "DECIMAL")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The SQL of each part. `scores` is by label, with the label `""` for the one score of the positive class."""
+
+    actual: str
+    predicted: str
+    weight: str | None = None
+    score: str | None = None
+    scores: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def w(self) -> str:
+        """The weight, or 1."""
+        return self.weight or "1"
+
+
+def find(engine: Engine, columns: Columns) -> Layout:
+    """Return where the parts are. Raises `UnprocessablePredictionsError`, naming a column that is not there."""
+    types = engine.columns()
+    weight = columns.weight or ("weight" if "weight" in types else None)
+    score = columns.score or ("score" if "score" in types else None)
+    usual = {name.removeprefix(SCORE_OF): name for name in types if name.startswith(SCORE_OF)}
+    scores = columns.scores or usual
+    require(types, [columns.actual, columns.predicted, weight, score, *scores.values()])
+    return Layout(
+        actual=label_of(columns.actual, types),
+        predicted=label_of(columns.predicted, types),
+        weight=weight and number_of(weight, types),
+        score=score and number_of(score, types),
+        scores={label: number_of(name, types) for label, name in scores.items()},
+    )
+
+
+def require(types: Mapping[str, str], names: Sequence[str | None]) -> None:
+    """Check that there are these columns. Raises `UnprocessablePredictionsError`."""
+    for name in names:
+        if name is not None and name not in types:
+            raise UnprocessablePredictionsError(f"There is no column {name!r}; there are {_named(types)}.", column=name)
+
+
+def label_of(name: str, types: Mapping[str, str]) -> str:
+    """Return a column's labels as texts; a whole number is written without a fraction."""
+    sql = column(name)
+    if types[name].startswith(_FLOATING):
+        whole = f"CAST(CAST({sql} AS BIGINT) AS VARCHAR)"
+        return f"CASE WHEN {sql} = floor({sql}) THEN {whole} ELSE CAST({sql} AS VARCHAR) END"
+    return sql if types[name] == "VARCHAR" else f"CAST({sql} AS VARCHAR)"
+
+
+def number_of(name: str, types: Mapping[str, str]) -> str:
+    """Return a column's numbers as doubles: null for what is none."""
+    return column(name) if types[name] == "DOUBLE" else f"TRY_CAST({column(name)} AS DOUBLE)"
+
+
+def is_finite(sql: str) -> str:
+    """Return the condition that a number is there and finite: any other's difference from itself is not 0."""
+    return f"coalesce({sql} - {sql} = 0, FALSE)"
+
+
+def _named(types: Mapping[str, str]) -> str:
+    names = list(types)
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

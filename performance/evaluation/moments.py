@@ -1,0 +1,53 @@
+"""Weighted means of what each example comes to, such as a loss, with their variance.
+
+Each is had from three sums: of w·x, w²·x and w²·x². Cochran (1977), Sampling Techniques, 3rd edition, section 6.3: the
+mean is a ratio of two sums, and its variance the sum of w²·(x - mean)² over the squared sum of w.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from performance.evaluation.confusion import Estimate
+from performance.evaluation.intervals import effective_size, normal
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A weighted mean over examples, by its sums."""
+
+    weight: float
+    squares: float
+    first: float
+    squared_first: float
+    squared_second: float
+
+    @property
+    def value(self) -> float:
+        """The mean."""
+        return self.first / self.weight
+
+    @property
+    def variance(self) -> float:
+        """The variance of the mean, of which one example says nothing."""
+        size = effective_size(self.weight, self.squares)
+        if size <= 1:
+            return math.nan
+        spread = self.squared_second - 2 * self.value * self.squared_first + self.value**2 * self.squares
+        return max(spread, 0.0) / self.weight**2 * size / (size - 1)
+
+    def estimate(self, lower: float = -math.inf, upper: float = math.inf) -> Estimate:
+        """Return the mean with its interval."""
+        return Estimate(self.value, normal(self.value, self.variance, "moments", lower, upper))
+
+
+def sums(expression: str, weight: str) -> str:
+    """Return the three sums of an expression, as columns of a statement."""
+    return f"sum({weight} * {expression}), sum({weight} * {weight} * {expression}), " + (
+        f"sum({weight} * {weight} * {expression} * {expression})"
+    )
+
+
+def means(weight: float, squares: float, values: Sequence[float]) -> list[Mean]:
+    """Return the means whose sums follow each other in `values`, three of each."""
+    return [Mean(weight, squares, *values[at : at + 3]) for at in range(0, len(values), 3)]

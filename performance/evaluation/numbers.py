@@ -1,0 +1,70 @@
+"""Numbers that were predicted: where they are, and their means, in one scan that refuses what cannot be scored."""
+
+from dataclasses import dataclass
+
+from performance.evaluation.columns import Columns, Options
+from performance.evaluation.engine import Engine
+from performance.evaluation.layout import is_finite, number_of, require
+from performance.evaluation.result import UnprocessablePredictionsError
+from performance.evaluation.statements import column
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The SQL of the parts of each example, and what is known of all. `bias` is the mean of predicted - actual."""
+
+    actual: str
+    predicted: str
+    weight: str
+    scored: str
+    is_weighted: bool
+    rows: int
+    examples: int
+    total: float
+    squares: float
+    mean: float
+    bias: float
+
+
+def find(engine: Engine, columns: Columns, options: Options) -> Numbers:
+    """Return where the numbers are. Raises `UnprocessablePredictionsError`, naming the first row that has none."""
+    types = engine.columns()
+    weight_name = columns.weight or ("weight" if "weight" in types else None)
+    require(types, [columns.actual, columns.predicted, weight_name])
+    actual, predicted = number_of(columns.actual, types), number_of(columns.predicted, types)
+    weight = number_of(weight_name, types) if weight_name else "1"
+    missing = f"{column(columns.predicted)} IS NULL"
+    faulty = f"NOT {is_finite(actual)} OR (NOT {is_finite(predicted)} AND NOT ({missing}))"
+    faulty += f" OR NOT {is_finite(weight)} OR {weight} < 0" if weight_name else ""
+    scored = f"NOT ({missing})"
+    [row] = engine.rows(f"""
+        SELECT count(*), sum(CASE WHEN {faulty} THEN 1 ELSE 0 END), sum(CASE WHEN {missing} THEN 1 ELSE 0 END),
+            sum({weight}) FILTER (WHERE {scored}), sum({weight} * {weight}) FILTER (WHERE {scored}),
+            sum({weight} * {actual}) FILTER (WHERE {scored}),
+            sum({weight} * ({predicted} - {actual})) FILTER (WHERE {scored})
+        FROM predictions
+    """)
+    rows, faults, absent, total, squares, actual_sum, error_sum = row
+    if not rows:
+        raise UnprocessablePredictionsError("There is no row.")
+    if faults:
+        at = engine.first_row(faulty)
+        raise UnprocessablePredictionsError(f"Row {at} has no finite number where one is needed.", row=at)
+    if absent and not options.allow_missing:
+        at = engine.first_row(missing)
+        raise UnprocessablePredictionsError(f"{absent} rows have no prediction, the first of them row {at}.", row=at)
+    if not total:
+        raise UnprocessablePredictionsError("No row has a prediction and a weight above 0.")
+    return Numbers(
+        actual=actual,
+        predicted=predicted,
+        weight=weight,
+        scored=scored,
+        is_weighted=weight_name is not None,
+        rows=rows,
+        examples=rows - absent,
+        total=float(total),
+        squares=float(squares),
+        mean=actual_sum / total,
+        bias=error_sum / total,
+    )

@@ -1,0 +1,28 @@
+"""Evaluating columns that a test makes up."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from performance.evaluation.columns import Columns, Options
+from performance.evaluation.engine import DuckDB, Engine
+from performance.evaluation.result import Evaluation
+
+Evaluate = Callable[[Engine, Columns, Options], Evaluation]
+
+
+def of(evaluate: Evaluate, folder: Path, columns: dict[str, Any], **options: Any) -> Evaluation:
+    """Return the evaluation of columns, by way of a Parquet file."""
+    file = folder / "predictions.parquet"
+    pq.write_table(pa.table(columns), file)
+    return of_file(evaluate, file, folder, **options)
+
+
+def of_file(evaluate: Evaluate, file: Path, folder: Path, **options: Any) -> Evaluation:
+    """Return the evaluation of a file of predictions. What does not fit in memory goes to `folder`."""
+    with DuckDB(folder=folder) as engine:
+        (engine.read_csv if file.suffix == ".csv" else engine.read_parquet)([str(file)])
+        return evaluate(engine, Columns(), Options(**options))

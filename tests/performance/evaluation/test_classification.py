@@ -1,0 +1,205 @@
+"""Classification, against scikit-learn: on the fixtures, and on made-up predictions of the worst kinds."""
+
+import json
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from performance.evaluation import classification
+from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from tests.performance.evaluation.tables import of, of_file
+
+FIXTURES = Path(__file__).parents[3] / "fixtures"
+SEED = json.loads((FIXTURES / "seed.json").read_text())
+MEASURED = [
+    (FIXTURES / "predictions" / model["name"] / f"{version['version_id']}-{snapshot['dataset_split']}.csv", snapshot)
+    for model in SEED["models"]
+    if model["task_type"] == "classification" and model["name"] != "churn"
+    for version in model["versions"]
+    for snapshot in version["snapshots"]
+]
+
+
+@pytest.mark.parametrize(("file", "snapshot"), MEASURED)
+def test_the_fixtures_numbers_are_found_again(tmp_path: Path, file: Path, snapshot: dict[str, Any]) -> None:
+    found = of_file(classification.evaluate, file, tmp_path)
+
+    assert found.sample_count == found.rows == snapshot["sample_count"]
+    for name, value in snapshot["metrics"].items():
+        assert found.metrics[name] == pytest.approx(value, abs=1e-9), name
+
+
+LABELS: list[list[Any]] = [
+    ["no", "yes"],
+    [0, 1],
+    [9, 10],
+    [-1, 1],
+    [False, True],
+    ["Ünïcode", "\U0001f4a3"],
+    ["", " "],
+    ["it's", 'a "b"'],
+    ["a", "b", "c"],
+    [1, 2, 10],
+    ["\u202e", "e\u0301", "\u00e9", "x" * 300],
+]
+SCORES = st.sampled_from([0.0, 0.25, 0.5, 0.5, 0.75, 1.0]) | st.floats(0, 1)
+
+
+@st.composite
+def predictions(draw: st.DrawFn) -> dict[str, Any]:
+    """Columns of actual, predicted and scores, with weights or without."""
+    labels = draw(st.sampled_from(LABELS))
+    pairs = draw(st.lists(st.tuples(st.sampled_from(labels), st.sampled_from(labels)), min_size=1, max_size=40))
+    columns: dict[str, Any] = {"actual": [one for one, _ in pairs], "predicted": [other for _, other in pairs]}
+    if len(labels) == 2:
+        columns["score"] = draw(st.lists(SCORES, min_size=len(pairs), max_size=len(pairs)))
+    else:
+        for label, values in zip(labels, np.array(draw(rows_of(len(labels), len(pairs)))).T, strict=True):
+            columns[f"score_{label}"] = values.tolist()
+    if draw(st.booleans()):
+        weights = st.lists(
+            st.sampled_from([0.5, 1.0, 2.0]) | st.floats(0.01, 10), min_size=len(pairs), max_size=len(pairs)
+        )
+        columns["weight"] = draw(weights)
+    return columns
+
+
+def rows_of(width: int, length: int) -> st.SearchStrategy[list[list[float]]]:
+    """Return rows of probabilities that sum to one."""
+    row = st.lists(st.sampled_from([1.0, 1.0, 2.0]) | st.floats(0.01, 1), min_size=width, max_size=width)
+    return st.lists(row.map(lambda values: [value / sum(values) for value in values]), min_size=length, max_size=length)
+
+
+@given(columns=predictions())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) -> None:
+    found = of(classification.evaluate, tmp_path, columns)
+    actual, predicted = columns["actual"], columns["predicted"]
+    labels = sorted({*actual, *predicted})
+    names = [str(label).lower() if isinstance(label, bool) else str(label) for label in labels]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        counts = sk.confusion_matrix(actual, predicted, labels=labels).tolist()
+        expected = expectations(columns, labels, found.positive_class)
+    assert found.confusion_matrix == {"labels": names, "counts": counts}
+    for name, value in expected.items():
+        same(name, found, value)
+    for name, interval in found.confidence_intervals.items():
+        estimate = found.metrics[name]
+        assert estimate is not None
+        assert interval.lower - 1e-9 <= estimate <= interval.upper + 1e-9, name
+
+
+def same(name: str, found: Evaluation, expected: float) -> None:
+    value = found.metrics[name]
+    if math.isnan(expected):
+        assert value is None, name
+    else:
+        assert value == pytest.approx(expected, rel=1e-9, abs=1e-9), name
+
+
+def expectations(columns: dict[str, Any], labels: list[Any], positive: str | None) -> dict[str, float]:
+    actual, predicted, weights = columns["actual"], columns["predicted"], columns.get("weight")
+    weigh = {"sample_weight": weights}
+    expected = {
+        "accuracy": sk.accuracy_score(actual, predicted, **weigh),
+        "balanced_accuracy": sk.balanced_accuracy_score(actual, predicted, **weigh),
+        "matthews_correlation": sk.matthews_corrcoef(actual, predicted, **weigh),
+    }
+    if positive is None:
+        options = {"average": "weighted", "zero_division": 0, **weigh}
+        precision, recall, f1, _ = sk.precision_recall_fscore_support(actual, predicted, **options)
+        return {**expected, "precision": precision, "recall": recall, "f1_score": f1}
+    is_positive = [name_of(one) == positive for one in actual]
+    said = [name_of(one) == positive for one in predicted]
+    options = {"average": "binary", "zero_division": 0, **weigh}
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(is_positive, said, **options)
+    both = len(set(is_positive)) == 2
+    score = columns.get("score")
+    if score is None:
+        return {**expected, "precision": precision, "recall": recall, "f1_score": f1}
+    return {
+        **expected,
+        "precision": precision,
+        "recall": recall,
+        "f1_score": f1,
+        "log_loss": sk.log_loss(is_positive, score, labels=[False, True], **weigh),
+        "brier_score": sk.brier_score_loss(is_positive, score, labels=[False, True], **weigh),
+        "roc_auc": sk.roc_auc_score(is_positive, score, **weigh) if both else math.nan,
+        "average_precision": sk.average_precision_score(is_positive, score, **weigh) if both else math.nan,
+    }
+
+
+def name_of(label: Any) -> str:
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+@given(columns=predictions().filter(lambda columns: "score" not in columns))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_of_several_classes_too(tmp_path: Path, columns: dict[str, Any]) -> None:
+    labels = [name.removeprefix("score_") for name in columns if name.startswith("score_")]
+    actual, weights = [name_of(one) for one in columns["actual"]], columns.get("weight")
+    found = of(classification.evaluate, tmp_path, columns, averaging="macro")
+    scores = np.array([columns[f"score_{label}"] for label in labels]).T
+    truth = np.array([[one == label for label in labels] for one in actual])
+    if found.metrics["log_loss"] is not None:
+        losses = [-math.log(max(row[labels.index(one)], 2**-52)) for row, one in zip(scores, actual, strict=True)]
+        assert found.metrics["log_loss"] == pytest.approx(np.average(losses, weights=weights), rel=1e-9, abs=1e-9)
+        brier = ((scores - truth) ** 2).sum(axis=1)
+        assert found.metrics["brier_score"] == pytest.approx(np.average(brier, weights=weights), rel=1e-9, abs=1e-9)
+    if found.metrics["roc_auc"] is not None:
+        areas = [
+            sk.roc_auc_score(truth[:, at], scores[:, at], sample_weight=weights)
+            for at, label in enumerate(labels)
+            if label in found.per_class
+        ]
+        assert found.metrics["roc_auc"] == pytest.approx(np.mean(areas), rel=1e-9, abs=1e-9)
+
+
+REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
+    ({"actual": [], "predicted": [], "score": []}, "no row", None),
+    ({"actual": ["a", None], "predicted": ["a", "a"]}, "no label", 2),
+    ({"actual": ["a", "b"], "predicted": [None, "a"]}, "1 rows have no prediction", 1),
+    ({"actual": ["a", "b", "b"], "predicted": ["a"] * 3, "score": [0.1, 0.5, math.nan]}, "no finite number", 3),
+    ({"actual": ["a", "b"], "predicted": ["a"] * 2, "score": [math.inf, 0.5]}, "no finite number", 1),
+    ({"actual": ["a", "b"], "predicted": ["a"] * 2, "score": [0.5, None]}, "no finite number", 2),
+    ({"actual": ["a", "b"], "predicted": ["a"] * 2, "weight": [1.0, -1.0]}, "0 or more", 2),
+    ({"actual": ["a", "b"], "predicted": ["a"] * 2, "weight": [1.0, math.nan]}, "0 or more", 2),
+    ({"actual": ["a", "b"], "predicted": ["a"] * 2, "weight": [0.0, 0.0]}, "above 0", None),
+    ({"actual": ["a", "b"]}, "There is no column 'predicted'", None),
+    ({"predicted": ["a", "b"]}, "There is no column 'actual'", None),
+]
+
+
+@pytest.mark.parametrize(("columns", "reason", "row"), REFUSED)
+def test_what_cannot_be_scored_is_refused_with_its_row(
+    tmp_path: Path, columns: dict[str, Any], reason: str, row: int | None
+) -> None:
+    with pytest.raises(UnprocessablePredictionsError, match=reason) as refused:
+        of(classification.evaluate, tmp_path, columns)
+
+    assert refused.value.row == row
+
+
+def test_missing_predictions_may_be_allowed_and_are_counted(tmp_path: Path) -> None:
+    columns = {"actual": ["a", "b", "b"], "predicted": ["a", None, "b"], "score": [0.1, 0.2, 0.9]}
+
+    found = of(classification.evaluate, tmp_path, columns, allow_missing=True)
+
+    assert (found.rows, found.sample_count, found.metrics["accuracy"]) == (3, 2, 1.0)
+    assert found.metrics["roc_auc"] == 1.0
+
+
+def test_scores_that_are_no_probabilities_rank_and_cost_nothing(tmp_path: Path) -> None:
+    columns = {"actual": [0, 1, 1], "predicted": [0, 1, 1], "score": [-3.5, 2.0, 17.0]}
+
+    found = of(classification.evaluate, tmp_path, columns)
+
+    assert (found.metrics["roc_auc"], found.metrics["log_loss"], found.metrics["brier_score"]) == (1.0, None, None)

@@ -1,0 +1,93 @@
+"""Regression, against scikit-learn: on the fixtures, and on made-up predictions."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from performance.evaluation import regression
+from performance.evaluation.result import UnprocessablePredictionsError
+from tests.performance.evaluation.tables import of, of_file
+
+FIXTURES = Path(__file__).parents[3] / "fixtures"
+DIABETES = next(
+    model for model in json.loads((FIXTURES / "seed.json").read_text())["models"] if model["name"] == "diabetes"
+)
+
+
+def test_the_fixtures_numbers_are_found_again(tmp_path: Path) -> None:
+    for version in DIABETES["versions"]:
+        for snapshot in version["snapshots"]:
+            file = FIXTURES / "predictions" / "diabetes" / f"{version['version_id']}-{snapshot['dataset_split']}.csv"
+            found = of_file(regression.evaluate, file, tmp_path)
+            for name, value in snapshot["metrics"].items():
+                assert found.metrics[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
+
+
+NUMBERS = st.sampled_from([0.0, 1.0, -1.0, 1e-300, 1e6]) | st.floats(-1e6, 1e6).map(lambda value: round(value, 6))
+
+
+@st.composite
+def predictions(draw: st.DrawFn) -> dict[str, Any]:
+    pairs = draw(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=40))
+    columns: dict[str, Any] = {"actual": [one for one, _ in pairs], "predicted": [other for _, other in pairs]}
+    if draw(st.booleans()):
+        columns["predicted"] = columns["actual"] if draw(st.booleans()) else [columns["actual"][0]] * len(pairs)
+    if draw(st.booleans()):
+        columns["weight"] = draw(st.lists(st.floats(0.01, 10), min_size=len(pairs), max_size=len(pairs)))
+    return columns
+
+
+METRICS: dict[str, Callable[..., float]] = {
+    "mae": sk.mean_absolute_error,
+    "rmse": sk.root_mean_squared_error,
+    "mape": sk.mean_absolute_percentage_error,
+    "median_absolute_error": sk.median_absolute_error,
+    "r_squared": sk.r2_score,
+    "explained_variance": sk.explained_variance_score,
+}
+
+
+@given(columns=predictions())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) -> None:
+    found = of(regression.evaluate, tmp_path, columns)
+    actual, predicted, weights = columns["actual"], columns["predicted"], columns.get("weight")
+    scale = max(map(abs, actual + predicted)) or 1.0
+    for name, metric in METRICS.items():
+        expected = metric(actual, predicted, sample_weight=weights)
+        tolerance = 1e-9 * (scale if name in {"mae", "rmse", "median_absolute_error"} else 1)
+        assert found.metrics[name] == pytest.approx(expected, rel=1e-9, abs=tolerance), name
+    assert found.metrics["max_error"] == pytest.approx(sk.max_error(actual, predicted), rel=1e-12)
+    for name, interval in found.confidence_intervals.items():
+        value = found.metrics[name]
+        assert value is not None
+        slack = 1e-9 * max(1.0, abs(value))
+        assert interval.lower - slack <= value <= interval.upper + slack, name
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason", "row"),
+    [
+        ({"actual": [], "predicted": []}, "no row", None),
+        ({"actual": [1.0, math.nan], "predicted": [1.0, 1.0]}, "no finite number", 2),
+        ({"actual": [1.0, 2.0], "predicted": [math.inf, 1.0]}, "no finite number", 1),
+        ({"actual": [1.0, 2.0], "predicted": [1.0, None]}, "no prediction", 2),
+        ({"actual": ["1", "x"], "predicted": [1.0, 1.0]}, "no finite number", 2),
+        ({"actual": [1.0], "predicted": [1.0], "weight": [0.0]}, "above 0", None),
+        ({"actual": [1.0]}, "no column 'predicted'", None),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_with_its_row(
+    tmp_path: Path, columns: dict[str, Any], reason: str, row: int | None
+) -> None:
+    with pytest.raises(UnprocessablePredictionsError, match=reason) as refused:
+        of(regression.evaluate, tmp_path, columns)
+
+    assert refused.value.row == row
