@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models_registry.task_types import Direction, Metric, TaskType
+from models_registry.task_types import Metric, TaskType
 
 
 class Change(StrEnum):
@@ -52,10 +52,10 @@ def compare_metric(metric: Metric, value: float | None, baseline: float | None) 
 
 
 def _change(metric: Metric, value: float, baseline: float) -> Change:
-    if value == baseline:
+    good, before = metric.goodness(value), metric.goodness(baseline)
+    if good == before:
         return Change.UNCHANGED
-    better = value > baseline if metric.direction is Direction.HIGHER else value < baseline
-    return Change.IMPROVED if better else Change.REGRESSED
+    return Change.IMPROVED if good > before else Change.REGRESSED
 
 
 def _finite(number: float) -> float | None:

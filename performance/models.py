@@ -66,11 +66,19 @@ class MetricSnapshot(models.Model):
         """What it holds beside its summary metrics: nothing, where no detail was stored."""
         return getattr(self, "detail", None) or SnapshotDetail()
 
+    @property
+    def all_metrics(self) -> dict[str, float]:
+        """The recorded metrics of the task type: those of the summary, and the further ones."""
+        return {**self.metrics, **self.details.further_metrics}
+
 
 class SnapshotDetail(models.Model):
     """What a snapshot holds beside its summary metrics. As append-only as the snapshot."""
 
     snapshot = models.OneToOneField(MetricSnapshot, on_delete=models.PROTECT, primary_key=True, related_name="detail")
+    further_metrics = models.JSONField(
+        default=dict, help_text="Metrics of the task type that are not in the summary, by name."
+    )
     custom_metrics = models.JSONField(default=dict, help_text="Metrics that the task type does not know, by name.")
     confusion_matrix = models.JSONField(null=True, help_text="`labels`, and `counts[actual][predicted]`.")
     confidence_intervals = models.JSONField(default=dict, help_text="`lower`, `upper`, `level`, `method`, by metric.")

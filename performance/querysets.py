@@ -18,9 +18,8 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
         snapshots = self.filter(version__model=model_id, version__state="completed", dataset_split=dataset_split)
         return snapshots if number is None else snapshots.filter(version__number=number)
 
-    def recording(self, metric: str, *, custom: bool) -> Self:
-        """Keep the snapshots that have a metric, and annotate it as `value`."""
-        column = "detail__custom_metrics" if custom else "metrics"
+    def recording(self, metric: str, column: str) -> Self:
+        """Keep the snapshots that have a metric in a column, and annotate it as `value`."""
         return self.filter(**{f"{column}__has_key": metric}).annotate(value=KeyTransform(metric, column))
 
     def promoted(self) -> Self:

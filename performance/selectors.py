@@ -173,14 +173,23 @@ def history(reading: Reading, metric: str) -> QuerySet[MetricSnapshot]:
         reading.completed_version()
     snapshots = MetricSnapshot.objects.using(reading.database).select_related("version")
     snapshots = snapshots.of(reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None)
-    declared = [each.name for each in task_types.get(reading.task_type).metrics]
-    rows: QuerySet[MetricSnapshot] = snapshots.recording(metric, custom=metric not in declared)
+    task_type = task_types.get(reading.task_type)
+    declared = [each.name for each in task_type.all_metrics]
+    rows: QuerySet[MetricSnapshot] = snapshots.recording(metric, _column_of(task_type, metric))
     if metric not in declared and not rows.exists():
         fault = (
             f"Neither a metric of {reading.task_type} nor a custom one of these snapshots; use {', '.join(declared)}."
         )
         raise InvalidParameterError("There is no such metric; `errors` names them.", [("metric", "unknown", fault)])
     return rows
+
+
+def _column_of(task_type: task_types.TaskType, metric: str) -> str:
+    """Return where snapshots have a metric."""
+    if metric in {each.name for each in task_type.metrics}:
+        return "metrics"
+    is_further = metric in {each.name for each in task_type.further}
+    return "detail__further_metrics" if is_further else "detail__custom_metrics"
 
 
 def compare(reading: Reading, baseline: Reading) -> Comparison:

@@ -1,5 +1,6 @@
 """Writes of performance, each in one transaction."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from models_registry.exceptions import ConflictError, InvalidBodyError
 from models_registry.models import User, Version
 from models_registry.serializers import MAX_NAME
 from models_registry.services.locks import refuse_archived
+from performance.evaluation.engine import Engine
+from performance.evaluation.result import Evaluation
 from performance.models import DatasetSplit, MetricSnapshot, SnapshotDetail, Source
 
 Fault = tuple[str, str, str]
@@ -35,21 +38,74 @@ def report_snapshot(
     """
     task_type = task_types.get(version.model.task_type)
     recorded = _clean(task_type, metrics, custom_metrics or {}, confusion_matrix)
+    return _store(
+        version,
+        dataset_split,
+        recorded,
+        source=Source.REPORTED,
+        created_by=reported_by.username,
+        evaluated_at=evaluated_at,
+        sample_count=sample_count,
+        custom_metrics=custom_metrics or {},
+        confusion_matrix=confusion_matrix,
+    )
+
+
+@transaction.atomic
+def store_evaluation(
+    *, version: Version, dataset_split: str, evaluation: Evaluation, engine: Engine, digest: str, created_by: str
+) -> MetricSnapshot:
+    """Store what the predictions of a version on a split came to, computed now and here, for good.
+
+    `digest` is of the predictions, SHA-256. Raises `ConflictError` when the model is archived or the version in a state
+    that takes no metrics of that split.
+    """
+    task_type = task_types.get(version.model.task_type)
+    return _store(
+        version,
+        dataset_split,
+        task_type.clean(evaluation.metrics, further=True),
+        source=Source.COMPUTED,
+        created_by=created_by,
+        evaluated_at=None,
+        sample_count=evaluation.sample_count,
+        confidence_intervals={name: asdict(each) for name, each in evaluation.confidence_intervals.items()},
+        per_class={label: dict(values) for label, values in evaluation.per_class.items()},
+        confusion_matrix=evaluation.confusion_matrix,
+        positive_class=evaluation.positive_class,
+        averaging=evaluation.averaging,
+        engine=engine.name,
+        engine_version=engine.version,
+        dataset_digest=digest,
+    )
+
+
+def _store(
+    version: Version,
+    dataset_split: str,
+    recorded: dict[str, float],
+    *,
+    source: Source,
+    created_by: str,
+    evaluated_at: datetime | None,
+    sample_count: int | None,
+    **details: Any,
+) -> MetricSnapshot:
     refuse_archived(version.model)
     _refuse_state(version, dataset_split)
+    summary = {metric.name for metric in task_types.get(version.model.task_type).metrics}
     snapshot = MetricSnapshot.objects.create(
         version=version,
         dataset_split=dataset_split,
-        metrics=recorded,
+        metrics={name: value for name, value in recorded.items() if name in summary},
         sample_count=sample_count,
-        source=Source.REPORTED,
-        created_by=reported_by.username,
+        source=source,
+        created_by=created_by,
         evaluated_at=evaluated_at or timezone.now().replace(microsecond=0),
     )
-    if custom_metrics or confusion_matrix:
-        SnapshotDetail.objects.create(
-            snapshot=snapshot, custom_metrics=custom_metrics or {}, confusion_matrix=confusion_matrix
-        )
+    details["further_metrics"] = {name: value for name, value in recorded.items() if name not in summary}
+    if any(details.values()):
+        SnapshotDetail.objects.create(snapshot=snapshot, **details)
     return snapshot
 
 
@@ -59,9 +115,9 @@ def _clean(
     custom_metrics: dict[str, float],
     confusion_matrix: dict[str, Any] | None,
 ) -> dict[str, float]:
-    """Return the summary metrics as floats. Raises `InvalidBodyError`."""
+    """Return the metrics as floats. Raises `InvalidBodyError`."""
     recorded, faults = _clean_metrics(task_type, metrics)
-    known = {metric.name for metric in task_type.metrics}
+    known = {metric.name for metric in task_type.all_metrics}
     faults += [
         (f"custom_metrics.{name}", "reserved", f"A metric of {task_type.name}: give it in `metrics`.")
         for name in custom_metrics
@@ -76,7 +132,7 @@ def _clean(
 
 def _clean_metrics(task_type: task_types.TaskType, metrics: dict[str, Any]) -> tuple[dict[str, float], list[Fault]]:
     try:
-        recorded = task_type.clean(metrics)
+        recorded = task_type.clean(metrics, further=True)
     except task_types.InvalidMetricsError as error:
         return {}, [(f"metrics.{name[:MAX_NAME]}", "invalid", reason) for name, reason in error.faults.items()]
     return recorded, [] if recorded else [("metrics", "empty", "At least one metric is needed.")]

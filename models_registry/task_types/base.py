@@ -17,6 +17,7 @@ class Direction(StrEnum):
 
     HIGHER = "higher"
     LOWER = "lower"
+    ZERO = "closer to zero"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ class Metric:
     example: WorkedExample
     lower: float | None = None
     upper: float | None = None
+
+    def goodness(self, value: float) -> float:
+        """Return a number that is the higher the better the value is."""
+        if self.direction is Direction.HIGHER:
+            return value
+        return -value if self.direction is Direction.LOWER else -abs(value)
 
     def fault(self, value: object) -> str | None:
         """Say why `value` cannot be a value of this metric, or `None` when it can."""
@@ -85,6 +92,8 @@ class InvalidMetricsError(ValueError):
 class TaskType:
     """A kind of problem that models solve, and the metrics of its performance summary, in the order they are shown.
 
+    `further` metrics are not in the summary, but in the report.
+
     `has_classes` says whether a prediction is one of a fixed set of classes, so that they can be confused.
     """
 
@@ -92,19 +101,26 @@ class TaskType:
     label: str
     description: str
     metrics: tuple[Metric, ...]
+    further: tuple[Metric, ...] = ()
     has_classes: bool = False
 
     def __post_init__(self) -> None:
-        names = [metric.name for metric in self.metrics]
+        names = [metric.name for metric in self.all_metrics]
         if len(set(names)) != len(names):
             raise ValueError(f"The task type {self.name!r} declares a metric twice.")
 
-    def clean(self, values: Mapping[str, object]) -> dict[str, float]:
+    @property
+    def all_metrics(self) -> tuple[Metric, ...]:
+        """The metrics of the summary, then the further ones."""
+        return self.metrics + self.further
+
+    def clean(self, values: Mapping[str, object], *, further: bool = False) -> dict[str, float]:
         """Return the recorded metrics as floats, in declared order; `None` means not recorded.
 
-        Raises `InvalidMetricsError`, naming every unknown, non-finite or out-of-bounds metric.
+        With `further`, those are allowed as well. Raises `InvalidMetricsError`, naming every unknown, non-finite or
+        out-of-bounds metric.
         """
-        metrics = {metric.name: metric for metric in self.metrics}
+        metrics = {metric.name: metric for metric in (self.all_metrics if further else self.metrics)}
         faults: dict[str, str] = {}
         for name, value in values.items():
             if name not in metrics:

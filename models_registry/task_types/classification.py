@@ -106,4 +106,109 @@ TASK_TYPE = TaskType(
             ),
         ),
     ),
+    further=(
+        Metric(
+            name="specificity",
+            label="Specificity",
+            direction=Direction.HIGHER,
+            lower=0,
+            upper=1,
+            definition=(
+                "True negatives divided by all examples that are negative, a fraction from 0 to 1, for the positive "
+                "class or averaged over the classes."
+            ),
+            source=(
+                "Yerushalmy (1947), Statistical problems in assessing methods of medical diagnosis, doi:10.2307/4586294"
+            ),
+            example=WorkedExample(given=_EXAMPLE, value=3 / 4),
+        ),
+        Metric(
+            name="balanced_accuracy",
+            label="Balanced accuracy",
+            direction=Direction.HIGHER,
+            lower=0,
+            upper=1,
+            definition="Mean of the recall of each class that there is, a fraction from 0 to 1.",
+            source=(
+                "Brodersen, Ong, Stephan & Buhmann (2010), The balanced accuracy and its posterior distribution, "
+                "doi:10.1109/ICPR.2010.764"
+            ),
+            example=WorkedExample(given=_EXAMPLE, value=(1 / 2 + 3 / 4) / 2),
+        ),
+        Metric(
+            name="matthews_correlation",
+            label="Matthews correlation",
+            direction=Direction.HIGHER,
+            lower=-1,
+            upper=1,
+            definition=(
+                "Correlation coefficient of actual and predicted classes, from -1 to 1, and 0 where all examples are "
+                "of one class or predicted as one."
+            ),
+            source=(
+                "Gorodkin (2004), Comparing two K-category assignments by a K-category correlation coefficient, "
+                "doi:10.1016/j.compbiolchem.2004.09.006"
+            ),
+            example=WorkedExample(given=_EXAMPLE, value=(2 * 3 - 1 * 2) / math.sqrt(3 * 4 * 4 * 5)),
+        ),
+        Metric(
+            name="cohen_kappa",
+            label="Cohen's kappa",
+            direction=Direction.HIGHER,
+            lower=-1,
+            upper=1,
+            definition=(
+                "Accuracy in excess of what chance gives for these frequencies of classes, divided by the most that it "
+                "could be in excess, from -1 to 1."
+            ),
+            source="Cohen (1960), A coefficient of agreement for nominal scales, doi:10.1177/001316446002000104",
+            example=WorkedExample(given=_EXAMPLE, value=(5 / 8 - 1 / 2) / (1 - 1 / 2)),
+        ),
+        Metric(
+            name="average_precision",
+            label="Average precision",
+            direction=Direction.HIGHER,
+            lower=0,
+            upper=1,
+            definition=(
+                "Mean over the positive examples of the precision where all that score at least as high are taken for "
+                "positive, a fraction from 0 to 1, which is the area under the precision-recall curve."
+            ),
+            source="https://scikit-learn.org/stable/modules/model_evaluation.html#precision-recall-f-measure-metrics",
+            example=WorkedExample(given=_EXAMPLE, value=(1 + 1 + 3 / 5 + 4 / 6) / 4),
+        ),
+        Metric(
+            name="brier_score",
+            label="Brier score",
+            direction=Direction.LOWER,
+            lower=0,
+            upper=2,
+            definition=(
+                "Mean of (probability of the positive class - 1 if it is positive, 0 if not)², from 0 to 1, or with "
+                "more than two classes the mean of the sum of these squares over the classes, from 0 to 2."
+            ),
+            source=(
+                "Brier (1950), Verification of forecasts expressed in terms of probability, "
+                "doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2"
+            ),
+            example=WorkedExample(given=_EXAMPLE, value=(0.01 + 0.04 + 0.36 + 0.49 + 0.36 + 0.16 + 0.04 + 0.01) / 8),
+        ),
+        Metric(
+            name="expected_calibration_error",
+            label="Expected calibration error",
+            direction=Direction.LOWER,
+            lower=0,
+            upper=1,
+            definition=(
+                "Mean over the examples of the distance, in the one of 15 equal ranges that the probability of the "
+                "predicted class falls into, between the mean of these probabilities and the share predicted "
+                "correctly, a fraction from 0 to 1."
+            ),
+            source="Guo, Pleiss, Sun & Weinberger (2017), On calibration of modern neural networks, arXiv:1706.04599",
+            # Three are predicted with 0.6, one of them correctly; one with 0.7, not; two with 0.8, two with 0.9, all.
+            example=WorkedExample(
+                given=_EXAMPLE, value=(abs(3 * 0.6 - 1) + abs(0.7 - 0) + abs(2 * 0.8 - 2) + abs(2 * 0.9 - 2)) / 8
+            ),
+        ),
+    ),
 )

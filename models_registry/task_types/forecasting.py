@@ -72,4 +72,18 @@ TASK_TYPE = TaskType(
             example=WorkedExample(given=_EXAMPLE, value=(5 / 3) / (7 / 3)),
         ),
     ),
+    further=(
+        Metric(
+            name="wape",
+            label="WAPE",
+            direction=Direction.LOWER,
+            lower=0,
+            definition=(
+                "Sum of |actual - predicted| divided by the sum of |actual|, a fraction, 0 or more and without upper "
+                "limit."
+            ),
+            source="Kolassa & Schütz (2007), Advantages of the MAD/mean ratio over the MAPE, Foresight 6, 40-43",
+            example=WorkedExample(given=_EXAMPLE, value=5 / 48),
+        ),
+    ),
 )

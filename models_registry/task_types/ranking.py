@@ -71,4 +71,19 @@ TASK_TYPE = TaskType(
             example=WorkedExample(given=_EXAMPLE, value=(1 / 2 + 1 / 1 + 0 / 1) / 3),
         ),
     ),
+    further=(
+        Metric(
+            name="precision_at_k",
+            label="Precision at k",
+            direction=Direction.HIGHER,
+            lower=0,
+            upper=1,
+            definition=(
+                "Mean over queries of the relevant items among the first k ranked divided by k, a fraction from 0 to "
+                "1, k being the evaluation's choice."
+            ),
+            source="Manning, Raghavan & Schütze (2008), Introduction to Information Retrieval, chapter 8",
+            example=WorkedExample(given=_EXAMPLE, value=(1 / 2 + 1 / 2 + 0 / 2) / 3),
+        ),
+    ),
 )

@@ -57,4 +57,44 @@ TASK_TYPE = TaskType(
             example=WorkedExample(given=_EXAMPLE, value=(0.5 / 3 + 0.5 / 0.5 + 0 / 2 + 1 / 7) / 4),
         ),
     ),
+    further=(
+        Metric(
+            name="median_absolute_error",
+            label="Median absolute error",
+            direction=Direction.LOWER,
+            lower=0,
+            definition="Median of |actual - predicted|, in the target's unit, 0 or more.",
+            source="https://scikit-learn.org/stable/modules/model_evaluation.html#median-absolute-error",
+            example=WorkedExample(given=_EXAMPLE, value=0.5),
+        ),
+        Metric(
+            name="max_error",
+            label="Largest error",
+            direction=Direction.LOWER,
+            lower=0,
+            definition="Largest |actual - predicted|, in the target's unit, 0 or more.",
+            source="https://scikit-learn.org/stable/modules/model_evaluation.html#max-error",
+            example=WorkedExample(given=_EXAMPLE, value=1.0),
+        ),
+        Metric(
+            name="explained_variance",
+            label="Explained variance",
+            direction=Direction.HIGHER,
+            upper=1,
+            definition=(
+                "1 - (variance of actual - predicted) / (variance of actual), without unit, at most 1, which is R² but "
+                "for a constant error."
+            ),
+            source="https://scikit-learn.org/stable/modules/model_evaluation.html#explained-variance-score",
+            example=WorkedExample(given=_EXAMPLE, value=1 - (1.5 / 4 - 0.25**2) / (29.1875 / 4)),
+        ),
+        Metric(
+            name="bias",
+            label="Bias",
+            direction=Direction.ZERO,
+            definition="Mean of predicted - actual, in the target's unit, above 0 where too much is predicted.",
+            source="Hyndman & Athanasopoulos (2021), Forecasting: principles and practice, 3rd edition, section 5.8",
+            example=WorkedExample(given=_EXAMPLE, value=0.25),
+        ),
+    ),
 )

@@ -109,8 +109,8 @@ class MetricsSerializer(serializers.Serializer[Any]):
 
 
 @cache
-def metrics_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of a task type's summary metrics, each null when it was not recorded."""
+def metrics_serializer(task_type: TaskType, *, further: bool = False) -> type[serializers.Serializer[Any]]:
+    """Return the serializer of a task type's summary metrics, or of all, each null when it was not recorded."""
     fields = {
         metric.name: serializers.FloatField(
             allow_null=True,
@@ -119,9 +119,9 @@ def metrics_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]
             min_value=metric.lower,
             max_value=metric.upper,
         )
-        for metric in task_type.metrics
+        for metric in (task_type.all_metrics if further else task_type.metrics)
     }
-    return type(f"{_camel(task_type)}MetricsSerializer", (MetricsSerializer,), fields)
+    return type(f"{_camel(task_type)}{'All' if further else ''}MetricsSerializer", (MetricsSerializer,), fields)
 
 
 def named(task_type: TaskType, kind: str, fields: dict[str, Any]) -> type[serializers.Serializer[Any]]:

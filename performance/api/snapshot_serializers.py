@@ -30,7 +30,7 @@ _custom_name = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@ -]{0,99}")
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
 class ReportedMetricsField(serializers.DictField):
-    """Summary metrics of the model's task type, by name, which are validated once the model is known."""
+    """Metrics of the model's task type, by name, which are validated once the model is known."""
 
 
 class CustomMetricsField(serializers.DictField):
@@ -76,7 +76,7 @@ class SnapshotInput(StrictSerializer):
     """The metrics of one evaluation of a version."""
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
-    metrics = ReportedMetricsField(help_text="Summary metrics of the task type; null or left out when not recorded.")
+    metrics = ReportedMetricsField(help_text="Metrics of the task type; null or left out when not recorded.")
     custom_metrics = CustomMetricsField(required=False, help_text="Metrics that the task type does not know.")
     sample_count = WholeNumberField(required=False, min_value=1, max_value=MAX_COUNT)
     confusion_matrix = ConfusionMatrixInput(required=False)
@@ -132,7 +132,7 @@ def snapshot_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]
         "__doc__": f"The metrics of one evaluation: {task_type.label.lower()}.",
         "id": serializers.CharField(),
         **_identity(task_type),
-        "metrics": metrics_serializer(task_type)(),
+        "metrics": metrics_serializer(task_type, further=True)(source="all_metrics"),
         "custom_metrics": detail(
             "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()
         ),
@@ -152,7 +152,7 @@ def report_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
     fields = {
         "__doc__": f"All that is known of how well a version does on one split: {task_type.label.lower()}.",
         **_identity(task_type),
-        "metrics": metrics_serializer(task_type)(),
+        "metrics": metrics_serializer(task_type, further=True)(source="all_metrics"),
         "custom_metrics": detail(
             "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()
         ),

@@ -10,7 +10,7 @@ from performance.evaluation.engine import Engine
 from performance.evaluation.labels import positive_of
 from performance.evaluation.layout import Layout
 from performance.evaluation.ranks import Contest, Sums
-from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from performance.evaluation.result import DAMAGED, Evaluation, UnprocessablePredictionsError
 
 AVERAGED = ("precision", "recall", "f1_score", "specificity")
 
@@ -89,6 +89,8 @@ def _areas(engine: Engine, found: Layout, counted: Counted, positive: str | None
     rows = engine.rows(
         ranks.areas(open_ones, actual=found.actual, weight=found.weight, where=f"{found.predicted} IS NOT NULL")
     )
+    if len(rows) < len(open_ones) or any(None in row for row in rows):
+        raise UnprocessablePredictionsError(DAMAGED)
     by_label = {contest.label: contest for contest in open_ones}
     return {label: (by_label[label], Sums(*values)) for label, *values in rows}
 

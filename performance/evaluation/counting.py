@@ -96,6 +96,8 @@ def count(engine: Engine, layout: Layout, *, allow_missing: bool) -> Counted:
     labels = in_order(label for cell in cells for label in (cell.actual, cell.predicted))
     if not cells or sum(cell.weight for cell in cells) <= 0:
         raise UnprocessablePredictionsError("No row has a prediction and a weight above 0.")
+    if any("\0" in label for label in labels):
+        raise UnprocessablePredictionsError("A label holds NUL, which no text here may.")
     if len(labels) > MAX_LABELS:
         raise UnprocessablePredictionsError(
             f"There are more than {MAX_LABELS} labels. Are the columns of labels the right ones?"

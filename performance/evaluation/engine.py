@@ -7,9 +7,13 @@ from typing import Any, Protocol, Self
 
 import duckdb
 
+from performance.evaluation.result import UnprocessablePredictionsError
 from performance.evaluation.statements import text
 
 Row = tuple[Any, ...]
+
+# What is wrong with a statement; any other error is about the files.
+_OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
 
 
 class Engine(Protocol):
@@ -60,16 +64,22 @@ class DuckDB:
         self._define(f"read_parquet({_list(files)}, union_by_name = false)")
 
     def read_csv(self, files: Sequence[str]) -> None:
-        """Have the predictions in CSV files with a header, read as one. Every cell is a text."""
-        self._define(f"read_csv({_list(files)}, header = true, all_varchar = true, compression = 'none')")
+        """Have the predictions in CSV files (RFC 4180) with a header, read as one. Every cell is a text."""
+        form = """delim = ',', quote = '"', escape = '"', header = true, all_varchar = true, compression = 'none'"""
+        self._define(f"read_csv({_list(files)}, {form})")
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
         return {str(name): str(kind) for name, kind, *_ in self.rows("DESCRIBE predictions")}
 
     def rows(self, statement: str) -> list[Row]:
-        """Return the rows that a statement gives."""
-        return self._connection.execute(statement).fetchall()
+        """Return the rows that a statement gives. Raises `UnprocessablePredictionsError` for a file that is none."""
+        try:
+            return self._connection.execute(statement).fetchall()
+        except _OURS:
+            raise
+        except duckdb.Error as error:
+            raise UnprocessablePredictionsError(f"The file cannot be read: {str(error).splitlines()[0]}") from None
 
     def first_row(self, condition: str) -> int | None:
         """Return the number of the first row, from 1, for which a condition holds."""
@@ -80,7 +90,7 @@ class DuckDB:
         return None if found[0][0] is None else int(found[0][0])
 
     def _define(self, source: str) -> None:
-        self._connection.execute(f"CREATE VIEW predictions AS SELECT * FROM {source}")
+        self.rows(f"CREATE VIEW predictions AS SELECT * FROM {source}")
 
 
 def _list(files: Sequence[str]) -> str:

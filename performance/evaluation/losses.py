@@ -7,6 +7,7 @@ from performance.evaluation.counting import Counted
 from performance.evaluation.engine import Engine
 from performance.evaluation.layout import Layout
 from performance.evaluation.moments import Mean, sums
+from performance.evaluation.result import DAMAGED, UnprocessablePredictionsError
 from performance.evaluation.statements import number, text
 
 BINS = 15
@@ -54,6 +55,8 @@ def measure(engine: Engine, layout: Layout, counted: Counted, positive: str | No
         GROUP BY bin
         ORDER BY bin
     """)
+    if not found:
+        raise UnprocessablePredictionsError(DAMAGED)
     totals = [sum(column) for column in zip(*(row[4:] for row in found), strict=True)]
     log_loss, brier = (Mean(counted.weight, counted.squared_weight, *totals[at : at + 3]) for at in (0, 3))
     upper = 1.0 if positive is not None else 2.0

@@ -27,6 +27,9 @@ class Evaluation:
     averaging: str | None = None
 
 
+DAMAGED = "The file says something else each time it is read, as a damaged one does. Write it anew."
+
+
 class UnprocessablePredictionsError(ValueError):
     """Predictions that cannot be scored. `column` and `row`, counted from 1, say where, if that is known."""
 

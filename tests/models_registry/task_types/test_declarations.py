@@ -38,9 +38,38 @@ BETTER_WHEN_LOWER = {
     ("forecasting", "mase"),
     ("clustering", "davies_bouldin"),
     ("text_generation", "perplexity"),
+    ("classification", "brier_score"),
+    ("classification", "expected_calibration_error"),
+    ("regression", "median_absolute_error"),
+    ("regression", "max_error"),
+    ("forecasting", "wape"),
+}
+
+CLOSER_TO_ZERO = {("regression", "bias")}
+FURTHER = {
+    "classification": [
+        "specificity",
+        "balanced_accuracy",
+        "matthews_correlation",
+        "cohen_kappa",
+        "average_precision",
+        "brier_score",
+        "expected_calibration_error",
+    ],
+    "regression": ["median_absolute_error", "max_error", "explained_variance", "bias"],
+    "forecasting": ["wape"],
+    "ranking": ["precision_at_k"],
 }
 
 BOUNDS = {
+    ("classification", "matthews_correlation"): (-1, 1),
+    ("classification", "cohen_kappa"): (-1, 1),
+    ("classification", "brier_score"): (0, 2),
+    ("regression", "median_absolute_error"): (0, None),
+    ("regression", "max_error"): (0, None),
+    ("regression", "explained_variance"): (None, 1),
+    ("regression", "bias"): (None, None),
+    ("forecasting", "wape"): (0, None),
     ("classification", "log_loss"): (0, None),
     ("regression", "rmse"): (0, None),
     ("regression", "mae"): (0, None),
@@ -62,7 +91,7 @@ type_and_metric = pytest.mark.parametrize(
     [
         pytest.param(task_type.name, metric, id=f"{task_type.name}-{metric.name}")
         for task_type in all_task_types()
-        for metric in task_type.metrics
+        for metric in task_type.all_metrics
     ],
 )
 
@@ -112,6 +141,26 @@ def reciprocal_rank(relevance: list[int], k: int) -> float:
 
 def recall_at_k(relevance: list[int], k: int) -> float:
     return len([grade for grade in relevance[:k] if grade]) / len([grade for grade in relevance if grade])
+
+
+def precision_at_k(relevance: list[int], k: int) -> float:
+    return len([grade for grade in relevance[:k] if grade]) / k
+
+
+def calibration_error(given: Given) -> float:
+    sure = [score if said else 1 - score for score, said in zip(given["score"], given["predicted"], strict=True)]
+    right = [one == other for one, other in zip(given["actual"], given["predicted"], strict=True)]
+    ranges = [math.ceil(confidence * 15) for confidence in sure]
+    total = 0.0
+    for number in set(ranges):
+        inside = [at for at, other in enumerate(ranges) if other == number]
+        total += abs(sum(sure[at] for at in inside) - sum(right[at] for at in inside))
+    return total / len(sure)
+
+
+def wape(given: Given) -> float:
+    absolute = sklearn.metrics.mean_absolute_error(given["actual"], given["predicted"])
+    return absolute / scipy.stats.tmean([abs(value) for value in given["actual"]])
 
 
 def coco(statistic: int) -> Callable[[Given], float]:
@@ -179,6 +228,23 @@ INDEPENDENT: dict[tuple[str, str], Callable[[Given], float]] = {
     ("classification", "f1_score"): predictions(sklearn.metrics.f1_score),
     ("classification", "roc_auc"): scores(sklearn.metrics.roc_auc_score),
     ("classification", "log_loss"): scores(sklearn.metrics.log_loss),
+    ("classification", "specificity"): lambda given: sklearn.metrics.recall_score(
+        given["actual"], given["predicted"], pos_label=0
+    ),
+    ("classification", "balanced_accuracy"): predictions(sklearn.metrics.balanced_accuracy_score),
+    ("classification", "matthews_correlation"): predictions(sklearn.metrics.matthews_corrcoef),
+    ("classification", "cohen_kappa"): predictions(sklearn.metrics.cohen_kappa_score),
+    ("classification", "average_precision"): scores(sklearn.metrics.average_precision_score),
+    ("classification", "brier_score"): scores(sklearn.metrics.brier_score_loss),
+    ("classification", "expected_calibration_error"): calibration_error,
+    ("regression", "median_absolute_error"): predictions(sklearn.metrics.median_absolute_error),
+    ("regression", "max_error"): predictions(sklearn.metrics.max_error),
+    ("regression", "explained_variance"): predictions(sklearn.metrics.explained_variance_score),
+    ("regression", "bias"): lambda given: scipy.stats.tmean(
+        [predicted - actual for actual, predicted in zip(given["actual"], given["predicted"], strict=True)]
+    ),
+    ("forecasting", "wape"): wape,
+    ("ranking", "precision_at_k"): mean_over_queries(precision_at_k),
     ("regression", "rmse"): predictions(sklearn.metrics.root_mean_squared_error),
     ("regression", "mae"): predictions(sklearn.metrics.mean_absolute_error),
     ("regression", "r_squared"): predictions(sklearn.metrics.r2_score),
@@ -209,6 +275,10 @@ def test_the_summary_metrics_are_those_of_the_contract_in_its_order() -> None:
     assert {t.name: [metric.name for metric in t.metrics] for t in all_task_types()} == CONTRACT
 
 
+def test_the_further_metrics_are_those_that_an_evaluation_computes() -> None:
+    assert {t.name: [metric.name for metric in t.further] for t in all_task_types() if t.further} == FURTHER
+
+
 @type_and_metric
 def test_a_worked_example_is_what_an_independent_implementation_computes(task_type: str, metric: Metric) -> None:
     independent = INDEPENDENT[task_type, metric.name]
@@ -223,8 +293,13 @@ def test_a_worked_example_is_a_value_that_the_metric_accepts(task_type: str, met
 
 @type_and_metric
 def test_a_metric_gets_better_the_way_it_should(task_type: str, metric: Metric) -> None:
-    lower = (task_type, metric.name) in BETTER_WHEN_LOWER
-    assert metric.direction is (Direction.LOWER if lower else Direction.HIGHER)
+    name = task_type, metric.name
+    if name in CLOSER_TO_ZERO:
+        assert metric.direction is Direction.ZERO
+        assert metric.goodness(-1) == metric.goodness(1) < metric.goodness(0.5)
+    else:
+        assert metric.direction is (Direction.LOWER if name in BETTER_WHEN_LOWER else Direction.HIGHER)
+        assert (metric.goodness(0.6) > metric.goodness(0.5)) == (metric.direction is Direction.HIGHER)
 
 
 @type_and_metric
@@ -247,7 +322,7 @@ def test_a_metric_has_a_label_a_one_sentence_definition_and_a_source(task_type: 
 
 @pytest.mark.parametrize("task_type", all_task_types(), ids=lambda task_type: task_type.name)
 def test_a_task_type_is_labelled_and_described_and_labels_no_two_metrics_alike(task_type: TaskType) -> None:
-    labels = [metric.label for metric in task_type.metrics]
+    labels = [metric.label for metric in task_type.all_metrics]
     assert len(set(labels)) == len(labels)
     assert task_type.label.strip()
     assert task_type.description.strip()

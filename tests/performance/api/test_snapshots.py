@@ -74,8 +74,8 @@ class TestReporting:
         RegisteredModel.objects.filter(pk=empty_model.pk).update(task_type=task_type.name)
         path = f"/models/{empty_model.pk}/versions"
         ed.post(path)
-        own = {metric.name: 1.0 for metric in task_type.metrics}
-        foreign = {metric.name for each in task_types.all_task_types() for metric in each.metrics} - own.keys()
+        own = {metric.name: 1.0 for metric in task_type.all_metrics}
+        foreign = {metric.name for each in task_types.all_task_types() for metric in each.all_metrics} - own.keys()
 
         refused = ed.post(
             f"{path}/ver-00001/snapshots", {"dataset_split": "train", "metrics": dict.fromkeys(foreign, 0.5)}

@@ -173,6 +173,8 @@ REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
     ({"actual": ["a", "b"], "predicted": ["a"] * 2, "weight": [1.0, -1.0]}, "0 or more", 2),
     ({"actual": ["a", "b"], "predicted": ["a"] * 2, "weight": [1.0, math.nan]}, "0 or more", 2),
     ({"actual": ["a", "b"], "predicted": ["a"] * 2, "weight": [0.0, 0.0]}, "above 0", None),
+    ({"actual": ["a\0", "b"], "predicted": ["a", "b"]}, "holds NUL", None),
+    ({"actual": [str(at) for at in range(1001)], "predicted": ["0"] * 1001}, "more than 1000 labels", None),
     ({"actual": ["a", "b"]}, "There is no column 'predicted'", None),
     ({"predicted": ["a", "b"]}, "There is no column 'actual'", None),
 ]
@@ -203,3 +205,21 @@ def test_scores_that_are_no_probabilities_rank_and_cost_nothing(tmp_path: Path) 
     found = of(classification.evaluate, tmp_path, columns)
 
     assert (found.metrics["roc_auc"], found.metrics["log_loss"], found.metrics["brier_score"]) == (1.0, None, None)
+
+
+def test_a_file_with_a_flipped_bit_is_scored_or_refused(tmp_path: Path) -> None:
+    columns = {"actual": ["a", "b"] * 50, "predicted": ["a", "b"] * 50, "score": [0.1, 0.9] * 50}
+    of(classification.evaluate, tmp_path, columns)
+    good, rng = (tmp_path / "predictions.parquet").read_bytes(), np.random.default_rng(20260313)
+    outcomes: set[type] = set()
+    for _ in range(100):
+        flipped = bytearray(good)
+        flipped[rng.integers(len(good))] ^= 1 << rng.integers(8)
+        file = tmp_path / "flipped.parquet"
+        file.write_bytes(flipped)
+        try:
+            outcomes.add(type(of_file(classification.evaluate, file, tmp_path)))
+        except UnprocessablePredictionsError as refused:
+            outcomes.add(type(refused))
+
+    assert outcomes == {Evaluation, UnprocessablePredictionsError}

@@ -1,0 +1,159 @@
+"""`manage.py evaluate MODEL VERSION FILE…`"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from models_registry.models import RegisteredModel, User
+from performance.models import MetricSnapshot
+from tests.api import Caller
+from tests.factories import completed_version
+
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "predictions"
+TEST = FIXTURES / "breast-cancer" / "ver-00003-test.csv"
+SUMMARY = ["accuracy", "precision", "recall", "f1_score", "roc_auc", "log_loss"]
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def version(acme: Any) -> list[str]:
+    """A model, and a completed version of it without metrics."""
+    model = RegisteredModel.objects.create(organization=acme, name="breast-cancer", task_type="classification")
+    completed_version(model, number=3)
+    return [model.pk, "ver-00003"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object, **options: Any) -> str:
+    call_command("evaluate", *map(str, arguments), **options)
+    return capsys.readouterr().out
+
+
+def test_stores_a_snapshot_that_the_summary_answers_with(
+    version: list[str], viewer: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = run(capsys, *version, TEST)
+
+    assert "114 of 114 rows" in printed
+    assert "accuracy" in printed
+    assert "0.9737" in printed
+    assert "0.9255 to 0.9910" in printed
+    summary = Caller(viewer).get(f"/models/{version[0]}/performance/summary?version_id=ver-00003").json()
+    assert list(summary["metrics"]) == SUMMARY
+    assert summary["metrics"]["accuracy"] == 0.9736842105263158
+
+
+def test_the_report_has_what_else_there_is_and_where_it_comes_from(
+    version: list[str], viewer: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, *version, TEST)
+
+    report = Caller(viewer).get(f"/models/{version[0]}/performance/report?version_id=ver-00003").json()
+    assert report["metrics"]["balanced_accuracy"] == pytest.approx(0.9692460317460319)
+    assert None not in report["metrics"].values()
+    assert report["confidence_intervals"]["roc_auc"]["method"] == "delong"
+    assert report["confidence_intervals"]["accuracy"]["level"] == 0.95
+    assert set(report["per_class"]) == {"benign", "malignant"}
+    assert (report["positive_class"], report["averaging"], report["sample_count"]) == ("malignant", "binary", 114)
+    provenance = report["provenance"]
+    assert (provenance["source"], provenance["engine"]) == ("computed", "duckdb")
+    assert provenance["dataset_digest"] == hashlib.sha256(TEST.read_bytes()).hexdigest()
+    history = Caller(viewer).get(f"/models/{version[0]}/performance/history?metric=cohen_kappa").json()
+    assert [row["version_id"] for row in history["results"]] == ["ver-00003"]
+
+
+def test_a_dry_run_prints_and_stores_nothing(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Nothing was stored." in run(capsys, *version, TEST, "--dry-run")
+    assert not MetricSnapshot.objects.exists()
+
+
+def test_json_is_one_object(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(run(capsys, *version, TEST, "--json"))
+
+    assert found["metrics"]["accuracy"] == 0.9736842105263158
+    assert found["confidence_intervals"]["accuracy"]["method"] == "wilson"
+    assert found["confusion_matrix"] == {"labels": ["benign", "malignant"], "counts": [[71, 1], [2, 40]]}
+
+
+def test_a_pattern_is_several_files_read_as_one(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(run(capsys, *version, FIXTURES / "breast-cancer" / "ver-00003-*.csv", "--json"))
+
+    assert found["rows"] == sum(
+        len(file.read_text().splitlines()) - 1 for file in (FIXTURES / "breast-cancer").glob("ver-00003-*.csv")
+    )
+
+
+def test_another_positive_class_may_be_chosen(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(run(capsys, *version, TEST, "--positive-class", "benign", "--json"))
+
+    assert found["positive_class"] == "benign"
+    assert found["metrics"]["recall"] == pytest.approx(71 / 72)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "no column 'actual'"),
+        ("actual,predicted\n", "There is no row"),
+        ("actual,score\na,0.5\n", "no column 'predicted'"),
+        ("actual,predicted,score\na,a,0.1\nb,b,nan\n", "It is row 2"),
+        ("actual,predicted,score\na,a,0.1\nb,b,\n", "It is row 2"),
+        ("actual,predicted\na,a\nb\n", "cannot be read|no prediction"),
+    ],
+)
+def test_a_file_that_cannot_be_scored_is_refused_and_nothing_stored(
+    version: list[str], tmp_path: Path, content: str, reason: str
+) -> None:
+    file = tmp_path / "predictions.csv"
+    file.write_text(content)
+
+    with pytest.raises(CommandError, match=reason) as refused:
+        call_command("evaluate", *version, str(file))
+
+    assert refused.value.returncode == 1
+    assert not MetricSnapshot.objects.exists()
+
+
+def test_a_file_that_is_not_what_it_says_is_refused(version: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "predictions.parquet"
+    file.write_text("actual,predicted\na,a\n")
+
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("evaluate", *version, str(file))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (["mdl-0000000000", "ver-00003", TEST], "There is no model"),
+        (["x", "ver-00003", TEST], "There is no model"),
+        (["{model}", "ver-00009", TEST], "has no version"),
+        (["{model}", "3", TEST], "has no version"),
+        (["{model}", "ver-00003", "missing.csv"], "There is no file"),
+        (["{model}", "ver-00003", "nothing-*.csv"], "matches no file"),
+        (["{model}", "ver-00003", __file__], "must end in .parquet"),
+    ],
+)
+def test_what_is_not_there_is_named(version: list[str], change: list[object], reason: str) -> None:
+    with pytest.raises(CommandError, match=reason):
+        call_command("evaluate", *(str(each).replace("{model}", version[0]) for each in change))
+
+
+def test_a_version_in_training_takes_none_of_the_test_split(version: list[str], editor: User) -> None:
+    Caller(editor).post(f"/models/{version[0]}/versions")
+
+    with pytest.raises(CommandError, match="is training"):
+        call_command("evaluate", version[0], "ver-00004", str(TEST))
+    call_command("evaluate", version[0], "ver-00004", str(TEST), "--split", "train")
+    assert MetricSnapshot.objects.get().dataset_split == "train"
+
+
+def test_a_task_type_that_is_not_evaluated_here_says_so(version: list[str]) -> None:
+    RegisteredModel.objects.update(task_type="clustering")
+
+    with pytest.raises(CommandError, match="report its metrics instead"):
+        call_command("evaluate", *version, str(TEST))
