@@ -34,6 +34,8 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
         """Answer what is refused. Raises `BadRequest`."""
         if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequest("NUL in an address of the admin")
+        if "\0" in request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""):
+            raise BadRequest("NUL in the cookie of a session")
         if request.method == "POST" and request.path_info == reverse("admin:login"):
             throttle = LoginThrottle()
             if not throttle.allow_request(request, None):

@@ -32,7 +32,10 @@ class RequestIDMiddleware:
         request_id = given if _acceptable.fullmatch(given) else f"{random.getrandbits(128):032x}"  # noqa: S311
         _current.set(request_id)
         answering(request)
-        response = self.get_response(request)
+        try:
+            response = self.get_response(request)
+        finally:
+            answering(None)
         response[HEADER] = request_id
         return response
 

@@ -123,7 +123,16 @@ class RegisteredModelAdmin(RegistryAdmin):
         (None, {"fields": ("model_id", "name", "organization", "task", "description", "tags")}),
         ("Where it stands", {"fields": ("state", "promoted_version", "created_by", "created_at", "archived_at")}),
     )
-    readonly_fields = ("model_id", "task", "tags", "state", "promoted_version", "created_by", "created_at")
+    readonly_fields = (
+        "model_id",
+        "task",
+        "tags",
+        "state",
+        "promoted_version",
+        "created_by",
+        "created_at",
+        "archived_at",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
         """Return the models with their state, organization and promoted version."""

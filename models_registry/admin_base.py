@@ -63,6 +63,13 @@ class RegistryAdmin(ModelAdmin):  # type: ignore[misc]  # the library is untyped
     list_filter_submit = True
     version_number = ""
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        """Store what was changed on the page and nothing else: what others changed since it was loaded stays."""
+        if not change:
+            super().save_model(request, obj, form, change)
+        elif fields := [field.name for field in obj._meta.concrete_fields if field.name in form.changed_data]:
+            obj.save(update_fields=fields)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:

@@ -147,6 +147,10 @@ class RegisteredModel(models.Model):
             models.UniqueConstraint(fields=["organization", "name"], name="model_name_once_per_organization"),
             models.CheckConstraint(condition=Q(model_id__regex=rf"^{ids.MODEL_ID_PATTERN}\Z"), name="model_id_form"),
         ]
+        indexes = [
+            # Serves the list of models, newest first.
+            models.Index(fields=["-created_at", "-model_id"], name="model_newest"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -252,7 +256,7 @@ class Promotion(models.Model):
 
     class Meta:
         # Serves the promotion history of a model, newest first.
-        indexes = [models.Index(fields=["model", "-promoted_at", "-id"], name="promotion_history")]
+        indexes = [models.Index(fields=["model", "-id"], name="promotion_history")]
 
     def __str__(self) -> str:
         return f"{self.version} promoted at {self.promoted_at:%Y-%m-%d %H:%M}"

@@ -71,6 +71,10 @@ class MetricSnapshot(models.Model):
         """The recorded metrics of the task type: those of the summary, and the further ones."""
         return {**self.metrics, **self.details.further_metrics}
 
+    def value_of(self, metric: str) -> float | None:
+        """Return a recorded metric, of the task type or of the reporter's own."""
+        return {**self.details.custom_metrics, **self.all_metrics}.get(metric)
+
 
 class SnapshotDetail(models.Model):
     """What a snapshot holds beside its summary metrics. As append-only as the snapshot."""

@@ -3,7 +3,6 @@
 from typing import Any, Self
 
 from django.db import models
-from django.db.models.fields.json import KeyTransform
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):
@@ -19,8 +18,8 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
         return snapshots if number is None else snapshots.filter(version__number=number)
 
     def recording(self, metric: str, column: str) -> Self:
-        """Keep the snapshots that have a metric in a column, and annotate it as `value`."""
-        return self.filter(**{f"{column}__has_key": metric}).annotate(value=KeyTransform(metric, column))
+        """Keep the snapshots that have a metric in a column."""
+        return self.filter(**{f"{column}__has_key": metric})
 
     def promoted(self) -> Self:
         """Keep the snapshots of versions that their models have promoted."""

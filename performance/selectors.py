@@ -162,7 +162,7 @@ def report(reading: Reading) -> MetricSnapshot:
 
 
 def history(reading: Reading, metric: str) -> QuerySet[MetricSnapshot]:
-    """Return the snapshots that have a metric, as `value`, over completed versions and re-evaluations.
+    """Return the snapshots that have a metric, over completed versions and re-evaluations.
 
     Raises `NoTrainedVersionError`, what `Reading.completed_version` does when a version was asked for, and
     `InvalidParameterError` when the metric is neither the task type's nor in any of these snapshots.
@@ -171,8 +171,10 @@ def history(reading: Reading, metric: str) -> QuerySet[MetricSnapshot]:
         reading.refuse_untrained()
     else:
         reading.completed_version()
-    snapshots = MetricSnapshot.objects.using(reading.database).select_related("version")
-    snapshots = snapshots.of(reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None)
+    snapshots = MetricSnapshot.objects.using(reading.database).select_related("version", "detail")
+    snapshots = snapshots.defer("detail__confusion_matrix").of(
+        reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None
+    )
     task_type = task_types.get(reading.task_type)
     declared = [each.name for each in task_type.all_metrics]
     rows: QuerySet[MetricSnapshot] = snapshots.recording(metric, _column_of(task_type, metric))
@@ -194,6 +196,8 @@ def _column_of(task_type: task_types.TaskType, metric: str) -> str:
 
 def compare(reading: Reading, baseline: Reading) -> Comparison:
     """Return how a snapshot differs from another. Raises what `Reading.snapshot` does."""
+    for each in (reading, baseline):
+        each.completed_version()
     newer, older = reading.snapshot(), baseline.snapshot()
     return Comparison(
         model_id=newer.model_id,

@@ -11,7 +11,7 @@ from models_registry import task_types
 from models_registry.exceptions import ConflictError, InvalidBodyError
 from models_registry.models import User, Version
 from models_registry.serializers import MAX_NAME
-from models_registry.services.locks import refuse_archived
+from models_registry.services.locks import lock_unarchived
 from performance.evaluation.engine import Engine
 from performance.evaluation.result import Evaluation
 from performance.models import DatasetSplit, MetricSnapshot, SnapshotDetail, Source
@@ -91,7 +91,8 @@ def _store(
     sample_count: int | None,
     **details: Any,
 ) -> MetricSnapshot:
-    refuse_archived(version.model)
+    lock_unarchived(version.model)
+    version.refresh_from_db(fields=["state"])
     _refuse_state(version, dataset_split)
     summary = {metric.name for metric in task_types.get(version.model.task_type).metrics}
     snapshot = MetricSnapshot.objects.create(

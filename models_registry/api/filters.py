@@ -33,7 +33,9 @@ class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # the lib
 def _faults(request: Request, filterset: FilterSet) -> list[Fault]:
     """Return what is wrong with the filters' values: an empty one as well, which the library would ignore."""
     empty = [
-        (name, "blank", "Must not be empty.") for name in filterset.filters if request.query_params.get(name) == ""
+        (name, "blank", "Must not be empty.")
+        for name in filterset.filters
+        if not request.query_params.get(name, "something").strip()
     ]
     errors = filterset.form.errors.get_json_data()
     return empty + [(name, each["code"], each["message"]) for name, found in errors.items() for each in found]
@@ -66,12 +68,17 @@ class StrictOrdering(OrderingFilter):
 class ModelFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
     """Filters of the list of models."""
 
-    organization = django_filters.CharFilter("organization__slug", max_length=63, label="The organization's slug.")
+    organization = django_filters.CharFilter(
+        "organization__slug", max_length=63, strip=False, label="The organization's slug."
+    )
     task_type = django_filters.ChoiceFilter(choices=task_types.choices(), label="The task type.")
     state = django_filters.ChoiceFilter(choices=[(state, state) for state in MODEL_STATES], label="The derived state.")
-    name = django_filters.CharFilter(max_length=200, label="The whole name.")
+    name = django_filters.CharFilter(max_length=200, strip=False, label="The whole name.")
     search = django_filters.CharFilter(
-        method="matching", max_length=MAX_SEARCH, label="A part of the name, id or description, in any case."
+        method="matching",
+        max_length=MAX_SEARCH,
+        strip=False,
+        label="A part of the name, id or description, in any case.",
     )
 
     class Meta:

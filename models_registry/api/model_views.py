@@ -1,5 +1,6 @@
 """Registered models and the grants on them."""
 
+import re
 from typing import Any
 
 from django.http import HttpResponse
@@ -85,12 +86,13 @@ class ModelViewSet(RegistryViewSet):
     )
     def roll_back(self, request: Request, model_id: str) -> HttpResponse:
         """Promote the previously promoted version again; repeated, it goes further back. No gate judges it."""
-        model = self.get_model()
-        return self.once(
-            lambda: represent(
-                PromotionSerializer(services.roll_back(model=model, promoted_by=self.account, **self.body)).data
-            )
-        )
+        self.get_model()
+        return self.once(self._back)
+
+    def _back(self) -> HttpResponse:
+        model = self.get_model(lock=True)
+        promotion = services.roll_back(model=model, promoted_by=self.account, **self.body)
+        return represent(PromotionSerializer(promotion).data)
 
     def created(self, model: RegisteredModel) -> HttpResponse:
         """Answer with a new model."""
@@ -131,11 +133,8 @@ class GrantViewSet(RegistryViewSet):
     @extend_schema(operation_id="create_grant", tags=["models"], summary="Grant a scope")
     def create(self, request: Request, model_id: str) -> HttpResponse:
         """Give a user a scope on a model."""
-        model = self.get_model()
-        user = user_named(self.body["username"])
-        return self.once(
-            lambda: self.created(services.grant(model=model, user=user, scope=self.body["scope"])),
-        )
+        self.get_model()
+        return self.once(self._give)
 
     @extend_schema(operation_id="get_grant", tags=["models"], summary="Get a grant")
     def retrieve(self, request: Request, model_id: str, grant_id: str) -> HttpResponse:
@@ -148,6 +147,11 @@ class GrantViewSet(RegistryViewSet):
         with self.writing():
             grant = self._grant()
             return self.removed(grant, lambda: services.revoke_grant(grant=grant))
+
+    def _give(self) -> HttpResponse:
+        model = self.get_model(lock=True)
+        user = user_named(self.body["username"])
+        return self.created(services.grant(model=model, user=user, scope=self.body["scope"]))
 
     def created(self, grant: ModelGrant) -> HttpResponse:
         """Answer with a new grant."""
@@ -178,4 +182,4 @@ class PromotionViewSet(RegistryViewSet):
 
 def row_id(text: str) -> int:
     """Return the key of a row that an id in a URL stands for: 0, which no row has, for what is not an id."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+    return int(text) if re.fullmatch("[1-9][0-9]{0,17}", text) else 0

@@ -89,11 +89,8 @@ class MemberViewSet(RegistryViewSet):
     @extend_schema(operation_id="add_member", tags=["organizations"], summary="Add a member")
     def create(self, request: Request, slug: str) -> HttpResponse:
         """Make a user a member of an organization."""
-        organization = self.get_organization()
-        user = user_named(self.body["username"])
-        return self.once(
-            lambda: self.created(services.add_member(organization=organization, user=user, role=self.body["role"]))
-        )
+        self.get_organization()
+        return self.once(self._add)
 
     @extend_schema(operation_id="get_member", tags=["organizations"], summary="Get a member")
     def retrieve(self, request: Request, slug: str, username: str) -> HttpResponse:
@@ -104,23 +101,28 @@ class MemberViewSet(RegistryViewSet):
     def partial_update(self, request: Request, slug: str, username: str) -> HttpResponse:
         """Give a member another role. The last admin keeps theirs."""
         with self.writing():
-            membership = self._membership()
+            membership = self._membership(lock=True)
             return self.changed(membership, lambda: services.change_role(membership=membership, **self.body))
 
     @extend_schema(operation_id="remove_member", tags=["organizations"], summary="Remove a member")
     def destroy(self, request: Request, slug: str, username: str) -> HttpResponse:
         """End a membership: what it implied is refused at once. The last admin stays."""
         with self.writing():
-            membership = self._membership()
+            membership = self._membership(lock=True)
             return self.removed(membership, lambda: services.remove_member(membership=membership))
+
+    def _add(self) -> HttpResponse:
+        organization = self.get_organization(lock=True)
+        user = user_named(self.body["username"])
+        return self.created(services.add_member(organization=organization, user=user, role=self.body["role"]))
 
     def created(self, membership: Membership) -> HttpResponse:
         """Answer with a new membership."""
         location = reverse("member", args=[membership.organization.slug, membership.user.username])
         return represent(self.represent(membership), status=201, headers={"Location": location})
 
-    def _membership(self) -> Membership:
-        organization = self.get_organization(lock=self.request.method != "GET")
+    def _membership(self, *, lock: bool = False) -> Membership:
+        organization = self.get_organization(lock=lock)
         username = self.kwargs["username"]
         members = self.get_queryset().filter(organization=organization)
         membership: Membership | None = None if "\0" in username else members.filter(username=username).first()
@@ -130,8 +132,8 @@ class MemberViewSet(RegistryViewSet):
 
 
 def user_named(username: str) -> User:
-    """Return the active user of that name. Raises `InvalidBodyError`."""
-    user = User.objects.filter(username=username, is_active=True).first()
+    """Return the active user of that name, who stays until the transaction ends. Raises `InvalidBodyError`."""
+    user = User.objects.select_for_update(no_key=True).filter(username=username, is_active=True).first()
     if user is None:
         raise no_such("username", f"There is no active user {username[:40]!r}.")
     return user

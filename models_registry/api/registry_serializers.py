@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from models_registry import ids, task_types
 from models_registry.models import Membership, ModelGrant, Promotion, Version
-from models_registry.serializers import StrictSerializer, TextField, TrueOrFalseField, UTCSecondsField
+from models_registry.serializers import BoundedListField, StrictSerializer, TextField, TrueOrFalseField, UTCSecondsField
 
 MAX_TEXT = 10_000
 MAX_REASON = 2000
@@ -41,13 +41,13 @@ class DescriptionField(TextField):
         super().__init__(max_length=MAX_TEXT, allow_blank=True, **options)
 
 
-class TagsField(serializers.ListField):
+class TagsField(BoundedListField):
     """Up to fifty different words by which to find something again."""
 
     default_error_messages = {"repeated": "Each tag may be given once."}
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(child=TextField(max_length=100, validators=[_ONE_LINE]), max_length=50, **options)
+        super().__init__(child=TextField(max_length=100, validators=[_ONE_LINE]), most=50, **options)
 
     def to_internal_value(self, data: Any) -> list[str]:
         """Return the tags. Raises `ValidationError`."""

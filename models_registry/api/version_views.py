@@ -44,10 +44,8 @@ class VersionViewSet(RegistryViewSet):
     @extend_schema(operation_id="create_version", tags=["versions"], summary="Create a version")
     def create(self, request: Request, model_id: str) -> HttpResponse:
         """Create a model's next version, in training."""
-        model = self.get_model()
-        return self.once(
-            lambda: self.created(services.create_version(model=model, created_by=self.account, **self.body))
-        )
+        self.get_model()
+        return self.once(self._create)
 
     @extend_schema(operation_id="get_version", tags=["versions"], summary="Get a version")
     def retrieve(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
@@ -69,8 +67,8 @@ class VersionViewSet(RegistryViewSet):
 
         A gate may refuse it; `override` then needs the scope organization:admin and a reason.
         """
-        version = self.get_version()
-        return self.once(lambda: self.promoted(version))
+        self.get_version()
+        return self.once(lambda: self.promoted(self.get_version(lock=True)))
 
     @property
     def scope(self) -> Scope:
@@ -83,7 +81,12 @@ class VersionViewSet(RegistryViewSet):
         promotion = services.promote(version=version, promoted_by=self.account, **self.body)
         return represent(PromotionSerializer(promotion).data)
 
+    def _create(self) -> HttpResponse:
+        model = self.get_model(lock=True)
+        return self.created(services.create_version(model=model, created_by=self.account, **self.body))
+
     def created(self, version: Version) -> HttpResponse:
-        """Answer with a new version."""
+        """Answer with a new version, as it is stored."""
+        version = self.get_queryset().get(pk=version.pk)
         location = reverse("version", args=[version.model_id, version.version_id])
         return represent(self.represent(version), status=201, headers={"Location": location})

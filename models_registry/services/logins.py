@@ -58,6 +58,8 @@ def rotate_refresh_token(*, encoded: str) -> RefreshToken:
     """
     caller, family = read_refresh_token(encoded)
     user = _user_of(caller)
+    if user.is_service_account:
+        raise InvalidTokenError(_REVOKED)
     refresh = new_token(RefreshToken, user, family=family, scope=caller.scopes)
     # An update, which leaves no row in the audit trail: the login stays what it was.
     replaced = TokenFamily.objects.filter(pk=family, current_jti=caller.jti, revoked_at=None).update(

@@ -44,7 +44,11 @@ def remove_member(*, membership: Membership) -> None:
 
 def _keep_an_admin(membership: Membership) -> None:
     """Refuse to take the role from an organization's only admin, as nobody could then give it to another."""
-    admins = membership.organization.memberships.select_for_update().filter(role=Role.ADMIN).order_by("pk")
+    admins = (
+        membership.organization.memberships.select_for_update(of=["self"])
+        .filter(role=Role.ADMIN, user__is_active=True)
+        .order_by("pk")
+    )
     if [admin.pk for admin in admins] == [membership.pk]:
         raise ConflictError(
             f"{membership.user.username} is the only admin of {membership.organization.slug}. Make another one first."

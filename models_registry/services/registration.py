@@ -36,9 +36,10 @@ def archive_model(*, model: RegisteredModel) -> None:
         save_changes(model, archived_at=timezone.now())
 
 
+@transaction.atomic
 def grant(*, model: RegisteredModel, user: User, scope: str) -> ModelGrant:
     """Give a user a scope on one model. Raises `ConflictError` when they have it, or the model is archived."""
-    refuse_archived(model)
+    lock_unarchived(model)
     with refusing_duplicates(f"{user.username} has {scope} on {model.pk} already."):
         return ModelGrant.objects.create(model=model, user=user, scope=scope)
 

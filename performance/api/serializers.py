@@ -12,7 +12,7 @@ from models_registry.api.pagination import MAX_PAGE_SIZE
 from models_registry.serializers import UTCSecondsField
 from models_registry.task_types import TaskType
 from performance.comparison import Change
-from performance.models import DatasetSplit, Source
+from performance.models import DatasetSplit, MetricSnapshot, Source
 
 
 class PerformanceQuerySerializer(serializers.Serializer[Any]):
@@ -70,10 +70,14 @@ class HistorySerializer(serializers.Serializer[Any]):
     """A metric as one snapshot has it."""
 
     version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", source="version.version_id")
-    value = serializers.FloatField()
+    value = serializers.SerializerMethodField("recorded")
     sample_count = serializers.IntegerField(allow_null=True)
     source = serializers.ChoiceField(Source.values)  # type: ignore[assignment]  # a field of that name
     evaluated_at = UTCSecondsField()
+
+    def recorded(self, snapshot: MetricSnapshot) -> float:
+        """Return the metric that is asked for."""
+        return float(snapshot.value_of(self.context["metric"]) or 0)
 
 
 class IntervalSerializer(serializers.Serializer[Any]):

@@ -11,6 +11,8 @@ from rest_framework import serializers
 from models_registry import ids
 from models_registry.serializers import (
     MAX_NAME,
+    BoundedDictField,
+    BoundedListField,
     MomentField,
     NumberField,
     StrictSerializer,
@@ -23,42 +25,53 @@ from performance.api.serializers import ByTaskType, IntervalSerializer, metrics_
 from performance.models import DatasetSplit, Source
 
 MAX_COUNT = 2**63 - 1
+MAX_CELL = 2**53
+MAX_LABELS = 1000
+MAX_METRICS = 100
 CLOCK_SKEW = timedelta(minutes=5)
 
 _custom_name = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@ -]{0,99}")
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
-class ReportedMetricsField(serializers.DictField):
+class ReportedMetricsField(BoundedDictField):
     """Metrics of the model's task type, by name, which are validated once the model is known."""
 
 
-class CustomMetricsField(serializers.DictField):
+class CustomMetricsField(BoundedDictField):
     """Up to a hundred metrics of the reporter's own, by name: finite numbers."""
 
     child = NumberField()
     default_error_messages = {
         "name": "A name is 1 to 100 letters, digits, spaces and any of _ . / @ -, and begins with none of the last.",
-        "too_many": "At most 100 custom metrics.",
     }
 
     def to_internal_value(self, data: Any) -> dict[str, float]:
         """Return the metrics. Raises `ValidationError`."""
         metrics: dict[str, float] = super().to_internal_value(data)
-        if len(metrics) > 100:
-            self.fail("too_many")
         if bad := [name for name in metrics if not _custom_name.fullmatch(name)]:
             message = serializers.ErrorDetail(str(self.error_messages["name"]), code="name")
             raise serializers.ValidationError({name[:MAX_NAME]: [message] for name in bad})
         return metrics
 
 
+class CountsField(BoundedListField):
+    """A row of counts, of which a matrix has so many that each is only looked at by itself when it is not one."""
+
+    def run_child_validation(self, data: Any) -> list[Any]:
+        """Return the counts. Raises `ValidationError`."""
+        if all(type(count) is int and 0 <= count <= MAX_CELL for count in data):
+            return list(data)
+        return super().run_child_validation(data)
+
+
 class ConfusionMatrixInput(StrictSerializer):
     """How often examples of each class were predicted as each class."""
 
-    labels = serializers.ListField(child=TextField(max_length=200), min_length=2, max_length=1000)
-    counts = serializers.ListField(
-        child=serializers.ListField(child=WholeNumberField(min_value=0, max_value=2**53)),
+    labels = BoundedListField(child=TextField(max_length=200), min_length=2, most=MAX_LABELS)
+    counts = BoundedListField(
+        child=CountsField(child=WholeNumberField(min_value=0, max_value=MAX_CELL), most=MAX_LABELS),
+        most=MAX_LABELS,
         help_text="`counts[actual][predicted]`, in the order of the labels.",
     )
 
@@ -76,8 +89,12 @@ class SnapshotInput(StrictSerializer):
     """The metrics of one evaluation of a version."""
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
-    metrics = ReportedMetricsField(help_text="Metrics of the task type; null or left out when not recorded.")
-    custom_metrics = CustomMetricsField(required=False, help_text="Metrics that the task type does not know.")
+    metrics = ReportedMetricsField(
+        most=MAX_METRICS, help_text="Metrics of the task type; null or left out when not recorded."
+    )
+    custom_metrics = CustomMetricsField(
+        most=MAX_METRICS, required=False, help_text="Metrics that the task type does not know."
+    )
     sample_count = WholeNumberField(required=False, min_value=1, max_value=MAX_COUNT)
     confusion_matrix = ConfusionMatrixInput(required=False)
     evaluated_at = MomentField(required=False, help_text="By default now.")

@@ -35,8 +35,8 @@ class SnapshotViewSet(RegistryViewSet):
     )
     def create(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
         """Store metrics that were measured elsewhere. The task type says which there are, and their bounds."""
-        version = self.get_version()
-        return self.once(lambda: self.created(report_snapshot(version=version, reported_by=self.account, **self.body)))
+        self.get_version()
+        return self.once(self._report)
 
     @extend_schema(operation_id="get_snapshot", tags=["snapshots"], summary="Get a snapshot", responses=SNAPSHOT.one)
     def retrieve(self, request: Request, model_id: str, version_id: str, snapshot_id: str) -> HttpResponse:
@@ -51,8 +51,13 @@ class SnapshotViewSet(RegistryViewSet):
         """Return a snapshot as its task type has it."""
         return SNAPSHOT.represent(record, record.version.model.task_type)
 
+    def _report(self) -> HttpResponse:
+        version = self.get_version(lock=True)
+        return self.created(report_snapshot(version=version, reported_by=self.account, **self.body))
+
     def created(self, snapshot: MetricSnapshot) -> HttpResponse:
-        """Answer with a new snapshot."""
+        """Answer with a new snapshot, as it is stored."""
+        snapshot = self.get_queryset().get(pk=snapshot.pk)
         version = snapshot.version
         location = reverse("snapshot", args=[version.model_id, version.version_id, snapshot.pk])
         return represent(self.represent(snapshot), status=201, headers={"Location": location})

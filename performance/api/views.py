@@ -114,7 +114,8 @@ class PerformanceViewSet(GenericViewSet[Any]):
         self.paginate_queryset(MetricSnapshot.objects.none())  # refuses a bad cursor
         asked_for = {name: query[name] for name in ("dataset_split", "version_id") if name in query}
         rows = self.paginate_queryset(selectors.history(self.read(**asked_for), query["metric"]))
-        return answer(request, self.get_paginated_response(HistorySerializer(rows, many=True).data).data)
+        values = HistorySerializer(rows, many=True, context={"metric": query["metric"]}).data
+        return answer(request, self.get_paginated_response(values).data)
 
     @extend_schema(
         operation_id="compare_performance",

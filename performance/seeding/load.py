@@ -88,21 +88,22 @@ def _registered(path: str, document: dict[str, Any]) -> RegisteredModel:
     same_name = RegisteredModel.objects.filter(organization=organization, name=document["name"])
     if same_name.exclude(pk=document["model_id"]).exists():
         raise SeedError(f"{path}.name: {organization.slug} has another model of the name {document['name']}")
-    model = RegisteredModel.objects.filter(pk=document["model_id"]).first() or RegisteredModel(
+    model = RegisteredModel.objects.select_for_update().filter(pk=document["model_id"]).first() or RegisteredModel(
         model_id=document["model_id"], organization=organization, task_type=document["task_type"]
     )
     if (model.organization_id, model.task_type) != (organization.pk, document["task_type"]):
         raise SeedError(f"{path}: {model.pk} is registered already, with another organization or task type")
-    changed = {"name": document["name"], "description": document["description"]}
-    archived_at = model.archived_at if document["archived"] else None
-    return _save_if_changed(model, archived_at=archived_at, **changed)
+    return _save_if_changed(model, name=document["name"], description=document["description"])
 
 
 def _save_if_changed(model: RegisteredModel, **values: Any) -> RegisteredModel:
-    if model._state.adding or any(getattr(model, name) != value for name, value in values.items()):
-        for name, value in values.items():
-            setattr(model, name, value)
+    changed = [name for name, value in values.items() if getattr(model, name) != value]
+    for name in changed:
+        setattr(model, name, values[name])
+    if model._state.adding:
         model.save()
+    elif changed:
+        model.save(update_fields=changed)
     return model
 
 

@@ -209,3 +209,45 @@ def test_a_judge_who_comes_while_a_promotion_waits_judges_it(
     assert outcome(answer) == (409, "gate_failed")
     assert answer.json()["verdict"] == {"status": "failed"}
     assert promoted_number(empty_model) is None
+
+
+METRICS = {"dataset_split": "train", "metrics": {"rmse": 1}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/versions/ver-00001/snapshots", METRICS), ("/grants", {"username": "ada", "scope": "model:read"})],
+)
+def test_what_waited_for_the_archiving_is_refused(
+    send: Callable[..., Request], versions: list[Version], empty_model: RegisteredModel, path: str, body: Any
+) -> None:
+    answers = in_turn(empty_model, [send("delete"), send("post", path, body)])
+
+    assert [outcome(answer) for answer in answers] == [(204, None), (409, "conflict")]
+
+
+def test_metrics_that_waited_for_the_version_to_fail_are_refused(
+    send: Callable[..., Request], empty_model: RegisteredModel
+) -> None:
+    Version.objects.create(model=empty_model, number=1)
+    failing = send("patch", "/versions/ver-00001", {"state": "failed"})
+
+    answers = in_turn(empty_model, [failing, send("post", "/versions/ver-00001/snapshots", METRICS)])
+
+    assert [outcome(answer) for answer in answers] == [(200, None), (409, "conflict")]
+
+
+@pytest.mark.parametrize("body", [{}, {"override": True, "reason": "in a hurry"}])
+def test_a_right_that_is_taken_while_a_promotion_waits_is_gone(
+    send: Callable[..., Request], versions: list[Version], empty_model: RegisteredModel, admin: User, body: Any
+) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        with transaction.atomic():
+            RegisteredModel.objects.select_for_update().get(pk=empty_model.pk)
+            waiting = thread.submit(alone, send("post", "/versions/ver-00001/promote", body))
+            wait_for_waiting(1)
+            Membership.objects.filter(user=admin).delete()
+        answer = waiting.result()
+
+    assert outcome(answer) == (403, "permission_denied")
+    assert promoted_number(empty_model) is None

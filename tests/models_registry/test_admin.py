@@ -239,6 +239,41 @@ class TestGrants:
         assert grantee.grants.count() == 2
 
 
+class TestSaving:
+    def test_leaves_alone_what_others_changed_since_the_page_was_loaded(
+        self, root: Client, model: RegisteredModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        second = completed_version(model, number=418)
+        saved = RegisteredModel.save
+
+        def promoted_first(self: RegisteredModel, *args: Any, **kwargs: Any) -> None:
+            monkeypatch.setattr(RegisteredModel, "save", saved)
+            promote(version=second, promoted_by=None, reason="meanwhile")
+            saved(self, *args, **kwargs)
+
+        monkeypatch.setattr(RegisteredModel, "save", promoted_first)
+        form = {"name": model.name, "organization": model.organization_id, "description": "better", **NO_VERSIONS}
+        assert root.post(page_url(model), form).status_code == 302
+
+        model.refresh_from_db()
+        assert (model.description, model.promoted_version) == ("better", second)
+
+    def test_takes_no_model_out_of_the_archive(self, root: Client, model: RegisteredModel) -> None:
+        RegisteredModel.objects.update(archived_at=timezone.now())
+        form = {
+            "name": "new",
+            "organization": model.organization_id,
+            "archived_at_0": "",
+            "archived_at_1": "",
+            **NO_VERSIONS,
+        }
+        assert root.post(page_url(model), form).status_code == 302
+
+        model.refresh_from_db()
+        assert model.name == "new"
+        assert model.archived_at is not None
+
+
 class TestLogins:
     def revoke(self, client: Client, family: TokenFamily) -> Any:
         form = {"action": "revoke", "_selected_action": [str(family.pk)]}

@@ -70,6 +70,14 @@ def test_what_has_changed_meanwhile_is_not_removed(admin: User, path: str) -> No
     assert ada.delete(path, If_Match=ada.get(path)["ETag"]).status_code == 204
 
 
+def test_what_was_just_created_may_be_changed_by_its_etag(admin: User, model: RegisteredModel) -> None:
+    created = Caller(admin).post(f"/models/{model.pk}/versions", {"parameters": {"zeta": 1, "a": 2}})
+
+    changed = Caller(admin).patch(created["Location"], {"description": "x"}, If_Match=created["ETag"])
+
+    assert changed.status_code == 200
+
+
 def test_a_promotion_is_a_change_of_the_model(admin: User, model: RegisteredModel) -> None:
     ada = Caller(admin)
     etag = ada.get(f"/models/{model.pk}")["ETag"]

@@ -152,6 +152,12 @@ def test_a_hostile_header_changes_nothing(reading: dict[str, str], header: str, 
     assert problem(failure) == (401, "not_authenticated")
 
 
+def test_a_session_cookie_that_holds_nul_is_refused(db: None) -> None:
+    client = Client(headers={"Cookie": r'sessionid="\000\000abcdefghijkl"'})
+
+    assert client.get("/admin/").status_code == 400
+
+
 @pytest.mark.parametrize("host", ["evil.example", "", "a b", "\xff", "testserver:port", "[::1", "x" * 10_000])
 def test_another_host_is_refused(client: Client, host: str) -> None:
     assert problem(client.get("/healthz", headers={"Host": host})) == (400, "invalid_parameter")

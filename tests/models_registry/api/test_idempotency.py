@@ -131,6 +131,16 @@ def test_a_right_that_is_gone_replays_nothing(root: Caller, editor: User) -> Non
     assert refusal(ed.post(VERSIONS, Idempotency_Key="job-1")) == (403, "permission_denied")
 
 
+def test_a_retry_is_answered_though_whom_it_names_was_deactivated(root: Caller) -> None:
+    body = {"username": "nora", "scope": "model:read"}
+    first = root.post(f"{MODEL}/grants", body, Idempotency_Key="job-1")
+    User.objects.filter(username="nora").update(is_active=False)
+
+    again = root.post(f"{MODEL}/grants", body, Idempotency_Key="job-1")
+
+    assert (again.status_code, again.content) == (201, first.content)
+
+
 def test_a_day_later_the_key_is_new(root: Caller) -> None:
     root.post(VERSIONS, Idempotency_Key="job-1")
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))

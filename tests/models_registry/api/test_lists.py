@@ -1,5 +1,6 @@
 """What all lists have in common: pages, cursors, and as many queries for many rows as for few."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -121,6 +122,14 @@ def test_pages_follow_each_other_forth_and_back_without_gap_or_repetition(
     assert [row for page in forth for row in page] == rows
     assert [len(page) for page in forth[:-1]] == [5] * (len(forth) - 1)
     assert [row for page in reversed(back) for row in page] == rows
+
+
+def test_a_page_that_has_not_changed_is_the_same_a_second_later(root: Caller, model: RegisteredModel) -> None:
+    fill(model, range(3))
+    first = root.get(f"{MODEL}/versions?page_size=1")
+    time.sleep(1.1)
+
+    assert root.get(f"{MODEL}/versions?page_size=1", If_None_Match=first["ETag"]).status_code == 304
 
 
 def test_rows_that_are_added_meanwhile_shift_nothing(root: Caller, model: RegisteredModel) -> None:

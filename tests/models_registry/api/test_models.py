@@ -169,7 +169,18 @@ class TestFinding:
 
     @pytest.mark.parametrize(
         "query",
-        ["name=", "search=", "organization=", "ordering=", "ordering=id", "ordering=name,created_at", "ordering=--name"]
+        [
+            "name=",
+            "search=",
+            "organization=",
+            "name=%20",
+            "search=%20%20",
+            "organization=%09",
+            "ordering=",
+            "ordering=id",
+            "ordering=name,created_at",
+            "ordering=--name",
+        ]
         + [f"search={'x' * 201}", f"name={'x' * 201}", "search=a&search=b", "ordering=name&ordering=-name"],
     )
     def test_an_invalid_parameter_is_named(self, viewer: User, query: str) -> None:

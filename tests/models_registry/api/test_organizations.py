@@ -165,6 +165,17 @@ class TestMembers:
         ada.patch(f"{MEMBERS}/ed", {"role": "admin"})
         assert ada.delete(f"{MEMBERS}/ada").status_code == 204
 
+    def test_the_last_admin_who_can_log_in_stays(self, admin: User, editor: User) -> None:
+        Caller(admin).patch(f"{MEMBERS}/ed", {"role": "admin"})
+        User.objects.filter(username="ed").update(is_active=False)
+
+        assert refusal(Caller(admin).delete(f"{MEMBERS}/ada")) == (409, "conflict")
+
+    def test_the_head_of_one_is_that_of_the_page(self, admin: User) -> None:
+        answer = Caller(admin).client.head(f"/api/v1{MEMBERS}/ada")
+
+        assert (answer.status_code, answer.content) == (200, b"")
+
     def test_of_another_organization_are_out_of_reach(self, admin: User, outsider: User) -> None:
         ada = Caller(admin)
 

@@ -78,6 +78,12 @@ def test_is_refused_as_the_summary_is(vera: Caller, model: RegisteredModel, quer
     assert refusal(vera.get(f"{COMPARE}?{query}")) == (status, code)
 
 
+def test_a_version_that_is_not_there_comes_before_metrics_that_are_not(vera: Caller) -> None:
+    query = {"dataset_split": "train", "baseline_version_id": "ver-00001"}
+
+    assert refusal(vera.get(COMPARE, query)) == (404, "version_not_found")
+
+
 def test_needs_a_baseline(vera: Caller, empty_model: RegisteredModel) -> None:
     snapshot(completed_version(empty_model, number=1), metrics={"rmse": 2.5})
     path = f"/models/{empty_model.pk}/performance/compare?version_id=ver-00001"

@@ -68,6 +68,13 @@ def test_may_be_of_a_custom_metric(vera: Caller, editor: User) -> None:
     assert [(each["value"], each["sample_count"], each["source"]) for each in results] == [(3.0, 7, "reported")]
 
 
+@pytest.mark.parametrize("name", ["7", "1_0", "3000000000", "99999999999999999999", "0"])
+def test_a_custom_metric_may_be_named_by_a_number(vera: Caller, editor: User, name: str) -> None:
+    Caller(editor).post(SNAPSHOTS, {**GOOD, "custom_metrics": {name: 0.25}})
+
+    assert told(vera, metric=name) == [("ver-001a1", 0.25)]
+
+
 @pytest.mark.parametrize("metric", ["acuracy", "rmse", "profit", "accuracy'", "a__lt", "$.accuracy", "0"])
 def test_an_unknown_metric_is_named_with_those_that_there_are(vera: Caller, metric: str) -> None:
     answer = vera.get(HISTORY, {"metric": metric})

@@ -142,6 +142,8 @@ class TestRules:
             ({"evaluated_at": "2026-02-30T14:22:10Z"}, "evaluated_at"),
             ({"evaluated_at": "1969-12-31T23:59:59Z"}, "evaluated_at"),
             ({"evaluated_at": 1773411730}, "evaluated_at"),
+            ({"evaluated_at": "2026-3-3T1:2:3Z"}, "evaluated_at"),
+            ({"evaluated_at": "\u0662\u0660\u0662\u0666-03-13T14:22:10Z"}, "evaluated_at"),
             ({"evaluated_at": "9999-12-31T23:59:59Z"}, "evaluated_at"),
             ({"id": 7}, "id"),
             ({"version_id": "ver-00001"}, "version_id"),
@@ -259,7 +261,7 @@ class TestKept:
         assert faults(ed.get(SNAPSHOTS, {"dataset_split": "Test"})) == [("dataset_split", "invalid_choice")]
         assert [field for field, _ in faults(ed.get(SNAPSHOTS, {"dataset_split": ""}))] == ["dataset_split"]
 
-    @pytest.mark.parametrize("snapshot_id", ["0", "999999", "x", "9" * 40, "%00", "-1"])
+    @pytest.mark.parametrize("snapshot_id", ["0", "999999", "x", "9" * 40, "%00", "-1", "01"])
     def test_one_that_is_not_there_is_not_found(self, ed: Caller, snapshot_id: str) -> None:
         assert refusal(ed.get(f"{SNAPSHOTS}/{snapshot_id}")) == (404, "snapshot_not_found")
 

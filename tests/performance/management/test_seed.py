@@ -441,3 +441,13 @@ def test_a_document_that_comes_through_a_pipe_is_loaded(db: None, tmp_path: Path
 
     writer.join()
     assert MetricSnapshot.objects.count() == 1
+
+
+def test_a_model_that_was_archived_since_stays_so(seed: Seed) -> None:
+    seed(DOCUMENT)
+    RegisteredModel.objects.update(archived_at=EVALUATED_AT)
+    before = stored()
+
+    seed(DOCUMENT)
+
+    assert stored() == before
