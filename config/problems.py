@@ -10,7 +10,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
 from django.utils.text import Truncator
-from django.views import defaults
+from django.views import csrf, defaults
 from rest_framework import exceptions
 from rest_framework.request import Request
 
@@ -219,6 +219,12 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
         return respond(request, "permission_denied")
     note_denial(request, 403, "permission_denied")
     return defaults.permission_denied(request, exception)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form of the admin that does not come from the admin."""
+    note_denial(request, 403, "permission_denied")
+    return csrf.csrf_failure(request, reason)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

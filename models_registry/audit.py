@@ -4,6 +4,7 @@ The rows of writes come from django-auditlog, which watches the models registere
 The change of a model's promoted version is in the row of the promotion, and has none of its own.
 """
 
+from datetime import datetime
 from typing import Any
 
 from auditlog.registry import auditlog
@@ -71,3 +72,9 @@ def record_added(record: Model, what: str, before: int, after: int) -> None:
     """Add one row for many records that were stored at once below another, if there are any."""
     if after > before:
         AuditEntry.objects.log_create(record, action=AuditEntry.Action.UPDATE, changes={what: [before, after]})
+
+
+def record_token(user: User, *, scope: str, until: datetime) -> None:
+    """Add a row for an access token that an operator made for a user. The token itself is in no row."""
+    told = f"{scope}, until {until:%Y-%m-%dT%H:%M:%SZ}"
+    AuditEntry.objects.log_create(user, action=AuditEntry.Action.UPDATE, changes={"access token": [None, told]})

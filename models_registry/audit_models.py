@@ -14,7 +14,7 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
     """That a record was written, or a request denied: who, what, from where, before and after.
 
     The database refuses to change or delete a row: see the migration `audit_trail_append_only`. So rows outlive the
-    users and kinds of records that they name.
+    users and kinds of records that they name. Only who may `TRUNCATE` the table, as its owner may, can empty it.
     """
 
     DENIED = 4

@@ -150,7 +150,7 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their versions, models and organizations."""
         snapshots: QuerySet[MetricSnapshot] = super().get_queryset(request)
-        return snapshots.select_related("version__model__organization", "detail")
+        return snapshots.select_related("version__model__organization", "detail").defer("detail__confusion_matrix")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Add the table of metrics, or what is wrong with the task type."""

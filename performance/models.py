@@ -1,11 +1,15 @@
 """How well versions do: metric snapshots, append-only."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from models_registry.models import Version
 from performance.querysets import MetricSnapshotQuerySet
+
+CLOCK_SKEW = timedelta(minutes=5)  # by which a reporter's clock may be ahead
 
 
 class DatasetSplit(models.TextChoices):

@@ -156,6 +156,7 @@ def report(reading: Reading) -> MetricSnapshot:
     """Return the newest snapshot with all its details. Raises what `Reading.snapshot` does."""
     reading.snapshot()
     snapshots = MetricSnapshot.objects.using(reading.database).select_related("version__model", "detail")
+    snapshots = snapshots.defer("detail__confusion_matrix")
     newest = snapshots.of(reading.model_id, reading.dataset_split, reading.number).newest_first()
     snapshot: MetricSnapshot = newest[0]  # a snapshot is never deleted
     return snapshot

@@ -1,7 +1,9 @@
 """How snapshots are reported and shown, the answer by task type."""
 
 import re
-from datetime import datetime, timedelta
+from copy import deepcopy
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.utils import timezone
@@ -22,13 +24,12 @@ from models_registry.serializers import (
 )
 from models_registry.task_types import TaskType
 from performance.api.serializers import ByTaskType, IntervalSerializer, metrics_serializer, named
-from performance.models import DatasetSplit, Source
+from performance.models import CLOCK_SKEW, DatasetSplit, Source
 
 MAX_COUNT = 2**63 - 1
 MAX_CELL = 2**53
 MAX_LABELS = 1000
 MAX_METRICS = 100
-CLOCK_SKEW = timedelta(minutes=5)
 
 _custom_name = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@ -]{0,99}")
 
@@ -143,6 +144,14 @@ class ProvenanceSerializer(serializers.Serializer[Any]):
     created_at = UTCSecondsField()
 
 
+def snapshot_row_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
+    """Return the serializer of a snapshot in a list: without its confusion matrix, of which a page had too much."""
+    whole = snapshot_serializer(task_type)._declared_fields
+    fields = {name: deepcopy(field) for name, field in whole.items() if name != "confusion_matrix"}
+    return named(task_type, "SnapshotRow", {"__doc__": snapshot_serializer(task_type).__doc__, **fields})
+
+
+@cache
 def snapshot_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
     """Return the serializer of the snapshots of a task type's models."""
     fields = {
@@ -203,4 +212,5 @@ def _identity(task_type: TaskType) -> dict[str, Any]:
 
 
 SNAPSHOT = ByTaskType("Snapshot", snapshot_serializer)
+SNAPSHOT_ROW = ByTaskType("SnapshotRow", snapshot_row_serializer)
 REPORT = ByTaskType("PerformanceReport", report_serializer)

@@ -10,7 +10,7 @@ from models_registry.api.conditional import represent
 from models_registry.api.model_views import row_id
 from models_registry.scopes import Scope
 from performance.api.filters import SnapshotFilters
-from performance.api.snapshot_serializers import SNAPSHOT, SnapshotInput
+from performance.api.snapshot_serializers import SNAPSHOT, SNAPSHOT_ROW, SnapshotInput
 from performance.exceptions import SnapshotNotFoundError
 from performance.models import MetricSnapshot
 from performance.services import report_snapshot
@@ -25,10 +25,13 @@ class SnapshotViewSet(RegistryViewSet):
     scopes = {"list": Scope.MODEL_READ, "create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
     inputs = {"create": SnapshotInput}
 
-    @extend_schema(operation_id="list_snapshots", tags=["snapshots"], summary="List snapshots", responses=SNAPSHOT.many)
+    @extend_schema(
+        operation_id="list_snapshots", tags=["snapshots"], summary="List snapshots", responses=SNAPSHOT_ROW.many
+    )
     def list(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
-        """Return the snapshots of a version, newest first."""
-        return self.page(lambda: self.get_queryset().filter(version=self.get_version()))
+        """Return the snapshots of a version, newest first, without their confusion matrices."""
+        rows = self.get_queryset().defer("detail__confusion_matrix")
+        return self.page(lambda: rows.filter(version=self.get_version()))
 
     @extend_schema(
         operation_id="report_snapshot", tags=["snapshots"], summary="Report metrics", responses={201: SNAPSHOT.one}
@@ -49,7 +52,8 @@ class SnapshotViewSet(RegistryViewSet):
 
     def represent(self, record: MetricSnapshot) -> dict[str, object]:
         """Return a snapshot as its task type has it."""
-        return SNAPSHOT.represent(record, record.version.model.task_type)
+        kind = SNAPSHOT_ROW if self.action == "list" else SNAPSHOT
+        return kind.represent(record, record.version.model.task_type)
 
     def _report(self) -> HttpResponse:
         version = self.get_version(lock=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.validators import validate_slug
+from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
@@ -26,7 +28,7 @@ from models_registry.serializers import (
     faults,
 )
 from models_registry.strict_json import check_document, parse_json
-from performance.models import DatasetSplit
+from performance.models import CLOCK_SKEW, DatasetSplit
 from performance.seeding.pieces import cut
 
 YAML_SUFFIXES = {".yaml", ".yml"}
@@ -90,8 +92,20 @@ class SnapshotDocument(StrictSerializer):
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = serializers.DictField()
-    sample_count = WholeNumberField(required=False, allow_null=True, min_value=0, max_value=2**63 - 1)
+    sample_count = WholeNumberField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = MomentField()
+
+    def validate_metrics(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a snapshot that says nothing."""
+        if all(metric is None for metric in value.values()):
+            raise ValidationError("At least one metric is needed.")
+        return value
+
+    def validate_evaluated_at(self, value: datetime) -> datetime:
+        """Refuse the future: such a snapshot would stay the newest until then."""
+        if value > timezone.now() + CLOCK_SKEW:
+            raise ValidationError("Must not be in the future.")
+        return value
 
 
 class VersionDocument(StrictSerializer):
@@ -260,6 +274,11 @@ class _StrictYAMLLoader(yaml.SafeLoader):
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise ValueError("it holds an alias; say again what is meant")
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         mapping = super().construct_mapping(node, deep=deep)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from models_registry import ids
 from models_registry.audit import record_added
-from models_registry.exceptions import ConflictError
+from models_registry.exceptions import RegistryError
 from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User, Version
 from models_registry.services import promote
 from performance.models import MetricSnapshot
@@ -42,6 +42,8 @@ def _load_user(*, username: str, superuser: bool, password: str | None = None) -
     user = User.objects.filter(username=username).first()
     if user is None:
         User.objects.create_user(username, password=password, is_superuser=superuser, is_staff=superuser)
+    elif superuser and user.is_service_account:
+        raise SeedError(f"users: {username} is a service account, which cannot be a superuser")
     elif user.is_superuser != superuser:
         user.is_superuser = user.is_staff = superuser
         user.save(update_fields=["is_superuser", "is_staff"])
@@ -77,7 +79,7 @@ def _promote(path: str, model: RegisteredModel, version: Version) -> None:
         return
     try:
         promote(version=version, promoted_by=None, reason="seeded")
-    except ConflictError as error:
+    except RegistryError as error:
         raise SeedError(f"{path}.promoted: {error.detail}") from None
 
 

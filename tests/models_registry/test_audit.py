@@ -118,3 +118,12 @@ def test_the_admin_shows_it_and_changes_nothing(superuser: User, model: Register
     assert "Before" in page
     assert client.post(f"/admin/models_registry/auditentry/{entry.pk}/delete/", {"post": "yes"}).status_code == 403
     assert AuditEntry.objects.filter(pk=entry.pk).exists()
+
+
+def test_a_form_that_does_not_come_from_the_admin_leaves_a_row(superuser: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+
+    answer = client.post("/admin/login/", {"username": "root", "password": PASSWORD}, headers=REQUEST)
+
+    assert answer.status_code == 403
+    assert "permission_denied" in [each.code for each in trail(path="/admin/login/", action=AuditEntry.DENIED)]

@@ -2,13 +2,14 @@
 
 import argparse
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from rest_framework_simplejwt.tokens import AccessToken
 
 from models_registry import scopes
+from models_registry.audit import record_token
 from models_registry.models import User
 from models_registry.tokens import new_token
 
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         token = new_token(AccessToken, found, family=None, scope=scope)
         if lifetime is not None:
             token.set_exp(lifetime=lifetime)
+        record_token(found, scope=" ".join(sorted(scope)), until=datetime.fromtimestamp(token["exp"], UTC))
         self.stdout.write(str(token))
 
 

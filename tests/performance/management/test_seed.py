@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models_registry.models import Membership, ModelGrant, Organization, Promotion, RegisteredModel, User, Version
+from models_registry.services import Judgement, register_judge, unregister_judge
 from models_registry.strict_json import parse_json
 from performance.models import MetricSnapshot
 from performance.seeding.pieces import cut
@@ -201,7 +202,10 @@ def test_new_metrics_of_the_same_split_are_another_snapshot(seed: Seed) -> None:
         ("models.0.versions.0.snapshots.0.sample_count", "5.0", ".sample_count", "valid integer"),
         ("models.0.versions.0.snapshots.0.sample_count", 5.0, ".sample_count", "valid integer"),
         ("models.0.versions.0.snapshots.0.sample_count", True, ".sample_count", "valid integer"),
-        ("models.0.versions.0.snapshots.0.sample_count", -1, ".sample_count", "greater than or equal to 0"),
+        ("models.0.versions.0.snapshots.0.sample_count", 0, ".sample_count", "greater than or equal to 1"),
+        ("models.0.versions.0.snapshots.0.metrics", {}, ".snapshots.0.metrics", "At least one metric"),
+        ("models.0.versions.0.snapshots.0.metrics", {"accuracy": None}, ".snapshots.0.metrics", "At least one metric"),
+        ("models.0.versions.0.snapshots.0.evaluated_at", "9999-12-31T23:59:59Z", ".evaluated_at", "in the future"),
         ("models.0.versions.0.snapshots.0.metrics.accuracy", 1.5, ".metrics.accuracy", "at most 1, not 1.5"),
         ("models.0.versions.0.snapshots.0.metrics.accuracy", True, ".metrics.accuracy", "Must be a number"),
         ("models.0.versions.0.snapshots.0.metrics.accuracy", "0.9", ".metrics.accuracy", "Must be a number"),
@@ -451,3 +455,28 @@ def test_a_model_that_was_archived_since_stays_so(seed: Seed) -> None:
     seed(DOCUMENT)
 
     assert stored() == before
+
+
+def test_a_service_account_becomes_no_superuser(seed: Seed) -> None:
+    User.objects.create(username="vera", is_service_account=True)
+
+    with pytest.raises(CommandError, match="vera is a service account"):
+        seed(changed("users.0.superuser", True))
+
+
+def test_an_alias_in_yaml_is_refused(seed: Seed) -> None:
+    with pytest.raises(CommandError, match="holds an alias"):
+        seed(b"users: &all [{username: vera}]\norganizations: *all\n", name="seed.yaml")
+
+
+def test_what_a_gate_refuses_to_promote_is_refused_whole(seed: Seed) -> None:
+    def refuse(version: Version) -> Judgement:
+        return Judgement(passed=False, verdict={}, detail="accuracy is too low.")
+
+    register_judge(refuse)
+    try:
+        with pytest.raises(CommandError, match="models.0.promoted: accuracy is too low"):
+            seed(DOCUMENT)
+    finally:
+        unregister_judge(refuse)
+    assert not any(stored().values())

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from models_registry.models import RegisteredModel, User
+from models_registry.models import AuditEntry, RegisteredModel, User
 
 
 def token(*arguments: str) -> str:
@@ -77,3 +77,13 @@ def test_nobody_and_inactive_users_get_none(viewer: User) -> None:
     for name in ("nobody", "vera"):
         with pytest.raises(CommandError, match=f"no active user '{name}'"):
             token(name)
+
+
+def test_it_is_in_the_audit_trail_and_the_token_is_not(viewer: User) -> None:
+    encoded = token("vera", "--scope", "model:read", "--lifetime", "1d")
+
+    entry = AuditEntry.objects.get_for_object(viewer).latest("pk")
+    [(name, (before, told))] = entry.changes.items()
+    assert (name, before) == ("access token", None)
+    assert told.startswith("model:read, until ")
+    assert encoded.split(".")[2] not in str(entry.changes)
