@@ -69,6 +69,9 @@ PROBLEMS: dict[str, Problem] = {
         "Snapshot not found",
         "Version ver-00003 was not evaluated on the split train. Ask for another split, or evaluate it first.",
     ),
+    "not_available_for_task_type": Problem(
+        404, "Not available for the task type", "A model of regression has no classes that could be confused."
+    ),
     "not_found": Problem(404, "Not found", "There is nothing at this address. The API is described at /api/docs."),
     "method_not_allowed": Problem(
         405, "Method not allowed", "This address does not take that method; the Allow header lists those it takes."

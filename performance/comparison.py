@@ -5,11 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models_registry.task_types import Metric, TaskType
+from models_registry.task_types import Direction, Metric, TaskType
+from performance.evaluation.difference import independent
+from performance.evaluation.intervals import Interval
 
 
 class Change(StrEnum):
-    """What became of a metric; `inconclusive` when one of both values is missing."""
+    """What became of a metric.
+
+    It is `inconclusive` when one of both values is missing, or when the difference may come from the samples alone, as 0
+    is within its confidence interval.
+    """
 
     IMPROVED = "improved"
     REGRESSED = "regressed"
@@ -23,6 +29,7 @@ class MetricComparison:
 
     `difference` is the value minus the baseline's, in the metric's unit; `relative_change` is the difference as a
     fraction of the baseline's magnitude. Both are `None` where they are not defined: without a value, or past a double.
+    `confidence_interval` is of the difference, `None` unless both values have one.
     """
 
     value: float | None
@@ -30,32 +37,41 @@ class MetricComparison:
     difference: float | None
     relative_change: float | None
     direction: Change
+    confidence_interval: Interval | None = None
 
 
-def compare(
-    task_type: TaskType, values: Mapping[str, float], baseline: Mapping[str, float]
-) -> dict[str, MetricComparison]:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The metrics of a snapshot, with the interval of each that has one."""
+
+    values: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+
+
+def compare(task_type: TaskType, measured: Measured, baseline: Measured) -> dict[str, MetricComparison]:
     """Return the comparison of each summary metric of a task type, by name, in its order."""
-    return {
-        metric.name: compare_metric(metric, values.get(metric.name), baseline.get(metric.name))
-        for metric in task_type.metrics
-    }
+    return {metric.name: compare_metric(metric, measured, baseline) for metric in task_type.metrics}
 
 
-def compare_metric(metric: Metric, value: float | None, baseline: float | None) -> MetricComparison:
+def compare_metric(metric: Metric, measured: Measured, baseline: Measured) -> MetricComparison:
     """Return the comparison of one metric."""
-    if value is None or baseline is None:
-        return MetricComparison(value, baseline, None, None, Change.INCONCLUSIVE)
-    difference = _finite(value - baseline)
-    relative = _finite(difference / abs(baseline)) if difference is not None and baseline else None
-    return MetricComparison(value, baseline, difference, relative, _change(metric, value, baseline))
+    value, before = measured.values.get(metric.name), baseline.values.get(metric.name)
+    if value is None or before is None:
+        return MetricComparison(value, before, None, None, Change.INCONCLUSIVE)
+    difference = _finite(value - before)
+    relative = _finite(difference / abs(before)) if difference is not None and before else None
+    interval = independent(value, measured.intervals.get(metric.name), before, baseline.intervals.get(metric.name))
+    return MetricComparison(value, before, difference, relative, _change(metric, value, before, interval), interval)
 
 
-def _change(metric: Metric, value: float, baseline: float) -> Change:
-    good, before = metric.goodness(value), metric.goodness(baseline)
-    if good == before:
+def _change(metric: Metric, value: float, before: float, interval: Interval | None) -> Change:
+    good, was = metric.goodness(value), metric.goodness(before)
+    if good == was:
         return Change.UNCHANGED
-    return Change.IMPROVED if good > before else Change.REGRESSED
+    # Of a metric that is best at 0, the difference does not say how much better or worse it has become.
+    if interval and metric.direction is not Direction.ZERO and interval.lower <= 0 <= interval.upper:
+        return Change.INCONCLUSIVE
+    return Change.IMPROVED if good > was else Change.REGRESSED
 
 
 def _finite(number: float) -> float | None:

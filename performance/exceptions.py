@@ -7,3 +7,9 @@ class SnapshotNotFoundError(RegistryError):
     """The version has no snapshot of that split."""
 
     code = "snapshot_not_found"
+
+
+class NotAvailableForTaskTypeError(RegistryError):
+    """Models of this task type have nothing of the kind."""
+
+    code = "not_available_for_task_type"

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
@@ -14,6 +15,7 @@ from models_registry.exceptions import (
     InvalidParameterError,
     ModelNotFoundError,
     NoPromotedVersionError,
+    NotFoundError,
     NoTrainedVersionError,
     VersionNotFoundError,
     VersionNotTrainedError,
@@ -24,8 +26,9 @@ from models_registry.scopes import Scope
 from models_registry.selectors import USER, account_rows, login_row
 from models_registry.tokens import Caller
 from performance import comparison
-from performance.comparison import MetricComparison
-from performance.exceptions import SnapshotNotFoundError
+from performance.comparison import Measured, MetricComparison
+from performance.evaluation.intervals import Interval
+from performance.exceptions import NotAvailableForTaskTypeError, SnapshotNotFoundError
 from performance.models import MetricSnapshot
 
 _MODEL = Parameter("model", CharField())
@@ -154,9 +157,32 @@ def read_performance(*, caller: Caller, model_id: str, dataset_split: str, versi
 
 def report(reading: Reading) -> MetricSnapshot:
     """Return the newest snapshot with all its details. Raises what `Reading.snapshot` does."""
+    return _newest(reading, _snapshots(reading).defer("detail__confusion_matrix"))
+
+
+def confusion_matrix(reading: Reading) -> MetricSnapshot:
+    """Return the newest snapshot with its confusion matrix.
+
+    Raises `NotAvailableForTaskTypeError` for a task type without classes, what `Reading.snapshot` does, and
+    `NotFoundError` when the snapshot was reported without a matrix.
+    """
+    if not task_types.get(reading.task_type).has_classes:
+        raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
+    snapshot = _newest(reading, _snapshots(reading))
+    if snapshot.details.confusion_matrix is None:
+        raise NotFoundError(
+            f"The newest snapshot of {snapshot.version.version_id} on {reading.dataset_split} was reported without a "
+            "confusion matrix. Report one with the metrics, or have the predictions evaluated."
+        )
+    return snapshot
+
+
+def _snapshots(reading: Reading) -> QuerySet[MetricSnapshot]:
+    return MetricSnapshot.objects.using(reading.database).select_related("version__model", "detail")
+
+
+def _newest(reading: Reading, snapshots: Any) -> MetricSnapshot:
     reading.snapshot()
-    snapshots = MetricSnapshot.objects.using(reading.database).select_related("version__model", "detail")
-    snapshots = snapshots.defer("detail__confusion_matrix")
     newest = snapshots.of(reading.model_id, reading.dataset_split, reading.number).newest_first()
     snapshot: MetricSnapshot = newest[0]  # a snapshot is never deleted
     return snapshot
@@ -199,17 +225,22 @@ def compare(reading: Reading, baseline: Reading) -> Comparison:
     """Return how a snapshot differs from another. Raises what `Reading.snapshot` does."""
     for each in (reading, baseline):
         each.completed_version()
-    newer, older = reading.snapshot(), baseline.snapshot()
+    newer, older = report(reading), report(baseline)
     return Comparison(
-        model_id=newer.model_id,
-        version_id=newer.version_id,
-        baseline_version_id=older.version_id,
-        task_type=newer.task_type,
+        model_id=reading.model_id,
+        version_id=newer.version.version_id,
+        baseline_version_id=older.version.version_id,
+        task_type=reading.task_type,
         dataset_split=newer.dataset_split,
-        metrics=comparison.compare(task_types.get(newer.task_type), newer.metrics, older.metrics),
+        metrics=comparison.compare(task_types.get(reading.task_type), _measured(newer), _measured(older)),
         evaluated_at=newer.evaluated_at,
         baseline_evaluated_at=older.evaluated_at,
     )
+
+
+def _measured(snapshot: MetricSnapshot) -> Measured:
+    intervals = {name: Interval(**each) for name, each in snapshot.details.confidence_intervals.items()}
+    return Measured(snapshot.metrics, intervals)
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 from models_registry.models import Membership, ModelGrant, RegisteredModel, User
 from models_registry.scopes import Scope
 from models_registry.services import promote
+from performance.models import SnapshotDetail
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
 ORGANIZATION = "organizations/<str:slug>"
@@ -121,6 +122,7 @@ OPERATIONS = [
     Operation("GET", f"{SNAPSHOTS}/<str:snapshot_id>", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/summary", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/report", Scope.MODEL_READ),
+    Operation("GET", f"{PERFORMANCE}/confusion-matrix", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/history", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/compare", Scope.MODEL_READ),
 ]
@@ -132,6 +134,7 @@ def furnish(model: RegisteredModel) -> Target:
     slug = model.organization.slug
     second = completed_version(model, number=418)
     stored = snapshot(second, metrics=EXAMPLE_METRICS)
+    SnapshotDetail.objects.create(snapshot=stored, confusion_matrix={"labels": ["a", "b"], "counts": [[3, 1], [0, 2]]})
     promote(version=second, promoted_by=None, reason="the second")
     member = new_user(f"member-of-{slug}")
     Membership.objects.create(organization=model.organization, user=member, role="viewer")

@@ -12,6 +12,7 @@ from models_registry.api.pagination import MAX_PAGE_SIZE
 from models_registry.serializers import UTCSecondsField
 from models_registry.task_types import TaskType
 from performance.comparison import Change
+from performance.evaluation.rates import Normalization
 from performance.models import DatasetSplit, MetricSnapshot, Source
 
 
@@ -42,6 +43,17 @@ class ComparisonQuerySerializer(PerformanceQuerySerializer):
         trim_whitespace=False,
         help_text="The version to compare with; by default the promoted one.",
         error_messages={"invalid": "Must be a version id such as ver-00001."},
+    )
+
+
+class ConfusionMatrixQuerySerializer(PerformanceQuerySerializer):
+    """The query parameters of a confusion matrix."""
+
+    normalize = serializers.ChoiceField(
+        list(Normalization),
+        required=False,
+        help_text="Adds `rates`: the counts as shares of their row (`actual`), of their column, or of all.",
+        error_messages={"invalid_choice": f"Must be one of {', '.join(Normalization)}, in lower case."},
     )
 
 
@@ -100,7 +112,9 @@ class MetricComparisonSerializer(serializers.Serializer[Any]):
     )
     direction = serializers.ChoiceField(list(Change), help_text="Better and worse as the metric has it.")
     confidence_interval = IntervalSerializer(
-        allow_null=True, default=None, read_only=True, help_text="Of the difference, where both snapshots carry one."
+        allow_null=True,
+        read_only=True,
+        help_text="Of the difference, where both snapshots carry one. If 0 is within, the direction is inconclusive.",
     )
 
 

@@ -24,7 +24,8 @@ from models_registry.serializers import (
 )
 from models_registry.task_types import TaskType
 from performance.api.serializers import ByTaskType, IntervalSerializer, metrics_serializer, named
-from performance.models import CLOCK_SKEW, DatasetSplit, Source
+from performance.evaluation.rates import Normalization, rates
+from performance.models import CLOCK_SKEW, DatasetSplit, MetricSnapshot, Source
 
 MAX_COUNT = 2**63 - 1
 MAX_CELL = 2**53
@@ -122,6 +123,38 @@ class ConfusionMatrixSerializer(serializers.Serializer[Any]):
 
     labels = serializers.ListField(child=serializers.CharField())
     counts = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
+
+
+class StoredMatrixSerializer(serializers.Serializer[Any]):
+    """The confusion matrix of a version on one split, with the shares that were asked for."""
+
+    model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$", source="version.model_id")
+    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", source="version.version_id")
+    task_type = serializers.CharField(source="version.model.task_type")
+    dataset_split = serializers.ChoiceField(DatasetSplit.values)
+    labels = serializers.ListField(child=serializers.CharField(), source="details.confusion_matrix.labels")
+    counts = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField()),
+        source="details.confusion_matrix.counts",
+        help_text="`counts[actual][predicted]`, in the order of the labels.",
+    )
+    rates = serializers.SerializerMethodField()
+    evaluated_at = UTCSecondsField()
+
+    @extend_schema_field(
+        {"type": "array", "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}}
+    )
+    def get_rates(self, snapshot: MetricSnapshot) -> list[list[float]]:
+        """Return the shares; only there when `normalize` says of what."""
+        matrix: Any = snapshot.details.confusion_matrix
+        return rates(matrix["counts"], Normalization(self.context["normalize"]))
+
+    def get_fields(self) -> dict[str, Any]:
+        """Return the fields: without the shares when they were not asked for."""
+        fields = super().get_fields()
+        if "normalize" in self.context and self.context["normalize"] is None:
+            del fields["rates"]
+        return fields
 
 
 def detail(

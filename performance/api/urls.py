@@ -12,7 +12,7 @@ def reading(name: str) -> URLPattern:
     """Return the route of a read of performance."""
     return path(
         f"models/<str:model_id>/performance/{name}",
-        PerformanceViewSet.as_view({"get": name}),
+        PerformanceViewSet.as_view({"get": name.replace("-", "_")}),
         name=f"performance-{name}",
     )
 
@@ -20,6 +20,7 @@ def reading(name: str) -> URLPattern:
 urlpatterns = [
     reading("summary"),  # first, as it is asked most
     reading("report"),
+    reading("confusion-matrix"),
     reading("history"),
     reading("compare"),
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),

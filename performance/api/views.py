@@ -16,11 +16,12 @@ from performance.api.serializers import (
     COMPARISON,
     SUMMARY,
     ComparisonQuerySerializer,
+    ConfusionMatrixQuerySerializer,
     HistoryQuerySerializer,
     HistorySerializer,
     PerformanceQuerySerializer,
 )
-from performance.api.snapshot_serializers import REPORT
+from performance.api.snapshot_serializers import REPORT, StoredMatrixSerializer
 from performance.models import MetricSnapshot
 from performance.selectors import Reading
 
@@ -57,6 +58,8 @@ class PerformanceViewSet(GenericViewSet[Any]):
         "version_not_found",
         "no_promoted_version",
         "snapshot_not_found",
+        "not_available_for_task_type",
+        "not_found",
         "precondition_failed",
         "no_trained_version",
         "version_not_trained",
@@ -68,6 +71,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
     queries = {
         "summary": PerformanceQuerySerializer(),
         "report": PerformanceQuerySerializer(),
+        "confusion_matrix": ConfusionMatrixQuerySerializer(),
         "history": HistoryQuerySerializer(),
         "compare": ComparisonQuerySerializer(),
     }
@@ -100,6 +104,20 @@ class PerformanceViewSet(GenericViewSet[Any]):
         """Answer with the newest snapshot as a whole, and where its numbers come from."""
         reading = self.read(**self.query())
         return answer(request, REPORT.represent(selectors.report(reading), reading.task_type))
+
+    @extend_schema(
+        operation_id="get_confusion_matrix",
+        tags=["performance"],
+        summary="Confusion matrix",
+        parameters=[ConfusionMatrixQuerySerializer],
+        responses=StoredMatrixSerializer,
+    )
+    def confusion_matrix(self, request: Request, model_id: str) -> HttpResponse:
+        """Answer with how often examples of each class were predicted as each class."""
+        query = self.query()
+        normalize = query.pop("normalize", None)
+        snapshot = selectors.confusion_matrix(self.read(**query))
+        return answer(request, StoredMatrixSerializer(snapshot, context={"normalize": normalize}).data)
 
     @extend_schema(
         operation_id="get_performance_history",
