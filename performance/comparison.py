@@ -13,8 +13,8 @@ from performance.evaluation.intervals import Interval
 class Change(StrEnum):
     """What became of a metric.
 
-    It is `inconclusive` when one of both values is missing, or when the difference may come from the samples alone, as 0
-    is within its confidence interval.
+    It is `inconclusive` when one of both values is missing, or when the difference may come from the samples alone: its
+    confidence interval holds 0.
     """
 
     IMPROVED = "improved"
