@@ -1,23 +1,27 @@
 """Classification: two classes or more, with scores or without."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from performance.evaluation import counting, layout, losses, ranks
 from performance.evaluation.columns import AVERAGINGS, Columns, Options
 from performance.evaluation.confusion import ConfusionMatrix, Estimate
 from performance.evaluation.counting import Counted
 from performance.evaluation.engine import Engine
-from performance.evaluation.labels import positive_of
+from performance.evaluation.labels import in_order, positive_of
 from performance.evaluation.layout import Layout
 from performance.evaluation.ranks import Contest, Sums
 from performance.evaluation.result import DAMAGED, Evaluation, UnprocessablePredictionsError
+from performance.evaluation.statements import number, text
 
 AVERAGED = ("precision", "recall", "f1_score", "specificity")
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return what the predictions come to. Raises `UnprocessablePredictionsError`."""
-    found = layout.find(engine, columns)
+    found = layout.find(engine, columns, with_prediction=options.threshold is None)
+    if options.threshold is not None:
+        found = _decided(engine, found, options.threshold, options.positive_class)
     counted = counting.count(engine, found, allow_missing=options.allow_missing)
     averaging = _averaging(counted, options)
     positive = _positive(counted, options) if averaging == "binary" else None
@@ -43,6 +47,22 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         positive_class=positive,
         averaging=averaging,
     )
+
+
+def _decided(engine: Engine, found: Layout, threshold: float, positive_class: str | None) -> Layout:
+    """Return the layout with the class that follows from the score: the positive one from the threshold upwards."""
+    if found.score is None:
+        raise UnprocessablePredictionsError("A threshold needs one score, of the positive class.")
+    actual = f"SELECT DISTINCT {found.actual} AS label FROM predictions"
+    labels = in_order(label for [label] in engine.rows(f"SELECT label FROM ({actual}) WHERE label IS NOT NULL LIMIT 3"))
+    if len(labels) != 2:
+        raise UnprocessablePredictionsError("A threshold needs examples of two classes, and of no more.")
+    positive = positive_class or positive_of(labels)
+    if positive not in labels:
+        raise UnprocessablePredictionsError(f"There is no label {positive!r}, which is to be positive.")
+    [negative] = set(labels) - {positive}
+    above = f"{found.score} >= {number(threshold)}"
+    return replace(found, predicted=f"CASE WHEN {above} THEN {text(positive)} ELSE {text(negative)} END")
 
 
 def _averaging(counted: Counted, options: Options) -> str:

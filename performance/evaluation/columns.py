@@ -1,7 +1,8 @@
 """Which columns of the predictions hold what, and how the metrics are to be taken of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 AVERAGINGS = ("binary", "macro", "weighted", "micro")
 
@@ -33,11 +34,43 @@ class Options:
     """What the evaluation's author chooses.
 
     `positive_class` is by default the greater of two labels, and `averaging` `binary` for two and `weighted` for more.
-    With `allow_missing`, rows without a prediction are left out and counted. A ranking is cut after `k` items where a
-    metric says so.
+    With a `threshold`, the class of two is predicted from the score: the positive one from the threshold upwards. With
+    `allow_missing`, rows without a prediction are left out and counted. A ranking is cut after `k` items where a metric
+    says so.
     """
 
     positive_class: str | None = None
     averaging: str | None = None
+    threshold: float | None = None
     allow_missing: bool = False
     k: int = 10
+
+
+class InvalidColumnsError(ValueError):
+    """Columns that are not named as they must be. The message says which, and why."""
+
+
+def columns_of(document: Any) -> Columns:
+    """Return the columns that a document names, such as `{"actual": "label", "scores": {"cat": "p_cat"}}`.
+
+    Raises `InvalidColumnsError`.
+    """
+    if not isinstance(document, Mapping):
+        raise InvalidColumnsError("Must be an object, from what a column holds to its name.")
+    known = [each.name for each in fields(Columns)]
+    for name, value in document.items():
+        if name not in known:
+            raise InvalidColumnsError(f"There is no {name[:40]!r} among what a column may hold: {', '.join(known)}.")
+        if not (_is_by_class(value) if name == "scores" else _is_name(value)):
+            raise InvalidColumnsError(
+                f"{name!r} must be {'an object of names, by class' if name == 'scores' else 'a name'}."
+            )
+    return Columns(**document)
+
+
+def _is_by_class(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_name, value.values()))
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""

@@ -1,5 +1,6 @@
 """What runs the statements: embedded DuckDB. Each engine has the predictions under that name."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,8 @@ from performance.evaluation.result import UnprocessablePredictionsError
 from performance.evaluation.statements import text
 
 Row = tuple[Any, ...]
+
+MAX_HEADER = 2**20  # characters of a CSV file's first line
 
 # What is wrong with a statement; any other error is about the files.
 _OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
@@ -50,6 +53,9 @@ class DuckDB:
             "allow_persistent_secrets": False,
         }
         self._connection = duckdb.connect(config=config)
+        self._connection.execute("SET enable_progress_bar = true")
+        self._connection.execute("SET enable_progress_bar_print = false")
+        self.statements = 0
 
     def __enter__(self) -> Self:
         return self
@@ -64,9 +70,16 @@ class DuckDB:
         self._define(f"read_parquet({_list(files)}, union_by_name = false)")
 
     def read_csv(self, files: Sequence[str]) -> None:
-        """Have the predictions in CSV files (RFC 4180) with a header, read as one. Every cell is a text."""
-        form = """delim = ',', quote = '"', escape = '"', header = true, all_varchar = true, compression = 'none'"""
-        self._define(f"read_csv({_list(files)}, {form})")
+        """Have the predictions in CSV files (RFC 4180) with the same header, read as one. Every cell is a text.
+
+        Nothing about the form is guessed from what the files hold. Raises `UnprocessablePredictionsError`.
+        """
+        headers = [_header(file) for file in files]
+        if any(header != headers[0] for header in headers):
+            raise UnprocessablePredictionsError("The files have different headers, and cannot be read as one.")
+        columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in headers[0])
+        form = """auto_detect = false, delim = ',', quote = '"', escape = '"', header = true, compression = 'none'"""
+        self._define(f"read_csv({_list(files)}, {form}, columns = {{{columns}}})")
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
@@ -74,12 +87,17 @@ class DuckDB:
 
     def rows(self, statement: str) -> list[Row]:
         """Return the rows that a statement gives. Raises `UnprocessablePredictionsError` for a file that is none."""
+        self.statements += 1
         try:
             return self._connection.execute(statement).fetchall()
         except _OURS:
             raise
         except duckdb.Error as error:
             raise UnprocessablePredictionsError(f"The file cannot be read: {str(error).splitlines()[0]}") from None
+
+    def progress(self) -> float:
+        """Return how much of the present statement is done, from 0 to 1. To be asked from another thread."""
+        return min(max(self._connection.query_progress() / 100, 0.0), 1.0)
 
     def first_row(self, condition: str) -> int | None:
         """Return the number of the first row, from 1, for which a condition holds."""
@@ -95,3 +113,19 @@ class DuckDB:
 
 def _list(files: Sequence[str]) -> str:
     return f"[{', '.join(map(text, files))}]"
+
+
+def _header(file: str) -> list[str]:
+    """Return the names of a CSV file's columns. Raises `UnprocessablePredictionsError`."""
+    try:
+        with Path(file).open(encoding="utf-8-sig", newline="") as lines:
+            header = next(csv.reader([lines.readline(MAX_HEADER)], strict=True), [])
+    except (UnicodeDecodeError, csv.Error):
+        raise UnprocessablePredictionsError("The file cannot be read: its first line is no header in UTF-8.") from None
+    if not header:
+        raise UnprocessablePredictionsError("There is no row, not even a header.")
+    repeated = next((name for at, name in enumerate(header) if name.lower() in map(str.lower, header[:at])), None)
+    if "" in header or repeated is not None:
+        fault = "a column without a name" if repeated is None else f"two columns {repeated[:40]!r}, in whatever case"
+        raise UnprocessablePredictionsError(f"The header has {fault}.", column=repeated)
+    return header

@@ -28,17 +28,21 @@ class Layout:
         return self.weight or "1"
 
 
-def find(engine: Engine, columns: Columns) -> Layout:
-    """Return where the parts are. Raises `UnprocessablePredictionsError`, naming a column that is not there."""
+def find(engine: Engine, columns: Columns, *, with_prediction: bool = True) -> Layout:
+    """Return where the parts are; without a prediction, what is actual stands in its place.
+
+    Raises `UnprocessablePredictionsError`, naming a column that is not there.
+    """
+    predicted = columns.predicted if with_prediction else columns.actual
     types = engine.columns()
     weight = columns.weight or ("weight" if "weight" in types else None)
     score = columns.score or ("score" if "score" in types else None)
     usual = {name.removeprefix(SCORE_OF): name for name in types if name.startswith(SCORE_OF)}
     scores = columns.scores or usual
-    require(types, [columns.actual, columns.predicted, weight, score, *scores.values()])
+    require(types, [columns.actual, predicted, weight, score, *scores.values()])
     return Layout(
         actual=label_of(columns.actual, types),
-        predicted=label_of(columns.predicted, types),
+        predicted=label_of(predicted, types),
         weight=weight and number_of(weight, types),
         score=score and number_of(score, types),
         scores={label: number_of(name, types) for label, name in scores.items()},

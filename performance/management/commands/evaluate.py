@@ -5,7 +5,8 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from glob import glob, has_magic
 from pathlib import Path
@@ -13,14 +14,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from models_registry import ids
 from models_registry.exceptions import ConflictError
 from models_registry.models import RegisteredModel, Version
-from performance.evaluation.columns import AVERAGINGS, Columns, Options
+from models_registry.strict_json import parse_json
+from performance.evaluation.columns import AVERAGINGS, Columns, Options, columns_of
 from performance.evaluation.engine import DuckDB
-from performance.evaluation.evaluators import EVALUATORS
+from performance.evaluation.evaluators import EVALUATORS, Evaluator
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.models import DatasetSplit
 from performance.services import store_evaluation
@@ -43,6 +46,12 @@ class Command(BaseCommand):
             "files", nargs="+", metavar="FILE", help="a Parquet or CSV file, or a pattern such as *.csv"
         )
         parser.add_argument("--split", choices=DatasetSplit.values, default=DatasetSplit.TEST.value)
+        parser.add_argument(
+            "--columns", type=_columns, default=Columns(), help="""names of columns, such as '{"actual": "label"}'"""
+        )
+        parser.add_argument(
+            "--threshold", type=float, help="predict the positive one of two classes from this score upwards"
+        )
         parser.add_argument("--positive-class", help="of two labels; by default the greater one")
         parser.add_argument("--averaging", choices=AVERAGINGS, help="by default binary for two labels, else weighted")
         parser.add_argument("--k", type=int, default=10, help="after how many items a ranking is cut (10)")
@@ -62,14 +71,13 @@ class Command(BaseCommand):
         chosen = Options(
             positive_class=options["positive_class"],
             averaging=options["averaging"],
+            threshold=options["threshold"],
             allow_missing=options["allow_missing"],
             k=options["k"],
         )
         with tempfile.TemporaryDirectory() as folder, DuckDB(folder=Path(folder)) as engine:
             try:
-                with Console(stderr=True).status("Evaluating"):
-                    _read(engine, paths)
-                    evaluation = evaluator(engine, Columns(), chosen)
+                evaluation = _watched(engine, lambda: _evaluate(engine, paths, evaluator, options["columns"], chosen))
                 if not dry_run:
                     store_evaluation(
                         version=found,
@@ -110,9 +118,32 @@ def _paths(files: Iterable[str]) -> list[Path]:
     return paths
 
 
-def _read(engine: DuckDB, paths: list[Path]) -> None:
+def _columns(argument: str) -> Columns:
+    """Return the columns that a JSON object names. Raises `ArgumentTypeError`."""
+    try:
+        return columns_of(parse_json(argument.encode(errors="surrogateescape")))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not the names of columns as JSON: {error}") from None
+
+
+def _evaluate(engine: DuckDB, paths: list[Path], evaluator: Evaluator, columns: Columns, chosen: Options) -> Evaluation:
     read = engine.read_csv if paths[0].suffix.lower() == ".csv" else engine.read_parquet
     read([str(path) for path in paths])
+    return evaluator(engine, columns, chosen)
+
+
+def _watched(engine: DuckDB, work: Callable[[], Evaluation]) -> Evaluation:
+    """Return what the work comes to; meanwhile a bar on standard error, if that is a terminal, shows how far it is."""
+    bar = Progress(
+        TextColumn("Step {task.fields[step]}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True)
+    )
+    with ThreadPoolExecutor(max_workers=1) as pool, bar:
+        task = bar.add_task("", total=1.0, step=1)
+        evaluation = pool.submit(work)
+        while not wait([evaluation], timeout=0.1).done:
+            bar.update(task, completed=engine.progress(), step=engine.statements)
+        bar.update(task, completed=1.0, visible=False)
+        return evaluation.result()
 
 
 def _digest(paths: list[Path]) -> str:

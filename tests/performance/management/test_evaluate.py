@@ -1,5 +1,6 @@
 """`manage.py evaluate MODEL VERSION FILE…`"""
 
+import csv
 import hashlib
 import json
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from sklearn.metrics import precision_score, recall_score
 
 from models_registry.models import RegisteredModel, User
 from performance.models import MetricSnapshot
@@ -97,12 +99,15 @@ def test_another_positive_class_may_be_chosen(version: list[str], capsys: pytest
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "no column 'actual'"),
+        ("", "There is no row"),
         ("actual,predicted\n", "There is no row"),
         ("actual,score\na,0.5\n", "no column 'predicted'"),
         ("actual,predicted,score\na,a,0.1\nb,b,nan\n", "It is row 2"),
         ("actual,predicted,score\na,a,0.1\nb,b,\n", "It is row 2"),
         ("actual,predicted\na,a\nb\n", "cannot be read|no prediction"),
+        ("actual,predicted,Actual\na,a,a\n", "two columns 'Actual'"),
+        ("actual,,predicted\na,a,a\n", "without a name"),
+        ('"actual\n', "no header"),
     ],
 )
 def test_a_file_that_cannot_be_scored_is_refused_and_nothing_stored(
@@ -116,6 +121,87 @@ def test_a_file_that_cannot_be_scored_is_refused_and_nothing_stored(
 
     assert refused.value.returncode == 1
     assert not MetricSnapshot.objects.exists()
+
+
+def test_columns_of_other_names_may_be_named(
+    version: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "predictions.csv"
+    file.write_text(TEST.read_text().replace("example_id,actual,predicted,score", "id,what it is,Vorhersage,p", 1))
+    columns = json.dumps({"actual": "what it is", "predicted": "Vorhersage", "score": "p", "example_id": "id"})
+
+    named = json.loads(run(capsys, *version, file, "--columns", columns, "--json"))
+
+    assert named == json.loads(run(capsys, *version, TEST, "--json"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ("actual=label", "as JSON"),
+        ("[]", "Must be an object"),
+        ('{"label": "actual"}', "no 'label'"),
+        ('{"actual": ""}', "'actual' must be a name"),
+        ('{"actual": 1}', "'actual' must be a name"),
+        ('{"scores": "p"}', "by class"),
+        ('{"scores": {"a": null}}', "by class"),
+        ('{"actual": "nowhere"}', "There is no column 'nowhere'"),
+    ],
+)
+def test_columns_that_are_not_well_named_are_refused(version: list[str], columns: str, reason: str) -> None:
+    with pytest.raises(CommandError, match=reason):
+        call_command("evaluate", *version, str(TEST), "--columns", columns)
+
+
+def test_files_with_different_headers_are_not_read_as_one(version: list[str], tmp_path: Path) -> None:
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    files[0].write_text("actual,predicted\na,b\n")
+    files[1].write_text("predicted,actual\nb,a\n")
+
+    with pytest.raises(CommandError, match="different headers"):
+        call_command("evaluate", *version, *map(str, files))
+
+
+def test_with_a_threshold_the_score_decides(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(run(capsys, *version, TEST, "--threshold", "0.25", "--json"))
+
+    with TEST.open() as file:
+        rows = list(csv.DictReader(file))
+    actual = [row["actual"] for row in rows]
+    predicted = ["malignant" if float(row["score"]) >= 0.25 else "benign" for row in rows]
+    assert found["metrics"]["recall"] == pytest.approx(recall_score(actual, predicted, pos_label="malignant"))
+    assert found["metrics"]["precision"] == pytest.approx(precision_score(actual, predicted, pos_label="malignant"))
+    assert found["metrics"]["roc_auc"] == json.loads(run(capsys, *version, TEST, "--json"))["metrics"]["roc_auc"]
+
+
+def test_a_threshold_needs_no_column_of_predictions(
+    version: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "predictions.csv"
+    file.write_text("actual,score\n0,0.5\n1,0.5\n0,0.4\n1,0.9\n")
+
+    found = json.loads(run(capsys, *version, file, "--threshold", "0.5", "--positive-class", "1", "--json"))
+
+    assert found["confusion_matrix"] == {"labels": ["0", "1"], "counts": [[1, 1], [0, 2]]}
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "reason"),
+    [
+        ("actual,predicted\na,b\n", [], "needs one score"),
+        ("actual,score\na,0.5\n", [], "two classes"),
+        ("actual,score\na,0.5\nb,0.5\nc,0.5\n", [], "two classes"),
+        ("actual,score\na,0.5\nb,0.5\n", ["--positive-class", "c"], "no label 'c'"),
+    ],
+)
+def test_a_threshold_is_for_one_score_of_two_classes(
+    version: list[str], tmp_path: Path, content: str, more: list[str], reason: str
+) -> None:
+    file = tmp_path / "predictions.csv"
+    file.write_text(content)
+
+    with pytest.raises(CommandError, match=reason):
+        call_command("evaluate", *version, str(file), "--threshold", "0.5", *more)
 
 
 def test_a_file_that_is_not_what_it_says_is_refused(version: list[str], tmp_path: Path) -> None:
