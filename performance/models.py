@@ -95,7 +95,52 @@ class SnapshotDetail(models.Model):
     averaging = models.CharField(max_length=10, null=True)  # noqa: DJ001
     engine = models.CharField(max_length=40, null=True, help_text="What computed it here.")  # noqa: DJ001
     engine_version = models.CharField(max_length=40, null=True)  # noqa: DJ001
+    misclassified_count = models.PositiveBigIntegerField(null=True, help_text="All that were, whether kept or not.")
     dataset_digest = models.CharField(max_length=64, null=True, help_text="Of the predictions, SHA-256.")  # noqa: DJ001
 
     def __str__(self) -> str:
         return f"detail of {self.snapshot}"
+
+
+class WorstExample(models.Model):
+    """One of the examples that a version predicted worst in an evaluation. As append-only as the snapshot."""
+
+    rank = models.PositiveSmallIntegerField(help_text="From 1, the worst.")
+    example_id = models.TextField(null=True)  # noqa: DJ001  # an empty text may be an id
+    attributes = models.JSONField(default=dict, help_text="What else is known of it, by name.")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.rank}: {self.example_id}"
+
+
+class MisclassifiedExample(WorstExample):
+    """An example of one class that was predicted as another; the most confidently wrong comes first."""
+
+    snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="misclassified", db_index=False)
+    actual = models.TextField()
+    predicted = models.TextField()
+    confidence = models.FloatField(null=True, help_text="The probability given to the predicted class.")
+
+    class Meta:
+        constraints = [
+            # Serves the list as well.
+            models.UniqueConstraint(fields=["snapshot", "rank"], name="misclassified_rank_once"),
+        ]
+
+
+class ResidualExample(WorstExample):
+    """An example with a large error; the largest comes first."""
+
+    snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="residuals", db_index=False)
+    actual = models.FloatField()
+    predicted = models.FloatField()
+    residual = models.FloatField(help_text="predicted - actual")
+
+    class Meta:
+        constraints = [
+            # Serves the list as well.
+            models.UniqueConstraint(fields=["snapshot", "rank"], name="residual_rank_once"),
+        ]

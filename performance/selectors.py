@@ -29,7 +29,7 @@ from performance import comparison
 from performance.comparison import Measured, MetricComparison
 from performance.evaluation.intervals import Interval
 from performance.exceptions import NotAvailableForTaskTypeError, SnapshotNotFoundError
-from performance.models import MetricSnapshot
+from performance.models import MetricSnapshot, MisclassifiedExample, ResidualExample, Source
 
 _MODEL = Parameter("model", CharField())
 _NUMBER = Parameter("number", IntegerField())
@@ -173,6 +173,41 @@ def confusion_matrix(reading: Reading) -> MetricSnapshot:
         raise NotFoundError(
             f"The newest snapshot of {snapshot.version.version_id} on {reading.dataset_split} was reported without a "
             "confusion matrix. Report one with the metrics, or have the predictions evaluated."
+        )
+    return snapshot
+
+
+def misclassifications(reading: Reading, **conditions: Any) -> QuerySet[MisclassifiedExample]:
+    """Return the wrongly predicted examples that were kept of the newest snapshot.
+
+    Raises `NotAvailableForTaskTypeError` for a task type without classes, what `Reading.snapshot` does, and
+    `NotFoundError` when the snapshot was not computed here.
+    """
+    if not task_types.get(reading.task_type).has_classes:
+        raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
+    examples: QuerySet[MisclassifiedExample] = _computed(reading).misclassified.filter(**conditions)
+    return examples
+
+
+def residuals(reading: Reading) -> QuerySet[ResidualExample]:
+    """Return the examples of the largest errors that were kept of the newest snapshot.
+
+    Raises `NotAvailableForTaskTypeError` for a task type that predicts no numbers, and otherwise what
+    `misclassifications` does.
+    """
+    if not task_types.get(reading.task_type).has_residuals:
+        raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} predicts no numbers that could be off.")
+    examples: QuerySet[ResidualExample] = _computed(reading).residuals.all()
+    return examples
+
+
+def _computed(reading: Reading) -> MetricSnapshot:
+    """Return the newest snapshot, if it was computed here from predictions. Raises `NotFoundError`."""
+    snapshot = report(reading)
+    if snapshot.source != Source.COMPUTED:
+        raise NotFoundError(
+            f"The newest snapshot of {snapshot.version.version_id} on {reading.dataset_split} is {snapshot.source}: "
+            "single examples are known only of predictions that were evaluated here."
         )
     return snapshot
 

@@ -14,7 +14,14 @@ from models_registry.serializers import MAX_NAME
 from models_registry.services.locks import lock_unarchived
 from performance.evaluation.engine import Engine
 from performance.evaluation.result import Evaluation
-from performance.models import DatasetSplit, MetricSnapshot, SnapshotDetail, Source
+from performance.models import (
+    DatasetSplit,
+    MetricSnapshot,
+    MisclassifiedExample,
+    ResidualExample,
+    SnapshotDetail,
+    Source,
+)
 
 Fault = tuple[str, str, str]
 
@@ -61,7 +68,7 @@ def store_evaluation(
     that takes no metrics of that split.
     """
     task_type = task_types.get(version.model.task_type)
-    return _store(
+    snapshot = _store(
         version,
         dataset_split,
         task_type.clean(evaluation.metrics, further=True),
@@ -74,10 +81,20 @@ def store_evaluation(
         confusion_matrix=evaluation.confusion_matrix,
         positive_class=evaluation.positive_class,
         averaging=evaluation.averaging,
+        misclassified_count=evaluation.misclassified_count,
         engine=engine.name,
         engine_version=engine.version,
         dataset_digest=digest,
     )
+    MisclassifiedExample.objects.bulk_create(
+        MisclassifiedExample(snapshot=snapshot, rank=rank, **asdict(each))
+        for rank, each in enumerate(evaluation.misclassified, 1)
+    )
+    ResidualExample.objects.bulk_create(
+        ResidualExample(snapshot=snapshot, rank=rank, **asdict(each))
+        for rank, each in enumerate(evaluation.residuals, 1)
+    )
+    return snapshot
 
 
 def _store(

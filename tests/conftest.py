@@ -26,6 +26,7 @@ APPEND_ONLY = (
     "models_registry.migrations.0005_audit_trail_append_only",
     "performance.migrations.0002_snapshots_append_only",
     "performance.migrations.0004_details_append_only",
+    "performance.migrations.0007_worst_examples_append_only",
 )
 
 

@@ -36,8 +36,9 @@ def snapshot(
     metrics: dict[str, float],
     dataset_split: str = "test",
     evaluated_at: datetime = EVALUATED_AT,
+    source: str = "imported",
 ) -> MetricSnapshot:
     """Return a stored snapshot."""
     return MetricSnapshot.objects.create(
-        version=version, dataset_split=dataset_split, metrics=metrics, evaluated_at=evaluated_at
+        version=version, dataset_split=dataset_split, metrics=metrics, evaluated_at=evaluated_at, source=source
     )

@@ -123,6 +123,8 @@ OPERATIONS = [
     Operation("GET", f"{PERFORMANCE}/summary", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/report", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/confusion-matrix", Scope.MODEL_READ),
+    Operation("GET", f"{PERFORMANCE}/misclassifications", Scope.MODEL_READ),
+    Operation("GET", f"{PERFORMANCE}/residuals", Scope.MODEL_READ, 404),  # the model has classes
     Operation("GET", f"{PERFORMANCE}/history", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/compare", Scope.MODEL_READ),
 ]
@@ -133,7 +135,7 @@ def furnish(model: RegisteredModel) -> Target:
     """Give the contract's example, or one like it, all that the operations need to succeed."""
     slug = model.organization.slug
     second = completed_version(model, number=418)
-    stored = snapshot(second, metrics=EXAMPLE_METRICS)
+    stored = snapshot(second, metrics=EXAMPLE_METRICS, source="computed")
     SnapshotDetail.objects.create(snapshot=stored, confusion_matrix={"labels": ["a", "b"], "counts": [[3, 1], [0, 2]]})
     promote(version=second, promoted_by=None, reason="the second")
     member = new_user(f"member-of-{slug}")

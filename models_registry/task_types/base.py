@@ -94,7 +94,8 @@ class TaskType:
 
     `further` metrics are not in the summary, but in the report.
 
-    `has_classes` says whether a prediction is one of a fixed set of classes, so that they can be confused.
+    `has_classes` says whether a prediction is one of a fixed set of classes, so that they can be confused, and
+    `has_residuals` whether it is a number, which may be off by another.
     """
 
     name: str
@@ -103,6 +104,7 @@ class TaskType:
     metrics: tuple[Metric, ...]
     further: tuple[Metric, ...] = ()
     has_classes: bool = False
+    has_residuals: bool = False
 
     def __post_init__(self) -> None:
         names = [metric.name for metric in self.all_metrics]

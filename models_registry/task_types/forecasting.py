@@ -20,6 +20,7 @@ TASK_TYPE = TaskType(
     name="forecasting",
     label="Forecasting",
     description="Predicts the values to come of a time series.",
+    has_residuals=True,
     metrics=(
         Metric(
             name="mae",

@@ -10,6 +10,7 @@ TASK_TYPE = TaskType(
     name="regression",
     label="Regression",
     description="Predicts a number.",
+    has_residuals=True,
     metrics=(
         Metric(
             name="rmse",

@@ -57,7 +57,63 @@ class ConfusionMatrixQuerySerializer(PerformanceQuerySerializer):
     )
 
 
-class HistoryQuerySerializer(PerformanceQuerySerializer):
+class PageQuerySerializer(PerformanceQuerySerializer):
+    """The query parameters of a list."""
+
+    cursor = serializers.CharField(
+        required=False, help_text="Where the page begins: from `next` or `previous` of another."
+    )
+    page_size = serializers.IntegerField(
+        default=50, min_value=1, max_value=MAX_PAGE_SIZE, help_text="How many rows a page has."
+    )
+
+
+class ConfidenceField(serializers.FloatField):
+    """A probability. The library's own field takes `nan` for a number, which is below no bound."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Return the probability. Raises `ValidationError`."""
+        value = super().to_internal_value(data)
+        if not 0 <= value <= 1:
+            raise serializers.ValidationError("Must be a number from 0 to 1.", code="invalid")
+        return value
+
+
+class MisclassificationQuerySerializer(PageQuerySerializer):
+    """The query parameters of the wrongly predicted examples."""
+
+    actual = serializers.CharField(
+        required=False, allow_blank=True, trim_whitespace=False, help_text="Only examples of this class."
+    )
+    predicted = serializers.CharField(
+        required=False, allow_blank=True, trim_whitespace=False, help_text="Only examples predicted as this class."
+    )
+    min_confidence = ConfidenceField(
+        required=False, min_value=0, max_value=1, help_text="Only examples predicted with so much confidence or more."
+    )
+
+
+class MisclassificationSerializer(serializers.Serializer[Any]):
+    """An example of one class that was predicted as another."""
+
+    example_id = serializers.CharField(allow_null=True, help_text="Its id, where the predictions had ids.")
+    actual = serializers.CharField()
+    predicted = serializers.CharField()
+    confidence = serializers.FloatField(allow_null=True, help_text="The probability given to the predicted class.")
+    attributes = serializers.DictField(child=serializers.CharField(allow_null=True))
+
+
+class ResidualSerializer(serializers.Serializer[Any]):
+    """An example with a large error."""
+
+    example_id = serializers.CharField(allow_null=True, help_text="Its id, where the predictions had ids.")
+    actual = serializers.FloatField()
+    predicted = serializers.FloatField()
+    residual = serializers.FloatField(help_text="predicted - actual, in the target's unit.")
+    attributes = serializers.DictField(child=serializers.CharField(allow_null=True))
+
+
+class HistoryQuerySerializer(PageQuerySerializer):
     """The query parameters of a metric's history."""
 
     metric = serializers.CharField(
@@ -69,12 +125,6 @@ class HistoryQuerySerializer(PerformanceQuerySerializer):
         trim_whitespace=False,
         help_text="A version of this model; by default all that are completed.",
         error_messages={"invalid": "Must be a version id such as ver-00001."},
-    )
-    cursor = serializers.CharField(
-        required=False, help_text="Where the page begins: from `next` or `previous` of another."
-    )
-    page_size = serializers.IntegerField(
-        default=50, min_value=1, max_value=MAX_PAGE_SIZE, help_text="How many rows a page has."
     )
 
 

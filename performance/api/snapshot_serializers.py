@@ -226,6 +226,9 @@ def report_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
             "per_class", serializers.DictField, nullable=False, child=by_class, help_text="By class, then by metric."
         ),
         "sample_count": serializers.IntegerField(allow_null=True),
+        "misclassified_count": detail(
+            "misclassified_count", serializers.IntegerField, help_text="All of them, of which the worst are listed."
+        ),
         "positive_class": detail("positive_class", serializers.CharField),
         "averaging": detail("averaging", serializers.CharField),
         "provenance": ProvenanceSerializer(source="*"),

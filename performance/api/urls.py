@@ -3,16 +3,16 @@
 from django.urls import URLPattern, path
 
 from performance.api.snapshot_views import SnapshotViewSet
-from performance.api.views import PerformanceViewSet
+from performance.api.views import PerformanceViewSet, WorstExamplesViewSet
 
 SNAPSHOTS = "models/<str:model_id>/versions/<str:version_id>/snapshots"
 
 
-def reading(name: str) -> URLPattern:
+def reading(name: str, viewset: type[PerformanceViewSet] = PerformanceViewSet) -> URLPattern:
     """Return the route of a read of performance."""
     return path(
         f"models/<str:model_id>/performance/{name}",
-        PerformanceViewSet.as_view({"get": name.replace("-", "_")}),
+        viewset.as_view({"get": name.replace("-", "_")}),
         name=f"performance-{name}",
     )
 
@@ -21,6 +21,8 @@ urlpatterns = [
     reading("summary"),  # first, as it is asked most
     reading("report"),
     reading("confusion-matrix"),
+    reading("misclassifications", WorstExamplesViewSet),
+    reading("residuals", WorstExamplesViewSet),
     reading("history"),
     reading("compare"),
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),

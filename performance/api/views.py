@@ -19,10 +19,14 @@ from performance.api.serializers import (
     ConfusionMatrixQuerySerializer,
     HistoryQuerySerializer,
     HistorySerializer,
+    MisclassificationQuerySerializer,
+    MisclassificationSerializer,
+    PageQuerySerializer,
     PerformanceQuerySerializer,
+    ResidualSerializer,
 )
 from performance.api.snapshot_serializers import REPORT, StoredMatrixSerializer
-from performance.models import MetricSnapshot
+from performance.models import MetricSnapshot, MisclassifiedExample
 from performance.selectors import Reading
 
 EXAMPLE = {
@@ -168,3 +172,53 @@ class PerformanceViewSet(GenericViewSet[Any]):
     def default_response_headers(self) -> dict[str, str]:
         """Let only the caller's own cache keep the answer, and only to ask whether it still holds."""
         return {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+
+
+class WorstExamplesViewSet(PerformanceViewSet):
+    """The examples that a version predicted worst on one split, as far as they were kept."""
+
+    ordering = ("rank", "pk")
+    queries = {"misclassifications": MisclassificationQuerySerializer(), "residuals": PageQuerySerializer()}
+
+    @extend_schema(
+        operation_id="list_misclassifications",
+        tags=["performance"],
+        summary="Misclassified examples",
+        parameters=[MisclassificationQuerySerializer],
+        responses=MisclassificationSerializer(many=True),
+    )
+    def misclassifications(self, request: Request, model_id: str) -> HttpResponse:
+        """Answer with the wrongly predicted examples, the most confidently wrong first: at most 1,000 are kept."""
+        query = self.page_query()
+        conditions = {lookup: query[name] for name, lookup in _LOOKUPS.items() if name in query}
+        rows = selectors.misclassifications(self.read_of(query), **conditions)
+        return self.page(rows, MisclassificationSerializer)
+
+    @extend_schema(
+        operation_id="list_residuals",
+        tags=["performance"],
+        summary="Largest errors",
+        parameters=[PageQuerySerializer],
+        responses=ResidualSerializer(many=True),
+    )
+    def residuals(self, request: Request, model_id: str) -> HttpResponse:
+        """Answer with the examples of the largest absolute errors, the largest first: at most 1,000 are kept."""
+        return self.page(selectors.residuals(self.read_of(self.page_query())), ResidualSerializer)
+
+    def page_query(self) -> dict[str, Any]:
+        """Return the query. Raises what `query` does, and `InvalidParameterError` for a bad cursor."""
+        query = self.query()
+        self.paginate_queryset(MisclassifiedExample.objects.none())
+        return query
+
+    def read_of(self, query: dict[str, Any]) -> Reading:
+        """Return what the database holds of the version and split that are asked for."""
+        return self.read(**{name: query[name] for name in ("dataset_split", "version_id") if name in query})
+
+    def page(self, rows: Any, serializer: Any) -> HttpResponse:
+        """Answer with a page of rows."""
+        values = serializer(self.paginate_queryset(rows), many=True).data
+        return answer(self.request, self.get_paginated_response(values).data)
+
+
+_LOOKUPS = {"actual": "actual", "predicted": "predicted", "min_confidence": "confidence__gte"}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from performance.evaluation import counting, layout, losses, ranks
+from performance.evaluation import counting, examples, layout, losses, ranks
 from performance.evaluation.columns import AVERAGINGS, Columns, Options
 from performance.evaluation.confusion import ConfusionMatrix, Estimate
 from performance.evaluation.counting import Counted
@@ -46,6 +46,10 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         confusion_matrix={"labels": list(counted.labels), "counts": counted.counts},
         positive_class=positive,
         averaging=averaging,
+        misclassified_count=counted.wrong,
+        misclassified=examples.misclassified(
+            engine, columns, found, are_probabilities=counted.are_probabilities, positive=positive
+        ),
     )
 
 

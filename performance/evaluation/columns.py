@@ -1,9 +1,10 @@
 """Which columns of the predictions hold what, and how the metrics are to be taken of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+MAX_ATTRIBUTES = 20
 AVERAGINGS = ("binary", "macro", "weighted", "micro")
 
 
@@ -13,7 +14,8 @@ class Columns:
 
     `scores` has a column for each class, where there are more than two. A forecast may name its `series`, its `horizon`
     (steps ahead) and the `scale` of its series: the mean |y(t) - y(t - m)| of the training series. Of a ranking,
-    `query` says what was asked for, `relevance` how good an item is, and `score` where it was ranked.
+    `query` says what was asked for, `relevance` how good an item is, and `score` where it was ranked. `attributes` are
+    kept with the examples that were predicted worst.
     """
 
     actual: str = "actual"
@@ -27,6 +29,7 @@ class Columns:
     scale: str = "scale"
     query: str = "query_id"
     relevance: str = "relevance"
+    attributes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +64,14 @@ def columns_of(document: Any) -> Columns:
     for name, value in document.items():
         if name not in known:
             raise InvalidColumnsError(f"There is no {name[:40]!r} among what a column may hold: {', '.join(known)}.")
-        if not (_is_by_class(value) if name == "scores" else _is_name(value)):
-            raise InvalidColumnsError(
-                f"{name!r} must be {'an object of names, by class' if name == 'scores' else 'a name'}."
-            )
+        fits, needed = _FORMS.get(name, (_is_name, "a name"))
+        if not fits(value):
+            raise InvalidColumnsError(f"{name!r} must be {needed}.")
     return Columns(**document)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= MAX_ATTRIBUTES and all(map(_is_name, value))
 
 
 def _is_by_class(value: Any) -> bool:
@@ -74,3 +80,9 @@ def _is_by_class(value: Any) -> bool:
 
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and value != ""
+
+
+_FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "scores": (_is_by_class, "an object of names, by class"),
+    "attributes": (_is_list, f"a list of at most {MAX_ATTRIBUTES} names"),
+}

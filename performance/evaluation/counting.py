@@ -41,6 +41,11 @@ class Counted:
         return sum(cell.examples for cell in self.cells)
 
     @property
+    def wrong(self) -> int:
+        """How many were predicted as another class."""
+        return sum(cell.examples for cell in self.cells if cell.actual != cell.predicted)
+
+    @property
     def counts(self) -> list[list[int]]:
         """The number of examples, `counts[actual][predicted]`."""
         counts = [[0] * len(self.labels) for _ in self.labels]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from performance.evaluation import examples
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine, Row
@@ -34,6 +35,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         sample_count=numbers.examples,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals={name: each.interval for name, each in estimates.items() if each.interval is not None},
+        residuals=examples.residuals(engine, columns, numbers),
         per_class=_by_horizon(engine, numbers, columns, types),
     )
 

@@ -65,7 +65,7 @@ def measure(engine: Engine, layout: Layout, counted: Counted, positive: str | No
 
 def _probabilities(layout: Layout, positive: str | None) -> str:
     """Return, of each example, what its actual and its predicted class were given, and the squared distance."""
-    truth, confidence = _given(layout, layout.actual, positive), _given(layout, layout.predicted, positive)
+    truth, confidence = given(layout, layout.actual, positive), given(layout, layout.predicted, positive)
     if positive is not None:
         brier = f"(1 - {truth}) * (1 - {truth})"
     else:
@@ -77,7 +77,8 @@ def _probabilities(layout: Layout, positive: str | None) -> str:
     """
 
 
-def _given(layout: Layout, label: str, positive: str | None) -> str:
+def given(layout: Layout, label: str, positive: str | None) -> str:
+    """Return the probability that was given to a class, which is an expression as well; null where there is none."""
     if positive is not None:
         return f"CASE WHEN {label} = {text(positive)} THEN {layout.score} ELSE 1 - {layout.score} END"
     return f"CASE {label} {' '.join(f'WHEN {text(name)} THEN {score}' for name, score in layout.scores.items())} END"

@@ -8,12 +8,38 @@ from performance.evaluation.intervals import Interval
 
 
 @dataclass(frozen=True, slots=True)
+class Misclassified:
+    """An example of one class that was predicted as another.
+
+    `confidence` is the probability that was given to the predicted class, from 0 to 1; `None` without probabilities.
+    """
+
+    example_id: str | None
+    actual: str
+    predicted: str
+    confidence: float | None
+    attributes: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """An example, and how far it was predicted off: `residual` is predicted - actual, in the target's unit."""
+
+    example_id: str | None
+    actual: float
+    predicted: float
+    residual: float
+    attributes: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The metrics of predictions, each with its interval where one is known.
 
     `sample_count` is the number of examples that were scored, of the `rows` that there are. A metric that is not
     defined for these examples is `None`. `confusion_matrix` counts examples, whatever they weigh:
-    `counts[actual][predicted]`.
+    `counts[actual][predicted]`. `misclassified` has the most confidently wrong of the
+    `misclassified_count` that are wrong, and `residuals` the examples of the largest errors.
     """
 
     rows: int
@@ -22,9 +48,11 @@ class Evaluation:
     confidence_intervals: Mapping[str, Interval]
     per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     confusion_matrix: Mapping[str, Any] | None = None
-    labels: Sequence[str] = ()
     positive_class: str | None = None
     averaging: str | None = None
+    misclassified_count: int | None = None
+    misclassified: Sequence[Misclassified] = ()
+    residuals: Sequence[Residual] = ()
 
 
 DAMAGED = "The file says something else each time it is read, as a damaged one does. Write it anew."

@@ -157,7 +157,9 @@ def _digest(paths: list[Path]) -> str:
 
 
 def _as_json(evaluation: Evaluation) -> str:
-    return json.dumps(asdict(evaluation), indent=2)
+    shown = asdict(evaluation)
+    del shown["misclassified"], shown["residuals"]  # which are rows, not numbers
+    return json.dumps(shown, indent=2)
 
 
 def _as_text(evaluation: Evaluation, *, stored: bool) -> str:
