@@ -7,8 +7,9 @@ from performance.evaluation import examples
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine, Row
+from performance.evaluation.intervals import normal
 from performance.evaluation.layout import is_finite, number_of
-from performance.evaluation.moments import Mean, sums
+from performance.evaluation.moments import Mean, means, ratio_variance, sums
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import column
@@ -22,13 +23,13 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     numbers = find(engine, columns, options)
     types = engine.columns()
     series = column(columns.series) if columns.series in types else None
-    squared, absolute, symmetric = _means(engine, numbers, series)
+    (squared, absolute, symmetric, actual), product = _means(engine, numbers, series)
     estimates = {
         "mae": absolute.estimate(0),
         "rmse": _root(squared),
         "smape": symmetric.estimate(0, 2),
         "mase": _scaled(engine, numbers, series, types, columns),
-        "wape": _share_of_actual(engine, numbers, absolute),
+        "wape": _share_of_actual(absolute, actual, product),
     }
     return Evaluation(
         rows=numbers.rows,
@@ -41,22 +42,27 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
 
 
 def _losses(numbers: Numbers) -> list[str]:
+    """Return the squared, the absolute and the symmetric relative error, and the absolute actual value."""
     error = f"abs({numbers.predicted} - {numbers.actual})"
     both = f"(abs({numbers.actual}) + abs({numbers.predicted}))"
-    return [f"({error} * {error})", error, f"(CASE WHEN {both} = 0 THEN 0 ELSE 2 * {error} / {both} END)"]
+    symmetric = f"(CASE WHEN {both} = 0 THEN 0 ELSE 2 * {error} / {both} END)"
+    return [f"({error} * {error})", error, symmetric, f"abs({numbers.actual})"]
 
 
-def _means(engine: Engine, numbers: Numbers, series: str | None) -> list[Mean]:
-    """Return the means of the squared, the absolute and the symmetric relative error."""
+def _means(engine: Engine, numbers: Numbers, series: str | None) -> tuple[list[Mean], float]:
+    """Return the means of the losses, and the sum of the products of absolute error and absolute actual value."""
     losses = _losses(numbers)
     if series is not None:
         clustered = engine.rows(_clustered(numbers, series, losses))
         if len(clustered) > 1:
-            return [_mean_of_clusters(clustered, at) for at in range(len(losses))]
-    [row] = engine.rows(
-        f"SELECT {', '.join(sums(loss, numbers.weight) for loss in losses)} FROM predictions WHERE {numbers.scored}"
-    )
-    return [Mean(numbers.total, numbers.squares, *row[at : at + 3]) for at in range(0, len(row), 3)]
+            product = math.fsum(float(row[2]) * float(row[4]) for row in clustered)
+            return [_mean_of_clusters(clustered, at) for at in range(len(losses))], product
+    [[*found, product]] = engine.rows(f"""
+        SELECT {", ".join(sums(loss, numbers.weight) for loss in losses)},
+            sum({numbers.weight} * {numbers.weight} * {losses[1]} * {losses[3]})
+        FROM predictions WHERE {numbers.scored}
+    """)
+    return means(numbers.total, numbers.squares, found), product
 
 
 def _clustered(numbers: Numbers, series: str, losses: list[str]) -> str:
@@ -104,15 +110,15 @@ def _scaled(
     return mean.estimate(0)
 
 
-def _share_of_actual(engine: Engine, numbers: Numbers, absolute: Mean) -> Estimate:
+def _share_of_actual(absolute: Mean, actual: Mean, product: float) -> Estimate:
     """Return the sum of absolute errors in units of the sum of absolute actual values.
 
     Kolassa & Schütz (2007), Advantages of the MAD/mean ratio over the MAPE, Foresight 6, 40-43.
     """
-    [[total]] = engine.rows(
-        f"SELECT sum({numbers.weight} * abs({numbers.actual})) FROM predictions WHERE {numbers.scored}"
-    )
-    return Estimate(absolute.first / total if total else None)
+    if not actual.first:
+        return Estimate(None)
+    share = absolute.first / actual.first
+    return Estimate(share, normal(share, ratio_variance(absolute, actual, product), "moments", lower=0.0))
 
 
 def _by_horizon(
@@ -121,7 +127,7 @@ def _by_horizon(
     """Return the errors of each number of steps ahead."""
     if columns.horizon not in types:
         return {}
-    squared, absolute, _ = _losses(numbers)
+    squared, absolute, *_ = _losses(numbers)
     rows = engine.rows(f"""
         SELECT horizon, sum(w * e) / sum(w), sqrt(sum(w * s) / sum(w)), count(*)
         FROM (

@@ -41,6 +41,20 @@ class Mean:
         return Estimate(self.value, normal(self.value, self.variance, "moments", lower, upper))
 
 
+def ratio_variance(above: Mean, below: Mean, product: float) -> float:
+    """Return the variance of the ratio of two means of the same examples, by the delta method.
+
+    `product` is the sum of w²·x·y. Cochran (1977), section 6.4. One example says nothing of it.
+    """
+    size = effective_size(above.weight, above.squares)
+    if size <= 1:
+        return math.nan
+    ratio = above.value / below.value
+    # The sum of w²·(x - ratio·y)², in which both means cancel.
+    residual = above.squared_second - 2 * ratio * product + ratio * ratio * below.squared_second
+    return max(residual, 0.0) / below.first / below.first * size / (size - 1)
+
+
 def sums(expression: str, weight: str) -> str:
     """Return the three sums of an expression, as columns of a statement."""
     return f"sum({weight} * {expression}), sum({weight} * {weight} * {expression}), " + (

@@ -6,8 +6,8 @@ from performance.evaluation import examples
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine
-from performance.evaluation.intervals import effective_size, normal
-from performance.evaluation.moments import Mean, sums
+from performance.evaluation.intervals import normal
+from performance.evaluation.moments import Mean, means, ratio_variance, sums
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation
 from performance.evaluation.statements import number
@@ -30,21 +30,25 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
 
 def estimate(engine: Engine, numbers: Numbers) -> dict[str, Estimate]:
     """Return the metrics, by name."""
-    squared, absolute, relative, bias, spread, about_mean, product, largest = _moments(engine, numbers)
+    means, squared_product, about_product, largest = _moments(engine, numbers)
+    squared, absolute, relative, bias, spread, about_mean = means
     return {
         "rmse": _root(squared),
         "mae": absolute.estimate(0),
-        "r_squared": _share_explained(squared, spread, product),
+        "r_squared": _share_explained(squared, spread, squared_product),
         "mape": relative.estimate(0),
         "median_absolute_error": Estimate(_median(engine, numbers)),
-        "max_error": Estimate(largest),
-        "explained_variance": Estimate(_explained(about_mean.value, spread.value)),
+        "max_error": Estimate(largest),  # of which a sample bounds nothing but from below
+        "explained_variance": _share_explained(about_mean, spread, about_product),
         "bias": bias.estimate(),
     }
 
 
-def _moments(engine: Engine, numbers: Numbers) -> tuple[Mean, Mean, Mean, Mean, Mean, Mean, float, float]:
-    """Return the means of each loss and of the spread about the mean, the mean product of the first and the spread."""
+def _moments(engine: Engine, numbers: Numbers) -> tuple[list[Mean], float, float, float]:
+    """Return the means of each loss, of the spread about the mean, and of the squared error about the mean error.
+
+    And the sums of the products of spread and squared error, and of spread and that about the mean; the largest error.
+    """
     error = f"({numbers.predicted} - {numbers.actual})"
     spread = f"(({numbers.actual} - {number(numbers.mean)}) * ({numbers.actual} - {number(numbers.mean)}))"
     about = f"(({error} - {number(numbers.bias)}) * ({error} - {number(numbers.bias)}))"
@@ -52,12 +56,12 @@ def _moments(engine: Engine, numbers: Numbers) -> tuple[Mean, Mean, Mean, Mean, 
     losses = [f"({error} * {error})", f"abs({error})", relative, error, spread, about]
     [row] = engine.rows(f"""
         SELECT {", ".join(sums(loss, numbers.weight) for loss in losses)},
-            sum({numbers.weight} * {numbers.weight} * {losses[0]} * {spread}), max(abs({error}))
+            sum({numbers.weight} * {numbers.weight} * {losses[0]} * {spread}),
+            sum({numbers.weight} * {numbers.weight} * {about} * {spread}), max(abs({error}))
         FROM predictions WHERE {numbers.scored}
     """)
-    total, squares = numbers.total, numbers.squares
-    found = [Mean(total, squares, *row[at : at + 3]) for at in range(0, 3 * len(losses), 3)]
-    return (*found, row[-2], row[-1])
+    *found, squared_product, about_product, largest = row
+    return means(numbers.total, numbers.squares, found), squared_product, about_product, largest
 
 
 def _root(squared: Mean) -> Estimate:
@@ -66,27 +70,16 @@ def _root(squared: Mean) -> Estimate:
     return Estimate(math.sqrt(squared.value), interval and interval.mapped(math.sqrt))
 
 
-def _share_explained(squared: Mean, spread: Mean, product: float) -> Estimate:
-    """Return R²: as scikit-learn has it, 1 where a constant was hit exactly, and 0 where it was not.
+def _share_explained(unexplained: Mean, spread: Mean, product: float) -> Estimate:
+    """Return 1 - unexplained / spread, such as R².
 
-    Its variance is by the delta method that of the ratio of two means, of which `product` has the covariance.
+    As scikit-learn has it, it is 1 where a constant was hit exactly, and 0 where it was not. `product` is the sum of
+    w²·unexplained·spread.
     """
     if spread.value == 0:
-        return Estimate(1.0 if squared.value == 0 else 0.0)
-    ratio = squared.value / spread.value
-    size = effective_size(squared.weight, squared.squares)
-    if size <= 1:
-        return Estimate(1 - ratio)
-    # The sum of w²·(x - ratio·y)², in which both means cancel.
-    residual = squared.squared_second - 2 * ratio * product + ratio**2 * spread.squared_second
-    variance = max(residual, 0.0) / squared.weight**2 / spread.value**2 * size / (size - 1)
-    return Estimate(1 - ratio, normal(1 - ratio, variance, "moments", upper=1.0))
-
-
-def _explained(unexplained: float, spread: float) -> float:
-    if spread == 0:
-        return 1.0 if unexplained == 0 else 0.0
-    return 1 - unexplained / spread
+        return Estimate(1.0 if unexplained.value == 0 else 0.0)
+    share = 1 - unexplained.value / spread.value
+    return Estimate(share, normal(share, ratio_variance(unexplained, spread, product), "moments", upper=1.0))
 
 
 def _median(engine: Engine, numbers: Numbers) -> float:

@@ -90,6 +90,29 @@ def test_an_interval_rests_on_the_series_where_there_are_several(tmp_path: Path)
     assert of_series.upper - of_series.lower > 5 * (of_rows.upper - of_rows.lower)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_the_interval_of_wape_is_that_of_a_ratio_of_two_sums(tmp_path: Path, several: bool) -> None:
+    random = np.random.default_rng(3)
+    series = random.integers(0, 30, 300)
+    actual = random.normal(20, 5, 300)
+    predicted = actual + random.normal(series / 10, 2)
+    columns = {"actual": actual, "predicted": predicted}
+
+    found = of(forecasting.evaluate, tmp_path, {**columns, "series_id": series} if several else columns)
+
+    errors, sizes = np.abs(predicted - actual), np.abs(actual)
+    weight = np.ones(300)
+    if several:
+        errors, sizes, weight = (
+            np.array([each[series == one].sum() for one in range(30)]) for each in (errors, sizes, weight)
+        )
+    ratio = errors.sum() / sizes.sum()
+    size = weight.sum() ** 2 / (weight**2).sum()
+    half = 1.959963984540054 * math.sqrt((((errors - ratio * sizes) / sizes.sum()) ** 2).sum() * size / (size - 1))
+    interval = found.confidence_intervals["wape"]
+    assert (interval.lower, interval.upper) == pytest.approx((ratio - half, ratio + half))
+
+
 @pytest.mark.parametrize("scale", [[1.0, 2.0], [0.0, 0.0], [None, 1.0], [math.inf, math.inf]])
 def test_a_series_has_one_scale(tmp_path: Path, scale: list[Any]) -> None:
     with pytest.raises(UnprocessablePredictionsError, match="one 'scale' above 0"):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -70,6 +71,33 @@ def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) 
         assert value is not None
         slack = 1e-9 * max(1.0, abs(value))
         assert interval.lower - slack <= value <= interval.upper + slack, name
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_intervals_of_explained_shares_follow_from_how_single_examples_deviate(tmp_path: Path, weighted: bool) -> None:
+    random = np.random.default_rng(7)
+    actual = random.normal(5, 3, 400)
+    predicted = actual * 0.8 + random.normal(2, 1, 400)
+    weight = random.uniform(0.5, 2, 400) if weighted else np.ones(400)
+
+    found = of(regression.evaluate, tmp_path, {"actual": actual, "predicted": predicted, "weight": weight})
+
+    error = predicted - actual
+    spread = (actual - np.average(actual, weights=weight)) ** 2
+    about_mean = (error - np.average(error, weights=weight)) ** 2
+    size = weight.sum() ** 2 / (weight**2).sum()
+    for name, unexplained in {"r_squared": error**2, "explained_variance": about_mean}.items():
+        ratio = np.average(unexplained, weights=weight) / np.average(spread, weights=weight)
+        deviation = weight * (unexplained - ratio * spread) / (weight * spread).sum()
+        half = 1.959963984540054 * math.sqrt((deviation**2).sum() * size / (size - 1))
+        interval = found.confidence_intervals[name]
+        assert (interval.lower, interval.upper) == pytest.approx((1 - ratio - half, 1 - ratio + half)), name
+
+
+def test_one_example_has_no_interval_of_what_it_explains(tmp_path: Path) -> None:
+    found = of(regression.evaluate, tmp_path, {"actual": [1.0], "predicted": [2.0]})
+
+    assert not {"r_squared", "explained_variance"} & set(found.confidence_intervals)
 
 
 @pytest.mark.parametrize(
