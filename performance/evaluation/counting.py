@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from performance.evaluation import faults
 from performance.evaluation.confusion import ConfusionMatrix
 from performance.evaluation.engine import Engine
+from performance.evaluation.faults import Cause
 from performance.evaluation.labels import in_order
-from performance.evaluation.layout import Layout, is_finite
+from performance.evaluation.layout import Layout
 from performance.evaluation.result import UnprocessablePredictionsError
 
 MAX_LABELS = 1000
@@ -78,13 +80,14 @@ class Counted:
 def count(engine: Engine, layout: Layout, *, allow_missing: bool) -> Counted:
     """Count the examples. Raises `UnprocessablePredictionsError`, naming the first row that cannot be scored."""
     scores = [score for score in [layout.score, *layout.scores.values()] if score is not None]
+    causes = _causes(layout, scores)
     improbable = " OR ".join(f"{score} < 0 OR {score} > 1" for score in scores) or "FALSE"
     found = engine.rows(f"""
         SELECT actual, predicted, count(*), sum(CAST(w AS DOUBLE)), sum(CAST(w AS DOUBLE) * w),
             sum(CASE WHEN faulty THEN 1 ELSE 0 END), sum(CASE WHEN improbable THEN 1 ELSE 0 END)
         FROM (
             SELECT {layout.actual} AS actual, {layout.predicted} AS predicted, {layout.w} AS w,
-                {_faulty(layout, scores)} AS faulty, {improbable} AS improbable
+                {faults.any_of(causes)} AS faulty, {improbable} AS improbable
             FROM predictions
         )
         GROUP BY actual, predicted
@@ -92,11 +95,12 @@ def count(engine: Engine, layout: Layout, *, allow_missing: bool) -> Counted:
     """)
     if not found:
         raise UnprocessablePredictionsError("There is no row.")
-    if any(faulty for *_, faulty, _ in found) or any(actual is None for actual, *_ in found):
-        raise _fault(engine, layout, scores)
+    if any(faulty for *_, faulty, _ in found):
+        raise faults.first(engine, causes)
     missing = sum(examples for _, predicted, examples, *_ in found if predicted is None)
     if missing and not allow_missing:
-        raise _no_prediction(engine, layout, missing)
+        absent = f"{layout.predicted} IS NULL"
+        raise faults.without_prediction(engine, absent, layout.names.get(layout.predicted, ""), missing)
     cells = [Cell(*row[:5]) for row in found if row[1] is not None]
     labels = in_order(label for cell in cells for label in (cell.actual, cell.predicted))
     if not cells or sum(cell.weight for cell in cells) <= 0:
@@ -110,28 +114,8 @@ def count(engine: Engine, layout: Layout, *, allow_missing: bool) -> Counted:
     return Counted(sum(row[2] for row in found), labels, cells, not any(row[6] for row in found))
 
 
-def _faulty(layout: Layout, scores: Sequence[str]) -> str:
-    conditions = [f"NOT {is_finite(score)}" for score in scores]
-    if layout.weight:
-        conditions.append(f"NOT {is_finite(layout.weight)} OR {layout.weight} < 0")
-    return " OR ".join(conditions) or "FALSE"
-
-
-def _fault(engine: Engine, layout: Layout, scores: Sequence[str]) -> UnprocessablePredictionsError:
-    """Return the error of the first row that cannot be scored."""
-    causes = [(f"{layout.actual} IS NULL", "There is no label in the column of what is actual.")]
-    causes += [(f"NOT {is_finite(score)}", f"The score {score} is no finite number.") for score in scores]
-    if layout.weight:
-        wrong = f"NOT {is_finite(layout.weight)} OR {layout.weight} < 0"
-        causes.append((wrong, f"The weight {layout.weight} is no finite number of 0 or more."))
-    rows = [(row, reason) for condition, reason in causes if (row := engine.first_row(condition)) is not None]
-    row, reason = min(rows)
-    return UnprocessablePredictionsError(f"{reason} It is row {row}.", row=row)
-
-
-def _no_prediction(engine: Engine, layout: Layout, missing: int) -> UnprocessablePredictionsError:
-    row = engine.first_row(f"{layout.predicted} IS NULL")
-    return UnprocessablePredictionsError(
-        f"{missing} rows have no prediction, the first of them row {row}. Leave them out, or allow for missing ones.",
-        row=row,
-    )
+def _causes(layout: Layout, scores: Sequence[str]) -> list[Cause]:
+    """Return why an example may not be scored."""
+    causes = [Cause(f"{layout.actual} IS NULL", layout.names[layout.actual], "a label")]
+    causes += [faults.not_finite(score, layout.names[score]) for score in scores]
+    return causes + ([faults.negative(layout.weight, layout.names[layout.weight])] if layout.weight else [])

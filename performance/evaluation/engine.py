@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 import duckdb
 
-from performance.evaluation.result import UnprocessablePredictionsError
+from performance.evaluation.result import EXHAUSTED, UnprocessablePredictionsError
 from performance.evaluation.statements import text
 
 Row = tuple[Any, ...]
@@ -36,25 +36,27 @@ class Engine(Protocol):
 
 
 class DuckDB:
-    """DuckDB in this process, within bounds of memory and threads. Past the memory it spills to `folder`."""
+    """DuckDB in this process, within bounds of memory and threads. Past the memory it spills to `folder`.
+
+    When `confined`, it can reach no file outside of the folder and no network, whatever it is told.
+    """
 
     name = "duckdb"
     version = duckdb.__version__
 
-    def __init__(self, *, folder: Path, memory: str = "512MB", threads: int = 2) -> None:
-        config: dict[str, Any] = {
+    def __init__(self, *, folder: Path, memory: str = "512MB", threads: int = 2, confined: bool = False) -> None:
+        self._folder = folder
+        self._config: dict[str, Any] = {
             "threads": threads,
             "memory_limit": memory,
             "temp_directory": str(folder),
-            "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
             "allow_persistent_secrets": False,
         }
-        self._connection = duckdb.connect(config=config)
-        self._connection.execute("SET enable_progress_bar = true")
-        self._connection.execute("SET enable_progress_bar_print = false")
+        self._confined = confined
+        self._connection = self._open(ordered=False)
         self.statements = 0
 
     def __enter__(self) -> Self:
@@ -88,12 +90,7 @@ class DuckDB:
     def rows(self, statement: str) -> list[Row]:
         """Return the rows that a statement gives. Raises `UnprocessablePredictionsError` for a file that is none."""
         self.statements += 1
-        try:
-            return self._connection.execute(statement).fetchall()
-        except _OURS:
-            raise
-        except duckdb.Error as error:
-            raise UnprocessablePredictionsError(f"The file cannot be read: {str(error).splitlines()[0]}") from None
+        return self._run(self._connection, statement)
 
     def progress(self) -> float:
         """Return how much of the present statement is done, from 0 to 1. To be asked from another thread."""
@@ -101,14 +98,36 @@ class DuckDB:
 
     def first_row(self, condition: str) -> int | None:
         """Return the number of the first row, from 1, for which a condition holds."""
-        self._connection.execute("SET preserve_insertion_order = true")
-        numbered = "SELECT row_number() OVER () AS numbered, * FROM predictions"
-        found = self.rows(f"SELECT min(numbered) FROM ({numbered}) WHERE {condition}")
-        self._connection.execute("SET preserve_insertion_order = false")
-        return None if found[0][0] is None else int(found[0][0])
+        numbered = f"SELECT row_number() OVER () AS numbered, * FROM {self._source}"
+        with self._open(ordered=True) as connection:
+            [(first,)] = self._run(connection, f"SELECT min(numbered) FROM ({numbered}) WHERE {condition}")
+        return None if first is None else int(first)
 
     def _define(self, source: str) -> None:
+        self._source = source
         self.rows(f"CREATE VIEW predictions AS SELECT * FROM {source}")
+
+    def _run(self, connection: duckdb.DuckDBPyConnection, statement: str) -> list[Row]:
+        try:
+            return connection.execute(statement).fetchall()
+        except _OURS:
+            raise
+        except duckdb.OutOfMemoryException:
+            raise UnprocessablePredictionsError(EXHAUSTED) from None
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0].replace(f"{self._folder}/", "")
+            raise UnprocessablePredictionsError(f"The file cannot be read: {reason}") from None
+
+    def _open(self, *, ordered: bool) -> duckdb.DuckDBPyConnection:
+        """Return a connection to a database of its own, which keeps the order of rows, or is faster."""
+        connection = duckdb.connect(config={**self._config, "preserve_insertion_order": ordered})
+        connection.execute("SET enable_progress_bar = true")
+        connection.execute("SET enable_progress_bar_print = false")
+        if self._confined:
+            connection.execute(f"SET allowed_directories = {_list([str(self._folder)])}")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+        return connection
 
 
 def _list(files: Sequence[str]) -> str:

@@ -14,13 +14,17 @@ _FLOATING = ("FLOAT", "DOUBLE", "DECIMAL")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The SQL of each part. `scores` is by label, with the label `""` for the one score of the positive class."""
+    """The SQL of each part: `score` is that of the positive class, `scores` are by label.
+
+    `names` has the column that each was made of.
+    """
 
     actual: str
     predicted: str
     weight: str | None = None
     score: str | None = None
     scores: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def w(self) -> str:
@@ -40,12 +44,15 @@ def find(engine: Engine, columns: Columns, *, with_prediction: bool = True) -> L
     usual = {name.removeprefix(SCORE_OF): name for name in types if name.startswith(SCORE_OF)}
     scores = columns.scores or usual
     require(types, [columns.actual, predicted, weight, score, *scores.values()])
+    names = {label_of(name, types): name for name in (columns.actual, predicted)}
+    names |= {number_of(name, types): name for name in (weight, score, *scores.values()) if name is not None}
     return Layout(
         actual=label_of(columns.actual, types),
         predicted=label_of(predicted, types),
         weight=weight and number_of(weight, types),
         score=score and number_of(score, types),
         scores={label: number_of(name, types) for label, name in scores.items()},
+        names=names,
     )
 
 

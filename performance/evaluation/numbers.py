@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from performance.evaluation import faults
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import Engine
+from performance.evaluation.faults import Cause
 from performance.evaluation.layout import is_finite, number_of, require
 from performance.evaluation.result import UnprocessablePredictionsError
 from performance.evaluation.statements import column
@@ -34,25 +36,27 @@ def find(engine: Engine, columns: Columns, options: Options) -> Numbers:
     actual, predicted = number_of(columns.actual, types), number_of(columns.predicted, types)
     weight = number_of(weight_name, types) if weight_name else "1"
     missing = f"{column(columns.predicted)} IS NULL"
-    faulty = f"NOT {is_finite(actual)} OR (NOT {is_finite(predicted)} AND NOT ({missing}))"
-    faulty += f" OR NOT {is_finite(weight)} OR {weight} < 0" if weight_name else ""
+    causes = [
+        faults.not_finite(actual, columns.actual),
+        Cause(f"(NOT {is_finite(predicted)} AND NOT ({missing}))", columns.predicted, "a finite number"),
+        *([faults.negative(weight, weight_name)] if weight_name else []),
+    ]
     scored = f"NOT ({missing})"
     [row] = engine.rows(f"""
-        SELECT count(*), sum(CASE WHEN {faulty} THEN 1 ELSE 0 END), sum(CASE WHEN {missing} THEN 1 ELSE 0 END),
+        SELECT count(*),
+            sum(CASE WHEN {faults.any_of(causes)} THEN 1 ELSE 0 END), sum(CASE WHEN {missing} THEN 1 ELSE 0 END),
             sum({weight}) FILTER (WHERE {scored}), sum({weight} * {weight}) FILTER (WHERE {scored}),
             sum({weight} * {actual}) FILTER (WHERE {scored}),
             sum({weight} * ({predicted} - {actual})) FILTER (WHERE {scored})
         FROM predictions
     """)
-    rows, faults, absent, total, squares, actual_sum, error_sum = row
+    rows, at_fault, absent, total, squares, actual_sum, error_sum = row
     if not rows:
         raise UnprocessablePredictionsError("There is no row.")
-    if faults:
-        at = engine.first_row(faulty)
-        raise UnprocessablePredictionsError(f"Row {at} has no finite number where one is needed.", row=at)
+    if at_fault:
+        raise faults.first(engine, causes)
     if absent and not options.allow_missing:
-        at = engine.first_row(missing)
-        raise UnprocessablePredictionsError(f"{absent} rows have no prediction, the first of them row {at}.", row=at)
+        raise faults.without_prediction(engine, missing, columns.predicted, absent)
     if not total:
         raise UnprocessablePredictionsError("No row has a prediction and a weight above 0.")
     return Numbers(

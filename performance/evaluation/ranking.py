@@ -5,9 +5,13 @@ Computing information retrieval performance measures efficiently in the presence
 far down a relevant item is, it is as far as the last of its equals. A query without a relevant item counts as 0.
 """
 
+from collections.abc import Sequence
+
+from performance.evaluation import faults
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import Engine
-from performance.evaluation.layout import is_finite, number_of, require
+from performance.evaluation.faults import Cause
+from performance.evaluation.layout import number_of, require
 from performance.evaluation.moments import Mean
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import column
@@ -22,7 +26,12 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     require(types, [columns.query, columns.relevance, score_name])
     query = column(columns.query)
     relevance, score = number_of(columns.relevance, types), number_of(score_name, types)
-    rows = _check(engine, query, relevance, score)
+    causes = [
+        Cause(f"{query} IS NULL", columns.query, "a query"),
+        faults.negative(relevance, columns.relevance),
+        faults.not_finite(score, score_name),
+    ]
+    rows = _check(engine, causes)
     means = ", ".join(f"sum({name}), sum({name} * {name})" for name in METRICS)
     [found] = engine.rows(f"SELECT count(*), {means} FROM ({_by_query(query, relevance, score, options.k)})")
     queries, totals = found[0], found[1:]
@@ -38,17 +47,14 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     )
 
 
-def _check(engine: Engine, query: str, relevance: str, score: str) -> int:
+def _check(engine: Engine, causes: Sequence[Cause]) -> int:
     """Return how many rows there are. Raises `UnprocessablePredictionsError`, naming the first bad one."""
-    faulty = f"{query} IS NULL OR NOT {is_finite(relevance)} OR {relevance} < 0 OR NOT {is_finite(score)}"
-    [[rows, faults]] = engine.rows(f"SELECT count(*), sum(CASE WHEN {faulty} THEN 1 ELSE 0 END) FROM predictions")
+    faulty = faults.any_of(causes)
+    [[rows, at_fault]] = engine.rows(f"SELECT count(*), sum(CASE WHEN {faulty} THEN 1 ELSE 0 END) FROM predictions")
     if not rows:
         raise UnprocessablePredictionsError("There is no row.")
-    if faults:
-        at = engine.first_row(faulty)
-        raise UnprocessablePredictionsError(
-            f"Row {at} lacks a query, a relevance of 0 or more, or a score that is finite.", row=at
-        )
+    if at_fault:
+        raise faults.first(engine, causes)
     return int(rows)
 
 

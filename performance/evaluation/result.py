@@ -56,6 +56,7 @@ class Evaluation:
 
 
 DAMAGED = "The file says something else each time it is read, as a damaged one does. Write it anew."
+EXHAUSTED = "The evaluation takes more memory, disk or time than it may. Evaluate smaller values, or fewer at a time."
 
 
 class UnprocessablePredictionsError(ValueError):

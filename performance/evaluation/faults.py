@@ -1,0 +1,56 @@
+"""Why predictions cannot be scored: the first row that is at fault, and its column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from performance.evaluation.engine import Engine
+from performance.evaluation.layout import is_finite
+from performance.evaluation.result import DAMAGED, UnprocessablePredictionsError
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The condition, in SQL, under which a row cannot be scored for what a column holds, and what is needed of it."""
+
+    condition: str
+    column: str
+    needed: str
+
+
+def not_finite(sql: str, column: str) -> Cause:
+    """Return the cause of what is no finite number."""
+    return Cause(f"NOT {is_finite(sql)}", column, "a finite number")
+
+
+def negative(sql: str, column: str) -> Cause:
+    """Return the cause of what is no finite number of 0 or more."""
+    return Cause(f"(NOT {is_finite(sql)} OR {sql} < 0)", column, "a finite number of 0 or more")
+
+
+def any_of(causes: Sequence[Cause]) -> str:
+    """Return the condition under which a row cannot be scored for any of these causes."""
+    return " OR ".join(cause.condition for cause in causes) or "FALSE"
+
+
+def first(engine: Engine, causes: Sequence[Cause]) -> UnprocessablePredictionsError:
+    """Return the error of the first row that cannot be scored, of which there must be one."""
+    found = [(row, cause) for cause in causes if (row := engine.first_row(cause.condition)) is not None]
+    if not found:
+        return UnprocessablePredictionsError(DAMAGED)
+    row, cause = min(found, key=lambda each: each[0])
+    return UnprocessablePredictionsError(
+        f"Row {row:,} has no {cause.needed.removeprefix('a ')} in the column {cause.column!r}.",
+        column=cause.column,
+        row=row,
+    )
+
+
+def without_prediction(engine: Engine, condition: str, column: str, missing: int) -> UnprocessablePredictionsError:
+    """Return the error of rows that have no prediction, and were not said to be allowed."""
+    row = engine.first_row(condition)
+    return UnprocessablePredictionsError(
+        f"{missing:,} rows have no prediction in the column {column!r}, the first of them row {row or 0:,}. "
+        "Leave them out, or allow for missing predictions.",
+        column=column,
+        row=row,
+    )

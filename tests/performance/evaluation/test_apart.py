@@ -1,0 +1,120 @@
+"""An evaluation in a process of its own: the same numbers, within bounds."""
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from performance.evaluation.apart import ROOT, Job, Limits, evaluate_apart
+from performance.evaluation.columns import Columns, Options
+from performance.evaluation.engine import DuckDB
+from performance.evaluation.evaluators import EVALUATORS
+from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+
+FIXTURES = ROOT / "fixtures" / "predictions"
+CASES = {
+    "classification": FIXTURES / "breast-cancer" / "ver-00003-test.csv",
+    "regression": FIXTURES / "diabetes" / "ver-00001-test.csv",
+}
+
+
+def parquet(table: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(table), file, compression="zstd", write_statistics=False)
+    return file.getvalue()
+
+
+def apart(folder: Path, content: bytes, *, kind: str = "parquet", task: str = "classification", **limits: int) -> Any:
+    (folder / f"predictions.{kind}").write_bytes(content)
+    job = Job(folder, f"predictions.{kind}", task, Columns(), Options(), Limits(**limits))
+    return evaluate_apart(job, lambda progress: None)
+
+
+def refusal(folder: Path, content: bytes, **options: Any) -> str:
+    with pytest.raises(UnprocessablePredictionsError) as refused:
+        apart(folder, content, **options)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("task", CASES)
+def test_comes_to_the_same_as_in_this_process(task: str, tmp_path: Path) -> None:
+    with DuckDB(folder=tmp_path) as engine:
+        engine.read_csv([str(CASES[task])])
+        here: Evaluation = EVALUATORS[task](engine, Columns(), Options())
+    found = asdict(apart(tmp_path, CASES[task].read_bytes(), kind="csv", task=task))
+    assert json.loads(json.dumps(found)) == json.loads(json.dumps(asdict(here)))
+
+
+def test_says_which_row_cannot_be_scored(tmp_path: Path) -> None:
+    (tmp_path / "predictions.csv").write_bytes(b"actual,predicted\r\na,a\r\nb,\r\n")
+    job = Job(tmp_path, "predictions.csv", "classification", Columns(), Options())
+    with pytest.raises(UnprocessablePredictionsError) as refused:
+        evaluate_apart(job, lambda progress: None)
+    assert refused.value.row == 2
+    assert refused.value.column == "predicted"
+
+
+def test_refuses_more_rows_than_are_allowed_without_reading_them(tmp_path: Path) -> None:
+    content = parquet({"actual": ["a"] * 1001, "predicted": ["a"] * 1001})
+    assert refusal(tmp_path, content, rows=1000) == "There are 1,001 rows; 1,000 are the most."
+
+
+def test_refuses_more_columns_than_are_allowed(tmp_path: Path) -> None:
+    content = parquet({f"column_{number}": [1] for number in range(20_000)})
+    assert refusal(tmp_path, content) == "There are 20,000 columns; 1,000 are the most."
+
+
+def test_refuses_a_small_file_that_expands_to_2_gb(tmp_path: Path) -> None:
+    content = parquet({"actual": ["a" * 2**26] * 32, "predicted": ["a"] * 32})
+    assert len(content) < 10_000
+    assert "more memory, disk or time" in refusal(tmp_path, content)
+
+
+def test_ends_an_evaluation_that_takes_too_long(tmp_path: Path) -> None:
+    assert "more memory, disk or time" in refusal(tmp_path, parquet({"actual": [1], "predicted": [1]}), seconds=0)
+
+
+def test_names_no_path_of_the_server(tmp_path: Path) -> None:
+    assert str(tmp_path) not in refusal(tmp_path, b"PAR1 is how it begins, and that is all")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM read_text('{folder}/../beside.txt')",
+        "SELECT * FROM read_csv('http://127.0.0.1:9/x.csv')",
+        "COPY (SELECT 1) TO '{folder}/../written.csv'",
+        "ATTACH '{folder}/../other.duckdb'",
+        "SET enable_external_access = true",
+        "SET memory_limit = '64GB'",
+        "INSTALL httpfs",
+    ],
+)
+def test_a_confined_engine_reaches_nothing_outside_of_its_folder(statement: str, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (tmp_path / "beside.txt").write_text("secret")
+    with DuckDB(folder=folder, confined=True) as engine, pytest.raises(UnprocessablePredictionsError):
+        engine.rows(statement.format(folder=folder))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["beside.txt", "own"]
+
+
+def test_ends_when_the_process_that_asked_has_ended(tmp_path: Path) -> None:
+    (tmp_path / "predictions.csv").write_text("actual,predicted\n" + "a,b\nb,a\n" * 2_000_000)
+    job = tmp_path / "job.json"
+    job.write_text(
+        json.dumps(asdict(Job(tmp_path, "predictions.csv", "classification", Columns(), Options())), default=str)
+    )
+    arguments = [sys.executable, "-m", "performance.evaluation.child", str(job)]
+    ended = subprocess.run(arguments, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    assert ended.returncode == 1
+    assert not ended.stdout
