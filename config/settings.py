@@ -98,6 +98,16 @@ DATABASES |= {
 REPLICAS = [alias for alias in DATABASES if alias != "default"]
 CACHES = {"default": cache("CACHE_URL", default="locmemcache://")}
 
+# Files: predictions
+
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": BASE_DIR / "var" / "storage"},
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
 # Who may log in
 
 AUTH_USER_MODEL = "models_registry.User"

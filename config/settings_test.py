@@ -18,6 +18,9 @@ from config.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+_files = tempfile.TemporaryDirectory(prefix="registry-files-")
+STORAGES["default"]["OPTIONS"]["location"] = _files.name
+
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Django's default is a database in memory, whose connections do not wait for each other's locks.
     _folder = tempfile.TemporaryDirectory(prefix="registry-tests-")

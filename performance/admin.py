@@ -149,8 +149,9 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their versions, models and organizations."""
-        snapshots: QuerySet[MetricSnapshot] = super().get_queryset(request)
-        return snapshots.select_related("version__model__organization", "detail").defer("detail__confusion_matrix")
+        snapshots: Any = super().get_queryset(request)
+        related: QuerySet[MetricSnapshot] = snapshots.select_related("version__model__organization", "detail").slim()
+        return related
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Add the table of metrics, or what is wrong with the task type."""

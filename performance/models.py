@@ -96,7 +96,11 @@ class SnapshotDetail(models.Model):
     engine = models.CharField(max_length=40, null=True, help_text="What computed it here.")  # noqa: DJ001
     engine_version = models.CharField(max_length=40, null=True)  # noqa: DJ001
     misclassified_count = models.PositiveBigIntegerField(null=True, help_text="All that were, whether kept or not.")
+    curves = models.JSONField(default=dict, help_text="Points to draw, by the kind of curve.")
     dataset_digest = models.CharField(max_length=64, null=True, help_text="Of the predictions, SHA-256.")  # noqa: DJ001
+    predictions_digest = models.CharField(  # noqa: DJ001
+        max_length=64, null=True, help_text="Of the predictions as they are kept, SHA-256; they are stored under it."
+    )
 
     def __str__(self) -> str:
         return f"detail of {self.snapshot}"

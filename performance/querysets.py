@@ -21,6 +21,10 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
         """Keep the snapshots that have a metric in a column."""
         return self.filter(**{f"{column}__has_key": metric})
 
+    def slim(self) -> Self:
+        """Leave out what of a snapshot's detail may be large, and few readers want."""
+        return self.defer("detail__confusion_matrix", "detail__curves")
+
     def promoted(self) -> Self:
         """Keep the snapshots of versions that their models have promoted."""
         return self.filter(version__promoted_in__isnull=False)

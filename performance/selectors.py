@@ -30,6 +30,7 @@ from performance.comparison import Measured, MetricComparison
 from performance.evaluation.intervals import Interval
 from performance.exceptions import NotAvailableForTaskTypeError, SnapshotNotFoundError
 from performance.models import MetricSnapshot, MisclassifiedExample, ResidualExample, Source
+from performance.querysets import MetricSnapshotQuerySet
 
 _MODEL = Parameter("model", CharField())
 _NUMBER = Parameter("number", IntegerField())
@@ -157,7 +158,7 @@ def read_performance(*, caller: Caller, model_id: str, dataset_split: str, versi
 
 def report(reading: Reading) -> MetricSnapshot:
     """Return the newest snapshot with all its details. Raises what `Reading.snapshot` does."""
-    return _newest(reading, _snapshots(reading).defer("detail__confusion_matrix"))
+    return _newest(reading, _snapshots(reading).slim())
 
 
 def confusion_matrix(reading: Reading) -> MetricSnapshot:
@@ -168,7 +169,7 @@ def confusion_matrix(reading: Reading) -> MetricSnapshot:
     """
     if not task_types.get(reading.task_type).has_classes:
         raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
-    snapshot = _newest(reading, _snapshots(reading))
+    snapshot = _newest(reading, _snapshots(reading).defer("detail__curves"))
     if snapshot.details.confusion_matrix is None:
         raise NotFoundError(
             f"The newest snapshot of {snapshot.version.version_id} on {reading.dataset_split} was reported without a "
@@ -212,7 +213,7 @@ def _computed(reading: Reading) -> MetricSnapshot:
     return snapshot
 
 
-def _snapshots(reading: Reading) -> QuerySet[MetricSnapshot]:
+def _snapshots(reading: Reading) -> MetricSnapshotQuerySet:
     return MetricSnapshot.objects.using(reading.database).select_related("version__model", "detail")
 
 
@@ -234,7 +235,7 @@ def history(reading: Reading, metric: str) -> QuerySet[MetricSnapshot]:
     else:
         reading.completed_version()
     snapshots = MetricSnapshot.objects.using(reading.database).select_related("version", "detail")
-    snapshots = snapshots.defer("detail__confusion_matrix").of(
+    snapshots = snapshots.slim().of(
         reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None
     )
     task_type = task_types.get(reading.task_type)

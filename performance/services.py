@@ -82,6 +82,7 @@ def store_evaluation(
         positive_class=evaluation.positive_class,
         averaging=evaluation.averaging,
         misclassified_count=evaluation.misclassified_count,
+        curves=evaluation.curves,
         engine=engine.name,
         engine_version=engine.version,
         dataset_digest=digest,

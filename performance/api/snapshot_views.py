@@ -1,5 +1,7 @@
 """Snapshots of a version: reported, and listed."""
 
+from typing import Any
+
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
@@ -19,7 +21,7 @@ from performance.services import report_snapshot
 class SnapshotViewSet(RegistryViewSet):
     """The snapshots of a version, which never change and are never deleted."""
 
-    queryset = MetricSnapshot.objects.select_related("version__model", "detail")
+    queryset = MetricSnapshot.objects.select_related("version__model", "detail").defer("detail__curves")
     filterset_class = SnapshotFilters
     ordering = ("-evaluated_at", "-pk")
     scopes = {"list": Scope.MODEL_READ, "create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
@@ -30,8 +32,8 @@ class SnapshotViewSet(RegistryViewSet):
     )
     def list(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
         """Return the snapshots of a version, newest first, without their confusion matrices."""
-        rows = self.get_queryset().defer("detail__confusion_matrix")
-        return self.page(lambda: rows.filter(version=self.get_version()))
+        rows: Any = self.get_queryset()
+        return self.page(lambda: rows.slim().filter(version=self.get_version()))
 
     @extend_schema(
         operation_id="report_snapshot", tags=["snapshots"], summary="Report metrics", responses={201: SNAPSHOT.one}

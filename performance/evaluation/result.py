@@ -38,8 +38,8 @@ class Evaluation:
 
     `sample_count` is the number of examples that were scored, of the `rows` that there are. A metric that is not
     defined for these examples is `None`. `confusion_matrix` counts examples, whatever they weigh:
-    `counts[actual][predicted]`. `misclassified` has the most confidently wrong of the
-    `misclassified_count` that are wrong, and `residuals` the examples of the largest errors.
+    `counts[actual][predicted]`. `misclassified` has the most confidently wrong of the `misclassified_count` that are
+    wrong, and `residuals` the examples of the largest errors. `curves` has points to draw, by the kind of curve.
     """
 
     rows: int
@@ -53,6 +53,7 @@ class Evaluation:
     misclassified_count: int | None = None
     misclassified: Sequence[Misclassified] = ()
     residuals: Sequence[Residual] = ()
+    curves: Mapping[str, Any] = field(default_factory=dict)
 
 
 DAMAGED = "The file says something else each time it is read, as a damaged one does. Write it anew."

@@ -158,7 +158,8 @@ def _digest(paths: list[Path]) -> str:
 
 def _as_json(evaluation: Evaluation) -> str:
     shown = asdict(evaluation)
-    del shown["misclassified"], shown["residuals"]  # which are rows, not numbers
+    for rows in ("misclassified", "residuals", "curves"):  # which are no metrics
+        del shown[rows]
     return json.dumps(shown, indent=2)
 
 
