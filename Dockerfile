@@ -11,11 +11,12 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     GRANIAN_WORKERS=2 \
-    GRANIAN_BLOCKING_THREADS=4
+    GRANIAN_BLOCKING_THREADS=4 \
+    TMPDIR=/app/var/tmp
 
-# var is where SQLite's file goes, when the database is SQLite.
+# var is where uploads go, and SQLite's file, when the database is SQLite; what is temporary may be larger than memory.
 RUN useradd --system --uid 10001 --user-group --no-create-home registry \
-    && install --directory --owner=registry --group=registry --mode=0700 /app/var
+    && install --directory --owner=registry --group=registry --mode=0700 /app/var /app/var/tmp
 WORKDIR /app
 COPY --from=builder /venv /venv
 COPY . .

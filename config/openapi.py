@@ -52,9 +52,10 @@ PATH_PARAMETERS = {
     "username": {"type": "string", "minLength": 1, "maxLength": 150},
     "grant_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
     "snapshot_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    "evaluation_id": {"type": "string", "format": "uuid"},
 }
 
-# The problems of any route of the registry, of a parameter of its path, of an action, and of a method.
+# The problems of any route of the registry, of a parameter of its path, of its end, of an action, and of a method.
 CALLER_CODES = ("unknown_parameter", "not_authenticated", "invalid_token", "token_expired", "permission_denied")
 CODES_OF = {
     "slug": ("not_found",),
@@ -62,8 +63,10 @@ CODES_OF = {
     "version_id": ("version_not_found",),
     "grant_id": ("not_found",),
     "snapshot_id": ("snapshot_not_found",),
+    "evaluation_id": ("not_found",),
     "list": ("invalid_parameter",),
     "promote": ("gate_failed",),
+    "evaluations": ("unprocessable_predictions",),
     "GET": ("precondition_failed",),
     "PATCH": ("invalid_body", "conflict", "precondition_failed"),
     "DELETE": ("conflict", "precondition_failed"),
@@ -82,6 +85,8 @@ PROBLEM_SCHEMA = {
         "code": {"type": "string", "enum": sorted(PROBLEMS)},
         "request_id": {"type": "string"},
         "verdict": {"type": "object", "additionalProperties": {}, "description": "Of a gate that failed: why."},
+        "column": {"type": "string", "description": "Of predictions that cannot be scored: where."},
+        "row": {"type": "integer", "minimum": 1, "description": "Of predictions that cannot be scored: where."},
         "errors": {
             "type": "array",
             "description": "Each fault of invalid input.",
@@ -147,7 +152,8 @@ class ProblemAutoSchema(AutoSchema):
         """Return the problems of the view, which those of the registry need not declare."""
         if not isinstance(self.view, RegistryViewSet):
             return [*getattr(self.view, "problem_codes", ())]
-        names = [*uritemplate.variables(self.path), self.view.action or "", self.method]
+        end = self.path.rpartition("/")[2]
+        names = [*uritemplate.variables(self.path), end, self.view.action or "", self.method]
         return list(dict.fromkeys([*CALLER_CODES, *(code for name in names for code in CODES_OF.get(name, ()))]))
 
     def _example(self, code: str) -> dict[str, Any]:

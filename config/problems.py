@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from config.admin_middleware import is_admin
 from config.denials import CACHE_ERRORS, note_denial, outages
 from config.middleware import current_request_id
-from models_registry.exceptions import GateFailedError, InvalidInputError, RegistryError, TooManyFailedLoginsError
+from models_registry.exceptions import InvalidInputError, RegistryError, TooManyFailedLoginsError
 from models_registry.serializers import MAX_FAULTS, faults
 
 CONTENT_TYPE = "application/problem+json"
@@ -98,6 +98,11 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "version_not_trained": Problem(
         422, "Version not trained", "Version ver-00004 is training. Ask for a completed version."
+    ),
+    "unprocessable_predictions": Problem(
+        422,
+        "Unprocessable predictions",
+        "Row 17 has no finite number in the column 'score'. Mend the file, then send it.",
     ),
     "idempotency_mismatch": Problem(
         422, "Idempotency mismatch", "This Idempotency-Key was used for another body. Choose a new key."
@@ -192,8 +197,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
 
 def _respond_to_registry_error(request: Request, error: RegistryError) -> HttpResponse:
     errors = _errors(error.errors) if isinstance(error, InvalidInputError) else None
-    verdict = error.verdict if isinstance(error, GateFailedError) else None
-    response = respond(request, error.code, detail=error.detail, errors=errors, verdict=verdict)
+    response = respond(request, error.code, detail=error.detail, errors=errors, **error.members)
     if isinstance(error, TooManyFailedLoginsError):
         response["Retry-After"] = str(error.wait)
     return response

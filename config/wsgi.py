@@ -22,8 +22,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     """Serve a request, after two things that Django would trip over."""
     _forget_charset(environ)
     if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
-        environ["wsgi.input"] = _Bounded(environ["wsgi.input"])
-        environ["CONTENT_LENGTH"] = str(settings.MAX_BODY_BYTES)  # Django reads nothing of a body without a length
+        _give_length(environ)
     return django_application(environ, start_response)
 
 
@@ -32,6 +31,18 @@ def _forget_charset(environ: WSGIEnvironment) -> None:
     media_type, *parameters = environ.get("CONTENT_TYPE", "").split(";")
     boundary = [parameter for parameter in parameters if parameter.strip().lower().startswith("boundary=")]
     environ["CONTENT_TYPE"] = ";".join([media_type, *boundary])
+
+
+def _give_length(environ: WSGIEnvironment) -> None:
+    """Give a body without a length the most that it may have: Django reads nothing of one that has none.
+
+    An upload is read piece by piece, by what counts them; any other body at once.
+    """
+    if environ["CONTENT_TYPE"].startswith("multipart/") and environ["PATH_INFO"].endswith("/evaluations"):
+        environ["CONTENT_LENGTH"] = str(settings.MAX_UPLOAD_BYTES + settings.MAX_BODY_BYTES)
+        return
+    environ["wsgi.input"] = _Bounded(environ["wsgi.input"])
+    environ["CONTENT_LENGTH"] = str(settings.MAX_BODY_BYTES)
 
 
 class _Bounded:

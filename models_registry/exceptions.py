@@ -12,6 +12,11 @@ class RegistryError(Exception):
         super().__init__(detail)
         self.detail = detail
 
+    @property
+    def members(self) -> dict[str, Any]:
+        """What else is told of it, by name."""
+        return {}
+
 
 class NotAuthenticatedError(RegistryError):
     """The credentials match no active user."""
@@ -121,6 +126,12 @@ class ConflictError(RegistryError):
     code = "conflict"
 
 
+class PayloadTooLargeError(RegistryError):
+    """The body is over the limit."""
+
+    code = "payload_too_large"
+
+
 class PreconditionFailedError(RegistryError):
     """`If-Match` names a state that is no longer there."""
 
@@ -135,6 +146,10 @@ class GateFailedError(RegistryError):
     def __init__(self, detail: str, verdict: dict[str, Any]) -> None:
         super().__init__(detail)
         self.verdict = verdict
+
+    @property
+    def members(self) -> dict[str, Any]:
+        return {"verdict": self.verdict}
 
 
 class IdempotencyMismatchError(RegistryError):

@@ -9,8 +9,9 @@ class PerformanceConfig(AppConfig):
     name = "performance"
 
     def ready(self) -> None:
-        """Have new snapshots leave rows in the audit trail."""
+        """Have new snapshots, and evaluations that are asked for, leave rows in the audit trail."""
         from models_registry.audit import watch
-        from performance.models import MetricSnapshot
+        from performance.models import EvaluationJob, MetricSnapshot
 
         watch(MetricSnapshot)
+        watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))

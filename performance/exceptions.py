@@ -1,5 +1,7 @@
 """What can go wrong when performance is read or recorded."""
 
+from typing import Any
+
 from models_registry.exceptions import RegistryError
 
 
@@ -13,3 +15,27 @@ class NotAvailableForTaskTypeError(RegistryError):
     """Models of this task type have nothing of the kind."""
 
     code = "not_available_for_task_type"
+
+
+class PredictionsRefusedError(RegistryError):
+    """Predictions that cannot be scored. `column` and `row`, from 1, say where, if that is known."""
+
+    code = "unprocessable_predictions"
+
+    def __init__(self, detail: str, *, column: str | None = None, row: int | None = None) -> None:
+        super().__init__(detail)
+        self.column = column
+        self.row = row
+
+    @property
+    def members(self) -> dict[str, Any]:
+        return {"column": self.column, "row": self.row}
+
+
+class EvaluationBrokenOffError(RegistryError):
+    """The evaluation was begun several times, and never came to an end."""
+
+    code = "internal_error"
+
+    def __init__(self, detail: str = "The evaluation broke off several times. Report it with its id.") -> None:
+        super().__init__(detail)

@@ -1,14 +1,16 @@
-"""How well versions do: metric snapshots, append-only."""
+"""How well versions do: metric snapshots, append-only, and the evaluations that are asked for."""
 
+import uuid
 from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from models_registry.models import Version
-from performance.querysets import MetricSnapshotQuerySet
+from models_registry.models import User, Version
+from performance.querysets import JobQuerySet, MetricSnapshotQuerySet
 
+UPLOADS = "uploads"  # where in the storage predictions wait to be evaluated
 CLOCK_SKEW = timedelta(minutes=5)  # by which a reporter's clock may be ahead
 
 
@@ -95,6 +97,9 @@ class SnapshotDetail(models.Model):
     averaging = models.CharField(max_length=10, null=True)  # noqa: DJ001
     engine = models.CharField(max_length=40, null=True, help_text="What computed it here.")  # noqa: DJ001
     engine_version = models.CharField(max_length=40, null=True)  # noqa: DJ001
+    row_count = models.PositiveBigIntegerField(
+        null=True, help_text="All rows of the predictions, with those that were left out for having none."
+    )
     misclassified_count = models.PositiveBigIntegerField(null=True, help_text="All that were, whether kept or not.")
     curves = models.JSONField(default=dict, help_text="Points to draw, by the kind of curve.")
     dataset_digest = models.CharField(max_length=64, null=True, help_text="Of the predictions, SHA-256.")  # noqa: DJ001
@@ -148,3 +153,70 @@ class ResidualExample(WorstExample):
             # Serves the list as well.
             models.UniqueConstraint(fields=["snapshot", "rank"], name="residual_rank_once"),
         ]
+
+
+class Job(models.Model):
+    """Work that is taken from the database by a worker process. Its row is its place in the queue.
+
+    A job may be taken once it is due. Who takes it puts that off for a while, and does so again for as long as the work
+    goes on: the job of a worker that was killed comes due by itself. One that has ended is never due. `attempts` counts
+    how often it was taken, and tells whoever took it earlier that it is no longer theirs.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    due_at = models.DateTimeField(null=True, blank=True, default=timezone.now, help_text="Never, once it has ended.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+
+class EvaluationJob(Job):
+    """The evaluation of uploaded predictions of a version, and what became of it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="evaluations")
+    dataset_split = models.CharField(max_length=10, choices=DatasetSplit.choices)
+    columns = models.JSONField(default=dict, help_text="Which columns hold what, where not named as usual.")
+    options = models.JSONField(default=dict, help_text="What its author chose: the positive class, the averaging, …")
+    file = models.FileField(help_text="The upload, which is kept until the evaluation has ended.")
+    digest = models.CharField(max_length=64, help_text="Of the upload, SHA-256.")
+    requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    progress = models.FloatField(default=0.0, help_text="From 0 to 1.")
+    snapshot = models.OneToOneField(
+        MetricSnapshot, on_delete=models.PROTECT, null=True, blank=True, related_name="evaluation"
+    )
+    problem = models.JSONField(null=True, blank=True, help_text="`code`, `detail`, `column`, `row`: why it failed.")
+
+    class Meta:
+        verbose_name = "evaluation"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
+                | Q(state__in=["succeeded", "failed"], due_at__isnull=True, finished_at__isnull=False),
+                name="evaluation_due_until_finished",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="succeeded", snapshot__isnull=False)
+                | (~Q(state="succeeded") & Q(snapshot__isnull=True)),
+                name="evaluation_snapshot_iff_succeeded",
+            ),
+        ]
+        indexes = [
+            # Serves the workers, who look for the job that has been due for longest.
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="evaluation_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"evaluation of {self.version} on {self.dataset_split}, {self.state}"

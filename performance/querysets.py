@@ -1,8 +1,11 @@
-"""Reads of metric snapshots, as queryset methods."""
+"""Metric snapshots, and jobs as a queue, as queryset methods."""
 
+from datetime import timedelta
 from typing import Any, Self
 
-from django.db import models
+from django.db import models, transaction
+from django.db.models import F
+from django.utils import timezone
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):
@@ -28,3 +31,41 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
     def promoted(self) -> Self:
         """Keep the snapshots of versions that their models have promoted."""
         return self.filter(version__promoted_in__isnull=False)
+
+
+class JobQuerySet(models.QuerySet[Any]):
+    """Jobs: rows that workers take, as `performance.models.Job` says."""
+
+    def take(self, lease: timedelta) -> Any:
+        """Take the job that has been due for longest, and return it; `None` when none is due.
+
+        It comes due again after `lease`, unless that is put off. Two workers never take the same: PostgreSQL skips rows
+        that another has locked, and on SQLite transactions that write follow each other.
+        """
+        if not self.due().exists():  # which costs no lock
+            return None
+        with transaction.atomic():
+            job = self.due().select_for_update(skip_locked=True).order_by("due_at").first()
+            if job is not None:
+                job.state, job.attempts = "running", job.attempts + 1
+                job.started_at, job.due_at = job.started_at or timezone.now(), timezone.now() + lease
+                self.filter(pk=job.pk).update(
+                    **{name: getattr(job, name) for name in ("state", "attempts", "started_at", "due_at")}
+                )
+        return job
+
+    def due(self) -> Self:
+        """Keep the jobs that may be taken."""
+        return self.filter(due_at__lte=timezone.now())
+
+    def held(self, job: Any) -> Self:
+        """Keep the job, if whoever took it has it still."""
+        return self.filter(pk=job.pk, attempts=job.attempts, state="running")
+
+    def put_back(self, job: Any, *, wait: timedelta, counts: bool = True) -> bool:
+        """Let a job that is held be taken again after a while; say whether it was held.
+
+        An attempt that does not count was broken off for no fault of the job's.
+        """
+        attempts = F("attempts") - (0 if counts else 1)
+        return bool(self.held(job).update(state="queued", due_at=timezone.now() + wait, attempts=attempts))

@@ -12,10 +12,14 @@ from models_registry.exceptions import ConflictError, InvalidBodyError
 from models_registry.models import User, Version
 from models_registry.serializers import MAX_NAME
 from models_registry.services.locks import lock_unarchived
-from performance.evaluation.engine import Engine
+from performance.evaluation.columns import Columns, Options
+from performance.evaluation.engine import Named
+from performance.evaluation.evaluators import EVALUATORS
 from performance.evaluation.result import Evaluation
+from performance.exceptions import PredictionsRefusedError
 from performance.models import (
     DatasetSplit,
+    EvaluationJob,
     MetricSnapshot,
     MisclassifiedExample,
     ResidualExample,
@@ -60,7 +64,7 @@ def report_snapshot(
 
 @transaction.atomic
 def store_evaluation(
-    *, version: Version, dataset_split: str, evaluation: Evaluation, engine: Engine, digest: str, created_by: str
+    *, version: Version, dataset_split: str, evaluation: Evaluation, engine: Named, digest: str, created_by: str
 ) -> MetricSnapshot:
     """Store what the predictions of a version on a split came to, computed now and here, for good.
 
@@ -81,6 +85,7 @@ def store_evaluation(
         confusion_matrix=evaluation.confusion_matrix,
         positive_class=evaluation.positive_class,
         averaging=evaluation.averaging,
+        row_count=evaluation.rows,
         misclassified_count=evaluation.misclassified_count,
         curves=evaluation.curves,
         engine=engine.name,
@@ -96,6 +101,54 @@ def store_evaluation(
         for rank, each in enumerate(evaluation.residuals, 1)
     )
     return snapshot
+
+
+@transaction.atomic
+def request_evaluation(
+    *,
+    version: Version,
+    dataset_split: str,
+    file: str,
+    digest: str,
+    columns: Columns,
+    options: Options,
+    requested_by: User,
+) -> EvaluationJob:
+    """Queue the evaluation of stored predictions; `file` is their name in the storage, `digest` their SHA-256.
+
+    Raises what `refuse_evaluation` does.
+    """
+    lock_unarchived(version.model)
+    version.refresh_from_db(fields=["state"])
+    refuse_evaluation(version, dataset_split)
+    return EvaluationJob.objects.create(
+        version=version,
+        dataset_split=dataset_split,
+        file=file,
+        digest=digest,
+        columns=asdict(columns),
+        options=asdict(options),
+        requested_by=requested_by,
+    )
+
+
+def refuse_evaluation(version: Version, dataset_split: str) -> None:
+    """Refuse to evaluate what could not be stored.
+
+    Raises `ConflictError` when the version is in a state that takes no metrics of that split, and
+    `PredictionsRefusedError` when models of its task type are not evaluated here.
+    """
+    _refuse_state(version, dataset_split)
+    refuse_unevaluated(version.model.task_type)
+
+
+def refuse_unevaluated(task_type: str) -> None:
+    """Refuse a task type whose predictions are not evaluated here. Raises `PredictionsRefusedError`."""
+    if task_type not in EVALUATORS:
+        raise PredictionsRefusedError(
+            f"A model of {task_type} cannot be evaluated here; report its metrics instead. "
+            f"Evaluated are {', '.join(EVALUATORS)}."
+        )
 
 
 def _store(

@@ -11,6 +11,7 @@ from models_registry.scopes import ALL_SCOPES, Scope
 from tests.conftest import authenticated
 
 BASE = "/api/v1"
+_MOMENTS = {"created_at", "completed_at", "promoted_at", "archived_at", "started_at", "finished_at"}
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -74,7 +75,7 @@ def _mask(name: str, value: Any) -> Any:
     if name == "id":
         assert re.fullmatch("[1-9][0-9]*", value)
         return "<id>"
-    if name in {"created_at", "completed_at", "promoted_at", "archived_at"} and value is not None:
+    if name in _MOMENTS and value is not None:
         assert TIMESTAMP.fullmatch(value)
         return f"<{name}>"
     return value

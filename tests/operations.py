@@ -8,7 +8,7 @@ from typing import Any
 from models_registry.models import Membership, ModelGrant, RegisteredModel, User
 from models_registry.scopes import Scope
 from models_registry.services import promote
-from performance.models import SnapshotDetail
+from performance.models import EvaluationJob, SnapshotDetail
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
 ORGANIZATION = "organizations/<str:slug>"
@@ -18,6 +18,7 @@ GRANTS = f"{MODEL}/grants"
 VERSION = f"{MODEL}/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
 PERFORMANCE = f"{MODEL}/performance"
+BOUNDARY = "the-boundary"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Target:
     username: str
     grant_id: str
     snapshot_id: str
+    evaluation_id: str
     version_id: str = "ver-001a2"
 
 
@@ -36,7 +38,8 @@ class Target:
 class Operation:
     """One method of one route: the scope that it needs, and for a write a body with which it succeeds.
 
-    `text` is the body's field into which hostile values are put. `scope` is `None` where only a superuser has a right.
+    `text` is the body's field into which hostile values are put; of a `form` there is none, and one of its fields is a
+    file. `scope` is `None` where only a superuser has a right.
     """
 
     method: str
@@ -46,6 +49,7 @@ class Operation:
     body: dict[str, Any] | None = None
     text: str = ""
     query: str = ""
+    form: dict[str, str] | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -67,14 +71,28 @@ class Operation:
             path = path.replace(f"<str:{name}>", value)
         return f"/api/v1/{path}{self.query}"
 
+    @property
+    def content_type(self) -> str:
+        """What the body is declared as."""
+        return "application/json" if self.form is None else f"multipart/form-data; boundary={BOUNDARY}"
+
     def data(self, target: Target) -> str:
         """Return the body as it is sent."""
+        if self.form is not None:
+            return multipart(**self.form)
         return "" if self.body is None else json.dumps(self.body).replace("{slug}", target.slug)
 
     def hostile(self, target: Target, value: bytes) -> bytes:
         """Return the body with a value in the place of its text."""
         body = {**json.loads(self.data(target)), self.text: "MARK"}
         return json.dumps(body).encode().replace(b'"MARK"', value)
+
+
+def multipart(*, file: str, **fields: str) -> str:
+    """Return a form with a file, as it is sent."""
+    parts = [f'form-data; name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
+    parts.append(f'form-data; name="file"; filename="predictions.csv"\r\n\r\n{file}')
+    return "".join(f"--{BOUNDARY}\r\nContent-Disposition: {part}\r\n" for part in parts) + f"--{BOUNDARY}--\r\n"
 
 
 OPERATIONS = [
@@ -120,6 +138,14 @@ OPERATIONS = [
         "dataset_split",
     ),
     Operation("GET", f"{SNAPSHOTS}/<str:snapshot_id>", Scope.MODEL_READ),
+    Operation(
+        "POST",
+        f"{VERSION}/evaluations",
+        Scope.MODEL_WRITE,
+        202,
+        form={"dataset_split": "test", "file": "actual,predicted\nyes,no\n"},
+    ),
+    Operation("GET", "evaluations/<str:evaluation_id>", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/summary", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/report", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/confusion-matrix", Scope.MODEL_READ),
@@ -143,7 +169,8 @@ def furnish(model: RegisteredModel) -> Target:
     grant = ModelGrant.objects.create(model=model, user=member, scope="model:write")
     if not User.objects.filter(username="nora").exists():
         new_user("nora")
-    return Target(slug, model.pk, member.username, str(grant.pk), str(stored.pk))
+    evaluation = EvaluationJob.objects.create(version=second, dataset_split="test", file="uploads/none.csv")
+    return Target(slug, model.pk, member.username, str(grant.pk), str(stored.pk), str(evaluation.pk))
 
 
 def operations_of(routes: Iterator[tuple[str, Any]]) -> set[str]:

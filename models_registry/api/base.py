@@ -82,10 +82,18 @@ class RegistryViewSet(GenericViewSet[Any]):
     def _read_body(self) -> dict[str, Any]:
         if self.action not in self.inputs:
             return {}
-        body = self.inputs[self.action](data=self.request.data)
+        body = self.inputs[self.action](data=self.sent())
         body.is_valid(raise_exception=True)
         values: dict[str, Any] = body.validated_data
         return values
+
+    def sent(self) -> Any:
+        """Return the body as it was sent."""
+        return self.request.data
+
+    def fingerprint(self) -> Any:
+        """Return what tells the body from another, as JSON has it."""
+        return self.sent()
 
     # What is asked for
 
@@ -177,7 +185,7 @@ class RegistryViewSet(GenericViewSet[Any]):
     def once(self, work: Callable[[], HttpResponse]) -> HttpResponse:
         """Answer with what `work` does, or did when the request was made before under the same key."""
         with self.writing():
-            return once(self.request, self.account, work)
+            return once(self.request, self.account, self.fingerprint, work)
 
     def changed(self, record: Any, change: Callable[[], Any]) -> HttpResponse:
         """Change a record, unless the caller knows another state of it, and answer with what became of it."""

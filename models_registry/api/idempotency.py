@@ -29,9 +29,12 @@ def check_key(request: Request) -> None:
         raise invalid_parameters([(HEADER, "invalid", "Must be 1 to 255 printable ASCII characters.")])
 
 
-def once(request: Request, user: User, work: Callable[[], HttpResponse]) -> HttpResponse:
+def once(
+    request: Request, user: User, fingerprint: Callable[[], Any], work: Callable[[], HttpResponse]
+) -> HttpResponse:
     """Answer with what `work` does, or did under the request's key in the last 24 hours.
 
+    `fingerprint` gives what tells the body from another, as JSON has it.
     To be called in the transaction of the work, so that the answer is kept if and only if the work is done; a refusal
     is not kept, and may be tried again. Raises `IdempotencyMismatchError` when the key was used with another body, and
     `IdempotencyInProgressError` while the first request is under way.
@@ -40,7 +43,7 @@ def once(request: Request, user: User, work: Callable[[], HttpResponse]) -> Http
     if key is None:
         return work()
     _claim(user.pk, request.path, key)
-    digest = hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(fingerprint(), sort_keys=True).encode()).hexdigest()
     keys = IdempotencyKey.objects.filter(user=user, route=request.path, key=key)
     first = keys.first()
     if first is not None:

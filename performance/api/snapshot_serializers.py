@@ -225,7 +225,10 @@ def report_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
         "per_class": detail(
             "per_class", serializers.DictField, nullable=False, child=by_class, help_text="By class, then by metric."
         ),
-        "sample_count": serializers.IntegerField(allow_null=True),
+        "sample_count": serializers.IntegerField(allow_null=True, help_text="The examples that were scored."),
+        "row_count": detail(
+            "row_count", serializers.IntegerField, help_text="All, with those left out for having no prediction."
+        ),
         "misclassified_count": detail(
             "misclassified_count", serializers.IntegerField, help_text="All of them, of which the worst are listed."
         ),

@@ -2,10 +2,12 @@
 
 from django.urls import URLPattern, path
 
+from performance.api.evaluation_views import EvaluationViewSet
 from performance.api.snapshot_views import SnapshotViewSet
 from performance.api.views import PerformanceViewSet, WorstExamplesViewSet
 
-SNAPSHOTS = "models/<str:model_id>/versions/<str:version_id>/snapshots"
+VERSION = "models/<str:model_id>/versions/<str:version_id>"
+SNAPSHOTS = f"{VERSION}/snapshots"
 
 
 def reading(name: str, viewset: type[PerformanceViewSet] = PerformanceViewSet) -> URLPattern:
@@ -27,4 +29,6 @@ urlpatterns = [
     reading("compare"),
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),
     path(f"{SNAPSHOTS}/<str:snapshot_id>", SnapshotViewSet.as_view({"get": "retrieve"}), name="snapshot"),
+    path(f"{VERSION}/evaluations", EvaluationViewSet.as_view({"post": "create"}), name="evaluations"),
+    path("evaluations/<str:evaluation_id>", EvaluationViewSet.as_view({"get": "retrieve"}), name="evaluation"),
 ]

@@ -6,6 +6,7 @@ Answers in lines of JSON: `{"progress": 0.5}` as it goes on, then the evaluation
 import json
 import os
 import resource
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from performance.evaluation.apart import Job, Limits
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
-from performance.evaluation.evaluators import EVALUATORS
+from performance.evaluation.evaluators import evaluate
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 
 MB = 2**20
@@ -32,7 +33,7 @@ def main() -> None:
     """Evaluate one job."""
     job = _job(json.loads(Path(sys.argv[1]).read_text()))
     _limit(job.limits)
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=_end_with_parent, args=[job.folder], daemon=True).start()
     try:
         _say(asdict(_evaluate(job)))
     except UnprocessablePredictionsError as error:
@@ -62,9 +63,10 @@ def _limit(limits: Limits) -> None:
         resource.setrlimit(kind, (bound, bound))
 
 
-def _end_with_parent() -> None:
-    """End this process when the other one has ended, however it did."""
+def _end_with_parent(folder: Path) -> None:
+    """End this process when the other one has ended, however it did, and leave no file behind."""
     sys.stdin.read()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
@@ -75,7 +77,7 @@ def _evaluate(job: Job) -> Evaluation:
         path = str(job.folder / job.file)
         (engine.read_csv if path.endswith(".csv") else engine.read_parquet)([path])
         _refuse_size(engine, job.limits)
-        return EVALUATORS[job.task_type](engine, job.columns, job.options)
+        return evaluate(engine, job.task_type, job.columns, job.options)
 
 
 def _refuse_size(engine: DuckDB, limits: Limits) -> None:

@@ -19,11 +19,15 @@ MAX_HEADER = 2**20  # characters of a CSV file's first line
 _OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
 
 
-class Engine(Protocol):
-    """Runs statements in DuckDB's dialect on the relation `predictions`."""
+class Named(Protocol):
+    """What something was computed by."""
 
     name: str
     version: str
+
+
+class Engine(Named, Protocol):
+    """Runs statements in DuckDB's dialect on the relation `predictions`."""
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
@@ -121,6 +125,8 @@ class DuckDB:
     def _open(self, *, ordered: bool) -> duckdb.DuckDBPyConnection:
         """Return a connection to a database of its own, which keeps the order of rows, or is faster."""
         connection = duckdb.connect(config={**self._config, "preserve_insertion_order": ordered})
+        # Which has the CSV reader cast a cell, and refuse the file for one that TRY_CAST makes null.
+        connection.execute("SET disabled_optimizers = 'type_pushdown'")
         connection.execute("SET enable_progress_bar = true")
         connection.execute("SET enable_progress_bar_print = false")
         if self._confined:

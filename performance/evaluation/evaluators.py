@@ -1,11 +1,13 @@
 """Which task types can be evaluated here, and by what."""
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from performance.evaluation import classification, forecasting, ranking, regression
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import Engine
-from performance.evaluation.result import Evaluation
+from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 
 Evaluator = Callable[[Engine, Columns, Options], Evaluation]
 
@@ -15,3 +17,18 @@ EVALUATORS: Mapping[str, Evaluator] = {
     "forecasting": forecasting.evaluate,
     "ranking": ranking.evaluate,
 }
+
+
+def evaluate(engine: Engine, task_type: str, columns: Columns, options: Options) -> Evaluation:
+    """Return what the predictions of a model of this task type come to.
+
+    Raises `UnprocessablePredictionsError`, also when a number of it is past what a double can hold.
+    """
+    evaluation = EVALUATORS[task_type](engine, columns, options)
+    try:
+        json.dumps(asdict(evaluation), allow_nan=False)
+    except ValueError:
+        raise UnprocessablePredictionsError(
+            "The numbers are so large that what follows from them is past what a double can hold. Scale them down."
+        ) from None
+    return evaluation

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
+from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from models_registry import ids
-from models_registry.exceptions import ConflictError
+from models_registry.exceptions import RegistryError
 from models_registry.models import RegisteredModel, Version
 from models_registry.strict_json import parse_json
 from performance.evaluation.columns import AVERAGINGS, Columns, Options, columns_of
 from performance.evaluation.engine import DuckDB
-from performance.evaluation.evaluators import EVALUATORS, Evaluator
+from performance.evaluation.evaluators import evaluate
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.models import DatasetSplit
-from performance.services import store_evaluation
+from performance.services import refuse_unevaluated, store_evaluation
 
 KINDS = {".csv", ".parquet"}
 
@@ -62,12 +63,6 @@ class Command(BaseCommand):
     def handle(self, *, model: str, version: str, files: list[str], split: str, dry_run: bool, **options: Any) -> None:
         """Evaluate, store and print. What cannot be evaluated ends the command with exit status 1."""
         found, paths = _version(model, version), _paths(files)
-        evaluator = EVALUATORS.get(found.model.task_type)
-        if evaluator is None:
-            raise CommandError(
-                f"A model of {found.model.task_type} cannot be evaluated here; report its metrics instead. "
-                f"Evaluated are {', '.join(EVALUATORS)}."
-            )
         chosen = Options(
             positive_class=options["positive_class"],
             averaging=options["averaging"],
@@ -77,7 +72,9 @@ class Command(BaseCommand):
         )
         with tempfile.TemporaryDirectory() as folder, DuckDB(folder=Path(folder)) as engine:
             try:
-                evaluation = _watched(engine, lambda: _evaluate(engine, paths, evaluator, options["columns"], chosen))
+                refuse_unevaluated(found.model.task_type)
+                work = partial(_evaluate, engine, paths, found.model.task_type, options["columns"], chosen)
+                evaluation = _watched(engine, work)
                 if not dry_run:
                     store_evaluation(
                         version=found,
@@ -87,7 +84,7 @@ class Command(BaseCommand):
                         digest=_digest(paths),
                         created_by="",
                     )
-            except (UnprocessablePredictionsError, ConflictError) as error:
+            except (UnprocessablePredictionsError, RegistryError) as error:
                 raise CommandError(str(error)) from None
         self.stdout.write(_as_json(evaluation) if options["json"] else _as_text(evaluation, stored=not dry_run))
 
@@ -126,10 +123,10 @@ def _columns(argument: str) -> Columns:
         raise argparse.ArgumentTypeError(f"not the names of columns as JSON: {error}") from None
 
 
-def _evaluate(engine: DuckDB, paths: list[Path], evaluator: Evaluator, columns: Columns, chosen: Options) -> Evaluation:
+def _evaluate(engine: DuckDB, paths: list[Path], task_type: str, columns: Columns, chosen: Options) -> Evaluation:
     read = engine.read_csv if paths[0].suffix.lower() == ".csv" else engine.read_parquet
     read([str(path) for path in paths])
-    return evaluator(engine, columns, chosen)
+    return evaluate(engine, task_type, columns, chosen)
 
 
 def _watched(engine: DuckDB, work: Callable[[], Evaluation]) -> Evaluation:

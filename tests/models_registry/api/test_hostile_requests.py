@@ -193,7 +193,7 @@ def test_a_hostile_part_of_the_path_is_not_found(superuser: User, model: Registe
     for name in (name for name in given if f"<str:{name}>" in operation.route):
         for part in HOSTILE_PARTS:
             path = operation.path(type(target)(**{**given, name: part}))
-            answer = client.generic(operation.method, path, operation.data(target), "application/json")
+            answer = client.generic(operation.method, path, operation.data(target), operation.content_type)
             if problem(answer)[0] not in (400, 404):
                 wrong[path] = answer.status_code
             assert len(answer.json()["detail"]) < 300
@@ -212,6 +212,6 @@ def test_a_hostile_query_is_refused_by_every_route(
     for query in HOSTILE_QUERIES:
         path = operation.path(target)
         path += f"{'&' if '?' in path else '?'}{query}"
-        answer = client.generic(operation.method, path, operation.data(target), "application/json")
+        answer = client.generic(operation.method, path, operation.data(target), operation.content_type)
 
         assert problem(answer) in [BAD_PARAMETER, UNKNOWN_PARAMETER], query

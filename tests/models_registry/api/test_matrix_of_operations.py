@@ -110,7 +110,7 @@ def attempt(operation: Operation, target: Target, client: Client) -> tuple[int, 
     newest = AuditEntry.objects.order_by("pk").values_list("pk", flat=True).last() or 0
     with transaction.atomic():
         data = operation.data(target)
-        answer = client.generic(operation.method, operation.path(target), data, "application/json")
+        answer = client.generic(operation.method, operation.path(target), data, operation.content_type)
         actions = list(AuditEntry.objects.filter(pk__gt=newest).values_list("action", flat=True))
         denials = actions.count(AuditEntry.DENIED)
         counted = answer.status_code, len(actions) - denials, denials

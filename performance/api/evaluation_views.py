@@ -1,0 +1,161 @@
+"""Evaluations: predictions that are uploaded, and what comes of them."""
+
+import json
+import re
+import uuid
+from threading import BoundedSemaphore
+from time import monotonic, sleep
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.http import HttpResponse
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+
+from models_registry.api.base import RegistryViewSet
+from models_registry.api.conditional import represent
+from models_registry.exceptions import ConflictError, NotFoundError, RegistryError
+from models_registry.scopes import Scope
+from performance.api.evaluation_serializers import EvaluationInput, EvaluationSerializer
+from performance.api.uploads import PredictionsParser
+from performance.exceptions import EvaluationBrokenOffError, PredictionsRefusedError
+from performance.models import UPLOADS, EvaluationJob
+from performance.services import refuse_evaluation, request_evaluation
+
+LONGEST_WAIT = 30  # seconds
+LOOK_AGAIN = 0.2  # seconds
+# A caller who waits keeps a thread, of which some must be left for all others: past two, none is made to wait.
+_waiting = BoundedSemaphore(2)
+_wait = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,9})\s*(?:$|[,;])", re.IGNORECASE)
+_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+_PREFER = OpenApiParameter(
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description=f"`wait=N`: wait up to N seconds, {LONGEST_WAIT} at most, for the end of the evaluation (RFC 7240).",
+)
+_ERRORS: dict[str, type[RegistryError]] = {
+    error.code: error for error in (PredictionsRefusedError, ConflictError, EvaluationBrokenOffError)
+}
+
+
+class EvaluationViewSet(RegistryViewSet):
+    """Evaluations of uploaded predictions."""
+
+    queryset = EvaluationJob.objects.select_related("version__model", "snapshot__detail").defer(
+        "snapshot__detail__confusion_matrix", "snapshot__detail__curves"
+    )
+    serializer_class = EvaluationSerializer
+    parser_classes = (PredictionsParser,)
+    scopes = {"create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
+    inputs = {"create": EvaluationInput}
+
+    @extend_schema(
+        operation_id="evaluate_predictions",
+        tags=["evaluations"],
+        summary="Evaluate predictions",
+        parameters=[_PREFER],
+        responses={202: EvaluationSerializer, 201: EvaluationSerializer},
+    )
+    def create(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
+        """Take predictions, and queue their evaluation, of which a snapshot comes.
+
+        202 says where to ask for what becomes of it. With `Prefer: wait=N`, 201 says that the snapshot is stored, and
+        422 why there is none.
+        """
+        version, file = self.get_version(), self.body["file"]
+        refuse_evaluation(version, self.body["dataset_split"])
+        stored = default_storage.save(f"{UPLOADS}/{uuid.uuid4().hex}.{file.kind}", file)
+        try:
+            accepted = self.once(lambda: self._request(stored))
+        finally:
+            if not EvaluationJob.objects.filter(file=stored).exists():
+                default_storage.delete(stored)
+        return self._waited(accepted)
+
+    @extend_schema(operation_id="get_evaluation", tags=["evaluations"], summary="Get an evaluation")
+    def retrieve(self, request: Request, evaluation_id: str) -> HttpResponse:
+        """Return an evaluation, and how far it is."""
+        return self.show(self._permitted(evaluation_id))
+
+    def sent(self) -> Any:
+        """Return the form: fields and file."""
+        form: Any = self.request.data
+        return form.dict()
+
+    def fingerprint(self) -> Any:
+        """Return what tells this request's body from another: of the file its digest."""
+        return {**self.sent(), "file": self.body["file"].digest}
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Return what the serializer needs to tell of a problem."""
+        return {**super().get_serializer_context(), "problem_of": self._problem_of}
+
+    def _request(self, stored: str) -> HttpResponse:
+        job = request_evaluation(
+            version=self.get_version(lock=True),
+            dataset_split=self.body["dataset_split"],
+            file=stored,
+            digest=self.body["file"].digest,
+            columns=self.body["columns"],
+            options=self.body["options"],
+            requested_by=self.account,
+        )
+        return self._answer(self.get_queryset().get(pk=job.pk), 202)
+
+    def _answer(self, job: EvaluationJob, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
+        location = {"Location": reverse("evaluation", args=[job.pk])}
+        return represent(self.represent(job), status=status, headers={**location, **(headers or {})})
+
+    def _permitted(self, evaluation_id: str) -> EvaluationJob:
+        """Return an evaluation of a model that the caller may read. Raises `NotFoundError` or `PermissionDenied`."""
+        known = _uuid.fullmatch(evaluation_id)
+        job: EvaluationJob | None = self.get_queryset().filter(pk=evaluation_id).first() if known else None
+        if job is None:
+            raise NotFoundError(f"There is no evaluation {evaluation_id[:40]!r}. Check the id.")
+        self.kwargs["model_id"] = job.version.model_id
+        self.get_model()
+        return job
+
+    def _waited(self, accepted: HttpResponse) -> HttpResponse:
+        """Return the answer that was given, or, if the caller prefers to wait for it, what became of the evaluation.
+
+        Raises the error of one that failed.
+        """
+        seconds = _seconds(self.request.headers.get("Prefer", ""))
+        if not seconds or not _waiting.acquire(blocking=False):
+            return accepted
+        try:
+            job = self._ended(json.loads(accepted.content)["id"], seconds)
+        finally:
+            _waiting.release()
+        if job is None:
+            return accepted
+        if job.problem is not None:
+            raise _error_of(job)
+        replayed = {name: accepted[name] for name in ("Idempotency-Replayed",) if name in accepted}
+        return self._answer(job, 201, {"Preference-Applied": f"wait={seconds}", **replayed})
+
+    def _ended(self, pk: str, seconds: int) -> EvaluationJob | None:
+        """Return the evaluation once it has ended; `None` if it has not within so many seconds."""
+        until = monotonic() + seconds
+        ended = self.get_queryset().filter(pk=pk, finished_at__isnull=False)
+        while (job := ended.first()) is None and monotonic() < until:
+            sleep(LOOK_AGAIN)
+        return job
+
+    def _problem_of(self, job: EvaluationJob) -> Any:
+        answer: Any = self.get_exception_handler()(_error_of(job), self.get_exception_handler_context())
+        return json.loads(answer.content)
+
+
+def _seconds(prefer: str) -> int:
+    found = _wait.search(prefer)
+    return min(int(found[1]), LONGEST_WAIT) if found else 0
+
+
+def _error_of(job: EvaluationJob) -> RegistryError:
+    told: dict[str, Any] = {**(job.problem or {})}
+    return _ERRORS[told.pop("code")](**told)

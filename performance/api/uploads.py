@@ -1,0 +1,131 @@
+"""Predictions that are uploaded: streamed to a file without a name, so that nothing is left of it in any event."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import PurePath
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http.multipartparser import MultiPartParser as Parser
+from django.http.multipartparser import MultiPartParserError
+from django.utils.datastructures import MultiValueDict
+from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
+from rest_framework.parsers import DataAndFiles, MultiPartParser
+
+from models_registry.exceptions import PayloadTooLargeError
+from models_registry.serializers import MAX_NAME, unknown_field
+from performance.exceptions import PredictionsRefusedError
+
+FIELD = "file"
+PARQUET, CSV = "parquet", "csv"
+_COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00")
+
+
+class PredictionsFile(UploadedFile):  # type: ignore[type-arg]  # generic to the checker alone
+    """An uploaded file of predictions, and the SHA-256 of its bytes."""
+
+    def __init__(self, file: Any, *, digest: str, **about: Any) -> None:
+        super().__init__(file, **about)
+        self.digest = digest
+
+    @cached_property
+    def kind(self) -> str:
+        """What its bytes say it is: `parquet` or `csv`. Raises `PredictionsRefusedError` if its name says otherwise."""
+        self.seek(0)
+        beginning = self.read(6)
+        self.seek(0)
+        if beginning.startswith(_COMPRESSED):
+            raise PredictionsRefusedError(
+                "The file is compressed as a whole. Send Parquet, which compresses itself, or CSV as it is."
+            )
+        kind = PARQUET if beginning.startswith(b"PAR1") else CSV
+        named = PurePath(self.name or "").suffix.lower().removeprefix(".")
+        if named in {PARQUET, CSV} and named != kind:
+            raise PredictionsRefusedError(f"The file is named .{named}, and is none. Send what its name says.")
+        return kind
+
+
+class PredictionsHandler(FileUploadHandler):
+    """Writes the one file that is expected to the disk, as far as it is not too large."""
+
+    def handle_raw_input(
+        self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: str | None = None
+    ) -> None:
+        """Refuse a body that says that it is too large. Raises `PayloadTooLargeError`."""
+        if content_length > settings.MAX_UPLOAD_BYTES + settings.MAX_BODY_BYTES:
+            raise _too_large()
+
+    def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
+        """Begin with a file. Raises `ValidationError` for one that is not expected."""
+        super().new_file(field_name, file_name, *args, **kwargs)
+        if field_name != FIELD:
+            raise ValidationError({field_name[:MAX_NAME]: [unknown_field({FIELD})]})
+        if hasattr(self, "file"):
+            raise ValidationError({FIELD: [_repeated()]})
+        self.file, self.digest = TemporaryFile(), hashlib.sha256()  # noqa: SIM115  # closed when the request is
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Write a piece of it. Raises `PayloadTooLargeError`."""
+        if start + len(raw_data) > settings.MAX_UPLOAD_BYTES:
+            self.file.close()
+            raise _too_large()
+        self.file.write(raw_data)
+        self.digest.update(raw_data)
+
+    def file_complete(self, file_size: int) -> PredictionsFile:
+        """Return the file."""
+        about = {"name": self.file_name, "content_type": self.content_type, "size": file_size}
+        return PredictionsFile(self.file, digest=self.digest.hexdigest(), **about)
+
+    def upload_interrupted(self) -> None:
+        """Let go of a file of which no more comes."""
+        if hasattr(self, "file"):
+            self.file.close()
+
+
+class PredictionsParser(MultiPartParser):
+    """Parses a form with one file. Refuses a repeated field, of which the library's own parser takes the last."""
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> DataAndFiles:  # type: ignore[type-arg]  # generic to the checker alone
+        """Return fields and file. Raises `ParseError`, `ValidationError` or `PayloadTooLargeError`."""
+        request: Any = (parser_context or {})["request"]._request
+        body: Any = stream
+        handlers = [PredictionsHandler(request)]
+        try:
+            fields, files = Parser({**request.META, "CONTENT_TYPE": media_type}, body, handlers, "utf-8").parse()
+        except (MultiPartParserError, TooManyFieldsSent, TooManyFilesSent, UnicodeError, ValueError):
+            raise ParseError(
+                "The body is not a form that this service takes: multipart/form-data with one file."
+            ) from None
+        except RequestDataTooBig:
+            raise PayloadTooLargeError(
+                f"The form's fields are over {settings.MAX_BODY_BYTES} bytes, without the file. Send less."
+            ) from None
+        _refuse_repeated(fields, files)
+        return DataAndFiles(fields, files)
+
+
+def _refuse_repeated(fields: MultiValueDict[str, Any], files: MultiValueDict[str, Any]) -> None:
+    repeated = [name[:MAX_NAME] for name in fields if len(fields.getlist(name)) > 1 or name in files]
+    if repeated:
+        for name in files:
+            files[name].close()  # type: ignore[union-attr]  # a list is only what is empty
+        raise ValidationError({name: [_repeated()] for name in repeated})
+
+
+def _repeated() -> ErrorDetail:
+    return ErrorDetail("Repeated field; send it once.", code="repeated_field")
+
+
+def _too_large() -> PayloadTooLargeError:
+    return PayloadTooLargeError(
+        f"The file is over {settings.MAX_UPLOAD_BYTES} bytes. Send a sample, or let an operator evaluate it with "
+        "the command `evaluate`."
+    )

@@ -1,0 +1,162 @@
+"""Evaluating what was uploaded: from the queue to a snapshot."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory, gettempdir
+from threading import Event
+
+from django.core.files.storage import default_storage
+from django.db import InterfaceError, OperationalError, transaction
+from django.utils import timezone
+
+from models_registry.acting import acting
+from models_registry.exceptions import RegistryError
+from performance.evaluation.apart import Job, evaluate_apart
+from performance.evaluation.columns import Columns, Options
+from performance.evaluation.engine import DuckDB
+from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from performance.exceptions import EvaluationBrokenOffError, PredictionsRefusedError
+from performance.models import UPLOADS, EvaluationJob
+from performance.services import store_evaluation
+
+FOLDER = "evaluation-"
+LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says nothing more is taken again
+MAX_ATTEMPTS = 3
+WAIT = timedelta(seconds=10)  # before it is tried again, times the attempts so far
+CHUNK = 2**20
+KEPT = timedelta(days=1)  # past which what lost its evaluation is deleted, and its worker surely gone
+
+log = logging.getLogger("performance.worker")
+
+
+class LostError(Exception):
+    """The evaluation is another worker's by now."""
+
+
+class StoppingError(Exception):
+    """The worker is to stop."""
+
+
+def evaluate_next(stop: Event) -> bool:
+    """Do the evaluation that has been due for longest, unless told to stop; say whether there was one.
+
+    What goes wrong with it is told by its row, and in the log where it is no fault of the predictions. Raises what the
+    database does when it cannot be reached; the evaluation then comes due again.
+    """
+    job: EvaluationJob | None = EvaluationJob.objects.take(LEASE)
+    if job is None:
+        return False
+    with acting(job.requested_by):
+        _attempt(job, stop)
+    return True
+
+
+def _attempt(job: EvaluationJob, stop: Event) -> None:
+    try:
+        if job.attempts > MAX_ATTEMPTS:
+            raise EvaluationBrokenOffError
+        _do(job, stop)
+    except UnprocessablePredictionsError as error:
+        _fail(job, PredictionsRefusedError(str(error), column=error.column, row=error.row))
+    except RegistryError as error:
+        _fail(job, error)
+    except StoppingError:
+        EvaluationJob.objects.put_back(job, wait=timedelta(0), counts=False)
+    except LostError:
+        log.warning("Another worker has taken the evaluation %s.", job.pk)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("The evaluation %s broke off in attempt %d.", job.pk, job.attempts)
+        if job.attempts < MAX_ATTEMPTS:
+            EvaluationJob.objects.put_back(job, wait=WAIT * job.attempts)
+        else:
+            _fail(job, EvaluationBrokenOffError())
+
+
+def _do(job: EvaluationJob, stop: Event) -> None:
+    def go_on(progress: float) -> None:
+        """Hold the job for longer. Raises `StoppingError` or `LostError`."""
+        if stop.is_set():
+            raise StoppingError
+        held = EvaluationJob.objects.held(job)
+        if not held.update(progress=progress, due_at=timezone.now() + LEASE):
+            raise LostError
+
+    with TemporaryDirectory(prefix=FOLDER) as folder:
+        file = Path(folder) / f"predictions{PurePath(str(job.file)).suffix}"
+        _fetch(job, file, lambda: go_on(0.0))
+        _succeed(job, evaluate_apart(_described(job, file), go_on))
+    _forget_upload(job)
+
+
+def _fetch(job: EvaluationJob, file: Path, go_on: Callable[[], None]) -> None:
+    """Copy the upload into a file of this machine."""
+    with job.file.open("rb") as stored, file.open("wb") as own:
+        for number, chunk in enumerate(stored.chunks(CHUNK)):
+            own.write(chunk)
+            if number % 64 == 0:
+                go_on()
+
+
+def _described(job: EvaluationJob, file: Path) -> Job:
+    return Job(
+        folder=file.parent,
+        file=file.name,
+        task_type=job.version.model.task_type,
+        columns=Columns(**job.columns),
+        options=Options(**job.options),
+    )
+
+
+@transaction.atomic
+def _succeed(job: EvaluationJob, evaluation: Evaluation) -> None:
+    """Store the snapshot together with the end of the job, so that there is never one without the other."""
+    held = EvaluationJob.objects.held(job)
+    if not held.select_for_update():
+        raise LostError
+    snapshot = store_evaluation(
+        version=job.version,
+        dataset_split=job.dataset_split,
+        evaluation=evaluation,
+        engine=DuckDB,
+        digest=job.digest,
+        created_by=job.requested_by.username if job.requested_by else "",
+    )
+    held.update(state="succeeded", progress=1.0, snapshot=snapshot, due_at=None, finished_at=timezone.now())
+
+
+def _fail(job: EvaluationJob, error: RegistryError) -> None:
+    problem = {"code": error.code, "detail": error.detail, **error.members}
+    if EvaluationJob.objects.held(job).update(state="failed", problem=problem, due_at=None, finished_at=timezone.now()):
+        _forget_upload(job)
+
+
+def _forget_upload(job: EvaluationJob) -> None:
+    job.file.storage.delete(str(job.file))
+
+
+def forget_orphans() -> int:
+    """Delete the uploads whose requests or workers were lost before they could; return how many.
+
+    And the folders in which workers of this machine were killed.
+    """
+    before = timezone.now() - KEPT
+    for folder in Path(gettempdir()).glob(f"{FOLDER}*"):
+        if folder.stat().st_mtime < before.timestamp():
+            shutil.rmtree(folder, ignore_errors=True)
+    needed = set(EvaluationJob.objects.filter(finished_at=None).values_list("file", flat=True))
+    orphans = [name for name in _uploads() if name not in needed and default_storage.get_modified_time(name) < before]
+    for name in orphans:
+        default_storage.delete(name)
+    return len(orphans)
+
+
+def _uploads() -> list[str]:
+    try:
+        return [f"{UPLOADS}/{name}" for name in default_storage.listdir(UPLOADS)[1]]
+    except FileNotFoundError:  # before the first
+        return []
