@@ -1,0 +1,185 @@
+"""What a worker does with a job that was taken by another meanwhile, that breaks off, or whose database is away."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.db import OperationalError
+from django.utils import timezone
+
+from models_registry.models import RegisteredModel, User, Version
+from performance import evaluating, worker
+from performance.evaluation.columns import Columns, Options
+from performance.models import EvaluationJob, MetricSnapshot
+from performance.services import request_evaluation
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def job(model: RegisteredModel, editor: User) -> EvaluationJob:
+    """An evaluation that is queued."""
+    version: Version = model.versions.get()
+    return request_evaluation(
+        version=version,
+        dataset_split="test",
+        file=default_storage.save("uploads/x.csv", ContentFile(b"actual,predicted\nyes,yes\nno,yes\n")),
+        digest="0" * 64,
+        columns=Columns(),
+        options=Options(),
+        requested_by=editor,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _no_file_is_left() -> Any:
+    yield
+    for name in default_storage.listdir("uploads")[1]:
+        default_storage.delete(f"uploads/{name}")
+
+
+def take_again(job: EvaluationJob) -> EvaluationJob:
+    """Have another worker take a job whose lease has ended."""
+    EvaluationJob.objects.filter(pk=job.pk).update(due_at=timezone.now())
+    taken: EvaluationJob = EvaluationJob.objects.take(timedelta(seconds=60))
+    assert taken.pk == job.pk
+    return taken
+
+
+def evaluate() -> bool:
+    return evaluating.evaluate_next(Event())
+
+
+def test_a_job_is_taken_by_one_worker_until_its_lease_ends(job: EvaluationJob) -> None:
+    first = EvaluationJob.objects.take(timedelta(seconds=60))
+    assert (first.pk, first.state, first.attempts) == (job.pk, "running", 1)
+    assert EvaluationJob.objects.take(timedelta(seconds=60)) is None
+    assert take_again(job).attempts == 2
+
+
+def test_the_job_that_has_been_due_for_longest_is_taken_first(job: EvaluationJob, editor: User) -> None:
+    EvaluationJob.objects.create(version=job.version, dataset_split="test", file="uploads/y.csv")
+    assert EvaluationJob.objects.take(timedelta(seconds=60)).pk == job.pk
+
+
+def test_a_worker_whose_job_was_taken_by_another_stores_nothing(
+    job: EvaluationJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = evaluating.evaluate_apart
+
+    def slowly(*arguments: Any) -> Any:
+        evaluation = really(*arguments)
+        take_again(job)
+        return evaluation
+
+    monkeypatch.setattr(evaluating, "evaluate_apart", slowly)
+    assert evaluate()
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.snapshot) == ("running", 2, None)
+    assert not MetricSnapshot.objects.filter(source="computed").exists()
+    assert default_storage.exists("uploads/x.csv")
+
+
+def test_progress_of_a_job_that_was_taken_by_another_ends_the_evaluation(
+    job: EvaluationJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(described: Any, go_on: Any) -> Any:
+        go_on(0.5)
+        job.refresh_from_db()
+        assert job.progress == 0.5
+        take_again(job)
+        go_on(0.6)
+        pytest.fail("it went on")
+
+    monkeypatch.setattr(evaluating, "evaluate_apart", told)
+    assert evaluate()
+    job.refresh_from_db()
+    assert (job.state, job.progress, job.attempts) == ("running", 0.5, 2)
+
+
+def test_what_breaks_off_is_tried_again_later_and_fails_after_three_times(
+    job: EvaluationJob, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*arguments: Any) -> Any:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(evaluating, "evaluate_apart", broken)
+    for attempt in (1, 2):
+        assert evaluate()
+        job.refresh_from_db()
+        assert (job.state, job.attempts) == ("queued", attempt)
+        assert job.due_at
+        assert job.due_at > timezone.now()
+        assert not evaluate()
+        EvaluationJob.objects.filter(pk=job.pk).update(due_at=timezone.now())
+    assert evaluate()
+    job.refresh_from_db()
+    assert (job.state, job.due_at) == ("failed", None)
+    assert job.problem
+    assert job.problem["code"] == "internal_error"
+    assert "no such luck" not in job.problem["detail"]
+    assert "no such luck" in caplog.text
+    assert not default_storage.exists("uploads/x.csv")
+
+
+def test_a_job_whose_workers_were_all_killed_is_not_tried_for_ever(job: EvaluationJob) -> None:
+    for _ in range(3):
+        take_again(job)
+    EvaluationJob.objects.filter(pk=job.pk).update(due_at=timezone.now())
+    assert evaluate()
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("failed", 4)
+
+
+def test_a_worker_that_is_to_stop_gives_the_job_back_at_once(job: EvaluationJob) -> None:
+    stop = Event()
+    stop.set()
+    assert evaluating.evaluate_next(stop)
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("queued", 0)
+    assert evaluate()
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+
+
+def test_a_worker_outlives_an_outage_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, answers = Event(), iter([OperationalError("away"), True, False])
+
+    def next_answer(event: Event) -> bool:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        if not answer:
+            stop.set()
+        return bool(answer)
+
+    monkeypatch.setattr(worker, "evaluate_next", next_answer)
+    monkeypatch.setattr(worker, "close_old_connections", lambda: None)
+    monkeypatch.setattr(worker, "OUTAGE", 0.01)
+    worker.work(stop)
+    assert next(answers, None) is None
+
+
+def test_purge_deletes_uploads_that_nobody_evaluates_and_folders_of_the_killed(
+    job: EvaluationJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluating, "gettempdir", lambda: str(tmp_path))
+    default_storage.save("uploads/orphan.csv", ContentFile(b"x"))
+    default_storage.save("uploads/new.csv", ContentFile(b"x"))
+    for name in ("evaluation-old", "evaluation-new", "other"):
+        (tmp_path / name).mkdir()
+    for path in (default_storage.path("uploads/orphan.csv"), default_storage.path("uploads/x.csv")):
+        os.utime(path, (0, 0))
+    for name in ("evaluation-old", "other"):
+        os.utime(tmp_path / name, (0, 0))
+    call_command("purge")
+
+    assert "1 uploads" in capsys.readouterr().out
+    assert sorted(default_storage.listdir("uploads")[1]) == ["new.csv", "x.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation-new", "other"]
