@@ -64,9 +64,16 @@ def report_snapshot(
 
 @transaction.atomic
 def store_evaluation(
-    *, version: Version, dataset_split: str, evaluation: Evaluation, engine: Named, digest: str, created_by: str
+    *,
+    version: Version,
+    dataset_split: str,
+    evaluation: Evaluation,
+    engine: Named,
+    digest: str,
+    created_by: str,
+    evaluated_at: datetime | None = None,
 ) -> MetricSnapshot:
-    """Store what the predictions of a version on a split came to, computed now and here, for good.
+    """Store what the predictions of a version on a split came to, computed here, for good. It is of now by default.
 
     `digest` is of the predictions, SHA-256. Raises `ConflictError` when the model is archived or the version in a state
     that takes no metrics of that split.
@@ -78,7 +85,7 @@ def store_evaluation(
         task_type.clean(evaluation.metrics, further=True),
         source=Source.COMPUTED,
         created_by=created_by,
-        evaluated_at=None,
+        evaluated_at=evaluated_at,
         sample_count=evaluation.sample_count,
         confidence_intervals={name: asdict(each) for name, each in evaluation.confidence_intervals.items()},
         per_class={label: dict(values) for label, values in evaluation.per_class.items()},

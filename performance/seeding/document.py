@@ -28,6 +28,7 @@ from models_registry.serializers import (
     faults,
 )
 from models_registry.strict_json import check_document, parse_json
+from performance.evaluation.evaluators import EVALUATORS
 from performance.models import CLOCK_SKEW, DatasetSplit
 from performance.seeding.pieces import cut
 
@@ -88,10 +89,11 @@ class OrganizationDocument(StrictSerializer):
 
 
 class SnapshotDocument(StrictSerializer):
-    """The metrics of one evaluation."""
+    """The metrics of one evaluation, or the predictions that they are to be computed from, or both, to agree."""
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
-    metrics = serializers.DictField()
+    metrics = serializers.DictField(required=False)
+    predictions = TextField(required=False, max_length=1000)
     sample_count = WholeNumberField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = MomentField()
 
@@ -106,6 +108,12 @@ class SnapshotDocument(StrictSerializer):
         if value > timezone.now() + CLOCK_SKEW:
             raise ValidationError("Must not be in the future.")
         return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a snapshot with neither metrics nor predictions."""
+        if "metrics" not in attrs and "predictions" not in attrs:
+            raise ValidationError({"metrics": "Either metrics are needed, or predictions."})
+        return attrs
 
 
 class VersionDocument(StrictSerializer):
@@ -165,7 +173,9 @@ class ModelDocument(StrictSerializer):
         promoted = attrs.get("promoted")
         if promoted and states.get(promoted) != Version.State.COMPLETED:
             raise ValidationError({"promoted": "Must be the version_id of one of these versions that is completed."})
-        _clean_metrics(task_types.get(attrs["task_type"]), versions)
+        task_type = task_types.get(attrs["task_type"])
+        _refuse_unevaluated(task_type, versions)
+        _clean_metrics(task_type, versions)
         return attrs
 
 
@@ -307,12 +317,18 @@ def _refuse_repeats(items: list[dict[str, Any]], *names: str) -> list[dict[str, 
     return items
 
 
+def _refuse_unevaluated(task_type: task_types.TaskType, versions: list[dict[str, Any]]) -> None:
+    """Refuse predictions of a task type that is not evaluated here."""
+    if task_type.name not in EVALUATORS and any("predictions" in item for *_, item in _snapshots(versions)):
+        raise ValidationError({"task_type": f"Predictions of {task_type.name} are not evaluated here; give metrics."})
+
+
 def _clean_metrics(task_type: task_types.TaskType, versions: list[dict[str, Any]]) -> None:
     """Put the recorded metrics as floats in the place of those given."""
     found: dict[Any, Any] = {}
     for at_version, at_snapshot, item in _snapshots(versions):
         try:
-            item["metrics"] = task_type.clean(item["metrics"])
+            item["metrics"] = task_type.clean(item.get("metrics", {}))
         except task_types.InvalidMetricsError as error:
             refused = {name: [ErrorDetail(reason, code="invalid")] for name, reason in error.faults.items()}
             found.setdefault(at_version, {"snapshots": {}})["snapshots"][at_snapshot] = {"metrics": refused}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from models_registry.models import Membership, ModelGrant, Organization, Registe
 from models_registry.services import promote
 from performance.models import MetricSnapshot
 from performance.seeding.document import SeedDocument, SeedError
+from performance.seeding.predictions import load_predictions
 
 BATCH = 1000
 
@@ -32,7 +34,7 @@ def load(document: SeedDocument, *, on_model: Callable[[], object] = lambda: Non
         _load_organization(**organization)
     loaded = []
     for position, model in enumerate(document.models()):
-        _load_model(f"models.{position}", model)
+        _load_model(f"models.{position}", model, document.path.parent)
         loaded.append(model["model_id"])
         on_model()
     return loaded
@@ -56,7 +58,7 @@ def _load_organization(*, slug: str, name: str, members: dict[str, str]) -> None
         Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
 
 
-def _load_model(path: str, document: dict[str, Any]) -> None:
+def _load_model(path: str, document: dict[str, Any], folder: Path) -> None:
     model = _registered(path, document)
     for username, scopes in document["grants"].items():
         user = _user(username, f"{path}.grants")
@@ -65,8 +67,14 @@ def _load_model(path: str, document: dict[str, Any]) -> None:
     versions = {version.number: version for version in model.versions.all()}
     for position, item in enumerate(document["versions"]):
         number = ids.version_number(item["version_id"])
-        versions[number] = _load_version(f"{path}.versions.{position}", model, versions.get(number), item)
-        _load_snapshots(versions[number], item["snapshots"])
+        where = f"{path}.versions.{position}"
+        versions[number] = _load_version(where, model, versions.get(number), item)
+        versions[number].model = model
+        _load_snapshots(versions[number], [each for each in item["snapshots"] if "predictions" not in each])
+        for at, each in enumerate(item["snapshots"]):
+            if "predictions" in each:
+                file = folder / each["predictions"]
+                load_predictions(f"{where}.snapshots.{at}", versions[number], file, each)
     if promoted := document.get("promoted"):
         _promote(path, model, versions[ids.version_number(promoted)])
     if document["archived"] and model.archived_at is None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from models_registry.models import RegisteredModel, User, Version
 from performance import evaluating, worker
+from performance.evaluation.apart import evaluate_apart
 from performance.evaluation.columns import Columns, Options
 from performance.models import EvaluationJob, MetricSnapshot
 from performance.services import request_evaluation
@@ -71,10 +72,8 @@ def test_the_job_that_has_been_due_for_longest_is_taken_first(job: EvaluationJob
 def test_a_worker_whose_job_was_taken_by_another_stores_nothing(
     job: EvaluationJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really = evaluating.evaluate_apart
-
     def slowly(*arguments: Any) -> Any:
-        evaluation = really(*arguments)
+        evaluation = evaluate_apart(*arguments)
         take_again(job)
         return evaluation
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import golden
+from tests.operations import BOUNDARY, multipart
 from tests.serving import free_port
 
 ROOT = Path(__file__).parents[3]
@@ -33,7 +35,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "predictions"))
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / part)
     return folder
@@ -189,6 +191,23 @@ def test_the_curl_it_prints_works_as_pasted(served: str) -> None:
         body = urllib.request.urlopen(urllib.request.Request(url, headers={name: value}), timeout=30).read()  # noqa: S310
 
     assert json.loads(body) == golden("summary")
+
+
+@pytest.mark.served
+def test_it_evaluates_what_is_uploaded_without_a_worker_beside_it(checkout: Path, served: str) -> None:
+    base_url = re.search(r"http://127\.0\.0\.1:\d+", served)
+    access = next(user["access"] for user in described(checkout)["users"] if user["username"] == "ed")
+    form = multipart(dataset_split="test", file="actual,predicted\nyes,yes\nno,yes\n").encode()
+    headers = {
+        "Authorization": f"Bearer {access}",
+        "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
+        "Prefer": "wait=30",
+    }
+    assert base_url
+    url = f"{base_url[0]}/api/v1/models/mdl-c41e08d5a7/versions/ver-00003/evaluations"
+    with urllib.request.urlopen(urllib.request.Request(url, form, headers), timeout=60) as answer:  # noqa: S310
+        assert answer.status == 201
+        assert json.load(answer)["snapshot"]["metrics"]["accuracy"] == 0.5
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:

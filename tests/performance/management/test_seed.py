@@ -480,3 +480,66 @@ def test_what_a_gate_refuses_to_promote_is_refused_whole(seed: Seed) -> None:
     finally:
         unregister_judge(refuse)
     assert not any(stored().values())
+
+
+class TestPredictions:
+    """A snapshot of which the document has the predictions."""
+
+    SNAPSHOT = {"dataset_split": "test", "predictions": "predictions.csv", "evaluated_at": MOMENT}
+
+    @pytest.fixture
+    def predictions(self, tmp_path: Path) -> Path:
+        """Two examples, of which one is right."""
+        file = tmp_path / "predictions.csv"
+        file.write_text("actual,predicted\nyes,yes\nno,yes\n")
+        return file
+
+    def document(self, **more: Any) -> dict[str, Any]:
+        return changed("models.0.versions.0.snapshots", [{**self.SNAPSHOT, **more}])
+
+    @pytest.mark.usefixtures("predictions")
+    def test_is_computed_from_them_as_it_is_loaded(self, seed: Seed) -> None:
+        seed(self.document())
+        snapshot = MetricSnapshot.objects.get()
+        assert (snapshot.source, snapshot.sample_count, snapshot.metrics["accuracy"]) == ("computed", 2, 0.5)
+        assert snapshot.evaluated_at == EVALUATED_AT
+        assert snapshot.details.confidence_intervals["accuracy"]["method"] == "wilson"
+
+    @pytest.mark.usefixtures("predictions")
+    def test_is_not_computed_again(self, seed: Seed) -> None:
+        seed(self.document())
+        before = stored()
+        seed(self.document())
+        assert stored() == before
+
+    def test_is_another_one_when_the_file_is(self, seed: Seed, predictions: Path) -> None:
+        seed(self.document())
+        predictions.write_text("actual,predicted\nyes,yes\nno,no\n")
+        seed(self.document())
+        assert [each.metrics["accuracy"] for each in MetricSnapshot.objects.order_by("pk")] == [0.5, 1]
+
+    @pytest.mark.usefixtures("predictions")
+    def test_must_agree_with_the_metrics_that_are_given(self, seed: Seed) -> None:
+        with pytest.raises(CommandError, match="accuracy: is 0.6, but the predictions come to 0.5"):
+            seed(self.document(metrics={"accuracy": 0.6}))
+        assert not RegisteredModel.objects.exists()
+        seed(self.document(metrics={"accuracy": 0.5}))
+
+    def test_is_refused_where_the_file_is_not_there_or_cannot_be_scored(self, seed: Seed, tmp_path: Path) -> None:
+        with pytest.raises(CommandError, match=r"snapshots\.0\.predictions: predictions\.csv cannot be read"):
+            seed(self.document())
+        (tmp_path / "predictions.csv").write_text("actual\nyes\n")
+        with pytest.raises(CommandError, match="There is no column 'predicted'"):
+            seed(self.document())
+        assert not MetricSnapshot.objects.exists()
+
+    @pytest.mark.usefixtures("predictions")
+    def test_is_refused_for_a_task_type_that_is_not_evaluated_here(self, seed: Seed) -> None:
+        document = self.document()
+        document["models"][0]["task_type"] = "clustering"
+        with pytest.raises(CommandError, match="Predictions of clustering are not evaluated here"):
+            seed(document)
+
+    def test_one_with_neither_is_refused(self, seed: Seed) -> None:
+        with pytest.raises(CommandError, match="Either metrics are needed, or predictions"):
+            seed(changed("models.0.versions.0.snapshots", [{"dataset_split": "test", "evaluated_at": MOMENT}]))

@@ -1,0 +1,8 @@
+"""The WSGI application with a worker in the same process, so that the demo is one command."""
+
+from threading import Event, Thread
+
+from config.wsgi import application as application
+from performance.worker import work
+
+Thread(target=work, args=[Event()], name="worker", daemon=True).start()

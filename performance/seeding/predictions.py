@@ -1,0 +1,64 @@
+"""Snapshots of which a seed document has the predictions: computed as it is loaded, as over HTTP."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from models_registry.models import Version
+from performance.evaluation.columns import Columns, Options
+from performance.evaluation.engine import DuckDB
+from performance.evaluation.evaluators import evaluate
+from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from performance.seeding.document import SeedError
+from performance.services import store_evaluation
+
+AGREEMENT = 1e-9  # to which metrics that the document has as well must agree with those computed
+
+
+def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any]) -> None:
+    """Store the snapshot that predictions come to, if it is not stored yet.
+
+    Raises `SeedError` when they cannot be evaluated, or come to other metrics than the document says.
+    """
+    digest = _digest(where, file)
+    stored = version.snapshots.filter(dataset_split=item["dataset_split"], evaluated_at=item["evaluated_at"])
+    if stored.filter(detail__dataset_digest=digest).exists():
+        return
+    evaluation = _evaluate(where, version.model.task_type, file)
+    _refuse_difference(where, evaluation, item.get("metrics") or {})
+    store_evaluation(
+        version=version,
+        dataset_split=item["dataset_split"],
+        evaluation=evaluation,
+        engine=DuckDB,
+        digest=digest,
+        created_by="",
+        evaluated_at=item["evaluated_at"],
+    )
+
+
+def _digest(where: str, file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise SeedError(f"{where}.predictions: {file.name} cannot be read: {error.strerror}") from None
+
+
+def _evaluate(where: str, task_type: str, file: Path) -> Evaluation:
+    with TemporaryDirectory() as folder, DuckDB(folder=Path(folder)) as engine:
+        try:
+            (engine.read_csv if file.suffix == ".csv" else engine.read_parquet)([str(file)])
+            return evaluate(engine, task_type, Columns(), Options())
+        except UnprocessablePredictionsError as error:
+            raise SeedError(f"{where}.predictions: {file.name}: {error}") from None
+
+
+def _refuse_difference(where: str, evaluation: Evaluation, expected: Mapping[str, float]) -> None:
+    for name, value in expected.items():
+        found = evaluation.metrics[name]
+        if found is None or not math.isclose(found, value, rel_tol=AGREEMENT, abs_tol=AGREEMENT):
+            raise SeedError(f"{where}.metrics.{name}: is {value}, but the predictions come to {found}")
