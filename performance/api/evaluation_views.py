@@ -83,7 +83,7 @@ class EvaluationViewSet(RegistryViewSet):
     def sent(self) -> Any:
         """Return the form: fields and file."""
         form: Any = self.request.data
-        return form.dict()
+        return dict(form.items())  # of which none is repeated
 
     def fingerprint(self) -> Any:
         """Return what tells this request's body from another: of the file its digest."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import PurePath
 from tempfile import TemporaryFile
@@ -72,7 +73,6 @@ class PredictionsHandler(FileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """Write a piece of it. Raises `PayloadTooLargeError`."""
         if start + len(raw_data) > settings.MAX_UPLOAD_BYTES:
-            self.file.close()
             raise _too_large()
         self.file.write(raw_data)
         self.digest.update(raw_data)
@@ -96,28 +96,25 @@ class PredictionsParser(MultiPartParser):
     ) -> DataAndFiles:  # type: ignore[type-arg]  # generic to the checker alone
         """Return fields and file. Raises `ParseError`, `ValidationError` or `PayloadTooLargeError`."""
         request: Any = (parser_context or {})["request"]._request
-        body: Any = stream
-        handlers = [PredictionsHandler(request)]
-        try:
-            fields, files = Parser({**request.META, "CONTENT_TYPE": media_type}, body, handlers, "utf-8").parse()
-        except (MultiPartParserError, TooManyFieldsSent, TooManyFilesSent, UnicodeError, ValueError):
-            raise ParseError(
-                "The body is not a form that this service takes: multipart/form-data with one file."
-            ) from None
-        except RequestDataTooBig:
-            raise PayloadTooLargeError(
-                f"The form's fields are over {settings.MAX_BODY_BYTES} bytes, without the file. Send less."
-            ) from None
-        _refuse_repeated(fields, files)
+        handler = PredictionsHandler(request)
+        with ExitStack() as failing:
+            failing.callback(handler.upload_interrupted)
+            fields, files = _parsed({**request.META, "CONTENT_TYPE": media_type}, stream, handler)
+            if repeated := [name[:MAX_NAME] for name in fields if len(fields.getlist(name)) > 1 or name in files]:
+                raise ValidationError({name: [_repeated()] for name in repeated})
+            failing.pop_all()
         return DataAndFiles(fields, files)
 
 
-def _refuse_repeated(fields: MultiValueDict[str, Any], files: MultiValueDict[str, Any]) -> None:
-    repeated = [name[:MAX_NAME] for name in fields if len(fields.getlist(name)) > 1 or name in files]
-    if repeated:
-        for name in files:
-            files[name].close()  # type: ignore[union-attr]  # a list is only what is empty
-        raise ValidationError({name: [_repeated()] for name in repeated})
+def _parsed(headers: dict[str, Any], stream: Any, handler: FileUploadHandler) -> tuple[MultiValueDict[str, Any], Any]:
+    try:
+        return Parser(headers, stream, [handler], "utf-8").parse()
+    except (MultiPartParserError, TooManyFieldsSent, TooManyFilesSent, UnicodeError, ValueError):
+        raise ParseError("The body is not a form that this service takes: multipart/form-data with one file.") from None
+    except RequestDataTooBig:
+        raise PayloadTooLargeError(
+            f"The form's fields are over {settings.MAX_BODY_BYTES} bytes, without the file. Send less."
+        ) from None
 
 
 def _repeated() -> ErrorDetail:

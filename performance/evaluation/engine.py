@@ -1,6 +1,7 @@
 """What runs the statements: embedded DuckDB. Each engine has the predictions under that name."""
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from performance.evaluation.statements import text
 Row = tuple[Any, ...]
 
 MAX_HEADER = 2**20  # characters of a CSV file's first line
+MAX_LINE = 2**21  # bytes of its last one
 
 # What is wrong with a statement; any other error is about the files.
 _OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
@@ -142,9 +144,13 @@ def _list(files: Sequence[str]) -> str:
 
 def _header(file: str) -> list[str]:
     """Return the names of a CSV file's columns. Raises `UnprocessablePredictionsError`."""
+    _refuse_long_end(Path(file))
     try:
         with Path(file).open(encoding="utf-8-sig", newline="") as lines:
-            header = next(csv.reader([lines.readline(MAX_HEADER)], strict=True), [])
+            line = lines.readline(MAX_HEADER)
+        if "\0" in line:
+            raise csv.Error
+        header = next(csv.reader([line], strict=True), [])
     except (UnicodeDecodeError, csv.Error):
         raise UnprocessablePredictionsError("The file cannot be read: its first line is no header in UTF-8.") from None
     if not header:
@@ -154,3 +160,12 @@ def _header(file: str) -> list[str]:
         fault = "a column without a name" if repeated is None else f"two columns {repeated[:40]!r}, in whatever case"
         raise UnprocessablePredictionsError(f"The header has {fault}.", column=repeated)
     return header
+
+
+def _refuse_long_end(file: Path) -> None:
+    """Refuse a file whose last line is longer than any should be: DuckDB would leave it out, and say nothing."""
+    with file.open("rb") as content:
+        size = content.seek(0, os.SEEK_END)
+        content.seek(max(size - MAX_LINE, 0))
+        if size > MAX_LINE and b"\n" not in content.read():
+            raise UnprocessablePredictionsError("The file cannot be read: its last line is too long.")

@@ -24,11 +24,19 @@ def evaluate(engine: Engine, task_type: str, columns: Columns, options: Options)
 
     Raises `UnprocessablePredictionsError`, also when a number of it is past what a double can hold.
     """
-    evaluation = EVALUATORS[task_type](engine, columns, options)
     try:
-        json.dumps(asdict(evaluation), allow_nan=False)
-    except ValueError:
+        evaluation = EVALUATORS[task_type](engine, columns, options)
+        _refuse_infinite(evaluation)
+    except OverflowError:
         raise UnprocessablePredictionsError(
             "The numbers are so large that what follows from them is past what a double can hold. Scale them down."
         ) from None
     return evaluation
+
+
+def _refuse_infinite(evaluation: Evaluation) -> None:
+    """Refuse what JSON has no numbers for. Raises `OverflowError`."""
+    try:
+        json.dumps(asdict(evaluation), allow_nan=False)
+    except ValueError as error:
+        raise OverflowError from error

@@ -60,10 +60,19 @@ DAMAGED = "The file says something else each time it is read, as a damaged one d
 EXHAUSTED = "The evaluation takes more memory, disk or time than it may. Evaluate smaller values, or fewer at a time."
 
 
+MAX_REASON = 1000  # characters, as it may quote what a file holds
+MAX_COLUMN = 200
+
+
 class UnprocessablePredictionsError(ValueError):
     """Predictions that cannot be scored. `column` and `row`, counted from 1, say where, if that is known."""
 
     def __init__(self, reason: str, *, column: str | None = None, row: int | None = None) -> None:
-        super().__init__(reason)
-        self.column = column
+        super().__init__(_shown(reason, MAX_REASON))
+        self.column = column and _shown(column, MAX_COLUMN)
         self.row = row
+
+
+def _shown(text: str, most: int) -> str:
+    """Return a text that can be stored and sent everywhere: not too long, and without NUL or what is half a letter."""
+    return text.replace("\0", "\\0").encode(errors="replace").decode()[:most]

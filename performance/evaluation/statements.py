@@ -14,7 +14,7 @@ def text(value: str) -> str:
 
 
 def number(value: float) -> str:
-    """Return a double as SQL has it. Raises `ValueError` for what is not finite."""
+    """Return a double as SQL has it. Raises `OverflowError` for what is not finite."""
     if not math.isfinite(value):
-        raise ValueError(f"{value} has no literal")
+        raise OverflowError(f"{value} has no literal")
     return f"CAST({float(value)!r} AS DOUBLE)"

@@ -1,60 +1,25 @@
 """Predictions are uploaded, evaluated by a worker, and come back as a snapshot, or as the reason why there is none."""
 
 import gzip
-import io
 import json
-from threading import Event
 from typing import Any
 
-import pyarrow
-import pyarrow.parquet
 import pytest
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from models_registry.models import AuditEntry, Membership, RegisteredModel, User, Version
-from performance.evaluating import evaluate_next
 from performance.models import EvaluationJob, MetricSnapshot
 from tests.api import BASE, TIMESTAMP, Caller, faults, masked, refusal
 from tests.conftest import golden
 from tests.factories import completed_version
+from tests.performance.uploads import GOOD, PATH, evaluated, parquet, stored_uploads, upload, work
 
 pytestmark = pytest.mark.django_db
 
 PREDICTIONS = settings.BASE_DIR / "fixtures" / "predictions"
 FIXTURE = PREDICTIONS / "breast-cancer" / "ver-00003-test.csv"
-GOOD = b"example_id,actual,predicted,score\n1,no,no,0.2\n2,no,yes,0.7\n3,yes,yes,0.9\n4,yes,yes,0.6\n"
-PATH = "/models/mdl-7f3a19bc92/versions/ver-001a1/evaluations"
-
-
-def upload(
-    user: User | Caller, content: bytes = GOOD, name: str = "predictions.csv", path: str = PATH, **fields: Any
-) -> Any:
-    """Send predictions; a field that starts with `HTTP_` or `prefer` is a header."""
-    caller = user if isinstance(user, Caller) else Caller(user)
-    headers = {key.replace("_", "-"): fields.pop(key) for key in ("Prefer", "Idempotency_Key") if key in fields}
-    form = {"dataset_split": "test", "file": SimpleUploadedFile(name, content), **fields}
-    return caller.client.post(f"{BASE}{path}", {k: v for k, v in form.items() if v is not None}, headers=headers)
-
-
-def work() -> bool:
-    """Do what a worker does next."""
-    return evaluate_next(Event())
-
-
-def evaluated(user: User, *args: Any, **fields: Any) -> Any:
-    """Return the evaluation of an upload once a worker has done it."""
-    accepted = upload(user, *args, **fields)
-    assert accepted.status_code == 202, accepted.content
-    assert work()
-    return Caller(user).get(accepted["Location"]).json()
-
-
-def parquet(table: dict[str, Any], **options: Any) -> bytes:
-    file = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.table(table), file, **options)
-    return file.getvalue()
 
 
 def shown(evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -65,10 +30,6 @@ def shown(evaluation: dict[str, Any]) -> dict[str, Any]:
     body["snapshot"]["evaluated_at"] = "<evaluated_at>"
     body["snapshot"]["metrics"] = {name: value and round(value, 9) for name, value in metrics.items()}
     return body
-
-
-def stored_uploads() -> list[str]:
-    return default_storage.listdir("uploads")[1] if default_storage.exists("uploads") else []
 
 
 @pytest.fixture(autouse=True)
@@ -219,7 +180,7 @@ def test_predictions_that_cannot_be_scored_fail_with_the_reason(
     assert told in problem["detail"]
     assert (problem.get("column"), problem.get("row")) == (column, row)
     assert not MetricSnapshot.objects.filter(source="computed").exists()
-    assert not evaluate_next(Event())
+    assert not work()
     assert evaluated(editor)["state"] == "succeeded"  # the worker is well
 
 

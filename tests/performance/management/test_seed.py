@@ -495,7 +495,8 @@ class TestPredictions:
         return file
 
     def document(self, **more: Any) -> dict[str, Any]:
-        return changed("models.0.versions.0.snapshots", [{**self.SNAPSHOT, **more}])
+        document: dict[str, Any] = changed("models.0.versions.0.snapshots", [{**self.SNAPSHOT, **more}])
+        return document
 
     @pytest.mark.usefixtures("predictions")
     def test_is_computed_from_them_as_it_is_loaded(self, seed: Seed) -> None:
