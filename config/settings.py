@@ -261,7 +261,10 @@ UNFOLD = {
         "navigation": [
             {
                 "title": "Performance",
-                "items": [_page("Snapshots", "query_stats", "performance.metricsnapshot")],
+                "items": [
+                    _page("Snapshots", "query_stats", "performance.metricsnapshot"),
+                    _page("Evaluations", "calculate", "performance.evaluationjob"),
+                ],
             },
             {
                 "title": "Registry",

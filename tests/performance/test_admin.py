@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from models_registry import task_types
 from models_registry.models import (
@@ -27,7 +28,7 @@ from models_registry.models import (
 from models_registry.scopes import ALL_SCOPES
 from models_registry.services import open_token_family, promote
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
-from performance.models import MetricSnapshot
+from performance.models import EvaluationJob, MetricSnapshot
 from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
@@ -92,6 +93,9 @@ def stock(numbers: range) -> None:
         model = promoted_with_snapshot(organization, f"model {number}")
         user = new_user(f"user{number}")
         ModelGrant.objects.create(model=model, user=user, scope="model:read")
+        EvaluationJob.objects.create(
+            version=model.versions.get(), dataset_split="test", file="uploads/none.csv", requested_by=user
+        )
         open_token_family(user=user, scope=ALL_SCOPES)
         Group.objects.create(name=f"group {number}")
         AccessAttempt.objects.create(username=f"user{number}", failures_since_start=1)
@@ -245,6 +249,30 @@ class TestThePage:
         assert logged_in(staff).get(page_url(record)).status_code == 403
         staff.user_permissions.add(Permission.objects.get(codename="view_metricsnapshot"))
         assert METRIC_HEADERS in page_text(logged_in(staff), record)
+
+
+class TestEvaluations:
+    def test_are_listed_with_their_state_and_why_one_failed(
+        self, root: Client, model: RegisteredModel, editor: User
+    ) -> None:
+        job = EvaluationJob.objects.create(
+            version=model.versions.get(),
+            dataset_split="test",
+            file="uploads/none.csv",
+            requested_by=editor,
+            state="failed",
+            due_at=None,
+            finished_at=timezone.now(),
+            problem={"code": "unprocessable_predictions", "detail": "Row 2 has no <b>label</b>."},
+        )
+        [row] = rows(root.get(list_url(EvaluationJob)))
+        assert "churn ver-001a1 Test failed 0% ed Row 2 has no <b>label</b>." in row
+        assert "Row 2 has no <b>label</b>." in page_text(root, job)
+
+    def test_are_only_looked_at(self, root: Client, model: RegisteredModel) -> None:
+        job = EvaluationJob.objects.create(version=model.versions.get(), dataset_split="test", file="uploads/x.csv")
+        assert root.get(add_url(EvaluationJob)).status_code == 403
+        assert root.post(page_url(job), {"state": "succeeded"}).status_code == 403
 
 
 class TestTheVersionPage:
