@@ -18,7 +18,16 @@ class EvaluationAdmin(ReadOnly, RegistryAdmin):
     """Evaluations, newest first."""
 
     version_number = "version__number"
-    list_display = ("created_at", "model_link", "version_name", "dataset_split", "status", "done", "requested_by", "reason")
+    list_display = (
+        "created_at",
+        "model_link",
+        "version_name",
+        "dataset_split",
+        "status",
+        "done",
+        "requested_by",
+        "reason",
+    )
     list_filter = (
         ("version__model__organization", RelatedDropdownFilter),
         ("state", ChoicesDropdownFilter),

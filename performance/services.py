@@ -14,7 +14,7 @@ from models_registry.serializers import MAX_NAME
 from models_registry.services.locks import lock_unarchived
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import Named
-from performance.evaluation.evaluators import EVALUATORS
+from performance.evaluation.evaluators import EVALUATORS, foreign_options
 from performance.evaluation.result import Evaluation
 from performance.exceptions import PredictionsRefusedError
 from performance.models import (
@@ -127,7 +127,7 @@ def request_evaluation(
     """
     lock_unarchived(version.model)
     version.refresh_from_db(fields=["state"])
-    refuse_evaluation(version, dataset_split)
+    refuse_evaluation(version, dataset_split, options)
     return EvaluationJob.objects.create(
         version=version,
         dataset_split=dataset_split,
@@ -139,22 +139,31 @@ def request_evaluation(
     )
 
 
-def refuse_evaluation(version: Version, dataset_split: str) -> None:
-    """Refuse to evaluate what could not be stored.
+def refuse_evaluation(version: Version, dataset_split: str, options: Options) -> None:
+    """Refuse to evaluate what could not be stored, or not as it is asked for.
 
-    Raises `ConflictError` when the version is in a state that takes no metrics of that split, and
-    `PredictionsRefusedError` when models of its task type are not evaluated here.
+    Raises `ConflictError` when the version is in a state that takes no metrics of that split, and what
+    `refuse_unevaluated` does.
     """
     _refuse_state(version, dataset_split)
-    refuse_unevaluated(version.model.task_type)
+    refuse_unevaluated(version.model.task_type, options)
 
 
-def refuse_unevaluated(task_type: str) -> None:
-    """Refuse a task type whose predictions are not evaluated here. Raises `PredictionsRefusedError`."""
+def refuse_unevaluated(task_type: str, options: Options) -> None:
+    """Refuse a task type whose predictions are not evaluated here, or not with these options.
+
+    Raises `PredictionsRefusedError` or `InvalidBodyError`.
+    """
     if task_type not in EVALUATORS:
         raise PredictionsRefusedError(
             f"A model of {task_type} cannot be evaluated here; report its metrics instead. "
             f"Evaluated are {', '.join(EVALUATORS)}."
+        )
+    if foreign := foreign_options(task_type, options):
+        fault = f"Means nothing for a model of {task_type}."
+        raise InvalidBodyError(
+            f"A model of {task_type} is evaluated without {', '.join(foreign)}.",
+            [(name, "not_available", fault) for name in foreign],
         )
 
 

@@ -66,7 +66,7 @@ class EvaluationViewSet(RegistryViewSet):
         422 why there is none.
         """
         version, file = self.get_version(), self.body["file"]
-        refuse_evaluation(version, self.body["dataset_split"])
+        refuse_evaluation(version, self.body["dataset_split"], self.body["options"])
         stored = default_storage.save(f"{UPLOADS}/{uuid.uuid4().hex}.{file.kind}", file)
         try:
             accepted = self.once(lambda: self._request(stored))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from performance.evaluation import classification, forecasting, ranking, regression
 from performance.evaluation.columns import Columns, Options
@@ -17,6 +17,19 @@ EVALUATORS: Mapping[str, Evaluator] = {
     "forecasting": forecasting.evaluate,
     "ranking": ranking.evaluate,
 }
+
+_OPTIONS: Mapping[str, frozenset[str]] = {
+    "classification": frozenset({"positive_class", "averaging", "threshold", "allow_missing"}),
+    "regression": frozenset({"allow_missing"}),
+    "forecasting": frozenset({"allow_missing"}),
+    "ranking": frozenset({"k"}),
+}
+
+
+def foreign_options(task_type: str, options: Options) -> list[str]:
+    """Return the names of the options that were chosen, and mean nothing for this task type."""
+    chosen = [option.name for option in fields(options) if getattr(options, option.name) != option.default]
+    return [name for name in chosen if name not in _OPTIONS[task_type]]
 
 
 def evaluate(engine: Engine, task_type: str, columns: Columns, options: Options) -> Evaluation:

@@ -72,7 +72,7 @@ class Command(BaseCommand):
         )
         with tempfile.TemporaryDirectory() as folder, DuckDB(folder=Path(folder)) as engine:
             try:
-                refuse_unevaluated(found.model.task_type)
+                refuse_unevaluated(found.model.task_type, chosen)
                 work = partial(_evaluate, engine, paths, found.model.task_type, options["columns"], chosen)
                 evaluation = _watched(engine, work)
                 if not dry_run:

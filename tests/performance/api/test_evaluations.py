@@ -241,6 +241,14 @@ def test_a_task_type_that_is_not_evaluated_here_is_refused(editor: User, acme: A
     assert "report its metrics instead" in answer.json()["detail"]
 
 
+def test_an_option_that_means_nothing_for_the_task_type_is_refused(editor: User, empty_model: RegisteredModel) -> None:
+    completed_version(empty_model, number=1)
+    path = f"/models/{empty_model.pk}/versions/ver-00001/evaluations"
+    answer = upload(editor, path=path, averaging="macro", threshold="0.5", allow_missing="true")
+    assert faults(answer) == [("averaging", "not_available"), ("threshold", "not_available")]
+    assert not EvaluationJob.objects.exists()
+
+
 def test_a_version_that_failed_or_a_model_archived_meanwhile_takes_no_snapshot(
     editor: User, model: RegisteredModel
 ) -> None:
