@@ -103,6 +103,15 @@ class DuckDB:
             [(first,)] = self._run(connection, f"SELECT min(numbered) FROM ({numbered}) WHERE {condition}")
         return None if first is None else int(first)
 
+    def write_parquet(self, statement: str, file: Path) -> None:
+        """Write the rows that a statement gives, in its order, to a Parquet file, which holds nothing but them.
+
+        Raises `UnprocessablePredictionsError` where they take too much space.
+        """
+        with self._open(ordered=True) as connection:
+            self._run(connection, f"CREATE VIEW predictions AS SELECT * FROM {self._source}")
+            self._run(connection, f"COPY ({statement}) TO {text(str(file))} (FORMAT parquet, COMPRESSION zstd)")
+
     def _define(self, source: str) -> None:
         self._source = source
         self.rows(f"CREATE VIEW predictions AS SELECT * FROM {source}")
