@@ -13,9 +13,9 @@ ENV PATH=/venv/bin:$PATH \
     GRANIAN_WORKERS=2 \
     GRANIAN_BLOCKING_THREADS=4
 
-# var is where SQLite's file goes, when the database is SQLite.
+# var is where SQLite's file goes, when the database is SQLite, and var/storage where predictions are kept.
 RUN useradd --system --uid 10001 --user-group --no-create-home registry \
-    && install --directory --owner=registry --group=registry --mode=0700 /app/var
+    && install --directory --owner=registry --group=registry --mode=0700 /app/var /app/var/storage
 WORKDIR /app
 COPY --from=builder /venv /venv
 COPY . .

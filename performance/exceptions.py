@@ -13,3 +13,7 @@ class NotAvailableForTaskTypeError(RegistryError):
     """Models of this task type have nothing of the kind."""
 
     code = "not_available_for_task_type"
+
+
+class KeptFileUnavailableError(Exception):
+    """What is kept of predictions cannot be had from the storage, or not be put there. The message says why."""

@@ -1,7 +1,9 @@
 """Writes of performance, each in one transaction."""
 
+import logging
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -11,9 +13,11 @@ from models_registry import task_types
 from models_registry.exceptions import ConflictError, InvalidBodyError
 from models_registry.models import User, Version
 from models_registry.serializers import MAX_NAME
-from models_registry.services.locks import lock_unarchived
+from models_registry.services.locks import lock_unarchived, refuse_archived
+from performance import kept_files, pairing
 from performance.evaluation.engine import Engine
 from performance.evaluation.result import Evaluation
+from performance.exceptions import KeptFileUnavailableError
 from performance.models import (
     DatasetSplit,
     MetricSnapshot,
@@ -24,6 +28,8 @@ from performance.models import (
 )
 
 Fault = tuple[str, str, str]
+
+outages = logging.getLogger("outages")
 
 
 @transaction.atomic
@@ -58,15 +64,70 @@ def report_snapshot(
     )
 
 
-@transaction.atomic
 def store_evaluation(
-    *, version: Version, dataset_split: str, evaluation: Evaluation, engine: Engine, digest: str, created_by: str
+    *,
+    version: Version,
+    dataset_split: str,
+    evaluation: Evaluation,
+    engine: Engine,
+    digest: str,
+    created_by: str,
+    kept: Path | None = None,
 ) -> MetricSnapshot:
     """Store what the predictions of a version on a split came to, computed now and here, for good.
 
-    `digest` is of the predictions, SHA-256. Raises `ConflictError` when the model is archived or the version in a state
-    that takes no metrics of that split.
+    `digest` is of the predictions, SHA-256, and `kept` the file with what it takes to compare them. That goes to the
+    storage first, so that no snapshot names a file that is not there; where the storage does not take it, the snapshot
+    names none. Raises `ConflictError` when the model is archived or the version in a state that takes no metrics of
+    that split.
     """
+    _refuse_write(version, dataset_split)
+    kept_digest = _keep(kept) if kept else None
+    with transaction.atomic():
+        return _store_evaluation(version, dataset_split, evaluation, engine, digest, kept_digest, created_by)
+
+
+def compare_with_promoted(snapshot: MetricSnapshot) -> None:
+    """Pair a snapshot with the newest one of the promoted version on its split, so that it is there for who asks.
+
+    Does nothing where there is none, or where they cannot be paired.
+    """
+    snapshots = MetricSnapshot.objects.select_related("version__model", "detail").slim()
+    baseline = (
+        snapshots.of(snapshot.version.model_id, snapshot.dataset_split)
+        .promoted()
+        .exclude(version=snapshot.version)
+        .newest_first()
+        .first()
+    )
+    if baseline is not None:
+        pairing.pair(snapshot, baseline)
+
+
+def _refuse_write(version: Version, dataset_split: str) -> None:
+    """Refuse early, without a lock, what `_store` would refuse. Raises `ConflictError`."""
+    current = Version.objects.select_related("model").get(pk=version.pk)
+    refuse_archived(current.model)
+    _refuse_state(current, dataset_split)
+
+
+def _keep(file: Path) -> str | None:
+    try:
+        return kept_files.put(file)
+    except KeptFileUnavailableError as error:
+        outages.error("The predictions are not kept for comparisons: %s", error)
+        return None
+
+
+def _store_evaluation(
+    version: Version,
+    dataset_split: str,
+    evaluation: Evaluation,
+    engine: Engine,
+    digest: str,
+    kept_digest: str | None,
+    created_by: str,
+) -> MetricSnapshot:
     task_type = task_types.get(version.model.task_type)
     snapshot = _store(
         version,
@@ -86,6 +147,7 @@ def store_evaluation(
         engine=engine.name,
         engine_version=engine.version,
         dataset_digest=digest,
+        predictions_digest=kept_digest,
     )
     MisclassifiedExample.objects.bulk_create(
         MisclassifiedExample(snapshot=snapshot, rank=rank, **asdict(each))

@@ -24,9 +24,10 @@ from models_registry.strict_json import parse_json
 from performance.evaluation.columns import AVERAGINGS, Columns, Options, columns_of
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import EVALUATORS, Evaluator
+from performance.evaluation.keeping import keep
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.models import DatasetSplit
-from performance.services import store_evaluation
+from performance.services import compare_with_promoted, store_evaluation
 
 KINDS = {".csv", ".parquet"}
 
@@ -75,18 +76,21 @@ class Command(BaseCommand):
             allow_missing=options["allow_missing"],
             k=options["k"],
         )
+        columns: Columns = options["columns"]
         with tempfile.TemporaryDirectory() as folder, DuckDB(folder=Path(folder)) as engine:
             try:
-                evaluation = _watched(engine, lambda: _evaluate(engine, paths, evaluator, options["columns"], chosen))
+                evaluation = _watched(engine, lambda: _evaluate(engine, paths, evaluator, columns, chosen))
                 if not dry_run:
-                    store_evaluation(
+                    snapshot = store_evaluation(
                         version=found,
                         dataset_split=split,
                         evaluation=evaluation,
                         engine=engine,
                         digest=_digest(paths),
                         created_by="",
+                        kept=keep(engine, found.model.task_type, columns, chosen, evaluation, Path(folder)),
                     )
+                    compare_with_promoted(snapshot)
             except (UnprocessablePredictionsError, ConflictError) as error:
                 raise CommandError(str(error)) from None
         self.stdout.write(_as_json(evaluation) if options["json"] else _as_text(evaluation, stored=not dry_run))
