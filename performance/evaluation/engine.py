@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TextIO
 
 import duckdb
 
@@ -38,14 +38,18 @@ class Engine(Protocol):
 class DuckDB:
     """DuckDB in this process, within bounds of memory and threads. Past the memory it spills to `folder`.
 
-    When `confined`, it can reach no file outside of the folder and no network, whatever it is told.
+    When `confined`, it can reach no file outside of the folder and no network, whatever it is told. Files of a `store`,
+    which is one of fsspec's file systems, it reads by their URIs.
     """
 
     name = "duckdb"
     version = duckdb.__version__
 
-    def __init__(self, *, folder: Path, memory: str = "512MB", threads: int = 2, confined: bool = False) -> None:
+    def __init__(
+        self, *, folder: Path, memory: str = "512MB", threads: int = 2, confined: bool = False, store: Any = None
+    ) -> None:
         self._folder = folder
+        self._store = store
         self._config: dict[str, Any] = {
             "threads": threads,
             "memory_limit": memory,
@@ -76,7 +80,7 @@ class DuckDB:
 
         Nothing about the form is guessed from what the files hold. Raises `UnprocessablePredictionsError`.
         """
-        headers = [_header(file) for file in files]
+        headers = [self._header(file) for file in files]
         if any(header != headers[0] for header in headers):
             raise UnprocessablePredictionsError("The files have different headers, and cannot be read as one.")
         columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in headers[0])
@@ -116,6 +120,12 @@ class DuckDB:
         self._source = source
         self.rows(f"CREATE VIEW predictions AS SELECT * FROM {source}")
 
+    def _header(self, file: str) -> list[str]:
+        """Return the names of a CSV file's columns. Raises `UnprocessablePredictionsError`."""
+        form: dict[str, Any] = {"encoding": "utf-8-sig", "newline": ""}
+        with Path(file).open(**form) if self._store is None else self._store.open(file, "r", **form) as lines:
+            return _names(lines)
+
     def _run(self, connection: duckdb.DuckDBPyConnection, statement: str) -> list[Row]:
         try:
             return connection.execute(statement).fetchall()
@@ -130,6 +140,8 @@ class DuckDB:
     def _open(self, *, ordered: bool) -> duckdb.DuckDBPyConnection:
         """Return a connection to a database of its own, which keeps the order of rows, or is faster."""
         connection = duckdb.connect(config={**self._config, "preserve_insertion_order": ordered})
+        if self._store is not None:
+            connection.register_filesystem(self._store)
         connection.execute("SET enable_progress_bar = true")
         connection.execute("SET enable_progress_bar_print = false")
         if self._confined:
@@ -143,11 +155,10 @@ def _list(files: Sequence[str]) -> str:
     return f"[{', '.join(map(text, files))}]"
 
 
-def _header(file: str) -> list[str]:
-    """Return the names of a CSV file's columns. Raises `UnprocessablePredictionsError`."""
+def _names(lines: TextIO) -> list[str]:
+    """Return what the first line names. Raises `UnprocessablePredictionsError`."""
     try:
-        with Path(file).open(encoding="utf-8-sig", newline="") as lines:
-            header = next(csv.reader([lines.readline(MAX_HEADER)], strict=True), [])
+        header = next(csv.reader([lines.readline(MAX_HEADER)], strict=True), [])
     except (UnicodeDecodeError, csv.Error):
         raise UnprocessablePredictionsError("The file cannot be read: its first line is no header in UTF-8.") from None
     if not header:
