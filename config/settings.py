@@ -222,6 +222,9 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "axes": {"level": "WARNING"},
+        # Where credentials and addresses were found is told each time.
+        "botocore": {"level": "WARNING"},
+        "aiobotocore": {"level": "WARNING"},
     },
 }
 

@@ -78,12 +78,13 @@ def _found(store: Any, path: str) -> list[str]:
     """Return the files that a path or a pattern stands for in a store. Raises `SourceError`."""
     try:
         found: list[str] = sorted(store.glob(path)) if has_magic(path) else [path]
-        missing = [name for name in found if not store.isfile(name)]
+        for name in found:
+            store.info(name)
+    except FileNotFoundError:
+        raise SourceError(f"There is no file {store.unstrip_protocol(path)}.") from None
     except Exception as error:  # whatever the store's driver raises
         reason = str(error).partition("\n")[0]
         raise SourceError(f"{store.unstrip_protocol(path)} cannot be reached: {reason}") from error
-    if missing:
-        raise SourceError(f"There is no file {store.unstrip_protocol(missing[0])}.")
     return found
 
 

@@ -154,6 +154,7 @@ def test_files_go_to_a_folder_of_var_if_nothing_is_said(read_settings: ReadSetti
 
     assert storage["BACKEND"] == "django.core.files.storage.FileSystemStorage"
     assert storage["OPTIONS"]["location"] == ROOT / "var" / "storage"
+    assert storage["OPTIONS"]["file_permissions_mode"] == 0o600
 
 
 def test_files_may_go_to_another_folder_which_is_made(read_settings: ReadSettings, tmp_path: Path) -> None:

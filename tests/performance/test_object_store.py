@@ -15,6 +15,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from moto.server import ThreadedMotoServer
 from pytest_django import Settings
+from s3fs import S3FileSystem
 
 from config.environment import storage
 from models_registry.models import Organization, RegisteredModel, User
@@ -190,6 +191,17 @@ def test_what_is_not_in_the_store_is_named(model: RegisteredModel, files: list[s
         evaluate(model, "ver-00003", *files)
 
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_store_that_cannot_be_reached_is_named(model: RegisteredModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    S3FileSystem.clear_instance_cache()
+
+    with pytest.raises(CommandError, match="s3://kept/x.csv cannot be reached: .*connect"):
+        evaluate(model, "ver-00003", "s3://kept/x.csv")
+    S3FileSystem.clear_instance_cache()
 
 
 @pytest.mark.usefixtures("bucket")

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from performance.evaluation.apart import Job, evaluate_apart
 from performance.evaluation.columns import Columns, Options
-from performance.evaluation.keeping import KEPT
+from performance.evaluation.evaluators import EVALUATORS
+from performance.evaluation.keeping import _KEEPERS, KEPT
+from performance.evaluation.paired import _PAIRED
 from tests.performance.evaluation.tables import kept, write
 
 BINARY = {"example_id": ["b", "a", "c"], "actual": [1, 0, 1], "predicted": [1, 1, 0], "score": [0.9, 0.6, 0.4]}
@@ -21,6 +23,10 @@ BINARY = {"example_id": ["b", "a", "c"], "actual": [1, 0, 1], "predicted": [1, 1
 
 def rows(file: Path) -> list[dict[str, Any]]:
     return list(pq.read_table(file).to_pylist())
+
+
+def test_what_is_evaluated_is_kept_and_what_is_kept_is_compared() -> None:
+    assert set(EVALUATORS) == set(_KEEPERS) == set(_PAIRED)
 
 
 def test_keeps_labels_and_score_in_the_order_of_ids(tmp_path: Path) -> None:
@@ -139,3 +145,13 @@ def test_is_left_in_the_folder_by_an_evaluation_apart(tmp_path: Path) -> None:
     here = kept("classification", tmp_path, BINARY)
     assert here is not None
     assert there == here.read_bytes()
+
+
+def test_a_column_that_is_named_as_another_part_is_not_mistaken_for_it(tmp_path: Path) -> None:
+    table = {"weight": ["a", "b"], "actual": [1, None], "predicted": [0, 1], "example_id": [0.25, 0.5], "score": [1, 2]}
+    columns = Columns(example_id="weight", actual="predicted", predicted="actual", score="example_id", weight="score")
+
+    file = kept("classification", tmp_path, table, columns=columns, allow_missing=True)
+
+    assert file is not None
+    assert rows(file) == [{"example_id": "a", "actual": "0", "predicted": "1", "score": 0.25, "weight": 1.0}]
