@@ -19,6 +19,7 @@ from performance.models import MetricSnapshot, PairedComparison
 
 MAX_ROWS = 1_000_000  # that are joined while somebody waits for the answer
 MAX_BYTES = 64 * 2**20  # of each file that is read meanwhile
+MAX_DISK = "512MB"  # that the join may spill meanwhile: a small file may hold long texts
 
 outages = logging.getLogger("outages")
 _one_at_a_time = Lock()  # in a process, as each takes memory
@@ -39,7 +40,7 @@ def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, bounded: bool = 
         return {}
     try:
         with _one_at_a_time:
-            intervals = _computed(snapshot, baseline, most=MAX_BYTES if bounded else None)
+            intervals = _computed(snapshot, baseline, bounded=bounded)
     except KeptFileUnavailableError as error:
         outages.error("Two versions cannot be compared example by example: %s", error)
         return {}
@@ -60,15 +61,15 @@ def _may_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
     return is_kept and (newer.positive_class, newer.averaging) == (older.positive_class, older.averaging)
 
 
-def _computed(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, most: int | None) -> dict[str, Interval]:
+def _computed(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, bounded: bool) -> dict[str, Interval]:
     """Return the intervals of the metrics that both snapshots have. Raises `KeptFileUnavailableError`."""
     choices = Choices(snapshot.details.positive_class, snapshot.details.averaging)
     with tempfile.TemporaryDirectory() as folder:
         newer, older = Path(folder) / "newer.parquet", Path(folder) / "older.parquet"
         for each, file in ((snapshot, newer), (baseline, older)):
-            kept_files.fetch(each.details.predictions_digest or "", file, most=most)
+            kept_files.fetch(each.details.predictions_digest or "", file, most=MAX_BYTES if bounded else None)
         try:
-            found = paired(newer, older, snapshot.version.model.task_type, choices)
+            found = paired(newer, older, snapshot.version.model.task_type, choices, disk=MAX_DISK if bounded else "")
         except UnprocessablePredictionsError as error:  # as of numbers near the end of a double: it would be so again
             outages.error("Two versions have no comparison example by example: %s", error)
             return {}

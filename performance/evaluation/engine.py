@@ -36,7 +36,7 @@ class Engine(Protocol):
 
 
 class DuckDB:
-    """DuckDB in this process, within bounds of memory and threads. Past the memory it spills to `folder`.
+    """DuckDB in this process, within bounds of memory and threads. Past the memory it spills to `folder`, up to `disk`.
 
     When `confined`, it can reach no file outside of the folder and no network, whatever it is told. Files of a `store`,
     which is one of fsspec's file systems, it reads by their URIs.
@@ -46,7 +46,14 @@ class DuckDB:
     version = duckdb.__version__
 
     def __init__(
-        self, *, folder: Path, memory: str = "512MB", threads: int = 2, confined: bool = False, store: Any = None
+        self,
+        *,
+        folder: Path,
+        memory: str = "512MB",
+        disk: str = "",
+        threads: int = 2,
+        confined: bool = False,
+        store: Any = None,
     ) -> None:
         self._folder = folder
         self._store = store
@@ -58,6 +65,7 @@ class DuckDB:
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
             "allow_persistent_secrets": False,
+            **({"max_temp_directory_size": disk} if disk else {}),
         }
         self._confined = confined
         self._connection = self._open(ordered=False)

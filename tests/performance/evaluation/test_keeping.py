@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from performance.evaluation.apart import Job, evaluate_apart
 from performance.evaluation.columns import Columns, Options
-from performance.evaluation.evaluators import EVALUATORS
-from performance.evaluation.keeping import _KEEPERS, KEPT
-from performance.evaluation.paired import _PAIRED
+from performance.evaluation.keeping import KEPT
 from tests.performance.evaluation.tables import kept, write
 
 BINARY = {"example_id": ["b", "a", "c"], "actual": [1, 0, 1], "predicted": [1, 1, 0], "score": [0.9, 0.6, 0.4]}
@@ -23,10 +21,6 @@ BINARY = {"example_id": ["b", "a", "c"], "actual": [1, 0, 1], "predicted": [1, 1
 
 def rows(file: Path) -> list[dict[str, Any]]:
     return list(pq.read_table(file).to_pylist())
-
-
-def test_what_is_evaluated_is_kept_and_what_is_kept_is_compared() -> None:
-    assert set(EVALUATORS) == set(_KEEPERS) == set(_PAIRED)
 
 
 def test_keeps_labels_and_score_in_the_order_of_ids(tmp_path: Path) -> None:

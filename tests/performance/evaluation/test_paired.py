@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -365,7 +366,28 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         paired(tmp_path / "newer", tmp_path / "older", "regression", Choices())
 
 
+def test_a_small_file_that_expands_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "kept.parquet"
+    texts = duckdb.sql(
+        "SELECT repeat('x', 30000) || range AS example_id, 'a' AS actual, 'a' AS predicted FROM range(30000)"
+    )
+    assert texts is not None
+    texts.write_parquet(str(file), compression="zstd")
+    assert file.stat().st_size < 2**20
+
+    with pytest.raises(UnprocessablePredictionsError):
+        paired(file, file, "classification", Choices(None, "macro"), disk="64MB")
+
+
 # The edges
+
+
+@pytest.mark.parametrize("task", EVALUATORS)
+def test_whatever_is_evaluated_can_be_paired(tmp_path: Path, task: str) -> None:
+    labels = {"actual": [0, 1, 1, 0], "predicted": [0, 1, 0, 1], "score": [0.1, 0.9, 0.4, 0.6]}
+    table = {"example_id": ids(4), **labels, "query_id": [1, 1, 2, 2], "relevance": [0, 1, 1, 0]}
+
+    assert compare(tmp_path, task, [table, table], Choices("1", "binary"))
 
 
 def test_equal_predictions_do_not_differ(tmp_path: Path, two: dict[str, Any], numbers: list[dict[str, Any]]) -> None:
