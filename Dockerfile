@@ -14,9 +14,10 @@ ENV PATH=/venv/bin:$PATH \
     GRANIAN_BLOCKING_THREADS=4 \
     TMPDIR=/app/var/tmp
 
-# var is where uploads go, and SQLite's file, when the database is SQLite; what is temporary may be larger than memory.
+# var is where predictions are, and SQLite's file, when the database is SQLite; what is temporary may be larger than
+# memory.
 RUN useradd --system --uid 10001 --user-group --no-create-home registry \
-    && install --directory --owner=registry --group=registry --mode=0700 /app/var /app/var/tmp
+    && install --directory --owner=registry --group=registry --mode=0700 /app/var /app/var/storage /app/var/tmp
 WORKDIR /app
 COPY --from=builder /venv /venv
 COPY . .

@@ -20,6 +20,7 @@ from config.environment import (
     read,
     read_env_file,
     secret,
+    storage,
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -101,10 +102,7 @@ CACHES = {"default": cache("CACHE_URL", default="locmemcache://")}
 # Files: predictions
 
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": BASE_DIR / "var" / "storage"},
-    },
+    "default": storage("STORAGE_URL", default=BASE_DIR / "var" / "storage"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
@@ -227,6 +225,9 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "axes": {"level": "WARNING"},
+        # Where credentials and addresses were found is told each time.
+        "botocore": {"level": "WARNING"},
+        "aiobotocore": {"level": "WARNING"},
     },
 }
 

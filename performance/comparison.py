@@ -29,7 +29,8 @@ class MetricComparison:
 
     `difference` is the value minus the baseline's, in the metric's unit; `relative_change` is the difference as a
     fraction of the baseline's magnitude. Both are `None` where they are not defined: without a value, or past a double.
-    `confidence_interval` is of the difference, `None` unless both values have one.
+    `confidence_interval` is of the difference: paired where the examples are known to be the same, else of independent
+    samples, where both values have an interval; `None` otherwise.
     """
 
     value: float | None
@@ -48,19 +49,30 @@ class Measured:
     intervals: Mapping[str, Interval]
 
 
-def compare(task_type: TaskType, measured: Measured, baseline: Measured) -> dict[str, MetricComparison]:
-    """Return the comparison of each summary metric of a task type, by name, in its order."""
-    return {metric.name: compare_metric(metric, measured, baseline) for metric in task_type.metrics}
+def compare(
+    task_type: TaskType, measured: Measured, baseline: Measured, paired: Mapping[str, Interval]
+) -> dict[str, MetricComparison]:
+    """Return the comparison of each summary metric of a task type, by name, in its order.
+
+    `paired` has the intervals of the differences that are known from equal examples.
+    """
+    return {
+        metric.name: compare_metric(metric, measured, baseline, paired.get(metric.name)) for metric in task_type.metrics
+    }
 
 
-def compare_metric(metric: Metric, measured: Measured, baseline: Measured) -> MetricComparison:
+def compare_metric(
+    metric: Metric, measured: Measured, baseline: Measured, paired: Interval | None = None
+) -> MetricComparison:
     """Return the comparison of one metric."""
     value, before = measured.values.get(metric.name), baseline.values.get(metric.name)
     if value is None or before is None:
         return MetricComparison(value, before, None, None, Change.INCONCLUSIVE)
     difference = _finite(value - before)
     relative = _finite(difference / abs(before)) if difference is not None and before else None
-    interval = independent(value, measured.intervals.get(metric.name), before, baseline.intervals.get(metric.name))
+    interval = paired or independent(
+        value, measured.intervals.get(metric.name), before, baseline.intervals.get(metric.name)
+    )
     return MetricComparison(value, before, difference, relative, _change(metric, value, before, interval), interval)
 
 

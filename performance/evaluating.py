@@ -17,10 +17,11 @@ from models_registry.exceptions import RegistryError
 from performance.evaluation.apart import Job, evaluate_apart
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
+from performance.evaluation.keeping import KEPT as KEPT_FILE
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.exceptions import EvaluationBrokenOffError, PredictionsRefusedError
-from performance.models import UPLOADS, EvaluationJob
-from performance.services import store_evaluation
+from performance.models import UPLOADS, EvaluationJob, MetricSnapshot
+from performance.services import compare_with_promoted, keep_predictions, store_evaluation
 
 FOLDER = "evaluation-"
 LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says nothing more is taken again
@@ -89,8 +90,14 @@ def _do(job: EvaluationJob, stop: Event) -> None:
     with TemporaryDirectory(prefix=FOLDER) as folder:
         file = Path(folder) / f"predictions{PurePath(str(job.file)).suffix}"
         _fetch(job, file, lambda: go_on(0.0))
-        _succeed(job, evaluate_apart(_described(job, file), go_on))
+        evaluation = evaluate_apart(_described(job, file), go_on)
+        kept = file.with_name(KEPT_FILE)
+        digest = keep_predictions(
+            version=job.version, dataset_split=job.dataset_split, file=kept if kept.exists() else None
+        )
+        snapshot = _succeed(job, evaluation, digest)
     _forget_upload(job)
+    compare_with_promoted(snapshot)
 
 
 def _fetch(job: EvaluationJob, file: Path, go_on: Callable[[], None]) -> None:
@@ -113,7 +120,7 @@ def _described(job: EvaluationJob, file: Path) -> Job:
 
 
 @transaction.atomic
-def _succeed(job: EvaluationJob, evaluation: Evaluation) -> None:
+def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str | None) -> MetricSnapshot:
     """Store the snapshot together with the end of the job, so that there is never one without the other."""
     held = EvaluationJob.objects.held(job)
     if not held.select_for_update():
@@ -124,9 +131,11 @@ def _succeed(job: EvaluationJob, evaluation: Evaluation) -> None:
         evaluation=evaluation,
         engine=DuckDB,
         digest=job.digest,
+        predictions_digest=predictions_digest,
         created_by=job.requested_by.username if job.requested_by else "",
     )
     held.update(state="succeeded", progress=1.0, snapshot=snapshot, due_at=None, finished_at=timezone.now())
+    return snapshot
 
 
 def _fail(job: EvaluationJob, error: RegistryError) -> None:

@@ -39,3 +39,7 @@ class EvaluationBrokenOffError(RegistryError):
 
     def __init__(self, detail: str = "The evaluation broke off several times. Report it with its id.") -> None:
         super().__init__(detail)
+
+
+class KeptFileUnavailableError(Exception):
+    """What is kept of predictions cannot be had from the storage, or not be put there. The message says why."""

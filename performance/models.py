@@ -111,6 +111,26 @@ class SnapshotDetail(models.Model):
         return f"detail of {self.snapshot}"
 
 
+class PairedComparison(models.Model):
+    """What the predictions of two snapshots, taken example by example, say of how far apart their metrics are.
+
+    It follows from what never changes, and so never changes.
+    """
+
+    snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
+    baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
+    intervals = models.JSONField(help_text="Of each difference, by metric; empty where the examples are not the same.")
+
+    class Meta:
+        constraints = [
+            # Serves the look-up of a pair as well.
+            models.UniqueConstraint(fields=["snapshot", "baseline"], name="paired_comparison_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.snapshot_id} against {self.baseline_id}"
+
+
 class WorstExample(models.Model):
     """One of the examples that a version predicted worst in an evaluation. As append-only as the snapshot."""
 

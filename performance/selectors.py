@@ -1,6 +1,7 @@
 """Reads that span models."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -25,7 +26,7 @@ from models_registry.prepared import Parameter, PreparedQuery
 from models_registry.scopes import Scope
 from models_registry.selectors import USER, account_rows, login_row
 from models_registry.tokens import Caller
-from performance import comparison
+from performance import comparison, pairing
 from performance.comparison import Measured, MetricComparison
 from performance.evaluation.intervals import Interval
 from performance.exceptions import NotAvailableForTaskTypeError, SnapshotNotFoundError
@@ -262,16 +263,22 @@ def compare(reading: Reading, baseline: Reading) -> Comparison:
     for each in (reading, baseline):
         each.completed_version()
     newer, older = report(reading), report(baseline)
+    paired = pairing.pair(newer, older, bounded=True)
     return Comparison(
         model_id=reading.model_id,
         version_id=newer.version.version_id,
         baseline_version_id=older.version.version_id,
         task_type=reading.task_type,
         dataset_split=newer.dataset_split,
-        metrics=comparison.compare(task_types.get(reading.task_type), _measured(newer), _measured(older)),
+        metrics=comparison.compare(task_types.get(reading.task_type), _measured(newer), _measured(older), paired),
         evaluated_at=newer.evaluated_at,
         baseline_evaluated_at=older.evaluated_at,
     )
+
+
+def paired_intervals(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Mapping[str, Interval]:
+    """Return the intervals of the differences, by metric, as far as they are stored of the two snapshots' examples."""
+    return pairing.stored(snapshot, baseline) or {}
 
 
 def _measured(snapshot: MetricSnapshot) -> Measured:

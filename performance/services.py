@@ -1,7 +1,9 @@
 """Writes of performance, each in one transaction."""
 
+import logging
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -11,12 +13,13 @@ from models_registry import task_types
 from models_registry.exceptions import ConflictError, InvalidBodyError
 from models_registry.models import User, Version
 from models_registry.serializers import MAX_NAME
-from models_registry.services.locks import lock_unarchived
+from models_registry.services.locks import lock_unarchived, refuse_archived
+from performance import kept_files, pairing
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import Named
 from performance.evaluation.evaluators import EVALUATORS, foreign_options
 from performance.evaluation.result import Evaluation
-from performance.exceptions import PredictionsRefusedError
+from performance.exceptions import KeptFileUnavailableError, PredictionsRefusedError
 from performance.models import (
     DatasetSplit,
     EvaluationJob,
@@ -28,6 +31,8 @@ from performance.models import (
 )
 
 Fault = tuple[str, str, str]
+
+outages = logging.getLogger("outages")
 
 
 @transaction.atomic
@@ -62,6 +67,23 @@ def report_snapshot(
     )
 
 
+def keep_predictions(*, version: Version, dataset_split: str, file: Path | None) -> str | None:
+    """Put the file with what it takes to compare predictions into the storage, if there is one; return its digest.
+
+    To be done before the snapshot is stored, so that none names a file that is not there, and in no transaction, as a
+    storage may take its time. Where the storage does not take it, the snapshot names none. Raises what would keep the
+    snapshot from being stored: `ConflictError`.
+    """
+    current = Version.objects.select_related("model").get(pk=version.pk)
+    refuse_archived(current.model)
+    _refuse_state(current, dataset_split)
+    try:
+        return kept_files.put(file) if file else None
+    except KeptFileUnavailableError as error:
+        outages.error("The predictions are not kept for comparisons: %s", error)
+        return None
+
+
 @transaction.atomic
 def store_evaluation(
     *,
@@ -70,13 +92,14 @@ def store_evaluation(
     evaluation: Evaluation,
     engine: Named,
     digest: str,
+    predictions_digest: str | None,
     created_by: str,
     evaluated_at: datetime | None = None,
 ) -> MetricSnapshot:
     """Store what the predictions of a version on a split came to, computed here, for good. It is of now by default.
 
-    `digest` is of the predictions, SHA-256. Raises `ConflictError` when the model is archived or the version in a state
-    that takes no metrics of that split.
+    `digest` is of the predictions, SHA-256, and `predictions_digest` of what `keep_predictions` has kept of them.
+    Raises `ConflictError` when the model is archived or the version in a state that takes no metrics of that split.
     """
     task_type = task_types.get(version.model.task_type)
     snapshot = _store(
@@ -98,6 +121,7 @@ def store_evaluation(
         engine=engine.name,
         engine_version=engine.version,
         dataset_digest=digest,
+        predictions_digest=predictions_digest,
     )
     MisclassifiedExample.objects.bulk_create(
         MisclassifiedExample(snapshot=snapshot, rank=rank, **asdict(each))
@@ -108,6 +132,23 @@ def store_evaluation(
         for rank, each in enumerate(evaluation.residuals, 1)
     )
     return snapshot
+
+
+def compare_with_promoted(snapshot: MetricSnapshot) -> None:
+    """Pair a snapshot with the newest one of the promoted version on its split, so that it is there for who asks.
+
+    Does nothing where there is none, or where they cannot be paired.
+    """
+    snapshots = MetricSnapshot.objects.select_related("version__model", "detail").slim()
+    baseline = (
+        snapshots.of(snapshot.version.model_id, snapshot.dataset_split)
+        .promoted()
+        .exclude(version=snapshot.version)
+        .newest_first()
+        .first()
+    )
+    if baseline is not None:
+        pairing.pair(snapshot, baseline)
 
 
 @transaction.atomic

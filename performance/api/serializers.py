@@ -164,7 +164,10 @@ class MetricComparisonSerializer(serializers.Serializer[Any]):
     confidence_interval = IntervalSerializer(
         allow_null=True,
         read_only=True,
-        help_text="Of the difference, where both snapshots carry one. If 0 is within, the direction is inconclusive.",
+        help_text=(
+            "Of the difference: paired where both were evaluated on the same examples, else `independent`, where both "
+            "snapshots carry an interval. If 0 is within, the direction is inconclusive."
+        ),
     )
 
 

@@ -173,6 +173,11 @@ class ProvenanceSerializer(serializers.Serializer[Any]):
     dataset_digest = detail(
         "dataset_digest", serializers.CharField, help_text="Of the predictions that they were computed from."
     )
+    predictions_digest = detail(
+        "predictions_digest",
+        serializers.CharField,
+        help_text="Of what is kept of the predictions, to compare versions example by example; null where nothing is.",
+    )
     created_by = serializers.CharField(allow_blank=True, help_text="The name of the user who stored them.")
     created_at = UTCSecondsField()
 

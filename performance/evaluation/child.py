@@ -18,19 +18,20 @@ from performance.evaluation.apart import Job, Limits
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import evaluate
+from performance.evaluation.keeping import keep
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 
 MB = 2**20
 BESIDE = 2048  # MB of addresses that the process takes beside what DuckDB says it does
 ON_DISK = 16  # times its memory that it may spill
-STATEMENTS = 9  # that an evaluation is about to take, for its progress
+STATEMENTS = 10  # that an evaluation is about to take, for its progress
 INTERVAL = 0.5  # seconds between two words of progress
 
 _out = Lock()
 
 
 def main() -> None:
-    """Evaluate one job."""
+    """Evaluate one job, and leave in its folder what is to be kept of the predictions."""
     job = _job(json.loads(Path(sys.argv[1]).read_text()))
     _limit(job.limits)
     Thread(target=_end_with_parent, args=[job.folder], daemon=True).start()
@@ -77,7 +78,9 @@ def _evaluate(job: Job) -> Evaluation:
         path = str(job.folder / job.file)
         (engine.read_csv if path.endswith(".csv") else engine.read_parquet)([path])
         _refuse_size(engine, job.limits)
-        return evaluate(engine, job.task_type, job.columns, job.options)
+        evaluation = evaluate(engine, job.task_type, job.columns, job.options)
+        keep(engine, job.task_type, job.columns, job.options, evaluation, job.folder)
+        return evaluation
 
 
 def _refuse_size(engine: DuckDB, limits: Limits) -> None:

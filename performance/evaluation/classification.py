@@ -19,9 +19,7 @@ AVERAGED = ("precision", "recall", "f1_score", "specificity")
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return what the predictions come to. Raises `UnprocessablePredictionsError`."""
-    found = layout.find(engine, columns, with_prediction=options.threshold is None)
-    if options.threshold is not None:
-        found = _decided(engine, found, options.threshold, options.positive_class)
+    found = laid_out(engine, columns, options)
     counted = counting.count(engine, found, allow_missing=options.allow_missing)
     averaging = _averaging(counted, options)
     positive = _positive(counted, options) if averaging == "binary" else None
@@ -51,6 +49,17 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
             engine, columns, found, are_probabilities=counted.are_probabilities, positive=positive
         ),
     )
+
+
+def laid_out(engine: Engine, columns: Columns, options: Options) -> Layout:
+    """Return where the parts of each example are, the prediction as the threshold decides it if there is one.
+
+    Raises `UnprocessablePredictionsError`.
+    """
+    found = layout.find(engine, columns, with_prediction=options.threshold is None)
+    if options.threshold is None:
+        return found
+    return _decided(engine, found, options.threshold, options.positive_class)
 
 
 def _decided(engine: Engine, found: Layout, threshold: float, positive_class: str | None) -> Layout:

@@ -30,6 +30,10 @@ class Gradient:
     rows: Sequence[float]
     columns: Sequence[float]
 
+    def by_cell(self, row: int, column: int) -> float:
+        """Return the derivative by the cell of an actual and a predicted class."""
+        return self.rows[row] + self.columns[column] + (self.diagonal[row] if row == column else 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Slope:
@@ -92,13 +96,18 @@ class ConfusionMatrix:
         `macro` gives each class the same weight, `weighted` that of its examples; `micro` counts all classes' decisions
         together.
         """
-        if averaging == "micro":
-            return self._micro(metric)
+        return self._micro(metric) if averaging == "micro" else self._fraction(self.gradient(metric, averaging))
+
+    def gradient(self, metric: str, averaging: str, label: str | None = None) -> Gradient:
+        """Return such a metric with its derivatives: of one class, or the `macro` or `weighted` average of all."""
         slope_of: Callable[[int], Slope] = getattr(self, _ONE_CLASS[metric])
+        if label is not None:
+            index = self.labels.index(label)
+            return self._sum({index: 1.0}, {index: slope_of(index)})
         slopes = {index: slope_of(index) for index in range(len(self.labels))}
         if averaging == "macro":
-            return self._fraction(self._sum(dict.fromkeys(slopes, 1 / len(slopes)), slopes))
-        return self._fraction(self._weighted(slopes))
+            return self._sum(dict.fromkeys(slopes, 1 / len(slopes)), slopes)
+        return self._weighted(slopes)
 
     @cached_property
     def balanced_accuracy(self) -> Estimate:
@@ -222,8 +231,7 @@ class ConfusionMatrix:
         for index, row in enumerate(self.weights):
             for position, weight in enumerate(row):
                 if weight:
-                    slope = gradient.rows[index] + gradient.columns[position]
-                    slope += gradient.diagonal[index] if index == position else 0.0
+                    slope = gradient.by_cell(index, position)
                     first += weight * slope
                     second += weight * slope * slope
         mean = first / self.total

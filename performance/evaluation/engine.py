@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self, TextIO
 
 import duckdb
 
@@ -42,16 +42,27 @@ class Engine(Named, Protocol):
 
 
 class DuckDB:
-    """DuckDB in this process, within bounds of memory and threads. Past the memory it spills to `folder`.
+    """DuckDB in this process, within bounds of memory and threads. Past the memory it spills to `folder`, up to `disk`.
 
-    When `confined`, it can reach no file outside of the folder and no network, whatever it is told.
+    When `confined`, it can reach no file outside of the folder and no network, whatever it is told. Files of a `store`,
+    which is one of fsspec's file systems, it reads by their URIs.
     """
 
     name = "duckdb"
     version = duckdb.__version__
 
-    def __init__(self, *, folder: Path, memory: str = "512MB", threads: int = 2, confined: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        memory: str = "512MB",
+        disk: str = "",
+        threads: int = 2,
+        confined: bool = False,
+        store: Any = None,
+    ) -> None:
         self._folder = folder
+        self._store = store
         self._config: dict[str, Any] = {
             "threads": threads,
             "memory_limit": memory,
@@ -60,6 +71,7 @@ class DuckDB:
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
             "allow_persistent_secrets": False,
+            **({"max_temp_directory_size": disk} if disk else {}),
         }
         self._confined = confined
         self._connection = self._open(ordered=False)
@@ -82,7 +94,7 @@ class DuckDB:
 
         Nothing about the form is guessed from what the files hold. Raises `UnprocessablePredictionsError`.
         """
-        headers = [_header(file) for file in files]
+        headers = [self._header(file) for file in files]
         if any(header != headers[0] for header in headers):
             raise UnprocessablePredictionsError("The files have different headers, and cannot be read as one.")
         columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in headers[0])
@@ -109,9 +121,28 @@ class DuckDB:
             [(first,)] = self._run(connection, f"SELECT min(numbered) FROM ({numbered}) WHERE {condition}")
         return None if first is None else int(first)
 
+    def write_parquet(self, statement: str, file: Path) -> None:
+        """Write the rows that a statement gives, in its order, to a Parquet file, which holds nothing but them.
+
+        Raises `UnprocessablePredictionsError` where they take too much space.
+        """
+        with self._open(ordered=True) as connection:
+            self._run(connection, f"CREATE VIEW predictions AS SELECT * FROM {self._source}")
+            self._run(connection, f"COPY ({statement}) TO {text(str(file))} (FORMAT parquet, COMPRESSION zstd)")
+
     def _define(self, source: str) -> None:
         self._source = source
         self.rows(f"CREATE VIEW predictions AS SELECT * FROM {source}")
+
+    def _header(self, file: str) -> list[str]:
+        """Return the names of a CSV file's columns. Raises `UnprocessablePredictionsError`."""
+        with self._opened(file, "rb") as content:
+            _refuse_long_end(content)
+        with self._opened(file, "r", encoding="utf-8-sig", newline="") as lines:
+            return _names(lines)
+
+    def _opened(self, file: str, mode: str, **form: Any) -> Any:
+        return Path(file).open(mode, **form) if self._store is None else self._store.open(file, mode, **form)
 
     def _run(self, connection: duckdb.DuckDBPyConnection, statement: str) -> list[Row]:
         try:
@@ -129,6 +160,8 @@ class DuckDB:
         connection = duckdb.connect(config={**self._config, "preserve_insertion_order": ordered})
         # Which has the CSV reader cast a cell, and refuse the file for one that TRY_CAST makes null.
         connection.execute("SET disabled_optimizers = 'type_pushdown'")
+        if self._store is not None:
+            connection.register_filesystem(self._store)
         connection.execute("SET enable_progress_bar = true")
         connection.execute("SET enable_progress_bar_print = false")
         if self._confined:
@@ -142,12 +175,10 @@ def _list(files: Sequence[str]) -> str:
     return f"[{', '.join(map(text, files))}]"
 
 
-def _header(file: str) -> list[str]:
-    """Return the names of a CSV file's columns. Raises `UnprocessablePredictionsError`."""
-    _refuse_long_end(Path(file))
+def _names(lines: TextIO) -> list[str]:
+    """Return what the first line names. Raises `UnprocessablePredictionsError`."""
     try:
-        with Path(file).open(encoding="utf-8-sig", newline="") as lines:
-            line = lines.readline(MAX_HEADER)
+        line = lines.readline(MAX_HEADER)
         if "\0" in line:
             raise csv.Error
         header = next(csv.reader([line], strict=True), [])
@@ -162,10 +193,9 @@ def _header(file: str) -> list[str]:
     return header
 
 
-def _refuse_long_end(file: Path) -> None:
+def _refuse_long_end(content: BinaryIO) -> None:
     """Refuse a file whose last line is longer than any should be: DuckDB would leave it out, and say nothing."""
-    with file.open("rb") as content:
-        size = content.seek(0, os.SEEK_END)
-        content.seek(max(size - MAX_LINE, 0))
-        if size > MAX_LINE and b"\n" not in content.read():
-            raise UnprocessablePredictionsError("The file cannot be read: its last line is too long.")
+    size = content.seek(0, os.SEEK_END)
+    content.seek(max(size - MAX_LINE, 0))
+    if size > MAX_LINE and b"\n" not in content.read():
+        raise UnprocessablePredictionsError("The file cannot be read: its last line is too long.")

@@ -33,8 +33,9 @@ class Mean:
         size = effective_size(self.weight, self.squares)
         if size <= 1:
             return math.nan
-        spread = self.squared_second - 2 * self.value * self.squared_first + self.value**2 * self.squares
-        return max(spread, 0.0) / self.weight**2 * size / (size - 1)
+        # Products, not powers: past a double these are infinite, and those raise an error.
+        spread = self.squared_second - 2 * self.value * self.squared_first + self.value * self.value * self.squares
+        return max(spread, 0.0) / self.weight / self.weight * size / (size - 1)
 
     def estimate(self, lower: float = -math.inf, upper: float = math.inf) -> Estimate:
         """Return the mean with its interval."""

@@ -33,7 +33,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     ]
     rows = _check(engine, causes)
     means = ", ".join(f"sum({name}), sum({name} * {name})" for name in METRICS)
-    [found] = engine.rows(f"SELECT count(*), {means} FROM ({_by_query(query, relevance, score, options.k)})")
+    [found] = engine.rows(f"SELECT count(*), {means} FROM ({by_query(query, relevance, score, options.k)})")
     queries, totals = found[0], found[1:]
     estimates = {
         name: Mean(queries, queries, totals[2 * at], totals[2 * at], totals[2 * at + 1]).estimate(0, 1)
@@ -58,9 +58,11 @@ def _check(engine: Engine, causes: Sequence[Cause]) -> int:
     return int(rows)
 
 
-def _by_query(query: str, relevance: str, score: str, k: int) -> str:
+def by_query(query: str, relevance: str, score: str, k: int) -> str:
+    """Return the statement that gives the metrics of each query, from the SQL of the parts of each item."""
     return f"""
-        SELECT coalesce(sum(shared_gain / log2(place + 1)) / nullif(sum(gain / log2(ideal_place + 1)), 0), 0) AS ndcg,
+        SELECT query,
+            coalesce(sum(shared_gain / log2(place + 1)) / nullif(sum(gain / log2(ideal_place + 1)), 0), 0) AS ndcg,
             coalesce(sum(relevant * relevant_up_to / up_to) / nullif(sum(relevant), 0), 0) AS map,
             coalesce(max(relevant / up_to), 0) AS mrr,
             coalesce(sum(CASE WHEN place <= {k} THEN shared ELSE 0 END) / nullif(sum(relevant), 0), 0) AS recall_at_k,

@@ -11,9 +11,10 @@ from models_registry.models import Version
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import evaluate
+from performance.evaluation.keeping import keep
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.seeding.document import SeedError
-from performance.services import store_evaluation
+from performance.services import keep_predictions, store_evaluation
 
 AGREEMENT = 1e-9  # to which metrics that the document has as well must agree with those computed
 
@@ -27,17 +28,19 @@ def load_predictions(where: str, version: Version, file: Path, item: Mapping[str
     stored = version.snapshots.filter(dataset_split=item["dataset_split"], evaluated_at=item["evaluated_at"])
     if stored.filter(detail__dataset_digest=digest).exists():
         return
-    evaluation = _evaluate(where, version.model.task_type, file)
-    _refuse_difference(where, evaluation, item.get("metrics") or {})
-    store_evaluation(
-        version=version,
-        dataset_split=item["dataset_split"],
-        evaluation=evaluation,
-        engine=DuckDB,
-        digest=digest,
-        created_by="",
-        evaluated_at=item["evaluated_at"],
-    )
+    with TemporaryDirectory() as folder:
+        evaluation, kept = _evaluate(where, version.model.task_type, file, Path(folder))
+        _refuse_difference(where, evaluation, item.get("metrics") or {})
+        store_evaluation(
+            version=version,
+            dataset_split=item["dataset_split"],
+            evaluation=evaluation,
+            engine=DuckDB,
+            digest=digest,
+            predictions_digest=keep_predictions(version=version, dataset_split=item["dataset_split"], file=kept),
+            created_by="",
+            evaluated_at=item["evaluated_at"],
+        )
 
 
 def _digest(where: str, file: Path) -> str:
@@ -48,11 +51,13 @@ def _digest(where: str, file: Path) -> str:
         raise SeedError(f"{where}.predictions: {file.name} cannot be read: {error.strerror}") from None
 
 
-def _evaluate(where: str, task_type: str, file: Path) -> Evaluation:
-    with TemporaryDirectory() as folder, DuckDB(folder=Path(folder)) as engine:
+def _evaluate(where: str, task_type: str, file: Path, folder: Path) -> tuple[Evaluation, Path | None]:
+    """Return what the predictions come to, and the file in the folder with what is kept of them."""
+    with DuckDB(folder=folder) as engine:
         try:
             (engine.read_csv if file.suffix == ".csv" else engine.read_parquet)([str(file)])
-            return evaluate(engine, task_type, Columns(), Options())
+            evaluation = evaluate(engine, task_type, Columns(), Options())
+            return evaluation, keep(engine, task_type, Columns(), Options(), evaluation, folder)
         except UnprocessablePredictionsError as error:
             raise SeedError(f"{where}.predictions: {file.name}: {error}") from None
 

@@ -91,6 +91,18 @@ def refusal(read_settings: ReadSettings) -> Refusal:
         ("THROTTLE_RATE", "0/minute", "6000/minute"),
         ("THROTTLE_RATE", "10/fortnight", "6000/minute"),
         ("LOGIN_THROTTLE_RATE", "many/minute", "60/minute"),
+        ("STORAGE_URL", "var/storage", "file:///absolute/folder"),
+        ("STORAGE_URL", "file://var/storage", "file:///absolute/folder"),
+        ("STORAGE_URL", "file:///proc/nope/x", "file:///absolute/folder"),
+        ("STORAGE_URL", "gs://bucket", "s3://bucket/prefix"),
+        ("STORAGE_URL", "s3:///prefix", "s3://bucket/prefix"),
+        ("STORAGE_URL", "s3://[bad", "s3://bucket/prefix"),
+        ("STORAGE_URL", "s3://Bucket_/prefix", "s3://bucket/prefix"),
+        ("STORAGE_URL", "s3://bucket?acl=public-read", "s3://bucket/prefix"),
+        ("STORAGE_URL", "s3://bucket?endpoint_url", "s3://bucket/prefix"),
+        ("STORAGE_URL", "s3://bucket?endpoint_url=ftp://host", "s3://bucket/prefix"),
+        ("STORAGE_URL", "s3://bucket?endpoint_url=http://", "s3://bucket/prefix"),
+        ("STORAGE_URL", "s3://key:secret@bucket", "AWS_SECRET_ACCESS_KEY"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_with_a_right_one(
@@ -112,6 +124,9 @@ def test_a_wrong_value_is_refused_by_name_with_a_right_one(
         ("CACHE_URL", "nosuch://u:hunter2@host"),
         ("CACHE_URL", "redis://u:hunter2@host:port/0"),
         ("CACHE_URL", "pymemcache://u:hunter2@host"),
+        ("STORAGE_URL", "s3://key:hunter2@bucket"),
+        ("STORAGE_URL", "s3://bucket?endpoint_url=https://key:hunter2@host"),
+        ("STORAGE_URL", "s3://bucket?aws_secret_access_key=hunter2"),
     ],
 )
 def test_a_refusal_tells_no_secret(refusal: Refusal, name: str, value: str) -> None:
@@ -132,6 +147,40 @@ def test_redis_with_its_package_is_taken_without_a_connection(read_settings: Rea
     pytest.importorskip("redis")
 
     assert read_settings(CACHE_URL="redis://host:6379/0")["CACHES"]["default"]["LOCATION"] == "redis://host:6379/0"
+
+
+def test_files_go_to_a_folder_of_var_if_nothing_is_said(read_settings: ReadSettings) -> None:
+    storage = read_settings(STORAGE_URL="")["STORAGES"]["default"]
+
+    assert storage["BACKEND"] == "django.core.files.storage.FileSystemStorage"
+    assert storage["OPTIONS"]["location"] == ROOT / "var" / "storage"
+    assert storage["OPTIONS"]["file_permissions_mode"] == 0o600
+
+
+def test_files_may_go_to_another_folder_which_is_made(read_settings: ReadSettings, tmp_path: Path) -> None:
+    storage = read_settings(STORAGE_URL=f"file://{tmp_path}/of%20files")["STORAGES"]["default"]
+
+    assert storage["OPTIONS"]["location"] == tmp_path / "of files"
+    assert (tmp_path / "of files").is_dir()
+
+
+def test_files_may_go_to_a_bucket(read_settings: ReadSettings) -> None:
+    url = "s3://kept/registry/files?endpoint_url=http://127.0.0.1:9000&region_name=eu-central-1"
+    storage = read_settings(STORAGE_URL=url)["STORAGES"]["default"]
+
+    options = storage["OPTIONS"]
+    assert storage["BACKEND"] == "storages.backends.s3.S3Storage"
+    assert (options["bucket_name"], options["location"]) == ("kept", "registry/files")
+    assert (options["endpoint_url"], options["region_name"]) == ("http://127.0.0.1:9000", "eu-central-1")
+
+
+def test_a_bucket_without_its_package_is_refused(refusal: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "storages.backends", None)
+
+    line = refusal(STORAGE_URL="s3://kept")
+
+    assert line.startswith("STORAGE_URL names a bucket, but a package is not installed")
+    assert "django-storages[s3]" in line
 
 
 def test_the_local_memory_keeps_the_counts_of_thousands_of_callers(read_settings: ReadSettings) -> None:

@@ -1,15 +1,13 @@
 """`manage.py evaluate MODEL VERSION FILE…`: compute metrics from predictions, and store them."""
 
 import argparse
-import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from functools import partial
-from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +23,11 @@ from models_registry.strict_json import parse_json
 from performance.evaluation.columns import AVERAGINGS, Columns, Options, columns_of
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import evaluate
+from performance.evaluation.keeping import keep
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from performance.evaluation.sources import SourceError, Sources, find
 from performance.models import DatasetSplit
-from performance.services import refuse_unevaluated, store_evaluation
-
-KINDS = {".csv", ".parquet"}
+from performance.services import compare_with_promoted, keep_predictions, refuse_unevaluated, store_evaluation
 
 
 class Command(BaseCommand):
@@ -44,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("model", metavar="MODEL", help="such as mdl-7f3a19bc92")
         parser.add_argument("version", metavar="VERSION", help="such as ver-001a1")
         parser.add_argument(
-            "files", nargs="+", metavar="FILE", help="a Parquet or CSV file, or a pattern such as *.csv"
+            "files", nargs="+", metavar="FILE", help="a Parquet or CSV file, a pattern such as *.csv, or s3://…"
         )
         parser.add_argument("--split", choices=DatasetSplit.values, default=DatasetSplit.TEST.value)
         parser.add_argument(
@@ -62,7 +60,7 @@ class Command(BaseCommand):
 
     def handle(self, *, model: str, version: str, files: list[str], split: str, dry_run: bool, **options: Any) -> None:
         """Evaluate, store and print. What cannot be evaluated ends the command with exit status 1."""
-        found, paths = _version(model, version), _paths(files)
+        found, sources = _version(model, version), _sources(files)
         chosen = Options(
             positive_class=options["positive_class"],
             averaging=options["averaging"],
@@ -70,20 +68,24 @@ class Command(BaseCommand):
             allow_missing=options["allow_missing"],
             k=options["k"],
         )
-        with tempfile.TemporaryDirectory() as folder, DuckDB(folder=Path(folder)) as engine:
+        columns: Columns = options["columns"]
+        with tempfile.TemporaryDirectory() as folder, DuckDB(folder=Path(folder), store=sources.store) as engine:
             try:
                 refuse_unevaluated(found.model.task_type, chosen)
-                work = partial(_evaluate, engine, paths, found.model.task_type, options["columns"], chosen)
+                work = partial(_evaluate, engine, sources, found.model.task_type, columns, chosen)
                 evaluation = _watched(engine, work)
                 if not dry_run:
-                    store_evaluation(
+                    kept = keep(engine, found.model.task_type, columns, chosen, evaluation, Path(folder))
+                    snapshot = store_evaluation(
                         version=found,
                         dataset_split=split,
                         evaluation=evaluation,
                         engine=engine,
-                        digest=_digest(paths),
+                        digest=sources.digest(),
+                        predictions_digest=keep_predictions(version=found, dataset_split=split, file=kept),
                         created_by="",
                     )
+                    compare_with_promoted(snapshot)
             except (UnprocessablePredictionsError, RegistryError) as error:
                 raise CommandError(str(error)) from None
         self.stdout.write(_as_json(evaluation) if options["json"] else _as_text(evaluation, stored=not dry_run))
@@ -101,20 +103,6 @@ def _version(model_id: str, version_id: str) -> Version:
     return version
 
 
-def _paths(files: Iterable[str]) -> list[Path]:
-    """Return the files, patterns resolved. Raises `CommandError` for what is not there or of another kind."""
-    paths = [Path(name) for file in files for name in (sorted(glob(file)) if has_magic(file) else [file])]
-    if not paths:
-        raise CommandError("The pattern matches no file.")
-    for path in paths:
-        if not path.is_file():
-            raise CommandError(f"There is no file {path}.")
-    kinds = {path.suffix.lower() for path in paths}
-    if len(kinds) > 1 or not kinds <= KINDS:
-        raise CommandError(f"All files must end in .parquet, or all in .csv; these end in {', '.join(sorted(kinds))}.")
-    return paths
-
-
 def _columns(argument: str) -> Columns:
     """Return the columns that a JSON object names. Raises `ArgumentTypeError`."""
     try:
@@ -123,9 +111,15 @@ def _columns(argument: str) -> Columns:
         raise argparse.ArgumentTypeError(f"not the names of columns as JSON: {error}") from None
 
 
-def _evaluate(engine: DuckDB, paths: list[Path], task_type: str, columns: Columns, chosen: Options) -> Evaluation:
-    read = engine.read_csv if paths[0].suffix.lower() == ".csv" else engine.read_parquet
-    read([str(path) for path in paths])
+def _sources(files: list[str]) -> Sources:
+    try:
+        return find(files)
+    except SourceError as error:
+        raise CommandError(str(error)) from None
+
+
+def _evaluate(engine: DuckDB, sources: Sources, task_type: str, columns: Columns, chosen: Options) -> Evaluation:
+    (engine.read_csv if sources.are_csv else engine.read_parquet)(sources.names)
     return evaluate(engine, task_type, columns, chosen)
 
 
@@ -141,16 +135,6 @@ def _watched(engine: DuckDB, work: Callable[[], Evaluation]) -> Evaluation:
             bar.update(task, completed=engine.progress(), step=engine.statements)
         bar.update(task, completed=1.0, visible=False)
         return evaluation.result()
-
-
-def _digest(paths: list[Path]) -> str:
-    """Return the SHA-256 of the files' bytes, one after the other."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while chunk := file.read(2**20):
-                digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _as_json(evaluation: Evaluation) -> str:

@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB, Engine
+from performance.evaluation.evaluators import EVALUATORS
+from performance.evaluation.keeping import keep
 from performance.evaluation.result import Evaluation
 
 Evaluate = Callable[[Engine, Columns, Options], Evaluation]
@@ -17,8 +19,22 @@ Evaluate = Callable[[Engine, Columns, Options], Evaluation]
 def of(evaluate: Evaluate, folder: Path, columns: dict[str, Any], **options: Any) -> Evaluation:
     """Return the evaluation of columns, by way of a Parquet file."""
     file = folder / "predictions.parquet"
-    pq.write_table(pa.table(columns), file)
+    write(file, columns)
     return of_file(evaluate, file, folder, **options)
+
+
+def write(file: Path, columns: Any) -> None:
+    """Write columns, or a table, as Parquet."""
+    pq.write_table(columns if isinstance(columns, pa.Table) else pa.table(columns), file)
+
+
+def kept(task: str, folder: Path, table: Any, columns: Columns | None = None, **options: Any) -> Path | None:
+    """Return the file in which what columns come to is kept."""
+    named, chosen, file = columns or Columns(), Options(**options), folder / "predictions.parquet"
+    write(file, table)
+    with DuckDB(folder=folder) as engine:
+        engine.read_parquet([str(file)])
+        return keep(engine, task, named, chosen, EVALUATORS[task](engine, named, chosen), folder)
 
 
 def of_file(evaluate: Evaluate, file: Path, folder: Path, **options: Any) -> Evaluation:

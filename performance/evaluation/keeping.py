@@ -1,0 +1,105 @@
+"""Keeping of predictions what it takes to compare them, example by example, with those of another version.
+
+The rows are sorted, and the file holds nothing else: equal predictions give equal bytes, in whatever order they came.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from performance.evaluation import classification, losses, numbers
+from performance.evaluation.columns import Columns, Options
+from performance.evaluation.engine import DuckDB
+from performance.evaluation.layout import number_of
+from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from performance.evaluation.statements import column
+
+KEPT = "kept.parquet"
+
+Parts = dict[str, str]  # the SQL of what is kept of each row, by name
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Which column tells the examples of a task type, or its queries, and what else is kept of them, of which rows."""
+
+    example_id: Callable[[Columns], str]
+    parts: Callable[[DuckDB, Columns, Options, Evaluation], tuple[Parts, str]]
+
+
+def keep(
+    engine: DuckDB, task_type: str, columns: Columns, options: Options, evaluation: Evaluation, folder: Path
+) -> Path | None:
+    """Write what was evaluated to a file in `folder`, and return its path.
+
+    `None` where examples have no ids, by which they could be told, and where the file would take more memory or disk
+    than there is: the evaluation holds without it.
+    """
+    keeper = _KEEPERS[task_type]
+    example_id = keeper.example_id(columns)
+    if example_id not in engine.columns():
+        return None
+    parts, scored = keeper.parts(engine, columns, options, evaluation)
+    named = ", ".join(f"{sql} AS {name}" for name, sql in parts.items())
+    file = folder / KEPT
+    try:
+        engine.write_parquet(
+            f"SELECT CAST({column(example_id)} AS VARCHAR) AS example_id, {named} FROM predictions "
+            f"WHERE {scored} ORDER BY ALL",
+            file,
+        )
+    except UnprocessablePredictionsError:
+        file.unlink(missing_ok=True)
+        return None
+    return file
+
+
+def _of_classes(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
+    """Keep the positive class's score, or of several classes' what follows from them for the losses."""
+    found = classification.laid_out(engine, columns, options)
+    positive = evaluation.positive_class
+    parts = {"actual": found.actual, "predicted": found.predicted}
+    score = (found.score or found.scores.get(positive)) if positive is not None else None
+    if score:
+        parts["score"] = score
+    elif positive is None and evaluation.metrics["log_loss"] is not None:
+        parts["truth"] = losses.given(found, found.actual, None)
+        squares = " + ".join(f"{each} * {each}" for each in found.scores.values())
+        parts["brier"] = f"{squares} - 2 * {parts['truth']} + 1"
+    return parts | ({"weight": found.weight} if found.weight else {}), f"{found.predicted} IS NOT NULL"
+
+
+def _of_numbers(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
+    found = numbers.find(engine, columns, options)
+    parts = {"actual": found.actual, "predicted": found.predicted}
+    return parts | ({"weight": found.weight} if found.is_weighted else {}), found.scored
+
+
+def _of_forecasts(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
+    """Keep the numbers, and of which series they are and of what scale, where that is known."""
+    types = engine.columns()
+    parts, scored = _of_numbers(engine, columns, options, evaluation)
+    if columns.series in types:
+        parts["series"] = f"CAST({column(columns.series)} AS VARCHAR)"
+    if columns.scale in types:
+        parts["scale"] = number_of(columns.scale, types)
+    return parts, scored
+
+
+def _of_items(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
+    """Keep each item of each query, from which the query's metrics follow."""
+    types = engine.columns()
+    relevance, score = number_of(columns.relevance, types), number_of(columns.score or "score", types)
+    return {"relevance": relevance, "score": score, "k": f"CAST({options.k} AS BIGINT)"}, "TRUE"
+
+
+def _example(columns: Columns) -> str:
+    return columns.example_id or "example_id"
+
+
+_KEEPERS: Mapping[str, Keeper] = {
+    "classification": Keeper(_example, _of_classes),
+    "regression": Keeper(_example, _of_numbers),
+    "forecasting": Keeper(_example, _of_forecasts),
+    "ranking": Keeper(lambda columns: columns.query, _of_items),
+}

@@ -1,0 +1,41 @@
+"""How far two versions are truly apart that were evaluated on the same examples: 95% intervals of each difference.
+
+What is hard for one version is mostly hard for the other. So the difference is taken example by example, and its
+variance is that of these differences: less than that of two samples that have nothing to do with each other.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from performance.evaluation.engine import DuckDB, Engine
+from performance.evaluation.intervals import Interval
+from performance.evaluation.paired_classes import of_classes
+from performance.evaluation.paired_numbers import of_numbers, of_rankings
+from performance.evaluation.pairs import Choices, Intervals
+from performance.evaluation.statements import text
+
+MEMORY = "256MB"
+
+
+def paired(newer: Path, older: Path, task_type: str, choices: Choices, *, disk: str = "") -> dict[str, Interval]:
+    """Return the interval of each metric's difference, newer minus older, from two kept files in one folder.
+
+    Past its memory it takes of the folder's disk what there is, or no more than `disk`, such as `512MB`.
+
+    Empty unless both have the same examples: equal ids, each there once, of equal actual values and weights. A metric
+    of which no paired interval is known is left out. Raises `UnprocessablePredictionsError` for a file that is none, or
+    that takes more than there is.
+    """
+    with DuckDB(folder=newer.parent, memory=MEMORY, disk=disk, confined=True) as engine:
+        for name, file in (("newer", newer), ("older", older)):
+            engine.rows(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({text(str(file))})")
+        found = _PAIRED[task_type](engine, choices)
+    return {name: interval for name, interval in found.items() if interval is not None}
+
+
+_PAIRED: Mapping[str, Callable[[Engine, Choices], Intervals]] = {
+    "classification": of_classes,
+    "regression": of_numbers,
+    "forecasting": of_numbers,
+    "ranking": of_rankings,
+}

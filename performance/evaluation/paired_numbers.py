@@ -1,0 +1,137 @@
+"""Paired intervals of what is measured of numbers, and of rankings."""
+
+import math
+
+from performance.evaluation import ranking
+from performance.evaluation.engine import Engine
+from performance.evaluation.intervals import Interval, normal
+from performance.evaluation.moments import Mean, ratio_variance
+from performance.evaluation.pairs import Choices, Intervals, Pairs, join, of_mean
+from performance.evaluation.regression import SMALLEST
+from performance.evaluation.statements import number
+
+
+def of_numbers(engine: Engine, choices: Choices) -> Intervals:
+    """Return the interval of each metric's difference, empty unless both have the same examples."""
+    pairs = join(engine)
+    return {} if pairs is None else _errors(pairs) | _scaled(pairs)
+
+
+def _errors(pairs: Pairs) -> Intervals:
+    """Return the intervals of what follows from the errors, as differences of each example's, or of each series'."""
+    [actual] = pairs.means("actual")
+    draws = _draws(pairs, number(actual.value))
+    squared, old_squared, *differences = pairs.means("squared", "old_squared", *_DIFFERENCES, draws=draws)
+    explained, spread, magnitude = pairs.means("old_squared - squared", "spread", "magnitude", draws=draws)
+    [[of_spread, of_magnitude]] = pairs.engine.rows(f"""
+        SELECT sum(w * w * (old_squared - squared) * spread), sum(w * w * mae * magnitude) FROM {draws}
+    """)
+    return {
+        "rmse": _root(pairs, squared.value, old_squared.value, draws),
+        **{name: of_mean(each) for name, each in zip(_DIFFERENCES, differences, strict=True)},
+        "r_squared": _ratio(explained, spread, of_spread),
+        "wape": _ratio(differences[0], magnitude, of_magnitude),
+    }
+
+
+_DIFFERENCES = ("mae", "mape", "smape", "bias")
+
+
+def _draws(pairs: Pairs, mean: str) -> str:
+    """Return the relation of what was drawn, each with its weight: examples, or whole series where there are several.
+
+    The errors of one series resemble each other.
+    """
+    parts = {
+        "squared": _squared("predicted"),
+        "old_squared": _squared("old_predicted"),
+        "mae": f"{_absolute('predicted')} - {_absolute('old_predicted')}",
+        "mape": f"({_absolute('predicted')} - {_absolute('old_predicted')}) / "
+        f"greatest(abs(actual), {number(SMALLEST)})",
+        "smape": f"{_symmetric('predicted')} - {_symmetric('old_predicted')}",
+        "bias": "predicted - old_predicted",
+        "spread": f"(actual - {mean}) * (actual - {mean})",
+        "magnitude": "abs(actual)",
+    }
+    if not _has_several_series(pairs):
+        return f"(SELECT w, {', '.join(f'{sql} AS {name}' for name, sql in parts.items())} FROM joined)"
+    averages = ", ".join(f"sum(w * ({sql})) / sum(w) AS {name}" for name, sql in parts.items())
+    return f"(SELECT sum(w) AS w, {averages} FROM joined GROUP BY series HAVING sum(w) > 0)"
+
+
+def _has_several_series(pairs: Pairs) -> bool:
+    if "series" not in pairs.columns:
+        return False
+    [[several]] = pairs.engine.rows("SELECT min(series) < max(series) OR count(series) < count(*) FROM joined")
+    return bool(several)
+
+
+def _squared(predicted: str) -> str:
+    return f"({predicted} - actual) * ({predicted} - actual)"
+
+
+def _absolute(predicted: str) -> str:
+    return f"abs({predicted} - actual)"
+
+
+def _symmetric(predicted: str) -> str:
+    both = f"(abs(actual) + abs({predicted}))"
+    return f"(CASE WHEN {both} = 0 THEN 0 ELSE 2 * {_absolute(predicted)} / {both} END)"
+
+
+def _root(pairs: Pairs, squared: float, old_squared: float, draws: str) -> Interval | None:
+    """Return the interval of a difference of roots of means, by the delta method; `None` where one of them is 0."""
+    if pairs.identical:
+        return normal(0.0, 0.0, "paired_moments")
+    if squared <= 0 or old_squared <= 0:
+        return None
+    root, old_root = math.sqrt(squared), math.sqrt(old_squared)
+    slopes = number(1 / (2 * root)), number(1 / (2 * old_root))
+    [influence] = pairs.means(f"squared * {slopes[0]} - old_squared * {slopes[1]}", draws=draws)
+    return normal(root - old_root, influence.variance, "paired_moments")
+
+
+def _ratio(above: Mean, below: Mean, product: float) -> Interval | None:
+    if below.value <= 0:
+        return None
+    return normal(above.value / below.value, ratio_variance(above, below, product), "paired_moments")
+
+
+def _scaled(pairs: Pairs) -> Intervals:
+    """Return the interval of the mean over series of the MAE in units of the naive forecast's."""
+    if "scale" not in pairs.columns:
+        return {}
+    absolute = f"{_absolute('predicted')} - {_absolute('old_predicted')}"
+    by_series = "GROUP BY series" if "series" in pairs.columns else ""
+    ratios = f"SELECT 1 AS w, sum(w * ({absolute})) / sum(w) / min(scale) AS x FROM joined {by_series}"
+    [ratio] = pairs.means("x", draws=f"({ratios} HAVING sum(w) > 0)")
+    return {"mase": of_mean(ratio)}
+
+
+def of_rankings(engine: Engine, choices: Choices) -> Intervals:
+    """Return the interval of the difference of each mean over queries.
+
+    Empty where the queries, the relevance of their items or the number of items that counts differ.
+    """
+    cuts = engine.rows("SELECT k FROM newer UNION SELECT k FROM older")
+    if len(cuts) != 1:
+        return {}
+    for name in ("newer", "older"):
+        items = ranking.by_query("example_id", "relevance", "score", cuts[0][0])
+        engine.rows(f"""
+            CREATE TABLE {name}_queries AS
+            SELECT * FROM (WITH predictions AS (SELECT * FROM {name}) {items})
+            JOIN (SELECT example_id AS query, list_sort(list(relevance)) AS items FROM {name} GROUP BY query)
+            USING (query)
+        """)
+    differences = ", ".join(f"newer.{name} - older.{name} AS {name}" for name in ranking.METRICS)
+    engine.rows(f"""
+        CREATE TABLE joined AS
+        SELECT 1 AS w, newer.items IS DISTINCT FROM older.items AS differs, {differences}
+        FROM newer_queries AS newer FULL JOIN older_queries AS older USING (query)
+    """)
+    [[differing]] = engine.rows("SELECT count(*) FILTER (WHERE differs) FROM joined")
+    if differing:
+        return {}
+    found = Pairs(engine, frozenset(), identical=False).means(*ranking.METRICS)
+    return {name: of_mean(mean) for name, mean in zip(ranking.METRICS, found, strict=True)}

@@ -1,0 +1,58 @@
+"""Where predictions are kept: in the service's storage of files, each file under the digest of what it holds."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.core.files import File
+from django.core.files.storage import default_storage
+
+from performance.exceptions import KeptFileUnavailableError
+
+CHUNK = 2**20
+
+
+def put(file: Path) -> str:
+    """Have a file in the storage, and return its SHA-256. Raises `KeptFileUnavailableError`."""
+    with file.open("rb") as content, _reaching_storage():
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+        name, size = _name(digest), file.stat().st_size
+        if default_storage.exists(name):
+            if default_storage.size(name) == size:
+                return digest
+            default_storage.delete(name)  # begun, and never ended
+        content.seek(0)
+        default_storage.save(name, File(content))
+        return digest
+
+
+def fetch(digest: str, to: Path, *, most: int | None = None) -> None:
+    """Write a kept file's content to a path.
+
+    Raises `KeptFileUnavailableError` when it is not there, is another, or has more bytes than `most`.
+    """
+    found = hashlib.sha256()
+    with _reaching_storage(), default_storage.open(_name(digest)) as kept, to.open("wb") as file:
+        if most is not None and kept.size > most:
+            raise KeptFileUnavailableError(f"{_name(digest)} has {kept.size:,} bytes, and {most:,} are the most.")
+        for chunk in kept.chunks(CHUNK):
+            found.update(chunk)
+            file.write(chunk)
+    if found.hexdigest() != digest:
+        raise KeptFileUnavailableError(f"{_name(digest)} holds something else.")
+
+
+def _name(digest: str) -> str:
+    return f"predictions/{digest[:2]}/{digest}.parquet"
+
+
+@contextmanager
+def _reaching_storage() -> Iterator[None]:
+    """Turn whatever a storage raises, which is its own affair, into a `KeptFileUnavailableError`."""
+    try:
+        yield
+    except KeptFileUnavailableError:
+        raise
+    except Exception as error:
+        raise KeptFileUnavailableError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,277 @@
+"""`GET …/performance/compare` of versions that were evaluated on the same examples."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.db import DatabaseError
+from pytest_django import Settings
+
+from models_registry.models import Organization, RegisteredModel, User
+from models_registry.services import promote
+from performance import pairing, selectors
+from performance.evaluation.intervals import Interval
+from performance.models import MetricSnapshot, PairedComparison, SnapshotDetail
+from performance.services import compare_with_promoted
+from tests.api import Caller
+from tests.factories import completed_version
+
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "predictions"
+Pinned = Callable[[str], AbstractContextManager[None]]
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _storage_of_its_own(settings: Settings, tmp_path: Path) -> None:
+    folder = {**settings.STORAGES["default"], "OPTIONS": {"location": tmp_path / "storage"}}
+    settings.STORAGES = {**settings.STORAGES, "default": folder}
+
+
+class Compared:
+    """A model whose versions were evaluated on the same examples, and who compares them."""
+
+    def __init__(self, acme: Organization, name: str, task_type: str, caller: Caller) -> None:
+        self.caller = caller
+        self.model = RegisteredModel.objects.create(organization=acme, name=name, task_type=task_type)
+        for number in (2, 3):
+            completed_version(self.model, number=number)
+            self.evaluate(number, FIXTURES / name / f"ver-0000{number}-test.csv")
+
+    def evaluate(self, number: int, file: Path, *options: str) -> None:
+        call_command("evaluate", self.model.pk, f"ver-0000{number}", str(file), *options)
+
+    def metrics(self, version: int = 3, baseline: int = 2) -> dict[str, Any]:
+        """Return the body's metrics."""
+        answer = self.caller.get(
+            f"/models/{self.model.pk}/performance/compare",
+            {"version_id": f"ver-0000{version}", "baseline_version_id": f"ver-0000{baseline}"},
+        )
+        assert answer.status_code == 200
+        metrics: dict[str, Any] = answer.json()["metrics"]
+        return metrics
+
+    def methods(self) -> set[str]:
+        """Return the methods of all intervals."""
+        return {each["confidence_interval"]["method"] for each in self.metrics().values()}
+
+
+@pytest.fixture
+def tumours(acme: Organization, viewer: User, capsys: pytest.CaptureFixture[str]) -> Compared:
+    return Compared(acme, "breast-cancer", "classification", Caller(viewer))
+
+
+@pytest.fixture
+def diabetes(acme: Organization, viewer: User, capsys: pytest.CaptureFixture[str]) -> Compared:
+    return Compared(acme, "diabetes", "regression", Caller(viewer))
+
+
+def width(interval: dict[str, Any]) -> float:
+    return float(interval["upper"] - interval["lower"])
+
+
+def test_names_the_method_of_each_paired_interval(tumours: Compared) -> None:
+    metrics = tumours.metrics()
+
+    assert {name: each["confidence_interval"]["method"] for name, each in metrics.items()} == {
+        "accuracy": "paired_newcombe",
+        "precision": "paired_multinomial",
+        "recall": "paired_multinomial",
+        "f1_score": "paired_multinomial",
+        "roc_auc": "paired_delong",
+        "log_loss": "paired_moments",
+    }
+    assert metrics["log_loss"]["direction"] == "improved"
+    for each in metrics.values():
+        assert each["confidence_interval"]["lower"] <= each["difference"] <= each["confidence_interval"]["upper"]
+
+
+@pytest.mark.parametrize("fixture", ["tumours", "diabetes"])
+def test_a_paired_interval_is_narrower_than_one_of_independent_samples(
+    fixture: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: Compared = request.getfixturevalue(fixture)
+    paired = compared.metrics()
+
+    monkeypatch.setattr(pairing, "pair", lambda *_, **__: {})
+    independent = compared.metrics()
+
+    assert {each["confidence_interval"]["method"] for each in independent.values()} == {"independent"}
+    for name in set(paired) - {"accuracy"}:  # of which three each are wrong, and not the same ones
+        assert width(paired[name]["confidence_interval"]) < width(independent[name]["confidence_interval"])
+
+
+def test_is_stored_and_the_same_each_time(tumours: Compared, pinned_queries: Pinned) -> None:
+    tumours.caller.get("/models")  # verifies the token
+    with pinned_queries("compare of a pair for the first time"):
+        first = tumours.metrics()
+    with pinned_queries("compare of a pair"):
+        second = tumours.metrics()
+
+    assert first == second
+    newer, older = (MetricSnapshot.objects.get(version__number=number) for number in (3, 2))
+    stored = selectors.paired_intervals(newer, older)
+    assert isinstance(stored["roc_auc"], Interval)
+    assert selectors.paired_intervals(older, newer) == {}
+
+
+def test_a_stored_pair_needs_no_file(tumours: Compared) -> None:
+    before = tumours.metrics()
+
+    remove_kept_files()
+
+    assert tumours.metrics() == before
+
+
+def remove_kept_files() -> None:
+    for detail in SnapshotDetail.objects.exclude(predictions_digest=None):
+        default_storage.delete(name_of(detail.predictions_digest or ""))
+
+
+def name_of(digest: str) -> str:
+    return f"predictions/{digest[:2]}/{digest}.parquet"
+
+
+def test_without_the_files_the_samples_count_as_independent_and_the_log_says_so(
+    tumours: Compared, caplog: pytest.LogCaptureFixture
+) -> None:
+    remove_kept_files()
+
+    with caplog.at_level(logging.ERROR, "outages"):
+        assert tumours.methods() == {"independent"}
+
+    assert "cannot be compared example by example" in caplog.text
+    assert not PairedComparison.objects.exists()
+
+
+def test_a_file_that_holds_something_else_is_not_taken(tumours: Compared) -> None:
+    for detail in SnapshotDetail.objects.all():
+        name = name_of(detail.predictions_digest or "")
+        with default_storage.open(name) as file:
+            content = file.read()
+        Path(default_storage.path(name)).write_bytes(content[:-1] + b"?")
+
+    assert tumours.methods() == {"independent"}
+
+
+def test_an_evaluation_again_mends_a_file_whose_writing_was_cut_short(tumours: Compared) -> None:
+    digest = SnapshotDetail.objects.filter(snapshot__version__number=3).values_list("predictions_digest", flat=True)[0]
+    Path(default_storage.path(name_of(digest or ""))).write_bytes(b"PAR1")
+
+    tumours.evaluate(3, FIXTURES / "breast-cancer" / "ver-00003-test.csv")
+
+    assert "paired_delong" in tumours.methods()
+
+
+def test_other_examples_are_independent_samples(tumours: Compared) -> None:
+    tumours.evaluate(3, FIXTURES / "breast-cancer" / "ver-00003-validation.csv")
+
+    assert tumours.methods() == {"independent"}
+    assert PairedComparison.objects.get().intervals == {}  # which is known from then on
+
+
+def test_another_positive_class_is_not_compared_example_by_example(tumours: Compared) -> None:
+    tumours.evaluate(3, FIXTURES / "breast-cancer" / "ver-00003-test.csv", "--positive-class", "benign")
+
+    assert tumours.methods() == {"independent"}
+
+
+def test_predictions_without_ids_are_not_kept(tumours: Compared, tmp_path: Path) -> None:
+    file = tmp_path / "predictions.csv"
+    file.write_text("actual,predicted,score\nmalignant,malignant,0.9\nbenign,malignant,0.6\nbenign,benign,0.1\n")
+
+    tumours.evaluate(3, file)
+
+    report = tumours.caller.get(f"/models/{tumours.model.pk}/performance/report?version_id=ver-00003").json()
+    assert report["provenance"]["predictions_digest"] is None
+
+
+def test_the_report_names_what_is_kept(tumours: Compared) -> None:
+    report = tumours.caller.get(f"/models/{tumours.model.pk}/performance/report?version_id=ver-00003").json()
+
+    assert default_storage.exists(name_of(report["provenance"]["predictions_digest"]))
+
+
+def test_a_pair_too_large_to_wait_for_is_made_without_anybody_waiting(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "MAX_ROWS", 100)
+    assert tumours.methods() == {"independent"}
+
+    promote(version=tumours.model.versions.get(number=2), promoted_by=None, reason="first")
+    compare_with_promoted(MetricSnapshot.objects.get(version__number=3))
+
+    assert "paired_delong" in tumours.methods()
+
+
+@pytest.mark.parametrize("bound", [100, 10**9])
+def test_no_large_file_is_read_while_somebody_waits(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch, bound: int
+) -> None:
+    monkeypatch.setattr(pairing, "MAX_BYTES", bound)
+
+    assert (tumours.methods() == {"independent"}) == (bound == 100)
+
+
+def test_the_command_pairs_with_the_promoted_version_at_once(tumours: Compared) -> None:
+    promote(version=tumours.model.versions.get(number=2), promoted_by=None, reason="first")
+
+    tumours.evaluate(3, FIXTURES / "breast-cancer" / "ver-00003-test.csv")
+    tumours.evaluate(2, FIXTURES / "breast-cancer" / "ver-00002-test.csv")  # itself is not compared with itself
+
+    pair = PairedComparison.objects.get()
+    assert (pair.snapshot.version.number, pair.baseline.version.number) == (3, 2)
+
+
+def test_without_a_promoted_version_there_is_nothing_to_pair_with(tumours: Compared) -> None:
+    compare_with_promoted(MetricSnapshot.objects.get(version__number=3))
+
+    assert not PairedComparison.objects.exists()
+
+
+def test_a_database_that_takes_no_pair_does_not_spoil_the_answer(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise DatabaseError("read-only")
+
+    monkeypatch.setattr("django.db.models.query.QuerySet.bulk_create", refuse)
+
+    with caplog.at_level(logging.ERROR, "outages"):
+        assert "paired_delong" in tumours.methods()
+    assert "is not stored" in caplog.text
+
+
+def test_a_storage_that_takes_nothing_leaves_the_evaluation_whole(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("django.core.files.storage.Storage.save", refuse)
+    remove_kept_files()
+
+    with caplog.at_level(logging.ERROR, "outages"):
+        tumours.evaluate(3, FIXTURES / "breast-cancer" / "ver-00003-test.csv")
+
+    newest = MetricSnapshot.objects.newest_first()[0]
+    assert newest.details.predictions_digest is None
+    assert "no space left" in caplog.text
+
+
+def test_what_is_refused_leaves_no_file(tumours: Compared, tmp_path: Path) -> None:
+    file = tmp_path / "predictions.csv"
+    file.write_text("example_id,actual,predicted\nonly here,a,a\n")
+    version = tumours.model.versions.create(number=4, state="failed")
+
+    with pytest.raises(Exception, match="has failed"):
+        tumours.evaluate(version.number, file)
+
+    stored = SnapshotDetail.objects.values_list("predictions_digest", flat=True)
+    kept = Path(default_storage.path("predictions")).rglob("*.parquet")
+    assert {path.stem for path in kept} == set(stored)
