@@ -3,16 +3,17 @@
 import math
 from collections.abc import Mapping
 
-from performance.evaluation import examples
+from performance.evaluation import examples, plots
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine, Row
+from performance.evaluation.faults import LARGEST
 from performance.evaluation.intervals import normal
 from performance.evaluation.layout import is_finite, number_of
 from performance.evaluation.moments import Mean, means, ratio_variance, sums
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
-from performance.evaluation.statements import column
+from performance.evaluation.statements import column, number
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
@@ -38,6 +39,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         confidence_intervals={name: each.interval for name, each in estimates.items() if each.interval is not None},
         residuals=examples.residuals(engine, columns, numbers),
         per_class=_by_horizon(engine, numbers, columns, types),
+        curves=plots.curves(engine, numbers),
     )
 
 
@@ -97,7 +99,7 @@ def _scaled(
     scale = number_of(columns.scale, types)
     of_each = engine.rows(f"""
         SELECT sum({numbers.weight} * {_losses(numbers)[1]}) / sum({numbers.weight}), min({scale}),
-            coalesce(bool_and({is_finite(scale)} AND {scale} > 0), FALSE) AND min({scale}) = max({scale})
+            coalesce(bool_and({is_finite(scale)} AND {scale} >= {number(1 / LARGEST)}), FALSE) AND min({scale}) = max({scale})
         FROM predictions WHERE {numbers.scored} {f"GROUP BY {series}" if series else ""}
         HAVING sum({numbers.weight}) > 0
     """)
@@ -115,9 +117,9 @@ def _share_of_actual(absolute: Mean, actual: Mean, product: float) -> Estimate:
 
     Kolassa & Schütz (2007), Advantages of the MAD/mean ratio over the MAPE, Foresight 6, 40-43.
     """
-    if not actual.first:
+    share = absolute.first / actual.first if actual.value else math.inf
+    if not math.isfinite(share):
         return Estimate(None)
-    share = absolute.first / actual.first
     return Estimate(share, normal(share, ratio_variance(absolute, actual, product), "moments", lower=0.0))
 
 
