@@ -29,7 +29,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         "mae": absolute.estimate(0),
         "rmse": _root(squared),
         "smape": symmetric.estimate(0, 2),
-        "mase": _scaled(engine, numbers, series, types, columns),
+        "mase": _scaled(engine, numbers, series, types, columns, absolute),
         "wape": _share_of_actual(absolute, actual, product),
     }
     return Evaluation(
@@ -91,15 +91,19 @@ def _root(squared: Mean) -> Estimate:
 
 
 def _scaled(
-    engine: Engine, numbers: Numbers, series: str | None, types: Mapping[str, str], columns: Columns
+    engine: Engine, numbers: Numbers, series: str | None, types: Mapping[str, str], columns: Columns, absolute: Mean
 ) -> Estimate:
-    """Return the MAE in units of the naive forecast's, averaged over the series; not known without their scales."""
+    """Return the MAE in units of the naive forecast's, averaged over the series; not known without their scales.
+
+    Of one series, the interval is that of its MAE in the same units.
+    """
     if columns.scale not in types:
         return Estimate(None)
     scale = number_of(columns.scale, types)
+    is_one = f"bool_and({is_finite(scale)} AND {scale} >= {number(1 / LARGEST)})"
     of_each = engine.rows(f"""
         SELECT sum({numbers.weight} * {_losses(numbers)[1]}) / sum({numbers.weight}), min({scale}),
-            coalesce(bool_and({is_finite(scale)} AND {scale} >= {number(1 / LARGEST)}), FALSE) AND min({scale}) = max({scale})
+            coalesce({is_one}, FALSE) AND min({scale}) = max({scale})
         FROM predictions WHERE {numbers.scored} {f"GROUP BY {series}" if series else ""}
         HAVING sum({numbers.weight}) > 0
     """)
@@ -108,6 +112,10 @@ def _scaled(
             f"Each series needs one {columns.scale!r} above 0, the same in all its rows.", column=columns.scale
         )
     ratios = [error / scale_of_series for error, scale_of_series, _ in of_each]
+    if len(of_each) == 1:
+        [[_, only_scale, _]] = of_each
+        interval = absolute.estimate(0).interval
+        return Estimate(ratios[0], interval and interval.mapped(lambda error: error / only_scale))
     mean = Mean(len(ratios), len(ratios), math.fsum(ratios), math.fsum(ratios), math.fsum(ratio**2 for ratio in ratios))
     return mean.estimate(0)
 

@@ -34,8 +34,8 @@ def residual_histogram(engine: Engine, numbers: Numbers) -> list[dict[str, float
         return [{"lower": low, "upper": low, "count": numbers.examples}]
     width = _width(low, high, deviation * (24 * math.sqrt(math.pi) / numbers.examples) ** (1 / 3))
     bin_of_residual = _bin(residual, width)
-    counts = dict(
-        engine.rows(f"SELECT {bin_of_residual}, count(*) FROM predictions WHERE {numbers.scored} GROUP BY 1 ORDER BY 1")
+    counts: dict[int, int] = dict(
+        engine.rows(f"SELECT {bin_of_residual}, count(*) FROM predictions WHERE {numbers.scored} GROUP BY 1")
     )
     return [
         {"lower": place * width, "upper": (place + 1) * width, "count": counts.get(place, 0)}
@@ -87,6 +87,6 @@ def _width(low: float, high: float, wanted: float = 0.0) -> float:
 
 
 def _bin(sql: str, width: float) -> str:
-    """Return the number of the bin that an expression falls into, also where so little is below 0 that it rounds to 0."""
+    """Return the number of the bin that an expression falls into, however little below 0 it is."""
     rounded = f"{sql} / {number(width)}"
     return f"CAST(CASE WHEN {sql} < 0 AND {rounded} = 0 THEN -1 ELSE floor({rounded}) END AS BIGINT)"

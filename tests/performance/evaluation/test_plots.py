@@ -40,7 +40,7 @@ def check_histogram(histogram: list[dict[str, float]], residuals: Any) -> None:
 
 
 @given(pairs=PAIRS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=120)
 def test_each_residual_is_counted_in_the_bin_that_numpy_has_it_in(
     tmp_path: Path, pairs: list[tuple[float, float]]
 ) -> None:

@@ -33,6 +33,12 @@ def test_every_metric_is_a_mean_over_queries(tmp_path: Path, items: list[tuple[s
         assert found.metrics[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
 
 
+def test_every_metric_has_an_interval(tmp_path: Path) -> None:
+    columns = {"query_id": [1, 1, 2, 2], "relevance": [1, 0, 0, 2], "score": [0.5, 0.25, 0.5, 0.25]}
+
+    assert set(of(ranking.evaluate, tmp_path, columns).confidence_intervals) == set(ranking.METRICS)
+
+
 def one_query(name: str, rows: Any, k: int) -> float:
     gains, scores = rows[:, 0], rows[:, 1]
     relevant = gains > 0
@@ -58,6 +64,7 @@ def one_query(name: str, rows: Any, k: int) -> float:
         ({"query_id": ["a", None], "relevance": [1, 1], "score": [1.0, 1.0]}, 2),
         ({"query_id": ["a", "a"], "relevance": [-1, 1], "score": [1.0, 1.0]}, 1),
         ({"query_id": ["a", "a"], "relevance": [1, 1], "score": [1.0, math.nan]}, 2),
+        ({"query_id": ["a", "a"], "relevance": [1e308, 1.0], "score": [1.0, 1.0]}, 1),
         ({"query_id": ["a"], "score": [1.0]}, None),
     ],
 )
