@@ -46,7 +46,6 @@ class Chart:
 class Gauge:
     """A metric between 0 and 1 as a bar, with the ends of its interval, in hundredths; `label` says its numbers."""
 
-    name: str
     label: str
     value: float
     lower: float | None
@@ -61,15 +60,15 @@ def gauges(task_type: TaskType, metrics: Mapping[str, float], intervals: Mapping
 
 def _gauge(name: str, value: float, interval: Mapping[str, Any] | None) -> Gauge:
     if interval is None:
-        return Gauge(name, f"{name} {value:.4g}", 100 * value, None, None)
+        return Gauge(f"{name} {value:.4g}", 100 * value, None, None)
     lower, upper = interval["lower"], interval["upper"]
     label = f"{name} {value:.4g}, {interval['level']:.0%} interval {lower:.4g} to {upper:.4g}"
-    return Gauge(name, label, 100 * value, 100 * lower, 100 * upper)
+    return Gauge(label, 100 * value, 100 * lower, 100 * upper)
 
 
 def charts(curves: Mapping[str, Any]) -> list[Chart]:
     """Return a chart of each kind of curve that has points."""
-    return [_CHARTS[name](points) for name, points in curves.items() if points and name in _CHARTS]
+    return [draw(curves[name]) for name, draw in _CHARTS.items() if curves.get(name)]
 
 
 def _roc(curves: Mapping[str, Any]) -> Chart:

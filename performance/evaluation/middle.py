@@ -21,7 +21,7 @@ def median_error(engine: Engine, numbers: Numbers, mean_error: float) -> Estimat
     rank = rank_below_median(size)
     half = numbers.total / 2
     tail = numbers.total * rank / size if rank else half
-    bin_of_error = f"least(floor(error / {number(mean_error * 4 / BINS or 1.0)}), {BINS})"
+    bin_of_error = f"floor(least(error / {number(mean_error * 4 / BINS or 1.0)}, {BINS}))"
     first, last, below = _bins(engine, numbers, bin_of_error, tail)
     [[lower, upper, low, high]] = engine.rows(f"""
         SELECT min(error) FILTER (WHERE up_to >= {number(half)}), min(error) FILTER (WHERE up_to > {number(half)}),
