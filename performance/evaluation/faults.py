@@ -32,7 +32,8 @@ def negative(sql: str, column: str) -> Cause:
 
 def too_large(sql: str, column: str) -> Cause:
     """Return the cause of what is so large that sums of squared losses were no doubles."""
-    return Cause(f"coalesce(abs({sql}) > {number(LARGEST)}, FALSE)", column, f"a number of at most {LARGEST:g} in size")
+    needed = f"a number of at most {LARGEST:g} in size, beyond which sums are past what a double can hold,"
+    return Cause(f"coalesce(abs({sql}) > {number(LARGEST)}, FALSE)", column, needed)
 
 
 def any_of(causes: Sequence[Cause]) -> str:
