@@ -22,6 +22,7 @@ from models_registry.admin_base import (
 from models_registry.models import Version
 from models_registry.task_types import Metric
 from performance import admin_evaluations as admin_evaluations  # registers its page
+from performance import charts
 from performance.models import MetricSnapshot
 
 HEADLINE_METRICS = 3
@@ -52,6 +53,17 @@ def metric_table(snapshot: MetricSnapshot) -> dict[str, Any]:
     return {
         "headers": ["Metric", "Value", "Better", "Bounds", "Definition"],
         "rows": [_row(metric, snapshot.metrics.get(metric.name)) for metric in metrics],
+    }
+
+
+def shown(snapshot: MetricSnapshot) -> dict[str, Any]:
+    """Return the table of metrics and the charts, as the page's templates have them. Raises `UnknownTaskTypeError`."""
+    table = metric_table(snapshot)
+    task_type = task_types.get(snapshot.version.model.task_type)
+    return {
+        "metric_table": table,
+        "gauges": charts.gauges(task_type, snapshot.all_metrics, snapshot.details.confidence_intervals),
+        "charts": charts.charts(snapshot.details.curves),
     }
 
 
@@ -155,9 +167,9 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
         return related
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Add the table of metrics, or what is wrong with the task type."""
+        """Add the table of metrics and the charts, or what is wrong with the task type."""
         try:
-            context["metric_table"] = metric_table(context["original"])
+            context |= shown(context["original"])
         except task_types.UnknownTaskTypeError as error:
             context["unknown_task_type"] = str(error)
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)

@@ -179,6 +179,17 @@ def confusion_matrix(reading: Reading) -> MetricSnapshot:
     return snapshot
 
 
+def curves(reading: Reading) -> MetricSnapshot:
+    """Return the newest snapshot with its curves.
+
+    Raises `NotAvailableForTaskTypeError` for a task type that has nothing to draw, what `Reading.snapshot` does, and
+    `NotFoundError` when the snapshot was not computed here.
+    """
+    if not task_types.get(reading.task_type).has_curves:
+        raise NotAvailableForTaskTypeError(f"Of a model of {reading.task_type} no curves are drawn.")
+    return _computed(_newest(reading, _snapshots(reading).defer("detail__confusion_matrix")))
+
+
 def misclassifications(reading: Reading, **conditions: Any) -> QuerySet[MisclassifiedExample]:
     """Return the wrongly predicted examples that were kept of the newest snapshot.
 
@@ -187,7 +198,7 @@ def misclassifications(reading: Reading, **conditions: Any) -> QuerySet[Misclass
     """
     if not task_types.get(reading.task_type).has_classes:
         raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
-    examples: QuerySet[MisclassifiedExample] = _computed(reading).misclassified.filter(**conditions)
+    examples: QuerySet[MisclassifiedExample] = _computed(report(reading)).misclassified.filter(**conditions)
     return examples
 
 
@@ -199,17 +210,16 @@ def residuals(reading: Reading) -> QuerySet[ResidualExample]:
     """
     if not task_types.get(reading.task_type).has_residuals:
         raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} predicts no numbers that could be off.")
-    examples: QuerySet[ResidualExample] = _computed(reading).residuals.all()
+    examples: QuerySet[ResidualExample] = _computed(report(reading)).residuals.all()
     return examples
 
 
-def _computed(reading: Reading) -> MetricSnapshot:
+def _computed(snapshot: MetricSnapshot) -> MetricSnapshot:
     """Return the newest snapshot, if it was computed here from predictions. Raises `NotFoundError`."""
-    snapshot = report(reading)
     if snapshot.source != Source.COMPUTED:
         raise NotFoundError(
-            f"The newest snapshot of {snapshot.version.version_id} on {reading.dataset_split} is {snapshot.source}: "
-            "single examples are known only of predictions that were evaluated here."
+            f"The newest snapshot of {snapshot.version.version_id} on {snapshot.dataset_split} is {snapshot.source}: "
+            "curves and single examples are known only of predictions that were evaluated here."
         )
     return snapshot
 

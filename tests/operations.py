@@ -151,6 +151,7 @@ OPERATIONS = [
     Operation("GET", f"{PERFORMANCE}/confusion-matrix", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/misclassifications", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/residuals", Scope.MODEL_READ, 404),  # the model has classes
+    Operation("GET", f"{PERFORMANCE}/curves", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/history", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/compare", Scope.MODEL_READ),
 ]

@@ -116,6 +116,11 @@ class TaskType:
         """The metrics of the summary, then the further ones."""
         return self.metrics + self.further
 
+    @property
+    def has_curves(self) -> bool:
+        """Whether there is something to draw: of how classes are told apart, or of how errors are distributed."""
+        return self.has_classes or self.has_residuals
+
     def clean(self, values: Mapping[str, object], *, further: bool = False) -> dict[str, float]:
         """Return the recorded metrics as floats, in declared order; `None` means not recorded.
 

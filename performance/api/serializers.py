@@ -236,9 +236,18 @@ def comparison_serializer(task_type: TaskType) -> type[serializers.Serializer[An
 
 
 class ByTaskType:
-    """A serializer for each task type, which `make` returns, and `one` or `many` of any of them, called `name`."""
+    """A serializer for each task type, which `make` returns, and `one` or `many` of any of them, called `name`.
 
-    def __init__(self, name: str, make: Callable[[TaskType], type[serializers.Serializer[Any]]]) -> None:
+    `among` says for which task types there is one, by default for all.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[TaskType], type[serializers.Serializer[Any]]],
+        among: Callable[[TaskType], bool] = lambda _: True,
+    ) -> None:
+        self.among = among
         self.make = cache(make)
         # One serves for all records of a task type: it keeps nothing of what it represents.
         self.of = cache(lambda task_type: self.make(task_type)())
@@ -251,7 +260,7 @@ class ByTaskType:
 
     def all(self) -> dict[str, serializers.Serializer[Any] | type[serializers.Serializer[Any]]]:
         """Return the serializer for each task type, by name."""
-        return {task_type.name: self.make(task_type) for task_type in task_types.all_task_types()}
+        return {each.name: self.make(each) for each in task_types.all_task_types() if self.among(each)}
 
     def _any(self, name: str, *, many: bool) -> Any:
         return PolymorphicProxySerializer(

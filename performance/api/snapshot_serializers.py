@@ -245,6 +245,84 @@ def report_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
     return named(task_type, "Report", fields)
 
 
+class PointSerializer(serializers.Serializer[Any]):
+    """A point to draw. There are thousands in an answer, so each value is only given its type."""
+
+    def to_representation(self, instance: dict[str, float | None]) -> dict[str, Any]:
+        return {name: _represented(field, instance[str(name)]) for name, field in self.fields.items()}
+
+
+def _represented(field: serializers.Field[Any, Any, Any, Any], value: float | None) -> Any:
+    return None if value is None else field.to_representation(value)
+
+
+class ROCPointSerializer(PointSerializer):
+    """What comes of taking an example for the class from a score upwards: errors and hits."""
+
+    false_positive_rate = serializers.FloatField(min_value=0, max_value=1)
+    true_positive_rate = serializers.FloatField(min_value=0, max_value=1)
+    threshold = serializers.FloatField(allow_null=True, help_text="The score; null where none is taken for the class.")
+
+
+class PrecisionRecallPointSerializer(PointSerializer):
+    """What comes of taking an example for the class from a score upwards: completeness and purity."""
+
+    recall = serializers.FloatField(min_value=0, max_value=1)
+    precision = serializers.FloatField(min_value=0, max_value=1)
+    threshold = serializers.FloatField(allow_null=True, help_text="The score; null where none is taken for the class.")
+
+
+class CalibrationBinSerializer(PointSerializer):
+    """The examples whose predicted class was given a probability within a range."""
+
+    lower = serializers.FloatField(min_value=0, max_value=1)
+    upper = serializers.FloatField(min_value=0, max_value=1)
+    confidence = serializers.FloatField(min_value=0, max_value=1, help_text="The mean probability.")
+    accuracy = serializers.FloatField(min_value=0, max_value=1, help_text="The share that was predicted rightly.")
+    count = serializers.IntegerField()
+
+
+class ResidualBinSerializer(PointSerializer):
+    """The examples whose residual, predicted - actual, is at least `lower` and less than `upper`."""
+
+    lower = serializers.FloatField(help_text="In the target's unit; the same as `upper` if all residuals are the same.")
+    upper = serializers.FloatField()
+    count = serializers.IntegerField()
+
+
+class PredictedVersusActualSerializer(PointSerializer):
+    """The examples of one actual value, or of a small range of them."""
+
+    actual = serializers.FloatField(help_text="The mean actual value.")
+    predicted = serializers.FloatField(help_text="The mean predicted value.")
+    count = serializers.IntegerField()
+
+
+def curves_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
+    """Return the serializer of the curves of a task type's models: all that there may be, empty where unknown."""
+    of_classes = {
+        "roc": _by_class(ROCPointSerializer, "ROC curves, by class."),
+        "precision_recall": _by_class(PrecisionRecallPointSerializer, "Precision-recall curves, by class."),
+        "calibration": CalibrationBinSerializer(many=True, read_only=True, default=list),
+    }
+    of_residuals = {
+        "residual_histogram": ResidualBinSerializer(many=True, read_only=True, default=list),
+        "predicted_versus_actual": PredictedVersusActualSerializer(many=True, read_only=True, default=list),
+    }
+    points = (of_classes if task_type.has_classes else {}) | (of_residuals if task_type.has_residuals else {})
+    fields = {
+        "__doc__": f"Curves of how a version does on one split: {task_type.label.lower()}.",
+        **_identity(task_type),
+        "curves": named(task_type, "Points", points)(source="details.curves"),
+        "evaluated_at": UTCSecondsField(),
+    }
+    return named(task_type, "Curves", fields)
+
+
+def _by_class(point: type[PointSerializer], meaning: str) -> Any:
+    return serializers.DictField(child=point(many=True), read_only=True, default=dict, help_text=meaning)
+
+
 def _identity(task_type: TaskType) -> dict[str, Any]:
     """Return the fields that say what a stored snapshot is of."""
     return {
@@ -258,3 +336,4 @@ def _identity(task_type: TaskType) -> dict[str, Any]:
 SNAPSHOT = ByTaskType("Snapshot", snapshot_serializer)
 SNAPSHOT_ROW = ByTaskType("SnapshotRow", snapshot_row_serializer)
 REPORT = ByTaskType("PerformanceReport", report_serializer)
+CURVES = ByTaskType("PerformanceCurves", curves_serializer, among=lambda task_type: task_type.has_curves)

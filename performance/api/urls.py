@@ -25,6 +25,7 @@ urlpatterns = [
     reading("confusion-matrix"),
     reading("misclassifications", WorstExamplesViewSet),
     reading("residuals", WorstExamplesViewSet),
+    reading("curves"),
     reading("history"),
     reading("compare"),
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),

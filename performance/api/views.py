@@ -25,7 +25,7 @@ from performance.api.serializers import (
     PerformanceQuerySerializer,
     ResidualSerializer,
 )
-from performance.api.snapshot_serializers import REPORT, StoredMatrixSerializer
+from performance.api.snapshot_serializers import CURVES, REPORT, StoredMatrixSerializer
 from performance.models import MetricSnapshot, MisclassifiedExample
 from performance.selectors import Reading
 
@@ -76,6 +76,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
         "summary": PerformanceQuerySerializer(),
         "report": PerformanceQuerySerializer(),
         "confusion_matrix": ConfusionMatrixQuerySerializer(),
+        "curves": PerformanceQuerySerializer(),
         "history": HistoryQuerySerializer(),
         "compare": ComparisonQuerySerializer(),
     }
@@ -122,6 +123,18 @@ class PerformanceViewSet(GenericViewSet[Any]):
         normalize = query.pop("normalize", None)
         snapshot = selectors.confusion_matrix(self.read(**query))
         return answer(request, StoredMatrixSerializer(snapshot, context={"normalize": normalize}).data)
+
+    @extend_schema(
+        operation_id="get_performance_curves",
+        tags=["performance"],
+        summary="Curves to draw",
+        parameters=[PerformanceQuerySerializer],
+        responses=CURVES.one,
+    )
+    def curves(self, request: Request, model_id: str) -> HttpResponse:
+        """Answer with the points of each curve, at most 200, as the evaluation drew them; none for what is unknown."""
+        reading = self.read(**self.query())
+        return answer(request, CURVES.represent(selectors.curves(reading), reading.task_type))
 
     @extend_schema(
         operation_id="get_performance_history",

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from performance.evaluation.engine import Engine
 from performance.evaluation.layout import is_finite
 from performance.evaluation.result import DAMAGED, UnprocessablePredictionsError
+from performance.evaluation.statements import number
+
+LARGEST = 1e45  # the squared losses of a billion such numbers, times squared weights, still have a sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ def not_finite(sql: str, column: str) -> Cause:
 def negative(sql: str, column: str) -> Cause:
     """Return the cause of what is no finite number of 0 or more."""
     return Cause(f"(NOT {is_finite(sql)} OR {sql} < 0)", column, "a finite number of 0 or more")
+
+
+def too_large(sql: str, column: str) -> Cause:
+    """Return the cause of what is so large that sums of squared losses were no doubles."""
+    needed = f"a number of at most {LARGEST:g} in size, beyond which sums are past what a double can hold,"
+    return Cause(f"coalesce(abs({sql}) > {number(LARGEST)}, FALSE)", column, needed)
 
 
 def any_of(causes: Sequence[Cause]) -> str:

@@ -3,16 +3,17 @@
 import math
 from collections.abc import Mapping
 
-from performance.evaluation import examples
+from performance.evaluation import examples, plots
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine, Row
+from performance.evaluation.faults import LARGEST
 from performance.evaluation.intervals import normal
 from performance.evaluation.layout import is_finite, number_of
 from performance.evaluation.moments import Mean, means, ratio_variance, sums
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
-from performance.evaluation.statements import column
+from performance.evaluation.statements import column, number
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
@@ -28,7 +29,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         "mae": absolute.estimate(0),
         "rmse": _root(squared),
         "smape": symmetric.estimate(0, 2),
-        "mase": _scaled(engine, numbers, series, types, columns),
+        "mase": _scaled(engine, numbers, series, types, columns, absolute),
         "wape": _share_of_actual(absolute, actual, product),
     }
     return Evaluation(
@@ -38,6 +39,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         confidence_intervals={name: each.interval for name, each in estimates.items() if each.interval is not None},
         residuals=examples.residuals(engine, columns, numbers),
         per_class=_by_horizon(engine, numbers, columns, types),
+        curves=plots.curves(engine, numbers),
     )
 
 
@@ -89,15 +91,19 @@ def _root(squared: Mean) -> Estimate:
 
 
 def _scaled(
-    engine: Engine, numbers: Numbers, series: str | None, types: Mapping[str, str], columns: Columns
+    engine: Engine, numbers: Numbers, series: str | None, types: Mapping[str, str], columns: Columns, absolute: Mean
 ) -> Estimate:
-    """Return the MAE in units of the naive forecast's, averaged over the series; not known without their scales."""
+    """Return the MAE in units of the naive forecast's, averaged over the series; not known without their scales.
+
+    Of one series, the interval is that of its MAE in the same units.
+    """
     if columns.scale not in types:
         return Estimate(None)
     scale = number_of(columns.scale, types)
+    is_one = f"bool_and({is_finite(scale)} AND {scale} >= {number(1 / LARGEST)})"
     of_each = engine.rows(f"""
         SELECT sum({numbers.weight} * {_losses(numbers)[1]}) / sum({numbers.weight}), min({scale}),
-            coalesce(bool_and({is_finite(scale)} AND {scale} > 0), FALSE) AND min({scale}) = max({scale})
+            coalesce({is_one}, FALSE) AND min({scale}) = max({scale})
         FROM predictions WHERE {numbers.scored} {f"GROUP BY {series}" if series else ""}
         HAVING sum({numbers.weight}) > 0
     """)
@@ -106,6 +112,10 @@ def _scaled(
             f"Each series needs one {columns.scale!r} above 0, the same in all its rows.", column=columns.scale
         )
     ratios = [error / scale_of_series for error, scale_of_series, _ in of_each]
+    if len(of_each) == 1:
+        [[_, only_scale, _]] = of_each
+        interval = absolute.estimate(0).interval
+        return Estimate(ratios[0], interval and interval.mapped(lambda error: error / only_scale))
     mean = Mean(len(ratios), len(ratios), math.fsum(ratios), math.fsum(ratios), math.fsum(ratio**2 for ratio in ratios))
     return mean.estimate(0)
 
@@ -115,9 +125,9 @@ def _share_of_actual(absolute: Mean, actual: Mean, product: float) -> Estimate:
 
     Kolassa & Schütz (2007), Advantages of the MAD/mean ratio over the MAPE, Foresight 6, 40-43.
     """
-    if not actual.first:
+    share = absolute.first / actual.first if actual.value else math.inf
+    if not math.isfinite(share):
         return Estimate(None)
-    share = absolute.first / actual.first
     return Estimate(share, normal(share, ratio_variance(absolute, actual, product), "moments", lower=0.0))
 
 

@@ -63,6 +63,17 @@ def logit(share: float, variance: float, size: float, method: str) -> Interval |
     return _within(_fraction(odds - spread), _fraction(odds + spread), method, 0, 1)
 
 
+def rank_below_median(size: float) -> int | None:
+    """Return which of `size` ordered values is the lower end of their median's interval; its mirror is the upper end.
+
+    `None` for a sample so small that even its smallest and largest value may both be on one side of the median.
+    Woodruff (1952), Confidence intervals for medians and other position measures,
+    doi:10.1080/01621459.1952.10483443
+    """
+    rank = math.floor((size - _Z * math.sqrt(size)) / 2)
+    return rank if rank >= 1 else None
+
+
 def effective_size(weight: float, squared_weight: float) -> float:
     """Return how many unweighted examples tell as much as the weighted ones, from the sums of weights and squares."""
     return weight**2 / squared_weight if squared_weight > 0 else 0.0

@@ -40,6 +40,9 @@ def find(engine: Engine, columns: Columns, options: Options) -> Numbers:
         faults.not_finite(actual, columns.actual),
         Cause(f"(NOT {is_finite(predicted)} AND NOT ({missing}))", columns.predicted, "a finite number"),
         *([faults.negative(weight, weight_name)] if weight_name else []),
+        faults.too_large(actual, columns.actual),
+        faults.too_large(predicted, columns.predicted),
+        *([faults.too_large(weight, weight_name)] if weight_name else []),
     ]
     scored = f"NOT ({missing})"
     [row] = engine.rows(f"""

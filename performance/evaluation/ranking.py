@@ -30,6 +30,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         Cause(f"{query} IS NULL", columns.query, "a query"),
         faults.negative(relevance, columns.relevance),
         faults.not_finite(score, score_name),
+        faults.too_large(relevance, columns.relevance),
     ]
     rows = _check(engine, causes)
     means = ", ".join(f"sum({name}), sum({name} * {name})" for name in METRICS)

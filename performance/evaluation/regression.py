@@ -2,11 +2,12 @@
 
 import math
 
-from performance.evaluation import examples
+from performance.evaluation import examples, plots
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine
 from performance.evaluation.intervals import normal
+from performance.evaluation.middle import median_error
 from performance.evaluation.moments import Mean, means, ratio_variance, sums
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation
@@ -25,6 +26,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals={name: each.interval for name, each in estimates.items() if each.interval is not None},
         residuals=examples.residuals(engine, columns, numbers),
+        curves=plots.curves(engine, numbers),
     )
 
 
@@ -37,7 +39,7 @@ def estimate(engine: Engine, numbers: Numbers) -> dict[str, Estimate]:
         "mae": absolute.estimate(0),
         "r_squared": _share_explained(squared, spread, squared_product),
         "mape": relative.estimate(0),
-        "median_absolute_error": Estimate(_median(engine, numbers)),
+        "median_absolute_error": median_error(engine, numbers, absolute.value),
         "max_error": Estimate(largest),  # of which a sample bounds nothing but from below
         "explained_variance": _share_explained(about_mean, spread, about_product),
         "bias": bias.estimate(),
@@ -73,27 +75,12 @@ def _root(squared: Mean) -> Estimate:
 def _share_explained(unexplained: Mean, spread: Mean, product: float) -> Estimate:
     """Return 1 - unexplained / spread, such as R².
 
-    As scikit-learn has it, it is 1 where a constant was hit exactly, and 0 where it was not. `product` is the sum of
-    w²·unexplained·spread.
+    As scikit-learn has it, it is 1 where a constant was hit exactly, and 0 where it was not. It is not known where the
+    spread is too small to divide by. `product` is the sum of w²·unexplained·spread.
     """
     if spread.value == 0:
         return Estimate(1.0 if unexplained.value == 0 else 0.0)
     share = 1 - unexplained.value / spread.value
+    if not math.isfinite(share):
+        return Estimate(None)
     return Estimate(share, normal(share, ratio_variance(unexplained, spread, product), "moments", upper=1.0))
-
-
-def _median(engine: Engine, numbers: Numbers) -> float:
-    """Return the weighted median of the absolute error, as scikit-learn has it: of two middle ones the mean."""
-    error = f"abs({numbers.predicted} - {numbers.actual})"
-    if not numbers.is_weighted:
-        [[middle]] = engine.rows(f"SELECT median({error}) FROM predictions WHERE {numbers.scored}")
-        return float(middle)
-    half = number(numbers.total / 2)
-    [[lower, upper]] = engine.rows(f"""
-        SELECT min(error) FILTER (WHERE up_to >= {half}), min(error) FILTER (WHERE up_to > {half})
-        FROM (
-            SELECT {error} AS error, sum({numbers.weight}) OVER (ORDER BY {error}) AS up_to
-            FROM predictions WHERE {numbers.scored} AND {numbers.weight} > 0
-        )
-    """)
-    return float((lower + (lower if upper is None else upper)) / 2)

@@ -7,6 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from models_registry.models import RegisteredModel, User, Version
+from performance.models import SnapshotDetail
+from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, PASSWORD, completed_version, snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("rows_can_be_cleaned_up")]
@@ -16,9 +18,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("rows_can_be_cleaned_
 def site(live_server: Any, superuser: User, model: RegisteredModel, empty_model: RegisteredModel) -> str:
     """Two models, one with snapshots of a promoted and of a newer version, and a server that shows them."""
     newer = completed_version(model, number=418)
-    snapshot(newer, metrics={**EXAMPLE_METRICS, "accuracy": 0.5})
+    evaluated = snapshot(newer, metrics={**EXAMPLE_METRICS, "accuracy": 0.5}, source="computed")
     snapshot(newer, metrics={"accuracy": 0.6}, dataset_split="validation")
     Version.objects.create(model=model, number=419)
+    SnapshotDetail.objects.create(
+        snapshot=evaluated,
+        curves=golden("curves")["curves"],
+        confidence_intervals={"accuracy": {"lower": 0.45, "upper": 0.55, "level": 0.95, "method": "wilson"}},
+    )
     return str(live_server.url).replace("localhost", "127.0.0.1")
 
 
@@ -62,6 +69,27 @@ def test_from_the_models_one_gets_to_the_metrics_of_the_promoted_version(admin: 
     expect(admin.get_by_text("promoted", exact=True)).to_be_visible()
     admin.get_by_role("link", name="churn", exact=True).click()
     expect(admin).to_have_url(re.compile("mdl-7f3a19bc92/change/$"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_evaluation_is_drawn(admin: Page, scheme: Any) -> None:
+    admin.emulate_media(color_scheme=scheme)
+    follow(admin, "Snapshots")
+    row = admin.locator("#result_list tbody").filter(has_text="Accuracy 0.500")
+    row.get_by_role("link").first.click()
+    for name in ("ROC curve", "Precision-recall curve", "Calibration", "Accuracy 0.5, 95% interval 0.45 to 0.55"):
+        chart = admin.get_by_role("img", name=name, exact=True)
+        expect(chart).to_be_visible()
+        box = chart.bounding_box()
+        assert box is not None
+        assert box["width"] > 200
+    curve = admin.get_by_role("img", name="ROC curve").locator("polyline")
+    assert curve.bounding_box() is not None
+    colour, ground = (
+        admin.evaluate(f"getComputedStyle(document.querySelector({selector!r})).{what}")
+        for selector, what in (("#charts polyline", "stroke"), ("body", "backgroundColor"))
+    )
+    assert colour != ground
 
 
 def test_the_snapshots_are_filtered_in_the_sheet(admin: Page) -> None:

@@ -28,8 +28,9 @@ from models_registry.models import (
 from models_registry.scopes import ALL_SCOPES
 from models_registry.services import open_token_family, promote
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
-from performance.models import EvaluationJob, MetricSnapshot
+from performance.models import EvaluationJob, MetricSnapshot, SnapshotDetail
 from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
+from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
 ADMIN_MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -229,6 +230,22 @@ class TestThePage:
         assert METRIC_HEADERS not in page
         assert "There is no task type 'astrology'" in listed(root)[0]
         assert "There is no task type 'astrology'" in page_text(root, record.version)
+
+    def test_draws_what_an_evaluation_left_to_draw(self, root: Client, model: RegisteredModel) -> None:
+        record = snapshot(completed_version(model, number=418), metrics=EXAMPLE_METRICS, source="computed")
+        hostile = "</title><script>alert(1)</script>"
+        curves = {**golden("curves")["curves"], "roc": {hostile: golden("curves")["curves"]["roc"]["yes"]}}
+        SnapshotDetail.objects.create(snapshot=record, curves=curves)
+        body = root.get(page_url(record)).content.decode()
+        assert [title in body for title in ("ROC curve", "Precision-recall curve", "Calibration")] == [True] * 3
+        assert 'points="0.00,100.00 25.00,25.00 100.00,0.00"' in body
+        assert "alert(1)" in body
+        assert hostile not in body
+        assert "Residuals" not in text_of(body)
+
+    def test_draws_no_chart_of_what_has_none(self, root: Client, empty_model: RegisteredModel) -> None:
+        record = snapshot(completed_version(empty_model, number=1), metrics={"mae": 41.5})
+        assert 'id="charts"' not in root.get(page_url(record)).content.decode()
 
     def test_takes_three_queries(self, root: Client, model: RegisteredModel, django_assert_num_queries: Any) -> None:
         record = MetricSnapshot.objects.get()

@@ -113,10 +113,29 @@ def test_the_interval_of_wape_is_that_of_a_ratio_of_two_sums(tmp_path: Path, sev
     assert (interval.lower, interval.upper) == pytest.approx((ratio - half, ratio + half))
 
 
-@pytest.mark.parametrize("scale", [[1.0, 2.0], [0.0, 0.0], [None, 1.0], [math.inf, math.inf]])
+@pytest.mark.parametrize("scale", [[1.0, 2.0], [0.0, 0.0], [None, 1.0], [math.inf, math.inf], [1e-300, 1e-300]])
 def test_a_series_has_one_scale(tmp_path: Path, scale: list[Any]) -> None:
     with pytest.raises(UnprocessablePredictionsError, match="one 'scale' above 0"):
         of(forecasting.evaluate, tmp_path, {"actual": [1.0, 2.0], "predicted": [1.0, 1.0], "scale": scale})
+
+
+def test_of_one_series_the_interval_of_mase_is_that_of_its_mae(tmp_path: Path) -> None:
+    random = np.random.default_rng(8)
+    columns = {"actual": random.normal(0, 1, 50), "predicted": random.normal(0, 1, 50), "scale": [2.5] * 50}
+
+    intervals = of(forecasting.evaluate, tmp_path, columns).confidence_intervals
+
+    assert intervals["mase"].lower == intervals["mae"].lower / 2.5
+    assert intervals["mase"].upper == intervals["mae"].upper / 2.5
+
+
+def test_every_metric_has_an_interval(tmp_path: Path) -> None:
+    random = np.random.default_rng(8)
+    columns = {"actual": random.normal(0, 1, 50), "predicted": random.normal(0, 1, 50), "scale": [2.5] * 50}
+    declared = {metric.name for metric in task_types.get("forecasting").all_metrics}
+    for series in ([0] * 50, range(50), [0, 1] * 25):
+        found = of(forecasting.evaluate, tmp_path, {**columns, "series_id": series})
+        assert set(found.confidence_intervals) == declared
 
 
 def test_without_scales_there_is_no_mase(tmp_path: Path) -> None:

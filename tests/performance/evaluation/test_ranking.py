@@ -1,6 +1,7 @@
 """Ranking, against scikit-learn where it has the metric, and against plain counting."""
 
 import math
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ def test_every_metric_is_a_mean_over_queries(tmp_path: Path, items: list[tuple[s
         assert found.metrics[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
 
 
+def test_every_metric_has_an_interval(tmp_path: Path) -> None:
+    columns = {"query_id": [1, 1, 2, 2], "relevance": [1, 0, 0, 2], "score": [0.5, 0.25, 0.5, 0.25]}
+
+    assert set(of(ranking.evaluate, tmp_path, columns).confidence_intervals) == set(ranking.METRICS)
+
+
 def one_query(name: str, rows: Any, k: int) -> float:
     gains, scores = rows[:, 0], rows[:, 1]
     relevant = gains > 0
@@ -51,6 +58,29 @@ def one_query(name: str, rows: Any, k: int) -> float:
     return float(hits / (relevant.sum() if name == "recall_at_k" else k))
 
 
+FEW_ITEMS = st.lists(st.tuples(st.sampled_from([0, 1, 3]), st.sampled_from([0.0, 1.0, 2.0])), min_size=1, max_size=5)
+
+
+@given(items=FEW_ITEMS, k=st.integers(1, 6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_what_is_cut_after_k_items_is_the_mean_over_all_orders_of_equals(
+    tmp_path: Path, items: list[tuple[int, float]], k: int
+) -> None:
+    columns = {
+        "query_id": [1] * len(items),
+        "relevance": [relevance for relevance, _ in items],
+        "score": [score for _, score in items],
+    }
+    found = of(ranking.evaluate, tmp_path, columns, k=k).metrics
+    falling = sorted((score for _, score in items), reverse=True)
+    orders = [order for order in permutations(items) if [score for _, score in order] == falling]
+    hits = np.mean([sum(relevance > 0 for relevance, _ in order[:k]) for order in orders])
+    relevant = sum(relevance > 0 for relevance, _ in items)
+
+    assert found["precision_at_k"] == pytest.approx(hits / k)
+    assert found["recall_at_k"] == pytest.approx(hits / relevant if relevant else 0)
+
+
 @pytest.mark.parametrize(
     ("columns", "row"),
     [
@@ -58,6 +88,7 @@ def one_query(name: str, rows: Any, k: int) -> float:
         ({"query_id": ["a", None], "relevance": [1, 1], "score": [1.0, 1.0]}, 2),
         ({"query_id": ["a", "a"], "relevance": [-1, 1], "score": [1.0, 1.0]}, 1),
         ({"query_id": ["a", "a"], "relevance": [1, 1], "score": [1.0, math.nan]}, 2),
+        ({"query_id": ["a", "a"], "relevance": [1e308, 1.0], "score": [1.0, 1.0]}, 1),
         ({"query_id": ["a"], "score": [1.0]}, None),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 from sklearn import metrics as sk
 
-from performance.evaluation import regression
+from models_registry import task_types
+from performance.evaluation import forecasting, regression
 from performance.evaluation.result import UnprocessablePredictionsError
 from tests.performance.evaluation.tables import of, of_file
 
@@ -92,6 +95,85 @@ def test_intervals_of_explained_shares_follow_from_how_single_examples_deviate(t
         half = 1.959963984540054 * math.sqrt((deviation**2).sum() * size / (size - 1))
         interval = found.confidence_intervals[name]
         assert (interval.lower, interval.upper) == pytest.approx((1 - ratio - half, 1 - ratio + half)), name
+
+
+@given(errors=st.lists(st.integers(-5, 5) | st.floats(-9, 9), min_size=1, max_size=120))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_the_median_error_lies_between_two_errors_that_rank_alike_from_both_ends(
+    tmp_path: Path, errors: list[float]
+) -> None:
+    found = of(regression.evaluate, tmp_path, {"actual": [0.0] * len(errors), "predicted": errors})
+
+    interval = found.confidence_intervals.get("median_absolute_error")
+    ordered = np.sort(np.abs(errors))
+    # How often the true median is outside follows from tosses of a coin, one for each example.
+    outside = [2 * binom.cdf(rank, len(errors), 0.5) for rank in range(len(errors))]
+    if interval is None:
+        assert len(errors) < 8
+        return
+    assert interval.method == "woodruff"
+    close = [rank for rank, share in enumerate(outside) if 0.0015 <= share <= 0.057]
+    assert any((interval.lower, interval.upper) == (ordered[rank], ordered[-1 - rank]) for rank in close)
+
+
+def test_weights_of_one_size_change_no_interval_of_the_median(tmp_path: Path) -> None:
+    random = np.random.default_rng(9)
+    columns = {"actual": np.zeros(500), "predicted": random.standard_cauchy(500)}
+    found = [
+        of(regression.evaluate, tmp_path, {**columns, "weight": np.full(500, weight)}).confidence_intervals
+        for weight in (1.0, 0.25)
+    ]
+    plain = of(regression.evaluate, tmp_path, columns).confidence_intervals
+
+    assert [each["median_absolute_error"] for each in found] == [plain["median_absolute_error"]] * 2
+
+
+def test_the_median_of_few_that_weigh_much_is_less_certain(tmp_path: Path) -> None:
+    random = np.random.default_rng(10)
+    columns = {"actual": np.zeros(2000), "predicted": random.normal(0, 1, 2000)}
+    weight = np.where(np.arange(2000) % 20, 0.01, 1.0)
+
+    plain = of(regression.evaluate, tmp_path, columns).confidence_intervals["median_absolute_error"]
+    weighted = of(regression.evaluate, tmp_path, {**columns, "weight": weight}).confidence_intervals
+
+    assert weighted["median_absolute_error"].upper - weighted["median_absolute_error"].lower > 2 * (
+        plain.upper - plain.lower
+    )
+
+
+def test_the_largest_error_has_no_interval(tmp_path: Path) -> None:
+    found = of(regression.evaluate, tmp_path, {"actual": [0.0] * 50, "predicted": range(50)})
+
+    assert "max_error" not in found.confidence_intervals
+
+
+@pytest.mark.parametrize("column", ["actual", "predicted", "weight"])
+@pytest.mark.parametrize("value", [1e46, -1e308])
+def test_numbers_without_squares_are_refused_with_their_row(tmp_path: Path, column: str, value: float) -> None:
+    columns = {"actual": [1.0, 2.0], "predicted": [1.0, 2.0], "weight": [1.0, 1.0]}
+    columns[column] = [1.0, value]
+
+    with pytest.raises(UnprocessablePredictionsError, match=f"Row 2 .*'{column}'") as refused:
+        of(regression.evaluate, tmp_path, columns)
+
+    assert (refused.value.row, refused.value.column) == (2, column)
+
+
+MAGNITUDES = st.sampled_from([0.0, 1e-323, 1e-300, -1e-160, 1.0, -1e45, 1e45])
+
+
+@given(rows=st.lists(st.tuples(MAGNITUDES, MAGNITUDES, MAGNITUDES.map(abs)), min_size=1, max_size=20))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+def test_whatever_can_be_scored_comes_to_finite_numbers(tmp_path: Path, rows: list[tuple[float, float, float]]) -> None:
+    actual, predicted, weight = zip(*rows, strict=True)
+    columns: dict[str, Any] = {"actual": actual, "predicted": predicted, "scale": [1e-44] * len(rows)}
+    if any(weight):
+        columns["weight"] = weight
+    for evaluate, name in ((regression.evaluate, "regression"), (forecasting.evaluate, "forecasting")):
+        found = of(evaluate, tmp_path, columns)
+
+        task_types.get(name).clean(found.metrics, further=True)
+        json.dumps(asdict(found), allow_nan=False)
 
 
 def test_one_example_has_no_interval_of_what_it_explains(tmp_path: Path) -> None:
