@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from performance.evaluation.engine import Engine, Row
+from performance.evaluation.engine import Engine
 from performance.evaluation.intervals import Interval, normal
 from performance.evaluation.moments import Mean, means, sums
 
@@ -48,7 +48,8 @@ def join(engine: Engine) -> Pairs | None:
     """Make the table of pairs. `None` unless both files have the same examples."""
     newer, older = (_columns(engine, name) for name in ("newer", "older"))
     shared = [name for name in _SHARED if name in newer]
-    if shared != [name for name in _SHARED if name in older]:
+    count = _count(engine)
+    if shared != [name for name in _SHARED if name in older] or count is None:
         return None
     own = [name for name in _OWN if name in newer & older]
     differs = " OR ".join(f"newer.{name} IS DISTINCT FROM older.{name}" for name in shared)
@@ -64,8 +65,7 @@ def join(engine: Engine) -> Pairs | None:
         SELECT count(*), coalesce(sum(w), 0), count(*) FILTER (WHERE differs), count(*) FILTER (WHERE {changed})
         FROM joined
     """)
-    is_whole = all(count == (rows, rows) for count in (_counts(engine, name) for name in ("newer", "older")))
-    if not is_whole or differing or weight <= 0:
+    if rows != count or differing or weight <= 0:
         return None
     return Pairs(engine, frozenset([*shared, *own]), identical=not changes)
 
@@ -74,7 +74,14 @@ def _columns(engine: Engine, name: str) -> set[str]:
     return {str(column) for column, *_ in engine.rows(f"DESCRIBE {name}")}
 
 
-def _counts(engine: Engine, name: str) -> Row:
-    """Return how many rows a file has, and how many ids."""
-    [counts] = engine.rows(f"SELECT count(*), count(DISTINCT example_id) FROM {name}")
-    return counts
+def _count(engine: Engine) -> int | None:
+    """Return how many examples each file has. `None` unless it is the same number, and each id is there once.
+
+    Joined by ids that are there more often, the files might give the square of their rows.
+    """
+    counts = [
+        count
+        for name in ("newer", "older")
+        for count in engine.rows(f"SELECT count(*), count(DISTINCT example_id) FROM {name}")[0]
+    ]
+    return counts[0] if len(set(counts)) == 1 else None

@@ -358,6 +358,13 @@ def test_other_examples_are_not_paired(tmp_path: Path, task: str, change: dict[s
         assert not compare(tmp_path, task, [changed, changed], choices)
 
 
+def test_a_million_rows_of_one_id_are_not_joined_with_each_other(tmp_path: Path) -> None:
+    column = pa.array(["a"] * 1_000_000)
+    pq.write_table(pa.table({"example_id": column, "actual": column, "predicted": column}), tmp_path / "kept.parquet")
+
+    assert not paired(tmp_path / "kept.parquet", tmp_path / "kept.parquet", "classification", Choices(None, "macro"))
+
+
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     for name in ("newer", "older"):
         (tmp_path / name).write_text("no Parquet")
