@@ -187,9 +187,8 @@ class Placed:
                 total += cell.squares * (cell.precise / cell.weight - value + raised) ** 2
             else:
                 total += cell.squares * lowered**2
-        weight = self.contest.positives + self.contest.negatives
-        squares = self._sum("squares", positive=True) + self._sum("squares", positive=False)
-        return total / self.contest.positives**2 * _unbiased(weight, squares)
+        positives = self.contest.positives
+        return total / positives**2 * _unbiased(positives, self._sum("squares", positive=True))
 
     def _sum(self, name: str, positive: bool) -> float:
         return math.fsum(getattr(cell, name) for cell in self.cells if cell.positive == positive)

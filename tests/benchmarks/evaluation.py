@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -73,7 +74,7 @@ def sort(file: str) -> None:
 
 def _run(statement: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        config = {"threads": THREADS, "memory_limit": MEMORY, "temp_directory": folder}
+        config: dict[str, Any] = {"threads": THREADS, "memory_limit": MEMORY, "temp_directory": folder}
         connection = duckdb.connect(config={**config, "preserve_insertion_order": False})
         connection.execute(statement).fetchall()
 

@@ -39,7 +39,7 @@ def check(found: Evaluation, label: str, truth: Any, scores: Any, weights: Any =
         assert rates == pytest.approx(at[point["threshold"]], abs=1e-9)
     precision, recall, thresholds = sk.precision_recall_curve(truth, scores, sample_weight=weights)
     assert area(precision_recall, "recall", "precision") == pytest.approx(sk.auc(recall, precision), abs=1e-3)
-    at = {float(each): pair for *pair, each in zip(recall[:-1], precision[:-1], thresholds, strict=True)}
+    at = {float(each): (x, y) for x, y, each in zip(recall[:-1], precision[:-1], thresholds, strict=True)}
     for point in precision_recall[1:]:
         assert (point["recall"], point["precision"]) == pytest.approx(at[point["threshold"]], abs=1e-9)
 
