@@ -55,7 +55,8 @@ def _placed(contests: Sequence[Contest], actual: str, weight: str | None, where:
     """
     several = len(contests) > 1
     label, by_label = ("label, ", "PARTITION BY label ") if several else ("", "")
-    weighed, counted = ("w, ", "sum(w)") if weight else ("", "count(*)")
+    weighed, tied = ("w, ", "sum(w) OVER tied") if weight else ("", "count(*) OVER tied")
+    from_here = "sum(w) OVER from_here" if weight else f"rank() OVER from_here - 1 + {tied}"  # which is cheaper
     positives = _by_label(contests, [number(contest.positives) for contest in contests])
     negatives = _by_label(contests, [number(contest.negatives) for contest in contests])
     ranges = _by_label(contests, [str(contest.ranges) for contest in contests])
@@ -63,11 +64,11 @@ def _placed(contests: Sequence[Contest], actual: str, weight: str | None, where:
         scored AS ({" UNION ALL ".join(_scored(contest, actual, weight, where, several) for contest in contests)}),
         ranked AS (
             SELECT {label}{weighed}score, positive,
-                CAST({counted} OVER from_here AS DOUBLE) AS all_from, CAST({counted} OVER tied AS DOUBLE) AS all_tied,
+                CAST({from_here} AS DOUBLE) AS all_from, CAST({tied} AS DOUBLE) AS all_tied,
                 CAST(sum({"w * " if weight else ""}positive) OVER from_here AS DOUBLE) AS true_from,
                 CAST(sum({"w * " if weight else ""}positive) OVER tied AS DOUBLE) AS true_tied
             FROM scored
-            WINDOW from_here AS ({by_label}ORDER BY score DESC RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
+            WINDOW from_here AS ({by_label}ORDER BY score DESC),
                 tied AS ({by_label}ORDER BY score DESC RANGE BETWEEN CURRENT ROW AND CURRENT ROW)
         ),
         placed AS (

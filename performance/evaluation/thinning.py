@@ -35,9 +35,12 @@ def thinned(points: Sequence[Point], position: Callable[[Point], float]) -> list
     found: list[Point] = []
     tolerance = 2.0**-16
     while not found or len(found) > MAX_POINTS:
-        walk = _walk(points, positions, areas, reach, tolerance)
-        found = [points[at] for at in islice(walk, MAX_POINTS + 1)]
-        tolerance *= 4
+        for far in (reach, 4 * reach, 16 * reach):  # a curve that jumps up and down may need some longer lines
+            walk = _walk(points, positions, areas, far, tolerance)
+            found = [points[at] for at in islice(walk, MAX_POINTS + 1)]
+            if len(found) <= MAX_POINTS:
+                break
+        tolerance *= 2
     return found
 
 
