@@ -1,16 +1,20 @@
 """Classification: two classes or more, with scores or without."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from performance.evaluation import counting, examples, layout, losses, ranks
+from performance.evaluation import counting, curves, examples, layout, losses, ranks
 from performance.evaluation.columns import AVERAGINGS, Columns, Options
 from performance.evaluation.confusion import ConfusionMatrix, Estimate
 from performance.evaluation.counting import Counted
-from performance.evaluation.engine import Engine
+from performance.evaluation.engine import Engine, Row
+from performance.evaluation.intervals import logit
 from performance.evaluation.labels import in_order, positive_of
 from performance.evaluation.layout import Layout
-from performance.evaluation.ranks import Contest, Sums
+from performance.evaluation.losses import Losses
+from performance.evaluation.ranks import COARSE, Contest, Placed
 from performance.evaluation.result import DAMAGED, Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import number, text
 
@@ -25,6 +29,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     positive = _positive(counted, options) if averaging == "binary" else None
     matrix = counted.matrix()
     areas = _areas(engine, found, counted, positive)
+    cost = _losses(engine, found, counted, positive)
     estimates = {
         "accuracy": matrix.accuracy,
         **{name: _one(matrix, name, averaging, positive) for name in AVERAGED},
@@ -33,7 +38,9 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         "cohen_kappa": matrix.cohen_kappa,
         "roc_auc": _roc_auc(counted, areas, averaging, positive),
         "average_precision": _average_precision(areas, positive),
-        **_losses(engine, found, counted, positive),
+        "log_loss": cost.log_loss if cost else Estimate(None),
+        "brier_score": cost.brier_score if cost else Estimate(None),
+        "expected_calibration_error": Estimate(cost.expected_calibration_error if cost else None),
     }
     return Evaluation(
         rows=counted.rows,
@@ -48,6 +55,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         misclassified=examples.misclassified(
             engine, columns, found, are_probabilities=counted.are_probabilities, positive=positive
         ),
+        curves=_curves(areas, cost),
     )
 
 
@@ -108,8 +116,26 @@ def _one(matrix: ConfusionMatrix, name: str, averaging: str, positive: str | Non
     return estimate
 
 
-def _areas(engine: Engine, found: Layout, counted: Counted, positive: str | None) -> Mapping[str, tuple[Contest, Sums]]:
-    """Return, of each label that has scores, the contest against the rest: where there is any rest, and any of it."""
+def _areas(engine: Engine, found: Layout, counted: Counted, positive: str | None) -> Mapping[str, Placed]:
+    """Return, of each label that has scores, the contest against the rest: where there is any rest, and any of it.
+
+    Those of most weight come first; of these the curves are drawn.
+    """
+    contests = _contests(found, counted, positive)
+    if not contests:
+        return {}
+    rows = engine.rows(
+        ranks.areas(contests, actual=found.actual, weight=found.weight, where=f"{found.predicted} IS NOT NULL")
+    )
+    of_label: dict[str, list[Row]] = {contest.label: [] for contest in contests}
+    for label, *cell in rows:
+        of_label[label].append(tuple(cell))
+    if any(None in row for row in rows) or any(len({cell[0] for cell in cells}) < 2 for cells in of_label.values()):
+        raise UnprocessablePredictionsError(DAMAGED)
+    return {contest.label: Placed.of(contest, of_label[contest.label]) for contest in contests}
+
+
+def _contests(found: Layout, counted: Counted, positive: str | None) -> list[Contest]:
     scores = found.scores if positive is None else {positive: found.score or found.scores.get(positive)}
     contests = [
         Contest(label, score, counted.weight_of(label), counted.weight - counted.weight_of(label))
@@ -117,52 +143,52 @@ def _areas(engine: Engine, found: Layout, counted: Counted, positive: str | None
         if score is not None
     ]
     open_ones = [contest for contest in contests if contest.positives > 0 and contest.negatives > 0]
-    if not open_ones:
-        return {}
-    rows = engine.rows(
-        ranks.areas(open_ones, actual=found.actual, weight=found.weight, where=f"{found.predicted} IS NOT NULL")
-    )
-    if len(rows) < len(open_ones) or any(None in row for row in rows):
-        raise UnprocessablePredictionsError(DAMAGED)
-    by_label = {contest.label: contest for contest in open_ones}
-    return {label: (by_label[label], Sums(*values)) for label, *values in rows}
+    open_ones.sort(key=lambda contest: -contest.positives)
+    drawn, others = open_ones[: curves.MAX_LABELS], open_ones[curves.MAX_LABELS :]
+    return drawn + [replace(contest, ranges=COARSE) for contest in others]
 
 
-def _roc_auc(
-    counted: Counted, areas: Mapping[str, tuple[Contest, Sums]], averaging: str, positive: str | None
-) -> Estimate:
+def _roc_auc(counted: Counted, areas: Mapping[str, Placed], averaging: str, positive: str | None) -> Estimate:
     if positive is not None:
-        return areas[positive][1].roc_auc(areas[positive][0]) if positive in areas else Estimate(None)
+        return areas[positive].roc_auc if positive in areas else Estimate(None)
     if set(areas) < set(counted.labels):
         return Estimate(None)
-    values = {label: sums.roc_auc(contest).value or 0.0 for label, (contest, sums) in areas.items()}
     if averaging == "macro":
-        return Estimate(sum(values.values()) / len(values))
-    return Estimate(sum(value * counted.weight_of(label) for label, value in values.items()) / counted.weight)
+        return _mean_area(areas, dict.fromkeys(areas, 1 / len(areas)), 0.0)
+    shares = {label: counted.weight_of(label) / counted.weight for label in areas}
+    mean = _mean_area(areas, shares, 0.0).value or 0.0
+    spread = sum(share * ((areas[label].roc_auc.value or 0.0) - mean) ** 2 for label, share in shares.items())
+    return _mean_area(areas, shares, math.sqrt(spread * counted.squared_weight) / counted.weight)
 
 
-def _average_precision(areas: Mapping[str, tuple[Contest, Sums]], positive: str | None) -> Estimate:
-    if positive is None or positive not in areas:
-        return Estimate(None)
-    contest, sums = areas[positive]
-    return Estimate(sums.average_precision(contest))
+def _mean_area(areas: Mapping[str, Placed], shares: Mapping[str, float], deviation: float) -> Estimate:
+    """Return the mean of the classes' areas by shares, whose own sampling adds this deviation.
+
+    How the areas of the same examples go together is not looked into. At the worst they err all at once, and their
+    deviations add up: so the interval is never too narrow, and wider than it need be.
+    """
+    value = sum(share * (areas[label].roc_auc.value or 0.0) for label, share in shares.items())
+    deviation += sum(share * areas[label].deviation() for label, share in shares.items())
+    return Estimate(value, logit(value, deviation**2, min(each.size for each in areas.values()), "delong"))
 
 
-def _losses(engine: Engine, found: Layout, counted: Counted, positive: str | None) -> dict[str, Estimate]:
+def _average_precision(areas: Mapping[str, Placed], positive: str | None) -> Estimate:
+    return areas[positive].average_precision if positive is not None and positive in areas else Estimate(None)
+
+
+def _losses(engine: Engine, found: Layout, counted: Counted, positive: str | None) -> Losses | None:
+    """Return what the scores cost, `None` where they are no probabilities, or not of all classes."""
     whole = found.score is not None if positive is not None else set(counted.labels) <= set(found.scores)
-    if not whole or not counted.are_probabilities:
-        return dict.fromkeys(("log_loss", "brier_score", "expected_calibration_error"), Estimate(None))
-    measured = losses.measure(engine, found, counted, positive)
-    return {
-        "log_loss": measured.log_loss,
-        "brier_score": measured.brier_score,
-        "expected_calibration_error": Estimate(measured.expected_calibration_error),
-    }
+    return losses.measure(engine, found, counted, positive) if whole and counted.are_probabilities else None
 
 
-def _per_class(matrix: ConfusionMatrix, label: str, areas: Mapping[str, tuple[Contest, Sums]]) -> dict[str, float]:
+def _curves(areas: Mapping[str, Placed], cost: Losses | None) -> dict[str, Any]:
+    drawn = curves.of_scores(list(areas.values())[: curves.MAX_LABELS]) if areas else {}
+    return {**drawn, "calibration": curves.calibration(cost.bins)} if cost else drawn
+
+
+def _per_class(matrix: ConfusionMatrix, label: str, areas: Mapping[str, Placed]) -> dict[str, float]:
     values = {name: getattr(matrix, name)(label).value for name in ("precision", "recall", "f1_score")}
     if label in areas:
-        contest, sums = areas[label]
-        values["roc_auc"] = sums.roc_auc(contest).value
+        values["roc_auc"] = areas[label].roc_auc.value
     return {**values, "support": matrix.support(label)}

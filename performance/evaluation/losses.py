@@ -16,8 +16,10 @@ SMALLEST = 2.0**-52  # as which a probability of 0 counts, so that its logarithm
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The examples whose predicted class was given a probability in one of equal ranges."""
+    """The examples whose predicted class was given a probability in one of `BINS` equal ranges, counted from 1."""
 
+    number: int
+    examples: int
     weight: float
     confidence: float
     correct: float
@@ -35,7 +37,9 @@ class Losses:
     def expected_calibration_error(self) -> float:
         """The mean distance between the confidence in a bin and the share that is right.
 
-        Guo et al. (2017), On calibration of modern neural networks, section 2, with 15 bins.
+        Guo et al. (2017), On calibration of modern neural networks, section 2, with 15 bins. It has no interval: where
+        confidence is right, chance alone makes it greater than 0, and it has no slope there from which a variance could
+        follow.
         """
         weight = sum(each.weight for each in self.bins)
         return sum(abs(each.confidence - each.correct) for each in self.bins) / weight
@@ -44,7 +48,7 @@ class Losses:
 def measure(engine: Engine, layout: Layout, counted: Counted, positive: str | None) -> Losses:
     """Return the losses of scores that are probabilities."""
     found = engine.rows(f"""
-        SELECT bin, sum(CAST(w AS DOUBLE)), sum(w * confidence), sum(CASE WHEN correct THEN w ELSE 0 END),
+        SELECT bin, count(*), sum(CAST(w AS DOUBLE)), sum(w * confidence), sum(CASE WHEN correct THEN w ELSE 0 END),
             {sums("loss", "w")}, {sums("brier", "w")}
         FROM (
             SELECT {layout.w} AS w, confidence, correct, brier,
@@ -57,10 +61,11 @@ def measure(engine: Engine, layout: Layout, counted: Counted, positive: str | No
     """)
     if not found:
         raise UnprocessablePredictionsError(DAMAGED)
-    totals = [sum(column) for column in zip(*(row[4:] for row in found), strict=True)]
+    totals = [sum(column) for column in zip(*(row[5:] for row in found), strict=True)]
     log_loss, brier = (Mean(counted.weight, counted.squared_weight, *totals[at : at + 3]) for at in (0, 3))
     upper = 1.0 if positive is not None else 2.0
-    return Losses(log_loss.estimate(0), brier.estimate(0, upper), tuple(Bin(*row[1:4]) for row in found))
+    bins = tuple(Bin(int(number), *rest[:4]) for number, *rest in found)
+    return Losses(log_loss.estimate(0), brier.estimate(0, upper), bins)
 
 
 def _probabilities(layout: Layout, positive: str | None) -> str:

@@ -1,67 +1,85 @@
 """How well scores tell positive examples from negative ones: ROC AUC and average precision, exactly, ties included.
 
-One statement sorts the scores and knows, of each example, the weight of those below it and of those tied with it. From
+One statement sorts the scores and knows, of each example, the weight of those above it and of those tied with it. From
 that follow the areas and, by the method of DeLong, DeLong & Clarke-Pearson (1988), doi:10.2307/2531595, their variance.
+The same statement gathers examples that lie close together on both curves into cells, a few thousand at most, from
+which the curves are drawn.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 from performance.evaluation.confusion import Estimate
+from performance.evaluation.engine import Row
 from performance.evaluation.intervals import effective_size, logit
 from performance.evaluation.statements import number, text
+
+FINE = 1000  # ranges of each rate, where a curve is drawn
+COARSE = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """One class against the rest: where its scores are, and the weight of the examples that are of it, and are not."""
+    """One class against the rest: where its scores are, and the weight of the examples that are of it, and are not.
+
+    Cells lie within one of `ranges` equal ranges of each rate.
+    """
 
     label: str
     score: str
     positives: float
     negatives: float
+    ranges: int = FINE
 
 
 def areas(contests: Sequence[Contest], *, actual: str, weight: str | None = None, where: str = "TRUE") -> str:
-    """Return the statement that gives each contest's `Sums`, after its label. The rest are SQL expressions."""
+    """Return the statement that gives each contest's cells, after its label. The rest are SQL expressions."""
+    w = "w * " if weight else ""
+    label = "label, " if len(contests) > 1 else ""
     return f"""
         WITH {_placed(contests, actual, weight, where)}
-        SELECT label,
-            sum(w * below) FILTER (WHERE positive = 1), sum(w * precise) FILTER (WHERE positive = 1),
-            sum(w * w) FILTER (WHERE positive = 1), sum(w * w * below) FILTER (WHERE positive = 1),
-            sum(w * w * below * below) FILTER (WHERE positive = 1),
-            sum(w * w) FILTER (WHERE positive = 0), sum(w * w * above) FILTER (WHERE positive = 0),
-            sum(w * w * above * above) FILTER (WHERE positive = 0)
-        FROM placed GROUP BY label
+        SELECT {label or f"{text(contests[0].label)}, "}positive, {"sum(w)" if weight else "count(*)"},
+            {"sum(w * w)" if weight else "count(*)"}, sum({w}place), sum({w}{w}place), sum({w}{w}place * place),
+            sum({w}precise), max(true_from), max(false_from), min(score)
+        FROM placed GROUP BY {label}positive, cell
     """
 
 
 def _placed(contests: Sequence[Contest], actual: str, weight: str | None, where: str) -> str:
-    """Return, of each example, the share of the negatives below it and of the positives above it, ties counting half.
+    """Return, of each example, the share of the negatives below it, or of the positives above it, ties counting half.
 
-    And the precision where all from its score upwards are taken for positive.
+    And the precision where all from its score upwards are taken for positive, and its cell.
     """
     several = len(contests) > 1
     label, by_label = ("label, ", "PARTITION BY label ") if several else ("", "")
-    weighed, counted = ("w, ", "sum(w)") if weight else ("", "count(*)")
+    weighed, tied = ("w, ", "sum(w) OVER tied") if weight else ("", "count(*) OVER tied")
+    from_here = "sum(w) OVER from_here" if weight else f"rank() OVER from_here - 1 + {tied}"  # which is cheaper
+    positives = _by_label(contests, [number(contest.positives) for contest in contests])
+    negatives = _by_label(contests, [number(contest.negatives) for contest in contests])
+    ranges = _by_label(contests, [str(contest.ranges) for contest in contests])
     return f"""
         scored AS ({" UNION ALL ".join(_scored(contest, actual, weight, where, several) for contest in contests)}),
         ranked AS (
-            SELECT {label}{weighed}positive,
-                CAST({counted} OVER up_to AS DOUBLE) AS all_up_to, CAST({counted} OVER tied AS DOUBLE) AS all_tied,
-                CAST(sum({"w * " if weight else ""}positive) OVER up_to AS DOUBLE) AS positive_up_to,
-                CAST(sum({"w * " if weight else ""}positive) OVER tied AS DOUBLE) AS positive_tied
+            SELECT {label}{weighed}score, positive,
+                CAST({from_here} AS DOUBLE) AS all_from, CAST({tied} AS DOUBLE) AS all_tied,
+                CAST(sum({"w * " if weight else ""}positive) OVER from_here AS DOUBLE) AS true_from,
+                CAST(sum({"w * " if weight else ""}positive) OVER tied AS DOUBLE) AS true_tied
             FROM scored
-            WINDOW up_to AS ({by_label}ORDER BY score RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
-                tied AS ({by_label}ORDER BY score RANGE BETWEEN CURRENT ROW AND CURRENT ROW)
+            WINDOW from_here AS ({by_label}ORDER BY score DESC),
+                tied AS ({by_label}ORDER BY score DESC RANGE BETWEEN CURRENT ROW AND CURRENT ROW)
         ),
         placed AS (
-            SELECT {_by_label(contests, [text(contest.label) for contest in contests])} AS label,
-                positive, {"w" if weight else "1"} AS w,
-                (all_up_to - positive_up_to - (all_tied - positive_tied) / 2) / {_negatives(contests)} AS below,
-                ({_positives(contests)} - positive_up_to + positive_tied / 2) / {_positives(contests)} AS above,
-                ({_positives(contests)} - positive_up_to + positive_tied)
-                    / ({_positives(contests)} + {_negatives(contests)} - all_up_to + all_tied) AS precise
+            SELECT {label}{weighed}score, positive, true_from, all_from - true_from AS false_from,
+                true_from / all_from AS precise,
+                CASE WHEN positive = 1
+                    THEN ({negatives} - (all_from - true_from) + (all_tied - true_tied) / 2) / {negatives}
+                    ELSE (true_from - true_tied / 2) / {positives} END AS place,
+                floor({ranges} * true_from / {positives})
+                    + floor({ranges} * (all_from - true_from) / {negatives}) * {FINE + 2}
+                    + floor({ranges} * true_from / all_from) * {(FINE + 2) ** 2} AS cell
             FROM ranked
         )
     """
@@ -71,15 +89,8 @@ def _scored(contest: Contest, actual: str, weight: str | None, where: str, sever
     label = f"{text(contest.label)} AS label, " if several else ""
     weighed = f"{weight} AS w, " if weight else ""
     positive = f"CAST(CASE WHEN {actual} = {text(contest.label)} THEN 1 ELSE 0 END AS TINYINT)"
-    return f"SELECT {label}{weighed}{contest.score} AS score, {positive} AS positive FROM predictions WHERE {where}"
-
-
-def _positives(contests: Sequence[Contest]) -> str:
-    return _by_label(contests, [number(contest.positives) for contest in contests])
-
-
-def _negatives(contests: Sequence[Contest]) -> str:
-    return _by_label(contests, [number(contest.negatives) for contest in contests])
+    weighty = f"{where} AND {weight} > 0" if weight else where
+    return f"SELECT {label}{weighed}{contest.score} AS score, {positive} AS positive FROM predictions WHERE {weighty}"
 
 
 def _by_label(contests: Sequence[Contest], values: Sequence[str]) -> str:
@@ -90,39 +101,98 @@ def _by_label(contests: Sequence[Contest], values: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
-    """What `areas` gives: sums over the positives of what lies below them, and over the negatives of what above."""
+class Cell:
+    """Examples of one kind, positive or not, that lie close together on both curves.
 
-    below: float
+    `place` is the share of the negatives below a positive, or of the positives above a negative: here are the sums of
+    w·place, w²·place and w²·place². `true_from` and `false_from` are the weights of the positives and the negatives
+    from the least score of the cell upwards.
+    """
+
+    positive: bool
+    weight: float
+    squares: float
+    place: float
+    squared_place: float
+    squared_second: float
     precise: float
-    positive_squares: float
-    positive_first: float
-    positive_second: float
-    negative_squares: float
-    negative_first: float
-    negative_second: float
+    true_from: float
+    false_from: float
+    score: float
 
-    def roc_auc(self, contest: Contest) -> Estimate:
-        """Return the area under the ROC curve, with its interval."""
-        area = self.below / contest.positives
-        variance = (
-            (self.positive_second - 2 * area * self.positive_first + area**2 * self.positive_squares)
-            / contest.positives**2
-            * _unbiased(contest.positives, self.positive_squares)
-        ) + (
-            (self.negative_second - 2 * area * self.negative_first + area**2 * self.negative_squares)
-            / contest.negatives**2
-            * _unbiased(contest.negatives, self.negative_squares)
-        )
-        size = min(
-            effective_size(contest.positives, self.positive_squares),
-            effective_size(contest.negatives, self.negative_squares),
-        )
-        return Estimate(area, logit(area, variance, size, "delong"))
 
-    def average_precision(self, contest: Contest) -> float:
-        """Return the mean, over the positives, of the precision down to each."""
-        return self.precise / contest.positives
+@dataclass(frozen=True)
+class Placed:
+    """The cells of a contest, from the highest score downwards."""
+
+    contest: Contest
+    cells: Sequence[Cell]
+
+    @classmethod
+    def of(cls, contest: Contest, rows: Iterable[Row]) -> Self:
+        """Return the cells of the rows that `areas` gives, without their label."""
+        cells = [Cell(bool(positive), *map(float, sums)) for positive, *sums in rows]
+        return cls(contest, sorted(cells, key=lambda cell: (-cell.score, cell.positive)))
+
+    @cached_property
+    def roc_auc(self) -> Estimate:
+        """The area under the ROC curve, with its interval."""
+        contest = self.contest
+        area = self._sum("place", positive=True) / contest.positives
+        return Estimate(area, logit(area, self._variance(area), self.size, "delong"))
+
+    @cached_property
+    def average_precision(self) -> Estimate:
+        """The mean, over the positives, of the precision down to each, with its interval."""
+        value = self._sum("precise", positive=True) / self.contest.positives
+        size = effective_size(self.contest.positives, self._sum("squares", positive=True))
+        return Estimate(value, logit(value, self._variance_of_precision(value), size, "influence"))
+
+    @property
+    def size(self) -> float:
+        """How many examples the positives, or the negatives if they are fewer, are worth."""
+        return min(
+            effective_size(self.contest.positives, self._sum("squares", positive=True)),
+            effective_size(self.contest.negatives, self._sum("squares", positive=False)),
+        )
+
+    def deviation(self) -> float:
+        """Return the standard deviation of the area under the ROC curve."""
+        return math.sqrt(max(self._variance(self.roc_auc.value or 0.0), 0.0))
+
+    def _variance(self, area: float) -> float:
+        return sum(
+            (
+                self._sum("squared_second", positive)
+                - 2 * area * self._sum("squared_place", positive)
+                + area**2 * self._sum("squares", positive)
+            )
+            / weight**2
+            * _unbiased(weight, self._sum("squares", positive))
+            for positive, weight in ((True, self.contest.positives), (False, self.contest.negatives))
+        )
+
+    def _variance_of_precision(self, value: float) -> float:
+        """Return the variance of the average precision: the sum of w²·influence² over the examples.
+
+        The influence of an example is how fast the metric changes with its weight: Hampel (1974), The influence curve
+        and its role in robust estimation, doi:10.1080/01621459.1974.10482962. A positive brings its own precision and
+        raises that of each positive below it; a negative lowers it.
+        """
+        raised = lowered = total = 0.0
+        for cell in reversed(self.cells):
+            everything = cell.true_from + cell.false_from
+            if cell.positive:
+                raised += cell.weight * cell.false_from / everything**2
+                lowered += cell.weight * cell.true_from / everything**2
+                total += cell.squares * (cell.precise / cell.weight - value + raised) ** 2
+            else:
+                total += cell.squares * lowered**2
+        positives = self.contest.positives
+        return total / positives**2 * _unbiased(positives, self._sum("squares", positive=True))
+
+    def _sum(self, name: str, positive: bool) -> float:
+        return math.fsum(getattr(cell, name) for cell in self.cells if cell.positive == positive)
 
 
 def _unbiased(weight: float, squares: float) -> float:

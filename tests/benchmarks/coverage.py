@@ -1,0 +1,143 @@
+"""How often each metric's 95% interval holds the truth, over many samples, and how often a bootstrap's does.
+
+uv run --group bench python -m tests.benchmarks.coverage
+"""
+
+import argparse
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from sklearn import metrics as sk
+
+from performance.evaluation import classification, regression
+from performance.evaluation.result import Evaluation
+from tests.performance.evaluation.tables import Evaluate, of
+
+Columns = dict[str, Any]
+Metric = Callable[[Columns], float]
+MANY = 2_000_000  # examples that stand for all there are
+
+
+def two_classes(random: np.random.Generator, size: int) -> Columns:
+    """Return predictions of a class that three of ten are of."""
+    actual = random.random(size) < 0.3
+    score = 1 / (1 + np.exp(-1.3 * random.normal(np.where(actual, 1.2, 0.0), 1.0) + 1.4))
+    return {"actual": actual.astype(int), "predicted": (score > 0.4).astype(int), "score": score}
+
+
+def three_classes(random: np.random.Generator, size: int) -> Columns:
+    """Return predictions of classes of unequal sizes."""
+    actual = random.choice(3, size, p=[0.5, 0.3, 0.2])
+    odds = np.exp(random.normal(0, 1, (size, 3)) + 1.2 * np.eye(3)[actual])
+    scores = odds / odds.sum(axis=1, keepdims=True)
+    by_label = {f"score_{label}": scores[:, label] for label in range(3)}
+    return {"actual": actual, "predicted": scores.argmax(axis=1), **by_label}
+
+
+def numbers(random: np.random.Generator, size: int) -> Columns:
+    """Return predictions whose errors grow with the number, and lean to one side."""
+    actual = random.normal(20, 4, size)
+    return {"actual": actual, "predicted": actual + 0.3 + random.normal(0, 0.1, size) * actual}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where samples come from, what evaluates them, and metrics that a bootstrap may compute."""
+
+    draw: Callable[[np.random.Generator, int], Columns]
+    evaluate: Evaluate
+    options: Mapping[str, str]
+    bootstrapped: Mapping[str, Metric]
+
+
+SETTINGS = {
+    "two classes": Setting(
+        two_classes,
+        classification.evaluate,
+        {},
+        {
+            "accuracy": lambda of: sk.accuracy_score(of["actual"], of["predicted"]),
+            "f1_score": lambda of: sk.f1_score(of["actual"], of["predicted"]),
+            "roc_auc": lambda of: sk.roc_auc_score(of["actual"], of["score"]),
+            "average_precision": lambda of: sk.average_precision_score(of["actual"], of["score"]),
+            "log_loss": lambda of: sk.log_loss(of["actual"], of["score"]),
+        },
+    ),
+    "three classes, weighted": Setting(three_classes, classification.evaluate, {"averaging": "weighted"}, {}),
+    "three classes, macro": Setting(three_classes, classification.evaluate, {"averaging": "macro"}, {}),
+    "numbers": Setting(
+        numbers,
+        regression.evaluate,
+        {},
+        {
+            "rmse": lambda of: sk.root_mean_squared_error(of["actual"], of["predicted"]),
+            "r_squared": lambda of: sk.r2_score(of["actual"], of["predicted"]),
+            "median_absolute_error": lambda of: sk.median_absolute_error(of["actual"], of["predicted"]),
+        },
+    ),
+}
+
+
+def evaluated(setting: Setting, columns: Columns) -> Evaluation:
+    """Return the evaluation of columns."""
+    with tempfile.TemporaryDirectory() as folder:
+        return of(setting.evaluate, Path(folder), columns, **setting.options)
+
+
+def coverage(setting: Setting, truth: Evaluation, random: np.random.Generator, size: int, runs: int) -> Counter[str]:
+    """Return in how many of the runs each metric's interval holds the truth."""
+    covered: Counter[str] = Counter()
+    for _ in range(runs):
+        for name, interval in evaluated(setting, setting.draw(random, size)).confidence_intervals.items():
+            value = truth.metrics[name]
+            covered[name] += value is not None and interval.lower <= value <= interval.upper
+    return covered
+
+
+def bootstrap(
+    setting: Setting, truth: Evaluation, random: np.random.Generator, size: int, runs: int, resamples: int
+) -> Counter[str]:
+    """Return in how many of the runs the middle 95% of the resamples' values hold the truth."""
+    covered: Counter[str] = Counter()
+    for _ in range(runs):
+        columns = setting.draw(random, size)
+        picks = [random.integers(0, size, size) for _ in range(resamples)]
+        for name, metric in setting.bootstrapped.items():
+            values = [metric({key: column[pick] for key, column in columns.items()}) for pick in picks]
+            lower, upper = np.quantile(values, [0.025, 0.975])
+            value = truth.metrics[name]
+            covered[name] += value is not None and bool(lower <= value <= upper)
+    return covered
+
+
+def main() -> None:
+    """Print a table of each setting."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=300, help="examples of a sample")
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--bootstraps", type=int, default=200, help="runs of the bootstrap")
+    parser.add_argument("--resamples", type=int, default=200)
+    parser.add_argument("--only", nargs="+", choices=SETTINGS, default=list(SETTINGS))
+    options = parser.parse_args()
+    for title in options.only:
+        setting, random = SETTINGS[title], np.random.default_rng(20260313)
+        truth = evaluated(setting, setting.draw(random, MANY))
+        covered = coverage(setting, truth, random, options.size, options.runs)
+        resampled = bootstrap(setting, truth, random, options.size, options.bootstraps, options.resamples)
+        table = Table("metric", "truth", "interval, %", "bootstrap, %", title=f"{title}, {options.size} examples")
+        for name, value in truth.metrics.items():
+            ours = f"{100 * covered[name] / options.runs:.1f}" if name in covered else "none"
+            theirs = f"{100 * resampled[name] / options.bootstraps:.1f}" if name in resampled else ""
+            table.add_row(name, "not defined" if value is None else f"{value:.4f}", ours, theirs)
+        Console(highlight=False).print(table)
+
+
+if __name__ == "__main__":
+    main()
