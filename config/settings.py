@@ -11,6 +11,7 @@ from config.environment import (
     cache,
     count,
     database,
+    engine,
     exact_hosts,
     flag,
     hosts,
@@ -107,6 +108,10 @@ STORAGES: dict[str, dict[str, Any]] = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# What evaluates from the command line
+
+EVALUATION_ENGINE = engine("EVALUATION_ENGINE")
 
 # Who may log in
 
@@ -224,6 +229,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "axes": {"level": "WARNING"},
+        "py4j": {"level": "WARNING"},  # by which Python talks to Apache Spark: it tells of every connection
     },
 }
 

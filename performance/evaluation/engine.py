@@ -20,16 +20,32 @@ _OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException
 
 
 class Engine(Protocol):
-    """Runs statements in DuckDB's dialect on the relation `predictions`."""
+    """Runs statements in DuckDB's dialect on the relation `predictions`. `statements` counts them."""
 
     name: str
     version: str
+    statements: int
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    def read_parquet(self, files: Sequence[str]) -> None:
+        """Have the predictions in Parquet files, read as one."""
+
+    def read_csv(self, files: Sequence[str]) -> None:
+        """Have the predictions in CSV files (RFC 4180) with the same header, read as one. Every cell is a text."""
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
 
     def rows(self, statement: str) -> list[Row]:
         """Return the rows that a statement gives."""
+
+    def progress(self) -> float:
+        """Return how much of the present statement is done, from 0 to 1."""
 
     def first_row(self, condition: str) -> int | None:
         """Return the number of the first row, from 1, for which a condition holds."""
@@ -82,6 +98,11 @@ class DuckDB:
         columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in headers[0])
         form = """auto_detect = false, delim = ',', quote = '"', escape = '"', header = true, compression = 'none'"""
         self._define(f"read_csv({_list(files)}, {form}, columns = {{{columns}}})")
+
+    def write_parquet(self, file: str) -> None:
+        """Write the predictions to a Parquet file, in their order."""
+        with self._open(ordered=True) as connection:
+            self._run(connection, f"COPY (SELECT * FROM {self._source}) TO {text(file)} (FORMAT parquet)")
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""

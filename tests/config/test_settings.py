@@ -91,6 +91,14 @@ def refusal(read_settings: ReadSettings) -> Refusal:
         ("THROTTLE_RATE", "0/minute", "6000/minute"),
         ("THROTTLE_RATE", "10/fortnight", "6000/minute"),
         ("LOGIN_THROTTLE_RATE", "many/minute", "60/minute"),
+        ("EVALUATION_ENGINE", "", "duckdb"),
+        ("EVALUATION_ENGINE", "spark", "local[2]"),
+        ("EVALUATION_ENGINE", "local", "local[2]"),
+        ("EVALUATION_ENGINE", "local[0]", "local[*]"),
+        ("EVALUATION_ENGINE", "local[2]\nlocal[3]", "local[2]"),
+        ("EVALUATION_ENGINE", "spark://host", "spark://host:7077"),
+        ("EVALUATION_ENGINE", "spark://host:port", "spark://host:7077"),
+        ("EVALUATION_ENGINE", "yarn", "spark://host:7077"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_with_a_right_one(

@@ -12,6 +12,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -22,9 +23,11 @@ from models_registry.exceptions import ConflictError
 from models_registry.models import RegisteredModel, Version
 from models_registry.strict_json import parse_json
 from performance.evaluation.columns import AVERAGINGS, Columns, Options, columns_of
-from performance.evaluation.engine import DuckDB
+from performance.evaluation.engine import Engine
+from performance.evaluation.engines import open_engine
 from performance.evaluation.evaluators import EVALUATORS, Evaluator
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from performance.evaluation.spark import UnavailableEngineError
 from performance.models import DatasetSplit
 from performance.services import store_evaluation
 
@@ -75,7 +78,7 @@ class Command(BaseCommand):
             allow_missing=options["allow_missing"],
             k=options["k"],
         )
-        with tempfile.TemporaryDirectory() as folder, DuckDB(folder=Path(folder)) as engine:
+        with tempfile.TemporaryDirectory() as folder, _engine(Path(folder)) as engine:
             try:
                 evaluation = _watched(engine, lambda: _evaluate(engine, paths, evaluator, options["columns"], chosen))
                 if not dry_run:
@@ -90,6 +93,14 @@ class Command(BaseCommand):
             except (UnprocessablePredictionsError, ConflictError) as error:
                 raise CommandError(str(error)) from None
         self.stdout.write(_as_json(evaluation) if options["json"] else _as_text(evaluation, stored=not dry_run))
+
+
+def _engine(folder: Path) -> Engine:
+    """Return the engine that the settings name. Raises `CommandError`."""
+    try:
+        return open_engine(settings.EVALUATION_ENGINE, folder=folder)
+    except UnavailableEngineError as error:
+        raise CommandError(str(error)) from None
 
 
 def _version(model_id: str, version_id: str) -> Version:
@@ -126,13 +137,13 @@ def _columns(argument: str) -> Columns:
         raise argparse.ArgumentTypeError(f"not the names of columns as JSON: {error}") from None
 
 
-def _evaluate(engine: DuckDB, paths: list[Path], evaluator: Evaluator, columns: Columns, chosen: Options) -> Evaluation:
+def _evaluate(engine: Engine, paths: list[Path], evaluator: Evaluator, columns: Columns, chosen: Options) -> Evaluation:
     read = engine.read_csv if paths[0].suffix.lower() == ".csv" else engine.read_parquet
     read([str(path) for path in paths])
     return evaluator(engine, columns, chosen)
 
 
-def _watched(engine: DuckDB, work: Callable[[], Evaluation]) -> Evaluation:
+def _watched(engine: Engine, work: Callable[[], Evaluation]) -> Evaluation:
     """Return what the work comes to; meanwhile a bar on standard error, if that is a terminal, shows how far it is."""
     bar = Progress(
         TextColumn("Step {task.fields[step]}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True)
