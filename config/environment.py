@@ -56,6 +56,16 @@ def count(name: str, *, default: int, minimum: int = 0) -> int:
     return int(text)
 
 
+def engine(name: str) -> str:
+    """Return the engine that evaluates: `duckdb`, or where Apache Spark is."""
+    text = read(name, default="duckdb")
+    if not _ENGINE.fullmatch(text):
+        raise ImproperlyConfigured(
+            f"{name} is {text!r}; set it to duckdb, or to Apache Spark's local[2], local[*] or spark://host:7077"
+        )
+    return text
+
+
 def rate(name: str, *, default: str) -> str:
     """Return a rate such as `6000/minute`."""
     text = read(name, default=default)
@@ -301,5 +311,6 @@ def _check_public_key(private: str, public: str) -> None:
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _S3_OPTIONS = {"endpoint_url", "region_name"}
+_ENGINE = re.compile(r"duckdb|local\[([1-9][0-9]{0,3}|\*)\]|spark://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}")
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _PERIODS = ("second", "minute", "hour", "day")

@@ -11,6 +11,7 @@ from config.environment import (
     cache,
     count,
     database,
+    engine,
     exact_hosts,
     flag,
     hosts,
@@ -105,6 +106,10 @@ STORAGES: dict[str, dict[str, Any]] = {
     "default": storage("STORAGE_URL", default=BASE_DIR / "var" / "storage"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# What evaluates from the command line
+
+EVALUATION_ENGINE = engine("EVALUATION_ENGINE")
 
 # Who may log in
 
@@ -228,6 +233,7 @@ LOGGING = {
         # Where credentials and addresses were found is told each time.
         "botocore": {"level": "WARNING"},
         "aiobotocore": {"level": "WARNING"},
+        "py4j": {"level": "WARNING"},  # by which Python talks to Apache Spark: it tells of every connection
     },
 }
 

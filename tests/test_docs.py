@@ -21,7 +21,19 @@ README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 COMMANDS = "pip install uv && uv run manage.py demo", "pip install uv && uv run pytest"
 EXAMPLE_MODEL = "mdl-7f3a19bc92"
-READERS = {"flag", "count", "one_of", "rate", "secret", "hosts", "exact_hosts", "cache", "database", "storage"}
+READERS = {
+    "flag",
+    "count",
+    "one_of",
+    "rate",
+    "secret",
+    "hosts",
+    "exact_hosts",
+    "cache",
+    "database",
+    "engine",
+    "storage",
+}
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 # In halves, as this file is looked through as well.

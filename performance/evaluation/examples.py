@@ -55,9 +55,13 @@ def _rows(engine: Engine, columns: Columns, parts: Sequence[str], *, where: str,
     example_id = _text(id_name) if id_name else "CAST(NULL AS VARCHAR)"
     attributes = "".join(f", {_text(name)} AS attribute_{at}" for at, name in enumerate(columns.attributes))
     first, second, third = parts
+    # Put in order outside, where the file's own columns, which may have any names, are out of reach.
     return engine.rows(f"""
-        SELECT {example_id} AS id, {first} AS first, {second} AS second, {third} AS third {attributes}
-        FROM predictions WHERE {where} ORDER BY {order} LIMIT {KEPT}
+        SELECT * FROM (
+            SELECT {example_id} AS id, {first} AS first, {second} AS second, {third} AS third {attributes}
+            FROM predictions WHERE {where}
+        )
+        ORDER BY {order} LIMIT {KEPT}
     """)
 
 

@@ -138,10 +138,11 @@ def _by_horizon(
     if columns.horizon not in types:
         return {}
     squared, absolute, *_ = _losses(numbers)
+    steps = f"TRY_CAST(round({number_of(columns.horizon, types)}) AS BIGINT)"
     rows = engine.rows(f"""
         SELECT horizon, sum(w * e) / sum(w), sqrt(sum(w * s) / sum(w)), count(*)
         FROM (
-            SELECT TRY_CAST({column(columns.horizon)} AS BIGINT) AS horizon, {numbers.weight} AS w, {absolute} AS e,
+            SELECT {steps} AS horizon, {numbers.weight} AS w, {absolute} AS e,
                 {squared} AS s
             FROM predictions WHERE {numbers.scored}
         )

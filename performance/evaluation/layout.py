@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from performance.evaluation.columns import Columns
 from performance.evaluation.engine import Engine
 from performance.evaluation.result import UnprocessablePredictionsError
-from performance.evaluation.statements import column
+from performance.evaluation.statements import column, number
 
 SCORE_OF = "score_"
+LARGEST = 1e18  # up to which a whole number fits a BIGINT
 _FLOATING = ("FLOAT", "DOUBLE", "DECIMAL")
 
 
@@ -64,11 +65,12 @@ def require(types: Mapping[str, str], names: Sequence[str | None]) -> None:
 
 
 def label_of(name: str, types: Mapping[str, str]) -> str:
-    """Return a column's labels as texts; a whole number is written without a fraction."""
+    """Return a column's labels as texts; a whole number is written without a fraction, and NaN is no label."""
     sql = column(name)
     if types[name].startswith(_FLOATING):
-        whole = f"CAST(CAST({sql} AS BIGINT) AS VARCHAR)"
-        return f"CASE WHEN {sql} = floor({sql}) THEN {whole} ELSE CAST({sql} AS VARCHAR) END"
+        whole = f"CAST(TRY_CAST({sql} AS BIGINT) AS VARCHAR)"  # tried, as DuckDB may think a NaN whole
+        is_whole = f"abs({sql}) < {number(LARGEST)} AND {sql} = floor({sql})"
+        return f"CASE WHEN {is_whole} THEN {whole} WHEN {is_finite(sql)} THEN CAST({sql} AS VARCHAR) END"
     return sql if types[name] == "VARCHAR" else f"CAST({sql} AS VARCHAR)"
 
 

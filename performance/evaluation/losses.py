@@ -51,7 +51,7 @@ def measure(engine: Engine, layout: Layout, counted: Counted, positive: str | No
         SELECT bin, count(*), sum(CAST(w AS DOUBLE)), sum(w * confidence), sum(CASE WHEN correct THEN w ELSE 0 END),
             {sums("loss", "w")}, {sums("brier", "w")}
         FROM (
-            SELECT {layout.w} AS w, confidence, correct, brier,
+            SELECT w, confidence, correct, brier,
                 greatest(ceil(confidence * {BINS}), 1) AS bin,
                 -ln(greatest(least(truth, {number(1 - SMALLEST)}), {number(SMALLEST)})) AS loss
             FROM ({_probabilities(layout, positive)})
@@ -76,7 +76,7 @@ def _probabilities(layout: Layout, positive: str | None) -> str:
     else:
         brier = f"{' + '.join(f'{score} * {score}' for score in layout.scores.values())} - 2 * {truth} + 1"
     return f"""
-        SELECT *, {truth} AS truth, {confidence} AS confidence, {brier} AS brier,
+        SELECT {layout.w} AS w, {truth} AS truth, {confidence} AS confidence, {brier} AS brier,
             {layout.actual} = {layout.predicted} AS correct
         FROM predictions WHERE {layout.predicted} IS NOT NULL
     """

@@ -33,7 +33,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         faults.too_large(relevance, columns.relevance),
     ]
     rows = _check(engine, causes)
-    means = ", ".join(f"sum({name}), sum({name} * {name})" for name in METRICS)
+    means = ", ".join(f"sum({name}), sum({name} * {name})" for name in map(column, METRICS))
     [found] = engine.rows(f"SELECT count(*), {means} FROM ({by_query(query, relevance, score, options.k)})")
     queries, totals = found[0], found[1:]
     estimates = {
@@ -64,7 +64,7 @@ def by_query(query: str, relevance: str, score: str, k: int) -> str:
     return f"""
         SELECT query,
             coalesce(sum(shared_gain / log2(place + 1)) / nullif(sum(gain / log2(ideal_place + 1)), 0), 0) AS ndcg,
-            coalesce(sum(relevant * relevant_up_to / up_to) / nullif(sum(relevant), 0), 0) AS map,
+            coalesce(sum(relevant * relevant_up_to / up_to) / nullif(sum(relevant), 0), 0) AS "map",
             coalesce(max(relevant / up_to), 0) AS mrr,
             coalesce(sum(CASE WHEN place <= {k} THEN shared ELSE 0 END) / nullif(sum(relevant), 0), 0) AS recall_at_k,
             sum(CASE WHEN place <= {k} THEN shared ELSE 0 END) / {k} AS precision_at_k

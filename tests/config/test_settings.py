@@ -103,6 +103,14 @@ def refusal(read_settings: ReadSettings) -> Refusal:
         ("STORAGE_URL", "s3://bucket?endpoint_url=ftp://host", "s3://bucket/prefix"),
         ("STORAGE_URL", "s3://bucket?endpoint_url=http://", "s3://bucket/prefix"),
         ("STORAGE_URL", "s3://key:secret@bucket", "AWS_SECRET_ACCESS_KEY"),
+        ("EVALUATION_ENGINE", "", "duckdb"),
+        ("EVALUATION_ENGINE", "spark", "local[2]"),
+        ("EVALUATION_ENGINE", "local", "local[2]"),
+        ("EVALUATION_ENGINE", "local[0]", "local[*]"),
+        ("EVALUATION_ENGINE", "local[2]\nlocal[3]", "local[2]"),
+        ("EVALUATION_ENGINE", "spark://host", "spark://host:7077"),
+        ("EVALUATION_ENGINE", "spark://host:port", "spark://host:7077"),
+        ("EVALUATION_ENGINE", "yarn", "spark://host:7077"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_with_a_right_one(

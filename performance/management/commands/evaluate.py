@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,11 +22,13 @@ from models_registry.exceptions import RegistryError
 from models_registry.models import RegisteredModel, Version
 from models_registry.strict_json import parse_json
 from performance.evaluation.columns import AVERAGINGS, Columns, Options, columns_of
-from performance.evaluation.engine import DuckDB
+from performance.evaluation.engine import DuckDB, Engine
+from performance.evaluation.engines import open_engine
 from performance.evaluation.evaluators import evaluate
 from performance.evaluation.keeping import keep
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.sources import SourceError, Sources, find
+from performance.evaluation.spark import UnavailableEngineError
 from performance.models import DatasetSplit
 from performance.services import compare_with_promoted, keep_predictions, refuse_unevaluated, store_evaluation
 
@@ -69,13 +72,13 @@ class Command(BaseCommand):
             k=options["k"],
         )
         columns: Columns = options["columns"]
-        with tempfile.TemporaryDirectory() as folder, DuckDB(folder=Path(folder), store=sources.store) as engine:
+        with tempfile.TemporaryDirectory() as folder, _engine(Path(folder), sources) as engine:
             try:
                 refuse_unevaluated(found.model.task_type, chosen)
                 work = partial(_evaluate, engine, sources, found.model.task_type, columns, chosen)
                 evaluation = _watched(engine, work)
                 if not dry_run:
-                    kept = keep(engine, found.model.task_type, columns, chosen, evaluation, Path(folder))
+                    kept = _kept(engine, found.model.task_type, columns, chosen, evaluation, Path(folder))
                     snapshot = store_evaluation(
                         version=found,
                         dataset_split=split,
@@ -89,6 +92,14 @@ class Command(BaseCommand):
             except (UnprocessablePredictionsError, RegistryError) as error:
                 raise CommandError(str(error)) from None
         self.stdout.write(_as_json(evaluation) if options["json"] else _as_text(evaluation, stored=not dry_run))
+
+
+def _engine(folder: Path, sources: Sources) -> Engine:
+    """Return the engine that the settings name. Raises `CommandError`."""
+    try:
+        return open_engine(settings.EVALUATION_ENGINE, folder=folder, store=sources.store)
+    except UnavailableEngineError as error:
+        raise CommandError(str(error)) from None
 
 
 def _version(model_id: str, version_id: str) -> Version:
@@ -118,12 +129,17 @@ def _sources(files: list[str]) -> Sources:
         raise CommandError(str(error)) from None
 
 
-def _evaluate(engine: DuckDB, sources: Sources, task_type: str, columns: Columns, chosen: Options) -> Evaluation:
+def _evaluate(engine: Engine, sources: Sources, task_type: str, columns: Columns, chosen: Options) -> Evaluation:
     (engine.read_csv if sources.are_csv else engine.read_parquet)(sources.names)
     return evaluate(engine, task_type, columns, chosen)
 
 
-def _watched(engine: DuckDB, work: Callable[[], Evaluation]) -> Evaluation:
+def _kept(engine: Engine, *of: Any) -> Path | None:
+    """Return the file with what is kept of the predictions: none where they are too many for one machine."""
+    return keep(engine, *of) if isinstance(engine, DuckDB) else None
+
+
+def _watched(engine: Engine, work: Callable[[], Evaluation]) -> Evaluation:
     """Return what the work comes to; meanwhile a bar on standard error, if that is a terminal, shows how far it is."""
     bar = Progress(
         TextColumn("Step {task.fields[step]}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True)

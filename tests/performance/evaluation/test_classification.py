@@ -166,6 +166,8 @@ def test_of_several_classes_too(tmp_path: Path, columns: dict[str, Any]) -> None
 REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
     ({"actual": [], "predicted": [], "score": []}, "no row", None),
     ({"actual": ["a", None], "predicted": ["a", "a"]}, "no label", 2),
+    ({"actual": [1.0, math.nan], "predicted": [1.0, 0.0]}, "no label", 2),
+    ({"actual": [1.0, 0.0], "predicted": [1.0, math.nan]}, "1 rows have no prediction", 2),
     ({"actual": ["a", "b"], "predicted": [None, "a"]}, "1 rows have no prediction", 1),
     ({"actual": ["a", "b", "b"], "predicted": ["a"] * 3, "score": [0.1, 0.5, math.nan]}, "no finite number", 3),
     ({"actual": ["a", "b"], "predicted": ["a"] * 2, "score": [math.inf, 0.5]}, "no finite number", 1),
@@ -199,12 +201,27 @@ def test_missing_predictions_may_be_allowed_and_are_counted(tmp_path: Path) -> N
     assert found.metrics["roc_auc"] == 1.0
 
 
+@pytest.mark.parametrize("name", ["truth", "confidence", "brier", "correct", "w", "bin", "loss", "third", "label"])
+def test_a_column_of_any_name_is_not_taken_for_something_else(tmp_path: Path, name: str) -> None:
+    columns: dict[str, Any] = {"actual": ["a", "b", "b"], "predicted": ["a", "a", "a"], "score": [0.1, 0.4, 0.3]}
+
+    assert of(classification.evaluate, tmp_path, {**columns, name: [0.2, 0.5, 9.0]}) == (
+        of(classification.evaluate, tmp_path, columns)
+    )
+
+
 def test_scores_that_are_no_probabilities_rank_and_cost_nothing(tmp_path: Path) -> None:
     columns = {"actual": [0, 1, 1], "predicted": [0, 1, 1], "score": [-3.5, 2.0, 17.0]}
 
     found = of(classification.evaluate, tmp_path, columns)
 
     assert (found.metrics["roc_auc"], found.metrics["log_loss"], found.metrics["brier_score"]) == (1.0, None, None)
+
+
+def test_labels_may_be_any_finite_numbers(tmp_path: Path) -> None:
+    found = of(classification.evaluate, tmp_path, {"actual": [1.0, 0.5, -0.0], "predicted": [1.0, 1e300, -0.0]})
+
+    assert set(found.per_class) == {"0", "0.5", "1", "1e+300"}
 
 
 def test_a_file_with_a_flipped_bit_is_scored_or_refused(tmp_path: Path) -> None:

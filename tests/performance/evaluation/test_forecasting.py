@@ -138,5 +138,14 @@ def test_every_metric_has_an_interval(tmp_path: Path) -> None:
         assert set(found.confidence_intervals) == declared
 
 
+@pytest.mark.parametrize("steps", [[1, 2, 2], [1.0, 2.0, 2.0], ["1", " 2", "2.0"]])
+def test_steps_ahead_may_be_numbers_of_any_kind(tmp_path: Path, steps: list[Any]) -> None:
+    columns = {"actual": [1.0, 2.0, 3.0], "predicted": [1.0, 1.0, 1.0], "horizon": steps}
+
+    found = of(forecasting.evaluate, tmp_path, columns)
+
+    assert {step: values["mae"] for step, values in found.per_class.items()} == {"1": 0.0, "2": 1.5}
+
+
 def test_without_scales_there_is_no_mase(tmp_path: Path) -> None:
     assert of(forecasting.evaluate, tmp_path, {"actual": [1.0], "predicted": [2.0]}).metrics["mase"] is None

@@ -176,6 +176,15 @@ def test_whatever_can_be_scored_comes_to_finite_numbers(tmp_path: Path, rows: li
         json.dumps(asdict(found), allow_nan=False)
 
 
+@pytest.mark.parametrize("name", ["id", "first", "second", "third", "error"])
+def test_a_column_of_any_name_is_not_taken_for_something_else(tmp_path: Path, name: str) -> None:
+    columns = {"actual": [1.0, 2.0, 3.0], "predicted": [1.5, 5.0, 2.0]}
+
+    assert of(regression.evaluate, tmp_path, {**columns, name: [9.0, 1.0, 5.0]}) == (
+        of(regression.evaluate, tmp_path, columns)
+    )
+
+
 def test_one_example_has_no_interval_of_what_it_explains(tmp_path: Path) -> None:
     found = of(regression.evaluate, tmp_path, {"actual": [1.0], "predicted": [2.0]})
 

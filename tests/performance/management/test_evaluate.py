@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,18 @@ def test_a_version_in_training_takes_none_of_the_test_split(version: list[str], 
         call_command("evaluate", version[0], "ver-00004", str(TEST))
     call_command("evaluate", version[0], "ver-00004", str(TEST), "--split", "train")
     assert MetricSnapshot.objects.get().dataset_split == "train"
+
+
+def test_without_the_extra_spark_is_refused_in_one_line_that_names_what_is_missing(
+    version: list[str], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.EVALUATION_ENGINE = "local[2]"
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+
+    with pytest.raises(CommandError, match="needs the package pyspark: install the extra `spark`") as refused:
+        call_command("evaluate", *version, str(TEST))
+
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_a_task_type_that_is_not_evaluated_here_says_so(version: list[str]) -> None:
