@@ -64,8 +64,11 @@ CODES_OF = {
     "snapshot_id": ("snapshot_not_found",),
     "list": ("invalid_parameter",),
     "promote": ("gate_failed",),
+    "get_policy": ("not_found",),
+    "withdraw_policy": ("not_found",),
     "GET": ("precondition_failed",),
     "PATCH": ("invalid_body", "conflict", "precondition_failed"),
+    "PUT": ("invalid_body", "conflict", "precondition_failed"),
     "DELETE": ("conflict", "precondition_failed"),
     "POST": ("invalid_parameter", "invalid_body", "conflict", "idempotency_in_progress", "idempotency_mismatch"),
 }

@@ -258,7 +258,10 @@ UNFOLD = {
         "navigation": [
             {
                 "title": "Performance",
-                "items": [_page("Snapshots", "query_stats", "performance.metricsnapshot")],
+                "items": [
+                    _page("Snapshots", "query_stats", "performance.metricsnapshot"),
+                    _page("Gate policies", "policy", "performance.gatepolicy"),
+                ],
             },
             {
                 "title": "Registry",

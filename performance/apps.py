@@ -9,8 +9,9 @@ class PerformanceConfig(AppConfig):
     name = "performance"
 
     def ready(self) -> None:
-        """Have new snapshots leave rows in the audit trail."""
+        """Have what is written here leave rows in the audit trail, but for verdicts, which are a trail themselves."""
         from models_registry.audit import watch
-        from performance.models import MetricSnapshot
+        from performance.models import GatePolicy, MetricSnapshot
 
-        watch(MetricSnapshot)
+        for model in (MetricSnapshot, GatePolicy):
+            watch(model)

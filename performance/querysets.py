@@ -28,3 +28,16 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
     def promoted(self) -> Self:
         """Keep the snapshots of versions that their models have promoted."""
         return self.filter(version__promoted_in__isnull=False)
+
+
+class GatePolicyQuerySet(models.QuerySet[Any]):
+    """Policies of gates."""
+
+    def newest_first(self) -> Self:
+        """Order so that the policy that counts comes first; of one model or organization."""
+        return self.order_by("-version")
+
+    def in_force(self) -> Any:
+        """Return the policy that counts, of one model or organization; `None` when it has none, or none any more."""
+        newest = self.newest_first().first()
+        return newest if newest and newest.document is not None else None

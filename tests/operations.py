@@ -8,7 +8,7 @@ from typing import Any
 from models_registry.models import Membership, ModelGrant, RegisteredModel, User
 from models_registry.scopes import Scope
 from models_registry.services import promote
-from performance.models import SnapshotDetail
+from performance.models import GatePolicy, SnapshotDetail
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
 ORGANIZATION = "organizations/<str:slug>"
@@ -18,6 +18,7 @@ GRANTS = f"{MODEL}/grants"
 VERSION = f"{MODEL}/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
 PERFORMANCE = f"{MODEL}/performance"
+POLICY = {"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.5}]}
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,12 @@ OPERATIONS = [
     Operation("GET", f"{PERFORMANCE}/residuals", Scope.MODEL_READ, 404),  # the model has classes
     Operation("GET", f"{PERFORMANCE}/history", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/compare", Scope.MODEL_READ),
+    Operation("GET", f"{MODEL}/gate-policy", Scope.MODEL_READ),
+    Operation("PUT", f"{MODEL}/gate-policy", Scope.ORGANIZATION_ADMIN, 200, POLICY, "dataset_split"),
+    Operation("DELETE", f"{MODEL}/gate-policy", Scope.ORGANIZATION_ADMIN, 204),
+    Operation("GET", f"{ORGANIZATION}/gate-policy", Scope.ORGANIZATION_VIEWER),
+    Operation("PUT", f"{ORGANIZATION}/gate-policy", Scope.ORGANIZATION_ADMIN, 200, POLICY, "dataset_split"),
+    Operation("DELETE", f"{ORGANIZATION}/gate-policy", Scope.ORGANIZATION_ADMIN, 204),
 ]
 WRITES = [operation for operation in OPERATIONS if operation.body is not None]
 
@@ -141,6 +148,8 @@ def furnish(model: RegisteredModel) -> Target:
     member = new_user(f"member-of-{slug}")
     Membership.objects.create(organization=model.organization, user=member, role="viewer")
     grant = ModelGrant.objects.create(model=model, user=member, scope="model:write")
+    GatePolicy.objects.create(model=model, version=1, document=POLICY)
+    GatePolicy.objects.create(organization=model.organization, version=1, document=POLICY)
     if not User.objects.filter(username="nora").exists():
         new_user("nora")
     return Target(slug, model.pk, member.username, str(grant.pk), str(stored.pk))

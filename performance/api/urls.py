@@ -2,9 +2,12 @@
 
 from django.urls import URLPattern, path
 
+from models_registry.api.urls import MODEL, ORGANIZATION, route
+from performance.api.gate_views import ModelPolicyViewSet, OrganizationPolicyViewSet
 from performance.api.snapshot_views import SnapshotViewSet
 from performance.api.views import PerformanceViewSet, WorstExamplesViewSet
 
+POLICY = {"get": "get_policy", "put": "set_policy", "delete": "withdraw_policy"}
 SNAPSHOTS = "models/<str:model_id>/versions/<str:version_id>/snapshots"
 
 
@@ -27,4 +30,6 @@ urlpatterns = [
     reading("compare"),
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),
     path(f"{SNAPSHOTS}/<str:snapshot_id>", SnapshotViewSet.as_view({"get": "retrieve"}), name="snapshot"),
+    route(f"{MODEL}/gate-policy", ModelPolicyViewSet, POLICY, "model-gate-policy"),
+    route(f"{ORGANIZATION}/gate-policy", OrganizationPolicyViewSet, POLICY, "organization-gate-policy"),
 ]

@@ -47,7 +47,7 @@ def policy_of(document: object) -> Policy:
     """
     if not isinstance(document, Mapping):
         raise InvalidPolicyError([("", "invalid", "Must be an object with `rules`.")])
-    faults = [*_unknown("", document, _FIELDS), *_faults_of_split(document), *_faults_of_rules(document)]
+    faults = [*_faults_of_split(document), *_faults_of_rules(document), *_unknown("", document, _FIELDS)]
     if faults:
         raise InvalidPolicyError(faults)
     rules = tuple(_rule(each) for each in document["rules"])

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from models_registry import task_types
 from models_registry.task_types import TaskType
-from performance.gates.policy import MAX_RULES, SPLITS, InvalidPolicyError, check, policy_of
+from performance.gates.policy import MAX_RULES, InvalidPolicyError, check, policy_of
 from performance.gates.quantities import quantity_of, values_of
-from performance.models import DatasetSplit
 
 CONTRACT = {
     "dataset_split": "test",
@@ -49,7 +48,6 @@ def test_the_contracts_example_is_read_and_written_as_it_is() -> None:
 def test_the_split_is_test_unless_it_is_given() -> None:
     assert policy_of({"rules": [GOOD]}).dataset_split == "test"
     assert policy_of({"rules": [GOOD], "dataset_split": "train"}).dataset_split == "train"
-    assert list(SPLITS) == DatasetSplit.values
 
 
 @pytest.mark.parametrize(
@@ -116,6 +114,99 @@ def test_what_is_no_policy_is_refused(document: Any, field: str, code: str) -> N
 )
 def test_what_is_no_rule_is_refused_and_named(rule: Any, field: str, code: str) -> None:
     assert faults_of(rule) == [(field, code)]
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ([], "Must be an object with `rules`."),
+        ({"rules": []}, "rules: Must be a list of at least one rule."),
+        ({"rules": [GOOD] * 101}, "rules: Must have at most 100 rules."),
+        (
+            {"rules": [GOOD], "dataset_split": "x"},
+            "dataset_split: Must be one of train, validation, test, in lower case.",
+        ),
+        ({"rules": [GOOD], "x" * 50: 1}, f"{'x' * 40}: Unknown field; use dataset_split, rules."),
+        ({"rules": [1]}, "rules.0: Must be an object."),
+        ({"rules": [GOOD, GOOD]}, "rules.1: Asks the same of accuracy as rule 0 does: keep one of both."),
+    ],
+)
+def test_what_is_wrong_is_told(document: Any, told: str) -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        policy_of(document)
+
+    assert str(refused.value) == told
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({**GOOD, "metric": ""}, "metric: Must be the name of a metric: 1 to 300 characters."),
+        ({**GOOD, "operator": "="}, "operator: Must be one of >=, >, <=, <; or give `max_regression`."),
+        ({**GOOD, "threshold": "x"}, "threshold: Must be a finite number."),
+        ({**LIMIT, "max_regression": "x"}, "max_regression: Must be a finite number."),
+        ({**GOOD, "confidence": "x"}, "confidence: Must be a finite number."),
+        ({**LIMIT, "relative": 1}, "relative: Must be true or false, beside `max_regression`."),
+        (
+            {**GOOD, "x": 1},
+            "x: Unknown field; use metric, operator, threshold, max_regression, relative, confidence.",
+        ),
+        ({**GOOD, "threshold": 2}, "threshold: Must be at most 1, not 2.0."),
+        ({**LIMIT, "max_regression": -1}, "max_regression: Must be 0 or more, not -1."),
+        ({**LIMIT, "max_regression": 1.5}, "max_regression: accuracy cannot get worse by more than 1."),
+        (
+            {**LIMIT, "metric": "matthews_correlation", "max_regression": 2.5},
+            "max_regression: matthews_correlation cannot get worse by more than 2.",
+        ),
+        (
+            {**LIMIT, "metric": "custom.x"},
+            "max_regression: Of a custom metric it is not known which way is worse. Use `operator` and `threshold`.",
+        ),
+        ({**GOOD, "confidence": 0.9}, "confidence: Must be 0.95: the level of the intervals that are kept."),
+        (
+            {**GOOD, "metric": "sample_count", "confidence": 0.95},
+            "confidence: No confidence interval is kept of sample_count.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_rule_is_told(rule: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        check(policy_of({"rules": [rule]}), [CLASSIFICATION])
+
+    assert str(refused.value) == f"rules.0.{told}"
+
+
+def test_an_unknown_metric_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        check(policy_of({"rules": [GOOD | {"metric": "x" * 50}]}), [task_types.get("ranking")])
+
+    assert str(refused.value) == (
+        f"rules.0.metric: There is no '{'x' * 40}' of ranking; use "
+        f"{', '.join(metric.name for metric in task_types.get('ranking').all_metrics)}, sample_count, custom.NAME or "
+        "per_class.LABEL.METRIC."
+    )
+
+
+def test_either_a_threshold_or_a_limit_is_asked_for() -> None:
+    told = "Must have either `operator` and `threshold`, or `max_regression`."
+    for more in ({"operator": ">="}, {"threshold": 0.5}):
+        with pytest.raises(InvalidPolicyError) as refused:
+            policy_of({"rules": [LIMIT | more]})
+        assert refused.value.faults == [("rules.0", "invalid", told)]
+
+
+def test_several_faults_are_told_one_after_the_other() -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        policy_of({"rules": [1], "dataset_split": "x"})
+
+    assert [field for field, _, _ in refused.value.faults] == ["dataset_split", "rules.0"]
+    assert str(refused.value) == "; ".join(f"{field}: {detail}" for field, _, detail in refused.value.faults)
+
+
+def test_minus_zero_is_zero() -> None:
+    policy = policy_of({"rules": [GOOD | {"threshold": -0.0}, LIMIT | {"max_regression": -0.0}]})
+
+    assert "-0.0" not in str(policy.as_document())
 
 
 def test_every_fault_is_told_up_to_twenty() -> None:

@@ -75,6 +75,17 @@ class TestJUnit:
         assert [each.system_out for each in suite_of(junit(verdict))] == [told[0], None, None, told[3], told[4]]
         assert "<system-out>precision &lt; 1 lets worse values pass" in junit(verdict)
 
+    def test_is_written_so(self) -> None:
+        rule = {"metric": "per_class.\x01.recall", "operator": ">", "threshold": 0.5}
+
+        assert junit(verdict_on([rule], case({"per_class.\x01.recall": 0.25}))) == (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites><testsuite name="gate of mdl-7f3a19bc92 ver-00002" '
+            'tests="1" failures="1" errors="0" skipped="0" time="0" timestamp="2026-03-13T14:22:10" '
+            'hostname="registry"><testcase name="per_class.\ufffd.recall &gt; 0.5" classname="mdl-7f3a19bc92" time="0">'
+            '<failure message="per_class.\ufffd.recall is 0.25; more than 0.5 is asked." type="failed">'
+            "per_class.\ufffd.recall is 0.25; more than 0.5 is asked.</failure></testcase></testsuite></testsuites>"
+        )
+
     def test_is_skipped_without_a_policy(self, without_policy: Verdict) -> None:
         suite = suite_of(junit(without_policy))
         [[skipped]] = [each.result for each in suite]
@@ -82,12 +93,6 @@ class TestJUnit:
         assert (suite.tests, suite.skipped, suite.failures) == (1, 1, 0)
         assert isinstance(skipped, Skipped)
         assert skipped.message == "No policy says what ver-00002 must be like."
-
-    @given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=30))
-    def test_holds_any_label(self, label: str) -> None:
-        suite = suite_of(junit(about(label)))
-
-        assert suite.failures == 1
 
 
 class TestMarkdown:
@@ -120,13 +125,6 @@ class TestMarkdown:
         assert "www." not in text
         assert "\x01" not in text
         assert text.count("\n### ") == 0
-
-    @given(st.text(max_size=30))
-    def test_has_one_row_whatever_the_label(self, label: str) -> None:
-        rows = [line for line in markdown(about(label)).split("\n") if line.startswith("| ❌")]
-
-        assert len(rows) == 1
-        assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", rows[0])) == 7
 
 
 class Tags(HTMLParser):
@@ -164,15 +162,29 @@ class TestHTML:
         assert page.count('class="missing"') == 1
         assert page.count('class="passed"') == 3
 
+    def test_is_written_so(self) -> None:
+        rules = [{"metric": "accuracy", "operator": "<", "threshold": 0.5}, {"metric": "recall", "max_regression": 0.5}]
+        page = html(verdict_on(rules, case({"accuracy": 0.5}, {"recall": 0.5})))
+
+        assert re.sub(r"<style>(.*?)</style>", "<style></style>", page, flags=re.DOTALL) == (
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
+            "<title>Gate: ver-00002 of mdl-7f3a19bc92 failed</title><style></style></head>"
+            '<body><h1 class="failed">Gate: ver-00002 of mdl-7f3a19bc92 failed</h1>'
+            "<p>ver-00002 fails 2 of 2 rules. accuracy is 0.5; less than 0.5 is asked.</p>"
+            "<table><thead><tr><th></th><th>Metric</th><th>Asked</th><th>Value</th><th>Promoted</th><th>Why</th></tr>"
+            '</thead><tbody><tr class="failed"><td>❌</td><td>accuracy</td><td>&lt; 0.5</td><td>0.5</td><td></td>'
+            '<td>accuracy is 0.5; less than 0.5 is asked.</td></tr><tr class="missing"><td>❔</td><td>recall</td>'
+            "<td></td><td></td><td>0.5</td><td>ver-00002 has no recall for the split test.</td></tr></tbody></table>"
+            "<p>accuracy &lt; 0.5 lets worse values pass: higher is better.</p></body></html>"
+        )
+        assert ".failed, .missing { color:" in page
+
     def test_of_no_policy_has_no_table(self, without_policy: Verdict) -> None:
         seen = read(html(without_policy))
 
         assert "table" not in seen.tags
         assert without_policy.detail in seen.texts
-
-    @given(st.just(HOSTILE) | st.text(max_size=30))
-    def test_makes_nothing_of_a_label(self, label: str) -> None:
-        assert read(html(about(label))).tags == read(html(about("cat"))).tags
 
 
 def test_every_form_has_a_name() -> None:
@@ -182,3 +194,23 @@ def test_every_form_has_a_name() -> None:
 def test_the_schema_refuses_what_is_no_junit(verdict: Verdict) -> None:
     assert SCHEMA.is_valid(StringIO(junit(verdict)))
     assert not SCHEMA.is_valid(StringIO(junit(verdict).replace(' tests="5"', "")))
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=30))
+def test_junit_holds_any_label(label: str) -> None:
+    suite = suite_of(junit(about(label)))
+
+    assert suite.failures == 1
+
+
+@given(st.text(max_size=30))
+def test_markdown_has_one_row_whatever_the_label(label: str) -> None:
+    rows = [line for line in markdown(about(label)).split("\n") if line.startswith("| ❌")]
+
+    assert len(rows) == 1
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", rows[0])) == 7
+
+
+@given(st.just(HOSTILE) | st.text(max_size=30))
+def test_html_makes_nothing_of_a_label(label: str) -> None:
+    assert read(html(about(label))).tags == read(html(about("cat"))).tags
