@@ -261,6 +261,7 @@ UNFOLD = {
                 "items": [
                     _page("Snapshots", "query_stats", "performance.metricsnapshot"),
                     _page("Gate policies", "policy", "performance.gatepolicy"),
+                    _page("Gate verdicts", "gavel", "performance.gateverdict"),
                 ],
             },
             {

@@ -14,6 +14,7 @@ from models_registry.admin_base import (
     ReadOnly,
     RegistryAdmin,
     Rows,
+    badge,
     link_to,
     promoted_badge,
     task_type_label,
@@ -24,9 +25,10 @@ from models_registry.task_types import Metric
 from performance.forms import GatePolicyForm
 from performance.gate_services import set_model_policy, set_organization_policy
 from performance.gates.policy import policy_of
-from performance.models import GatePolicy, MetricSnapshot
+from performance.models import GatePolicy, GateVerdict, MetricSnapshot
 
 HEADLINE_METRICS = 3
+VERDICTS = {"passed": "success", "failed": "danger", "no_policy": "default"}
 
 
 def headline(snapshot: MetricSnapshot) -> str:
@@ -253,3 +255,30 @@ class GatePolicyAdmin(RegistryAdmin):
     def rules(self, policy: GatePolicy) -> int | None:
         """Return how many rules it has."""
         return None if policy.document is None else len(policy.document["rules"])
+
+
+@admin.register(GateVerdict)
+class GateVerdictAdmin(ReadOnly, RegistryAdmin):
+    """The verdicts that counted, newest first."""
+
+    version_number = "version__number"
+    list_display = ("judged_at", "model", "version", "result", "occasion", "requested_by")
+    list_filter = (
+        ("model__organization", RelatedDropdownFilter),
+        ("occasion", ChoicesDropdownFilter),
+    )
+    search_fields = ("model__name", "model__model_id", "requested_by")
+    search_help_text = "By version id, model or user"
+    date_hierarchy = "judged_at"
+    ordering = ("-judged_at", "-pk")
+    fields = (("model", "version"), ("result", "occasion"), ("judged_at", "requested_by"), "document")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GateVerdict]:
+        """Return the verdicts with their models and versions."""
+        verdicts: QuerySet[GateVerdict] = super().get_queryset(request)
+        return verdicts.select_related("model", "version")
+
+    @admin.display(description="verdict", ordering="status")
+    def result(self, verdict: GateVerdict) -> str:
+        """Return the verdict in its colour."""
+        return badge(verdict.status, VERDICTS[verdict.status])

@@ -9,9 +9,15 @@ class PerformanceConfig(AppConfig):
     name = "performance"
 
     def ready(self) -> None:
-        """Have what is written here leave rows in the audit trail, but for verdicts, which are a trail themselves."""
+        """Have promotions judged, and what is written here leave rows in the audit trail.
+
+        Not so verdicts, which are a trail themselves.
+        """
         from models_registry.audit import watch
+        from models_registry.services import register_judge
+        from performance.gate_services import judge_promotion
         from performance.models import GatePolicy, MetricSnapshot
 
+        register_judge(judge_promotion)
         for model in (MetricSnapshot, GatePolicy):
             watch(model)

@@ -1,15 +1,18 @@
-"""Writes of gates: their policies, each edit a new row."""
+"""Writes of gates: their policies, each edit a new row, and the verdicts that count."""
 
-from typing import Any
+from collections.abc import Iterable
 
 from django.db import transaction
 
-from models_registry import task_types
+from models_registry import ids, task_types
 from models_registry.exceptions import InvalidBodyError
-from models_registry.models import Organization, RegisteredModel
+from models_registry.models import Organization, RegisteredModel, User, Version
+from models_registry.services import Judgement
 from models_registry.services.locks import lock_unarchived
-from performance.gates.policy import InvalidPolicyError, Policy, check
-from performance.models import GatePolicy
+from performance.gate_selectors import judge_version
+from performance.gates.policy import InvalidPolicyError, Policy, check, policy_of
+from performance.gates.verdict import StoredPolicy, Verdict
+from performance.models import GatePolicy, GateVerdict
 
 
 @transaction.atomic
@@ -20,7 +23,8 @@ def set_model_policy(*, model: RegisteredModel, policy: Policy | None, created_b
     rule that the model's task type does not allow, and `ConflictError` when the model is archived.
     """
     lock_unarchived(model)
-    _check(policy, [task_types.get(model.task_type)])
+    if policy is not None:
+        refuse_invalid(policy, [task_types.get(model.task_type)])
     return _add(GatePolicy(model=model), policy, created_by)
 
 
@@ -32,22 +36,66 @@ def set_organization_policy(*, organization: Organization, policy: Policy | None
     type allows.
     """
     Organization.objects.select_for_update().get(pk=organization.pk)
-    _check(policy, task_types.all_task_types())
+    if policy is not None:
+        refuse_invalid(policy, task_types.all_task_types())
     return _add(GatePolicy(organization=organization), policy, created_by)
 
 
-def invalid(error: InvalidPolicyError) -> InvalidBodyError:
-    """Return the error of a body that holds this policy."""
-    return InvalidBodyError("The policy cannot be judged by; `errors` names the rule and says why.", error.faults)
+def judge_promotion(version: Version) -> Judgement | None:
+    """Return what the policy in force says of a version, whose model's row is locked; `None` without a policy.
 
-
-def _check(policy: Policy | None, known: Any) -> None:
+    The policy cannot change until the transaction ends: whoever edits it waits for the same lock.
+    """
+    model = RegisteredModel.objects.select_related("promoted_version").get(pk=version.model_id)
+    policy = GatePolicy.objects.filter(model=model).in_force() or _default_of(model)
     if policy is None:
-        return
+        return None
+    verdict = judge_version(
+        model_id=model.pk,
+        task_type=task_types.get(model.task_type),
+        number=version.number,
+        promoted=model.promoted_version.number if model.promoted_version else None,
+        policy=policy_of(policy.document),
+        stored=StoredPolicy(policy.owner, policy.version),
+    )
+
+    def keep(user: User | None) -> None:
+        keep_verdict(verdict, occasion=GateVerdict.Occasion.PROMOTION, requested_by=user.username if user else "")
+
+    return Judgement(
+        passed=not verdict.refuses, verdict=verdict.as_document(), detail=f"{verdict.detail} See `verdict`.", keep=keep
+    )
+
+
+def keep_verdict(verdict: Verdict, *, occasion: GateVerdict.Occasion, requested_by: str) -> GateVerdict:
+    """Store a verdict that counts, for good."""
+    number = ids.version_number(verdict.version_id)
+    return GateVerdict.objects.create(
+        model_id=verdict.model_id,
+        version=Version.objects.get(model=verdict.model_id, number=number),
+        occasion=occasion,
+        status=verdict.status,
+        document=verdict.as_document(),
+        requested_by=requested_by,
+        judged_at=verdict.judged_at,
+    )
+
+
+def refuse_invalid(policy: Policy, known: Iterable[task_types.TaskType]) -> None:
+    """Refuse a policy that models of none of the task types can be judged by. Raises `InvalidBodyError`."""
     try:
         check(policy, known)
     except InvalidPolicyError as error:
-        raise invalid(error) from None
+        raise InvalidBodyError(
+            "The policy cannot be judged by; `errors` names the rule and says why.", error.faults
+        ) from None
+
+
+def _default_of(model: RegisteredModel) -> GatePolicy | None:
+    """Return the policy of a model's organization, whose row is locked, so that it stays until the transaction ends."""
+    organization = Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
+    policy: GatePolicy | None = GatePolicy.objects.filter(organization=organization).in_force()
+    return policy
 
 
 def _add(row: GatePolicy, policy: Policy | None, created_by: str) -> GatePolicy:

@@ -47,6 +47,7 @@ class Operation:
     body: dict[str, Any] | None = None
     text: str = ""
     query: str = ""
+    stores: bool = True
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -54,7 +55,7 @@ class Operation:
     @property
     def writes(self) -> bool:
         """Whether it changes anything."""
-        return self.method != "GET"
+        return self.method != "GET" and self.stores
 
     @property
     def lists_all(self) -> bool:
@@ -128,6 +129,9 @@ OPERATIONS = [
     Operation("GET", f"{PERFORMANCE}/residuals", Scope.MODEL_READ, 404),  # the model has classes
     Operation("GET", f"{PERFORMANCE}/history", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/compare", Scope.MODEL_READ),
+    Operation("GET", f"{PERFORMANCE}/gate", Scope.MODEL_READ),
+    Operation("POST", f"{PERFORMANCE}/gate", Scope.MODEL_READ, 200, POLICY, "dataset_split", stores=False),
+    Operation("GET", f"{MODEL}/verdicts", Scope.MODEL_READ),
     Operation("GET", f"{MODEL}/gate-policy", Scope.MODEL_READ),
     Operation("PUT", f"{MODEL}/gate-policy", Scope.ORGANIZATION_ADMIN, 200, POLICY, "dataset_split"),
     Operation("DELETE", f"{MODEL}/gate-policy", Scope.ORGANIZATION_ADMIN, 204),

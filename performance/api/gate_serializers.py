@@ -1,14 +1,19 @@
-"""How policies of gates are sent and shown."""
+"""How gates are asked, and how their policies and verdicts are sent and shown."""
 
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
+from models_registry import ids
 from models_registry.serializers import UTCSecondsField
-from performance.gates.case import Operator
+from performance.api.serializers import IntervalSerializer
+from performance.gates.case import Operator, RuleStatus
 from performance.gates.policy import MAX_NAME, MAX_RULES, InvalidPolicyError, policy_of
-from performance.models import DatasetSplit
+from performance.gates.verdict import Status
+from performance.models import DatasetSplit, GateVerdict
+
+FORMS = ("json", "junit", "markdown", "html")
 
 
 class RuleSerializer(serializers.Serializer[Any]):
@@ -61,3 +66,76 @@ class PolicySerializer(serializers.Serializer[Any]):
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Return the policy, with its rules as the gates write them: each has fields of its own."""
         return {**super().to_representation(instance), **policy_of(instance.document).as_document()}
+
+
+class GateQuerySerializer(serializers.Serializer[Any]):
+    """The query parameters of a gate."""
+
+    version_id = serializers.RegexField(
+        rf"^{ids.VERSION_ID_PATTERN}\Z",
+        required=False,
+        trim_whitespace=False,
+        help_text="The version to judge; by default the newest completed one.",
+        error_messages={"invalid": "Must be a version id such as ver-00001."},
+    )
+    enforce = serializers.ChoiceField(
+        ["true", "false"],
+        default="false",
+        help_text="With `true` a failed gate is 409, which stops `curl --fail`, and the verdict is kept.",
+        error_messages={"invalid_choice": "Must be true or false."},
+    )
+    format = serializers.ChoiceField(
+        FORMS,
+        required=False,
+        help_text="The form of the answer; by default as `Accept` has it, else JSON.",
+        error_messages={"invalid_choice": f"Must be one of {', '.join(FORMS)}."},
+    )
+
+
+class RuleVerdictSerializer(serializers.Serializer[Any]):
+    """What became of a rule."""
+
+    metric = serializers.CharField()
+    operator = serializers.ChoiceField([*Operator], allow_null=True)
+    threshold = serializers.FloatField(
+        allow_null=True,
+        help_text="What the value was held against. For a limit on regression it follows from the baseline's value.",
+    )
+    value = serializers.FloatField(allow_null=True)
+    interval = IntervalSerializer(
+        allow_null=True, help_text="Where the rule asks for confidence: of the value, or of the difference."
+    )
+    baseline_value = serializers.FloatField(allow_null=True)
+    status = serializers.ChoiceField([*RuleStatus])
+    detail = serializers.CharField()
+
+
+class StoredPolicySerializer(serializers.Serializer[Any]):
+    """Which policy it is."""
+
+    owner = serializers.ChoiceField(["model", "organization"])
+    version = serializers.IntegerField()
+
+
+class VerdictSerializer(serializers.Serializer[Any]):
+    """What became of a version, rule by rule."""
+
+    model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$")
+    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$")
+    baseline_version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", allow_null=True)
+    status = serializers.ChoiceField([*Status])
+    rules = RuleVerdictSerializer(many=True)
+    judged_at = serializers.RegexField(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")
+    warnings = serializers.ListField(
+        child=serializers.CharField(), help_text="What is odd about rules, though allowed."
+    )
+    policy = StoredPolicySerializer(allow_null=True, help_text="Null for one that is stored nowhere.")
+
+
+class KeptVerdictSerializer(serializers.Serializer[Any]):
+    """A verdict that counted: on a promotion, or on whoever asked with `enforce`."""
+
+    id = serializers.CharField()
+    occasion = serializers.ChoiceField(GateVerdict.Occasion.choices)
+    requested_by = serializers.CharField(allow_blank=True)
+    verdict = VerdictSerializer(source="document")

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path
 
 from models_registry.api.urls import MODEL, ORGANIZATION, route
-from performance.api.gate_views import ModelPolicyViewSet, OrganizationPolicyViewSet
+from performance.api.gate_views import GateViewSet, ModelPolicyViewSet, OrganizationPolicyViewSet, VerdictViewSet
 from performance.api.snapshot_views import SnapshotViewSet
 from performance.api.views import PerformanceViewSet, WorstExamplesViewSet
 
@@ -28,8 +28,10 @@ urlpatterns = [
     reading("residuals", WorstExamplesViewSet),
     reading("history"),
     reading("compare"),
+    path(f"{MODEL}/performance/gate", GateViewSet.as_view({"get": "gate", "post": "judge"}), name="gate"),
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),
     path(f"{SNAPSHOTS}/<str:snapshot_id>", SnapshotViewSet.as_view({"get": "retrieve"}), name="snapshot"),
     route(f"{MODEL}/gate-policy", ModelPolicyViewSet, POLICY, "model-gate-policy"),
+    route(f"{MODEL}/verdicts", VerdictViewSet, {"get": "list"}, "verdicts"),
     route(f"{ORGANIZATION}/gate-policy", OrganizationPolicyViewSet, POLICY, "organization-gate-policy"),
 ]

@@ -27,7 +27,7 @@ from models_registry.models import (
 from models_registry.scopes import ALL_SCOPES
 from models_registry.services import open_token_family, promote
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
-from performance.models import GatePolicy, MetricSnapshot
+from performance.models import GatePolicy, GateVerdict, MetricSnapshot
 from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 from tests.operations import POLICY
@@ -92,6 +92,9 @@ def stock(numbers: range) -> None:
         organization = Organization.objects.create(slug=f"org{number}", name=f"Organization {number}")
         model = promoted_with_snapshot(organization, f"model {number}")
         GatePolicy.objects.create(model=model, version=1, document=POLICY)
+        GateVerdict.objects.create(
+            model=model, version=model.versions.get(), occasion="promotion", status="passed", document={}
+        )
         user = new_user(f"user{number}")
         ModelGrant.objects.create(model=model, user=user, scope="model:read")
         open_token_family(user=user, scope=ALL_SCOPES)

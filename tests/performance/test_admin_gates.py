@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from models_registry.models import AuditEntry, Organization, RegisteredModel, User
-from performance.models import GatePolicy
+from performance.models import GatePolicy, GateVerdict
 from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
 
 GOOD = {"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.93}]}
@@ -81,3 +81,15 @@ def test_a_stored_policy_is_only_looked_at(root: Client, model: RegisteredModel)
     assert root.post(page, {"document": "{}"}).status_code == 403
     assert root.post(page.replace("change", "delete"), {"post": "yes"}).status_code == 403
     assert GatePolicy.objects.get().document == GOOD
+
+
+def test_verdicts_are_listed_and_only_looked_at(root: Client, model: RegisteredModel) -> None:
+    document = {"rules": [{"detail": "accuracy is 0.91; at least 0.93 is asked."}]}
+    verdict = GateVerdict.objects.create(
+        model=model, version=model.versions.get(), occasion="promotion", status="failed", document=document
+    )
+
+    [row] = rows(root.get(list_url(GateVerdict), {"q": "ver-001a1 churn"}))
+    assert "churn ver-001a1 failed Promotion" in row
+    assert "accuracy is 0.91" in root.get(page_url(verdict)).content.decode()
+    assert root.post(page_url(verdict), {"status": "passed"}).status_code == 403

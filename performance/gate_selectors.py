@@ -1,0 +1,203 @@
+"""What a gate's verdict is made from: two SQL statements, however many rules the policy has."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import CharField, Exists, IntegerField, Q, Subquery
+from django.utils import timezone
+
+from models_registry import ids, task_types
+from models_registry.exceptions import ModelNotFoundError
+from models_registry.models import RegisteredModel, Version
+from models_registry.prepared import Parameter, PreparedQuery
+from models_registry.scopes import Scope
+from models_registry.selectors import USER, account_rows, login_row
+from models_registry.task_types import TaskType
+from models_registry.tokens import Caller
+from performance.comparison import Measured
+from performance.evaluation.difference import independent
+from performance.evaluation.intervals import Interval
+from performance.gates.case import Case
+from performance.gates.policy import Policy, policy_of
+from performance.gates.quantities import values_of
+from performance.gates.verdict import StoredPolicy, Verdict, judge
+from performance.models import GatePolicy, MetricSnapshot
+from performance.selectors import Reading
+
+_MODEL = Parameter("model", CharField())
+_NUMBER = Parameter("number", IntegerField())
+_BASELINE = Parameter("baseline", IntegerField())
+_SPLIT = Parameter("split", CharField())
+
+
+@dataclass(frozen=True, slots=True)
+class GateReading:
+    """What one statement found of a caller, a model, the version to judge, and the policy that the model is under."""
+
+    reading: Reading
+    promoted: int | None
+    policy: Policy | None
+    stored: StoredPolicy | None
+    username: str
+
+    @property
+    def permitted(self) -> bool:
+        """Whether the caller may read the model's performance."""
+        return self.reading.permitted
+
+    @property
+    def task_type(self) -> TaskType:
+        """The model's task type."""
+        return task_types.get(self.reading.task_type)
+
+    def verdict(self) -> Verdict:
+        """Return the verdict by the policy that the model is under. Raises what `Reading.completed_version` does."""
+        return self.verdict_by(self.policy, self.stored)
+
+    def verdict_by(self, policy: Policy | None, stored: StoredPolicy | None = None) -> Verdict:
+        """Return the verdict by any policy. Raises what `Reading.completed_version` does."""
+        version_id = self.reading.completed_version()
+        return judge_version(
+            model_id=self.reading.model_id,
+            task_type=self.task_type,
+            number=ids.version_number(version_id),
+            promoted=self.promoted,
+            policy=policy,
+            stored=stored,
+        )
+
+
+def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -> GateReading:
+    """Return what a verdict on a version needs, by default the newest completed one.
+
+    One SQL statement, and never of a replica, which may be late. Raises `InvalidTokenError` when the caller may no
+    longer log in, and `ModelNotFoundError`.
+    """
+    found = _statement(newest=version_id is None).first(
+        user=caller.pk,
+        family=caller.family,
+        model=model_id if ids.is_model_id(model_id) else "",
+        number=0 if version_id is None else ids.version_number(version_id),
+    )
+    row = login_row(found, caller)
+    if row["task_type"] is None:
+        raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
+    reading = Reading(
+        model_id=model_id,
+        task_type=row["task_type"],
+        permitted=bool(row["is_superuser"] or row["permitted"]) and Scope.MODEL_READ in caller.scopes,
+        dataset_split="",
+        asked_for=version_id,
+        newest_completed=row["newest_completed"],
+        number=row["number"],
+        version_state=row["state"],
+        metrics=None,
+        evaluated_at=None,
+        database=DEFAULT_DB_ALIAS,
+    )
+    return GateReading(reading, row["promoted"], *_in_force(row), username=row["username"])
+
+
+def judge_version(
+    *,
+    model_id: str,
+    task_type: TaskType,
+    number: int,
+    promoted: int | None,
+    policy: Policy | None,
+    stored: StoredPolicy | None,
+) -> Verdict:
+    """Return the verdict of a policy on a version, beside the promoted one, from their newest snapshots.
+
+    One SQL statement, and none without a policy.
+    """
+    case = Case(
+        model_id,
+        ids.version_id(number),
+        policy.dataset_split if policy else "",
+        measured=None,
+        baseline_version_id=None if promoted is None else ids.version_id(promoted),
+    )
+    if policy is not None:
+        case = _measured_case(case, number, promoted)
+    return judge(policy, task_type, case, judged_at=timezone.now(), stored=stored)
+
+
+def _measured_case(case: Case, number: int, promoted: int | None) -> Case:
+    rows = _snapshots().all(model=case.model_id, number=number, baseline=promoted or 0, split=case.dataset_split)
+    found = {row["version__number"]: _measured(row) for row in rows}
+    measured, baseline = found.get(number), found.get(promoted or 0)
+    return replace(case, measured=measured, baseline=baseline, differences=_differences(measured, baseline))
+
+
+def _measured(row: dict[str, Any]) -> Measured:
+    values = values_of(
+        {**(row["detail__further_metrics"] or {}), **row["metrics"]},
+        sample_count=row["sample_count"],
+        custom=row["detail__custom_metrics"] or {},
+        per_class=row["detail__per_class"] or {},
+    )
+    intervals = row["detail__confidence_intervals"] or {}
+    return Measured(values, {name: Interval(**each) for name, each in intervals.items()})
+
+
+def _differences(measured: Measured | None, baseline: Measured | None) -> dict[str, Interval]:
+    """Return the intervals of the differences, by metric; one snapshot does not differ from itself."""
+    if measured is None or baseline is None:
+        return {}
+    if measured is baseline:
+        return {name: Interval(0.0, 0.0, "identical") for name in measured.values}
+    found = {
+        name: independent(measured.values[name], interval, baseline.values[name], baseline.intervals.get(name))
+        for name, interval in measured.intervals.items()
+        if name in measured.values and name in baseline.values
+    }
+    return {name: interval for name, interval in found.items() if interval}
+
+
+def _in_force(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
+    """Return the model's own policy, or else its organization's."""
+    for owner in ("model", "organization"):
+        if row[f"{owner}_policy"] is not None:
+            return policy_of(row[f"{owner}_policy"]), StoredPolicy(owner, row[f"{owner}_policy_version"])
+    return None, None
+
+
+@cache
+def _statement(*, newest: bool) -> PreparedQuery:
+    model = RegisteredModel.objects.filter(pk=_MODEL)
+    completed = Version.objects.filter(model=_MODEL).completed().newest_first()[:1]
+    version = completed if newest else Version.objects.filter(model=_MODEL, number=_NUMBER)
+    own = GatePolicy.objects.filter(model=_MODEL).newest_first()[:1]
+    default = GatePolicy.objects.filter(organization=Subquery(model.values("organization"))).newest_first()[:1]
+    return PreparedQuery(
+        account_rows(
+            "username",
+            task_type=Subquery(model.values("task_type")),
+            permitted=Exists(model.permitting(Scope.MODEL_READ, USER)),
+            newest_completed=Subquery(completed.values("number")),
+            number=Subquery(version.values("number")),
+            state=Subquery(version.values("state")),
+            promoted=Subquery(model.values("promoted_version__number")),
+            model_policy=Subquery(own.values("document")),
+            model_policy_version=Subquery(own.values("version")),
+            organization_policy=Subquery(default.values("document")),
+            organization_policy_version=Subquery(default.values("version")),
+        )
+    )
+
+
+@cache
+def _snapshots() -> PreparedQuery:
+    """The newest snapshots of two versions of a model on one split."""
+
+    def newest(number: Parameter) -> Subquery:
+        version = Version.objects.filter(model=_MODEL, number=number)
+        snapshots = MetricSnapshot.objects.filter(version=Subquery(version.values("pk")), dataset_split=_SPLIT)
+        return Subquery(snapshots.newest_first().values("pk")[:1])
+
+    rows: Any = MetricSnapshot.objects.filter(Q(pk=newest(_NUMBER)) | Q(pk=newest(_BASELINE)))
+    details = [f"detail__{name}" for name in ("further_metrics", "custom_metrics", "confidence_intervals", "per_class")]
+    return PreparedQuery(rows.values("version__number", "metrics", "sample_count", *details))
