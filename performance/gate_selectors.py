@@ -20,7 +20,7 @@ from performance.comparison import Measured
 from performance.evaluation.difference import independent
 from performance.evaluation.intervals import Interval
 from performance.gates.case import Case
-from performance.gates.policy import Policy, policy_of
+from performance.gates.policy import Policy, stored_policy
 from performance.gates.quantities import values_of
 from performance.gates.verdict import StoredPolicy, Verdict, judge
 from performance.models import GatePolicy, MetricSnapshot
@@ -161,7 +161,7 @@ def _in_force(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
     """Return the model's own policy, or else its organization's."""
     for owner in ("model", "organization"):
         if row[f"{owner}_policy"] is not None:
-            return policy_of(row[f"{owner}_policy"]), StoredPolicy(owner, row[f"{owner}_policy_version"])
+            return stored_policy(row[f"{owner}_policy"]), StoredPolicy(owner, row[f"{owner}_policy_version"])
     return None, None
 
 

@@ -1,6 +1,7 @@
 """Writes of gates: their policies, each edit a new row, and the verdicts that count."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import transaction
 
@@ -10,8 +11,8 @@ from models_registry.models import Organization, RegisteredModel, User, Version
 from models_registry.services import Judgement
 from models_registry.services.locks import lock_unarchived
 from performance.gate_selectors import judge_version
-from performance.gates.policy import InvalidPolicyError, Policy, check, policy_of
-from performance.gates.verdict import StoredPolicy, Verdict
+from performance.gates.policy import InvalidPolicyError, Policy, check, stored_policy
+from performance.gates.verdict import Status, StoredPolicy, Verdict
 from performance.models import GatePolicy, GateVerdict
 
 
@@ -41,23 +42,32 @@ def set_organization_policy(*, organization: Organization, policy: Policy | None
     return _add(GatePolicy(organization=organization), policy, created_by)
 
 
-def judge_promotion(version: Version) -> Judgement | None:
-    """Return what the policy in force says of a version, whose model's row is locked; `None` without a policy.
+@transaction.atomic
+def judge_now(version: Version, policy: Policy | None = None) -> Verdict:
+    """Return the verdict of a policy, by default the one in force, on a completed version.
 
-    The policy cannot change until the transaction ends: whoever edits it waits for the same lock.
+    In a transaction that holds the lock of the model's row, the policy in force cannot change until that ends: whoever
+    edits it waits for the same lock.
     """
     model = RegisteredModel.objects.select_related("promoted_version").get(pk=version.model_id)
-    policy = GatePolicy.objects.filter(model=model).in_force() or _default_of(model)
+    stored = None
     if policy is None:
-        return None
-    verdict = judge_version(
+        policy, stored = _in_force(model)
+    return judge_version(
         model_id=model.pk,
         task_type=task_types.get(model.task_type),
         number=version.number,
         promoted=model.promoted_version.number if model.promoted_version else None,
-        policy=policy_of(policy.document),
-        stored=StoredPolicy(policy.owner, policy.version),
+        policy=policy,
+        stored=stored,
     )
+
+
+def judge_promotion(version: Version) -> Judgement | None:
+    """Return what the policy in force says of a version, whose model's row is locked; `None` without a policy."""
+    verdict = judge_now(version)
+    if verdict.status is Status.NO_POLICY:
+        return None
 
     def keep(user: User | None) -> None:
         keep_verdict(verdict, occasion=GateVerdict.Occasion.PROMOTION, requested_by=user.username if user else "")
@@ -91,11 +101,15 @@ def refuse_invalid(policy: Policy, known: Iterable[task_types.TaskType]) -> None
         ) from None
 
 
-def _default_of(model: RegisteredModel) -> GatePolicy | None:
-    """Return the policy of a model's organization, whose row is locked, so that it stays until the transaction ends."""
-    organization = Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
-    policy: GatePolicy | None = GatePolicy.objects.filter(organization=organization).in_force()
-    return policy
+def _in_force(model: RegisteredModel) -> tuple[Policy | None, StoredPolicy | None]:
+    """Return the model's own policy, or else its organization's, whose row is then locked."""
+    policy: Any = GatePolicy.objects.filter(model=model).in_force()
+    if policy is None:
+        organization = Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
+        policy = GatePolicy.objects.filter(organization=organization).in_force()
+    if policy is None:
+        return None, None
+    return stored_policy(policy.document), StoredPolicy(policy.owner, policy.version)
 
 
 def _add(row: GatePolicy, policy: Policy | None, created_by: str) -> GatePolicy:

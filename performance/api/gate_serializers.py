@@ -9,7 +9,7 @@ from models_registry import ids
 from models_registry.serializers import UTCSecondsField
 from performance.api.serializers import IntervalSerializer
 from performance.gates.case import Operator, RuleStatus
-from performance.gates.policy import MAX_NAME, MAX_RULES, InvalidPolicyError, policy_of
+from performance.gates.policy import MAX_NAME, MAX_RULES, InvalidPolicyError, policy_of, stored_policy
 from performance.gates.verdict import Status
 from performance.models import DatasetSplit, GateVerdict
 
@@ -65,7 +65,7 @@ class PolicySerializer(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Return the policy, with its rules as the gates write them: each has fields of its own."""
-        return {**super().to_representation(instance), **policy_of(instance.document).as_document()}
+        return {**super().to_representation(instance), **stored_policy(instance.document).as_document()}
 
 
 class GateQuerySerializer(serializers.Serializer[Any]):

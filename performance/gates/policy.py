@@ -50,10 +50,15 @@ def policy_of(document: object) -> Policy:
     faults = [*_faults_of_split(document), *_faults_of_rules(document), *_unknown("", document, _FIELDS)]
     if faults:
         raise InvalidPolicyError(faults)
-    rules = tuple(_rule(each) for each in document["rules"])
-    if repeated := [*_repeated(rules)]:
+    policy = stored_policy(document)
+    if repeated := [*_repeated(policy.rules)]:
         raise InvalidPolicyError(repeated)
-    return Policy(rules, document.get("dataset_split", "test"))
+    return policy
+
+
+def stored_policy(document: Mapping[str, Any]) -> Policy:
+    """Return the policy of a document that `policy_of` has taken before."""
+    return Policy(tuple(map(_rule, document["rules"])), document.get("dataset_split", "test"))
 
 
 def check(policy: Policy, task_types: Iterable[TaskType]) -> None:

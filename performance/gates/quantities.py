@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
 
@@ -36,6 +37,7 @@ class Quantity:
     has_interval: bool = False
 
 
+@lru_cache(maxsize=1024)
 def quantity_of(name: str, task_type: TaskType) -> Quantity | None:
     """Return what a name stands for in a policy of this task type's models, `None` for nothing.
 

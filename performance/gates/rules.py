@@ -4,7 +4,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Context, Decimal
 from functools import partial
 from typing import Protocol
 
@@ -21,6 +21,7 @@ _HOLDS: Mapping[Operator, Callable[[float, float], bool]] = {
     Operator.AT_MOST: operator.le,
     Operator.LESS: operator.lt,
 }
+_UNROUNDED = Context(prec=2000)  # more digits than sums and products of doubles can have
 _WORDS = {
     Operator.AT_LEAST: "at least",
     Operator.MORE: "more than",
@@ -165,13 +166,15 @@ class Regression:
         return _with_confidence(document, self.confidence)
 
     def _compared(self, case: Case, metric: Metric, value: float, before: float) -> RuleVerdict:
-        limit = _exact(self.max_regression) * (abs(_exact(before)) if self.relative else 1)
+        limit = _exact(self.max_regression)
+        if self.relative:
+            limit = _UNROUNDED.multiply(limit, _exact(abs(before)))
         bound, threshold = _bound(metric, before, limit)
         verdict = partial(RuleVerdict, self.metric, bound, threshold, value, baseline_value=before)
         told = f"{self.metric} is {shown(value)}, and {shown(before)} in the promoted {case.baseline_version_id}"
         allowed = f"worse by {_told(limit)} is allowed"
         if self.confidence is None:
-            worse = _exact(metric.goodness(before)) - _exact(metric.goodness(value))
+            worse = _UNROUNDED.subtract(_exact(metric.goodness(before)), _exact(metric.goodness(value)))
             return verdict(_status(worse <= limit), f"{told}: {_change(worse, 'worse by')}; {allowed}.")
         difference = case.difference(self.metric, self.confidence)
         if difference is None:
@@ -215,33 +218,31 @@ def _worst(metric: Metric, difference: Interval) -> float:
     return -difference.lower if metric.direction is Direction.HIGHER else difference.upper
 
 
-def _bound(metric: Metric, before: float, limit: Fraction) -> tuple[Operator, float | None]:
+def _bound(metric: Metric, before: float, limit: Decimal) -> tuple[Operator, float | None]:
     """Return what the value must be to keep a limit; of a metric that is best at 0, what its magnitude must be."""
     if metric.direction is Direction.HIGHER:
-        return Operator.AT_LEAST, _double(_exact(before) - limit)
-    return Operator.AT_MOST, _double(_exact(-metric.goodness(before)) + limit)
+        return Operator.AT_LEAST, _double(_UNROUNDED.subtract(_exact(before), limit))
+    return Operator.AT_MOST, _double(_UNROUNDED.add(_exact(-metric.goodness(before)), limit))
 
 
-def _change(worse: Fraction, words: str) -> str:
+def _change(worse: Decimal, words: str) -> str:
     return f"{words} {_told(worse)}" if worse > 0 else "no worse"
 
 
-def _told(number: Fraction) -> str:
+def _told(number: Decimal) -> str:
     double = _double(number)
     return "more than a double can hold" if double is None else shown(double)
 
 
-def _exact(number: float) -> Fraction:
+def _exact(number: float) -> Decimal:
     """Return the decimal that stands for a double, so that differences are those of what people read."""
-    return Fraction(repr(float(number)))
+    return Decimal(repr(float(number)))
 
 
-def _double(number: Fraction) -> float | None:
+def _double(number: Decimal) -> float | None:
     """Return the nearest double, `None` past the largest."""
-    try:
-        return float(number)
-    except OverflowError:
-        return None
+    double = float(number)
+    return double if math.isfinite(double) else None
 
 
 def _with_confidence(document: Mapping[str, object], confidence: float | None) -> dict[str, object]:
