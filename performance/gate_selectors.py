@@ -121,15 +121,15 @@ def judge_version(
         baseline_version_id=None if promoted is None else ids.version_id(promoted),
     )
     if policy is not None:
-        case = _measured_case(case, number, promoted)
+        case = _measured_case(case, policy, number, promoted)
     return judge(policy, task_type, case, judged_at=timezone.now(), stored=stored)
 
 
-def _measured_case(case: Case, number: int, promoted: int | None) -> Case:
+def _measured_case(case: Case, policy: Policy, number: int, promoted: int | None) -> Case:
     rows = _snapshots().all(model=case.model_id, number=number, baseline=promoted or 0, split=case.dataset_split)
     found = {row["version__number"]: _measured(row) for row in rows}
     measured, baseline = found.get(number), found.get(promoted or 0)
-    return replace(case, measured=measured, baseline=baseline, differences=_differences(measured, baseline))
+    return replace(case, measured=measured, baseline=baseline, differences=_differences(policy, measured, baseline))
 
 
 def _measured(row: dict[str, Any]) -> Measured:
@@ -143,16 +143,17 @@ def _measured(row: dict[str, Any]) -> Measured:
     return Measured(values, {name: Interval(**each) for name, each in intervals.items()})
 
 
-def _differences(measured: Measured | None, baseline: Measured | None) -> dict[str, Interval]:
-    """Return the intervals of the differences, by metric; one snapshot does not differ from itself."""
+def _differences(policy: Policy, measured: Measured | None, baseline: Measured | None) -> dict[str, Interval]:
+    """Return the intervals of the differences of which rules ask for one; a snapshot does not differ from itself."""
     if measured is None or baseline is None:
         return {}
+    names = {rule.metric for rule in policy.rules if rule.confidence is not None}
     if measured is baseline:
-        return {name: Interval(0.0, 0.0, "identical") for name in measured.values}
+        return {name: Interval(0.0, 0.0, "identical") for name in names}
     found = {
-        name: independent(measured.values[name], interval, baseline.values[name], baseline.intervals.get(name))
-        for name, interval in measured.intervals.items()
-        if name in measured.values and name in baseline.values
+        name: independent(measured.values[name], measured.intervals.get(name), before, baseline.intervals.get(name))
+        for name in names & measured.values.keys()
+        if (before := baseline.values.get(name)) is not None
     }
     return {name: interval for name, interval in found.items() if interval}
 

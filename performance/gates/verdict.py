@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from models_registry.task_types import TaskType
+from performance.evaluation.intervals import Interval
 from performance.gates.case import Case, RuleStatus, RuleVerdict
 from performance.gates.policy import Policy
 from performance.gates.quantities import Quantity, quantity_of
@@ -93,11 +94,15 @@ def _document_of(rule: RuleVerdict) -> dict[str, Any]:
         "operator": rule.operator and rule.operator.value,
         "threshold": rule.threshold,
         "value": rule.value,
-        "interval": rule.interval and asdict(rule.interval),
+        "interval": rule.interval and _interval(rule.interval),
         "baseline_value": rule.baseline_value,
         "status": rule.status.value,
         "detail": rule.detail,
     }
+
+
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {"lower": interval.lower, "upper": interval.upper, "level": interval.level, "method": interval.method}
 
 
 def _counted(number: int) -> str:

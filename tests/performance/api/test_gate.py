@@ -9,6 +9,7 @@ from junitparser import JUnitXml
 
 from models_registry.models import Promotion, RegisteredModel, User, Version
 from models_registry.scopes import Scope
+from performance.gates.policy import policy_of
 from performance.models import GatePolicy, GateVerdict, MetricSnapshot, SnapshotDetail
 from tests.api import TIMESTAMP, Caller, faults, refusal
 from tests.conftest import golden
@@ -56,7 +57,8 @@ def under(model: RegisteredModel) -> Callable[[dict[str, Any]], None]:
     """Return how the model gets a policy."""
 
     def set_policy(document: dict[str, Any]) -> None:
-        GatePolicy.objects.create(model=model, version=model.gate_policies.count() + 1, document=document)
+        stored = policy_of(document).as_document()
+        GatePolicy.objects.create(model=model, version=model.gate_policies.count() + 1, document=stored)
 
     return set_policy
 
