@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import CharField, Exists, IntegerField, Q, Subquery
+from django.db.models import BigIntegerField, CharField, Exists, IntegerField, Q, Subquery
 from django.utils import timezone
 
 from models_registry import ids, task_types
@@ -28,8 +28,23 @@ from performance.selectors import Reading
 
 _MODEL = Parameter("model", CharField())
 _NUMBER = Parameter("number", IntegerField())
-_BASELINE = Parameter("baseline", IntegerField())
+_VERSION = Parameter("version", BigIntegerField())
+_BASELINE = Parameter("baseline", BigIntegerField())
 _SPLIT = Parameter("split", CharField())
+_DETAILS = ("further_metrics", "custom_metrics", "per_class", "confidence_intervals")
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedVersion:
+    """The key of a version's row, and its number within the model."""
+
+    pk: int
+    number: int
+
+    @property
+    def version_id(self) -> str:
+        """The public id."""
+        return ids.version_id(self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +52,8 @@ class GateReading:
     """What one statement found of a caller, a model, the version to judge, and the policy that the model is under."""
 
     reading: Reading
-    promoted: int | None
+    version_pk: int | None
+    promoted: NumberedVersion | None
     policy: Policy | None
     stored: StoredPolicy | None
     username: str
@@ -62,7 +78,7 @@ class GateReading:
         return judge_version(
             model_id=self.reading.model_id,
             task_type=self.task_type,
-            number=ids.version_number(version_id),
+            version=NumberedVersion(self.version_pk or 0, ids.version_number(version_id)),
             promoted=self.promoted,
             policy=policy,
             stored=stored,
@@ -97,15 +113,17 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
         evaluated_at=None,
         database=DEFAULT_DB_ALIAS,
     )
-    return GateReading(reading, row["promoted"], *_in_force(row), username=row["username"])
+    pk, number = row["promoted_pk"], row["promoted_number"]
+    promoted = None if pk is None else NumberedVersion(pk, number)
+    return GateReading(reading, row["version_pk"], promoted, *_in_force(row), username=row["username"])
 
 
 def judge_version(
     *,
     model_id: str,
     task_type: TaskType,
-    number: int,
-    promoted: int | None,
+    version: NumberedVersion,
+    promoted: NumberedVersion | None,
     policy: Policy | None,
     stored: StoredPolicy | None,
 ) -> Verdict:
@@ -115,31 +133,40 @@ def judge_version(
     """
     case = Case(
         model_id,
-        ids.version_id(number),
+        version.version_id,
         policy.dataset_split if policy else "",
         measured=None,
-        baseline_version_id=None if promoted is None else ids.version_id(promoted),
+        baseline_version_id=promoted.version_id if promoted else None,
     )
     if policy is not None:
-        case = _measured_case(case, policy, number, promoted)
+        case = _measured_case(case, policy, task_type, version.pk, promoted.pk if promoted else 0)
     return judge(policy, task_type, case, judged_at=timezone.now(), stored=stored)
 
 
-def _measured_case(case: Case, policy: Policy, number: int, promoted: int | None) -> Case:
-    rows = _snapshots().all(model=case.model_id, number=number, baseline=promoted or 0, split=case.dataset_split)
-    found = {row["version__number"]: _measured(row) for row in rows}
-    measured, baseline = found.get(number), found.get(promoted or 0)
-    return replace(case, measured=measured, baseline=baseline, differences=_differences(policy, measured, baseline))
+def _measured_case(case: Case, policy: Policy, task_type: TaskType, version: int, baseline: int) -> Case:
+    rows = _snapshots(_details(policy, task_type)).all(version=version, baseline=baseline, split=case.dataset_split)
+    found = {row["version_id"]: _measured(row) for row in rows}
+    now, before = found.get(version), found.get(baseline)
+    return replace(case, measured=now, baseline=before, differences=_differences(policy, now, before))
+
+
+def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
+    """Return which details of snapshots the rules look at: what else there is takes its time to read."""
+    names = {rule.metric for rule in policy.rules}
+    looked_at = {
+        "further_metrics": not names.isdisjoint(metric.name for metric in task_type.further),
+        "custom_metrics": any(name.startswith("custom.") for name in names),
+        "per_class": any(name.startswith("per_class.") for name in names),
+        "confidence_intervals": any(rule.confidence is not None for rule in policy.rules),
+    }
+    return tuple(name for name, needed in looked_at.items() if needed)
 
 
 def _measured(row: dict[str, Any]) -> Measured:
+    further, custom, per_class, intervals = (row.get(f"detail__{name}") or {} for name in _DETAILS)
     values = values_of(
-        {**(row["detail__further_metrics"] or {}), **row["metrics"]},
-        sample_count=row["sample_count"],
-        custom=row["detail__custom_metrics"] or {},
-        per_class=row["detail__per_class"] or {},
+        {**further, **row["metrics"]}, sample_count=row["sample_count"], custom=custom, per_class=per_class
     )
-    intervals = row["detail__confidence_intervals"] or {}
     return Measured(values, {name: Interval(**each) for name, each in intervals.items()})
 
 
@@ -181,7 +208,9 @@ def _statement(*, newest: bool) -> PreparedQuery:
             newest_completed=Subquery(completed.values("number")),
             number=Subquery(version.values("number")),
             state=Subquery(version.values("state")),
-            promoted=Subquery(model.values("promoted_version__number")),
+            version_pk=Subquery(version.values("pk")),
+            promoted_pk=Subquery(model.values("promoted_version")),
+            promoted_number=Subquery(model.values("promoted_version__number")),
             model_policy=Subquery(own.values("document")),
             model_policy_version=Subquery(own.values("version")),
             organization_policy=Subquery(default.values("document")),
@@ -191,14 +220,12 @@ def _statement(*, newest: bool) -> PreparedQuery:
 
 
 @cache
-def _snapshots() -> PreparedQuery:
-    """The newest snapshots of two versions of a model on one split."""
+def _snapshots(details: tuple[str, ...]) -> PreparedQuery:
+    """The newest snapshots of two versions on one split, with these details."""
 
-    def newest(number: Parameter) -> Subquery:
-        version = Version.objects.filter(model=_MODEL, number=number)
-        snapshots = MetricSnapshot.objects.filter(version=Subquery(version.values("pk")), dataset_split=_SPLIT)
+    def newest(version: Parameter) -> Subquery:
+        snapshots = MetricSnapshot.objects.filter(version=version, dataset_split=_SPLIT)
         return Subquery(snapshots.newest_first().values("pk")[:1])
 
-    rows: Any = MetricSnapshot.objects.filter(Q(pk=newest(_NUMBER)) | Q(pk=newest(_BASELINE)))
-    details = [f"detail__{name}" for name in ("further_metrics", "custom_metrics", "confidence_intervals", "per_class")]
-    return PreparedQuery(rows.values("version__number", "metrics", "sample_count", *details))
+    rows: Any = MetricSnapshot.objects.filter(Q(pk=newest(_VERSION)) | Q(pk=newest(_BASELINE)))
+    return PreparedQuery(rows.values("version_id", "metrics", "sample_count", *(f"detail__{name}" for name in details)))

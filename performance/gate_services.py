@@ -10,7 +10,7 @@ from models_registry.exceptions import InvalidBodyError
 from models_registry.models import Organization, RegisteredModel, User, Version
 from models_registry.services import Judgement
 from models_registry.services.locks import lock_unarchived
-from performance.gate_selectors import judge_version
+from performance.gate_selectors import NumberedVersion, judge_version
 from performance.gates.policy import InvalidPolicyError, Policy, check, stored_policy
 from performance.gates.verdict import Status, StoredPolicy, Verdict
 from performance.models import GatePolicy, GateVerdict
@@ -50,14 +50,14 @@ def judge_now(version: Version, policy: Policy | None = None) -> Verdict:
     edits it waits for the same lock.
     """
     model = RegisteredModel.objects.select_related("promoted_version").get(pk=version.model_id)
-    stored = None
+    promoted, stored = model.promoted_version, None
     if policy is None:
         policy, stored = _in_force(model)
     return judge_version(
         model_id=model.pk,
         task_type=task_types.get(model.task_type),
-        number=version.number,
-        promoted=model.promoted_version.number if model.promoted_version else None,
+        version=NumberedVersion(version.pk, version.number),
+        promoted=NumberedVersion(promoted.pk, promoted.number) if promoted else None,
         policy=policy,
         stored=stored,
     )
