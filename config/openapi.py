@@ -67,8 +67,11 @@ CODES_OF = {
     "list": ("invalid_parameter",),
     "promote": ("gate_failed",),
     "evaluations": ("unprocessable_predictions",),
+    "get_policy": ("not_found",),
+    "withdraw_policy": ("not_found",),
     "GET": ("precondition_failed",),
     "PATCH": ("invalid_body", "conflict", "precondition_failed"),
+    "PUT": ("invalid_body", "conflict", "precondition_failed"),
     "DELETE": ("conflict", "precondition_failed"),
     "POST": ("invalid_parameter", "invalid_body", "conflict", "idempotency_in_progress", "idempotency_mismatch"),
 }

@@ -271,6 +271,8 @@ UNFOLD = {
                 "items": [
                     _page("Snapshots", "query_stats", "performance.metricsnapshot"),
                     _page("Evaluations", "calculate", "performance.evaluationjob"),
+                    _page("Gate policies", "policy", "performance.gatepolicy"),
+                    _page("Gate verdicts", "gavel", "performance.gateverdict"),
                 ],
             },
             {

@@ -1,5 +1,6 @@
 """What can go wrong in the registry, in its own words. `config.problems` gives each code its HTTP form."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 
@@ -139,13 +140,18 @@ class PreconditionFailedError(RegistryError):
 
 
 class GateFailedError(RegistryError):
-    """The version may not be promoted. `verdict` says why, rule by rule."""
+    """The version may not be promoted. `verdict` says why, rule by rule.
+
+    `keep` stores the verdict in the name of a user. It is to be called once the refused promotion has been undone, as
+    it would be undone with it.
+    """
 
     code = "gate_failed"
 
-    def __init__(self, detail: str, verdict: dict[str, Any]) -> None:
+    def __init__(self, detail: str, verdict: dict[str, Any], keep: Callable[[Any], object] = lambda user: None) -> None:
         super().__init__(detail)
         self.verdict = verdict
+        self.keep = keep
 
     @property
     def members(self) -> dict[str, Any]:

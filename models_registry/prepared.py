@@ -38,12 +38,16 @@ class PreparedQuery:
 
         Raises `KeyError` when a value is missing.
         """
+        return next(iter(self.all(using=using, **values)), None)
+
+    def all(self, *, using: str = DEFAULT_DB_ALIAS, **values: Any) -> list[dict[str, Any]]:
+        """Run the query with these parameters and return its rows. Raises `KeyError` when a value is missing."""
         statement = self.compiled(using)
         connection = connections[using]
         with connection.cursor() as cursor:
             cursor.execute(statement.sql, statement.bind(values, connection))
-            row = cursor.fetchone()
-        return None if row is None else statement.as_dict(row)
+            rows = cursor.fetchall()
+        return [statement.as_dict(row) for row in rows]
 
     def _compile(self, using: str) -> "CompiledStatement":
         query = self.queryset.using(using).query

@@ -14,6 +14,7 @@ from models_registry.admin_base import (
     ReadOnly,
     RegistryAdmin,
     Rows,
+    badge,
     link_to,
     promoted_badge,
     task_type_label,
@@ -23,9 +24,13 @@ from models_registry.models import Version
 from models_registry.task_types import Metric
 from performance import admin_evaluations as admin_evaluations  # registers its page
 from performance import charts
-from performance.models import MetricSnapshot
+from performance.forms import GatePolicyForm
+from performance.gate_services import set_model_policy, set_organization_policy
+from performance.gates.policy import policy_of
+from performance.models import GatePolicy, GateVerdict, MetricSnapshot
 
 HEADLINE_METRICS = 3
+VERDICTS = {"passed": "success", "failed": "danger", "no_policy": "default"}
 
 
 def headline(snapshot: MetricSnapshot) -> str:
@@ -215,3 +220,78 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
     def headline(self, snapshot: MetricSnapshot) -> str:
         """Return the first metrics."""
         return headline(snapshot)
+
+
+@admin.register(GatePolicy)
+class GatePolicyAdmin(RegistryAdmin):
+    """Policies of gates. Each edit is a new row, so that none is changed: the newest counts."""
+
+    form = GatePolicyForm
+    list_display = ("created_at", "owner_name", "version", "rules", "created_by")
+    list_filter = (("model", RelatedDropdownFilter), ("organization", RelatedDropdownFilter))
+    list_select_related = ("model", "organization")
+    search_fields = ("model__name", "model__model_id", "organization__name", "created_by")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "-pk")
+    autocomplete_fields = ("model", "organization")
+    readonly_fields = ("version", "created_by", "created_at")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask for whose policy it is and for the policy; show of a stored one who stored it when."""
+        asked = ("model", "organization", "document")
+        return (*asked, "version", "created_by", "created_at") if obj else asked
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing is changed: a new policy is added."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing is deleted: a policy is withdrawn by adding an empty one."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: GatePolicy, form: Any, change: Any) -> None:
+        """Store the policy as the API does."""
+        policy = None if obj.document is None else policy_of(obj.document)
+        content: dict[str, Any] = {"policy": policy, "created_by": request.user.get_username()}
+        if obj.model:
+            stored = set_model_policy(model=obj.model, **content)
+        else:
+            stored = set_organization_policy(organization=form.cleaned_data["organization"], **content)
+        obj.__dict__.update(stored.__dict__)
+
+    @admin.display(description="of")
+    def owner_name(self, policy: GatePolicy) -> str:
+        """Return whose policy it is."""
+        return str(policy.model or policy.organization)
+
+    @admin.display(description="rules", empty_value="withdrawn")
+    def rules(self, policy: GatePolicy) -> int | None:
+        """Return how many rules it has."""
+        return None if policy.document is None else len(policy.document["rules"])
+
+
+@admin.register(GateVerdict)
+class GateVerdictAdmin(ReadOnly, RegistryAdmin):
+    """The verdicts that counted, newest first."""
+
+    version_number = "version__number"
+    list_display = ("judged_at", "model", "version", "result", "occasion", "requested_by")
+    list_filter = (
+        ("model__organization", RelatedDropdownFilter),
+        ("occasion", ChoicesDropdownFilter),
+    )
+    search_fields = ("model__name", "model__model_id", "requested_by")
+    search_help_text = "By version id, model or user"
+    date_hierarchy = "judged_at"
+    ordering = ("-judged_at", "-pk")
+    fields = (("model", "version"), ("result", "occasion"), ("judged_at", "requested_by"), "document")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GateVerdict]:
+        """Return the verdicts with their models and versions."""
+        verdicts: QuerySet[GateVerdict] = super().get_queryset(request)
+        return verdicts.select_related("model", "version")
+
+    @admin.display(description="verdict", ordering="status")
+    def result(self, verdict: GateVerdict) -> str:
+        """Return the verdict in its colour."""
+        return badge(verdict.status, VERDICTS[verdict.status])

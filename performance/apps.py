@@ -9,9 +9,16 @@ class PerformanceConfig(AppConfig):
     name = "performance"
 
     def ready(self) -> None:
-        """Have new snapshots, and evaluations that are asked for, leave rows in the audit trail."""
-        from models_registry.audit import watch
-        from performance.models import EvaluationJob, MetricSnapshot
+        """Have promotions judged, and what is written here leave rows in the audit trail.
 
-        watch(MetricSnapshot)
+        Not so verdicts, which are a trail themselves.
+        """
+        from models_registry.audit import watch
+        from models_registry.services import register_judge
+        from performance.gate_services import judge_promotion
+        from performance.models import EvaluationJob, GatePolicy, MetricSnapshot
+
+        register_judge(judge_promotion)
+        for model in (MetricSnapshot, GatePolicy):
+            watch(model)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))

@@ -69,3 +69,16 @@ class JobQuerySet(models.QuerySet[Any]):
         """
         attempts = F("attempts") - (0 if counts else 1)
         return bool(self.held(job).update(state="queued", due_at=timezone.now() + wait, attempts=attempts))
+
+
+class GatePolicyQuerySet(models.QuerySet[Any]):
+    """Policies of gates."""
+
+    def newest_first(self) -> Self:
+        """Order so that the policy that counts comes first; of one model or organization."""
+        return self.order_by("-version")
+
+    def in_force(self) -> Any:
+        """Return the policy that counts, of one model or organization; `None` when it has none, or none any more."""
+        newest = self.newest_first().first()
+        return newest if newest and newest.document is not None else None

@@ -29,6 +29,10 @@ class Caller:
         """Send a new thing."""
         return self._send("POST", path, {} if body is None else body, headers)
 
+    def put(self, path: str, body: Any, **headers: str) -> Any:
+        """Set a thing."""
+        return self._send("PUT", path, body, headers)
+
     def patch(self, path: str, body: Any, **headers: str) -> Any:
         """Change a thing."""
         return self._send("PATCH", path, body, headers)

@@ -27,6 +27,7 @@ APPEND_ONLY = (
     "performance.migrations.0002_snapshots_append_only",
     "performance.migrations.0004_details_append_only",
     "performance.migrations.0007_worst_examples_append_only",
+    "performance.migrations.0011_gate_policies",
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from models_registry.models import Membership, ModelGrant, RegisteredModel, User
 from models_registry.scopes import Scope
 from models_registry.services import promote
-from performance.models import EvaluationJob, SnapshotDetail
+from performance.models import EvaluationJob, GatePolicy, SnapshotDetail
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
 ORGANIZATION = "organizations/<str:slug>"
@@ -19,6 +19,7 @@ VERSION = f"{MODEL}/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
 PERFORMANCE = f"{MODEL}/performance"
 BOUNDARY = "the-boundary"
+POLICY = {"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.5}]}
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Operation:
     text: str = ""
     query: str = ""
     form: dict[str, str] | None = None
+    stores: bool = True
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -57,7 +59,7 @@ class Operation:
     @property
     def writes(self) -> bool:
         """Whether it changes anything."""
-        return self.method != "GET"
+        return self.method != "GET" and self.stores
 
     @property
     def lists_all(self) -> bool:
@@ -154,6 +156,15 @@ OPERATIONS = [
     Operation("GET", f"{PERFORMANCE}/curves", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/history", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/compare", Scope.MODEL_READ),
+    Operation("GET", f"{PERFORMANCE}/gate", Scope.MODEL_READ),
+    Operation("POST", f"{PERFORMANCE}/gate", Scope.MODEL_READ, 200, POLICY, "dataset_split", stores=False),
+    Operation("GET", f"{MODEL}/verdicts", Scope.MODEL_READ),
+    Operation("GET", f"{MODEL}/gate-policy", Scope.MODEL_READ),
+    Operation("PUT", f"{MODEL}/gate-policy", Scope.ORGANIZATION_ADMIN, 200, POLICY, "dataset_split"),
+    Operation("DELETE", f"{MODEL}/gate-policy", Scope.ORGANIZATION_ADMIN, 204),
+    Operation("GET", f"{ORGANIZATION}/gate-policy", Scope.ORGANIZATION_VIEWER),
+    Operation("PUT", f"{ORGANIZATION}/gate-policy", Scope.ORGANIZATION_ADMIN, 200, POLICY, "dataset_split"),
+    Operation("DELETE", f"{ORGANIZATION}/gate-policy", Scope.ORGANIZATION_ADMIN, 204),
 ]
 WRITES = [operation for operation in OPERATIONS if operation.body is not None]
 
@@ -168,6 +179,8 @@ def furnish(model: RegisteredModel) -> Target:
     member = new_user(f"member-of-{slug}")
     Membership.objects.create(organization=model.organization, user=member, role="viewer")
     grant = ModelGrant.objects.create(model=model, user=member, scope="model:write")
+    GatePolicy.objects.create(model=model, version=1, document=POLICY)
+    GatePolicy.objects.create(organization=model.organization, version=1, document=POLICY)
     if not User.objects.filter(username="nora").exists():
         new_user("nora")
     evaluation = EvaluationJob.objects.create(version=second, dataset_split="test", file="uploads/none.csv")

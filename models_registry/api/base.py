@@ -192,7 +192,7 @@ class RegistryViewSet(GenericViewSet[Any]):
         refuse_lost_update(self.request, self.represent(record))
         return represent(self.represent(change()))
 
-    def removed(self, record: Any, removal: Callable[[], None]) -> HttpResponse:
+    def removed(self, record: Any, removal: Callable[[], object]) -> HttpResponse:
         """Remove a record, unless the caller knows another state of it, and answer with nothing."""
         refuse_lost_update(self.request, self.represent(record))
         removal()

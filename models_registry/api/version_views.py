@@ -16,6 +16,7 @@ from models_registry.api.registry_serializers import (
     VersionInput,
     VersionSerializer,
 )
+from models_registry.exceptions import GateFailedError
 from models_registry.models import Version
 from models_registry.scopes import Scope
 
@@ -68,7 +69,11 @@ class VersionViewSet(RegistryViewSet):
         A gate may refuse it; `override` then needs the scope organization:admin and a reason.
         """
         self.get_version()
-        return self.once(lambda: self.promoted(self.get_version(lock=True)))
+        try:
+            return self.once(lambda: self.promoted(self.get_version(lock=True)))
+        except GateFailedError as refusal:
+            refusal.keep(self.account)
+            raise
 
     @property
     def scope(self) -> Scope:

@@ -13,11 +13,15 @@ from models_registry.services.locks import lock_unarchived
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether a version may be promoted. `verdict` is kept with the promotion; `detail` is told when it may not."""
+    """Whether a version may be promoted. `verdict` is kept with the promotion; `detail` is told when it may not.
+
+    `keep` stores the verdict in the name of whoever promotes, whether it is promoted, refused or overruled.
+    """
 
     passed: bool
     verdict: dict[str, Any]
     detail: str
+    keep: Callable[[User | None], object] = lambda user: None
 
 
 # Says whether a version may be promoted, or `None` when it has nothing to say of this model.
@@ -49,6 +53,8 @@ def promote(*, version: Version, promoted_by: User | None, reason: str, override
     if version.state != Version.State.COMPLETED:
         raise ConflictError(f"{version.version_id} is {version.state}; only a completed version can be promoted.")
     judgement = _judge(version, override=override)
+    if judgement is not None:
+        judgement.keep(promoted_by)
     again = model.promoted_version_id == version.pk
     return _set_promoted(
         model,
@@ -79,7 +85,7 @@ def _judge(version: Version, *, override: bool) -> Judgement | None:
     judgements = [judgement for judge in _judges if (judgement := judge(version)) is not None]
     failed = next((judgement for judgement in judgements if not judgement.passed), None)
     if failed is not None and not override:
-        raise GateFailedError(failed.detail, failed.verdict)
+        raise GateFailedError(failed.detail, failed.verdict, failed.keep)
     return failed or next(iter(judgements), None)
 
 

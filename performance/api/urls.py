@@ -2,11 +2,14 @@
 
 from django.urls import URLPattern, path
 
+from models_registry.api.urls import MODEL, ORGANIZATION, route
 from performance.api.evaluation_views import EvaluationViewSet
+from performance.api.gate_views import GateViewSet, ModelPolicyViewSet, OrganizationPolicyViewSet, VerdictViewSet
 from performance.api.snapshot_views import SnapshotViewSet
 from performance.api.views import PerformanceViewSet, WorstExamplesViewSet
 
-VERSION = "models/<str:model_id>/versions/<str:version_id>"
+POLICY = {"get": "get_policy", "put": "set_policy", "delete": "withdraw_policy"}
+VERSION = f"{MODEL}/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
 
 
@@ -28,8 +31,12 @@ urlpatterns = [
     reading("curves"),
     reading("history"),
     reading("compare"),
+    path(f"{MODEL}/performance/gate", GateViewSet.as_view({"get": "gate", "post": "judge"}), name="gate"),
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),
     path(f"{SNAPSHOTS}/<str:snapshot_id>", SnapshotViewSet.as_view({"get": "retrieve"}), name="snapshot"),
     path(f"{VERSION}/evaluations", EvaluationViewSet.as_view({"post": "create"}), name="evaluations"),
     path("evaluations/<str:evaluation_id>", EvaluationViewSet.as_view({"get": "retrieve"}), name="evaluation"),
+    route(f"{MODEL}/gate-policy", ModelPolicyViewSet, POLICY, "model-gate-policy"),
+    route(f"{MODEL}/verdicts", VerdictViewSet, {"get": "list"}, "verdicts"),
+    route(f"{ORGANIZATION}/gate-policy", OrganizationPolicyViewSet, POLICY, "organization-gate-policy"),
 ]

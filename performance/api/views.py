@@ -1,9 +1,11 @@
 """Reads of performance over HTTP."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
@@ -72,7 +74,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
     pagination_class = SignedCursorPagination
     ordering = ("evaluated_at", "pk")  # of the history
     ordering_fields = ()
-    queries = {
+    queries: Mapping[str, serializers.Serializer[Any]] = {
         "summary": PerformanceQuerySerializer(),
         "report": PerformanceQuerySerializer(),
         "confusion_matrix": ConfusionMatrixQuerySerializer(),

@@ -28,10 +28,11 @@ from models_registry.models import (
 from models_registry.scopes import ALL_SCOPES
 from models_registry.services import open_token_family, promote
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
-from performance.models import EvaluationJob, MetricSnapshot, SnapshotDetail
+from performance.models import EvaluationJob, GatePolicy, GateVerdict, MetricSnapshot, SnapshotDetail
 from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
 from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+from tests.operations import POLICY
 
 ADMIN_MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 METRIC_HEADERS = "Metric Value Better Bounds Definition"
@@ -92,6 +93,10 @@ def stock(numbers: range) -> None:
     for number in numbers:
         organization = Organization.objects.create(slug=f"org{number}", name=f"Organization {number}")
         model = promoted_with_snapshot(organization, f"model {number}")
+        GatePolicy.objects.create(model=model, version=1, document=POLICY)
+        GateVerdict.objects.create(
+            model=model, version=model.versions.get(), occasion="promotion", status="passed", document={}
+        )
         user = new_user(f"user{number}")
         ModelGrant.objects.create(model=model, user=user, scope="model:read")
         EvaluationJob.objects.create(

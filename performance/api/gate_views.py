@@ -1,0 +1,268 @@
+"""Gates over HTTP: their policies and their verdicts."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+
+from models_registry.api.base import RegistryViewSet
+from models_registry.api.conditional import answer, refuse_lost_update, represent
+from models_registry.exceptions import GateFailedError, NotFoundError, PreconditionFailedError
+from models_registry.scopes import Scope
+from performance.api.gate_serializers import (
+    GateQuerySerializer,
+    KeptVerdictSerializer,
+    PolicyInput,
+    PolicySerializer,
+    VerdictSerializer,
+)
+from performance.api.views import PerformanceViewSet
+from performance.gate_selectors import GateReading, read_gate
+from performance.gate_services import keep_verdict, refuse_invalid, set_model_policy, set_organization_policy
+from performance.gates.renderers import RENDERERS
+from performance.gates.verdict import Verdict
+from performance.models import GatePolicy, GateVerdict
+
+
+class PolicyViewSet(RegistryViewSet):
+    """The policy of a gate. Each edit is kept as a version of its own."""
+
+    queryset = GatePolicy.objects.all()
+    serializer_class = PolicySerializer
+    inputs = {"set_policy": PolicyInput}
+
+    def find(self, *, lock: bool = False) -> tuple[Any, GatePolicy | None]:
+        """Return whose policy the URL names, and the policy that counts."""
+        raise NotImplementedError
+
+    def store(self, owner: Any, **content: Any) -> GatePolicy:
+        """Store what the policy of an owner is from now on."""
+        raise NotImplementedError
+
+    def show_policy(self) -> HttpResponse:
+        """Answer with the policy. Raises `NotFoundError`."""
+        return self.show(_there(*self.find()))
+
+    def replace(self) -> HttpResponse:
+        """Store the policy that was sent, unless the caller knows another state than the present one."""
+        with self.writing():
+            owner, present = self.find(lock=True)
+            self.refuse_lost_update(owner, present)
+            stored = self.store(owner, policy=self.body["policy"], created_by=self.account.username)
+            return represent(self.represent(stored), status=200 if present else 201)
+
+    def withdraw(self) -> HttpResponse:
+        """Store that there is no policy any more. Raises `NotFoundError`."""
+        with self.writing():
+            owner, present = self.find(lock=True)
+            withdrawal: dict[str, Any] = {"policy": None, "created_by": self.account.username}
+            return self.removed(_there(owner, present), lambda: self.store(owner, **withdrawal))
+
+    def refuse_lost_update(self, owner: Any, present: GatePolicy | None) -> None:
+        """Refuse to change a policy of which the caller knows another state. Raises `PreconditionFailedError`."""
+        if present is not None:
+            refuse_lost_update(self.request, self.represent(present))
+        elif "If-Match" in self.request.headers:
+            raise PreconditionFailedError(f"{owner} has no gate policy of its own that If-Match could name.")
+
+
+class ModelPolicyViewSet(PolicyViewSet):
+    """A model's own policy."""
+
+    scopes = {
+        "get_policy": Scope.MODEL_READ,
+        "set_policy": Scope.ORGANIZATION_ADMIN,
+        "withdraw_policy": Scope.ORGANIZATION_ADMIN,
+    }
+
+    @extend_schema(operation_id="get_model_gate_policy", tags=["gates"], summary="Get a model's gate policy")
+    def get_policy(self, request: Request, model_id: str) -> HttpResponse:
+        """Return the model's own policy. Without one it is judged by its organization's."""
+        return self.show_policy()
+
+    @extend_schema(
+        operation_id="set_model_gate_policy",
+        tags=["gates"],
+        summary="Set a model's gate policy",
+        responses={200: PolicySerializer, 201: PolicySerializer},
+    )
+    def set_policy(self, request: Request, model_id: str) -> HttpResponse:
+        """Set the policy that versions of the model are judged by from now on."""
+        return self.replace()
+
+    @extend_schema(operation_id="withdraw_model_gate_policy", tags=["gates"], summary="Withdraw a model's gate policy")
+    def withdraw_policy(self, request: Request, model_id: str) -> HttpResponse:
+        """Have the model judged by its organization's policy again, if there is one."""
+        return self.withdraw()
+
+    def find(self, *, lock: bool = False) -> tuple[Any, GatePolicy | None]:
+        """Return the model, and its policy."""
+        model = self.get_model(lock=lock)
+        return model, GatePolicy.objects.filter(model=model).in_force()
+
+    def store(self, owner: Any, **content: Any) -> GatePolicy:
+        """Store a model's policy."""
+        return set_model_policy(model=owner, **content)
+
+
+class OrganizationPolicyViewSet(PolicyViewSet):
+    """The policy of an organization's models that have none of their own."""
+
+    scopes = {
+        "get_policy": Scope.ORGANIZATION_VIEWER,
+        "set_policy": Scope.ORGANIZATION_ADMIN,
+        "withdraw_policy": Scope.ORGANIZATION_ADMIN,
+    }
+
+    @extend_schema(
+        operation_id="get_organization_gate_policy", tags=["gates"], summary="Get an organization's gate policy"
+    )
+    def get_policy(self, request: Request, slug: str) -> HttpResponse:
+        """Return the policy by which the organization's models are judged that have none of their own."""
+        return self.show_policy()
+
+    @extend_schema(
+        operation_id="set_organization_gate_policy",
+        tags=["gates"],
+        summary="Set an organization's gate policy",
+        responses={200: PolicySerializer, 201: PolicySerializer},
+    )
+    def set_policy(self, request: Request, slug: str) -> HttpResponse:
+        """Set the policy of models that have none of their own. A model that lacks what a rule looks at fails it."""
+        return self.replace()
+
+    @extend_schema(
+        operation_id="withdraw_organization_gate_policy",
+        tags=["gates"],
+        summary="Withdraw an organization's gate policy",
+    )
+    def withdraw_policy(self, request: Request, slug: str) -> HttpResponse:
+        """Have the models without a policy of their own judged by none."""
+        return self.withdraw()
+
+    def find(self, *, lock: bool = False) -> tuple[Any, GatePolicy | None]:
+        """Return the organization, and its policy."""
+        organization = self.get_organization(lock=lock)
+        return organization, GatePolicy.objects.filter(organization=organization).in_force()
+
+    def store(self, owner: Any, **content: Any) -> GatePolicy:
+        """Store an organization's policy."""
+        return set_organization_policy(organization=owner, **content)
+
+
+class JUnit(BaseRenderer):
+    """JUnit XML, which CI systems show."""
+
+    media_type, format = "application/xml", "junit"
+
+
+class Markdown(BaseRenderer):
+    """Markdown, for the comment on a pull request."""
+
+    media_type, format = "text/markdown", "markdown"
+
+
+class Page(BaseRenderer):
+    """A page, for people."""
+
+    media_type, format = "text/html", "html"
+
+
+MEDIA_TYPES = {each.format: each.media_type for each in (JUnit, Markdown, Page)}
+VERDICT = {
+    (200, JSONRenderer.media_type): VerdictSerializer,
+    **{(200, media_type): str for media_type in MEDIA_TYPES.values()},
+}
+
+
+class GateViewSet(PerformanceViewSet):
+    """Whether a version may ship. The order of checks is that of every read of performance."""
+
+    http_method_names = ["get", "head", "post"]
+    renderer_classes = (JSONRenderer, JUnit, Markdown, Page)
+    queries = {"gate": GateQuerySerializer(), "judge": GateQuerySerializer()}
+
+    @property
+    def problem_codes(self) -> tuple[str, ...]:  # type: ignore[override]  # which depend on the action
+        """The problems that the action may answer."""
+        unfit = {"no_promoted_version", "snapshot_not_found", "not_available_for_task_type", "not_found"}
+        codes = [code for code in PerformanceViewSet.problem_codes if code not in unfit]
+        if self.action == "judge":
+            codes[codes.index("precondition_failed")] = "invalid_body"
+        return *codes, "gate_failed"
+
+    @extend_schema(
+        operation_id="get_gate", tags=["gates"], summary="Gate", parameters=[GateQuerySerializer], responses=VERDICT
+    )
+    def gate(self, request: Request, model_id: str) -> HttpResponse:
+        """Judge a version by its model's policy, or the organization's. It is 200 either way, but see `enforce`."""
+        query = self.query()
+        found = self.read_gate(query)
+        return self.told(found.verdict(), found, query)
+
+    @extend_schema(
+        operation_id="judge_by_policy",
+        tags=["gates"],
+        summary="Gate by another policy",
+        parameters=[GateQuerySerializer],
+        request=PolicyInput,
+        responses=VERDICT,
+    )
+    def judge(self, request: Request, model_id: str) -> HttpResponse:
+        """Judge a version by the policy that is sent, which is not stored."""
+        query = self.query()
+        body = PolicyInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        found, policy = self.read_gate(query), body.validated_data["policy"]
+        refuse_invalid(policy, [found.task_type])
+        return self.told(found.verdict_by(policy), found, query)
+
+    def read_gate(self, query: dict[str, Any]) -> GateReading:
+        """Return what a verdict needs, if the caller may read it."""
+        caller: Any = self.request.user
+        found = read_gate(caller=caller, model_id=self.kwargs["model_id"], version_id=query.get("version_id"))
+        self.check_object_permissions(self.request, found)
+        return found
+
+    def told(self, verdict: Verdict, found: GateReading, query: dict[str, Any]) -> HttpResponse:
+        """Answer with a verdict in the form that is asked for; keep it if it counts. Raises `GateFailedError`."""
+        enforced = query["enforce"] == "true"
+        if enforced:
+            keep_verdict(verdict, occasion=GateVerdict.Occasion.ENFORCEMENT, requested_by=found.username)
+        form = query.get("format") or self.request.accepted_renderer.format
+        if form in RENDERERS:
+            return _rendered(form, verdict, refused=enforced and verdict.refuses)
+        if enforced and verdict.refuses:
+            raise GateFailedError(f"{verdict.detail} See `verdict`.", verdict.as_document())
+        return answer(self.request, verdict.as_document())
+
+
+class VerdictViewSet(RegistryViewSet):
+    """The verdicts that counted."""
+
+    queryset = GateVerdict.objects.all()
+    serializer_class = KeptVerdictSerializer
+    ordering = ("-pk",)
+    scopes = {"list": Scope.MODEL_READ}
+
+    @extend_schema(operation_id="list_verdicts", tags=["gates"], summary="List verdicts")
+    def list(self, request: Request, model_id: str) -> HttpResponse:
+        """Return the verdicts on promotions of the model, refused ones as well, and on who asked with `enforce`."""
+        return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
+
+
+def _rendered(form: str, verdict: Verdict, *, refused: bool) -> HttpResponse:
+    return HttpResponse(
+        RENDERERS[form](verdict).encode(),
+        status=409 if refused else 200,
+        content_type=f"{MEDIA_TYPES[form]}; charset=utf-8",
+        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+    )
+
+
+def _there(owner: Any, policy: GatePolicy | None) -> GatePolicy:
+    if policy is None:
+        raise NotFoundError(f"{owner} has no gate policy of its own. Set one with PUT.")
+    return policy

@@ -1,0 +1,48 @@
+"""Forms of the admin."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from models_registry import task_types
+from models_registry.forms import StrictJSONField
+from models_registry.models import RegisteredModel
+from performance.gates.policy import InvalidPolicyError, check, policy_of
+from performance.models import GatePolicy
+
+_EXAMPLE = (
+    '{"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.9}, '
+    '{"metric": "log_loss", "max_regression": 0.01}]}'
+)
+
+
+class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """A policy in JSON, of a model or of an organization, held against the task types as over HTTP."""
+
+    document = StrictJSONField(
+        label="Policy", required=False, help_text=f"Such as {_EXAMPLE}. Leave it empty to withdraw the policy."
+    )
+
+    class Meta:
+        model = GatePolicy
+        fields = ("model", "organization", "document")
+
+    def clean(self) -> dict[str, Any]:
+        """Return the fields. Raises `ValidationError`, naming each rule that cannot be judged by."""
+        fields: dict[str, Any] = super().clean() or {}
+        model, organization = fields.get("model"), fields.get("organization")
+        if (model is None) == (organization is None):
+            raise ValidationError("Choose a model, or an organization.")
+        if model is not None and model.archived_at is not None:
+            raise ValidationError(f"{model.pk} is archived: it takes no policy.")
+        if fields.get("document") is not None:
+            self._check(fields["document"], model)
+        return fields
+
+    def _check(self, document: Any, model: RegisteredModel | None) -> None:
+        try:
+            check(policy_of(document), [task_types.get(model.task_type)] if model else task_types.all_task_types())
+        except InvalidPolicyError as error:
+            for field, _, detail in error.faults:
+                self.add_error("document", f"{field}: {detail}" if field else detail)

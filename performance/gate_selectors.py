@@ -1,0 +1,239 @@
+"""What a gate's verdict is made from: two SQL statements, however many rules the policy has."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import BigIntegerField, CharField, Exists, IntegerField, Q, Subquery
+from django.utils import timezone
+
+from models_registry import ids, task_types
+from models_registry.exceptions import ModelNotFoundError
+from models_registry.models import RegisteredModel, Version
+from models_registry.prepared import Parameter, PreparedQuery
+from models_registry.scopes import Scope
+from models_registry.selectors import USER, account_rows, login_row
+from models_registry.task_types import TaskType
+from models_registry.tokens import Caller
+from performance.comparison import Measured
+from performance.evaluation.difference import independent
+from performance.evaluation.intervals import Interval
+from performance.gates.case import Case
+from performance.gates.policy import Policy, stored_policy
+from performance.gates.quantities import values_of
+from performance.gates.verdict import StoredPolicy, Verdict, judge
+from performance.models import GatePolicy, MetricSnapshot, PairedComparison
+from performance.selectors import Reading
+
+_MODEL = Parameter("model", CharField())
+_NUMBER = Parameter("number", IntegerField())
+_VERSION = Parameter("version", BigIntegerField())
+_BASELINE = Parameter("baseline", BigIntegerField())
+_SPLIT = Parameter("split", CharField())
+_DETAILS = ("further_metrics", "custom_metrics", "per_class", "confidence_intervals")
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedVersion:
+    """The key of a version's row, and its number within the model."""
+
+    pk: int
+    number: int
+
+    @property
+    def version_id(self) -> str:
+        """The public id."""
+        return ids.version_id(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class GateReading:
+    """What one statement found of a caller, a model, the version to judge, and the policy that the model is under."""
+
+    reading: Reading
+    version_pk: int | None
+    promoted: NumberedVersion | None
+    policy: Policy | None
+    stored: StoredPolicy | None
+    username: str
+
+    @property
+    def permitted(self) -> bool:
+        """Whether the caller may read the model's performance."""
+        return self.reading.permitted
+
+    @property
+    def task_type(self) -> TaskType:
+        """The model's task type."""
+        return task_types.get(self.reading.task_type)
+
+    def verdict(self) -> Verdict:
+        """Return the verdict by the policy that the model is under. Raises what `Reading.completed_version` does."""
+        return self.verdict_by(self.policy, self.stored)
+
+    def verdict_by(self, policy: Policy | None, stored: StoredPolicy | None = None) -> Verdict:
+        """Return the verdict by any policy. Raises what `Reading.completed_version` does."""
+        version_id = self.reading.completed_version()
+        return judge_version(
+            model_id=self.reading.model_id,
+            task_type=self.task_type,
+            version=NumberedVersion(self.version_pk or 0, ids.version_number(version_id)),
+            promoted=self.promoted,
+            policy=policy,
+            stored=stored,
+        )
+
+
+def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -> GateReading:
+    """Return what a verdict on a version needs, by default the newest completed one.
+
+    One SQL statement, and never of a replica, which may be late. Raises `InvalidTokenError` when the caller may no
+    longer log in, and `ModelNotFoundError`.
+    """
+    found = _statement(newest=version_id is None).first(
+        user=caller.pk,
+        family=caller.family,
+        model=model_id if ids.is_model_id(model_id) else "",
+        number=0 if version_id is None else ids.version_number(version_id),
+    )
+    row = login_row(found, caller)
+    if row["task_type"] is None:
+        raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
+    reading = Reading(
+        model_id=model_id,
+        task_type=row["task_type"],
+        permitted=bool(row["is_superuser"] or row["permitted"]) and Scope.MODEL_READ in caller.scopes,
+        dataset_split="",
+        asked_for=version_id,
+        newest_completed=row["newest_completed"],
+        number=row["number"],
+        version_state=row["state"],
+        metrics=None,
+        evaluated_at=None,
+        database=DEFAULT_DB_ALIAS,
+    )
+    pk, number = row["promoted_pk"], row["promoted_number"]
+    promoted = None if pk is None else NumberedVersion(pk, number)
+    return GateReading(reading, row["version_pk"], promoted, *_in_force(row), username=row["username"])
+
+
+def judge_version(
+    *,
+    model_id: str,
+    task_type: TaskType,
+    version: NumberedVersion,
+    promoted: NumberedVersion | None,
+    policy: Policy | None,
+    stored: StoredPolicy | None,
+) -> Verdict:
+    """Return the verdict of a policy on a version, beside the promoted one, from their newest snapshots.
+
+    One SQL statement, and none without a policy.
+    """
+    case = Case(
+        model_id,
+        version.version_id,
+        policy.dataset_split if policy else "",
+        measured=None,
+        baseline_version_id=promoted.version_id if promoted else None,
+    )
+    if policy is not None:
+        case = _measured_case(case, policy, task_type, version.pk, promoted.pk if promoted else 0)
+    return judge(policy, task_type, case, judged_at=timezone.now(), stored=stored)
+
+
+def _measured_case(case: Case, policy: Policy, task_type: TaskType, version: int, baseline: int) -> Case:
+    rows = _snapshots(_details(policy, task_type)).all(version=version, baseline=baseline, split=case.dataset_split)
+    found = {row["version_id"]: _measured(row) for row in rows}
+    now, before = found.get(version), found.get(baseline)
+    differences = _differences(policy, now, before)
+    if differences and rows[0]["paired"]:
+        paired = {name: Interval(**each) for name, each in rows[0]["paired"].items() if name in differences}
+        differences = {**differences, **paired}
+    return replace(case, measured=now, baseline=before, differences=differences)
+
+
+def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
+    """Return which details of snapshots the rules look at: what else there is takes its time to read."""
+    names = {rule.metric for rule in policy.rules}
+    looked_at = {
+        "further_metrics": not names.isdisjoint(metric.name for metric in task_type.further),
+        "custom_metrics": any(name.startswith("custom.") for name in names),
+        "per_class": any(name.startswith("per_class.") for name in names),
+        "confidence_intervals": any(rule.confidence is not None for rule in policy.rules),
+    }
+    return tuple(name for name, needed in looked_at.items() if needed)
+
+
+def _measured(row: dict[str, Any]) -> Measured:
+    further, custom, per_class, intervals = (row.get(f"detail__{name}") or {} for name in _DETAILS)
+    values = values_of(
+        {**further, **row["metrics"]}, sample_count=row["sample_count"], custom=custom, per_class=per_class
+    )
+    return Measured(values, {name: Interval(**each) for name, each in intervals.items()})
+
+
+def _differences(policy: Policy, measured: Measured | None, baseline: Measured | None) -> dict[str, Interval]:
+    """Return the intervals of the differences of which rules ask for one; a snapshot does not differ from itself."""
+    if measured is None or baseline is None:
+        return {}
+    names = {rule.metric for rule in policy.rules if rule.confidence is not None}
+    if measured is baseline:
+        return {name: Interval(0.0, 0.0, "identical") for name in names}
+    found = {
+        name: independent(measured.values[name], measured.intervals.get(name), before, baseline.intervals.get(name))
+        for name in names & measured.values.keys()
+        if (before := baseline.values.get(name)) is not None
+    }
+    return {name: interval for name, interval in found.items() if interval}
+
+
+def _in_force(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
+    """Return the model's own policy, or else its organization's."""
+    for owner in ("model", "organization"):
+        if row[f"{owner}_policy"] is not None:
+            return stored_policy(row[f"{owner}_policy"]), StoredPolicy(owner, row[f"{owner}_policy_version"])
+    return None, None
+
+
+@cache
+def _statement(*, newest: bool) -> PreparedQuery:
+    model = RegisteredModel.objects.filter(pk=_MODEL)
+    completed = Version.objects.filter(model=_MODEL).completed().newest_first()[:1]
+    version = completed if newest else Version.objects.filter(model=_MODEL, number=_NUMBER)
+    own = GatePolicy.objects.filter(model=_MODEL).newest_first()[:1]
+    default = GatePolicy.objects.filter(organization=Subquery(model.values("organization"))).newest_first()[:1]
+    return PreparedQuery(
+        account_rows(
+            "username",
+            task_type=Subquery(model.values("task_type")),
+            permitted=Exists(model.permitting(Scope.MODEL_READ, USER)),
+            newest_completed=Subquery(completed.values("number")),
+            number=Subquery(version.values("number")),
+            state=Subquery(version.values("state")),
+            version_pk=Subquery(version.values("pk")),
+            promoted_pk=Subquery(model.values("promoted_version")),
+            promoted_number=Subquery(model.values("promoted_version__number")),
+            model_policy=Subquery(own.values("document")),
+            model_policy_version=Subquery(own.values("version")),
+            organization_policy=Subquery(default.values("document")),
+            organization_policy_version=Subquery(default.values("version")),
+        )
+    )
+
+
+@cache
+def _snapshots(details: tuple[str, ...]) -> PreparedQuery:
+    """The newest snapshots of two versions on one split, with these details, and what is stored of both as a pair."""
+
+    def newest(version: Parameter) -> Subquery:
+        snapshots = MetricSnapshot.objects.filter(version=version, dataset_split=_SPLIT)
+        return Subquery(snapshots.newest_first().values("pk")[:1])
+
+    rows: Any = MetricSnapshot.objects.filter(Q(pk=newest(_VERSION)) | Q(pk=newest(_BASELINE)))
+    pair = PairedComparison.objects.filter(snapshot=newest(_VERSION), baseline=newest(_BASELINE))
+    more = {"paired": Subquery(pair.values("intervals"))} if "confidence_intervals" in details else {}
+    return PreparedQuery(
+        rows.values("version_id", "metrics", "sample_count", *(f"detail__{name}" for name in details), **more)
+    )

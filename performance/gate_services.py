@@ -1,0 +1,121 @@
+"""Writes of gates: their policies, each edit a new row, and the verdicts that count."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+
+from models_registry import ids, task_types
+from models_registry.exceptions import InvalidBodyError
+from models_registry.models import Organization, RegisteredModel, User, Version
+from models_registry.services import Judgement
+from models_registry.services.locks import lock_unarchived
+from performance.gate_selectors import NumberedVersion, judge_version
+from performance.gates.policy import InvalidPolicyError, Policy, check, stored_policy
+from performance.gates.verdict import Status, StoredPolicy, Verdict
+from performance.models import GatePolicy, GateVerdict
+
+
+@transaction.atomic
+def set_model_policy(*, model: RegisteredModel, policy: Policy | None, created_by: str) -> GatePolicy:
+    """Store the policy of a model, or with `None` that it has none of its own any more.
+
+    A promotion that is under way ends before, and by the policy that was there. Raises `InvalidBodyError`, naming each
+    rule that the model's task type does not allow, and `ConflictError` when the model is archived.
+    """
+    lock_unarchived(model)
+    if policy is not None:
+        refuse_invalid(policy, [task_types.get(model.task_type)])
+    return _add(GatePolicy(model=model), policy, created_by)
+
+
+@transaction.atomic
+def set_organization_policy(*, organization: Organization, policy: Policy | None, created_by: str) -> GatePolicy:
+    """Store the policy of an organization's models that have none of their own, or with `None` that there is none.
+
+    Promotions of these models that are under way end before. Raises `InvalidBodyError`, naming each rule that no task
+    type allows.
+    """
+    Organization.objects.select_for_update().get(pk=organization.pk)
+    if policy is not None:
+        refuse_invalid(policy, task_types.all_task_types())
+    return _add(GatePolicy(organization=organization), policy, created_by)
+
+
+@transaction.atomic
+def judge_now(version: Version, policy: Policy | None = None) -> Verdict:
+    """Return the verdict of a policy, by default the one in force, on a completed version.
+
+    In a transaction that holds the lock of the model's row, the policy in force cannot change until that ends: whoever
+    edits it waits for the same lock.
+    """
+    model = RegisteredModel.objects.select_related("promoted_version").get(pk=version.model_id)
+    promoted, stored = model.promoted_version, None
+    if policy is None:
+        policy, stored = _in_force(model)
+    return judge_version(
+        model_id=model.pk,
+        task_type=task_types.get(model.task_type),
+        version=NumberedVersion(version.pk, version.number),
+        promoted=NumberedVersion(promoted.pk, promoted.number) if promoted else None,
+        policy=policy,
+        stored=stored,
+    )
+
+
+def judge_promotion(version: Version) -> Judgement | None:
+    """Return what the policy in force says of a version, whose model's row is locked; `None` without a policy."""
+    verdict = judge_now(version)
+    if verdict.status is Status.NO_POLICY:
+        return None
+
+    def keep(user: User | None) -> None:
+        keep_verdict(verdict, occasion=GateVerdict.Occasion.PROMOTION, requested_by=user.username if user else "")
+
+    return Judgement(
+        passed=not verdict.refuses, verdict=verdict.as_document(), detail=f"{verdict.detail} See `verdict`.", keep=keep
+    )
+
+
+def keep_verdict(verdict: Verdict, *, occasion: GateVerdict.Occasion, requested_by: str) -> GateVerdict:
+    """Store a verdict that counts, for good."""
+    number = ids.version_number(verdict.version_id)
+    return GateVerdict.objects.create(
+        model_id=verdict.model_id,
+        version=Version.objects.get(model=verdict.model_id, number=number),
+        occasion=occasion,
+        status=verdict.status,
+        document=verdict.as_document(),
+        requested_by=requested_by,
+        judged_at=verdict.judged_at,
+    )
+
+
+def refuse_invalid(policy: Policy, known: Iterable[task_types.TaskType]) -> None:
+    """Refuse a policy that models of none of the task types can be judged by. Raises `InvalidBodyError`."""
+    try:
+        check(policy, known)
+    except InvalidPolicyError as error:
+        raise InvalidBodyError(
+            "The policy cannot be judged by; `errors` names the rule and says why.", error.faults
+        ) from None
+
+
+def _in_force(model: RegisteredModel) -> tuple[Policy | None, StoredPolicy | None]:
+    """Return the model's own policy, or else its organization's, whose row is then locked."""
+    policy: Any = GatePolicy.objects.filter(model=model).in_force()
+    if policy is None:
+        organization = Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
+        policy = GatePolicy.objects.filter(organization=organization).in_force()
+    if policy is None:
+        return None, None
+    return stored_policy(policy.document), StoredPolicy(policy.owner, policy.version)
+
+
+def _add(row: GatePolicy, policy: Policy | None, created_by: str) -> GatePolicy:
+    newest = GatePolicy.objects.filter(model=row.model, organization=row.organization).newest_first().first()
+    row.version = newest.version + 1 if newest else 1
+    row.document = policy and policy.as_document()
+    row.created_by = created_by
+    row.save(force_insert=True)
+    return row

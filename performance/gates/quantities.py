@@ -1,0 +1,73 @@
+"""What a rule may look at: every number that a snapshot holds, by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
+
+_SAMPLE_COUNT = Metric(
+    name="sample_count",
+    label="Sample count",
+    direction=Direction.HIGHER,
+    lower=0,
+    definition="How many examples were scored.",
+    source="This service.",
+    example=WorkedExample(given={"actual": ["a", "b", "a"]}, value=3),
+)
+_SUPPORT = Metric(
+    name="support",
+    label="Support",
+    direction=Direction.HIGHER,
+    lower=0,
+    definition="The examples of a class: how many, or the sum of their weights.",
+    source="https://scikit-learn.org/stable/modules/generated/sklearn.metrics.precision_recall_fscore_support.html",
+    example=WorkedExample(given={"actual": ["a", "b", "a"], "class": "a"}, value=2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number that a rule looks at, and whether snapshots may hold its confidence interval.
+
+    `metric` is `None` for a reporter's own one, of which neither bounds nor direction are known.
+    """
+
+    metric: Metric | None
+    has_interval: bool = False
+
+
+@lru_cache(maxsize=1024)
+def quantity_of(name: str, task_type: TaskType) -> Quantity | None:
+    """Return what a name stands for in a policy of this task type's models, `None` for nothing.
+
+    It is a metric of the task type, `sample_count`, `custom.NAME` for a reporter's own metric, or
+    `per_class.LABEL.METRIC`, with the `support` of a class among its metrics.
+    """
+    metrics = {metric.name: metric for metric in task_type.all_metrics}
+    if name in metrics:
+        return Quantity(metrics[name], has_interval=True)
+    if name == _SAMPLE_COUNT.name:
+        return Quantity(_SAMPLE_COUNT)
+    kind, _, rest = name.partition(".")
+    if kind == "custom" and rest:
+        return Quantity(None)
+    _, dot, of_class = rest.rpartition(".")  # a label may have dots, a metric has none
+    metric = (metrics | {_SUPPORT.name: _SUPPORT}).get(of_class)
+    return Quantity(metric) if kind == "per_class" and dot and metric else None
+
+
+def values_of(
+    metrics: Mapping[str, float],
+    *,
+    sample_count: int | None,
+    custom: Mapping[str, float],
+    per_class: Mapping[str, Mapping[str, float]],
+) -> dict[str, float]:
+    """Return the numbers of a snapshot under the names that rules have for them."""
+    values = {
+        **{f"custom.{name}": value for name, value in custom.items()},
+        **{f"per_class.{label}.{name}": value for label, each in per_class.items() for name, value in each.items()},
+        **metrics,
+    }
+    return values if sample_count is None else {**values, _SAMPLE_COUNT.name: sample_count}

@@ -1,0 +1,109 @@
+"""`manage.py gate MODEL [VERSION]`: judge a version by its gate."""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from rest_framework.renderers import JSONRenderer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from models_registry import ids, task_types
+from models_registry.models import RegisteredModel, Version
+from models_registry.strict_json import parse_json
+from performance.gate_services import judge_now
+from performance.gates.case import RuleStatus, shown
+from performance.gates.policy import InvalidPolicyError, Policy, check, policy_of
+from performance.gates.renderers import RENDERERS, asked
+from performance.gates.verdict import Verdict
+
+NOT_JUDGED = 2
+_STYLES = {RuleStatus.PASSED: "green", RuleStatus.FAILED: "red", RuleStatus.MISSING: "red"}
+
+
+class Command(BaseCommand):
+    """Judges a version. The exit status says what came of it."""
+
+    help = (
+        "Judge a version, by default the newest completed one, by the policy in force or by one in a file. Exit status "
+        "0: it passed, or there is no policy; 1: it failed; 2: it could not be judged."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("model", metavar="MODEL", help="such as mdl-7f3a19bc92")
+        parser.add_argument("version", metavar="VERSION", nargs="?", help="such as ver-001a1")
+        parser.add_argument("--policy", type=Path, metavar="FILE", help="judge by the policy in this JSON file")
+        parser.add_argument("--format", choices=["table", "json", *RENDERERS], default="table")
+
+    def handle(self, *, model: str, version: str | None, policy: Path | None, format: str, **options: Any) -> None:
+        """Judge and print."""
+        try:
+            found = _version(model, version)
+            verdict = judge_now(found, _policy(policy, task_types.get(found.model.task_type)) if policy else None)
+        except DatabaseError as error:
+            raise CommandError(f"The database cannot be asked: {error}", returncode=NOT_JUDGED) from None
+        self.stdout.write(_told(verdict, format).rstrip())
+        if verdict.refuses:
+            sys.exit(1)
+
+
+def _version(model_id: str, version_id: str | None) -> Version:
+    """Return the version to judge. Raises `CommandError`."""
+    model = RegisteredModel.objects.filter(pk=model_id).first() if ids.is_model_id(model_id) else None
+    if model is None:
+        raise CommandError(f"There is no model {model_id}.", returncode=NOT_JUDGED)
+    versions: Any = model.versions.select_related("model")
+    if version_id is None:
+        version: Version | None = versions.completed().newest_first().first()
+    else:
+        version = versions.filter(number=ids.version_number(version_id) if ids.is_version_id(version_id) else 0).first()
+    if version is None:
+        told = f"no version {version_id}" if version_id else "no completed version"
+        raise CommandError(f"{model.pk} has {told}.", returncode=NOT_JUDGED)
+    if version.state != Version.State.COMPLETED:
+        raise CommandError(f"{version.version_id} is {version.state}; judge a completed one.", returncode=NOT_JUDGED)
+    return version
+
+
+def _policy(file: Path, task_type: task_types.TaskType) -> Policy:
+    """Return the policy in a file. Raises `CommandError`."""
+    try:
+        policy = policy_of(parse_json(file.read_bytes()))
+        check(policy, [task_type])
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=NOT_JUDGED) from None
+    except InvalidPolicyError as error:
+        raise CommandError(f"{file} is no policy for it. {error}", returncode=NOT_JUDGED) from None
+    except ValueError as error:
+        raise CommandError(f"{file} is not a JSON document: {error}.", returncode=NOT_JUDGED) from None
+    return policy
+
+
+def _told(verdict: Verdict, form: str) -> str:
+    if form == "table":
+        return _table(verdict)
+    if form == "json":
+        return bytes(JSONRenderer().render(verdict.as_document())).decode()
+    return RENDERERS[form](verdict)
+
+
+def _table(verdict: Verdict) -> str:
+    title = f"{verdict.version_id} of {verdict.model_id}"
+    printed = io.StringIO()
+    console = Console(file=printed, width=120, force_terminal=sys.stdout.isatty())
+    if verdict.rules:
+        table = Table("", "metric", "asked", "value", "promoted", "why", title=title)
+        for rule in verdict.rules:
+            numbers = ["" if number is None else shown(number) for number in (rule.value, rule.baseline_value)]
+            cells = [rule.status.value, escape(rule.metric), asked(rule), *numbers, escape(rule.detail)]
+            table.add_row(*cells, style=_STYLES[rule.status])
+        console.print(table)
+    for warning in verdict.warnings:
+        console.print(f"Warning: {warning}", markup=False)
+    console.print(verdict.detail, markup=False)
+    return printed.getvalue()

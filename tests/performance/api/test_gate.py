@@ -1,0 +1,447 @@
+"""The gate over HTTP: judging, enforcing, other forms, ad-hoc policies, and promotion."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from junitparser import JUnitXml
+
+from models_registry.models import Promotion, RegisteredModel, User, Version
+from models_registry.scopes import Scope
+from performance.gates.policy import policy_of
+from performance.models import GatePolicy, GateVerdict, MetricSnapshot, SnapshotDetail
+from tests.api import TIMESTAMP, Caller, faults, refusal
+from tests.conftest import golden
+from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+
+pytestmark = pytest.mark.django_db
+MODEL = "/models/mdl-7f3a19bc92"
+GATE = f"{MODEL}/performance/gate"
+CANDIDATE = f"{MODEL}/versions/ver-001a2"
+AT_LEAST = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
+LIMIT = {"metric": "log_loss", "max_regression": 0.01, "relative": False}
+PASSES = {"dataset_split": "test", "rules": [AT_LEAST, LIMIT]}
+FAILS = {"dataset_split": "test", "rules": [AT_LEAST | {"threshold": 0.99}, LIMIT]}
+INTERVAL = {"lower": 0.94, "upper": 0.96, "method": "wilson", "level": 0.95}
+
+
+@pytest.fixture
+def ada(admin: User) -> Caller:
+    return Caller(admin)
+
+
+@pytest.fixture(autouse=True)
+def candidate(model: RegisteredModel) -> Version:
+    """A version after the promoted one, a little better, and measured with an interval."""
+    version = completed_version(model, number=418)
+    stored = MetricSnapshot.objects.create(
+        version=version,
+        dataset_split="test",
+        metrics=EXAMPLE_METRICS | {"accuracy": 0.95},
+        sample_count=2000,
+        evaluated_at=version.created_at,
+    )
+    SnapshotDetail.objects.create(
+        snapshot=stored,
+        further_metrics={"specificity": 0.875},
+        custom_metrics={"cost": 3.5, "accuracy": 0.1},
+        per_class={"St. Gallen": {"recall": 0.75, "support": 30.0}},
+        confidence_intervals={"accuracy": INTERVAL},
+    )
+    return version
+
+
+@pytest.fixture
+def under(model: RegisteredModel) -> Callable[[dict[str, Any]], None]:
+    """Return how the model gets a policy."""
+
+    def set_policy(document: dict[str, Any]) -> None:
+        stored = policy_of(document).as_document()
+        GatePolicy.objects.create(model=model, version=model.gate_policies.count() + 1, document=stored)
+
+    return set_policy
+
+
+Under = Callable[[dict[str, Any]], None]
+
+
+def statuses(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.content
+    return [rule["status"] for rule in answer.json()["rules"]]
+
+
+class TestTheAnswer:
+    def test_is_the_verdict_in_the_contracts_form(self, viewer: User, under: Under) -> None:
+        under(PASSES)
+
+        answer = Caller(viewer).get(GATE)
+
+        assert answer.status_code == 200
+        assert TIMESTAMP.fullmatch(answer.json()["judged_at"])
+        body = {**answer.json(), "judged_at": "<judged_at>"}
+        assert body == golden("gate")
+        assert [*body] == [*golden("gate")]
+        assert [*body["rules"][0]] == [*golden("gate")["rules"][0]]
+        assert (answer["Cache-Control"], answer["Vary"]) == ("private, no-cache", "Authorization")
+        assert answer["ETag"]
+
+    def test_is_of_the_newest_completed_version_or_of_the_one_that_is_asked_for(self, ada: Caller) -> None:
+        ada.post(f"{MODEL}/versions")  # in training
+
+        assert ada.get(GATE).json()["version_id"] == "ver-001a2"
+        assert ada.get(GATE, {"version_id": "ver-001a1"}).json()["version_id"] == "ver-001a1"
+
+    def test_is_no_policy_without_one(self, ada: Caller) -> None:
+        body = ada.get(GATE, {"enforce": "true"}).json()
+
+        assert (body["status"], body["rules"], body["policy"]) == ("no_policy", [], None)
+
+    def test_is_200_for_a_failed_gate_as_well(self, ada: Caller, under: Under) -> None:
+        under(FAILS)
+
+        answer = ada.get(GATE)
+
+        assert (answer.status_code, answer.json()["status"]) == (200, "failed")
+        assert statuses(answer) == ["failed", "passed"]
+        assert answer.json()["rules"][0]["detail"] == "accuracy is 0.95; at least 0.99 is asked."
+
+    @pytest.mark.parametrize(
+        ("metric", "value"),
+        [
+            ("specificity", 0.875),
+            ("custom.cost", 3.5),
+            ("custom.accuracy", 0.1),
+            ("accuracy", 0.95),
+            ("per_class.St. Gallen.recall", 0.75),
+            ("per_class.St. Gallen.support", 30),
+            ("sample_count", 2000),
+        ],
+    )
+    def test_is_of_any_number_of_the_snapshot(self, ada: Caller, under: Under, metric: str, value: float) -> None:
+        under({"rules": [{"metric": metric, "operator": "<=", "threshold": value}]})
+
+        [rule] = ada.get(GATE).json()["rules"]
+
+        assert (rule["status"], rule["value"]) == ("passed", value)
+
+    def test_is_of_the_policys_split(self, ada: Caller, under: Under, candidate: Version) -> None:
+        under({**PASSES, "dataset_split": "validation"})
+        assert statuses(ada.get(GATE)) == ["missing", "missing"]
+        assert "no metrics for the split validation" in ada.get(GATE).json()["rules"][0]["detail"]
+
+        snapshot(candidate, metrics=EXAMPLE_METRICS, dataset_split="validation")
+        assert statuses(ada.get(GATE)) == ["passed", "missing"]
+
+    def test_asks_for_confidence_where_the_rule_does(self, ada: Caller, under: Under) -> None:
+        under({"rules": [AT_LEAST | {"threshold": 0.94, "confidence": 0.95}, AT_LEAST | {"threshold": 0.95}]})
+        first, second = ada.get(GATE).json()["rules"]
+        assert (first["status"], first["interval"], second["interval"]) == ("passed", INTERVAL, None)
+
+        under({"rules": [AT_LEAST | {"threshold": 0.945, "confidence": 0.95}]})
+        assert statuses(ada.get(GATE)) == ["failed"]
+        assert statuses(ada.get(GATE, {"version_id": "ver-001a1"})) == ["missing"]
+
+    def test_takes_the_difference_of_two_intervals(self, ada: Caller, under: Under, model: RegisteredModel) -> None:
+        under({"rules": [{"metric": "accuracy", "max_regression": 0.01, "confidence": 0.95}]})
+        assert statuses(ada.get(GATE)) == ["missing"]
+
+        before = snapshot(model.versions.get(number=417), metrics={"accuracy": 0.95})
+        SnapshotDetail.objects.create(snapshot=before, confidence_intervals={"accuracy": INTERVAL})
+        [rule] = ada.get(GATE).json()["rules"]
+
+        assert rule["status"] == "failed"
+        assert rule["interval"]["lower"] == pytest.approx(-0.01 * 2**0.5)
+        assert "with 95% confidence worse by up to 0.014" in rule["detail"]
+
+    def test_of_the_promoted_version_is_that_it_is_no_worse_than_itself(self, ada: Caller, under: Under) -> None:
+        under({"rules": [LIMIT | {"max_regression": 0}, LIMIT | {"metric": "accuracy", "confidence": 0.95}]})
+
+        assert statuses(ada.get(GATE, {"version_id": "ver-001a1"})) == ["passed", "passed"]
+
+    def test_warns_of_a_rule_that_lets_the_worse_pass(self, ada: Caller, under: Under) -> None:
+        under({"rules": [{"metric": "accuracy", "operator": "<=", "threshold": 0.99}]})
+
+        body = ada.get(GATE).json()
+
+        assert (body["status"], len(body["warnings"])) == ("passed", 1)
+
+    def test_takes_two_statements_however_many_rules(
+        self, viewer: User, under: Under, pinned_queries: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
+        under({"rules": [LIMIT | {"metric": f"per_class.{label}.recall"} for label in range(20)]})
+        caller = Caller(viewer)
+
+        with pinned_queries("gate"):
+            assert len(statuses(caller.get(GATE))) == 20
+
+
+class TestThePolicy:
+    def test_of_the_model_comes_before_that_of_its_organization(
+        self, ada: Caller, under: Under, model: RegisteredModel
+    ) -> None:
+        GatePolicy.objects.create(organization=model.organization, version=1, document=FAILS)
+        assert ada.get(GATE).json()["policy"] == {"owner": "organization", "version": 1}
+        assert ada.get(GATE).json()["status"] == "failed"
+
+        under(PASSES)
+        assert ada.get(GATE).json()["policy"] == {"owner": "model", "version": 1}
+        assert ada.get(GATE).json()["status"] == "passed"
+
+        ada.delete(f"{MODEL}/gate-policy")
+        assert ada.get(GATE).json()["policy"] == {"owner": "organization", "version": 1}
+
+    def test_is_the_newest(self, ada: Caller, under: Under) -> None:
+        under(FAILS)
+        under(PASSES)
+
+        assert ada.get(GATE).json()["policy"] == {"owner": "model", "version": 2}
+
+    def test_of_an_organization_fails_a_model_that_lacks_the_metric(self, ada: Caller, model: RegisteredModel) -> None:
+        rules = [AT_LEAST, {"metric": "rmse", "operator": "<=", "threshold": 5}]
+        ada.put("/organizations/acme/gate-policy", {"rules": rules})
+
+        assert statuses(ada.get(GATE)) == ["passed", "missing"]
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("query", "field", "code"),
+        [
+            ({"enforce": "yes"}, "enforce", "invalid_choice"),
+            ({"enforce": ""}, "enforce", "invalid_choice"),
+            ({"format": "pdf"}, "format", "invalid_choice"),
+            ({"version_id": "1"}, "version_id", "invalid"),
+            ({"dataset_split": "test"}, "dataset_split", "unknown"),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_a_bad_query(self, ada: Caller, method: str, query: dict[str, str], field: str, code: str) -> None:
+        path = f"{GATE}?{'&'.join(f'{name}={value}' for name, value in query.items())}"
+
+        assert faults(ada.get(path) if method == "GET" else ada.post(path, PASSES)) == [(field, code)]
+
+    def test_in_the_contracts_order(self, ada: Caller, outsider: User, empty_model: RegisteredModel) -> None:
+        otto, unknown = Caller(outsider), "/models/mdl-0000000000/performance/gate"
+        prices = f"/models/{empty_model.pk}/performance/gate"
+
+        assert refusal(Caller().get(f"{unknown}?x=1")) == (401, "not_authenticated")
+        assert refusal(otto.get(f"{unknown}?x=1")) == (400, "unknown_parameter")
+        assert refusal(otto.get(unknown)) == (404, "model_not_found")
+        assert refusal(otto.get(f"{prices}?version_id=ver-00009")) == (403, "permission_denied")
+        assert refusal(ada.get(f"{prices}?version_id=ver-00009")) == (422, "no_trained_version")
+        assert refusal(ada.get(f"{GATE}?version_id=ver-fffff")) == (404, "version_not_found")
+        ada.post(f"{MODEL}/versions")
+        assert refusal(ada.get(f"{GATE}?version_id=ver-001a3")) == (422, "version_not_trained")
+
+    def test_to_a_token_without_the_scope(self, admin: User) -> None:
+        narrowed = Caller(admin, frozenset({Scope.MODEL_PROMOTE}))
+
+        assert refusal(narrowed.get(GATE)) == (403, "permission_denied")
+        assert refusal(narrowed.post(GATE, PASSES)) == (403, "permission_denied")
+
+    def test_a_form_that_there_is_not(self, ada: Caller) -> None:
+        assert refusal(ada.get(GATE, Accept="image/png")) == (406, "not_acceptable")
+
+
+class TestEnforced:
+    def test_a_failed_gate_is_a_conflict_with_the_verdict_inside(self, viewer: User, under: Under) -> None:
+        under(FAILS)
+
+        answer = Caller(viewer).get(GATE, {"enforce": "true"})
+
+        assert refusal(answer) == (409, "gate_failed")
+        told = "ver-001a2 fails 1 of 2 rules. accuracy is 0.95; at least 0.99 is asked. See `verdict`."
+        assert answer.json()["detail"] == told
+        assert answer.json()["verdict"]["status"] == "failed"
+
+    def test_a_passed_gate_is_as_ever(self, viewer: User, under: Under) -> None:
+        under(PASSES)
+
+        assert Caller(viewer).get(GATE, {"enforce": "true"}).json()["status"] == "passed"
+
+    @pytest.mark.parametrize(("document", "status"), [(PASSES, "passed"), (FAILS, "failed")])
+    def test_is_kept_either_way_and_listed(
+        self, viewer: User, under: Under, document: dict[str, Any], status: str
+    ) -> None:
+        under(document)
+        vera = Caller(viewer)
+
+        answer = vera.get(GATE, {"enforce": "true"})
+        [kept] = vera.get(f"{MODEL}/verdicts").json()["results"]
+
+        told = answer.json().get("verdict", answer.json())
+        assert kept.pop("id").isdigit()
+        assert kept == {"occasion": "enforcement", "requested_by": "vera", "verdict": told}
+        assert [*kept["verdict"]] == [*golden("gate")]
+        assert told["status"] == status
+
+    def test_what_is_not_enforced_is_not_kept(self, viewer: User, under: Under) -> None:
+        under(FAILS)
+        Caller(viewer).get(GATE)
+        Caller(viewer).get(GATE, {"enforce": "false"})
+        Caller(viewer).post(GATE, FAILS)
+
+        assert not GateVerdict.objects.exists()
+
+
+class TestOtherForms:
+    @pytest.mark.parametrize(
+        ("form", "media_type", "begins"),
+        [
+            ("junit", "application/xml", "<?xml"),
+            ("markdown", "text/markdown", "### Gate: ver-001a2 of mdl-7f3a19bc92 failed"),
+            ("html", "text/html", "<!DOCTYPE html>"),
+        ],
+    )
+    def test_are_asked_for_by_name_or_media_type(
+        self, viewer: User, under: Under, form: str, media_type: str, begins: str
+    ) -> None:
+        under(FAILS)
+        vera = Caller(viewer)
+
+        for answer in (
+            vera.get(GATE, {"format": form}),
+            vera.get(GATE, Accept=media_type),
+            vera.get(GATE, {"format": form}, Accept="application/json"),
+            vera.post(f"{GATE}?format={form}", FAILS),
+        ):
+            assert answer.status_code == 200
+            assert answer["Content-Type"] == f"{media_type}; charset=utf-8"
+            assert answer.content.decode().startswith(begins)
+            assert "accuracy" in answer.content.decode()
+            assert answer["Cache-Control"] == "private, no-cache"
+            assert "default-src 'none'" in answer["Content-Security-Policy"]
+
+    def test_json_may_be_asked_for_by_name(self, viewer: User, under: Under) -> None:
+        under(PASSES)
+
+        assert Caller(viewer).get(GATE, {"format": "json"}, Accept="text/html").json()["status"] == "passed"
+
+    def test_stop_a_pipeline_as_well(self, viewer: User, under: Under) -> None:
+        under(FAILS)
+
+        answer = Caller(viewer).get(GATE, {"format": "junit", "enforce": "true"})
+
+        assert answer.status_code == 409
+        [suite] = JUnitXml.fromstring(answer.content)
+        assert (suite.tests, suite.failures) == (2, 1)
+
+
+class TestAnAdHocPolicy:
+    def test_judges_and_is_stored_nowhere(self, viewer: User, under: Under) -> None:
+        under(PASSES)
+
+        body = Caller(viewer).post(GATE, FAILS).json()
+
+        assert (body["status"], body["policy"], body["version_id"]) == ("failed", None, "ver-001a2")
+        assert GatePolicy.objects.count() == 1
+
+    def test_may_be_enforced(self, viewer: User) -> None:
+        vera = Caller(viewer)
+
+        assert refusal(vera.post(f"{GATE}?enforce=true", FAILS)) == (409, "gate_failed")
+        assert vera.post(f"{GATE}?enforce=true&version_id=ver-001a1", PASSES).json()["status"] == "passed"
+        assert [row["verdict"]["policy"] for row in vera.get(f"{MODEL}/verdicts").json()["results"]] == [None, None]
+
+    @pytest.mark.parametrize(
+        ("body", "field", "code"),
+        [
+            ({}, "rules", "empty"),
+            ({"rules": [{**AT_LEAST, "metric": "rmse"}]}, "rules.0.metric", "unknown"),
+            ({"rules": [{**AT_LEAST, "threshold": 93}]}, "rules.0.threshold", "out_of_bounds"),
+            ({"rules": [AT_LEAST], "version": 1}, "version", "unknown_field"),
+        ],
+    )
+    def test_that_is_wrong_is_refused_with_the_rule(self, viewer: User, body: Any, field: str, code: str) -> None:
+        assert faults(Caller(viewer).post(GATE, body)) == [(field, code)]
+
+
+class TestPromotion:
+    def test_is_refused_by_a_failed_gate_with_the_verdict_inside_which_is_kept(self, ada: Caller, under: Under) -> None:
+        under(FAILS)
+
+        answer = ada.post(f"{CANDIDATE}/promote", {"reason": "better"})
+
+        assert refusal(answer) == (409, "gate_failed")
+        assert answer.json()["verdict"]["rules"][0]["detail"] == "accuracy is 0.95; at least 0.99 is asked."
+        assert ada.get(MODEL).json()["promoted_version_id"] == "ver-001a1"
+        assert Promotion.objects.count() == 1
+        [kept] = ada.get(f"{MODEL}/verdicts").json()["results"]
+        assert (kept["occasion"], kept["requested_by"]) == ("promotion", "ada")
+        assert kept["verdict"] == answer.json()["verdict"]
+
+    def test_is_let_through_by_a_passed_gate_and_names_it(self, ada: Caller, under: Under) -> None:
+        under(PASSES)
+
+        answer = ada.post(f"{CANDIDATE}/promote")
+
+        assert (answer.status_code, answer.json()["overridden"]) == (200, False)
+        assert answer.json()["verdict"]["policy"] == {"owner": "model", "version": 1}
+        [kept] = ada.get(f"{MODEL}/verdicts").json()["results"]
+        assert kept["verdict"] == answer.json()["verdict"]
+        assert kept["verdict"]["baseline_version_id"] == "ver-001a1"
+
+    def test_overrides_a_failed_gate_for_an_admin_with_a_reason(self, ada: Caller, under: Under) -> None:
+        under(FAILS)
+
+        answer = ada.post(f"{CANDIDATE}/promote", {"override": True, "reason": "the old one is on fire"})
+
+        assert (answer.status_code, answer.json()["overridden"]) == (200, True)
+        [kept] = ada.get(f"{MODEL}/verdicts").json()["results"]
+        assert kept["verdict"]["status"] == "failed"
+
+    def test_overrides_nothing_for_others(self, ada: Caller, under: Under) -> None:
+        under(FAILS)
+        rae = new_user("rae")
+        ada.post(f"{MODEL}/grants", {"username": "rae", "scope": "model:promote"})
+
+        answer = Caller(rae).post(f"{CANDIDATE}/promote", {"override": True, "reason": "x"})
+
+        assert refusal(answer) == (403, "permission_denied")
+        assert not GateVerdict.objects.exists()
+
+    def test_is_judged_by_the_organizations_policy_too(self, ada: Caller) -> None:
+        ada.put("/organizations/acme/gate-policy", FAILS)
+
+        assert refusal(ada.post(f"{CANDIDATE}/promote")) == (409, "gate_failed")
+
+    def test_that_was_refused_may_be_tried_again_under_the_same_key(self, ada: Caller, under: Under) -> None:
+        under(FAILS)
+        assert ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1").status_code == 409
+        under(PASSES)
+
+        assert ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1").status_code == 200
+        assert ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1").status_code == 200
+        assert GateVerdict.objects.count() == 2
+
+    def test_without_a_policy_is_judged_by_nobody(self, ada: Caller) -> None:
+        assert ada.post(f"{CANDIDATE}/promote").json()["verdict"] is None
+        assert not GateVerdict.objects.exists()
+
+    def test_the_first_one_has_nothing_to_be_worse_than(self, ada: Caller, empty_model: RegisteredModel) -> None:
+        snapshot(completed_version(empty_model, number=1), metrics={"rmse": 5.0})
+        path = f"/models/{empty_model.pk}"
+        ada.put(f"{path}/gate-policy", {"rules": [{"metric": "rmse", "max_regression": 0.1}]})
+
+        answer = ada.post(f"{path}/versions/ver-00001/promote")
+
+        assert answer.status_code == 200
+        assert "nothing is promoted yet" in answer.json()["verdict"]["rules"][0]["detail"]
+
+
+class TestTheVerdicts:
+    def test_are_for_whoever_may_read_the_model(self, viewer: User, outsider: User) -> None:
+        assert Caller(viewer).get(f"{MODEL}/verdicts").json() == {"next": None, "previous": None, "results": []}
+        assert refusal(Caller(outsider).get(f"{MODEL}/verdicts")) == (403, "permission_denied")
+
+    def test_come_newest_first_in_pages(self, viewer: User, under: Under) -> None:
+        vera = Caller(viewer)
+        for document in (PASSES, FAILS):
+            under(document)
+            vera.get(GATE, {"enforce": "true"})
+
+        first = vera.get(f"{MODEL}/verdicts?page_size=1").json()
+
+        assert [row["verdict"]["status"] for row in first["results"]] == ["failed"]
+        assert first["next"]

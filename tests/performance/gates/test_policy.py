@@ -1,0 +1,329 @@
+"""Policies in JSON: what is read, and what is refused, naming the rule."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models_registry import task_types
+from models_registry.task_types import TaskType
+from performance.gates.policy import MAX_RULES, InvalidPolicyError, check, policy_of
+from performance.gates.quantities import quantity_of, values_of
+
+CONTRACT = {
+    "dataset_split": "test",
+    "rules": [
+        {"metric": "accuracy", "operator": ">=", "threshold": 0.93},
+        {"metric": "roc_auc", "operator": ">=", "threshold": 0.95, "confidence": 0.95},
+        {"metric": "log_loss", "max_regression": 0.01, "relative": False},
+        {"metric": "sample_count", "operator": ">=", "threshold": 1000},
+    ],
+}
+CLASSIFICATION = task_types.get("classification")
+GOOD = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
+LIMIT = {"metric": "accuracy", "max_regression": 0.01}
+
+
+def faults(document: Any, *types: TaskType) -> list[tuple[str, str]]:
+    """Return field and code of what is wrong."""
+    with pytest.raises(InvalidPolicyError) as refused:
+        check(policy_of(document), types or (CLASSIFICATION,))
+    assert all(detail and detail in str(refused.value) for _, _, detail in refused.value.faults)
+    return [(field, code) for field, code, _ in refused.value.faults]
+
+
+def faults_of(rule: Any, *types: TaskType) -> list[tuple[str, str]]:
+    return faults({"rules": [GOOD | {"metric": "recall"}, rule]}, *types)
+
+
+def test_the_contracts_example_is_read_and_written_as_it_is() -> None:
+    policy = policy_of(CONTRACT)
+    check(policy, [CLASSIFICATION])
+
+    assert policy.as_document() == CONTRACT
+
+
+def test_the_split_is_test_unless_it_is_given() -> None:
+    assert policy_of({"rules": [GOOD]}).dataset_split == "test"
+    assert policy_of({"rules": [GOOD], "dataset_split": "train"}).dataset_split == "train"
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "code"),
+    [
+        (None, "", "invalid"),
+        ([], "", "invalid"),
+        ({}, "rules", "empty"),
+        ({"rules": []}, "rules", "empty"),
+        ({"rules": {}}, "rules", "empty"),
+        ({"rules": [GOOD] * (MAX_RULES + 1)}, "rules", "max_length"),
+        ({"rules": [GOOD], "dataset_split": "Test"}, "dataset_split", "invalid_choice"),
+        ({"rules": [GOOD], "dataset_split": None}, "dataset_split", "invalid_choice"),
+        ({"rules": [GOOD], "dataset_split": []}, "dataset_split", "invalid_choice"),
+        ({"rules": [GOOD], "name": "x"}, "name", "unknown_field"),
+        ({"rules": [1]}, "rules.0", "invalid"),
+    ],
+)
+def test_what_is_no_policy_is_refused(document: Any, field: str, code: str) -> None:
+    assert faults(document) == [(field, code)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "field", "code"),
+    [
+        ("accuracy", "rules.1", "invalid"),
+        ({**GOOD, "metric": ""}, "rules.1.metric", "invalid"),
+        ({**GOOD, "metric": "x" * 301}, "rules.1.metric", "invalid"),
+        ({**GOOD, "metric": 1}, "rules.1.metric", "invalid"),
+        ({**GOOD, "operator": "=="}, "rules.1.operator", "invalid_choice"),
+        ({**GOOD, "operator": []}, "rules.1.operator", "invalid_choice"),
+        ({"metric": "accuracy", "threshold": 0.5}, "rules.1.operator", "invalid_choice"),
+        ({"metric": "accuracy", "operator": ">="}, "rules.1.threshold", "invalid"),
+        ({**GOOD, "threshold": True}, "rules.1.threshold", "invalid"),
+        ({**GOOD, "threshold": "0.9"}, "rules.1.threshold", "invalid"),
+        ({**GOOD, "threshold": float("nan")}, "rules.1.threshold", "invalid"),
+        ({**GOOD, "threshold": 10**400}, "rules.1.threshold", "invalid"),
+        ({**GOOD, "confidence": "high"}, "rules.1.confidence", "invalid"),
+        ({**GOOD, "confidence": None}, "rules.1.confidence", "invalid"),
+        ({**GOOD, "relative": True}, "rules.1.relative", "invalid"),
+        ({**LIMIT, "relative": 1}, "rules.1.relative", "invalid"),
+        ({**LIMIT, "max_regression": None}, "rules.1.max_regression", "invalid"),
+        ({**LIMIT, **GOOD}, "rules.1", "invalid"),
+        ({**LIMIT, "threshold": 0.9}, "rules.1", "invalid"),
+        ({**GOOD, "treshold": 0.9}, "rules.1.treshold", "unknown_field"),
+        ({**GOOD, "metric": "accuracyy"}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "custom."}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "per_class.recall"}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "per_class.cat.speed"}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "other.cat.recall"}, "rules.1.metric", "unknown"),
+        ({**GOOD, "threshold": 1.01}, "rules.1.threshold", "out_of_bounds"),
+        ({**GOOD, "threshold": -0.1}, "rules.1.threshold", "out_of_bounds"),
+        ({**GOOD, "metric": "per_class.cat.recall", "threshold": 93}, "rules.1.threshold", "out_of_bounds"),
+        ({**GOOD, "metric": "sample_count", "threshold": -1}, "rules.1.threshold", "out_of_bounds"),
+        ({**LIMIT, "max_regression": -0.01}, "rules.1.max_regression", "out_of_bounds"),
+        ({**LIMIT, "max_regression": 1.01}, "rules.1.max_regression", "out_of_bounds"),
+        ({**LIMIT, "metric": "custom.cost"}, "rules.1.max_regression", "no_direction"),
+        ({**GOOD, "confidence": 0.9}, "rules.1.confidence", "out_of_bounds"),
+        ({**LIMIT, "confidence": 0.99}, "rules.1.confidence", "out_of_bounds"),
+        ({**GOOD, "metric": "sample_count", "confidence": 0.95}, "rules.1.confidence", "no_interval"),
+        ({**GOOD, "metric": "custom.cost", "confidence": 0.95}, "rules.1.confidence", "no_interval"),
+        ({**LIMIT, "metric": "per_class.cat.recall", "confidence": 0.95}, "rules.1.confidence", "no_interval"),
+    ],
+)
+def test_what_is_no_rule_is_refused_and_named(rule: Any, field: str, code: str) -> None:
+    assert faults_of(rule) == [(field, code)]
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ([], "Must be an object with `rules`."),
+        ({"rules": []}, "rules: Must be a list of at least one rule."),
+        ({"rules": [GOOD] * 101}, "rules: Must have at most 100 rules."),
+        (
+            {"rules": [GOOD], "dataset_split": "x"},
+            "dataset_split: Must be one of train, validation, test, in lower case.",
+        ),
+        ({"rules": [GOOD], "x" * 50: 1}, f"{'x' * 40}: Unknown field; use dataset_split, rules."),
+        ({"rules": [1]}, "rules.0: Must be an object."),
+        ({"rules": [GOOD, GOOD]}, "rules.1: Asks the same of accuracy as rule 0 does: keep one of both."),
+    ],
+)
+def test_what_is_wrong_is_told(document: Any, told: str) -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        policy_of(document)
+
+    assert str(refused.value) == told
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({**GOOD, "metric": ""}, "metric: Must be the name of a metric: 1 to 300 characters."),
+        ({**GOOD, "operator": "="}, "operator: Must be one of >=, >, <=, <; or give `max_regression`."),
+        ({**GOOD, "threshold": "x"}, "threshold: Must be a finite number."),
+        ({**LIMIT, "max_regression": "x"}, "max_regression: Must be a finite number."),
+        ({**GOOD, "confidence": "x"}, "confidence: Must be a finite number."),
+        ({**LIMIT, "relative": 1}, "relative: Must be true or false, beside `max_regression`."),
+        (
+            {**GOOD, "x": 1},
+            "x: Unknown field; use metric, operator, threshold, max_regression, relative, confidence.",
+        ),
+        ({**GOOD, "threshold": 2}, "threshold: Must be at most 1, not 2.0."),
+        ({**LIMIT, "max_regression": -1}, "max_regression: Must be 0 or more, not -1."),
+        ({**LIMIT, "max_regression": 1.5}, "max_regression: accuracy cannot get worse by more than 1."),
+        (
+            {**LIMIT, "metric": "matthews_correlation", "max_regression": 2.5},
+            "max_regression: matthews_correlation cannot get worse by more than 2.",
+        ),
+        (
+            {**LIMIT, "metric": "custom.x"},
+            "max_regression: Of a custom metric it is not known which way is worse. Use `operator` and `threshold`.",
+        ),
+        ({**GOOD, "confidence": 0.9}, "confidence: Must be 0.95: the level of the intervals that are kept."),
+        (
+            {**GOOD, "metric": "sample_count", "confidence": 0.95},
+            "confidence: No confidence interval is kept of sample_count.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_rule_is_told(rule: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        check(policy_of({"rules": [rule]}), [CLASSIFICATION])
+
+    assert str(refused.value) == f"rules.0.{told}"
+
+
+def test_an_unknown_metric_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        check(policy_of({"rules": [GOOD | {"metric": "x" * 50}]}), [task_types.get("ranking")])
+
+    assert str(refused.value) == (
+        f"rules.0.metric: There is no '{'x' * 40}' of ranking; use "
+        f"{', '.join(metric.name for metric in task_types.get('ranking').all_metrics)}, sample_count, custom.NAME or "
+        "per_class.LABEL.METRIC."
+    )
+
+
+def test_either_a_threshold_or_a_limit_is_asked_for() -> None:
+    told = "Must have either `operator` and `threshold`, or `max_regression`."
+    for more in ({"operator": ">="}, {"threshold": 0.5}):
+        with pytest.raises(InvalidPolicyError) as refused:
+            policy_of({"rules": [LIMIT | more]})
+        assert refused.value.faults == [("rules.0", "invalid", told)]
+
+
+def test_several_faults_are_told_one_after_the_other() -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        policy_of({"rules": [1], "dataset_split": "x"})
+
+    assert [field for field, _, _ in refused.value.faults] == ["dataset_split", "rules.0"]
+    assert str(refused.value) == "; ".join(f"{field}: {detail}" for field, _, detail in refused.value.faults)
+
+
+def test_minus_zero_is_zero() -> None:
+    policy = policy_of({"rules": [GOOD | {"threshold": -0.0}, LIMIT | {"max_regression": -0.0}]})
+
+    assert "-0.0" not in str(policy.as_document())
+
+
+def test_every_fault_is_told_up_to_twenty() -> None:
+    rules = [{"metric": f"x{number}", "operator": ">=", "threshold": "high"} for number in range(50)]
+
+    assert faults({"rules": rules}) == [(f"rules.{number}.threshold", "invalid") for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"metric": "log_loss", "operator": "<=", "threshold": 3.5},
+        {"metric": "specificity", "operator": ">", "threshold": 0},
+        {"metric": "custom.cost.of/errors @1", "operator": "<", "threshold": -2.5},
+        {"metric": "per_class..recall", "operator": ">=", "threshold": 1},
+        {"metric": "per_class.St. Gallen.recall", "operator": ">=", "threshold": 0.5},
+        {"metric": "per_class.cat.support", "operator": ">=", "threshold": 30},
+        {"metric": "per_class.cat.recall", "max_regression": 0},
+        {"metric": "log_loss", "max_regression": 1000},
+        {"metric": "accuracy", "max_regression": 1},
+        {"metric": "accuracy", "max_regression": 2, "relative": True},
+        {"metric": "accuracy", "max_regression": 0.1, "confidence": 0.95},
+    ],
+)
+def test_a_rule_may_look_at_every_number_of_a_snapshot(more: dict[str, Any]) -> None:
+    policy = policy_of({"rules": [more]})
+    check(policy, [CLASSIFICATION])
+
+    assert policy_of(policy.as_document()) == policy
+    assert policy.rules[0].metric == more["metric"]
+
+
+@pytest.mark.parametrize("other", [GOOD, GOOD | {"threshold": 0.5}, GOOD | {"operator": ">"}])
+def test_to_ask_the_same_twice_is_refused(other: dict[str, Any]) -> None:
+    assert faults({"rules": [GOOD, LIMIT, other]}) == [("rules.2", "duplicate")]
+
+
+def test_a_limit_of_one_kind_may_be_given_once() -> None:
+    assert faults({"rules": [LIMIT, LIMIT | {"max_regression": 0.5}]}) == [("rules.1", "duplicate")]
+
+
+def test_to_ask_different_things_of_a_metric_is_allowed() -> None:
+    rules = [GOOD, GOOD | {"confidence": 0.95}, GOOD | {"operator": "<="}, LIMIT, LIMIT | {"relative": True}]
+
+    assert len(policy_of({"rules": rules}).rules) == 5
+
+
+def test_an_organizations_rule_must_be_known_to_some_task_type() -> None:
+    every = task_types.all_task_types()
+    rules = [GOOD, {"metric": "rmse", "operator": "<=", "threshold": 50}]
+    check(policy_of({"rules": rules}), every)
+
+    assert faults({"rules": [GOOD, {"metric": "speed", "operator": ">", "threshold": 1}]}, *every) == [
+        ("rules.1.metric", "unknown")
+    ]
+    assert faults({"rules": [GOOD | {"threshold": 1.5}]}, *every) == [("rules.0.threshold", "out_of_bounds")]
+
+
+def test_the_numbers_of_a_snapshot_go_by_the_names_of_rules() -> None:
+    values = values_of(
+        {"accuracy": 0.9}, sample_count=7, custom={"cost": 2.0}, per_class={"a.b": {"recall": 0.5, "support": 3.0}}
+    )
+
+    assert values == {
+        "accuracy": 0.9,
+        "custom.cost": 2.0,
+        "per_class.a.b.recall": 0.5,
+        "per_class.a.b.support": 3.0,
+        "sample_count": 7,
+    }
+    assert all(quantity_of(name, CLASSIFICATION) for name in values)
+    assert "sample_count" not in values_of({}, sample_count=None, custom={}, per_class={})
+
+
+def test_a_custom_metric_does_not_pass_for_one_of_the_task_type() -> None:
+    assert values_of({"accuracy": 0.1}, sample_count=1, custom={"accuracy": 0.9}, per_class={})["accuracy"] == 0.1
+
+
+numbers = st.floats(allow_nan=False, allow_infinity=False, min_value=0, max_value=1)
+metrics = st.sampled_from([metric.name for metric in CLASSIFICATION.metrics if metric.upper == 1])
+confidence = st.sampled_from([{}, {"confidence": 0.95}])
+thresholds = st.builds(
+    lambda metric, operator, threshold, more: {"metric": metric, "operator": operator, "threshold": threshold, **more},
+    metrics,
+    st.sampled_from([">=", ">", "<=", "<"]),
+    numbers,
+    confidence,
+)
+limits = st.builds(
+    lambda metric, limit, relative, more: {"metric": metric, "max_regression": limit, "relative": relative, **more},
+    metrics,
+    numbers,
+    st.booleans(),
+    confidence,
+)
+
+
+@given(st.lists(thresholds | limits, min_size=1, max_size=5, unique_by=lambda rule: rule["metric"]))
+def test_a_policy_comes_back_as_it_was_written(rules: list[dict[str, Any]]) -> None:
+    policy = policy_of({"rules": rules})
+    check(policy, [CLASSIFICATION])
+
+    assert policy.as_document() == {"dataset_split": "test", "rules": rules}
+    assert policy_of(policy.as_document()) == policy
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+)
+odd_rules = st.dictionaries(
+    st.sampled_from(["metric", "operator", "threshold", "max_regression", "relative", "confidence", "x"]),
+    json_values | st.sampled_from(["accuracy", ">=", 0.5]),
+)
+
+
+@given(json_values | st.builds(lambda rules: {"rules": rules}, st.lists(odd_rules, max_size=4) | json_values))
+def test_whatever_is_sent_is_read_or_refused(document: Any) -> None:
+    with suppress(InvalidPolicyError):
+        check(policy_of(document), [CLASSIFICATION])

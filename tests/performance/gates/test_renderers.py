@@ -1,0 +1,216 @@
+"""Verdicts in other forms: as the programs that read them read them, and whatever a label holds."""
+
+import re
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from junitparser import Error, Failure, JUnitXml, Skipped, TestSuite
+from xmlschema import XMLSchema
+
+from models_registry import task_types
+from performance.gates.renderers import RENDERERS, html, junit, markdown
+from performance.gates.verdict import Verdict, judge
+from tests.performance.gates.cases import NOW, case, verdict_on
+
+SCHEMA = XMLSchema(Path(__file__).parent / "junit.xsd")
+RULES: list[dict[str, Any]] = [
+    {"metric": "accuracy", "operator": ">=", "threshold": 0.93},
+    {"metric": "recall", "operator": ">=", "threshold": 0.9},
+    {"metric": "roc_auc", "operator": ">=", "threshold": 0.95, "confidence": 0.95},
+    {"metric": "log_loss", "max_regression": 0.01},
+    {"metric": "precision", "operator": "<", "threshold": 1},
+]
+HOSTILE = '<script>alert(1)</script>|`x`\n# [a](javascript:b) ![c](d) @everyone & "q" \x01\ud800 www.x.test_'
+
+
+@pytest.fixture
+def verdict() -> Verdict:
+    """One rule missing, one failed, the others passed, and one of these warned of."""
+    values = {"accuracy": 0.95, "recall": 0.5, "log_loss": 0.14, "precision": 0.9}
+    return verdict_on(RULES, case(values, {"log_loss": 0.135}))
+
+
+@pytest.fixture
+def without_policy() -> Verdict:
+    return judge(None, task_types.get("classification"), case({}), judged_at=NOW)
+
+
+def about(label: str) -> Verdict:
+    """Return a verdict on a class of this label, which fails and is warned of."""
+    return verdict_on(
+        [{"metric": f"per_class.{label}.recall", "operator": "<", "threshold": 0.25}],
+        case({f"per_class.{label}.recall": 0.5}),
+    )
+
+
+def suite_of(text: str) -> TestSuite:
+    SCHEMA.validate(StringIO(text))
+    [suite] = JUnitXml.fromstring(text.encode())
+    assert isinstance(suite, TestSuite)
+    return suite
+
+
+class TestJUnit:
+    def test_has_a_test_case_for_each_rule(self, verdict: Verdict) -> None:
+        suite = suite_of(junit(verdict))
+
+        assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (5, 1, 1, 0)
+        assert suite.name == "gate of mdl-7f3a19bc92 ver-00002"
+        assert suite.timestamp == "2026-03-13T14:22:10"
+        names = ["accuracy >= 0.93", "recall >= 0.9", "roc_auc >= 0.95", "log_loss <= 0.145", "precision < 1"]
+        assert [each.name for each in suite] == names
+        assert {each.classname for each in suite} == {"mdl-7f3a19bc92"}
+
+    def test_tells_why_a_rule_did_not_pass(self, verdict: Verdict) -> None:
+        results = [each.result for each in suite_of(junit(verdict))]
+
+        assert [[type(one) for one in each] for each in results] == [[], [Failure], [Error], [], []]
+        told = [rule.detail for rule in verdict.rules]
+        assert [(one.message, one.text) for each in results for one in each] == [(told[1],) * 2, (told[2],) * 2]
+        assert [each.system_out for each in suite_of(junit(verdict))] == [told[0], None, None, told[3], told[4]]
+        assert "<system-out>precision &lt; 1 lets worse values pass" in junit(verdict)
+
+    def test_is_written_so(self) -> None:
+        rule = {"metric": "per_class.\x01.recall", "operator": ">", "threshold": 0.5}
+
+        assert junit(verdict_on([rule], case({"per_class.\x01.recall": 0.25}))) == (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites><testsuite name="gate of mdl-7f3a19bc92 ver-00002" '
+            'tests="1" failures="1" errors="0" skipped="0" time="0" timestamp="2026-03-13T14:22:10" '
+            'hostname="registry"><testcase name="per_class.\ufffd.recall &gt; 0.5" classname="mdl-7f3a19bc92" time="0">'
+            '<failure message="per_class.\ufffd.recall is 0.25; more than 0.5 is asked." type="failed">'
+            "per_class.\ufffd.recall is 0.25; more than 0.5 is asked.</failure></testcase></testsuite></testsuites>"
+        )
+
+    def test_is_skipped_without_a_policy(self, without_policy: Verdict) -> None:
+        suite = suite_of(junit(without_policy))
+        [[skipped]] = [each.result for each in suite]
+
+        assert (suite.tests, suite.skipped, suite.failures) == (1, 1, 0)
+        assert isinstance(skipped, Skipped)
+        assert skipped.message == "No policy says what ver-00002 must be like."
+
+
+class TestMarkdown:
+    def test_is_a_table_with_a_row_for_each_rule(self, verdict: Verdict) -> None:
+        lines = markdown(verdict).splitlines()
+
+        assert lines[0] == "### Gate: ver-00002 of mdl-7f3a19bc92 failed"
+        assert lines[2].startswith("ver-00002 fails 2 of 5 rules. recall is 0.5; at least 0.9 is asked.")
+        assert lines[4:6] == ["|  | Metric | Asked | Value | Promoted | Why |", "| --- | --- | --- | --- | --- | --- |"]
+        assert lines[6] == "| ✅ | accuracy | >= 0.93 | 0.95 |  | accuracy is 0.95; at least 0.93 is asked. |"
+        assert lines[7].startswith("| ❌ | recall | >= 0.9 | 0.5 |  |")
+        assert lines[8].startswith("| ❔ | roc_auc | >= 0.95 |  |  |")
+        assert lines[9].startswith(r"| ✅ | log_loss | \<= 0.145 | 0.14 | 0.135 |")
+        assert lines[12].startswith(r"- precision \< 1 lets worse values pass")
+
+    def test_of_no_policy_has_no_table(self, without_policy: Verdict) -> None:
+        told = "### Gate: ver-00002 of mdl-7f3a19bc92 has no policy\n\nNo policy says what ver-00002 must be like.\n"
+
+        assert markdown(without_policy) == told
+
+    def test_makes_nothing_of_a_label(self) -> None:
+        text = markdown(about(HOSTILE))
+
+        [row] = [line for line in text.splitlines() if "❌" in line]
+        assert len(re.findall(r"(?<!\\)\|", row)) == 7
+        for mark in ("`", "*", "[", "<", "!", "#"):
+            assert not re.search(rf"(?<!\\){re.escape(mark)}", row), mark
+        assert "@everyone" not in text
+        assert "javascript:" not in text
+        assert "www." not in text
+        assert "\x01" not in text
+        assert text.count("\n### ") == 0
+
+
+class Tags(HTMLParser):
+    """Keeps what tags and texts a page has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def read(page: str) -> Tags:
+    tags = Tags()
+    tags.feed(page)
+    return tags
+
+
+class TestHTML:
+    def test_is_a_page_with_a_row_for_each_rule(self, verdict: Verdict) -> None:
+        page = html(verdict)
+        seen = read(page)
+
+        assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
+        assert seen.tags.count("tr") == 6
+        assert {rule.detail for rule in verdict.rules} <= {*seen.texts}
+        assert verdict.warnings[0] in seen.texts
+        assert "Gate: ver-00002 of mdl-7f3a19bc92 failed" in seen.texts
+        assert page.count('class="failed"') == 2
+        assert page.count('class="missing"') == 1
+        assert page.count('class="passed"') == 3
+
+    def test_is_written_so(self) -> None:
+        rules = [{"metric": "accuracy", "operator": "<", "threshold": 0.5}, {"metric": "recall", "max_regression": 0.5}]
+        page = html(verdict_on(rules, case({"accuracy": 0.5}, {"recall": 0.5})))
+
+        assert re.sub(r"<style>(.*?)</style>", "<style></style>", page, flags=re.DOTALL) == (
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
+            "<title>Gate: ver-00002 of mdl-7f3a19bc92 failed</title><style></style></head>"
+            '<body><h1 class="failed">Gate: ver-00002 of mdl-7f3a19bc92 failed</h1>'
+            "<p>ver-00002 fails 2 of 2 rules. accuracy is 0.5; less than 0.5 is asked.</p>"
+            "<table><thead><tr><th></th><th>Metric</th><th>Asked</th><th>Value</th><th>Promoted</th><th>Why</th></tr>"
+            '</thead><tbody><tr class="failed"><td>❌</td><td>accuracy</td><td>&lt; 0.5</td><td>0.5</td><td></td>'
+            '<td>accuracy is 0.5; less than 0.5 is asked.</td></tr><tr class="missing"><td>❔</td><td>recall</td>'
+            "<td></td><td></td><td>0.5</td><td>ver-00002 has no recall for the split test.</td></tr></tbody></table>"
+            "<p>accuracy &lt; 0.5 lets worse values pass: higher is better.</p></body></html>"
+        )
+        assert ".failed, .missing { color:" in page
+
+    def test_of_no_policy_has_no_table(self, without_policy: Verdict) -> None:
+        seen = read(html(without_policy))
+
+        assert "table" not in seen.tags
+        assert without_policy.detail in seen.texts
+
+
+def test_every_form_has_a_name() -> None:
+    assert set(RENDERERS) == {"junit", "markdown", "html"}
+
+
+def test_the_schema_refuses_what_is_no_junit(verdict: Verdict) -> None:
+    assert SCHEMA.is_valid(StringIO(junit(verdict)))
+    assert not SCHEMA.is_valid(StringIO(junit(verdict).replace(' tests="5"', "")))
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=30))
+def test_junit_holds_any_label(label: str) -> None:
+    suite = suite_of(junit(about(label)))
+
+    assert suite.failures == 1
+
+
+@given(st.text(max_size=30))
+def test_markdown_has_one_row_whatever_the_label(label: str) -> None:
+    rows = [line for line in markdown(about(label)).split("\n") if line.startswith("| ❌")]
+
+    assert len(rows) == 1
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", rows[0])) == 7
+
+
+@given(st.just(HOSTILE) | st.text(max_size=30))
+def test_html_makes_nothing_of_a_label(label: str) -> None:
+    assert read(html(about(label))).tags == read(html(about("cat"))).tags
