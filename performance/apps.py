@@ -9,9 +9,16 @@ class PerformanceConfig(AppConfig):
     name = "performance"
 
     def ready(self) -> None:
-        """Have new snapshots, and evaluations that are asked for, leave rows in the audit trail."""
+        """Have what is written here leave rows in the audit trail, and webhooks told of promotions.
+
+        Messages to webhooks leave none: they follow from what does.
+        """
         from models_registry.audit import watch
-        from performance.models import EvaluationJob, MetricSnapshot
+        from models_registry.services import register_listener
+        from performance.models import EvaluationJob, MetricSnapshot, Webhook
+        from performance.webhooks import announce_promotion
 
         watch(MetricSnapshot)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))
+        watch(Webhook, masked=("secret",))
+        register_listener(announce_promotion)

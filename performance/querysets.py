@@ -1,10 +1,10 @@
-"""Metric snapshots, and jobs as a queue, as queryset methods."""
+"""Metric snapshots, jobs as a queue, and webhooks, as queryset methods."""
 
 from datetime import timedelta
 from typing import Any, Self
 
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 
@@ -69,3 +69,12 @@ class JobQuerySet(models.QuerySet[Any]):
         """
         attempts = F("attempts") - (0 if counts else 1)
         return bool(self.held(job).update(state="queued", due_at=timezone.now() + wait, attempts=attempts))
+
+
+class WebhookQuerySet(models.QuerySet[Any]):
+    """Webhooks."""
+
+    def listening(self, model: Any) -> Self:
+        """Keep the active webhooks that are told of a model, with their organization."""
+        own = Q(model=None) | Q(model=model)
+        return self.filter(own, organization=model.organization_id, is_active=True).select_related("organization")
