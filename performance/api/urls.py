@@ -5,9 +5,12 @@ from django.urls import URLPattern, path
 from performance.api.evaluation_views import EvaluationViewSet
 from performance.api.snapshot_views import SnapshotViewSet
 from performance.api.views import PerformanceViewSet, WorstExamplesViewSet
+from performance.api.webhook_views import WebhookDeliveryViewSet, WebhookViewSet
 
 VERSION = "models/<str:model_id>/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
+WEBHOOKS = "organizations/<str:slug>/webhooks"
+WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
 
 
 def reading(name: str, viewset: type[PerformanceViewSet] = PerformanceViewSet) -> URLPattern:
@@ -31,4 +34,12 @@ urlpatterns = [
     path(f"{SNAPSHOTS}/<str:snapshot_id>", SnapshotViewSet.as_view({"get": "retrieve"}), name="snapshot"),
     path(f"{VERSION}/evaluations", EvaluationViewSet.as_view({"post": "create"}), name="evaluations"),
     path("evaluations/<str:evaluation_id>", EvaluationViewSet.as_view({"get": "retrieve"}), name="evaluation"),
+    path(WEBHOOKS, WebhookViewSet.as_view({"get": "list", "post": "create"}), name="webhooks"),
+    path(
+        WEBHOOK,
+        WebhookViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="webhook",
+    ),
+    path(f"{WEBHOOK}/test", WebhookViewSet.as_view({"post": "send_test"}), name="webhook-test"),
+    path(f"{WEBHOOK}/deliveries", WebhookDeliveryViewSet.as_view({"get": "list"}), name="webhook-deliveries"),
 ]
