@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
@@ -31,6 +31,10 @@ class WebhookAdmin(RegistryAdmin):
             obj.created_by = request.user
             self.message_user(request, f"Its secret, which is not shown again: {obj.secret}")
         super().save_model(request, obj, form, change)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Keep whose it is, for the messages to it tell of theirs."""
+        return ("organization", "model") if obj else ()
 
     @admin.display(description="events")
     def told_of(self, webhook: Webhook) -> str:

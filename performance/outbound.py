@@ -157,24 +157,28 @@ def _resolve(parts: SplitResult, *, public: bool) -> list[Address]:
 
 def _exchange(parts: SplitResult, addresses: list[Address], body: bytes, headers: Mapping[str, str]) -> Answer:
     deadline = time.monotonic() + ANSWER_WITHIN
-    connected = _connect(addresses)
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        connected = context.wrap_socket(connected, server_hostname=parts.hostname, do_handshake_on_connect=False)
-    # The timeout is of each single read: a host that sent a byte now and then would never end.
-    connected.settimeout(ANSWER_WITHIN)
-    watchdog = Timer(deadline - time.monotonic(), _break_off, [connected])
-    watchdog.start()
-    try:
-        answer = _ask(connected, parts, body, headers)
-    except (OSError, HTTPException):
-        _refuse_late(deadline)
-        raise
-    finally:
-        watchdog.cancel()
-        connected.close()
+    with _connect(addresses) as plain, _secured(plain, parts) as connected:
+        # The timeout is of each single read: a host that sent a byte now and then would never end.
+        connected.settimeout(ANSWER_WITHIN)
+        watchdog = Timer(deadline - time.monotonic(), _break_off, [connected])
+        watchdog.start()
+        try:
+            answer = _ask(connected, parts, body, headers)
+        except (OSError, HTTPException):
+            _refuse_late(deadline)
+            raise
+        finally:
+            watchdog.cancel()
     _refuse_late(deadline)
     return answer
+
+
+def _secured(plain: socket.socket, parts: SplitResult) -> socket.socket:
+    """Return the connection with TLS, whose handshake is yet to come, or as it is where the URL has none."""
+    if parts.scheme != "https":
+        return plain
+    context = ssl.create_default_context()
+    return context.wrap_socket(plain, server_hostname=parts.hostname, do_handshake_on_connect=False)
 
 
 def _connect(addresses: list[Address]) -> socket.socket:
@@ -214,7 +218,8 @@ def _ask(connected: socket.socket, parts: SplitResult, body: bytes, headers: Map
     query = f"?{parts.query}" if parts.query else ""
     own = {"Host": parts.netloc, "Connection": "close"}
     connection.request("POST", f"{parts.path or '/'}{query}", body, {**headers, **own})
-    return _answer(connection.getresponse())
+    with connection.getresponse() as response:
+        return _answer(response)
 
 
 def _answer(response: HTTPResponse) -> Answer:

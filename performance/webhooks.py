@@ -41,6 +41,11 @@ def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
     return webhook
 
 
+def delete_webhook(*, webhook: Webhook) -> None:
+    """Delete a webhook, and with it what is queued for it and what it was told."""
+    webhook.delete()
+
+
 @transaction.atomic
 def try_webhook(*, webhook: Webhook) -> WebhookDelivery:
     """Queue a message that tells nothing. Raises `ConflictError` when the webhook is not active."""

@@ -24,7 +24,7 @@ from performance.api.webhook_serializers import (
     WebhookTest,
 )
 from performance.models import Webhook, WebhookDelivery
-from performance.webhooks import create_webhook, try_webhook, update_webhook
+from performance.webhooks import create_webhook, delete_webhook, try_webhook, update_webhook
 
 
 class WebhookViewSet(RegistryViewSet):
@@ -71,7 +71,7 @@ class WebhookViewSet(RegistryViewSet):
         """Tell a URL nothing more, not even what is queued for it."""
         with self.writing():
             webhook = self.get_webhook(lock=True)
-            return self.removed(webhook, lambda: webhook.delete() and None)
+            return self.removed(webhook, lambda: delete_webhook(webhook=webhook))
 
     @extend_schema(
         operation_id="test_webhook",

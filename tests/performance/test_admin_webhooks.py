@@ -50,11 +50,13 @@ def test_a_change_keeps_the_secret_and_leaves_one_row_in_the_audit_trail(
     root: Client, form: dict[str, Any], webhook: Webhook
 ) -> None:
     before = AuditEntry.objects.count()
-    root.post(page_url(webhook), form | {"events": ["snapshot.created"]})
+    globex = Organization.objects.create(slug="globex", name="Globex")
+    root.post(page_url(webhook), form | {"events": ["snapshot.created"], "organization": globex.pk})
 
     changed = Webhook.objects.get()
     assert (changed.events, changed.secret) == (["snapshot.created"], webhook.secret)
-    assert AuditEntry.objects.count() == before + 1
+    assert changed.organization == webhook.organization
+    assert AuditEntry.objects.count() == before + 2  # with that of Globex
 
 
 @pytest.mark.parametrize(

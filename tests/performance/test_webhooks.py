@@ -1,14 +1,14 @@
 """What webhooks are told, signed and to whom, and what becomes of it where a receiver does not take it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from threading import Event
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from pytest_django import Settings
 from standardwebhooks import Webhook as Verifier
@@ -327,43 +327,42 @@ def test_a_secret_is_random_and_in_the_form_of_standard_webhooks(acme: Organizat
         Verifier(secret)
 
 
-def test_a_worker_sends_messages_and_outlives_what_is_wrong_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop, answers = Event(), iter([RuntimeError("no such luck"), True, False])
+@pytest.fixture
+def working(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool], Event], None]:
+    """Run a worker that does `deliver`, and whose one evaluation goes on until an event is there."""
 
-    def next_answer() -> bool:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        if not answer:
+    def run(deliver: Callable[[], bool], ends: Event) -> None:
+        stop = Event()
+
+        def evaluate_for_long(_: Event) -> bool:
+            assert ends.wait(30)
             stop.set()
-        return bool(answer)
+            return True
 
-    monkeypatch.setattr(worker, "evaluate_next", lambda _: False)
-    monkeypatch.setattr(worker, "deliver_next", next_answer)
-    monkeypatch.setattr(worker, "close_old_connections", lambda: None)
-    monkeypatch.setattr(worker, "POLL", 0.01)
-    worker.work(stop)
-    assert next(answers, None) is None
+        monkeypatch.setattr(worker, "evaluate_next", evaluate_for_long)
+        monkeypatch.setattr(worker, "deliver_next", deliver)
+        monkeypatch.setattr(worker, "close_old_connections", lambda: None)
+        monkeypatch.setattr(worker, "POLL", 0.01)
+        monkeypatch.setattr(worker, "OUTAGE", 0.01)
+        worker.work(stop)
+
+    return run
 
 
-def test_no_message_waits_for_an_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop, delivered = Event(), Event()
-
-    def evaluate_for_long(_: Event) -> bool:
-        assert delivered.wait(30)
-        stop.set()
-        return True
+@pytest.mark.parametrize("failures", [[], [RuntimeError("no such luck")], [OperationalError("away")]])
+def test_no_message_waits_for_an_evaluation_whatever_went_wrong_with_another(
+    working: Callable[[Callable[[], bool], Event], None], failures: list[Exception]
+) -> None:
+    sent = Event()
 
     def deliver() -> bool:
-        delivered.set()
+        if failures:
+            raise failures.pop()
+        sent.set()
         return False
 
-    monkeypatch.setattr(worker, "evaluate_next", evaluate_for_long)
-    monkeypatch.setattr(worker, "deliver_next", deliver)
-    monkeypatch.setattr(worker, "close_old_connections", lambda: None)
-    monkeypatch.setattr(worker, "POLL", 0.01)
-    worker.work(stop)
-    assert delivered.is_set()
+    working(deliver, sent)
+    assert not failures
 
 
 def test_purge_forgets_what_ended_long_ago(delivery: WebhookDelivery, capsys: pytest.CaptureFixture[str]) -> None:
