@@ -9,6 +9,7 @@ from standardwebhooks import Webhook as Signer
 
 from performance.models import Webhook, WebhookDelivery
 from performance.outbound import Answer, NotSentError, post
+from performance.webhooks import update_webhook
 
 LEASE = timedelta(seconds=60)  # after which a message whose worker says nothing more is sent again
 # Before the second attempt, the third, and so on; after the last one the message has failed.
@@ -44,21 +45,27 @@ def deliver_next() -> bool:
 
 def _attempt(delivery: WebhookDelivery, webhook: Webhook) -> None:
     if not webhook.is_active:
-        return _end(delivery, "failed", last_error="The webhook is not active.")
-    if delivery.attempts > MAX_ATTEMPTS:
-        return _end(delivery, "failed", last_error="The worker broke off each time.")
-    try:
-        answer = _send(delivery, webhook)
-    except NotSentError as error:
-        return _put_off(delivery, last_status=None, last_answer="", last_error=str(error))
+        _end(delivery, "failed", last_error="The webhook is not active.")
+    elif delivery.attempts > MAX_ATTEMPTS:
+        _end(delivery, "failed", last_error="The worker broke off each time.")
+    else:
+        try:
+            answer = _send(delivery, webhook)
+        except NotSentError as error:
+            _put_off(delivery, last_status=None, last_answer="", last_error=str(error))
+        else:
+            _settle(delivery, webhook, answer)
+
+
+def _settle(delivery: WebhookDelivery, webhook: Webhook, answer: Answer) -> None:
     told = {"last_status": answer.status, "last_answer": answer.text}
     if 200 <= answer.status < 300:
-        return _end(delivery, "succeeded", **told, last_error="")
-    if answer.status == GONE:
-        webhook.is_active = False
-        webhook.save(update_fields=["is_active"])
-        return _end(delivery, "failed", **told, last_error="The receiver is gone for good: the webhook is off.")
-    return _put_off(delivery, **told, last_error=f"The receiver answered {answer.status}; 200 to 299 is a success.")
+        _end(delivery, "succeeded", **told, last_error="")
+    elif answer.status == GONE:
+        update_webhook(webhook=webhook, is_active=False)
+        _end(delivery, "failed", **told, last_error="The receiver is gone for good: the webhook is off.")
+    else:
+        _put_off(delivery, **told, last_error=f"The receiver answered {answer.status}; 200 to 299 is a success.")
 
 
 def _send(delivery: WebhookDelivery, webhook: Webhook) -> Answer:
@@ -80,14 +87,14 @@ def _put_off(delivery: WebhookDelivery, **told: object) -> None:
     What else the receiver is to get waits a little as well: one that does not answer must not hold up all others.
     """
     if delivery.attempts >= MAX_ATTEMPTS:
-        return _end(delivery, "failed", **told)
+        _end(delivery, "failed", **told)
+        return
     WebhookDelivery.objects.held(delivery).update(**told)
     wait = WAITS[delivery.attempts - 1] * (1 + JITTER * random.random())  # noqa: S311  # no secret
     WebhookDelivery.objects.put_back(delivery, wait=wait)
     soonest = timezone.now() + WAITS[0]
     others = WebhookDelivery.objects.filter(webhook=delivery.webhook_id, state="queued", due_at__lt=soonest)
     others.update(due_at=soonest)
-    return None
 
 
 def _end(delivery: WebhookDelivery, state: str, **told: object) -> None:

@@ -14,6 +14,7 @@ from models_registry.audit import record_added
 from models_registry.exceptions import ConflictError
 from models_registry.models import Organization, Promotion, RegisteredModel, User
 from models_registry.serializers import TIMESTAMP
+from models_registry.services.locks import save_changes
 from performance.models import MetricSnapshot, Webhook, WebhookDelivery
 
 MAX_WEBHOOKS = 20  # of an organization, as each event may become as many messages
@@ -35,10 +36,7 @@ def create_webhook(
 
 def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
     """Change what a webhook is told, and where, or whether it is. Its secret stays."""
-    for name, value in changes.items():
-        setattr(webhook, name, value)
-    webhook.save(update_fields=list(changes))
-    return webhook
+    return save_changes(webhook, **changes)
 
 
 def delete_webhook(*, webhook: Webhook) -> None:
