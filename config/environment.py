@@ -100,12 +100,15 @@ def hosts(name: str, *, default: list[str]) -> list[str]:
 
 
 def exact_hosts(name: str, *, default: list[str]) -> list[str]:
-    """Return a comma-separated list of host names in lower case, each without scheme, port or wildcard."""
-    names = [host.lower() for host in hosts(name, default=default)]
+    """Return a comma-separated list of host names in lower case, each without scheme, port or wildcard.
+
+    Without a default there may be none.
+    """
+    names = [host.lower() for host in hosts(name, default=default)] if default or read(name) else []
     for host in names:
         if not _HOST_NAME.fullmatch(host):
             raise ImproperlyConfigured(
-                f"{name} holds {host!r}; set it to host names between commas, such as {default[0]}, "
+                f"{name} holds {host!r}; set it to host names between commas, such as registry.example.com, "
                 "without port or wildcard"
             )
     return names

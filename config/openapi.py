@@ -53,6 +53,7 @@ PATH_PARAMETERS = {
     "grant_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
     "snapshot_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
     "evaluation_id": {"type": "string", "format": "uuid"},
+    "webhook_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
 }
 
 # The problems of any route of the registry, of a parameter of its path, of its end, of an action, and of a method.
@@ -64,6 +65,7 @@ CODES_OF = {
     "grant_id": ("not_found",),
     "snapshot_id": ("snapshot_not_found",),
     "evaluation_id": ("not_found",),
+    "webhook_id": ("not_found",),
     "list": ("invalid_parameter",),
     "promote": ("gate_failed",),
     "evaluations": ("unprocessable_predictions",),

@@ -139,6 +139,9 @@ SIMPLE_JWT = {
 }
 OIDC_ALLOWED_HOSTS = exact_hosts("OIDC_ALLOWED_HOSTS", default=["token.actions.githubusercontent.com", "gitlab.com"])
 
+# Webhooks: hosts of the operator's own network that they may reach, beside those of the public internet
+WEBHOOK_PRIVATE_HOSTS = exact_hosts("WEBHOOK_PRIVATE_HOSTS", default=[])
+
 # The audit trail
 
 AUDITLOG_LOGENTRY_MODEL = "models_registry.AuditEntry"
@@ -301,6 +304,8 @@ UNFOLD = {
                     _page("Service accounts", "smart_toy", "models_registry.serviceaccount"),
                     _page("Trusted issuers", "handshake", "models_registry.trustedissuer"),
                     _page("Trust rules", "rule", "models_registry.trustrule"),
+                    _page("Webhooks", "webhook", "performance.webhook"),
+                    _page("Deliveries", "outgoing_mail", "performance.webhookdelivery"),
                 ],
             },
         ]

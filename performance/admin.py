@@ -23,6 +23,7 @@ from models_registry.admin_base import (
 from models_registry.models import Version
 from models_registry.task_types import Metric
 from performance import admin_evaluations as admin_evaluations  # registers its page
+from performance import admin_webhooks as admin_webhooks  # registers its pages
 from performance import charts
 from performance.forms import GatePolicyForm
 from performance.gate_services import set_model_policy, set_organization_policy

@@ -9,16 +9,19 @@ class PerformanceConfig(AppConfig):
     name = "performance"
 
     def ready(self) -> None:
-        """Have promotions judged, and what is written here leave rows in the audit trail.
+        """Have promotions judged, webhooks told of them, and what is written here leave rows in the audit trail.
 
-        Not so verdicts, which are a trail themselves.
+        Not so verdicts, which are a trail themselves, and messages to webhooks, which follow from what leaves one.
         """
         from models_registry.audit import watch
-        from models_registry.services import register_judge
+        from models_registry.services import register_judge, register_listener
         from performance.gate_services import judge_promotion
-        from performance.models import EvaluationJob, GatePolicy, MetricSnapshot
+        from performance.models import EvaluationJob, GatePolicy, MetricSnapshot, Webhook
+        from performance.webhooks import announce_promotion
 
         register_judge(judge_promotion)
         for model in (MetricSnapshot, GatePolicy):
             watch(model)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))
+        watch(Webhook, masked=("secret",))
+        register_listener(announce_promotion)

@@ -4,12 +4,14 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from models_registry import task_types
 from models_registry.forms import StrictJSONField
 from models_registry.models import RegisteredModel
 from performance.gates.policy import InvalidPolicyError, check, policy_of
-from performance.models import GatePolicy
+from performance.models import GatePolicy, Webhook
+from performance.validators import EVENTS
 
 _EXAMPLE = (
     '{"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.9}, '
@@ -46,3 +48,23 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
         except InvalidPolicyError as error:
             for field, _, detail in error.faults:
                 self.add_error("document", f"{field}: {detail}" if field else detail)
+
+
+class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """A webhook, with its events to choose from."""
+
+    events = forms.MultipleChoiceField(
+        choices=[(event, event) for event in EVENTS], widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
+
+    class Meta:
+        model = Webhook
+        fields = ("organization", "model", "url", "events", "is_active")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a model of another organization. Raises `ValidationError`."""
+        values: dict[str, Any] = super().clean() or {}
+        model, organization = values.get("model"), values.get("organization")
+        if model is not None and model.organization != organization:
+            raise ValidationError({"model": "It must be a model of the organization."})
+        return values

@@ -14,6 +14,7 @@ from performance.gate_selectors import NumberedVersion, judge_version
 from performance.gates.policy import InvalidPolicyError, Policy, check, stored_policy
 from performance.gates.verdict import Status, StoredPolicy, Verdict
 from performance.models import GatePolicy, GateVerdict
+from performance.webhooks import announce_failed_gate
 
 
 @transaction.atomic
@@ -77,10 +78,11 @@ def judge_promotion(version: Version) -> Judgement | None:
     )
 
 
+@transaction.atomic
 def keep_verdict(verdict: Verdict, *, occasion: GateVerdict.Occasion, requested_by: str) -> GateVerdict:
-    """Store a verdict that counts, for good."""
+    """Store a verdict that counts, for good, and tell webhooks if the gate stopped the version."""
     number = ids.version_number(verdict.version_id)
-    return GateVerdict.objects.create(
+    kept = GateVerdict.objects.create(
         model_id=verdict.model_id,
         version=Version.objects.get(model=verdict.model_id, number=number),
         occasion=occasion,
@@ -89,6 +91,9 @@ def keep_verdict(verdict: Verdict, *, occasion: GateVerdict.Occasion, requested_
         requested_by=requested_by,
         judged_at=verdict.judged_at,
     )
+    if verdict.refuses:
+        announce_failed_gate(kept)
+    return kept
 
 
 def refuse_invalid(policy: Policy, known: Iterable[task_types.TaskType]) -> None:

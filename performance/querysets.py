@@ -1,10 +1,10 @@
-"""Metric snapshots, and jobs as a queue, as queryset methods."""
+"""Metric snapshots, jobs as a queue, and webhooks, as queryset methods."""
 
 from datetime import timedelta
 from typing import Any, Self
 
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 
@@ -82,3 +82,12 @@ class GatePolicyQuerySet(models.QuerySet[Any]):
         """Return the policy that counts, of one model or organization; `None` when it has none, or none any more."""
         newest = self.newest_first().first()
         return newest if newest and newest.document is not None else None
+
+
+class WebhookQuerySet(models.QuerySet[Any]):
+    """Webhooks."""
+
+    def listening(self, model: Any) -> Self:
+        """Keep the active webhooks that are told of a model, with their organization."""
+        own = Q(model=None) | Q(model=model)
+        return self.filter(own, organization=model.organization_id, is_active=True).select_related("organization")

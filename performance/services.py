@@ -29,6 +29,7 @@ from performance.models import (
     SnapshotDetail,
     Source,
 )
+from performance.webhooks import announce_snapshot
 
 Fault = tuple[str, str, str]
 
@@ -235,6 +236,7 @@ def _store(
     details["further_metrics"] = {name: value for name, value in recorded.items() if name not in summary}
     if any(details.values()):
         SnapshotDetail.objects.create(snapshot=snapshot, **details)
+    announce_snapshot(snapshot)
     return snapshot
 
 

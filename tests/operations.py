@@ -8,11 +8,13 @@ from typing import Any
 from models_registry.models import Membership, ModelGrant, RegisteredModel, User
 from models_registry.scopes import Scope
 from models_registry.services import promote
-from performance.models import EvaluationJob, GatePolicy, SnapshotDetail
+from performance.models import EvaluationJob, GatePolicy, SnapshotDetail, Webhook
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
 ORGANIZATION = "organizations/<str:slug>"
 MEMBERS = f"{ORGANIZATION}/members"
+WEBHOOKS = f"{ORGANIZATION}/webhooks"
+WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
 MODEL = "models/<str:model_id>"
 GRANTS = f"{MODEL}/grants"
 VERSION = f"{MODEL}/versions/<str:version_id>"
@@ -32,6 +34,7 @@ class Target:
     grant_id: str
     snapshot_id: str
     evaluation_id: str
+    webhook_id: str
     version_id: str = "ver-001a2"
 
 
@@ -107,6 +110,20 @@ OPERATIONS = [
     Operation("GET", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN),
     Operation("PATCH", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN, 200, {"role": "editor"}, "role"),
     Operation("DELETE", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN, 204),
+    Operation("GET", WEBHOOKS, Scope.ORGANIZATION_ADMIN),
+    Operation(
+        "POST",
+        WEBHOOKS,
+        Scope.ORGANIZATION_ADMIN,
+        201,
+        {"url": "https://example.com/hook", "events": ["version.promoted"]},
+        "url",
+    ),
+    Operation("GET", WEBHOOK, Scope.ORGANIZATION_ADMIN),
+    Operation("PATCH", WEBHOOK, Scope.ORGANIZATION_ADMIN, 200, {"url": "https://example.com/other"}, "url"),
+    Operation("DELETE", WEBHOOK, Scope.ORGANIZATION_ADMIN, 204),
+    Operation("GET", f"{WEBHOOK}/deliveries", Scope.ORGANIZATION_ADMIN),
+    Operation("POST", f"{WEBHOOK}/test", Scope.ORGANIZATION_ADMIN, 202),
     Operation("GET", "models", Scope.MODEL_READ),
     Operation(
         "POST",
@@ -184,7 +201,10 @@ def furnish(model: RegisteredModel) -> Target:
     if not User.objects.filter(username="nora").exists():
         new_user("nora")
     evaluation = EvaluationJob.objects.create(version=second, dataset_split="test", file="uploads/none.csv")
-    return Target(slug, model.pk, member.username, str(grant.pk), str(stored.pk), str(evaluation.pk))
+    webhook = Webhook.objects.create(
+        organization=model.organization, url="https://example.com/hook", events=["snapshot.created", "version.promoted"]
+    )
+    return Target(slug, model.pk, member.username, str(grant.pk), str(stored.pk), str(evaluation.pk), str(webhook.pk))
 
 
 def operations_of(routes: Iterator[tuple[str, Any]]) -> set[str]:

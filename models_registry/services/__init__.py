@@ -15,7 +15,14 @@ from models_registry.services.organizations import (
     remove_member,
     update_organization,
 )
-from models_registry.services.promotions import Judgement, promote, register_judge, roll_back, unregister_judge
+from models_registry.services.promotions import (
+    Judgement,
+    promote,
+    register_judge,
+    register_listener,
+    roll_back,
+    unregister_judge,
+)
 from models_registry.services.registration import (
     archive_model,
     create_version,
@@ -39,6 +46,7 @@ __all__ = [
     "open_token_family",
     "promote",
     "register_judge",
+    "register_listener",
     "register_model",
     "remove_member",
     "revoke_families",

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
+from django.db.models import Model
 
 from models_registry.exceptions import ConflictError
-from models_registry.models import Organization, RegisteredModel, Version
+from models_registry.models import RegisteredModel
 
-Record = TypeVar("Record", Organization, RegisteredModel, Version)
+Record = TypeVar("Record", bound=Model)
 
 
 def lock_unarchived(model: RegisteredModel) -> RegisteredModel:

@@ -1,4 +1,4 @@
-"""Promotion and rollback: which version of a model is in production, and what may refuse that it becomes so."""
+"""Promotion and rollback: which version of a model is in production, what may refuse it, and who is told."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,11 @@ class Judgement:
 # Says whether a version may be promoted, or `None` when it has nothing to say of this model.
 Judge = Callable[[Version], Judgement | None]
 
+# Is told of each promotion and rollback, in its transaction.
+Listener = Callable[[Promotion], None]
+
 _judges: list[Judge] = []
+_listeners: list[Listener] = []
 
 
 def register_judge(judge: Judge) -> None:
@@ -38,6 +42,11 @@ def register_judge(judge: Judge) -> None:
 def unregister_judge(judge: Judge) -> None:
     """Take a judge away again. Raises `ValueError` when it was not registered."""
     _judges.remove(judge)
+
+
+def register_listener(listener: Listener) -> None:
+    """Have `listener` told of every promotion and rollback, in its own transaction."""
+    _listeners.append(listener)
 
 
 @transaction.atomic
@@ -95,6 +104,8 @@ def _set_promoted(model: RegisteredModel, version: Version, **details: Any) -> P
     )
     model.promoted_version = version
     model.save(update_fields=["promoted_version"])
+    for listener in _listeners:
+        listener(promotion)
     return promotion
 
 

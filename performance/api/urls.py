@@ -7,10 +7,13 @@ from performance.api.evaluation_views import EvaluationViewSet
 from performance.api.gate_views import GateViewSet, ModelPolicyViewSet, OrganizationPolicyViewSet, VerdictViewSet
 from performance.api.snapshot_views import SnapshotViewSet
 from performance.api.views import PerformanceViewSet, WorstExamplesViewSet
+from performance.api.webhook_views import WebhookDeliveryViewSet, WebhookViewSet
 
 POLICY = {"get": "get_policy", "put": "set_policy", "delete": "withdraw_policy"}
 VERSION = f"{MODEL}/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
+WEBHOOKS = f"{ORGANIZATION}/webhooks"
+WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
 
 
 def reading(name: str, viewset: type[PerformanceViewSet] = PerformanceViewSet) -> URLPattern:
@@ -39,4 +42,12 @@ urlpatterns = [
     route(f"{MODEL}/gate-policy", ModelPolicyViewSet, POLICY, "model-gate-policy"),
     route(f"{MODEL}/verdicts", VerdictViewSet, {"get": "list"}, "verdicts"),
     route(f"{ORGANIZATION}/gate-policy", OrganizationPolicyViewSet, POLICY, "organization-gate-policy"),
+    path(WEBHOOKS, WebhookViewSet.as_view({"get": "list", "post": "create"}), name="webhooks"),
+    path(
+        WEBHOOK,
+        WebhookViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="webhook",
+    ),
+    path(f"{WEBHOOK}/test", WebhookViewSet.as_view({"post": "send_test"}), name="webhook-test"),
+    path(f"{WEBHOOK}/deliveries", WebhookDeliveryViewSet.as_view({"get": "list"}), name="webhook-deliveries"),
 ]

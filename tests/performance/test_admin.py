@@ -28,7 +28,15 @@ from models_registry.models import (
 from models_registry.scopes import ALL_SCOPES
 from models_registry.services import open_token_family, promote
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
-from performance.models import EvaluationJob, GatePolicy, GateVerdict, MetricSnapshot, SnapshotDetail
+from performance.models import (
+    EvaluationJob,
+    GatePolicy,
+    GateVerdict,
+    MetricSnapshot,
+    SnapshotDetail,
+    Webhook,
+    WebhookDelivery,
+)
 from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
 from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
@@ -102,6 +110,10 @@ def stock(numbers: range) -> None:
         EvaluationJob.objects.create(
             version=model.versions.get(), dataset_split="test", file="uploads/none.csv", requested_by=user
         )
+        webhook = Webhook.objects.create(
+            organization=organization, model=model, url="https://example.com", events=["gate.failed"], created_by=user
+        )
+        WebhookDelivery.objects.create(webhook=webhook, event="gate.failed", payload="{}")
         open_token_family(user=user, scope=ALL_SCOPES)
         Group.objects.create(name=f"group {number}")
         AccessAttempt.objects.create(username=f"user{number}", failures_since_start=1)

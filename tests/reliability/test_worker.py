@@ -77,6 +77,12 @@ class Service:
         """Return the uploads and the files of evaluations that there are."""
         return [path for path in self.folder.rglob("*") if path.is_file() and "sqlite" not in path.name]
 
+    def end_workers(self) -> None:
+        """End those that have not ended."""
+        for worker in self.processes:
+            if worker.poll() is None:
+                kill(worker)
+
     def let_leases_end(self) -> None:
         """Have what was taken come due, as if a minute had passed."""
         running = "EvaluationJob.objects.filter(state='running')"
@@ -113,9 +119,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def service(running: Service) -> Iterator[Service]:
     """The service without a worker, all of which end with the test."""
     yield running
-    for worker in running.processes:
-        if worker.poll() is None:
-            kill(worker)
+    running.end_workers()
 
 
 def until(true: Callable[[], Any]) -> Any:

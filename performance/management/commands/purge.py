@@ -5,19 +5,22 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from models_registry.services import forget_expired
+from performance.delivering import forget_ended
 from performance.evaluating import forget_orphans
 
 
 class Command(BaseCommand):
-    """Deletes old idempotency keys, logins, and uploads that nobody evaluates any more."""
+    """Deletes old idempotency keys, logins, uploads that nobody evaluates any more, and old messages to webhooks."""
 
     help = (
-        "Delete idempotency keys and orphaned uploads older than 24 hours, and logins that have expired. Run it daily."
+        "Delete idempotency keys and orphaned uploads older than 24 hours, logins that have expired, and messages to "
+        "webhooks that ended more than 30 days ago. Run it daily."
     )
 
     def handle(self, **options: Any) -> None:
         """Delete them, and say how many."""
         keys, logins = forget_expired()
         self.stdout.write(
-            f"Deleted {keys} idempotency keys, {logins} logins and {forget_orphans()} uploads without an evaluation."
+            f"Deleted {keys} idempotency keys, {logins} logins, {forget_orphans()} uploads without an evaluation "
+            f"and {forget_ended()} messages to webhooks."
         )

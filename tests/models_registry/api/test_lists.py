@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models_registry.models import Membership, ModelGrant, Organization, Promotion, RegisteredModel, User, Version
-from performance.models import MetricSnapshot, SnapshotDetail
+from performance.models import MetricSnapshot, SnapshotDetail, Webhook, WebhookDelivery
 from tests.api import Caller, faults, refusal
 from tests.factories import EVALUATED_AT
 
@@ -17,9 +17,12 @@ pytestmark = pytest.mark.django_db
 
 Pinned = Callable[[str], AbstractContextManager[None]]
 MODEL = "/models/mdl-7f3a19bc92"
+FIRST_WEBHOOK = 1000
 LISTS = {
     "organizations": "/organizations",
     "members": "/organizations/acme/members",
+    "webhooks": "/organizations/acme/webhooks",
+    "deliveries": f"/organizations/acme/webhooks/{FIRST_WEBHOOK}/deliveries",
     "models": "/models",
     "grants": f"{MODEL}/grants",
     "versions": f"{MODEL}/versions",
@@ -64,6 +67,14 @@ def fill(model: RegisteredModel, numbers: range) -> None:
     )
     SnapshotDetail.objects.bulk_create(
         SnapshotDetail(snapshot=each, custom_metrics={"profit": 1.5}) for each in snapshots
+    )
+    Webhook.objects.bulk_create(
+        Webhook(pk=FIRST_WEBHOOK + number, organization=model.organization, model=model, events=[], created_by=user)
+        for number, user in zip(numbers, users, strict=True)
+    )
+    WebhookDelivery.objects.bulk_create(
+        WebhookDelivery(webhook_id=FIRST_WEBHOOK, created_at=EVALUATED_AT + timedelta(hours=number // 2))
+        for number in numbers
     )
 
 
@@ -198,6 +209,6 @@ def test_what_is_wrong_with_the_query_is_found_before_the_database_is_asked(
         root.get(sized(LISTS[name], 5) + "&cursor=x")
 
 
-@pytest.mark.parametrize("name", [name for name in LISTS if name not in {"promotions", "history"}])
+@pytest.mark.parametrize("name", [name for name in LISTS if name not in {"promotions", "history", "deliveries"}])
 def test_a_post_takes_none_of_the_lists_parameters(root: Caller, name: str) -> None:
     assert refusal(root.post(f"{LISTS[name]}?page_size=5")) == (400, "unknown_parameter")

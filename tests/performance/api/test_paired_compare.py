@@ -275,3 +275,20 @@ def test_what_is_refused_leaves_no_file(tumours: Compared, tmp_path: Path) -> No
     stored = SnapshotDetail.objects.values_list("predictions_digest", flat=True)
     kept = Path(default_storage.path("predictions")).rglob("*.parquet")
     assert {path.stem for path in kept} == set(stored)
+
+
+def test_a_gate_takes_the_paired_interval_of_a_difference(tumours: Compared, viewer: User) -> None:
+    promote(version=tumours.model.versions.get(number=2), promoted_by=None, reason="")
+    tumours.evaluate(3, FIXTURES / "breast-cancer" / "ver-00003-test.csv")  # now that there is one to compare it with
+    rule = {"metric": "accuracy", "max_regression": 0.05, "confidence": 0.95}
+    policy = {"dataset_split": "test", "rules": [rule]}
+
+    verdict = tumours.caller.post(f"/models/{tumours.model.pk}/performance/gate", policy).json()
+
+    [judged] = verdict["rules"]
+    compared = tumours.metrics()["accuracy"]["confidence_interval"]
+    assert compared["method"] == "paired_newcombe"
+    assert {name: judged["interval"][name] for name in ("lower", "upper")} == pytest.approx(
+        {name: compared[name] for name in ("lower", "upper")}
+    )
+    assert judged["interval"]["method"] == "paired_newcombe"

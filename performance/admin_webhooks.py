@@ -1,0 +1,78 @@
+"""Webhooks in the admin: setting them up, and seeing what became of the messages to them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+
+from models_registry.admin_base import ReadOnly, RegistryAdmin, badge, link_to
+from performance.admin_evaluations import STATES
+from performance.forms import WebhookForm
+from performance.models import Webhook, WebhookDelivery
+
+
+@admin.register(Webhook)
+class WebhookAdmin(RegistryAdmin):
+    """URLs that are told what happens. A secret is shown once, when its webhook is made."""
+
+    form = WebhookForm
+    list_display = ("url", "organization", "model", "told_of", "is_active", "created_by", "created_at")
+    list_filter = (("organization", RelatedDropdownFilter), "is_active")
+    list_select_related = ("organization", "model", "created_by")
+    search_fields = ("url", "organization__name", "model__name", "model__model_id")
+    ordering = ("organization__name", "pk")
+    autocomplete_fields = ("organization", "model")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        """Store the webhook; of a new one, note who made it and show the secret."""
+        if not change:
+            obj.created_by = request.user
+            self.message_user(request, f"Its secret, which is not shown again: {obj.secret}")
+        super().save_model(request, obj, form, change)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Keep whose it is, for the messages to it tell of theirs."""
+        return ("organization", "model") if obj else ()
+
+    @admin.display(description="events")
+    def told_of(self, webhook: Webhook) -> str:
+        """Return the names of the events."""
+        return ", ".join(webhook.events)
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnly, RegistryAdmin):
+    """Messages to webhooks, newest first."""
+
+    list_display = ("created_at", "event", "receiver", "status", "attempts", "last_status", "last_error")
+    list_filter = (("webhook__organization", RelatedDropdownFilter), ("state", ChoicesDropdownFilter), "event")
+    search_fields = ("webhook__url", "id")
+    search_help_text = "By URL, and by its own id"
+    ordering = ("-created_at", "pk")
+    show_full_result_count = False
+    fields = (
+        ("message_id", "status"),
+        ("event", "receiver"),
+        ("created_at", "started_at", "finished_at"),
+        ("attempts", "due_at"),
+        ("last_status", "last_error"),
+        "last_answer",
+        "payload",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
+        """Return the messages with their webhooks and organizations."""
+        deliveries: QuerySet[WebhookDelivery] = super().get_queryset(request)
+        return deliveries.select_related("webhook__organization")
+
+    @admin.display(description="webhook", ordering="webhook__url")
+    def receiver(self, delivery: WebhookDelivery) -> str:
+        """Return a link to the webhook."""
+        return link_to(delivery.webhook)
+
+    @admin.display(description="state", ordering="state")
+    def status(self, delivery: WebhookDelivery) -> str:
+        """Return the state as a badge."""
+        return badge(delivery.state, STATES[delivery.state])

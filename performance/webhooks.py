@@ -1,0 +1,119 @@
+"""Webhooks: set up, tried, and told what happens.
+
+A message is queued in the transaction of what it tells: it is sent if and only if that is stored. The worker sends it.
+"""
+
+import json
+from typing import Any
+
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from models_registry.audit import record_added
+from models_registry.exceptions import ConflictError
+from models_registry.models import Organization, Promotion, RegisteredModel, User
+from models_registry.serializers import TIMESTAMP
+from models_registry.services.locks import save_changes
+from performance.models import GateVerdict, MetricSnapshot, Webhook, WebhookDelivery
+
+MAX_WEBHOOKS = 20  # of an organization, as each event may become as many messages
+TEST = "webhook.test"
+
+
+@transaction.atomic
+def create_webhook(
+    *, organization: Organization, model: RegisteredModel | None, url: str, events: list[str], created_by: User
+) -> Webhook:
+    """Store a webhook, with a new secret. The caller holds the organization's row.
+
+    Raises `ConflictError` when the organization has as many as it may.
+    """
+    if organization.webhooks.count() >= MAX_WEBHOOKS:
+        raise ConflictError(f"{organization.slug} has {MAX_WEBHOOKS} webhooks, which is the most. Delete one first.")
+    return Webhook.objects.create(organization=organization, model=model, url=url, events=events, created_by=created_by)
+
+
+def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
+    """Change what a webhook is told, and where, or whether it is. Its secret stays."""
+    return save_changes(webhook, **changes)
+
+
+def delete_webhook(*, webhook: Webhook) -> None:
+    """Delete a webhook, and with it what is queued for it and what it was told."""
+    webhook.delete()
+
+
+@transaction.atomic
+def try_webhook(*, webhook: Webhook) -> WebhookDelivery:
+    """Queue a message that tells nothing. Raises `ConflictError` when the webhook is not active."""
+    if not webhook.is_active:
+        raise ConflictError('The webhook is not active. Activate it with PATCH {"is_active": true} first.')
+    before = webhook.deliveries.count()
+    delivery = _message(webhook, TEST, {"organization": webhook.organization.slug, "webhook_id": str(webhook.pk)})
+    delivery.save(force_insert=True)
+    record_added(webhook, "test deliveries", before, before + 1)
+    return delivery
+
+
+def announce(event: str, model: RegisteredModel, data: dict[str, Any]) -> None:
+    """Queue a message for each active webhook that is told of this event and model.
+
+    `data` is in JSON's own types. To be called in the transaction of what the message tells.
+    """
+    listening: Any = Webhook.objects.listening(model)
+    WebhookDelivery.objects.bulk_create(
+        _message(webhook, event, {"organization": webhook.organization.slug, "model_id": model.pk, **data})
+        for webhook in listening
+        if event in webhook.events
+    )
+
+
+def announce_promotion(promotion: Promotion) -> None:
+    """Tell of a promotion, or of a rollback."""
+    version, previous = promotion.version, promotion.previous_version
+    told = {
+        "version_id": version.version_id,
+        "previous_version_id": previous and previous.version_id,
+        "promotion_id": str(promotion.pk),
+        "kind": promotion.kind,
+        "overridden": promotion.overridden,
+        "promoted_at": promotion.promoted_at.strftime(TIMESTAMP),
+        "url": reverse("version", args=[promotion.model_id, version.version_id]),
+    }
+    announce("version.promoted", promotion.model, told)
+
+
+def announce_snapshot(snapshot: MetricSnapshot) -> None:
+    """Tell of a new snapshot."""
+    version = snapshot.version
+    told = {
+        "version_id": version.version_id,
+        "dataset_split": snapshot.dataset_split,
+        "snapshot_id": str(snapshot.pk),
+        "source": snapshot.source,
+        "metrics": snapshot.metrics,
+        "sample_count": snapshot.sample_count,
+        "evaluated_at": snapshot.evaluated_at.strftime(TIMESTAMP),
+        "url": reverse("snapshot", args=[version.model_id, version.version_id, snapshot.pk]),
+    }
+    announce("snapshot.created", version.model, told)
+
+
+def announce_failed_gate(verdict: GateVerdict) -> None:
+    """Tell of a gate that stopped a version."""
+    rules = verdict.document["rules"]
+    told = {
+        "version_id": verdict.version.version_id,
+        "verdict_id": str(verdict.pk),
+        "occasion": verdict.occasion,
+        "failed": [{name: rule[name] for name in ("metric", "detail")} for rule in rules if rule["status"] != "passed"],
+        "judged_at": verdict.judged_at.strftime(TIMESTAMP),
+    }
+    announce("gate.failed", verdict.model, told)
+
+
+def _message(webhook: Webhook, event: str, data: dict[str, Any]) -> WebhookDelivery:
+    """Return an unsaved message, in the form of Standard Webhooks."""
+    payload = {"type": event, "timestamp": timezone.now().strftime(TIMESTAMP), "data": data}
+    return WebhookDelivery(webhook=webhook, event=event, payload=json.dumps(payload, allow_nan=False))

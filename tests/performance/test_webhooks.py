@@ -1,0 +1,413 @@
+"""What webhooks are told, signed and to whom, and what becomes of it where a receiver does not take it."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, transaction
+from django.utils import timezone
+from pytest_django import Settings
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
+
+from models_registry.exceptions import ConflictError
+from models_registry.models import AuditEntry, Organization, RegisteredModel, User
+from models_registry.services import promote, roll_back
+from performance import delivering, outbound, worker
+from performance.delivering import WAITS, deliver_next
+from performance.models import GatePolicy, GateVerdict, Webhook, WebhookDelivery
+from performance.services import report_snapshot
+from performance.webhooks import announce
+from tests.api import Caller, refusal
+from tests.factories import completed_version
+from tests.receiver import Message, Receiver, receiving, status
+
+pytestmark = pytest.mark.django_db
+EVENTS = ["snapshot.created", "version.promoted", "gate.failed"]
+
+
+@pytest.fixture(autouse=True)
+def _loopback_is_trusted(settings: Settings) -> None:
+    settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def webhook(acme: Organization, receiver: Receiver) -> Webhook:
+    """A webhook that is told everything."""
+    return Webhook.objects.create(organization=acme, url=receiver.url, events=EVENTS)
+
+
+@pytest.fixture
+def delivery(webhook: Webhook, model: RegisteredModel) -> WebhookDelivery:
+    """The one message that is queued."""
+    WebhookDelivery.objects.all().delete()
+    announce("gate.failed", model, {"version_id": "ver-001a1"})
+    return webhook.deliveries.get()
+
+
+def told(message: Message, webhook: Webhook) -> Any:
+    """Return what a message says, having checked its signature as a receiver would."""
+    return Verifier(webhook.secret).verify(message.body, message.headers)
+
+
+def come_due(delivery: WebhookDelivery) -> timedelta:
+    """Let a message be due, and return how long it would have had to wait."""
+    delivery.refresh_from_db()
+    assert delivery.due_at is not None
+    left = delivery.due_at - timezone.now()
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(due_at=timezone.now())
+    return left
+
+
+def state(delivery: WebhookDelivery) -> tuple[str, int, int | None]:
+    delivery.refresh_from_db()
+    return delivery.state, delivery.attempts, delivery.last_status
+
+
+class TestWhatIsTold:
+    def test_of_a_snapshot(self, model: RegisteredModel, editor: User, webhook: Webhook, receiver: Receiver) -> None:
+        stored = report_snapshot(
+            version=model.versions.get(),
+            dataset_split="test",
+            metrics={"accuracy": 0.9, "log_loss": 1e-300},
+            reported_by=editor,
+            sample_count=5000,
+        )
+        assert deliver_next()
+
+        [message] = receiver.messages
+        payload = told(message, webhook)
+        assert list(payload) == ["type", "timestamp", "data"]
+        assert payload["type"] == "snapshot.created"
+        assert payload["data"] == {
+            "organization": "acme",
+            "model_id": "mdl-7f3a19bc92",
+            "version_id": "ver-001a1",
+            "dataset_split": "test",
+            "snapshot_id": str(stored.pk),
+            "source": "reported",
+            "metrics": {"accuracy": 0.9, "log_loss": 1e-300},
+            "sample_count": 5000,
+            "evaluated_at": f"{stored.evaluated_at:%Y-%m-%dT%H:%M:%SZ}",
+            "url": f"/api/v1/models/mdl-7f3a19bc92/versions/ver-001a1/snapshots/{stored.pk}",
+        }
+        assert message.headers["content-type"] == "application/json"
+
+    def test_of_a_promotion_and_of_a_rollback(
+        self, model: RegisteredModel, webhook: Webhook, receiver: Receiver
+    ) -> None:
+        promotion = promote(version=completed_version(model, number=418), promoted_by=None, reason="better")
+        roll_back(model=model, promoted_by=None, reason="worse")
+        assert deliver_next()
+        assert deliver_next()
+
+        [first, second] = [told(message, webhook)["data"] for message in receiver.messages]
+        assert first == {
+            "organization": "acme",
+            "model_id": "mdl-7f3a19bc92",
+            "version_id": "ver-001a2",
+            "previous_version_id": "ver-001a1",
+            "promotion_id": str(promotion.pk),
+            "kind": "promotion",
+            "overridden": False,
+            "promoted_at": f"{promotion.promoted_at:%Y-%m-%dT%H:%M:%SZ}",
+            "url": "/api/v1/models/mdl-7f3a19bc92/versions/ver-001a2",
+        }
+        assert (second["version_id"], second["kind"]) == ("ver-001a1", "rollback")
+
+    def test_of_a_gate_that_stopped_a_version(
+        self, model: RegisteredModel, admin: User, webhook: Webhook, receiver: Receiver
+    ) -> None:
+        rules = [{"metric": "accuracy", "operator": ">=", "threshold": 0.99}]
+        GatePolicy.objects.create(model=model, version=1, document={"dataset_split": "test", "rules": rules})
+        candidate = completed_version(model, number=418)
+        ada = Caller(admin)
+        path = f"/models/{model.pk}/versions/{candidate.version_id}/promote"
+        assert refusal(ada.post(path)) == (409, "gate_failed")
+        assert deliver_next()
+
+        [message] = receiver.messages
+        payload = told(message, webhook)
+        verdict = GateVerdict.objects.get()
+        assert payload["type"] == "gate.failed"
+        assert payload["data"] == {
+            "organization": "acme",
+            "model_id": "mdl-7f3a19bc92",
+            "version_id": "ver-001a2",
+            "verdict_id": str(verdict.pk),
+            "occasion": "promotion",
+            "failed": [{name: verdict.document["rules"][0][name] for name in ("metric", "detail")}],
+            "judged_at": f"{verdict.judged_at:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        passing = f"/models/{model.pk}/performance/gate?version_id=ver-001a1"
+        ada.get(passing)  # not enforced
+        assert not deliver_next()
+
+    def test_is_nothing_of_what_was_rolled_back(self, model: RegisteredModel, webhook: Webhook) -> None:
+        with transaction.atomic():
+            promote(version=completed_version(model, number=418), promoted_by=None, reason="better")
+            assert webhook.deliveries.count() == 1
+            transaction.set_rollback(True)
+
+        assert not webhook.deliveries.exists()
+        assert not deliver_next()
+
+    def test_is_nothing_of_what_was_refused(self, model: RegisteredModel, webhook: Webhook) -> None:
+        training = model.versions.create(number=419)
+        with pytest.raises(ConflictError):
+            promote(version=training, promoted_by=None, reason="too early")
+
+        assert not webhook.deliveries.exists()
+
+    def test_goes_to_those_alone_who_are_active_and_told_of_the_event_and_the_model(
+        self, model: RegisteredModel, empty_model: RegisteredModel, outsider: User
+    ) -> None:
+        acme, globex = model.organization, Organization.objects.get(slug="globex")
+        url, events = "https://example.com", ["gate.failed"]
+        told = [
+            Webhook.objects.create(organization=acme, url=url, events=events),
+            Webhook.objects.create(organization=acme, url=url, events=EVENTS, model=model),
+        ]
+        Webhook.objects.create(organization=acme, url=url, events=["version.promoted"])
+        Webhook.objects.create(organization=acme, url=url, events=events, model=empty_model)
+        Webhook.objects.create(organization=acme, url=url, events=events, is_active=False)
+        Webhook.objects.create(organization=globex, url=url, events=events)
+        Webhook.objects.create(organization=globex, url=url, events=events, model=model)
+        announce("gate.failed", model, {})
+
+        assert {each.webhook for each in WebhookDelivery.objects.all()} == set(told)
+
+
+class TestTheSignature:
+    def test_is_of_this_webhooks_secret_and_of_the_whole_body(
+        self, delivery: WebhookDelivery, receiver: Receiver
+    ) -> None:
+        assert deliver_next()
+        [message] = receiver.messages
+        assert told(message, delivery.webhook)["data"]["version_id"] == "ver-001a1"
+        other = Webhook(organization=delivery.webhook.organization, url=receiver.url, events=EVENTS)
+        with pytest.raises(WebhookVerificationError):
+            told(message, other)
+        with pytest.raises(WebhookVerificationError):
+            told(Message(message.path, message.headers, message.body + b" "), delivery.webhook)
+
+    def test_is_of_the_moment_of_the_attempt_and_the_message_of_the_same_id(
+        self, delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        receiver.answers = [status(500)]
+        long_ago = timezone.now() - timedelta(hours=3)
+
+        class Clock:
+            @staticmethod
+            def now(_: Any) -> Any:
+                return long_ago
+
+        with monkeypatch.context() as patched:
+            patched.setattr(delivering, "datetime", Clock)
+            assert deliver_next()
+        come_due(delivery)
+        assert deliver_next()
+
+        first, second = receiver.messages
+        assert first.headers["webhook-timestamp"] == str(int(long_ago.timestamp()))
+        assert first.headers["webhook-id"] == second.headers["webhook-id"] == delivery.message_id
+        assert first.body == second.body
+        told(second, delivery.webhook)
+
+
+class TestAnAttempt:
+    @pytest.mark.parametrize("code", [200, 201, 202, 204, 299])
+    def test_that_is_taken_ends_it(self, delivery: WebhookDelivery, receiver: Receiver, code: int) -> None:
+        receiver.answers = [status(code)]
+        assert deliver_next()
+        assert state(delivery) == ("succeeded", 1, code)
+        assert (delivery.due_at, delivery.last_error) == (None, "")
+        assert not deliver_next()
+
+    @pytest.mark.parametrize("code", [300, 302, 308, 400, 401, 404, 429, 500, 503])
+    def test_that_is_refused_is_repeated(self, delivery: WebhookDelivery, receiver: Receiver, code: int) -> None:
+        receiver.answers = [status(code, b"no\x00t\nnow", Location="http://127.0.0.1:1/")]
+        assert deliver_next()
+        assert state(delivery) == ("queued", 1, code)
+        assert str(code) in delivery.last_error
+        assert delivery.last_answer == "no t now"
+        assert not deliver_next()
+        come_due(delivery)
+        assert deliver_next()
+        assert state(delivery) == ("succeeded", 2, 204)
+
+    def test_waits_longer_each_time_and_is_the_last_after_about_a_day_and_a_half(
+        self, delivery: WebhookDelivery, receiver: Receiver
+    ) -> None:
+        receiver.answers = [status(500)] * 20
+        for wait in WAITS:
+            assert deliver_next()
+            assert state(delivery)[0] == "queued"
+            assert wait - timedelta(seconds=3) < come_due(delivery) <= wait * 1.2
+        assert deliver_next()
+        assert state(delivery) == ("failed", len(WAITS) + 1, 500)
+        assert delivery.due_at is None
+        assert not deliver_next()
+        assert len(receiver.messages) == len(WAITS) + 1
+
+    def test_that_nobody_answers_is_repeated(
+        self, delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(outbound, "ANSWER_WITHIN", 0.3)
+        done = Event()
+        receiver.answers = [lambda _: done.wait(30)]
+        assert deliver_next()
+        done.set()
+        assert state(delivery) == ("queued", 1, None)
+        assert "in time" in delivery.last_error
+
+    def test_at_an_address_that_has_become_private_is_not_made(
+        self, delivery: WebhookDelivery, receiver: Receiver, settings: Settings
+    ) -> None:
+        settings.WEBHOOK_PRIVATE_HOSTS = []
+        assert deliver_next()
+        assert state(delivery) == ("queued", 1, None)
+        assert "not allowed" in delivery.last_error
+        assert not receiver.messages
+
+    def test_that_is_answered_with_gone_ends_the_webhook(self, delivery: WebhookDelivery, receiver: Receiver) -> None:
+        receiver.answers = [status(410)]
+        assert deliver_next()
+        assert state(delivery) == ("failed", 1, 410)
+        webhook = Webhook.objects.get()
+        assert not webhook.is_active
+        changes = [entry.changes for entry in AuditEntry.objects.get_for_object(webhook)]
+        assert {"is_active": [True, False]} in changes
+
+    def test_to_a_webhook_that_is_off_is_not_made(self, delivery: WebhookDelivery, receiver: Receiver) -> None:
+        Webhook.objects.update(is_active=False)
+        assert deliver_next()
+        assert state(delivery) == ("failed", 1, None)
+        assert "not active" in delivery.last_error
+        assert not receiver.messages
+
+    def test_of_a_worker_that_was_killed_is_repeated_once_its_lease_has_ended(
+        self, delivery: WebhookDelivery, receiver: Receiver
+    ) -> None:
+        WebhookDelivery.objects.take(delivering.LEASE)
+        assert not deliver_next()
+        assert timedelta(seconds=50) < come_due(delivery) <= delivering.LEASE
+        assert deliver_next()
+        assert state(delivery) == ("succeeded", 2, 204)
+        assert receiver.messages[0].headers["webhook-id"] == delivery.message_id
+
+    def test_that_always_kills_its_worker_is_not_repeated_for_ever(
+        self, delivery: WebhookDelivery, receiver: Receiver
+    ) -> None:
+        for _ in range(delivering.MAX_ATTEMPTS):
+            WebhookDelivery.objects.take(delivering.LEASE)
+            come_due(delivery)
+        assert deliver_next()
+        assert state(delivery)[0] == "failed"
+        assert not receiver.messages
+
+    def test_whose_message_was_taken_by_another_worker_meanwhile_says_nothing(
+        self, delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def taken_meanwhile(*arguments: Any, **options: Any) -> Any:
+            come_due(delivery)
+            WebhookDelivery.objects.take(delivering.LEASE)
+            return outbound.post(*arguments, **options)
+
+        monkeypatch.setattr(delivering, "post", taken_meanwhile)
+        assert deliver_next()
+        assert state(delivery) == ("running", 2, None)
+
+
+def test_a_receiver_that_fails_does_not_hold_up_the_others(
+    delivery: WebhookDelivery, model: RegisteredModel, receiver: Receiver
+) -> None:
+    WebhookDelivery.objects.all().delete()
+    for number in range(5):
+        announce("gate.failed", model, {"number": number})
+    with receiving() as other:
+        hook = Webhook.objects.create(organization=model.organization, url=other.url, events=["version.promoted"])
+        announce("version.promoted", model, {})
+        hook.organization.webhooks.exclude(pk=hook.pk).get().deliveries.filter(event="version.promoted").delete()
+        receiver.answers = [status(500)] * 10
+        while deliver_next():
+            pass
+
+        assert len(other.messages) == 1
+        assert len(receiver.messages) == 1
+
+
+def test_a_secret_is_random_and_in_the_form_of_standard_webhooks(acme: Organization) -> None:
+    secrets = {Webhook(organization=acme).secret for _ in range(10)}
+
+    assert len(secrets) == 10
+    for secret in secrets:
+        assert secret.startswith("whsec_")
+        Verifier(secret)
+
+
+@pytest.fixture
+def working(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool], Event], None]:
+    """Run a worker that does `deliver`, and whose one evaluation goes on until an event is there."""
+
+    def run(deliver: Callable[[], bool], ends: Event) -> None:
+        stop = Event()
+
+        def evaluate_for_long(_: Event) -> bool:
+            assert ends.wait(30)
+            stop.set()
+            return True
+
+        monkeypatch.setattr(worker, "evaluate_next", evaluate_for_long)
+        monkeypatch.setattr(worker, "deliver_next", deliver)
+        monkeypatch.setattr(worker, "close_old_connections", lambda: None)
+        monkeypatch.setattr(worker, "POLL", 0.01)
+        monkeypatch.setattr(worker, "OUTAGE", 0.01)
+        worker.work(stop)
+
+    return run
+
+
+@pytest.mark.parametrize("failures", [[], [RuntimeError("no such luck")], [OperationalError("away")]])
+def test_no_message_waits_for_an_evaluation_whatever_went_wrong_with_another(
+    working: Callable[[Callable[[], bool], Event], None], failures: list[Exception]
+) -> None:
+    sent = Event()
+
+    def deliver() -> bool:
+        if failures:
+            raise failures.pop()
+        sent.set()
+        return False
+
+    working(deliver, sent)
+    assert not failures
+
+
+def test_purge_forgets_what_ended_long_ago(delivery: WebhookDelivery, capsys: pytest.CaptureFixture[str]) -> None:
+    def ended(days: int) -> None:
+        WebhookDelivery.objects.create(
+            webhook=delivery.webhook,
+            event="gate.failed",
+            payload=json.dumps({}),
+            state="failed",
+            due_at=None,
+            finished_at=timezone.now() - timedelta(days=days),
+        )
+
+    ended(31)
+    ended(29)
+    call_command("purge")
+
+    assert "1 messages to webhooks" in capsys.readouterr().out
+    assert WebhookDelivery.objects.count() == 2

@@ -1,0 +1,116 @@
+"""Workers are killed and stopped while they send messages to webhooks: each still arrives, with the same id."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from threading import Event
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook as Verifier
+
+from tests.receiver import Receiver, receiving, status
+from tests.reliability.databases import new_database
+from tests.reliability.test_worker import WITHIN, Service, until
+from tests.serving import free_port, kill, manage, new_keys, start_server
+
+pytestmark = pytest.mark.served
+
+MODEL = "/api/v1/models/mdl-7f3a19bc92"
+WEBHOOKS = "/api/v1/organizations/acme/webhooks"
+DUE = "WebhookDelivery.objects.filter(state='running').update(due_at=timezone.now())"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service with the fixtures' data."""
+    folder = tmp_path_factory.mktemp("service")
+    settings = {
+        "DATABASE_URL": new_database(folder),
+        "STORAGE_URL": f"file://{folder}",
+        "WEBHOOK_PRIVATE_HOSTS": "127.0.0.1",
+        **new_keys(),
+    }
+    manage("migrate", **settings)
+    manage("seed", "fixtures/seed.json", **settings)
+    access = manage("token", "ada", "--lifetime", "1h", **settings).strip()
+    service = Service(folder, settings, free_port(), access)
+    server = start_server(service.port, **settings)
+    yield service
+    kill(server)
+
+
+@pytest.fixture
+def service(running: Service) -> Iterator[Service]:
+    """The service without a worker, all of which end with the test."""
+    yield running
+    running.end_workers()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+def post(service: Service, path: str, body: str) -> Any:
+    code, answer = service.ask("POST", path, body, **{"Content-Type": "application/json"})
+    assert code in (200, 201), answer
+    return answer
+
+
+def promote_before(service: Service, receiver: Receiver) -> tuple[str, Any, Event]:
+    """Have a promotion told; return where its message's state is, the webhook, and what must be set for an answer."""
+    body = f'{{"url": "{receiver.url}", "events": ["version.promoted"]}}'
+    webhook, answered = post(service, WEBHOOKS, body), Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        answered.wait(WITHIN)
+        status(204)(handler)
+
+    receiver.answers = [answer]
+    post(service, f"{MODEL}/versions/ver-001a1/promote", '{"reason": "again"}')
+    return f"{WEBHOOKS}/{webhook['id']}/deliveries", webhook, answered
+
+
+def sending(service: Service, receiver: Receiver) -> subprocess.Popen[bytes]:
+    """Start a worker, and return it once it has sent the first message."""
+    worker = service.start_worker()
+    until(lambda: receiver.messages)
+    return worker
+
+
+def delivery(service: Service, path: str) -> Any:
+    [row] = service.ask("GET", path)[1]["results"]
+    return row
+
+
+def test_the_message_of_a_worker_that_is_killed_is_sent_again_by_another(service: Service, receiver: Receiver) -> None:
+    path, webhook, answered = promote_before(service, receiver)
+    worker = sending(service, receiver)
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+    answered.set()
+    assert delivery(service, path)["state"] == "running"
+
+    manage("shell", "-c", f"from performance.models import *; {DUE}", **service.settings)
+    service.start_worker()
+    until(lambda: delivery(service, path)["state"] == "succeeded")
+
+    first, second = receiver.messages
+    assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+    assert Verifier(webhook["secret"]).verify(second.body, second.headers)["type"] == "version.promoted"
+    assert delivery(service, path)["attempts"] == 2
+
+
+def test_a_worker_that_is_told_to_stop_hears_the_answer_first(service: Service, receiver: Receiver) -> None:
+    path, _, answered = promote_before(service, receiver)
+    worker = sending(service, receiver)
+    worker.send_signal(signal.SIGTERM)
+    answered.set()
+
+    assert worker.wait(timeout=WITHIN) == 0
+    assert len(receiver.messages) == 1
+    assert (delivery(service, path)["state"], delivery(service, path)["attempts"]) == ("succeeded", 1)
