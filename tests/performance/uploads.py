@@ -1,6 +1,7 @@
 """Uploading predictions, as tests of more than one kind do."""
 
 import io
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -49,6 +50,12 @@ def parquet(*tables: dict[str, Any], **options: Any) -> bytes:
         for table in tables:
             writer.write_table(pyarrow.table(table))
     return file.getvalue()
+
+
+def stored_in(settings: Any, folder: Path) -> None:
+    """Have files stored in a folder for as long as the settings of a test last."""
+    own = {**settings.STORAGES["default"], "OPTIONS": {"location": folder / "storage"}}
+    settings.STORAGES = {**settings.STORAGES, "default": own}
 
 
 def stored_uploads() -> list[str]:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.served
 
 EVALUATIONS = "/api/v1/models/mdl-7f3a19bc92/versions/ver-001a1/evaluations"
 SMALL = "actual,predicted\nyes,yes\nno,yes\n"
-LARGE = "actual,predicted,score\n" + "yes,yes,0.75\nno,yes,0.5\nno,no,0.25\n" * 400_000
+LARGE = "actual,predicted,score\n" + "yes,yes,0.75\nno,yes,0.5\nno,no,0.25\n" * 1_200_000
 WITHIN = 120
 
 
@@ -57,6 +57,11 @@ class Service:
         content = json.loads(answer.read())
         connection.close()
         return answer.status, content
+
+    @property
+    def work(self) -> Path:
+        """The folder in which the newest worker works."""
+        return self.folder / f"work-{len(self.processes) - 1}"
 
     def upload(self, content: str, **headers: str) -> tuple[int, Any]:
         """Send predictions."""
@@ -156,11 +161,11 @@ def test_the_evaluation_of_a_worker_that_is_killed_is_done_by_another_once(servi
     before = len(service.computed())
     first = service.start_worker()
     uploaded = service.upload(LARGE)
-    until(lambda: service.evaluation(uploaded)["progress"] > 0)
+    until(lambda: [*service.work.rglob("job.json")])  # it is being evaluated
 
     os.kill(first.pid, signal.SIGKILL)  # the worker alone: the evaluation's own process must notice by itself
     first.wait()
-    until(lambda: not list((service.folder / f"work-{len(service.processes) - 1}").iterdir()))
+    until(lambda: not [*service.work.iterdir()])
     assert service.evaluation(uploaded)["state"] == "running"
 
     service.let_leases_end()
@@ -174,7 +179,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_evaluation_back(service: Servic
     before = len(service.computed())
     first = service.start_worker()
     uploaded = service.upload(LARGE)
-    until(lambda: service.evaluation(uploaded)["progress"] > 0)
+    until(lambda: [*service.work.rglob("job.json")])
 
     first.send_signal(signal.SIGTERM)
     assert first.wait(timeout=WITHIN) == 0

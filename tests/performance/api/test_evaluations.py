@@ -2,11 +2,11 @@
 
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from models_registry.models import AuditEntry, Membership, RegisteredModel, User, Version
@@ -14,7 +14,7 @@ from performance.models import EvaluationJob, MetricSnapshot
 from tests.api import BASE, TIMESTAMP, Caller, faults, masked, refusal
 from tests.conftest import golden
 from tests.factories import completed_version
-from tests.performance.uploads import GOOD, PATH, evaluated, parquet, stored_uploads, upload, work
+from tests.performance.uploads import GOOD, PATH, evaluated, parquet, stored_in, stored_uploads, upload, work
 
 pytestmark = pytest.mark.django_db
 
@@ -33,12 +33,11 @@ def shown(evaluation: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(model: RegisteredModel) -> Any:
-    """Check that no upload and no folder of an evaluation is left behind but of what is queued."""
+def _nothing_is_left(model: RegisteredModel, settings: Any, tmp_path: Path) -> Any:
+    """Check that no upload is left behind but of what is queued."""
+    stored_in(settings, tmp_path)
     yield
     assert len(stored_uploads()) == EvaluationJob.objects.filter(finished_at=None).count()
-    for job in EvaluationJob.objects.all():
-        default_storage.delete(str(job.file))
 
 
 def test_an_upload_is_accepted_queued_evaluated_and_stored(editor: User) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -14,7 +15,7 @@ from performance.models import EvaluationJob, MetricSnapshot
 from tests.api import BASE, Caller, refusal
 from tests.hostile import problem
 from tests.operations import BOUNDARY, multipart
-from tests.performance.uploads import GOOD, PATH, evaluated, parquet, stored_uploads, upload, work
+from tests.performance.uploads import GOOD, PATH, evaluated, parquet, stored_in, stored_uploads, upload, work
 
 pytestmark = pytest.mark.django_db
 
@@ -28,8 +29,9 @@ EXAMPLES = {
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(model: RegisteredModel) -> Any:
+def _nothing_is_left(model: RegisteredModel, settings: Any, tmp_path: Path) -> Any:
     """Check that no upload is left once it has been evaluated."""
+    stored_in(settings, tmp_path)
     yield
     while work():
         pass

@@ -20,6 +20,7 @@ from performance.models import MetricSnapshot, PairedComparison, SnapshotDetail
 from performance.services import compare_with_promoted
 from tests.api import Caller
 from tests.factories import completed_version
+from tests.performance.uploads import stored_in
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "predictions"
 Pinned = Callable[[str], AbstractContextManager[None]]
@@ -29,8 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _storage_of_its_own(settings: Settings, tmp_path: Path) -> None:
-    folder = {**settings.STORAGES["default"], "OPTIONS": {"location": tmp_path / "storage"}}
-    settings.STORAGES = {**settings.STORAGES, "default": folder}
+    stored_in(settings, tmp_path)
 
 
 class Compared:
