@@ -1,8 +1,10 @@
 """Evaluating what was uploaded: from the queue to a snapshot."""
 
 import logging
+import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory, gettempdir
@@ -14,6 +16,7 @@ from django.utils import timezone
 
 from models_registry.acting import acting
 from models_registry.exceptions import RegistryError
+from performance import kept_files
 from performance.evaluation.apart import Job, evaluate_apart
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
@@ -23,8 +26,9 @@ from performance.exceptions import EvaluationBrokenOffError, PredictionsRefusedE
 from performance.models import UPLOADS, EvaluationJob, MetricSnapshot
 from performance.services import compare_with_promoted, keep_predictions, store_evaluation
 
-FOLDER = "evaluation-"
+FOLDER = "model-performance-registry-evaluation-"
 LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says nothing more is taken again
+LONG_LEASE = timedelta(minutes=15)  # while predictions are put into the storage, which tells nothing meanwhile
 MAX_ATTEMPTS = 3
 WAIT = timedelta(seconds=10)  # before it is tried again, times the attempts so far
 CHUNK = 2**20
@@ -79,24 +83,25 @@ def _attempt(job: EvaluationJob, stop: Event) -> None:
 
 
 def _do(job: EvaluationJob, stop: Event) -> None:
-    def go_on(progress: float) -> None:
+    def go_on(progress: float, lease: timedelta = LEASE) -> None:
         """Hold the job for longer. Raises `StoppingError` or `LostError`."""
         if stop.is_set():
             raise StoppingError
         held = EvaluationJob.objects.held(job)
-        if not held.update(progress=progress, due_at=timezone.now() + LEASE):
+        if not held.update(progress=progress, due_at=timezone.now() + lease):
             raise LostError
 
     with TemporaryDirectory(prefix=FOLDER) as folder:
         file = Path(folder) / f"predictions{PurePath(str(job.file)).suffix}"
         _fetch(job, file, lambda: go_on(0.0))
         evaluation = evaluate_apart(_described(job, file), go_on)
+        go_on(1.0, LONG_LEASE)
         kept = file.with_name(KEPT_FILE)
         digest = keep_predictions(
             version=job.version, dataset_split=job.dataset_split, file=kept if kept.exists() else None
         )
         snapshot = _succeed(job, evaluation, digest)
-    _forget_upload(job)
+    kept_files.forget_upload(str(job.file))
     compare_with_promoted(snapshot)
 
 
@@ -141,11 +146,7 @@ def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str
 def _fail(job: EvaluationJob, error: RegistryError) -> None:
     problem = {"code": error.code, "detail": error.detail, **error.members}
     if EvaluationJob.objects.held(job).update(state="failed", problem=problem, due_at=None, finished_at=timezone.now()):
-        _forget_upload(job)
-
-
-def _forget_upload(job: EvaluationJob) -> None:
-    job.file.storage.delete(str(job.file))
+        kept_files.forget_upload(str(job.file))
 
 
 def forget_orphans() -> int:
@@ -155,8 +156,10 @@ def forget_orphans() -> int:
     """
     before = timezone.now() - KEPT
     for folder in Path(gettempdir()).glob(f"{FOLDER}*"):
-        if folder.stat().st_mtime < before.timestamp():
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # as its worker may be ending
+            about = folder.stat()
+            if about.st_uid == os.getuid() and about.st_mtime < before.timestamp():
+                shutil.rmtree(folder, ignore_errors=True)
     needed = set(EvaluationJob.objects.filter(finished_at=None).values_list("file", flat=True))
     orphans = [name for name in _uploads() if name not in needed and default_storage.get_modified_time(name) < before]
     for name in orphans:

@@ -42,4 +42,10 @@ class EvaluationBrokenOffError(RegistryError):
 
 
 class KeptFileUnavailableError(Exception):
-    """What is kept of predictions cannot be had from the storage, or not be put there. The message says why."""
+    """Predictions cannot be had from the storage, or not be put there. The message says why."""
+
+
+class StorageUnavailableError(RegistryError):
+    """The storage takes no upload."""
+
+    code = "service_unavailable"

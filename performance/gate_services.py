@@ -70,8 +70,9 @@ def judge_promotion(version: Version) -> Judgement | None:
     if verdict.status is Status.NO_POLICY:
         return None
 
-    def keep(user: User | None) -> None:
-        keep_verdict(verdict, occasion=GateVerdict.Occasion.PROMOTION, requested_by=user.username if user else "")
+    def keep(user: User | None, overruled: bool) -> None:
+        name = user.username if user else ""
+        keep_verdict(verdict, occasion=GateVerdict.Occasion.PROMOTION, requested_by=name, overruled=overruled)
 
     return Judgement(
         passed=not verdict.refuses, verdict=verdict.as_document(), detail=f"{verdict.detail} See `verdict`.", keep=keep
@@ -79,7 +80,9 @@ def judge_promotion(version: Version) -> Judgement | None:
 
 
 @transaction.atomic
-def keep_verdict(verdict: Verdict, *, occasion: GateVerdict.Occasion, requested_by: str) -> GateVerdict:
+def keep_verdict(
+    verdict: Verdict, *, occasion: GateVerdict.Occasion, requested_by: str, overruled: bool = False
+) -> GateVerdict:
     """Store a verdict that counts, for good, and tell webhooks if the gate stopped the version."""
     number = ids.version_number(verdict.version_id)
     kept = GateVerdict.objects.create(
@@ -91,7 +94,7 @@ def keep_verdict(verdict: Verdict, *, occasion: GateVerdict.Occasion, requested_
         requested_by=requested_by,
         judged_at=verdict.judged_at,
     )
-    if verdict.refuses:
+    if verdict.refuses and not overruled:
         announce_failed_gate(kept)
     return kept
 

@@ -1,9 +1,11 @@
-"""Where predictions are kept: in the service's storage of files, each file under the digest of what it holds."""
+"""Predictions in the service's storage of files: what is kept of them, under its digest, and uploads, for a while."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -11,6 +13,8 @@ from django.core.files.storage import default_storage
 from performance.exceptions import KeptFileUnavailableError
 
 CHUNK = 2**20
+
+log = logging.getLogger(__name__)
 
 
 def put(file: Path) -> str:
@@ -23,7 +27,9 @@ def put(file: Path) -> str:
                 return digest
             default_storage.delete(name)  # begun, and never ended
         content.seek(0)
-        default_storage.save(name, File(content))
+        stored = default_storage.save(name, File(content))
+        if stored != name:  # as somebody else put the same there meanwhile
+            default_storage.delete(stored)
         return digest
 
 
@@ -41,6 +47,20 @@ def fetch(digest: str, to: Path, *, most: int | None = None) -> None:
             file.write(chunk)
     if found.hexdigest() != digest:
         raise KeptFileUnavailableError(f"{_name(digest)} holds something else.")
+
+
+def store_upload(name: str, file: Any) -> None:
+    """Have an upload in the storage. Raises `KeptFileUnavailableError`."""
+    with _reaching_storage():
+        default_storage.save(name, file)
+
+
+def forget_upload(name: str) -> None:
+    """Delete an upload, or what there is of it. Where the storage does not, `purge` will."""
+    try:
+        default_storage.delete(name)
+    except Exception:
+        log.exception("The upload %s is not deleted.", name)
 
 
 def _name(digest: str) -> str:

@@ -19,6 +19,7 @@ from performance.models import MetricSnapshot, PairedComparison
 
 MAX_ROWS = 1_000_000  # that are joined while somebody waits for the answer
 MAX_BYTES = 64 * 2**20  # of each file that is read meanwhile
+PATIENCE = 5  # seconds that a request waits for its turn
 MAX_DISK = "512MB"  # that the join may spill meanwhile: a small file may hold long texts
 
 outages = logging.getLogger("outages")
@@ -39,11 +40,20 @@ def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, bounded: bool = 
     if bounded and max(snapshot.sample_count or 0, baseline.sample_count or 0) > MAX_ROWS:
         return {}
     try:
-        with _one_at_a_time:
+        if not _one_at_a_time.acquire(timeout=PATIENCE if bounded else -1):
+            return {}
+        try:
             intervals = _computed(snapshot, baseline, bounded=bounded)
+        finally:
+            _one_at_a_time.release()
     except KeptFileUnavailableError as error:
         outages.error("Two versions cannot be compared example by example: %s", error)
         return {}
+    except UnprocessablePredictionsError as error:
+        outages.error("Two versions have no comparison example by example: %s", error)
+        if bounded:  # with more disk there may be one
+            return {}
+        intervals = {}  # as of numbers near the end of a double: it would be so again
     _store(snapshot, baseline, intervals)
     return intervals
 
@@ -62,17 +72,16 @@ def _may_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
 
 
 def _computed(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, bounded: bool) -> dict[str, Interval]:
-    """Return the intervals of the metrics that both snapshots have. Raises `KeptFileUnavailableError`."""
+    """Return the intervals of the metrics that both snapshots have.
+
+    Raises `KeptFileUnavailableError` or `UnprocessablePredictionsError`.
+    """
     choices = Choices(snapshot.details.positive_class, snapshot.details.averaging)
     with tempfile.TemporaryDirectory() as folder:
         newer, older = Path(folder) / "newer.parquet", Path(folder) / "older.parquet"
         for each, file in ((snapshot, newer), (baseline, older)):
             kept_files.fetch(each.details.predictions_digest or "", file, most=MAX_BYTES if bounded else None)
-        try:
-            found = paired(newer, older, snapshot.version.model.task_type, choices, disk=MAX_DISK if bounded else "")
-        except UnprocessablePredictionsError as error:  # as of numbers near the end of a double: it would be so again
-            outages.error("Two versions have no comparison example by example: %s", error)
-            return {}
+        found = paired(newer, older, snapshot.version.model.task_type, choices, disk=MAX_DISK if bounded else "")
     both = snapshot.all_metrics.keys() & baseline.all_metrics.keys()
     return {name: interval for name, interval in found.items() if name in both}
 

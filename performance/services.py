@@ -184,9 +184,10 @@ def request_evaluation(
 def refuse_evaluation(version: Version, dataset_split: str, options: Options) -> None:
     """Refuse to evaluate what could not be stored, or not as it is asked for.
 
-    Raises `ConflictError` when the version is in a state that takes no metrics of that split, and what
-    `refuse_unevaluated` does.
+    Raises `ConflictError` when the model is archived or the version in a state that takes no metrics of that split, and
+    what `refuse_unevaluated` does.
     """
+    refuse_archived(version.model)
     _refuse_state(version, dataset_split)
     refuse_unevaluated(version.model.task_type, options)
 

@@ -20,13 +20,14 @@ def work(stop: Event) -> None:
 
     What has been due for longest comes first. An evaluation may take long, and no message waits for it.
     """
-    deliveries = Thread(target=_repeat, args=[_deliver, stop], name="deliveries", daemon=True)
+    deliveries = Thread(target=_repeat, args=[deliver_next, stop], name="deliveries", daemon=True)
     deliveries.start()
     _repeat(lambda: evaluate_next(stop), stop)
     deliveries.join()
 
 
 def _repeat(do_next: Callable[[], bool], stop: Event) -> None:
+    """Do one thing after another, and outlive whatever is wrong with one: it comes due again."""
     while not stop.is_set():
         wait = 0.0
         try:
@@ -35,16 +36,8 @@ def _repeat(do_next: Callable[[], bool], stop: Event) -> None:
         except (OperationalError, InterfaceError) as error:
             log.error("The database cannot be reached: %s", error)
             wait = OUTAGE
+        except Exception:
+            log.exception("What was begun broke off. It is done again.")
+            wait = OUTAGE
         close_old_connections()
         stop.wait(wait)
-
-
-def _deliver() -> bool:
-    """Send one message, and outlive whatever is wrong with it: the evaluations would go on without this thread."""
-    try:
-        return deliver_next()
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
-        log.exception("A message to a webhook broke off. It is sent again.")
-        return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -15,13 +16,13 @@ from models_registry.services.locks import lock_unarchived
 class Judgement:
     """Whether a version may be promoted. `verdict` is kept with the promotion; `detail` is told when it may not.
 
-    `keep` stores the verdict in the name of whoever promotes, whether it is promoted, refused or overruled.
+    `keep` stores the verdict in the name of whoever promotes, and is told whether it is overruled.
     """
 
     passed: bool
     verdict: dict[str, Any]
     detail: str
-    keep: Callable[[User | None], object] = lambda user: None
+    keep: Callable[[User | None, bool], object] = lambda user, overruled: None
 
 
 # Says whether a version may be promoted, or `None` when it has nothing to say of this model.
@@ -63,7 +64,7 @@ def promote(*, version: Version, promoted_by: User | None, reason: str, override
         raise ConflictError(f"{version.version_id} is {version.state}; only a completed version can be promoted.")
     judgement = _judge(version, override=override)
     if judgement is not None:
-        judgement.keep(promoted_by)
+        judgement.keep(promoted_by, not judgement.passed)
     again = model.promoted_version_id == version.pk
     return _set_promoted(
         model,
@@ -94,7 +95,7 @@ def _judge(version: Version, *, override: bool) -> Judgement | None:
     judgements = [judgement for judge in _judges if (judgement := judge(version)) is not None]
     failed = next((judgement for judgement in judgements if not judgement.passed), None)
     if failed is not None and not override:
-        raise GateFailedError(failed.detail, failed.verdict, failed.keep)
+        raise GateFailedError(failed.detail, failed.verdict, partial(failed.keep, overruled=False))
     return failed or next(iter(judgements), None)
 
 

@@ -9,10 +9,8 @@ from models_registry import ids
 from models_registry.serializers import StrictSerializer, UTCSecondsField
 from models_registry.strict_json import parse_json
 from performance.api.snapshot_serializers import SNAPSHOT_ROW
-from performance.evaluation.columns import AVERAGINGS, Columns, Options, columns_of
+from performance.evaluation.columns import AVERAGINGS, MAX_K, Columns, Options, columns_of
 from performance.models import DatasetSplit, EvaluationJob
-
-MAX_K = 1000
 
 
 @extend_schema_field({"type": "string", "format": "binary"})

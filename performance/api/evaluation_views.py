@@ -1,13 +1,13 @@
 """Evaluations: predictions that are uploaded, and what comes of them."""
 
 import json
+import logging
 import re
 import uuid
 from threading import BoundedSemaphore
 from time import monotonic, sleep
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -17,11 +17,19 @@ from models_registry.api.base import RegistryViewSet
 from models_registry.api.conditional import represent
 from models_registry.exceptions import ConflictError, NotFoundError, RegistryError
 from models_registry.scopes import Scope
+from performance import kept_files
 from performance.api.evaluation_serializers import EvaluationInput, EvaluationSerializer
 from performance.api.uploads import PredictionsParser
-from performance.exceptions import EvaluationBrokenOffError, PredictionsRefusedError
+from performance.exceptions import (
+    EvaluationBrokenOffError,
+    KeptFileUnavailableError,
+    PredictionsRefusedError,
+    StorageUnavailableError,
+)
 from performance.models import UPLOADS, EvaluationJob
 from performance.services import refuse_evaluation, request_evaluation
+
+outages = logging.getLogger("outages")
 
 LONGEST_WAIT = 30  # seconds
 LOOK_AGAIN = 0.2  # seconds
@@ -67,12 +75,16 @@ class EvaluationViewSet(RegistryViewSet):
         """
         version, file = self.get_version(), self.body["file"]
         refuse_evaluation(version, self.body["dataset_split"], self.body["options"])
-        stored = default_storage.save(f"{UPLOADS}/{uuid.uuid4().hex}.{file.kind}", file)
+        stored = f"{UPLOADS}/{uuid.uuid4().hex}.{file.kind}"
         try:
+            kept_files.store_upload(stored, file)
             accepted = self.once(lambda: self._request(stored))
+        except KeptFileUnavailableError as error:
+            outages.error("An upload cannot be stored: %s", error)
+            raise StorageUnavailableError("The file cannot be stored at present. Send it again later.") from None
         finally:
             if not EvaluationJob.objects.filter(file=stored).exists():
-                default_storage.delete(stored)
+                kept_files.forget_upload(stored)
         return self._waited(accepted)
 
     @extend_schema(operation_id="get_evaluation", tags=["evaluations"], summary="Get an evaluation")

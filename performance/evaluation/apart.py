@@ -1,7 +1,7 @@
 """An evaluation in a process of its own, which hostile predictions can at worst bring to its end.
 
-The process has no secrets in its environment, reaches no file but those in its folder, and is ended when it takes more
-memory, time or disk than it may.
+What it runs of SQL reaches no file but those in its folder, and no network. It has no secrets in its environment, and
+is ended when it takes more memory, time or disk than it may.
 """
 
 import json
@@ -24,6 +24,7 @@ from performance.evaluation.result import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
+CHILD = ("-m", "performance.evaluation.child")
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -49,15 +50,20 @@ class Job:
     limits: Limits = Limits()
 
 
+class BrokenOffError(RuntimeError):
+    """The process ended with an error of its own, which is on its standard error."""
+
+
 def evaluate_apart(job: Job, on_progress: Callable[[float], None]) -> Evaluation:
     """Return what the predictions come to. Meanwhile `on_progress` is told, every second or so, how much is done.
 
-    What it raises ends the evaluation. Raises `UnprocessablePredictionsError`.
+    What it raises ends the evaluation. Raises `UnprocessablePredictionsError`, also where the process was ended for
+    taking too much, and `BrokenOffError` where the fault is not the predictions'.
     """
     described = job.folder / "job.json"
     described.write_text(json.dumps(asdict(job), default=str))
     with subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "performance.evaluation.child", str(described)],
+        [sys.executable, *CHILD, str(described)],
         cwd=ROOT,
         env=_ENVIRONMENT,
         stdin=subprocess.PIPE,  # nothing is written to it: where it closes, the child knows that nobody waits for it
@@ -67,13 +73,18 @@ def evaluate_apart(job: Job, on_progress: Callable[[float], None]) -> Evaluation
         watchdog = Timer(job.limits.seconds, process.kill)
         watchdog.start()
         try:
-            return _last_word(process.stdout or [], on_progress)
+            if (evaluation := _last_word(process.stdout or [], on_progress)) is not None:
+                return evaluation
+            if process.wait() > 0:
+                raise BrokenOffError(f"The evaluation ended with status {process.returncode}.")
+            raise UnprocessablePredictionsError(EXHAUSTED)  # by a signal: the kernel's, or the watchdog's
         finally:
             watchdog.cancel()
             process.kill()
 
 
-def _last_word(lines: Iterable[str], on_progress: Callable[[float], None]) -> Evaluation:
+def _last_word(lines: Iterable[str], on_progress: Callable[[float], None]) -> Evaluation | None:
+    """Return the evaluation; `None` if there is none to come."""
     for message in map(json.loads, lines):
         if "progress" in message:
             on_progress(message["progress"])
@@ -81,7 +92,7 @@ def _last_word(lines: Iterable[str], on_progress: Callable[[float], None]) -> Ev
             raise UnprocessablePredictionsError(**message["fault"])
         else:
             return evaluation_of(message)
-    raise UnprocessablePredictionsError(EXHAUSTED)
+    return None
 
 
 def evaluation_of(document: Mapping[str, Any]) -> Evaluation:

@@ -19,7 +19,7 @@ from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import evaluate
 from performance.evaluation.keeping import keep
-from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from performance.evaluation.result import EXHAUSTED, Evaluation, UnprocessablePredictionsError
 
 MB = 2**20
 BESIDE = 2048  # MB of addresses that the process takes beside what DuckDB says it does
@@ -39,6 +39,8 @@ def main() -> None:
         _say(asdict(_evaluate(job)))
     except UnprocessablePredictionsError as error:
         _say({"fault": {"reason": str(error), "column": error.column, "row": error.row}})
+    except MemoryError:
+        _say({"fault": {"reason": EXHAUSTED}})
 
 
 def _job(document: dict[str, Any]) -> Job:
@@ -72,8 +74,8 @@ def _end_with_parent(folder: Path) -> None:
 
 
 def _evaluate(job: Job) -> Evaluation:
-    memory = f"{job.limits.memory}MB"
-    with DuckDB(folder=job.folder, memory=memory, confined=True) as engine:
+    memory, disk = f"{job.limits.memory}MB", f"{job.limits.memory * ON_DISK}MB"
+    with DuckDB(folder=job.folder, memory=memory, disk=disk, confined=True) as engine:
         Thread(target=_tell_progress, args=[engine], daemon=True).start()
         path = str(job.folder / job.file)
         (engine.read_csv if path.endswith(".csv") else engine.read_parquet)([path])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 MAX_ATTRIBUTES = 20
+MAX_K = 1000
 AVERAGINGS = ("binary", "macro", "weighted", "micro")
 
 

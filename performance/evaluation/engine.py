@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,8 @@ Row = tuple[Any, ...]
 
 MAX_HEADER = 2**20  # characters of a CSV file's first line
 MAX_LINE = 2**21  # bytes of its last one
+
+_special = re.compile(r"([*?\[])")
 
 # What is wrong with a statement; any other error is about the files.
 _OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
@@ -104,7 +107,7 @@ class DuckDB:
 
     def read_parquet(self, files: Sequence[str]) -> None:
         """Have the predictions in Parquet files, read as one."""
-        self._define(f"read_parquet({_list(files)}, union_by_name = false)")
+        self._define(f"read_parquet({self._named(files)}, union_by_name = false, hive_partitioning = false)")
 
     def read_csv(self, files: Sequence[str]) -> None:
         """Have the predictions in CSV files (RFC 4180) with the same header, read as one. Every cell is a text.
@@ -116,7 +119,8 @@ class DuckDB:
             raise UnprocessablePredictionsError("The files have different headers, and cannot be read as one.")
         columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in headers[0])
         form = """auto_detect = false, delim = ',', quote = '"', escape = '"', header = true, compression = 'none'"""
-        self._define(f"read_csv({_list(files)}, {form}, columns = {{{columns}}})")
+        form += ", hive_partitioning = false"
+        self._define(f"read_csv({self._named(files)}, {form}, columns = {{{columns}}})")
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
@@ -129,7 +133,10 @@ class DuckDB:
 
     def progress(self) -> float:
         """Return how much of the present statement is done, from 0 to 1. To be asked from another thread."""
-        return min(max(self._connection.query_progress() / 100, 0.0), 1.0)
+        try:
+            return min(max(self._connection.query_progress() / 100, 0.0), 1.0)
+        except duckdb.ConnectionException:  # all is done
+            return 1.0
 
     def first_row(self, condition: str) -> int | None:
         """Return the number of the first row, from 1, for which a condition holds."""
@@ -158,6 +165,10 @@ class DuckDB:
         with self._opened(file, "r", encoding="utf-8-sig", newline="") as lines:
             return _names(lines)
 
+    def _named(self, files: Sequence[str]) -> str:
+        """Return the files as SQL has them; in their names here nothing is a pattern."""
+        return _list(files if self._store is not None else [_special.sub(r"[\1]", file) for file in files])
+
     def _opened(self, file: str, mode: str, **form: Any) -> Any:
         return Path(file).open(mode, **form) if self._store is None else self._store.open(file, mode, **form)
 
@@ -168,9 +179,16 @@ class DuckDB:
             raise
         except duckdb.OutOfMemoryException:
             raise UnprocessablePredictionsError(EXHAUSTED) from None
+        except duckdb.IOException as error:
+            if "write" in str(error):  # what it spills
+                raise UnprocessablePredictionsError(EXHAUSTED) from None
+            raise self._unreadable(error) from None
         except duckdb.Error as error:
-            reason = str(error).splitlines()[0].replace(f"{self._folder}/", "")
-            raise UnprocessablePredictionsError(f"The file cannot be read: {reason}") from None
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: duckdb.Error) -> UnprocessablePredictionsError:
+        reason = str(error).splitlines()[0].replace(f"{self._folder}/", "")
+        return UnprocessablePredictionsError(f"The file cannot be read: {reason}")
 
     def _open(self, *, ordered: bool) -> duckdb.DuckDBPyConnection:
         """Return a connection to a database of its own, which keeps the order of rows, or is faster."""

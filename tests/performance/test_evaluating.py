@@ -15,10 +15,12 @@ from django.utils import timezone
 
 from models_registry.models import RegisteredModel, User, Version
 from performance import evaluating, worker
+from performance.evaluation import apart
 from performance.evaluation.apart import evaluate_apart
 from performance.evaluation.columns import Columns, Options
-from performance.models import EvaluationJob, MetricSnapshot
+from performance.models import EvaluationJob, MetricSnapshot, PairedComparison
 from performance.services import request_evaluation
+from tests.factories import completed_version
 
 pytestmark = pytest.mark.django_db
 
@@ -171,14 +173,59 @@ def test_purge_deletes_uploads_that_nobody_evaluates_and_folders_of_the_killed(
     monkeypatch.setattr(evaluating, "gettempdir", lambda: str(tmp_path))
     default_storage.save("uploads/orphan.csv", ContentFile(b"x"))
     default_storage.save("uploads/new.csv", ContentFile(b"x"))
-    for name in ("evaluation-old", "evaluation-new", "other"):
+    for name in (f"{evaluating.FOLDER}old", f"{evaluating.FOLDER}new", "evaluation-of-mine"):
         (tmp_path / name).mkdir()
     for path in (default_storage.path("uploads/orphan.csv"), default_storage.path("uploads/x.csv")):
         os.utime(path, (0, 0))
-    for name in ("evaluation-old", "other"):
+    for name in (f"{evaluating.FOLDER}old", "evaluation-of-mine"):
         os.utime(tmp_path / name, (0, 0))
     call_command("purge")
 
     assert "1 uploads" in capsys.readouterr().out
     assert sorted(default_storage.listdir("uploads")[1]) == ["new.csv", "x.csv"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation-new", "other"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation-of-mine", f"{evaluating.FOLDER}new"]
+
+
+def test_a_storage_that_does_not_delete_an_upload_ends_no_worker(
+    job: EvaluationJob, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(name: str) -> None:
+        raise PermissionError(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(default_storage, "delete", refused)
+        assert evaluate()
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+    assert "is not deleted" in caplog.text
+
+
+def test_an_evaluation_that_breaks_is_no_fault_of_the_predictions(
+    job: EvaluationJob, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(apart, "CHILD", ("-c", "raise SystemExit(1)"))
+    assert evaluate()
+    job.refresh_from_db()
+    assert (job.state, job.problem) == ("queued", None)
+    assert "ended with status 1" in caplog.text
+
+
+def test_what_is_evaluated_is_compared_with_the_promoted_version(model: RegisteredModel, editor: User) -> None:
+    promoted, later = model.versions.get(), completed_version(model, number=418)
+    for version, predicted in ((promoted, b"yes"), (later, b"no")):
+        name = default_storage.save(
+            "uploads/x.csv", ContentFile(b"example_id,actual,predicted\n1,yes,%b\n" % predicted)
+        )
+        request_evaluation(
+            version=version,
+            dataset_split="test",
+            file=name,
+            digest="0" * 64,
+            columns=Columns(),
+            options=Options(),
+            requested_by=editor,
+        )
+        assert evaluate()
+    pair = PairedComparison.objects.get()
+    assert (pair.snapshot.version, pair.baseline.version) == (later, promoted)
+    assert "accuracy" in pair.intervals

@@ -149,8 +149,11 @@ class TestWhatIsTold:
             "failed": [{name: verdict.document["rules"][0][name] for name in ("metric", "detail")}],
             "judged_at": f"{verdict.judged_at:%Y-%m-%dT%H:%M:%SZ}",
         }
-        passing = f"/models/{model.pk}/performance/gate?version_id=ver-001a1"
-        ada.get(passing)  # not enforced
+        ada.get(f"/models/{model.pk}/performance/gate?version_id=ver-001a1")  # not enforced
+        assert not deliver_next()
+        assert ada.post(path, {"override": True, "reason": "it must be"}).status_code == 200
+        assert deliver_next()
+        assert told(receiver.messages[-1], webhook)["type"] == "version.promoted"
         assert not deliver_next()
 
     def test_is_nothing_of_what_was_rolled_back(self, model: RegisteredModel, webhook: Webhook) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import math
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -21,7 +22,7 @@ from models_registry import ids
 from models_registry.exceptions import RegistryError
 from models_registry.models import RegisteredModel, Version
 from models_registry.strict_json import parse_json
-from performance.evaluation.columns import AVERAGINGS, Columns, Options, columns_of
+from performance.evaluation.columns import AVERAGINGS, MAX_K, Columns, Options, columns_of
 from performance.evaluation.engine import DuckDB, Engine
 from performance.evaluation.engines import open_engine
 from performance.evaluation.evaluators import evaluate
@@ -30,7 +31,13 @@ from performance.evaluation.result import Evaluation, UnprocessablePredictionsEr
 from performance.evaluation.sources import SourceError, Sources, find
 from performance.evaluation.spark import UnavailableEngineError
 from performance.models import DatasetSplit
-from performance.services import compare_with_promoted, keep_predictions, refuse_unevaluated, store_evaluation
+from performance.services import (
+    compare_with_promoted,
+    keep_predictions,
+    refuse_evaluation,
+    refuse_unevaluated,
+    store_evaluation,
+)
 
 
 class Command(BaseCommand):
@@ -52,11 +59,18 @@ class Command(BaseCommand):
             "--columns", type=_columns, default=Columns(), help="""names of columns, such as '{"actual": "label"}'"""
         )
         parser.add_argument(
-            "--threshold", type=float, help="predict the positive one of two classes from this score upwards"
+            "--threshold", type=_finite, help="predict the positive one of two classes from this score upwards"
         )
         parser.add_argument("--positive-class", help="of two labels; by default the greater one")
         parser.add_argument("--averaging", choices=AVERAGINGS, help="by default binary for two labels, else weighted")
-        parser.add_argument("--k", type=int, default=10, help="after how many items a ranking is cut (10)")
+        parser.add_argument(
+            "--k",
+            type=int,
+            choices=range(1, MAX_K + 1),
+            metavar="K",
+            default=10,
+            help="after how many items a ranking is cut (10)",
+        )
         parser.add_argument("--allow-missing", action="store_true", help="leave rows without a prediction out")
         parser.add_argument("--dry-run", action="store_true", help="store nothing")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -74,7 +88,10 @@ class Command(BaseCommand):
         columns: Columns = options["columns"]
         with tempfile.TemporaryDirectory() as folder, _engine(Path(folder), sources) as engine:
             try:
-                refuse_unevaluated(found.model.task_type, chosen)
+                if dry_run:
+                    refuse_unevaluated(found.model.task_type, chosen)
+                else:
+                    refuse_evaluation(found, split, chosen)
                 work = partial(_evaluate, engine, sources, found.model.task_type, columns, chosen)
                 evaluation = _watched(engine, work)
                 if not dry_run:
@@ -120,6 +137,14 @@ def _columns(argument: str) -> Columns:
         return columns_of(parse_json(argument.encode(errors="surrogateescape")))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not the names of columns as JSON: {error}") from None
+
+
+def _finite(argument: str) -> float:
+    """Return a finite number. Raises `ArgumentTypeError`."""
+    number = float(argument)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{argument} is not finite")
+    return number
 
 
 def _sources(files: list[str]) -> Sources:

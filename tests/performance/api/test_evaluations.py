@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from models_registry.models import AuditEntry, Membership, RegisteredModel, User, Version
@@ -286,3 +287,20 @@ def test_the_right_to_read_is_asked_for_each_time(editor: User, viewer: User) ->
     assert caller.get(location).status_code == 200
     Membership.objects.filter(user=viewer).delete()
     assert refusal(caller.get(location)) == (403, "permission_denied")
+
+
+def test_a_storage_that_takes_no_upload_is_an_outage_and_nothing_is_left(
+    editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(name: str, content: Any) -> str:
+        part = Path(default_storage.path(name))
+        part.parent.mkdir(parents=True)
+        part.write_bytes(content.read(10))
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(default_storage, "save", full)
+        answer = upload(editor)
+    assert refusal(answer) == (503, "service_unavailable")
+    assert answer["Retry-After"]
+    assert not EvaluationJob.objects.exists()

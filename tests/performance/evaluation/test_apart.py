@@ -118,3 +118,35 @@ def test_ends_when_the_process_that_asked_has_ended(tmp_path: Path) -> None:
     ended = subprocess.run(arguments, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
     assert ended.returncode == 1
     assert not ended.stdout
+
+
+def test_ends_a_process_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("performance.evaluation.apart.CHILD", ("-c", "import time; time.sleep(600)"))
+    assert "more memory, disk or time" in refusal(tmp_path, b"", seconds=1)
+
+
+def test_the_kernel_holds_the_process_to_its_limits() -> None:
+    code = (
+        "import resource; from performance.evaluation.child import Limits, _limit;"
+        "_limit(Limits(memory=256, seconds=7)); names = 'AS', 'FSIZE', 'CORE';"
+        "print([resource.getrlimit(getattr(resource, f'RLIMIT_{name}'))[0] for name in names])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert json.loads(said) == [(256 + 2048) * 2**20, 256 * 16 * 2**20, 0]
+
+
+def test_a_name_is_no_pattern(tmp_path: Path) -> None:
+    for name, label in (("p[1].parquet", "a"), ("p1.parquet", "b")):
+        (tmp_path / name).write_bytes(parquet({"actual": [label], "predicted": [label]}))
+    with DuckDB(folder=tmp_path) as engine:
+        engine.read_parquet([str(tmp_path / "p[1].parquet")])
+        assert engine.rows("SELECT actual FROM predictions") == [("a",)]
+
+
+def test_a_folder_is_no_column(tmp_path: Path) -> None:
+    folder = tmp_path / "score=0.9"
+    folder.mkdir()
+    (folder / "p.parquet").write_bytes(parquet({"actual": ["a"], "predicted": ["a"]}))
+    with DuckDB(folder=tmp_path) as engine:
+        engine.read_parquet([str(folder / "p.parquet")])
+        assert list(engine.columns()) == ["actual", "predicted"]
