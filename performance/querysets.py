@@ -82,3 +82,11 @@ class GatePolicyQuerySet(models.QuerySet[Any]):
         """Return the policy that counts, of one model or organization; `None` when it has none, or none any more."""
         newest = self.newest_first().first()
         return newest if newest and newest.document is not None else None
+
+
+class BadgeQuerySet(models.QuerySet[Any]):
+    """Badges that were made."""
+
+    def shown(self) -> Self:
+        """Keep those whose signed URL is still good."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())

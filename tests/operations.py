@@ -3,17 +3,21 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from models_registry.models import Membership, ModelGrant, RegisteredModel, User
 from models_registry.scopes import Scope
 from models_registry.services import promote
-from performance.models import EvaluationJob, GatePolicy, SnapshotDetail
+from performance.models import Badge, EvaluationJob, GatePolicy, SnapshotDetail
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
 ORGANIZATION = "organizations/<str:slug>"
 MEMBERS = f"{ORGANIZATION}/members"
 MODEL = "models/<str:model_id>"
+BADGES = f"{MODEL}/badges"
 GRANTS = f"{MODEL}/grants"
 VERSION = f"{MODEL}/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
@@ -32,6 +36,7 @@ class Target:
     grant_id: str
     snapshot_id: str
     evaluation_id: str
+    badge_id: str
     version_id: str = "ver-001a2"
 
 
@@ -124,6 +129,12 @@ OPERATIONS = [
     Operation("GET", f"{GRANTS}/<str:grant_id>", Scope.ORGANIZATION_ADMIN),
     Operation("DELETE", f"{GRANTS}/<str:grant_id>", Scope.ORGANIZATION_ADMIN, 204),
     Operation("GET", f"{MODEL}/promotions", Scope.MODEL_READ),
+    Operation("GET", BADGES, Scope.ORGANIZATION_ADMIN),
+    Operation(
+        "POST", BADGES, Scope.ORGANIZATION_ADMIN, 201, {"metric": "accuracy", "lifetime_days": 90}, "dataset_split"
+    ),
+    Operation("GET", f"{BADGES}/<str:badge_id>", Scope.ORGANIZATION_ADMIN),
+    Operation("DELETE", f"{BADGES}/<str:badge_id>", Scope.ORGANIZATION_ADMIN, 204),
     Operation("POST", f"{MODEL}/rollback", Scope.MODEL_PROMOTE, 200, {"reason": "it drifts"}, "reason"),
     Operation("GET", f"{MODEL}/versions", Scope.MODEL_READ),
     Operation("POST", f"{MODEL}/versions", Scope.MODEL_WRITE, 201, {"description": "nightly"}, "description"),
@@ -156,6 +167,7 @@ OPERATIONS = [
     Operation("GET", f"{PERFORMANCE}/curves", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/history", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/compare", Scope.MODEL_READ),
+    Operation("GET", f"{PERFORMANCE}/badge.svg", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/gate", Scope.MODEL_READ),
     Operation("POST", f"{PERFORMANCE}/gate", Scope.MODEL_READ, 200, POLICY, "dataset_split", stores=False),
     Operation("GET", f"{MODEL}/verdicts", Scope.MODEL_READ),
@@ -184,7 +196,9 @@ def furnish(model: RegisteredModel) -> Target:
     if not User.objects.filter(username="nora").exists():
         new_user("nora")
     evaluation = EvaluationJob.objects.create(version=second, dataset_split="test", file="uploads/none.csv")
-    return Target(slug, model.pk, member.username, str(grant.pk), str(stored.pk), str(evaluation.pk))
+    badge = Badge.objects.create(model=model, expires_at=timezone.now() + timedelta(days=1))
+    rows = (str(row.pk) for row in (grant, stored, evaluation, badge))
+    return Target(slug, model.pk, member.username, *rows)
 
 
 def operations_of(routes: Iterator[tuple[str, Any]]) -> set[str]:
