@@ -105,6 +105,12 @@ class TestWithAToken:
         assert answer["X-Content-Type-Options"] == "nosniff"
         assert (answer["Cache-Control"], answer["Vary"]) == ("private, no-cache", "Authorization")
 
+    def test_has_no_other_form_and_says_so(self, ada: Caller, model: RegisteredModel) -> None:
+        refused = ada.get(BADGE, Accept="application/json")
+
+        assert refusal(refused) == (406, "not_acceptable")
+        assert "it answers in image/svg+xml." in refused.json()["detail"]
+
     def test_is_304_until_it_says_something_else(self, ada: Caller, model: RegisteredModel) -> None:
         etag = ada.get(BADGE)["ETag"]
         assert ada.get(BADGE, If_None_Match=etag).status_code == 304
