@@ -54,6 +54,7 @@ PATH_PARAMETERS = {
     "snapshot_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
     "evaluation_id": {"type": "string", "format": "uuid"},
     "webhook_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    "badge_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
 }
 
 # The problems of any route of the registry, of a parameter of its path, of its end, of an action, and of a method.
@@ -66,6 +67,7 @@ CODES_OF = {
     "snapshot_id": ("snapshot_not_found",),
     "evaluation_id": ("not_found",),
     "webhook_id": ("not_found",),
+    "badge_id": ("not_found",),
     "list": ("invalid_parameter",),
     "promote": ("gate_failed",),
     "evaluations": ("unprocessable_predictions",),
@@ -141,7 +143,8 @@ class ProblemAutoSchema(AutoSchema):
         for response in operation["responses"].values():
             response["headers"] = {**response.get("headers", {}), **REQUEST_ID}
         if "precondition_failed" in codes:
-            _document_conditions(operation, reading=self.method == "GET")
+            caching = {**CACHING, **getattr(self.view, "caching", {}), **REQUEST_ID}
+            _document_conditions(operation, caching, reading=self.method == "GET")
         if "idempotency_mismatch" in codes:
             _document_idempotency(operation)
         for status in sorted({PROBLEMS[code].status for code in codes}):
@@ -176,14 +179,13 @@ class ProblemAutoSchema(AutoSchema):
         return component
 
 
-def _document_conditions(operation: dict[str, Any], *, reading: bool) -> None:
+def _document_conditions(operation: dict[str, Any], headers: dict[str, Any], *, reading: bool) -> None:
     """Add the headers by which a caller asks whether what it knows still holds, and what comes of them."""
     conditions = CONDITIONS if reading else {"If-Match": CONDITIONS["If-Match"]}
     operation.setdefault("parameters", []).extend(
         {"name": name, "in": "header", "schema": {"type": "string"}, "description": meaning}
         for name, meaning in conditions.items()
     )
-    headers = {**CACHING, **REQUEST_ID}
     if "200" in operation["responses"]:  # to which a removal has nothing to say
         operation["responses"]["200"]["headers"] = headers
     if reading:

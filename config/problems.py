@@ -186,6 +186,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     if isinstance(error, exceptions.UnsupportedMediaType):
         taken = " or ".join(parser.media_type for parser in context["view"].parser_classes)
         detail = f"Send the body as {taken}, declared in Content-Type."
+    if isinstance(error, exceptions.NotAcceptable):
+        forms = " or ".join(renderer.media_type for renderer in context["view"].renderer_classes)
+        detail = f"This address has no form that you accept; it answers in {forms}."
     errors = _errors(faults(error.detail)) if isinstance(error, exceptions.ValidationError) else None
     response = respond(request, code, detail=detail, errors=errors)
     if isinstance(error, exceptions.Throttled):

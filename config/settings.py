@@ -276,6 +276,7 @@ UNFOLD = {
                     _page("Evaluations", "calculate", "performance.evaluationjob"),
                     _page("Gate policies", "policy", "performance.gatepolicy"),
                     _page("Gate verdicts", "gavel", "performance.gateverdict"),
+                    _page("Badges", "shield", "performance.badge"),
                 ],
             },
             {

@@ -22,9 +22,11 @@ from models_registry.admin_base import (
 )
 from models_registry.models import Version
 from models_registry.task_types import Metric
+from performance import admin_badges as admin_badges  # registers its page
 from performance import admin_evaluations as admin_evaluations  # registers its page
 from performance import admin_webhooks as admin_webhooks  # registers its pages
 from performance import charts
+from performance.badges import rounded
 from performance.forms import GatePolicyForm
 from performance.gate_services import set_model_policy, set_organization_policy
 from performance.gates.policy import policy_of
@@ -43,11 +45,6 @@ def headline(snapshot: MetricSnapshot) -> str:
     recorded = [metric for metric in task_type.metrics if metric.name in snapshot.metrics]
     texts = [f"{metric.label} {rounded(snapshot.metrics[metric.name])}" for metric in recorded[:HEADLINE_METRICS]]
     return " · ".join(texts)
-
-
-def rounded(value: float) -> str:
-    """Return a number with three places, or three digits where places would not do."""
-    return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def metric_table(snapshot: MetricSnapshot) -> dict[str, Any]:

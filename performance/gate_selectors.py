@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from models_registry import ids, task_types
 from models_registry.exceptions import ModelNotFoundError
-from models_registry.models import RegisteredModel, Version
+from models_registry.models import Organization, RegisteredModel, Version
 from models_registry.prepared import Parameter, PreparedQuery
 from models_registry.scopes import Scope
 from models_registry.selectors import USER, account_rows, login_row
@@ -116,6 +116,18 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
     pk, number = row["promoted_pk"], row["promoted_number"]
     promoted = None if pk is None else NumberedVersion(pk, number)
     return GateReading(reading, row["version_pk"], promoted, *_in_force(row), username=row["username"])
+
+
+def policy_in_force(model: RegisteredModel, *, lock: bool = False) -> tuple[Policy | None, StoredPolicy | None]:
+    """Return the model's own policy, or else its organization's, whose row is then locked if that is asked for."""
+    policy: Any = GatePolicy.objects.filter(model=model).in_force()
+    if policy is None:
+        if lock:
+            Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
+        policy = GatePolicy.objects.filter(organization=model.organization_id).in_force()
+    if policy is None:
+        return None, None
+    return stored_policy(policy.document), StoredPolicy(policy.owner, policy.version)
 
 
 def judge_version(

@@ -1,7 +1,6 @@
 """Writes of gates: their policies, each edit a new row, and the verdicts that count."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.db import transaction
 
@@ -10,9 +9,9 @@ from models_registry.exceptions import InvalidBodyError
 from models_registry.models import Organization, RegisteredModel, User, Version
 from models_registry.services import Judgement
 from models_registry.services.locks import lock_unarchived
-from performance.gate_selectors import NumberedVersion, judge_version
-from performance.gates.policy import InvalidPolicyError, Policy, check, stored_policy
-from performance.gates.verdict import Status, StoredPolicy, Verdict
+from performance.gate_selectors import NumberedVersion, judge_version, policy_in_force
+from performance.gates.policy import InvalidPolicyError, Policy, check
+from performance.gates.verdict import Status, Verdict
 from performance.models import GatePolicy, GateVerdict
 from performance.webhooks import announce_failed_gate
 
@@ -53,7 +52,7 @@ def judge_now(version: Version, policy: Policy | None = None) -> Verdict:
     model = RegisteredModel.objects.select_related("promoted_version").get(pk=version.model_id)
     promoted, stored = model.promoted_version, None
     if policy is None:
-        policy, stored = _in_force(model)
+        policy, stored = policy_in_force(model, lock=True)
     return judge_version(
         model_id=model.pk,
         task_type=task_types.get(model.task_type),
@@ -107,17 +106,6 @@ def refuse_invalid(policy: Policy, known: Iterable[task_types.TaskType]) -> None
         raise InvalidBodyError(
             "The policy cannot be judged by; `errors` names the rule and says why.", error.faults
         ) from None
-
-
-def _in_force(model: RegisteredModel) -> tuple[Policy | None, StoredPolicy | None]:
-    """Return the model's own policy, or else its organization's, whose row is then locked."""
-    policy: Any = GatePolicy.objects.filter(model=model).in_force()
-    if policy is None:
-        organization = Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
-        policy = GatePolicy.objects.filter(organization=organization).in_force()
-    if policy is None:
-        return None, None
-    return stored_policy(policy.document), StoredPolicy(policy.owner, policy.version)
 
 
 def _add(row: GatePolicy, policy: Policy | None, created_by: str) -> GatePolicy:

@@ -11,10 +11,17 @@ from django.utils import timezone
 
 from models_registry.models import Organization, RegisteredModel, User, Version
 from performance.outbound import MAX_TEXT, MAX_URL
-from performance.querysets import GatePolicyQuerySet, JobQuerySet, MetricSnapshotQuerySet, WebhookQuerySet
+from performance.querysets import (
+    BadgeQuerySet,
+    GatePolicyQuerySet,
+    JobQuerySet,
+    MetricSnapshotQuerySet,
+    WebhookQuerySet,
+)
 from performance.validators import validate_events, validate_webhook_url
 
 UPLOADS = "uploads"  # where in the storage predictions wait to be evaluated
+MAX_METRIC_NAME = 100  # of a reporter's own; those of task types are shorter
 CLOCK_SKEW = timedelta(minutes=5)  # by which a reporter's clock may be ahead
 
 
@@ -397,3 +404,33 @@ class WebhookDelivery(Job):
     def next_attempt_at(self) -> datetime | None:
         """When it is tried again; `None` once it has ended."""
         return self.due_at if self.state == self.State.QUEUED else None
+
+
+class Badge(models.Model):
+    """What somebody without a token may see of a model, by a signed URL: a metric's value, or the gate's verdict.
+
+    It is of the version that is promoted when it is looked at.
+    """
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="badges")
+    metric = models.CharField(max_length=MAX_METRIC_NAME, blank=True, help_text="Empty for the gate's verdict.")
+    dataset_split = models.CharField(
+        max_length=10, choices=DatasetSplit.choices, blank=True, help_text="Of the metric; a policy has a split itself."
+    )
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BadgeQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(metric="", dataset_split="") | (~Q(metric="") & Q(dataset_split__in=DatasetSplit.values)),
+                name="badge_of_metric_on_split_or_of_verdict",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.metric or 'verdict'} of {self.model}"

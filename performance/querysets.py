@@ -91,3 +91,11 @@ class WebhookQuerySet(models.QuerySet[Any]):
         """Keep the active webhooks that are told of a model, with their organization."""
         own = Q(model=None) | Q(model=model)
         return self.filter(own, organization=model.organization_id, is_active=True).select_related("organization")
+
+
+class BadgeQuerySet(models.QuerySet[Any]):
+    """Badges that were made."""
+
+    def shown(self) -> Self:
+        """Keep those whose signed URL is still good."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())

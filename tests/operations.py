@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from models_registry.models import Membership, ModelGrant, RegisteredModel, User
 from models_registry.scopes import Scope
 from models_registry.services import promote
-from performance.models import EvaluationJob, GatePolicy, SnapshotDetail, Webhook
+from performance.models import Badge, EvaluationJob, GatePolicy, SnapshotDetail, Webhook
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
 ORGANIZATION = "organizations/<str:slug>"
@@ -16,6 +19,7 @@ MEMBERS = f"{ORGANIZATION}/members"
 WEBHOOKS = f"{ORGANIZATION}/webhooks"
 WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
 MODEL = "models/<str:model_id>"
+BADGES = f"{MODEL}/badges"
 GRANTS = f"{MODEL}/grants"
 VERSION = f"{MODEL}/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
@@ -34,6 +38,7 @@ class Target:
     grant_id: str
     snapshot_id: str
     evaluation_id: str
+    badge_id: str
     webhook_id: str
     version_id: str = "ver-001a2"
 
@@ -141,6 +146,12 @@ OPERATIONS = [
     Operation("GET", f"{GRANTS}/<str:grant_id>", Scope.ORGANIZATION_ADMIN),
     Operation("DELETE", f"{GRANTS}/<str:grant_id>", Scope.ORGANIZATION_ADMIN, 204),
     Operation("GET", f"{MODEL}/promotions", Scope.MODEL_READ),
+    Operation("GET", BADGES, Scope.ORGANIZATION_ADMIN),
+    Operation(
+        "POST", BADGES, Scope.ORGANIZATION_ADMIN, 201, {"metric": "accuracy", "lifetime_days": 90}, "dataset_split"
+    ),
+    Operation("GET", f"{BADGES}/<str:badge_id>", Scope.ORGANIZATION_ADMIN),
+    Operation("DELETE", f"{BADGES}/<str:badge_id>", Scope.ORGANIZATION_ADMIN, 204),
     Operation("POST", f"{MODEL}/rollback", Scope.MODEL_PROMOTE, 200, {"reason": "it drifts"}, "reason"),
     Operation("GET", f"{MODEL}/versions", Scope.MODEL_READ),
     Operation("POST", f"{MODEL}/versions", Scope.MODEL_WRITE, 201, {"description": "nightly"}, "description"),
@@ -173,6 +184,7 @@ OPERATIONS = [
     Operation("GET", f"{PERFORMANCE}/curves", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/history", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/compare", Scope.MODEL_READ),
+    Operation("GET", f"{PERFORMANCE}/badge.svg", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/gate", Scope.MODEL_READ),
     Operation("POST", f"{PERFORMANCE}/gate", Scope.MODEL_READ, 200, POLICY, "dataset_split", stores=False),
     Operation("GET", f"{MODEL}/verdicts", Scope.MODEL_READ),
@@ -204,7 +216,9 @@ def furnish(model: RegisteredModel) -> Target:
     webhook = Webhook.objects.create(
         organization=model.organization, url="https://example.com/hook", events=["snapshot.created", "version.promoted"]
     )
-    return Target(slug, model.pk, member.username, str(grant.pk), str(stored.pk), str(evaluation.pk), str(webhook.pk))
+    badge = Badge.objects.create(model=model, expires_at=timezone.now() + timedelta(days=1))
+    rows = (str(row.pk) for row in (grant, stored, evaluation, badge, webhook))
+    return Target(slug, model.pk, member.username, *rows)
 
 
 def operations_of(routes: Iterator[tuple[str, Any]]) -> set[str]:

@@ -18,7 +18,14 @@ def answer(request: Request, data: Any) -> HttpResponse:
 
     Raises `PreconditionFailedError` when `If-Match` names another.
     """
-    response = represent(data)
+    return unless_known(request, represent(data))
+
+
+def unless_known(request: Request, response: HttpResponse) -> HttpResponse:
+    """Return a response that has an ETag, or 304 when `If-None-Match` names it.
+
+    Raises `PreconditionFailedError` when `If-Match` names another.
+    """
     etag = response["ETag"]
     headers = request._request.META
     _check_precondition(headers.get("HTTP_IF_MATCH"), etag)
@@ -29,11 +36,13 @@ def answer(request: Request, data: Any) -> HttpResponse:
 
 def represent(data: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
     """Return `data` as JSON with its ETag."""
-    body = _renderer.render(data)
+    return tagged(_renderer.render(data), content_type=_renderer.media_type, status=status, headers=headers)
+
+
+def tagged(body: bytes, *, content_type: str, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+    """Return a body with its ETag."""
     etag = f'"{md5(body, usedforsecurity=False).hexdigest()}"'
-    return HttpResponse(
-        body, status=status, content_type=_renderer.media_type, headers={"ETag": etag, **(headers or {})}
-    )
+    return HttpResponse(body, status=status, content_type=content_type, headers={"ETag": etag, **(headers or {})})
 
 
 def refuse_lost_update(request: Request, data: Any) -> None:

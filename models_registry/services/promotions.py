@@ -22,7 +22,7 @@ class Judgement:
     passed: bool
     verdict: dict[str, Any]
     detail: str
-    keep: Callable[[User | None, bool], object] = lambda user, overruled: None
+    keep: Callable[..., object] = lambda user, overruled: None
 
 
 # Says whether a version may be promoted, or `None` when it has nothing to say of this model.

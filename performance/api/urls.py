@@ -2,7 +2,8 @@
 
 from django.urls import URLPattern, path
 
-from models_registry.api.urls import MODEL, ORGANIZATION, route
+from models_registry.api.urls import MODEL, ORGANIZATION, ROWS, route
+from performance.api.badge_views import BadgeImageViewSet, BadgeViewSet
 from performance.api.evaluation_views import EvaluationViewSet
 from performance.api.gate_views import GateViewSet, ModelPolicyViewSet, OrganizationPolicyViewSet, VerdictViewSet
 from performance.api.snapshot_views import SnapshotViewSet
@@ -35,12 +36,15 @@ urlpatterns = [
     reading("history"),
     reading("compare"),
     path(f"{MODEL}/performance/gate", GateViewSet.as_view({"get": "gate", "post": "judge"}), name="gate"),
+    path(f"{MODEL}/performance/badge.svg", BadgeImageViewSet.as_view({"get": "badge"}), name="performance-badge"),
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),
     path(f"{SNAPSHOTS}/<str:snapshot_id>", SnapshotViewSet.as_view({"get": "retrieve"}), name="snapshot"),
     path(f"{VERSION}/evaluations", EvaluationViewSet.as_view({"post": "create"}), name="evaluations"),
     path("evaluations/<str:evaluation_id>", EvaluationViewSet.as_view({"get": "retrieve"}), name="evaluation"),
     route(f"{MODEL}/gate-policy", ModelPolicyViewSet, POLICY, "model-gate-policy"),
     route(f"{MODEL}/verdicts", VerdictViewSet, {"get": "list"}, "verdicts"),
+    route(f"{MODEL}/badges", BadgeViewSet, ROWS, "badges"),
+    route(f"{MODEL}/badges/<str:badge_id>", BadgeViewSet, {"get": "retrieve", "delete": "destroy"}, "badge"),
     route(f"{ORGANIZATION}/gate-policy", OrganizationPolicyViewSet, POLICY, "organization-gate-policy"),
     path(WEBHOOKS, WebhookViewSet.as_view({"get": "list", "post": "create"}), name="webhooks"),
     path(

@@ -14,7 +14,7 @@ import performance.validators
 class Migration(migrations.Migration):
     dependencies = [
         ("models_registry", "0007_indexes_of_lists"),
-        ("performance", "0011_gate_policies"),
+        ("performance", "0012_badges"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -29,6 +29,7 @@ from models_registry.scopes import ALL_SCOPES
 from models_registry.services import open_token_family, promote
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
 from performance.models import (
+    Badge,
     EvaluationJob,
     GatePolicy,
     GateVerdict,
@@ -106,6 +107,7 @@ def stock(numbers: range) -> None:
             model=model, version=model.versions.get(), occasion="promotion", status="passed", document={}
         )
         user = new_user(f"user{number}")
+        Badge.objects.create(model=model, created_by=user, expires_at=timezone.now())
         ModelGrant.objects.create(model=model, user=user, scope="model:read")
         EvaluationJob.objects.create(
             version=model.versions.get(), dataset_split="test", file="uploads/none.csv", requested_by=user

@@ -30,6 +30,7 @@ POSTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "/models": ({"organization": "acme", "name": "fraud", "task_type": "ranking"}, {"name": "spam"}),
     f"{MODEL}/grants": ({"username": "nora", "scope": "model:read"}, {"scope": "model:write"}),
+    f"{MODEL}/badges": ({"metric": "accuracy", "lifetime_days": 90}, {"lifetime_days": 91}),
     f"{MODEL}/rollback": ({"reason": "it drifts"}, {"reason": ""}),
     VERSIONS: ({"description": "nightly"}, {"tags": []}),
     f"{VERSIONS}/ver-001a2/promote": ({"reason": "better"}, {"override": True}),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models_registry.models import Membership, ModelGrant, Organization, Promotion, RegisteredModel, User, Version
-from performance.models import MetricSnapshot, SnapshotDetail, Webhook, WebhookDelivery
+from performance.models import Badge, MetricSnapshot, SnapshotDetail, Webhook, WebhookDelivery
 from tests.api import Caller, faults, refusal
 from tests.factories import EVALUATED_AT
 
@@ -25,6 +25,7 @@ LISTS = {
     "deliveries": f"/organizations/acme/webhooks/{FIRST_WEBHOOK}/deliveries",
     "models": "/models",
     "grants": f"{MODEL}/grants",
+    "badges": f"{MODEL}/badges",
     "versions": f"{MODEL}/versions",
     "promotions": f"{MODEL}/promotions",
     "snapshots": f"{MODEL}/versions/ver-001a1/snapshots",
@@ -47,6 +48,7 @@ def fill(model: RegisteredModel, numbers: range) -> None:
         for each, user in zip(organizations, users, strict=True)
     )
     ModelGrant.objects.bulk_create(ModelGrant(model=model, user=user, scope="model:read") for user in users)
+    Badge.objects.bulk_create(Badge(model=model, created_by=user, expires_at=EVALUATED_AT) for user in users)
     versions = Version.objects.bulk_create(
         Version(model=model, number=1000 + number, created_by=user, state="failed")
         for number, user in zip(numbers, users, strict=True)
