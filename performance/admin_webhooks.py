@@ -53,10 +53,11 @@ class WebhookDeliveryAdmin(ReadOnly, RegistryAdmin):
     ordering = ("-created_at", "pk")
     show_full_result_count = False
     fields = (
-        ("message_id", "status"),
-        ("event", "receiver"),
-        ("created_at", "started_at", "finished_at"),
-        ("attempts", "due_at"),
+        "message_id",
+        ("event", "status"),
+        ("receiver", "attempts"),
+        ("created_at", "due_at"),
+        ("started_at", "finished_at"),
         ("last_status", "last_error"),
         "last_answer",
         "payload",

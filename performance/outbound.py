@@ -63,7 +63,7 @@ def check_url(url: str, trusted_hosts: Collection[str]) -> None:
     if host in trusted_hosts and parts.scheme in PORTS:
         return
     if parts.scheme != "https":
-        raise ValueError("It must begin with https://")
+        raise ValueError("It must begin with https://, but for hosts that WEBHOOK_PRIVATE_HOSTS names")
     if parts.port not in (None, PORTS["https"]):
         raise ValueError("It must have no port other than 443.")
     _check_host(host)

@@ -29,9 +29,12 @@ _one_at_a_time = Lock()  # in a process, as each takes memory
 def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, bounded: bool = False) -> Mapping[str, Interval]:
     """Return the interval of each metric's difference that is known from the examples of both snapshots.
 
+    A snapshot does not differ from itself.
     Empty where there is none: where nothing was kept, the metrics were taken in different ways or the examples are not
     the same; where the files cannot be had; and, when `bounded`, where they are large and the pair not stored yet.
     """
+    if snapshot.pk == baseline.pk:
+        return dict.fromkeys(snapshot.details.confidence_intervals, Interval(0.0, 0.0, "identical"))
     if not _may_be_paired(snapshot, baseline):
         return {}
     known = stored(snapshot, baseline)

@@ -21,12 +21,14 @@ BATCH = 1000
 
 
 @transaction.atomic
-def load(document: SeedDocument, *, on_model: Callable[[], object] = lambda: None) -> list[str]:
+def load(
+    document: SeedDocument, *, on_model: Callable[[], object] = lambda: None, keep_promoted: bool = False
+) -> list[str]:
     """Store what the document holds and the database does not yet, and return the ids of its models.
 
     What may change is brought up to date: names, descriptions, roles, the promoted version, a training version that
-    has ended. `on_model` is called after each model. Raises `SeedError` when the document is refused or contradicts
-    what is stored; nothing is stored then.
+    has ended. With `keep_promoted`, a model that has a promoted version keeps it. `on_model` is called after each
+    model. Raises `SeedError` when the document is refused or contradicts what is stored; nothing is stored then.
     """
     for user in document.users:
         _load_user(**user)
@@ -34,7 +36,7 @@ def load(document: SeedDocument, *, on_model: Callable[[], object] = lambda: Non
         _load_organization(**organization)
     loaded = []
     for position, model in enumerate(document.models()):
-        _load_model(f"models.{position}", model, document.path.parent)
+        _load_model(f"models.{position}", model, document.path.parent, keep_promoted=keep_promoted)
         loaded.append(model["model_id"])
         on_model()
     return loaded
@@ -58,7 +60,7 @@ def _load_organization(*, slug: str, name: str, members: dict[str, str]) -> None
         Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
 
 
-def _load_model(path: str, document: dict[str, Any], folder: Path) -> None:
+def _load_model(path: str, document: dict[str, Any], folder: Path, *, keep_promoted: bool) -> None:
     model = _registered(path, document)
     for username, scopes in document["grants"].items():
         user = _user(username, f"{path}.grants")
@@ -75,7 +77,8 @@ def _load_model(path: str, document: dict[str, Any], folder: Path) -> None:
             if "predictions" in each:
                 file = folder / each["predictions"]
                 load_predictions(f"{where}.snapshots.{at}", versions[number], file, each)
-    if promoted := document.get("promoted"):
+    promoted = document.get("promoted")
+    if promoted and not (keep_promoted and model.promoted_version_id):
         _promote(path, model, versions[ids.version_number(promoted)])
     if document["archived"] and model.archived_at is None:
         model.archived_at = timezone.now()

@@ -79,7 +79,7 @@ def _seed() -> tuple[list[str], list[str]]:
     """Load the seed document; return the names of its users and the ids of its models."""
     try:
         document = read(SEED)
-        return [user["username"] for user in document.users], load(document)
+        return [user["username"] for user in document.users], load(document, keep_promoted=True)
     except SeedError as error:
         raise CommandError(str(error)) from None
 

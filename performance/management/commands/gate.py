@@ -97,7 +97,9 @@ def _table(verdict: Verdict) -> str:
     printed = io.StringIO()
     console = Console(file=printed, width=120, force_terminal=sys.stdout.isatty())
     if verdict.rules:
-        table = Table("", "metric", "asked", "value", "promoted", "why", title=title)
+        table = Table("", title=title)
+        for heading in ("metric", "asked", "value", "promoted", "why"):
+            table.add_column(heading, overflow="fold")
         for rule in verdict.rules:
             numbers = ["" if number is None else shown(number) for number in (rule.value, rule.baseline_value)]
             cells = [rule.status.value, escape(rule.metric), asked(rule), *numbers, escape(rule.detail)]

@@ -88,6 +88,23 @@ def test_run_again_has_the_same_data_and_logins_but_new_tokens(checkout: Path, f
         assert before["access"] != after["access"]
 
 
+def test_run_again_takes_no_promotion_back(checkout: Path, first: dict[str, Any]) -> None:
+    promote = (
+        "from models_registry.models import *; from models_registry.services import promote; "
+        "other = RegisteredModel.objects.get(name='diabetes'); "
+        "promote(version=other.versions.get(number=2), promoted_by=None, reason='')"
+    )
+    keys = dict(line.split("=", 1) for line in (checkout / "var" / "demo.env").read_text().splitlines())
+    finished = run(checkout, "shell", "-c", promote, **keys)
+    assert finished.returncode == 0, finished.stderr
+
+    again = {model["model_id"]: model["promoted_version_id"] for model in described(checkout)["models"]}
+
+    assert again["mdl-5ad2c7710e"] == "ver-00002"
+    seeded = {model["model_id"]: model["promoted_version_id"] for model in first["models"]}
+    assert {**seeded, "mdl-5ad2c7710e": "ver-00002"} == again
+
+
 def test_a_port_in_use_is_said_at_once(checkout: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
