@@ -79,8 +79,9 @@ class Service:
         return [snapshot for snapshot in listed if snapshot["source"] == "computed"]
 
     def files(self) -> list[Path]:
-        """Return the uploads and the files of evaluations that there are."""
-        return [path for path in self.folder.rglob("*") if path.is_file() and "sqlite" not in path.name]
+        """Return the uploads and the files of evaluations that there are, but what is kept to compare."""
+        found = [path for path in self.folder.rglob("*") if path.is_file() and "sqlite" not in path.name]
+        return [path for path in found if "predictions" not in path.relative_to(self.folder).parts]
 
     def end_workers(self) -> None:
         """End those that have not ended."""
