@@ -7,7 +7,7 @@ from models_registry.exceptions import NotFoundError
 from models_registry.task_types import TaskType
 from performance.badges import GATE, Face, metric_face, verdict_face
 from performance.evaluation.intervals import Interval
-from performance.gate_selectors import NumberedVersion, judge_version, policy_in_force
+from performance.gate_selectors import NumberedVersion, baseline_of, judge_version, policy_in_force
 from performance.models import Badge, DatasetSplit, MetricSnapshot
 
 _signer = signing.Signer(salt="performance.badge")
@@ -50,7 +50,7 @@ def face_of(badge: Badge) -> Face:
         model_id=badge.model_id,
         task_type=task_type,
         version=numbered,
-        promoted=numbered,
+        baseline=baseline_of(badge.model, promoted),
         policy=policy,
         stored=stored,
     )

@@ -4,6 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from standardwebhooks import Webhook as Signer
 
@@ -62,10 +63,18 @@ def _settle(delivery: WebhookDelivery, webhook: Webhook, answer: Answer) -> None
     if 200 <= answer.status < 300:
         _end(delivery, "succeeded", **told, last_error="")
     elif answer.status == GONE:
-        update_webhook(webhook=webhook, is_active=False)
+        _switch_off(webhook)
         _end(delivery, "failed", **told, last_error="The receiver is gone for good: the webhook is off.")
     else:
         _put_off(delivery, **told, last_error=f"The receiver answered {answer.status}; 200 to 299 is a success.")
+
+
+@transaction.atomic
+def _switch_off(webhook: Webhook) -> None:
+    """Switch a webhook off, unless it has been deleted or has another URL by now."""
+    current = Webhook.objects.select_for_update().filter(pk=webhook.pk, url=webhook.url).first()
+    if current is not None:
+        update_webhook(webhook=current, is_active=False)
 
 
 def _send(delivery: WebhookDelivery, webhook: Webhook) -> Answer:

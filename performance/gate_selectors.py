@@ -5,12 +5,12 @@ from functools import cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import BigIntegerField, CharField, Exists, IntegerField, Q, Subquery
+from django.db.models import BigIntegerField, CharField, Exists, F, IntegerField, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from models_registry import ids, task_types
 from models_registry.exceptions import ModelNotFoundError
-from models_registry.models import Organization, RegisteredModel, Version
+from models_registry.models import Organization, Promotion, RegisteredModel, Version
 from models_registry.prepared import Parameter, PreparedQuery
 from models_registry.scopes import Scope
 from models_registry.selectors import USER, account_rows, login_row
@@ -53,7 +53,7 @@ class GateReading:
 
     reading: Reading
     version_pk: int | None
-    promoted: NumberedVersion | None
+    baseline: NumberedVersion | None
     policy: Policy | None
     stored: StoredPolicy | None
     username: str
@@ -79,7 +79,7 @@ class GateReading:
             model_id=self.reading.model_id,
             task_type=self.task_type,
             version=NumberedVersion(self.version_pk or 0, ids.version_number(version_id)),
-            promoted=self.promoted,
+            baseline=self.baseline,
             policy=policy,
             stored=stored,
         )
@@ -113,9 +113,28 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
         evaluated_at=None,
         database=DEFAULT_DB_ALIAS,
     )
-    pk, number = row["promoted_pk"], row["promoted_number"]
-    promoted = None if pk is None else NumberedVersion(pk, number)
-    return GateReading(reading, row["version_pk"], promoted, *_in_force(row), username=row["username"])
+    held_against = "replaced" if row["promoted_pk"] == row["version_pk"] else "promoted"
+    pk, number = row[f"{held_against}_pk"], row[f"{held_against}_number"]
+    baseline = None if pk is None else NumberedVersion(pk, number)
+    return GateReading(reading, row["version_pk"], baseline, *_in_force(row), username=row["username"])
+
+
+def baseline_of(model: RegisteredModel, version: Version) -> NumberedVersion | None:
+    """Return what a version is held against: the promoted one, or of that one the version that it took the place of.
+
+    `None` where there is none. A version is not held against itself, which would let pass whatever an admin let pass.
+    """
+    baseline = model.promoted_version
+    if baseline is not None and baseline.pk == version.pk:
+        promotion = _replacing(model).select_related("previous_version").first()
+        baseline = promotion.previous_version if promotion else None
+    return NumberedVersion(baseline.pk, baseline.number) if baseline else None
+
+
+def _replacing(model: Any) -> QuerySet[Promotion]:
+    """Return the promotions by which the promoted version of a model took the place of another, the last first."""
+    promotions = Promotion.objects.filter(model=model, version__promoted_in=model)
+    return promotions.exclude(version=F("previous_version")).order_by("-pk")
 
 
 def policy_in_force(model: RegisteredModel, *, lock: bool = False) -> tuple[Policy | None, StoredPolicy | None]:
@@ -135,11 +154,11 @@ def judge_version(
     model_id: str,
     task_type: TaskType,
     version: NumberedVersion,
-    promoted: NumberedVersion | None,
+    baseline: NumberedVersion | None,
     policy: Policy | None,
     stored: StoredPolicy | None,
 ) -> Verdict:
-    """Return the verdict of a policy on a version, beside the promoted one, from their newest snapshots.
+    """Return the verdict of a policy on a version, beside another one, from their newest snapshots.
 
     One SQL statement, and none without a policy.
     """
@@ -148,10 +167,10 @@ def judge_version(
         version.version_id,
         policy.dataset_split if policy else "",
         measured=None,
-        baseline_version_id=promoted.version_id if promoted else None,
+        baseline_version_id=baseline.version_id if baseline else None,
     )
     if policy is not None:
-        case = _measured_case(case, policy, task_type, version.pk, promoted.pk if promoted else 0)
+        case = _measured_case(case, policy, task_type, version.pk, baseline.pk if baseline else 0)
     return judge(policy, task_type, case, judged_at=timezone.now(), stored=stored)
 
 
@@ -187,12 +206,10 @@ def _measured(row: dict[str, Any]) -> Measured:
 
 
 def _differences(policy: Policy, measured: Measured | None, baseline: Measured | None) -> dict[str, Interval]:
-    """Return the intervals of the differences of which rules ask for one; a snapshot does not differ from itself."""
+    """Return the intervals of the differences of which rules ask for one."""
     if measured is None or baseline is None:
         return {}
     names = {rule.metric for rule in policy.rules if rule.confidence is not None}
-    if measured is baseline:
-        return {name: Interval(0.0, 0.0, "identical") for name in names}
     found = {
         name: independent(measured.values[name], measured.intervals.get(name), before, baseline.intervals.get(name))
         for name in names & measured.values.keys()
@@ -214,6 +231,7 @@ def _statement(*, newest: bool) -> PreparedQuery:
     model = RegisteredModel.objects.filter(pk=_MODEL)
     completed = Version.objects.filter(model=_MODEL).completed().newest_first()[:1]
     version = completed if newest else Version.objects.filter(model=_MODEL, number=_NUMBER)
+    replaced = _replacing(_MODEL)[:1]
     own = GatePolicy.objects.filter(model=_MODEL).newest_first()[:1]
     default = GatePolicy.objects.filter(organization=Subquery(model.values("organization"))).newest_first()[:1]
     return PreparedQuery(
@@ -227,6 +245,8 @@ def _statement(*, newest: bool) -> PreparedQuery:
             version_pk=Subquery(version.values("pk")),
             promoted_pk=Subquery(model.values("promoted_version")),
             promoted_number=Subquery(model.values("promoted_version__number")),
+            replaced_pk=Subquery(replaced.values("previous_version")),
+            replaced_number=Subquery(replaced.values("previous_version__number")),
             model_policy=Subquery(own.values("document")),
             model_policy_version=Subquery(own.values("version")),
             organization_policy=Subquery(default.values("document")),

@@ -9,7 +9,7 @@ from models_registry.exceptions import InvalidBodyError
 from models_registry.models import Organization, RegisteredModel, User, Version
 from models_registry.services import Judgement
 from models_registry.services.locks import lock_unarchived
-from performance.gate_selectors import NumberedVersion, judge_version, policy_in_force
+from performance.gate_selectors import NumberedVersion, baseline_of, judge_version, policy_in_force
 from performance.gates.policy import InvalidPolicyError, Policy, check
 from performance.gates.verdict import Status, Verdict
 from performance.models import GatePolicy, GateVerdict
@@ -50,14 +50,14 @@ def judge_now(version: Version, policy: Policy | None = None) -> Verdict:
     edits it waits for the same lock.
     """
     model = RegisteredModel.objects.select_related("promoted_version").get(pk=version.model_id)
-    promoted, stored = model.promoted_version, None
+    stored = None
     if policy is None:
         policy, stored = policy_in_force(model, lock=True)
     return judge_version(
         model_id=model.pk,
         task_type=task_types.get(model.task_type),
         version=NumberedVersion(version.pk, version.number),
-        promoted=NumberedVersion(promoted.pk, promoted.number) if promoted else None,
+        baseline=baseline_of(model, version),
         policy=policy,
         stored=stored,
     )
@@ -82,7 +82,10 @@ def judge_promotion(version: Version) -> Judgement | None:
 def keep_verdict(
     verdict: Verdict, *, occasion: GateVerdict.Occasion, requested_by: str, overruled: bool = False
 ) -> GateVerdict:
-    """Store a verdict that counts, for good, and tell webhooks if the gate stopped the version."""
+    """Store a verdict that counts, for good, and tell webhooks if the gate stopped the version.
+
+    They hear nothing of policies that somebody brought along.
+    """
     number = ids.version_number(verdict.version_id)
     kept = GateVerdict.objects.create(
         model_id=verdict.model_id,
@@ -93,7 +96,7 @@ def keep_verdict(
         requested_by=requested_by,
         judged_at=verdict.judged_at,
     )
-    if verdict.refuses and not overruled:
+    if verdict.refuses and verdict.policy is not None and not overruled:
         announce_failed_gate(kept)
     return kept
 

@@ -112,6 +112,7 @@ def test_github_actions(registry: Registry, tmp_path: Path) -> None:
             "MODEL": recipe["jobs"]["gate"]["env"]["MODEL"],
             "VERSION": version,
             "GITHUB_RUN_ID": version,
+            "GITHUB_RUN_ATTEMPT": "1",
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of the job",
             "ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{registry.issuer.port}/identity?version=1",
             **{name: str(path) for name, path in files.items()},

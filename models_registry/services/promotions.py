@@ -82,13 +82,21 @@ def roll_back(*, model: RegisteredModel, promoted_by: User | None, reason: str) 
     """Promote the previously promoted version again, and record it.
 
     A rollback after a rollback goes one promotion further back, never forward to what was rolled back. Nothing judges
-    it: what is restored was let through before. Raises `ConflictError` when there is nothing to go back to.
+    it: what is restored was let through before, or an admin overruled the judge. Raises `ConflictError` when there is
+    nothing to go back to.
     """
     locked = lock_unarchived(model)
     earlier = _before(_in_effect(_last(locked)))
     if earlier is None:
         raise ConflictError(f"{model.pk} has no earlier promotion to roll back to.")
-    return _set_promoted(locked, earlier.version, promoted_by=promoted_by, reason=reason, restores=earlier)
+    return _set_promoted(
+        locked,
+        earlier.version,
+        promoted_by=promoted_by,
+        reason=reason,
+        restores=earlier,
+        overridden=earlier.overridden,
+    )
 
 
 def _judge(version: Version, *, override: bool) -> Judgement | None:

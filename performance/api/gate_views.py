@@ -181,7 +181,7 @@ class GateViewSet(PerformanceViewSet):
     """Whether a version may ship. The order of checks is that of every read of performance."""
 
     http_method_names = ["get", "head", "post"]
-    renderer_classes = (JSONRenderer, JUnit, Markdown, Page)
+    renderer_classes = (JSONRenderer, Page, JUnit, Markdown)  # a browser takes XML as well
     queries = {"gate": GateQuerySerializer(), "judge": GateQuerySerializer()}
 
     @property
@@ -227,9 +227,12 @@ class GateViewSet(PerformanceViewSet):
         return found
 
     def told(self, verdict: Verdict, found: GateReading, query: dict[str, Any]) -> HttpResponse:
-        """Answer with a verdict in the form that is asked for; keep it if it counts. Raises `GateFailedError`."""
+        """Answer with a verdict in the form that is asked for; keep it if it counts, which it does not by HEAD.
+
+        Raises `GateFailedError`.
+        """
         enforced = query["enforce"] == "true"
-        if enforced:
+        if enforced and self.request.method != "HEAD":
             keep_verdict(verdict, occasion=GateVerdict.Occasion.ENFORCEMENT, requested_by=found.username)
         form = query.get("format") or self.request.accepted_renderer.format
         if form in RENDERERS:

@@ -227,7 +227,7 @@ def test_every_fault_is_told_up_to_twenty() -> None:
         {"metric": "per_class.cat.recall", "max_regression": 0},
         {"metric": "log_loss", "max_regression": 1000},
         {"metric": "accuracy", "max_regression": 1},
-        {"metric": "accuracy", "max_regression": 2, "relative": True},
+        {"metric": "accuracy", "max_regression": 0.5, "relative": True},
         {"metric": "accuracy", "max_regression": 0.1, "confidence": 0.95},
     ],
 )
