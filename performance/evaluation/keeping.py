@@ -56,13 +56,12 @@ def keep(
 
 def _of_classes(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
     """Keep the positive class's score, or of several classes' what follows from them for the losses."""
-    found = classification.laid_out(engine, columns, options)
-    positive = evaluation.positive_class
+    laid_out = classification.laid_out(engine, columns, options)
+    found = classification.scored(engine, laid_out, columns, options, list(evaluation.per_class))
     parts = {"actual": found.actual, "predicted": found.predicted}
-    score = (found.score or found.scores.get(positive)) if positive is not None else None
-    if score:
-        parts["score"] = score
-    elif positive is None and evaluation.metrics["log_loss"] is not None:
+    if found.score is not None:
+        parts["score"] = found.score
+    elif evaluation.positive_class is None and evaluation.metrics["log_loss"] is not None:
         parts["truth"] = losses.given(found, found.actual, None)
         squares = " + ".join(f"{each} * {each}" for each in found.scores.values())
         parts["brier"] = f"{squares} - 2 * {parts['truth']} + 1"

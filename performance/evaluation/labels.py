@@ -1,6 +1,6 @@
 """The order of labels, which come as texts whatever they were."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _COUNTERPARTS = {"0": "1", "false": "true"}
 
@@ -12,13 +12,18 @@ def in_order(labels: Iterable[str]) -> list[str]:
     return sorted(distinct, key=(lambda label: (int(label), label)) if whole else str)
 
 
-def positive_of(labels: list[str]) -> str:
+def positive_of(labels: Sequence[str]) -> str:
     """Return the positive one of one or two labels: the greater.
 
     A lone `0` or `false` is the negative one of two, of which the other did not come up.
     """
     greatest = labels[-1]
     return _COUNTERPARTS.get(greatest, greatest) if len(labels) == 1 else greatest
+
+
+def tells_positive(labels: Sequence[str]) -> bool:
+    """Say whether one or two labels tell which is the positive one: a lone `no` does not."""
+    return len(labels) == 2 or labels[0] in {*_COUNTERPARTS, *_COUNTERPARTS.values()}
 
 
 def _is_whole(label: str) -> bool:
