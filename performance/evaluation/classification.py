@@ -11,7 +11,7 @@ from performance.evaluation.confusion import ConfusionMatrix, Estimate
 from performance.evaluation.counting import Counted
 from performance.evaluation.engine import Engine, Row
 from performance.evaluation.intervals import logit
-from performance.evaluation.labels import in_order, positive_of, tells_positive
+from performance.evaluation.labels import in_one_form, in_order, positive_of, tells_positive
 from performance.evaluation.layout import Layout
 from performance.evaluation.losses import Losses
 from performance.evaluation.ranks import COARSE, Contest, Placed
@@ -69,7 +69,7 @@ def laid_out(engine: Engine, columns: Columns, options: Options) -> Layout:
     found = layout.find(engine, columns, with_prediction=options.threshold is None)
     if options.threshold is None:
         return found
-    return _decided(engine, found, options.threshold, options.positive_class)
+    return _decided(engine, found, options.threshold, options)
 
 
 def scored(engine: Engine, found: Layout, columns: Columns, options: Options, labels: Sequence[str]) -> Layout:
@@ -98,15 +98,13 @@ def _of_classes(engine: Engine, found: Layout, columns: Columns, labels: Sequenc
     return of_labels
 
 
-def _decided(engine: Engine, found: Layout, threshold: float, positive_class: str | None) -> Layout:
+def _decided(engine: Engine, found: Layout, threshold: float, options: Options) -> Layout:
     """Return the layout with the class that follows from the score: the positive one from the threshold upwards."""
     actual = f"SELECT DISTINCT {found.actual} AS label FROM predictions"
     labels = in_order(label for [label] in engine.rows(f"SELECT label FROM ({actual}) WHERE label IS NOT NULL LIMIT 3"))
     if len(labels) != 2:
         raise UnprocessablePredictionsError("A threshold needs examples of two classes, and of no more.")
-    positive = positive_of(labels) if positive_class is None else positive_class
-    if positive not in labels:
-        raise UnprocessablePredictionsError(f"There is no label {positive!r}, which is to be positive.")
+    positive = _one_of(labels, options)
     score = found.score or found.scores.get(positive)
     if score is None:
         raise UnprocessablePredictionsError("A threshold needs one score, of the positive class.")
@@ -129,15 +127,18 @@ def _averaging(counted: Counted, options: Options) -> str:
 
 def _positive(labels: Sequence[str], options: Options) -> str | None:
     """Return the positive one of one or two labels, however metrics are averaged; `None` where there are more."""
-    if len(labels) > 2:
-        return None
+    return _one_of(labels, options) if len(labels) <= 2 else None
+
+
+def _one_of(labels: Sequence[str], options: Options) -> str:
     if options.positive_class is None:
         return positive_of(labels)
-    if len(labels) == 2 and options.positive_class not in labels:
+    positive = in_one_form(options.positive_class)
+    if len(labels) == 2 and positive not in labels:
         raise UnprocessablePredictionsError(
-            f"There is no label {options.positive_class!r}, which is to be positive; there are {', '.join(labels)}."
+            f"There is no label {positive!r}, which is to be positive; there are {', '.join(labels)}."
         )
-    return options.positive_class
+    return positive
 
 
 def _one(matrix: ConfusionMatrix, name: str, averaging: str, positive: str | None) -> Estimate:

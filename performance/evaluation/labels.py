@@ -1,8 +1,19 @@
 """The order of labels, which come as texts whatever they were."""
 
+import re
 from collections.abc import Iterable, Sequence
 
+TRUTHS = ("True", "TRUE", "False", "FALSE")
+WHOLE = "^-?[0-9]{1,18}[.]0+$"  # as SQL has it too
+
 _COUNTERPARTS = {"0": "1", "false": "true"}
+
+
+def in_one_form(label: str) -> str:
+    """Return a label as it is written wherever it came from: `1.0` as `1`, and `True` as `true`."""
+    if label in TRUTHS:
+        return label.lower()
+    return str(int(label.partition(".")[0])) if re.search(WHOLE, label) else label
 
 
 def in_order(labels: Iterable[str]) -> list[str]:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import csv as pa_csv
 from sklearn import metrics as sk
 
 from performance.evaluation import classification
@@ -308,6 +311,56 @@ def test_no_area_stands_for_all_decisions_on_several_classes_together(tmp_path: 
     found = of(classification.evaluate, tmp_path, {**columns, **scores}, averaging="micro")
 
     assert (found.metrics["roc_auc"], found.per_class["a"]["roc_auc"]) == (None, 1.0)
+
+
+FORMS: list[tuple[list[Any], list[Any], dict[str, int]]] = [
+    ([1, 0, 1], [1.0, 0.0, 0.0], {"0": 1, "1": 2}),
+    (["1", "0", "1"], ["1.0", "0.00", "0.0"], {"0": 1, "1": 2}),
+    (["-3", "12", "12"], ["-3.0", "12.0", "-3.0"], {"-3": 1, "12": 2}),
+    ([True, False, True], ["True", "FALSE", "false"], {"false": 1, "true": 2}),
+    (["true", "False", "TRUE"], [True, False, False], {"false": 1, "true": 2}),
+]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize(("actual", "predicted", "supports"), FORMS)
+def test_a_label_is_the_same_however_it_is_written(
+    tmp_path: Path, actual: list[Any], predicted: list[Any], supports: dict[str, int], suffix: str
+) -> None:
+    file = tmp_path / f"predictions{suffix}"
+    table = pa.table({"actual": actual, "predicted": predicted})
+    (pq.write_table if suffix == ".parquet" else pa_csv.write_csv)(table, file)
+
+    found = of_file(classification.evaluate, file, tmp_path)
+
+    assert {label: values["support"] for label, values in found.per_class.items()} == supports
+    assert found.metrics["accuracy"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("predicted", [[1, 0, 0], [1.0, 0.0, 0.0]])
+def test_truth_values_beside_numbers_are_numbers(tmp_path: Path, predicted: list[Any]) -> None:
+    found = of(classification.evaluate, tmp_path, {"actual": [True, False, True], "predicted": predicted})
+
+    assert found.confusion_matrix == {"labels": ["0", "1"], "counts": [[1, 0], [1, 1]]}
+
+
+@pytest.mark.parametrize("label", ["1.0\n", "1.01", ".0", "x.0", "1.0.0", "1" * 19 + ".0", "tRUE", "10", "-.0", " 1.0"])
+def test_a_text_that_is_no_whole_number_and_no_truth_value_stays_as_it_is(tmp_path: Path, label: str) -> None:
+    found = of(classification.evaluate, tmp_path, {"actual": [label, "b"], "predicted": [label, "b"]})
+
+    assert set(found.per_class) == {label, "b"}
+
+
+@pytest.mark.parametrize("options", [{}, {"threshold": 0.5}])
+def test_the_positive_class_and_the_scores_are_named_in_any_form_as_well(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    columns = {"actual": ["True", "False"], "predicted": ["True", "False"]}
+    scores = {"score_True": [0.9, 0.1], "score_False": [0.1, 0.9]}
+
+    found = of(classification.evaluate, tmp_path, columns | scores, positive_class="False", **options)
+
+    assert (found.positive_class, found.metrics["roc_auc"]) == ("false", 1.0)
 
 
 def test_labels_may_be_any_finite_numbers(tmp_path: Path) -> None:
