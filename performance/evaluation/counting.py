@@ -13,6 +13,7 @@ from performance.evaluation.result import UnprocessablePredictionsError
 from performance.evaluation.statements import number
 
 MAX_LABELS = 1000
+MAX_LABEL = 1000  # characters
 ROUNDED = 0.001  # that the probabilities of an example may be off from 1, as those of few digits are
 
 
@@ -150,4 +151,13 @@ def _off_one(layout: Layout) -> str:
 def _causes(layout: Layout) -> list[Cause]:
     """Return why an example may not be scored."""
     causes = [Cause(f"{layout.actual} IS NULL", layout.names[layout.actual], "a label")]
+    causes += [
+        Cause(
+            f"coalesce(length({label}) > {MAX_LABEL}, FALSE)",
+            layout.names[label],
+            f"a label of at most {MAX_LABEL:,} characters",
+        )
+        for label in (layout.actual, layout.predicted)
+        if label in layout.names
+    ]
     return causes + ([faults.negative(layout.weight, layout.names[layout.weight])] if layout.weight else [])

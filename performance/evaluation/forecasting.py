@@ -3,17 +3,20 @@
 import math
 from collections.abc import Mapping
 
-from performance.evaluation import examples, plots
+from performance.evaluation import examples, faults, plots
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine, Row
-from performance.evaluation.faults import LARGEST
+from performance.evaluation.faults import LARGEST, Cause
 from performance.evaluation.intervals import normal
+from performance.evaluation.layout import LARGEST as LARGEST_WHOLE
 from performance.evaluation.layout import is_finite, number_of
 from performance.evaluation.moments import Mean, means, ratio_variance, sums
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import column, number
+
+MAX_HORIZONS = 1000
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
@@ -134,18 +137,26 @@ def _share_of_actual(absolute: Mean, actual: Mean, product: float) -> Estimate:
 def _by_horizon(
     engine: Engine, numbers: Numbers, columns: Columns, types: Mapping[str, str]
 ) -> dict[str, dict[str, float]]:
-    """Return the errors of each number of steps ahead."""
+    """Return the errors of each number of steps ahead. Raises `UnprocessablePredictionsError`."""
     if columns.horizon not in types:
         return {}
     squared, absolute, *_ = _losses(numbers)
-    steps = f"TRY_CAST(round({number_of(columns.horizon, types)}) AS BIGINT)"
+    ahead = number_of(columns.horizon, types)
+    is_whole = (
+        f"({is_finite(ahead)} AND coalesce(abs({ahead}) < {number(LARGEST_WHOLE)} AND {ahead} = floor({ahead}), FALSE))"
+    )
+    cause = Cause(f"({numbers.scored} AND NOT {is_whole})", columns.horizon, "a whole number")
     rows = engine.rows(f"""
         SELECT horizon, sum(w * e) / sum(w), sqrt(sum(w * s) / sum(w)), count(*)
         FROM (
-            SELECT {steps} AS horizon, {numbers.weight} AS w, {absolute} AS e,
-                {squared} AS s
+            SELECT CASE WHEN {is_whole} THEN TRY_CAST({ahead} AS BIGINT) END AS horizon, {numbers.weight} AS w,
+                {absolute} AS e, {squared} AS s
             FROM predictions WHERE {numbers.scored}
         )
-        GROUP BY horizon HAVING sum(w) > 0 ORDER BY horizon
+        GROUP BY horizon HAVING sum(w) > 0 OR horizon IS NULL ORDER BY horizon NULLS FIRST LIMIT {MAX_HORIZONS + 1}
     """)
+    if any(step is None for step, *_ in rows):
+        raise faults.first(engine, [cause])
+    if len(rows) > MAX_HORIZONS:
+        raise UnprocessablePredictionsError(f"There are more than {MAX_HORIZONS:,} horizons.", column=columns.horizon)
     return {str(step): {"mae": mae, "rmse": rmse, "support": examples} for step, mae, rmse, examples in rows}

@@ -185,6 +185,8 @@ REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
     ({"actual": ["a", "b"], "predicted": ["a"] * 2, "weight": [0.0, 0.0]}, "above 0", None),
     ({"actual": ["a\0", "b"], "predicted": ["a", "b"]}, "holds NUL", None),
     ({"actual": [str(at) for at in range(1001)], "predicted": ["0"] * 1001}, "more than 1000 labels", None),
+    ({"actual": ["a", "b" * 1001], "predicted": ["a", "b"]}, "at most 1,000 characters in the column 'actual'", 2),
+    ({"actual": ["a", "b"], "predicted": ["a", "b" * 1001]}, "at most 1,000 characters in the column 'predicted'", 2),
     ({"actual": ["a", "b"]}, "There is no column 'predicted'", None),
     ({"predicted": ["a", "b"]}, "There is no column 'actual'", None),
 ]
