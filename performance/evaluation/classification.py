@@ -18,6 +18,7 @@ from performance.evaluation.ranks import COARSE, Contest, Placed
 from performance.evaluation.result import DAMAGED, Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import number, text
 
+NO_SCORE = "A threshold needs one score, of the positive class."
 AVERAGED = ("precision", "recall", "f1_score", "specificity")
 
 
@@ -100,6 +101,8 @@ def _of_classes(engine: Engine, found: Layout, columns: Columns, labels: Sequenc
 
 def _decided(engine: Engine, found: Layout, threshold: float, options: Options) -> Layout:
     """Return the layout with the class that follows from the score: the positive one from the threshold upwards."""
+    if found.score is None and not found.scores:
+        raise UnprocessablePredictionsError(NO_SCORE)
     actual = f"SELECT DISTINCT {found.actual} AS label FROM predictions"
     labels = in_order(label for [label] in engine.rows(f"SELECT label FROM ({actual}) WHERE label IS NOT NULL LIMIT 3"))
     if len(labels) != 2:
@@ -107,7 +110,7 @@ def _decided(engine: Engine, found: Layout, threshold: float, options: Options) 
     positive = _one_of(labels, options)
     score = found.score or found.scores.get(positive)
     if score is None:
-        raise UnprocessablePredictionsError("A threshold needs one score, of the positive class.")
+        raise UnprocessablePredictionsError(NO_SCORE)
     [negative] = set(labels) - {positive}
     above = f"{score} >= {number(threshold)}"
     return replace(found, predicted=f"CASE WHEN {above} THEN {text(positive)} ELSE {text(negative)} END")

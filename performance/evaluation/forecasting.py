@@ -10,13 +10,14 @@ from performance.evaluation.engine import Engine, Row
 from performance.evaluation.faults import LARGEST, Cause
 from performance.evaluation.intervals import normal
 from performance.evaluation.layout import LARGEST as LARGEST_WHOLE
-from performance.evaluation.layout import is_finite, number_of
+from performance.evaluation.layout import is_finite, named, number_of
 from performance.evaluation.moments import Mean, means, ratio_variance, sums
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import column, number
 
 MAX_HORIZONS = 1000
+SERIES, SCALE = "series_id", "scale"  # the columns' usual names
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
@@ -26,7 +27,8 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """
     numbers = find(engine, columns, options)
     types = engine.columns()
-    series = column(columns.series) if columns.series in types else None
+    series_name = named(columns.series, SERIES, types)
+    series = column(series_name) if series_name else None
     (squared, absolute, symmetric, actual), product = _means(engine, numbers, series)
     estimates = {
         "mae": absolute.estimate(0),
@@ -100,9 +102,10 @@ def _scaled(
 
     Of one series, the interval is that of its MAE in the same units.
     """
-    if columns.scale not in types:
+    scale_name = named(columns.scale, SCALE, types)
+    if scale_name is None:
         return Estimate(None)
-    scale = number_of(columns.scale, types)
+    scale = number_of(scale_name, types)
     is_one = f"bool_and({is_finite(scale)} AND {scale} >= {number(1 / LARGEST)})"
     of_each = engine.rows(f"""
         SELECT sum({numbers.weight} * {_losses(numbers)[1]}) / sum({numbers.weight}), min({scale}),
@@ -112,7 +115,7 @@ def _scaled(
     """)
     if not all(is_one for *_, is_one in of_each):
         raise UnprocessablePredictionsError(
-            f"Each series needs one {columns.scale!r} above 0, the same in all its rows.", column=columns.scale
+            f"Each series needs one {scale_name!r} above 0, the same in all its rows.", column=scale_name
         )
     ratios = [error / scale_of_series for error, scale_of_series, _ in of_each]
     if len(of_each) == 1:
@@ -138,14 +141,15 @@ def _by_horizon(
     engine: Engine, numbers: Numbers, columns: Columns, types: Mapping[str, str]
 ) -> dict[str, dict[str, float]]:
     """Return the errors of each number of steps ahead. Raises `UnprocessablePredictionsError`."""
-    if columns.horizon not in types:
+    horizon = named(columns.horizon, "horizon", types)
+    if horizon is None:
         return {}
     squared, absolute, *_ = _losses(numbers)
-    ahead = number_of(columns.horizon, types)
+    ahead = number_of(horizon, types)
     is_whole = (
         f"({is_finite(ahead)} AND coalesce(abs({ahead}) < {number(LARGEST_WHOLE)} AND {ahead} = floor({ahead}), FALSE))"
     )
-    cause = Cause(f"({numbers.scored} AND NOT {is_whole})", columns.horizon, "a whole number")
+    cause = Cause(f"({numbers.scored} AND NOT {is_whole})", horizon, "a whole number")
     rows = engine.rows(f"""
         SELECT horizon, sum(w * e) / sum(w), sqrt(sum(w * s) / sum(w)), count(*)
         FROM (
@@ -158,5 +162,5 @@ def _by_horizon(
     if any(step is None for step, *_ in rows):
         raise faults.first(engine, [cause])
     if len(rows) > MAX_HORIZONS:
-        raise UnprocessablePredictionsError(f"There are more than {MAX_HORIZONS:,} horizons.", column=columns.horizon)
+        raise UnprocessablePredictionsError(f"There are more than {MAX_HORIZONS:,} horizons.", column=horizon)
     return {str(step): {"mae": mae, "rmse": rmse, "support": examples} for step, mae, rmse, examples in rows}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from performance.evaluation import classification, losses, numbers
+from performance.evaluation import classification, forecasting, losses, numbers, ranking
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
-from performance.evaluation.layout import number_of
+from performance.evaluation.layout import named, number_of
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import column
 
@@ -78,17 +78,17 @@ def _of_forecasts(engine: DuckDB, columns: Columns, options: Options, evaluation
     """Keep the numbers, and of which series they are and of what scale, where that is known."""
     types = engine.columns()
     parts, scored = _of_numbers(engine, columns, options, evaluation)
-    if columns.series in types:
-        parts["series"] = f"CAST({column(columns.series)} AS VARCHAR)"
-    if columns.scale in types:
-        parts["scale"] = number_of(columns.scale, types)
+    if series := named(columns.series, forecasting.SERIES, types):
+        parts["series"] = f"CAST({column(series)} AS VARCHAR)"
+    if scale := named(columns.scale, forecasting.SCALE, types):
+        parts["scale"] = number_of(scale, types)
     return parts, scored
 
 
 def _of_items(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
     """Keep each item of each query, from which the query's metrics follow."""
     types = engine.columns()
-    relevance, score = number_of(columns.relevance, types), number_of(columns.score or "score", types)
+    relevance, score = number_of(columns.relevance, types), number_of(columns.score or ranking.SCORE, types)
     return {"relevance": relevance, "score": score, "k": f"CAST({options.k} AS BIGINT)"}, "TRUE"
 
 
@@ -100,5 +100,5 @@ _KEEPERS: Mapping[str, Keeper] = {
     "classification": Keeper(_example, _of_classes),
     "regression": Keeper(_example, _of_numbers),
     "forecasting": Keeper(_example, _of_forecasts),
-    "ranking": Keeper(lambda columns: columns.query, _of_items),
+    "ranking": Keeper(lambda columns: columns.query or ranking.QUERY, _of_items),
 }

@@ -41,11 +41,11 @@ def find(engine: Engine, columns: Columns, *, with_prediction: bool = True) -> L
     """
     predicted = columns.predicted if with_prediction else columns.actual
     types = engine.columns()
-    weight = columns.weight or ("weight" if "weight" in types else None)
-    score = columns.score or ("score" if "score" in types else None)
+    weight = named(columns.weight, "weight", types)
+    score = named(columns.score, "score", types)
     usual = {name.removeprefix(SCORE_OF): name for name in types if name.startswith(SCORE_OF)}
     scores = columns.scores or usual
-    require(types, [columns.actual, predicted, weight, score, *scores.values()])
+    require(types, [columns.actual, predicted, *scores.values()])
     actual_label = label_of(columns.actual, types, beside=predicted)
     predicted_label = label_of(predicted, types, beside=columns.actual)
     names = {actual_label: columns.actual, predicted_label: predicted}
@@ -58,6 +58,17 @@ def find(engine: Engine, columns: Columns, *, with_prediction: bool = True) -> L
         scores={in_one_form(label): number_of(name, types) for label, name in scores.items()},
         names=names,
     )
+
+
+def named(name: str | None, usual: str, types: Mapping[str, str]) -> str | None:
+    """Return the column that was named, or else the one of the usual name, if there is one.
+
+    Raises `UnprocessablePredictionsError` if one was named that is not there.
+    """
+    if name is None:
+        return usual if usual in types else None
+    require(types, [name])
+    return name
 
 
 def require(types: Mapping[str, str], names: Sequence[str | None]) -> None:
