@@ -11,7 +11,7 @@ from performance.evaluation.faults import LARGEST, Cause
 from performance.evaluation.intervals import normal
 from performance.evaluation.layout import LARGEST as LARGEST_WHOLE
 from performance.evaluation.layout import is_finite, named, number_of
-from performance.evaluation.moments import Mean, means, ratio_variance, sums
+from performance.evaluation.moments import Mean, means, of_errors, ratio_variance, root, sums
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import column, number
@@ -31,9 +31,9 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     series = column(series_name) if series_name else None
     (squared, absolute, symmetric, actual), product = _means(engine, numbers, series)
     estimates = {
-        "mae": absolute.estimate(0),
-        "rmse": _root(squared),
-        "smape": symmetric.estimate(0, 2),
+        "mae": of_errors(absolute),
+        "rmse": root(squared),
+        "smape": of_errors(symmetric, 2),
         "mase": _scaled(engine, numbers, series, types, columns, absolute),
         "wape": _share_of_actual(absolute, actual, product),
     }
@@ -90,11 +90,6 @@ def _mean_of_clusters(clusters: list[Row], at: int) -> Mean:
     )
 
 
-def _root(squared: Mean) -> Estimate:
-    interval = squared.estimate(0).interval
-    return Estimate(math.sqrt(squared.value), interval and interval.mapped(math.sqrt))
-
-
 def _scaled(
     engine: Engine, numbers: Numbers, series: str | None, types: Mapping[str, str], columns: Columns, absolute: Mean
 ) -> Estimate:
@@ -120,10 +115,10 @@ def _scaled(
     ratios = [error / scale_of_series for error, scale_of_series, _ in of_each]
     if len(of_each) == 1:
         [[_, only_scale, _]] = of_each
-        interval = absolute.estimate(0).interval
+        interval = of_errors(absolute).interval
         return Estimate(ratios[0], interval and interval.mapped(lambda error: error / only_scale))
     mean = Mean(len(ratios), len(ratios), math.fsum(ratios), math.fsum(ratios), math.fsum(ratio**2 for ratio in ratios))
-    return mean.estimate(0)
+    return of_errors(mean)
 
 
 def _share_of_actual(absolute: Mean, actual: Mean, product: float) -> Estimate:

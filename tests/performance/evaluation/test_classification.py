@@ -100,12 +100,12 @@ def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) 
         assert interval.lower - 1e-9 <= estimate <= interval.upper + 1e-9, name
 
 
-def same(name: str, found: Evaluation, expected: float) -> None:
+def same(name: str, found: Evaluation, expected: float, within: float = 1e-9) -> None:
     value = found.metrics[name]
     if math.isnan(expected):
         assert value is None, name
     else:
-        assert value == pytest.approx(expected, rel=1e-9, abs=1e-9), name
+        assert value == pytest.approx(expected, rel=within, abs=within), name
 
 
 def expectations(columns: dict[str, Any], labels: list[Any], positive: str | None) -> dict[str, float]:
@@ -363,6 +363,21 @@ def test_the_positive_class_and_the_scores_are_named_in_any_form_as_well(
     found = of(classification.evaluate, tmp_path, columns | scores, positive_class="False", **options)
 
     assert (found.positive_class, found.metrics["roc_auc"]) == ("false", 1.0)
+
+
+@pytest.mark.parametrize("weight", [1e-200, 1e-320])
+@pytest.mark.parametrize("scores", [{"score": OF_POSITIVE}, OF_SEVERAL])
+def test_weights_so_small_that_their_squares_are_none_tell_of_no_variance(
+    tmp_path: Path, scores: dict[str, Any], weight: float
+) -> None:
+    columns = {**(THREE if scores is OF_SEVERAL else TWO), **scores}
+
+    found = of(classification.evaluate, tmp_path, {**columns, "weight": [weight] * 5})
+
+    plain = of(classification.evaluate, tmp_path, columns).metrics
+    assert not found.confidence_intervals
+    for name, value in plain.items():
+        same(name, found, math.nan if value is None else value, within=1e-3)
 
 
 def test_labels_may_be_any_finite_numbers(tmp_path: Path) -> None:
