@@ -204,7 +204,7 @@ def _mean_area(areas: Mapping[str, Placed], shares: Mapping[str, float], deviati
     How the areas of the same examples go together is not looked into. At the worst they err all at once, and their
     deviations add up: so the interval is never too narrow, and wider than it need be.
     """
-    value = sum(share * (areas[label].roc_auc.value or 0.0) for label, share in shares.items())
+    value = math.fsum(share * (areas[label].roc_auc.value or 0.0) for label, share in shares.items())
     deviation += sum(share * areas[label].deviation() for label, share in shares.items())
     return Estimate(value, logit(value, deviation**2, min(each.size for each in areas.values()), "delong"))
 
