@@ -15,7 +15,7 @@ from models_registry.models import User, Version
 from models_registry.serializers import MAX_NAME
 from models_registry.services.locks import lock_unarchived, refuse_archived
 from performance import kept_files, pairing
-from performance.evaluation.columns import Columns, Options
+from performance.evaluation.columns import Columns, Options, foreign_columns
 from performance.evaluation.engine import Named
 from performance.evaluation.evaluators import EVALUATORS, foreign_options
 from performance.evaluation.result import Evaluation
@@ -169,7 +169,7 @@ def request_evaluation(
     """
     lock_unarchived(version.model)
     version.refresh_from_db(fields=["state"])
-    refuse_evaluation(version, dataset_split, options)
+    refuse_evaluation(version, dataset_split, columns, options)
     return EvaluationJob.objects.create(
         version=version,
         dataset_split=dataset_split,
@@ -181,7 +181,7 @@ def request_evaluation(
     )
 
 
-def refuse_evaluation(version: Version, dataset_split: str, options: Options) -> None:
+def refuse_evaluation(version: Version, dataset_split: str, columns: Columns, options: Options) -> None:
     """Refuse to evaluate what could not be stored, or not as it is asked for.
 
     Raises `ConflictError` when the model is archived or the version in a state that takes no metrics of that split, and
@@ -189,11 +189,11 @@ def refuse_evaluation(version: Version, dataset_split: str, options: Options) ->
     """
     refuse_archived(version.model)
     _refuse_state(version, dataset_split)
-    refuse_unevaluated(version.model.task_type, options)
+    refuse_unevaluated(version.model.task_type, columns, options)
 
 
-def refuse_unevaluated(task_type: str, options: Options) -> None:
-    """Refuse a task type whose predictions are not evaluated here, or not with these options.
+def refuse_unevaluated(task_type: str, columns: Columns, options: Options) -> None:
+    """Refuse a task type whose predictions are not evaluated here, or not with these columns and options.
 
     Raises `PredictionsRefusedError` or `InvalidBodyError`.
     """
@@ -202,7 +202,8 @@ def refuse_unevaluated(task_type: str, options: Options) -> None:
             f"A model of {task_type} cannot be evaluated here; report its metrics instead. "
             f"Evaluated are {', '.join(EVALUATORS)}."
         )
-    if foreign := foreign_options(task_type, options):
+    named = [f"columns.{name}" for name in foreign_columns(task_type, columns)]
+    if foreign := named + foreign_options(task_type, options):
         fault = f"Means nothing for a model of {task_type}."
         raise InvalidBodyError(
             f"A model of {task_type} is evaluated without {', '.join(foreign)}.",

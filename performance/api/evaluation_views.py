@@ -74,7 +74,7 @@ class EvaluationViewSet(RegistryViewSet):
         422 why there is none.
         """
         version, file = self.get_version(), self.body["file"]
-        refuse_evaluation(version, self.body["dataset_split"], self.body["options"])
+        refuse_evaluation(version, self.body["dataset_split"], self.body["columns"], self.body["options"])
         stored = f"{UPLOADS}/{uuid.uuid4().hex}.{file.kind}"
         try:
             kept_files.store_upload(stored, file)

@@ -24,7 +24,7 @@ from performance.evaluation.result import EXHAUSTED, Evaluation, UnprocessablePr
 MB = 2**20
 BESIDE = 2048  # MB of addresses that the process takes beside what DuckDB says it does
 ON_DISK = 16  # times its memory that it may spill
-STATEMENTS = 13  # that an evaluation is about to take, for its progress
+STATEMENTS = 14  # that an evaluation is about to take, for its progress
 INTERVAL = 0.5  # seconds between two words of progress
 
 _out = Lock()

@@ -1,7 +1,7 @@
 """Classification: two classes or more, with scores or without."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,14 @@ from performance.evaluation.confusion import ConfusionMatrix, Estimate
 from performance.evaluation.counting import Counted
 from performance.evaluation.engine import Engine, Row
 from performance.evaluation.intervals import logit
-from performance.evaluation.labels import in_order, positive_of
+from performance.evaluation.labels import in_one_form, in_order, positive_of, tells_positive
 from performance.evaluation.layout import Layout
 from performance.evaluation.losses import Losses
 from performance.evaluation.ranks import COARSE, Contest, Placed
 from performance.evaluation.result import DAMAGED, Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import number, text
 
+NO_SCORE = "A threshold needs one score, of the positive class."
 AVERAGED = ("precision", "recall", "f1_score", "specificity")
 
 
@@ -26,10 +27,13 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     found = laid_out(engine, columns, options)
     counted = counting.count(engine, found, allow_missing=options.allow_missing)
     averaging = _averaging(counted, options)
-    positive = _positive(counted, options) if averaging == "binary" else None
+    positive = _positive(counted.labels, options)
+    single = found.score
+    found = scored(engine, found, columns, options, counted.labels)
+    are_probabilities = counting.are_probabilities(engine, found, single)
     matrix = counted.matrix()
     areas = _areas(engine, found, counted, positive)
-    cost = _losses(engine, found, counted, positive)
+    cost = _losses(engine, found, counted, positive) if are_probabilities else None
     estimates = {
         "accuracy": matrix.accuracy,
         **{name: _one(matrix, name, averaging, positive) for name in AVERAGED},
@@ -53,7 +57,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         averaging=averaging,
         misclassified_count=counted.wrong,
         misclassified=examples.misclassified(
-            engine, columns, found, are_probabilities=counted.are_probabilities, positive=positive
+            engine, columns, found, are_probabilities=are_probabilities, positive=positive
         ),
         curves=_curves(areas, cost),
     )
@@ -67,22 +71,49 @@ def laid_out(engine: Engine, columns: Columns, options: Options) -> Layout:
     found = layout.find(engine, columns, with_prediction=options.threshold is None)
     if options.threshold is None:
         return found
-    return _decided(engine, found, options.threshold, options.positive_class)
+    return _decided(engine, found, options.threshold, options)
 
 
-def _decided(engine: Engine, found: Layout, threshold: float, positive_class: str | None) -> Layout:
+def scored(engine: Engine, found: Layout, columns: Columns, options: Options, labels: Sequence[str]) -> Layout:
+    """Return the layout with the scores that count: that of the positive class of two, or those of several classes.
+
+    There is none of a lone label, of which nobody knows whether it is the positive one, unless the score bears its
+    name. Raises `UnprocessablePredictionsError`.
+    """
+    positive = _positive(labels, options)
+    if positive is None:
+        return replace(found, score=None, scores=_of_classes(engine, found, columns, labels))
+    if found.score is not None and (options.positive_class is not None or tells_positive(labels)):
+        return replace(found, scores={})
+    of_both = {label: found.scores[label] for label in labels if label in found.scores}
+    return replace(found, score=found.scores.get(positive), scores=of_both)
+
+
+def _of_classes(engine: Engine, found: Layout, columns: Columns, labels: Sequence[str]) -> Mapping[str, str]:
+    """Return the scores of the classes that occur, and of others if they were named or all scores come to 1.
+
+    Else what is only named like a score is none.
+    """
+    of_labels = {label: score for label, score in found.scores.items() if label in labels}
+    if columns.scores or len(of_labels) == len(found.scores) or counting.come_to_one(engine, found):
+        return found.scores
+    return of_labels
+
+
+def _decided(engine: Engine, found: Layout, threshold: float, options: Options) -> Layout:
     """Return the layout with the class that follows from the score: the positive one from the threshold upwards."""
-    if found.score is None:
-        raise UnprocessablePredictionsError("A threshold needs one score, of the positive class.")
+    if found.score is None and not found.scores:
+        raise UnprocessablePredictionsError(NO_SCORE)
     actual = f"SELECT DISTINCT {found.actual} AS label FROM predictions"
     labels = in_order(label for [label] in engine.rows(f"SELECT label FROM ({actual}) WHERE label IS NOT NULL LIMIT 3"))
     if len(labels) != 2:
         raise UnprocessablePredictionsError("A threshold needs examples of two classes, and of no more.")
-    positive = positive_class or positive_of(labels)
-    if positive not in labels:
-        raise UnprocessablePredictionsError(f"There is no label {positive!r}, which is to be positive.")
+    positive = _one_of(labels, options)
+    score = found.score or found.scores.get(positive)
+    if score is None:
+        raise UnprocessablePredictionsError(NO_SCORE)
     [negative] = set(labels) - {positive}
-    above = f"{found.score} >= {number(threshold)}"
+    above = f"{score} >= {number(threshold)}"
     return replace(found, predicted=f"CASE WHEN {above} THEN {text(positive)} ELSE {text(negative)} END")
 
 
@@ -98,17 +129,24 @@ def _averaging(counted: Counted, options: Options) -> str:
     return averaging
 
 
-def _positive(counted: Counted, options: Options) -> str:
-    positive = options.positive_class or positive_of(list(counted.labels))
-    if options.positive_class is not None and len(counted.labels) == 2 and positive not in counted.labels:
+def _positive(labels: Sequence[str], options: Options) -> str | None:
+    """Return the positive one of one or two labels, however metrics are averaged; `None` where there are more."""
+    return _one_of(labels, options) if len(labels) <= 2 else None
+
+
+def _one_of(labels: Sequence[str], options: Options) -> str:
+    if options.positive_class is None:
+        return positive_of(labels)
+    positive = in_one_form(options.positive_class)
+    if len(labels) == 2 and positive not in labels:
         raise UnprocessablePredictionsError(
-            f"There is no label {positive!r}, which is to be positive; there are {', '.join(counted.labels)}."
+            f"There is no label {positive!r}, which is to be positive; there are {', '.join(labels)}."
         )
     return positive
 
 
 def _one(matrix: ConfusionMatrix, name: str, averaging: str, positive: str | None) -> Estimate:
-    if positive is None:
+    if positive is None or averaging != "binary":
         return matrix.averaged(name, averaging)
     if positive not in matrix.labels:  # the only label is the negative one
         return Estimate(0.0) if name != "specificity" else Estimate(1.0, matrix.accuracy.interval)
@@ -136,7 +174,7 @@ def _areas(engine: Engine, found: Layout, counted: Counted, positive: str | None
 
 
 def _contests(found: Layout, counted: Counted, positive: str | None) -> list[Contest]:
-    scores = found.scores if positive is None else {positive: found.score or found.scores.get(positive)}
+    scores = found.scores if positive is None else {positive: found.score}
     contests = [
         Contest(label, score, counted.weight_of(label), counted.weight - counted.weight_of(label))
         for label, score in scores.items()
@@ -151,7 +189,7 @@ def _contests(found: Layout, counted: Counted, positive: str | None) -> list[Con
 def _roc_auc(counted: Counted, areas: Mapping[str, Placed], averaging: str, positive: str | None) -> Estimate:
     if positive is not None:
         return areas[positive].roc_auc if positive in areas else Estimate(None)
-    if set(areas) < set(counted.labels):
+    if averaging == "micro" or set(areas) < set(counted.labels):  # all decisions together: no class's area tells that
         return Estimate(None)
     if averaging == "macro":
         return _mean_area(areas, dict.fromkeys(areas, 1 / len(areas)), 0.0)
@@ -167,7 +205,7 @@ def _mean_area(areas: Mapping[str, Placed], shares: Mapping[str, float], deviati
     How the areas of the same examples go together is not looked into. At the worst they err all at once, and their
     deviations add up: so the interval is never too narrow, and wider than it need be.
     """
-    value = sum(share * (areas[label].roc_auc.value or 0.0) for label, share in shares.items())
+    value = math.fsum(share * (areas[label].roc_auc.value or 0.0) for label, share in shares.items())
     deviation += sum(share * areas[label].deviation() for label, share in shares.items())
     return Estimate(value, logit(value, deviation**2, min(each.size for each in areas.values()), "delong"))
 
@@ -177,9 +215,9 @@ def _average_precision(areas: Mapping[str, Placed], positive: str | None) -> Est
 
 
 def _losses(engine: Engine, found: Layout, counted: Counted, positive: str | None) -> Losses | None:
-    """Return what the scores cost, `None` where they are no probabilities, or not of all classes."""
+    """Return what probabilities cost, `None` where they are not of all classes."""
     whole = found.score is not None if positive is not None else set(counted.labels) <= set(found.scores)
-    return losses.measure(engine, found, counted, positive) if whole and counted.are_probabilities else None
+    return losses.measure(engine, found, counted, positive) if whole else None
 
 
 def _curves(areas: Mapping[str, Placed], cost: Losses | None) -> dict[str, Any]:

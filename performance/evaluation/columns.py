@@ -13,6 +13,9 @@ AVERAGINGS = ("binary", "macro", "weighted", "micro")
 class Columns:
     """The names of the columns; those that are left out are looked for under their usual names.
 
+    Where a name is `None`, the column need not be there under its usual one: `score`, `weight`, `example_id`,
+    `series_id`, `horizon` or `scale`. One that was named must be.
+
     `scores` has a column for each class, where there are more than two. A forecast may name its `series`, its `horizon`
     (steps ahead) and the `scale` of its series: the mean |y(t) - y(t - m)| of the training series. Of a ranking,
     `query` says what was asked for, `relevance` how good an item is, and `score` where it was ranked. `attributes` are
@@ -25,10 +28,10 @@ class Columns:
     scores: Mapping[str, str] = field(default_factory=dict)
     weight: str | None = None
     example_id: str | None = None
-    series: str = "series_id"
-    horizon: str = "horizon"
-    scale: str = "scale"
-    query: str = "query_id"
+    series: str | None = None
+    horizon: str | None = None
+    scale: str | None = None
+    query: str | None = None
     relevance: str = "relevance"
     attributes: Sequence[str] = ()
 
@@ -48,6 +51,23 @@ class Options:
     threshold: float | None = None
     allow_missing: bool = False
     k: int = 10
+
+
+_EXAMPLES = frozenset({"actual", "predicted", "weight", "example_id", "attributes"})
+_MEANT: Mapping[str, frozenset[str]] = {
+    "classification": _EXAMPLES | {"score", "scores"},
+    "regression": _EXAMPLES,
+    "forecasting": _EXAMPLES | {"series", "horizon", "scale"},
+    "ranking": frozenset({"query", "relevance", "score"}),
+}
+
+
+def foreign_columns(task_type: str, columns: Columns) -> list[str]:
+    """Return what columns were named for that means nothing for this task type, such as `series` of a classifier."""
+    usual = Columns()
+    named = [each.name for each in fields(columns) if getattr(columns, each.name)]
+    chosen = [name for name in named if getattr(columns, name) != getattr(usual, name)]
+    return [name for name in chosen if name not in _MEANT[task_type]]
 
 
 class InvalidColumnsError(ValueError):

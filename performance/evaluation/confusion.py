@@ -222,7 +222,7 @@ class ConfusionMatrix:
         return Estimate(share, wilson(share, of[index] / self.total * self.size))
 
     def _fraction(self, gradient: Gradient) -> Estimate:
-        interval = logit(gradient.value, self._variance(gradient), self.size, "multinomial")
+        interval = logit(gradient.value, self._variance(gradient), self.size, "multinomial") if self.size else None
         return Estimate(gradient.value, interval)
 
     def _variance(self, gradient: Gradient) -> float:
@@ -234,6 +234,8 @@ class ConfusionMatrix:
                     slope = gradient.by_cell(index, position)
                     first += weight * slope
                     second += weight * slope * slope
+        if not self.size:  # so small are the weights that their squares are none
+            return math.nan
         mean = first / self.total
         return max(second / self.total - mean * mean, 0.0) / self.size
 

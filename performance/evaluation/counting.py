@@ -1,7 +1,7 @@
 """Counting examples by what they are and what they were predicted as, and refusing what cannot be scored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from performance.evaluation import faults
 from performance.evaluation.confusion import ConfusionMatrix
@@ -10,8 +10,11 @@ from performance.evaluation.faults import Cause
 from performance.evaluation.labels import in_order
 from performance.evaluation.layout import Layout
 from performance.evaluation.result import UnprocessablePredictionsError
+from performance.evaluation.statements import number
 
 MAX_LABELS = 1000
+MAX_LABEL = 1000  # characters
+ROUNDED = 0.001  # that the probabilities of an example may be off from 1, as those of few digits are
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +30,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """All cells of the confusion matrix that are not empty. `rows` counts those without a prediction as well.
-
-    `are_probabilities` says whether all scores are from 0 to 1.
-    """
+    """All cells of the confusion matrix that are not empty. `rows` counts those without a prediction as well."""
 
     rows: int
     labels: Sequence[str]
     cells: Sequence[Cell]
-    are_probabilities: bool
 
     @property
     def examples(self) -> int:
@@ -79,15 +78,13 @@ class Counted:
 
 def count(engine: Engine, layout: Layout, *, allow_missing: bool) -> Counted:
     """Count the examples. Raises `UnprocessablePredictionsError`, naming the first row that cannot be scored."""
-    scores = [score for score in [layout.score, *layout.scores.values()] if score is not None]
-    causes = _causes(layout, scores)
-    improbable = " OR ".join(f"{score} < 0 OR {score} > 1" for score in scores) or "FALSE"
+    causes = _causes(layout)
     found = engine.rows(f"""
         SELECT actual, predicted, count(*), sum(CAST(w AS DOUBLE)), sum(CAST(w AS DOUBLE) * w),
-            sum(CASE WHEN faulty THEN 1 ELSE 0 END), sum(CASE WHEN improbable THEN 1 ELSE 0 END)
+            sum(CASE WHEN faulty THEN 1 ELSE 0 END)
         FROM (
             SELECT {layout.actual} AS actual, {layout.predicted} AS predicted, {layout.w} AS w,
-                {faults.any_of(causes)} AS faulty, {improbable} AS improbable
+                {faults.any_of(causes)} AS faulty
             FROM predictions
         )
         GROUP BY actual, predicted
@@ -95,7 +92,7 @@ def count(engine: Engine, layout: Layout, *, allow_missing: bool) -> Counted:
     """)
     if not found:
         raise UnprocessablePredictionsError("There is no row.")
-    if any(faulty for *_, faulty, _ in found):
+    if any(faulty for *_, faulty in found):
         raise faults.first(engine, causes)
     missing = sum(examples for _, predicted, examples, *_ in found if predicted is None)
     if missing and not allow_missing:
@@ -111,11 +108,58 @@ def count(engine: Engine, layout: Layout, *, allow_missing: bool) -> Counted:
         raise UnprocessablePredictionsError(
             f"There are more than {MAX_LABELS} labels. Are the columns of labels the right ones?"
         )
-    return Counted(sum(row[2] for row in found), labels, cells, not any(row[6] for row in found))
+    return Counted(sum(row[2] for row in found), labels, cells)
 
 
-def _causes(layout: Layout, scores: Sequence[str]) -> list[Cause]:
+def are_probabilities(engine: Engine, layout: Layout, single: str | None) -> bool:
+    """Say whether what the scored examples were given is from 0 to 1, and of both of two classes comes to 1.
+
+    `single` is the one score, which must be there even if it does not count. Raises `UnprocessablePredictionsError`,
+    naming the first row that has no score.
+    """
+    scores = list(layout.scores.values()) if layout.score is None else [layout.score]
+    checked = scores if single is None or single in scores else [*scores, single]
+    if not checked:
+        return False
+    is_scored = f"{layout.predicted} IS NOT NULL"
+    causes = [
+        replace(cause, condition=f"({is_scored} AND {cause.condition})")
+        for cause in (faults.not_finite(score, layout.names[score]) for score in checked)
+    ]
+    improbable = [f"{score} < 0 OR {score} > 1" for score in scores]
+    if layout.score is not None and len(layout.scores) == 2:
+        improbable.append(_off_one(layout))
+    [[at_fault, others]] = engine.rows(f"""
+        SELECT sum(CASE WHEN {faults.any_of(causes)} THEN 1 ELSE 0 END),
+            sum(CASE WHEN {" OR ".join(improbable) or "FALSE"} THEN 1 ELSE 0 END)
+        FROM predictions WHERE {is_scored}
+    """)
+    if at_fault:
+        raise faults.first(engine, causes)
+    return bool(scores) and not others
+
+
+def come_to_one(engine: Engine, layout: Layout) -> bool:
+    """Say whether the scores of each example do, as those of all classes that there are."""
+    return not engine.rows(
+        f"SELECT 1 FROM predictions WHERE {layout.predicted} IS NOT NULL AND {_off_one(layout)} LIMIT 1"
+    )
+
+
+def _off_one(layout: Layout) -> str:
+    return f"coalesce(abs({' + '.join(layout.scores.values())} - 1) > {number(ROUNDED)}, TRUE)"
+
+
+def _causes(layout: Layout) -> list[Cause]:
     """Return why an example may not be scored."""
     causes = [Cause(f"{layout.actual} IS NULL", layout.names[layout.actual], "a label")]
-    causes += [faults.not_finite(score, layout.names[score]) for score in scores]
+    causes += [
+        Cause(
+            f"coalesce(length({label}) > {MAX_LABEL}, FALSE)",
+            layout.names[label],
+            f"a label of at most {MAX_LABEL:,} characters",
+        )
+        for label in (layout.actual, layout.predicted)
+        if label in layout.names
+    ]
     return causes + ([faults.negative(layout.weight, layout.names[layout.weight])] if layout.weight else [])

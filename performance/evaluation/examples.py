@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from performance.evaluation.columns import Columns
 from performance.evaluation.engine import Engine, Row
-from performance.evaluation.layout import Layout, require
+from performance.evaluation.layout import Layout, named, require
 from performance.evaluation.losses import given
 from performance.evaluation.numbers import Numbers
 from performance.evaluation.result import Misclassified, Residual
@@ -50,8 +50,8 @@ def residuals(engine: Engine, columns: Columns, numbers: Numbers) -> list[Residu
 
 def _rows(engine: Engine, columns: Columns, parts: Sequence[str], *, where: str, order: str) -> list[Row]:
     types = engine.columns()
-    require(types, [columns.example_id, *columns.attributes])
-    id_name = columns.example_id or ("example_id" if "example_id" in types else None)
+    require(types, columns.attributes)
+    id_name = named(columns.example_id, "example_id", types)
     example_id = _text(id_name) if id_name else "CAST(NULL AS VARCHAR)"
     attributes = "".join(f", {_text(name)} AS attribute_{at}" for at, name in enumerate(columns.attributes))
     first, second, third = parts

@@ -3,17 +3,21 @@
 import math
 from collections.abc import Mapping
 
-from performance.evaluation import examples, plots
+from performance.evaluation import examples, faults, plots
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine, Row
-from performance.evaluation.faults import LARGEST
+from performance.evaluation.faults import LARGEST, Cause
 from performance.evaluation.intervals import normal
-from performance.evaluation.layout import is_finite, number_of
-from performance.evaluation.moments import Mean, means, ratio_variance, sums
+from performance.evaluation.layout import LARGEST as LARGEST_WHOLE
+from performance.evaluation.layout import is_finite, named, number_of
+from performance.evaluation.moments import Mean, means, of_errors, ratio_variance, root, sums
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import column, number
+
+MAX_HORIZONS = 1000
+SERIES, SCALE = "series_id", "scale"  # the columns' usual names
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
@@ -23,12 +27,13 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """
     numbers = find(engine, columns, options)
     types = engine.columns()
-    series = column(columns.series) if columns.series in types else None
+    series_name = named(columns.series, SERIES, types)
+    series = column(series_name) if series_name else None
     (squared, absolute, symmetric, actual), product = _means(engine, numbers, series)
     estimates = {
-        "mae": absolute.estimate(0),
-        "rmse": _root(squared),
-        "smape": symmetric.estimate(0, 2),
+        "mae": of_errors(absolute),
+        "rmse": root(squared),
+        "smape": of_errors(symmetric, 2),
         "mase": _scaled(engine, numbers, series, types, columns, absolute),
         "wape": _share_of_actual(absolute, actual, product),
     }
@@ -85,11 +90,6 @@ def _mean_of_clusters(clusters: list[Row], at: int) -> Mean:
     )
 
 
-def _root(squared: Mean) -> Estimate:
-    interval = squared.estimate(0).interval
-    return Estimate(math.sqrt(squared.value), interval and interval.mapped(math.sqrt))
-
-
 def _scaled(
     engine: Engine, numbers: Numbers, series: str | None, types: Mapping[str, str], columns: Columns, absolute: Mean
 ) -> Estimate:
@@ -97,9 +97,10 @@ def _scaled(
 
     Of one series, the interval is that of its MAE in the same units.
     """
-    if columns.scale not in types:
+    scale_name = named(columns.scale, SCALE, types)
+    if scale_name is None:
         return Estimate(None)
-    scale = number_of(columns.scale, types)
+    scale = number_of(scale_name, types)
     is_one = f"bool_and({is_finite(scale)} AND {scale} >= {number(1 / LARGEST)})"
     of_each = engine.rows(f"""
         SELECT sum({numbers.weight} * {_losses(numbers)[1]}) / sum({numbers.weight}), min({scale}),
@@ -109,15 +110,15 @@ def _scaled(
     """)
     if not all(is_one for *_, is_one in of_each):
         raise UnprocessablePredictionsError(
-            f"Each series needs one {columns.scale!r} above 0, the same in all its rows.", column=columns.scale
+            f"Each series needs one {scale_name!r} above 0, the same in all its rows.", column=scale_name
         )
     ratios = [error / scale_of_series for error, scale_of_series, _ in of_each]
     if len(of_each) == 1:
         [[_, only_scale, _]] = of_each
-        interval = absolute.estimate(0).interval
+        interval = of_errors(absolute).interval
         return Estimate(ratios[0], interval and interval.mapped(lambda error: error / only_scale))
     mean = Mean(len(ratios), len(ratios), math.fsum(ratios), math.fsum(ratios), math.fsum(ratio**2 for ratio in ratios))
-    return mean.estimate(0)
+    return of_errors(mean)
 
 
 def _share_of_actual(absolute: Mean, actual: Mean, product: float) -> Estimate:
@@ -134,18 +135,27 @@ def _share_of_actual(absolute: Mean, actual: Mean, product: float) -> Estimate:
 def _by_horizon(
     engine: Engine, numbers: Numbers, columns: Columns, types: Mapping[str, str]
 ) -> dict[str, dict[str, float]]:
-    """Return the errors of each number of steps ahead."""
-    if columns.horizon not in types:
+    """Return the errors of each number of steps ahead. Raises `UnprocessablePredictionsError`."""
+    horizon = named(columns.horizon, "horizon", types)
+    if horizon is None:
         return {}
     squared, absolute, *_ = _losses(numbers)
-    steps = f"TRY_CAST(round({number_of(columns.horizon, types)}) AS BIGINT)"
+    ahead = number_of(horizon, types)
+    is_whole = (
+        f"({is_finite(ahead)} AND coalesce(abs({ahead}) < {number(LARGEST_WHOLE)} AND {ahead} = floor({ahead}), FALSE))"
+    )
+    cause = Cause(f"({numbers.scored} AND NOT {is_whole})", horizon, "a whole number")
     rows = engine.rows(f"""
         SELECT horizon, sum(w * e) / sum(w), sqrt(sum(w * s) / sum(w)), count(*)
         FROM (
-            SELECT {steps} AS horizon, {numbers.weight} AS w, {absolute} AS e,
-                {squared} AS s
+            SELECT CASE WHEN {is_whole} THEN TRY_CAST({ahead} AS BIGINT) END AS horizon, {numbers.weight} AS w,
+                {absolute} AS e, {squared} AS s
             FROM predictions WHERE {numbers.scored}
         )
-        GROUP BY horizon HAVING sum(w) > 0 ORDER BY horizon
+        GROUP BY horizon HAVING sum(w) > 0 OR horizon IS NULL ORDER BY horizon NULLS FIRST LIMIT {MAX_HORIZONS + 1}
     """)
+    if any(step is None for step, *_ in rows):
+        raise faults.first(engine, [cause])
+    if len(rows) > MAX_HORIZONS:
+        raise UnprocessablePredictionsError(f"There are more than {MAX_HORIZONS:,} horizons.", column=horizon)
     return {str(step): {"mae": mae, "rmse": rmse, "support": examples} for step, mae, rmse, examples in rows}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from performance.evaluation import classification, losses, numbers
+from performance.evaluation import classification, forecasting, losses, numbers, ranking
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
-from performance.evaluation.layout import number_of
+from performance.evaluation.layout import named, number_of
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import column
 
@@ -56,13 +56,12 @@ def keep(
 
 def _of_classes(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
     """Keep the positive class's score, or of several classes' what follows from them for the losses."""
-    found = classification.laid_out(engine, columns, options)
-    positive = evaluation.positive_class
+    laid_out = classification.laid_out(engine, columns, options)
+    found = classification.scored(engine, laid_out, columns, options, list(evaluation.per_class))
     parts = {"actual": found.actual, "predicted": found.predicted}
-    score = (found.score or found.scores.get(positive)) if positive is not None else None
-    if score:
-        parts["score"] = score
-    elif positive is None and evaluation.metrics["log_loss"] is not None:
+    if found.score is not None:
+        parts["score"] = found.score
+    elif evaluation.positive_class is None and evaluation.metrics["log_loss"] is not None:
         parts["truth"] = losses.given(found, found.actual, None)
         squares = " + ".join(f"{each} * {each}" for each in found.scores.values())
         parts["brier"] = f"{squares} - 2 * {parts['truth']} + 1"
@@ -79,17 +78,17 @@ def _of_forecasts(engine: DuckDB, columns: Columns, options: Options, evaluation
     """Keep the numbers, and of which series they are and of what scale, where that is known."""
     types = engine.columns()
     parts, scored = _of_numbers(engine, columns, options, evaluation)
-    if columns.series in types:
-        parts["series"] = f"CAST({column(columns.series)} AS VARCHAR)"
-    if columns.scale in types:
-        parts["scale"] = number_of(columns.scale, types)
+    if series := named(columns.series, forecasting.SERIES, types):
+        parts["series"] = f"CAST({column(series)} AS VARCHAR)"
+    if scale := named(columns.scale, forecasting.SCALE, types):
+        parts["scale"] = number_of(scale, types)
     return parts, scored
 
 
 def _of_items(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
     """Keep each item of each query, from which the query's metrics follow."""
     types = engine.columns()
-    relevance, score = number_of(columns.relevance, types), number_of(columns.score or "score", types)
+    relevance, score = number_of(columns.relevance, types), number_of(columns.score or ranking.SCORE, types)
     return {"relevance": relevance, "score": score, "k": f"CAST({options.k} AS BIGINT)"}, "TRUE"
 
 
@@ -101,5 +100,5 @@ _KEEPERS: Mapping[str, Keeper] = {
     "classification": Keeper(_example, _of_classes),
     "regression": Keeper(_example, _of_numbers),
     "forecasting": Keeper(_example, _of_forecasts),
-    "ranking": Keeper(lambda columns: columns.query, _of_items),
+    "ranking": Keeper(lambda columns: columns.query or ranking.QUERY, _of_items),
 }

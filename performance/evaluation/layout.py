@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from performance.evaluation.columns import Columns
 from performance.evaluation.engine import Engine
+from performance.evaluation.labels import TRUTHS, WHOLE, in_one_form
 from performance.evaluation.result import UnprocessablePredictionsError
-from performance.evaluation.statements import column, number
+from performance.evaluation.statements import column, number, text
 
 SCORE_OF = "score_"
 LARGEST = 1e18  # up to which a whole number fits a BIGINT
@@ -40,21 +41,34 @@ def find(engine: Engine, columns: Columns, *, with_prediction: bool = True) -> L
     """
     predicted = columns.predicted if with_prediction else columns.actual
     types = engine.columns()
-    weight = columns.weight or ("weight" if "weight" in types else None)
-    score = columns.score or ("score" if "score" in types else None)
+    weight = named(columns.weight, "weight", types)
+    score = named(columns.score, "score", types)
     usual = {name.removeprefix(SCORE_OF): name for name in types if name.startswith(SCORE_OF)}
     scores = columns.scores or usual
-    require(types, [columns.actual, predicted, weight, score, *scores.values()])
-    names = {label_of(name, types): name for name in (columns.actual, predicted)}
+    require(types, [columns.actual, predicted, *scores.values()])
+    actual_label = label_of(columns.actual, types, beside=predicted)
+    predicted_label = label_of(predicted, types, beside=columns.actual)
+    names = {actual_label: columns.actual, predicted_label: predicted}
     names |= {number_of(name, types): name for name in (weight, score, *scores.values()) if name is not None}
     return Layout(
-        actual=label_of(columns.actual, types),
-        predicted=label_of(predicted, types),
+        actual=actual_label,
+        predicted=predicted_label,
         weight=weight and number_of(weight, types),
         score=score and number_of(score, types),
-        scores={label: number_of(name, types) for label, name in scores.items()},
+        scores={in_one_form(label): number_of(name, types) for label, name in scores.items()},
         names=names,
     )
+
+
+def named(name: str | None, usual: str, types: Mapping[str, str]) -> str | None:
+    """Return the column that was named, or else the one of the usual name, if there is one.
+
+    Raises `UnprocessablePredictionsError` if one was named that is not there.
+    """
+    if name is None:
+        return usual if usual in types else None
+    require(types, [name])
+    return name
 
 
 def require(types: Mapping[str, str], names: Sequence[str | None]) -> None:
@@ -64,14 +78,31 @@ def require(types: Mapping[str, str], names: Sequence[str | None]) -> None:
             raise UnprocessablePredictionsError(f"There is no column {name!r}; there are {_named(types)}.", column=name)
 
 
-def label_of(name: str, types: Mapping[str, str]) -> str:
-    """Return a column's labels as texts; a whole number is written without a fraction, and NaN is no label."""
+def label_of(name: str, types: Mapping[str, str], *, beside: str) -> str:
+    """Return a column's labels as texts, in one form: see `labels.in_one_form`. NaN is no label.
+
+    Truth values beside a column of numbers are numbers too.
+    """
     sql = column(name)
+    if types[name] == "VARCHAR":
+        return _in_one_form(sql)
+    if types[name] == "BOOLEAN" and types[beside] not in {"BOOLEAN", "VARCHAR"}:
+        return f"CASE WHEN {sql} THEN '1' WHEN NOT {sql} THEN '0' END"
     if types[name].startswith(_FLOATING):
         whole = f"CAST(TRY_CAST({sql} AS BIGINT) AS VARCHAR)"  # tried, as DuckDB may think a NaN whole
         is_whole = f"abs({sql}) < {number(LARGEST)} AND {sql} = floor({sql})"
         return f"CASE WHEN {is_whole} THEN {whole} WHEN {is_finite(sql)} THEN CAST({sql} AS VARCHAR) END"
-    return sql if types[name] == "VARCHAR" else f"CAST({sql} AS VARCHAR)"
+    return f"CAST({sql} AS VARCHAR)"
+
+
+def _in_one_form(sql: str) -> str:
+    """Return texts as `labels.in_one_form` has them. What is cheap to see comes first, as most labels are plain."""
+    whole = f"CAST(TRY_CAST(split_part({sql}, '.', 1) AS BIGINT) AS VARCHAR)"
+    return f"""CASE
+        WHEN {sql} IN ({", ".join(map(text, TRUTHS))}) THEN lower({sql})
+        WHEN {sql} LIKE '%.0%' AND {sql} LIKE '%0' THEN
+            CASE WHEN regexp_matches({sql}, '{WHOLE}') THEN {whole} ELSE {sql} END
+        ELSE {sql} END"""
 
 
 def number_of(name: str, types: Mapping[str, str]) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.intervals import effective_size, normal
 
+ROUNDED = 1e-9  # the share of the squared mean below which a variance of single examples is not told from rounding
+
 
 @dataclass(frozen=True, slots=True)
 class Mean:
@@ -40,6 +42,27 @@ class Mean:
     def estimate(self, lower: float = -math.inf, upper: float = math.inf) -> Estimate:
         """Return the mean with its interval."""
         return Estimate(self.value, normal(self.value, self.variance, "moments", lower, upper))
+
+
+def of_errors(mean: Mean, upper: float = math.inf) -> Estimate:
+    """Return a mean of what is never below 0, with its interval; none where rounding hides how errors differ.
+
+    The variance is a small difference of large sums, and no better than these: a mean of 1e9 that varies by 1 is lost.
+    """
+    return mean.estimate(0, upper) if _is_told(mean) else Estimate(mean.value)
+
+
+def root(squared: Mean) -> Estimate:
+    """Return the square root of a mean of squares, with the interval of the mean's, end by end."""
+    interval = of_errors(squared).interval
+    return Estimate(math.sqrt(squared.value), interval and interval.mapped(math.sqrt))
+
+
+def _is_told(mean: Mean) -> bool:
+    """Say whether the variance is more than what rounding leaves of the sums that it follows from."""
+    scale = mean.value * mean.value
+    size = effective_size(mean.weight, mean.squares)
+    return not scale or not size > 1 or mean.variance * size >= ROUNDED * scale
 
 
 def ratio_variance(above: Mean, below: Mean, product: float) -> float:

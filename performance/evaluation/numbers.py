@@ -6,7 +6,7 @@ from performance.evaluation import faults
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import Engine
 from performance.evaluation.faults import Cause
-from performance.evaluation.layout import is_finite, number_of, require
+from performance.evaluation.layout import is_finite, named, number_of, require
 from performance.evaluation.result import UnprocessablePredictionsError
 from performance.evaluation.statements import column
 
@@ -31,8 +31,8 @@ class Numbers:
 def find(engine: Engine, columns: Columns, options: Options) -> Numbers:
     """Return where the numbers are. Raises `UnprocessablePredictionsError`, naming the first row that has none."""
     types = engine.columns()
-    weight_name = columns.weight or ("weight" if "weight" in types else None)
-    require(types, [columns.actual, columns.predicted, weight_name])
+    weight_name = named(columns.weight, "weight", types)
+    require(types, [columns.actual, columns.predicted])
     actual, predicted = number_of(columns.actual, types), number_of(columns.predicted, types)
     weight = number_of(weight_name, types) if weight_name else "1"
     missing = f"{column(columns.predicted)} IS NULL"

@@ -84,7 +84,7 @@ def _averaged(pairs: Pairs, choices: Choices) -> Intervals:
         return {}
     newer = _matrix((actual, predicted, weight) for actual, predicted, _, weight, _ in cells)
     older = _matrix((actual, predicted, weight) for actual, _, predicted, weight, _ in cells)
-    positive = choices.positive_class
+    positive = choices.positive_class if choices.averaging == "binary" else None
     if positive is not None and not (positive in newer.labels and positive in older.labels):
         return {}
     at, old_at = ({label: at for at, label in enumerate(matrix.labels)} for matrix in (newer, older))

@@ -16,18 +16,19 @@ from performance.evaluation.moments import Mean
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import column
 
+QUERY, SCORE = "query_id", "score"  # the columns' usual names
 METRICS = ("ndcg", "map", "mrr", "recall_at_k", "precision_at_k")
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return what the rankings come to, as means over queries. Raises `UnprocessablePredictionsError`."""
     types = engine.columns()
-    score_name = columns.score or "score"
-    require(types, [columns.query, columns.relevance, score_name])
-    query = column(columns.query)
+    query_name, score_name = columns.query or QUERY, columns.score or SCORE
+    require(types, [query_name, columns.relevance, score_name])
+    query = column(query_name)
     relevance, score = number_of(columns.relevance, types), number_of(score_name, types)
     causes = [
-        Cause(f"{query} IS NULL", columns.query, "a query"),
+        Cause(f"{query} IS NULL", query_name, "a query"),
         faults.negative(relevance, columns.relevance),
         faults.not_finite(score, score_name),
         faults.too_large(relevance, columns.relevance),

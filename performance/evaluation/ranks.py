@@ -167,7 +167,8 @@ class Placed:
                 - 2 * area * self._sum("squared_place", positive)
                 + area**2 * self._sum("squares", positive)
             )
-            / weight**2
+            / weight
+            / weight
             * _unbiased(weight, self._sum("squares", positive))
             for positive, weight in ((True, self.contest.positives), (False, self.contest.negatives))
         )
@@ -183,13 +184,13 @@ class Placed:
         for cell in reversed(self.cells):
             everything = cell.true_from + cell.false_from
             if cell.positive:
-                raised += cell.weight * cell.false_from / everything**2
-                lowered += cell.weight * cell.true_from / everything**2
+                raised += cell.weight * cell.false_from / everything / everything
+                lowered += cell.weight * cell.true_from / everything / everything
                 total += cell.squares * (cell.precise / cell.weight - value + raised) ** 2
             else:
                 total += cell.squares * lowered**2
         positives = self.contest.positives
-        return total / positives**2 * _unbiased(positives, self._sum("squares", positive=True))
+        return total / positives / positives * _unbiased(positives, self._sum("squares", positive=True))
 
     def _sum(self, name: str, positive: bool) -> float:
         return math.fsum(getattr(cell, name) for cell in self.cells if cell.positive == positive)

@@ -8,7 +8,7 @@ from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine
 from performance.evaluation.intervals import normal
 from performance.evaluation.middle import median_error
-from performance.evaluation.moments import Mean, means, ratio_variance, sums
+from performance.evaluation.moments import Mean, means, of_errors, ratio_variance, root, sums
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation
 from performance.evaluation.statements import number
@@ -33,21 +33,22 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
 def estimate(engine: Engine, numbers: Numbers) -> dict[str, Estimate]:
     """Return the metrics, by name."""
     means, squared_product, about_product, largest = _moments(engine, numbers)
-    squared, absolute, relative, bias, spread, about_mean = means
+    squared, absolute, relative, about_bias, spread, about_mean = means
+    off = about_bias.estimate()
     return {
-        "rmse": _root(squared),
-        "mae": absolute.estimate(0),
+        "rmse": root(squared),
+        "mae": of_errors(absolute),
         "r_squared": _share_explained(squared, spread, squared_product),
-        "mape": relative.estimate(0),
+        "mape": of_errors(relative),
         "median_absolute_error": median_error(engine, numbers, absolute.value),
         "max_error": Estimate(largest),  # of which a sample bounds nothing but from below
         "explained_variance": _share_explained(about_mean, spread, about_product),
-        "bias": bias.estimate(),
+        "bias": Estimate(numbers.bias, off.interval and off.interval.mapped(lambda end: end + numbers.bias)),
     }
 
 
 def _moments(engine: Engine, numbers: Numbers) -> tuple[list[Mean], float, float, float]:
-    """Return the means of each loss, of the spread about the mean, and of the squared error about the mean error.
+    """Return the means of each loss, of the error less its mean, and of the squares of the spread and of that error.
 
     And the sums of the products of spread and squared error, and of spread and that about the mean; the largest error.
     """
@@ -55,7 +56,7 @@ def _moments(engine: Engine, numbers: Numbers) -> tuple[list[Mean], float, float
     spread = f"(({numbers.actual} - {number(numbers.mean)}) * ({numbers.actual} - {number(numbers.mean)}))"
     about = f"(({error} - {number(numbers.bias)}) * ({error} - {number(numbers.bias)}))"
     relative = f"(abs({error}) / greatest(abs({numbers.actual}), {number(SMALLEST)}))"
-    losses = [f"({error} * {error})", f"abs({error})", relative, error, spread, about]
+    losses = [f"({error} * {error})", f"abs({error})", relative, f"({error} - {number(numbers.bias)})", spread, about]
     [row] = engine.rows(f"""
         SELECT {", ".join(sums(loss, numbers.weight) for loss in losses)},
             sum({numbers.weight} * {numbers.weight} * {losses[0]} * {spread}),
@@ -64,12 +65,6 @@ def _moments(engine: Engine, numbers: Numbers) -> tuple[list[Mean], float, float
     """)
     *found, squared_product, about_product, largest = row
     return means(numbers.total, numbers.squares, found), squared_product, about_product, largest
-
-
-def _root(squared: Mean) -> Estimate:
-    """Return the square root of a mean, with the interval of the mean's, end by end."""
-    interval = squared.estimate(0).interval
-    return Estimate(math.sqrt(squared.value), interval and interval.mapped(math.sqrt))
 
 
 def _share_explained(unexplained: Mean, spread: Mean, product: float) -> Estimate:

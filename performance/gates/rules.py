@@ -142,7 +142,7 @@ class Regression:
         elif not self.relative and self.max_regression > _range(metric):
             told = f"{self.metric} cannot get worse by more than {shown(_range(metric))}."
             yield "max_regression", "out_of_bounds", told
-        elif self.relative and self.max_regression >= 1 and metric.direction is Direction.HIGHER and metric.lower == 0:
+        elif self.relative and self.max_regression > 1 and metric.direction is Direction.HIGHER and metric.lower == 0:
             told = f"{self.metric} cannot get worse by more than all of it: give a fraction below 1, such as 0.05."
             yield "max_regression", "out_of_bounds", told
         yield from _faults_of_confidence(self, quantity)

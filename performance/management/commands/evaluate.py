@@ -89,9 +89,9 @@ class Command(BaseCommand):
         with tempfile.TemporaryDirectory() as folder, _engine(Path(folder), sources) as engine:
             try:
                 if dry_run:
-                    refuse_unevaluated(found.model.task_type, chosen)
+                    refuse_unevaluated(found.model.task_type, columns, chosen)
                 else:
-                    refuse_evaluation(found, split, chosen)
+                    refuse_evaluation(found, split, columns, chosen)
                 work = partial(_evaluate, engine, sources, found.model.task_type, columns, chosen)
                 evaluation = _watched(engine, work)
                 if not dry_run:

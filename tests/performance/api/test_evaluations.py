@@ -246,6 +246,8 @@ def test_an_option_that_means_nothing_for_the_task_type_is_refused(editor: User,
     path = f"/models/{empty_model.pk}/versions/ver-00001/evaluations"
     answer = upload(editor, path=path, averaging="macro", threshold="0.5", allow_missing="true")
     assert faults(answer) == [("averaging", "not_available"), ("threshold", "not_available")]
+    answer = upload(editor, path=path, columns='{"query": "q", "actual": "y"}')
+    assert faults(answer) == [("columns.query", "not_available")]
     assert not EvaluationJob.objects.exists()
 
 

@@ -159,6 +159,33 @@ class TestTheAnswer:
 
         assert statuses(ada.get(GATE, {"version_id": "ver-001a1"})) == ["passed", "passed"]
 
+    def test_of_an_overruled_version_stays_what_it_was(self, ada: Caller, under: Under) -> None:
+        under({"dataset_split": "test", "rules": [{"metric": "accuracy", "max_regression": 0.0}]})
+        ada.post(f"{CANDIDATE}/promote")
+        worse = {"dataset_split": "test", "metrics": {"accuracy": 0.5}}
+        version = ada.post(f"{MODEL}/versions").json()["version_id"]
+        path = f"{MODEL}/versions/{version}"
+        ada.patch(path, {"state": "completed"})
+        ada.post(f"{path}/snapshots", worse)
+        assert refusal(ada.post(f"{path}/promote")) == (409, "gate_failed")
+        assert ada.post(f"{path}/promote", {"override": True, "reason": "x"}).status_code == 200
+
+        verdict = ada.get(GATE, {"version_id": version}).json()
+
+        assert (verdict["status"], verdict["baseline_version_id"]) == ("failed", "ver-001a2")
+        assert refusal(ada.post(f"{path}/promote")) == (409, "gate_failed")
+
+    def test_asked_for_by_head_is_not_kept(self, admin: User, under: Under) -> None:
+        under(FAILS)
+        answer = Caller(admin).client.head(f"/api/v1{GATE}?enforce=true")
+        assert answer.status_code == 409
+        assert not GateVerdict.objects.exists()
+
+    def test_is_a_page_for_a_browser(self, ada: Caller, under: Under) -> None:
+        under(PASSES)
+        accepted = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+        assert ada.get(GATE, Accept=accepted)["Content-Type"] == "text/html; charset=utf-8"
+
     def test_warns_of_a_rule_that_lets_the_worse_pass(self, ada: Caller, under: Under) -> None:
         under({"rules": [{"metric": "accuracy", "operator": "<=", "threshold": 0.99}]})
 

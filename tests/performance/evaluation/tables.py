@@ -37,8 +37,8 @@ def kept(task: str, folder: Path, table: Any, columns: Columns | None = None, **
         return keep(engine, task, named, chosen, EVALUATORS[task](engine, named, chosen), folder)
 
 
-def of_file(evaluate: Evaluate, file: Path, folder: Path, **options: Any) -> Evaluation:
+def of_file(evaluate: Evaluate, file: Path, folder: Path, named: Columns | None = None, **options: Any) -> Evaluation:
     """Return the evaluation of a file of predictions. What does not fit in memory goes to `folder`."""
     with DuckDB(folder=folder) as engine:
         (engine.read_csv if file.suffix == ".csv" else engine.read_parquet)([str(file)])
-        return evaluate(engine, Columns(), Options(**options))
+        return evaluate(engine, named or Columns(), Options(**options))

@@ -147,5 +147,30 @@ def test_steps_ahead_may_be_numbers_of_any_kind(tmp_path: Path, steps: list[Any]
     assert {step: values["mae"] for step, values in found.per_class.items()} == {"1": 0.0, "2": 1.5}
 
 
+@pytest.mark.parametrize("horizon", [1.5, None, math.nan, math.inf, 1e300, "soon"])
+def test_a_horizon_that_is_no_whole_number_is_refused_with_its_row(tmp_path: Path, horizon: Any) -> None:
+    horizons = ["1", "1", horizon] if isinstance(horizon, str) else [1.0, 1.0, horizon]
+    columns = {"actual": [1.0] * 3, "predicted": [1.0, None, 1.0], "horizon": horizons}
+
+    with pytest.raises(UnprocessablePredictionsError, match="Row 3 has no whole number in the column 'horizon'"):
+        of(forecasting.evaluate, tmp_path, columns, allow_missing=True)
+
+
+def test_a_row_that_is_not_scored_needs_no_horizon(tmp_path: Path) -> None:
+    columns = {"actual": [1.0, 2.0], "predicted": [1.0, None], "horizon": [3, None]}
+
+    assert set(of(forecasting.evaluate, tmp_path, columns, allow_missing=True).per_class) == {"3"}
+
+
+def test_more_than_a_thousand_horizons_are_refused(tmp_path: Path) -> None:
+    rows = forecasting.MAX_HORIZONS + 1
+    columns = {"actual": [1.0] * rows, "predicted": [1.0] * rows, "horizon": range(rows)}
+
+    with pytest.raises(UnprocessablePredictionsError, match="more than 1,000 horizons") as refused:
+        of(forecasting.evaluate, tmp_path, columns)
+
+    assert refused.value.column == "horizon"
+
+
 def test_without_scales_there_is_no_mase(tmp_path: Path) -> None:
     assert of(forecasting.evaluate, tmp_path, {"actual": [1.0], "predicted": [2.0]}).metrics["mase"] is None

@@ -41,6 +41,16 @@ def test_keeps_the_prediction_that_a_threshold_decided(tmp_path: Path) -> None:
     assert {row["predicted"] for row in rows(file)} == {"0"}
 
 
+def test_keeps_the_score_of_the_positive_class_however_metrics_are_averaged(tmp_path: Path) -> None:
+    scores = {"score_0": [0.1, 0.4, 0.6], "score_1": BINARY["score"]}
+    columns = {name: values for name, values in BINARY.items() if name != "score"} | scores
+
+    file = kept("classification", tmp_path, columns, averaging="macro")
+
+    assert file is not None
+    assert [row["score"] for row in rows(file)] == [0.6, 0.9, 0.4]
+
+
 def test_keeps_of_several_classes_what_the_losses_follow_from(tmp_path: Path) -> None:
     columns = {"example_id": [1, 2], "actual": ["x", "y"], "predicted": ["x", "z"]}
     scores = {"score_x": [0.5, 0.25], "score_y": [0.25, 0.25], "score_z": [0.25, 0.5]}

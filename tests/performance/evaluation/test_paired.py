@@ -145,6 +145,20 @@ def test_averages_over_classes_vary_as_the_jackknife_says(
         agrees(found[name], difference, variance(metric, actual, versions[0], versions[1], ones))
 
 
+@pytest.mark.parametrize("averaging", ["macro", "weighted"])
+def test_averages_over_two_classes_are_no_positive_classs_alone(
+    tmp_path: Path, two: dict[str, Any], averaging: str
+) -> None:
+    alone = compare(tmp_path, "classification", binary(two), Choices(None, averaging), averaging=averaging)
+
+    found = compare(tmp_path, "classification", binary(two), Choices("1", averaging), averaging=averaging)
+
+    assert {name: found[name] for name in ("precision", "recall", "f1_score")} == {
+        name: alone[name] for name in ("precision", "recall", "f1_score")
+    }
+    assert {"roc_auc", "log_loss", "brier_score"} <= found.keys()
+
+
 def test_losses_of_several_classes_are_paired(tmp_path: Path, seeded: np.random.Generator) -> None:
     actual = seeded.integers(0, 3, 90)
     scores = [seeded.dirichlet([1, 1, 1], 90) * 0.5 + 0.5 * np.eye(3)[actual] * share for share in (1.0, 0.6)]

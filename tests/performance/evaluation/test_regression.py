@@ -185,6 +185,24 @@ def test_a_column_of_any_name_is_not_taken_for_something_else(tmp_path: Path, na
     )
 
 
+@pytest.mark.parametrize("mean", [1e8, -1e9, 1e12])
+def test_what_varies_less_than_rounding_leaves_has_the_interval_that_it_should_or_none(
+    tmp_path: Path, mean: float
+) -> None:
+    errors = np.random.default_rng(11).integers(-3, 4, 500) + mean
+    half = 1.959963984540054 * np.std(errors - mean, ddof=1) / math.sqrt(500)
+
+    found = of(regression.evaluate, tmp_path, {"actual": np.zeros(500), "predicted": errors})
+
+    interval = found.confidence_intervals["bias"]
+    assert (interval.upper - interval.lower) / 2 == pytest.approx(half, rel=1e-3)
+    assert (interval.upper + interval.lower) / 2 == pytest.approx(errors.mean(), rel=1e-12)
+    assert not {"mae", "rmse"} & set(found.confidence_intervals)
+    assert not {"mae", "rmse"} & set(
+        of(forecasting.evaluate, tmp_path, {"actual": np.zeros(500), "predicted": errors}).confidence_intervals
+    )
+
+
 def test_one_example_has_no_interval_of_what_it_explains(tmp_path: Path) -> None:
     found = of(regression.evaluate, tmp_path, {"actual": [1.0], "predicted": [2.0]})
 

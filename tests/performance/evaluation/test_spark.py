@@ -172,6 +172,8 @@ TYPED: list[tuple[Any, Any, Any]] = [
     (pa.array([1, 0, 1], pa.uint64()), pa.array([1, 1, 0], pa.uint8()), pa.array([0.1, 0.2, 0.3], pa.float32())),
     ([Decimal("1.50"), Decimal("2.00")], [Decimal("1.50"), Decimal("1.50")], [Decimal("0.25"), Decimal("0.75")]),
     ([datetime.date(2026, 3, 13), datetime.date(2026, 3, 14)], [datetime.date(2026, 3, 13)] * 2, None),
+    ([True, False, True], [1, 0, 0], None),
+    (["1.0", "0.00", "1.0\n", "x.0"], ["1", "0", "01.0", "True"], None),
     (pa.array(["a", "b"]).dictionary_encode(), pa.array(["a", "a"], pa.large_string()), [" 1 ", "+.5e0"]),
 ]
 

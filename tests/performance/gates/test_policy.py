@@ -103,6 +103,11 @@ def test_what_is_no_policy_is_refused(document: Any, field: str, code: str) -> N
         ({**GOOD, "metric": "per_class.cat.recall", "threshold": 93}, "rules.1.threshold", "out_of_bounds"),
         ({**GOOD, "metric": "sample_count", "threshold": -1}, "rules.1.threshold", "out_of_bounds"),
         ({**LIMIT, "max_regression": -0.01}, "rules.1.max_regression", "out_of_bounds"),
+        (
+            {**LIMIT, "metric": "recall", "max_regression": 5, "relative": True},
+            "rules.1.max_regression",
+            "out_of_bounds",
+        ),
         ({**LIMIT, "max_regression": 1.01}, "rules.1.max_regression", "out_of_bounds"),
         ({**LIMIT, "metric": "custom.cost"}, "rules.1.max_regression", "no_direction"),
         ({**GOOD, "confidence": 0.9}, "rules.1.confidence", "out_of_bounds"),
