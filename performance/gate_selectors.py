@@ -233,7 +233,7 @@ def _statement(*, newest: bool) -> PreparedQuery:
     version = completed if newest else Version.objects.filter(model=_MODEL, number=_NUMBER)
     replaced = _replacing(_MODEL)[:1]
     own = GatePolicy.objects.filter(model=_MODEL).newest_first()[:1]
-    default = GatePolicy.objects.filter(organization=Subquery(model.values("organization"))).newest_first()[:1]
+    default = GatePolicy.objects.filter(organization=Subquery(model.values("organization")[:1])).newest_first()[:1]
     return PreparedQuery(
         account_rows(
             "username",
