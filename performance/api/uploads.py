@@ -1,6 +1,7 @@
 """Predictions that are uploaded: streamed to a file without a name, so that nothing is left of it in any event."""
 
 import hashlib
+import weakref
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
@@ -80,7 +81,9 @@ class PredictionsHandler(FileUploadHandler):
     def file_complete(self, file_size: int) -> PredictionsFile:
         """Return the file."""
         about = {"name": self.file_name, "content_type": self.content_type, "size": file_size}
-        return PredictionsFile(self.file, digest=self.digest.hexdigest(), **about)
+        uploaded = PredictionsFile(self.file, digest=self.digest.hexdigest(), **about)
+        weakref.finalize(uploaded, self.file.close)  # where nobody closes the request
+        return uploaded
 
     def upload_interrupted(self) -> None:
         """Let go of a file of which no more comes."""
