@@ -1,4 +1,4 @@
-"""The service's own settings, with keys and a PostgreSQL made for the run, and a fast password hash."""
+"""The service's own settings, with keys and a PostgreSQL made for the run, and what is fast for tests."""
 
 import os
 import secrets
@@ -17,6 +17,8 @@ if "pytest" in sys.modules and "DATABASE_URL" not in os.environ:
 from config.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+WHITENOISE_AUTOREFRESH = True  # else each client of a test would look at every static file anew
 
 _files = tempfile.TemporaryDirectory(prefix="registry-files-")
 STORAGES["default"]["OPTIONS"]["location"] = _files.name

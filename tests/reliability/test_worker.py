@@ -25,6 +25,12 @@ EVALUATIONS = "/api/v1/models/mdl-7f3a19bc92/versions/ver-001a1/evaluations"
 SMALL = "actual,predicted\nyes,yes\nno,yes\n"
 LARGE = "actual,predicted,score\n" + "yes,yes,0.75\nno,yes,0.5\nno,no,0.25\n" * 1_200_000
 WITHIN = 120
+DUE = """
+from django.utils import timezone
+from performance.models import EvaluationJob
+
+EvaluationJob.objects.filter(state='running').update(due_at=timezone.now())
+"""
 
 
 @dataclass
@@ -91,9 +97,7 @@ class Service:
 
     def let_leases_end(self) -> None:
         """Have what was taken come due, as if a minute had passed."""
-        running = "EvaluationJob.objects.filter(state='running')"
-        code = f"from performance.models import *; {running}.update(due_at=timezone.now())"
-        manage("shell", "-c", code, **self.settings)
+        manage("shell", "-c", DUE, **self.settings)
 
 
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
