@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -58,7 +59,9 @@ class Service:
         """Return the status and the body of an answer."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Authorization": f"Bearer {self.access}", **headers}
-        connection.request(method, path, body, headers, encode_chunked=headers.get("Transfer-Encoding") == "chunked")
+        is_chunked = headers.get("Transfer-Encoding") == "chunked"
+        with suppress(BrokenPipeError):  # as it may answer before it has read all
+            connection.request(method, path, body, headers, encode_chunked=is_chunked)
         answer = connection.getresponse()
         content = json.loads(answer.read())
         connection.close()
