@@ -185,7 +185,7 @@ class RegistryViewSet(GenericViewSet[Any]):
     def once(self, work: Callable[[], HttpResponse]) -> HttpResponse:
         """Answer with what `work` does, or did when the request was made before under the same key."""
         with self.writing():
-            return once(self.request, self.account, self.fingerprint, work)
+            return once(self.request, self.account.pk, self.fingerprint, work)
 
     def changed(self, record: Any, change: Callable[[], Any]) -> HttpResponse:
         """Change a record, unless the caller knows another state of it, and answer with what became of it."""

@@ -1,7 +1,9 @@
 """Gates over HTTP: their policies and their verdicts."""
 
+from collections.abc import Callable
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -9,6 +11,7 @@ from rest_framework.request import Request
 
 from models_registry.api.base import RegistryViewSet
 from models_registry.api.conditional import answer, refuse_lost_update, represent
+from models_registry.api.idempotency import HEADER, check_key, once
 from models_registry.exceptions import GateFailedError, NotFoundError, PreconditionFailedError
 from models_registry.scopes import Scope
 from performance.api.gate_serializers import (
@@ -191,6 +194,7 @@ class GateViewSet(PerformanceViewSet):
         codes = [code for code in PerformanceViewSet.problem_codes if code not in unfit]
         if self.action == "judge":
             codes[codes.index("precondition_failed")] = "invalid_body"
+            codes += ["idempotency_in_progress", "idempotency_mismatch"]
         return *codes, "gate_failed"
 
     @extend_schema(
@@ -213,11 +217,25 @@ class GateViewSet(PerformanceViewSet):
     def judge(self, request: Request, model_id: str) -> HttpResponse:
         """Judge a version by the policy that is sent, which is not stored."""
         query = self.query()
+        check_key(request)
         body = PolicyInput(data=request.data)
         body.is_valid(raise_exception=True)
         found, policy = self.read_gate(query), body.validated_data["policy"]
         refuse_invalid(policy, [found.task_type])
-        return self.told(found.verdict_by(policy), found, query)
+        return self.once(query, lambda: self.told(found.verdict_by(policy), found, query))
+
+    def once(self, query: dict[str, Any], work: Callable[[], HttpResponse]) -> HttpResponse:
+        """Answer with what `work` does, or did when the request was made before under the same key."""
+        if HEADER not in self.request.headers:
+            return work()
+        caller: Any = self.request.user
+        asked = self.request.data, {**query, "format": self.form(query)}
+        with transaction.atomic():
+            return once(self.request, caller.pk, lambda: asked, work)
+
+    def form(self, query: dict[str, Any]) -> str:
+        """Return the name of the form that is asked for."""
+        return str(query.get("format") or self.request.accepted_renderer.format)
 
     def read_gate(self, query: dict[str, Any]) -> GateReading:
         """Return what a verdict needs, if the caller may read it."""
@@ -227,18 +245,16 @@ class GateViewSet(PerformanceViewSet):
         return found
 
     def told(self, verdict: Verdict, found: GateReading, query: dict[str, Any]) -> HttpResponse:
-        """Answer with a verdict in the form that is asked for; keep it if it counts, which it does not by HEAD.
-
-        Raises `GateFailedError`.
-        """
+        """Answer with a verdict in the form that is asked for; keep it if it counts, which it does not by HEAD."""
         enforced = query["enforce"] == "true"
         if enforced and self.request.method != "HEAD":
             keep_verdict(verdict, occasion=GateVerdict.Occasion.ENFORCEMENT, requested_by=found.username)
-        form = query.get("format") or self.request.accepted_renderer.format
+        form = self.form(query)
         if form in RENDERERS:
             return _rendered(form, verdict, refused=enforced and verdict.refuses)
         if enforced and verdict.refuses:
-            raise GateFailedError(f"{verdict.detail} See `verdict`.", verdict.as_document())
+            failed = GateFailedError(f"{verdict.detail} See `verdict`.", verdict.as_document())
+            return self.handle_exception(failed)  # not raised, as that would undo what is kept
         return answer(self.request, verdict.as_document())
 
 

@@ -371,6 +371,48 @@ class TestAnAdHocPolicy:
         assert vera.post(f"{GATE}?enforce=true&version_id=ver-001a1", PASSES).json()["status"] == "passed"
         assert [row["verdict"]["policy"] for row in vera.get(f"{MODEL}/verdicts").json()["results"]] == [None, None]
 
+    @pytest.mark.parametrize("form", ["json", "junit", "markdown", "html"])
+    @pytest.mark.parametrize("document", [PASSES, FAILS], ids=["passes", "fails"])
+    def test_under_a_key_is_judged_and_kept_once_in_any_form(
+        self, viewer: User, form: str, document: dict[str, Any]
+    ) -> None:
+        vera = Caller(viewer)
+        path = f"{GATE}?enforce=true&format={form}"
+        first, again = [vera.post(path, document, Idempotency_Key="job-1") for _ in range(2)]
+
+        assert first.status_code == (200 if document is PASSES else 409)
+        assert "Idempotency-Replayed" not in first
+        assert again["Idempotency-Replayed"] == "true"
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        for header in ("Content-Type", "Content-Security-Policy", "Cache-Control"):
+            assert again.get(header) == first.get(header)
+        assert GateVerdict.objects.count() == 1
+        assert vera.post(path, document).status_code == first.status_code
+        assert GateVerdict.objects.count() == 2
+
+    @pytest.mark.parametrize("query", ["", "?enforce=true&version_id=ver-001a1", "?enforce=true&format=junit"])
+    def test_under_a_key_of_another_query_is_refused(self, viewer: User, query: str) -> None:
+        vera = Caller(viewer)
+        vera.post(f"{GATE}?enforce=true", PASSES, Idempotency_Key="job-1")
+
+        assert refusal(vera.post(f"{GATE}{query}", PASSES, Idempotency_Key="job-1")) == (422, "idempotency_mismatch")
+        assert GateVerdict.objects.count() == 1
+
+    def test_under_a_key_tells_nobody_who_may_not_read_any_more(self, ada: Caller, viewer: User) -> None:
+        vera = Caller(viewer)
+        vera.post(GATE, PASSES, Idempotency_Key="job-1")
+        ada.delete("/organizations/acme/members/vera")
+
+        assert refusal(vera.post(GATE, PASSES, Idempotency_Key="job-1")) == (403, "permission_denied")
+
+    def test_takes_two_statements(
+        self, viewer: User, pinned_queries: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
+        caller = Caller(viewer)
+
+        with pinned_queries("gate by another policy"):
+            caller.post(GATE, PASSES)
+
     @pytest.mark.parametrize(
         ("body", "field", "code"),
         [
