@@ -484,6 +484,25 @@ class TestPromotion:
         assert ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1").status_code == 200
         assert GateVerdict.objects.count() == 2
 
+    def test_by_a_rollback_to_what_was_overridden_is_judged_and_the_verdict_kept(
+        self, ada: Caller, under: Under, model: RegisteredModel
+    ) -> None:
+        under(FAILS)
+        completed_version(model, number=419)
+        for version in ("ver-001a2", "ver-001a3"):
+            ada.post(f"{MODEL}/versions/{version}/promote", {"override": True, "reason": "x"})
+        rae = new_user("rae")
+        ada.post(f"{MODEL}/grants", {"username": "rae", "scope": "model:promote"})
+
+        answer = Caller(rae).post(f"{MODEL}/rollback")
+
+        assert refusal(answer) == (409, "gate_failed")
+        kept = ada.get(f"{MODEL}/verdicts").json()["results"]
+        assert (len(kept), kept[0]["requested_by"], kept[0]["verdict"]) == (3, "rae", answer.json()["verdict"])
+        assert ada.post(f"{MODEL}/rollback").json()["overridden"] is True
+        assert Caller(rae).post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a1"
+        assert GateVerdict.objects.count() == 4
+
     def test_without_a_policy_is_judged_by_nobody(self, ada: Caller) -> None:
         assert ada.post(f"{CANDIDATE}/promote").json()["verdict"] is None
         assert not GateVerdict.objects.exists()
