@@ -161,6 +161,12 @@ class JUnit(BaseRenderer):
     media_type, format = "application/xml", "junit"
 
 
+class TextXML(JUnit):
+    """The same under its other name."""
+
+    media_type = "text/xml"
+
+
 class Markdown(BaseRenderer):
     """Markdown, for the comment on a pull request."""
 
@@ -173,18 +179,16 @@ class Page(BaseRenderer):
     media_type, format = "text/html", "html"
 
 
-MEDIA_TYPES = {each.format: each.media_type for each in (JUnit, Markdown, Page)}
-VERDICT = {
-    (200, JSONRenderer.media_type): VerdictSerializer,
-    **{(200, media_type): str for media_type in MEDIA_TYPES.values()},
-}
+TEXTS = (Page, JUnit, TextXML, Markdown)
+MEDIA_TYPES = {each.format: each.media_type for each in (Page, JUnit, Markdown)}
+VERDICT = {(200, JSONRenderer.media_type): VerdictSerializer, **{(200, each.media_type): str for each in TEXTS}}
 
 
 class GateViewSet(PerformanceViewSet):
     """Whether a version may ship. The order of checks is that of every read of performance."""
 
     http_method_names = ["get", "head", "post"]
-    renderer_classes = (JSONRenderer, Page, JUnit, Markdown)  # a browser takes XML as well
+    renderer_classes = (JSONRenderer, *TEXTS)  # a browser takes XML as well
     queries = {"gate": GateQuerySerializer(), "judge": GateQuerySerializer()}
 
     @property
@@ -251,11 +255,22 @@ class GateViewSet(PerformanceViewSet):
             keep_verdict(verdict, occasion=GateVerdict.Occasion.ENFORCEMENT, requested_by=found.username)
         form = self.form(query)
         if form in RENDERERS:
-            return _rendered(form, verdict, refused=enforced and verdict.refuses)
+            return self.rendered(form, verdict, refused=enforced and verdict.refuses)
         if enforced and verdict.refuses:
             failed = GateFailedError(f"{verdict.detail} See `verdict`.", verdict.as_document())
             return self.handle_exception(failed)  # not raised, as that would undo what is kept
         return answer(self.request, verdict.as_document())
+
+    def rendered(self, form: str, verdict: Verdict, *, refused: bool) -> HttpResponse:
+        """Return a verdict as a text, of the media type that was accepted if that is of this form."""
+        accepted = self.request.accepted_renderer
+        media_type = accepted.media_type if accepted.format == form else MEDIA_TYPES[form]
+        return HttpResponse(
+            RENDERERS[form](verdict).encode(),
+            status=409 if refused else 200,
+            content_type=f"{media_type}; charset=utf-8",
+            headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+        )
 
 
 class VerdictViewSet(RegistryViewSet):
@@ -270,15 +285,6 @@ class VerdictViewSet(RegistryViewSet):
     def list(self, request: Request, model_id: str) -> HttpResponse:
         """Return the verdicts on promotions of the model, refused ones as well, and on who asked with `enforce`."""
         return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
-
-
-def _rendered(form: str, verdict: Verdict, *, refused: bool) -> HttpResponse:
-    return HttpResponse(
-        RENDERERS[form](verdict).encode(),
-        status=409 if refused else 200,
-        content_type=f"{MEDIA_TYPES[form]}; charset=utf-8",
-        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
-    )
 
 
 def _there(owner: Any, policy: GatePolicy | None) -> GatePolicy:

@@ -340,6 +340,34 @@ class TestOtherForms:
             assert answer["Cache-Control"] == "private, no-cache"
             assert "default-src 'none'" in answer["Content-Security-Policy"]
 
+    @pytest.mark.parametrize(
+        ("accepted", "told"),
+        [
+            ("text/html;q=0.1, application/json", "application/json"),
+            ("application/json;q=0.5, text/html", "text/html"),
+            ("application/json;q=0.5,text/markdown;q=0.7,text/html;q=0.6", "text/markdown"),
+            ("text/html;q=0.8, */*;q=0.9", "application/json"),
+            ("text/*;q=0.5, text/xml", "text/xml"),
+            ("*/*, application/json;q=0", "text/html"),
+            ("text/html, application/json;q=1.000", "application/json"),
+            ("application/json; charset=utf-8", "application/json"),
+            ("text/xml", "text/xml"),
+            ("text/xml, application/xml", "application/xml"),
+            ("TEXT/XML;Q=0.5", "text/xml"),
+            ("text/html;q=much, application/json;q=0.9", "text/html"),
+        ],
+    )
+    def test_are_those_of_which_the_caller_wants_most(
+        self, viewer: User, under: Under, accepted: str, told: str
+    ) -> None:
+        under(PASSES)
+
+        assert Caller(viewer).get(GATE, Accept=accepted)["Content-Type"].partition(";")[0] == told
+
+    @pytest.mark.parametrize("accepted", ["application/json;q=0", "*/*;q=0", "image/png, text/html;q=0.000", ";q=1"])
+    def test_are_none_of_what_the_caller_wants_not_at_all(self, viewer: User, accepted: str) -> None:
+        assert refusal(Caller(viewer).get(GATE, Accept=accepted)) == (406, "not_acceptable")
+
     def test_json_may_be_asked_for_by_name(self, viewer: User, under: Under) -> None:
         under(PASSES)
 
