@@ -57,6 +57,7 @@ class GateReading:
     policy: Policy | None
     stored: StoredPolicy | None
     username: str
+    archived: bool
 
     @property
     def permitted(self) -> bool:
@@ -116,7 +117,7 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
     held_against = "replaced" if row["promoted_pk"] == row["version_pk"] else "promoted"
     pk, number = row[f"{held_against}_pk"], row[f"{held_against}_number"]
     baseline = None if pk is None else NumberedVersion(pk, number)
-    return GateReading(reading, row["version_pk"], baseline, *_in_force(row), username=row["username"])
+    return GateReading(reading, row["version_pk"], baseline, *_in_force(row), row["username"], row["archived"])
 
 
 def baseline_of(model: RegisteredModel, version: Version) -> NumberedVersion | None:
@@ -238,6 +239,7 @@ def _statement(*, newest: bool) -> PreparedQuery:
         account_rows(
             "username",
             task_type=Subquery(model.values("task_type")),
+            archived=Exists(model.filter(archived_at__isnull=False)),
             permitted=Exists(model.permitting(Scope.MODEL_READ, USER)),
             newest_completed=Subquery(completed.values("number")),
             number=Subquery(version.values("number")),

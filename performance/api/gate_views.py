@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from models_registry.api.base import RegistryViewSet
 from models_registry.api.conditional import answer, refuse_lost_update, represent
 from models_registry.api.idempotency import HEADER, check_key, once
-from models_registry.exceptions import GateFailedError, NotFoundError, PreconditionFailedError
+from models_registry.exceptions import ConflictError, GateFailedError, NotFoundError, PreconditionFailedError
 from models_registry.scopes import Scope
 from performance.api.gate_serializers import (
     GateQuerySerializer,
@@ -199,7 +199,7 @@ class GateViewSet(PerformanceViewSet):
         if self.action == "judge":
             codes[codes.index("precondition_failed")] = "invalid_body"
             codes += ["idempotency_in_progress", "idempotency_mismatch"]
-        return *codes, "gate_failed"
+        return *codes, "conflict", "gate_failed"
 
     @extend_schema(
         operation_id="get_gate", tags=["gates"], summary="Gate", parameters=[GateQuerySerializer], responses=VERDICT
@@ -249,8 +249,15 @@ class GateViewSet(PerformanceViewSet):
         return found
 
     def told(self, verdict: Verdict, found: GateReading, query: dict[str, Any]) -> HttpResponse:
-        """Answer with a verdict in the form that is asked for; keep it if it counts, which it does not by HEAD."""
+        """Answer with a verdict in the form that is asked for; keep it if it counts, which it does not by HEAD.
+
+        Raises `ConflictError` when it would be kept, but the model is archived.
+        """
         enforced = query["enforce"] == "true"
+        if enforced and found.archived:
+            raise ConflictError(
+                f"{verdict.model_id} is archived, so that no verdict on it counts. Ask without enforce."
+            )
         if enforced and self.request.method != "HEAD":
             keep_verdict(verdict, occasion=GateVerdict.Occasion.ENFORCEMENT, requested_by=found.username)
         form = self.form(query)

@@ -303,6 +303,21 @@ class TestEnforced:
         assert [*kept["verdict"]] == [*golden("gate")]
         assert told["status"] == status
 
+    @pytest.mark.parametrize("method", ["get", "head"])
+    def test_on_an_archived_model_is_a_conflict_and_nothing_is_kept(
+        self, ada: Caller, under: Under, method: str
+    ) -> None:
+        under(PASSES)
+        ada.delete(MODEL)
+
+        answer = getattr(ada.client, method)(f"/api/v1{GATE}?enforce=true")
+
+        assert answer.status_code == 409
+        assert method == "head" or refusal(answer) == (409, "conflict")
+        assert refusal(ada.post(f"{GATE}?enforce=true", PASSES, Idempotency_Key="job-1")) == (409, "conflict")
+        assert ada.get(GATE).json()["status"] == ada.post(GATE, PASSES).json()["status"] == "passed"
+        assert not GateVerdict.objects.exists()
+
     def test_what_is_not_enforced_is_not_kept(self, viewer: User, under: Under) -> None:
         under(FAILS)
         Caller(viewer).get(GATE)
