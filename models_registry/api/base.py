@@ -182,10 +182,10 @@ class RegistryViewSet(GenericViewSet[Any]):
         with acting(self.account), transaction.atomic():
             yield
 
-    def once(self, work: Callable[[], HttpResponse]) -> HttpResponse:
+    def once(self, work: Callable[[], HttpResponse], **options: Any) -> HttpResponse:
         """Answer with what `work` does, or did when the request was made before under the same key."""
         with self.writing():
-            return once(self.request, self.account.pk, self.fingerprint, work)
+            return once(self.request, self.account.pk, self.fingerprint, work, **options)
 
     def judged_once(self, work: Callable[[], HttpResponse]) -> HttpResponse:
         """Answer as `once` does, and keep the verdict by which a gate refuses what was to be done."""

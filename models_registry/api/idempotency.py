@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.db import connection
@@ -12,6 +12,7 @@ from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
+from models_registry.api.conditional import represent
 from models_registry.api.query import invalid_parameters
 from models_registry.exceptions import IdempotencyInProgressError, IdempotencyMismatchError
 from models_registry.models import IdempotencyKey
@@ -30,11 +31,17 @@ def check_key(request: Request) -> None:
 
 
 def once(
-    request: Request, user_id: int, fingerprint: Callable[[], Any], work: Callable[[], HttpResponse]
+    request: Request,
+    user_id: int,
+    fingerprint: Callable[[], Any],
+    work: Callable[[], HttpResponse],
+    *,
+    shown_once: Collection[str] = (),
 ) -> HttpResponse:
     """Answer with what `work` does, or did under the request's key in the last 24 hours.
 
-    `fingerprint` gives what tells the request from another to the same path, as JSON has it.
+    `fingerprint` gives what tells the request from another to the same path, as JSON has it. Of the answer's members
+    that are `shown_once` nothing is kept: they are null in a repeated answer.
     To be called in the transaction of the work, so that the answer is kept if and only if the work is done; a refusal
     is not kept, and may be tried again. Raises `IdempotencyMismatchError` when the key was used with another request,
     and `IdempotencyInProgressError` while the first request is under way.
@@ -58,7 +65,7 @@ def once(
         digest=digest,
         status=response.status_code,
         headers={name: response[name] for name in _HEADERS if name in response},
-        body=response.content.decode(),
+        body=_without(shown_once, response.content).decode(),
     )
     return response
 
@@ -75,6 +82,10 @@ def _claim(*parts: Any) -> None:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(name, signed=True)])
         if not cursor.fetchone()[0]:
             raise IdempotencyInProgressError("The first request of this key is under way. Ask again in a second.")
+
+
+def _without(names: Collection[str], body: bytes) -> bytes:
+    return represent({**json.loads(body), **dict.fromkeys(names)}).content if names else body
 
 
 def _replay(first: IdempotencyKey, digest: str) -> HttpResponse:

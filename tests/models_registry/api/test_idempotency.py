@@ -71,7 +71,11 @@ def test_the_same_request_does_its_work_once_and_gets_the_same_answer(root: Call
     again = root.post(path, POSTS[path][0], Idempotency_Key="job-1")
 
     assert again["Idempotency-Replayed"] == "true"
-    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.status_code == first.status_code
+    if "secret" in first.json():  # which is shown once
+        assert again.json() == first.json() | {"secret": None}
+    else:
+        assert again.content == first.content
     for header in ("Location", "ETag", "Content-Type"):
         assert again.get(header) == first.get(header)
     assert rows() == after
