@@ -5,10 +5,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from django.db import DEFAULT_DB_ALIAS
 from junitparser import JUnitXml
+from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from models_registry.models import Promotion, RegisteredModel, User, Version
 from models_registry.scopes import Scope
+from performance.gate_selectors import _statement
 from performance.gates.policy import policy_of
 from performance.models import GatePolicy, GateVerdict, MetricSnapshot, SnapshotDetail
 from tests.api import TIMESTAMP, Caller, faults, refusal
@@ -201,6 +204,11 @@ class TestTheAnswer:
 
         with pinned_queries("gate"):
             assert len(statuses(caller.get(GATE))) == 20
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_the_first_statement_is_short_enough_for_the_driver_to_keep_it_parsed(newest: bool) -> None:
+    assert len(_statement(newest=newest).compiled(DEFAULT_DB_ALIAS).sql) <= MAX_CACHED_STATEMENT_LENGTH
 
 
 class TestThePolicy:
