@@ -181,7 +181,7 @@ def judge_version(
 
 def _measured_case(case: Case, policy: Policy, task_type: TaskType, version: int, baseline: int) -> Case:
     rows = _snapshots(_details(policy, task_type)).all(version=version, baseline=baseline, split=case.dataset_split)
-    found = {row["version_id"]: _measured(row) for row in rows}
+    found = {row["version_id"]: _measured(row, policy.with_confidence) for row in rows}
     now, before = found.get(version), found.get(baseline)
     differences = _differences(policy, now, before)
     if differences and rows[0]["paired"]:
@@ -197,27 +197,27 @@ def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
         "further_metrics": not names.isdisjoint(metric.name for metric in task_type.further),
         "custom_metrics": any(name.startswith("custom.") for name in names),
         "per_class": any(name.startswith("per_class.") for name in names),
-        "confidence_intervals": any(rule.confidence is not None for rule in policy.rules),
+        "confidence_intervals": bool(policy.with_confidence),
     }
     return tuple(name for name, needed in looked_at.items() if needed)
 
 
-def _measured(row: dict[str, Any]) -> Measured:
+def _measured(row: dict[str, Any], with_confidence: frozenset[str]) -> Measured:
+    """Return what a row holds: of the intervals, those that rules ask for."""
     further, custom, per_class, intervals = (row.get(f"detail__{name}") or {} for name in _DETAILS)
     values = values_of(
         {**further, **row["metrics"]}, sample_count=row["sample_count"], custom=custom, per_class=per_class
     )
-    return Measured(values, {name: Interval(**each) for name, each in intervals.items()})
+    return Measured(values, {name: Interval(**intervals[name]) for name in with_confidence & intervals.keys()})
 
 
 def _differences(policy: Policy, measured: Measured | None, baseline: Measured | None) -> dict[str, Interval]:
     """Return the intervals of the differences of which rules ask for one."""
     if measured is None or baseline is None:
         return {}
-    names = {rule.metric for rule in policy.rules if rule.confidence is not None}
     found = {
         name: independent(measured.values[name], measured.intervals.get(name), before, baseline.intervals.get(name))
-        for name in names & measured.values.keys()
+        for name in policy.with_confidence & measured.values.keys()
         if (before := baseline.values.get(name)) is not None
     }
     return {name: interval for name, interval in found.items() if interval}

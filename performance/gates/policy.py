@@ -35,6 +35,11 @@ class Policy:
     rules: tuple[Rule, ...]
     dataset_split: str = "test"
 
+    @property
+    def with_confidence(self) -> frozenset[str]:
+        """The names of what rules look at with confidence."""
+        return frozenset(rule.metric for rule in self.rules if rule.confidence is not None)
+
     def as_document(self) -> dict[str, Any]:
         """Return the policy as JSON has it."""
         return {"dataset_split": self.dataset_split, "rules": [rule.as_document() for rule in self.rules]}
