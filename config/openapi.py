@@ -70,6 +70,7 @@ CODES_OF = {
     "badge_id": ("not_found",),
     "list": ("invalid_parameter",),
     "promote": ("gate_failed",),
+    "roll_back": ("gate_failed",),
     "evaluations": ("unprocessable_predictions",),
     "get_policy": ("not_found",),
     "withdraw_policy": ("not_found",),

@@ -105,7 +105,7 @@ PROBLEMS: dict[str, Problem] = {
         "Row 17 has no finite number in the column 'score'. Mend the file, then send it.",
     ),
     "idempotency_mismatch": Problem(
-        422, "Idempotency mismatch", "This Idempotency-Key was used for another body. Choose a new key."
+        422, "Idempotency mismatch", "This Idempotency-Key was used for another request. Choose a new key."
     ),
     "throttled": Problem(429, "Too many requests", "Wait for the seconds that Retry-After gives, then ask again."),
     "internal_error": Problem(

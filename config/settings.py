@@ -201,6 +201,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SESSION_COOKIE_SECURE = HTTPS_ONLY
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # in no cookie: one may tell a secret
 CSRF_COOKIE_SECURE = HTTPS_ONLY
 CSRF_FAILURE_VIEW = "config.problems.csrf_failure"
 X_FRAME_OPTIONS = "DENY"

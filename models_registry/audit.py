@@ -4,6 +4,7 @@ The rows of writes come from django-auditlog, which watches the models registere
 The change of a model's promoted version is in the row of the promotion, and has none of its own.
 """
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -27,11 +28,16 @@ from models_registry.models import (
     Version,
 )
 
+_origin = re.compile("https?://[^/?#]*", re.IGNORECASE)
 
-def watch(model: type[Model], *, unwatched: tuple[str, ...] = (), masked: tuple[str, ...] = ()) -> None:
+
+def watch(
+    model: type[Model], *, unwatched: tuple[str, ...] = (), masked: tuple[str, ...] = (), mask: str = "masked"
+) -> None:
     """Have every write to a model leave a row, with the fields before and after, but for those that are not watched.
 
-    Of a masked field only that it changed is told. Related records are watched on their own.
+    Of a masked field only that it changed is told, and what `mask`, a function of this module by name, makes of it.
+    Related records are watched on their own.
     """
     fields = [field.name for field in model._meta.concrete_fields if field.name not in unwatched]
     own: Any = model._meta.many_to_many
@@ -40,7 +46,7 @@ def watch(model: type[Model], *, unwatched: tuple[str, ...] = (), masked: tuple[
         model,
         include_fields=fields,
         mask_fields=list(masked),
-        mask_callable=f"{__name__}.masked",
+        mask_callable=f"{__name__}.{mask}",
         m2m_fields=sets,
     )
 
@@ -59,6 +65,12 @@ def watch_registry() -> None:
 def masked(value: str) -> str:
     """Return what stands in the trail for a secret: nothing of it."""
     return "***"
+
+
+def masked_but_origin(value: str) -> str:
+    """Return what stands in the trail for a secret, and for a URL whose path or query may be one: where it leads."""
+    origin = _origin.match(value)
+    return f"{origin[0]}/***" if origin else masked(value)
 
 
 @transaction.atomic

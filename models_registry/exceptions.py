@@ -159,7 +159,7 @@ class GateFailedError(RegistryError):
 
 
 class IdempotencyMismatchError(RegistryError):
-    """The idempotency key was used with another body."""
+    """The idempotency key was used with another request."""
 
     code = "idempotency_mismatch"
 

@@ -69,10 +69,11 @@ class CompiledStatement:
     ) -> None:
         self.compiler, self.columns, self.converters = compiler, columns, converters
         self.fields = {param.name: param.output_field for param in params if isinstance(param, Parameter)}
-        names = [param.name if isinstance(param, Parameter) else f"constant{i}" for i, param in enumerate(params)]
-        self.constants = {
-            name: param for name, param in zip(names, params, strict=True) if not isinstance(param, Parameter)
+        constants = {
+            (type(param), param): f"constant{i}" for i, param in enumerate(params) if not isinstance(param, Parameter)
         }
+        self.constants = {name: param for (_, param), name in constants.items()}
+        names = [param.name if isinstance(param, Parameter) else constants[type(param), param] for param in params]
         self.sql = sql.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
 
     def bind(self, values: dict[str, Any], connection: Any) -> dict[str, Any]:

@@ -23,5 +23,5 @@ class PerformanceConfig(AppConfig):
         for model in (MetricSnapshot, GatePolicy, Badge):
             watch(model)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))
-        watch(Webhook, masked=("secret",))
+        watch(Webhook, masked=("secret", "url"), mask="masked_but_origin")
         register_listener(announce_promotion)

@@ -7,8 +7,10 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from models_registry import task_types
+from models_registry.exceptions import ConflictError
 from models_registry.forms import StrictJSONField
 from models_registry.models import RegisteredModel
+from models_registry.services.locks import lock_unarchived
 from performance.gates.policy import InvalidPolicyError, check, policy_of
 from performance.models import GatePolicy, Webhook
 from performance.validators import EVENTS
@@ -20,7 +22,10 @@ _EXAMPLE = (
 
 
 class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
-    """A policy in JSON, of a model or of an organization, held against the task types as over HTTP."""
+    """A policy in JSON, of a model or of an organization, held against the task types as over HTTP.
+
+    To be checked in the transaction that stores it.
+    """
 
     document = StrictJSONField(
         label="Policy", required=False, help_text=f"Such as {_EXAMPLE}. Leave it empty to withdraw the policy."
@@ -36,11 +41,18 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
         model, organization = fields.get("model"), fields.get("organization")
         if (model is None) == (organization is None):
             raise ValidationError("Choose a model, or an organization.")
-        if model is not None and model.archived_at is not None:
-            raise ValidationError(f"{model.pk} is archived: it takes no policy.")
+        if model is not None:
+            self._hold(model)
         if fields.get("document") is not None:
             self._check(fields["document"], model)
         return fields
+
+    def _hold(self, model: RegisteredModel) -> None:
+        """Have nobody archive the model before the policy is stored. Raises `ValidationError` when somebody has."""
+        try:
+            lock_unarchived(model)
+        except ConflictError as error:
+            raise ValidationError(error.detail) from None
 
     def _check(self, document: Any, model: RegisteredModel | None) -> None:
         try:

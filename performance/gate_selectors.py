@@ -1,11 +1,13 @@
 """What a gate's verdict is made from: two SQL statements, however many rules the policy has."""
 
+import json
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import BigIntegerField, CharField, Exists, F, IntegerField, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, CharField, Exists, F, IntegerField, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast, JSONObject
 from django.utils import timezone
 
 from models_registry import ids, task_types
@@ -57,6 +59,7 @@ class GateReading:
     policy: Policy | None
     stored: StoredPolicy | None
     username: str
+    archived: bool
 
     @property
     def permitted(self) -> bool:
@@ -100,6 +103,7 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
     row = login_row(found, caller)
     if row["task_type"] is None:
         raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
+    version = row["version"] or dict.fromkeys(("pk", "number", "state"))
     reading = Reading(
         model_id=model_id,
         task_type=row["task_type"],
@@ -107,16 +111,17 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
         dataset_split="",
         asked_for=version_id,
         newest_completed=row["newest_completed"],
-        number=row["number"],
-        version_state=row["state"],
+        number=version["number"],
+        version_state=version["state"],
         metrics=None,
         evaluated_at=None,
         database=DEFAULT_DB_ALIAS,
     )
-    held_against = "replaced" if row["promoted_pk"] == row["version_pk"] else "promoted"
-    pk, number = row[f"{held_against}_pk"], row[f"{held_against}_number"]
-    baseline = None if pk is None else NumberedVersion(pk, number)
-    return GateReading(reading, row["version_pk"], baseline, *_in_force(row), username=row["username"])
+    held_against = row["promoted"]
+    if held_against and held_against["pk"] == version["pk"]:
+        held_against = row["replaced"]
+    baseline = held_against and NumberedVersion(**held_against)
+    return GateReading(reading, version["pk"], baseline, *_in_force(row), row["username"], row["archived"])
 
 
 def baseline_of(model: RegisteredModel, version: Version) -> NumberedVersion | None:
@@ -133,7 +138,7 @@ def baseline_of(model: RegisteredModel, version: Version) -> NumberedVersion | N
 
 def _replacing(model: Any) -> QuerySet[Promotion]:
     """Return the promotions by which the promoted version of a model took the place of another, the last first."""
-    promotions = Promotion.objects.filter(model=model, version__promoted_in=model)
+    promotions = Promotion.objects.filter(model=model, version__promoted_in=model, previous_version__isnull=False)
     return promotions.exclude(version=F("previous_version")).order_by("-pk")
 
 
@@ -176,7 +181,7 @@ def judge_version(
 
 def _measured_case(case: Case, policy: Policy, task_type: TaskType, version: int, baseline: int) -> Case:
     rows = _snapshots(_details(policy, task_type)).all(version=version, baseline=baseline, split=case.dataset_split)
-    found = {row["version_id"]: _measured(row) for row in rows}
+    found = {row["version_id"]: _measured(row, policy.with_confidence) for row in rows}
     now, before = found.get(version), found.get(baseline)
     differences = _differences(policy, now, before)
     if differences and rows[0]["paired"]:
@@ -192,27 +197,27 @@ def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
         "further_metrics": not names.isdisjoint(metric.name for metric in task_type.further),
         "custom_metrics": any(name.startswith("custom.") for name in names),
         "per_class": any(name.startswith("per_class.") for name in names),
-        "confidence_intervals": any(rule.confidence is not None for rule in policy.rules),
+        "confidence_intervals": bool(policy.with_confidence),
     }
     return tuple(name for name, needed in looked_at.items() if needed)
 
 
-def _measured(row: dict[str, Any]) -> Measured:
+def _measured(row: dict[str, Any], with_confidence: frozenset[str]) -> Measured:
+    """Return what a row holds: of the intervals, those that rules ask for."""
     further, custom, per_class, intervals = (row.get(f"detail__{name}") or {} for name in _DETAILS)
     values = values_of(
         {**further, **row["metrics"]}, sample_count=row["sample_count"], custom=custom, per_class=per_class
     )
-    return Measured(values, {name: Interval(**each) for name, each in intervals.items()})
+    return Measured(values, {name: Interval(**intervals[name]) for name in with_confidence & intervals.keys()})
 
 
 def _differences(policy: Policy, measured: Measured | None, baseline: Measured | None) -> dict[str, Interval]:
     """Return the intervals of the differences of which rules ask for one."""
     if measured is None or baseline is None:
         return {}
-    names = {rule.metric for rule in policy.rules if rule.confidence is not None}
     found = {
         name: independent(measured.values[name], measured.intervals.get(name), before, baseline.intervals.get(name))
-        for name in names & measured.values.keys()
+        for name in policy.with_confidence & measured.values.keys()
         if (before := baseline.values.get(name)) is not None
     }
     return {name: interval for name, interval in found.items() if interval}
@@ -221,36 +226,48 @@ def _differences(policy: Policy, measured: Measured | None, baseline: Measured |
 def _in_force(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
     """Return the model's own policy, or else its organization's."""
     for owner in ("model", "organization"):
-        if row[f"{owner}_policy"] is not None:
-            return stored_policy(row[f"{owner}_policy"]), StoredPolicy(owner, row[f"{owner}_policy_version"])
+        newest = row[f"{owner}_policy"]
+        if newest and newest["document"]:
+            return _read(newest["document"]), StoredPolicy(owner, newest["version"])
     return None, None
+
+
+@lru_cache(maxsize=256)
+def _read(document: str) -> Policy:
+    """Return the policy of a stored document, of which most have been judged by before."""
+    return stored_policy(json.loads(document))
+
+
+def _row(rows: QuerySet[Any], **columns: Any) -> Subquery:
+    """Return some columns of the first row as one, as a subquery for each would look for the row again.
+
+    That keeps the statement short, too: one past 4,096 characters psycopg would parse each time.
+    """
+    return Subquery(rows.annotate(row=JSONObject(**columns)).values("row")[:1])
 
 
 @cache
 def _statement(*, newest: bool) -> PreparedQuery:
     model = RegisteredModel.objects.filter(pk=_MODEL)
-    completed = Version.objects.filter(model=_MODEL).completed().newest_first()[:1]
+    completed = Version.objects.filter(model=_MODEL).completed().newest_first()
     version = completed if newest else Version.objects.filter(model=_MODEL, number=_NUMBER)
-    replaced = _replacing(_MODEL)[:1]
-    own = GatePolicy.objects.filter(model=_MODEL).newest_first()[:1]
-    default = GatePolicy.objects.filter(organization=Subquery(model.values("organization")[:1])).newest_first()[:1]
+    own = GatePolicy.objects.filter(model=_MODEL)
+    default = GatePolicy.objects.filter(organization=Subquery(model.values("organization")))
+    numbered = {"pk": "pk", "number": "number"}
+    replaced = {name: f"previous_version__{column}" for name, column in numbered.items()}
+    policy = {"version": "version", "document": Cast("document", TextField())}
     return PreparedQuery(
         account_rows(
             "username",
             task_type=Subquery(model.values("task_type")),
+            archived=Exists(model.filter(archived_at__isnull=False)),
             permitted=Exists(model.permitting(Scope.MODEL_READ, USER)),
-            newest_completed=Subquery(completed.values("number")),
-            number=Subquery(version.values("number")),
-            state=Subquery(version.values("state")),
-            version_pk=Subquery(version.values("pk")),
-            promoted_pk=Subquery(model.values("promoted_version")),
-            promoted_number=Subquery(model.values("promoted_version__number")),
-            replaced_pk=Subquery(replaced.values("previous_version")),
-            replaced_number=Subquery(replaced.values("previous_version__number")),
-            model_policy=Subquery(own.values("document")),
-            model_policy_version=Subquery(own.values("version")),
-            organization_policy=Subquery(default.values("document")),
-            organization_policy_version=Subquery(default.values("version")),
+            newest_completed=Subquery(completed.values("number")[:1]),
+            version=_row(version, **numbered, state="state"),
+            promoted=_row(Version.objects.filter(promoted_in=_MODEL), **numbered),
+            replaced=_row(_replacing(_MODEL), **replaced),
+            model_policy=_row(own.newest_first(), **policy),
+            organization_policy=_row(default.newest_first(), **policy),
         )
     )
 

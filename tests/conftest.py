@@ -13,6 +13,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from hypothesis import settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from models_registry import tokens
@@ -20,6 +21,9 @@ from models_registry.models import Membership, ModelGrant, Organization, Registe
 from models_registry.scopes import ALL_SCOPES, Scope
 from models_registry.services import open_token_family, promote
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+
+settings.register_profile("untimed", settings(), deadline=None)  # as the machine may have other work
+settings.load_profile("untimed")
 
 HERE = Path(__file__).parent
 APPEND_ONLY = (

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.db import connection
@@ -12,12 +12,13 @@ from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
+from models_registry.api.conditional import represent
 from models_registry.api.query import invalid_parameters
 from models_registry.exceptions import IdempotencyInProgressError, IdempotencyMismatchError
-from models_registry.models import IdempotencyKey, User
+from models_registry.models import IdempotencyKey
 
 HEADER = "Idempotency-Key"
-_HEADERS = ("ETag", "Location")
+_HEADERS = ("Content-Security-Policy", "Content-Type", "ETag", "Location")
 
 _key = re.compile(r"[ -~]{1,255}")
 
@@ -30,21 +31,27 @@ def check_key(request: Request) -> None:
 
 
 def once(
-    request: Request, user: User, fingerprint: Callable[[], Any], work: Callable[[], HttpResponse]
+    request: Request,
+    user_id: int,
+    fingerprint: Callable[[], Any],
+    work: Callable[[], HttpResponse],
+    *,
+    shown_once: Collection[str] = (),
 ) -> HttpResponse:
     """Answer with what `work` does, or did under the request's key in the last 24 hours.
 
-    `fingerprint` gives what tells the body from another, as JSON has it.
+    `fingerprint` gives what tells the request from another to the same path, as JSON has it. Of the answer's members
+    that are `shown_once` nothing is kept: they are null in a repeated answer.
     To be called in the transaction of the work, so that the answer is kept if and only if the work is done; a refusal
-    is not kept, and may be tried again. Raises `IdempotencyMismatchError` when the key was used with another body, and
-    `IdempotencyInProgressError` while the first request is under way.
+    is not kept, and may be tried again. Raises `IdempotencyMismatchError` when the key was used with another request,
+    and `IdempotencyInProgressError` while the first request is under way.
     """
     key = request.headers.get(HEADER)
     if key is None:
         return work()
-    _claim(user.pk, request.path, key)
+    _claim(user_id, request.path, key)
     digest = hashlib.sha256(json.dumps(fingerprint(), sort_keys=True).encode()).hexdigest()
-    keys = IdempotencyKey.objects.filter(user=user, route=request.path, key=key)
+    keys = IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key)
     first = keys.first()
     if first is not None:
         if first.created_at > timezone.now() - IdempotencyKey.KEPT:
@@ -52,13 +59,13 @@ def once(
         first.delete()
     response = work()
     IdempotencyKey.objects.create(
-        user=user,
+        user_id=user_id,
         route=request.path,
         key=key,
         digest=digest,
         status=response.status_code,
         headers={name: response[name] for name in _HEADERS if name in response},
-        body=response.content.decode(),
+        body=_without(shown_once, response.content).decode(),
     )
     return response
 
@@ -77,12 +84,15 @@ def _claim(*parts: Any) -> None:
             raise IdempotencyInProgressError("The first request of this key is under way. Ask again in a second.")
 
 
+def _without(names: Collection[str], body: bytes) -> bytes:
+    return represent({**json.loads(body), **dict.fromkeys(names)}).content if names else body
+
+
 def _replay(first: IdempotencyKey, digest: str) -> HttpResponse:
     if first.digest != digest:
-        raise IdempotencyMismatchError("This Idempotency-Key was used for another body. Choose a new key.")
+        raise IdempotencyMismatchError("This Idempotency-Key was used for another request. Choose a new key.")
     return HttpResponse(
         first.body,
         status=first.status,
-        content_type=JSONRenderer.media_type,
-        headers={**first.headers, "Idempotency-Replayed": "true"},
+        headers={"Content-Type": JSONRenderer.media_type, **first.headers, "Idempotency-Replayed": "true"},
     )

@@ -85,14 +85,25 @@ class ModelViewSet(RegistryViewSet):
         responses=PromotionSerializer,
     )
     def roll_back(self, request: Request, model_id: str) -> HttpResponse:
-        """Promote the previously promoted version again; repeated, it goes further back. No gate judges it."""
+        """Promote the previously promoted version again; repeated, it goes further back.
+
+        What was only ever promoted against a gate is judged again, and if it fails, only admins may go back to it.
+        """
         self.get_model()
-        return self.once(self._back)
+        return self.judged_once(self._back)
 
     def _back(self) -> HttpResponse:
         model = self.get_model(lock=True)
-        promotion = services.roll_back(model=model, promoted_by=self.account, **self.body)
+        promotion = services.roll_back(
+            model=model, promoted_by=self.account, override=self._administers(model), **self.body
+        )
         return represent(PromotionSerializer(promotion).data)
+
+    def _administers(self, model: RegisteredModel) -> bool:
+        admin = Scope.ORGANIZATION_ADMIN
+        models: Any = RegisteredModel.objects.filter(pk=model.pk)
+        held = self.everywhere or models.permitting(admin, self.account.pk).exists()
+        return admin in self.caller.scopes and held
 
     def created(self, model: RegisteredModel) -> HttpResponse:
         """Answer with a new model."""

@@ -16,7 +16,6 @@ from models_registry.api.registry_serializers import (
     VersionInput,
     VersionSerializer,
 )
-from models_registry.exceptions import GateFailedError
 from models_registry.models import Version
 from models_registry.scopes import Scope
 
@@ -69,11 +68,7 @@ class VersionViewSet(RegistryViewSet):
         A gate may refuse it; `override` then needs the scope organization:admin and a reason.
         """
         self.get_version()
-        try:
-            return self.once(lambda: self.promoted(self.get_version(lock=True)))
-        except GateFailedError as refusal:
-            refusal.keep(self.account)
-            raise
+        return self.judged_once(lambda: self.promoted(self.get_version(lock=True)))
 
     @property
     def scope(self) -> Scope:

@@ -31,6 +31,8 @@ Judge = Callable[[Version], Judgement | None]
 # Is told of each promotion and rollback, in its transaction.
 Listener = Callable[[Promotion], None]
 
+_ADMINS_MAY = " It was promoted against its gate before: an admin of the organization may go back to it."
+
 _judges: list[Judge] = []
 _listeners: list[Listener] = []
 
@@ -63,53 +65,64 @@ def promote(*, version: Version, promoted_by: User | None, reason: str, override
     if version.state != Version.State.COMPLETED:
         raise ConflictError(f"{version.version_id} is {version.state}; only a completed version can be promoted.")
     judgement = _judge(version, override=override)
-    if judgement is not None:
-        judgement.keep(promoted_by, not judgement.passed)
     again = model.promoted_version_id == version.pk
     return _set_promoted(
         model,
         version,
+        judgement,
         restores=_in_effect(_last(model)) if again else None,
         promoted_by=promoted_by,
         reason=reason,
-        verdict=judgement and judgement.verdict,
-        overridden=judgement is not None and not judgement.passed,
     )
 
 
 @transaction.atomic
-def roll_back(*, model: RegisteredModel, promoted_by: User | None, reason: str) -> Promotion:
+def roll_back(*, model: RegisteredModel, promoted_by: User | None, reason: str, override: bool = False) -> Promotion:
     """Promote the previously promoted version again, and record it.
 
-    A rollback after a rollback goes one promotion further back, never forward to what was rolled back. Nothing judges
-    it: what is restored was let through before, or an admin overruled the judge. Raises `ConflictError` when there is
-    nothing to go back to.
+    A rollback after a rollback goes one promotion further back, never forward to what was rolled back. What was let
+    through before is not judged again, as nothing may be in the way of going back to it. What an admin promoted against
+    a judge is, and `override` overrules it. Raises `ConflictError` when there is nothing to go back to, and
+    `GateFailedError`.
     """
     locked = lock_unarchived(model)
     earlier = _before(_in_effect(_last(locked)))
     if earlier is None:
         raise ConflictError(f"{model.pk} has no earlier promotion to roll back to.")
-    return _set_promoted(
-        locked,
-        earlier.version,
-        promoted_by=promoted_by,
-        reason=reason,
-        restores=earlier,
-        overridden=earlier.overridden,
-    )
+    judgement = None
+    if not _was_let_through(earlier.version):
+        judgement = _judge(earlier.version, override=override, advice=_ADMINS_MAY)
+    return _set_promoted(locked, earlier.version, judgement, promoted_by=promoted_by, reason=reason, restores=earlier)
 
 
-def _judge(version: Version, *, override: bool) -> Judgement | None:
+def _was_let_through(version: Version) -> bool:
+    """Say whether a version was promoted without overruling a judge, or came back so."""
+    return Promotion.objects.filter(version=version, overridden=False).exists()
+
+
+def _judge(version: Version, *, override: bool, advice: str = "") -> Judgement | None:
+    """Return what is kept with a promotion. Raises `GateFailedError`, with advice in its detail."""
     judgements = [judgement for judge in _judges if (judgement := judge(version)) is not None]
     failed = next((judgement for judgement in judgements if not judgement.passed), None)
     if failed is not None and not override:
-        raise GateFailedError(failed.detail, failed.verdict, partial(failed.keep, overruled=False))
+        raise GateFailedError(f"{failed.detail}{advice}", failed.verdict, partial(failed.keep, overruled=False))
     return failed or next(iter(judgements), None)
 
 
-def _set_promoted(model: RegisteredModel, version: Version, **details: Any) -> Promotion:
+def _set_promoted(
+    model: RegisteredModel, version: Version, judgement: Judgement | None, *, promoted_by: User | None, **details: Any
+) -> Promotion:
+    overridden = judgement is not None and not judgement.passed
+    if judgement is not None:
+        judgement.keep(promoted_by, overridden)
     promotion = Promotion.objects.create(
-        model=model, version=version, previous_version=model.promoted_version, **details
+        model=model,
+        version=version,
+        previous_version=model.promoted_version,
+        promoted_by=promoted_by,
+        verdict=judgement and judgement.verdict,
+        overridden=overridden,
+        **details,
     )
     model.promoted_version = version
     model.save(update_fields=["promoted_version"])

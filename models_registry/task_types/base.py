@@ -92,7 +92,8 @@ class InvalidMetricsError(ValueError):
 class TaskType:
     """A kind of problem that models solve, and the metrics of its performance summary, in the order they are shown.
 
-    `further` metrics are not in the summary, but in the report.
+    `further` metrics are not in the summary, but in the report. `by_class` names those that the report has of each
+    class as well, or of what else an evaluation tells apart, such as steps ahead.
 
     `has_classes` says whether a prediction is one of a fixed set of classes, so that they can be confused, and
     `has_residuals` whether it is a number, which may be off by another.
@@ -103,6 +104,7 @@ class TaskType:
     description: str
     metrics: tuple[Metric, ...]
     further: tuple[Metric, ...] = ()
+    by_class: tuple[str, ...] = ()
     has_classes: bool = False
     has_residuals: bool = False
 
@@ -110,6 +112,8 @@ class TaskType:
         names = [metric.name for metric in self.all_metrics]
         if len(set(names)) != len(names):
             raise ValueError(f"The task type {self.name!r} declares a metric twice.")
+        if not set(self.by_class) <= set(names):
+            raise ValueError(f"The task type {self.name!r} has a metric by class that it does not declare.")
 
     @property
     def all_metrics(self) -> tuple[Metric, ...]:

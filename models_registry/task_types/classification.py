@@ -16,6 +16,7 @@ TASK_TYPE = TaskType(
     label="Classification",
     description="Predicts which of a fixed set of classes an example belongs to.",
     has_classes=True,
+    by_class=("precision", "recall", "f1_score", "roc_auc"),
     metrics=(
         Metric(
             name="accuracy",

@@ -1,7 +1,9 @@
 """Gates over HTTP: their policies and their verdicts."""
 
+from collections.abc import Callable
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -9,7 +11,8 @@ from rest_framework.request import Request
 
 from models_registry.api.base import RegistryViewSet
 from models_registry.api.conditional import answer, refuse_lost_update, represent
-from models_registry.exceptions import GateFailedError, NotFoundError, PreconditionFailedError
+from models_registry.api.idempotency import HEADER, check_key, once
+from models_registry.exceptions import ConflictError, GateFailedError, NotFoundError, PreconditionFailedError
 from models_registry.scopes import Scope
 from performance.api.gate_serializers import (
     GateQuerySerializer,
@@ -158,6 +161,12 @@ class JUnit(BaseRenderer):
     media_type, format = "application/xml", "junit"
 
 
+class TextXML(JUnit):
+    """The same under its other name."""
+
+    media_type = "text/xml"
+
+
 class Markdown(BaseRenderer):
     """Markdown, for the comment on a pull request."""
 
@@ -170,18 +179,16 @@ class Page(BaseRenderer):
     media_type, format = "text/html", "html"
 
 
-MEDIA_TYPES = {each.format: each.media_type for each in (JUnit, Markdown, Page)}
-VERDICT = {
-    (200, JSONRenderer.media_type): VerdictSerializer,
-    **{(200, media_type): str for media_type in MEDIA_TYPES.values()},
-}
+TEXTS = (Page, JUnit, TextXML, Markdown)
+MEDIA_TYPES = {each.format: each.media_type for each in (Page, JUnit, Markdown)}
+VERDICT = {(200, JSONRenderer.media_type): VerdictSerializer, **{(200, each.media_type): str for each in TEXTS}}
 
 
 class GateViewSet(PerformanceViewSet):
     """Whether a version may ship. The order of checks is that of every read of performance."""
 
     http_method_names = ["get", "head", "post"]
-    renderer_classes = (JSONRenderer, Page, JUnit, Markdown)  # a browser takes XML as well
+    renderer_classes = (JSONRenderer, *TEXTS)  # a browser takes XML as well
     queries = {"gate": GateQuerySerializer(), "judge": GateQuerySerializer()}
 
     @property
@@ -191,7 +198,8 @@ class GateViewSet(PerformanceViewSet):
         codes = [code for code in PerformanceViewSet.problem_codes if code not in unfit]
         if self.action == "judge":
             codes[codes.index("precondition_failed")] = "invalid_body"
-        return *codes, "gate_failed"
+            codes += ["idempotency_in_progress", "idempotency_mismatch"]
+        return *codes, "conflict", "gate_failed"
 
     @extend_schema(
         operation_id="get_gate", tags=["gates"], summary="Gate", parameters=[GateQuerySerializer], responses=VERDICT
@@ -213,11 +221,25 @@ class GateViewSet(PerformanceViewSet):
     def judge(self, request: Request, model_id: str) -> HttpResponse:
         """Judge a version by the policy that is sent, which is not stored."""
         query = self.query()
+        check_key(request)
         body = PolicyInput(data=request.data)
         body.is_valid(raise_exception=True)
         found, policy = self.read_gate(query), body.validated_data["policy"]
         refuse_invalid(policy, [found.task_type])
-        return self.told(found.verdict_by(policy), found, query)
+        return self.once(query, lambda: self.told(found.verdict_by(policy), found, query))
+
+    def once(self, query: dict[str, Any], work: Callable[[], HttpResponse]) -> HttpResponse:
+        """Answer with what `work` does, or did when the request was made before under the same key."""
+        if HEADER not in self.request.headers:
+            return work()
+        caller: Any = self.request.user
+        asked = self.request.data, {**query, "format": self.form(query)}
+        with transaction.atomic():
+            return once(self.request, caller.pk, lambda: asked, work)
+
+    def form(self, query: dict[str, Any]) -> str:
+        """Return the name of the form that is asked for."""
+        return str(query.get("format") or self.request.accepted_renderer.format)
 
     def read_gate(self, query: dict[str, Any]) -> GateReading:
         """Return what a verdict needs, if the caller may read it."""
@@ -229,17 +251,33 @@ class GateViewSet(PerformanceViewSet):
     def told(self, verdict: Verdict, found: GateReading, query: dict[str, Any]) -> HttpResponse:
         """Answer with a verdict in the form that is asked for; keep it if it counts, which it does not by HEAD.
 
-        Raises `GateFailedError`.
+        Raises `ConflictError` when it would be kept, but the model is archived.
         """
         enforced = query["enforce"] == "true"
+        if enforced and found.archived:
+            raise ConflictError(
+                f"{verdict.model_id} is archived, so that no verdict on it counts. Ask without enforce."
+            )
         if enforced and self.request.method != "HEAD":
             keep_verdict(verdict, occasion=GateVerdict.Occasion.ENFORCEMENT, requested_by=found.username)
-        form = query.get("format") or self.request.accepted_renderer.format
+        form = self.form(query)
         if form in RENDERERS:
-            return _rendered(form, verdict, refused=enforced and verdict.refuses)
+            return self.rendered(form, verdict, refused=enforced and verdict.refuses)
         if enforced and verdict.refuses:
-            raise GateFailedError(f"{verdict.detail} See `verdict`.", verdict.as_document())
+            failed = GateFailedError(f"{verdict.detail} See `verdict`.", verdict.as_document())
+            return self.handle_exception(failed)  # not raised, as that would undo what is kept
         return answer(self.request, verdict.as_document())
+
+    def rendered(self, form: str, verdict: Verdict, *, refused: bool) -> HttpResponse:
+        """Return a verdict as a text, of the media type that was accepted if that is of this form."""
+        accepted = self.request.accepted_renderer
+        media_type = accepted.media_type if accepted.format == form else MEDIA_TYPES[form]
+        return HttpResponse(
+            RENDERERS[form](verdict).encode(),
+            status=409 if refused else 200,
+            content_type=f"{media_type}; charset=utf-8",
+            headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+        )
 
 
 class VerdictViewSet(RegistryViewSet):
@@ -254,15 +292,6 @@ class VerdictViewSet(RegistryViewSet):
     def list(self, request: Request, model_id: str) -> HttpResponse:
         """Return the verdicts on promotions of the model, refused ones as well, and on who asked with `enforce`."""
         return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
-
-
-def _rendered(form: str, verdict: Verdict, *, refused: bool) -> HttpResponse:
-    return HttpResponse(
-        RENDERERS[form](verdict).encode(),
-        status=409 if refused else 200,
-        content_type=f"{MEDIA_TYPES[form]}; charset=utf-8",
-        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
-    )
 
 
 def _there(owner: Any, policy: GatePolicy | None) -> GatePolicy:

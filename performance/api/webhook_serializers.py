@@ -79,7 +79,10 @@ class WebhookSerializer(serializers.Serializer[Any]):
 class NewWebhookSerializer(WebhookSerializer):
     """A new webhook, with its secret: keep it, as it is not shown again."""
 
-    secret = serializers.CharField(help_text="With which messages to it are signed (Standard Webhooks).")
+    secret = serializers.CharField(
+        allow_null=True,
+        help_text="With which messages to it are signed (Standard Webhooks). Null in a repetition of this answer.",
+    )
 
 
 class WebhookDeliverySerializer(serializers.Serializer[Any]):

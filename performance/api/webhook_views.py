@@ -50,9 +50,12 @@ class WebhookViewSet(RegistryViewSet):
         responses={201: NewWebhookSerializer},
     )
     def create(self, request: Request, slug: str) -> HttpResponse:
-        """Have a URL told of events. The answer alone has the secret with which messages to it are signed."""
+        """Have a URL told of events. The answer alone has the secret with which messages to it are signed.
+
+        Repeated under its `Idempotency-Key`, it has null instead: if it was lost, delete the webhook and make another.
+        """
         self.get_organization()
-        return self.once(self._create)
+        return self.once(self._create, shown_once=("secret",))
 
     @extend_schema(operation_id="get_webhook", tags=["webhooks"], summary="Get a webhook")
     def retrieve(self, request: Request, slug: str, webhook_id: str) -> HttpResponse:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from performance.comparison import Measured
 from performance.evaluation.intervals import Interval
@@ -31,8 +33,7 @@ class RuleStatus(StrEnum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True)
-class RuleVerdict:
+class RuleVerdict(NamedTuple):
     """What became of a rule, with both numbers: `value`, and the `threshold` that it was held against.
 
     For a limit on regression the threshold is what follows from the baseline's value, `None` without one. `interval` is
@@ -90,6 +91,7 @@ class Case:
         return _lacking(f"The promoted {self.baseline_version_id}", self.baseline, metric, self.dataset_split)
 
 
+@lru_cache(maxsize=256)  # as one number comes up in rule after rule
 def shown(number: float) -> str:
     """Return a number as verdicts tell it: the shortest that stands for it, and whole ones without a fraction."""
     return repr(int(number)) if number == int(number) and abs(number) < 1e15 else repr(float(number))

@@ -7,7 +7,7 @@ from typing import Any
 
 from models_registry.task_types import TaskType
 from performance.gates.case import Operator
-from performance.gates.quantities import quantity_of
+from performance.gates.quantities import names_by_class, quantity_of
 from performance.gates.rules import Fault, Regression, Rule, Threshold
 
 SPLITS = ("train", "validation", "test")
@@ -34,6 +34,11 @@ class Policy:
 
     rules: tuple[Rule, ...]
     dataset_split: str = "test"
+
+    @property
+    def with_confidence(self) -> frozenset[str]:
+        """The names of what rules look at with confidence."""
+        return frozenset(rule.metric for rule in self.rules if rule.confidence is not None)
 
     def as_document(self) -> dict[str, Any]:
         """Return the policy as JSON has it."""
@@ -78,12 +83,16 @@ def faults_of(rule: Rule, task_type: TaskType) -> list[Fault]:
     quantity = quantity_of(rule.metric, task_type)
     if quantity is not None:
         return [*rule.faults(quantity)]
-    known = ", ".join(metric.name for metric in task_type.all_metrics)
-    detail = (
-        f"There is no {rule.metric[:MAX_TOLD]!r} of {task_type.name}; use {known}, sample_count, custom.NAME or "
-        "per_class.LABEL.METRIC."
-    )
-    return [("metric", "unknown", detail)]
+    known = _known_names(task_type, of_class=rule.metric.startswith("per_class."))
+    return [("metric", "unknown", f"There is no {rule.metric[:MAX_TOLD]!r} of {task_type.name}; use {known}.")]
+
+
+def _known_names(task_type: TaskType, *, of_class: bool) -> str:
+    by_class = ", ".join(names_by_class(task_type))
+    if by_class and of_class:
+        return f"per_class.LABEL.METRIC, where METRIC is one of {by_class}"
+    names = [metric.name for metric in task_type.all_metrics] + ["sample_count"]
+    return ", ".join([*names, "custom.NAME or per_class.LABEL.METRIC"] if by_class else [*names, "or custom.NAME"])
 
 
 def _gravity(faults: list[Fault]) -> tuple[bool, int]:

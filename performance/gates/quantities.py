@@ -42,7 +42,7 @@ def quantity_of(name: str, task_type: TaskType) -> Quantity | None:
     """Return what a name stands for in a policy of this task type's models, `None` for nothing.
 
     It is a metric of the task type, `sample_count`, `custom.NAME` for a reporter's own metric, or
-    `per_class.LABEL.METRIC`, with the `support` of a class among its metrics.
+    `per_class.LABEL.METRIC` for one that is kept by class, and for the `support` of a class.
     """
     metrics = {metric.name: metric for metric in task_type.all_metrics}
     if name in metrics:
@@ -53,8 +53,14 @@ def quantity_of(name: str, task_type: TaskType) -> Quantity | None:
     if kind == "custom" and rest:
         return Quantity(None)
     _, dot, of_class = rest.rpartition(".")  # a label may have dots, a metric has none
-    metric = (metrics | {_SUPPORT.name: _SUPPORT}).get(of_class)
-    return Quantity(metric) if kind == "per_class" and dot and metric else None
+    if kind != "per_class" or not dot or of_class not in names_by_class(task_type):
+        return None
+    return Quantity(metrics.get(of_class, _SUPPORT))
+
+
+def names_by_class(task_type: TaskType) -> tuple[str, ...]:
+    """Return what is known of each class: `METRIC` in `per_class.LABEL.METRIC`."""
+    return (*task_type.by_class, _SUPPORT.name) if task_type.by_class else ()
 
 
 def values_of(

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol
 
 from models_registry.task_types import Direction, Metric
@@ -237,9 +237,10 @@ def _told(number: Decimal) -> str:
     return "more than a double can hold" if double is None else shown(double)
 
 
+@lru_cache(maxsize=256)  # as one number comes up in rule after rule
 def _exact(number: float) -> Decimal:
     """Return the decimal that stands for a double, so that differences are those of what people read."""
-    return Decimal(repr(float(number)))
+    return Decimal(repr(float(number) + 0.0))
 
 
 def _double(number: Decimal) -> float | None:

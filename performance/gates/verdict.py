@@ -91,12 +91,12 @@ def judge(
 def _document_of(rule: RuleVerdict) -> dict[str, Any]:
     return {
         "metric": rule.metric,
-        "operator": rule.operator and rule.operator.value,
+        "operator": rule.operator and str(rule.operator),
         "threshold": rule.threshold,
         "value": rule.value,
         "interval": rule.interval and _interval(rule.interval),
         "baseline_value": rule.baseline_value,
-        "status": rule.status.value,
+        "status": str(rule.status),
         "detail": rule.detail,
     }
 

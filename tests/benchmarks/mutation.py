@@ -18,7 +18,9 @@ also_copy=
     performance
     tests
 pytest_add_cli_args_test_selection=tests/performance/gates
-pytest_add_cli_args=-p no:django
+pytest_add_cli_args=
+    -p no:django
+    --hypothesis-profile=ci
 debug=false
 """
 LEAST_KILLED = 0.9

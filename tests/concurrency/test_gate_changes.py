@@ -1,5 +1,6 @@
 """A policy that changes while a promotion runs, in either order: no version slips through between the two."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db import connection, transaction
 from models_registry.models import Organization, RegisteredModel, User
 from performance.gate_services import judge_promotion
 from performance.models import GatePolicy, GateVerdict
+from tests.admin_pages import add_url, logged_in, text_of
 from tests.api import Caller
 from tests.concurrency.together import alone, in_turn, wait_for_waiting
 from tests.factories import completed_version, snapshot
@@ -97,6 +99,22 @@ def test_an_organizations_stricter_policy_waits_for_a_promotion_that_was_judged_
             wait_for_waiting(1)
             assert not GatePolicy.objects.exists()
         assert outcome(waiting.result()) == (201, None)
+
+
+def test_a_policy_of_the_admin_that_waited_for_the_archiving_is_refused_on_its_form(
+    admin: User, superuser: User, empty_model: RegisteredModel
+) -> None:
+    ada, root = Caller(admin), logged_in(superuser)
+    form = {"model": empty_model.pk, "organization": "", "document": json.dumps(LENIENT)}
+
+    archived, refused = in_turn(
+        empty_model,
+        [lambda: ada.delete(f"/models/{empty_model.pk}"), lambda: root.post(add_url(GatePolicy), form)],
+    )
+
+    assert (archived.status_code, refused.status_code) == (204, 200)
+    assert f"{empty_model.pk} is archived" in text_of(refused.content.decode())
+    assert not GatePolicy.objects.exists()
 
 
 def test_promotions_of_models_with_policies_of_their_own_do_not_wait_for_the_organization(

@@ -37,9 +37,13 @@ def text(answer: Any) -> str:
 
 
 def test_a_new_one_has_a_secret_of_the_servers_that_is_shown_once(root: Client, form: dict[str, Any]) -> None:
-    answer = root.post(add_url(Webhook), form, follow=True)
+    sent = root.post(add_url(Webhook), form)
+    cookies = sent.cookies.output()
+    answer = root.get(sent["Location"])
 
     webhook = Webhook.objects.get()
+    assert "messages" not in cookies
+    assert webhook.secret.removeprefix("whsec_") not in cookies
     assert (webhook.created_by and webhook.created_by.username, webhook.events) == ("root", form["events"])
     assert webhook.secret in text(answer)
     for page in (list_url(Webhook), page_url(webhook)):

@@ -20,11 +20,12 @@ from models_registry.services import promote, roll_back
 from performance import delivering, outbound, worker
 from performance.delivering import WAITS, deliver_next
 from performance.models import GatePolicy, GateVerdict, Webhook, WebhookDelivery
+from performance.outbound import Answer, NotSentError
 from performance.services import report_snapshot
 from performance.webhooks import announce
 from tests.api import Caller, refusal
 from tests.factories import completed_version
-from tests.receiver import Message, Receiver, receiving, status
+from tests.receiver import Message, Receiver, raw, receiving, status
 
 pytestmark = pytest.mark.django_db
 EVENTS = ["snapshot.created", "version.promoted", "gate.failed"]
@@ -243,7 +244,6 @@ class TestAnAttempt:
         assert deliver_next()
         assert state(delivery) == ("queued", 1, code)
         assert str(code) in delivery.last_error
-        assert delivery.last_answer == "no t now"
         assert not deliver_next()
         come_due(delivery)
         assert deliver_next()
@@ -272,7 +272,46 @@ class TestAnAttempt:
         assert deliver_next()
         done.set()
         assert state(delivery) == ("queued", 1, None)
-        assert "in time" in delivery.last_error
+        assert delivery.last_error.startswith("No answer came.")
+
+    def test_at_a_host_of_the_internet_is_told_with_what_came(
+        self, delivery: WebhookDelivery, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Webhook.objects.update(url="https://example.com/hook")
+        monkeypatch.setattr(delivering, "post", lambda *_, **__: Answer(500, "not now"))
+        assert deliver_next()
+        assert state(delivery) == ("queued", 1, 500)
+        assert delivery.last_answer == "not now"
+
+        def silent(*_: Any, **__: Any) -> Any:
+            raise NotSentError("No answer came in time.")
+
+        monkeypatch.setattr(delivering, "post", silent)
+        come_due(delivery)
+        assert deliver_next()
+        assert state(delivery) == ("queued", 2, None)
+        assert (delivery.last_answer, delivery.last_error) == ("", "No answer came in time.")
+
+    def test_at_a_trusted_private_host_is_told_by_its_status_alone(
+        self, delivery: WebhookDelivery, receiver: Receiver, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        receiver.answers = [status(500, b"db-3 is down"), raw(b"SSH-2.0-OpenSSH_9.2")]
+        assert deliver_next()
+        assert state(delivery) == ("queued", 1, 500)
+        assert delivery.last_answer == ""
+        told = []
+        with receiving() as closed:
+            pass
+        for url in (receiver.url, closed.url, f"https://127.0.0.1:{receiver.port}/", f"http://127.0.0.1:{closed.port}"):
+            Webhook.objects.update(url=url)
+            come_due(delivery)
+            assert deliver_next()
+            delivery.refresh_from_db()
+            told.append((delivery.last_status, delivery.last_answer, delivery.last_error))
+
+        assert told == [(None, "", "No answer came. Ask the operator, whose log says why.")] * 4
+        assert "SSH-2.0" in caplog.text
+        assert "Connection refused" in caplog.text
 
     def test_at_an_address_that_has_become_private_is_not_made(
         self, delivery: WebhookDelivery, receiver: Receiver, settings: Settings

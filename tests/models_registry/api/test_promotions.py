@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models_registry.models import Promotion, RegisteredModel, User, Version
+from models_registry.scopes import Scope
 from models_registry.services import Judgement, register_judge, unregister_judge
 from tests.api import Caller, faults, masked, refusal
 from tests.conftest import golden
@@ -155,6 +156,16 @@ class TestJudged:
         assert promoted(ada) == "ver-001a1"
 
 
+@pytest.fixture
+def overruled(ada: Caller, model: RegisteredModel, judgements: list[Judgement]) -> None:
+    """That the version before the promoted one was promoted against its gate."""
+    for number in (418, 419):
+        completed_version(model, number)
+    judgements.append(Judgement(passed=False, verdict=VERDICT, detail="accuracy is too low."))
+    ada.post(f"{MODEL}/versions/ver-001a2/promote", {"override": True, "reason": "an outage"})
+    ada.post(f"{MODEL}/versions/ver-001a3/promote")
+
+
 class TestRollingBack:
     def test_walks_back_through_the_history_and_never_forward(self, ada: Caller, model: RegisteredModel) -> None:
         for number in (418, 419):
@@ -203,13 +214,73 @@ class TestRollingBack:
     def test_of_a_model_without_promotions_is_a_conflict(self, ada: Caller, empty_model: RegisteredModel) -> None:
         assert refusal(ada.post(f"/models/{empty_model.pk}/rollback")) == (409, "conflict")
 
-    def test_no_judge_is_asked(self, ada: Caller, model: RegisteredModel, judgements: list[Judgement]) -> None:
+    def test_to_what_was_let_through_asks_no_judge(
+        self, ada: Caller, model: RegisteredModel, judgements: list[Judgement]
+    ) -> None:
         completed_version(model, number=418)
         ada.post(f"{MODEL}/versions/ver-001a2/promote")
         judgements.append(Judgement(passed=False, verdict=VERDICT, detail="never asked"))
 
         assert ada.post(f"{MODEL}/rollback").status_code == 200
         assert len(judgements) == 1
+
+    def test_to_what_an_admin_promoted_against_its_gate_is_refused_to_others(
+        self, ada: Caller, releaser: Caller, overruled: None, judgements: list[Judgement]
+    ) -> None:
+        judgements.append(Judgement(passed=False, verdict=VERDICT, detail="accuracy is too low."))
+
+        answer = releaser.post(f"{MODEL}/rollback", {"reason": "an outage"})
+
+        assert refusal(answer) == (409, "gate_failed")
+        assert answer.json()["verdict"] == VERDICT
+        assert answer.json()["detail"].startswith(
+            "accuracy is too low. It was promoted against its gate before: an admin"
+        )
+        assert promoted(ada) == "ver-001a3"
+
+    def test_to_what_passes_by_now_is_as_any_other(
+        self, ada: Caller, releaser: Caller, overruled: None, judgements: list[Judgement]
+    ) -> None:
+        passed = {"status": "passed", "rules": []}
+        judgements.append(Judgement(passed=True, verdict=passed, detail=""))
+
+        answer = releaser.post(f"{MODEL}/rollback").json()
+
+        assert (answer["version_id"], answer["kind"]) == ("ver-001a2", "rollback")
+        assert (answer["verdict"], answer["overridden"]) == (passed, False)
+
+    def test_to_what_no_gate_judges_by_now_is_as_any_other(
+        self, ada: Caller, releaser: Caller, overruled: None
+    ) -> None:
+        assert releaser.post(f"{MODEL}/rollback").json()["overridden"] is False
+
+    def test_to_what_was_let_through_another_time_asks_no_judge(
+        self, ada: Caller, releaser: Caller, model: RegisteredModel, overruled: None, judgements: list[Judgement]
+    ) -> None:
+        ada.post(f"{MODEL}/versions/ver-001a2/promote")
+        ada.post(f"{MODEL}/rollback")
+        judgements.append(Judgement(passed=False, verdict=VERDICT, detail="never asked"))
+
+        assert releaser.post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a2"
+        assert len(judgements) == 1
+
+    def test_to_what_was_promoted_against_its_gate_is_for_admins_and_told(
+        self, ada: Caller, overruled: None, judgements: list[Judgement]
+    ) -> None:
+        judgements.append(Judgement(passed=False, verdict=VERDICT, detail="accuracy is too low."))
+
+        answer = ada.post(f"{MODEL}/rollback", {"reason": "an outage"}).json()
+
+        assert (answer["version_id"], answer["kind"]) == ("ver-001a2", "rollback")
+        assert (answer["verdict"], answer["overridden"]) == (VERDICT, True)
+
+    def test_by_an_admins_token_without_that_scope_overrules_nothing(
+        self, admin: User, overruled: None, judgements: list[Judgement]
+    ) -> None:
+        judgements.append(Judgement(passed=False, verdict=VERDICT, detail="accuracy is too low."))
+        narrowed = Caller(admin, frozenset({Scope.MODEL_PROMOTE}))
+
+        assert refusal(narrowed.post(f"{MODEL}/rollback")) == (409, "gate_failed")
 
     def test_override_is_no_field_of_it(self, ada: Caller, model: RegisteredModel) -> None:
         assert faults(ada.post(f"{MODEL}/rollback", {"override": True})) == [("override", "unknown_field")]

@@ -231,6 +231,11 @@ def test_a_perfect_score_that_rounding_carried_past_its_bound_is_the_bound() -> 
     assert faults({"share": 1.00000000001}) == {"share": "Must be at most 1, not 1.00000000001."}
 
 
+def test_a_metric_by_class_that_is_not_declared_is_refused() -> None:
+    with pytest.raises(ValueError, match="a metric by class that it does not declare"):
+        TaskType(name="by", label="By", description="By.", metrics=TOY.metrics, by_class=("share", "shares"))
+
+
 def test_a_metric_that_is_declared_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="declares a metric twice"):
         TaskType(name="twice", label="Twice", description="Twice.", metrics=(TOY.metrics[0], TOY.metrics[0]))

@@ -5,10 +5,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from django.db import DEFAULT_DB_ALIAS
 from junitparser import JUnitXml
+from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from models_registry.models import Promotion, RegisteredModel, User, Version
 from models_registry.scopes import Scope
+from performance.gate_selectors import _statement
 from performance.gates.policy import policy_of
 from performance.models import GatePolicy, GateVerdict, MetricSnapshot, SnapshotDetail
 from tests.api import TIMESTAMP, Caller, faults, refusal
@@ -203,6 +206,11 @@ class TestTheAnswer:
             assert len(statuses(caller.get(GATE))) == 20
 
 
+@pytest.mark.parametrize("newest", [True, False])
+def test_the_first_statement_is_short_enough_for_the_driver_to_keep_it_parsed(newest: bool) -> None:
+    assert len(_statement(newest=newest).compiled(DEFAULT_DB_ALIAS).sql) <= MAX_CACHED_STATEMENT_LENGTH
+
+
 class TestThePolicy:
     def test_of_the_model_comes_before_that_of_its_organization(
         self, ada: Caller, under: Under, model: RegisteredModel
@@ -303,6 +311,21 @@ class TestEnforced:
         assert [*kept["verdict"]] == [*golden("gate")]
         assert told["status"] == status
 
+    @pytest.mark.parametrize("method", ["get", "head"])
+    def test_on_an_archived_model_is_a_conflict_and_nothing_is_kept(
+        self, ada: Caller, under: Under, method: str
+    ) -> None:
+        under(PASSES)
+        ada.delete(MODEL)
+
+        answer = getattr(ada.client, method)(f"/api/v1{GATE}?enforce=true")
+
+        assert answer.status_code == 409
+        assert method == "head" or refusal(answer) == (409, "conflict")
+        assert refusal(ada.post(f"{GATE}?enforce=true", PASSES, Idempotency_Key="job-1")) == (409, "conflict")
+        assert ada.get(GATE).json()["status"] == ada.post(GATE, PASSES).json()["status"] == "passed"
+        assert not GateVerdict.objects.exists()
+
     def test_what_is_not_enforced_is_not_kept(self, viewer: User, under: Under) -> None:
         under(FAILS)
         Caller(viewer).get(GATE)
@@ -340,6 +363,34 @@ class TestOtherForms:
             assert answer["Cache-Control"] == "private, no-cache"
             assert "default-src 'none'" in answer["Content-Security-Policy"]
 
+    @pytest.mark.parametrize(
+        ("accepted", "told"),
+        [
+            ("text/html;q=0.1, application/json", "application/json"),
+            ("application/json;q=0.5, text/html", "text/html"),
+            ("application/json;q=0.5,text/markdown;q=0.7,text/html;q=0.6", "text/markdown"),
+            ("text/html;q=0.8, */*;q=0.9", "application/json"),
+            ("text/*;q=0.5, text/xml", "text/xml"),
+            ("*/*, application/json;q=0", "text/html"),
+            ("text/html, application/json;q=1.000", "application/json"),
+            ("application/json; charset=utf-8", "application/json"),
+            ("text/xml", "text/xml"),
+            ("text/xml, application/xml", "application/xml"),
+            ("TEXT/XML;Q=0.5", "text/xml"),
+            ("text/html;q=much, application/json;q=0.9", "text/html"),
+        ],
+    )
+    def test_are_those_of_which_the_caller_wants_most(
+        self, viewer: User, under: Under, accepted: str, told: str
+    ) -> None:
+        under(PASSES)
+
+        assert Caller(viewer).get(GATE, Accept=accepted)["Content-Type"].partition(";")[0] == told
+
+    @pytest.mark.parametrize("accepted", ["application/json;q=0", "*/*;q=0", "image/png, text/html;q=0.000", ";q=1"])
+    def test_are_none_of_what_the_caller_wants_not_at_all(self, viewer: User, accepted: str) -> None:
+        assert refusal(Caller(viewer).get(GATE, Accept=accepted)) == (406, "not_acceptable")
+
     def test_json_may_be_asked_for_by_name(self, viewer: User, under: Under) -> None:
         under(PASSES)
 
@@ -370,6 +421,48 @@ class TestAnAdHocPolicy:
         assert refusal(vera.post(f"{GATE}?enforce=true", FAILS)) == (409, "gate_failed")
         assert vera.post(f"{GATE}?enforce=true&version_id=ver-001a1", PASSES).json()["status"] == "passed"
         assert [row["verdict"]["policy"] for row in vera.get(f"{MODEL}/verdicts").json()["results"]] == [None, None]
+
+    @pytest.mark.parametrize("form", ["json", "junit", "markdown", "html"])
+    @pytest.mark.parametrize("document", [PASSES, FAILS], ids=["passes", "fails"])
+    def test_under_a_key_is_judged_and_kept_once_in_any_form(
+        self, viewer: User, form: str, document: dict[str, Any]
+    ) -> None:
+        vera = Caller(viewer)
+        path = f"{GATE}?enforce=true&format={form}"
+        first, again = [vera.post(path, document, Idempotency_Key="job-1") for _ in range(2)]
+
+        assert first.status_code == (200 if document is PASSES else 409)
+        assert "Idempotency-Replayed" not in first
+        assert again["Idempotency-Replayed"] == "true"
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        for header in ("Content-Type", "Content-Security-Policy", "Cache-Control"):
+            assert again.get(header) == first.get(header)
+        assert GateVerdict.objects.count() == 1
+        assert vera.post(path, document).status_code == first.status_code
+        assert GateVerdict.objects.count() == 2
+
+    @pytest.mark.parametrize("query", ["", "?enforce=true&version_id=ver-001a1", "?enforce=true&format=junit"])
+    def test_under_a_key_of_another_query_is_refused(self, viewer: User, query: str) -> None:
+        vera = Caller(viewer)
+        vera.post(f"{GATE}?enforce=true", PASSES, Idempotency_Key="job-1")
+
+        assert refusal(vera.post(f"{GATE}{query}", PASSES, Idempotency_Key="job-1")) == (422, "idempotency_mismatch")
+        assert GateVerdict.objects.count() == 1
+
+    def test_under_a_key_tells_nobody_who_may_not_read_any_more(self, ada: Caller, viewer: User) -> None:
+        vera = Caller(viewer)
+        vera.post(GATE, PASSES, Idempotency_Key="job-1")
+        ada.delete("/organizations/acme/members/vera")
+
+        assert refusal(vera.post(GATE, PASSES, Idempotency_Key="job-1")) == (403, "permission_denied")
+
+    def test_takes_two_statements(
+        self, viewer: User, pinned_queries: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
+        caller = Caller(viewer)
+
+        with pinned_queries("gate by another policy"):
+            caller.post(GATE, PASSES)
 
     @pytest.mark.parametrize(
         ("body", "field", "code"),
@@ -441,6 +534,25 @@ class TestPromotion:
         assert ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1").status_code == 200
         assert ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1").status_code == 200
         assert GateVerdict.objects.count() == 2
+
+    def test_by_a_rollback_to_what_was_overridden_is_judged_and_the_verdict_kept(
+        self, ada: Caller, under: Under, model: RegisteredModel
+    ) -> None:
+        under(FAILS)
+        completed_version(model, number=419)
+        for version in ("ver-001a2", "ver-001a3"):
+            ada.post(f"{MODEL}/versions/{version}/promote", {"override": True, "reason": "x"})
+        rae = new_user("rae")
+        ada.post(f"{MODEL}/grants", {"username": "rae", "scope": "model:promote"})
+
+        answer = Caller(rae).post(f"{MODEL}/rollback")
+
+        assert refusal(answer) == (409, "gate_failed")
+        kept = ada.get(f"{MODEL}/verdicts").json()["results"]
+        assert (len(kept), kept[0]["requested_by"], kept[0]["verdict"]) == (3, "rae", answer.json()["verdict"])
+        assert ada.post(f"{MODEL}/rollback").json()["overridden"] is True
+        assert Caller(rae).post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a1"
+        assert GateVerdict.objects.count() == 4
 
     def test_without_a_policy_is_judged_by_nobody(self, ada: Caller) -> None:
         assert ada.post(f"{CANDIDATE}/promote").json()["verdict"] is None

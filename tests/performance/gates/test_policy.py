@@ -97,6 +97,11 @@ def test_what_is_no_policy_is_refused(document: Any, field: str, code: str) -> N
         ({**GOOD, "metric": "custom."}, "rules.1.metric", "unknown"),
         ({**GOOD, "metric": "per_class.recall"}, "rules.1.metric", "unknown"),
         ({**GOOD, "metric": "per_class.cat.speed"}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "per_class.cat.accuracy"}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "per_class.cat.log_loss"}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "per_class.cat."}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "per_class."}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "custom"}, "rules.1.metric", "unknown"),
         ({**GOOD, "metric": "other.cat.recall"}, "rules.1.metric", "unknown"),
         ({**GOOD, "threshold": 1.01}, "rules.1.threshold", "out_of_bounds"),
         ({**GOOD, "threshold": -0.1}, "rules.1.threshold", "out_of_bounds"),
@@ -187,9 +192,36 @@ def test_an_unknown_metric_is_told_with_those_that_there_are() -> None:
 
     assert str(refused.value) == (
         f"rules.0.metric: There is no '{'x' * 40}' of ranking; use "
-        f"{', '.join(metric.name for metric in task_types.get('ranking').all_metrics)}, sample_count, custom.NAME or "
-        "per_class.LABEL.METRIC."
+        f"{', '.join(metric.name for metric in task_types.get('ranking').all_metrics)}, sample_count, or custom.NAME."
     )
+
+
+def test_an_unknown_metric_of_a_task_type_with_classes_is_told_with_that_form_as_well() -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        check(policy_of({"rules": [GOOD | {"metric": "speed"}]}), [task_types.get("forecasting")])
+
+    assert str(refused.value) == (
+        "rules.0.metric: There is no 'speed' of forecasting; use mae, rmse, smape, mase, wape, sample_count, "
+        "custom.NAME or per_class.LABEL.METRIC."
+    )
+
+
+def test_an_unknown_metric_of_a_class_is_told_with_those_that_are_kept_by_class() -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        check(policy_of({"rules": [GOOD | {"metric": "per_class.cat.log_loss"}]}), [CLASSIFICATION])
+
+    assert str(refused.value) == (
+        "rules.0.metric: There is no 'per_class.cat.log_loss' of classification; use per_class.LABEL.METRIC, where "
+        "METRIC is one of precision, recall, f1_score, roc_auc, support."
+    )
+
+
+@pytest.mark.parametrize("task_type", [task_types.get("ranking"), task_types.get("regression")])
+@pytest.mark.parametrize("name", ["recall", "support", "rmse", "ndcg"])
+def test_nothing_is_kept_by_class_where_nothing_tells_classes_apart(task_type: TaskType, name: str) -> None:
+    rule = {"metric": f"per_class.cat.{name}", "operator": ">=", "threshold": 0.5}
+
+    assert faults({"rules": [rule]}, task_type) == [("rules.0.metric", "unknown")]
 
 
 def test_either_a_threshold_or_a_limit_is_asked_for() -> None:
