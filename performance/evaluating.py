@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from models_registry.acting import acting
 from models_registry.exceptions import RegistryError
-from performance import kept_files
+from performance import kept_files, pairing
 from performance.evaluation.apart import Job, evaluate_apart
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
@@ -83,10 +83,13 @@ def _attempt(job: EvaluationJob, stop: Event) -> None:
 
 
 def _do(job: EvaluationJob, stop: Event) -> None:
-    def go_on(progress: float, lease: timedelta = LEASE) -> None:
-        """Hold the job for longer. Raises `StoppingError` or `LostError`."""
+    def heed_stop() -> None:
         if stop.is_set():
             raise StoppingError
+
+    def go_on(progress: float, lease: timedelta = LEASE) -> None:
+        """Hold the job for longer. Raises `StoppingError` or `LostError`."""
+        heed_stop()
         held = EvaluationJob.objects.held(job)
         if not held.update(progress=progress, due_at=timezone.now() + lease):
             raise LostError
@@ -102,7 +105,7 @@ def _do(job: EvaluationJob, stop: Event) -> None:
         )
         snapshot = _succeed(job, evaluation, digest)
     kept_files.forget_upload(str(job.file))
-    compare_with_promoted(snapshot)
+    compare_with_promoted(snapshot, go_on=heed_stop)  # the job has ended: nothing is given back where this stops
 
 
 def _fetch(job: EvaluationJob, file: Path, go_on: Callable[[], None]) -> None:
@@ -152,10 +155,10 @@ def _fail(job: EvaluationJob, error: RegistryError) -> None:
 def forget_orphans() -> int:
     """Delete the uploads whose requests or workers were lost before they could; return how many.
 
-    And the folders in which workers of this machine were killed.
+    And the folders in which processes of this machine were killed.
     """
     before = timezone.now() - KEPT
-    for folder in Path(gettempdir()).glob(f"{FOLDER}*"):
+    for folder in [each for name in (FOLDER, pairing.FOLDER) for each in Path(gettempdir()).glob(f"{name}*")]:
         with suppress(FileNotFoundError):  # as its worker may be ending
             about = folder.stat()
             if about.st_uid == os.getuid() and about.st_mtime < before.timestamp():

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,16 +33,15 @@ def put(file: Path) -> str:
         return digest
 
 
-def fetch(digest: str, to: Path, *, most: int | None = None) -> None:
-    """Write a kept file's content to a path.
+def fetch(digest: str, to: Path, *, most: int | None = None, go_on: Callable[[], object] = lambda: None) -> None:
+    """Write a kept file's content to a path. `go_on` is called meanwhile, and what it raises ends that.
 
     Raises `KeptFileUnavailableError` when it is not there, is another, or has more bytes than `most`.
     """
     found = hashlib.sha256()
-    with _reaching_storage(), default_storage.open(_name(digest)) as kept, to.open("wb") as file:
-        if most is not None and kept.size > most:
-            raise KeptFileUnavailableError(f"{_name(digest)} has {kept.size:,} bytes, and {most:,} are the most.")
-        for chunk in kept.chunks(CHUNK):
+    with to.open("wb") as file:
+        for chunk in _chunks(digest, most):
+            go_on()
             found.update(chunk)
             file.write(chunk)
     if found.hexdigest() != digest:
@@ -61,6 +60,14 @@ def forget_upload(name: str) -> None:
         default_storage.delete(name)
     except Exception:
         log.exception("The upload %s is not deleted.", name)
+
+
+def _chunks(digest: str, most: int | None) -> Iterator[bytes]:
+    """Yield what a kept file holds, a piece at a time. Raises `KeptFileUnavailableError`."""
+    with _reaching_storage(), default_storage.open(_name(digest)) as kept:
+        if most is not None and kept.size > most:
+            raise KeptFileUnavailableError(f"{_name(digest)} has {kept.size:,} bytes, and {most:,} are the most.")
+        yield from kept.chunks(CHUNK)
 
 
 def _name(digest: str) -> str:

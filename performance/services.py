@@ -1,6 +1,7 @@
 """Writes of performance, each in one transaction."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -135,10 +136,11 @@ def store_evaluation(
     return snapshot
 
 
-def compare_with_promoted(snapshot: MetricSnapshot) -> None:
+def compare_with_promoted(snapshot: MetricSnapshot, *, go_on: Callable[[], None] = lambda: None) -> None:
     """Pair a snapshot with the newest one of the promoted version on its split, so that it is there for who asks.
 
-    Does nothing where there is none, or where they cannot be paired.
+    Does nothing where there is none, or where they cannot be paired. `go_on` is called every second or so, and what it
+    raises ends the comparison.
     """
     snapshots = MetricSnapshot.objects.select_related("version__model", "detail").slim()
     baseline = (
@@ -149,7 +151,7 @@ def compare_with_promoted(snapshot: MetricSnapshot) -> None:
         .first()
     )
     if baseline is not None:
-        pairing.pair(snapshot, baseline)
+        pairing.pair(snapshot, baseline, go_on=go_on)
 
 
 @transaction.atomic
