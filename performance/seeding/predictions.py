@@ -11,7 +11,7 @@ from models_registry.models import Version
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import evaluate
-from performance.evaluation.keeping import keep
+from performance.evaluation.keeping import keep as write_kept
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.seeding.document import SeedError
 from performance.services import keep_predictions, store_evaluation
@@ -19,8 +19,10 @@ from performance.services import keep_predictions, store_evaluation
 AGREEMENT = 1e-9  # to which metrics that the document has as well must agree with those computed
 
 
-def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any]) -> None:
+def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any], *, keep: bool) -> None:
     """Store the snapshot that predictions come to, if it is not stored yet.
+
+    `keep` says whether the storage is to hold what it takes to compare them.
 
     Raises `SeedError` when they cannot be evaluated, or come to other metrics than the document says.
     """
@@ -37,7 +39,9 @@ def load_predictions(where: str, version: Version, file: Path, item: Mapping[str
             evaluation=evaluation,
             engine=DuckDB,
             digest=digest,
-            predictions_digest=keep_predictions(version=version, dataset_split=item["dataset_split"], file=kept),
+            predictions_digest=keep_predictions(
+                version=version, dataset_split=item["dataset_split"], file=kept if keep else None
+            ),
             created_by="",
             evaluated_at=item["evaluated_at"],
         )
@@ -57,7 +61,7 @@ def _evaluate(where: str, task_type: str, file: Path, folder: Path) -> tuple[Eva
         try:
             (engine.read_csv if file.suffix == ".csv" else engine.read_parquet)([str(file)])
             evaluation = evaluate(engine, task_type, Columns(), Options())
-            return evaluation, keep(engine, task_type, Columns(), Options(), evaluation, folder)
+            return evaluation, write_kept(engine, task_type, Columns(), Options(), evaluation, folder)
         except UnprocessablePredictionsError as error:
             raise SeedError(f"{where}.predictions: {file.name}: {error}") from None
 
