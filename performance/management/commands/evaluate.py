@@ -35,6 +35,7 @@ from performance.services import (
     compare_with_promoted,
     keep_predictions,
     refuse_evaluation,
+    refuse_other_labels,
     refuse_unevaluated,
     store_evaluation,
 )
@@ -94,6 +95,7 @@ class Command(BaseCommand):
                     refuse_evaluation(found, split, columns, chosen)
                 work = partial(_evaluate, engine, sources, found.model.task_type, columns, chosen)
                 evaluation = _watched(engine, work)
+                refuse_other_labels(version=found, dataset_split=split, evaluation=evaluation, columns=columns)
                 if not dry_run:
                     kept = _kept(engine, found.model.task_type, columns, chosen, evaluation, Path(folder))
                     snapshot = store_evaluation(
