@@ -25,6 +25,7 @@ from performance.evaluation.keeping import keep
 from performance.evaluation.paired import paired
 from performance.evaluation.pairs import Choices
 from performance.evaluation.result import EXHAUSTED, UnprocessablePredictionsError
+from performance.evaluation.sources import Sources
 
 MB = 2**20
 BESIDE = 2048  # MB of addresses that the process takes beside what DuckDB says it does
@@ -77,8 +78,7 @@ def _evaluate(document: Mapping[str, Any]) -> dict[str, Any]:
     )
     with DuckDB(folder=job.folder, memory=_mb(job.limits.memory), disk=_mb(job.limits.disk), confined=True) as engine:
         _tell_progress(lambda: (engine.statements - 1 + engine.progress()) / STATEMENTS)
-        path = str(job.folder / job.file)
-        (engine.read_csv if path.endswith(".csv") else engine.read_parquet)([path])
+        Sources([str(job.folder / job.file)]).read_into(engine)
         _refuse_size(engine, job.limits)
         evaluation = evaluate(engine, job.task_type, job.columns, job.options)
         keep(engine, job.task_type, job.columns, job.options, evaluation, job.folder)

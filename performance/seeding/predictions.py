@@ -1,6 +1,5 @@
 """Snapshots of which a seed document has the predictions: computed as it is loaded, as over HTTP."""
 
-import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import evaluate
 from performance.evaluation.keeping import keep as write_kept
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from performance.evaluation.sources import Sources
 from performance.seeding.document import SeedError
 from performance.services import keep_predictions, store_evaluation
 
@@ -26,12 +26,13 @@ def load_predictions(where: str, version: Version, file: Path, item: Mapping[str
 
     Raises `SeedError` when they cannot be evaluated, or come to other metrics than the document says.
     """
-    digest = _digest(where, file)
+    source = Sources([str(file)])
+    digest = _digest(where, file.name, source)
     stored = version.snapshots.filter(dataset_split=item["dataset_split"], evaluated_at=item["evaluated_at"])
     if stored.filter(detail__dataset_digest=digest).exists():
         return
     with TemporaryDirectory() as folder:
-        evaluation, kept = _evaluate(where, version.model.task_type, file, Path(folder))
+        evaluation, kept = _evaluate(where, version.model.task_type, file.name, source, Path(folder))
         _refuse_difference(where, evaluation, item.get("metrics") or {})
         store_evaluation(
             version=version,
@@ -47,23 +48,22 @@ def load_predictions(where: str, version: Version, file: Path, item: Mapping[str
         )
 
 
-def _digest(where: str, file: Path) -> str:
+def _digest(where: str, name: str, source: Sources) -> str:
     try:
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+        return source.digest()
     except OSError as error:
-        raise SeedError(f"{where}.predictions: {file.name} cannot be read: {error.strerror}") from None
+        raise SeedError(f"{where}.predictions: {name} cannot be read: {error.strerror}") from None
 
 
-def _evaluate(where: str, task_type: str, file: Path, folder: Path) -> tuple[Evaluation, Path | None]:
+def _evaluate(where: str, task_type: str, name: str, source: Sources, folder: Path) -> tuple[Evaluation, Path | None]:
     """Return what the predictions come to, and the file in the folder with what is kept of them."""
     with DuckDB(folder=folder) as engine:
         try:
-            (engine.read_csv if file.suffix == ".csv" else engine.read_parquet)([str(file)])
+            source.read_into(engine)
             evaluation = evaluate(engine, task_type, Columns(), Options())
             return evaluation, write_kept(engine, task_type, Columns(), Options(), evaluation, folder)
         except UnprocessablePredictionsError as error:
-            raise SeedError(f"{where}.predictions: {file.name}: {error}") from None
+            raise SeedError(f"{where}.predictions: {name}: {error}") from None
 
 
 def _refuse_difference(where: str, evaluation: Evaluation, expected: Mapping[str, float]) -> None:
