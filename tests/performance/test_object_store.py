@@ -106,6 +106,13 @@ def test_predictions_are_kept_in_the_bucket_and_compared_from_there(
     assert "paired_delong" in methods(model, viewer)
 
 
+def test_spark_reads_no_object_store_and_says_so(model: RegisteredModel, bucket: Any, settings: Settings) -> None:
+    settings.EVALUATION_ENGINE = "local[2]"
+
+    with pytest.raises(CommandError, match="reads no object store here. Copy the files"):
+        evaluate(model, "ver-00003", "s3://kept/predictions of models/ver-00003-test.csv")
+
+
 @pytest.mark.usefixtures("stored_there")
 def test_purge_deletes_what_no_snapshot_names_from_the_bucket(
     model: RegisteredModel, bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -23,8 +23,8 @@ from models_registry.exceptions import RegistryError
 from models_registry.models import Version
 from models_registry.strict_json import parse_json
 from performance.evaluation.columns import AVERAGINGS, MAX_K, Columns, Options, columns_of
-from performance.evaluation.engine import DuckDB, Engine
-from performance.evaluation.engines import open_engine
+from performance.evaluation.engine import Engine
+from performance.evaluation.engines import keep_with, open_engine
 from performance.evaluation.evaluators import evaluate
 from performance.evaluation.keeping import keep
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
@@ -131,7 +131,15 @@ def _evaluated_and_stored(
         refuse_other_labels(version=version, dataset_split=split, evaluation=evaluation, columns=columns)
         if dry_run:
             return evaluation, None
-        kept = _kept(engine, task_type, columns, chosen, evaluation, Path(folder))
+        write = partial(
+            keep,
+            task_type=task_type,
+            columns=columns,
+            options=chosen,
+            evaluation=evaluation,
+            folder=Path(folder),
+        )
+        kept = keep_with(engine, sources, write, evaluation, Path(folder))
         snapshot = store_evaluation(
             version=version,
             dataset_split=split,
@@ -164,11 +172,6 @@ def _finite(argument: str) -> float:
 def _evaluate(engine: Engine, sources: Sources, task_type: str, columns: Columns, chosen: Options) -> Evaluation:
     sources.read_into(engine)
     return evaluate(engine, task_type, columns, chosen)
-
-
-def _kept(engine: Engine, *of: Any) -> Path | None:
-    """Return the file with what is kept of the predictions: none where they are too many for one machine."""
-    return keep(engine, *of) if isinstance(engine, DuckDB) else None
 
 
 def _watched(engine: Engine, work: Callable[[], Evaluation]) -> Evaluation:
