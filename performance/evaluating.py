@@ -24,6 +24,7 @@ from performance.evaluation.keeping import KEPT as KEPT_FILE
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.exceptions import EvaluationBrokenOffError, PredictionsRefusedError
 from performance.models import UPLOADS, EvaluationJob, MetricSnapshot
+from performance.querysets import Clock
 from performance.services import compare_with_promoted, keep_predictions, refuse_other_labels, store_evaluation
 
 FOLDER = "model-performance-registry-evaluation-"
@@ -91,7 +92,7 @@ def _do(job: EvaluationJob, stop: Event) -> None:
         """Hold the job for longer. Raises `StoppingError` or `LostError`."""
         heed_stop()
         held = EvaluationJob.objects.held(job)
-        if not held.update(progress=progress, due_at=timezone.now() + lease):
+        if not held.update(progress=progress, due_at=Clock() + lease):
             raise LostError
 
     with TemporaryDirectory(prefix=FOLDER) as folder:

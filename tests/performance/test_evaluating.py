@@ -10,7 +10,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from models_registry.models import RegisteredModel, User, Version
@@ -64,6 +64,16 @@ def test_a_job_is_taken_by_one_worker_until_its_lease_ends(job: EvaluationJob) -
     assert (first.pk, first.state, first.attempts) == (job.pk, "running", 1)
     assert EvaluationJob.objects.take(timedelta(seconds=60)) is None
     assert take_again(job).attempts == 2
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="the database's clock is that of its one machine")
+def test_a_worker_whose_clock_is_ahead_takes_nothing_that_another_holds(
+    job: EvaluationJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert EvaluationJob.objects.take(timedelta(seconds=60)).pk == job.pk
+    ahead = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: ahead)
+    assert EvaluationJob.objects.take(timedelta(seconds=60)) is None
 
 
 def test_the_job_that_has_been_due_for_longest_is_taken_first(job: EvaluationJob, editor: User) -> None:
