@@ -95,7 +95,9 @@ def test_the_message_of_a_worker_that_is_killed_is_sent_again_by_another(service
     answered.set()
     assert delivery(service, path)["state"] == "running"
 
-    manage("shell", "-c", f"from performance.models import *; {DUE}", **service.settings)
+    manage(
+        "shell", "-c", f"from django.utils import timezone; from performance.models import *; {DUE}", **service.settings
+    )
     service.start_worker()
     until(lambda: delivery(service, path)["state"] == "succeeded")
 
