@@ -14,7 +14,7 @@ from performance import kept_files
 from performance.evaluation.apart import BrokenOffError, Limits, PairJob, pair_apart
 from performance.evaluation.intervals import Interval
 from performance.evaluation.pairs import Choices
-from performance.evaluation.result import UnprocessablePredictionsError
+from performance.evaluation.result import EXHAUSTED, UnprocessablePredictionsError
 from performance.exceptions import KeptFileUnavailableError
 from performance.models import MetricSnapshot, PairedComparison
 
@@ -67,7 +67,7 @@ def pair(
         return {}
     except UnprocessablePredictionsError as error:
         outages.error("Two versions have no comparison example by example: %s", error)
-        if bounded:  # with more time and disk there may be one
+        if str(error) == EXHAUSTED:  # with more time, memory or disk there may be one
             return {}
         intervals = {}  # as of numbers near the end of a double: it would be so again
     _store(snapshot, baseline, intervals)
