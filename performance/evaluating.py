@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from models_registry.acting import acting
 from models_registry.exceptions import RegistryError
-from performance import kept_files
+from performance import kept_files, pairing
 from performance.evaluation.apart import Job, evaluate_apart
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
@@ -24,7 +24,8 @@ from performance.evaluation.keeping import KEPT as KEPT_FILE
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.exceptions import EvaluationBrokenOffError, PredictionsRefusedError
 from performance.models import UPLOADS, EvaluationJob, MetricSnapshot
-from performance.services import compare_with_promoted, keep_predictions, store_evaluation
+from performance.querysets import Clock
+from performance.services import compare_with_promoted, keep_predictions, refuse_other_labels, store_evaluation
 
 FOLDER = "model-performance-registry-evaluation-"
 LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says nothing more is taken again
@@ -83,18 +84,25 @@ def _attempt(job: EvaluationJob, stop: Event) -> None:
 
 
 def _do(job: EvaluationJob, stop: Event) -> None:
-    def go_on(progress: float, lease: timedelta = LEASE) -> None:
-        """Hold the job for longer. Raises `StoppingError` or `LostError`."""
+    def heed_stop() -> None:
         if stop.is_set():
             raise StoppingError
+
+    def go_on(progress: float, lease: timedelta = LEASE) -> None:
+        """Hold the job for longer. Raises `StoppingError` or `LostError`."""
+        heed_stop()
         held = EvaluationJob.objects.held(job)
-        if not held.update(progress=progress, due_at=timezone.now() + lease):
+        if not held.update(progress=progress, due_at=Clock() + lease):
             raise LostError
 
     with TemporaryDirectory(prefix=FOLDER) as folder:
         file = Path(folder) / f"predictions{PurePath(str(job.file)).suffix}"
         _fetch(job, file, lambda: go_on(0.0))
-        evaluation = evaluate_apart(_described(job, file), go_on)
+        described = _described(job, file)
+        evaluation = evaluate_apart(described, go_on)
+        refuse_other_labels(
+            version=job.version, dataset_split=job.dataset_split, evaluation=evaluation, columns=described.columns
+        )
         go_on(1.0, LONG_LEASE)
         kept = file.with_name(KEPT_FILE)
         digest = keep_predictions(
@@ -102,7 +110,7 @@ def _do(job: EvaluationJob, stop: Event) -> None:
         )
         snapshot = _succeed(job, evaluation, digest)
     kept_files.forget_upload(str(job.file))
-    compare_with_promoted(snapshot)
+    compare_with_promoted(snapshot, go_on=heed_stop)  # the job has ended: nothing is given back where this stops
 
 
 def _fetch(job: EvaluationJob, file: Path, go_on: Callable[[], None]) -> None:
@@ -152,10 +160,10 @@ def _fail(job: EvaluationJob, error: RegistryError) -> None:
 def forget_orphans() -> int:
     """Delete the uploads whose requests or workers were lost before they could; return how many.
 
-    And the folders in which workers of this machine were killed.
+    And the folders in which processes of this machine were killed.
     """
     before = timezone.now() - KEPT
-    for folder in Path(gettempdir()).glob(f"{FOLDER}*"):
+    for folder in [each for name in (FOLDER, pairing.FOLDER) for each in Path(gettempdir()).glob(f"{name}*")]:
         with suppress(FileNotFoundError):  # as its worker may be ending
             about = folder.stat()
             if about.st_uid == os.getuid() and about.st_mtime < before.timestamp():

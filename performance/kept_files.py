@@ -2,51 +2,94 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from performance.exceptions import KeptFileUnavailableError
+from performance.models import SnapshotDetail
 
+FOLDER = "predictions"
 CHUNK = 2**20
+KEPT = timedelta(days=1)  # past which a file that no snapshot names is deleted
 
 log = logging.getLogger(__name__)
 
 
 def put(file: Path) -> str:
-    """Have a file in the storage, and return its SHA-256. Raises `KeptFileUnavailableError`."""
-    with file.open("rb") as content, _reaching_storage():
+    """Have a file in the storage, and return its SHA-256. Raises `KeptFileUnavailableError`.
+
+    A file that is there is taken as it is only where a snapshot names it, which `forget_unnamed` then never deletes.
+    Else it is written anew, and so is young: the snapshot that is to name it has a day to be stored.
+    """
+    with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-        name, size = _name(digest), file.stat().st_size
-        if default_storage.exists(name):
-            if default_storage.size(name) == size:
-                return digest
-            default_storage.delete(name)  # begun, and never ended
-        content.seek(0)
+    name = _name(digest)
+    with _reaching_storage():
+        there = default_storage.size(name) if default_storage.exists(name) else None
+    if there == file.stat().st_size and SnapshotDetail.objects.filter(predictions_digest=digest).exists():
+        return digest
+    with file.open("rb") as content, _reaching_storage():
+        if there is not None:
+            default_storage.delete(name)  # begun and never ended, or perhaps about to be forgotten
         stored = default_storage.save(name, File(content))
         if stored != name:  # as somebody else put the same there meanwhile
             default_storage.delete(stored)
-        return digest
+    return digest
 
 
-def fetch(digest: str, to: Path, *, most: int | None = None) -> None:
-    """Write a kept file's content to a path.
+def fetch(digest: str, to: Path, *, most: int | None = None, go_on: Callable[[], object] = lambda: None) -> None:
+    """Write a kept file's content to a path. `go_on` is called meanwhile, and what it raises ends that.
 
     Raises `KeptFileUnavailableError` when it is not there, is another, or has more bytes than `most`.
     """
     found = hashlib.sha256()
-    with _reaching_storage(), default_storage.open(_name(digest)) as kept, to.open("wb") as file:
-        if most is not None and kept.size > most:
-            raise KeptFileUnavailableError(f"{_name(digest)} has {kept.size:,} bytes, and {most:,} are the most.")
-        for chunk in kept.chunks(CHUNK):
+    with to.open("wb") as file:
+        for chunk in _chunks(digest, most):
+            go_on()
             found.update(chunk)
             file.write(chunk)
     if found.hexdigest() != digest:
         raise KeptFileUnavailableError(f"{_name(digest)} holds something else.")
+
+
+def forget_unnamed() -> int:
+    """Delete the files that no snapshot names: theirs were never stored, or they were begun and never ended.
+
+    Return how many. Those of the last day are left, as the snapshots that are to name them may be on their way.
+    Whether one has been written anew is looked up last of all; where that still came too late, by the time of one
+    request, its snapshot is compared as if nothing had been kept.
+    """
+    orphans = set(_stored())
+    for digest in SnapshotDetail.objects.exclude(predictions_digest=None).values_list("predictions_digest", flat=True):
+        orphans.discard(_name(digest or ""))
+    return sum(map(_forget_if_old, sorted(orphans)))
+
+
+def _stored() -> Iterator[str]:
+    """Yield the names of all that is stored as kept files are."""
+    try:
+        folders = default_storage.listdir(FOLDER)[0]
+    except FileNotFoundError:  # before the first
+        return
+    for folder in folders:
+        yield from (f"{FOLDER}/{folder}/{name}" for name in default_storage.listdir(f"{FOLDER}/{folder}")[1])
+
+
+def _forget_if_old(name: str) -> bool:
+    try:
+        is_old: bool = default_storage.get_modified_time(name) < timezone.now() - KEPT
+    except FileNotFoundError:  # as somebody is writing it anew
+        return False
+    if is_old:
+        default_storage.delete(name)
+    return is_old
 
 
 def store_upload(name: str, file: Any) -> None:
@@ -63,8 +106,16 @@ def forget_upload(name: str) -> None:
         log.exception("The upload %s is not deleted.", name)
 
 
+def _chunks(digest: str, most: int | None) -> Iterator[bytes]:
+    """Yield what a kept file holds, a piece at a time. Raises `KeptFileUnavailableError`."""
+    with _reaching_storage(), default_storage.open(_name(digest)) as kept:
+        if most is not None and kept.size > most:
+            raise KeptFileUnavailableError(f"{_name(digest)} has {kept.size:,} bytes, and {most:,} are the most.")
+        yield from kept.chunks(CHUNK)
+
+
 def _name(digest: str) -> str:
-    return f"predictions/{digest[:2]}/{digest}.parquet"
+    return f"{FOLDER}/{digest[:2]}/{digest}.parquet"
 
 
 @contextmanager

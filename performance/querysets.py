@@ -4,8 +4,20 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Now
 from django.utils import timezone
+
+
+class Clock(Now):
+    """The database's clock, by which leases run: those of machines may differ by more than a lease.
+
+    SQLite's is that of its one machine, and more exact when that is asked here.
+    """
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+        """Return the SQL of this moment."""
+        return compiler.compile(Value(timezone.now(), output_field=self.output_field))
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):
@@ -48,15 +60,14 @@ class JobQuerySet(models.QuerySet[Any]):
             job = self.due().select_for_update(skip_locked=True).order_by("due_at").first()
             if job is not None:
                 job.state, job.attempts = "running", job.attempts + 1
-                job.started_at, job.due_at = job.started_at or timezone.now(), timezone.now() + lease
-                self.filter(pk=job.pk).update(
-                    **{name: getattr(job, name) for name in ("state", "attempts", "started_at", "due_at")}
-                )
+                job.started_at = job.started_at or timezone.now()
+                taken = {name: getattr(job, name) for name in ("state", "attempts", "started_at")}
+                self.filter(pk=job.pk).update(**taken, due_at=Clock() + lease)
         return job
 
     def due(self) -> Self:
         """Keep the jobs that may be taken."""
-        return self.filter(due_at__lte=timezone.now())
+        return self.filter(due_at__lte=Clock())
 
     def held(self, job: Any) -> Self:
         """Keep the job, if whoever took it has it still."""
@@ -68,7 +79,7 @@ class JobQuerySet(models.QuerySet[Any]):
         An attempt that does not count was broken off for no fault of the job's.
         """
         attempts = F("attempts") - (0 if counts else 1)
-        return bool(self.held(job).update(state="queued", due_at=timezone.now() + wait, attempts=attempts))
+        return bool(self.held(job).update(state="queued", due_at=Clock() + wait, attempts=attempts))
 
 
 class GatePolicyQuerySet(models.QuerySet[Any]):

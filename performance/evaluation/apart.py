@@ -1,4 +1,4 @@
-"""An evaluation in a process of its own, which hostile predictions can at worst bring to its end.
+"""An evaluation or a comparison in a process of its own, which hostile predictions can at worst bring to its end.
 
 What it runs of SQL reaches no file but those in its folder, and no network. It has no secrets in its environment, and
 is ended when it takes more memory, time or disk than it may.
@@ -15,6 +15,7 @@ from typing import Any
 
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.intervals import Interval
+from performance.evaluation.pairs import Choices
 from performance.evaluation.result import (
     EXHAUSTED,
     Evaluation,
@@ -30,12 +31,21 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTE
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an evaluation may take: rows and columns of the file, and MB of memory and seconds of its process."""
+    """What a process may take: MB of memory, `spill` times as many on disk, and seconds.
+
+    And the rows and columns of a file that is evaluated.
+    """
 
     rows: int = 50_000_000
     columns: int = 1000
     memory: int = 512
-    seconds: int = 1800
+    spill: int = 16
+    seconds: float = 1800
+
+    @property
+    def disk(self) -> int:
+        """How many MB it may spill."""
+        return self.memory * self.spill
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +60,42 @@ class Job:
     limits: Limits = Limits()
 
 
+@dataclass(frozen=True, slots=True)
+class PairJob:
+    """What is to be compared: two kept files in `folder`, which is the process's own to write in."""
+
+    folder: Path
+    newer: str
+    older: str
+    task_type: str
+    choices: Choices
+    limits: Limits = Limits()
+
+
 class BrokenOffError(RuntimeError):
     """The process ended with an error of its own, which is on its standard error."""
 
 
-def evaluate_apart(job: Job, on_progress: Callable[[float], None]) -> Evaluation:
+def evaluate_apart(job: Job, on_progress: Callable[[float], object]) -> Evaluation:
     """Return what the predictions come to. Meanwhile `on_progress` is told, every second or so, how much is done.
 
     What it raises ends the evaluation. Raises `UnprocessablePredictionsError`, also where the process was ended for
     taking too much, and `BrokenOffError` where the fault is not the predictions'.
     """
+    return evaluation_of(_done("evaluate", job, on_progress))
+
+
+def pair_apart(job: PairJob, on_progress: Callable[[float], object]) -> dict[str, Interval]:
+    """Return what `paired` finds in two kept files. `on_progress` and what is raised are as of `evaluate_apart`."""
+    return {name: Interval(**each) for name, each in _done("pair", job, on_progress).items()}
+
+
+def _done(work: str, job: Job | PairJob, on_progress: Callable[[float], object]) -> Any:
+    """Return what a process of its own says that a job comes to, as a document."""
     described = job.folder / "job.json"
     described.write_text(json.dumps(asdict(job), default=str))
     with subprocess.Popen(  # noqa: S603
-        [sys.executable, *CHILD, str(described)],
+        [sys.executable, *CHILD, work, str(described)],
         cwd=ROOT,
         env=_ENVIRONMENT,
         stdin=subprocess.PIPE,  # nothing is written to it: where it closes, the child knows that nobody waits for it
@@ -73,25 +105,25 @@ def evaluate_apart(job: Job, on_progress: Callable[[float], None]) -> Evaluation
         watchdog = Timer(job.limits.seconds, process.kill)
         watchdog.start()
         try:
-            if (evaluation := _last_word(process.stdout or [], on_progress)) is not None:
-                return evaluation
+            if (done := _last_word(process.stdout or [], on_progress)) is not None:
+                return done
             if process.wait() > 0:
-                raise BrokenOffError(f"The evaluation ended with status {process.returncode}.")
+                raise BrokenOffError(f"The process ended with status {process.returncode}.")
             raise UnprocessablePredictionsError(EXHAUSTED)  # by a signal: the kernel's, or the watchdog's
         finally:
             watchdog.cancel()
             process.kill()
 
 
-def _last_word(lines: Iterable[str], on_progress: Callable[[float], None]) -> Evaluation | None:
-    """Return the evaluation; `None` if there is none to come."""
+def _last_word(lines: Iterable[str], on_progress: Callable[[float], object]) -> Any:
+    """Return what was done; `None` if there is nothing to come."""
     for message in map(json.loads, lines):
         if "progress" in message:
             on_progress(message["progress"])
         elif "fault" in message:
             raise UnprocessablePredictionsError(**message["fault"])
         else:
-            return evaluation_of(message)
+            return message["done"]
     return None
 
 

@@ -1,6 +1,7 @@
-"""`python -m performance.evaluation.child JOB`: evaluates the job in a file. Ends when its standard input closes.
+"""`python -m performance.evaluation.child WORK JOB`: does the job in a file: `evaluate` or `pair`.
 
-Answers in lines of JSON: `{"progress": 0.5}` as it goes on, then the evaluation, or a `fault`.
+Ends when its standard input closes. Answers in lines of JSON: `{"progress": 0.5}` as it goes on, then what is `done`,
+or a `fault`.
 """
 
 import json
@@ -8,7 +9,9 @@ import os
 import resource
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from threading import Lock, Thread
 from time import sleep
@@ -19,11 +22,13 @@ from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import evaluate
 from performance.evaluation.keeping import keep
-from performance.evaluation.result import EXHAUSTED, Evaluation, UnprocessablePredictionsError
+from performance.evaluation.paired import paired
+from performance.evaluation.pairs import Choices
+from performance.evaluation.result import EXHAUSTED, UnprocessablePredictionsError
+from performance.evaluation.sources import Sources
 
 MB = 2**20
 BESIDE = 2048  # MB of addresses that the process takes beside what DuckDB says it does
-ON_DISK = 16  # times its memory that it may spill
 STATEMENTS = 14  # that an evaluation is about to take, for its progress
 INTERVAL = 0.5  # seconds between two words of progress
 
@@ -31,35 +36,24 @@ _out = Lock()
 
 
 def main() -> None:
-    """Evaluate one job, and leave in its folder what is to be kept of the predictions."""
-    job = _job(json.loads(Path(sys.argv[1]).read_text()))
-    _limit(job.limits)
-    Thread(target=_end_with_parent, args=[job.folder], daemon=True).start()
+    """Do one job, and leave in its folder what is to be kept of predictions that were evaluated."""
+    do, document = _WORK[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text())
+    _limit(Limits(**document["limits"]))
+    Thread(target=_end_with_parent, args=[Path(document["folder"])], daemon=True).start()
     try:
-        _say(asdict(_evaluate(job)))
+        _say({"done": do(document)})
     except UnprocessablePredictionsError as error:
         _say({"fault": {"reason": str(error), "column": error.column, "row": error.row}})
     except MemoryError:
         _say({"fault": {"reason": EXHAUSTED}})
 
 
-def _job(document: dict[str, Any]) -> Job:
-    return Job(
-        folder=Path(document["folder"]),
-        file=document["file"],
-        task_type=document["task_type"],
-        columns=Columns(**document["columns"]),
-        options=Options(**document["options"]),
-        limits=Limits(**document["limits"]),
-    )
-
-
 def _limit(limits: Limits) -> None:
     """Have the kernel refuse what goes beyond the limits."""
     bounds = {
         resource.RLIMIT_AS: (limits.memory + BESIDE) * MB,
-        resource.RLIMIT_FSIZE: limits.memory * ON_DISK * MB,
-        resource.RLIMIT_CPU: limits.seconds * (os.cpu_count() or 1),
+        resource.RLIMIT_FSIZE: limits.disk * MB,
+        resource.RLIMIT_CPU: ceil(limits.seconds) * (os.cpu_count() or 1),
         resource.RLIMIT_CORE: 0,
     }
     for kind, bound in bounds.items():
@@ -73,16 +67,40 @@ def _end_with_parent(folder: Path) -> None:
     os._exit(1)
 
 
-def _evaluate(job: Job) -> Evaluation:
-    memory, disk = f"{job.limits.memory}MB", f"{job.limits.memory * ON_DISK}MB"
-    with DuckDB(folder=job.folder, memory=memory, disk=disk, confined=True) as engine:
-        Thread(target=_tell_progress, args=[engine], daemon=True).start()
-        path = str(job.folder / job.file)
-        (engine.read_csv if path.endswith(".csv") else engine.read_parquet)([path])
+def _evaluate(document: Mapping[str, Any]) -> dict[str, Any]:
+    job = Job(
+        folder=Path(document["folder"]),
+        file=document["file"],
+        task_type=document["task_type"],
+        columns=Columns(**document["columns"]),
+        options=Options(**document["options"]),
+        limits=Limits(**document["limits"]),
+    )
+    with DuckDB(folder=job.folder, memory=_mb(job.limits.memory), disk=_mb(job.limits.disk), confined=True) as engine:
+        _tell_progress(lambda: (engine.statements - 1 + engine.progress()) / STATEMENTS)
+        Sources([str(job.folder / job.file)]).read_into(engine)
         _refuse_size(engine, job.limits)
         evaluation = evaluate(engine, job.task_type, job.columns, job.options)
         keep(engine, job.task_type, job.columns, job.options, evaluation, job.folder)
-        return evaluation
+    return asdict(evaluation)
+
+
+def _pair(document: Mapping[str, Any]) -> dict[str, Any]:
+    folder, limits = Path(document["folder"]), Limits(**document["limits"])
+    _tell_progress(lambda: 0.0)  # only that it goes on
+    found = paired(
+        folder / document["newer"],
+        folder / document["older"],
+        document["task_type"],
+        Choices(**document["choices"]),
+        memory=_mb(limits.memory),
+        disk=_mb(limits.disk),
+    )
+    return {name: asdict(interval) for name, interval in found.items()}
+
+
+def _mb(number: int) -> str:
+    return f"{number}MB"
 
 
 def _refuse_size(engine: DuckDB, limits: Limits) -> None:
@@ -95,18 +113,25 @@ def _refuse_size(engine: DuckDB, limits: Limits) -> None:
         raise UnprocessablePredictionsError(f"There are {rows:,} rows; {limits.rows:,} are the most.")
 
 
-def _tell_progress(engine: DuckDB) -> None:
-    told = 0.0
-    while True:
-        sleep(INTERVAL)
-        told = max(told, min((engine.statements - 1 + engine.progress()) / STATEMENTS, 0.99))
-        _say({"progress": round(told, 2)})
+def _tell_progress(done: Callable[[], float]) -> None:
+    """Say every now and then, as long as the process lives, how much is done."""
+
+    def tell() -> None:
+        told = 0.0
+        while True:
+            sleep(INTERVAL)
+            told = max(told, min(done(), 0.99))
+            _say({"progress": round(told, 2)})
+
+    Thread(target=tell, daemon=True).start()
 
 
 def _say(message: dict[str, Any]) -> None:
     with _out:
         print(json.dumps(message), flush=True)
 
+
+_WORK: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"evaluate": _evaluate, "pair": _pair}
 
 if __name__ == "__main__":
     main()

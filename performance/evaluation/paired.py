@@ -14,10 +14,10 @@ from performance.evaluation.paired_numbers import of_numbers, of_rankings
 from performance.evaluation.pairs import Choices, Intervals
 from performance.evaluation.statements import text
 
-MEMORY = "256MB"
 
-
-def paired(newer: Path, older: Path, task_type: str, choices: Choices, *, disk: str = "") -> dict[str, Interval]:
+def paired(
+    newer: Path, older: Path, task_type: str, choices: Choices, *, memory: str = "256MB", disk: str = ""
+) -> dict[str, Interval]:
     """Return the interval of each metric's difference, newer minus older, from two kept files in one folder.
 
     Past its memory it takes of the folder's disk what there is, or no more than `disk`, such as `512MB`.
@@ -26,7 +26,7 @@ def paired(newer: Path, older: Path, task_type: str, choices: Choices, *, disk: 
     of which no paired interval is known is left out. Raises `UnprocessablePredictionsError` for a file that is none, or
     that takes more than there is.
     """
-    with DuckDB(folder=newer.parent, memory=MEMORY, disk=disk, confined=True) as engine:
+    with DuckDB(folder=newer.parent, memory=memory, disk=disk, confined=True) as engine:
         for name, file in (("newer", newer), ("older", older)):
             engine.rows(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({text(str(file))})")
         found = _PAIRED[task_type](engine, choices)

@@ -7,6 +7,8 @@ from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from performance.evaluation.engine import Engine
+
 KINDS = {".csv", ".parquet"}
 CHUNK = 2**20
 
@@ -26,6 +28,10 @@ class Sources:
     def are_csv(self) -> bool:
         """Whether they are CSV, and not Parquet."""
         return _kind(self.names[0]) == ".csv"
+
+    def read_into(self, engine: Engine) -> None:
+        """Have an engine read them as one, as its predictions. Raises what that does."""
+        (engine.read_csv if self.are_csv else engine.read_parquet)(self.names)
 
     def digest(self) -> str:
         """Return the SHA-256 of the files' bytes, one after the other."""

@@ -22,13 +22,18 @@ BATCH = 1000
 
 @transaction.atomic
 def load(
-    document: SeedDocument, *, on_model: Callable[[], object] = lambda: None, keep_promoted: bool = False
+    document: SeedDocument,
+    *,
+    on_model: Callable[[], object] = lambda: None,
+    keep_promoted: bool = False,
+    dry_run: bool = False,
 ) -> list[str]:
     """Store what the document holds and the database does not yet, and return the ids of its models.
 
     What may change is brought up to date: names, descriptions, roles, the promoted version, a training version that
     has ended. With `keep_promoted`, a model that has a promoted version keeps it. `on_model` is called after each
-    model. Raises `SeedError` when the document is refused or contradicts what is stored; nothing is stored then.
+    model. Raises `SeedError` when the document is refused or contradicts what is stored; nothing is stored then, nor
+    in a `dry_run`.
     """
     for user in document.users:
         _load_user(**user)
@@ -36,9 +41,10 @@ def load(
         _load_organization(**organization)
     loaded = []
     for position, model in enumerate(document.models()):
-        _load_model(f"models.{position}", model, document.path.parent, keep_promoted=keep_promoted)
+        _load_model(f"models.{position}", model, document.path.parent, keep_promoted=keep_promoted, dry_run=dry_run)
         loaded.append(model["model_id"])
         on_model()
+    transaction.set_rollback(dry_run)
     return loaded
 
 
@@ -60,7 +66,7 @@ def _load_organization(*, slug: str, name: str, members: dict[str, str]) -> None
         Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
 
 
-def _load_model(path: str, document: dict[str, Any], folder: Path, *, keep_promoted: bool) -> None:
+def _load_model(path: str, document: dict[str, Any], folder: Path, *, keep_promoted: bool, dry_run: bool) -> None:
     model = _registered(path, document)
     for username, scopes in document["grants"].items():
         user = _user(username, f"{path}.grants")
@@ -76,7 +82,7 @@ def _load_model(path: str, document: dict[str, Any], folder: Path, *, keep_promo
         for at, each in enumerate(item["snapshots"]):
             if "predictions" in each:
                 file = folder / each["predictions"]
-                load_predictions(f"{where}.snapshots.{at}", versions[number], file, each)
+                load_predictions(f"{where}.snapshots.{at}", versions[number], file, each, keep=not dry_run)
     promoted = document.get("promoted")
     if promoted and not (keep_promoted and model.promoted_version_id):
         _promote(path, model, versions[ids.version_number(promoted)])

@@ -1,6 +1,5 @@
 """Snapshots of which a seed document has the predictions: computed as it is loaded, as over HTTP."""
 
-import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,25 +10,29 @@ from models_registry.models import Version
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import evaluate
-from performance.evaluation.keeping import keep
+from performance.evaluation.keeping import keep as write_kept
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from performance.evaluation.sources import Sources
 from performance.seeding.document import SeedError
 from performance.services import keep_predictions, store_evaluation
 
 AGREEMENT = 1e-9  # to which metrics that the document has as well must agree with those computed
 
 
-def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any]) -> None:
+def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any], *, keep: bool) -> None:
     """Store the snapshot that predictions come to, if it is not stored yet.
+
+    `keep` says whether the storage is to hold what it takes to compare them.
 
     Raises `SeedError` when they cannot be evaluated, or come to other metrics than the document says.
     """
-    digest = _digest(where, file)
+    source = Sources([str(file)])
+    digest = _digest(where, file.name, source)
     stored = version.snapshots.filter(dataset_split=item["dataset_split"], evaluated_at=item["evaluated_at"])
     if stored.filter(detail__dataset_digest=digest).exists():
         return
     with TemporaryDirectory() as folder:
-        evaluation, kept = _evaluate(where, version.model.task_type, file, Path(folder))
+        evaluation, kept = _evaluate(where, version.model.task_type, file.name, source, Path(folder))
         _refuse_difference(where, evaluation, item.get("metrics") or {})
         store_evaluation(
             version=version,
@@ -37,29 +40,30 @@ def load_predictions(where: str, version: Version, file: Path, item: Mapping[str
             evaluation=evaluation,
             engine=DuckDB,
             digest=digest,
-            predictions_digest=keep_predictions(version=version, dataset_split=item["dataset_split"], file=kept),
+            predictions_digest=keep_predictions(
+                version=version, dataset_split=item["dataset_split"], file=kept if keep else None
+            ),
             created_by="",
             evaluated_at=item["evaluated_at"],
         )
 
 
-def _digest(where: str, file: Path) -> str:
+def _digest(where: str, name: str, source: Sources) -> str:
     try:
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+        return source.digest()
     except OSError as error:
-        raise SeedError(f"{where}.predictions: {file.name} cannot be read: {error.strerror}") from None
+        raise SeedError(f"{where}.predictions: {name} cannot be read: {error.strerror}") from None
 
 
-def _evaluate(where: str, task_type: str, file: Path, folder: Path) -> tuple[Evaluation, Path | None]:
+def _evaluate(where: str, task_type: str, name: str, source: Sources, folder: Path) -> tuple[Evaluation, Path | None]:
     """Return what the predictions come to, and the file in the folder with what is kept of them."""
     with DuckDB(folder=folder) as engine:
         try:
-            (engine.read_csv if file.suffix == ".csv" else engine.read_parquet)([str(file)])
+            source.read_into(engine)
             evaluation = evaluate(engine, task_type, Columns(), Options())
-            return evaluation, keep(engine, task_type, Columns(), Options(), evaluation, folder)
+            return evaluation, write_kept(engine, task_type, Columns(), Options(), evaluation, folder)
         except UnprocessablePredictionsError as error:
-            raise SeedError(f"{where}.predictions: {file.name}: {error}") from None
+            raise SeedError(f"{where}.predictions: {name}: {error}") from None
 
 
 def _refuse_difference(where: str, evaluation: Evaluation, expected: Mapping[str, float]) -> None:

@@ -10,11 +10,11 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from models_registry.models import RegisteredModel, User, Version
-from performance import evaluating, worker
+from performance import evaluating, pairing, worker
 from performance.evaluation import apart
 from performance.evaluation.apart import evaluate_apart
 from performance.evaluation.columns import Columns, Options
@@ -64,6 +64,16 @@ def test_a_job_is_taken_by_one_worker_until_its_lease_ends(job: EvaluationJob) -
     assert (first.pk, first.state, first.attempts) == (job.pk, "running", 1)
     assert EvaluationJob.objects.take(timedelta(seconds=60)) is None
     assert take_again(job).attempts == 2
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="the database's clock is that of its one machine")
+def test_a_worker_whose_clock_is_ahead_takes_nothing_that_another_holds(
+    job: EvaluationJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert EvaluationJob.objects.take(timedelta(seconds=60)).pk == job.pk
+    ahead = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: ahead)
+    assert EvaluationJob.objects.take(timedelta(seconds=60)) is None
 
 
 def test_the_job_that_has_been_due_for_longest_is_taken_first(job: EvaluationJob, editor: User) -> None:
@@ -210,7 +220,8 @@ def test_an_evaluation_that_breaks_is_no_fault_of_the_predictions(
     assert "ended with status 1" in caplog.text
 
 
-def test_what_is_evaluated_is_compared_with_the_promoted_version(model: RegisteredModel, editor: User) -> None:
+def evaluate_as_promoted_and_later(model: RegisteredModel, editor: User, stop: Event) -> tuple[Version, Version]:
+    """Evaluate the promoted version and a later one on the same example."""
     promoted, later = model.versions.get(), completed_version(model, number=418)
     for version, predicted in ((promoted, b"yes"), (later, b"no")):
         name = default_storage.save(
@@ -225,7 +236,28 @@ def test_what_is_evaluated_is_compared_with_the_promoted_version(model: Register
             options=Options(),
             requested_by=editor,
         )
-        assert evaluate()
+        assert evaluating.evaluate_next(stop)
+    return promoted, later
+
+
+def test_what_is_evaluated_is_compared_with_the_promoted_version(model: RegisteredModel, editor: User) -> None:
+    promoted, later = evaluate_as_promoted_and_later(model, editor, Event())
     pair = PairedComparison.objects.get()
     assert (pair.snapshot.version, pair.baseline.version) == (later, promoted)
     assert "accuracy" in pair.intervals
+
+
+def test_a_worker_that_is_to_stop_breaks_a_comparison_off_and_keeps_the_snapshot(
+    model: RegisteredModel, editor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Event()
+
+    def told(described: Any, go_on: Any) -> Any:
+        stop.set()
+        go_on(0.0)
+        pytest.fail("it went on")
+
+    monkeypatch.setattr(pairing, "pair_apart", told)
+    evaluate_as_promoted_and_later(model, editor, stop)
+    assert not PairedComparison.objects.exists()
+    assert EvaluationJob.objects.filter(state="succeeded", snapshot__isnull=False).count() == 2

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from s3fs import S3FileSystem
 
 from config.environment import storage
 from models_registry.models import Organization, RegisteredModel, User
+from performance import kept_files
 from performance.models import MetricSnapshot, PairedComparison
 from tests.api import Caller
 from tests.factories import completed_version
@@ -102,6 +104,30 @@ def test_predictions_are_kept_in_the_bucket_and_compared_from_there(
     assert kept == {f"registry/predictions/{digest[:2]}/{digest}.parquet" for digest in digests}
     assert len(digests) == 2
     assert "paired_delong" in methods(model, viewer)
+
+
+def test_spark_reads_no_object_store_and_says_so(model: RegisteredModel, bucket: Any, settings: Settings) -> None:
+    settings.EVALUATION_ENGINE = "local[2]"
+
+    with pytest.raises(CommandError, match="reads no object store here. Copy the files"):
+        evaluate(model, "ver-00003", "s3://kept/predictions of models/ver-00003-test.csv")
+
+
+@pytest.mark.usefixtures("stored_there")
+def test_purge_deletes_what_no_snapshot_names_from_the_bucket(
+    model: RegisteredModel, bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate(model, "ver-00002", str(FIXTURES / "ver-00002-test.csv"))
+    (tmp_path / "orphan").write_text("orphan")
+    orphan = kept_files.put(tmp_path / "orphan")
+    monkeypatch.setattr(kept_files, "KEPT", timedelta(days=-1))  # as if a day had passed
+
+    call_command("purge")
+
+    kept = {each.key for each in bucket.objects.filter(Prefix="registry/predictions/")}
+    named = MetricSnapshot.objects.get().details.predictions_digest or ""
+    assert f"registry/predictions/{named[:2]}/{named}.parquet" in kept
+    assert not any(orphan in key for key in kept)
 
 
 def test_a_store_that_cannot_be_reached_leaves_independent_samples(

@@ -22,7 +22,8 @@ from tests.serving import ROOT, free_port, kill, manage, new_keys, start_server
 
 pytestmark = pytest.mark.served
 
-EVALUATIONS = "/api/v1/models/mdl-7f3a19bc92/versions/ver-001a1/evaluations"
+VERSIONS = "/api/v1/models/mdl-7f3a19bc92/versions"
+EVALUATIONS = f"{VERSIONS}/ver-001a1/evaluations"
 SMALL = "actual,predicted\nyes,yes\nno,yes\n"
 LARGE = "actual,predicted,score\n" + "yes,yes,0.75\nno,yes,0.5\nno,no,0.25\n" * 1_200_000
 WITHIN = 120
@@ -72,10 +73,10 @@ class Service:
         """The folder in which the newest worker works."""
         return self.folder / f"work-{len(self.processes) - 1}"
 
-    def upload(self, content: str, **headers: str) -> tuple[int, Any]:
+    def upload(self, content: str, *, path: str = EVALUATIONS, **headers: str) -> tuple[int, Any]:
         """Send predictions."""
         form = multipart(dataset_split="test", file=content).encode()
-        return self.ask("POST", EVALUATIONS, form, **{"Content-Type": CONTENT_TYPE, **headers})
+        return self.ask("POST", path, form, **{"Content-Type": CONTENT_TYPE, **headers})
 
     def evaluation(self, uploaded: tuple[int, Any]) -> Any:
         """Return what has become of an upload."""
@@ -197,6 +198,24 @@ def test_a_worker_that_is_told_to_stop_gives_its_evaluation_back(service: Servic
     assert ended(service, uploaded)["state"] == "succeeded"
     assert len(service.computed()) == before + 1
     until(lambda: not service.files())
+
+
+def test_a_worker_that_is_told_to_stop_breaks_a_comparison_off_and_keeps_the_snapshot(service: Service) -> None:
+    rows = "".join(f"{number},yes,yes,0.75\n" for number in range(1_500_000))
+    content = f"example_id,actual,predicted,score\n{rows}"
+    status, version = service.ask("POST", VERSIONS, b"{}", **{"Content-Type": "application/json"})
+    assert status == 201, version
+    path = f"{VERSIONS}/{version['version_id']}"
+    service.ask("PATCH", path, b'{"state": "completed"}', **{"Content-Type": "application/json"})
+    worker = service.start_worker()
+    assert ended(service, service.upload(content))["state"] == "succeeded"
+
+    uploaded = service.upload(content, path=f"{path}/evaluations")
+    until(lambda: [*service.work.glob("*-comparison-*/job.json")])
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=WITHIN) == 0
+    assert service.evaluation(uploaded)["state"] == "succeeded"
+    assert not service.files()
 
 
 def test_several_workers_do_each_evaluation_once(service: Service) -> None:

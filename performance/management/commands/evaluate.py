@@ -5,39 +5,50 @@ import io
 import json
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models_registry import ids
 from models_registry.exceptions import RegistryError
-from models_registry.models import RegisteredModel, Version
+from models_registry.models import Version
 from models_registry.strict_json import parse_json
 from performance.evaluation.columns import AVERAGINGS, MAX_K, Columns, Options, columns_of
-from performance.evaluation.engine import DuckDB, Engine
-from performance.evaluation.engines import open_engine
+from performance.evaluation.engine import Engine
+from performance.evaluation.engines import keep_with, open_engine
 from performance.evaluation.evaluators import evaluate
 from performance.evaluation.keeping import keep
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.sources import SourceError, Sources, find
 from performance.evaluation.spark import UnavailableEngineError
-from performance.models import DatasetSplit
+from performance.management.lookup import find_model, find_version
+from performance.models import DatasetSplit, MetricSnapshot
 from performance.services import (
     compare_with_promoted,
     keep_predictions,
     refuse_evaluation,
+    refuse_other_labels,
     refuse_unevaluated,
     store_evaluation,
 )
+
+_CODES: Mapping[type[Exception], str] = {
+    UnprocessablePredictionsError: "unprocessable_predictions",
+    SourceError: "invalid_parameter",
+    UnavailableEngineError: "service_unavailable",
+    OperationalError: "service_unavailable",
+    InterfaceError: "service_unavailable",
+}
+_ERRORS: tuple[type[Exception], ...] = (RegistryError, *_CODES)
 
 
 class Command(BaseCommand):
@@ -73,62 +84,73 @@ class Command(BaseCommand):
         )
         parser.add_argument("--allow-missing", action="store_true", help="leave rows without a prediction out")
         parser.add_argument("--dry-run", action="store_true", help="store nothing")
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument("--json", action="store_true", help="print one JSON object, also of what goes wrong")
 
-    def handle(self, *, model: str, version: str, files: list[str], split: str, dry_run: bool, **options: Any) -> None:
+    def handle(self, *, model: str, version: str, split: str, dry_run: bool, **options: Any) -> None:
         """Evaluate, store and print. What cannot be evaluated ends the command with exit status 1."""
-        found, sources = _version(model, version), _sources(files)
-        chosen = Options(
-            positive_class=options["positive_class"],
-            averaging=options["averaging"],
-            threshold=options["threshold"],
-            allow_missing=options["allow_missing"],
-            k=options["k"],
+        try:
+            found = find_version(find_model(model), version)
+            evaluation, snapshot = _evaluated_and_stored(found, split, dry_run, options)
+        except _ERRORS as error:
+            if options["json"]:
+                self.stdout.write(json.dumps(_problem(error)))
+            raise CommandError(str(error)) from None
+        self.stdout.write((_as_json if options["json"] else _as_text)(evaluation, snapshot))
+
+
+def _problem(error: Exception) -> dict[str, Any]:
+    """Return what the API's problem documents would tell of an error."""
+    if isinstance(error, RegistryError):
+        told = {"code": error.code, "detail": error.detail, **error.members}
+    else:
+        code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
+        where = {name: getattr(error, name, None) for name in ("column", "row")}
+        told = {"code": code, "detail": str(error), **where}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _evaluated_and_stored(
+    version: Version, split: str, dry_run: bool, options: Mapping[str, Any]
+) -> tuple[Evaluation, MetricSnapshot | None]:
+    """Return what the predictions come to, and the snapshot of it, unless that is not wanted.
+
+    Raises one of `_ERRORS`.
+    """
+    sources, columns = find(options["files"]), options["columns"]
+    chosen = Options(**{each.name: options[each.name] for each in fields(Options)})
+    task_type = version.model.task_type
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_engine(settings.EVALUATION_ENGINE, folder=Path(folder), store=sources.store) as engine,
+    ):
+        if dry_run:
+            refuse_unevaluated(task_type, columns, chosen)
+        else:
+            refuse_evaluation(version, split, columns, chosen)
+        evaluation = _watched(engine, partial(_evaluate, engine, sources, task_type, columns, chosen))
+        refuse_other_labels(version=version, dataset_split=split, evaluation=evaluation, columns=columns)
+        if dry_run:
+            return evaluation, None
+        write = partial(
+            keep,
+            task_type=task_type,
+            columns=columns,
+            options=chosen,
+            evaluation=evaluation,
+            folder=Path(folder),
         )
-        columns: Columns = options["columns"]
-        with tempfile.TemporaryDirectory() as folder, _engine(Path(folder), sources) as engine:
-            try:
-                if dry_run:
-                    refuse_unevaluated(found.model.task_type, columns, chosen)
-                else:
-                    refuse_evaluation(found, split, columns, chosen)
-                work = partial(_evaluate, engine, sources, found.model.task_type, columns, chosen)
-                evaluation = _watched(engine, work)
-                if not dry_run:
-                    kept = _kept(engine, found.model.task_type, columns, chosen, evaluation, Path(folder))
-                    snapshot = store_evaluation(
-                        version=found,
-                        dataset_split=split,
-                        evaluation=evaluation,
-                        engine=engine,
-                        digest=sources.digest(),
-                        predictions_digest=keep_predictions(version=found, dataset_split=split, file=kept),
-                        created_by="",
-                    )
-                    compare_with_promoted(snapshot)
-            except (UnprocessablePredictionsError, RegistryError) as error:
-                raise CommandError(str(error)) from None
-        self.stdout.write(_as_json(evaluation) if options["json"] else _as_text(evaluation, stored=not dry_run))
-
-
-def _engine(folder: Path, sources: Sources) -> Engine:
-    """Return the engine that the settings name. Raises `CommandError`."""
-    try:
-        return open_engine(settings.EVALUATION_ENGINE, folder=folder, store=sources.store)
-    except UnavailableEngineError as error:
-        raise CommandError(str(error)) from None
-
-
-def _version(model_id: str, version_id: str) -> Version:
-    model = RegisteredModel.objects.filter(pk=model_id).first() if ids.is_model_id(model_id) else None
-    if model is None:
-        raise CommandError(f"There is no model {model_id}.")
-    number = ids.version_number(version_id) if ids.is_version_id(version_id) else 0
-    version: Version | None = model.versions.filter(number=number).first()
-    if version is None:
-        raise CommandError(f"{model.pk} has no version {version_id}.")
-    version.model = model
-    return version
+        kept = keep_with(engine, sources, write, evaluation, Path(folder))
+        snapshot = store_evaluation(
+            version=version,
+            dataset_split=split,
+            evaluation=evaluation,
+            engine=engine,
+            digest=sources.digest(),
+            predictions_digest=keep_predictions(version=version, dataset_split=split, file=kept),
+            created_by="",
+        )
+    compare_with_promoted(snapshot)
+    return evaluation, snapshot
 
 
 def _columns(argument: str) -> Columns:
@@ -147,21 +169,9 @@ def _finite(argument: str) -> float:
     return number
 
 
-def _sources(files: list[str]) -> Sources:
-    try:
-        return find(files)
-    except SourceError as error:
-        raise CommandError(str(error)) from None
-
-
 def _evaluate(engine: Engine, sources: Sources, task_type: str, columns: Columns, chosen: Options) -> Evaluation:
-    (engine.read_csv if sources.are_csv else engine.read_parquet)(sources.names)
+    sources.read_into(engine)
     return evaluate(engine, task_type, columns, chosen)
-
-
-def _kept(engine: Engine, *of: Any) -> Path | None:
-    """Return the file with what is kept of the predictions: none where they are too many for one machine."""
-    return keep(engine, *of) if isinstance(engine, DuckDB) else None
 
 
 def _watched(engine: Engine, work: Callable[[], Evaluation]) -> Evaluation:
@@ -178,14 +188,23 @@ def _watched(engine: Engine, work: Callable[[], Evaluation]) -> Evaluation:
         return evaluation.result()
 
 
-def _as_json(evaluation: Evaluation) -> str:
+def _as_json(evaluation: Evaluation, snapshot: MetricSnapshot | None) -> str:
     shown = asdict(evaluation)
     for rows in ("misclassified", "residuals", "curves"):  # which are no metrics
         del shown[rows]
-    return json.dumps(shown, indent=2)
+    return json.dumps({"snapshot": snapshot and _named(snapshot), **shown}, indent=2)
 
 
-def _as_text(evaluation: Evaluation, *, stored: bool) -> str:
+def _named(snapshot: MetricSnapshot) -> dict[str, str]:
+    return {
+        "id": str(snapshot.pk),
+        "model_id": snapshot.version.model_id,
+        "version_id": snapshot.version.version_id,
+        "dataset_split": snapshot.dataset_split,
+    }
+
+
+def _as_text(evaluation: Evaluation, snapshot: MetricSnapshot | None) -> str:
     table = Table("metric", "value", "95% interval", title=f"{evaluation.sample_count:,} of {evaluation.rows:,} rows")
     for name, value in evaluation.metrics.items():
         interval = evaluation.confidence_intervals.get(name)
@@ -193,4 +212,7 @@ def _as_text(evaluation: Evaluation, *, stored: bool) -> str:
         table.add_row(name, "not defined" if value is None else f"{value:.4f}", told)
     printed = io.StringIO()
     Console(file=printed, width=100).print(table)
-    return f"{printed.getvalue()}{'Stored.' if stored else 'Nothing was stored.'}"
+    if snapshot is None:
+        return f"{printed.getvalue()}Nothing was stored."
+    named = "{version_id} of {model_id} on {dataset_split}: snapshot {id}".format(**_named(snapshot))
+    return f"{printed.getvalue()}Stored for {named}."

@@ -13,14 +13,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from models_registry import ids, task_types
-from models_registry.models import RegisteredModel, Version
+from models_registry import task_types
+from models_registry.exceptions import RegistryError
+from models_registry.models import Version
 from models_registry.strict_json import parse_json
 from performance.gate_services import judge_now
 from performance.gates.case import RuleStatus, shown
 from performance.gates.policy import InvalidPolicyError, Policy, check, policy_of
 from performance.gates.renderers import RENDERERS, asked
 from performance.gates.verdict import Verdict
+from performance.management.lookup import find_model, find_version
 
 NOT_JUDGED = 2
 _STYLES = {RuleStatus.PASSED: "green", RuleStatus.FAILED: "red", RuleStatus.MISSING: "red"}
@@ -45,6 +47,8 @@ class Command(BaseCommand):
         try:
             found = _version(model, version)
             verdict = judge_now(found, _policy(policy, task_types.get(found.model.task_type)) if policy else None)
+        except RegistryError as error:
+            raise CommandError(error.detail, returncode=NOT_JUDGED) from None
         except DatabaseError as error:
             raise CommandError(f"The database cannot be asked: {error}", returncode=NOT_JUDGED) from None
         self.stdout.write(_told(verdict, format).rstrip())
@@ -53,18 +57,14 @@ class Command(BaseCommand):
 
 
 def _version(model_id: str, version_id: str | None) -> Version:
-    """Return the version to judge. Raises `CommandError`."""
-    model = RegisteredModel.objects.filter(pk=model_id).first() if ids.is_model_id(model_id) else None
-    if model is None:
-        raise CommandError(f"There is no model {model_id}.", returncode=NOT_JUDGED)
-    versions: Any = model.versions.select_related("model")
-    if version_id is None:
-        version: Version | None = versions.completed().newest_first().first()
+    """Return the version to judge. Raises `RegistryError` or `CommandError`."""
+    model = find_model(model_id)
+    if version_id is not None:
+        version: Version | None = find_version(model, version_id)
     else:
-        version = versions.filter(number=ids.version_number(version_id) if ids.is_version_id(version_id) else 0).first()
+        version = model.versions.select_related("model").completed().newest_first().first()
     if version is None:
-        told = f"no version {version_id}" if version_id else "no completed version"
-        raise CommandError(f"{model.pk} has {told}.", returncode=NOT_JUDGED)
+        raise CommandError(f"{model.pk} has no completed version.", returncode=NOT_JUDGED)
     if version.state != Version.State.COMPLETED:
         raise CommandError(f"{version.version_id} is {version.state}; judge a completed one.", returncode=NOT_JUDGED)
     return version

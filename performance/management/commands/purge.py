@@ -7,20 +7,21 @@ from django.core.management.base import BaseCommand
 from models_registry.services import forget_expired
 from performance.delivering import forget_ended
 from performance.evaluating import forget_orphans
+from performance.kept_files import forget_unnamed
 
 
 class Command(BaseCommand):
-    """Deletes old idempotency keys, logins, uploads that nobody evaluates any more, and old messages to webhooks."""
+    """Deletes old idempotency keys, logins and messages to webhooks, and files that nothing needs any more."""
 
     help = (
-        "Delete idempotency keys and orphaned uploads older than 24 hours, logins that have expired, and messages to "
-        "webhooks that ended more than 30 days ago. Run it daily."
+        "Delete idempotency keys, orphaned uploads and kept predictions of no snapshot that are older than 24 hours, "
+        "logins that have expired, and messages to webhooks that ended more than 30 days ago. Run it daily."
     )
 
     def handle(self, **options: Any) -> None:
         """Delete them, and say how many."""
         keys, logins = forget_expired()
         self.stdout.write(
-            f"Deleted {keys} idempotency keys, {logins} logins, {forget_orphans()} uploads without an evaluation "
-            f"and {forget_ended()} messages to webhooks."
+            f"Deleted {keys} idempotency keys, {logins} logins, {forget_orphans()} uploads without an evaluation, "
+            f"{forget_unnamed()} kept predictions without a snapshot and {forget_ended()} messages to webhooks."
         )

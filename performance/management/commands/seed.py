@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 from rich.console import Console
 from rich.progress import Progress
 
@@ -32,10 +31,9 @@ class Command(BaseCommand):
     def _load(self, file: Path, *, dry_run: bool) -> None:
         try:
             document = read(file)
-            with transaction.atomic(), Progress(console=Console(stderr=True), transient=True) as progress:
+            with Progress(console=Console(stderr=True), transient=True) as progress:
                 task = progress.add_task(str(file), total=len(document.unread))
-                load(document, on_model=lambda: progress.advance(task))
-                transaction.set_rollback(dry_run)
+                load(document, on_model=lambda: progress.advance(task), dry_run=dry_run)
         except SeedError as error:
             raise CommandError(_with_file(file, str(error))) from None
 

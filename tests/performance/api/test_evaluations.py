@@ -306,3 +306,76 @@ def test_a_storage_that_takes_no_upload_is_an_outage_and_nothing_is_left(
     assert refusal(answer) == (503, "service_unavailable")
     assert answer["Retry-After"]
     assert not EvaluationJob.objects.exists()
+
+
+def refused_labels(evaluation: dict[str, Any]) -> str:
+    """Return why an evaluation was refused for its labels, of which nothing is stored."""
+    assert evaluation["state"] == "failed"
+    problem = evaluation["problem"]
+    assert (problem["status"], problem["code"], problem["column"]) == (422, "unprocessable_predictions", "actual")
+    return str(problem["detail"])
+
+
+def test_labels_that_are_all_others_than_before_are_refused_by_name(editor: User) -> None:
+    assert evaluated(editor)["state"] == "succeeded"
+
+    detail = refused_labels(evaluated(editor, b"actual,predicted\n1,1\n0,1\n"))
+
+    assert "('0', '1')" in detail
+    assert "those of ver-001a1 on test ('no', 'yes')" in detail
+    assert MetricSnapshot.objects.filter(source="computed").count() == 1
+
+
+def test_many_long_labels_are_named_in_part(editor: User) -> None:
+    evaluated(editor)
+    rows = "".join(f"{number}{'x' * 900},{number}{'x' * 900}\n" for number in range(900))
+
+    detail = refused_labels(evaluated(editor, f"actual,predicted\n{rows}".encode()))
+
+    assert "and 895 more" in detail
+    assert len(detail) < 600
+
+
+def test_labels_that_are_all_others_than_the_promoted_versions_are_refused(
+    editor: User, model: RegisteredModel
+) -> None:
+    evaluated(editor)
+    completed_version(model, number=418)
+    path = PATH.replace("ver-001a1", "ver-001a2")
+
+    assert "those of ver-001a1 on test" in refused_labels(evaluated(editor, b"actual,predicted\na,b\nb,b\n", path=path))
+    assert evaluated(editor, b"actual,predicted\na,no\nb,no\n", path=path)["state"] == "succeeded"
+    assert evaluated(editor, b"actual,predicted\na,b\nb,b\n", path=path)["state"] == "succeeded"  # its own count first
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"yes,yes\nno,no\n", b"Yes,yes\nNO,no\n"),
+        (b"1,1\n0,0\n", b"1.0,1.0\n0.0,0.0\n"),
+        (b"yes,yes\n", b"no,no\n"),  # each of one class
+        (b"yes,yes\nno,no\n", b"yes,maybe\nmaybe,maybe\n"),
+    ],
+)
+def test_labels_that_may_be_the_same_as_before_are_taken(editor: User, before: bytes, after: bytes) -> None:
+    for rows in (before, after):
+        assert evaluated(editor, b"actual,predicted\n" + rows)["state"] == "succeeded"
+
+
+def test_labels_of_another_split_do_not_count(editor: User) -> None:
+    evaluated(editor)
+
+    assert evaluated(editor, b"actual,predicted\n1,1\n0,1\n", dataset_split="validation")["state"] == "succeeded"
+
+
+def test_classes_that_were_renamed_are_taken_once_their_new_labels_were_reported(editor: User) -> None:
+    evaluated(editor)
+    renamed = {
+        "dataset_split": "test",
+        "metrics": {"accuracy": 0.5},
+        "confusion_matrix": {"labels": ["0", "1"], "counts": [[1, 1], [0, 0]]},
+    }
+
+    assert Caller(editor).post(PATH.replace("evaluations", "snapshots"), renamed).status_code == 201
+
+    assert evaluated(editor, b"actual,predicted\n1,1\n0,1\n")["state"] == "succeeded"

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import call_command
@@ -14,12 +15,13 @@ from pytest_django import Settings
 
 from models_registry.models import Organization, RegisteredModel, User
 from models_registry.services import promote
-from performance import pairing, selectors
+from performance import kept_files, pairing, selectors
+from performance.evaluation import apart
 from performance.evaluation.intervals import Interval
 from performance.models import MetricSnapshot, PairedComparison, SnapshotDetail
 from performance.services import compare_with_promoted
 from tests.api import Caller
-from tests.factories import completed_version
+from tests.factories import completed_version, snapshot
 from tests.performance.uploads import stored_in
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "predictions"
@@ -216,6 +218,71 @@ def test_no_large_file_is_read_while_somebody_waits(
     monkeypatch.setattr(pairing, "MAX_BYTES", bound)
 
     assert (tumours.methods() == {"independent"}) == (bound == 100)
+
+
+@pytest.mark.parametrize("patience", [0.0, 1.0])
+def test_a_comparison_that_takes_too_long_is_ended_and_nothing_stored(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    monkeypatch.setattr(pairing, "PATIENCE", patience)
+    monkeypatch.setattr(apart, "CHILD", ("-c", "import time; time.sleep(600)"))
+
+    assert tumours.methods() == {"independent"}
+
+    assert not PairedComparison.objects.exists()
+
+
+def test_a_comparison_whose_process_breaks_leaves_independent_samples_and_the_log_says_so(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(apart, "CHILD", ("-c", "raise SystemExit(3)"))
+
+    with caplog.at_level(logging.ERROR, "outages"):
+        assert tumours.methods() == {"independent"}
+
+    assert "ended with status 3" in caplog.text
+    assert not PairedComparison.objects.exists()
+
+
+def texts(tmp_path: Path) -> Path:
+    """Return a small file that expands to a gigabyte."""
+    file = tmp_path / "texts.parquet"
+    expanding = "SELECT repeat('x', 30000) || range AS example_id, 'a' AS actual, 'a' AS predicted FROM range(30000)"
+    found = duckdb.sql(expanding)
+    assert found is not None
+    found.write_parquet(str(file), compression="zstd")
+    return file
+
+
+def damaged(tmp_path: Path) -> Path:
+    file = tmp_path / "damaged.parquet"
+    file.write_bytes(b"PAR1" + b"?" * 1000 + b"PAR1")
+    return file
+
+
+@pytest.mark.parametrize(("hostile", "is_stored"), [(texts, False), (damaged, True)])
+def test_a_kept_file_that_cannot_be_joined_leaves_independent_samples(
+    tumours: Compared,
+    tmp_path: Path,
+    hostile: Callable[[Path], Path],
+    is_stored: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    digest = kept_files.put(hostile(tmp_path))
+    for number in (4, 5):
+        version = completed_version(tumours.model, number=number)
+        stored = snapshot(version, metrics={"accuracy": 0.5})
+        half = {"lower": 0.4, "upper": 0.6, "level": 0.95, "method": "wilson"}
+        SnapshotDetail.objects.create(
+            snapshot=stored, predictions_digest=digest, confidence_intervals={"accuracy": half}, averaging="macro"
+        )
+
+    with caplog.at_level(logging.ERROR, "outages"):
+        metrics = tumours.metrics(version=5, baseline=4)
+
+    assert metrics["accuracy"]["confidence_interval"]["method"] == "independent"
+    assert "have no comparison example by example" in caplog.text
+    assert PairedComparison.objects.exists() == is_stored  # as it would be so again, whatever time there is
 
 
 def test_the_command_pairs_with_the_promoted_version_at_once(tumours: Compared) -> None:

@@ -12,10 +12,12 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from performance.evaluation.apart import ROOT, Job, Limits, evaluate_apart
+from performance.evaluation.apart import ROOT, Job, Limits, PairJob, evaluate_apart, pair_apart
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import EVALUATORS
+from performance.evaluation.paired import paired
+from performance.evaluation.pairs import Choices
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 
 FIXTURES = ROOT / "fixtures" / "predictions"
@@ -114,7 +116,7 @@ def test_ends_when_the_process_that_asked_has_ended(tmp_path: Path) -> None:
     job.write_text(
         json.dumps(asdict(Job(tmp_path, "predictions.csv", "classification", Columns(), Options())), default=str)
     )
-    arguments = [sys.executable, "-m", "performance.evaluation.child", str(job)]
+    arguments = [sys.executable, "-m", "performance.evaluation.child", "evaluate", str(job)]
     ended = subprocess.run(arguments, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
     assert ended.returncode == 1
     assert not ended.stdout
@@ -150,3 +152,37 @@ def test_a_folder_is_no_column(tmp_path: Path) -> None:
     with DuckDB(folder=tmp_path) as engine:
         engine.read_parquet([str(folder / "p.parquet")])
         assert list(engine.columns()) == ["actual", "predicted"]
+
+
+def kept(folder: Path, **changes: bytes) -> PairJob:
+    """Return the job of comparing two files of the same three examples, or others in their places."""
+    table = {"example_id": ["1", "2", "3"], "actual": ["a", "b", "a"], "predicted": ["a", "b", "b"]}
+    for name, predicted in (("newer", ["a", "b", "a"]), ("older", ["a", "b", "b"])):
+        content = changes.get(name) or parquet({**table, "predicted": predicted})
+        (folder / f"{name}.parquet").write_bytes(content)
+    return PairJob(folder, "newer.parquet", "older.parquet", "classification", Choices(None, "macro"))
+
+
+def test_a_comparison_comes_to_the_same_as_in_this_process(tmp_path: Path) -> None:
+    job = kept(tmp_path)
+
+    here = paired(tmp_path / job.newer, tmp_path / job.older, job.task_type, job.choices)
+
+    assert pair_apart(job, lambda progress: None) == here
+    assert here["accuracy"].method == "paired_newcombe"
+
+
+def test_a_comparison_of_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnprocessablePredictionsError, match="cannot be read"):
+        pair_apart(kept(tmp_path, older=b"PAR1, and no more"), lambda progress: None)
+
+
+def test_whoever_waits_for_a_comparison_may_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = """print('{"progress": 0.0}', flush=True); import time; time.sleep(600)"""
+    monkeypatch.setattr("performance.evaluation.apart.CHILD", ("-c", endless))
+
+    def end(progress: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pair_apart(kept(tmp_path), end)

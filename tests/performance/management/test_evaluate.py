@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from sklearn.metrics import precision_score, recall_score
 
 from models_registry.models import RegisteredModel, User
@@ -82,6 +83,78 @@ def test_json_is_one_object(version: list[str], capsys: pytest.CaptureFixture[st
     assert found["confusion_matrix"] == {"labels": ["benign", "malignant"], "counts": [[71, 1], [2, 40]]}
 
 
+def test_says_which_snapshot_is_stored(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    printed = run(capsys, *version, TEST, "--split", "validation")
+    told = json.loads(run(capsys, *version, TEST, "--json"))["snapshot"]
+
+    older, newer = MetricSnapshot.objects.order_by("pk")
+    assert f"Stored for ver-00003 of {version[0]} on validation: snapshot {older.pk}." in printed
+    assert told == {
+        "id": str(newer.pk),
+        "model_id": version[0],
+        "version_id": "ver-00003",
+        "dataset_split": "test",
+    }
+    assert json.loads(run(capsys, *version, TEST, "--json", "--dry-run"))["snapshot"] is None
+
+
+@pytest.mark.parametrize(
+    ("file", "more", "told"),
+    [
+        ("actual,predicted,score\na,a,0.1\nb,b,nan\n", [], ("unprocessable_predictions", "score", 2)),
+        ("actual\na\n", [], ("unprocessable_predictions", "predicted", None)),
+        ("actual,predicted\na,b\n", ["--k", "5"], ("invalid_body", None, None)),
+        (None, [], ("invalid_parameter", None, None)),
+    ],
+)
+def test_what_goes_wrong_is_json_as_well(
+    version: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    file: str | None,
+    more: list[str],
+    told: tuple[str, str | None, int | None],
+) -> None:
+    path = tmp_path / "predictions.csv"
+    if file is not None:
+        path.write_text(file)
+
+    with pytest.raises(CommandError) as refused:
+        call_command("evaluate", *version, str(path), "--json", *more)
+
+    problem = json.loads(capsys.readouterr().out)
+    assert (problem["code"], problem.get("column"), problem.get("row")) == told
+    assert problem["detail"] == str(refused.value)
+    assert None not in problem.values()
+    assert refused.value.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "code"), [(["mdl-0000000000", "ver-00003"], "model_not_found"), ([None, "3"], "version_not_found")]
+)
+def test_what_is_not_there_is_json_as_well(
+    version: list[str], capsys: pytest.CaptureFixture[str], change: list[str | None], code: str
+) -> None:
+    with pytest.raises(CommandError):
+        call_command("evaluate", *(new or old for new, old in zip(change, version, strict=True)), str(TEST), "--json")
+
+    assert json.loads(capsys.readouterr().out)["code"] == code
+
+
+def test_a_database_that_cannot_be_reached_is_told_in_one_line(
+    version: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("django.db.models.query.QuerySet.first", away)
+
+    with pytest.raises(CommandError, match="connection refused"):
+        call_command("evaluate", *version, str(TEST), "--json")
+
+    assert json.loads(capsys.readouterr().out) == {"code": "service_unavailable", "detail": "connection refused"}
+
+
 def test_a_pattern_is_several_files_read_as_one(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(run(capsys, *version, FIXTURES / "breast-cancer" / "ver-00003-*.csv", "--json"))
 
@@ -131,9 +204,9 @@ def test_columns_of_other_names_may_be_named(
     file.write_text(TEST.read_text().replace("example_id,actual,predicted,score", "id,what it is,Vorhersage,p", 1))
     columns = json.dumps({"actual": "what it is", "predicted": "Vorhersage", "score": "p", "example_id": "id"})
 
-    named = json.loads(run(capsys, *version, file, "--columns", columns, "--json"))
+    named = json.loads(run(capsys, *version, file, "--columns", columns, "--json", "--dry-run"))
 
-    assert named == json.loads(run(capsys, *version, TEST, "--json"))
+    assert named == json.loads(run(capsys, *version, TEST, "--json", "--dry-run"))
 
 
 @pytest.mark.parametrize(
@@ -203,6 +276,18 @@ def test_a_threshold_is_for_one_score_of_two_classes(
 
     with pytest.raises(CommandError, match=reason):
         call_command("evaluate", *version, str(file), "--threshold", "0.5", *more)
+
+
+def test_labels_that_are_all_others_than_before_are_refused_in_a_dry_run_too(
+    version: list[str], tmp_path: Path
+) -> None:
+    call_command("evaluate", *version, str(TEST))
+    file = tmp_path / "predictions.csv"
+    file.write_text("actual,predicted\n1,1\n0,1\n")
+
+    for more in ([], ["--dry-run"]):
+        with pytest.raises(CommandError, match="among those of ver-00003 on test .'benign', 'malignant'."):
+            call_command("evaluate", *version, str(file), *more)
 
 
 def test_a_file_that_is_not_what_it_says_is_refused(version: list[str], tmp_path: Path) -> None:

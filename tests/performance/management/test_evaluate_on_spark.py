@@ -5,12 +5,19 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 
-from models_registry.models import RegisteredModel
-from performance.models import MetricSnapshot
+from models_registry.models import RegisteredModel, Version
+from models_registry.services import promote
+from performance.evaluation import engines
+from performance.models import MetricSnapshot, PairedComparison
 from tests.factories import completed_version
+from tests.performance.uploads import stored_in
 
 TEST = Path(__file__).parents[3] / "fixtures" / "predictions" / "breast-cancer" / "ver-00003-test.csv"
 
@@ -39,6 +46,52 @@ def test_the_snapshot_says_what_computed_it(version: list[str], capsys: pytest.C
     assert captured.err.strip() == ""  # Java says a lot, which is no one's affair
     detail = MetricSnapshot.objects.get().detail
     assert (detail.engine, detail.engine_version) == ("spark", version_of("pyspark"))
+
+
+def test_what_is_kept_is_the_same_as_of_the_embedded_engine_and_so_versions_are_paired(
+    version: list[str], settings: Any, tmp_path: Path
+) -> None:
+    stored_in(settings, tmp_path)
+    for file in (TEST, parquet(tmp_path, TEST)):
+        digests = set()
+        for engine in ("local[2]", "duckdb"):
+            settings.EVALUATION_ENGINE = engine
+            call_command("evaluate", *version, str(file))
+            digests.add(MetricSnapshot.objects.newest_first()[0].details.predictions_digest)
+        assert len(digests) == 1
+
+    assert default_storage.exists("predictions")
+    promote(version=Version.objects.get(), promoted_by=None, reason="")
+    completed_version(Version.objects.get().model, number=2)
+    settings.EVALUATION_ENGINE = "local[2]"
+    call_command("evaluate", version[0], "ver-00002", str(TEST.with_name("ver-00002-test.csv")))
+    assert "roc_auc" in PairedComparison.objects.get().intervals
+
+
+def parquet(folder: Path, file: Path) -> Path:
+    """Return the predictions of a CSV file as Parquet."""
+    written = folder / "predictions.parquet"
+    pyarrow.parquet.write_table(pyarrow.csv.read_csv(file), written)
+    return written
+
+
+def test_nothing_is_kept_of_labels_that_java_writes_otherwise(version: list[str], tmp_path: Path) -> None:
+    table = {"example_id": ["1", "2"], "actual": [0.00001, 1.5], "predicted": [0.00001, 0.00001]}
+    pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / "predictions.parquet")
+
+    call_command("evaluate", *version, str(tmp_path / "predictions.parquet"))
+
+    assert MetricSnapshot.objects.get().details.predictions_digest is None
+
+
+def test_nothing_is_kept_of_more_rows_than_one_machine_should_sort(
+    version: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "MAX_ROWS", 100)
+
+    call_command("evaluate", *version, str(TEST))
+
+    assert MetricSnapshot.objects.get().details.predictions_digest is None
 
 
 def test_what_cannot_be_scored_is_refused_with_its_row(version: list[str], tmp_path: Path) -> None:

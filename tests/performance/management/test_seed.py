@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from models_registry.models import Membership, ModelGrant, Organization, Promotion, RegisteredModel, User, Version
 from models_registry.services import Judgement, register_judge, unregister_judge
@@ -20,6 +22,7 @@ from models_registry.strict_json import parse_json
 from performance.models import MetricSnapshot
 from performance.seeding.pieces import cut
 from tests.factories import EVALUATED_AT
+from tests.performance.uploads import stored_in
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "seed.json"
 TABLES = [User, Organization, Membership, RegisteredModel, ModelGrant, Version, Promotion, MetricSnapshot]
@@ -518,6 +521,17 @@ class TestPredictions:
         predictions.write_text("actual,predicted\nyes,yes\nno,no\n")
         seed(self.document())
         assert [each.metrics["accuracy"] for each in MetricSnapshot.objects.order_by("pk")] == [0.5, 1]
+
+    def test_is_computed_but_nothing_kept_in_a_dry_run(
+        self, seed: Seed, predictions: Path, settings: Settings, tmp_path: Path
+    ) -> None:
+        stored_in(settings, tmp_path)
+        predictions.write_text("example_id,actual,predicted\n1,yes,yes\n2,no,yes\n")
+        seed(self.document(), "--dry-run")
+        assert not any(stored().values())
+        assert not default_storage.exists("predictions")
+        seed(self.document())
+        assert default_storage.exists("predictions")
 
     @pytest.mark.usefixtures("predictions")
     def test_must_agree_with_the_metrics_that_are_given(self, seed: Seed) -> None:
