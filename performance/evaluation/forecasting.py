@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from performance.evaluation import examples, faults, plots
+from performance.evaluation import errors, examples, faults, plots
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine, Row
@@ -50,10 +50,8 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
 
 def _losses(numbers: Numbers) -> list[str]:
     """Return the squared, the absolute and the symmetric relative error, and the absolute actual value."""
-    error = f"abs({numbers.predicted} - {numbers.actual})"
-    both = f"(abs({numbers.actual}) + abs({numbers.predicted}))"
-    symmetric = f"(CASE WHEN {both} = 0 THEN 0 ELSE 2 * {error} / {both} END)"
-    return [f"({error} * {error})", error, symmetric, f"abs({numbers.actual})"]
+    losses = (errors.squared, errors.absolute, errors.symmetric)
+    return [*(loss(numbers.actual, numbers.predicted) for loss in losses), f"abs({numbers.actual})"]
 
 
 def _means(engine: Engine, numbers: Numbers, series: str | None) -> tuple[list[Mean], float]:
