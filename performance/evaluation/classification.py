@@ -14,6 +14,7 @@ from performance.evaluation.intervals import logit
 from performance.evaluation.labels import in_one_form, in_order, positive_of, tells_positive
 from performance.evaluation.layout import Layout
 from performance.evaluation.losses import Losses
+from performance.evaluation.moments import Mean
 from performance.evaluation.ranks import COARSE, Contest, Placed
 from performance.evaluation.result import DAMAGED, Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import number, text
@@ -33,6 +34,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     are_probabilities = counting.are_probabilities(engine, found, single)
     matrix = counted.matrix()
     areas = _areas(engine, found, counted, positive)
+    together = averaging == "micro" and positive is None
     cost = _losses(engine, found, counted, positive) if are_probabilities else None
     estimates = {
         "accuracy": matrix.accuracy,
@@ -40,7 +42,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         "balanced_accuracy": matrix.balanced_accuracy,
         "matthews_correlation": matrix.matthews_correlation,
         "cohen_kappa": matrix.cohen_kappa,
-        "roc_auc": _roc_auc(counted, areas, averaging, positive),
+        "roc_auc": _micro_area(engine, found, counted) if together else _roc_auc(counted, areas, averaging, positive),
         "average_precision": _average_precision(areas, positive),
         "log_loss": cost.log_loss if cost else Estimate(None),
         "brier_score": cost.brier_score if cost else Estimate(None),
@@ -189,7 +191,7 @@ def _contests(found: Layout, counted: Counted, positive: str | None) -> list[Con
 def _roc_auc(counted: Counted, areas: Mapping[str, Placed], averaging: str, positive: str | None) -> Estimate:
     if positive is not None:
         return areas[positive].roc_auc if positive in areas else Estimate(None)
-    if averaging == "micro" or set(areas) < set(counted.labels):  # all decisions together: no class's area tells that
+    if set(areas) < set(counted.labels):
         return Estimate(None)
     if averaging == "macro":
         return _mean_area(areas, dict.fromkeys(areas, 1 / len(areas)), 0.0)
@@ -197,6 +199,19 @@ def _roc_auc(counted: Counted, areas: Mapping[str, Placed], averaging: str, posi
     mean = _mean_area(areas, shares, 0.0).value or 0.0
     spread = sum(share * ((areas[label].roc_auc.value or 0.0) - mean) ** 2 for label, share in shares.items())
     return _mean_area(areas, shares, math.sqrt(spread * counted.squared_weight) / counted.weight)
+
+
+def _micro_area(engine: Engine, found: Layout, counted: Counted) -> Estimate:
+    """Return the area of the decisions on all classes together, not defined where a class has no score."""
+    if not set(counted.labels) <= set(found.scores):
+        return Estimate(None)
+    is_scored = f"{found.predicted} IS NOT NULL"
+    [sums] = engine.rows(
+        ranks.pooled(found.scores, counted.weight, actual=found.actual, weight=found.weight, where=is_scored)
+    )
+    if None in sums:
+        raise UnprocessablePredictionsError(DAMAGED)
+    return ranks.micro_area(Mean(counted.weight, counted.squared_weight, *sums))
 
 
 def _mean_area(areas: Mapping[str, Placed], shares: Mapping[str, float], deviation: float) -> Estimate:

@@ -306,9 +306,26 @@ def test_the_score_of_a_lone_class_that_nobody_said_is_the_positive_one_costs_no
     assert known["brier_score"] == pytest.approx((0.1**2 + 0.2**2) / 2)
 
 
-def test_no_area_stands_for_all_decisions_on_several_classes_together(tmp_path: Path) -> None:
+@given(columns=predictions().filter(lambda columns: "score" not in columns))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_the_micro_average_of_roc_auc_is_of_the_decisions_on_all_classes(
+    tmp_path: Path, columns: dict[str, Any]
+) -> None:
+    labels = [name.removeprefix("score_") for name in columns if name.startswith("score_")]
+    found = of(classification.evaluate, tmp_path, columns, averaging="micro")
+    if len(found.per_class) < 3:  # the positive class's score decides
+        return
+    truth = np.array([[name_of(one) == label for label in labels] for one in columns["actual"]])
+    scores = np.array([columns[f"score_{label}"] for label in labels]).T
+
+    expected = sk.roc_auc_score(truth, scores, average="micro", sample_weight=columns.get("weight"))
+
+    same("roc_auc", found, expected)
+
+
+def test_no_area_stands_for_all_decisions_where_a_class_has_no_score(tmp_path: Path) -> None:
     columns = {"actual": ["a", "b", "c"], "predicted": ["a", "b", "b"]}
-    scores = {"score_a": [0.5, 0.25, 0.25], "score_b": [0.25, 0.5, 0.5], "score_c": [0.25] * 3}
+    scores = {"score_a": [0.5, 0.25, 0.25], "score_b": [0.5, 0.75, 0.75]}
 
     found = of(classification.evaluate, tmp_path, {**columns, **scores}, averaging="micro")
 
