@@ -195,10 +195,14 @@ class Placed:
 
     @cached_property
     def average_precision(self) -> Estimate:
-        """The mean, over the positives, of the precision down to each, with its interval."""
+        """The mean, over the positives, of the precision down to each, with its interval.
+
+        Few positives leave its variance uncertain, as they do that of a mean of as many: so it has the degrees of
+        freedom of theirs.
+        """
         value = self._sum("precise", positive=True) / self.contest.positives
         size = effective_size(self.contest.positives, self._sum("squares", positive=True))
-        return Estimate(value, logit(value, self._variance_of_precision(value), size, "influence"))
+        return Estimate(value, logit(value, self._variance_of_precision(value), size, "influence", size - 1))
 
     @property
     def size(self) -> float:
