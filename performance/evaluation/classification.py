@@ -10,13 +10,13 @@ from performance.evaluation.columns import AVERAGINGS, Columns, Options
 from performance.evaluation.confusion import ConfusionMatrix, Estimate
 from performance.evaluation.counting import Counted
 from performance.evaluation.engine import Engine, Row
-from performance.evaluation.intervals import logit
+from performance.evaluation.intervals import Interval, logit
 from performance.evaluation.labels import in_one_form, in_order, positive_of, tells_positive
 from performance.evaluation.layout import Layout
 from performance.evaluation.losses import Losses
 from performance.evaluation.moments import Mean
 from performance.evaluation.ranks import COARSE, Contest, Placed
-from performance.evaluation.result import DAMAGED, Evaluation, UnprocessablePredictionsError
+from performance.evaluation.result import DAMAGED, MAX_CLASSES, Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import number, text
 
 NO_SCORE = "A threshold needs one score, of the positive class."
@@ -48,12 +48,13 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         "brier_score": cost.brier_score if cost else Estimate(None),
         "expected_calibration_error": Estimate(cost.expected_calibration_error if cost else None),
     }
+    of_classes = {label: _of_class(matrix, label, areas) for label in counted.labels}
     return Evaluation(
         rows=counted.rows,
         sample_count=counted.examples,
         metrics={name: estimate.value for name, estimate in estimates.items()},
-        confidence_intervals={name: each.interval for name, each in estimates.items() if each.interval is not None},
-        per_class={label: _per_class(matrix, label, areas) for label in counted.labels},
+        confidence_intervals=_intervals(estimates, of_classes),
+        per_class={label: _values(found) | {"support": matrix.support(label)} for label, found in of_classes.items()},
         confusion_matrix={"labels": list(counted.labels), "counts": counted.counts},
         positive_class=positive,
         averaging=averaging,
@@ -240,8 +241,22 @@ def _curves(areas: Mapping[str, Placed], cost: Losses | None) -> dict[str, Any]:
     return {**drawn, "calibration": curves.calibration(cost.bins)} if cost else drawn
 
 
-def _per_class(matrix: ConfusionMatrix, label: str, areas: Mapping[str, Placed]) -> dict[str, float]:
-    values = {name: getattr(matrix, name)(label).value for name in ("precision", "recall", "f1_score")}
-    if label in areas:
-        values["roc_auc"] = areas[label].roc_auc.value
-    return {**values, "support": matrix.support(label)}
+def _of_class(matrix: ConfusionMatrix, label: str, areas: Mapping[str, Placed]) -> dict[str, Estimate]:
+    found = {"precision": matrix.precision(label), "recall": matrix.recall(label), "f1_score": matrix.f1_score(label)}
+    return found | ({"roc_auc": areas[label].roc_auc} if label in areas else {})
+
+
+def _values(estimates: Mapping[str, Estimate]) -> dict[str, float]:
+    return {name: each.value for name, each in estimates.items() if each.value is not None}
+
+
+def _intervals(
+    estimates: Mapping[str, Estimate], of_classes: Mapping[str, Mapping[str, Estimate]]
+) -> dict[str, Interval]:
+    """Return the intervals of all metrics, and of those of each class under the names that gates have for them."""
+    every = dict(estimates)
+    if len(of_classes) <= MAX_CLASSES:
+        every |= {
+            f"per_class.{label}.{name}": each for label, found in of_classes.items() for name, each in found.items()
+        }
+    return {name: each.interval for name, each in every.items() if each.interval is not None}

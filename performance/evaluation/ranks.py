@@ -111,10 +111,11 @@ def pooled(scores: Mapping[str, str], total: float, *, actual: str, weight: str 
     )
     weighty = f"{where} AND {weight} > 0" if weight else where
     return f"""
-        WITH decided AS (
-            SELECT row_number() OVER (ORDER BY 1) AS example, {weight or "1"} AS w, unnest([{decisions}]) AS decision
+        WITH numbered AS (
+            SELECT row_number() OVER (ORDER BY 1) AS example, {weight or "1"} AS w, [{decisions}] AS decisions
             FROM predictions WHERE {weighty}
         ),
+        decided AS (SELECT example, w, unnest(decisions) AS decision FROM numbered),
         scored AS (SELECT example, w, decision.score AS score, decision.positive AS positive FROM decided),
         ranked AS ({_ranked("example, w, ", "", weighted=weight is not None)})
         SELECT {sums("places", "w")}

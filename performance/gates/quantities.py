@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
+from performance.evaluation.result import OF_A_CLASS
 
 _SAMPLE_COUNT = Metric(
     name="sample_count",
@@ -54,7 +55,8 @@ def quantity_of(name: str, task_type: TaskType) -> Quantity | None:
         return Quantity(None)
     _, dot, of_class = rest.rpartition(".")  # a label may have dots, a metric has none
     metric = (metrics | {_SUPPORT.name: _SUPPORT}).get(of_class)
-    return Quantity(metric) if kind == "per_class" and dot and metric else None
+    has_interval = task_type.has_classes and of_class in OF_A_CLASS
+    return Quantity(metric, has_interval) if kind == "per_class" and dot and metric else None
 
 
 def values_of(
