@@ -21,22 +21,10 @@ SERIES, SCALE = "series_id", "scale"  # the columns' usual names
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
-    """Return what the forecasts come to. Raises `UnprocessablePredictionsError`.
-
-    The errors of one series resemble each other: where there are several, an interval rests on how the series differ.
-    """
+    """Return what the forecasts come to. Raises `UnprocessablePredictionsError`."""
     numbers = find(engine, columns, options)
     types = engine.columns()
-    series_name = named(columns.series, SERIES, types)
-    series = column(series_name) if series_name else None
-    (squared, absolute, symmetric, actual), product = _means(engine, numbers, series)
-    estimates = {
-        "mae": of_errors(absolute),
-        "rmse": root(squared),
-        "smape": of_errors(symmetric, 2),
-        "mase": _scaled(engine, numbers, series, types, columns, absolute),
-        "wape": _share_of_actual(absolute, actual, product),
-    }
+    estimates = estimate(engine, numbers, columns, types)
     return Evaluation(
         rows=numbers.rows,
         sample_count=numbers.examples,
@@ -46,6 +34,23 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         per_class=_by_horizon(engine, numbers, columns, types),
         curves=plots.curves(engine, numbers),
     )
+
+
+def estimate(engine: Engine, numbers: Numbers, columns: Columns, types: Mapping[str, str]) -> dict[str, Estimate]:
+    """Return the metrics, by name. Raises `UnprocessablePredictionsError`.
+
+    The errors of one series resemble each other: where there are several, an interval rests on how the series differ.
+    """
+    series_name = named(columns.series, SERIES, types)
+    series = column(series_name) if series_name else None
+    (squared, absolute, symmetric, actual), product = _means(engine, numbers, series)
+    return {
+        "mae": of_errors(absolute),
+        "rmse": root(squared),
+        "smape": of_errors(symmetric, 2),
+        "mase": _scaled(engine, numbers, series, types, columns, absolute),
+        "wape": _share_of_actual(absolute, actual, product),
+    }
 
 
 def _losses(numbers: Numbers) -> list[str]:
