@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from models_registry.task_types import TaskType
@@ -71,25 +72,21 @@ def charts(curves: Mapping[str, Any]) -> list[Chart]:
     return [draw(curves[name]) for name, draw in _CHARTS.items() if curves.get(name)]
 
 
-def _roc(curves: Mapping[str, Any]) -> Chart:
+def _of_thresholds(title: str, across: str, upwards: str, curves: Mapping[str, Any], *, diagonal: bool) -> Chart:
+    """Return the chart of one rate against another, of each class."""
+    names = across.replace("_", " "), upwards.replace("_", " ")
     return Chart(
-        "ROC curve",
-        f"True positive rate against false positive rate at each threshold. {_classes(curves)}",
-        ("0", "false positive rate", "1"),
-        ("0", "true positive rate", "1"),
-        lines=_lines(curves, "false_positive_rate", "true_positive_rate"),
-        diagonal=True,
+        title,
+        f"{names[1].capitalize()} against {names[0]} at each threshold. {_classes(curves)}",
+        ("0", names[0], "1"),
+        ("0", names[1], "1"),
+        lines=_lines(curves, across, upwards),
+        diagonal=diagonal,
     )
 
 
-def _precision_recall(curves: Mapping[str, Any]) -> Chart:
-    return Chart(
-        "Precision-recall curve",
-        f"Precision against recall at each threshold. {_classes(curves)}",
-        ("0", "recall", "1"),
-        ("0", "precision", "1"),
-        lines=_lines(curves, "recall", "precision"),
-    )
+_roc = partial(_of_thresholds, "ROC curve", "false_positive_rate", "true_positive_rate", diagonal=True)
+_precision_recall = partial(_of_thresholds, "Precision-recall curve", "recall", "precision", diagonal=False)
 
 
 def _calibration(bins: Sequence[Mapping[str, float]]) -> Chart:

@@ -226,7 +226,7 @@ def report_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
             serializers.DictField,
             nullable=False,
             child=IntervalSerializer(),
-            help_text="By metric.",
+            help_text="By metric; that of a class under `per_class.LABEL.METRIC`, where there are at most 50 classes.",
         ),
         "per_class": detail(
             "per_class", serializers.DictField, nullable=False, child=by_class, help_text="By class, then by metric."

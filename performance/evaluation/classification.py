@@ -10,12 +10,13 @@ from performance.evaluation.columns import AVERAGINGS, Columns, Options
 from performance.evaluation.confusion import ConfusionMatrix, Estimate
 from performance.evaluation.counting import Counted
 from performance.evaluation.engine import Engine, Row
-from performance.evaluation.intervals import logit
+from performance.evaluation.intervals import Interval, logit
 from performance.evaluation.labels import in_one_form, in_order, positive_of, tells_positive
 from performance.evaluation.layout import Layout
 from performance.evaluation.losses import Losses
+from performance.evaluation.moments import Mean
 from performance.evaluation.ranks import COARSE, Contest, Placed
-from performance.evaluation.result import DAMAGED, Evaluation, UnprocessablePredictionsError
+from performance.evaluation.result import DAMAGED, MAX_CLASSES, Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import number, text
 
 NO_SCORE = "A threshold needs one score, of the positive class."
@@ -33,6 +34,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     are_probabilities = counting.are_probabilities(engine, found, single)
     matrix = counted.matrix()
     areas = _areas(engine, found, counted, positive)
+    together = averaging == "micro" and positive is None
     cost = _losses(engine, found, counted, positive) if are_probabilities else None
     estimates = {
         "accuracy": matrix.accuracy,
@@ -40,18 +42,19 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         "balanced_accuracy": matrix.balanced_accuracy,
         "matthews_correlation": matrix.matthews_correlation,
         "cohen_kappa": matrix.cohen_kappa,
-        "roc_auc": _roc_auc(counted, areas, averaging, positive),
+        "roc_auc": _micro_area(engine, found, counted) if together else _roc_auc(counted, areas, averaging, positive),
         "average_precision": _average_precision(areas, positive),
         "log_loss": cost.log_loss if cost else Estimate(None),
         "brier_score": cost.brier_score if cost else Estimate(None),
         "expected_calibration_error": Estimate(cost.expected_calibration_error if cost else None),
     }
+    of_classes = {label: _of_class(matrix, label, areas) for label in counted.labels}
     return Evaluation(
         rows=counted.rows,
         sample_count=counted.examples,
         metrics={name: estimate.value for name, estimate in estimates.items()},
-        confidence_intervals={name: each.interval for name, each in estimates.items() if each.interval is not None},
-        per_class={label: _per_class(matrix, label, areas) for label in counted.labels},
+        confidence_intervals=_intervals(estimates, of_classes),
+        per_class={label: _values(found) | {"support": matrix.support(label)} for label, found in of_classes.items()},
         confusion_matrix={"labels": list(counted.labels), "counts": counted.counts},
         positive_class=positive,
         averaging=averaging,
@@ -189,7 +192,7 @@ def _contests(found: Layout, counted: Counted, positive: str | None) -> list[Con
 def _roc_auc(counted: Counted, areas: Mapping[str, Placed], averaging: str, positive: str | None) -> Estimate:
     if positive is not None:
         return areas[positive].roc_auc if positive in areas else Estimate(None)
-    if averaging == "micro" or set(areas) < set(counted.labels):  # all decisions together: no class's area tells that
+    if set(areas) < set(counted.labels):
         return Estimate(None)
     if averaging == "macro":
         return _mean_area(areas, dict.fromkeys(areas, 1 / len(areas)), 0.0)
@@ -197,6 +200,19 @@ def _roc_auc(counted: Counted, areas: Mapping[str, Placed], averaging: str, posi
     mean = _mean_area(areas, shares, 0.0).value or 0.0
     spread = sum(share * ((areas[label].roc_auc.value or 0.0) - mean) ** 2 for label, share in shares.items())
     return _mean_area(areas, shares, math.sqrt(spread * counted.squared_weight) / counted.weight)
+
+
+def _micro_area(engine: Engine, found: Layout, counted: Counted) -> Estimate:
+    """Return the area of the decisions on all classes together, not defined where a class has no score."""
+    if not set(counted.labels) <= set(found.scores):
+        return Estimate(None)
+    is_scored = f"{found.predicted} IS NOT NULL"
+    [sums] = engine.rows(
+        ranks.pooled(found.scores, counted.weight, actual=found.actual, weight=found.weight, where=is_scored)
+    )
+    if None in sums:
+        raise UnprocessablePredictionsError(DAMAGED)
+    return ranks.micro_area(Mean(counted.weight, counted.squared_weight, *sums))
 
 
 def _mean_area(areas: Mapping[str, Placed], shares: Mapping[str, float], deviation: float) -> Estimate:
@@ -225,8 +241,22 @@ def _curves(areas: Mapping[str, Placed], cost: Losses | None) -> dict[str, Any]:
     return {**drawn, "calibration": curves.calibration(cost.bins)} if cost else drawn
 
 
-def _per_class(matrix: ConfusionMatrix, label: str, areas: Mapping[str, Placed]) -> dict[str, float]:
-    values = {name: getattr(matrix, name)(label).value for name in ("precision", "recall", "f1_score")}
-    if label in areas:
-        values["roc_auc"] = areas[label].roc_auc.value
-    return {**values, "support": matrix.support(label)}
+def _of_class(matrix: ConfusionMatrix, label: str, areas: Mapping[str, Placed]) -> dict[str, Estimate]:
+    found = {"precision": matrix.precision(label), "recall": matrix.recall(label), "f1_score": matrix.f1_score(label)}
+    return found | ({"roc_auc": areas[label].roc_auc} if label in areas else {})
+
+
+def _values(estimates: Mapping[str, Estimate]) -> dict[str, float]:
+    return {name: each.value for name, each in estimates.items() if each.value is not None}
+
+
+def _intervals(
+    estimates: Mapping[str, Estimate], of_classes: Mapping[str, Mapping[str, Estimate]]
+) -> dict[str, Interval]:
+    """Return the intervals of all metrics, and of those of each class under the names that gates have for them."""
+    every = dict(estimates)
+    if len(of_classes) <= MAX_CLASSES:
+        every |= {
+            f"per_class.{label}.{name}": each for label, found in of_classes.items() for name, each in found.items()
+        }
+    return {name: each.interval for name, each in every.items() if each.interval is not None}

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from performance.evaluation import examples, faults, plots
+from performance.evaluation import errors, examples, faults, plots
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine, Row
@@ -21,22 +21,10 @@ SERIES, SCALE = "series_id", "scale"  # the columns' usual names
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
-    """Return what the forecasts come to. Raises `UnprocessablePredictionsError`.
-
-    The errors of one series resemble each other: where there are several, an interval rests on how the series differ.
-    """
+    """Return what the forecasts come to. Raises `UnprocessablePredictionsError`."""
     numbers = find(engine, columns, options)
     types = engine.columns()
-    series_name = named(columns.series, SERIES, types)
-    series = column(series_name) if series_name else None
-    (squared, absolute, symmetric, actual), product = _means(engine, numbers, series)
-    estimates = {
-        "mae": of_errors(absolute),
-        "rmse": root(squared),
-        "smape": of_errors(symmetric, 2),
-        "mase": _scaled(engine, numbers, series, types, columns, absolute),
-        "wape": _share_of_actual(absolute, actual, product),
-    }
+    estimates = estimate(engine, numbers, columns, types)
     return Evaluation(
         rows=numbers.rows,
         sample_count=numbers.examples,
@@ -48,12 +36,27 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     )
 
 
+def estimate(engine: Engine, numbers: Numbers, columns: Columns, types: Mapping[str, str]) -> dict[str, Estimate]:
+    """Return the metrics, by name. Raises `UnprocessablePredictionsError`.
+
+    The errors of one series resemble each other: where there are several, an interval rests on how the series differ.
+    """
+    series_name = named(columns.series, SERIES, types)
+    series = column(series_name) if series_name else None
+    (squared, absolute, symmetric, actual), product = _means(engine, numbers, series)
+    return {
+        "mae": of_errors(absolute),
+        "rmse": root(squared),
+        "smape": of_errors(symmetric, 2),
+        "mase": _scaled(engine, numbers, series, types, columns, absolute),
+        "wape": _share_of_actual(absolute, actual, product),
+    }
+
+
 def _losses(numbers: Numbers) -> list[str]:
     """Return the squared, the absolute and the symmetric relative error, and the absolute actual value."""
-    error = f"abs({numbers.predicted} - {numbers.actual})"
-    both = f"(abs({numbers.actual}) + abs({numbers.predicted}))"
-    symmetric = f"(CASE WHEN {both} = 0 THEN 0 ELSE 2 * {error} / {both} END)"
-    return [f"({error} * {error})", error, symmetric, f"abs({numbers.actual})"]
+    losses = (errors.squared, errors.absolute, errors.symmetric)
+    return [*(loss(numbers.actual, numbers.predicted) for loss in losses), f"abs({numbers.actual})"]
 
 
 def _means(engine: Engine, numbers: Numbers, series: str | None) -> tuple[list[Mean], float]:

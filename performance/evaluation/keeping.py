@@ -69,9 +69,9 @@ def _of_classes(engine: DuckDB, columns: Columns, options: Options, evaluation: 
 
 
 def _of_numbers(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
-    found = numbers.find(engine, columns, options)
+    found = numbers.laid_out(engine, columns)
     parts = {"actual": found.actual, "predicted": found.predicted}
-    return parts | ({"weight": found.weight} if found.is_weighted else {}), found.scored
+    return parts | ({"weight": found.weight} if found.weight else {}), f"{found.predicted} IS NOT NULL"
 
 
 def _of_forecasts(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:

@@ -53,7 +53,7 @@ def measure(engine: Engine, layout: Layout, counted: Counted, positive: str | No
         FROM (
             SELECT w, confidence, correct, brier,
                 greatest(ceil(confidence * {BINS}), 1) AS bin,
-                -ln(greatest(least(truth, {number(1 - SMALLEST)}), {number(SMALLEST)})) AS loss
+                {logarithmic("truth")} AS loss
             FROM ({_probabilities(layout, positive)})
         )
         GROUP BY bin
@@ -80,6 +80,11 @@ def _probabilities(layout: Layout, positive: str | None) -> str:
             {layout.actual} = {layout.predicted} AS correct
         FROM predictions WHERE {layout.predicted} IS NOT NULL
     """
+
+
+def logarithmic(truth: str) -> str:
+    """Return the logarithmic loss of what an example's class was given."""
+    return f"-ln(greatest(least({truth}, {number(1 - SMALLEST)}), {number(SMALLEST)}))"
 
 
 def given(layout: Layout, label: str, positive: str | None) -> str:

@@ -6,7 +6,7 @@ from performance.evaluation import faults
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import Engine
 from performance.evaluation.faults import Cause
-from performance.evaluation.layout import is_finite, named, number_of, require
+from performance.evaluation.layout import Layout, is_finite, named, number_of, require
 from performance.evaluation.result import UnprocessablePredictionsError
 from performance.evaluation.statements import column
 
@@ -30,11 +30,9 @@ class Numbers:
 
 def find(engine: Engine, columns: Columns, options: Options) -> Numbers:
     """Return where the numbers are. Raises `UnprocessablePredictionsError`, naming the first row that has none."""
-    types = engine.columns()
-    weight_name = named(columns.weight, "weight", types)
-    require(types, [columns.actual, columns.predicted])
-    actual, predicted = number_of(columns.actual, types), number_of(columns.predicted, types)
-    weight = number_of(weight_name, types) if weight_name else "1"
+    found = laid_out(engine, columns)
+    actual, predicted, weight = found.actual, found.predicted, found.w
+    weight_name = found.names[found.weight] if found.weight else None
     missing = f"{column(columns.predicted)} IS NULL"
     causes = [
         faults.not_finite(actual, columns.actual),
@@ -67,11 +65,24 @@ def find(engine: Engine, columns: Columns, options: Options) -> Numbers:
         predicted=predicted,
         weight=weight,
         scored=scored,
-        is_weighted=weight_name is not None,
+        is_weighted=found.weight is not None,
         rows=rows,
         examples=rows - absent,
         total=float(total),
         squares=float(squares),
         mean=actual_sum / total,
         bias=error_sum / total,
+    )
+
+
+def laid_out(engine: Engine, columns: Columns) -> Layout:
+    """Return where the parts of each example are. Raises `UnprocessablePredictionsError`."""
+    types = engine.columns()
+    weight = named(columns.weight, "weight", types)
+    require(types, [columns.actual, columns.predicted])
+    return Layout(
+        actual=number_of(columns.actual, types),
+        predicted=number_of(columns.predicted, types),
+        weight=weight and number_of(weight, types),
+        names={number_of(weight, types): weight} if weight else {},
     )

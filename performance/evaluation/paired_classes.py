@@ -9,7 +9,7 @@ from performance.evaluation.difference import correlated
 from performance.evaluation.engine import Engine
 from performance.evaluation.intervals import Interval, effective_size, normal, wilson
 from performance.evaluation.labels import in_order
-from performance.evaluation.losses import SMALLEST
+from performance.evaluation.losses import logarithmic
 from performance.evaluation.moments import Mean
 from performance.evaluation.pairs import Choices, Intervals, Pairs, join, of_mean
 from performance.evaluation.statements import number, text
@@ -196,6 +196,6 @@ def _losses(pairs: Pairs, choices: Choices) -> Intervals:
         truths, briers = ["truth", "old_truth"], ["brier", "old_brier"]
     else:
         return {}
-    logs = [f"-ln(greatest(least({truth}, {number(1 - SMALLEST)}), {number(SMALLEST)}))" for truth in truths]
+    logs = map(logarithmic, truths)
     log_loss, brier = pairs.means(*(f"{newer} - ({older})" for newer, older in (logs, briers)))
     return {"log_loss": of_mean(log_loss), "brier_score": of_mean(brier)}

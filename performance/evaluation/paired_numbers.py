@@ -1,13 +1,13 @@
 """Paired intervals of what is measured of numbers, and of rankings."""
 
 import math
+from collections.abc import Callable
 
-from performance.evaluation import ranking
+from performance.evaluation import errors, ranking
 from performance.evaluation.engine import Engine
 from performance.evaluation.intervals import Interval, normal
 from performance.evaluation.moments import Mean, ratio_variance
 from performance.evaluation.pairs import Choices, Intervals, Pairs, join, of_mean
-from performance.evaluation.regression import SMALLEST
 from performance.evaluation.statements import number
 
 
@@ -43,12 +43,11 @@ def _draws(pairs: Pairs, mean: str) -> str:
     The errors of one series resemble each other.
     """
     parts = {
-        "squared": _squared("predicted"),
-        "old_squared": _squared("old_predicted"),
-        "mae": f"{_absolute('predicted')} - {_absolute('old_predicted')}",
-        "mape": f"({_absolute('predicted')} - {_absolute('old_predicted')}) / "
-        f"greatest(abs(actual), {number(SMALLEST)})",
-        "smape": f"{_symmetric('predicted')} - {_symmetric('old_predicted')}",
+        "squared": errors.squared("actual", "predicted"),
+        "old_squared": errors.squared("actual", "old_predicted"),
+        "mae": _difference(errors.absolute),
+        "mape": _difference(errors.relative),
+        "smape": _difference(errors.symmetric),
         "bias": "predicted - old_predicted",
         "spread": f"(actual - {mean}) * (actual - {mean})",
         "magnitude": "abs(actual)",
@@ -66,17 +65,9 @@ def _has_several_series(pairs: Pairs) -> bool:
     return bool(several)
 
 
-def _squared(predicted: str) -> str:
-    return f"({predicted} - actual) * ({predicted} - actual)"
-
-
-def _absolute(predicted: str) -> str:
-    return f"abs({predicted} - actual)"
-
-
-def _symmetric(predicted: str) -> str:
-    both = f"(abs(actual) + abs({predicted}))"
-    return f"(CASE WHEN {both} = 0 THEN 0 ELSE 2 * {_absolute(predicted)} / {both} END)"
+def _difference(loss: Callable[[str, str], str]) -> str:
+    """Return how much more of a loss the newer prediction has."""
+    return f"{loss('actual', 'predicted')} - {loss('actual', 'old_predicted')}"
 
 
 def _root(pairs: Pairs, squared: float, old_squared: float, draws: str) -> Interval | None:
@@ -101,9 +92,9 @@ def _scaled(pairs: Pairs) -> Intervals:
     """Return the interval of the mean over series of the MAE in units of the naive forecast's."""
     if "scale" not in pairs.columns:
         return {}
-    absolute = f"{_absolute('predicted')} - {_absolute('old_predicted')}"
     by_series = "GROUP BY series" if "series" in pairs.columns else ""
-    ratios = f"SELECT 1 AS w, sum(w * ({absolute})) / sum(w) / min(scale) AS x FROM joined {by_series}"
+    error = f"sum(w * ({_difference(errors.absolute)})) / sum(w)"
+    ratios = f"SELECT 1 AS w, {error} / min(scale) AS x FROM joined {by_series}"
     [ratio] = pairs.means("x", draws=f"({ratios} HAVING sum(w) > 0)")
     return {"mase": of_mean(ratio)}
 

@@ -7,7 +7,7 @@ which the curves are drawn.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -15,6 +15,7 @@ from typing import Self
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Row
 from performance.evaluation.intervals import effective_size, logit
+from performance.evaluation.moments import Mean, sums
 from performance.evaluation.statements import number, text
 
 FINE = 1000  # ranges of each rate, where a curve is drawn
@@ -55,34 +56,86 @@ def _placed(contests: Sequence[Contest], actual: str, weight: str | None, where:
     """
     several = len(contests) > 1
     label, by_label = ("label, ", "PARTITION BY label ") if several else ("", "")
-    weighed, tied = ("w, ", "sum(w) OVER tied") if weight else ("", "count(*) OVER tied")
-    from_here = "sum(w) OVER from_here" if weight else f"rank() OVER from_here - 1 + {tied}"  # which is cheaper
+    weighed = "w, " if weight else ""
     positives = _by_label(contests, [number(contest.positives) for contest in contests])
     negatives = _by_label(contests, [number(contest.negatives) for contest in contests])
     ranges = _by_label(contests, [str(contest.ranges) for contest in contests])
     return f"""
         scored AS ({" UNION ALL ".join(_scored(contest, actual, weight, where, several) for contest in contests)}),
-        ranked AS (
-            SELECT {label}{weighed}score, positive,
-                CAST({from_here} AS DOUBLE) AS all_from, CAST({tied} AS DOUBLE) AS all_tied,
-                CAST(sum({"w * " if weight else ""}positive) OVER from_here AS DOUBLE) AS true_from,
-                CAST(sum({"w * " if weight else ""}positive) OVER tied AS DOUBLE) AS true_tied
-            FROM scored
-            WINDOW from_here AS ({by_label}ORDER BY score DESC),
-                tied AS ({by_label}ORDER BY score DESC RANGE BETWEEN CURRENT ROW AND CURRENT ROW)
-        ),
+        ranked AS ({_ranked(label + weighed, by_label, weighted=weight is not None)}),
         placed AS (
             SELECT {label}{weighed}score, positive, true_from, all_from - true_from AS false_from,
-                true_from / all_from AS precise,
-                CASE WHEN positive = 1
-                    THEN ({negatives} - (all_from - true_from) + (all_tied - true_tied) / 2) / {negatives}
-                    ELSE (true_from - true_tied / 2) / {positives} END AS place,
+                true_from / all_from AS precise, {_place(positives, negatives)} AS place,
                 floor({ranges} * true_from / {positives})
                     + floor({ranges} * (all_from - true_from) / {negatives}) * {FINE + 2}
                     + floor({ranges} * true_from / all_from) * {(FINE + 2) ** 2} AS cell
             FROM ranked
         )
     """
+
+
+def _ranked(carried: str, by_label: str, *, weighted: bool) -> str:
+    """Return, of each of those that are scored, the weight of all and of the positives from its score upwards.
+
+    And of those tied with it; `carried` are the columns that come along.
+    """
+    w, tied = ("w * ", "sum(w) OVER tied") if weighted else ("", "count(*) OVER tied")
+    from_here = "sum(w) OVER from_here" if weighted else f"rank() OVER from_here - 1 + {tied}"  # which is cheaper
+    return f"""
+        SELECT {carried}score, positive,
+            CAST({from_here} AS DOUBLE) AS all_from, CAST({tied} AS DOUBLE) AS all_tied,
+            CAST(sum({w}positive) OVER from_here AS DOUBLE) AS true_from,
+            CAST(sum({w}positive) OVER tied AS DOUBLE) AS true_tied
+        FROM scored
+        WINDOW from_here AS ({by_label}ORDER BY score DESC),
+            tied AS ({by_label}ORDER BY score DESC RANGE BETWEEN CURRENT ROW AND CURRENT ROW)
+    """
+
+
+def _place(positives: str, negatives: str) -> str:
+    return f"""CASE WHEN positive = 1
+        THEN ({negatives} - (all_from - true_from) + (all_tied - true_tied) / 2) / {negatives}
+        ELSE (true_from - true_tied / 2) / {positives} END"""
+
+
+def pooled(scores: Mapping[str, str], total: float, *, actual: str, weight: str | None, where: str) -> str:
+    """Return the statement that gives the three sums of what each example places, of the decisions on all classes.
+
+    A decision is a class's score of an example, and positive for the class that the example is of. What an example
+    places is the share of all negatives below its positive, plus the mean share of all positives above its negatives.
+    """
+    others = len(scores) - 1
+    decisions = ", ".join(
+        f"{{'score': {score}, 'positive': CASE WHEN {actual} = {text(label)} THEN 1 ELSE 0 END}}"
+        for label, score in scores.items()
+    )
+    weighty = f"{where} AND {weight} > 0" if weight else where
+    return f"""
+        WITH numbered AS (
+            SELECT row_number() OVER (ORDER BY 1) AS example, {weight or "1"} AS w, [{decisions}] AS decisions
+            FROM predictions WHERE {weighty}
+        ),
+        decided AS (SELECT example, w, unnest(decisions) AS decision FROM numbered),
+        scored AS (SELECT example, w, decision.score AS score, decision.positive AS positive FROM decided),
+        ranked AS ({_ranked("example, w, ", "", weighted=weight is not None)})
+        SELECT {sums("places", "w")}
+        FROM (
+            SELECT min(w) AS w, sum(CASE WHEN positive = 1 THEN place ELSE place / {others} END) AS places
+            FROM (SELECT example, w, positive, {_place(number(total), number(others * total))} AS place FROM ranked)
+            GROUP BY example
+        )
+    """
+
+
+def micro_area(places: Mean) -> Estimate:
+    """Return the area under the ROC curve of the decisions on all classes, with its interval.
+
+    Each example brings a decision on each class, which may err together: so it is the examples that count as drawn
+    independently, and the influences of an example's decisions are summed first. Obuchowski (1997), Nonparametric
+    analysis of clustered ROC curve data, doi:10.2307/2533958
+    """
+    area = places.value / 2  # as places are those of positives and of negatives, whose means are both the area
+    return Estimate(area, logit(area, places.variance, effective_size(places.weight, places.squares), "delong"))
 
 
 def _scored(contest: Contest, actual: str, weight: str | None, where: str, several: bool) -> str:
@@ -143,10 +196,14 @@ class Placed:
 
     @cached_property
     def average_precision(self) -> Estimate:
-        """The mean, over the positives, of the precision down to each, with its interval."""
+        """The mean, over the positives, of the precision down to each, with its interval.
+
+        Few positives leave its variance uncertain, as they do that of a mean of as many: so it has the degrees of
+        freedom of theirs.
+        """
         value = self._sum("precise", positive=True) / self.contest.positives
         size = effective_size(self.contest.positives, self._sum("squares", positive=True))
-        return Estimate(value, logit(value, self._variance_of_precision(value), size, "influence"))
+        return Estimate(value, logit(value, self._variance_of_precision(value), size, "influence", size - 1))
 
     @property
     def size(self) -> float:

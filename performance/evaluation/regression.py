@@ -2,7 +2,7 @@
 
 import math
 
-from performance.evaluation import examples, plots
+from performance.evaluation import errors, examples, plots
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import Engine
@@ -12,8 +12,6 @@ from performance.evaluation.moments import Mean, means, of_errors, ratio_varianc
 from performance.evaluation.numbers import Numbers, find
 from performance.evaluation.result import Evaluation
 from performance.evaluation.statements import number
-
-SMALLEST = 2.0**-52  # as which a smaller actual value counts where an error is divided by it
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
@@ -55,8 +53,8 @@ def _moments(engine: Engine, numbers: Numbers) -> tuple[list[Mean], float, float
     error = f"({numbers.predicted} - {numbers.actual})"
     spread = f"(({numbers.actual} - {number(numbers.mean)}) * ({numbers.actual} - {number(numbers.mean)}))"
     about = f"(({error} - {number(numbers.bias)}) * ({error} - {number(numbers.bias)}))"
-    relative = f"(abs({error}) / greatest(abs({numbers.actual}), {number(SMALLEST)}))"
-    losses = [f"({error} * {error})", f"abs({error})", relative, f"({error} - {number(numbers.bias)})", spread, about]
+    losses = [each(numbers.actual, numbers.predicted) for each in (errors.squared, errors.absolute, errors.relative)]
+    losses += [f"({error} - {number(numbers.bias)})", spread, about]
     [row] = engine.rows(f"""
         SELECT {", ".join(sums(loss, numbers.weight) for loss in losses)},
             sum({numbers.weight} * {numbers.weight} * {losses[0]} * {spread}),

@@ -6,6 +6,8 @@ from typing import Any
 
 from performance.evaluation.intervals import Interval
 
+MAX_CLASSES = 50  # past which single classes have no intervals: there would be thousands
+
 
 @dataclass(frozen=True, slots=True)
 class Misclassified:
@@ -36,6 +38,8 @@ class Residual:
 class Evaluation:
     """The metrics of predictions, each with its interval where one is known.
 
+    The intervals of a class's metrics are among them under the names that gates have for these, such as
+    `per_class.LABEL.recall`, where there are at most `MAX_CLASSES` classes.
     `sample_count` is the number of examples that were scored, of the `rows` that there are. A metric that is not
     defined for these examples is `None`. `confusion_matrix` counts examples, whatever they weigh:
     `counts[actual][predicted]`. `misclassified` has the most confidently wrong of the `misclassified_count` that are

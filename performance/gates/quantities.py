@@ -55,7 +55,9 @@ def quantity_of(name: str, task_type: TaskType) -> Quantity | None:
     _, dot, of_class = rest.rpartition(".")  # a label may have dots, a metric has none
     if kind != "per_class" or not dot or of_class not in names_by_class(task_type):
         return None
-    return Quantity(metrics.get(of_class, _SUPPORT))
+    # Of what is no class, such as a number of steps ahead, no interval is known.
+    has_interval = task_type.has_classes and of_class in task_type.by_class
+    return Quantity(metrics.get(of_class, _SUPPORT), has_interval)
 
 
 def names_by_class(task_type: TaskType) -> tuple[str, ...]:

@@ -16,13 +16,15 @@ from rich.console import Console
 from rich.table import Table
 from sklearn import metrics as sk
 
-from performance.evaluation import classification, regression
+from performance.evaluation import classification, forecasting, ranking, regression
 from performance.evaluation.result import Evaluation
-from tests.performance.evaluation.tables import Evaluate, of
+from tests.performance.evaluation.tables import Evaluate, of, values
 
 Columns = dict[str, Any]
 Metric = Callable[[Columns], float]
-MANY = 2_000_000  # examples that stand for all there are
+MANY = 500_000  # examples, series or queries that stand for all there are
+STEPS = 4  # of each series
+ITEMS = 6  # of each query
 
 
 def two_classes(random: np.random.Generator, size: int) -> Columns:
@@ -47,13 +49,34 @@ def numbers(random: np.random.Generator, size: int) -> Columns:
     return {"actual": actual, "predicted": actual + 0.3 + random.normal(0, 0.1, size) * actual}
 
 
+def forecasts(random: np.random.Generator, size: int) -> Columns:
+    """Return forecasts of series of different levels and of different difficulty; the errors of one are alike."""
+    scale, difficulty = random.uniform(1, 3, (size, 1)), random.uniform(0.5, 1.5, (size, 1))
+    actual = random.uniform(20, 60, (size, 1)) + random.normal(0, 3, (size, STEPS))
+    predicted = actual + difficulty * scale * random.normal(0, 1, (size, STEPS))
+    series = np.arange(size * STEPS) // STEPS
+    return {
+        "actual": actual.ravel(),
+        "predicted": predicted.ravel(),
+        "series_id": series,
+        "scale": np.repeat(scale.ravel(), STEPS),
+    }
+
+
+def rankings(random: np.random.Generator, size: int) -> Columns:
+    """Return items of queries, about half of them relevant, some more than others."""
+    relevance = random.integers(0, 3, (size, ITEMS)) * (random.random((size, ITEMS)) < 0.5)
+    score = relevance + random.normal(0, 1, (size, ITEMS))
+    return {"query_id": np.arange(size * ITEMS) // ITEMS, "relevance": relevance.ravel(), "score": score.ravel()}
+
+
 @dataclass(frozen=True)
 class Setting:
     """Where samples come from, what evaluates them, and metrics that a bootstrap may compute."""
 
     draw: Callable[[np.random.Generator, int], Columns]
     evaluate: Evaluate
-    options: Mapping[str, str]
+    options: Mapping[str, Any]
     bootstrapped: Mapping[str, Metric]
 
 
@@ -72,6 +95,7 @@ SETTINGS = {
     ),
     "three classes, weighted": Setting(three_classes, classification.evaluate, {"averaging": "weighted"}, {}),
     "three classes, macro": Setting(three_classes, classification.evaluate, {"averaging": "macro"}, {}),
+    "three classes, micro": Setting(three_classes, classification.evaluate, {"averaging": "micro"}, {}),
     "numbers": Setting(
         numbers,
         regression.evaluate,
@@ -82,6 +106,8 @@ SETTINGS = {
             "median_absolute_error": lambda of: sk.median_absolute_error(of["actual"], of["predicted"]),
         },
     ),
+    "forecasts": Setting(forecasts, forecasting.evaluate, {}, {}),
+    "rankings": Setting(rankings, ranking.evaluate, {"k": 3}, {}),
 }
 
 
@@ -96,7 +122,7 @@ def coverage(setting: Setting, truth: Evaluation, random: np.random.Generator, s
     covered: Counter[str] = Counter()
     for _ in range(runs):
         for name, interval in evaluated(setting, setting.draw(random, size)).confidence_intervals.items():
-            value = truth.metrics[name]
+            value = values(truth)[name]
             covered[name] += value is not None and interval.lower <= value <= interval.upper
     return covered
 
@@ -110,9 +136,9 @@ def bootstrap(
         columns = setting.draw(random, size)
         picks = [random.integers(0, size, size) for _ in range(resamples)]
         for name, metric in setting.bootstrapped.items():
-            values = [metric({key: column[pick] for key, column in columns.items()}) for pick in picks]
-            lower, upper = np.quantile(values, [0.025, 0.975])
-            value = truth.metrics[name]
+            found = [metric({key: column[pick] for key, column in columns.items()}) for pick in picks]
+            lower, upper = np.quantile(found, [0.025, 0.975])
+            value = values(truth)[name]
             covered[name] += value is not None and bool(lower <= value <= upper)
     return covered
 
@@ -120,7 +146,7 @@ def bootstrap(
 def main() -> None:
     """Print a table of each setting."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=300, help="examples of a sample")
+    parser.add_argument("--size", type=int, default=200, help="examples, series or queries of a sample")
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--bootstraps", type=int, default=200, help="runs of the bootstrap")
     parser.add_argument("--resamples", type=int, default=200)
@@ -131,8 +157,8 @@ def main() -> None:
         truth = evaluated(setting, setting.draw(random, MANY))
         covered = coverage(setting, truth, random, options.size, options.runs)
         resampled = bootstrap(setting, truth, random, options.size, options.bootstraps, options.resamples)
-        table = Table("metric", "truth", "interval, %", "bootstrap, %", title=f"{title}, {options.size} examples")
-        for name, value in truth.metrics.items():
+        table = Table("metric", "truth", "interval, %", "bootstrap, %", title=f"{title}, {options.size} at a time")
+        for name, value in values(truth).items():
             ours = f"{100 * covered[name] / options.runs:.1f}" if name in covered else "none"
             theirs = f"{100 * resampled[name] / options.bootstraps:.1f}" if name in resampled else ""
             table.add_row(name, "not defined" if value is None else f"{value:.4f}", ours, theirs)

@@ -27,6 +27,7 @@ LIMIT = {"metric": "log_loss", "max_regression": 0.01, "relative": False}
 PASSES = {"dataset_split": "test", "rules": [AT_LEAST, LIMIT]}
 FAILS = {"dataset_split": "test", "rules": [AT_LEAST | {"threshold": 0.99}, LIMIT]}
 INTERVAL = {"lower": 0.94, "upper": 0.96, "method": "wilson", "level": 0.95}
+OF_A_CLASS = {"lower": 0.69, "upper": 0.8, "method": "wilson", "level": 0.95}
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def candidate(model: RegisteredModel) -> Version:
         further_metrics={"specificity": 0.875},
         custom_metrics={"cost": 3.5, "accuracy": 0.1},
         per_class={"St. Gallen": {"recall": 0.75, "support": 30.0}},
-        confidence_intervals={"accuracy": INTERVAL},
+        confidence_intervals={"accuracy": INTERVAL, "per_class.St. Gallen.recall": OF_A_CLASS},
     )
     return version
 
@@ -144,6 +145,21 @@ class TestTheAnswer:
         under({"rules": [AT_LEAST | {"threshold": 0.945, "confidence": 0.95}]})
         assert statuses(ada.get(GATE)) == ["failed"]
         assert statuses(ada.get(GATE, {"version_id": "ver-001a1"})) == ["missing"]
+
+    def test_asks_for_confidence_in_a_class(self, ada: Caller, under: Under, model: RegisteredModel) -> None:
+        of_a_class = {"metric": "per_class.St. Gallen.recall", "confidence": 0.95}
+        under({"rules": [of_a_class | {"operator": ">=", "threshold": 0.7}, of_a_class | {"max_regression": 0.1}]})
+        before = snapshot(model.versions.get(number=417), metrics={"accuracy": 0.95})
+        SnapshotDetail.objects.create(
+            snapshot=before,
+            per_class={"St. Gallen": {"recall": 0.75}},
+            confidence_intervals={"per_class.St. Gallen.recall": OF_A_CLASS},
+        )
+
+        threshold, limit = ada.get(GATE).json()["rules"]
+
+        assert (threshold["status"], threshold["interval"]) == ("failed", OF_A_CLASS)
+        assert (limit["status"], limit["interval"]["method"]) == ("passed", "independent")
 
     def test_takes_the_difference_of_two_intervals(self, ada: Caller, under: Under, model: RegisteredModel) -> None:
         under({"rules": [{"metric": "accuracy", "max_regression": 0.01, "confidence": 0.95}]})

@@ -37,6 +37,16 @@ def kept(task: str, folder: Path, table: Any, columns: Columns | None = None, **
         return keep(engine, task, named, chosen, EVALUATORS[task](engine, named, chosen), folder)
 
 
+def values(evaluation: Evaluation) -> dict[str, float | None]:
+    """Return the values of what may have an interval, by the names that the intervals have."""
+    of_classes = {
+        f"per_class.{label}.{name}": value
+        for label, found in evaluation.per_class.items()
+        for name, value in found.items()
+    }
+    return {**evaluation.metrics, **of_classes}
+
+
 def of_file(evaluate: Evaluate, file: Path, folder: Path, named: Columns | None = None, **options: Any) -> Evaluation:
     """Return the evaluation of a file of predictions. What does not fit in memory goes to `folder`."""
     with DuckDB(folder=folder) as engine:

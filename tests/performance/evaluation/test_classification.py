@@ -17,7 +17,7 @@ from sklearn import metrics as sk
 
 from performance.evaluation import classification
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
-from tests.performance.evaluation.tables import of, of_file
+from tests.performance.evaluation.tables import of, of_file, values
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 SEED = json.loads((FIXTURES / "seed.json").read_text())
@@ -95,7 +95,7 @@ def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) 
     for name, value in expected.items():
         same(name, found, value)
     for name, interval in found.confidence_intervals.items():
-        estimate = found.metrics[name]
+        estimate = values(found)[name]
         assert estimate is not None
         assert interval.lower - 1e-9 <= estimate <= interval.upper + 1e-9, name
 
@@ -169,6 +169,27 @@ def test_of_several_classes_too(tmp_path: Path, columns: dict[str, Any]) -> None
             if label in found.per_class
         ]
         assert found.metrics["roc_auc"] == pytest.approx(np.mean(areas), rel=1e-9, abs=1e-9)
+
+
+def test_each_class_has_intervals_as_it_has_where_it_is_the_positive_one(tmp_path: Path) -> None:
+    random = np.random.default_rng(11)
+    actual = np.where(random.random(200) < 0.4, "yes", "St. Gallen")
+    score = np.round(1 / (1 + np.exp(-random.normal(np.where(actual == "yes", 1, 0), 1))), 2)
+    columns = {"actual": actual, "predicted": np.where(score > 0.6, "yes", "St. Gallen")}
+    both = {"score_yes": score, "score_St. Gallen": 1 - score}
+
+    for label in ("yes", "St. Gallen"):
+        found = of(classification.evaluate, tmp_path, {**columns, **both}, positive_class=label).confidence_intervals
+
+        names = ("precision", "recall", "f1_score", *(("roc_auc",) if label == "yes" else ()))
+        assert {name: found[f"per_class.{label}.{name}"] for name in names} == {name: found[name] for name in names}
+
+
+def test_single_classes_have_no_intervals_where_there_are_many(tmp_path: Path) -> None:
+    few, many = ({"actual": range(number), "predicted": range(number)} for number in (50, 51))
+
+    assert "per_class.49.recall" in of(classification.evaluate, tmp_path, few).confidence_intervals
+    assert not any("per_class" in name for name in of(classification.evaluate, tmp_path, many).confidence_intervals)
 
 
 REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
@@ -306,9 +327,26 @@ def test_the_score_of_a_lone_class_that_nobody_said_is_the_positive_one_costs_no
     assert known["brier_score"] == pytest.approx((0.1**2 + 0.2**2) / 2)
 
 
-def test_no_area_stands_for_all_decisions_on_several_classes_together(tmp_path: Path) -> None:
+@given(columns=predictions().filter(lambda columns: "score" not in columns))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_the_micro_average_of_roc_auc_is_of_the_decisions_on_all_classes(
+    tmp_path: Path, columns: dict[str, Any]
+) -> None:
+    labels = [name.removeprefix("score_") for name in columns if name.startswith("score_")]
+    found = of(classification.evaluate, tmp_path, columns, averaging="micro")
+    if len(found.per_class) < 3:  # the positive class's score decides
+        return
+    truth = np.array([[name_of(one) == label for label in labels] for one in columns["actual"]])
+    scores = np.array([columns[f"score_{label}"] for label in labels]).T
+
+    expected = sk.roc_auc_score(truth, scores, average="micro", sample_weight=columns.get("weight"))
+
+    same("roc_auc", found, expected)
+
+
+def test_no_area_stands_for_all_decisions_where_a_class_has_no_score(tmp_path: Path) -> None:
     columns = {"actual": ["a", "b", "c"], "predicted": ["a", "b", "b"]}
-    scores = {"score_a": [0.5, 0.25, 0.25], "score_b": [0.25, 0.5, 0.5], "score_c": [0.25] * 3}
+    scores = {"score_a": [0.5, 0.25, 0.25], "score_b": [0.5, 0.75, 0.75]}
 
     found = of(classification.evaluate, tmp_path, {**columns, **scores}, averaging="micro")
 

@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 from sklearn import metrics as sk
 
 from performance.evaluation import classification
@@ -40,7 +41,37 @@ def test_the_interval_of_average_precision_follows_from_how_single_examples_move
     interval = found.confidence_intervals["average_precision"]
     odds = [math.log(end / (1 - end)) for end in (interval.lower, interval.upper)]
     assert interval.method == "influence"
-    assert (odds[1] - odds[0]) / 2 == pytest.approx(Z * deviation, rel=1e-4)
+    assert (odds[1] - odds[0]) / 2 == pytest.approx(stats.t.ppf(0.975, size - 1) * deviation, rel=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_interval_of_the_micro_average_follows_from_how_single_examples_move_it(
+    tmp_path: Path, weighted: bool
+) -> None:
+    random = np.random.default_rng(7)
+    actual = random.choice(3, 120, p=[0.5, 0.3, 0.2])
+    odds = np.exp(random.normal(0, 1, (120, 3)) + np.eye(3)[actual])
+    scores = np.round(odds / odds.sum(axis=1, keepdims=True), 2)  # with ties
+    weight = random.uniform(0.5, 2, 120) if weighted else np.ones(120)
+    by_label = {f"score_{label}": scores[:, label] for label in range(3)}
+
+    found = of(
+        classification.evaluate,
+        tmp_path,
+        {"actual": actual, "predicted": actual, "weight": weight, **by_label},
+        averaging="micro",
+    )
+
+    def area(weight: Any) -> float:
+        return float(sk.roc_auc_score(np.eye(3)[actual], scores, average="micro", sample_weight=weight))
+
+    value = area(weight)
+    influence = [(area(weight + one) - value) / 1e-6 for one in 1e-6 * np.eye(120)]
+    size = weight.sum() ** 2 / (weight**2).sum()
+    deviation = math.sqrt(sum((weight * influence) ** 2) * size / (size - 1)) / (value * (1 - value))
+    interval = found.confidence_intervals["roc_auc"]
+    odds_of_ends = [math.log(end / (1 - end)) for end in (interval.lower, interval.upper)]
+    assert (odds_of_ends[1] - odds_of_ends[0]) / 2 == pytest.approx(Z * deviation, rel=1e-4)
 
 
 def placed(connection: duckdb.DuckDBPyConnection, actual: Any, score: Any) -> Placed:
@@ -49,7 +80,9 @@ def placed(connection: duckdb.DuckDBPyConnection, actual: Any, score: Any) -> Pl
     return Placed.of(contest, [row[1:] for row in connection.execute(areas([contest], actual="actual")).fetchall()])
 
 
-@pytest.mark.parametrize(("size", "share", "apart"), [(300, 0.5, 1.0), (300, 0.3, 2.5), (1000, 0.1, 1.5)])
+@pytest.mark.parametrize(
+    ("size", "share", "apart"), [(300, 0.5, 1.0), (300, 0.3, 2.5), (200, 0.1, 1.5), (1000, 0.1, 1.5)]
+)
 def test_intervals_cover_the_truth_as_often_as_they_say(size: int, share: float, apart: float) -> None:
     random, runs = np.random.default_rng(20260313), 1500
 

@@ -119,11 +119,19 @@ def test_what_is_no_policy_is_refused(document: Any, field: str, code: str) -> N
         ({**LIMIT, "confidence": 0.99}, "rules.1.confidence", "out_of_bounds"),
         ({**GOOD, "metric": "sample_count", "confidence": 0.95}, "rules.1.confidence", "no_interval"),
         ({**GOOD, "metric": "custom.cost", "confidence": 0.95}, "rules.1.confidence", "no_interval"),
-        ({**LIMIT, "metric": "per_class.cat.recall", "confidence": 0.95}, "rules.1.confidence", "no_interval"),
+        ({**LIMIT, "metric": "per_class.cat.support", "confidence": 0.95}, "rules.1.confidence", "no_interval"),
     ],
 )
 def test_what_is_no_rule_is_refused_and_named(rule: Any, field: str, code: str) -> None:
     assert faults_of(rule) == [(field, code)]
+
+
+@pytest.mark.parametrize("metric", ["precision", "recall", "f1_score", "roc_auc"])
+def test_confidence_may_be_asked_for_of_a_class(metric: str) -> None:
+    check(
+        policy_of({"rules": [{**GOOD, "metric": f"per_class.St. Gallen.{metric}", "confidence": 0.95}]}),
+        [CLASSIFICATION],
+    )
 
 
 @pytest.mark.parametrize(
