@@ -1,5 +1,6 @@
 """What the pages of the admin are made of: badges, links, filters, and what all pages have in common."""
 
+import json
 from typing import Any
 
 from django.contrib.admin.utils import quote
@@ -40,6 +41,13 @@ def promoted_badge(version: Version) -> str:
 def unbroken(text: str) -> str:
     """Return the HTML of a text that stays on one line."""
     return format_html('<span class="whitespace-nowrap">{}</span>', text)
+
+
+def pretty(document: Any) -> str:
+    """Return the HTML of a JSON document, a line a field."""
+    return format_html(
+        '<pre class="max-w-full overflow-auto text-xs">{}</pre>', json.dumps(document, indent=2, ensure_ascii=False)
+    )
 
 
 def link_to(record: Model) -> str:

@@ -16,21 +16,22 @@ from models_registry.admin_base import (
     Rows,
     badge,
     link_to,
+    pretty,
     promoted_badge,
     task_type_label,
     unbroken,
 )
 from models_registry.models import Version
-from models_registry.task_types import Metric
 from performance import admin_badges as admin_badges  # registers its page
 from performance import admin_evaluations as admin_evaluations  # registers its page
 from performance import admin_webhooks as admin_webhooks  # registers its pages
-from performance import charts
+from performance import charts, tables
 from performance.badges import rounded
 from performance.forms import GatePolicyForm
 from performance.gate_services import set_model_policy, set_organization_policy
 from performance.gates.policy import policy_of
 from performance.models import GatePolicy, GateVerdict, MetricSnapshot
+from performance.rounding import to_six_digits
 
 HEADLINE_METRICS = 3
 VERDICTS = {"passed": "success", "failed": "danger", "no_policy": "default"}
@@ -47,44 +48,17 @@ def headline(snapshot: MetricSnapshot) -> str:
     return " · ".join(texts)
 
 
-def metric_table(snapshot: MetricSnapshot) -> dict[str, Any]:
-    """Return every metric that the snapshot's task type declares, for `unfold/components/table.html`.
-
-    Raises `UnknownTaskTypeError`.
-    """
-    metrics = task_types.get(snapshot.version.model.task_type).metrics
-    return {
-        "headers": ["Metric", "Value", "Better", "Bounds", "Definition"],
-        "rows": [_row(metric, snapshot.metrics.get(metric.name)) for metric in metrics],
-    }
-
-
 def shown(snapshot: MetricSnapshot) -> dict[str, Any]:
-    """Return the table of metrics and the charts, as the page's templates have them. Raises `UnknownTaskTypeError`."""
-    table = metric_table(snapshot)
+    """Return the tables and the charts, as the page's templates have them. Raises `UnknownTaskTypeError`."""
     task_type = task_types.get(snapshot.version.model.task_type)
+    metrics, details = snapshot.all_metrics, snapshot.details
     return {
-        "metric_table": table,
-        "gauges": charts.gauges(task_type, snapshot.all_metrics, snapshot.details.confidence_intervals),
-        "charts": charts.charts(snapshot.details.curves),
+        "metric_table": tables.metric_table(task_type, metrics, details.confidence_intervals),
+        "class_table": tables.class_table(task_type, details.per_class),
+        "confusion_matrix": tables.confusion_matrix(details.confusion_matrix),
+        "gauges": charts.gauges(task_type, metrics, details.confidence_intervals),
+        "charts": charts.charts(details.curves),
     }
-
-
-def bounds(metric: Metric) -> str:
-    """Say which values a metric may have."""
-    if metric.lower is None:
-        return "any" if metric.upper is None else f"{metric.upper:g} or less"
-    return f"{metric.lower:g} or more" if metric.upper is None else f"{metric.lower:g} to {metric.upper:g}"
-
-
-def _row(metric: Metric, value: float | None) -> list[str]:
-    return [
-        unbroken(metric.label),
-        unbroken("not recorded" if value is None else repr(value)),
-        unbroken(f"{metric.direction} is better"),
-        unbroken(bounds(metric)),
-        metric.definition,
-    ]
 
 
 class SnapshotInline(ReadOnly, Rows):
@@ -161,7 +135,7 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
         ("task", "source"),
         ("created_by", "custom_metrics"),
     )
-    change_form_after_template = "performance/metric_table.html"
+    change_form_after_template = "performance/snapshot.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their versions, models and organizations."""
@@ -207,7 +181,7 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
     def custom_metrics(self, snapshot: MetricSnapshot) -> str:
         """Return the metrics that the task type does not know."""
         custom = snapshot.detail.custom_metrics if hasattr(snapshot, "detail") else {}
-        return " · ".join(f"{name} {value!r}" for name, value in custom.items())
+        return " · ".join(f"{name} {to_six_digits(value)}" for name, value in custom.items())
 
     @admin.display(description="promotion")
     def promoted(self, snapshot: MetricSnapshot) -> str:
@@ -232,12 +206,26 @@ class GatePolicyAdmin(RegistryAdmin):
     date_hierarchy = "created_at"
     ordering = ("-created_at", "-pk")
     autocomplete_fields = ("model", "organization")
-    readonly_fields = ("version", "created_by", "created_at")
+    readonly_fields = ("version", "created_by", "created_at", "as_json")
+    change_form_after_template = "performance/rules.html"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Ask for whose policy it is and for the policy; show of a stored one who stored it when."""
-        asked = ("model", "organization", "document")
-        return (*asked, "version", "created_by", "created_at") if obj else asked
+        owner = ("model", "organization")
+        return (*owner, "version", "created_by", "created_at", "as_json") if obj else (*owner, "document")
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Add the table of the rules of a stored policy."""
+        stored = context.get("original")
+        if stored and stored.document:
+            context["rule_table"] = tables.rule_table(stored.document["rules"])
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    @admin.display(description="policy")
+    def as_json(self, policy: GatePolicy) -> str:
+        """Return the policy as it is written."""
+        return "withdrawn" if policy.document is None else pretty(policy_of(policy.document).as_document())
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nothing is changed: a new policy is added."""
@@ -282,7 +270,13 @@ class GateVerdictAdmin(ReadOnly, RegistryAdmin):
     search_help_text = "By version id, model or user"
     date_hierarchy = "judged_at"
     ordering = ("-judged_at", "-pk")
-    fields = (("model", "version"), ("result", "occasion"), ("judged_at", "requested_by"), "document")
+    fields = (
+        ("model_link", "version_link"),
+        ("result", "occasion"),
+        ("judged_at", "requested_by"),
+        ("baseline", "policy"),
+    )
+    change_form_after_template = "performance/rules.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GateVerdict]:
         """Return the verdicts with their models and versions."""
@@ -293,3 +287,32 @@ class GateVerdictAdmin(ReadOnly, RegistryAdmin):
     def result(self, verdict: GateVerdict) -> str:
         """Return the verdict in its colour."""
         return badge(verdict.status, VERDICTS[verdict.status])
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Add the table of what became of the rules, and what was warned of."""
+        document = context["original"].document
+        context["rule_table"] = tables.verdict_table(document.get("rules", []))
+        context["warnings"] = document.get("warnings", [])
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    @admin.display(description="model")
+    def model_link(self, verdict: GateVerdict) -> str:
+        """Return a link to the model."""
+        return link_to(verdict.model)
+
+    @admin.display(description="version")
+    def version_link(self, verdict: GateVerdict) -> str:
+        """Return a link to the version."""
+        return link_to(verdict.version)
+
+    @admin.display(description="held against")
+    def baseline(self, verdict: GateVerdict) -> str:
+        """Return which version was promoted then."""
+        return verdict.document.get("baseline_version_id") or "nothing, as none was promoted"
+
+    @admin.display(description="policy")
+    def policy(self, verdict: GateVerdict) -> str:
+        """Return which policy it was judged by."""
+        policy = verdict.document.get("policy")
+        return f"version {policy['version']} of the {policy['owner']}'s" if policy else "none that is stored"

@@ -3,11 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from typing import Any
 
-from models_registry.task_types import TaskType
+from models_registry.task_types import Metric, TaskType
 
 Point = tuple[float, float]
+
+
+# Each line has the next colour and the next dash, so that no two of twenty have both in common. The colours stand out
+# from a white and from a dark page by 3 to 1 (WCAG 2.2, 1.4.11), and from each other to those who see less than three.
+COLOURS = ("#1f77d0", "#d55e00", "#c861a8", "#12947c")
+DASHES = ("", "6 2", "1.5 1.5", "6 2 1.5 2", "3 1.5")
+MAX_LINES = len(COLOURS) * len(DASHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +24,8 @@ class Line:
 
     label: str
     points: str
+    colour: str = "currentColor"
+    dash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn, and in words what it shows. The axes run from and to what their texts say."""
+    """What is drawn, and in words what it shows. The axes run from and to what their texts say.
+
+    A `legend` says what kind of things the lines are of; without one their labels are not shown. `note` says what is
+    left out.
+    """
 
     title: str
     description: str
@@ -41,30 +55,47 @@ class Chart:
     bars: Sequence[Bar] = ()
     dots: Sequence[Point] = ()
     diagonal: bool = False
+    legend: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A metric between 0 and 1 as a bar, with the ends of its interval, in hundredths; `label` says its numbers."""
+    """A metric as a bar from 0, with the ends of its interval, in hundredths of an axis that runs between `ends`.
+
+    `label` says its numbers.
+    """
 
     label: str
-    value: float
+    left: float
+    width: float
     lower: float | None
     upper: float | None
+    ends: tuple[str, str]
 
 
 def gauges(task_type: TaskType, metrics: Mapping[str, float], intervals: Mapping[str, Any]) -> list[Gauge]:
-    """Return a gauge of each recorded metric that lies between 0 and 1."""
-    bounded = [each for each in task_type.all_metrics if (each.lower, each.upper) == (0, 1) and each.name in metrics]
-    return [_gauge(metric.label, metrics[metric.name], intervals.get(metric.name)) for metric in bounded]
+    """Return a gauge of each recorded metric that has bounds or an interval: else nothing says how long its axis is."""
+    recorded = [metric for metric in task_type.all_metrics if metric.name in metrics]
+    drawn = [metric for metric in recorded if None not in (metric.lower, metric.upper) or metric.name in intervals]
+    return [_gauge(metric, metrics[metric.name], intervals.get(metric.name)) for metric in drawn]
 
 
-def _gauge(name: str, value: float, interval: Mapping[str, Any] | None) -> Gauge:
-    if interval is None:
-        return Gauge(f"{name} {value:.4g}", 100 * value, None, None)
-    lower, upper = interval["lower"], interval["upper"]
-    label = f"{name} {value:.4g}, {interval['level']:.0%} interval {lower:.4g} to {upper:.4g}"
-    return Gauge(label, 100 * value, 100 * lower, 100 * upper)
+def _gauge(metric: Metric, value: float, interval: Mapping[str, Any] | None) -> Gauge:
+    whisker = [] if interval is None else [interval["lower"], interval["upper"]]
+    low, high = _axis(metric, [0.0, value, *whisker])
+    left, right, *ends = (100 * (number - low) / (high - low) for number in (min(0, value), max(0, value), *whisker))
+    within = "" if interval is None else f", {interval['level']:.0%} interval {whisker[0]:.4g} to {whisker[1]:.4g}"
+    lower, upper = ends or (None, None)
+    label = f"{metric.label} {value:.4g}{within}"
+    return Gauge(label, left, right - left, lower, upper, (f"{low:.4g}", f"{high:.4g}"))
+
+
+def _axis(metric: Metric, numbers: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of an axis that holds the numbers: the metric's bounds, where it has any."""
+    low = min(numbers) if metric.lower is None else metric.lower
+    high = max(numbers) if metric.upper is None else metric.upper
+    return low, high if high > low else low + 1
 
 
 def charts(curves: Mapping[str, Any]) -> list[Chart]:
@@ -82,6 +113,8 @@ def _of_thresholds(title: str, across: str, upwards: str, curves: Mapping[str, A
         ("0", names[1], "1"),
         lines=_lines(curves, across, upwards),
         diagonal=diagonal,
+        legend="Classes",
+        note=_left_out(len(curves)),
     )
 
 
@@ -146,8 +179,18 @@ def _classes(curves: Mapping[str, Any]) -> str:
     return f"Of {len(curves)} classes." if len(curves) > 1 else f"Of the class {next(iter(curves))}."
 
 
+def _left_out(classes: int) -> str:
+    more = classes - MAX_LINES
+    return f"And {more:,} more classes, which the API tells of." if more > 0 else ""
+
+
 def _lines(curves: Mapping[str, Any], across: str, upwards: str) -> list[Line]:
-    return [Line(label, _path((point[across], point[upwards]) for point in points)) for label, points in curves.items()]
+    return [
+        Line(label, _path((point[across], point[upwards]) for point in points), colour, dash)
+        for (label, points), colour, dash in zip(
+            islice(sorted(curves.items()), MAX_LINES), cycle(COLOURS), cycle(DASHES)
+        )
+    ]
 
 
 def _path(points: Iterable[Point]) -> str:

@@ -4,7 +4,8 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from models_registry import task_types
 from models_registry.exceptions import ConflictError
@@ -15,10 +16,14 @@ from performance.gates.policy import InvalidPolicyError, check, policy_of
 from performance.models import GatePolicy, Webhook
 from performance.validators import EVENTS
 
-_EXAMPLE = (
-    '{"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.9}, '
-    '{"metric": "log_loss", "max_regression": 0.01}]}'
-)
+_EXAMPLE = """{
+  "dataset_split": "test",
+  "rules": [
+    {"metric": "accuracy", "operator": ">=", "threshold": 0.9, "confidence": 0.95},
+    {"metric": "log_loss", "max_regression": 0.01},
+    {"metric": "sample_count", "operator": ">=", "threshold": 1000}
+  ]
+}"""
 
 
 class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
@@ -28,7 +33,12 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
     """
 
     document = StrictJSONField(
-        label="Policy", required=False, help_text=f"Such as {_EXAMPLE}. Leave it empty to withdraw the policy."
+        label="Policy",
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 14, "class": "font-mono", "spellcheck": "false"}),
+        help_text=format_html(
+            'Such as <pre class="overflow-auto">{}</pre> Leave it empty to withdraw the policy.', _EXAMPLE
+        ),
     )
 
     class Meta:

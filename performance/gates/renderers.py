@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from performance.gates.case import RuleStatus, RuleVerdict, shown
 from performance.gates.verdict import Status, Verdict
+from performance.rounding import rounded_alike
 
 _not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # What means something in Markdown in the midst of a line; an underscore within a word does not.
@@ -54,7 +55,7 @@ def junit(verdict: Verdict) -> str:
 
 def markdown(verdict: Verdict) -> str:
     """Return the verdict as a table in GitHub's Markdown, which GitLab reads as well."""
-    lines = [f"### Gate: {_title(verdict)}", "", _escaped(verdict.detail), ""]
+    lines = [f"### Gate: {_title(verdict)}", "", _escaped(*rounded_alike([verdict.detail])), ""]
     if verdict.rules:
         rows = [[_escaped(cell) for cell in _cells(rule)] for rule in verdict.rules]
         table = [[*_HEADERS], ["---"] * len(_HEADERS), *rows]
@@ -73,7 +74,7 @@ def html(verdict: Verdict) -> str:
     SubElement(head, "style").text = _STYLE
     body = SubElement(page, "body")
     SubElement(body, "h1", {"class": verdict.status.value}).text = f"Gate: {_title(verdict)}"
-    SubElement(body, "p").text = _xml(verdict.detail)
+    SubElement(body, "p").text = _xml(*rounded_alike([verdict.detail]))
     if verdict.rules:
         _add_table(body, verdict)
     for warning in verdict.warnings:
@@ -115,7 +116,7 @@ def _add_table(body: Element, verdict: Verdict) -> None:
 
 def _cells(rule: RuleVerdict) -> tuple[str, ...]:
     numbers = ["" if number is None else shown(number) for number in (rule.value, rule.baseline_value)]
-    return _SIGNS[rule.status], rule.metric, asked(rule), *numbers, rule.detail
+    return _SIGNS[rule.status], rule.metric, *rounded_alike([asked(rule), *numbers, rule.detail])
 
 
 def _title(verdict: Verdict) -> str:

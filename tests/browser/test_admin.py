@@ -11,6 +11,8 @@ from performance.models import SnapshotDetail
 from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, PASSWORD, completed_version, snapshot
 
+LABELS = [f"class {number:02}" for number in range(30)]
+
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("rows_can_be_cleaned_up")]
 
 
@@ -24,6 +26,8 @@ def site(live_server: Any, superuser: User, model: RegisteredModel, empty_model:
     SnapshotDetail.objects.create(
         snapshot=evaluated,
         curves=golden("curves")["curves"],
+        confusion_matrix={"labels": LABELS, "counts": [[1] * len(LABELS)] * len(LABELS)},
+        per_class={label: {"support": float(len(LABELS))} for label in LABELS},
         confidence_intervals={"accuracy": {"lower": 0.45, "upper": 0.55, "level": 0.95, "method": "wilson"}},
     )
     return str(live_server.url).replace("localhost", "127.0.0.1")
@@ -62,10 +66,10 @@ def test_from_the_models_one_gets_to_the_metrics_of_the_promoted_version(admin: 
     promoted.get_by_role("link", name="ver-001a1").click()
     admin.get_by_role("link", name="test at 2026-03-13 14:22").click()
     metrics = admin.locator("#metrics")
-    expect(metrics.locator("tbody")).to_have_count(6)
-    expect(metrics.locator("tbody").nth(0)).to_contain_text("0.9341")
-    expect(metrics.locator("tbody").nth(0)).to_contain_text("higher is better")
-    expect(metrics.locator("tbody").nth(5)).to_contain_text("lower is better")
+    expect(metrics.locator("tbody tr")).to_have_count(6)
+    expect(metrics.locator("tbody tr").nth(0)).to_contain_text("0.9341")
+    expect(metrics.locator("tbody tr").nth(0)).to_contain_text("higher is better")
+    expect(metrics.locator("tbody tr").nth(5)).to_contain_text("lower is better")
     expect(admin.get_by_text("promoted", exact=True)).to_be_visible()
     admin.get_by_role("link", name="churn", exact=True).click()
     expect(admin).to_have_url(re.compile("mdl-7f3a19bc92/change/$"))
@@ -90,6 +94,30 @@ def test_an_evaluation_is_drawn(admin: Page, scheme: Any) -> None:
         for selector, what in (("#charts polyline", "stroke"), ("body", "backgroundColor"))
     )
     assert colour != ground
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_tables_of_many_classes_scroll_by_themselves_and_with_the_keyboard(admin: Page, width: int) -> None:
+    follow(admin, "Snapshots")
+    admin.locator("#result_list tbody").filter(has_text="Accuracy 0.500").get_by_role("link").first.click()
+    admin.set_viewport_size({"width": width, "height": 900})
+    table = admin.get_by_role("region", name="Confusion matrix").get_by_role("table")
+    expect(table.get_by_role("columnheader")).to_have_count(31)
+    expect(table.get_by_role("rowheader")).to_have_count(30)
+    for name in ("Confusion matrix", "Classes"):
+        region = admin.get_by_role("region", name=name)
+        region.focus()
+        admin.keyboard.press("End")
+        admin.wait_for_function("document.activeElement.scrollTop > 0")
+    assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_classes_of_a_curve_are_in_its_legend(admin: Page) -> None:
+    follow(admin, "Snapshots")
+    admin.locator("#result_list tbody").filter(has_text="Accuracy 0.500").get_by_role("link").first.click()
+    figure = admin.get_by_role("figure").filter(has=admin.get_by_role("img", name="ROC curve", exact=True))
+    expect(figure.get_by_role("list", name="Classes").get_by_role("listitem")).to_have_text(["yes"])
+    assert figure.get_by_role("img").get_attribute("aria-describedby") == figure.locator("desc").get_attribute("id")
 
 
 def test_the_snapshots_are_filtered_in_the_sheet(admin: Page) -> None:

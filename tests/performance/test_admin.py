@@ -1,5 +1,6 @@
 """Metric snapshots in the admin, and what holds for the lists of all models."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -44,7 +45,7 @@ from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapsh
 from tests.operations import POLICY
 
 ADMIN_MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
-METRIC_HEADERS = "Metric Value Better Bounds Definition"
+METRIC_HEADERS = "Metric Value Interval Better Bounds Definition"
 
 
 @pytest.fixture
@@ -261,6 +262,62 @@ class TestThePage:
         assert "alert(1)" in body
         assert hostile not in body
         assert "Residuals" not in text_of(body)
+
+    def test_gives_metrics_in_six_digits_with_their_intervals_and_further_ones(
+        self, root: Client, empty_model: RegisteredModel
+    ) -> None:
+        record = snapshot(completed_version(empty_model, number=1), metrics={"rmse": 55.527133962670135})
+        within = {"lower": 46.965890807864035, "upper": 62.93433333912756, "level": 0.95, "method": "moments"}
+        SnapshotDetail.objects.create(
+            snapshot=record,
+            further_metrics={"bias": -3.015177528089885},
+            custom_metrics={"cost": 1234567.8912345678},
+            confidence_intervals={"rmse": within},
+        )
+        page = page_text(root, record)
+        assert "RMSE 55.5271 46.9659 to 62.9343 (95%) lower is better 0 or more" in page
+        assert "Bias -3.01518 closer to zero is better any" in page
+        assert "RMSE 55.53, 95% interval 46.97 to 62.93" in page
+        assert "cost 1.23457e+06" in page
+        assert not re.search(r"\d\.\d{7}", page.split("Metric snapshots", 1)[1])
+
+    def test_shows_the_confusion_matrix_and_what_is_known_of_each_class(
+        self, root: Client, model: RegisteredModel
+    ) -> None:
+        record = snapshot(completed_version(model, number=418), metrics=EXAMPLE_METRICS)
+        hostile = "<script>alert(1)</script>"
+        SnapshotDetail.objects.create(
+            snapshot=record,
+            confusion_matrix={"labels": ["no", hostile], "counts": [[30, 10], [0, 0]]},
+            per_class={"no": {"precision": 1.0, "recall": 0.75, "support": 40.0}, hostile: {"support": 0.0}},
+        )
+        body = root.get(page_url(record)).content.decode()
+        matrix = body.split('id="confusion-matrix"', 1)[1].split("</table>", 1)[0]
+        assert f"actual \\ predicted no {hostile} no 30 10 {hostile} 0 0" in text_of(matrix).replace("&lt;", "<")
+        assert matrix.count('scope="col"') == 3
+        assert matrix.count('scope="row"') == 2
+        assert re.findall(r"/ (\d+)%\)", matrix) == ["48", "28", "0", "0"]
+        classes = text_of(body.split('id="classes"', 1)[1].split("</table>", 1)[0])
+        assert f"Class Precision Recall Support {hostile} 0 no 1 0.75 40" in classes
+        assert hostile not in body
+
+    @pytest.mark.parametrize(("classes", "scrolled", "shown"), [(20, False, 20), (21, True, 21), (52, True, 50)])
+    def test_scrolls_past_20_classes_and_counts_those_past_50(
+        self, root: Client, model: RegisteredModel, classes: int, scrolled: bool, shown: int
+    ) -> None:
+        record = snapshot(completed_version(model, number=418), metrics=EXAMPLE_METRICS)
+        labels = [f"class {number:03}" for number in range(classes)]
+        SnapshotDetail.objects.create(
+            snapshot=record,
+            confusion_matrix={"labels": labels, "counts": [[1] * classes] * classes},
+            per_class={label: {"support": 1.0} for label in labels},
+        )
+        body = root.get(page_url(record)).content.decode()
+        for name in ("confusion-matrix", "classes"):
+            part = body.split(f'id="{name}"', 1)[1].split("</div>", 1)[0]
+            assert ("max-height" in part) == scrolled
+            assert part.count('scope="row"') == shown
+        assert body.count("And 2 more classes, which the API tells of.") == (2 if classes == 52 else 0)
 
     def test_draws_no_chart_of_what_has_none(self, root: Client, empty_model: RegisteredModel) -> None:
         record = snapshot(completed_version(empty_model, number=1), metrics={"mae": 41.5})

@@ -1,6 +1,8 @@
 """Policies of gates in the admin: added with the same validation as over HTTP, never changed."""
 
 import json
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -81,6 +83,80 @@ def test_a_stored_policy_is_only_looked_at(root: Client, model: RegisteredModel)
     assert root.post(page, {"document": "{}"}).status_code == 403
     assert root.post(page.replace("change", "delete"), {"post": "yes"}).status_code == 403
     assert GatePolicy.objects.get().document == GOOD
+
+
+def test_the_form_shows_an_example_that_it_takes_and_indents_what_is_edited(
+    root: Client, model: RegisteredModel
+) -> None:
+    form = root.get(add_url(GatePolicy)).content.decode()
+    [example] = re.findall(r"Such as <pre[^>]*>(.*?)</pre>", form, re.S)
+
+    answer = add(root, json.dumps({"rules": []}), model=model.pk)
+    assert add(root, unescape(example), model=model.pk).status_code == 302
+    assert '{"rules": []}' in unescape(answer.content.decode()), "what was typed stays as it was typed"
+
+
+def test_the_rules_of_a_stored_policy_are_a_table_with_its_json_indented(root: Client, model: RegisteredModel) -> None:
+    rules = [
+        {"metric": "accuracy", "operator": ">=", "threshold": 0.93, "confidence": 0.95},
+        {"metric": "log_loss", "max_regression": 0.01, "relative": True},
+        {"metric": "sample_count", "operator": ">=", "threshold": 1000},
+    ]
+    add(root, {"dataset_split": "test", "rules": rules}, model=model.pk)
+    body = root.get(page_url(GatePolicy.objects.get())).content.decode()
+
+    table = text_of(body.split('id="rules"', 1)[1].split("</table>", 1)[0])
+    assert "Metric Operator Threshold Worse by at most Confidence accuracy >= 0.93 95%" in table
+    assert "log_loss 0.01 of the promoted value sample_count >= 1000" in table
+    assert '{\n  "dataset_split": "test",\n  "rules": [\n    {' in unescape(body)
+
+
+def test_a_withdrawn_policy_says_so(root: Client, model: RegisteredModel) -> None:
+    add(root, GOOD, model=model.pk)
+    add(root, "", model=model.pk)
+
+    body = root.get(page_url(GatePolicy.objects.get(version=2))).content.decode()
+    assert "Policy withdrawn" in text_of(body)
+    assert 'id="rules"' not in body
+
+
+def test_what_became_of_the_rules_is_a_table_in_six_digits(root: Client, model: RegisteredModel) -> None:
+    within = {"lower": 0.9254751605265878, "upper": 0.991010438691352, "level": 0.95, "method": "wilson"}
+    judged = {
+        "metric": "accuracy",
+        "operator": ">=",
+        "threshold": 0.93,
+        "value": 0.9736842105263158,
+        "interval": within,
+        "baseline_value": None,
+        "status": "failed",
+        "detail": "the lower end of its 95% interval 0.9254751605265878; at least <b>0.93</b> is asked.",
+    }
+    of_difference = {**within, "lower": -0.015749693366599732}
+    compared = {**judged, "metric": "log_loss", "baseline_value": 0.05540456851630012, "interval": of_difference}
+    missing = {**judged, "metric": "recall", "operator": None, "threshold": None, "value": None, "interval": None}
+    verdict = GateVerdict.objects.create(
+        model=model,
+        version=model.versions.get(),
+        occasion="promotion",
+        status="failed",
+        document={
+            "rules": [judged, compared, missing | {"status": "missing"}],
+            "warnings": ["recall <= 1 lets worse values pass."],
+            "policy": {"owner": "model", "version": 3},
+            "baseline_version_id": "ver-00003",
+        },
+    )
+    text = text_of(root.get(page_url(verdict)).content.decode())
+
+    assert (
+        "Metric Status Asked Value Interval Promoted Why accuracy failed >= 0.93 0.973684 0.925475 to 0.99101" in text
+    )
+    assert "0.925475; at least <b>0.93</b> is asked." in text
+    assert "log_loss failed >= 0.93 0.973684 difference -0.0157497 to 0.99101 0.0554046" in text
+    assert "recall missing the lower" in text
+    assert "recall <= 1 lets worse values pass." in text
+    assert "Held against ver-00003 Policy version 3 of the model's" in text
 
 
 def test_verdicts_are_listed_and_only_looked_at(root: Client, model: RegisteredModel) -> None:

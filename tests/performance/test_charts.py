@@ -1,5 +1,6 @@
 """Charts of a snapshot, as the numbers that SVG is drawn from."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -79,12 +80,69 @@ def test_without_points_there_is_no_chart(curves: dict[str, Any]) -> None:
     assert charts.charts(curves) == []
 
 
-def test_metrics_from_0_to_1_have_gauges_with_their_intervals() -> None:
+def test_lines_of_classes_differ_by_colour_and_dash_and_are_named_in_a_legend() -> None:
+    chart = drawn(roc={str(number): CURVES["roc"]["yes"] for number in range(20)})
+
+    assert len({(line.colour, line.dash) for line in chart.lines}) == 20
+    for one, next_one in pairwise(chart.lines):
+        assert one.colour != next_one.colour
+        assert one.dash != next_one.dash
+    assert chart.lines[0].dash == ""
+    assert (chart.legend, chart.note) == ("Classes", "")
+    assert drawn(calibration=CURVES["calibration"]).legend == ""
+
+
+def test_past_twenty_classes_it_is_said_how_many_are_not_drawn() -> None:
+    chart = drawn(roc={f"{number:04}": CURVES["roc"]["yes"] for number in range(1_020)})
+
+    assert [line.label for line in chart.lines] == [f"{number:04}" for number in range(20)]
+    assert chart.note == "And 1,000 more classes, which the API tells of."
+
+
+@pytest.mark.parametrize("colour", charts.COLOURS)
+def test_the_colours_stand_out_from_a_white_and_from_a_dark_page(colour: str) -> None:
+    luminance = luminance_of(colour)
+
+    assert (1 + 0.05) / (luminance + 0.05) >= 3
+    assert (luminance + 0.05) / (luminance_of("#101828") + 0.05) >= 3
+
+
+def luminance_of(colour: str) -> float:
+    """Return the relative luminance of a colour, as WCAG 2.2 defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_metrics_with_bounds_have_gauges_with_their_intervals() -> None:
     interval = {"lower": 0.5, "upper": 0.75, "level": 0.95, "method": "wilson"}
     metrics = {"accuracy": 0.625, "log_loss": 0.3, "specificity": 0.5}
 
     first, second = charts.gauges(task_types.get("classification"), metrics, {"accuracy": interval})
 
-    assert (first.value, first.lower, first.upper) == (62.5, 50, 75)
+    assert (first.left, first.width, first.lower, first.upper) == (0, 62.5, 50, 75)
     assert first.label == "Accuracy 0.625, 95% interval 0.5 to 0.75"
     assert (second.label, second.lower) == ("Specificity 0.5", None)
+
+
+def test_metrics_without_bounds_have_gauges_as_long_as_their_intervals() -> None:
+    intervals = {
+        "rmse": {"lower": 30.0, "upper": 50.0, "level": 0.95, "method": "moments"},
+        "r_squared": {"lower": -1.0, "upper": 0.5, "level": 0.95, "method": "moments"},
+        "bias": {"lower": -3.0, "upper": 1.0, "level": 0.95, "method": "moments"},
+    }
+    metrics = {"rmse": 40.0, "mae": 30.0, "r_squared": 0.0, "bias": -1.0}
+
+    rmse, r_squared, bias = charts.gauges(task_types.get("regression"), metrics, intervals)
+
+    assert (rmse.left, rmse.width, rmse.lower, rmse.upper, rmse.ends) == (0, 80, 60, 100, ("0", "50"))
+    assert (r_squared.left, r_squared.width, r_squared.lower, r_squared.upper) == (50, 0, 0, 75)
+    assert (bias.left, bias.width, bias.lower, bias.upper, bias.ends) == (50, 25, 0, 100, ("-3", "1"))
+
+
+def test_a_metric_that_is_nothing_but_0_has_a_gauge() -> None:
+    nothing = {"lower": 0.0, "upper": 0.0, "level": 0.95, "method": "moments"}
+
+    [gauge] = charts.gauges(task_types.get("regression"), {"rmse": 0.0}, {"rmse": nothing})
+
+    assert (gauge.left, gauge.width, gauge.ends) == (0, 0, ("0", "1"))

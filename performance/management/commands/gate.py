@@ -18,11 +18,13 @@ from models_registry.exceptions import RegistryError
 from models_registry.models import Version
 from models_registry.strict_json import parse_json
 from performance.gate_services import judge_now
-from performance.gates.case import RuleStatus, shown
+from performance.gates.case import RuleStatus
 from performance.gates.policy import InvalidPolicyError, Policy, check, policy_of
-from performance.gates.renderers import RENDERERS, asked
+from performance.gates.renderers import RENDERERS
 from performance.gates.verdict import Verdict
 from performance.management.lookup import find_model, find_version
+from performance.rounding import rounded_alike
+from performance.tables import verdict_table
 
 NOT_JUDGED = 2
 _STYLES = {RuleStatus.PASSED: "green", RuleStatus.FAILED: "red", RuleStatus.MISSING: "red"}
@@ -97,15 +99,14 @@ def _table(verdict: Verdict) -> str:
     printed = io.StringIO()
     console = Console(file=printed, width=120, force_terminal=sys.stdout.isatty())
     if verdict.rules:
-        table = Table("", title=title)
-        for heading in ("metric", "asked", "value", "promoted", "why"):
-            table.add_column(heading, overflow="fold")
-        for rule in verdict.rules:
-            numbers = ["" if number is None else shown(number) for number in (rule.value, rule.baseline_value)]
-            cells = [rule.status.value, escape(rule.metric), asked(rule), *numbers, escape(rule.detail)]
-            table.add_row(*cells, style=_STYLES[rule.status])
+        rules = verdict_table(verdict.as_document()["rules"])
+        table = Table(title=title)
+        for heading in rules.headers:
+            table.add_column(heading.lower(), overflow="fold")
+        for rule, cells in zip(verdict.rules, rules.rows, strict=True):
+            table.add_row(*map(escape, cells), style=_STYLES[rule.status])
         console.print(table)
     for warning in verdict.warnings:
         console.print(f"Warning: {warning}", markup=False)
-    console.print(verdict.detail, markup=False)
+    console.print(*rounded_alike([verdict.detail]), markup=False)
     return printed.getvalue()

@@ -108,6 +108,12 @@ class TestMarkdown:
         assert lines[9].startswith(r"| ✅ | log_loss | \<= 0.145 | 0.14 | 0.135 |")
         assert lines[12].startswith(r"- precision \< 1 lets worse values pass")
 
+    def test_has_six_digits_of_each_number(self) -> None:
+        rule = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
+        text = markdown(verdict_on([rule], case({"accuracy": 0.9736842105263158})))
+
+        assert "| accuracy | >= 0.93 | 0.973684 |  | accuracy is 0.973684; at least 0.93 is asked. |" in text
+
     def test_of_no_policy_has_no_table(self, without_policy: Verdict) -> None:
         told = "### Gate: ver-00002 of mdl-7f3a19bc92 has no policy\n\nNo policy says what ver-00002 must be like.\n"
 

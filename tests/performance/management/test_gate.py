@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from models_registry.models import RegisteredModel
-from performance.models import GatePolicy, GateVerdict
+from performance.models import GatePolicy, GateVerdict, SnapshotDetail
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +55,23 @@ def test_a_version_that_passes_ends_with_0(model: RegisteredModel, capsys: pytes
     assert "ver-001a2 of mdl-7f3a19bc92" in printed
     assert "accuracy is 0.91; at least 0.9 is asked." in printed
     assert printed.endswith("ver-001a2 passes 1 rule.\n")
+
+
+def test_the_table_has_six_digits_and_intervals_and_json_all_digits(
+    model: RegisteredModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = [{"metric": "accuracy", "operator": ">=", "threshold": 0.93, "confidence": 0.95}]
+    GatePolicy.objects.create(model=model, version=1, document={"dataset_split": "test", "rules": rules})
+    evaluated = snapshot(completed_version(model, number=419), metrics={"accuracy": 0.9736842105263158})
+    within = {"lower": 0.9254751605265878, "upper": 0.991010438691352, "level": 0.95, "method": "wilson"}
+    SnapshotDetail.objects.create(snapshot=evaluated, confidence_intervals={"accuracy": within})
+
+    _, printed = run(capsys, MODEL)
+
+    assert "0.973684" in printed
+    assert "0.925475 to 0.99101" in printed
+    assert "97368421" not in printed
+    assert "0.9736842105263158" in run(capsys, MODEL, "--format", "json")[1]
 
 
 def test_a_version_that_fails_ends_with_1(model: RegisteredModel, capsys: pytest.CaptureFixture[str]) -> None:
