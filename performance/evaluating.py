@@ -25,7 +25,7 @@ from performance.evaluation.result import Evaluation, UnprocessablePredictionsEr
 from performance.exceptions import EvaluationBrokenOffError, PredictionsRefusedError
 from performance.models import UPLOADS, EvaluationJob, MetricSnapshot
 from performance.querysets import Clock
-from performance.services import compare_with_promoted, keep_predictions, refuse_other_labels, store_evaluation
+from performance.services import compare_with_promoted, keep_predictions, store_evaluation
 
 FOLDER = "model-performance-registry-evaluation-"
 LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says nothing more is taken again
@@ -98,11 +98,7 @@ def _do(job: EvaluationJob, stop: Event) -> None:
     with TemporaryDirectory(prefix=FOLDER) as folder:
         file = Path(folder) / f"predictions{PurePath(str(job.file)).suffix}"
         _fetch(job, file, lambda: go_on(0.0))
-        described = _described(job, file)
-        evaluation = evaluate_apart(described, go_on)
-        refuse_other_labels(
-            version=job.version, dataset_split=job.dataset_split, evaluation=evaluation, columns=described.columns
-        )
+        evaluation = evaluate_apart(_described(job, file), go_on)
         go_on(1.0, LONG_LEASE)
         kept = file.with_name(KEPT_FILE)
         digest = keep_predictions(

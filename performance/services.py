@@ -1,7 +1,7 @@
 """Writes of performance, each in one transaction."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,6 @@ from performance import kept_files, pairing
 from performance.evaluation.columns import Columns, Options, foreign_columns
 from performance.evaluation.engine import Named
 from performance.evaluation.evaluators import EVALUATORS, foreign_options
-from performance.evaluation.labels import in_one_form
 from performance.evaluation.result import Evaluation
 from performance.exceptions import KeptFileUnavailableError, PredictionsRefusedError
 from performance.models import (
@@ -31,13 +30,9 @@ from performance.models import (
     SnapshotDetail,
     Source,
 )
-from performance.querysets import MetricSnapshotQuerySet
 from performance.webhooks import announce_snapshot
 
 Fault = tuple[str, str, str]
-
-SHOWN_LABELS = 5  # of those that a refusal names
-SHOWN_CHARACTERS = 40  # of each
 
 outages = logging.getLogger("outages")
 
@@ -147,49 +142,16 @@ def compare_with_promoted(snapshot: MetricSnapshot, *, go_on: Callable[[], None]
     Does nothing where there is none, or where they cannot be paired. `go_on` is called every second or so, and what it
     raises ends the comparison.
     """
-    baseline = _newest_of_promoted(snapshot.version, snapshot.dataset_split).slim().first()
+    snapshots = MetricSnapshot.objects.select_related("version__model", "detail").slim()
+    baseline = (
+        snapshots.of(snapshot.version.model_id, snapshot.dataset_split)
+        .promoted()
+        .exclude(version=snapshot.version)
+        .newest_first()
+        .first()
+    )
     if baseline is not None:
         pairing.pair(snapshot, baseline, go_on=go_on)
-
-
-def refuse_other_labels(*, version: Version, dataset_split: str, evaluation: Evaluation, columns: Columns) -> None:
-    """Refuse predictions whose labels are all others than those that the version has had on the split.
-
-    Where it has none, those of the promoted version count. A split of which a lone label is known may have others.
-    Raises `PredictionsRefusedError`.
-    """
-    labels = _labels(evaluation.confusion_matrix, evaluation.per_class)
-    own = version.snapshots.filter(dataset_split=dataset_split).select_related("version", "detail").newest_first()
-    for newest in (own.first(), _newest_of_promoted(version, dataset_split).first()):
-        known = _labels(newest.details.confusion_matrix, newest.details.per_class) if newest else {}
-        if newest is None or len(known) < 2 or not labels:
-            continue
-        if labels.keys() & known.keys():
-            return
-        raise PredictionsRefusedError(
-            f"No label of the file ({_some(labels)}) is among those of {newest.version.version_id} on {dataset_split} "
-            f"({_some(known)}). Write them as there. Where the classes have been renamed, report a snapshot with a "
-            "confusion matrix of the new labels first.",
-            column=columns.actual,
-        )
-
-
-def _labels(confusion_matrix: Mapping[str, Any] | None, per_class: Mapping[str, Any]) -> dict[str, str]:
-    """Return labels by what tells them apart, however they are written."""
-    labels = [*(confusion_matrix or {"labels": ()})["labels"], *per_class]
-    return {in_one_form(label.strip()).casefold(): label for label in labels}
-
-
-def _some(labels: Mapping[str, str]) -> str:
-    """Return the first few labels, not too long."""
-    shown = [repr(label[:SHOWN_CHARACTERS]) for label in list(labels.values())[:SHOWN_LABELS]]
-    return ", ".join(shown) + (f" and {len(labels) - SHOWN_LABELS} more" if len(labels) > SHOWN_LABELS else "")
-
-
-def _newest_of_promoted(version: Version, dataset_split: str) -> MetricSnapshotQuerySet:
-    """Return the snapshots of the promoted version on a split, if it is another one, the newest first."""
-    snapshots = MetricSnapshot.objects.select_related("version__model", "detail")
-    return snapshots.of(version.model_id, dataset_split).promoted().exclude(version=version).newest_first()
 
 
 @transaction.atomic

@@ -36,7 +36,6 @@ from performance.services import (
     compare_with_promoted,
     keep_predictions,
     refuse_evaluation,
-    refuse_other_labels,
     refuse_unevaluated,
     store_evaluation,
 )
@@ -128,7 +127,6 @@ def _evaluated_and_stored(
         else:
             refuse_evaluation(version, split, columns, chosen)
         evaluation = _watched(engine, partial(_evaluate, engine, sources, task_type, columns, chosen))
-        refuse_other_labels(version=version, dataset_split=split, evaluation=evaluation, columns=columns)
         if dry_run:
             return evaluation, None
         write = partial(

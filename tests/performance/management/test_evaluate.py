@@ -278,18 +278,6 @@ def test_a_threshold_is_for_one_score_of_two_classes(
         call_command("evaluate", *version, str(file), "--threshold", "0.5", *more)
 
 
-def test_labels_that_are_all_others_than_before_are_refused_in_a_dry_run_too(
-    version: list[str], tmp_path: Path
-) -> None:
-    call_command("evaluate", *version, str(TEST))
-    file = tmp_path / "predictions.csv"
-    file.write_text("actual,predicted\n1,1\n0,1\n")
-
-    for more in ([], ["--dry-run"]):
-        with pytest.raises(CommandError, match="among those of ver-00003 on test .'benign', 'malignant'."):
-            call_command("evaluate", *version, str(file), *more)
-
-
 def test_a_file_that_is_not_what_it_says_is_refused(version: list[str], tmp_path: Path) -> None:
     file = tmp_path / "predictions.parquet"
     file.write_text("actual,predicted\na,a\n")
