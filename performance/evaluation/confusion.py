@@ -112,46 +112,59 @@ class ConfusionMatrix:
     @cached_property
     def balanced_accuracy(self) -> Estimate:
         """The mean of the recall of the classes that there are."""
-        present = [index for index, row in enumerate(self.rows) if row > 0]
-        slopes = {index: self._recall(index) for index in present}
-        return self._fraction(self._sum(dict.fromkeys(present, 1 / len(present)), slopes))
+        return self._fraction(self._balanced_accuracy())
 
     @cached_property
     def matthews_correlation(self) -> Estimate:
         """Matthews' correlation coefficient, from -1 to 1; 0 where all is of one class or predicted as one."""
+        gradient = self._matthews_correlation()
+        return self._agreement(gradient) if gradient else Estimate(0.0)
+
+    @cached_property
+    def cohen_kappa(self) -> Estimate:
+        """Cohen's kappa, from -1 to 1; not defined where all is of one class and predicted so."""
+        gradient = self._cohen_kappa()
+        return self._agreement(gradient) if gradient else Estimate(None)
+
+    def gradient_of_all(self, metric: str) -> Gradient | None:
+        """Return such a metric of all classes with its derivatives; `None` where it has none."""
+        return _OF_ALL[metric](self)
+
+    def _balanced_accuracy(self) -> Gradient:
+        present = [index for index, row in enumerate(self.rows) if row > 0]
+        slopes = {index: self._recall(index) for index in present}
+        return self._sum(dict.fromkeys(present, 1 / len(present)), slopes)
+
+    def _matthews_correlation(self) -> Gradient | None:
         agreed = math.fsum(self.diagonal) / self.total
         rows, columns = self._shares(self.rows), self._shares(self.columns)
         covariance = agreed - _dot(rows, columns)
         of_rows, of_columns = 1 - _dot(rows, rows), 1 - _dot(columns, columns)
         if of_rows <= _NOTHING or of_columns <= _NOTHING:
-            return Estimate(0.0)
+            return None
         scale = math.sqrt(of_rows * of_columns)
         value = covariance / scale
-        gradient = Gradient(
+        return Gradient(
             value,
             [1 / scale] * len(rows),
             [-column / scale + value * row / of_rows for row, column in zip(rows, columns, strict=True)],
             [-row / scale + value * column / of_columns for row, column in zip(rows, columns, strict=True)],
         )
-        return Estimate(value, normal(value, self._variance(gradient), "multinomial", -1, 1))
 
-    @cached_property
-    def cohen_kappa(self) -> Estimate:
-        """Cohen's kappa, from -1 to 1; not defined where all is of one class and predicted so."""
+    def _cohen_kappa(self) -> Gradient | None:
         agreed = math.fsum(self.diagonal) / self.total
         rows, columns = self._shares(self.rows), self._shares(self.columns)
         by_chance = _dot(rows, columns)
         if 1 - by_chance <= _NOTHING:
-            return Estimate(None)
+            return None
         value = (agreed - by_chance) / (1 - by_chance)
         slope = (agreed - 1) / (1 - by_chance) ** 2
-        gradient = Gradient(
+        return Gradient(
             value,
             [1 / (1 - by_chance)] * len(rows),
             [slope * column for column in columns],
             [slope * row for row in rows],
         )
-        return Estimate(value, normal(value, self._variance(gradient), "multinomial", -1, 1))
 
     # One class, as a function of its shares on the diagonal, of its row and of its column
 
@@ -225,6 +238,10 @@ class ConfusionMatrix:
         interval = logit(gradient.value, self._variance(gradient), self.size, "multinomial") if self.size else None
         return Estimate(gradient.value, interval)
 
+    def _agreement(self, gradient: Gradient) -> Estimate:
+        value = gradient.value
+        return Estimate(value, normal(value, self._variance(gradient), "multinomial", -1, 1))
+
     def _variance(self, gradient: Gradient) -> float:
         """Return the variance of a metric's estimate, from the variance of its gradient over the cells."""
         first = second = 0.0
@@ -245,6 +262,11 @@ _ONE_CLASS: Mapping[str, str] = {
     "recall": "_recall",
     "f1_score": "_f1",
     "specificity": "_specificity",
+}
+_OF_ALL: Mapping[str, Callable[[ConfusionMatrix], Gradient | None]] = {
+    "balanced_accuracy": ConfusionMatrix._balanced_accuracy,
+    "matthews_correlation": ConfusionMatrix._matthews_correlation,
+    "cohen_kappa": ConfusionMatrix._cohen_kappa,
 }
 _NOTHING = 1e-15
 

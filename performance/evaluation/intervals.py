@@ -41,12 +41,20 @@ def wilson(share: float, size: float) -> Interval | None:
 
 
 def normal(
-    value: float, variance: float, method: str, lower: float = -math.inf, upper: float = math.inf
+    value: float,
+    variance: float,
+    method: str,
+    lower: float = -math.inf,
+    upper: float = math.inf,
+    degrees: float = math.inf,
 ) -> Interval | None:
-    """Return the interval of an estimate with this variance, cut at the metric's bounds; `None` for no finite one."""
+    """Return the interval of an estimate with this variance, cut at the metric's bounds; `None` for no finite one.
+
+    The variance may be an estimate of few `degrees` of freedom.
+    """
     if not (math.isfinite(value) and math.isfinite(variance) and variance >= 0):
         return None
-    spread = _Z * math.sqrt(variance)
+    spread = quantile(degrees) * math.sqrt(variance)
     return _within(value - spread, value + spread, method, lower, upper)
 
 

@@ -1,7 +1,7 @@
 """Paired intervals of what is measured of classes."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from performance.evaluation.confusion import ConfusionMatrix, Gradient
@@ -16,6 +16,7 @@ from performance.evaluation.statements import number, text
 
 MAX_CELLS = 100_000  # of the table of actual classes by both predictions
 AVERAGED = ("precision", "recall", "f1_score", "specificity")
+OF_ALL = {"balanced_accuracy": 1.0, "matthews_correlation": 2.0, "cohen_kappa": 2.0}  # the most that each may change
 _NOTHING = 1e-24  # that a variance of fractions may be off by
 
 
@@ -35,8 +36,15 @@ def of_classes(engine: Engine, choices: Choices) -> Intervals:
     if pairs is None:
         return {}
     accuracy = _accuracy(pairs)
-    averaged = dict.fromkeys(AVERAGED[:3], accuracy) if choices.averaging == "micro" else _averaged(pairs, choices)
-    return {"accuracy": accuracy, **averaged, **_area(pairs, choices), **_losses(pairs, choices)}
+    micro = dict.fromkeys(AVERAGED[:3], accuracy) if choices.averaging == "micro" else {}
+    return {
+        "accuracy": accuracy,
+        **micro,
+        **_by_table(pairs, choices),
+        **_area(pairs, choices),
+        **_precision(pairs, choices),
+        **_losses(pairs, choices),
+    }
 
 
 def _accuracy(pairs: Pairs) -> Interval | None:
@@ -70,7 +78,7 @@ def _phi(both: float, newer: float, older: float) -> float:
     return (both * neither - newer * older) / math.sqrt(variances) if variances > 0 else 0.0
 
 
-def _averaged(pairs: Pairs, choices: Choices) -> Intervals:
+def _by_table(pairs: Pairs, choices: Choices) -> Intervals:
     """Return the intervals of what follows from the confusion matrix, by the delta method on the joint table.
 
     The table has actual classes by both predictions, and its cells are multinomial: Agresti (2013), Categorical Data
@@ -84,23 +92,36 @@ def _averaged(pairs: Pairs, choices: Choices) -> Intervals:
         return {}
     newer = _matrix((actual, predicted, weight) for actual, predicted, _, weight, _ in cells)
     older = _matrix((actual, predicted, weight) for actual, _, predicted, weight, _ in cells)
-    positive = choices.positive_class if choices.averaging == "binary" else None
-    if positive is not None and not (positive in newer.labels and positive in older.labels):
-        return {}
     at, old_at = ({label: at for at, label in enumerate(matrix.labels)} for matrix in (newer, older))
     places = [
         Place((at[actual], at[predicted]), (old_at[actual], old_at[before]), weight, squares)
         for actual, predicted, before, weight, squares in cells
     ]
+    of_all = {name: (newer.gradient_of_all(name), older.gradient_of_all(name)) for name in OF_ALL}
+    gradients = {**of_all, **_averaged(newer, older, choices)}
+    return {name: _by_delta(pairs, places, *both, most=OF_ALL.get(name, 1)) for name, both in gradients.items()}
+
+
+def _averaged(
+    newer: ConfusionMatrix, older: ConfusionMatrix, choices: Choices
+) -> Mapping[str, tuple[Gradient, Gradient]]:
+    """Return of each averaged metric the gradients of both; none of `micro`, nor of a class that one does not know."""
     averaging = choices.averaging or ""
-    gradients = {
+    positive = choices.positive_class if averaging == "binary" else None
+    if averaging == "micro" or (positive is not None and not (positive in newer.labels and positive in older.labels)):
+        return {}
+    return {
         name: (newer.gradient(name, averaging, positive), older.gradient(name, averaging, positive))
         for name in AVERAGED
     }
-    return {name: _by_delta(pairs, places, *both) for name, both in gradients.items()}
 
 
-def _by_delta(pairs: Pairs, places: Sequence[Place], newer: Gradient, older: Gradient) -> Interval | None:
+def _by_delta(
+    pairs: Pairs, places: Sequence[Place], newer: Gradient | None, older: Gradient | None, *, most: float
+) -> Interval | None:
+    """Return the interval of a difference that is at most `most` in size."""
+    if newer is None or older is None:
+        return None
     slopes = [newer.by_cell(*each.cell) - older.by_cell(*each.old_cell) for each in places]
     influence = Mean(
         math.fsum(each.weight for each in places),
@@ -109,7 +130,7 @@ def _by_delta(pairs: Pairs, places: Sequence[Place], newer: Gradient, older: Gra
         math.fsum(slope * each.squares for slope, each in zip(slopes, places, strict=True)),
         math.fsum(slope * slope * each.squares for slope, each in zip(slopes, places, strict=True)),
     )
-    return _certain(pairs, newer.value - older.value, influence.variance, "paired_multinomial")
+    return _certain(pairs, newer.value - older.value, influence.variance, "paired_multinomial", most)
 
 
 def _matrix(cells: Iterable[tuple[str, str, float]]) -> ConfusionMatrix:
@@ -122,14 +143,16 @@ def _matrix(cells: Iterable[tuple[str, str, float]]) -> ConfusionMatrix:
     return ConfusionMatrix(labels, weights, math.fsum(counted.values()))
 
 
-def _certain(pairs: Pairs, value: float, variance: float, method: str) -> Interval | None:
-    """Return the interval of a difference of fractions.
+def _certain(
+    pairs: Pairs, value: float, variance: float, method: str, most: float = 1, degrees: float = math.inf
+) -> Interval | None:
+    """Return the interval of a difference that is at most `most` in size, as one of fractions.
 
     Where nothing varies though the predictions differ, as where all is right, the sample does not tell how much would.
     """
     if variance <= _NOTHING and not pairs.identical:
         return None
-    return normal(value, variance, method, -1, 1)
+    return normal(value, variance, method, -most, most, degrees)
 
 
 def _area(pairs: Pairs, choices: Choices) -> Intervals:
@@ -182,6 +205,62 @@ def _placed(is_positive: str, positives: float, negatives: float) -> str:
             SELECT w, positive, {ranks}
             FROM (SELECT *, CASE WHEN {is_positive} THEN 1 ELSE 0 END AS positive FROM joined)
             WINDOW {orders}
+        )
+    """
+
+
+def _precision(pairs: Pairs, choices: Choices) -> Intervals:
+    """Return the interval for average precision, from how each example moves that of both versions.
+
+    The influence of an example is that of `Placed.average_precision`, and so are the degrees of freedom.
+    """
+    if choices.positive_class is None or "score" not in pairs.columns:
+        return {}
+    is_positive = f"actual = {text(choices.positive_class)}"
+    [[positives, squares, value, moved]] = pairs.engine.rows(f"""
+        SELECT sum(w * positive), sum(w * w * positive), min(average - old_average),
+            sum(w * w * (influence - old_influence) * (influence - old_influence))
+        FROM ({_influences(is_positive)})
+    """)
+    size = effective_size(positives or 0.0, squares or 0.0)
+    if size <= 1 or value is None:
+        return {}
+    variance = moved / positives / positives * size / (size - 1)
+    return {"average_precision": _certain(pairs, value, variance, "paired_influence", degrees=size - 1)}
+
+
+def _influences(is_positive: str) -> str:
+    """Return both versions' average precision, and how fast it changes with the weight of each example."""
+    versions = {"": "score", "old_": "old_score"}
+    counted = ", ".join(
+        f"sum(w) OVER {each}from_here AS {each}all_from, sum(w * positive) OVER {each}from_here AS {each}true_from"
+        for each in versions
+    )
+    summed = ", ".join(
+        f"{each}true_from / {each}all_from AS {each}precise, "
+        f"sum(w * positive * {each}true_from / {each}all_from) OVER () / sum(w * positive) OVER () AS {each}average, "
+        f"sum(w * positive * ({each}all_from - {each}true_from) / {each}all_from / {each}all_from) "
+        f"OVER {each}up_to AS {each}raised, "
+        f"sum(w * positive * {each}true_from / {each}all_from / {each}all_from) OVER {each}up_to AS {each}lowered"
+        for each in versions
+    )
+    influences = ", ".join(
+        f"CASE WHEN positive = 1 THEN {each}precise - {each}average + {each}raised ELSE -{each}lowered END "
+        f"AS {each}influence"
+        for each in versions
+    )
+    downwards = ", ".join(f"{each}from_here AS (ORDER BY {score} DESC)" for each, score in versions.items())
+    upwards = ", ".join(f"{each}up_to AS (ORDER BY {score})" for each, score in versions.items())
+    return f"""
+        SELECT w, positive, average, old_average, {influences}
+        FROM (
+            SELECT w, positive, {summed}
+            FROM (
+                SELECT *, {counted}
+                FROM (SELECT *, CASE WHEN {is_positive} THEN 1 ELSE 0 END AS positive FROM joined WHERE w > 0)
+                WINDOW {downwards}
+            )
+            WINDOW {upwards}
         )
     """
 

@@ -19,17 +19,22 @@ def of_numbers(engine: Engine, choices: Choices) -> Intervals:
 
 def _errors(pairs: Pairs) -> Intervals:
     """Return the intervals of what follows from the errors, as differences of each example's, or of each series'."""
-    [actual] = pairs.means("actual")
-    draws = _draws(pairs, number(actual.value))
+    actual, bias, old_bias = pairs.means("actual", "predicted - actual", "old_predicted - actual")
+    draws = _draws(pairs, *(number(mean.value) for mean in (actual, bias, old_bias)))
     squared, old_squared, *differences = pairs.means("squared", "old_squared", *_DIFFERENCES, draws=draws)
-    explained, spread, magnitude = pairs.means("old_squared - squared", "spread", "magnitude", draws=draws)
-    [[of_spread, of_magnitude]] = pairs.engine.rows(f"""
-        SELECT sum(w * w * (old_squared - squared) * spread), sum(w * w * mae * magnitude) FROM {draws}
+    explained, about, spread, magnitude = pairs.means(
+        "old_squared - squared", "old_about - about", "spread", "magnitude", draws=draws
+    )
+    [[of_spread, about_spread, of_magnitude]] = pairs.engine.rows(f"""
+        SELECT sum(w * w * (old_squared - squared) * spread), sum(w * w * (old_about - about) * spread),
+            sum(w * w * mae * magnitude)
+        FROM {draws}
     """)
     return {
         "rmse": _root(pairs, squared.value, old_squared.value, draws),
         **{name: of_mean(each) for name, each in zip(_DIFFERENCES, differences, strict=True)},
         "r_squared": _ratio(explained, spread, of_spread),
+        "explained_variance": _ratio(about, spread, about_spread),
         "wape": _ratio(differences[0], magnitude, of_magnitude),
     }
 
@@ -37,7 +42,7 @@ def _errors(pairs: Pairs) -> Intervals:
 _DIFFERENCES = ("mae", "mape", "smape", "bias")
 
 
-def _draws(pairs: Pairs, mean: str) -> str:
+def _draws(pairs: Pairs, mean: str, bias: str, old_bias: str) -> str:
     """Return the relation of what was drawn, each with its weight: examples, or whole series where there are several.
 
     The errors of one series resemble each other.
@@ -45,6 +50,8 @@ def _draws(pairs: Pairs, mean: str) -> str:
     parts = {
         "squared": errors.squared("actual", "predicted"),
         "old_squared": errors.squared("actual", "old_predicted"),
+        "about": f"(predicted - actual - {bias}) * (predicted - actual - {bias})",
+        "old_about": f"(old_predicted - actual - {old_bias}) * (old_predicted - actual - {old_bias})",
         "mae": _difference(errors.absolute),
         "mape": _difference(errors.relative),
         "smape": _difference(errors.symmetric),

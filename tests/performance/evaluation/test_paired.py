@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy import stats
 from sklearn import metrics as sk
 
 from performance.evaluation.difference import correlated, independent
@@ -114,12 +115,36 @@ def test_metrics_of_two_classes_vary_as_the_jackknife_says(
         "recall": lambda y, s, w: sk.recall_score(y, s >= 0.5, sample_weight=w),
         "f1_score": lambda y, s, w: sk.f1_score(y, s >= 0.5, sample_weight=w),
         "specificity": lambda y, s, w: sk.recall_score(y, s >= 0.5, sample_weight=w, pos_label=0),
+        "balanced_accuracy": lambda y, s, w: sk.balanced_accuracy_score(y, s >= 0.5, sample_weight=w),
+        "matthews_correlation": lambda y, s, w: sk.matthews_corrcoef(y, s >= 0.5, sample_weight=w),
+        "cohen_kappa": lambda y, s, w: sk.cohen_kappa_score(y, s >= 0.5, sample_weight=w),
         "log_loss": lambda y, s, w: sk.log_loss(y, s, sample_weight=w),
         "brier_score": lambda y, s, w: sk.brier_score_loss(y, s, sample_weight=w),
     }
     for name, metric in metrics.items():
         difference = metric(actual, scores[0], weights) - metric(actual, scores[1], weights)
         agrees(found[name], difference, variance(metric, actual, scores[0], scores[1], weights))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_average_precision_varies_as_the_jackknife_says_with_the_freedom_of_the_positives(
+    tmp_path: Path, two: dict[str, Any], seeded: np.random.Generator, weighted: bool
+) -> None:
+    actual, scores = two["actual"], two["scores"]
+    weights = seeded.choice([0.5, 1.0, 2.5], len(actual)) if weighted else np.ones(len(actual))
+    found = compare(tmp_path, "classification", binary(two, weights if weighted else None), Choices("1", "binary"))
+
+    def metric(y: Any, s: Any, w: Numbers) -> float:
+        return float(sk.average_precision_score(y, s, sample_weight=w))
+
+    def size(weights: Numbers) -> float:
+        return float(weights.sum() ** 2 / (weights**2).sum())
+
+    of_all, of_positives = size(weights), size(weights[actual == 1])
+    spread = variance(metric, actual, scores[0], scores[1], weights) * (of_all - 1) / of_all
+    spread *= of_positives / (of_positives - 1) * (stats.t.ppf(0.975, of_positives - 1) / Z) ** 2
+    difference = metric(actual, scores[0], weights) - metric(actual, scores[1], weights)
+    agrees(found["average_precision"], difference, spread)
 
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted"])
@@ -278,6 +303,7 @@ def test_metrics_of_numbers_vary_as_the_jackknife_says(tmp_path: Path, numbers: 
         "mae": lambda y, p, w: sk.mean_absolute_error(y, p, sample_weight=w),
         "mape": lambda y, p, w: sk.mean_absolute_percentage_error(y, p, sample_weight=w),
         "r_squared": lambda y, p, w: sk.r2_score(y, p, sample_weight=w),
+        "explained_variance": lambda y, p, w: sk.explained_variance_score(y, p, sample_weight=w),
         "bias": lambda y, p, w: float(np.average(p - y, weights=w)),
         "wape": lambda y, p, w: float(np.average(abs(p - y), weights=w) / np.average(abs(y), weights=w)),
         "smape": lambda y, p, w: float(np.average(2 * abs(p - y) / (abs(p) + abs(y)), weights=w)),
