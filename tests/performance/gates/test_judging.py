@@ -353,6 +353,11 @@ class TestTheVerdict:
             "policy": {"owner": "model", "version": 3},
         }
 
+    def test_has_no_operator_for_a_limit_that_follows_from_nothing(self) -> None:
+        [rule] = verdict_on([LIMIT], case({"accuracy": 0.9}, {})).as_document()["rules"]
+
+        assert (rule["operator"], rule["threshold"], rule["status"]) == (None, None, "missing")
+
     def test_does_not_depend_on_the_order_of_the_rules(self) -> None:
         rules = [AT_LEAST, LIMIT, {"metric": "recall", "operator": ">", "threshold": 0.5}]
         measured = case({"accuracy": 0.95, "recall": 0.4}, {"accuracy": 0.9})
