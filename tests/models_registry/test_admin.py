@@ -340,7 +340,8 @@ class TestStaff:
     def test_find_the_same_names_on_the_first_page_as_in_the_sidebar(self, superuser: User) -> None:
         body = logged_in(superuser).get("/admin/").content.decode()
         index = body.split('aria-label="All pages"', 1)[1].split("</nav>", 1)[0]
-        groups = settings.UNFOLD["SIDEBAR"]["navigation"]
+        theme: Any = settings.UNFOLD
+        groups = theme["SIDEBAR"]["navigation"]
         assert re.findall(r"<h2[^>]*>(.*?)</h2>", index) == [group["title"] for group in groups]
         assert re.findall(r"</span>([^<]+)</a>", index) == [
             page["title"] for group in groups for page in group["items"]
