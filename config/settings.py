@@ -129,6 +129,7 @@ AXES_CLIENT_IP_CALLABLE = "models_registry.acting.client_address"
 AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin_middleware
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 SIMPLE_JWT = {
     **jwt_keys(debug=DEBUG),
     "ISSUER": "model-performance-registry",

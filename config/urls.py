@@ -1,10 +1,22 @@
 """Where everything is mounted."""
 
+from collections.abc import Callable
+
 from django.contrib import admin
+from django.http import HttpResponseBase
+from django.templatetags.static import static
 from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from config import health
+
+
+def _redirect(url: str) -> Callable[..., HttpResponseBase]:
+    """Return a view that sends browsers on, which were given no more than the address of the service."""
+    return csrf_exempt(RedirectView.as_view(url=url, http_method_names=("get", "head")))
+
 
 urlpatterns = [
     path("api/v1/", include("performance.api.urls")),  # first, as it is asked most
@@ -13,6 +25,8 @@ urlpatterns = [
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(url_name="schema", template_name="redoc.html"), name="redoc"),
     path("admin/", admin.site.urls),
+    path("", _redirect("/admin/"), name="root"),
+    path("favicon.ico", _redirect(static("models_registry/favicon.svg")), name="favicon"),
     path("healthz", health.alive, name="alive"),
     path("readyz", health.ready, name="ready"),
 ]

@@ -315,4 +315,4 @@ class GateVerdictAdmin(ReadOnly, RegistryAdmin):
     def policy(self, verdict: GateVerdict) -> str:
         """Return which policy it was judged by."""
         policy = verdict.document.get("policy")
-        return f"version {policy['version']} of the {policy['owner']}'s" if policy else "none that is stored"
+        return f"the {policy['owner']}'s, version {policy['version']}" if policy else "none that is stored"

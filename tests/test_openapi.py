@@ -93,3 +93,10 @@ def test_the_pages_load_nothing_from_elsewhere(page: str) -> None:
     assert "/static/drf_spectacular_sidecar/" in html
     assert "https://" not in html.replace("https://www.w3.org", "")
     assert "//cdn" not in html
+
+
+def test_the_page_of_redoc_lets_nothing_be_loaded_from_elsewhere() -> None:
+    html = Client().get("/api/redoc").content.decode()
+
+    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'self' data: blob: 'unsafe-inline'\">"
+    assert policy in html.split("<script", 1)[0], "its script asks another host for a logo"

@@ -34,3 +34,22 @@ def test_the_story_of_a_pipeline_goes_as_told(tmp_path: Path) -> None:
 
     assert (run.returncode, run.stdout) == (0, printed), run.stderr
     assert again.returncode == 22, "the name is taken, which must stop the script"
+
+
+def test_a_gate_judges_with_confidence_as_told(tmp_path: Path) -> None:
+    told = section(README, "Gates")
+    [script] = re.findall(r"```bash\n(.*?)```", told, re.S)
+    [printed] = re.findall(r"```\n([^`]+?)```\n", told.split("prints\n", 1)[1], re.S)
+    [enforced] = re.findall(
+        r"```bash\n(curl.*?)```", section(README, "In a pipeline").split("\n\n[fixtures/ci]")[0], re.S
+    )
+
+    with serve_demo_data(new_database(tmp_path)) as (url, access):
+        environment = {**os.environ, "REGISTRY_URL": url, "REGISTRY_TOKEN": access}
+        runs = [
+            subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
+            for command in (script, enforced)
+        ]
+
+    assert (runs[0].returncode, runs[0].stdout) == (0, printed), runs[0].stderr
+    assert (runs[1].returncode, '"status":"no_policy"' in runs[1].stdout) == (0, True), runs[1].stderr

@@ -1,8 +1,10 @@
 """The registry in the admin."""
 
+import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
@@ -335,6 +337,16 @@ class TestStaff:
         assert list_url(Organization) not in body
         assert list_url(User) not in body
 
+    def test_find_the_same_names_on_the_first_page_as_in_the_sidebar(self, superuser: User) -> None:
+        body = logged_in(superuser).get("/admin/").content.decode()
+        index = body.split('aria-label="All pages"', 1)[1].split("</nav>", 1)[0]
+        theme: Any = settings.UNFOLD
+        groups = theme["SIDEBAR"]["navigation"]
+        assert re.findall(r"<h2[^>]*>(.*?)</h2>", index) == [group["title"] for group in groups]
+        assert re.findall(r"</span>([^<]+)</a>", index) == [
+            page["title"] for group in groups for page in group["items"]
+        ]
+
     def test_are_the_only_ones_let_in(self, viewer: User) -> None:
         response = logged_in(viewer).get(list_url(RegisteredModel))
         assert response.status_code == 302
@@ -345,8 +357,9 @@ class TestTheLogin:
     def attempt(self, password: str) -> Any:
         return Client().post("/admin/login/", {"username": "root", "password": password})
 
-    def test_lets_superusers_in(self, superuser: User) -> None:
-        assert self.attempt(PASSWORD).status_code == 302
+    def test_lets_superusers_in_and_on_to_the_first_page(self, superuser: User) -> None:
+        response = self.attempt(PASSWORD)
+        assert (response.status_code, response["Location"]) == (302, "/admin/")
 
     def test_locks_out_after_ten_failures_even_with_the_right_password(self, superuser: User, root: Client) -> None:
         assert [self.attempt("wrong").status_code for _ in range(10)] == [200] * 9 + [429]
