@@ -20,7 +20,11 @@ pytestmark = pytest.mark.served
 
 MODEL = "/api/v1/models/mdl-7f3a19bc92"
 WEBHOOKS = "/api/v1/organizations/acme/webhooks"
-DUE = "WebhookDelivery.objects.filter(state='running').update(due_at=timezone.now())"
+DUE = """
+from django.utils import timezone
+from performance.models import WebhookDelivery
+WebhookDelivery.objects.filter(state='running').update(due_at=timezone.now())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +99,7 @@ def test_the_message_of_a_worker_that_is_killed_is_sent_again_by_another(service
     answered.set()
     assert delivery(service, path)["state"] == "running"
 
-    manage("shell", "-c", f"from performance.models import *; {DUE}", **service.settings)
+    manage("shell", "-c", DUE, **service.settings)
     service.start_worker()
     until(lambda: delivery(service, path)["state"] == "succeeded")
 

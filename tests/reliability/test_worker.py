@@ -92,7 +92,8 @@ class Service:
     def let_leases_end(self) -> None:
         """Have what was taken come due, as if a minute had passed."""
         running = "EvaluationJob.objects.filter(state='running')"
-        code = f"from performance.models import *; {running}.update(due_at=timezone.now())"
+        names = "from django.utils import timezone; from performance.models import EvaluationJob"
+        code = f"{names}; {running}.update(due_at=timezone.now())"
         manage("shell", "-c", code, **self.settings)
 
 
