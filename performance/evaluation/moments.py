@@ -53,9 +53,16 @@ def of_errors(mean: Mean, upper: float = math.inf) -> Estimate:
 
 
 def root(squared: Mean) -> Estimate:
-    """Return the square root of a mean of squares, with the interval of the mean's, end by end."""
-    interval = of_errors(squared).interval
-    return Estimate(math.sqrt(squared.value), interval and interval.mapped(math.sqrt))
+    """Return the square root of a mean of squares, with its interval, made on the scale of its logarithm.
+
+    Few large errors carry such a mean, and the samples that miss them have a small mean and a small variance at once:
+    there its distribution is less askew.
+    """
+    value = math.sqrt(squared.value)
+    if not (value and _is_told(squared) and math.isfinite(squared.variance)):
+        return Estimate(value, of_errors(squared).interval)
+    logarithm = normal(math.log(value), squared.variance / squared.value / squared.value / 4, "moments")
+    return Estimate(value, logarithm and logarithm.mapped(math.exp))
 
 
 def _is_told(mean: Mean) -> bool:
