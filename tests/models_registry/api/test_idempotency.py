@@ -214,7 +214,8 @@ class TestPurge:
         assert TokenFamily.objects.count() == logins - 1
         assert not TokenFamily.objects.filter(pk=ended["sid"]).exists()
         assert capsys.readouterr().out == (
-            "Deleted 1 idempotency keys, 1 logins, 0 uploads without an evaluation and 0 messages to webhooks.\n"
+            "Deleted 1 idempotency keys, 1 logins, 0 uploads without an evaluation, "
+            "0 kept predictions without a snapshot and 0 messages to webhooks.\n"
         )
         assert root.post(VERSIONS, Idempotency_Key="new")["Idempotency-Replayed"] == "true"
 
