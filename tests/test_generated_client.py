@@ -92,7 +92,7 @@ def test_a_model_goes_from_registration_to_rollback(generated: Path, tmp_path: P
         history = call("performance.get_performance_history", model, metric="rmse")
         assert [row.version_id for row in history.body.results] == ["ver-00001", "ver-00002"]
 
-        back = call("promotions.roll_back_model", model, body=models.RollbackInputRequest(reason="it drifts"))
+        back = call("promotions.roll_back_model", model, body=models.PromotionInputRequest(reason="it drifts"))
         assert (back.body.version_id, back.body.kind) == ("ver-00001", models.PromotionKind.ROLLBACK)
 
         lost = call(

@@ -21,7 +21,7 @@ from models_registry.api.idempotency import check_key, once
 from models_registry.api.pagination import SignedCursorPagination
 from models_registry.api.permissions import HasScope
 from models_registry.api.query import invalid_parameters, refuse_unknown
-from models_registry.exceptions import GateFailedError, ModelNotFoundError, NotFoundError, VersionNotFoundError
+from models_registry.exceptions import ModelNotFoundError, NotFoundError, VersionNotFoundError
 from models_registry.models import Organization, RegisteredModel, User, Version
 from models_registry.querysets import RegisteredModelQuerySet
 from models_registry.scopes import Scope
@@ -186,14 +186,6 @@ class RegistryViewSet(GenericViewSet[Any]):
         """Answer with what `work` does, or did when the request was made before under the same key."""
         with self.writing():
             return once(self.request, self.account.pk, self.fingerprint, work, **options)
-
-    def judged_once(self, work: Callable[[], HttpResponse]) -> HttpResponse:
-        """Answer as `once` does, and keep the verdict by which a gate refuses what was to be done."""
-        try:
-            return self.once(work)
-        except GateFailedError as refusal:
-            refusal.keep(self.account)
-            raise
 
     def changed(self, record: Any, change: Callable[[], Any]) -> HttpResponse:
         """Change a record, unless the caller knows another state of it, and answer with what became of it."""

@@ -13,21 +13,22 @@ from models_registry.api.base import RegistryViewSet
 from models_registry.api.conditional import represent
 from models_registry.api.filters import ModelFilters, StrictFilterBackend, StrictOrdering
 from models_registry.api.organization_views import no_such, user_named
+from models_registry.api.promoting import PromotingViewSet
 from models_registry.api.registry_serializers import (
     GrantInput,
     GrantSerializer,
     ModelChanges,
     ModelInput,
     ModelSerializer,
+    PromotionInput,
     PromotionSerializer,
-    RollbackInput,
 )
 from models_registry.exceptions import NotFoundError
 from models_registry.models import ModelGrant, Organization, Promotion, RegisteredModel
 from models_registry.scopes import Scope
 
 
-class ModelViewSet(RegistryViewSet):
+class ModelViewSet(PromotingViewSet):
     """Models, and what is promoted of them."""
 
     queryset = RegisteredModel.objects.with_state().select_related("organization", "promoted_version", "created_by")
@@ -45,7 +46,7 @@ class ModelViewSet(RegistryViewSet):
         "destroy": Scope.ORGANIZATION_ADMIN,
         "roll_back": Scope.MODEL_PROMOTE,
     }
-    inputs = {"create": ModelInput, "partial_update": ModelChanges, "roll_back": RollbackInput}
+    inputs = {"create": ModelInput, "partial_update": ModelChanges, "roll_back": PromotionInput}
 
     @extend_schema(operation_id="list_models", tags=["models"], summary="List models")
     def list(self, request: Request) -> HttpResponse:
@@ -87,23 +88,16 @@ class ModelViewSet(RegistryViewSet):
     def roll_back(self, request: Request, model_id: str) -> HttpResponse:
         """Promote the previously promoted version again; repeated, it goes further back.
 
-        What was only ever promoted against a gate is judged again, and if it fails, only admins may go back to it.
+        What was only ever promoted against a gate is judged again. If it fails, `override` is needed, with the scope
+        organization:admin and a reason.
         """
         self.get_model()
         return self.judged_once(self._back)
 
     def _back(self) -> HttpResponse:
         model = self.get_model(lock=True)
-        promotion = services.roll_back(
-            model=model, promoted_by=self.account, override=self._administers(model), **self.body
-        )
+        promotion = services.roll_back(model=model, promoted_by=self.account, **self.body)
         return represent(PromotionSerializer(promotion).data)
-
-    def _administers(self, model: RegisteredModel) -> bool:
-        admin = Scope.ORGANIZATION_ADMIN
-        models: Any = RegisteredModel.objects.filter(pk=model.pk)
-        held = self.everywhere or models.permitting(admin, self.account.pk).exists()
-        return admin in self.caller.scopes and held
 
     def created(self, model: RegisteredModel) -> HttpResponse:
         """Answer with a new model."""

@@ -209,15 +209,10 @@ class VersionSerializer(serializers.Serializer[Any]):
     completed_at = UTCSecondsField(allow_null=True)
 
 
-class RollbackInput(StrictSerializer):
-    """Why a model goes back to its previously promoted version."""
+class PromotionInput(StrictSerializer):
+    """Why a version is promoted, or gone back to."""
 
     reason = TextField(max_length=MAX_REASON, allow_blank=True, default="")
-
-
-class PromotionInput(RollbackInput):
-    """Why a version is promoted."""
-
     override = TrueOrFalseField(
         default=False, help_text="Promote against the gate's verdict: for an admin of the organization, with a reason."
     )

@@ -6,9 +6,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from models_registry import services
-from models_registry.api.base import RegistryViewSet
 from models_registry.api.conditional import represent
 from models_registry.api.filters import VersionFilters
+from models_registry.api.promoting import PromotingViewSet
 from models_registry.api.registry_serializers import (
     PromotionInput,
     PromotionSerializer,
@@ -20,7 +20,7 @@ from models_registry.models import Version
 from models_registry.scopes import Scope
 
 
-class VersionViewSet(RegistryViewSet):
+class VersionViewSet(PromotingViewSet):
     """The versions of a model."""
 
     queryset = Version.objects.select_related("model", "created_by")
@@ -69,12 +69,6 @@ class VersionViewSet(RegistryViewSet):
         """
         self.get_version()
         return self.judged_once(lambda: self.promoted(self.get_version(lock=True)))
-
-    @property
-    def scope(self) -> Scope:
-        """The scope that the action needs: overruling a gate is for admins."""
-        overruling = self.action == "promote" and self.body["override"]
-        return Scope.ORGANIZATION_ADMIN if overruling else super().scope
 
     def promoted(self, version: Version) -> HttpResponse:
         """Promote a version and answer with the promotion."""

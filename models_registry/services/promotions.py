@@ -31,7 +31,7 @@ Judge = Callable[[Version], Judgement | None]
 # Is told of each promotion and rollback, in its transaction.
 Listener = Callable[[Promotion], None]
 
-_ADMINS_MAY = " It was promoted against its gate before: an admin of the organization may go back to it."
+_ADMINS_MAY = " It was promoted against its gate before: an admin may go back to it, with `override` and a reason."
 
 _judges: list[Judge] = []
 _listeners: list[Listener] = []

@@ -267,23 +267,26 @@ class TestRollingBack:
     def test_to_what_was_promoted_against_its_gate_is_for_admins_and_told(
         self, ada: Caller, overruled: None, judgements: list[Judgement]
     ) -> None:
-        judgements.append(Judgement(passed=False, verdict=VERDICT, detail="accuracy is too low."))
+        judgements += [Judgement(passed=False, verdict=VERDICT, detail="accuracy is too low.")] * 2
 
-        answer = ada.post(f"{MODEL}/rollback", {"reason": "an outage"}).json()
+        assert refusal(ada.post(f"{MODEL}/rollback", {"reason": "an outage"})) == (409, "gate_failed")
+        answer = ada.post(f"{MODEL}/rollback", {"override": True, "reason": "an outage"}).json()
 
         assert (answer["version_id"], answer["kind"]) == ("ver-001a2", "rollback")
         assert (answer["verdict"], answer["overridden"]) == (VERDICT, True)
 
-    def test_by_an_admins_token_without_that_scope_overrules_nothing(
-        self, admin: User, overruled: None, judgements: list[Judgement]
+    def test_overruling_is_for_admins_alone_and_their_token_must_say_so(
+        self, admin: User, releaser: Caller, overruled: None
     ) -> None:
-        judgements.append(Judgement(passed=False, verdict=VERDICT, detail="accuracy is too low."))
         narrowed = Caller(admin, frozenset({Scope.MODEL_PROMOTE}))
 
-        assert refusal(narrowed.post(f"{MODEL}/rollback")) == (409, "gate_failed")
+        for caller in (releaser, narrowed):
+            answer = caller.post(f"{MODEL}/rollback", {"override": True, "reason": "an outage"})
+            assert refusal(answer) == (403, "permission_denied")
+            assert "organization:admin" in answer.json()["detail"]
 
-    def test_override_is_no_field_of_it(self, ada: Caller, model: RegisteredModel) -> None:
-        assert faults(ada.post(f"{MODEL}/rollback", {"override": True})) == [("override", "unknown_field")]
+    def test_overruling_needs_a_reason(self, ada: Caller, overruled: None) -> None:
+        assert faults(ada.post(f"{MODEL}/rollback", {"override": True})) == [("reason", "invalid")]
 
 
 def test_the_history_is_newest_first_and_stays_when_its_author_goes(

@@ -542,13 +542,19 @@ class TestPromotion:
 
         assert refusal(ada.post(f"{CANDIDATE}/promote")) == (409, "gate_failed")
 
-    def test_that_was_refused_may_be_tried_again_under_the_same_key(self, ada: Caller, under: Under) -> None:
+    def test_that_was_refused_is_refused_once_under_one_key_and_tried_again_under_another(
+        self, ada: Caller, under: Under
+    ) -> None:
         under(FAILS)
-        assert ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1").status_code == 409
+        first = ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1")
         under(PASSES)
+        again = ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1")
 
-        assert ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1").status_code == 200
-        assert ada.post(f"{CANDIDATE}/promote", Idempotency_Key="1").status_code == 200
+        assert refusal(first) == (409, "gate_failed")
+        assert (again.status_code, again.content) == (409, first.content)
+        assert (again["Content-Type"], again["Idempotency-Replayed"]) == ("application/problem+json", "true")
+        assert GateVerdict.objects.count() == 1
+        assert ada.post(f"{CANDIDATE}/promote", Idempotency_Key="2").status_code == 200
         assert GateVerdict.objects.count() == 2
 
     def test_by_a_rollback_to_what_was_overridden_is_judged_and_the_verdict_kept(
@@ -566,7 +572,8 @@ class TestPromotion:
         assert refusal(answer) == (409, "gate_failed")
         kept = ada.get(f"{MODEL}/verdicts").json()["results"]
         assert (len(kept), kept[0]["requested_by"], kept[0]["verdict"]) == (3, "rae", answer.json()["verdict"])
-        assert ada.post(f"{MODEL}/rollback").json()["overridden"] is True
+        overruling = {"override": True, "reason": "an outage"}
+        assert ada.post(f"{MODEL}/rollback", overruling).json()["overridden"] is True
         assert Caller(rae).post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a1"
         assert GateVerdict.objects.count() == 4
 
