@@ -15,11 +15,11 @@ class PerformanceConfig(AppConfig):
         """
         from models_registry.audit import watch
         from models_registry.services import register_judge, register_listener
-        from performance.gate_services import judge_promotion
+        from performance.gate_services import judge_promotion, prepare_promotion
         from performance.models import Badge, EvaluationJob, GatePolicy, MetricSnapshot, Webhook
         from performance.webhooks import announce_promotion
 
-        register_judge(judge_promotion)
+        register_judge(judge_promotion, prepare=prepare_promotion)
         for model in (MetricSnapshot, GatePolicy, Badge):
             watch(model)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))

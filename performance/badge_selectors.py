@@ -53,6 +53,7 @@ def face_of(badge: Badge) -> Face:
         baseline=baseline_of(badge.model, promoted),
         policy=policy,
         stored=stored,
+        may_pair=False,
     )
     return verdict_face(verdict.status)
 

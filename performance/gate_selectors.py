@@ -1,6 +1,7 @@
 """What a gate's verdict is made from: two SQL statements, however many rules the policy has."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
@@ -26,6 +27,7 @@ from performance.gates.policy import Policy, stored_policy
 from performance.gates.quantities import values_of
 from performance.gates.verdict import StoredPolicy, Verdict, judge
 from performance.models import GatePolicy, MetricSnapshot, PairedComparison
+from performance.pairing import pair
 from performance.selectors import Reading
 
 _MODEL = Parameter("model", CharField())
@@ -85,6 +87,7 @@ class GateReading:
             baseline=self.baseline,
             policy=policy,
             stored=stored,
+            may_pair=True,
         )
 
 
@@ -162,10 +165,12 @@ def judge_version(
     baseline: NumberedVersion | None,
     policy: Policy | None,
     stored: StoredPolicy | None,
+    may_pair: bool,
 ) -> Verdict:
     """Return the verdict of a policy on a version, beside another one, from their newest snapshots.
 
-    One SQL statement, and none without a policy.
+    One SQL statement, and none without a policy. Where a rule asks for confidence in a difference, and the examples of
+    both snapshots have never been compared, that is done now if it may: it takes up to some seconds, but once.
     """
     case = Case(
         model_id,
@@ -175,19 +180,34 @@ def judge_version(
         baseline_version_id=baseline.version_id if baseline else None,
     )
     if policy is not None:
-        case = _measured_case(case, policy, task_type, version.pk, baseline.pk if baseline else 0)
+        pks = version.pk, baseline.pk if baseline else 0
+        case = _measured_case(case, policy, task_type, *pks, may_pair=may_pair)
     return judge(policy, task_type, case, judged_at=timezone.now(), stored=stored)
 
 
-def _measured_case(case: Case, policy: Policy, task_type: TaskType, version: int, baseline: int) -> Case:
+def _measured_case(
+    case: Case, policy: Policy, task_type: TaskType, version: int, baseline: int, *, may_pair: bool
+) -> Case:
     rows = _snapshots(_details(policy, task_type)).all(version=version, baseline=baseline, split=case.dataset_split)
-    found = {row["version_id"]: _measured(row, policy.with_confidence) for row in rows}
-    now, before = found.get(version), found.get(baseline)
+    found = {row["version_id"]: row for row in rows}
+    now, before = (_measured(found[pk], policy.with_confidence) if pk in found else None for pk in (version, baseline))
     differences = _differences(policy, now, before)
-    if differences and rows[0]["paired"]:
-        paired = {name: Interval(**each) for name, each in rows[0]["paired"].items() if name in differences}
-        differences = {**differences, **paired}
+    if differences:
+        paired = _paired(found[version], found[baseline], may_pair=may_pair)
+        differences |= {name: interval for name, interval in paired.items() if name in differences}
     return replace(case, measured=now, baseline=before, differences=differences)
+
+
+def _paired(row: dict[str, Any], before: dict[str, Any], *, may_pair: bool) -> Mapping[str, Interval]:
+    """Return the intervals of the differences that follow from the examples of two snapshots, given as rows."""
+    if row["paired"] is not None:
+        return {name: Interval(**each) for name, each in row["paired"].items()}
+    if not may_pair or None in (row["detail__predictions_digest"], before["detail__predictions_digest"]):
+        return {}
+    snapshots = (
+        MetricSnapshot.objects.select_related("version__model", "detail").slim().in_bulk([row["pk"], before["pk"]])
+    )
+    return pair(snapshots[row["pk"]], snapshots[before["pk"]], bounded=True)
 
 
 def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
@@ -217,7 +237,7 @@ def _differences(policy: Policy, measured: Measured | None, baseline: Measured |
         return {}
     found = {
         name: independent(measured.values[name], measured.intervals.get(name), before, baseline.intervals.get(name))
-        for name in policy.with_confidence & measured.values.keys()
+        for name in policy.of_differences & measured.values.keys()
         if (before := baseline.values.get(name)) is not None
     }
     return {name: interval for name, interval in found.items() if interval}
@@ -281,8 +301,9 @@ def _snapshots(details: tuple[str, ...]) -> PreparedQuery:
         return Subquery(snapshots.newest_first().values("pk")[:1])
 
     rows: Any = MetricSnapshot.objects.filter(Q(pk=newest(_VERSION)) | Q(pk=newest(_BASELINE)))
-    pair = PairedComparison.objects.filter(snapshot=newest(_VERSION), baseline=newest(_BASELINE))
-    more = {"paired": Subquery(pair.values("intervals"))} if "confidence_intervals" in details else {}
-    return PreparedQuery(
-        rows.values("version_id", "metrics", "sample_count", *(f"detail__{name}" for name in details), **more)
-    )
+    comparisons = PairedComparison.objects.filter(snapshot=newest(_VERSION), baseline=newest(_BASELINE))
+    columns = ["version_id", "metrics", "sample_count", *(f"detail__{name}" for name in details)]
+    if "confidence_intervals" not in details:
+        return PreparedQuery(rows.values(*columns))
+    paired = {"paired": Subquery(comparisons.values("intervals"))}
+    return PreparedQuery(rows.values(*columns, "pk", "detail__predictions_digest", **paired))

@@ -11,7 +11,7 @@ from models_registry.services import Judgement
 from models_registry.services.locks import lock_unarchived
 from performance.gate_selectors import NumberedVersion, baseline_of, judge_version, policy_in_force
 from performance.gates.policy import InvalidPolicyError, Policy, check
-from performance.gates.verdict import Status, Verdict
+from performance.gates.verdict import Status, StoredPolicy, Verdict
 from performance.models import GatePolicy, GateVerdict
 from performance.webhooks import announce_failed_gate
 
@@ -42,17 +42,30 @@ def set_organization_policy(*, organization: Organization, policy: Policy | None
     return _add(GatePolicy(organization=organization), policy, created_by)
 
 
-@transaction.atomic
 def judge_now(version: Version, policy: Policy | None = None) -> Verdict:
-    """Return the verdict of a policy, by default the one in force, on a completed version.
+    """Return the verdict of a policy, by default the one in force, on a completed version."""
+    model = _model_of(version)
+    if policy is not None:
+        return _judged(version, model, policy, None, may_pair=True)
+    return _judged(version, model, *policy_in_force(model), may_pair=True)
 
-    In a transaction that holds the lock of the model's row, the policy in force cannot change until that ends: whoever
-    edits it waits for the same lock.
-    """
-    model = RegisteredModel.objects.select_related("promoted_version").get(pk=version.model_id)
-    stored = None
-    if policy is None:
-        policy, stored = policy_in_force(model, lock=True)
+
+def prepare_promotion(version: Version) -> None:
+    """Compare the examples that the judgement of a promotion asks for, which is to take no time under the lock."""
+    model = _model_of(version)
+    policy, stored = policy_in_force(model)
+    if policy is not None and policy.of_differences:
+        _judged(version, model, policy, stored, may_pair=True)
+
+
+def _model_of(version: Version) -> RegisteredModel:
+    model: RegisteredModel = RegisteredModel.objects.select_related("promoted_version").get(pk=version.model_id)
+    return model
+
+
+def _judged(
+    version: Version, model: RegisteredModel, policy: Policy | None, stored: StoredPolicy | None, *, may_pair: bool
+) -> Verdict:
     return judge_version(
         model_id=model.pk,
         task_type=task_types.get(model.task_type),
@@ -60,12 +73,18 @@ def judge_now(version: Version, policy: Policy | None = None) -> Verdict:
         baseline=baseline_of(model, version),
         policy=policy,
         stored=stored,
+        may_pair=may_pair,
     )
 
 
+@transaction.atomic
 def judge_promotion(version: Version) -> Judgement | None:
-    """Return what the policy in force says of a version, whose model's row is locked; `None` without a policy."""
-    verdict = judge_now(version)
+    """Return what the policy in force says of a version, whose model's row is locked; `None` without a policy.
+
+    Until the transaction that holds the lock ends, the policy in force cannot change: whoever edits it waits for that.
+    """
+    model = _model_of(version)
+    verdict = _judged(version, model, *policy_in_force(model, lock=True), may_pair=False)
     if verdict.status is Status.NO_POLICY:
         return None
 

@@ -67,7 +67,7 @@ class VersionViewSet(PromotingViewSet):
 
         A gate may refuse it; `override` then needs the scope organization:admin and a reason.
         """
-        self.get_version()
+        services.prepare_promotion(self.get_version())
         return self.judged_once(lambda: self.promoted(self.get_version(lock=True)))
 
     def promoted(self, version: Version) -> HttpResponse:

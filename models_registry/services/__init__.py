@@ -17,6 +17,7 @@ from models_registry.services.organizations import (
 )
 from models_registry.services.promotions import (
     Judgement,
+    prepare_promotion,
     promote,
     register_judge,
     register_listener,
@@ -44,6 +45,7 @@ __all__ = [
     "forget_expired",
     "grant",
     "open_token_family",
+    "prepare_promotion",
     "promote",
     "register_judge",
     "register_listener",

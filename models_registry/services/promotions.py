@@ -28,28 +28,37 @@ class Judgement:
 # Says whether a version may be promoted, or `None` when it has nothing to say of this model.
 Judge = Callable[[Version], Judgement | None]
 
+# Does beforehand, while no lock is held, what judging a version would take long for.
+Preparation = Callable[[Version], None]
+
 # Is told of each promotion and rollback, in its transaction.
 Listener = Callable[[Promotion], None]
 
 _ADMINS_MAY = " It was promoted against its gate before: an admin may go back to it, with `override` and a reason."
 
-_judges: list[Judge] = []
+_judges: dict[Judge, Preparation] = {}
 _listeners: list[Listener] = []
 
 
-def register_judge(judge: Judge) -> None:
+def register_judge(judge: Judge, *, prepare: Preparation = lambda version: None) -> None:
     """Have every promotion judged by `judge`, in the promotion's own transaction."""
-    _judges.append(judge)
+    _judges[judge] = prepare
 
 
 def unregister_judge(judge: Judge) -> None:
-    """Take a judge away again. Raises `ValueError` when it was not registered."""
-    _judges.remove(judge)
+    """Take a judge away again. Raises `KeyError` when it was not registered."""
+    del _judges[judge]
 
 
 def register_listener(listener: Listener) -> None:
     """Have `listener` told of every promotion and rollback, in its own transaction."""
     _listeners.append(listener)
+
+
+def prepare_promotion(version: Version) -> None:
+    """Have judges do what takes long before a version is promoted. It changes no judgement but for the better known."""
+    for prepare in _judges.values():
+        prepare(version)
 
 
 @transaction.atomic

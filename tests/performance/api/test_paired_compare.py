@@ -359,3 +359,39 @@ def test_a_gate_takes_the_paired_interval_of_a_difference(tumours: Compared, vie
         {name: compared[name] for name in ("lower", "upper")}
     )
     assert judged["interval"]["method"] == "paired_newcombe"
+
+
+class TestAGate:
+    """Whose limits on regression ask for confidence compares the same examples, whoever asked before."""
+
+    POLICY = {"rules": [{"metric": "accuracy", "max_regression": 0.5, "confidence": 0.95}]}
+
+    @pytest.fixture
+    def ada(self, tumours: Compared, admin: User) -> Caller:
+        """Who sets the policy, once the baseline was promoted after the evaluation of both versions."""
+        ada = Caller(admin)
+        promote(version=tumours.model.versions.get(number=2), promoted_by=None, reason="")
+        assert ada.put(f"/models/{tumours.model.pk}/gate-policy", self.POLICY).status_code == 201
+        assert not PairedComparison.objects.exists()
+        return ada
+
+    def test_compares_them_when_it_is_asked_first(self, tumours: Compared, ada: Caller) -> None:
+        [rule] = ada.get(f"/models/{tumours.model.pk}/performance/gate").json()["rules"]
+
+        assert (rule["status"], rule["interval"]["method"]) == ("passed", "paired_newcombe")
+        assert PairedComparison.objects.count() == 1
+
+    def test_compares_them_before_a_promotion(self, tumours: Compared, ada: Caller) -> None:
+        answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
+
+        [rule] = answer["verdict"]["rules"]
+        assert (answer["overridden"], rule["interval"]["method"]) == (False, "paired_newcombe")
+
+    def test_judges_as_of_other_examples_where_they_cannot_be_had(
+        self, tumours: Compared, ada: Caller, settings: Settings, tmp_path: Path
+    ) -> None:
+        stored_in(settings, tmp_path / "empty")
+
+        [rule] = ada.get(f"/models/{tumours.model.pk}/performance/gate").json()["rules"]
+
+        assert rule["interval"]["method"] == "independent"
