@@ -272,7 +272,7 @@ def _statement(*, newest: bool) -> PreparedQuery:
     completed = Version.objects.filter(model=_MODEL).completed().newest_first()
     version = completed if newest else Version.objects.filter(model=_MODEL, number=_NUMBER)
     own = GatePolicy.objects.filter(model=_MODEL)
-    default = GatePolicy.objects.filter(organization=Subquery(model.values("organization")))
+    default = GatePolicy.objects.filter(organization=Subquery(model.values("organization")[:1]))
     numbered = {"pk": "pk", "number": "number"}
     replaced = {name: f"previous_version__{column}" for name, column in numbered.items()}
     policy = {"version": "version", "document": Cast("document", TextField())}
