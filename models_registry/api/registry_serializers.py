@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from typing import Any
 
 from django.core.validators import RegexValidator, validate_slug
@@ -213,6 +214,12 @@ class RollbackInput(StrictSerializer):
     """Why a model goes back to its previously promoted version."""
 
     reason = TextField(max_length=MAX_REASON, allow_blank=True, default="")
+
+    def validate_reason(self, value: str) -> str:
+        """Refuse a reason of which nothing can be seen: of spaces, controls and format characters alone."""
+        if value and all(unicodedata.category(character)[0] in "ZC" for character in value):
+            raise serializers.ValidationError("Must have at least one visible character.")
+        return value
 
 
 class PromotionInput(RollbackInput):
