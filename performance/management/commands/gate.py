@@ -48,6 +48,8 @@ class Command(BaseCommand):
 
     def handle(self, *, model: str, version: str | None, policy: Path | None, format: str, **options: Any) -> None:
         """Judge and print."""
+        if sys.stdout is None:
+            raise CommandError("Standard output is closed.", returncode=NOT_JUDGED)
         try:
             found = _version(model, version)
             verdict = judge_now(found, _policy(policy, task_types.get(found.model.task_type)) if policy else None)

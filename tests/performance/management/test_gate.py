@@ -119,6 +119,12 @@ def test_an_answer_that_nobody_reads_any_more_ends_with_2_in_silence(
     assert capsys.readouterr() == ("", "")
 
 
+def test_without_a_standard_output_it_ends_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+
+    assert refused(MODEL) == "Standard output is closed."
+
+
 def test_without_a_policy_it_ends_with_0_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, MODEL) == (0, "No policy says what ver-001a2 must be like.\n")
 
