@@ -9,7 +9,7 @@ from django.core.management import execute_from_command_line
 
 
 def main() -> None:
-    """Run a management command; a wrong setting ends it with one line that says what to set."""
+    """Run a management command; a wrong setting ends it with 2, and one line that says what to set."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if sys.argv[1:2] == ["demo"]:
         from config.demo import use_own_keys
@@ -18,7 +18,8 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        sys.exit(f"Wrong settings: {error}")
+        print(f"Wrong settings: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -48,9 +48,12 @@ class StrictJSONField(forms.Field):
     def to_python(self, value: Any) -> Any:
         """Return the document. Raises `ValidationError`."""
         try:
-            return parse_json(value.encode()) if value else None
+            document = parse_json(value.encode()) if value else None
         except ValueError as error:
             raise ValidationError(f"This is not a JSON document that this service takes: {error}.") from None
+        if value and document is None:
+            raise ValidationError("This is `null`, which is no document.")
+        return document
 
 
 class TrustRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only

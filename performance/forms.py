@@ -55,6 +55,11 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
             self._hold(model)
         if fields.get("document") is not None:
             self._check(fields["document"], model)
+        elif (
+            "document" in fields
+            and GatePolicy.objects.filter(model=model, organization=organization).in_force() is None
+        ):
+            self.add_error("document", "There is no policy to withdraw.")
         return fields
 
     def _hold(self, model: RegisteredModel) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from typing import Any
 
 from django.core.validators import RegexValidator, validate_slug
@@ -216,6 +217,12 @@ class PromotionInput(StrictSerializer):
     override = TrueOrFalseField(
         default=False, help_text="Promote against the gate's verdict: for an admin of the organization, with a reason."
     )
+
+    def validate_reason(self, value: str) -> str:
+        """Refuse a reason of which nothing can be seen: of spaces, controls and format characters alone."""
+        if value and all(unicodedata.category(character)[0] in "ZC" for character in value):
+            raise serializers.ValidationError("Must have at least one visible character.")
+        return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse to overrule a verdict without a reason."""

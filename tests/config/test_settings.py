@@ -263,11 +263,11 @@ def test_right_settings_start(start: Start) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("command", ["check", "migrate", "runserver", "seed"])
-def test_a_wrong_setting_ends_any_command_with_one_line(start: Start, command: str) -> None:
+@pytest.mark.parametrize("command", ["check", "migrate", "runserver", "seed", "gate"])
+def test_a_wrong_setting_ends_any_command_with_2_and_one_line(start: Start, command: str) -> None:
     ended = start("manage.py", command, SECRET_KEY="")
 
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert line.startswith("Wrong settings: SECRET_KEY is missing; set it to ")
 

@@ -63,6 +63,24 @@ def test_what_the_api_refuses_is_refused_with_the_rule(root: Client, model: Regi
     assert "This is not a JSON document" in fault(root, "{", model=model.pk)
 
 
+@pytest.mark.parametrize("document", ["null", " null ", "0", "false", '""', "[]"])
+def test_only_an_empty_field_withdraws_a_policy(root: Client, model: RegisteredModel, document: str) -> None:
+    add(root, GOOD, model=model.pk)
+
+    assert add(root, document, model=model.pk).status_code == 200
+    assert GatePolicy.objects.get().document == GOOD
+
+
+def test_what_is_not_in_force_is_not_withdrawn(root: Client, model: RegisteredModel, acme: Organization) -> None:
+    assert "There is no policy to withdraw." in fault(root, "", organization=acme.pk)
+
+    add(root, GOOD, organization=acme.pk)
+    assert "There is no policy to withdraw." in text_of(add(root, "", model=model.pk).content.decode())
+    assert add(root, "", organization=acme.pk).status_code == 302
+    assert "There is no policy to withdraw." in text_of(add(root, "", organization=acme.pk).content.decode())
+    assert GatePolicy.objects.count() == 2
+
+
 def test_a_policy_is_of_a_model_or_of_an_organization(root: Client, model: RegisteredModel, acme: Organization) -> None:
     assert "Choose a model, or an organization." in fault(root, GOOD)
     assert "Choose a model, or an organization." in fault(root, GOOD, model=model.pk, organization=acme.pk)

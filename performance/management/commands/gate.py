@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ class Command(BaseCommand):
 
     help = (
         "Judge a version, by default the newest completed one, by the policy in force or by one in a file. Exit status "
-        "0: it passed, or there is no policy; 1: it failed; 2: it could not be judged."
+        "0: it passed, or there is no policy; 1: it failed; 2: it could not be judged, the settings are wrong, or the "
+        "answer could not be written."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -46,6 +48,8 @@ class Command(BaseCommand):
 
     def handle(self, *, model: str, version: str | None, policy: Path | None, format: str, **options: Any) -> None:
         """Judge and print."""
+        if sys.stdout is None:
+            raise CommandError("Standard output is closed.", returncode=NOT_JUDGED)
         try:
             found = _version(model, version)
             verdict = judge_now(found, _policy(policy, task_types.get(found.model.task_type)) if policy else None)
@@ -53,9 +57,23 @@ class Command(BaseCommand):
             raise CommandError(error.detail, returncode=NOT_JUDGED) from None
         except DatabaseError as error:
             raise CommandError(f"The database cannot be asked: {error}", returncode=NOT_JUDGED) from None
-        self.stdout.write(_told(verdict, format).rstrip())
+        self._write(_told(verdict, format).rstrip())
         if verdict.refuses:
             sys.exit(1)
+
+    def _write(self, text: str) -> None:
+        """Write all of it. Raises `CommandError`, or `SystemExit` when its reader has gone."""
+        try:
+            self.stdout.write(text)
+            self.stdout.flush()
+        except UnicodeError as error:
+            raise CommandError(f"The verdict cannot be written: {error}.", returncode=NOT_JUDGED) from None
+        except OSError as error:
+            # Python writes what is left when it ends, and would end with 120 if that failed again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
+            if isinstance(error, BrokenPipeError):
+                sys.exit(NOT_JUDGED)
+            raise CommandError(f"The verdict cannot be written: {error.strerror}.", returncode=NOT_JUDGED) from None
 
 
 def _version(model_id: str, version_id: str | None) -> Version:

@@ -60,6 +60,8 @@ class TestPromoting:
             ({"override": 1, "reason": "x"}, "override", "invalid"),
             ({"override": True}, "reason", "invalid"),
             ({"override": True, "reason": " "}, "reason", "invalid"),
+            ({"override": True, "reason": "\u200b"}, "reason", "invalid"),
+            ({"reason": "\u200b \u2060\u202e\x1b"}, "reason", "invalid"),
             ({"promoted_by": "vera"}, "promoted_by", "unknown_field"),
             ({"verdict": {}}, "verdict", "unknown_field"),
         ],
@@ -70,6 +72,12 @@ class TestPromoting:
         assert faults(ada.post(f"{MODEL}/versions/ver-001a2/promote", body)) == [(field, code)]
         assert promoted(ada) == "ver-001a1"
         assert Promotion.objects.count() == 1
+
+    @pytest.mark.parametrize("reason", ["\u8bef", "\u0645", "\u0915\u094d\u200d", "!", "\U0001f6d1", "\u200b."])
+    def test_takes_a_reason_in_any_script(self, ada: Caller, reason: str) -> None:
+        answer = ada.post(f"{MODEL}/versions/ver-001a2/promote", {"override": True, "reason": reason})
+
+        assert (answer.status_code, answer.json()["reason"]) == (200, reason)
 
     @pytest.mark.parametrize("state", ["training", "failed"])
     def test_is_for_completed_versions(self, ada: Caller, state: str) -> None:
@@ -186,6 +194,13 @@ class TestRollingBack:
         assert ada.post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a1"
         assert refusal(ada.post(f"{MODEL}/rollback")) == (409, "conflict")
         assert promoted(ada) == "ver-001a1"
+
+    def test_has_no_invisible_reason(self, ada: Caller, model: RegisteredModel) -> None:
+        completed_version(model, number=418)
+        ada.post(f"{MODEL}/versions/ver-001a2/promote")
+
+        assert faults(ada.post(f"{MODEL}/rollback", {"reason": "\u200b"})) == [("reason", "invalid")]
+        assert promoted(ada) == "ver-001a2"
 
     def test_a_promotion_after_a_rollback_goes_back_to_what_was_rolled_back_to(
         self, ada: Caller, model: RegisteredModel

@@ -1,6 +1,8 @@
 """`manage.py gate MODEL [VERSION]`"""
 
+import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,44 @@ def test_a_version_that_fails_ends_with_1(model: RegisteredModel, capsys: pytest
     assert "failed" in printed
     assert run(capsys, MODEL, "ver-001a1")[0] == 0
     assert not GateVerdict.objects.exists()
+
+
+def test_an_answer_that_the_terminal_cannot_show_ends_with_2(model: RegisteredModel) -> None:
+    under(model, 0.9)
+
+    with pytest.raises(CommandError, match=r"^The verdict cannot be written: 'ascii' codec [^\n]*$") as refusal:
+        call_command("gate", MODEL, stdout=io.TextIOWrapper(io.BytesIO(), "ascii"))
+    assert refusal.value.returncode == 2
+
+
+def test_an_answer_that_finds_no_room_ends_with_2_and_is_not_written_again(model: RegisteredModel) -> None:
+    under(model, 0.93)
+
+    with (
+        open("/dev/full", "w", encoding="utf-8") as full,
+        pytest.raises(CommandError, match="^The verdict cannot be written: No space left on device.$") as refusal,
+    ):
+        call_command("gate", MODEL, stdout=full)
+    assert refusal.value.returncode == 2
+
+
+def test_an_answer_that_nobody_reads_any_more_ends_with_2_in_silence(
+    model: RegisteredModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    under(model, 0.9)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+
+    with open(write_end, "w", encoding="utf-8") as broken, pytest.raises(SystemExit) as end:
+        call_command("gate", MODEL, stdout=broken)
+    assert end.value.code == 2
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_a_standard_output_it_ends_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+
+    assert refused(MODEL) == "Standard output is closed."
 
 
 def test_without_a_policy_it_ends_with_0_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
