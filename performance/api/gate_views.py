@@ -36,6 +36,12 @@ class PolicyViewSet(RegistryViewSet):
     serializer_class = PolicySerializer
     inputs = {"set_policy": PolicyInput}
 
+    @property
+    def owner_id(self) -> str:
+        """What the URL names the owner by: names of models may come up twice."""
+        [owner_id] = self.kwargs.values()
+        return str(owner_id)
+
     def find(self, *, lock: bool = False) -> tuple[Any, GatePolicy | None]:
         """Return whose policy the URL names, and the policy that counts."""
         raise NotImplementedError
@@ -46,13 +52,13 @@ class PolicyViewSet(RegistryViewSet):
 
     def show_policy(self) -> HttpResponse:
         """Answer with the policy. Raises `NotFoundError`."""
-        return self.show(_there(*self.find()))
+        return self.show(self.there(self.find()[1]))
 
     def replace(self) -> HttpResponse:
         """Store the policy that was sent, unless the caller knows another state than the present one."""
         with self.writing():
             owner, present = self.find(lock=True)
-            self.refuse_lost_update(owner, present)
+            self.refuse_lost_update(present)
             stored = self.store(owner, policy=self.body["policy"], created_by=self.account.username)
             return represent(self.represent(stored), status=200 if present else 201)
 
@@ -61,14 +67,20 @@ class PolicyViewSet(RegistryViewSet):
         with self.writing():
             owner, present = self.find(lock=True)
             withdrawal: dict[str, Any] = {"policy": None, "created_by": self.account.username}
-            return self.removed(_there(owner, present), lambda: self.store(owner, **withdrawal))
+            return self.removed(self.there(present), lambda: self.store(owner, **withdrawal))
 
-    def refuse_lost_update(self, owner: Any, present: GatePolicy | None) -> None:
+    def there(self, present: GatePolicy | None) -> GatePolicy:
+        """Return the policy that counts. Raises `NotFoundError`."""
+        if present is None:
+            raise NotFoundError(f"{self.owner_id} has no gate policy of its own. Set one with PUT.")
+        return present
+
+    def refuse_lost_update(self, present: GatePolicy | None) -> None:
         """Refuse to change a policy of which the caller knows another state. Raises `PreconditionFailedError`."""
         if present is not None:
             refuse_lost_update(self.request, self.represent(present))
         elif "If-Match" in self.request.headers:
-            raise PreconditionFailedError(f"{owner} has no gate policy of its own that If-Match could name.")
+            raise PreconditionFailedError(f"{self.owner_id} has no gate policy of its own that If-Match could name.")
 
 
 class ModelPolicyViewSet(PolicyViewSet):
@@ -292,9 +304,3 @@ class VerdictViewSet(RegistryViewSet):
     def list(self, request: Request, model_id: str) -> HttpResponse:
         """Return the verdicts on promotions of the model, refused ones as well, and on who asked with `enforce`."""
         return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
-
-
-def _there(owner: Any, policy: GatePolicy | None) -> GatePolicy:
-    if policy is None:
-        raise NotFoundError(f"{owner} has no gate policy of its own. Set one with PUT.")
-    return policy

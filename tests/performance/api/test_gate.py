@@ -582,7 +582,7 @@ class TestPromotion:
         answer = ada.post(f"{path}/versions/ver-00001/promote")
 
         assert answer.status_code == 200
-        assert "nothing is promoted yet" in answer.json()["verdict"]["rules"][0]["detail"]
+        assert "no version was promoted before" in answer.json()["verdict"]["rules"][0]["detail"]
 
 
 class TestTheVerdicts:

@@ -143,8 +143,20 @@ class TestALimitOnRegression:
             return judged(rule, case({"bias": value}, {"bias": before}), "regression").status
 
         assert [status(-2.5, 2), status(2.5, -2), status(-2.75, 2), status(1, -2)] == [PASSED, PASSED, FAILED, PASSED]
-        bound = judged(rule, case({"bias": 1}, {"bias": -2}), "regression")
-        assert (bound.operator, bound.threshold) == ("<=", 2.5)
+
+    @pytest.mark.parametrize("before", [2, -2])
+    @pytest.mark.parametrize(
+        ("value", "bound"), [(1, ("<=", 2.5)), (2.75, ("<=", 2.5)), (-1, (">=", -2.5)), (-2.75, (">=", -2.5))]
+    )
+    def test_of_a_metric_that_is_best_at_zero_is_told_on_the_side_of_the_value(
+        self, before: float, value: float, bound: tuple[str, float]
+    ) -> None:
+        rule = {"metric": "bias", "max_regression": 0.5}
+
+        found = judged(rule, case({"bias": value}, {"bias": before}), "regression")
+
+        assert (found.operator, found.threshold) == bound
+        assert (found.status is PASSED) == (value >= bound[1] if bound[0] == ">=" else value <= bound[1])
 
     @pytest.mark.parametrize(
         ("metric", "before", "value", "status", "bound"),
@@ -171,7 +183,7 @@ class TestALimitOnRegression:
         rule = judged(LIMIT, case({"accuracy": 0.1}, promoted=None))
 
         assert (rule.status, rule.threshold, rule.operator) == (PASSED, None, None)
-        assert rule.detail == "accuracy is 0.1, and nothing is promoted yet that it could be worse than."
+        assert rule.detail == "accuracy is 0.1, and no version was promoted before this one that it could be worse than."
         assert judged(LIMIT, case({}, promoted=None)).status is MISSING
 
     @pytest.mark.parametrize("baseline", [None, {}, {"accuracy": math.nan}, {"log_loss": 0.1}])
