@@ -40,6 +40,11 @@ class Policy:
         """The names of what rules look at with confidence."""
         return frozenset(rule.metric for rule in self.rules if rule.confidence is not None)
 
+    @property
+    def with_limits(self) -> frozenset[str]:
+        """The names of what rules hold against the promoted version."""
+        return frozenset(rule.metric for rule in self.rules if isinstance(rule, Regression))
+
     def as_document(self) -> dict[str, Any]:
         """Return the policy as JSON has it."""
         return {"dataset_split": self.dataset_split, "rules": [rule.as_document() for rule in self.rules]}

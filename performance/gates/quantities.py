@@ -30,11 +30,13 @@ _SUPPORT = Metric(
 class Quantity:
     """A number that a rule looks at, and whether snapshots may hold its confidence interval.
 
-    `metric` is `None` for a reporter's own one, of which neither bounds nor direction are known.
+    `metric` is `None` for a reporter's own one, of which neither bounds nor direction are known. `depends_on_choices`
+    is the metric's, but not of a single class, which is the positive one itself.
     """
 
     metric: Metric | None
     has_interval: bool = False
+    depends_on_choices: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -46,7 +48,7 @@ def quantity_of(name: str, task_type: TaskType) -> Quantity | None:
     """
     metrics = {metric.name: metric for metric in task_type.all_metrics}
     if name in metrics:
-        return Quantity(metrics[name], has_interval=True)
+        return Quantity(metrics[name], has_interval=True, depends_on_choices=metrics[name].depends_on_choices)
     if name == _SAMPLE_COUNT.name:
         return Quantity(_SAMPLE_COUNT)
     kind, _, rest = name.partition(".")

@@ -157,10 +157,12 @@ class Regression:
         if value is None:
             return verdict(RuleStatus.MISSING, case.lacking(self.metric))
         if case.baseline_version_id is None:
-            told = f"{self.metric} is {shown(value)}, and no version was promoted before this one that it could be worse than."
-            return verdict(RuleStatus.PASSED, told)
+            told = "no version was promoted before this one that it could be worse than"
+            return verdict(RuleStatus.PASSED, f"{self.metric} is {shown(value)}, and {told}.")
         if before is None or quantity.metric is None:
             return verdict(RuleStatus.MISSING, case.baseline_lacking(self.metric))
+        if quantity.depends_on_choices and case.is_taken_unlike:
+            return verdict(RuleStatus.MISSING, case.unlike(self.metric))
         return self._compared(case, quantity.metric, value, before)
 
     def as_document(self) -> dict[str, object]:

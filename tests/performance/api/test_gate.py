@@ -173,6 +173,21 @@ class TestTheAnswer:
         assert rule["interval"]["lower"] == pytest.approx(-0.01 * 2**0.5)
         assert "with 95% confidence worse by up to 0.014" in rule["detail"]
 
+    def test_holds_no_recall_against_that_of_another_positive_class(
+        self, ada: Caller, under: Under, model: RegisteredModel
+    ) -> None:
+        under({"rules": [{"metric": "recall", "max_regression": 0.1}, {"metric": "accuracy", "max_regression": 0.1}]})
+        before = snapshot(model.versions.get(number=417), metrics=EXAMPLE_METRICS)
+        SnapshotDetail.objects.create(snapshot=before, positive_class="yes", averaging="binary")
+        now = snapshot(completed_version(model, number=419), metrics=EXAMPLE_METRICS)
+        SnapshotDetail.objects.create(snapshot=now, positive_class="no", averaging="binary")
+
+        answer = ada.get(GATE)
+
+        assert statuses(answer) == ["missing", "passed"]
+        assert "of the positive class 'no'" in answer.json()["rules"][0]["detail"]
+        assert refusal(ada.post(f"{MODEL}/versions/ver-001a3/promote")) == (409, "gate_failed")
+
     def test_of_the_promoted_version_is_that_it_is_no_worse_than_itself(self, ada: Caller, under: Under) -> None:
         under({"rules": [LIMIT | {"max_regression": 0}, LIMIT | {"metric": "accuracy", "confidence": 0.95}]})
 
