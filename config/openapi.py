@@ -143,11 +143,11 @@ class ProblemAutoSchema(AutoSchema):
         problem = self._problem_component().ref
         for response in operation["responses"].values():
             response["headers"] = {**response.get("headers", {}), **REQUEST_ID}
+        caching = {**CACHING, **getattr(self.view, "caching", {}), **REQUEST_ID}
         if "precondition_failed" in codes:
-            caching = {**CACHING, **getattr(self.view, "caching", {}), **REQUEST_ID}
             _document_conditions(operation, caching, reading=self.method == "GET")
         if "idempotency_mismatch" in codes:
-            _document_idempotency(operation)
+            _document_idempotency(operation, caching)
         for status in sorted({PROBLEMS[code].status for code in codes}):
             examples = {code: self._example(code) for code in codes if PROBLEMS[code].status == status}
             operation["responses"][str(status)] = {
@@ -193,10 +193,10 @@ def _document_conditions(operation: dict[str, Any], headers: dict[str, Any], *, 
         operation["responses"]["304"] = {"description": "The caller has the present answer.", "headers": headers}
 
 
-def _document_idempotency(operation: dict[str, Any]) -> None:
+def _document_idempotency(operation: dict[str, Any], headers: dict[str, Any]) -> None:
     """Add the header by which a request may be repeated, and those of an answer to what was done."""
     operation.setdefault("parameters", []).append(IDEMPOTENCY)
     for status, response in operation["responses"].items():
         if status.startswith("2"):
             location = LOCATION if status == "201" else {}
-            response["headers"] = {**response["headers"], **CACHING, **location, **REPLAYED}
+            response["headers"] = {**response["headers"], **headers, **location, **REPLAYED}

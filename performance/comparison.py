@@ -43,10 +43,23 @@ class MetricComparison:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The metrics of a snapshot, with the interval of each that has one."""
+    """The metrics of a snapshot, with the interval of each that has one, and how they were taken if that is known."""
 
     values: Mapping[str, float]
     intervals: Mapping[str, Interval]
+    positive_class: str | None = None
+    averaging: str | None = None
+
+    def is_taken_unlike(self, other: "Measured") -> bool:
+        """Return whether both are known to be of another positive class, or averaged in another way."""
+        chosen = (self.positive_class, other.positive_class), (self.averaging, other.averaging)
+        return any(ours is not None and theirs is not None and ours != theirs for ours, theirs in chosen)
+
+    @property
+    def choices(self) -> str:
+        """How the metrics were taken, in words; empty where nothing is known of that."""
+        positive = [] if self.positive_class is None else [f"of the positive class {self.positive_class!r}"]
+        return " ".join(positive + ([f"with {self.averaging} averaging"] if self.averaging else []))
 
 
 def compare(

@@ -35,6 +35,7 @@ _NUMBER = Parameter("number", IntegerField())
 _VERSION = Parameter("version", BigIntegerField())
 _BASELINE = Parameter("baseline", BigIntegerField())
 _SPLIT = Parameter("split", CharField())
+_CHOICES = ("positive_class", "averaging")
 _DETAILS = ("further_metrics", "custom_metrics", "per_class", "confidence_intervals")
 
 
@@ -213,11 +214,13 @@ def _paired(row: dict[str, Any], before: dict[str, Any], *, may_pair: bool) -> M
 def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
     """Return which details of snapshots the rules look at: what else there is takes its time to read."""
     names = {rule.metric for rule in policy.rules}
+    limited = (metric for metric in task_type.all_metrics if metric.name in policy.with_limits)
     looked_at = {
         "further_metrics": not names.isdisjoint(metric.name for metric in task_type.further),
         "custom_metrics": any(name.startswith("custom.") for name in names),
         "per_class": any(name.startswith("per_class.") for name in names),
         "confidence_intervals": bool(policy.with_confidence),
+        **dict.fromkeys(_CHOICES, any(metric.depends_on_choices for metric in limited)),
     }
     return tuple(name for name, needed in looked_at.items() if needed)
 
@@ -228,7 +231,8 @@ def _measured(row: dict[str, Any], with_confidence: frozenset[str]) -> Measured:
     values = values_of(
         {**further, **row["metrics"]}, sample_count=row["sample_count"], custom=custom, per_class=per_class
     )
-    return Measured(values, {name: Interval(**intervals[name]) for name in with_confidence & intervals.keys()})
+    found = {name: Interval(**intervals[name]) for name in with_confidence & intervals.keys()}
+    return Measured(values, found, *(row.get(f"detail__{name}") for name in _CHOICES))
 
 
 def _differences(policy: Policy, measured: Measured | None, baseline: Measured | None) -> dict[str, Interval]:

@@ -20,7 +20,7 @@ class Negotiation(DefaultContentNegotiation):
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         """Return the renderer and its media type. Raises `NotAcceptable`."""
         first = renderers[0]
-        if request.META.get("HTTP_ACCEPT", "*/*") in {"*/*", first.media_type}:
+        if (request.META.get("HTTP_ACCEPT", "").strip() or "*/*") in {"*/*", first.media_type}:
             return first, first.media_type
         weights = dict(map(_weighed, self.get_accept_list(request)))
         wanted = [_wanted(renderer.media_type, weights) for renderer in renderers]

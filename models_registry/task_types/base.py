@@ -33,7 +33,9 @@ class Metric:
     """One number that says how well a model does.
 
     `lower` and `upper` are inclusive bounds, `None` where there is none. `definition` is one sentence that gives
-    the formula and the unit; `source` is where the definition was published.
+    the formula and the unit; `source` is where the definition was published. `depends_on_choices` says whether the
+    value is another one when another class is taken for the positive one, or classes are averaged in another way, so
+    that only values of equal choices compare.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Metric:
     example: WorkedExample
     lower: float | None = None
     upper: float | None = None
+    depends_on_choices: bool = False
 
     def goodness(self, value: float) -> float:
         """Return a number that is the higher the better the value is."""

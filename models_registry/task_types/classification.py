@@ -34,6 +34,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            depends_on_choices=True,
             definition=(
                 "True positives divided by all examples predicted positive, a fraction from 0 to 1, for the positive "
                 "class or averaged over the classes."
@@ -50,6 +51,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            depends_on_choices=True,
             definition=(
                 "True positives divided by all examples that are positive, a fraction from 0 to 1, for the positive "
                 "class or averaged over the classes."
@@ -66,6 +68,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            depends_on_choices=True,
             definition=(
                 "Harmonic mean of precision and recall, 2PR / (P + R), a fraction from 0 to 1, for the positive class "
                 "or averaged over the classes."
@@ -79,6 +82,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            depends_on_choices=True,
             definition=(
                 "Area under the ROC curve, which is the probability from 0 to 1 that a random positive example scores "
                 "higher than a random negative one, ties counting half, averaged over each class against the rest "
@@ -114,6 +118,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            depends_on_choices=True,
             definition=(
                 "True negatives divided by all examples that are negative, a fraction from 0 to 1, for the positive "
                 "class or averaged over the classes."
@@ -171,6 +176,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            depends_on_choices=True,
             definition=(
                 "Mean over the positive examples of the precision where all that score at least as high are taken for "
                 "positive, a fraction from 0 to 1, which is the area under the precision-recall curve."

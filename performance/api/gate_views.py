@@ -1,16 +1,19 @@
 """Gates over HTTP: their policies and their verdicts."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotAcceptable
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from models_registry.api.base import RegistryViewSet
-from models_registry.api.conditional import answer, refuse_lost_update, represent
+from models_registry.api.conditional import refuse_lost_update, represent, tagged, unless_known
 from models_registry.api.idempotency import HEADER, check_key, once
 from models_registry.exceptions import ConflictError, GateFailedError, NotFoundError, PreconditionFailedError
 from models_registry.scopes import Scope
@@ -36,6 +39,12 @@ class PolicyViewSet(RegistryViewSet):
     serializer_class = PolicySerializer
     inputs = {"set_policy": PolicyInput}
 
+    @property
+    def owner_id(self) -> str:
+        """What the URL names the owner by: names of models may come up twice."""
+        [owner_id] = self.kwargs.values()
+        return str(owner_id)
+
     def find(self, *, lock: bool = False) -> tuple[Any, GatePolicy | None]:
         """Return whose policy the URL names, and the policy that counts."""
         raise NotImplementedError
@@ -46,13 +55,13 @@ class PolicyViewSet(RegistryViewSet):
 
     def show_policy(self) -> HttpResponse:
         """Answer with the policy. Raises `NotFoundError`."""
-        return self.show(_there(*self.find()))
+        return self.show(self.there(self.find()[1]))
 
     def replace(self) -> HttpResponse:
         """Store the policy that was sent, unless the caller knows another state than the present one."""
         with self.writing():
             owner, present = self.find(lock=True)
-            self.refuse_lost_update(owner, present)
+            self.refuse_lost_update(present)
             stored = self.store(owner, policy=self.body["policy"], created_by=self.account.username)
             return represent(self.represent(stored), status=200 if present else 201)
 
@@ -61,14 +70,20 @@ class PolicyViewSet(RegistryViewSet):
         with self.writing():
             owner, present = self.find(lock=True)
             withdrawal: dict[str, Any] = {"policy": None, "created_by": self.account.username}
-            return self.removed(_there(owner, present), lambda: self.store(owner, **withdrawal))
+            return self.removed(self.there(present), lambda: self.store(owner, **withdrawal))
 
-    def refuse_lost_update(self, owner: Any, present: GatePolicy | None) -> None:
+    def there(self, present: GatePolicy | None) -> GatePolicy:
+        """Return the policy that counts. Raises `NotFoundError`."""
+        if present is None:
+            raise NotFoundError(f"{self.owner_id} has no gate policy of its own. Set one with PUT.")
+        return present
+
+    def refuse_lost_update(self, present: GatePolicy | None) -> None:
         """Refuse to change a policy of which the caller knows another state. Raises `PreconditionFailedError`."""
         if present is not None:
             refuse_lost_update(self.request, self.represent(present))
         elif "If-Match" in self.request.headers:
-            raise PreconditionFailedError(f"{owner} has no gate policy of its own that If-Match could name.")
+            raise PreconditionFailedError(f"{self.owner_id} has no gate policy of its own that If-Match could name.")
 
 
 class ModelPolicyViewSet(PolicyViewSet):
@@ -180,7 +195,7 @@ class Page(BaseRenderer):
 
 
 TEXTS = (Page, JUnit, TextXML, Markdown)
-MEDIA_TYPES = {each.format: each.media_type for each in (Page, JUnit, Markdown)}
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 VERDICT = {(200, JSONRenderer.media_type): VerdictSerializer, **{(200, each.media_type): str for each in TEXTS}}
 
 
@@ -190,6 +205,28 @@ class GateViewSet(PerformanceViewSet):
     http_method_names = ["get", "head", "post"]
     renderer_classes = (JSONRenderer, *TEXTS)  # a browser takes XML as well
     queries = {"gate": GateQuerySerializer(), "judge": GateQuerySerializer()}
+    caching = {
+        "ETag": {
+            "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+            "description": "Changes when the answer does in more than `judged_at`; with `enforce`, no condition holds.",
+        },
+        "Vary": {"schema": {"type": "string", "enum": ["Authorization, Accept"]}},
+    }
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Say that the form depends on what is accepted."""
+        return {**super().default_response_headers, "Vary": "Authorization, Accept"}
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Return the renderer of the form that `format` names, or else of one that is accepted."""
+        named = [each for each in self.get_renderers() if each.format == request.query_params.get("format")]
+        if not named:
+            return super().perform_content_negotiation(request, force)
+        try:
+            return self.get_content_negotiator().select_renderer(request, named)
+        except NotAcceptable:
+            return named[0], named[0].media_type
 
     @property
     def problem_codes(self) -> tuple[str, ...]:  # type: ignore[override]  # which depend on the action
@@ -233,13 +270,14 @@ class GateViewSet(PerformanceViewSet):
         if HEADER not in self.request.headers:
             return work()
         caller: Any = self.request.user
-        asked = self.request.data, {**query, "format": self.form(query)}
+        asked = self.request.data, {**query, "format": self.renderer.format}
         with transaction.atomic():
             return once(self.request, caller.pk, lambda: asked, work)
 
-    def form(self, query: dict[str, Any]) -> str:
-        """Return the name of the form that is asked for."""
-        return str(query.get("format") or self.request.accepted_renderer.format)
+    @property
+    def renderer(self) -> Any:
+        """The form that is asked for."""
+        return self.request.accepted_renderer
 
     def read_gate(self, query: dict[str, Any]) -> GateReading:
         """Return what a verdict needs, if the caller may read it."""
@@ -260,22 +298,30 @@ class GateViewSet(PerformanceViewSet):
             )
         if enforced and self.request.method != "HEAD":
             keep_verdict(verdict, occasion=GateVerdict.Occasion.ENFORCEMENT, requested_by=found.username)
-        form = self.form(query)
-        if form in RENDERERS:
-            return self.rendered(form, verdict, refused=enforced and verdict.refuses)
-        if enforced and verdict.refuses:
+        if not enforced:
+            return self.unless_known(verdict)
+        if verdict.refuses and self.renderer.format not in RENDERERS:
             failed = GateFailedError(f"{verdict.detail} See `verdict`.", verdict.as_document())
             return self.handle_exception(failed)  # not raised, as that would undo what is kept
-        return answer(self.request, verdict.as_document())
+        return self.shown(verdict, status=409 if verdict.refuses else 200)
 
-    def rendered(self, form: str, verdict: Verdict, *, refused: bool) -> HttpResponse:
-        """Return a verdict as a text, of the media type that was accepted if that is of this form."""
-        accepted = self.request.accepted_renderer
-        media_type = accepted.media_type if accepted.format == form else MEDIA_TYPES[form]
-        return HttpResponse(
-            RENDERERS[form](verdict).encode(),
-            status=409 if refused else 200,
-            content_type=f"{media_type}; charset=utf-8",
+    def unless_known(self, verdict: Verdict) -> HttpResponse:
+        """Answer with a verdict, unless the caller has one from which it differs only in when it was judged.
+
+        Raises `PreconditionFailedError`.
+        """
+        response = self.shown(verdict)
+        response["ETag"] = self.shown(replace(verdict, judged_at=_ANY_TIME))["ETag"]
+        return response if self.request.method == "POST" else unless_known(self.request, response)
+
+    def shown(self, verdict: Verdict, status: int = 200) -> HttpResponse:
+        """Return a verdict in the form that is asked for."""
+        if self.renderer.format not in RENDERERS:
+            return represent(verdict.as_document())
+        return tagged(
+            RENDERERS[self.renderer.format](verdict).encode(),
+            status=status,
+            content_type=f"{self.renderer.media_type}; charset=utf-8",
             headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
         )
 
@@ -292,9 +338,3 @@ class VerdictViewSet(RegistryViewSet):
     def list(self, request: Request, model_id: str) -> HttpResponse:
         """Return the verdicts on promotions of the model, refused ones as well, and on who asked with `enforce`."""
         return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
-
-
-def _there(owner: Any, policy: GatePolicy | None) -> GatePolicy:
-    if policy is None:
-        raise NotFoundError(f"{owner} has no gate policy of its own. Set one with PUT.")
-    return policy

@@ -1,6 +1,5 @@
 """How snapshots are reported and shown, the answer by task type."""
 
-import re
 from copy import deepcopy
 from datetime import datetime
 from functools import cache
@@ -25,14 +24,13 @@ from models_registry.serializers import (
 from models_registry.task_types import TaskType
 from performance.api.serializers import ByTaskType, IntervalSerializer, metrics_serializer, named
 from performance.evaluation.rates import Normalization, rates
+from performance.gates.quantities import CUSTOM_NAME, CUSTOM_NAME_IS
 from performance.models import CLOCK_SKEW, DatasetSplit, MetricSnapshot, Source
 
 MAX_COUNT = 2**63 - 1
 MAX_CELL = 2**53
 MAX_LABELS = 1000
 MAX_METRICS = 100
-
-_custom_name = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@ -]{0,99}")
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
@@ -45,13 +43,13 @@ class CustomMetricsField(BoundedDictField):
 
     child = NumberField()
     default_error_messages = {
-        "name": "A name is 1 to 100 letters, digits, spaces and any of _ . / @ -, and begins with none of the last.",
+        "name": f"A name is {CUSTOM_NAME_IS}.",
     }
 
     def to_internal_value(self, data: Any) -> dict[str, float]:
         """Return the metrics. Raises `ValidationError`."""
         metrics: dict[str, float] = super().to_internal_value(data)
-        if bad := [name for name in metrics if not _custom_name.fullmatch(name)]:
+        if bad := [name for name in metrics if not CUSTOM_NAME.fullmatch(name)]:
             message = serializers.ErrorDetail(str(self.error_messages["name"]), code="name")
             raise serializers.ValidationError({name[:MAX_NAME]: [message] for name in bad})
         return metrics

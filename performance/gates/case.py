@@ -82,6 +82,19 @@ class Case:
         """Return the interval of the difference, `None` unless there is a finite one of this level."""
         return _usable(self.differences.get(metric), level)
 
+    @property
+    def is_taken_unlike(self) -> bool:
+        """Whether metrics that depend on how they are taken do not compare with the promoted version's."""
+        return self.measured is not None and self.baseline is not None and self.measured.is_taken_unlike(self.baseline)
+
+    def unlike(self, metric: str) -> str:
+        """Say in which two ways a metric was taken."""
+        ours, theirs = (measured.choices if measured else "" for measured in (self.measured, self.baseline))
+        return (
+            f"{metric} of {self.version_id} was taken {ours}, and of the promoted {self.baseline_version_id} {theirs}: "
+            "the two do not compare."
+        )
+
     def lacking(self, metric: str) -> str:
         """Say that the version has no such value."""
         return _lacking(self.version_id, self.measured, metric, self.dataset_split)

@@ -7,7 +7,7 @@ from typing import Any
 
 from models_registry.task_types import TaskType
 from performance.gates.case import Operator
-from performance.gates.quantities import names_by_class, quantity_of
+from performance.gates.quantities import CUSTOM_NAME_IS, names_by_class, quantity_of
 from performance.gates.rules import Fault, Regression, Rule, Threshold
 
 SPLITS = ("train", "validation", "test")
@@ -45,6 +45,11 @@ class Policy:
         """The names of what rules hold against the promoted version's with confidence."""
         compared = (rule for rule in self.rules if isinstance(rule, Regression))
         return frozenset(rule.metric for rule in compared if rule.confidence is not None)
+
+    @property
+    def with_limits(self) -> frozenset[str]:
+        """The names of what rules hold against the promoted version."""
+        return frozenset(rule.metric for rule in self.rules if isinstance(rule, Regression))
 
     def as_document(self) -> dict[str, Any]:
         """Return the policy as JSON has it."""
@@ -89,13 +94,15 @@ def faults_of(rule: Rule, task_type: TaskType) -> list[Fault]:
     quantity = quantity_of(rule.metric, task_type)
     if quantity is not None:
         return [*rule.faults(quantity)]
-    known = _known_names(task_type, of_class=rule.metric.startswith("per_class."))
+    known = _known_names(task_type, rule.metric.partition(".")[0])
     return [("metric", "unknown", f"There is no {rule.metric[:MAX_TOLD]!r} of {task_type.name}; use {known}.")]
 
 
-def _known_names(task_type: TaskType, *, of_class: bool) -> str:
+def _known_names(task_type: TaskType, kind: str) -> str:
     by_class = ", ".join(names_by_class(task_type))
-    if by_class and of_class:
+    if kind == "custom":
+        return f"custom.NAME, where NAME is {CUSTOM_NAME_IS}"
+    if by_class and kind == "per_class":
         return f"per_class.LABEL.METRIC, where METRIC is one of {by_class}"
     names = [metric.name for metric in task_type.all_metrics] + ["sample_count"]
     return ", ".join([*names, "custom.NAME or per_class.LABEL.METRIC"] if by_class else [*names, "or custom.NAME"])

@@ -1,10 +1,14 @@
 """What a rule may look at: every number that a snapshot holds, by name."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from models_registry.task_types import Direction, Metric, TaskType, WorkedExample
+
+CUSTOM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@ -]{0,99}")
+CUSTOM_NAME_IS = "1 to 100 letters, digits, spaces and any of _ . / @ -, and begins with none of the last"
 
 _SAMPLE_COUNT = Metric(
     name="sample_count",
@@ -30,11 +34,13 @@ _SUPPORT = Metric(
 class Quantity:
     """A number that a rule looks at, and whether snapshots may hold its confidence interval.
 
-    `metric` is `None` for a reporter's own one, of which neither bounds nor direction are known.
+    `metric` is `None` for a reporter's own one, of which neither bounds nor direction are known. `depends_on_choices`
+    is the metric's, but not of a single class, which is the positive one itself.
     """
 
     metric: Metric | None
     has_interval: bool = False
+    depends_on_choices: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -46,11 +52,11 @@ def quantity_of(name: str, task_type: TaskType) -> Quantity | None:
     """
     metrics = {metric.name: metric for metric in task_type.all_metrics}
     if name in metrics:
-        return Quantity(metrics[name], has_interval=True)
+        return Quantity(metrics[name], has_interval=True, depends_on_choices=metrics[name].depends_on_choices)
     if name == _SAMPLE_COUNT.name:
         return Quantity(_SAMPLE_COUNT)
     kind, _, rest = name.partition(".")
-    if kind == "custom" and rest:
+    if kind == "custom" and CUSTOM_NAME.fullmatch(rest):
         return Quantity(None)
     _, dot, of_class = rest.rpartition(".")  # a label may have dots, a metric has none
     if kind != "per_class" or not dot or of_class not in names_by_class(task_type):

@@ -151,16 +151,18 @@ class Regression:
         """Say nothing: which way is worse follows from the metric."""
 
     def judge(self, case: Case, quantity: Quantity) -> RuleVerdict:
-        """Return whether the limit is kept. It is when nothing is promoted yet; what is there to be worse than?"""
+        """Return whether the limit is kept. It is without a baseline; what is there to be worse than?"""
         value, before = case.value(self.metric), case.baseline_value(self.metric)
         verdict = partial(RuleVerdict, self.metric, None, None, value, baseline_value=before)
         if value is None:
             return verdict(RuleStatus.MISSING, case.lacking(self.metric))
         if case.baseline_version_id is None:
-            told = f"{self.metric} is {shown(value)}, and nothing is promoted yet that it could be worse than."
-            return verdict(RuleStatus.PASSED, told)
+            told = "no version was promoted before this one that it could be worse than"
+            return verdict(RuleStatus.PASSED, f"{self.metric} is {shown(value)}, and {told}.")
         if before is None or quantity.metric is None:
             return verdict(RuleStatus.MISSING, case.baseline_lacking(self.metric))
+        if quantity.depends_on_choices and case.is_taken_unlike:
+            return verdict(RuleStatus.MISSING, case.unlike(self.metric))
         return self._compared(case, quantity.metric, value, before)
 
     def as_document(self) -> dict[str, object]:
@@ -172,7 +174,7 @@ class Regression:
         limit = _exact(self.max_regression)
         if self.relative:
             limit = _UNROUNDED.multiply(limit, _exact(abs(before)))
-        bound, threshold = _bound(metric, before, limit)
+        bound, threshold = _bound(metric, value, before, limit)
         verdict = partial(RuleVerdict, self.metric, bound, threshold, value, baseline_value=before)
         told = f"{self.metric} is {shown(value)}, and {shown(before)} in the promoted {case.baseline_version_id}"
         allowed = f"worse by {_told(limit)} is allowed"
@@ -221,11 +223,11 @@ def _worst(metric: Metric, difference: Interval) -> float:
     return -difference.lower if metric.direction is Direction.HIGHER else difference.upper
 
 
-def _bound(metric: Metric, before: float, limit: Decimal) -> tuple[Operator, float | None]:
-    """Return what the value must be to keep a limit; of a metric that is best at 0, what its magnitude must be."""
-    if metric.direction is Direction.HIGHER:
-        return Operator.AT_LEAST, _double(_UNROUNDED.subtract(_exact(before), limit))
-    return Operator.AT_MOST, _double(_UNROUNDED.add(_exact(-metric.goodness(before)), limit))
+def _bound(metric: Metric, value: float, before: float, limit: Decimal) -> tuple[Operator, float | None]:
+    """Return what the value must be to keep a limit; of a metric that is best at 0, on its own side of that."""
+    worst = _UNROUNDED.subtract(_exact(metric.goodness(before)), limit)
+    is_least = metric.direction is Direction.HIGHER or (metric.direction is Direction.ZERO and value < 0)
+    return (Operator.AT_LEAST, _double(worst)) if is_least else (Operator.AT_MOST, _double(_UNROUNDED.minus(worst)))
 
 
 def _change(worse: Decimal, words: str) -> str:

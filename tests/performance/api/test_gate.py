@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DEFAULT_DB_ALIAS
+from django.utils import timezone
 from junitparser import JUnitXml
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
@@ -87,7 +89,7 @@ class TestTheAnswer:
         assert body == golden("gate")
         assert [*body] == [*golden("gate")]
         assert [*body["rules"][0]] == [*golden("gate")["rules"][0]]
-        assert (answer["Cache-Control"], answer["Vary"]) == ("private, no-cache", "Authorization")
+        assert (answer["Cache-Control"], answer["Vary"]) == ("private, no-cache", "Authorization, Accept")
         assert answer["ETag"]
 
     def test_is_of_the_newest_completed_version_or_of_the_one_that_is_asked_for(self, ada: Caller) -> None:
@@ -172,6 +174,21 @@ class TestTheAnswer:
         assert rule["status"] == "failed"
         assert rule["interval"]["lower"] == pytest.approx(-0.01 * 2**0.5)
         assert "with 95% confidence worse by up to 0.014" in rule["detail"]
+
+    def test_holds_no_recall_against_that_of_another_positive_class(
+        self, ada: Caller, under: Under, model: RegisteredModel
+    ) -> None:
+        under({"rules": [{"metric": "recall", "max_regression": 0.1}, {"metric": "accuracy", "max_regression": 0.1}]})
+        before = snapshot(model.versions.get(number=417), metrics=EXAMPLE_METRICS)
+        SnapshotDetail.objects.create(snapshot=before, positive_class="yes", averaging="binary")
+        now = snapshot(completed_version(model, number=419), metrics=EXAMPLE_METRICS)
+        SnapshotDetail.objects.create(snapshot=now, positive_class="no", averaging="binary")
+
+        answer = ada.get(GATE)
+
+        assert statuses(answer) == ["missing", "passed"]
+        assert "of the positive class 'no'" in answer.json()["rules"][0]["detail"]
+        assert refusal(ada.post(f"{MODEL}/versions/ver-001a3/promote")) == (409, "gate_failed")
 
     def test_of_the_promoted_version_is_that_it_is_no_worse_than_itself(self, ada: Caller, under: Under) -> None:
         under({"rules": [LIMIT | {"max_regression": 0}, LIMIT | {"metric": "accuracy", "confidence": 0.95}]})
@@ -342,6 +359,21 @@ class TestEnforced:
         assert ada.get(GATE).json()["status"] == ada.post(GATE, PASSES).json()["status"] == "passed"
         assert not GateVerdict.objects.exists()
 
+    @pytest.mark.parametrize("form", ["json", "junit"])
+    @pytest.mark.parametrize(("document", "status"), [(PASSES, 200), (FAILS, 409)], ids=["passes", "fails"])
+    def test_is_told_and_kept_whatever_the_caller_has(
+        self, viewer: User, under: Under, document: dict[str, Any], status: int, form: str
+    ) -> None:
+        under(document)
+        vera, query = Caller(viewer), {"enforce": "true", "format": form}
+        etag = vera.get(GATE, {"format": form})["ETag"]
+
+        for conditions in ({"If_None_Match": "*"}, {"If_None_Match": etag}, {"If_Match": '"x"'}):
+            answer = vera.get(GATE, query, **conditions)
+            assert (answer.status_code, b"accuracy" in answer.content) == (status, True)
+
+        assert GateVerdict.objects.count() == 3
+
     def test_what_is_not_enforced_is_not_kept(self, viewer: User, under: Under) -> None:
         under(FAILS)
         Caller(viewer).get(GATE)
@@ -378,6 +410,52 @@ class TestOtherForms:
             assert "accuracy" in answer.content.decode()
             assert answer["Cache-Control"] == "private, no-cache"
             assert "default-src 'none'" in answer["Content-Security-Policy"]
+
+    @pytest.mark.parametrize("form", ["json", "junit", "markdown", "html"])
+    def test_have_an_etag_that_only_the_time_does_not_change(
+        self, viewer: User, under: Under, form: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        under(PASSES)
+        vera, query = Caller(viewer), {"format": form}
+        first = vera.get(GATE, query)
+        later = timezone.now() + timedelta(days=1)
+        monkeypatch.setattr("performance.gate_selectors.timezone.now", lambda: later)
+
+        again = vera.get(GATE, query, If_None_Match=first["ETag"])
+
+        assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+        assert again["Vary"] == first["Vary"] == "Authorization, Accept"
+        assert vera.get(GATE, query, If_Match=first["ETag"]).status_code == 200
+        assert refusal(vera.get(GATE, query, If_Match='"x"')) == (412, "precondition_failed")
+        under(FAILS)
+        assert vera.get(GATE, query, If_None_Match=first["ETag"]).status_code == 200
+
+    def test_have_an_etag_each(self, viewer: User, under: Under) -> None:
+        under(PASSES)
+        vera = Caller(viewer)
+
+        assert len({vera.get(GATE, {"format": form})["ETag"] for form in ("json", "junit", "markdown", "html")}) == 4
+
+    @pytest.mark.parametrize("accepted", ["text/plain", "image/png, text/html;q=0", "application/json"])
+    def test_are_asked_for_by_name_whatever_is_accepted(self, viewer: User, under: Under, accepted: str) -> None:
+        under(PASSES)
+
+        answer = Caller(viewer).get(GATE, {"format": "junit"}, Accept=accepted)
+
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/xml; charset=utf-8")
+
+    def test_of_one_name_are_of_the_media_type_that_is_accepted(self, viewer: User, under: Under) -> None:
+        under(PASSES)
+
+        answer = Caller(viewer).get(GATE, {"format": "junit"}, Accept="text/xml")
+
+        assert answer["Content-Type"] == "text/xml; charset=utf-8"
+
+    @pytest.mark.parametrize("accepted", ["", " "])
+    def test_are_not_asked_for_by_accepting_nothing(self, viewer: User, under: Under, accepted: str) -> None:
+        under(PASSES)
+
+        assert Caller(viewer).get(GATE, Accept=accepted).json()["status"] == "passed"
 
     @pytest.mark.parametrize(
         ("accepted", "told"),
@@ -589,7 +667,7 @@ class TestPromotion:
         answer = ada.post(f"{path}/versions/ver-00001/promote")
 
         assert answer.status_code == 200
-        assert "nothing is promoted yet" in answer.json()["verdict"]["rules"][0]["detail"]
+        assert "no version was promoted before" in answer.json()["verdict"]["rules"][0]["detail"]
 
 
 class TestTheVerdicts:

@@ -143,8 +143,20 @@ class TestALimitOnRegression:
             return judged(rule, case({"bias": value}, {"bias": before}), "regression").status
 
         assert [status(-2.5, 2), status(2.5, -2), status(-2.75, 2), status(1, -2)] == [PASSED, PASSED, FAILED, PASSED]
-        bound = judged(rule, case({"bias": 1}, {"bias": -2}), "regression")
-        assert (bound.operator, bound.threshold) == ("<=", 2.5)
+
+    @pytest.mark.parametrize("before", [2, -2])
+    @pytest.mark.parametrize(
+        ("value", "bound"), [(1, ("<=", 2.5)), (2.75, ("<=", 2.5)), (-1, (">=", -2.5)), (-2.75, (">=", -2.5))]
+    )
+    def test_of_a_metric_that_is_best_at_zero_is_told_on_the_side_of_the_value(
+        self, before: float, value: float, bound: tuple[str, float]
+    ) -> None:
+        rule = {"metric": "bias", "max_regression": 0.5}
+
+        found = judged(rule, case({"bias": value}, {"bias": before}), "regression")
+
+        assert (found.operator, found.threshold) == bound
+        assert (found.status is PASSED) == (value >= bound[1] if bound[0] == ">=" else value <= bound[1])
 
     @pytest.mark.parametrize(
         ("metric", "before", "value", "status", "bound"),
@@ -171,7 +183,9 @@ class TestALimitOnRegression:
         rule = judged(LIMIT, case({"accuracy": 0.1}, promoted=None))
 
         assert (rule.status, rule.threshold, rule.operator) == (PASSED, None, None)
-        assert rule.detail == "accuracy is 0.1, and nothing is promoted yet that it could be worse than."
+        assert (
+            rule.detail == "accuracy is 0.1, and no version was promoted before this one that it could be worse than."
+        )
         assert judged(LIMIT, case({}, promoted=None)).status is MISSING
 
     @pytest.mark.parametrize("baseline", [None, {}, {"accuracy": math.nan}, {"log_loss": 0.1}])
@@ -189,6 +203,58 @@ class TestALimitOnRegression:
 
         assert (found.status, found.threshold) == (PASSED, None)
         assert found.detail.endswith("worse by more than a double can hold is allowed.")
+
+
+class TestALimitBetweenWaysOfTaking:
+    """A metric may be made to look better by another positive class, or another averaging."""
+
+    OURS = Measured({"recall": 0.99, "accuracy": 0.9, "per_class.no.recall": 0.9}, {}, "no", "binary")
+    THEIRS = Measured({"recall": 0.9, "accuracy": 0.9, "per_class.no.recall": 0.9}, {}, "yes", "binary")
+
+    def status(self, metric: str, ours: Measured, theirs: Measured) -> RuleStatus:
+        both = replace(case({}), measured=ours, baseline=theirs)
+        return judged({"metric": metric, "max_regression": 0.05}, both).status
+
+    def test_is_missing_and_names_both(self) -> None:
+        both = replace(case({}), measured=self.OURS, baseline=self.THEIRS)
+
+        rule = judged({"metric": "recall", "max_regression": 0.05}, both)
+
+        assert (rule.status, rule.value, rule.baseline_value) == (MISSING, 0.99, 0.9)
+        assert rule.detail == (
+            "recall of ver-00002 was taken of the positive class 'no' with binary averaging, and of the promoted "
+            "ver-00001 of the positive class 'yes' with binary averaging: the two do not compare."
+        )
+
+    @pytest.mark.parametrize(
+        "metric", ["precision", "recall", "f1_score", "specificity", "roc_auc", "average_precision"]
+    )
+    @pytest.mark.parametrize(
+        ("ours", "theirs"),
+        [(("no", "binary"), ("yes", "binary")), (("", None), ("yes", None)), ((None, "macro"), ("yes", "binary"))],
+    )
+    def test_is_missing_of_what_depends_on_the_choice(self, metric: str, ours: Any, theirs: Any) -> None:
+        newer, older = (Measured({metric: 0.5}, {}, *choice) for choice in (ours, theirs))
+
+        assert self.status(metric, newer, older) is MISSING
+        assert self.status(metric, newer, newer) is PASSED
+
+    @pytest.mark.parametrize("choice", [(None, None), ("yes", None), (None, "binary")])
+    def test_is_judged_where_one_of_both_is_not_known(self, choice: Any) -> None:
+        assert self.status("recall", self.OURS, Measured({"recall": 0.99}, {}, None, None)) is PASSED
+        assert self.status("recall", Measured({"recall": 0.99}, {}, *choice), self.THEIRS) is PASSED
+
+    @pytest.mark.parametrize("metric", ["accuracy", "per_class.no.recall"])
+    def test_is_judged_of_what_does_not_depend_on_it(self, metric: str) -> None:
+        assert self.status(metric, self.OURS, self.THEIRS) is PASSED
+
+    def test_is_missing_with_confidence_as_well(self) -> None:
+        surely_better = {"recall": Interval(0.05, 0.1, "a test")}
+        both = replace(case({}), measured=self.OURS, baseline=self.THEIRS, differences=surely_better)
+
+        rule = judged({"metric": "recall", "max_regression": 0.05, "confidence": 0.95}, both)
+
+        assert (rule.status, rule.interval) == (MISSING, None)
 
 
 class TestALimitWithConfidence:

@@ -95,6 +95,10 @@ def test_what_is_no_policy_is_refused(document: Any, field: str, code: str) -> N
         ({**GOOD, "treshold": 0.9}, "rules.1.treshold", "unknown_field"),
         ({**GOOD, "metric": "accuracyy"}, "rules.1.metric", "unknown"),
         ({**GOOD, "metric": "custom."}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "custom.-cost"}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "custom.cost in €"}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": "custom.cost\n"}, "rules.1.metric", "unknown"),
+        ({**GOOD, "metric": f"custom.{'x' * 101}"}, "rules.1.metric", "unknown"),
         ({**GOOD, "metric": "per_class.recall"}, "rules.1.metric", "unknown"),
         ({**GOOD, "metric": "per_class.cat.speed"}, "rules.1.metric", "unknown"),
         ({**GOOD, "metric": "per_class.cat.accuracy"}, "rules.1.metric", "unknown"),
@@ -211,6 +215,16 @@ def test_an_unknown_metric_of_a_task_type_with_classes_is_told_with_that_form_as
     assert str(refused.value) == (
         "rules.0.metric: There is no 'speed' of forecasting; use mae, rmse, smape, mase, wape, sample_count, "
         "custom.NAME or per_class.LABEL.METRIC."
+    )
+
+
+def test_a_custom_name_that_no_snapshot_can_have_is_told_with_what_it_may_be() -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        check(policy_of({"rules": [GOOD | {"metric": "custom.-cost"}]}), [CLASSIFICATION])
+
+    assert str(refused.value) == (
+        "rules.0.metric: There is no 'custom.-cost' of classification; use custom.NAME, where NAME is 1 to 100 "
+        "letters, digits, spaces and any of _ . / @ -, and begins with none of the last."
     )
 
 
