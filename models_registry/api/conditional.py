@@ -41,8 +41,13 @@ def represent(data: Any, *, status: int = 200, headers: dict[str, str] | None = 
 
 def tagged(body: bytes, *, content_type: str, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
     """Return a body with its ETag."""
-    etag = f'"{md5(body, usedforsecurity=False).hexdigest()}"'
-    return HttpResponse(body, status=status, content_type=content_type, headers={"ETag": etag, **(headers or {})})
+    headers = {"ETag": etag_of(body), **(headers or {})}
+    return HttpResponse(body, status=status, content_type=content_type, headers=headers)
+
+
+def etag_of(body: bytes) -> str:
+    """Return the ETag of a body."""
+    return f'"{md5(body, usedforsecurity=False).hexdigest()}"'
 
 
 def refuse_lost_update(request: Request, data: Any) -> None:

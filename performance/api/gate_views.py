@@ -1,8 +1,7 @@
 """Gates over HTTP: their policies and their verdicts."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from django.db import transaction
@@ -13,7 +12,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from models_registry.api.base import RegistryViewSet
-from models_registry.api.conditional import refuse_lost_update, represent, tagged, unless_known
+from models_registry.api.conditional import etag_of, refuse_lost_update, represent, tagged, unless_known
 from models_registry.api.idempotency import HEADER, check_key, once
 from models_registry.exceptions import ConflictError, GateFailedError, NotFoundError, PreconditionFailedError
 from models_registry.scopes import Scope
@@ -195,7 +194,6 @@ class Page(BaseRenderer):
 
 
 TEXTS = (Page, JUnit, TextXML, Markdown)
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 VERDICT = {(200, JSONRenderer.media_type): VerdictSerializer, **{(200, each.media_type): str for each in TEXTS}}
 
 
@@ -311,7 +309,8 @@ class GateViewSet(PerformanceViewSet):
         Raises `PreconditionFailedError`.
         """
         response = self.shown(verdict)
-        response["ETag"] = self.shown(replace(verdict, judged_at=_ANY_TIME))["ETag"]
+        judged_at = f"{verdict.judged_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+        response["ETag"] = etag_of(response.content.replace(judged_at.encode(), b""))
         return response if self.request.method == "POST" else unless_known(self.request, response)
 
     def shown(self, verdict: Verdict, status: int = 200) -> HttpResponse:
