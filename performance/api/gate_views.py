@@ -195,7 +195,7 @@ class Page(BaseRenderer):
 
 
 TEXTS = (Page, JUnit, TextXML, Markdown)
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # as ETags do not tell the time
 VERDICT = {(200, JSONRenderer.media_type): VerdictSerializer, **{(200, each.media_type): str for each in TEXTS}}
 
 
@@ -308,14 +308,14 @@ class GateViewSet(PerformanceViewSet):
     def unless_known(self, verdict: Verdict) -> HttpResponse:
         """Answer with a verdict, unless the caller has one from which it differs only in when it was judged.
 
-        Raises `PreconditionFailedError`.
+        To a POST, which is no read, it is told in any case. Raises `PreconditionFailedError`.
         """
         response = self.shown(verdict)
         response["ETag"] = self.shown(replace(verdict, judged_at=_ANY_TIME))["ETag"]
         return response if self.request.method == "POST" else unless_known(self.request, response)
 
     def shown(self, verdict: Verdict, status: int = 200) -> HttpResponse:
-        """Return a verdict in the form that is asked for."""
+        """Return a verdict in the form that is asked for, as JSON with 200: a refusal in JSON is a problem."""
         if self.renderer.format not in RENDERERS:
             return represent(verdict.as_document())
         return tagged(

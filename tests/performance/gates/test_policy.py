@@ -223,8 +223,8 @@ def test_a_custom_name_that_no_snapshot_can_have_is_told_with_what_it_may_be() -
         check(policy_of({"rules": [GOOD | {"metric": "custom.-cost"}]}), [CLASSIFICATION])
 
     assert str(refused.value) == (
-        "rules.0.metric: There is no 'custom.-cost' of classification; use custom.NAME, where NAME is 1 to 100 letters, "
-        "digits, spaces and any of _ . / @ -, and begins with none of the last."
+        "rules.0.metric: There is no 'custom.-cost' of classification; use custom.NAME, where NAME is 1 to 100 "
+        "letters, digits, spaces and any of _ . / @ -, and begins with none of the last."
     )
 
 
