@@ -306,7 +306,7 @@ class GateViewSet(PerformanceViewSet):
     def unless_known(self, verdict: Verdict) -> HttpResponse:
         """Answer with a verdict, unless the caller has one from which it differs only in when it was judged.
 
-        Raises `PreconditionFailedError`.
+        To a POST, which is no read, it is told in any case. Raises `PreconditionFailedError`.
         """
         response = self.shown(verdict)
         judged_at = f"{verdict.judged_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
@@ -314,7 +314,7 @@ class GateViewSet(PerformanceViewSet):
         return response if self.request.method == "POST" else unless_known(self.request, response)
 
     def shown(self, verdict: Verdict, status: int = 200) -> HttpResponse:
-        """Return a verdict in the form that is asked for."""
+        """Return a verdict in the form that is asked for, as JSON with 200: a refusal in JSON is a problem."""
         if self.renderer.format not in RENDERERS:
             return represent(verdict.as_document())
         return tagged(

@@ -509,6 +509,14 @@ class TestAnAdHocPolicy:
         assert (body["status"], body["policy"], body["version_id"]) == ("failed", None, "ver-001a2")
         assert GatePolicy.objects.count() == 1
 
+    @pytest.mark.parametrize("condition", ["If_None_Match", "If_Match"])
+    def test_is_judged_by_whatever_the_caller_has(self, viewer: User, condition: str) -> None:
+        vera = Caller(viewer)
+        etag = vera.post(GATE, PASSES)["ETag"]
+
+        for tags in ("*", '"x"', etag):
+            assert vera.post(GATE, PASSES, **{condition: tags}).json()["status"] == "passed"
+
     def test_may_be_enforced(self, viewer: User) -> None:
         vera = Caller(viewer)
 
