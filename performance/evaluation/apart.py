@@ -5,12 +5,13 @@ is ended when it takes more memory, time or disk than it may.
 """
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from typing import Any
 
 from performance.evaluation.columns import Columns, Options
@@ -27,6 +28,9 @@ from performance.evaluation.result import (
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = ("-m", "performance.evaluation.child")
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+
+# What others end a process by: an operator, or the kernel where something else takes the machine's memory.
+_OF_OTHERS = {-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class PairJob:
 
 
 class BrokenOffError(RuntimeError):
-    """The process ended with an error of its own, which is on its standard error."""
+    """The process ended with an error of its own, which is on its standard error, or was ended by others."""
 
 
 def evaluate_apart(job: Job, on_progress: Callable[[float], object]) -> Evaluation:
@@ -102,14 +106,21 @@ def _done(work: str, job: Job | PairJob, on_progress: Callable[[float], object])
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        watchdog = Timer(job.limits.seconds, process.kill)
+        overdue = Event()
+
+        def end() -> None:
+            overdue.set()
+            process.kill()
+
+        watchdog = Timer(job.limits.seconds, end)
         watchdog.start()
         try:
             if (done := _last_word(process.stdout or [], on_progress)) is not None:
                 return done
-            if process.wait() > 0:
-                raise BrokenOffError(f"The process ended with status {process.returncode}.")
-            raise UnprocessablePredictionsError(EXHAUSTED)  # by a signal: the kernel's, or the watchdog's
+            status = process.wait()
+            if overdue.is_set() or (status < 0 and status not in _OF_OTHERS):  # by the watchdog, or a limit
+                raise UnprocessablePredictionsError(EXHAUSTED)
+            raise BrokenOffError(f"The process ended with status {status}.")
         finally:
             watchdog.cancel()
             process.kill()

@@ -57,9 +57,10 @@ def first(engine: Engine, causes: Sequence[Cause]) -> UnprocessablePredictionsEr
 def without_prediction(engine: Engine, condition: str, column: str, missing: int) -> UnprocessablePredictionsError:
     """Return the error of rows that have no prediction, and were not said to be allowed."""
     row = engine.first_row(condition)
+    found, first_of_them = ("1 row has", "") if missing == 1 else (f"{missing:,} rows have", "the first of them ")
     return UnprocessablePredictionsError(
-        f"{missing:,} rows have no prediction in the column {column!r}, the first of them row {row or 0:,}. "
-        "Leave them out, or allow for missing predictions.",
+        f"{found} no prediction in the column {column!r}, {first_of_them}row {row or 0:,}. "
+        "Leave what has none out, or allow for missing predictions.",
         column=column,
         row=row,
     )

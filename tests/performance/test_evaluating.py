@@ -220,6 +220,18 @@ def test_an_evaluation_that_breaks_is_no_fault_of_the_predictions(
     assert "ended with status 1" in caplog.text
 
 
+def test_an_evaluation_that_is_killed_is_done_again(job: EvaluationJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(apart, "CHILD", ("-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
+        assert evaluate()
+    job.refresh_from_db()
+    assert (job.state, job.problem) == ("queued", None)
+    EvaluationJob.objects.filter(pk=job.pk).update(due_at=timezone.now())
+    assert evaluate()
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("succeeded", 2)
+
+
 def evaluate_as_promoted_and_later(model: RegisteredModel, editor: User, stop: Event) -> tuple[Version, Version]:
     """Evaluate the promoted version and a later one on the same example."""
     promoted, later = model.versions.get(), completed_version(model, number=418)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
@@ -12,7 +14,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from performance.evaluation.apart import ROOT, Job, Limits, PairJob, evaluate_apart, pair_apart
+from performance.evaluation.apart import ROOT, BrokenOffError, Job, Limits, PairJob, evaluate_apart, pair_apart
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import EVALUATORS
@@ -125,6 +127,24 @@ def test_ends_when_the_process_that_asked_has_ended(tmp_path: Path) -> None:
 def test_ends_a_process_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("performance.evaluation.apart.CHILD", ("-c", "import time; time.sleep(600)"))
     assert "more memory, disk or time" in refusal(tmp_path, b"", seconds=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_another_one_ends_is_no_fault_of_the_predictions(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = """import os, time; print('{"progress": %f}' % os.getpid(), flush=True); time.sleep(600)"""
+    monkeypatch.setattr("performance.evaluation.apart.CHILD", ("-c", endless))
+    job = Job(tmp_path, "predictions.csv", "classification", Columns(), Options())
+    with pytest.raises(BrokenOffError, match=f"status -{number}"):
+        evaluate_apart(job, lambda told: os.kill(int(told), number))
+
+
+@pytest.mark.parametrize("number", [signal.SIGXCPU, signal.SIGXFSZ, signal.SIGABRT])
+def test_a_process_that_its_limits_end_is_refused(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = f"import os, signal; signal.signal({number}, signal.SIG_DFL); os.kill(os.getpid(), {number})"
+    monkeypatch.setattr("performance.evaluation.apart.CHILD", ("-c", code))
+    assert "more memory, disk or time" in refusal(tmp_path, b"")
 
 
 def test_the_kernel_holds_the_process_to_its_limits() -> None:
