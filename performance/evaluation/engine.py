@@ -6,19 +6,21 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self, TextIO
+from typing import Any, BinaryIO, Protocol, Self
 
 import duckdb
 
+from performance.evaluation.malformed import line_of, malformed
 from performance.evaluation.result import EXHAUSTED, UnprocessablePredictionsError
 from performance.evaluation.statements import text
 
 Row = tuple[Any, ...]
 
-MAX_HEADER = 2**20  # characters of a CSV file's first line
+MAX_HEADER = 2**20  # bytes of a CSV file's first line
 MAX_LINE = 2**21  # bytes of its last one
 
 _special = re.compile(r"([*?\[])")
+_class = re.compile(r"^[\w ]+ Error: ")
 
 # What is wrong with a statement; any other error is about the files.
 _OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
@@ -114,6 +116,7 @@ class DuckDB:
 
         Nothing about the form is guessed from what the files hold. Raises `UnprocessablePredictionsError`.
         """
+        self._csv = files
         headers = [self._header(file) for file in files]
         if any(header != headers[0] for header in headers):
             raise UnprocessablePredictionsError("The files have different headers, and cannot be read as one.")
@@ -160,17 +163,17 @@ class DuckDB:
 
     def _header(self, file: str) -> list[str]:
         """Return the names of a CSV file's columns. Raises `UnprocessablePredictionsError`."""
-        with self._opened(file, "rb") as content:
+        with self._opened(file) as content:
             _refuse_long_end(content)
-        with self._opened(file, "r", encoding="utf-8-sig", newline="") as lines:
-            return _names(lines)
+            content.seek(0)
+            return _names(re.split(rb"[\r\n]", content.read(MAX_HEADER), maxsplit=1)[0])
 
     def _named(self, files: Sequence[str]) -> str:
         """Return the files as SQL has them; in their names here nothing is a pattern."""
         return _list(files if self._store is not None else [_special.sub(r"[\1]", file) for file in files])
 
-    def _opened(self, file: str, mode: str, **form: Any) -> Any:
-        return Path(file).open(mode, **form) if self._store is None else self._store.open(file, mode, **form)
+    def _opened(self, file: str) -> Any:
+        return Path(file).open("rb") if self._store is None else self._store.open(file, "rb")
 
     def _run(self, connection: duckdb.DuckDBPyConnection, statement: str) -> list[Row]:
         try:
@@ -187,8 +190,18 @@ class DuckDB:
             raise self._unreadable(error) from None
 
     def _unreadable(self, error: duckdb.Error) -> UnprocessablePredictionsError:
-        reason = str(error).splitlines()[0].replace(f"{self._folder}/", "")
+        """Return the error of a file, which has DuckDB's reason without names that are not the caller's."""
+        said = str(error)
+        if (line := line_of(said)) is not None:
+            return self._malformed(said, line)
+        reason = _class.sub("", said.splitlines()[0])
+        reason = re.sub(rf" '{re.escape(str(self._folder))}/[^']*'", "", reason).replace(f"{self._folder}/", "")
         return UnprocessablePredictionsError(f"The file cannot be read: {reason}")
+
+    def _malformed(self, said: str, line: int) -> UnprocessablePredictionsError:
+        file = next((each for each in self._csv if f"\n  file = {each}\n" in said), self._csv[0])
+        with self._opened(file) as content:
+            return malformed(said, line, content, file if len(self._csv) > 1 else None)
 
     def _open(self, *, ordered: bool) -> duckdb.DuckDBPyConnection:
         """Return a connection to a database of its own, which keeps the order of rows, or is faster."""
@@ -210,10 +223,10 @@ def _list(files: Sequence[str]) -> str:
     return f"[{', '.join(map(text, files))}]"
 
 
-def _names(lines: TextIO) -> list[str]:
+def _names(first_line: bytes) -> list[str]:
     """Return what the first line names. Raises `UnprocessablePredictionsError`."""
     try:
-        line = lines.readline(MAX_HEADER)
+        line = first_line.decode("utf-8-sig")
         if "\0" in line:
             raise csv.Error
         header = next(csv.reader([line], strict=True), [])

@@ -161,7 +161,7 @@ def test_a_file_that_is_not_what_it_says_is_refused_at_once(editor: User, conten
         (b"actual,predicted,score\nno,no,0.5\nno,no,inf\n", "Row 2", "score", 2),
         (b"actual,predicted\nno,no\nno,\n", "no prediction", "predicted", 2),
         (b"actual,predicted\n,no\nno,no\n", "no label", "actual", 1),
-        (b"actual,predicted\na,b,c\n", "cannot be read", None, None),
+        (b"actual,predicted\na,b,c\n", "row 1 has more cells than the header", None, 1),
         (b"\xff\xfe\x00actual", "cannot be read", None, None),
         (b"PAR1 and nothing of it", "cannot be read", None, None),
         (parquet({"actual": ["a"] * 9, "predicted": ["a"] * 9})[:-20], "cannot be read", None, None),
