@@ -234,7 +234,7 @@ def test_a_store_that_cannot_be_reached_is_named(model: RegisteredModel, monkeyp
 def test_a_row_that_cannot_be_scored_is_named_from_there_too(model: RegisteredModel, bucket: Any) -> None:
     bucket.put_object(Key="bad.csv", Body=b"actual,predicted\na,a\nb,\n")
 
-    with pytest.raises(CommandError, match="the first of them row 2"):
+    with pytest.raises(CommandError, match="'predicted', row 2"):
         evaluate(model, "ver-00003", "s3://kept/bad.csv")
 
 
