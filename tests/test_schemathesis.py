@@ -54,7 +54,7 @@ def authorization(superuser: User, model: RegisteredModel) -> str:
 
 @schema.parametrize()
 @settings(
-    max_examples=300 if os.environ.get("CI") else 50,
+    max_examples=100 if os.environ.get("CI") else 50,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
