@@ -202,7 +202,11 @@ REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
         2,
     ),
     ({"actual": ["a", "b"], "predicted": [None, "a"]}, "1 row has no prediction", 1),
-    ({"actual": ["a", "b"], "predicted": [None, None]}, "2 rows have no prediction .*, the first of them row 1", 1),
+    (
+        {"actual": ["a", "b"], "predicted": [None, None]},
+        "2 rows have no prediction in the column 'predicted', the first of them row",
+        1,
+    ),
     ({"actual": ["a", "b", "b"], "predicted": ["a"] * 3, "score": [0.1, 0.5, math.nan]}, "no finite number", 3),
     ({"actual": ["a", "b"], "predicted": ["a"] * 2, "score": [math.inf, 0.5]}, "no finite number", 1),
     ({"actual": ["a", "b"], "predicted": ["a"] * 2, "score": [0.5, None]}, "no finite number", 2),

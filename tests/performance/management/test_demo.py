@@ -147,7 +147,7 @@ def test_keys_in_the_file_env_come_before_its_own(checkout: Path, first: dict[st
     finally:
         file.unlink()
 
-    assert finished.returncode == 1
+    assert finished.returncode == 2
     assert "SECRET_KEY has 5 bytes" in finished.stderr
 
 
