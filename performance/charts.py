@@ -114,7 +114,7 @@ def _of_thresholds(title: str, across: str, upwards: str, curves: Mapping[str, A
         lines=_lines(curves, across, upwards),
         diagonal=diagonal,
         legend="Classes",
-        note=_left_out(len(curves)),
+        note=left_out(len(curves), MAX_LINES),
     )
 
 
@@ -179,8 +179,9 @@ def _classes(curves: Mapping[str, Any]) -> str:
     return f"Of {len(curves)} classes." if len(curves) > 1 else f"Of the class {next(iter(curves))}."
 
 
-def _left_out(classes: int) -> str:
-    more = classes - MAX_LINES
+def left_out(classes: int, shown: int) -> str:
+    """Say how many classes there are beyond those that are shown; nothing if there are none."""
+    more = classes - shown
     return f"And {more:,} more classes, which the API tells of." if more > 0 else ""
 
 

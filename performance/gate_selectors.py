@@ -21,7 +21,7 @@ from models_registry.task_types import TaskType
 from models_registry.tokens import Caller
 from performance.comparison import Measured
 from performance.evaluation.difference import independent
-from performance.evaluation.intervals import Interval
+from performance.evaluation.intervals import Interval, stored_intervals
 from performance.gates.case import Case
 from performance.gates.policy import Policy, stored_policy
 from performance.gates.quantities import values_of
@@ -202,7 +202,7 @@ def _measured_case(
 def _paired(row: dict[str, Any], before: dict[str, Any], *, may_pair: bool) -> Mapping[str, Interval]:
     """Return the intervals of the differences that follow from the examples of two snapshots, given as rows."""
     if row["paired"] is not None:
-        return {name: Interval(**each) for name, each in row["paired"].items()}
+        return stored_intervals(row["paired"])
     if not may_pair or None in (row["detail__predictions_digest"], before["detail__predictions_digest"]):
         return {}
     snapshots = (
@@ -231,7 +231,7 @@ def _measured(row: dict[str, Any], with_confidence: frozenset[str]) -> Measured:
     values = values_of(
         {**further, **row["metrics"]}, sample_count=row["sample_count"], custom=custom, per_class=per_class
     )
-    found = {name: Interval(**intervals[name]) for name in with_confidence & intervals.keys()}
+    found = stored_intervals({name: intervals[name] for name in with_confidence & intervals.keys()})
     return Measured(values, found, *(row.get(f"detail__{name}") for name in _CHOICES))
 
 

@@ -12,7 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
 from performance import kept_files
 from performance.evaluation.apart import BrokenOffError, Limits, PairJob, pair_apart
-from performance.evaluation.intervals import Interval
+from performance.evaluation.intervals import Interval, stored_intervals
 from performance.evaluation.pairs import Choices
 from performance.evaluation.result import EXHAUSTED, UnprocessablePredictionsError
 from performance.exceptions import KeptFileUnavailableError
@@ -78,7 +78,7 @@ def stored(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Mapping[str, I
     """Return the intervals that are stored of a pair, where the snapshot was read from; `None` for none."""
     pairs = PairedComparison.objects.using(snapshot._state.db).filter(snapshot=snapshot.pk, baseline=baseline.pk)
     intervals = pairs.values_list("intervals", flat=True).first()
-    return None if intervals is None else {name: Interval(**each) for name, each in intervals.items()}
+    return None if intervals is None else stored_intervals(intervals)
 
 
 def _may_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:

@@ -1,7 +1,6 @@
 """Reads that span models."""
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -28,7 +27,7 @@ from models_registry.selectors import USER, account_rows, login_row
 from models_registry.tokens import Caller
 from performance import comparison, pairing
 from performance.comparison import Measured, MetricComparison
-from performance.evaluation.intervals import Interval
+from performance.evaluation.intervals import stored_intervals
 from performance.exceptions import NotAvailableForTaskTypeError, SnapshotNotFoundError
 from performance.models import MetricSnapshot, MisclassifiedExample, ResidualExample, Source
 from performance.querysets import MetricSnapshotQuerySet
@@ -286,14 +285,8 @@ def compare(reading: Reading, baseline: Reading) -> Comparison:
     )
 
 
-def paired_intervals(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Mapping[str, Interval]:
-    """Return the intervals of the differences, by metric, as far as they are stored of the two snapshots' examples."""
-    return pairing.stored(snapshot, baseline) or {}
-
-
 def _measured(snapshot: MetricSnapshot) -> Measured:
-    intervals = {name: Interval(**each) for name, each in snapshot.details.confidence_intervals.items()}
-    return Measured(snapshot.metrics, intervals)
+    return Measured(snapshot.metrics, stored_intervals(snapshot.details.confidence_intervals))
 
 
 @cache

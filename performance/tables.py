@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models_registry.task_types import Metric, TaskType
+from performance.charts import left_out
 from performance.gates.case import shown
 from performance.rounding import rounded_alike, to_six_digits
 
@@ -78,7 +79,9 @@ def class_table(task_type: TaskType, per_class: Mapping[str, Mapping[str, float]
         [label, *("" if name not in metrics else to_six_digits(metrics[name]) for name in names)]
         for label, metrics in sorted(per_class.items())[:MAX_CLASSES]
     ]
-    return Table("Classes", ("Class", *(labels[name] for name in names)), rows, note=_left_out(len(per_class)))
+    return Table(
+        "Classes", ("Class", *(labels[name] for name in names)), rows, note=left_out(len(per_class), MAX_CLASSES)
+    )
 
 
 def confusion_matrix(matrix: Mapping[str, Any] | None) -> ConfusionMatrix | None:
@@ -87,7 +90,7 @@ def confusion_matrix(matrix: Mapping[str, Any] | None) -> ConfusionMatrix | None
         return None
     labels = matrix["labels"][:MAX_CLASSES]
     rows = [(label, _cells(at, matrix["counts"][at])) for at, label in enumerate(labels)]
-    return ConfusionMatrix(labels, rows, _left_out(len(matrix["labels"])))
+    return ConfusionMatrix(labels, rows, left_out(len(matrix["labels"]), MAX_CLASSES))
 
 
 def rule_table(rules: Sequence[Mapping[str, Any]]) -> Table:
@@ -124,11 +127,6 @@ def _within(interval: Mapping[str, Any] | None) -> str:
 def _cells(at: int, counts: Sequence[float]) -> list[Cell]:
     whole = sum(counts) or 1
     return [Cell(to_six_digits(each), each / whole, at == other) for other, each in enumerate(counts[:MAX_CLASSES])]
-
-
-def _left_out(classes: int) -> str:
-    more = classes - MAX_CLASSES
-    return f"And {more:,} more classes, which the API tells of." if more > 0 else ""
 
 
 def _rule(rule: Mapping[str, Any]) -> list[str]:

@@ -218,7 +218,8 @@ class GateViewSet(PerformanceViewSet):
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """Return the renderer of the form that `format` names, or else of one that is accepted."""
-        named = [each for each in self.get_renderers() if each.format == request.query_params.get("format")]
+        form = request.query_params.get("format")
+        named = [each for each in self.get_renderers() if each.format == form] if form else []
         if not named:
             return super().perform_content_negotiation(request, force)
         try:

@@ -15,7 +15,7 @@ from threading import Event, Timer
 from typing import Any
 
 from performance.evaluation.columns import Columns, Options
-from performance.evaluation.intervals import Interval
+from performance.evaluation.intervals import Interval, stored_intervals
 from performance.evaluation.pairs import Choices
 from performance.evaluation.result import (
     EXHAUSTED,
@@ -91,7 +91,7 @@ def evaluate_apart(job: Job, on_progress: Callable[[float], object]) -> Evaluati
 
 def pair_apart(job: PairJob, on_progress: Callable[[float], object]) -> dict[str, Interval]:
     """Return what `paired` finds in two kept files. `on_progress` and what is raised are as of `evaluate_apart`."""
-    return {name: Interval(**each) for name, each in _done("pair", job, on_progress).items()}
+    return stored_intervals(_done("pair", job, on_progress))
 
 
 def _done(work: str, job: Job | PairJob, on_progress: Callable[[float], object]) -> Any:
@@ -143,7 +143,7 @@ def evaluation_of(document: Mapping[str, Any]) -> Evaluation:
     return Evaluation(
         **{
             **document,
-            "confidence_intervals": {name: Interval(**each) for name, each in document["confidence_intervals"].items()},
+            "confidence_intervals": stored_intervals(document["confidence_intervals"]),
             "misclassified": [Misclassified(**each) for each in document["misclassified"]],
             "residuals": [Residual(**each) for each in document["residuals"]],
         }

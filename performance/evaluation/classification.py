@@ -7,7 +7,7 @@ from typing import Any
 
 from performance.evaluation import counting, curves, examples, layout, losses, ranks
 from performance.evaluation.columns import AVERAGINGS, Columns, Options
-from performance.evaluation.confusion import ConfusionMatrix, Estimate
+from performance.evaluation.confusion import ConfusionMatrix, Estimate, intervals_of
 from performance.evaluation.counting import Counted
 from performance.evaluation.engine import Engine, Row
 from performance.evaluation.intervals import Interval, logit
@@ -259,4 +259,4 @@ def _intervals(
         every |= {
             f"per_class.{label}.{name}": each for label, found in of_classes.items() for name, each in found.items()
         }
-    return {name: each.interval for name, each in every.items() if each.interval is not None}
+    return intervals_of(every)

@@ -21,6 +21,11 @@ class Estimate:
     interval: Interval | None = None
 
 
+def intervals_of(estimates: Mapping[str, Estimate]) -> dict[str, Interval]:
+    """Return the intervals of those estimates that have one."""
+    return {name: each.interval for name, each in estimates.items() if each.interval is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Gradient:
     """A metric and its derivatives by the diagonal, the rows and the columns, class by class."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from performance.evaluation import errors, examples, faults, plots
 from performance.evaluation.columns import Columns, Options
-from performance.evaluation.confusion import Estimate
+from performance.evaluation.confusion import Estimate, intervals_of
 from performance.evaluation.engine import Engine, Row
 from performance.evaluation.faults import LARGEST, Cause
 from performance.evaluation.intervals import normal
@@ -29,7 +29,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         rows=numbers.rows,
         sample_count=numbers.examples,
         metrics={name: each.value for name, each in estimates.items()},
-        confidence_intervals={name: each.interval for name, each in estimates.items() if each.interval is not None},
+        confidence_intervals=intervals_of(estimates),
         residuals=examples.residuals(engine, columns, numbers),
         per_class=_by_horizon(engine, numbers, columns, types),
         curves=plots.curves(engine, numbers),

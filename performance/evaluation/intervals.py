@@ -5,9 +5,10 @@ Survey Sampling, section 8.2.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 LEVEL = 0.95
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -25,6 +26,11 @@ class Interval:
     def mapped(self, increasing: Callable[[float], float]) -> "Interval":
         """Return the interval of what follows from the metric by an increasing function."""
         return replace(self, lower=increasing(self.lower), upper=increasing(self.upper))
+
+
+def stored_intervals(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Interval]:
+    """Return the intervals that `dataclasses.asdict` made documents of."""
+    return {name: Interval(**each) for name, each in documents.items()}
 
 
 def wilson(share: float, size: float) -> Interval | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from performance.evaluation import faults
 from performance.evaluation.columns import Columns, Options
+from performance.evaluation.confusion import intervals_of
 from performance.evaluation.engine import Engine
 from performance.evaluation.faults import Cause
 from performance.evaluation.layout import number_of, require
@@ -45,7 +46,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         rows=rows,
         sample_count=queries,
         metrics={name: each.value for name, each in estimates.items()},
-        confidence_intervals={name: each.interval for name, each in estimates.items() if each.interval is not None},
+        confidence_intervals=intervals_of(estimates),
     )
 
 

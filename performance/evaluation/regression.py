@@ -4,7 +4,7 @@ import math
 
 from performance.evaluation import errors, examples, plots
 from performance.evaluation.columns import Columns, Options
-from performance.evaluation.confusion import Estimate
+from performance.evaluation.confusion import Estimate, intervals_of
 from performance.evaluation.engine import Engine
 from performance.evaluation.intervals import normal
 from performance.evaluation.middle import median_error
@@ -22,7 +22,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         rows=numbers.rows,
         sample_count=numbers.examples,
         metrics={name: each.value for name, each in estimates.items()},
-        confidence_intervals={name: each.interval for name, each in estimates.items() if each.interval is not None},
+        confidence_intervals=intervals_of(estimates),
         residuals=examples.residuals(engine, columns, numbers),
         curves=plots.curves(engine, numbers),
     )

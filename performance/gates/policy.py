@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from models_registry.task_types import TaskType
@@ -28,25 +29,25 @@ class InvalidPolicyError(ValueError):
         super().__init__("; ".join(f"{field}: {detail}" if field else detail for field, _, detail in self.faults))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """The rules that a version must pass, all of them, and the split that it is measured on."""
 
     rules: tuple[Rule, ...]
     dataset_split: str = "test"
 
-    @property
+    @cached_property
     def with_confidence(self) -> frozenset[str]:
         """The names of what rules look at with confidence."""
         return frozenset(rule.metric for rule in self.rules if rule.confidence is not None)
 
-    @property
+    @cached_property
     def of_differences(self) -> frozenset[str]:
         """The names of what rules hold against the promoted version's with confidence."""
         compared = (rule for rule in self.rules if isinstance(rule, Regression))
         return frozenset(rule.metric for rule in compared if rule.confidence is not None)
 
-    @property
+    @cached_property
     def with_limits(self) -> frozenset[str]:
         """The names of what rules hold against the promoted version."""
         return frozenset(rule.metric for rule in self.rules if isinstance(rule, Regression))

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from models_registry.models import Organization, RegisteredModel, User
 from models_registry.services import promote
-from performance import kept_files, pairing, selectors
+from performance import kept_files, pairing
 from performance.evaluation import apart
 from performance.evaluation.intervals import Interval
 from performance.models import MetricSnapshot, PairedComparison, SnapshotDetail
@@ -117,9 +117,9 @@ def test_is_stored_and_the_same_each_time(tumours: Compared, pinned_queries: Pin
 
     assert first == second
     newer, older = (MetricSnapshot.objects.get(version__number=number) for number in (3, 2))
-    stored = selectors.paired_intervals(newer, older)
+    stored = pairing.stored(newer, older) or {}
     assert isinstance(stored["roc_auc"], Interval)
-    assert selectors.paired_intervals(older, newer) == {}
+    assert pairing.stored(older, newer) is None
 
 
 def test_a_stored_pair_needs_no_file(tumours: Compared) -> None:
