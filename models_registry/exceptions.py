@@ -49,6 +49,13 @@ class IssuerUnavailableError(RegistryError):
     code = "service_unavailable"
 
 
+class BusyError(RegistryError):
+    """The process is already doing as much work of this kind as it may. Ask again after `wait` seconds."""
+
+    code = "service_unavailable"
+    wait = 1
+
+
 class TooManyFailedLoginsError(RegistryError):
     """This user name and address failed to log in too often. `wait` is in seconds."""
 
