@@ -56,6 +56,17 @@ def count(name: str, *, default: int, minimum: int = 0) -> int:
     return int(text)
 
 
+def retention_days(name: str, *, default: int, minimum: int) -> int:
+    """Return for how many days something is kept; 0 means for ever."""
+    text = read(name, default=str(default))
+    days = int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else -1
+    if days != 0 and days < minimum:
+        raise ImproperlyConfigured(
+            f"{name} is {text!r}; set it to a whole number of days, at least {minimum}, or to 0 to keep all for ever."
+        )
+    return days
+
+
 def engine(name: str) -> str:
     """Return the engine that evaluates: `duckdb`, or where Apache Spark is."""
     text = read(name, default="duckdb")
@@ -316,4 +327,5 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _S3_OPTIONS = {"endpoint_url", "region_name"}
 _ENGINE = re.compile(r"duckdb|local\[([1-9][0-9]{0,3}|\*)\]|spark://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}")
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_MAX_DIGITS = 5  # 99,999 days are 273 years
 _PERIODS = ("second", "minute", "hour", "day")

@@ -20,6 +20,7 @@ from config.environment import (
     rate,
     read,
     read_env_file,
+    retention_days,
     secret,
     storage,
 )
@@ -148,6 +149,9 @@ WEBHOOK_PRIVATE_HOSTS = exact_hosts("WEBHOOK_PRIVATE_HOSTS", default=[])
 AUDITLOG_LOGENTRY_MODEL = "models_registry.AuditEntry"
 AUDITLOG_CID_GETTER = "config.middleware.current_request_id"
 AUDITLOG_STORE_JSON_CHANGES = True
+# The database itself refuses to delete younger entries: see the migration `audit_trail_retention`.
+AUDIT_RETENTION_DAYS = retention_days("AUDIT_RETENTION_DAYS", default=730, minimum=30)
+AUDIT_DENIAL_RETENTION_DAYS = retention_days("AUDIT_DENIAL_RETENTION_DAYS", default=90, minimum=7)
 MIGRATION_MODULES = {"auditlog": None}  # its own table is not used
 
 # The API

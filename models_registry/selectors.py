@@ -3,15 +3,19 @@
 from functools import cache
 from typing import Any
 
-from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, UUIDField
+from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet, UUIDField
 
 from models_registry.exceptions import InvalidTokenError
-from models_registry.models import TokenFamily, User
+from models_registry.models import AuditEntry, TokenFamily, User
 from models_registry.prepared import Parameter, PreparedQuery
 from models_registry.tokens import Caller
 
 USER = Parameter("user", BigIntegerField())
 FAMILY = Parameter("family", UUIDField())
+
+MAX_FOUND = 1_000  # audit entries that a search finds
+MAX_PREFIXED = 10_000  # audit entries whose paths may begin with a text that is searched for
+_SEARCHED = ("actor_name", "object_pk", "object_repr", "cid", "path")
 
 
 def account_of(caller: Caller) -> User:
@@ -48,3 +52,23 @@ def account_rows(*columns: str, **more: Any) -> QuerySet[User, dict[str, Any]]:
 @cache
 def _account() -> PreparedQuery:
     return PreparedQuery(account_rows("username"))
+
+
+def find_audit_entries(entries: QuerySet[AuditEntry], text: str) -> list[int]:
+    """Return the keys of the newest of `entries` that match a text, at most `MAX_FOUND`.
+
+    A user's name, a record's name or key, a request id and a path match as a whole; a path also by its beginning, if
+    that is not too common. Each is a query of its own, as no index serves a condition with OR.
+    """
+    conditions = [Q(**{name: text}) for name in _SEARCHED]
+    if text.startswith("/") and not is_common_path_prefix(text):
+        conditions = [Q(path__startswith=text)]
+    newest = entries.order_by("-timestamp", "-pk").values_list("timestamp", "pk")
+    found = {row for condition in conditions for row in newest.filter(condition)[:MAX_FOUND]}
+    return [pk for _, pk in sorted(found, reverse=True)[:MAX_FOUND]]
+
+
+def is_common_path_prefix(text: str) -> bool:
+    """Return whether the paths of more than `MAX_PREFIXED` audit entries begin with a text, such as `/api/v1`."""
+    beginning = AuditEntry.objects.filter(path__startswith=text).order_by()
+    return text.startswith("/") and beginning[: MAX_PREFIXED + 1].count() > MAX_PREFIXED
