@@ -27,7 +27,7 @@ BEFORE_THE_INDEXES = "0007"
 FILL = """
 INSERT INTO models_registry_auditentry (timestamp, action, actor_id, actor_name, content_type_id, object_pk,
     object_repr, remote_addr, method, path, code, cid, changes)
-SELECT now() - ({entries} - i) * interval '700 days' / {entries}, action, actor,
+SELECT now() - interval '700 days' * (({entries} - i)::float / {entries}), action, actor,
     CASE actor WHEN 1 THEN 'busy' WHEN 2 THEN 'former' ELSE 'user' || actor END,
     CASE WHEN action < 4 THEN (SELECT min(id) FROM django_content_type) + i % 12 END,
     CASE WHEN action < 4 THEN 'mdl-' || lpad(to_hex(record), 10, '0') ELSE '' END,
@@ -39,7 +39,7 @@ FROM (
     SELECT i, i * 7919 % 50000 AS record,
         CASE WHEN i % 100 < 45 THEN 4 WHEN i % 100 < 75 THEN 0 WHEN i % 100 < 99 THEN 1 ELSE 2 END AS action,
         CASE WHEN i <= {entries} / 10 THEN 2 WHEN i * 31 % 5 = 0 THEN 1 ELSE 3 + i * 17 % 1000 END AS actor
-    FROM generate_series(1, {entries}) i
+    FROM generate_series(1, {entries}::bigint) i
 ) AS entries
 """
 
