@@ -15,6 +15,8 @@ from django.core.cache import CacheHandler, InvalidCacheBackendError
 from django.core.cache.backends.redis import RedisCache
 from django.core.exceptions import ImproperlyConfigured
 
+from models_registry.private_files import make_private_database, make_private_folder
+
 MIN_KEY_BYTES = 32
 MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
@@ -149,11 +151,13 @@ def database(name: str, url: str) -> dict[str, Any]:
 
 def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
     if parsed["NAME"] != ":memory:":
+        file = Path(parsed["NAME"])
         try:
-            Path(parsed["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(file.parent)
+            make_private_database(file)
         except (OSError, ValueError):
             raise ImproperlyConfigured(
-                f"{name} names a file in a folder that is not there and cannot be made; "
+                f"{name} names a file that is not there and cannot be made; "
                 "set it to sqlite:////absolute/path.sqlite3"
             ) from None
     options = {
@@ -233,7 +237,7 @@ def storage(name: str, *, default: Path) -> dict[str, Any]:
 
 def _made_folder(name: str, folder: Path) -> dict[str, Any]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except (OSError, ValueError):
         raise ImproperlyConfigured(
             f"{name} names a folder that is not there and cannot be made; set it to file:///absolute/folder"

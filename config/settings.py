@@ -24,9 +24,16 @@ from config.environment import (
     secret,
     storage,
 )
+from models_registry.private_files import tighten
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file()
+
+# Whatever is kept here is the owner's alone: the database, predictions, keys, what is temporary.
+VAR = BASE_DIR / "var"
+for _folder in (VAR, VAR / "storage", VAR / "tmp"):
+    tighten(_folder)
+tighten(VAR / "demo.env")
 
 DEBUG = flag("DEBUG", default=False)
 SECRET_KEY = secret("SECRET_KEY", debug=DEBUG)
@@ -92,7 +99,7 @@ TIME_ZONE = "UTC"
 # Databases and cache
 
 DATABASES = {
-    "default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/registry.sqlite3"))
+    "default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{VAR}/registry.sqlite3"))
 }
 _replicas = read("DATABASE_REPLICA_URLS").split(",") if read("DATABASE_REPLICA_URLS") else []
 DATABASES |= {
@@ -104,7 +111,7 @@ CACHES = {"default": cache("CACHE_URL", default="locmemcache://")}
 # Files: predictions
 
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": storage("STORAGE_URL", default=BASE_DIR / "var" / "storage"),
+    "default": storage("STORAGE_URL", default=VAR / "storage"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
