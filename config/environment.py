@@ -157,8 +157,7 @@ def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
             make_private_database(file)
         except (OSError, ValueError):
             raise ImproperlyConfigured(
-                f"{name} names a file that is not there and cannot be made; "
-                "set it to sqlite:////absolute/path.sqlite3"
+                f"{name} names a file that is not there and cannot be made; set it to sqlite:////absolute/path.sqlite3"
             ) from None
     options = {
         "transaction_mode": "IMMEDIATE",  # takes the write lock first, so that writers queue instead of failing

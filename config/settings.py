@@ -98,9 +98,7 @@ TIME_ZONE = "UTC"
 
 # Databases and cache
 
-DATABASES = {
-    "default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{VAR}/registry.sqlite3"))
-}
+DATABASES = {"default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{VAR}/registry.sqlite3"))}
 _replicas = read("DATABASE_REPLICA_URLS").split(",") if read("DATABASE_REPLICA_URLS") else []
 DATABASES |= {
     f"replica{number}": database("DATABASE_REPLICA_URLS", url.strip()) for number, url in enumerate(_replicas, 1)

@@ -110,7 +110,9 @@ class SnapshotDetail(models.Model):
         indexes = [
             # Serves the look-up of who needs a kept file, when it is stored again and when it is purged.
             models.Index(
-                fields=["predictions_digest"], condition=Q(predictions_digest__isnull=False), name="detail_by_predictions"
+                fields=["predictions_digest"],
+                condition=Q(predictions_digest__isnull=False),
+                name="detail_by_predictions",
             ),
         ]
 

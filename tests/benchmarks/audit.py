@@ -93,9 +93,26 @@ def fill(entries: int) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
         cursor.execute(FILL.format(entries=entries))
-        cursor.execute("SELECT setval(pg_get_serial_sequence('models_registry_auditentry', 'id'), %s)", [entries + 1])
+
+
+def fill_fast(entries: int) -> None:
+    """Add this number of entries without the indexes, and then those: row by row they would take an hour."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("SET maintenance_work_mem = '1GB'")
+        cursor.execute(
+            "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index "
+            "WHERE indrelid = 'models_registry_auditentry'::regclass AND NOT indisprimary"
+        )
+        indexes = cursor.fetchall()
+        for name, _ in indexes:
+            cursor.execute(f"DROP INDEX {name}")
+        fill(entries)
+        for _, definition in indexes:
+            cursor.execute(definition)
 
 
 def statements_of(client: Any, page: dict[str, str]) -> Statements:
@@ -174,7 +191,7 @@ def main() -> int:
     options = parser.parse_args()
     console = Console(highlight=False)
     client = start()
-    fill(options.entries)
+    fill_fast(options.entries)
     index(console)
     slow = 0
     for name, page in PAGES.items():

@@ -80,7 +80,7 @@ def test_the_script_makes_the_role_and_may_be_run_again() -> None:
         "PGHOST": host,
         "POSTGRES_USER": user,
         "POSTGRES_DB": database,
-        "RUNTIME_PASSWORD": "it's \"quoted\"",
+        "RUNTIME_PASSWORD": 'it\'s "quoted"',
     }
 
     for _ in range(2):

@@ -56,9 +56,7 @@ class TestAuditTrail:
 
         assert kept(*entries) == [True, True]
 
-    def test_the_command_says_how_many_it_deleted(
-        self, settings: Settings, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_the_command_says_how_many_it_deleted(self, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
         settings.AUDIT_RETENTION_DAYS = 730
         entry(0, days=731)
 
@@ -88,7 +86,7 @@ class TestAuditTrail:
         with transaction.atomic():
             execute(PURGING)
             with pytest.raises(Error, match="audit trail never changes"):
-                execute(f"DELETE FROM {TRAIL} WHERE id = {young}")  # noqa: S608
+                execute(f"DELETE FROM {TRAIL} WHERE id = {young}")
             transaction.set_rollback(True)
 
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no settings of transactions")
@@ -98,7 +96,7 @@ class TestAuditTrail:
         with transaction.atomic():
             execute(PURGING)
             with pytest.raises(Error, match="audit trail never changes"):
-                execute(f"UPDATE {TRAIL} SET code = 'x' WHERE id = {old}")  # noqa: S608
+                execute(f"UPDATE {TRAIL} SET code = 'x' WHERE id = {old}")
             transaction.set_rollback(True)
 
 

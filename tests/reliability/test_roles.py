@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from subprocess import CalledProcessError
@@ -73,7 +72,7 @@ class Roles:
 
 
 @pytest.fixture(scope="module")
-def roles(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roles]:
+def roles(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Roles:
     """Make both roles, migrate as the one, and fill the database as the other."""
     owner, runtime = (f"{name}_{secrets.token_hex(4)}" for name in ("owner", "runtime"))
     url = new_database(tmp_path_factory.mktemp("roles"))
@@ -86,7 +85,7 @@ def roles(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> It
     manage("migrate", **as_owner)
     manage("grant_runtime_role", runtime, **as_owner)
     manage("seed", "fixtures/seed.json", **as_runtime)
-    yield Roles(as_owner, as_runtime, runtime)
+    return Roles(as_owner, as_runtime, runtime)
 
 
 def as_role(url: str, name: str) -> str:
@@ -126,14 +125,14 @@ def test_the_runtime_role_purges(roles: Roles) -> None:
     with psycopg.connect(roles.runtime["DATABASE_URL"]) as connected:
         for then in (old, young):
             connected.execute(
-                f"INSERT INTO {TRAIL} (timestamp, action, object_pk, object_repr, actor_name, method, path, code) "  # noqa: S608
+                f"INSERT INTO {TRAIL} (timestamp, action, object_pk, object_repr, actor_name, method, path, code) "
                 "VALUES (%s, 0, 'of the purge', '', '', '', '', '')",
                 [then],
             )
 
     assert "Deleted 1 audit entries." in manage("purge", **roles.runtime).splitlines()
     with psycopg.connect(roles.runtime["DATABASE_URL"]) as connected:
-        left = connected.execute(f"SELECT count(*) FROM {TRAIL} WHERE object_pk = 'of the purge'").fetchone()  # noqa: S608
+        left = connected.execute(f"SELECT count(*) FROM {TRAIL} WHERE object_pk = 'of the purge'").fetchone()
     assert left == (1,)
 
 
@@ -145,7 +144,7 @@ def test_the_database_refuses_the_runtime_role(roles: Roles, statement: str) -> 
 
 def test_the_runtime_role_deletes_no_young_entry_as_a_purge(roles: Roles) -> None:
     with pytest.raises(psycopg.errors.RestrictViolation):
-        roles.execute(f"SET models_registry.purges_audit_trail = 'on'; DELETE FROM {TRAIL}")  # noqa: S608
+        roles.execute(f"SET models_registry.purges_audit_trail = 'on'; DELETE FROM {TRAIL}")
 
 
 def test_the_rights_can_be_granted_again_and_cover_later_tables(roles: Roles) -> None:
