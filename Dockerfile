@@ -1,11 +1,15 @@
-FROM python:3.13-slim-bookworm AS builder
+# A tag that gets security updates with each build. To build from one state of it, pass its digest:
+# --build-arg PYTHON_IMAGE=python:3.13-slim-bookworm@sha256:…
+ARG PYTHON_IMAGE=python:3.13-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS builder
 
 RUN python -m venv --without-pip /venv
 COPY requirements.txt /tmp/
 RUN pip --python /venv/bin/python install --no-cache-dir --only-binary :all: --require-hashes -r /tmp/requirements.txt
 
 
-FROM python:3.13-slim-bookworm
+FROM ${PYTHON_IMAGE}
 
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -15,6 +15,8 @@ from django.core.cache import CacheHandler, InvalidCacheBackendError
 from django.core.cache.backends.redis import RedisCache
 from django.core.exceptions import ImproperlyConfigured
 
+from models_registry.private_files import make_private_database, make_private_folder
+
 MIN_KEY_BYTES = 32
 MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
@@ -54,6 +56,17 @@ def count(name: str, *, default: int, minimum: int = 0) -> int:
     if not (text.isascii() and text.isdigit() and int(text) >= minimum):
         raise ImproperlyConfigured(f"{name} is {text!r}; set it to a whole number of at least {minimum}.")
     return int(text)
+
+
+def retention_days(name: str, *, default: int, minimum: int) -> int:
+    """Return for how many days something is kept; 0 means for ever."""
+    text = read(name, default=str(default))
+    days = int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else -1
+    if days != 0 and days < minimum:
+        raise ImproperlyConfigured(
+            f"{name} is {text!r}; set it to a whole number of days, at least {minimum}, or to 0 to keep all for ever."
+        )
+    return days
 
 
 def engine(name: str) -> str:
@@ -138,12 +151,13 @@ def database(name: str, url: str) -> dict[str, Any]:
 
 def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
     if parsed["NAME"] != ":memory:":
+        file = Path(parsed["NAME"])
         try:
-            Path(parsed["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(file.parent)
+            make_private_database(file)
         except (OSError, ValueError):
             raise ImproperlyConfigured(
-                f"{name} names a file in a folder that is not there and cannot be made; "
-                "set it to sqlite:////absolute/path.sqlite3"
+                f"{name} names a file that is not there and cannot be made; set it to sqlite:////absolute/path.sqlite3"
             ) from None
     options = {
         "transaction_mode": "IMMEDIATE",  # takes the write lock first, so that writers queue instead of failing
@@ -222,7 +236,7 @@ def storage(name: str, *, default: Path) -> dict[str, Any]:
 
 def _made_folder(name: str, folder: Path) -> dict[str, Any]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except (OSError, ValueError):
         raise ImproperlyConfigured(
             f"{name} names a folder that is not there and cannot be made; set it to file:///absolute/folder"
@@ -316,4 +330,5 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _S3_OPTIONS = {"endpoint_url", "region_name"}
 _ENGINE = re.compile(r"duckdb|local\[([1-9][0-9]{0,3}|\*)\]|spark://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}")
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_MAX_DIGITS = 5  # 99,999 days are 273 years
 _PERIODS = ("second", "minute", "hour", "day")

@@ -20,12 +20,20 @@ from config.environment import (
     rate,
     read,
     read_env_file,
+    retention_days,
     secret,
     storage,
 )
+from models_registry.private_files import tighten
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file()
+
+# Whatever is kept here is the owner's alone: the database, predictions, keys, what is temporary.
+VAR = BASE_DIR / "var"
+for _folder in (VAR, VAR / "storage", VAR / "tmp"):
+    tighten(_folder)
+tighten(VAR / "demo.env")
 
 DEBUG = flag("DEBUG", default=False)
 SECRET_KEY = secret("SECRET_KEY", debug=DEBUG)
@@ -90,9 +98,7 @@ TIME_ZONE = "UTC"
 
 # Databases and cache
 
-DATABASES = {
-    "default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{BASE_DIR}/var/registry.sqlite3"))
-}
+DATABASES = {"default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{VAR}/registry.sqlite3"))}
 _replicas = read("DATABASE_REPLICA_URLS").split(",") if read("DATABASE_REPLICA_URLS") else []
 DATABASES |= {
     f"replica{number}": database("DATABASE_REPLICA_URLS", url.strip()) for number, url in enumerate(_replicas, 1)
@@ -103,7 +109,7 @@ CACHES = {"default": cache("CACHE_URL", default="locmemcache://")}
 # Files: predictions
 
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": storage("STORAGE_URL", default=BASE_DIR / "var" / "storage"),
+    "default": storage("STORAGE_URL", default=VAR / "storage"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
@@ -148,6 +154,9 @@ WEBHOOK_PRIVATE_HOSTS = exact_hosts("WEBHOOK_PRIVATE_HOSTS", default=[])
 AUDITLOG_LOGENTRY_MODEL = "models_registry.AuditEntry"
 AUDITLOG_CID_GETTER = "config.middleware.current_request_id"
 AUDITLOG_STORE_JSON_CHANGES = True
+# The database itself refuses to delete younger entries: see the migration `audit_trail_retention`.
+AUDIT_RETENTION_DAYS = retention_days("AUDIT_RETENTION_DAYS", default=730, minimum=30)
+AUDIT_DENIAL_RETENTION_DAYS = retention_days("AUDIT_DENIAL_RETENTION_DAYS", default=90, minimum=7)
 MIGRATION_MODULES = {"auditlog": None}  # its own table is not used
 
 # The API

@@ -13,11 +13,16 @@ from models_registry.acting import client_address, one_line, present_request, pr
 class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is untyped
     """That a record was written, or a request denied: who, what, from where, before and after.
 
-    The database refuses to change or delete a row: see the migration `audit_trail_append_only`. So rows outlive the
-    users and kinds of records that they name. Only who may `TRUNCATE` the table, as its owner may, can empty it.
+    The database refuses to change a row, and to delete one except when `purge` deletes an old one: see the migrations
+    `audit_trail_append_only` and `audit_trail_retention`. So rows outlive the users and kinds of records that they
+    name. Only the owner of the table can empty it, by `TRUNCATE`.
+
+    The table may have millions of rows. Each look-up needs an index that begins with its column and ends with the
+    timestamp, so that the newest rows come first without sorting.
     """
 
     DENIED = 4
+    MAX_RECORD = 255  # characters of the record's name; the index of a text takes no more than 2,700 bytes
     ACTIONS = [(0, "create"), (1, "update"), (2, "delete"), (DENIED, "denied")]
 
     serialized_data = models.JSONField(null=True, editable=False)  # which the library gives, though always empty
@@ -57,10 +62,26 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
         verbose_name_plural = "audit trail"
         ordering = ("-timestamp", "-pk")
         indexes = [
-            # Serves the history of one record.
-            models.Index(fields=["content_type", "object_pk", "-timestamp"], name="audit_by_record"),
-            # Serves the admin's list of what one user did.
+            # Serves the history of one record, and the search by a record's key.
+            models.Index(fields=["object_pk", "content_type", "-timestamp"], name="audit_by_record_key"),
+            # Serves the search by a record's name.
+            models.Index(fields=["object_repr", "-timestamp"], name="audit_by_record_name"),
+            # Serves the filter by kind of record.
+            models.Index(fields=["content_type", "-timestamp"], name="audit_by_kind"),
+            # Serves the filter by user.
             models.Index(fields=["actor", "-timestamp"], name="audit_by_actor"),
+            # Serves the search by a user's name.
+            models.Index(fields=["actor_name", "-timestamp"], name="audit_by_actor_name"),
+            # Serves the search by a path or its beginning, which needs PostgreSQL's operators of patterns.
+            models.Index(
+                fields=["path", "-timestamp"],
+                opclasses=["varchar_pattern_ops", "timestamptz_ops"],
+                name="audit_by_path",
+            ),
+            # Serves the filter by action, and the purge.
+            models.Index(fields=["action", "-timestamp"], name="audit_by_action"),
+            # Serves the filter by the code of a denial.
+            models.Index(fields=["code", "-timestamp"], name="audit_by_code"),
         ]
 
     def __str__(self) -> str:
@@ -75,5 +96,6 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
             self.remote_addr = client_address(request)
             self.method = str(request.method)[:10]
             self.path = one_line(request.path)[:255]
+        self.object_repr = self.object_repr[: self.MAX_RECORD]
         self.cid = get_cid() if request is not None else None
         super().save(**options)

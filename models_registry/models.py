@@ -73,6 +73,10 @@ class TokenFamily(models.Model):
 
     class Meta:
         verbose_name_plural = "token families"
+        indexes = [
+            # Serves the purge of logins that have expired.
+            models.Index(fields=["expires_at"], name="token_family_by_expiry"),
+        ]
 
     def __str__(self) -> str:
         return f"login of {self.user} at {self.created_at:%Y-%m-%d %H:%M}"

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from standardwebhooks import Webhook as Signer
 
+from models_registry.services import delete_in_batches
 from performance.models import Webhook, WebhookDelivery
 from performance.outbound import Answer, NotSentError, post
 from performance.webhooks import update_webhook
@@ -30,7 +31,7 @@ WAITS = (
 MAX_ATTEMPTS = len(WAITS) + 1
 JITTER = 0.2  # by which part a wait may be longer, so that what failed together is not tried together again
 GONE = 410
-KEPT = timedelta(days=30)  # past which a message that has ended is forgotten
+KEPT = timedelta(days=30)  # past which a message that has ended is deleted
 
 
 def deliver_next() -> bool:
@@ -126,6 +127,6 @@ def _end(delivery: WebhookDelivery, state: str, **told: object) -> None:
     WebhookDelivery.objects.held(delivery).update(state=state, due_at=None, finished_at=timezone.now(), **told)
 
 
-def forget_ended() -> int:
-    """Delete the messages that ended a while ago; return how many."""
-    return WebhookDelivery.objects.filter(finished_at__lt=timezone.now() - KEPT).delete()[0]
+def delete_ended_deliveries() -> int:
+    """Delete the messages that ended a while ago. Return their number."""
+    return delete_in_batches(WebhookDelivery.objects.all(), "finished_at", timezone.now() - KEPT)

@@ -3,9 +3,9 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory, gettempdir
 from threading import Event
@@ -33,6 +33,7 @@ LONG_LEASE = timedelta(minutes=15)  # while predictions are put into the storage
 MAX_ATTEMPTS = 3
 WAIT = timedelta(seconds=10)  # before it is tried again, times the attempts so far
 CHUNK = 2**20
+BATCH = 1_000  # uploads that the purge looks up at once
 KEPT = timedelta(days=1)  # past which what lost its evaluation is deleted, and its worker surely gone
 
 log = logging.getLogger("performance.worker")
@@ -153,22 +154,37 @@ def _fail(job: EvaluationJob, error: RegistryError) -> None:
         kept_files.forget_upload(str(job.file))
 
 
-def forget_orphans() -> int:
-    """Delete the uploads whose requests or workers were lost before they could; return how many.
+def delete_orphaned_uploads() -> int:
+    """Delete the uploads whose requests or workers were lost before they could. Return their number."""
+    before = timezone.now() - KEPT
+    names = _uploads()
+    return sum(_delete_orphans(names[i : i + BATCH], before) for i in range(0, len(names), BATCH))
 
-    And the folders in which processes of this machine were killed.
-    """
+
+def _delete_orphans(names: Sequence[str], before: datetime) -> int:
+    """Delete those of the uploads that are old and that no evaluation needs. Return their number."""
+    needed = set(EvaluationJob.objects.filter(due_at__isnull=False, file__in=names).values_list("file", flat=True))
+    orphans = [name for name in names if name not in needed and _is_older(name, before)]
+    for name in orphans:
+        default_storage.delete(name)
+    return len(orphans)
+
+
+def _is_older(name: str, before: datetime) -> bool:
+    try:
+        return default_storage.get_modified_time(name) < before
+    except FileNotFoundError:  # as its evaluation has ended meanwhile
+        return False
+
+
+def delete_abandoned_folders() -> None:
+    """Delete the temporary folders in which processes of this machine were killed."""
     before = timezone.now() - KEPT
     for folder in [each for name in (FOLDER, pairing.FOLDER) for each in Path(gettempdir()).glob(f"{name}*")]:
         with suppress(FileNotFoundError):  # as its worker may be ending
             about = folder.stat()
             if about.st_uid == os.getuid() and about.st_mtime < before.timestamp():
                 shutil.rmtree(folder, ignore_errors=True)
-    needed = set(EvaluationJob.objects.filter(finished_at=None).values_list("file", flat=True))
-    orphans = [name for name in _uploads() if name not in needed and default_storage.get_modified_time(name) < before]
-    for name in orphans:
-        default_storage.delete(name)
-    return len(orphans)
 
 
 def _uploads() -> list[str]:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from django.core.files import File
@@ -17,6 +17,7 @@ from performance.models import SnapshotDetail
 
 FOLDER = "predictions"
 CHUNK = 2**20
+BATCH = 1_000  # files that the purge looks up at once
 KEPT = timedelta(days=1)  # past which a file that no snapshot names is deleted
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 def put(file: Path) -> str:
     """Have a file in the storage, and return its SHA-256. Raises `KeptFileUnavailableError`.
 
-    A file that is there is taken as it is only where a snapshot names it, which `forget_unnamed` then never deletes.
+    A file that is there is taken as it is only where a snapshot names it, which `delete_unnamed` then never deletes.
     Else it is written anew, and so is young: the snapshot that is to name it has a day to be stored.
     """
     with file.open("rb") as content:
@@ -59,30 +60,36 @@ def fetch(digest: str, to: Path, *, most: int | None = None, go_on: Callable[[],
         raise KeptFileUnavailableError(f"{_name(digest)} holds something else.")
 
 
-def forget_unnamed() -> int:
+def delete_unnamed() -> int:
     """Delete the files that no snapshot names: theirs were never stored, or they were begun and never ended.
 
-    Return how many. Those of the last day are left, as the snapshots that are to name them may be on their way.
+    Return their number. Those of the last day are left, as the snapshots that are to name them may be on their way.
     Whether one has been written anew is looked up last of all; where that still came too late, by the time of one
-    request, its snapshot is compared as if nothing had been kept.
+    request, its snapshot is compared as if nothing had been kept. No more names are in memory than one folder has,
+    which is one file of 256.
     """
-    orphans = set(_stored())
-    for digest in SnapshotDetail.objects.exclude(predictions_digest=None).values_list("predictions_digest", flat=True):
-        orphans.discard(_name(digest or ""))
-    return sum(map(_forget_if_old, sorted(orphans)))
+    return sum(map(_delete_unnamed_of, _batches_of_names()))
 
 
-def _stored() -> Iterator[str]:
-    """Yield the names of all that is stored as kept files are."""
+def _batches_of_names() -> Iterator[list[str]]:
+    """Yield the names of all that is stored as kept files are, some at a time."""
     try:
         folders = default_storage.listdir(FOLDER)[0]
     except FileNotFoundError:  # before the first
         return
     for folder in folders:
-        yield from (f"{FOLDER}/{folder}/{name}" for name in default_storage.listdir(f"{FOLDER}/{folder}")[1])
+        names = [f"{FOLDER}/{folder}/{name}" for name in default_storage.listdir(f"{FOLDER}/{folder}")[1]]
+        yield from (names[i : i + BATCH] for i in range(0, len(names), BATCH))
 
 
-def _forget_if_old(name: str) -> bool:
+def _delete_unnamed_of(names: list[str]) -> int:
+    digests = {PurePath(name).stem for name in names}
+    named = SnapshotDetail.objects.filter(predictions_digest__in=digests).values_list("predictions_digest", flat=True)
+    needed = {_name(digest or "") for digest in named}
+    return sum(_delete_if_old(name) for name in names if name not in needed)
+
+
+def _delete_if_old(name: str) -> bool:
     try:
         is_old: bool = default_storage.get_modified_time(name) < timezone.now() - KEPT
     except FileNotFoundError:  # as somebody is writing it anew

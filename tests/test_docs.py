@@ -22,6 +22,7 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 COMMANDS = "pip install uv && uv run manage.py demo", "pip install uv && uv run pytest"
 EXAMPLE_MODEL = "mdl-7f3a19bc92"
 READERS = {
+    "retention_days",
     "flag",
     "count",
     "one_of",

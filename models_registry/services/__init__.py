@@ -1,6 +1,5 @@
 """Writes to the registry, each in one transaction."""
 
-from models_registry.services.housekeeping import forget_expired
 from models_registry.services.logins import (
     exchange_identity_token,
     open_token_family,
@@ -24,6 +23,13 @@ from models_registry.services.promotions import (
     roll_back,
     unregister_judge,
 )
+from models_registry.services.purge import (
+    delete_audit_entries,
+    delete_expired_logins,
+    delete_expired_sessions,
+    delete_idempotency_keys,
+    delete_in_batches,
+)
 from models_registry.services.registration import (
     archive_model,
     create_version,
@@ -41,8 +47,12 @@ __all__ = [
     "change_role",
     "create_organization",
     "create_version",
+    "delete_audit_entries",
+    "delete_expired_logins",
+    "delete_expired_sessions",
+    "delete_idempotency_keys",
+    "delete_in_batches",
     "exchange_identity_token",
-    "forget_expired",
     "grant",
     "open_token_family",
     "prepare_promotion",

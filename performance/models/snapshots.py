@@ -106,6 +106,16 @@ class SnapshotDetail(models.Model):
         max_length=64, null=True, help_text="Of the predictions as they are kept, SHA-256; they are stored under it."
     )
 
+    class Meta:
+        indexes = [
+            # Serves the look-up of who needs a kept file, when it is stored again and when it is purged.
+            models.Index(
+                fields=["predictions_digest"],
+                condition=Q(predictions_digest__isnull=False),
+                name="detail_by_predictions",
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"detail of {self.snapshot}"
 

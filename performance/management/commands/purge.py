@@ -1,27 +1,43 @@
-"""`manage.py purge`: forget what has had its time."""
+"""`manage.py purge`: delete what has outlived its retention."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from models_registry.services import forget_expired
-from performance.delivering import forget_ended
-from performance.evaluating import forget_orphans
-from performance.kept_files import forget_unnamed
+from models_registry.services import (
+    delete_audit_entries,
+    delete_expired_logins,
+    delete_expired_sessions,
+    delete_idempotency_keys,
+)
+from performance.delivering import delete_ended_deliveries
+from performance.evaluating import delete_abandoned_folders, delete_orphaned_uploads
+from performance.kept_files import delete_unnamed
+
+PURGES: dict[str, Callable[[], int]] = {
+    "idempotency keys": delete_idempotency_keys,
+    "logins": delete_expired_logins,
+    "sessions of the admin": delete_expired_sessions,
+    "audit entries": delete_audit_entries,
+    "uploads without an evaluation": delete_orphaned_uploads,
+    "kept predictions without a snapshot": delete_unnamed,
+    "messages to webhooks": delete_ended_deliveries,
+}
 
 
 class Command(BaseCommand):
-    """Deletes old idempotency keys, logins and messages to webhooks, and files that nothing needs any more."""
+    """Deletes old records and files in batches, one kind after the other, and says how many of each."""
 
     help = (
-        "Delete idempotency keys, orphaned uploads and kept predictions of no snapshot that are older than 24 hours, "
-        "logins that have expired, and messages to webhooks that ended more than 30 days ago. Run it daily."
+        "Delete idempotency keys, orphaned uploads and kept predictions without a snapshot that are older than 24 "
+        "hours, logins and sessions that have expired, messages to webhooks that ended more than 30 days ago, and "
+        "audit entries past AUDIT_RETENTION_DAYS or AUDIT_DENIAL_RETENTION_DAYS. Run it daily. It may be interrupted "
+        "at any time."
     )
 
     def handle(self, **options: Any) -> None:
-        """Delete them, and say how many."""
-        keys, logins = forget_expired()
-        self.stdout.write(
-            f"Deleted {keys} idempotency keys, {logins} logins, {forget_orphans()} uploads without an evaluation, "
-            f"{forget_unnamed()} kept predictions without a snapshot and {forget_ended()} messages to webhooks."
-        )
+        """Delete them; print a line for each kind when it is done."""
+        for name, delete in PURGES.items():
+            self.stdout.write(f"Deleted {delete()} {name}.")
+        delete_abandoned_folders()

@@ -1,0 +1,98 @@
+"""What the service keeps in files is its owner's alone, from the beginning."""
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.serving import ROOT, new_keys
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """Return a copy of the service without data, in which `var` is its own."""
+    folder = tmp_path / "service"
+    folder.mkdir()
+    for name in ("config", "models_registry", "performance", "fixtures"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "manage.py", folder)
+    return folder
+
+
+@pytest.fixture
+def run(installed: Path) -> Run:
+    """Return how to run a management command there, by a user whose new files everybody may read."""
+
+    def command(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+        environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **new_keys(), **settings}
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=installed,
+            env=environment,
+            umask=0o022,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+    return command
+
+
+def test_the_database_and_what_is_beside_it_are_the_owners_alone(run: Run, installed: Path) -> None:
+    run("check")
+
+    database = installed / "var" / "registry.sqlite3"
+    assert mode(installed / "var") == 0o700
+    assert mode(database) == 0o600
+    with closing(sqlite3.connect(database)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE t (i int)")
+        assert {mode(Path(f"{database}{suffix}")) for suffix in ("-wal", "-shm")} == {0o600}
+
+
+def test_what_others_could_read_is_tightened_at_the_start(run: Run, installed: Path) -> None:
+    var = installed / "var"
+    folders = [var, var / "storage", var / "tmp"]
+    files = [var / "registry.sqlite3", var / "registry.sqlite3-wal", var / "registry.sqlite3-shm", var / "demo.env"]
+    for folder in folders:
+        folder.mkdir(mode=0o755)
+    for file in files:
+        file.touch(mode=0o644)
+
+    run("check")
+
+    assert {mode(folder) for folder in folders} == {0o700}
+    assert {mode(file) for file in files} == {0o600}
+
+
+def test_the_demo_leaves_nothing_for_others(run: Run, installed: Path) -> None:
+    run("demo", "--no-serve")
+
+    var = installed / "var"
+    assert (var / "demo.env").exists()
+    assert {mode(path) for path in var.rglob("*") if path.is_dir()} <= {0o700}
+    assert {mode(path) for path in var.rglob("*") if path.is_file()} == {0o600}
+
+
+def test_another_folder_is_made_private_and_one_that_is_there_stays(run: Run, tmp_path: Path) -> None:
+    run("check", DATABASE_URL=f"sqlite:///{tmp_path}/new/folder/data.sqlite3", STORAGE_URL=f"file://{tmp_path}/files")
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    run("check", DATABASE_URL=f"sqlite:///{shared}/data.sqlite3")
+
+    assert {mode(tmp_path / name) for name in ("new", "new/folder", "files")} == {0o700}
+    assert mode(shared) == 0o755
+    assert {mode(folder / "data.sqlite3") for folder in (tmp_path / "new/folder", shared)} == {0o600}

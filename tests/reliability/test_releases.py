@@ -1,0 +1,143 @@
+"""A release: its migrations run while the service answers, and on a backup that was taken before it."""
+
+import json
+import sqlite3
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import Event
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+from django.db import connection
+
+from tests.database import tool
+from tests.reliability.databases import new_database
+from tests.serving import manage, new_keys, serve
+
+pytestmark = [pytest.mark.served, pytest.mark.django_db]
+
+# What the release before had.
+BEFORE = {"performance": "0013", "models_registry": "0007"}
+CLIENTS, ENOUGH = 4, 40
+MODEL = "/api/v1/models/mdl-7f3a19bc92"
+SNAPSHOTS = f"{MODEL}/versions/ver-001a1/snapshots"
+
+
+@dataclass
+class Clients:
+    """Clients that read the summary and report snapshots, and repeat what was answered 503."""
+
+    url: str
+    access: str
+    statuses: Counter[int] = field(default_factory=Counter)
+    acknowledged: set[str] = field(default_factory=set)
+
+    def work(self, name: str, over: Event) -> None:
+        """Read and report until it is over."""
+        number = 0
+        while not over.is_set():
+            self.ask("GET", f"{MODEL}/performance/summary")
+            report = {"dataset_split": "train", "metrics": {"accuracy": 0.5}, "sample_count": 1}
+            status, stored = self.ask("POST", SNAPSHOTS, report, **{"Idempotency-Key": f"{name} {number}"})
+            if status == 201:
+                self.acknowledged.add(stored["id"])
+                number += 1
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Return the status and document of an answer, and count it."""
+        parts = urlsplit(self.url)
+        headers |= {"Authorization": f"Bearer {self.access}", "Content-Type": "application/json"}
+        with closing(HTTPConnection(parts.hostname or "", parts.port, timeout=30)) as caller:
+            caller.request(method, path, json.dumps(body) if body else None, headers)
+            answer = caller.getresponse()
+            document = json.loads(answer.read())
+        self.statuses[answer.status] += 1
+        return answer.status, document
+
+    def stored(self) -> Iterator[str]:
+        """Yield the ids of all snapshots that were reported."""
+        path: str | None = f"{SNAPSHOTS}?page_size=200&dataset_split=train"
+        while path:
+            _, page = self.ask("GET", path)
+            yield from (snapshot["id"] for snapshot in page["results"])
+            path = page["next"] and page["next"].removeprefix(self.url)
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> dict[str, str]:
+    """Return the settings of a filled database as the release before had it."""
+    settings = {"DATABASE_URL": new_database(tmp_path), **new_keys()}
+    manage("migrate", **settings)
+    manage("seed", "fixtures/seed.json", **settings)
+    for app, name in BEFORE.items():
+        manage("migrate", app, name, **settings)
+    return settings
+
+
+def access(settings: dict[str, str]) -> str:
+    return manage("token", "ed", "--lifetime", "1h", **settings).strip()
+
+
+def test_migrations_run_while_the_service_answers(before: dict[str, str]) -> None:
+    over = Event()
+    with serve(**before) as url, ThreadPoolExecutor(CLIENTS) as threads:
+        clients = Clients(url, access(before))
+        working = [threads.submit(clients.work, str(i), over) for i in range(CLIENTS)]
+        try:
+            manage("migrate", **before)
+            reached = len(clients.acknowledged) + ENOUGH
+            while len(clients.acknowledged) < reached and not any(each.done() for each in working):
+                over.wait(0.1)
+        finally:
+            over.set()
+        for each in working:
+            each.result()
+        seen = dict(clients.statuses)
+        with urlopen(f"{url}/readyz") as ready:  # noqa: S310
+            assert ready.status == 200
+        stored = set(clients.stored())
+
+    assert set(seen) <= {200, 201, 503}, seen
+    assert clients.acknowledged <= stored
+
+
+def test_a_backup_of_before_is_restored_and_migrated(before: dict[str, str], tmp_path: Path) -> None:
+    restored = {**before, "DATABASE_URL": restore(back_up(before["DATABASE_URL"], tmp_path), tmp_path)}
+
+    manage("migrate", **restored)
+
+    with serve(**restored) as url:
+        clients = Clients(url, access(restored))
+        assert clients.ask("GET", f"{MODEL}/performance/summary")[0] == 200
+        body = {"dataset_split": "test", "metrics": {"accuracy": 0.5}}
+        assert clients.ask("POST", SNAPSHOTS, body)[0] == 201
+        assert clients.ask("GET", f"{MODEL}/performance/summary")[1]["metrics"]["accuracy"] == 0.5
+    assert "Deleted 0 audit entries." in manage("purge", **restored)
+
+
+def back_up(url: str, folder: Path) -> Path:
+    """Return a file with all that a database holds."""
+    copy = folder / "backup"
+    if connection.vendor == "postgresql":
+        subprocess.run([tool("pg_dump"), "--format=custom", f"--file={copy}", url], check=True)
+        return copy
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    return copy
+
+
+def restore(backup: Path, folder: Path) -> str:
+    """Return the URL of a new database with what the backup holds."""
+    if connection.vendor != "postgresql":
+        return f"sqlite:///{backup}"
+    url = new_database(folder)
+    subprocess.run([tool("pg_restore"), "--no-owner", "--exit-on-error", f"--dbname={url}", backup], check=True)
+    return url
