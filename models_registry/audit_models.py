@@ -68,6 +68,11 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
 
     def save(self, **options: Any) -> None:
         """Store the row, together with who is acting in which request."""
+        self.describe_request()
+        super().save(**options)
+
+    def describe_request(self) -> None:
+        """Note who is acting in which request."""
         request, user = present_request(), present_user()
         if user is not None:
             self.actor, self.actor_name = user, user.username
@@ -76,4 +81,3 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
             self.method = str(request.method)[:10]
             self.path = one_line(request.path)[:255]
         self.cid = get_cid() if request is not None else None
-        super().save(**options)
