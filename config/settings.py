@@ -139,6 +139,7 @@ AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin_middleware
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+CLOCK_LEEWAY = 10  # seconds by which a token's `iat` and `nbf` may lie in the future; it expires without leeway
 SIMPLE_JWT = {
     **jwt_keys(debug=DEBUG),
     "ISSUER": "model-performance-registry",
@@ -146,6 +147,7 @@ SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
     "CHECK_REVOKE_TOKEN": True,
+    "LEEWAY": CLOCK_LEEWAY,
 }
 OIDC_ALLOWED_HOSTS = exact_hosts("OIDC_ALLOWED_HOSTS", default=["token.actions.githubusercontent.com", "gitlab.com"])
 
