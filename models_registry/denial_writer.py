@@ -70,7 +70,8 @@ class DenialWriter:
             else:
                 self._waiting.append(_Overflow(1))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="denials")
+                # Not a daemon, as it would be by default in a thread of the server: the process waits for its end.
+                self._thread = threading.Thread(target=self._run, name="denials", daemon=False)
                 self._thread.start()
             self._changed.notify()
 
