@@ -11,6 +11,8 @@ from models_registry.acting import client_address
 from models_registry.api.throttling import DenialThrottle, RefusalThrottle
 from models_registry.audit import record_denial
 
+UNRECORDABLE: tuple[type[Exception], ...] = (Error, *CACHE_ERRORS)
+
 denials = logging.getLogger("denials")
 
 
@@ -25,7 +27,7 @@ def note_denial(request: HttpRequest | Request, status: int, code: str) -> None:
     try:
         if DenialThrottle().allow_request(request, None):
             record_denial(code, user=user)
-    except (Error, *CACHE_ERRORS) as error:
+    except UNRECORDABLE as error:
         outages.error("A denial is missing in the audit trail: %s", error)
 
 

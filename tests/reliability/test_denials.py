@@ -29,6 +29,7 @@ AT_ONCE = 1.0  # seconds: more than any answer takes on a busy machine, and less
 @contextmanager
 def write_lock() -> Iterator[None]:
     """Let nobody else write to the audit trail of the tests' database."""
+    holder: Any
     if connection.vendor == "sqlite":
         holder = sqlite3.connect(url_of_the_tests(), isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
@@ -136,4 +137,3 @@ class TestServed:
         finally:
             reader.close()
         return [path for (path,) in rows if path != "/api/v1/auth/token"]
-
