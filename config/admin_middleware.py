@@ -14,8 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.deprecation import MiddlewareMixin
 
-from config.denials import note_denial
+from config.denials import note_denial, seconds_to_wait
+from config.outages import RETRY_AFTER_OUTAGE, is_outage, outage_detail
 from models_registry.api.throttling import LoginThrottle
+from models_registry.exceptions import BusyError
+from models_registry.lockout import login_wait
 
 
 class _AdminOnly:
@@ -39,23 +42,45 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
         if request.method == "POST" and request.path_info == reverse("admin:login"):
             throttle = LoginThrottle()
             if not throttle.allow_request(request, None):
-                return _too_many(throttle.wait())
+                return too_many("logins", throttle.wait())
+        return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer a page that cannot be had now, but can be in a moment."""
+        if isinstance(exception, BusyError):
+            return _unavailable(exception.detail, exception.wait)
+        if is_outage(exception):
+            return _unavailable_for(exception)
         return None
 
 
 class AdminDenialMiddleware(_AdminOnly, MiddlewareMixin):
-    """Keeps logins that failed, in the log and in the audit trail."""
+    """Notes failed logins in the log and in the audit trail."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Return the answer as it is."""
-        if request.method == "POST" and request.path_info == reverse("admin:login") and response.status_code != 302:
-            status, code = (429, "throttled") if response.status_code == 429 else (401, "not_authenticated")
-            note_denial(request, status, code)
+        """Return the answer, or a 429 to who is refused too often."""
+        if request.method != "POST" or request.path_info != reverse("admin:login"):
+            return response
+        if response.status_code == 200 and (wait := seconds_to_wait(request)):
+            response = too_many("logins", wait)
+        if response.status_code == 200:
+            note_denial(request, 401, "not_authenticated")
+        elif response.status_code == 429:
+            note_denial(request, 429, "throttled")
         return response
 
 
 class AdminSessionMiddleware(_AdminOnly, SessionMiddleware):
     """Sessions, in the admin."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Store a changed session, or answer that it cannot be stored now."""
+        try:
+            return super().process_response(request, response)
+        except Exception as error:
+            if is_outage(error):
+                return _unavailable_for(error)
+            raise
 
 
 class AdminAuthenticationMiddleware(_AdminOnly, AuthenticationMiddleware):
@@ -76,15 +101,25 @@ def is_admin(request: HttpRequest) -> bool:
 
 
 def locked_out(request: HttpRequest, original_response: HttpResponse | None, credentials: Any) -> HttpResponse:
-    """Return the answer to a login in the admin after too many failures of this user from this address."""
-    return _too_many(settings.AXES_COOLOFF_TIME.total_seconds())
+    """Return the answer to a login in the admin after too many failures of this user."""
+    return too_many("logins", login_wait(request))
 
 
-def _too_many(wait: float) -> HttpResponse:
+def too_many(what: str, wait: float) -> HttpResponse:
+    """Return the page for who asks too often for something, and may again after these seconds."""
     seconds = max(1, math.ceil(wait))
-    return HttpResponse(
-        f"Too many logins. Try again in {seconds} seconds.",
-        status=429,
-        content_type="text/plain",
-        headers={"Retry-After": str(seconds)},
-    )
+    return _page(429, f"Too many {what}. Try again in {seconds} seconds.", seconds)
+
+
+def _unavailable_for(error: Exception) -> HttpResponse:
+    detail = outage_detail(error) or "The database cannot be reached at present. Try again in a moment."
+    return _unavailable(detail, RETRY_AFTER_OUTAGE)
+
+
+def _unavailable(detail: str, wait: int) -> HttpResponse:
+    return _page(503, detail, wait)
+
+
+def _page(status: int, text: str, wait: int) -> HttpResponse:
+    headers = {"Retry-After": str(wait)}
+    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8", headers=headers)

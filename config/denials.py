@@ -1,33 +1,25 @@
-"""Requests that were denied: each in the log, and in the audit trail."""
+"""Requests that were denied: each in the log, in the audit trail, and counted against whoever sent it."""
 
 import logging
-from contextlib import suppress
 
 from django.db import Error
 from django.http import HttpRequest
 from rest_framework.request import Request
 
+from config.outages import CACHE_ERRORS, outages
 from models_registry.acting import client_address
-from models_registry.api.throttling import DenialThrottle
+from models_registry.api.throttling import DenialThrottle, RefusalThrottle
 from models_registry.audit import record_denial
 
+UNRECORDABLE: tuple[type[Exception], ...] = (Error, *CACHE_ERRORS)
+
 denials = logging.getLogger("denials")
-outages = logging.getLogger("outages")
-
-CACHE_ERRORS: tuple[type[Exception], ...] = ()
-with suppress(ImportError):  # installed where CACHE_URL is a Redis
-    from redis.exceptions import RedisError
-
-    CACHE_ERRORS = (RedisError,)
-
-
-UNREACHABLE: tuple[type[Exception], ...] = (Error, *CACHE_ERRORS)
 
 
 def note_denial(request: HttpRequest | Request, status: int, code: str) -> None:
-    """Log and keep who was denied what, as far as it is known by now: nobody is authenticated for it.
+    """Log and record who was denied what. The user is named if known so far; nobody is authenticated for it.
 
-    The denial stands even when the audit trail cannot be reached. Of a flood of them, the log alone has all.
+    The denial stands even if the audit trail cannot be reached. Past the throttle's rate only the log has it.
     """
     user = getattr(getattr(request, "_user", None), "pk", None)
     where = f"user {user or '-'} at {client_address(request)}"
@@ -35,5 +27,15 @@ def note_denial(request: HttpRequest | Request, status: int, code: str) -> None:
     try:
         if DenialThrottle().allow_request(request, None):
             record_denial(code, user=user)
-    except UNREACHABLE as error:
+    except UNRECORDABLE as error:
         outages.error("A denial is missing in the audit trail: %s", error)
+
+
+def seconds_to_wait(request: HttpRequest | Request) -> float:
+    """Count a 401 or 403, and return how long its sender must wait if there were too many; 0 if not."""
+    throttle = RefusalThrottle()
+    try:
+        return 0 if throttle.allow_request(request, None) else throttle.wait()
+    except CACHE_ERRORS as error:
+        outages.error("A refusal is not counted: %s", error)
+        return 0

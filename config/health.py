@@ -1,5 +1,6 @@
 """Whether the service is alive, and whether it is ready for requests."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -9,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from config.outages import READ_ONLY
 from config.problems import respond
 
 READY_WITHIN = 1.8
@@ -38,20 +40,31 @@ def alive(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> HttpResponse:
     """Answer 200 when the database is reachable and migrated; else 503, within two seconds.
 
-    The look is taken in another thread, as a frozen database would hold this one past any timeout of its own.
+    A database without writes is ready for reads. With `?writable=true` it is a 503.
     """
-    try:
-        missing = _probes.submit(_unapplied_migrations).result(timeout=READY_WITHIN)
+    try:  # in another thread: a frozen database would hold this one past any timeout of its own
+        missing, writable = _probes.submit(_state_of_database).result(timeout=READY_WITHIN)
     except (Error, FutureTimeoutError):
         return respond(request, "service_unavailable")
     if missing:
         return respond(request, "service_unavailable", detail=f"Migrations to apply: {missing}. Run manage.py migrate.")
-    return JsonResponse({"status": "ready"})
+    if not writable and request.GET.get("writable") == "true":
+        return respond(request, "service_unavailable", detail=READ_ONLY)
+    return JsonResponse({"status": "ready", "writable": writable})
 
 
-def _unapplied_migrations() -> int:
+def _state_of_database() -> tuple[int, bool]:
+    """Return how many migrations are to apply, and whether the database takes writes."""
     try:
         executor = MigrationExecutor(connection)
-        return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        return len(executor.migration_plan(executor.loader.graph.leaf_nodes())), _is_writable()
     finally:
         connection.close()
+
+
+def _is_writable() -> bool:
+    if connection.vendor == "sqlite":
+        return os.access(connection.settings_dict["NAME"], os.W_OK)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return bool(cursor.fetchone() == ("off",))

@@ -7,21 +7,20 @@ from itertools import islice
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
 from django.utils.text import Truncator
 from django.views import csrf, defaults
 from rest_framework import exceptions
 from rest_framework.request import Request
 
-from config.admin_middleware import is_admin
-from config.denials import CACHE_ERRORS, note_denial, outages
+from config.admin_middleware import is_admin, too_many
+from config.denials import note_denial, seconds_to_wait
 from config.middleware import current_request_id
+from config.outages import RETRY_AFTER_OUTAGE, is_outage, outage_detail
 from models_registry.exceptions import BusyError, InvalidInputError, RegistryError, TooManyFailedLoginsError
 from models_registry.serializers import MAX_FAULTS, faults
 
 CONTENT_TYPE = "application/problem+json"
-RETRY_AFTER_OUTAGE = 2
 MAX_DETAIL = 400  # characters of each of the faults
 MALFORMED_REQUEST = "The request is malformed, or its Host is not one that this service answers for."
 
@@ -132,10 +131,7 @@ _CODES_OF_FRAMEWORK_ERRORS: dict[type[Exception], str] = {
     Http404: "not_found",
     RequestDataTooBig: "payload_too_large",
     UnreadablePostError: "invalid_body",
-    OperationalError: "service_unavailable",
-    InterfaceError: "service_unavailable",
 }
-_CODES_OF_FRAMEWORK_ERRORS |= dict.fromkeys(CACHE_ERRORS, "service_unavailable")
 _WITH_OWN_DETAIL = (exceptions.ParseError, exceptions.PermissionDenied)
 
 
@@ -155,8 +151,15 @@ def document(path: str, code: str, *, detail: str = "", **more: Any) -> dict[str
 
 
 def respond(request: HttpRequest | Request, code: str, *, detail: str = "", **more: Any) -> HttpResponse:
-    """Return the problem document of a code as a response, and log a denial."""
+    """Return the problem document of a code as a response, and note a denial.
+
+    Who is refused too often gets a 429 in the place of a 401 or 403.
+    """
     problem = PROBLEMS[code]
+    if problem.status in {401, 403} and (wait := seconds_to_wait(request)):
+        response = respond(request, "throttled")
+        response["Retry-After"] = str(max(1, math.ceil(wait)))
+        return response
     if problem.status in {401, 403, 429}:
         note_denial(request, problem.status, code)
     response = JsonResponse(
@@ -177,11 +180,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     request = context["request"]
     if isinstance(error, RegistryError):
         return _respond_to_registry_error(request, error)
+    if is_outage(error):
+        return respond(request, "service_unavailable", detail=outage_detail(error))
     code = next((code for kind, code in _CODES_OF_FRAMEWORK_ERRORS.items() if isinstance(error, kind)), None)
     if code is None:
         return None
-    if code == "service_unavailable":
-        outages.error("What the service stands on cannot be reached: %s", error)
     detail = str(error.detail) if isinstance(error, _WITH_OWN_DETAIL) else ""
     if isinstance(error, exceptions.UnsupportedMediaType):
         taken = " or ".join(parser.media_type for parser in context["view"].parser_classes)
@@ -227,14 +230,21 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     """Answer what the caller may not do; people in the admin get a page."""
     if not is_admin(request):
         return respond(request, "permission_denied")
-    note_denial(request, 403, "permission_denied")
-    return defaults.permission_denied(request, exception)
+    return _refusal(request, defaults.permission_denied(request, exception))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form of the admin that does not come from the admin."""
+    return _refusal(request, csrf.csrf_failure(request, reason))
+
+
+def _refusal(request: HttpRequest, page: HttpResponse) -> HttpResponse:
+    """Note a denial in the admin, and return its page, or a 429 to who is refused too often."""
+    if wait := seconds_to_wait(request):
+        note_denial(request, 429, "throttled")
+        return too_many("requests", wait)
     note_denial(request, 403, "permission_denied")
-    return csrf.csrf_failure(request, reason)
+    return page
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

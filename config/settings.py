@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.conf import global_settings
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
@@ -125,17 +126,26 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+PASSWORD_HASHERS = [
+    "models_registry.hashers.BoundedPasswordHasher",
+    *(name for name in global_settings.PASSWORD_HASHERS if not name.endswith(".PBKDF2PasswordHasher")),
+]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_LOCKOUT_CALLABLE = "config.admin_middleware.locked_out"
-AXES_CLIENT_IP_CALLABLE = "models_registry.acting.client_address"
+AXES_CLIENT_IP_CALLABLE = "models_registry.acting.client_network"
+AXES_HANDLER = "models_registry.lockout.LockoutHandler"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a refused attempt is no failure
+ACCOUNT_FAILURE_LIMIT = 30  # failures of one user from anywhere within AXES_COOLOFF_TIME that slow down further ones
+ACCOUNT_ATTEMPT_INTERVAL = timedelta(seconds=10)  # between attempts on such a user
 AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin_middleware
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+CLOCK_LEEWAY = 10  # seconds by which a token's `iat` and `nbf` may lie in the future; it expires without leeway
 SIMPLE_JWT = {
     **jwt_keys(debug=DEBUG),
     "ISSUER": "model-performance-registry",
@@ -143,6 +153,7 @@ SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
     "CHECK_REVOKE_TOKEN": True,
+    "LEEWAY": CLOCK_LEEWAY,
 }
 OIDC_ALLOWED_HOSTS = exact_hosts("OIDC_ALLOWED_HOSTS", default=["token.actions.githubusercontent.com", "gitlab.com"])
 
@@ -157,6 +168,8 @@ AUDITLOG_STORE_JSON_CHANGES = True
 # The database itself refuses to delete younger entries: see the migration `audit_trail_retention`.
 AUDIT_RETENTION_DAYS = retention_days("AUDIT_RETENTION_DAYS", default=730, minimum=30)
 AUDIT_DENIAL_RETENTION_DAYS = retention_days("AUDIT_DENIAL_RETENTION_DAYS", default=90, minimum=7)
+DENIALS_WRITTEN_BEHIND = True  # by a thread, so that no refusal waits for a write
+DENIALS_PENDING = 10_000  # rows that wait to be written; further denials are counted, and summed up in one row
 MIGRATION_MODULES = {"auditlog": None}  # its own table is not used
 
 # The API
@@ -176,6 +189,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "caller": rate("THROTTLE_RATE", default="6000/minute"),
         "login": rate("LOGIN_THROTTLE_RATE", default="60/minute"),
+        "refusal": rate("THROTTLE_RATE", default="6000/minute"),
         "denial": "600/minute",
     },
     "DEFAULT_METADATA_CLASS": None,

@@ -18,6 +18,8 @@ from config.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+DENIALS_WRITTEN_BEHIND = False  # a test sees the rows that its own transaction writes
+
 WHITENOISE_AUTOREFRESH = True  # else each client of a test would look at every static file anew
 
 _files = tempfile.TemporaryDirectory(prefix="registry-files-")

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from auditlog.registry import auditlog
+from django.conf import settings
 from django.contrib.auth.models import Group
-from django.db import transaction
 from django.db.models import Model
 
+from models_registry.denial_writer import denial_writer, store_denials
 from models_registry.models import (
     AuditEntry,
     Membership,
@@ -73,11 +74,17 @@ def masked_but_origin(value: str) -> str:
     return f"{origin[0]}/***" if origin else masked(value)
 
 
-@transaction.atomic
 def record_denial(code: str, *, user: int | None) -> None:
-    """Add a row for the request that is being answered, and denied to this user, if any is known."""
-    name = User.objects.filter(pk=user).values_list("username", flat=True).first() if user else None
-    AuditEntry.objects.create(action=AuditEntry.DENIED, actor_id=user, actor_name=name or "", code=code)
+    """Add a row for the request that is being denied, to a user if one is known.
+
+    The row is written behind the answer: a refusal waits for no write.
+    """
+    entry = AuditEntry(action=AuditEntry.DENIED, actor_id=user, code=code)
+    entry.describe_request()
+    if settings.DENIALS_WRITTEN_BEHIND:
+        denial_writer.add(entry)
+    else:
+        store_denials([entry])
 
 
 def record_added(record: Model, what: str, before: int, after: int) -> None:

@@ -89,6 +89,11 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
 
     def save(self, **options: Any) -> None:
         """Store the row, together with who is acting in which request."""
+        self.describe_request()
+        super().save(**options)
+
+    def describe_request(self) -> None:
+        """Note who is acting in which request."""
         request, user = present_request(), present_user()
         if user is not None:
             self.actor, self.actor_name = user, user.username
@@ -98,4 +103,3 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
             self.path = one_line(request.path)[:255]
         self.object_repr = self.object_repr[: self.MAX_RECORD]
         self.cid = get_cid() if request is not None else None
-        super().save(**options)

@@ -21,7 +21,6 @@ from models_registry.trust import check_url, matches
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub"]
-LEEWAY = 30  # seconds by which clocks may differ
 MAX_TOKEN_BYTES = 16 * 1024
 MAX_KEYS_BYTES = 1024 * 1024
 KEYS_KEPT = 300  # seconds
@@ -91,9 +90,11 @@ def _verified(encoded: str, kid: Any, issuer: TrustedIssuer) -> dict[str, Any]:
         algorithms=ALGORITHMS,
         audience=issuer.audience,
         issuer=issuer.issuer,
-        leeway=LEEWAY,
+        leeway=settings.CLOCK_LEEWAY,
         options={"require": REQUIRED_CLAIMS, "enforce_minimum_key_length": True},
     )
+    if int(claims["exp"]) <= time.time():  # the leeway is for `iat` and `nbf`
+        raise jwt.ExpiredSignatureError
     return claims
 
 

@@ -54,8 +54,7 @@ class Caller:
 def read_access_token(encoded: bytes) -> Caller:
     """Return whom a valid access token speaks for. Raises `InvalidTokenError` or `TokenExpiredError`."""
     caller = _verified(encoded)
-    if caller.expires_at <= time.time():
-        raise TokenExpiredError(_EXPIRED)
+    _refuse_expired(caller)
     return caller
 
 
@@ -65,6 +64,7 @@ def read_refresh_token(encoded: str) -> tuple[Caller, UUID]:
     Raises `InvalidTokenError` or `TokenExpiredError`.
     """
     caller = _read(RefreshToken, encoded)
+    _refuse_expired(caller)
     if caller.family is None:
         raise InvalidTokenError(_INVALID)
     return caller, caller.family
@@ -78,6 +78,12 @@ def new_token(kind: type[T], user: User, *, family: UUID | None, scope: frozense
     if scope != scopes.ALL_SCOPES:
         token["scope"] = " ".join(sorted(scope))
     return token
+
+
+def _refuse_expired(caller: Caller) -> None:
+    """Refuse a token whose lifetime is over, without the leeway that the library grants here as well."""
+    if caller.expires_at <= time.time():
+        raise TokenExpiredError(_EXPIRED)
 
 
 @lru_cache(maxsize=VERIFIED_TOKENS_KEPT)

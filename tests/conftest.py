@@ -37,7 +37,7 @@ APPEND_ONLY = (
 
 # The statements by which a denial is kept in the audit trail, in a transaction of its own.
 KEEPS_DENIAL = re.compile(
-    r'auditentry|^(RELEASE )?SAVEPOINT|^SELECT "models_registry_user"."username" AS "username" FROM'
+    r'auditentry|^(RELEASE )?SAVEPOINT|^SELECT "models_registry_user"."id" AS "id", "models_registry_user"."username"'
 )
 
 

@@ -37,7 +37,17 @@ def start_server(port: int, **settings: str) -> subprocess.Popen[bytes]:
         "DJANGO_SETTINGS_MODULE": "config.settings",
         **settings,
     }
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--blocking-threads", "4"]
+    command = [
+        sys.executable,
+        "-m",
+        "config.serve",
+        "--interface",
+        "wsgi",
+        "--port",
+        str(port),
+        "--blocking-threads",
+        "4",
+    ]
     server = subprocess.Popen(
         [*command, "config.wsgi:application"],
         cwd=ROOT,

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from models_registry.acting import client_address
+from models_registry.acting import client_network
 
 
 class WindowThrottle(SimpleRateThrottle):
@@ -36,28 +36,34 @@ class WindowThrottle(SimpleRateThrottle):
         return self.seconds_left
 
     def get_cache_key(self, request: HttpRequest | Request, view: Any) -> str:
-        """Return what the count is kept under: the user, or the address of an anonymous caller."""
-        ident = request.user.pk if request.user else client_address(request)
+        """Return what the count is kept under: the user, or the network of an anonymous caller."""
+        ident = request.user.pk if request.user else client_network(request)
         return self.cache_format % {"scope": self.scope, "ident": ident}
 
 
 class CallerThrottle(WindowThrottle):
-    """Bounds the requests of one user, or of one anonymous address."""
+    """Bounds the requests of one user, or of one network without a token."""
 
     scope = "caller"
 
 
 class LoginThrottle(WindowThrottle):
-    """Bounds the logins from one address, whoever they are of."""
+    """Bounds the logins from one network, whoever they are of."""
 
     scope = "login"
 
     def get_cache_key(self, request: HttpRequest | Request, view: Any) -> str:
-        """Return what the count is kept under: the address."""
-        return self.cache_format % {"scope": self.scope, "ident": client_address(request)}
+        """Return what the count is kept under: the network."""
+        return self.cache_format % {"scope": self.scope, "ident": client_network(request)}
+
+
+class RefusalThrottle(LoginThrottle):
+    """Bounds the requests from one network that are answered 401 or 403. It counts those alone."""
+
+    scope = "refusal"
 
 
 class DenialThrottle(LoginThrottle):
-    """Bounds the denials of one address that the audit trail keeps, so that nobody can fill the disk with them."""
+    """Bounds the denials of one network that the audit trail keeps, so that nobody can fill the disk with them."""
 
     scope = "denial"

@@ -3,7 +3,6 @@
 from typing import Any
 
 from axes.handlers.proxy import AxesProxyHandler
-from django.conf import settings
 from django.contrib.auth import authenticate
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
@@ -14,7 +13,7 @@ from rest_framework.views import APIView
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from models_registry import services
-from models_registry.acting import client_address
+from models_registry.acting import client_network
 from models_registry.api.parsers import StrictFormParser
 from models_registry.api.serializers import (
     ACCESS_TOKEN_TYPE,
@@ -26,6 +25,7 @@ from models_registry.api.serializers import (
 )
 from models_registry.api.throttling import LoginThrottle
 from models_registry.exceptions import NotAuthenticatedError, TooManyFailedLoginsError, UnknownParameterError
+from models_registry.lockout import login_capacity, login_wait
 from models_registry.models import User
 from models_registry.scopes import ALL_SCOPES, Scope
 
@@ -57,7 +57,8 @@ class TokenView(LoginView):
         summary="Log in",
         description=(
             "Tokens for a user name and password. With `scope`, they never do more than those scopes. "
-            "Ten failed logins of one user from one address lock that user out from there for fifteen minutes."
+            "Ten failed logins of one user from one address lock that user out from there for fifteen minutes. After "
+            "thirty failed logins of one user from anywhere, the service takes one attempt on that user in ten seconds."
         ),
         request=CredentialsSerializer,
         responses=TokenPairSerializer,
@@ -74,8 +75,9 @@ class TokenView(LoginView):
         credentials = CredentialsSerializer(data=request.data)
         credentials.is_valid(raise_exception=True)
         scope = credentials.validated_data.pop("scope", ALL_SCOPES)
-        user = log_in(request, **credentials.validated_data)
-        return token_pair(services.open_token_family(user=user, scope=scope))
+        with login_capacity():
+            user = log_in(request, **credentials.validated_data)
+            return token_pair(services.open_token_family(user=user, scope=scope))
 
 
 class TokenRefreshView(LoginView):
@@ -146,23 +148,21 @@ class TokenExchangeView(LoginView):
 def log_in(request: Request, *, username: str, password: str) -> User:
     """Return the active user of these credentials.
 
-    Raises `NotAuthenticatedError`, or `TooManyFailedLoginsError` after ten failures of this user from this address.
+    Raises `NotAuthenticatedError`, or `TooManyFailedLoginsError` after ten failures of this user from this network, or
+    many from anywhere.
     """
-    _refuse_locked_out(request, username)
-    user = authenticate(request._request, username=username, password=password)
-    _refuse_locked_out(request, username)  # guesses made at the same time count as well
+    http_request = request._request
+    user = authenticate(http_request, username=username, password=password)
+    refused = getattr(http_request, "axes_locked_out", False)
+    if refused or AxesProxyHandler.is_locked(http_request, {"username": username}):  # by guesses at the same time
+        raise TooManyFailedLoginsError(
+            "Too many failed logins. Wait for the seconds that Retry-After gives, then try again.",
+            wait=login_wait(http_request),
+        )
     if not isinstance(user, User):
         raise NotAuthenticatedError("No active user has this name and password. Check both.")
-    AxesProxyHandler.reset_attempts(username=username, ip_address=client_address(request))
+    AxesProxyHandler.reset_attempts(username=username, ip_address=client_network(request))
     return user
-
-
-def _refuse_locked_out(request: Request, username: str) -> None:
-    if not AxesProxyHandler.is_allowed(request._request, {"username": username}):
-        raise TooManyFailedLoginsError(
-            "Too many failed logins. Wait for the seconds that Retry-After gives, or log in from elsewhere.",
-            wait=round(settings.AXES_COOLOFF_TIME.total_seconds()),
-        )
 
 
 def given_refresh_token(request: Request) -> str:

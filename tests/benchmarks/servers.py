@@ -53,7 +53,7 @@ class Server:
 def granian(app: str, port: int) -> list[str]:
     """Return the command that serves a WSGI application as the service is served."""
     options = ["--interface", "wsgi", "--workers", "1", "--blocking-threads", THREADS, "--no-ws"]
-    return [sys.executable, "-m", "granian", *options, "--log-level", "error", "--port", str(port), app]
+    return [sys.executable, "-m", "config.serve", *options, "--log-level", "error", "--port", str(port), app]
 
 
 def gunicorn(app: str, port: int) -> list[str]:

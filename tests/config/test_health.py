@@ -38,7 +38,7 @@ def test_takes_only_reads(path: str, method: str) -> None:
 def test_ready_when_the_database_is_reachable_and_migrated(client: Client) -> None:
     response = client.get("/readyz")
 
-    assert (response.status_code, response.json()) == (200, {"status": "ready"})
+    assert (response.status_code, response.json()) == (200, {"status": "ready", "writable": True})
 
 
 @pytest.mark.served

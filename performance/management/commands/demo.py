@@ -182,5 +182,5 @@ def _address_to_serve(host: str, port: int) -> str:
 def _serve(host: str, address: str, port: int) -> None:
     """Become the production server, which so gets every signal itself."""
     os.environ["ALLOWED_HOSTS"] = ",".join({*settings.ALLOWED_HOSTS, _in_brackets(host)})
-    server = [sys.executable, "-m", "granian", *SERVER_OPTIONS, "--host", address, "--port", str(port)]
+    server = [sys.executable, "-m", "config.serve", *SERVER_OPTIONS, "--host", address, "--port", str(port)]
     os.execv(sys.executable, [*server, "config.demo_wsgi:application"])  # noqa: S606

@@ -224,6 +224,17 @@ def test_an_expired_token_says_so(issuer: Issuer) -> None:
 
 
 @pytest.mark.usefixtures("rule")
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [({"iat": 8}, 200), ({"nbf": 8}, 200), ({"iat": 60}, 401), ({"nbf": 60}, 401), ({"exp": -2}, 401)],
+)
+def test_clocks_may_differ_a_little(issuer: Issuer, claims: dict[str, int], status: int) -> None:
+    moved = {name: int(time.time()) + seconds for name, seconds in claims.items()}
+
+    assert exchange(issuer.token(**moved)).status_code == status
+
+
+@pytest.mark.usefixtures("rule")
 @pytest.mark.parametrize("header", ["jku", "x5u"])
 def test_a_header_of_the_token_leads_to_no_connection(issuer: Issuer, header: str) -> None:
     with publishing() as thief:

@@ -211,6 +211,16 @@ def test_the_curl_it_prints_works_as_pasted(served: str) -> None:
 
 
 @pytest.mark.served
+def test_it_drops_headers_with_underscores(served: str) -> None:
+    base_url = re.search(r"http://127\.0\.0\.1:\d+", served)
+    assert base_url
+    for header, heard in (("X-Request-ID", True), ("X_Request_ID", False)):
+        request = urllib.request.Request(f"{base_url[0]}/healthz", headers={header: "mine"})  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            assert (answer.headers["X-Request-ID"] == "mine") == heard
+
+
+@pytest.mark.served
 def test_it_evaluates_what_is_uploaded_without_a_worker_beside_it(checkout: Path, served: str) -> None:
     base_url = re.search(r"http://127\.0\.0\.1:\d+", served)
     access = next(user["access"] for user in described(checkout)["users"] if user["username"] == "ed")

@@ -1,0 +1,214 @@
+"""The production server: granian, with an environ of WSGI into which no header with an underscore gets.
+
+WSGI gives `X-Forwarded-For` and `X_Forwarded_For` one name, so that a caller who sends the second one overrides what a
+proxy wrote into the first. Granian builds the environ before any code of ours runs, and has no option for it. Its RSGI
+interface has the names as they were sent: `Server` takes requests from there, and gives them to the WSGI application
+in as many threads as granian would.
+
+What is not public in granian is used in `Server` and `_Scheduler` alone. Options and environment variables are
+granian's own: `python -m config.serve --help`.
+"""
+
+import io
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any
+from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+from granian import _granian, _signals
+from granian._granian import CallbackScheduler
+from granian.server.common import WORKERS_METHODS
+from granian.server.mp import MPServer, WorkerProcess
+
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
+
+
+class Server(MPServer):
+    """Granian's server, whose WSGI workers drop headers with underscores in their names."""
+
+    @staticmethod
+    @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]  # the library is partly untyped
+    def _spawn_wsgi_worker(
+        worker_id: int,
+        callback: WSGIApplication,
+        sock: Any,
+        ipc: Any,
+        loop: Any,
+        runtime_mode: Any,
+        runtime_threads: int,
+        runtime_blocking_threads: int | None,
+        blocking_threads: int,
+        blocking_threads_idle_timeout: int,
+        backpressure: int,
+        task_impl: Any,
+        http_mode: Any,
+        http1_settings: Any,
+        http2_settings: Any,
+        websockets: bool,
+        static_path: Any,
+        log_access_fmt: str | None,
+        ssl_ctx: Any,
+        scope_opts: dict[str, Any],
+        metrics: Any,
+    ) -> None:
+        requests: SimpleQueue[Any] = SimpleQueue()
+        for number in range(blocking_threads):
+            name = f"request-{number}"
+            threading.Thread(target=_answer_all, args=(requests, callback), name=name, daemon=True).start()
+        signalled = _signals.set_sync_signals()  # type: ignore[no-untyped-call]
+        stopped = threading.Event()
+        signalled.add_cb(stopped.set)
+        worker_class: Any = _granian.RSGIWorker  # whose stub lacks some arguments
+        worker = worker_class(
+            worker_id,
+            sock,
+            ipc,
+            runtime_threads,
+            runtime_blocking_threads,
+            1,  # thread of Python's, which only hands requests over
+            blocking_threads_idle_timeout,
+            backpressure,
+            http_mode,
+            http1_settings,
+            http2_settings,
+            False,  # websockets
+            static_path,
+            *ssl_ctx,
+            metrics,
+        )
+        serve = getattr(worker, WORKERS_METHODS[runtime_mode][(sock[0] or sock[1]).is_uds()])
+        event_loop = _EventLoop()
+        serve(_Scheduler(event_loop, requests.put, None, None, None), event_loop, signalled)
+        stopped.wait()
+
+
+class _EventLoop:
+    """As much of an event loop as granian needs here: it calls at once what it is given."""
+
+    def call_soon(self, callback: Callable[..., Any], *arguments: Any, context: Any = None) -> None:
+        callback(*arguments)
+
+    call_soon_threadsafe = call_soon
+
+
+class _Scheduler(CallbackScheduler):
+    """Hands each request over, where granian's own would have an event loop run a coroutine."""
+
+    def __init__(self, event_loop: _EventLoop, hand_over: Callable[[Any], None], *unused: None) -> None:
+        super().__init__()
+        self._schedule_fn = hand_over
+
+
+def _answer_all(requests: SimpleQueue[Any], application: WSGIApplication) -> None:
+    """Answer one request after the other, for as long as the process lives."""
+    while True:
+        request = requests.get()
+        try:
+            _answer(request.scope, request.proto, application)
+        except BaseException as error:  # which would end the thread
+            request.err(error)  # logs it, and answers 500 unless there is an answer
+        del request
+
+
+def _answer(scope: Any, protocol: Any, application: WSGIApplication) -> None:
+    status, headers = 500, []
+
+    def start_response(
+        given_status: str, given_headers: list[tuple[str, str]], exc_info: ExceptionInfo | None = None
+    ) -> Callable[[bytes], object]:
+        nonlocal status, headers
+        status, headers = int(given_status[:3]), given_headers
+        return _refuse_write
+
+    environ = environ_of(scope, protocol)
+    with closing(environ["wsgi.input"]):
+        response = application(environ, start_response)
+        try:
+            protocol.response_bytes(status, headers, b"".join(response))
+        finally:
+            if hasattr(response, "close"):
+                response.close()
+
+
+def _refuse_write(data: bytes) -> None:
+    raise NotImplementedError("Return the body from the application instead.")
+
+
+def environ_of(scope: Any, protocol: Any) -> WSGIEnvironment:
+    """Return the environ of a request. Headers whose names hold an underscore are dropped."""
+    environ: WSGIEnvironment = {
+        **_SAME_FOR_ALL,
+        "REQUEST_METHOD": scope.method,
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "wsgi.url_scheme": scope.scheme,
+        "HTTP_HOST": scope.authority or "",
+    }
+    environ["SERVER_NAME"], _, environ["SERVER_PORT"] = scope.server.rpartition(":")
+    environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
+    found: dict[str, str] = {}
+    for name, value in scope.headers.items():
+        if "_" not in name:
+            found[name] = f"{found[name]}{_SEPARATORS.get(name, ',')}{value}" if name in found else value
+    for name, value in found.items():
+        environ[_KEYS.get(name) or f"HTTP_{name.upper().replace('-', '_')}"] = value
+    has_body = found.get("content-length", "0") != "0" or "transfer-encoding" in found or scope.http_version == "2"
+    environ["wsgi.input"] = io.BufferedReader(_Body(protocol)) if has_body else io.BytesIO()
+    return environ
+
+
+class _Body(io.RawIOBase):
+    """The body of a request, which is asked for when it is read, and waited for."""
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+        self._chunks: Any = None
+        self._chunk = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Let go of what nobody read: the connection cannot go on or end while somebody may still ask for it."""
+        self._protocol = self._chunks = None
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._chunk:
+            self._chunk = memoryview(self._next())
+        size = min(len(buffer), len(self._chunk))
+        buffer[:size], self._chunk = self._chunk[:size], self._chunk[size:]
+        return size
+
+    def _next(self) -> bytes:
+        """Return the next piece; nothing at the end."""
+        if self._chunks is None:
+            self._chunks = aiter(self._protocol)
+        try:
+            coming = anext(self._chunks)
+        except StopAsyncIteration:
+            return b""
+        here = threading.Event()
+        coming.add_done_callback(lambda _: here.set())
+        here.wait()
+        return bytes(coming.result())
+
+
+_KEYS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+_SEPARATORS = {"cookie": ";"}
+_SAME_FOR_ALL: WSGIEnvironment = {
+    "GATEWAY_INTERFACE": "CGI/1.1",
+    "SCRIPT_NAME": "",
+    "SERVER_SOFTWARE": "Granian",
+    "wsgi.errors": sys.stderr,
+    "wsgi.input_terminated": True,
+    "wsgi.multiprocess": True,
+    "wsgi.multithread": True,
+    "wsgi.run_once": False,
+    "wsgi.version": (1, 0),
+}

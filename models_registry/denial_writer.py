@@ -1,0 +1,123 @@
+"""Rows of the audit trail for denied requests, written behind the answers by one thread of the process."""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from django.conf import settings
+from django.db import Error, InterfaceError, InternalError, OperationalError, connection, transaction
+
+from models_registry.models import AuditEntry, User
+
+BATCH = 500  # rows in one transaction
+RETRY_AFTER = 1.0  # seconds until the next attempt after one that failed
+SHUTDOWN_CHECK = 0.5  # seconds between looks at whether the process is ending
+NOT_RECORDED = "not_recorded"  # the code of a row that sums up denials without rows of their own
+
+outages = logging.getLogger("outages")
+
+
+def store_denials(entries: Sequence[AuditEntry]) -> None:
+    """Store rows in their order, with the names of their users."""
+    users = {entry.actor_id for entry in entries if entry.actor_id and not entry.actor_name}
+    names = dict(User.objects.filter(pk__in=users).values_list("pk", "username")) if users else {}
+    for entry in entries:
+        entry.actor_name = entry.actor_name or names.get(entry.actor_id, "")
+    with transaction.atomic():
+        AuditEntry.objects.bulk_create(entries)
+
+
+@dataclass
+class _Overflow:
+    """How many denials came while as many were waiting as may."""
+
+    count: int
+
+    def as_entry(self) -> AuditEntry:
+        text = f"{self.count} denials were not recorded, as too many came at once. The log has them."
+        return AuditEntry(action=AuditEntry.DENIED, code=NOT_RECORDED, object_repr=text)
+
+
+class DenialWriter:
+    """Writes rows in the order in which they come, in a thread that starts with the first.
+
+    At most `settings.DENIALS_PENDING` rows wait. Further denials are counted, and one row in their place sums them up.
+    While the database takes no writes, rows wait. When the process ends in order, the thread first writes them.
+    """
+
+    def __init__(self) -> None:
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)  # the parent writes its own rows
+
+    def _forget(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[AuditEntry | _Overflow] = deque()
+        self._in_writing = 0  # how many of the oldest
+        self._thread: threading.Thread | None = None
+
+    def add(self, entry: AuditEntry) -> None:
+        """Have a row written soon. This waits for no write."""
+        with self._changed:
+            if len(self._waiting) < settings.DENIALS_PENDING:
+                self._waiting.append(entry)
+            elif len(self._waiting) > self._in_writing and isinstance(self._waiting[-1], _Overflow):
+                self._waiting[-1].count += 1
+            else:
+                self._waiting.append(_Overflow(1))
+            if self._thread is None:
+                # Not a daemon, as it would be by default in a thread of the server: the process waits for its end.
+                self._thread = threading.Thread(target=self._run, name="denials", daemon=False)
+                self._thread.start()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            ending = not threading.main_thread().is_alive()
+            batch = self._next_batch()
+            if self._is_stored(batch):
+                self._remove(batch)
+            elif ending:
+                outages.error("%d denials are missing in the audit trail.", len(self._waiting))
+                return
+            else:
+                time.sleep(RETRY_AFTER)
+            if ending and not batch:
+                return
+
+    def _next_batch(self) -> list[AuditEntry]:
+        """Return the oldest rows, or none if none come for a while."""
+        with self._changed:
+            if not self._waiting:
+                self._changed.wait(SHUTDOWN_CHECK)
+            batch = list(islice(self._waiting, BATCH))
+            self._in_writing = len(batch)
+        return [each.as_entry() if isinstance(each, _Overflow) else each for each in batch]
+
+    def _remove(self, batch: list[AuditEntry]) -> None:
+        with self._changed:
+            for _ in batch:
+                self._waiting.popleft()
+            self._in_writing = 0
+
+    def _is_stored(self, batch: list[AuditEntry]) -> bool:
+        """Store rows and return whether that is done with: rows that the database will never take are given up."""
+        if not batch:
+            return True
+        try:
+            store_denials(batch)
+        except (OperationalError, InterfaceError, InternalError) as error:
+            outages.error("Denials are not in the audit trail yet: %s", error)
+            return False
+        except Error as error:
+            outages.error("%d denials are missing in the audit trail: %s", len(batch), error)
+        finally:
+            connection.close()
+        return True
+
+
+denial_writer = DenialWriter()

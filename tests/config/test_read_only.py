@@ -1,0 +1,154 @@
+"""A database without writes, as after a failover: reads go on, and writes are 503s that say when to try again."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
+from django.test import Client
+
+from models_registry.models import Organization, RegisteredModel, User
+from models_registry.scopes import ALL_SCOPES
+from models_registry.services import open_token_family
+from tests.admin_pages import add_url, list_url, logged_in, page_url
+from tests.api import Caller, refusal
+from tests.conftest import authenticated
+from tests.factories import PASSWORD
+from tests.operations import OPERATIONS, Operation, furnish
+from tests.reliability.databases import new_database
+from tests.serving import manage, new_keys, serve
+
+SUMMARY = "/models/mdl-7f3a19bc92/performance/summary"
+
+
+@pytest.fixture
+def read_only(request: pytest.FixtureRequest, db: None) -> Iterator[Any]:
+    """Return a function after which the database takes no writes until the test ends."""
+
+    def execute(statement: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def begin() -> None:
+        connection.check_constraints()  # which are deferred, and would else be a write at the end of the test
+        execute("PRAGMA query_only = ON" if sqlite else "SET LOCAL transaction_read_only = on")
+
+    sqlite = connection.vendor == "sqlite"
+    yield begin
+    if sqlite:
+        execute("PRAGMA query_only = OFF")
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo what is done inside, in the transaction of the test: a request has none of its own."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def assert_unavailable(answer: Any) -> None:
+    assert refusal(answer) == (503, "service_unavailable")
+    assert int(answer["Retry-After"]) > 0
+    assert "takes no writes" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_each_operation_reads_or_is_unavailable(
+    read_only: Any, superuser: User, model: RegisteredModel, operation: Operation
+) -> None:
+    target = furnish(model)
+    client = authenticated(superuser)
+    read_only()
+
+    answer = client.generic(
+        operation.method, operation.path(target), operation.data(target), content_type=operation.content_type
+    )
+
+    if operation.writes:
+        assert_unavailable(answer)
+    else:
+        assert answer.status_code == operation.status
+
+
+def test_nobody_can_log_in_or_go_on(read_only: Any, viewer: User) -> None:
+    refresh = str(open_token_family(user=viewer, scope=ALL_SCOPES))
+    read_only()
+
+    for path, body in (
+        ("", {"username": "vera", "password": PASSWORD}),
+        ("", {"username": "vera", "password": "wrong"}),
+        ("/refresh", {"refresh": refresh}),
+        ("/revoke", {"refresh": refresh}),
+    ):
+        with undone():
+            assert_unavailable(Caller().post(f"/auth/token{path}", body))
+
+
+def test_a_denial_stays_a_denial(read_only: Any, outsider: User, model: RegisteredModel) -> None:
+    caller = Caller(outsider)
+    read_only()
+
+    assert refusal(caller.get(SUMMARY)) == (403, "permission_denied")
+    assert refusal(Caller().get(SUMMARY)) == (401, "not_authenticated")
+
+
+def test_the_admin_reads_and_says_that_it_stores_nothing(
+    read_only: Any, superuser: User, model: RegisteredModel, acme: Organization
+) -> None:
+    client = logged_in(superuser)
+    read_only()
+
+    assert client.get(list_url(RegisteredModel)).status_code == 200
+    assert client.get(page_url(acme)).status_code == 200
+    for sender, path, form in (
+        (client, add_url(Group), {"name": "operators"}),
+        (Client(), "/admin/login/", {"username": "root", "password": PASSWORD}),
+        (Client(), "/admin/login/", {"username": "root", "password": "wrong"}),
+        (client, "/admin/logout/", {}),
+    ):
+        with undone():
+            answer = sender.post(path, form)
+        assert (answer.status_code, "takes no writes" in answer.content.decode()) == (503, True), answer.content
+        assert int(answer["Retry-After"]) > 0
+
+
+@pytest.mark.served
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no failover")
+@pytest.mark.django_db
+def test_a_served_standby_is_ready_for_reads_and_says_that_it_is_not_for_writes(tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": new_database(tmp_path), **new_keys()}
+    manage("migrate", **settings)
+    manage("seed", "fixtures/seed.json", **settings)
+    access = manage("token", "ada", **settings).strip()
+    with psycopg.connect(settings["DATABASE_URL"], autocommit=True) as administrator:
+        name = administrator.info.dbname
+        administrator.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    with serve(**settings) as url:
+        assert ask(f"{url}/readyz") == (200, {"status": "ready", "writable": False})
+        assert ask(f"{url}/readyz?writable=true")[0] == 503
+        assert ask(f"{url}/api/v1{SUMMARY}", access)[0] == 200
+        status, problem = ask(f"{url}/api/v1/organizations/acme", access, method="PATCH", body={"name": "New"})
+        assert (status, problem["code"]) == (503, "service_unavailable")
+        assert ask(f"{url}/api/v1{SUMMARY}")[0] == 401
+        assert ask(f"{url}/healthz")[0] == 200
+
+
+def ask(url: str, access: str = "", *, method: str = "GET", body: Any = None) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {access}"} if access else {}
+    data = None if body is None else json.dumps(body).encode()
+    headers |= {"Content-Type": "application/json"} if data else {}
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
