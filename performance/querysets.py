@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.db import models, transaction
-from django.db.models import F, Q, Value
+from django.db.models import Exists, F, Q, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -80,6 +80,36 @@ class JobQuerySet(models.QuerySet[Any]):
         """
         attempts = F("attempts") - (0 if counts else 1)
         return bool(self.held(job).update(state="queued", due_at=Clock() + wait, attempts=attempts))
+
+
+class ComparisonJobQuerySet(JobQuerySet):
+    """Paired comparisons that are still to be computed."""
+
+    def of_pair(self, snapshot: Any, baseline: Any) -> Self:
+        """Keep the job of two snapshots."""
+        return self.filter(snapshot=snapshot.pk, baseline=baseline.pk)
+
+    def unfinished_in(self, organization_id: int) -> Self:
+        """Keep the jobs of an organization that have not failed."""
+        return self.filter(due_at__isnull=False, snapshot__version__model__organization=organization_id)
+
+    def claim_for_request(self, job: Any, lease: timedelta) -> bool:
+        """Claim a job that nobody has attempted, unless another request is computing a pair; return whether it did.
+
+        One statement decides, so that only one of the threads and processes that ask claims the job.
+        """
+        computing = self.model.objects.filter(state="running", interactive=True, attempts=1, due_at__gt=Clock())
+        free = self.filter(~Exists(computing), pk=job.pk, state="queued", attempts=0)
+        claimed = free.update(
+            state="running", interactive=True, attempts=1, started_at=timezone.now(), due_at=Clock() + lease
+        )
+        if claimed:
+            job.refresh_from_db()
+        return bool(claimed)
+
+    def fail(self, job: Any) -> None:
+        """Record that a job failed for good, if whoever claimed it still holds it."""
+        self.held(job).update(state="failed", due_at=None, finished_at=timezone.now())
 
 
 class GatePolicyQuerySet(models.QuerySet[Any]):
