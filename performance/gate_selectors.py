@@ -1,7 +1,6 @@
 """What a gate's verdict is made from: two SQL statements, however many rules the policy has."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any

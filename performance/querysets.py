@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.db import models, transaction
-from django.db.models import Exists, F, Q, Value
-from django.db.models.functions import Now
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 
@@ -125,8 +125,54 @@ class GatePolicyQuerySet(models.QuerySet[Any]):
         return newest if newest and newest.document is not None else None
 
 
+class WebhookDeliveryQuerySet(JobQuerySet):
+    """Messages to webhooks, which are taken webhook by webhook."""
+
+    def take_fairly(self, lease: timedelta, *, most: int) -> Any:
+        """Take a message of the webhook that has waited longest for its turn; `None` if no message may be sent.
+
+        No webhook has two messages under way, and no organization more than `most`: who takes one holds the rows of
+        both meanwhile.
+        """
+        if not self.due().exists():  # which costs no lock
+            return None
+        webhooks = self.model._meta.get_field("webhook").related_model.objects
+        with transaction.atomic():
+            webhook = webhooks.free_to_send(self.due(), most=most).lock_next()
+            # Counted again, as others may have taken messages before the rows were locked.
+            if webhook is None or webhooks.sending(webhook.organization_id).count() >= most:
+                return None
+            job = self.filter(webhook=webhook.pk).take(lease)
+            if job is not None:
+                webhooks.filter(pk=webhook.pk).update(sending_until=Clock() + lease)
+        return job
+
+
 class WebhookQuerySet(models.QuerySet[Any]):
     """Webhooks."""
+
+    def sending(self, organization: Any) -> Self:
+        """Keep the webhooks of an organization to which a message is under way."""
+        return self.filter(organization=organization, sending_until__gt=Clock())
+
+    def free_to_send(self, due: models.QuerySet[Any], *, most: int) -> Self:
+        """Keep the webhooks with a due message that are neither paused nor sending one.
+
+        Of an organization that is sending `most` messages, none is kept.
+        """
+        now = Clock()
+        sending = self.model.objects.sending(OuterRef("organization")).order_by().values("organization")
+        return self.annotate(number=Coalesce(Subquery(sending.annotate(n=Count("pk")).values("n")), 0)).filter(
+            Exists(due.filter(webhook=OuterRef("pk"))),
+            Q(paused_until=None) | Q(paused_until__lte=now),
+            Q(sending_until=None) | Q(sending_until__lte=now),
+            number__lt=most,
+        )
+
+    def lock_next(self) -> Any:
+        """Lock the webhook that was sent a message longest ago, with its organization, and return it."""
+        longest_ago = self.select_related("organization").order_by(F("sending_until").asc(nulls_first=True), "pk")
+        return longest_ago.select_for_update(skip_locked=True, of=("self", "organization"), no_key=True).first()
 
     def listening(self, model: Any) -> Self:
         """Keep the active webhooks that are told of a model, with their organization."""

@@ -11,8 +11,8 @@ from performance.querysets import ComparisonJobQuerySet
 class ComparisonJob(Job):
     """The paired comparison of two snapshots that is not stored yet.
 
-    The row makes sure that nobody computes the same pair twice: whoever computes a pair claims its row first. The row is
-    deleted when the pair is stored. A failed row keeps requests from trying again, until `purge` deletes it.
+    Whoever computes a pair claims its row first, so that nobody computes the pair twice. The row is deleted when the
+    pair is stored. A failed row keeps requests from trying again, until `purge` deletes it.
     """
 
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
