@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any, Self
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
@@ -96,16 +96,20 @@ class ComparisonJobQuerySet(JobQuerySet):
     def claim_for_request(self, job: Any, lease: timedelta) -> bool:
         """Claim a job that nobody has attempted, unless another request is computing a pair; return whether it did.
 
-        One statement decides, so that only one of the threads and processes that ask claims the job.
+        Of all threads and processes that ask at once, one claims: a constraint makes sure of that.
         """
-        computing = self.model.objects.filter(state="running", interactive=True, attempts=1, due_at__gt=Clock())
+        computing = self.model.objects.filter(state="running", interactive=True, attempts=1)
+        computing.filter(due_at__lte=Clock()).update(state="queued")  # of processes that were killed
+        claimed = {"state": "running", "interactive": True, "attempts": 1, "started_at": timezone.now()}
         free = self.filter(~Exists(computing), pk=job.pk, state="queued", attempts=0)
-        claimed = free.update(
-            state="running", interactive=True, attempts=1, started_at=timezone.now(), due_at=Clock() + lease
-        )
-        if claimed:
-            job.refresh_from_db()
-        return bool(claimed)
+        try:
+            with transaction.atomic():
+                if not free.update(**claimed, due_at=Clock() + lease):
+                    return False
+        except IntegrityError:  # another request was faster
+            return False
+        job.state, job.attempts = "running", 1
+        return True
 
     def fail(self, job: Any) -> None:
         """Record that a job failed for good, if whoever claimed it still holds it."""

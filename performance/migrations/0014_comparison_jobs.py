@@ -69,6 +69,11 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("snapshot", "baseline"), name="comparison_job_once"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("attempts", 1), ("interactive", True), ("state", "running")),
+                        fields=("interactive",),
+                        name="one_interactive_comparison_at_a_time",
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(

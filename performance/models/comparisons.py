@@ -25,6 +25,12 @@ class ComparisonJob(Job):
         constraints = [
             # Serves the look-up of a pair as well.
             models.UniqueConstraint(fields=["snapshot", "baseline"], name="comparison_job_once"),
+            # Requests compute one pair at a time, in all processes together: each takes most of a core.
+            models.UniqueConstraint(
+                fields=["interactive"],
+                condition=Q(state="running", interactive=True, attempts=1),
+                name="one_interactive_comparison_at_a_time",
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
                 | Q(state="failed", due_at__isnull=True, finished_at__isnull=False),
