@@ -79,10 +79,10 @@ def _release_connection() -> None:
 
 
 def _record_answer(delivery: WebhookDelivery, webhook: Webhook, answer: Answer) -> None:
-    told = {"last_status": answer.status, "last_answer": answer.text}
+    told: dict[str, Any] = {"last_status": answer.status, "last_answer": answer.text}
     if 200 <= answer.status < 300:
-        ended = {"state": "succeeded", "due_at": None, "finished_at": timezone.now(), "last_error": ""}
-        _record(delivery, {"consecutive_failures": 0, "paused_until": None}, **told, **ended)
+        told |= {"state": "succeeded", "due_at": None, "finished_at": timezone.now(), "last_error": ""}
+        _record(delivery, {"consecutive_failures": 0, "paused_until": None}, **told)
     elif answer.status == GONE:
         if _record(delivery, **told, **_failed("The receiver is gone for good: the webhook is off.")):
             _switch_off(webhook)
@@ -125,7 +125,8 @@ def _pause(failures: int) -> timedelta:
     if failures < FAILURES_TO_PAUSE:
         return WAITS[0]
     doublings = min(failures - FAILURES_TO_PAUSE, 10)
-    return min(PAUSE * 2**doublings, LONGEST_PAUSE)
+    longer: timedelta = PAUSE * 2**doublings
+    return min(longer, LONGEST_PAUSE)
 
 
 def _with_jitter(wait: timedelta) -> timedelta:

@@ -19,7 +19,7 @@ class ComparisonJob(Job):
     baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
     interactive = models.BooleanField(default=False, help_text="Whether a request made the first attempt.")
 
-    objects = ComparisonJobQuerySet.as_manager()
+    objects = ComparisonJobQuerySet.as_manager()  # type: ignore[misc]  # in the place of the base class's
 
     class Meta:
         constraints = [

@@ -67,7 +67,7 @@ class WebhookDelivery(Job):
     last_answer = models.CharField(max_length=MAX_TEXT, blank=True, help_text="How its body began.")
     last_error = models.CharField(max_length=1000, blank=True, help_text="Why it is not delivered.")
 
-    objects = WebhookDeliveryQuerySet.as_manager()
+    objects = WebhookDeliveryQuerySet.as_manager()  # type: ignore[misc]  # in the place of the base class's
 
     class Meta:
         verbose_name = "delivery"

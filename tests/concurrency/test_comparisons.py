@@ -14,6 +14,7 @@ from pytest_django import Settings
 from models_registry.capacity import Capacity
 from models_registry.models import Organization, RegisteredModel, User
 from performance import pairing
+from performance.evaluation.apart import pair_apart
 from performance.models import ComparisonJob, PairedComparison
 from tests.concurrency.together import ask, together
 from tests.conftest import authenticated
@@ -46,7 +47,7 @@ class Computing:
 
 @pytest.fixture
 def computing(monkeypatch: pytest.MonkeyPatch) -> Computing:
-    computing = Computing(pairing.pair_apart)
+    computing = Computing(pair_apart)
     monkeypatch.setattr(pairing, "pair_apart", computing)
     return computing
 

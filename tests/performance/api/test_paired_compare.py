@@ -37,6 +37,11 @@ def _storage_of_its_own(settings: Settings, tmp_path: Path) -> None:
     stored_in(settings, tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def _a_busy_machine_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairing, "PATIENCE", 9.0)  # below the database's limit of an idle transaction
+
+
 class Compared:
     """A model whose versions were evaluated on the same examples, and who compares them."""
 
