@@ -11,6 +11,7 @@ from models_registry.admin_base import ReadOnly, RegistryAdmin, badge, link_to
 from performance.admin_evaluations import STATES
 from performance.forms import WebhookForm
 from performance.models import Webhook, WebhookDelivery
+from performance.webhooks import update_webhook
 
 
 @admin.register(Webhook)
@@ -18,7 +19,7 @@ class WebhookAdmin(RegistryAdmin):
     """URLs that are told what happens. A secret is shown once, when its webhook is made."""
 
     form = WebhookForm
-    list_display = ("url", "organization", "model", "told_of", "is_active", "created_by", "created_at")
+    list_display = ("url", "organization", "model", "told_of", "is_active", "sending", "created_by", "created_at")
     list_filter = (("organization", RelatedDropdownFilter), "is_active")
     list_select_related = ("organization", "model", "created_by")
     search_fields = ("url", "organization__name", "model__name", "model__model_id")
@@ -30,11 +31,27 @@ class WebhookAdmin(RegistryAdmin):
         if not change:
             obj.created_by = request.user
             self.message_user(request, f"Its secret, which is not shown again: {obj.secret}")
-        super().save_model(request, obj, form, change)
+            super().save_model(request, obj, form, change)
+        else:  # the worker writes the other fields meanwhile
+            update_webhook(webhook=obj, **{name: form.cleaned_data[name] for name in form.changed_data})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Keep whose it is, for the messages to it tell of theirs."""
-        return ("organization", "model") if obj else ()
+        return ("organization", "model", "consecutive_failures", "paused_until") if obj else ()
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Show how sending goes, once the webhook is made."""
+        of_sending = ["consecutive_failures", "paused_until"] if obj else []
+        return ["organization", "model", "url", "events", "is_active", *of_sending]
+
+    @admin.display(description="sending", ordering="consecutive_failures")
+    def sending(self, webhook: Webhook) -> str:
+        """Return whether attempts fail, and until when its messages wait."""
+        if not webhook.consecutive_failures:
+            return "as it should"
+        paused_until = webhook.paused_until
+        waiting = f", paused until {paused_until:%Y-%m-%d %H:%M} UTC" if paused_until else ""
+        return f"{webhook.consecutive_failures} failures in a row{waiting}"
 
     @admin.display(description="events")
     def told_of(self, webhook: Webhook) -> str:

@@ -23,5 +23,6 @@ class PerformanceConfig(AppConfig):
         for model in (MetricSnapshot, GatePolicy, Badge):
             watch(model)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))
-        watch(Webhook, masked=("secret", "url"), mask="masked_but_origin")
+        of_sending = ("consecutive_failures", "paused_until", "sending_until")
+        watch(Webhook, masked=("secret", "url"), mask="masked_but_origin", unwatched=of_sending)
         register_listener(announce_promotion)

@@ -23,6 +23,18 @@ class Change(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class PairingStatus(StrEnum):
+    """Whether two snapshots are compared example by example.
+
+    While it is `pending`, the samples count as independent. `unavailable` is final for these two snapshots: the same
+    examples were not kept of both, the metrics were taken in different ways, or the comparison failed.
+    """
+
+    COMPLETE = "complete"
+    PENDING = "pending"
+    UNAVAILABLE = "unavailable"
+
+
 @dataclass(frozen=True, slots=True)
 class MetricComparison:
     """One metric of two snapshots.

@@ -2,17 +2,20 @@
 
 import logging
 import random
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import transaction
+from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 from standardwebhooks import Webhook as Signer
 
 from models_registry.services import delete_in_batches
 from performance.models import Webhook, WebhookDelivery
 from performance.outbound import Answer, NotSentError, post
+from performance.querysets import Clock
 from performance.webhooks import update_webhook
 
 log = logging.getLogger("performance.worker")
@@ -30,48 +33,114 @@ WAITS = (
 )
 MAX_ATTEMPTS = len(WAITS) + 1
 JITTER = 0.2  # by which part a wait may be longer, so that what failed together is not tried together again
+SENDERS = 8  # threads of a worker that send messages
+SENDERS_PER_ORGANIZATION = 2  # messages of one organization that are under way at a time
+FAILURES_TO_PAUSE = 5  # in a row, after which a webhook's messages wait longer and longer
+PAUSE = timedelta(minutes=1)  # the first one; each further failure doubles it
+LONGEST_PAUSE = timedelta(hours=1)
+GIVE_UP = timedelta(days=2)  # the age at which a message to a webhook that keeps failing has failed
 GONE = 410
 KEPT = timedelta(days=30)  # past which a message that has ended is deleted
 
 
 def deliver_next() -> bool:
-    """Send the message that has been due for longest; say whether there was one.
+    """Send the message whose turn it is; return whether there was one.
 
-    What becomes of it is told by its row. Raises what the database does when it cannot be reached; the message then
-    comes due again.
+    Its row records the result. Raises the database's error if the database cannot be reached; the message then comes
+    due again.
     """
-    delivery: WebhookDelivery | None = WebhookDelivery.objects.take(LEASE)
+    delivery: WebhookDelivery | None = WebhookDelivery.objects.take_fairly(LEASE, most=SENDERS_PER_ORGANIZATION)
     if delivery is None:
         return False
     webhook = Webhook.objects.filter(pk=delivery.webhook_id).first()
-    if webhook is not None:  # else the message went with it
+    if webhook is not None:  # else the message was deleted with it
         _attempt(delivery, webhook)
     return True
 
 
 def _attempt(delivery: WebhookDelivery, webhook: Webhook) -> None:
     if not webhook.is_active:
-        _end(delivery, "failed", last_error="The webhook is not active.")
+        _record(delivery, **_failed("The webhook is not active."))
     elif delivery.attempts > MAX_ATTEMPTS:
-        _end(delivery, "failed", last_error="The worker broke off each time.")
+        _record(delivery, **_failed("The worker broke off each time."))
     else:
+        _release_connection()
         try:
             answer = _send(delivery, webhook)
         except NotSentError as error:
-            _put_off(delivery, last_status=None, last_answer="", last_error=str(error))
+            _record_failure(delivery, webhook, last_status=None, last_answer="", last_error=str(error))
         else:
-            _settle(delivery, webhook, answer)
+            _record_answer(delivery, webhook, answer)
 
 
-def _settle(delivery: WebhookDelivery, webhook: Webhook, answer: Answer) -> None:
-    told = {"last_status": answer.status, "last_answer": answer.text}
+def _release_connection() -> None:
+    """Let other threads have the database connection until the receiver has answered, unless a transaction is open."""
+    if not connection.in_atomic_block:
+        close_old_connections()
+
+
+def _record_answer(delivery: WebhookDelivery, webhook: Webhook, answer: Answer) -> None:
+    told: dict[str, Any] = {"last_status": answer.status, "last_answer": answer.text}
     if 200 <= answer.status < 300:
-        _end(delivery, "succeeded", **told, last_error="")
+        told |= {"state": "succeeded", "due_at": None, "finished_at": timezone.now(), "last_error": ""}
+        _record(delivery, {"consecutive_failures": 0, "paused_until": None}, **told)
     elif answer.status == GONE:
-        _switch_off(webhook)
-        _end(delivery, "failed", **told, last_error="The receiver is gone for good: the webhook is off.")
+        if _record(delivery, **told, **_failed("The receiver is gone for good: the webhook is off.")):
+            _switch_off(webhook)
     else:
-        _put_off(delivery, **told, last_error=f"The receiver answered {answer.status}; 200 to 299 is a success.")
+        error = f"The receiver answered {answer.status}; 200 to 299 is a success."
+        _record_failure(delivery, webhook, **told, last_error=error)
+
+
+@transaction.atomic
+def _record(delivery: WebhookDelivery, of_webhook: Mapping[str, Any] | None = None, **changes: Any) -> bool:
+    """Record the end of an attempt, and that the webhook is free for the next; return whether the message was held."""
+    held = bool(WebhookDelivery.objects.held(delivery).update(**changes))
+    if held:
+        Webhook.objects.filter(pk=delivery.webhook_id).update(sending_until=Clock(), **(of_webhook or {}))
+    else:
+        log.warning(
+            "The message %s is no longer this worker's: another has it, or it was deleted.", delivery.message_id
+        )
+    return held
+
+
+def _record_failure(delivery: WebhookDelivery, webhook: Webhook, **told: Any) -> None:
+    """Let a message be sent again after a while, or fail it after the last attempt, and pause its webhook.
+
+    While a webhook is paused, its messages wait together, and use up no attempts. After the pause one of them is sent.
+    """
+    failures = webhook.consecutive_failures + 1
+    pausing = {"consecutive_failures": failures, "paused_until": Clock() + _with_jitter(_pause(failures))}
+    if delivery.attempts >= MAX_ATTEMPTS:
+        _record(delivery, pausing, **{**_failed(""), **told})
+    else:
+        wait = _with_jitter(WAITS[delivery.attempts - 1])
+        _record(delivery, pausing, **told, state="queued", due_at=Clock() + wait)
+    if failures >= FAILURES_TO_PAUSE:
+        _give_up_old_messages(webhook)
+
+
+def _pause(failures: int) -> timedelta:
+    """Return how long a webhook's messages wait after so many failures in a row."""
+    if failures < FAILURES_TO_PAUSE:
+        return WAITS[0]
+    doublings = min(failures - FAILURES_TO_PAUSE, 10)
+    longer: timedelta = PAUSE * 2**doublings
+    return min(longer, LONGEST_PAUSE)
+
+
+def _with_jitter(wait: timedelta) -> timedelta:
+    return wait * (1 + JITTER * random.random())  # noqa: S311  # no secret
+
+
+def _failed(error: str) -> dict[str, Any]:
+    return {"state": "failed", "due_at": None, "finished_at": timezone.now(), "last_error": error}
+
+
+def _give_up_old_messages(webhook: Webhook) -> None:
+    old = WebhookDelivery.objects.filter(webhook=webhook, state="queued", created_at__lt=timezone.now() - GIVE_UP)
+    old.update(**_failed("The webhook kept failing, so that the message was not delivered in time."))
 
 
 @transaction.atomic
@@ -105,26 +174,6 @@ def _send(delivery: WebhookDelivery, webhook: Webhook) -> Answer:
         log.warning("The message %s was not sent to a private host: %s", delivery.message_id, error)
         raise NotSentError("No answer came. Ask the operator, whose log says why.") from None
     return Answer(answer.status, "") if private else answer
-
-
-def _put_off(delivery: WebhookDelivery, **told: object) -> None:
-    """Let a message that was not taken be sent again after a while, or fail it when it was sent often enough.
-
-    What else the receiver is to get waits a little as well: one that does not answer must not hold up all others.
-    """
-    if delivery.attempts >= MAX_ATTEMPTS:
-        _end(delivery, "failed", **told)
-        return
-    WebhookDelivery.objects.held(delivery).update(**told)
-    wait = WAITS[delivery.attempts - 1] * (1 + JITTER * random.random())  # noqa: S311  # no secret
-    WebhookDelivery.objects.put_back(delivery, wait=wait)
-    soonest = timezone.now() + WAITS[0]
-    others = WebhookDelivery.objects.filter(webhook=delivery.webhook_id, state="queued", due_at__lt=soonest)
-    others.update(due_at=soonest)
-
-
-def _end(delivery: WebhookDelivery, state: str, **told: object) -> None:
-    WebhookDelivery.objects.held(delivery).update(state=state, due_at=None, finished_at=timezone.now(), **told)
 
 
 def delete_ended_deliveries() -> int:

@@ -25,7 +25,7 @@ from performance.evaluation.result import Evaluation, UnprocessablePredictionsEr
 from performance.exceptions import EvaluationBrokenOffError, PredictionsRefusedError
 from performance.models import UPLOADS, EvaluationJob, MetricSnapshot
 from performance.querysets import Clock
-from performance.services import compare_with_promoted, keep_predictions, store_evaluation
+from performance.services import keep_predictions, queue_comparison, store_evaluation
 
 FOLDER = "model-performance-registry-evaluation-"
 LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says nothing more is taken again
@@ -107,7 +107,7 @@ def _do(job: EvaluationJob, stop: Event) -> None:
         )
         snapshot = _succeed(job, evaluation, digest)
     kept_files.forget_upload(str(job.file))
-    compare_with_promoted(snapshot, go_on=heed_stop)  # the job has ended: nothing is given back where this stops
+    queue_comparison(snapshot)
 
 
 def _fetch(job: EvaluationJob, file: Path, go_on: Callable[[], None]) -> None:

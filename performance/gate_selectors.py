@@ -1,7 +1,6 @@
 """What a gate's verdict is made from: two SQL statements, however many rules the policy has."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
@@ -13,7 +12,7 @@ from django.utils import timezone
 
 from models_registry import ids, task_types
 from models_registry.exceptions import ModelNotFoundError
-from models_registry.models import Organization, Promotion, RegisteredModel, Version
+from models_registry.models import Organization, Promotion, RegisteredModel, User, Version
 from models_registry.prepared import Parameter, PreparedQuery
 from models_registry.scopes import Scope
 from models_registry.selectors import USER, account_rows, login_row
@@ -26,8 +25,8 @@ from performance.gates.case import Case
 from performance.gates.policy import Policy, stored_policy
 from performance.gates.quantities import values_of
 from performance.gates.verdict import StoredPolicy, Verdict, judge
-from performance.models import GatePolicy, MetricSnapshot, PairedComparison
-from performance.pairing import pair
+from performance.models import ComparisonJob, GatePolicy, MetricSnapshot, PairedComparison
+from performance.pairing import PENDING, UNAVAILABLE, Paired, pair, paired
 from performance.selectors import Reading
 
 _MODEL = Parameter("model", CharField())
@@ -128,6 +127,13 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
     return GateReading(reading, version["pk"], baseline, *_in_force(row), row["username"], row["archived"])
 
 
+def may_write(caller: Caller, model_id: str) -> bool:
+    """Return whether a caller holds `model:write` on a model, by the token and by role or grant."""
+    permitting = RegisteredModel.objects.filter(pk=model_id).permitting(Scope.MODEL_WRITE, caller.pk)
+    users = User.objects.filter(Q(is_superuser=True) | Exists(permitting), pk=caller.pk)
+    return Scope.MODEL_WRITE in caller.scopes and users.exists()
+
+
 def baseline_of(model: RegisteredModel, version: Version) -> NumberedVersion | None:
     """Return what a version is held against: the promoted one, or of that one the version that it took the place of.
 
@@ -170,8 +176,8 @@ def judge_version(
 ) -> Verdict:
     """Return the verdict of a policy on a version, beside another one, from their newest snapshots.
 
-    One SQL statement, and none without a policy. Where a rule asks for confidence in a difference, and the examples of
-    both snapshots have never been compared, that is done now if it may: it takes up to some seconds, but once.
+    One SQL statement, and none without a policy. If a rule asks for confidence in a difference, and the examples of
+    both snapshots have never been compared, `may_pair` lets `pairing.pair` compare them now, once.
     """
     case = Case(
         model_id,
@@ -193,22 +199,27 @@ def _measured_case(
     found = {row["version_id"]: row for row in rows}
     now, before = (_measured(found[pk], policy.with_confidence) if pk in found else None for pk in (version, baseline))
     differences = _differences(policy, now, before)
+    status = None
     if differences:
-        paired = _paired(found[version], found[baseline], may_pair=may_pair)
-        differences |= {name: interval for name, interval in paired.items() if name in differences}
-    return replace(case, measured=now, baseline=before, differences=differences)
+        known = _paired(found[version], found[baseline], may_pair=may_pair)
+        differences |= {name: interval for name, interval in known.intervals.items() if name in differences}
+        status = known.status
+    return replace(case, measured=now, baseline=before, differences=differences, pairing=status)
 
 
-def _paired(row: dict[str, Any], before: dict[str, Any], *, may_pair: bool) -> Mapping[str, Interval]:
-    """Return the intervals of the differences that follow from the examples of two snapshots, given as rows."""
+def _paired(row: dict[str, Any], before: dict[str, Any], *, may_pair: bool) -> Paired:
+    """Return what follows from the examples of two snapshots, given as rows."""
     if row["paired"] is not None:
-        return stored_intervals(row["paired"])
-    if not may_pair or None in (row["detail__predictions_digest"], before["detail__predictions_digest"]):
-        return {}
+        return paired(stored_intervals(row["paired"]))
+    if None in (row["detail__predictions_digest"], before["detail__predictions_digest"]):
+        return UNAVAILABLE
+    if not may_pair:
+        unfinished = ComparisonJob.objects.filter(snapshot=row["pk"], baseline=before["pk"], due_at__isnull=False)
+        return PENDING if unfinished.exists() else UNAVAILABLE
     snapshots = (
         MetricSnapshot.objects.select_related("version__model", "detail").slim().in_bulk([row["pk"], before["pk"]])
     )
-    return pair(snapshots[row["pk"]], snapshots[before["pk"]], bounded=True)
+    return pair(snapshots[row["pk"]], snapshots[before["pk"]])
 
 
 def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:

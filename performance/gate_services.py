@@ -1,6 +1,8 @@
 """Writes of gates: their policies, each edit a new row, and the verdicts that count."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 
@@ -95,6 +97,43 @@ def judge_promotion(version: Version) -> Judgement | None:
     return Judgement(
         passed=not verdict.refuses, verdict=verdict.as_document(), detail=f"{verdict.detail} See `verdict`.", keep=keep
     )
+
+
+def keep_enforced_verdict(verdict: Verdict, *, requested_by: str) -> GateVerdict:
+    """Store an enforced verdict, unless it says what the last stored one of that version says; return the stored one.
+
+    A reader who asks again and again thus stores one row for each change, and webhooks hear of each change once.
+    """
+    return _unchanged(verdict) or _keep_changed(verdict, requested_by)
+
+
+@transaction.atomic
+def _keep_changed(verdict: Verdict, requested_by: str) -> GateVerdict:
+    """Store a verdict unless another request stores the same one meanwhile."""
+    version = Version.objects.filter(model=verdict.model_id, number=ids.version_number(verdict.version_id))
+    version.select_for_update(no_key=True).get()
+    occasion = GateVerdict.Occasion.ENFORCEMENT
+    return _unchanged(verdict) or keep_verdict(verdict, occasion=occasion, requested_by=requested_by)
+
+
+def _unchanged(verdict: Verdict) -> GateVerdict | None:
+    """Return the last enforced verdict that is stored of the version, if it differs only in when it was judged."""
+    last: GateVerdict | None = (
+        GateVerdict.objects.filter(
+            version__model=verdict.model_id,
+            version__number=ids.version_number(verdict.version_id),
+            occasion=GateVerdict.Occasion.ENFORCEMENT,
+        )
+        .order_by("-pk")
+        .first()
+    )
+    same = last is not None and _content(last.document) == _content(verdict.as_document())
+    return last if same else None
+
+
+def _content(document: Mapping[str, Any]) -> Any:
+    """Return what a verdict says, without when. PostgreSQL returns large doubles as integers."""
+    return json.loads(json.dumps({**document, "judged_at": None}), parse_int=float)
 
 
 @transaction.atomic

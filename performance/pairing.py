@@ -1,125 +1,212 @@
-"""Comparing the predictions of two snapshots example by example, once for each pair."""
+"""Comparing the predictions of two snapshots example by example, once for each pair.
+
+A pair that is not stored has a `ComparisonJob`. A request that needs the pair claims the job and computes the pair,
+within the limits for requests. Everything else is left to the worker (`performance/comparing.py`).
+"""
 
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
-from threading import Lock
 from time import monotonic
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, transaction
 
+from models_registry.capacity import Capacity
+from models_registry.exceptions import BusyError
 from performance import kept_files
+from performance.comparison import PairingStatus
 from performance.evaluation.apart import BrokenOffError, Limits, PairJob, pair_apart
 from performance.evaluation.intervals import Interval, stored_intervals
 from performance.evaluation.pairs import Choices
 from performance.evaluation.result import EXHAUSTED, UnprocessablePredictionsError
 from performance.exceptions import KeptFileUnavailableError
-from performance.models import MetricSnapshot, PairedComparison
+from performance.models import ComparisonJob, MetricSnapshot, PairedComparison
 
-MAX_ROWS = 1_000_000  # that are joined while somebody waits for the answer
-MAX_BYTES = 64 * 2**20  # of each file that is read meanwhile
-PATIENCE = 5.0  # seconds that a request waits, for its turn and for what comes of it
-LONGEST = 1800.0  # seconds that it may take where nobody waits
+MAX_ROWS = 1_000_000  # that a request joins
+MAX_BYTES = 64 * 2**20  # of each file that a request reads
+PATIENCE = 5.0  # seconds that a request waits for its turn, and then for the pair
+LONGEST = 1800.0  # seconds that a worker may take
 MEMORY = 256  # MB
-SPILL = 2  # times as many on disk, while somebody waits: a small file may hold long texts
-LONG_SPILL = 32  # where nobody does
+SPILL = 2  # times as many on disk, for a request: a small file may hold long texts
+LONG_SPILL = 32  # for a worker
+WAITING_REQUESTS = 1  # of a process at a time; the others are answered without the pair
+LOOK_AGAIN = 0.2  # seconds between two looks at a pair that is being computed
+MAX_UNFINISHED = 50  # pairs of one organization that are queued or being computed
+LEASE = timedelta(seconds=60)  # after which the pair of a process that was killed is computed by a worker
 FOLDER = "model-performance-registry-comparison-"
 
 outages = logging.getLogger("outages")
-_one_at_a_time = Lock()  # in a process, as each takes memory
+_waiting = Capacity(WAITING_REQUESTS, "The process is comparing other versions. Ask again.")
 
 
-class _TooLateError(Exception):
+class TooLateError(Exception):
     """The time that a comparison may take has passed."""
 
 
-def pair(
-    snapshot: MetricSnapshot,
-    baseline: MetricSnapshot,
-    *,
-    bounded: bool = False,
-    go_on: Callable[[], None] = lambda: None,
-) -> Mapping[str, Interval]:
-    """Return the interval of each metric's difference that is known from the examples of both snapshots.
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The intervals of the differences that follow from equal examples, by metric, and whether more may come."""
 
-    A snapshot does not differ from itself.
-    Empty where there is none: where nothing was kept, the metrics were taken in different ways or the examples are not
-    the same; where the files cannot be had; and, when `bounded`, where they are large, or take long, and the pair is
-    not stored yet. `go_on` is called every second or so, and what it raises ends the comparison.
+    status: PairingStatus
+    intervals: Mapping[str, Interval]
+
+
+PENDING = Paired(PairingStatus.PENDING, {})
+UNAVAILABLE = Paired(PairingStatus.UNAVAILABLE, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What computing a pair may take: seconds, bytes of each file, and disk as a multiple of the memory."""
+
+    seconds: float
+    file_bytes: int | None
+    spill: int
+
+
+def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
+    """Return what is known of a pair, and compute it if the limits for requests allow that.
+
+    A pair that takes longer, is large or is being computed elsewhere is `pending`: the worker computes it. It is
+    `unavailable` if the examples cannot be compared, or if that failed. A snapshot does not differ from itself.
     """
     if snapshot.pk == baseline.pk:
-        return dict.fromkeys(snapshot.details.confidence_intervals, Interval(0.0, 0.0, "identical"))
-    if not _may_be_paired(snapshot, baseline):
-        return {}
+        same = Interval(0.0, 0.0, "identical")
+        return Paired(PairingStatus.COMPLETE, dict.fromkeys(snapshot.details.confidence_intervals, same))
+    if not may_be_paired(snapshot, baseline):
+        return UNAVAILABLE
     known = stored(snapshot, baseline)
     if known is not None:
-        return known
-    if bounded and max(snapshot.sample_count or 0, baseline.sample_count or 0) > MAX_ROWS:
-        return {}
+        return paired(known)
     try:
-        intervals = _in_turn(snapshot, baseline, bounded, go_on)
-    except _TooLateError:
-        return {}
-    except (KeptFileUnavailableError, BrokenOffError, OSError) as error:
-        outages.error("Two versions cannot be compared example by example: %s", error)
-        return {}
-    except UnprocessablePredictionsError as error:
-        outages.error("Two versions have no comparison example by example: %s", error)
-        if str(error) == EXHAUSTED:  # with more time, memory or disk there may be one
-            return {}
-        intervals = {}  # as of numbers near the end of a double: it would be so again
-    _store(snapshot, baseline, intervals)
-    return intervals
+        job = queue(snapshot, baseline)
+        return PENDING if job is None else _wait_for(job, snapshot, baseline)
+    except BusyError:
+        return PENDING
+    except DatabaseError as error:
+        outages.error("A comparison cannot be queued: %s", error)
+        return PENDING
 
 
-def stored(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Mapping[str, Interval] | None:
-    """Return the intervals that are stored of a pair, where the snapshot was read from; `None` for none."""
-    pairs = PairedComparison.objects.using(snapshot._state.db).filter(snapshot=snapshot.pk, baseline=baseline.pk)
+def paired(intervals: Mapping[str, Interval]) -> Paired:
+    """Return a pair that is stored. It is empty if the examples are not the same."""
+    return Paired(PairingStatus.COMPLETE, intervals) if intervals else UNAVAILABLE
+
+
+def stored(
+    snapshot: MetricSnapshot, baseline: MetricSnapshot, *, using: str | None = None
+) -> Mapping[str, Interval] | None:
+    """Return the stored intervals of a pair, by default from the snapshot's database; `None` if there are none."""
+    pairs = PairedComparison.objects.using(using or snapshot._state.db).filter(
+        snapshot=snapshot.pk, baseline=baseline.pk
+    )
     intervals = pairs.values_list("intervals", flat=True).first()
     return None if intervals is None else stored_intervals(intervals)
 
 
-def _may_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
+def may_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
+    """Return whether both have kept predictions, and metrics that were taken in the same way."""
     newer, older = snapshot.details, baseline.details
     is_kept = newer.predictions_digest is not None and older.predictions_digest is not None
     return is_kept and (newer.positive_class, newer.averaging) == (older.positive_class, older.averaging)
 
 
-def _in_turn(
-    snapshot: MetricSnapshot, baseline: MetricSnapshot, bounded: bool, go_on: Callable[[], None]
-) -> dict[str, Interval]:
-    """Return what `_computed` does, in its turn and in time. Raises what that does, or `_TooLateError`."""
-    until = monotonic() + (PATIENCE if bounded else LONGEST)
+def queue(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> ComparisonJob | None:
+    """Return the job of a pair, a new one if there is none; `None` if the organization has too many."""
+    jobs = ComparisonJob.objects.all()
+    found: ComparisonJob | None = jobs.of_pair(snapshot, baseline).first()
+    if found is None and jobs.unfinished_in(snapshot.version.model.organization_id).count() < MAX_UNFINISHED:
+        job = ComparisonJob(snapshot_id=snapshot.pk, baseline_id=baseline.pk)
+        jobs.bulk_create([job], ignore_conflicts=True)
+        found = jobs.of_pair(snapshot, baseline).first()
+    return found
 
-    def seconds_left() -> float:
-        go_on()
-        if (left := until - monotonic()) <= 0:
-            raise _TooLateError
-        return left
 
-    if not _one_at_a_time.acquire(timeout=seconds_left()):
-        raise _TooLateError
+def compute(
+    job: ComparisonJob,
+    snapshot: MetricSnapshot,
+    baseline: MetricSnapshot,
+    bounds: Bounds,
+    heartbeat: Callable[[], None] = lambda: None,
+) -> Mapping[str, Interval]:
+    """Compute a pair whose job the caller holds, store it, and return its intervals.
+
+    `heartbeat` is called every second or so; what it raises ends the computation. Raises `TooLateError`,
+    `KeptFileUnavailableError`, `BrokenOffError`, `OSError`, and `UnprocessablePredictionsError` if more time, memory or
+    disk may help.
+    """
+    intervals = stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)
+    if intervals is None:
+        try:
+            intervals = _computed(snapshot, baseline, bounds, heartbeat)
+        except UnprocessablePredictionsError as error:
+            outages.error("Two versions have no comparison example by example: %s", error)
+            if str(error) == EXHAUSTED:
+                raise
+            intervals = {}  # as of numbers near the end of a double: it would be so again
+    _complete(job, intervals)
+    return intervals
+
+
+def _wait_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
+    """Compute a pair, or wait while somebody else makes the first attempt. Raises `BusyError`."""
+    found: ComparisonJob | None = job
+    if _is_worth_waiting_for(job, snapshot, baseline):
+        with _waiting.claim():
+            until = monotonic() + PATIENCE
+            while found is not None and _is_worth_waiting_for(found, snapshot, baseline):
+                if ComparisonJob.objects.claim_for_request(found, LEASE):
+                    return _compute_for_request(found, snapshot, baseline)
+                if monotonic() >= until:
+                    return PENDING
+                time.sleep(LOOK_AGAIN)
+                found = ComparisonJob.objects.of_pair(snapshot, baseline).first()
+    known = stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)
+    if known is not None:
+        return paired(known)
+    return UNAVAILABLE if found is not None and found.state == ComparisonJob.State.FAILED else PENDING
+
+
+def _is_worth_waiting_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
+    """Return whether a pair is small, and may be there soon: a first attempt is to come, or under way."""
+    is_small = max(snapshot.sample_count or 0, baseline.sample_count or 0) <= MAX_ROWS
+    return is_small and (job.state, job.attempts) in {("queued", 0), ("running", 1)}
+
+
+def _compute_for_request(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
+    """Compute a pair within the limits for requests, or leave it to the worker."""
     try:
-        return _computed(snapshot, baseline, bounded, seconds_left)
-    finally:
-        _one_at_a_time.release()
+        return paired(compute(job, snapshot, baseline, Bounds(PATIENCE, MAX_BYTES, SPILL)))
+    except (TooLateError, UnprocessablePredictionsError):
+        pass
+    except (KeptFileUnavailableError, BrokenOffError, OSError) as error:
+        outages.error("Two versions cannot be compared example by example: %s", error)
+    ComparisonJob.objects.put_back(job, wait=timedelta(0))
+    return PENDING
 
 
 def _computed(
-    snapshot: MetricSnapshot, baseline: MetricSnapshot, bounded: bool, seconds_left: Callable[[], float]
+    snapshot: MetricSnapshot, baseline: MetricSnapshot, bounds: Bounds, heartbeat: Callable[[], None]
 ) -> dict[str, Interval]:
-    """Return the intervals of the metrics that both snapshots have.
+    """Return the intervals of the metrics that both snapshots have. Raises what `compute` does."""
+    until = monotonic() + bounds.seconds
 
-    Raises `KeptFileUnavailableError`, `UnprocessablePredictionsError`, `BrokenOffError`, or what `seconds_left` does.
-    """
+    def seconds_left() -> float:
+        heartbeat()
+        if (left := until - monotonic()) <= 0:
+            raise TooLateError
+        return left
+
     with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
         for each, file in ((snapshot, "newer.parquet"), (baseline, "older.parquet")):
             kept_files.fetch(
                 each.details.predictions_digest or "",
                 Path(folder) / file,
-                most=MAX_BYTES if bounded else None,
+                most=bounds.file_bytes,
                 go_on=seconds_left,
             )
         job = PairJob(
@@ -128,21 +215,20 @@ def _computed(
             older="older.parquet",
             task_type=snapshot.version.model.task_type,
             choices=Choices(snapshot.details.positive_class, snapshot.details.averaging),
-            limits=Limits(memory=MEMORY, spill=SPILL if bounded else LONG_SPILL, seconds=seconds_left()),
+            limits=Limits(memory=MEMORY, spill=bounds.spill, seconds=seconds_left()),
         )
         found = pair_apart(job, lambda progress: seconds_left())
     both = snapshot.all_metrics.keys() & baseline.all_metrics.keys()
     return {name: interval for name, interval in found.items() if name in both}
 
 
-def _store(snapshot: MetricSnapshot, baseline: MetricSnapshot, intervals: Mapping[str, Interval]) -> None:
-    """Store a pair, unless somebody else did meanwhile. A database that takes none costs only the time next time."""
+@transaction.atomic
+def _complete(job: ComparisonJob, intervals: Mapping[str, Interval]) -> None:
+    """Store a pair, and delete its job with it."""
     pair = PairedComparison(
-        snapshot_id=snapshot.pk,
-        baseline_id=baseline.pk,
+        snapshot_id=job.snapshot_id,
+        baseline_id=job.baseline_id,
         intervals={name: asdict(each) for name, each in intervals.items()},
     )
-    try:
-        PairedComparison.objects.using(DEFAULT_DB_ALIAS).bulk_create([pair], ignore_conflicts=True)
-    except DatabaseError as error:
-        outages.error("A comparison is not stored, and will be made again: %s", error)
+    PairedComparison.objects.bulk_create([pair], ignore_conflicts=True)
+    ComparisonJob.objects.filter(pk=job.pk).delete()

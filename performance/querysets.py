@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any, Self
 
-from django.db import models, transaction
-from django.db.models import F, Q, Value
-from django.db.models.functions import Now
+from django.db import IntegrityError, models, transaction
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 
@@ -82,6 +82,40 @@ class JobQuerySet(models.QuerySet[Any]):
         return bool(self.held(job).update(state="queued", due_at=Clock() + wait, attempts=attempts))
 
 
+class ComparisonJobQuerySet(JobQuerySet):
+    """Paired comparisons that are still to be computed."""
+
+    def of_pair(self, snapshot: Any, baseline: Any) -> Self:
+        """Keep the job of two snapshots."""
+        return self.filter(snapshot=snapshot.pk, baseline=baseline.pk)
+
+    def unfinished_in(self, organization_id: int) -> Self:
+        """Keep the jobs of an organization that have not failed."""
+        return self.filter(due_at__isnull=False, snapshot__version__model__organization=organization_id)
+
+    def claim_for_request(self, job: Any, lease: timedelta) -> bool:
+        """Claim a job that nobody has attempted, unless another request is computing a pair; return whether it did.
+
+        Of all threads and processes that ask at once, one claims: a constraint makes sure of that.
+        """
+        computing = self.model.objects.filter(state="running", interactive=True, attempts=1)
+        computing.filter(due_at__lte=Clock()).update(state="queued")  # of processes that were killed
+        claimed = {"state": "running", "interactive": True, "attempts": 1, "started_at": timezone.now()}
+        free = self.filter(~Exists(computing), pk=job.pk, state="queued", attempts=0)
+        try:
+            with transaction.atomic():
+                if not free.update(**claimed, due_at=Clock() + lease):
+                    return False
+        except IntegrityError:  # another request was faster
+            return False
+        job.state, job.attempts = "running", 1
+        return True
+
+    def fail(self, job: Any) -> None:
+        """Record that a job failed for good, if whoever claimed it still holds it."""
+        self.held(job).update(state="failed", due_at=None, finished_at=timezone.now())
+
+
 class GatePolicyQuerySet(models.QuerySet[Any]):
     """Policies of gates."""
 
@@ -95,8 +129,54 @@ class GatePolicyQuerySet(models.QuerySet[Any]):
         return newest if newest and newest.document is not None else None
 
 
+class WebhookDeliveryQuerySet(JobQuerySet):
+    """Messages to webhooks, which are taken webhook by webhook."""
+
+    def take_fairly(self, lease: timedelta, *, most: int) -> Any:
+        """Take a message of the webhook that has waited longest for its turn; `None` if no message may be sent.
+
+        No webhook has two messages under way, and no organization more than `most`: who takes one holds the rows of
+        both meanwhile.
+        """
+        if not self.due().exists():  # which costs no lock
+            return None
+        webhooks = self.model._meta.get_field("webhook").related_model.objects
+        with transaction.atomic():
+            webhook = webhooks.free_to_send(self.due(), most=most).lock_next()
+            # Counted again, as others may have taken messages before the rows were locked.
+            if webhook is None or webhooks.sending(webhook.organization_id).count() >= most:
+                return None
+            job = self.filter(webhook=webhook.pk).take(lease)
+            if job is not None:
+                webhooks.filter(pk=webhook.pk).update(sending_until=Clock() + lease)
+        return job
+
+
 class WebhookQuerySet(models.QuerySet[Any]):
     """Webhooks."""
+
+    def sending(self, organization: Any) -> Self:
+        """Keep the webhooks of an organization to which a message is under way."""
+        return self.filter(organization=organization, sending_until__gt=Clock())
+
+    def free_to_send(self, due: models.QuerySet[Any], *, most: int) -> Self:
+        """Keep the webhooks with a due message that are neither paused nor sending one.
+
+        Of an organization that is sending `most` messages, none is kept.
+        """
+        now = Clock()
+        sending = self.model.objects.sending(OuterRef("organization")).order_by().values("organization")
+        return self.annotate(number=Coalesce(Subquery(sending.annotate(n=Count("pk")).values("n")), 0)).filter(
+            Exists(due.filter(webhook=OuterRef("pk"))),
+            Q(paused_until=None) | Q(paused_until__lte=now),
+            Q(sending_until=None) | Q(sending_until__lte=now),
+            number__lt=most,
+        )
+
+    def lock_next(self) -> Any:
+        """Lock the webhook that was sent a message longest ago, with its organization, and return it."""
+        longest_ago = self.select_related("organization").order_by(F("sending_until").asc(nulls_first=True), "pk")
+        return longest_ago.select_for_update(skip_locked=True, of=("self", "organization"), no_key=True).first()
 
     def listening(self, model: Any) -> Self:
         """Keep the active webhooks that are told of a model, with their organization."""

@@ -26,7 +26,7 @@ from models_registry.scopes import Scope
 from models_registry.selectors import USER, account_rows, login_row
 from models_registry.tokens import Caller
 from performance import comparison, pairing
-from performance.comparison import Measured, MetricComparison
+from performance.comparison import Measured, MetricComparison, PairingStatus
 from performance.evaluation.intervals import stored_intervals
 from performance.exceptions import NotAvailableForTaskTypeError, SnapshotNotFoundError
 from performance.models import MetricSnapshot, MisclassifiedExample, ResidualExample, Source
@@ -119,6 +119,7 @@ class Comparison:
     task_type: str
     dataset_split: str
     metrics: dict[str, MetricComparison]
+    pairing: PairingStatus
     evaluated_at: datetime | None
     baseline_evaluated_at: datetime | None
 
@@ -272,14 +273,17 @@ def compare(reading: Reading, baseline: Reading) -> Comparison:
     for each in (reading, baseline):
         each.completed_version()
     newer, older = report(reading), report(baseline)
-    paired = pairing.pair(newer, older, bounded=True)
+    paired = pairing.pair(newer, older)
     return Comparison(
         model_id=reading.model_id,
         version_id=newer.version.version_id,
         baseline_version_id=older.version.version_id,
         task_type=reading.task_type,
         dataset_split=newer.dataset_split,
-        metrics=comparison.compare(task_types.get(reading.task_type), _measured(newer), _measured(older), paired),
+        metrics=comparison.compare(
+            task_types.get(reading.task_type), _measured(newer), _measured(older), paired.intervals
+        ),
+        pairing=paired.status,
         evaluated_at=newer.evaluated_at,
         baseline_evaluated_at=older.evaluated_at,
     )

@@ -1,7 +1,6 @@
 """Writes of performance, each in one transaction."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from performance.evaluation.evaluators import EVALUATORS, foreign_options
 from performance.evaluation.result import Evaluation
 from performance.exceptions import KeptFileUnavailableError, PredictionsRefusedError
 from performance.models import (
+    ComparisonJob,
     DatasetSplit,
     EvaluationJob,
     MetricSnapshot,
@@ -136,11 +136,11 @@ def store_evaluation(
     return snapshot
 
 
-def compare_with_promoted(snapshot: MetricSnapshot, *, go_on: Callable[[], None] = lambda: None) -> None:
-    """Pair a snapshot with the newest one of the promoted version on its split, so that it is there for who asks.
+def queue_comparison(snapshot: MetricSnapshot) -> ComparisonJob | None:
+    """Queue the comparison of a snapshot with the newest one of the promoted version on its split.
 
-    Does nothing where there is none, or where they cannot be paired. `go_on` is called every second or so, and what it
-    raises ends the comparison.
+    Return the job; `None` if there is nothing to compare with, if the two cannot be compared example by example, if
+    that has been done, or if too much is queued.
     """
     snapshots = MetricSnapshot.objects.select_related("version__model", "detail").slim()
     baseline = (
@@ -150,8 +150,9 @@ def compare_with_promoted(snapshot: MetricSnapshot, *, go_on: Callable[[], None]
         .newest_first()
         .first()
     )
-    if baseline is not None:
-        pairing.pair(snapshot, baseline, go_on=go_on)
+    if baseline is None or not pairing.may_be_paired(snapshot, baseline):
+        return None
+    return pairing.queue(snapshot, baseline) if pairing.stored(snapshot, baseline) is None else None
 
 
 @transaction.atomic

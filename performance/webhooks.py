@@ -35,7 +35,12 @@ def create_webhook(
 
 
 def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
-    """Change what a webhook is told, and where, or whether it is. Its secret stays."""
+    """Change what a webhook is told, and where, or whether it is. Its secret stays.
+
+    A new URL, or `is_active`, ends a pause after failures.
+    """
+    if "url" in changes or changes.get("is_active"):
+        changes |= {"consecutive_failures": 0, "paused_until": None}
     return save_changes(webhook, **changes)
 
 
@@ -46,12 +51,16 @@ def delete_webhook(*, webhook: Webhook) -> None:
 
 @transaction.atomic
 def try_webhook(*, webhook: Webhook) -> WebhookDelivery:
-    """Queue a message that tells nothing. Raises `ConflictError` when the webhook is not active."""
+    """Queue a message that tells nothing, and end a pause after failures.
+
+    Raises `ConflictError` when the webhook is not active.
+    """
     if not webhook.is_active:
         raise ConflictError('The webhook is not active. Activate it with PATCH {"is_active": true} first.')
     before = webhook.deliveries.count()
     delivery = _message(webhook, TEST, {"organization": webhook.organization.slug, "webhook_id": str(webhook.pk)})
     delivery.save(force_insert=True)
+    Webhook.objects.filter(pk=webhook.pk).update(paused_until=None)
     record_added(webhook, "test deliveries", before, before + 1)
     return delivery
 

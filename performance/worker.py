@@ -6,7 +6,8 @@ from threading import Event, Thread
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from performance.delivering import deliver_next
+from performance.comparing import compare_next
+from performance.delivering import SENDERS, deliver_next
 from performance.evaluating import evaluate_next
 
 POLL = 0.5  # seconds between two looks at an empty queue
@@ -16,14 +17,22 @@ log = logging.getLogger("performance.worker")
 
 
 def work(stop: Event) -> None:
-    """Do evaluations, one after another, and deliveries beside them, until `stop` is set.
+    """Do evaluations until `stop` is set: one after another, in this thread.
 
-    What has been due for longest comes first. An evaluation may take long, and no message waits for it.
+    Other threads do comparisons and deliveries meanwhile, so that these never wait for an evaluation.
     """
-    deliveries = Thread(target=_repeat, args=[deliver_next, stop], name="deliveries", daemon=True)
-    deliveries.start()
+    beside = [
+        Thread(target=_repeat, args=[lambda: compare_next(stop), stop], name="comparisons", daemon=True),
+        *(
+            Thread(target=_repeat, args=[deliver_next, stop], name=f"deliveries-{number}", daemon=True)
+            for number in range(1, SENDERS + 1)
+        ),
+    ]
+    for thread in beside:
+        thread.start()
     _repeat(lambda: evaluate_next(stop), stop)
-    deliveries.join()
+    for thread in beside:
+        thread.join()
 
 
 def _repeat(do_next: Callable[[], bool], stop: Event) -> None:

@@ -24,8 +24,8 @@ from performance.api.gate_serializers import (
     VerdictSerializer,
 )
 from performance.api.views import PerformanceViewSet
-from performance.gate_selectors import GateReading, read_gate
-from performance.gate_services import keep_verdict, refuse_invalid, set_model_policy, set_organization_policy
+from performance.gate_selectors import GateReading, may_write, read_gate
+from performance.gate_services import keep_enforced_verdict, refuse_invalid, set_model_policy, set_organization_policy
 from performance.gates.renderers import RENDERERS
 from performance.gates.verdict import Verdict
 from performance.models import GatePolicy, GateVerdict
@@ -262,7 +262,8 @@ class GateViewSet(PerformanceViewSet):
         body.is_valid(raise_exception=True)
         found, policy = self.read_gate(query), body.validated_data["policy"]
         refuse_invalid(policy, [found.task_type])
-        return self.once(query, lambda: self.told(found.verdict_by(policy), found, query))
+        verdict = found.verdict_by(policy)  # which may compare examples: not in a transaction
+        return self.once(query, lambda: self.told(verdict, found, query))
 
     def once(self, query: dict[str, Any], work: Callable[[], HttpResponse]) -> HttpResponse:
         """Answer with what `work` does, or did when the request was made before under the same key."""
@@ -295,14 +296,25 @@ class GateViewSet(PerformanceViewSet):
             raise ConflictError(
                 f"{verdict.model_id} is archived, so that no verdict on it counts. Ask without enforce."
             )
-        if enforced and self.request.method != "HEAD":
-            keep_verdict(verdict, occasion=GateVerdict.Occasion.ENFORCEMENT, requested_by=found.username)
+        if enforced and self.keeps(found):
+            keep_enforced_verdict(verdict, requested_by=found.username)
         if not enforced:
             return self.unless_known(verdict)
         if verdict.refuses and self.renderer.format not in RENDERERS:
             failed = GateFailedError(f"{verdict.detail} See `verdict`.", verdict.as_document())
             return self.handle_exception(failed)  # not raised, as that would undo what is kept
         return self.shown(verdict, status=409 if verdict.refuses else 200)
+
+    def keeps(self, found: GateReading) -> bool:
+        """Return whether an enforced verdict is stored.
+
+        A caller can send any number of policies, so that a verdict by such a policy is stored only for a caller who may
+        write.
+        """
+        if self.action == "judge":
+            caller: Any = self.request.user
+            return may_write(caller, found.reading.model_id)
+        return self.request.method != "HEAD"
 
     def unless_known(self, verdict: Verdict) -> HttpResponse:
         """Answer with a verdict, unless the caller has one from which it differs only in when it was judged.

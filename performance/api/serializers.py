@@ -11,7 +11,7 @@ from models_registry import ids, task_types
 from models_registry.api.pagination import MAX_PAGE_SIZE
 from models_registry.serializers import UTCSecondsField
 from models_registry.task_types import TaskType
-from performance.comparison import Change
+from performance.comparison import Change, PairingStatus
 from performance.evaluation.rates import Normalization
 from performance.models import DatasetSplit, MetricSnapshot, Source
 
@@ -229,6 +229,14 @@ def comparison_serializer(task_type: TaskType) -> type[serializers.Serializer[An
         "__doc__": f"How two versions of a model differ on one split: {task_type.label.lower()}.",
         "baseline_version_id": serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$"),
         "metrics": named(task_type, "Comparisons", metrics)(),
+        "pairing": serializers.ChoiceField(
+            list(PairingStatus),
+            help_text=(
+                "Whether the two were compared example by example. While that is `pending`, the intervals are of "
+                "independent samples: ask again. `unavailable` means that the same examples were not kept of both, "
+                "that the metrics were taken in different ways, or that the comparison failed."
+            ),
+        ),
         "evaluated_at": UTCSecondsField(),
         "baseline_evaluated_at": UTCSecondsField(),
     }

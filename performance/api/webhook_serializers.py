@@ -72,6 +72,12 @@ class WebhookSerializer(serializers.Serializer[Any]):
     url = serializers.CharField()
     events = serializers.ListField(child=serializers.ChoiceField(EVENTS))
     is_active = serializers.BooleanField()
+    consecutive_failures = serializers.IntegerField(
+        min_value=0, help_text="Attempts that failed since the last success."
+    )
+    paused_until = UTCSecondsField(
+        allow_null=True, help_text="When the next attempt may be made, of one message; null unless attempts fail."
+    )
     created_by = serializers.CharField(source="created_by.username", read_only=True, default=None, allow_null=True)
     created_at = UTCSecondsField()
 

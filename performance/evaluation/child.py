@@ -31,6 +31,7 @@ MB = 2**20
 BESIDE = 2048  # MB of addresses that the process takes beside what DuckDB says it does
 STATEMENTS = 14  # that an evaluation is about to take, for its progress
 INTERVAL = 0.5  # seconds between two words of progress
+NICENESS = 10  # so that processes which answer requests come first
 
 _out = Lock()
 
@@ -38,6 +39,7 @@ _out = Lock()
 def main() -> None:
     """Do one job, and leave in its folder what is to be kept of predictions that were evaluated."""
     do, document = _WORK[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text())
+    os.nice(NICENESS)
     _limit(Limits(**document["limits"]))
     Thread(target=_end_with_parent, args=[Path(document["folder"])], daemon=True).start()
     try:

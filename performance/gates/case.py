@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from performance.comparison import Measured
+from performance.comparison import Measured, PairingStatus
 from performance.evaluation.intervals import Interval
 
 
@@ -56,6 +56,7 @@ class Case:
 
     `baseline_version_id` is `None` when nothing is promoted. `measured` and `baseline` are `None` without a snapshot;
     their values go by the names of `quantity_of`. `differences` has the intervals of value minus baseline's value.
+    `pairing` says whether these come from comparing example by example; `None` if no rule needs that.
     """
 
     model_id: str
@@ -65,6 +66,7 @@ class Case:
     baseline_version_id: str | None = None
     baseline: Measured | None = None
     differences: Mapping[str, Interval] = field(default_factory=dict)
+    pairing: PairingStatus | None = None
 
     def value(self, metric: str) -> float | None:
         """Return the version's value, `None` unless there is a finite one."""

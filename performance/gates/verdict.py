@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from models_registry.task_types import TaskType
+from performance.comparison import PairingStatus
 from performance.evaluation.intervals import Interval
 from performance.gates.case import Case, RuleStatus, RuleVerdict
 from performance.gates.policy import Policy
@@ -84,8 +85,17 @@ def judge(
     looked_at = [(rule, quantity_of(rule.metric, task_type) or Quantity(None)) for rule in policy.rules]
     rules = tuple(rule.judge(case, quantity) for rule, quantity in looked_at)
     warnings = tuple(warning for rule, quantity in looked_at if (warning := rule.warning(quantity)))
+    if case.pairing is PairingStatus.PENDING:
+        warnings += (_pending(case),)
     passed = all(rule.status is RuleStatus.PASSED for rule in rules)
     return Verdict(*about, Status.PASSED if passed else Status.FAILED, rules, judged_at, warnings, stored)
+
+
+def _pending(case: Case) -> str:
+    return (
+        f"{case.version_id} and the promoted {case.baseline_version_id} are still being compared example by example. "
+        "Until then, limits with confidence take intervals of independent samples."
+    )
 
 
 def _document_of(rule: RuleVerdict) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """How well versions do: metric snapshots, the evaluations and gates that they go through, and who is told of them."""
 
 from performance.models.badges import Badge as Badge
+from performance.models.comparisons import ComparisonJob as ComparisonJob
 from performance.models.evaluations import UPLOADS as UPLOADS
 from performance.models.evaluations import EvaluationJob as EvaluationJob
 from performance.models.gates import GatePolicy as GatePolicy

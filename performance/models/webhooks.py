@@ -12,7 +12,7 @@ from django.utils import timezone
 from models_registry.models import Organization, RegisteredModel, User
 from performance.models.jobs import Job
 from performance.outbound import MAX_TEXT, MAX_URL
-from performance.querysets import WebhookQuerySet
+from performance.querysets import WebhookDeliveryQuerySet, WebhookQuerySet
 from performance.validators import validate_events, validate_webhook_url
 
 
@@ -40,6 +40,15 @@ class Webhook(models.Model):
     is_active = models.BooleanField("active", default=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+    consecutive_failures = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="Attempts that failed since the last success."
+    )
+    paused_until = models.DateTimeField(
+        null=True, editable=False, help_text="While attempts fail: when the next one may be made."
+    )
+    sending_until = models.DateTimeField(
+        null=True, editable=False, help_text="When the lease of the attempt under way ends, or when the last one ended."
+    )
 
     objects = WebhookQuerySet.as_manager()
 
@@ -58,6 +67,8 @@ class WebhookDelivery(Job):
     last_answer = models.CharField(max_length=MAX_TEXT, blank=True, help_text="How its body began.")
     last_error = models.CharField(max_length=1000, blank=True, help_text="Why it is not delivered.")
 
+    objects = WebhookDeliveryQuerySet.as_manager()  # type: ignore[misc]  # in the place of the base class's
+
     class Meta:
         verbose_name = "delivery"
         verbose_name_plural = "deliveries"
@@ -69,8 +80,12 @@ class WebhookDelivery(Job):
             ),
         ]
         indexes = [
-            # Serves the workers, who look for the message that has been due for longest.
+            # Serves the workers, who look whether any message is due.
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="delivery_due"),
+            # Serves the workers, who look for a webhook's message that has been due for longest.
+            models.Index(
+                fields=["webhook", "due_at"], condition=Q(due_at__isnull=False), name="delivery_due_of_webhook"
+            ),
             # Serves the list of a webhook's deliveries, newest first, and the foreign key.
             models.Index(fields=["webhook", "-created_at", "-id"], name="deliveries_of_webhook"),
             # Serves the purge of old deliveries.

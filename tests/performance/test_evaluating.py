@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from models_registry.models import RegisteredModel, User, Version
 from performance import evaluating, pairing, worker
+from performance.comparing import compare_next
 from performance.evaluation import apart
 from performance.evaluation.apart import evaluate_apart
 from performance.evaluation.columns import Columns, Options
@@ -254,6 +255,7 @@ def evaluate_as_promoted_and_later(model: RegisteredModel, editor: User, stop: E
 
 def test_what_is_evaluated_is_compared_with_the_promoted_version(model: RegisteredModel, editor: User) -> None:
     promoted, later = evaluate_as_promoted_and_later(model, editor, Event())
+    assert compare_next(Event())
     pair = PairedComparison.objects.get()
     assert (pair.snapshot.version, pair.baseline.version) == (later, promoted)
     assert "accuracy" in pair.intervals
@@ -271,5 +273,6 @@ def test_a_worker_that_is_to_stop_breaks_a_comparison_off_and_keeps_the_snapshot
 
     monkeypatch.setattr(pairing, "pair_apart", told)
     evaluate_as_promoted_and_later(model, editor, stop)
+    assert compare_next(stop)
     assert not PairedComparison.objects.exists()
     assert EvaluationJob.objects.filter(state="succeeded", snapshot__isnull=False).count() == 2

@@ -23,6 +23,7 @@ from performance.models import GatePolicy, GateVerdict, Webhook, WebhookDelivery
 from performance.outbound import Answer, NotSentError
 from performance.services import report_snapshot
 from performance.webhooks import announce
+from tests.admin_pages import list_url, logged_in, page_url, text_of
 from tests.api import Caller, refusal
 from tests.factories import completed_version
 from tests.receiver import Message, Receiver, raw, receiving, status
@@ -62,11 +63,12 @@ def told(message: Message, webhook: Webhook) -> Any:
 
 
 def come_due(delivery: WebhookDelivery) -> timedelta:
-    """Let a message be due, and return how long it would have had to wait."""
+    """Let a message be due, and its webhook be free; return how long the message would have had to wait."""
     delivery.refresh_from_db()
     assert delivery.due_at is not None
     left = delivery.due_at - timezone.now()
     WebhookDelivery.objects.filter(pk=delivery.pk).update(due_at=timezone.now())
+    Webhook.objects.update(paused_until=None, sending_until=None)
     return left
 
 
@@ -369,6 +371,151 @@ class TestAnAttempt:
         monkeypatch.setattr(delivering, "post", taken_meanwhile)
         assert deliver_next()
         assert state(delivery) == ("running", 2, None)
+
+
+class TestAWebhookThatKeepsFailing:
+    def failing(self, delivery: WebhookDelivery, receiver: Receiver, failures: int) -> timedelta:
+        """Have attempts fail in a row; return how long the webhook is then paused."""
+        receiver.answers = [status(500)] * failures
+        for _ in range(failures):
+            come_due(delivery)
+            WebhookDelivery.objects.update(attempts=0)
+            assert deliver_next()
+        paused_until = Webhook.objects.get().paused_until
+        assert paused_until is not None
+        return paused_until - timezone.now()
+
+    @pytest.mark.parametrize(
+        ("failures", "pause"),
+        [
+            (1, timedelta(seconds=5)),
+            (delivering.FAILURES_TO_PAUSE - 1, timedelta(seconds=5)),
+            (delivering.FAILURES_TO_PAUSE, timedelta(minutes=1)),
+            (delivering.FAILURES_TO_PAUSE + 2, timedelta(minutes=4)),
+            (delivering.FAILURES_TO_PAUSE + 20, timedelta(hours=1)),
+        ],
+    )
+    def test_pauses_longer_and_longer(
+        self, delivery: WebhookDelivery, receiver: Receiver, failures: int, pause: timedelta
+    ) -> None:
+        assert pause - timedelta(seconds=3) < self.failing(delivery, receiver, failures) <= pause * 1.2
+
+    def test_is_tried_with_one_message_after_the_pause_and_the_others_use_up_no_attempts(
+        self, delivery: WebhookDelivery, model: RegisteredModel, receiver: Receiver
+    ) -> None:
+        self.failing(delivery, receiver, delivering.FAILURES_TO_PAUSE)
+        for number in range(5):
+            announce("gate.failed", model, {"number": number})
+        assert not deliver_next()
+
+        receiver.answers = [status(500)]
+        Webhook.objects.update(paused_until=timezone.now())
+        assert deliver_next()
+        assert not deliver_next()
+        assert sorted(each.attempts for each in WebhookDelivery.objects.exclude(pk=delivery.pk)) == [0, 0, 0, 0, 1]
+
+    def test_is_as_ever_after_one_success(
+        self, delivery: WebhookDelivery, model: RegisteredModel, receiver: Receiver
+    ) -> None:
+        self.failing(delivery, receiver, delivering.FAILURES_TO_PAUSE)
+        come_due(delivery)
+        announce("gate.failed", model, {})
+        assert deliver_next()
+        assert deliver_next()
+        webhook = Webhook.objects.get()
+        assert (webhook.is_active, webhook.consecutive_failures, webhook.paused_until) == (True, 0, None)
+        assert set(webhook.deliveries.values_list("state", flat=True)) == {"succeeded"}
+
+    def test_says_so_over_http_and_in_the_admin(
+        self, delivery: WebhookDelivery, receiver: Receiver, admin: User, superuser: User
+    ) -> None:
+        self.failing(delivery, receiver, delivering.FAILURES_TO_PAUSE)
+        shown = Caller(admin).get(f"/organizations/acme/webhooks/{delivery.webhook_id}").json()
+        assert (shown["is_active"], shown["consecutive_failures"]) == (True, delivering.FAILURES_TO_PAUSE)
+        assert shown["paused_until"] > f"{timezone.now():%Y-%m-%dT%H:%M:%SZ}"
+        root = logged_in(superuser)
+        for page in (list_url(Webhook), page_url(delivery.webhook)):
+            assert f"{delivering.FAILURES_TO_PAUSE}" in text_of(root.get(page).content.decode())
+        assert "5 failures in a row, paused until" in text_of(root.get(list_url(Webhook)).content.decode())
+
+    @pytest.mark.parametrize("change", [{"is_active": True}, {"url": "http://127.0.0.1:9/hook"}])
+    def test_is_tried_at_once_when_an_admin_changes_it(
+        self, delivery: WebhookDelivery, receiver: Receiver, admin: User, change: dict[str, Any]
+    ) -> None:
+        self.failing(delivery, receiver, delivering.FAILURES_TO_PAUSE)
+        answer = Caller(admin).patch(f"/organizations/acme/webhooks/{delivery.webhook_id}", change)
+        assert (answer.json()["consecutive_failures"], answer.json()["paused_until"]) == (0, None)
+
+    def test_is_tried_at_once_when_an_admin_tests_it(
+        self, delivery: WebhookDelivery, receiver: Receiver, admin: User
+    ) -> None:
+        self.failing(delivery, receiver, delivering.FAILURES_TO_PAUSE)
+        answer = Caller(admin).post(f"/organizations/acme/webhooks/{delivery.webhook_id}/test")
+        assert answer.status_code == 202
+        assert deliver_next()
+
+    def test_has_its_old_messages_given_up(self, delivery: WebhookDelivery, receiver: Receiver) -> None:
+        self.failing(delivery, receiver, delivering.FAILURES_TO_PAUSE)
+        WebhookDelivery.objects.update(created_at=timezone.now() - delivering.GIVE_UP)
+        self.failing(delivery, receiver, 1)
+        assert state(delivery)[0] == "failed"
+        assert "kept failing" in delivery.last_error
+
+
+def test_a_message_that_was_lost_to_another_worker_is_told_in_the_log_and_frees_nothing(
+    delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def taken_meanwhile(*arguments: Any, **options: Any) -> Any:
+        come_due(delivery)
+        assert WebhookDelivery.objects.take_fairly(delivering.LEASE, most=1)
+        return outbound.post(*arguments, **options)
+
+    monkeypatch.setattr(delivering, "post", taken_meanwhile)
+    assert deliver_next()
+
+    assert "no longer this worker's" in caplog.text
+    webhook = Webhook.objects.get()
+    assert webhook.sending_until is not None
+    assert webhook.sending_until > timezone.now()  # the other worker's lease
+
+
+class TestTurns:
+    """Which message is sent next."""
+
+    def announced(self, organization: Organization, webhooks: int, messages: int = 1) -> list[Webhook]:
+        made = [
+            Webhook.objects.create(organization=organization, url="https://example.com", events=EVENTS)
+            for _ in range(webhooks)
+        ]
+        for webhook in made:
+            for number in range(messages):
+                WebhookDelivery.objects.create(webhook=webhook, event="gate.failed", payload=str(number))
+        return made
+
+    def take(self) -> Any:
+        return WebhookDelivery.objects.take_fairly(delivering.LEASE, most=delivering.SENDERS_PER_ORGANIZATION)
+
+    def test_no_webhook_is_sent_two_messages_at_once(self, acme: Organization) -> None:
+        [webhook] = self.announced(acme, webhooks=1, messages=3)
+        assert self.take().webhook == webhook
+        assert self.take() is None
+
+    def test_an_organization_has_a_few_messages_under_way_and_others_are_not_held_up(self, acme: Organization) -> None:
+        globex = Organization.objects.create(slug="globex", name="Globex")
+        self.announced(acme, webhooks=8, messages=10)
+        [other] = self.announced(globex, webhooks=1)
+        taken = [self.take() for _ in range(delivering.SENDERS_PER_ORGANIZATION + 1)]
+        assert self.take() is None
+        assert [each.webhook.organization for each in taken].count(acme) == delivering.SENDERS_PER_ORGANIZATION
+        assert taken[-1].webhook == other
+
+    def test_webhooks_take_turns(self, acme: Organization) -> None:
+        webhooks = self.announced(acme, webhooks=3, messages=2)
+        turns = []
+        for _ in range(6):
+            turns.append(self.take().webhook)
+            Webhook.objects.filter(pk=turns[-1].pk).update(sending_until=timezone.now())
+        assert turns == webhooks * 2
 
 
 def test_a_receiver_that_fails_does_not_hold_up_the_others(

@@ -22,9 +22,10 @@ MODEL = "/api/v1/models/mdl-7f3a19bc92"
 WEBHOOKS = "/api/v1/organizations/acme/webhooks"
 DUE = """
 from django.utils import timezone
-from performance.models import WebhookDelivery
+from performance.models import Webhook, WebhookDelivery
 
 WebhookDelivery.objects.filter(state='running').update(due_at=timezone.now())
+Webhook.objects.update(sending_until=timezone.now())
 """
 
 
@@ -108,6 +109,30 @@ def test_the_message_of_a_worker_that_is_killed_is_sent_again_by_another(service
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
     assert Verifier(webhook["secret"]).verify(second.body, second.headers)["type"] == "version.promoted"
     assert delivery(service, path)["attempts"] == 2
+
+
+def test_a_worker_that_stood_still_past_its_lease_notices_that_another_sent_its_message(
+    service: Service, receiver: Receiver
+) -> None:
+    path, _, answered = promote_before(service, receiver)
+    number = len(service.processes)
+    first = sending(service, receiver)
+
+    first.send_signal(signal.SIGSTOP)
+    try:
+        manage("shell", "-c", DUE, **service.settings)
+        service.start_worker()
+        until(lambda: delivery(service, path)["state"] == "succeeded")
+        done = delivery(service, path)
+    finally:
+        first.send_signal(signal.SIGCONT)
+    answered.set()
+
+    until(lambda: "is no longer this worker's" in service.log(number).read_text())
+    assert delivery(service, path) == done
+    first_sent, again = receiver.messages  # at least once, with the same id
+    assert (first_sent.headers["webhook-id"], first_sent.body) == (again.headers["webhook-id"], again.body)
+    assert done["attempts"] == 2
 
 
 def test_a_worker_that_is_told_to_stop_hears_the_answer_first(service: Service, receiver: Receiver) -> None:

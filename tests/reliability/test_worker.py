@@ -50,11 +50,16 @@ class Service:
         own = self.folder / f"work-{len(self.processes)}"
         own.mkdir()
         environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **self.settings, "TMPDIR": str(own)}
-        worker = subprocess.Popen(
-            [sys.executable, "manage.py", "worker"], cwd=ROOT, env=environment, start_new_session=True
-        )
+        with self.log(len(self.processes)).open("wb") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "manage.py", "worker"], cwd=ROOT, env=environment, start_new_session=True, stderr=log
+            )
         self.processes.append(worker)
         return worker
+
+    def log(self, number: int) -> Path:
+        """Return where a worker's log is, by its place among the workers. It is no file of the service's."""
+        return self.folder.with_name(f"{self.folder.name}-worker-{number}.log")
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Return the status and the body of an answer."""
@@ -182,6 +187,28 @@ def test_the_evaluation_of_a_worker_that_is_killed_is_done_by_another_once(servi
     assert ended(service, uploaded)["state"] == "succeeded"
     assert len(service.computed()) == before + 1
     until(lambda: not service.files())
+
+
+def test_a_worker_that_stood_still_past_its_lease_notices_that_another_did_its_evaluation(service: Service) -> None:
+    before, number = len(service.computed()), len(service.processes)
+    first = service.start_worker()
+    uploaded = service.upload(LARGE)
+    until(lambda: [*service.work.rglob("job.json")])  # it is being evaluated
+
+    first.send_signal(signal.SIGSTOP)
+    try:
+        service.let_leases_end()
+        service.start_worker()
+        done = ended(service, uploaded)
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert done["state"] == "succeeded"
+
+    until(lambda: "Another worker has taken the evaluation" in service.log(number).read_text())
+    assert service.evaluation(uploaded) == done
+    assert len(service.computed()) == before + 1
+    until(lambda: not service.files())
+    assert first.poll() is None  # it goes on with other work
 
 
 def test_a_worker_that_is_told_to_stop_gives_its_evaluation_back(service: Service) -> None:

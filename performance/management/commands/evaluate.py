@@ -22,6 +22,7 @@ from rich.table import Table
 from models_registry.exceptions import RegistryError
 from models_registry.models import Version
 from models_registry.strict_json import parse_json
+from performance.comparing import compare_with_promoted
 from performance.evaluation.columns import AVERAGINGS, MAX_K, Columns, Options, columns_of
 from performance.evaluation.engine import Engine
 from performance.evaluation.engines import keep_with, open_engine
@@ -33,7 +34,6 @@ from performance.evaluation.spark import UnavailableEngineError
 from performance.management.lookup import find_model, find_version
 from performance.models import DatasetSplit, MetricSnapshot
 from performance.services import (
-    compare_with_promoted,
     keep_predictions,
     refuse_evaluation,
     refuse_unevaluated,

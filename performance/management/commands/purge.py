@@ -11,6 +11,7 @@ from models_registry.services import (
     delete_expired_sessions,
     delete_idempotency_keys,
 )
+from performance.comparing import delete_failed_comparisons
 from performance.delivering import delete_ended_deliveries
 from performance.evaluating import delete_abandoned_folders, delete_orphaned_uploads
 from performance.kept_files import delete_unnamed
@@ -23,6 +24,7 @@ PURGES: dict[str, Callable[[], int]] = {
     "uploads without an evaluation": delete_orphaned_uploads,
     "kept predictions without a snapshot": delete_unnamed,
     "messages to webhooks": delete_ended_deliveries,
+    "failed comparisons": delete_failed_comparisons,
 }
 
 
@@ -31,9 +33,9 @@ class Command(BaseCommand):
 
     help = (
         "Delete idempotency keys, orphaned uploads and kept predictions without a snapshot that are older than 24 "
-        "hours, logins and sessions that have expired, messages to webhooks that ended more than 30 days ago, and "
-        "audit entries past AUDIT_RETENTION_DAYS or AUDIT_DENIAL_RETENTION_DAYS. Run it daily. It may be interrupted "
-        "at any time."
+        "hours, logins and sessions that have expired, messages to webhooks that ended more than 30 days ago, the "
+        "records of comparisons that failed more than 7 days ago, and audit entries past AUDIT_RETENTION_DAYS or "
+        "AUDIT_DENIAL_RETENTION_DAYS. Run it daily. It may be interrupted at any time."
     )
 
     def handle(self, **options: Any) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import duckdb
@@ -11,15 +12,16 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import DatabaseError
+from django.utils import timezone
 from pytest_django import Settings
 
 from models_registry.models import Organization, RegisteredModel, User
 from models_registry.services import promote
-from performance import kept_files, pairing
+from performance import comparing, kept_files, pairing
+from performance.comparing import compare_next, compare_with_promoted
 from performance.evaluation import apart
 from performance.evaluation.intervals import Interval
-from performance.models import MetricSnapshot, PairedComparison, SnapshotDetail
-from performance.services import compare_with_promoted
+from performance.models import ComparisonJob, MetricSnapshot, PairedComparison, SnapshotDetail
 from tests.api import Caller
 from tests.factories import completed_version, snapshot
 from tests.performance.uploads import stored_in
@@ -33,6 +35,11 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _storage_of_its_own(settings: Settings, tmp_path: Path) -> None:
     stored_in(settings, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _a_busy_machine_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairing, "PATIENCE", 9.0)  # below the database's limit of an idle transaction
 
 
 class Compared:
@@ -50,13 +57,22 @@ class Compared:
 
     def metrics(self, version: int = 3, baseline: int = 2) -> dict[str, Any]:
         """Return the body's metrics."""
+        metrics: dict[str, Any] = self.comparison(version, baseline)["metrics"]
+        return metrics
+
+    def pairing(self, version: int = 3, baseline: int = 2) -> str:
+        """Return whether the examples have been compared."""
+        return str(self.comparison(version, baseline)["pairing"])
+
+    def comparison(self, version: int = 3, baseline: int = 2) -> dict[str, Any]:
+        """Return the body."""
         answer = self.caller.get(
             f"/models/{self.model.pk}/performance/compare",
             {"version_id": f"ver-0000{version}", "baseline_version_id": f"ver-0000{baseline}"},
         )
         assert answer.status_code == 200
-        metrics: dict[str, Any] = answer.json()["metrics"]
-        return metrics
+        body: dict[str, Any] = answer.json()
+        return body
 
     def methods(self) -> set[str]:
         """Return the methods of all intervals."""
@@ -100,7 +116,7 @@ def test_a_paired_interval_is_narrower_than_one_of_independent_samples(
     compared: Compared = request.getfixturevalue(fixture)
     paired = compared.metrics()
 
-    monkeypatch.setattr(pairing, "pair", lambda *_, **__: {})
+    monkeypatch.setattr(pairing, "pair", lambda *_: pairing.UNAVAILABLE)
     independent = compared.metrics()
 
     assert {each["confidence_interval"]["method"] for each in independent.values()} == {"independent"}
@@ -199,11 +215,36 @@ def test_the_report_names_what_is_kept(tumours: Compared) -> None:
     assert default_storage.exists(name_of(report["provenance"]["predictions_digest"]))
 
 
-def test_a_pair_too_large_to_wait_for_is_made_without_anybody_waiting(
+def work() -> bool:
+    """Do the comparison that a worker does next, if one is queued, however long it is to wait."""
+    ComparisonJob.objects.exclude(due_at=None).update(due_at=timezone.now())
+    return compare_next(Event())
+
+
+def no_child(*_: Any) -> Any:
+    """Stand for a computation that must not be done."""
+    pytest.fail("the pair is computed")
+
+
+def test_a_pair_too_large_for_a_request_is_left_to_the_worker(
     tumours: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pairing, "MAX_ROWS", 100)
     assert tumours.methods() == {"independent"}
+    assert tumours.pairing() == "pending"
+
+    assert work()
+
+    assert tumours.pairing() == "complete"
+    assert "paired_delong" in tumours.methods()
+    assert not ComparisonJob.objects.exists()
+
+
+def test_an_evaluation_by_command_compares_at_once_what_a_request_left(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "MAX_ROWS", 100)
+    assert tumours.pairing() == "pending"
 
     promote(version=tumours.model.versions.get(number=2), promoted_by=None, reason="first")
     compare_with_promoted(MetricSnapshot.objects.get(version__number=3))
@@ -230,6 +271,124 @@ def test_a_comparison_that_takes_too_long_is_ended_and_nothing_stored(
     assert tumours.methods() == {"independent"}
 
     assert not PairedComparison.objects.exists()
+
+
+@pytest.mark.parametrize("patience", [0.0, 1.0])
+def test_a_comparison_that_takes_too_long_is_tried_by_one_request_and_left_to_the_worker(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(pairing, "PATIENCE", patience)
+        patch.setattr(apart, "CHILD", ("-c", "import time; time.sleep(600)"))
+        assert tumours.pairing() == "pending"
+    with monkeypatch.context() as patch:
+        patch.setattr(pairing, "pair_apart", no_child)
+        assert [tumours.pairing() for _ in range(3)] == ["pending"] * 3
+    job = ComparisonJob.objects.get()
+    assert (job.state, job.attempts, job.interactive) == ("queued", 1, True)
+
+    assert work()
+    assert tumours.pairing() == "complete"
+    assert not work()
+
+
+def test_a_comparison_that_fails_each_time_is_given_up_and_not_tried_at_each_request(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remove_kept_files()
+    assert tumours.pairing() == "pending"
+    for _ in range(comparing.MAX_ATTEMPTS - 1):
+        assert work()
+    assert not work()
+
+    monkeypatch.setattr(kept_files, "fetch", no_child)
+    assert [tumours.pairing() for _ in range(3)] == ["unavailable"] * 3
+    assert ComparisonJob.objects.get().state == "failed"
+
+    call_command("purge")
+    assert ComparisonJob.objects.exists()
+    ComparisonJob.objects.update(finished_at=timezone.now() - comparing.KEPT)
+    call_command("purge")
+    assert "1 failed comparisons" in capsys.readouterr().out
+    assert not ComparisonJob.objects.exists()
+
+
+def test_a_comparison_that_exhausts_the_worker_is_given_up_at_once(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "MAX_ROWS", 100)
+    assert tumours.pairing() == "pending"
+    with monkeypatch.context() as patch:
+        patch.setattr(comparing, "UNLIMITED", pairing.Bounds(seconds=1.0, file_bytes=None, spill=1))
+        patch.setattr(apart, "CHILD", ("-c", "import time; time.sleep(600)"))
+        assert work()
+
+    assert tumours.pairing() == "unavailable"
+
+
+def test_a_worker_that_died_each_time_is_not_given_the_comparison_for_ever(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "MAX_ROWS", 100)
+    assert tumours.pairing() == "pending"
+    ComparisonJob.objects.update(state="running", attempts=comparing.MAX_ATTEMPTS)
+
+    assert work()
+
+    assert tumours.pairing() == "unavailable"
+
+
+def test_a_worker_that_is_to_stop_gives_the_comparison_back(tumours: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairing, "MAX_ROWS", 100)
+    assert tumours.pairing() == "pending"
+    stop = Event()
+    stop.set()
+
+    assert compare_next(stop)
+
+    job = ComparisonJob.objects.get()
+    assert (job.state, job.attempts) == ("queued", 0)
+
+
+def test_a_worker_that_lost_the_comparison_says_so(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pairing, "MAX_ROWS", 100)
+    assert tumours.pairing() == "pending"
+
+    def taken_meanwhile(job: Any, on_progress: Any) -> Any:
+        ComparisonJob.objects.update(attempts=2)
+        on_progress(0.0)
+
+    monkeypatch.setattr(pairing, "pair_apart", taken_meanwhile)
+    assert work()
+
+    assert "Another process has taken the comparison" in caplog.text
+    assert not PairedComparison.objects.exists()
+
+
+def test_a_reader_queues_a_few_comparisons_and_no_more(tumours: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairing, "MAX_ROWS", 100)
+    monkeypatch.setattr(pairing, "MAX_UNFINISHED", 1)
+
+    assert tumours.pairing(3, 2) == tumours.pairing(2, 3) == "pending"
+
+    assert ComparisonJob.objects.count() == 1
+
+
+def test_a_request_is_answered_at_once_while_another_of_the_process_computes(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "pair_apart", no_child)
+    with pairing._waiting.claim():
+        assert tumours.pairing() == "pending"
+
+
+def test_what_cannot_be_compared_example_by_example_is_not_queued(tumours: Compared) -> None:
+    tumours.evaluate(3, FIXTURES / "breast-cancer" / "ver-00003-test.csv", "--positive-class", "benign")
+
+    assert tumours.pairing() == "unavailable"
+    assert not ComparisonJob.objects.exists()
 
 
 def test_a_comparison_whose_process_breaks_leaves_independent_samples_and_the_log_says_so(
@@ -301,7 +460,7 @@ def test_without_a_promoted_version_there_is_nothing_to_pair_with(tumours: Compa
     assert not PairedComparison.objects.exists()
 
 
-def test_a_database_that_takes_no_pair_does_not_spoil_the_answer(
+def test_a_database_that_takes_no_pair_does_not_spoil_the_answer_and_nothing_is_computed_in_vain(
     tumours: Compared, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
@@ -309,9 +468,11 @@ def test_a_database_that_takes_no_pair_does_not_spoil_the_answer(
 
     monkeypatch.setattr("django.db.models.query.QuerySet.bulk_create", refuse)
 
+    monkeypatch.setattr(pairing, "pair_apart", no_child)
     with caplog.at_level(logging.ERROR, "outages"):
-        assert "paired_delong" in tumours.methods()
-    assert "is not stored" in caplog.text
+        assert tumours.pairing() == "pending"
+        assert tumours.methods() == {"independent"}
+    assert "cannot be queued" in caplog.text
 
 
 def test_a_storage_that_takes_nothing_leaves_the_evaluation_whole(
@@ -395,3 +556,22 @@ class TestAGate:
         [rule] = ada.get(f"/models/{tumours.model.pk}/performance/gate").json()["rules"]
 
         assert rule["interval"]["method"] == "independent"
+
+    def test_judges_as_of_other_examples_and_says_so_while_they_are_being_compared(
+        self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pairing, "MAX_ROWS", 100)
+        gate = f"/models/{tumours.model.pk}/performance/gate"
+        first, again = (ada.get(gate) for _ in range(2))
+        promotion = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
+
+        assert first["ETag"] == again["ETag"]
+        for verdict in (first.json(), promotion["verdict"]):
+            assert verdict["rules"][0]["interval"]["method"] == "independent"
+            [warning] = verdict["warnings"]
+            assert "still being compared example by example" in warning
+
+        assert work()
+        answer = ada.get(gate, {"version_id": "ver-00003"})
+        assert answer["ETag"] != first["ETag"]
+        assert (answer.json()["rules"][0]["interval"]["method"], answer.json()["warnings"]) == ("paired_newcombe", [])

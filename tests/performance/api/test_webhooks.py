@@ -56,6 +56,8 @@ class TestCreating:
             ("url", "https://example.com/hook"),
             ("events", ["version.promoted", "gate.failed"]),
             ("is_active", True),
+            ("consecutive_failures", 0),
+            ("paused_until", None),
             ("created_by", "ada"),
             ("created_at", body["created_at"]),
         ]

@@ -1,0 +1,99 @@
+"""Comparing two snapshots example by example in the worker, without the limits for requests."""
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from threading import Event
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from models_registry.services import delete_in_batches
+from performance.evaluation.apart import BrokenOffError
+from performance.evaluation.result import UnprocessablePredictionsError
+from performance.exceptions import KeptFileUnavailableError
+from performance.models import ComparisonJob, MetricSnapshot
+from performance.pairing import LEASE, LONG_SPILL, LONGEST, Bounds, TooLateError, compute
+from performance.querysets import Clock
+from performance.services import queue_comparison
+
+MAX_ATTEMPTS = 4  # the first one may be a request's
+WAIT = timedelta(seconds=10)  # before it is tried again, times the attempts so far
+KEPT = timedelta(days=7)  # after which a failed comparison may be tried again
+UNLIMITED = Bounds(seconds=LONGEST, file_bytes=None, spill=LONG_SPILL)
+
+log = logging.getLogger("performance.worker")
+
+
+class LeaseLostError(Exception):
+    """Another process has claimed the comparison, or completed it."""
+
+
+class StoppingError(Exception):
+    """The worker is to stop."""
+
+
+def compare_next(stop: Event) -> bool:
+    """Do the comparison that has been due for longest, unless `stop` is set; return whether there was one.
+
+    Raises the database's error if the database cannot be reached; the comparison then comes due again.
+    """
+    job: ComparisonJob | None = ComparisonJob.objects.take(LEASE)
+    if job is None:
+        return False
+    _attempt(job, stop)
+    return True
+
+
+def compare_with_promoted(snapshot: MetricSnapshot) -> None:
+    """Compare a snapshot now with the newest one of the promoted version on its split, if there is one."""
+    queued = queue_comparison(snapshot)
+    job = ComparisonJob.objects.filter(pk=queued.pk).take(LEASE) if queued else None
+    if job is not None:
+        _attempt(job, Event())
+
+
+def delete_failed_comparisons() -> int:
+    """Delete the comparisons that failed a while ago, so that they may be tried again. Return their number."""
+    return delete_in_batches(ComparisonJob.objects.all(), "finished_at", timezone.now() - KEPT)
+
+
+def _attempt(job: ComparisonJob, stop: Event) -> None:
+    def heartbeat() -> None:
+        if stop.is_set():
+            raise StoppingError
+        if not ComparisonJob.objects.held(job).update(due_at=Clock() + LEASE):
+            raise LeaseLostError
+
+    if job.attempts > MAX_ATTEMPTS:
+        log.error("The comparison %s broke off each time.", job.pk)
+        ComparisonJob.objects.fail(job)
+        return
+    snapshots = _snapshots(job)
+    try:
+        compute(job, snapshots[job.snapshot_id], snapshots[job.baseline_id], UNLIMITED, heartbeat)
+    except StoppingError:
+        ComparisonJob.objects.put_back(job, wait=timedelta(0), counts=False)
+    except LeaseLostError:
+        log.warning("Another process has taken the comparison %s.", job.pk)
+    except (TooLateError, UnprocessablePredictionsError) as error:
+        log.error("The comparison %s takes too much: %s", job.pk, error)
+        ComparisonJob.objects.fail(job)
+    except (OperationalError, InterfaceError):
+        raise
+    except (KeptFileUnavailableError, BrokenOffError, OSError) as error:
+        log.error("The comparison %s failed in attempt %d: %s", job.pk, job.attempts, error)
+        _retry_or_fail(job)
+
+
+def _retry_or_fail(job: ComparisonJob) -> None:
+    if job.attempts < MAX_ATTEMPTS:
+        ComparisonJob.objects.put_back(job, wait=WAIT * job.attempts)
+    else:
+        ComparisonJob.objects.fail(job)
+
+
+def _snapshots(job: ComparisonJob) -> Mapping[int, MetricSnapshot]:
+    snapshots = MetricSnapshot.objects.select_related("version__model", "detail").slim()
+    found: Mapping[int, MetricSnapshot] = snapshots.in_bulk([job.snapshot_id, job.baseline_id])
+    return found
