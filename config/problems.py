@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from config.admin_middleware import is_admin
 from config.denials import CACHE_ERRORS, note_denial, outages
 from config.middleware import current_request_id
-from models_registry.exceptions import BusyError, InvalidInputError, RegistryError, TooManyFailedLoginsError
+from models_registry.exceptions import InvalidInputError, RegistryError
 from models_registry.serializers import MAX_FAULTS, faults
 
 CONTENT_TYPE = "application/problem+json"
@@ -201,7 +201,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
 def _respond_to_registry_error(request: Request, error: RegistryError) -> HttpResponse:
     errors = _errors(error.errors) if isinstance(error, InvalidInputError) else None
     response = respond(request, error.code, detail=error.detail, errors=errors, **error.members)
-    if isinstance(error, (BusyError, TooManyFailedLoginsError)):
+    if error.wait is not None:
         response["Retry-After"] = str(error.wait)
     return response
 

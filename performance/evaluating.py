@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory, gettempdir
 from threading import Event
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
@@ -34,6 +35,7 @@ MAX_ATTEMPTS = 3
 WAIT = timedelta(seconds=10)  # before it is tried again, times the attempts so far
 CHUNK = 2**20
 KEPT = timedelta(days=1)  # past which what lost its evaluation is deleted, and its worker surely gone
+BATCH = 1000  # rows that are deleted at a time
 
 log = logging.getLogger("performance.worker")
 
@@ -47,7 +49,7 @@ class StoppingError(Exception):
 
 
 def evaluate_next(stop: Event) -> bool:
-    """Do the evaluation that has been due for longest, unless told to stop; say whether there was one.
+    """Do the evaluation whose turn it is, unless told to stop; say whether there was one.
 
     What goes wrong with it is told by its row, and in the log where it is no fault of the predictions. Raises what the
     database does when it cannot be reached; the evaluation then comes due again.
@@ -169,6 +171,19 @@ def forget_orphans() -> int:
     for name in orphans:
         default_storage.delete(name)
     return len(orphans)
+
+
+def delete_ended() -> int:
+    """Delete the evaluations that ended longer ago than they are kept; return how many.
+
+    The snapshot of one that succeeded stays, with its provenance.
+    """
+    before = timezone.now() - timedelta(days=settings.EVALUATION_RETENTION_DAYS)
+    old = EvaluationJob.objects.filter(finished_at__lt=before).order_by("finished_at").values_list("pk", flat=True)
+    deleted = 0
+    while batch := list(old[:BATCH]):
+        deleted += EvaluationJob.objects.filter(pk__in=batch).delete()[0]
+    return deleted
 
 
 def _uploads() -> list[str]:
