@@ -9,8 +9,11 @@ from models_registry import ids
 from models_registry.serializers import StrictSerializer, UTCSecondsField
 from models_registry.strict_json import parse_json
 from performance.api.snapshot_serializers import SNAPSHOT_ROW
-from performance.evaluation.columns import AVERAGINGS, MAX_K, Columns, Options, columns_of
+from performance.evaluation.columns import AVERAGINGS, MAX_K, MAX_LABEL, Columns, Options, columns_of
 from performance.models import DatasetSplit, EvaluationJob
+
+
+MAX_COLUMNS_LENGTH = 65_536  # characters of JSON
 
 
 @extend_schema_field({"type": "string", "format": "binary"})
@@ -50,6 +53,7 @@ class EvaluationInput(StrictSerializer):
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     columns = ColumnsField(
         required=False,
+        max_length=MAX_COLUMNS_LENGTH,
         help_text=(
             "A JSON object that says which columns hold what, where they are not named so: `actual`, `predicted`, "
             "`score`, `scores` (an object, by class), `weight`, `example_id`, `attributes` (a list), and for rankings "
@@ -57,7 +61,7 @@ class EvaluationInput(StrictSerializer):
         ),
     )
     positive_class = serializers.CharField(
-        required=False, allow_blank=True, trim_whitespace=False, max_length=1000, help_text="By default the greater."
+        required=False, allow_blank=True, trim_whitespace=False, max_length=MAX_LABEL, help_text="By default the greater."
     )
     averaging = serializers.ChoiceField(
         AVERAGINGS, required=False, help_text="By default binary for two labels, weighted for more."

@@ -37,11 +37,12 @@ _OF_OTHERS = {-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM}
 class Limits:
     """What a process may take: MB of memory, `spill` times as many on disk, and seconds.
 
-    And the rows and columns of a file that is evaluated.
+    And the rows and columns of a file that is evaluated, and its scores: rows × classes that have scores.
     """
 
     rows: int = 50_000_000
     columns: int = 1000
+    scores: int = 100_000_000
     memory: int = 512
     spill: int = 16
     seconds: float = 1800
