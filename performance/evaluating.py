@@ -18,6 +18,7 @@ from django.utils import timezone
 from models_registry.acting import acting
 from models_registry.exceptions import RegistryError
 from performance import kept_files, pairing
+from performance.disk import is_full
 from performance.evaluation.apart import Job, evaluate_apart
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
@@ -33,6 +34,8 @@ LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says not
 LONG_LEASE = timedelta(minutes=15)  # while predictions are put into the storage, which tells nothing meanwhile
 MAX_ATTEMPTS = 3
 WAIT = timedelta(seconds=10)  # before it is tried again, times the attempts so far
+DISK_WAIT = timedelta(minutes=1)  # before it is tried again where the disk was full
+MAX_WAIT = timedelta(days=1)  # since it was asked for, after which it no longer waits for the disk
 CHUNK = 2**20
 KEPT = timedelta(days=1)  # past which what lost its evaluation is deleted, and its worker surely gone
 BATCH = 1000  # rows that are deleted at a time
@@ -77,12 +80,24 @@ def _attempt(job: EvaluationJob, stop: Event) -> None:
         log.warning("Another worker has taken the evaluation %s.", job.pk)
     except (OperationalError, InterfaceError):
         raise
-    except Exception:
+    except Exception as error:
+        if is_full(error):
+            _put_off(job, error)
+            return
         log.exception("The evaluation %s broke off in attempt %d.", job.pk, job.attempts)
         if job.attempts < MAX_ATTEMPTS:
             EvaluationJob.objects.put_back(job, wait=WAIT * job.attempts)
         else:
             _fail(job, EvaluationBrokenOffError())
+
+
+def _put_off(job: EvaluationJob, error: Exception) -> None:
+    """Let an evaluation wait for space on a full disk, which is no fault of its own; but not for ever."""
+    log.error("The disk is full, and the evaluation %s waits: %s", job.pk, error)
+    if timezone.now() - job.created_at < MAX_WAIT:
+        EvaluationJob.objects.put_back(job, wait=DISK_WAIT, counts=False)
+    else:
+        _fail(job, EvaluationBrokenOffError("The worker had no space on its disk. Report it to the operator."))
 
 
 def _do(job: EvaluationJob, stop: Event) -> None:

@@ -19,7 +19,7 @@ from models_registry.exceptions import ConflictError, NotFoundError, RegistryErr
 from models_registry.scopes import Scope
 from performance import kept_files
 from performance.api.evaluation_serializers import EvaluationInput, EvaluationSerializer
-from performance.api.uploads import PredictionsParser
+from performance.api.uploads import UNAVAILABLE, PredictionsParser
 from performance.exceptions import (
     EvaluationBrokenOffError,
     KeptFileUnavailableError,
@@ -87,7 +87,7 @@ class EvaluationViewSet(RegistryViewSet):
             accepted = self.once(lambda: self._request(stored))
         except KeptFileUnavailableError as error:
             outages.error("An upload cannot be stored: %s", error)
-            raise StorageUnavailableError("The file cannot be stored at present. Send it again later.") from None
+            raise StorageUnavailableError(UNAVAILABLE) from None
         finally:
             if not EvaluationJob.objects.filter(file=stored).exists():
                 kept_files.forget_upload(stored)

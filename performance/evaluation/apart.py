@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from errno import ENOSPC
 from pathlib import Path
 from threading import Event, Timer
 from typing import Any
@@ -85,7 +86,7 @@ def evaluate_apart(job: Job, on_progress: Callable[[float], object]) -> Evaluati
     """Return what the predictions come to. Meanwhile `on_progress` is told, every second or so, how much is done.
 
     What it raises ends the evaluation. Raises `UnprocessablePredictionsError`, also where the process was ended for
-    taking too much, and `BrokenOffError` where the fault is not the predictions'.
+    taking too much, `OSError` where the disk is full, and `BrokenOffError` where the fault is not the predictions'.
     """
     return evaluation_of(_done("evaluate", job, on_progress))
 
@@ -132,6 +133,8 @@ def _last_word(lines: Iterable[str], on_progress: Callable[[float], object]) -> 
     for message in map(json.loads, lines):
         if "progress" in message:
             on_progress(message["progress"])
+        elif "full" in message:
+            raise OSError(ENOSPC, message["full"])
         elif "fault" in message:
             raise UnprocessablePredictionsError(**message["fault"])
         else:

@@ -1,7 +1,7 @@
 """`python -m performance.evaluation.child WORK JOB`: does the job in a file: `evaluate` or `pair`.
 
 Ends when its standard input closes. Answers in lines of JSON: `{"progress": 0.5}` as it goes on, then what is `done`,
-or a `fault`.
+or a `fault`, or that the disk is `full`.
 """
 
 import json
@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from errno import ENOSPC
 from math import ceil
 from pathlib import Path
 from threading import Lock, Thread
@@ -47,6 +48,10 @@ def main() -> None:
         _say({"fault": {"reason": str(error), "column": error.column, "row": error.row}})
     except MemoryError:
         _say({"fault": {"reason": EXHAUSTED}})
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        _say({"full": str(error.strerror)})
 
 
 def _limit(limits: Limits) -> None:

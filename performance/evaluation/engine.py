@@ -1,6 +1,7 @@
 """What runs the statements: embedded DuckDB. Each engine has the predictions under that name."""
 
 import csv
+import errno
 import os
 import re
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from performance.evaluation.statements import text
 
 Row = tuple[Any, ...]
 
+DISK_FULL = os.strerror(errno.ENOSPC)
 MAX_HEADER = 2**20  # bytes of a CSV file's first line
 MAX_LINE = 2**21  # bytes of its last one
 MAX_COLUMNS = 10_000  # that it names
@@ -184,6 +186,8 @@ class DuckDB:
         except duckdb.OutOfMemoryException:
             raise UnprocessablePredictionsError(EXHAUSTED) from None
         except duckdb.IOException as error:
+            if DISK_FULL in str(error):
+                raise OSError(errno.ENOSPC, DISK_FULL) from None
             if "write" in str(error):  # what it spills
                 raise UnprocessablePredictionsError(EXHAUSTED) from None
             raise self._unreadable(error) from None

@@ -215,7 +215,7 @@ class TestPurge:
         assert not TokenFamily.objects.filter(pk=ended["sid"]).exists()
         assert capsys.readouterr().out == (
             "Deleted 1 idempotency keys, 1 logins, 0 uploads without an evaluation, "
-            "0 kept predictions without a snapshot and 0 messages to webhooks.\n"
+            "0 kept predictions without a snapshot, 0 messages to webhooks and 0 evaluations.\n"
         )
         assert root.post(VERSIONS, Idempotency_Key="new")["Idempotency-Replayed"] == "true"
 
