@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from models_registry.scopes import Scope
 from models_registry.trust import check_patterns, check_url
 
-# Where artefacts and code are kept. A browser runs nothing of these: `javascript:` and `data:` must never be among them.
+# Where artefacts and code are kept. A browser runs none of these: `javascript:` and `data:` must never be here.
 SOURCE_SCHEMES = (
     "https",
     "http",

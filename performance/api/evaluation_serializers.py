@@ -12,7 +12,6 @@ from performance.api.snapshot_serializers import SNAPSHOT_ROW
 from performance.evaluation.columns import AVERAGINGS, MAX_K, MAX_LABEL, Columns, Options, columns_of
 from performance.models import DatasetSplit, EvaluationJob
 
-
 MAX_COLUMNS_LENGTH = 65_536  # characters of JSON
 
 
@@ -61,7 +60,11 @@ class EvaluationInput(StrictSerializer):
         ),
     )
     positive_class = serializers.CharField(
-        required=False, allow_blank=True, trim_whitespace=False, max_length=MAX_LABEL, help_text="By default the greater."
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        max_length=MAX_LABEL,
+        help_text="By default the greater.",
     )
     averaging = serializers.ChoiceField(
         AVERAGINGS, required=False, help_text="By default binary for two labels, weighted for more."

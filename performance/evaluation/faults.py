@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from performance.evaluation import statements
 from performance.evaluation.columns import MAX_ID
 from performance.evaluation.engine import Engine
 from performance.evaluation.layout import is_finite
 from performance.evaluation.result import DAMAGED, UnprocessablePredictionsError
-from performance.evaluation import statements
 from performance.evaluation.statements import number
 
 LARGEST = 1e45  # the squared losses of a billion such numbers, times squared weights, still have a sum
@@ -35,7 +35,11 @@ def negative(sql: str, column: str) -> Cause:
 def long_ids(names: Sequence[str | None], types: Mapping[str, str]) -> list[Cause]:
     """Return the causes of ids that are too long to store, of those columns that are there."""
     return [
-        Cause(f"coalesce(length({statements.column(name)}) > {MAX_ID}, FALSE)", name, f"a text of at most {MAX_ID} characters")
+        Cause(
+            f"coalesce(length({statements.column(name)}) > {MAX_ID}, FALSE)",
+            name,
+            f"a text of at most {MAX_ID} characters",
+        )
         for name in names
         if name is not None and types.get(name) == "VARCHAR"
     ]

@@ -57,7 +57,7 @@ def _placed(contests: Sequence[Contest], actual: str, weight: str | None, where:
     several = len(contests) > 1
     label, by_label = ("label, ", "PARTITION BY label ") if several else ("", "")
     weighed = "w, " if weight else ""
-    # Rows of several contests carry their own numbers: a CASE over a thousand labels costs each row as many comparisons.
+    # Rows of several contests carry their own numbers: a CASE over a thousand labels would compare each row with each.
     carried = f"{label}{weighed}{'positives, negatives, ranges, ' if several else ''}"
     positives = "positives" if several else number(contests[0].positives)
     negatives = "negatives" if several else number(contests[0].negatives)

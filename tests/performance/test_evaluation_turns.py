@@ -83,7 +83,9 @@ class TestTurns:
 
     def test_one_statement_finds_it(self) -> None:
         queue("acme")
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
             EvaluationJob.objects.take(LEASE)
 
         selects = [each["sql"] for each in queries if each["sql"].startswith("SELECT")]
@@ -97,10 +99,11 @@ class TestQuota:
         self, editor: User, settings: Any
     ) -> None:
         settings.MAX_QUEUED_EVALUATIONS = 2
-        assert [upload(editor).status_code for _ in range(2)] == [202, 202]
+        caller = Caller(editor)
+        assert [upload(caller).status_code for _ in range(2)] == [202, 202]
         kept, audited = stored_uploads(), AuditEntry.objects.exclude(action=AuditEntry.DENIED).count()
 
-        answer = upload(editor)
+        answer = upload(caller)
 
         assert refusal(answer) == (429, "throttled")
         assert answer["Retry-After"] == "30"
@@ -110,7 +113,7 @@ class TestQuota:
         assert AuditEntry.objects.exclude(action=AuditEntry.DENIED).count() == audited
 
         assert work()
-        assert upload(editor).status_code == 202
+        assert upload(caller).status_code == 202
 
     def test_a_running_evaluation_counts_and_another_organizations_does_not(
         self, editor: User, outsider: User, settings: Any

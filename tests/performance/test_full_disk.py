@@ -118,9 +118,7 @@ def test_an_evaluation_whose_process_fills_the_disk_waits_as_well(
     assert [each.name for each in tiny.iterdir()] == ["filler"]
 
 
-def test_an_evaluation_does_not_wait_for_ever(
-    tiny: Path, editor: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_evaluation_does_not_wait_for_ever(tiny: Path, editor: User, monkeypatch: pytest.MonkeyPatch) -> None:
     accepted = upload(editor, LARGE)
     job = EvaluationJob.objects.get()
     EvaluationJob.objects.update(created_at=job.created_at.replace(year=2025))
@@ -149,4 +147,6 @@ def test_a_kept_file_that_the_disk_does_not_take_leaves_no_part_and_the_evaluati
     no_traceback(caplog)
     assert Caller(editor).get(accepted["Location"]).json()["state"] == "succeeded"
     assert SnapshotDetail.objects.get(snapshot=EvaluationJob.objects.get().snapshot).predictions_digest is None
-    assert not (tiny / "storage" / "predictions").exists() or not list((tiny / "storage" / "predictions").rglob("*.parquet"))
+    assert not (tiny / "storage" / "predictions").exists() or not list(
+        (tiny / "storage" / "predictions").rglob("*.parquet")
+    )

@@ -62,7 +62,9 @@ DAMAGES: dict[str, Callable[[], None]] = {
 
 
 @pytest.fixture(params=DAMAGES.values(), ids=DAMAGES)
-def damaged(request: pytest.FixtureRequest, model: RegisteredModel, caplog: pytest.LogCaptureFixture) -> RegisteredModel:
+def damaged(
+    request: pytest.FixtureRequest, model: RegisteredModel, caplog: pytest.LogCaptureFixture
+) -> RegisteredModel:
     request.param()
     caplog.clear()
     return model

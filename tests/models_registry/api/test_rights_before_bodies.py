@@ -77,32 +77,31 @@ class TestOrderOfChecks:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("operation", [each for each in WITH_BODIES if "model_id" in each.route], ids=str)
-def test_a_model_that_is_not_there_needs_no_body(
-    model: RegisteredModel, superuser: User, operation: Operation
-) -> None:
+def test_a_model_that_is_not_there_needs_no_body(model: RegisteredModel, superuser: User, operation: Operation) -> None:
     path = operation.path(furnish(model)).replace(model.pk, "mdl-00000000aa")
 
     assert problem(announced(authenticated(superuser), operation, path)) == (404, "model_not_found")
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Serve a model to a stranger and an editor; give the address, their tokens and the temporary folder."""
+    folder: Path = tmp_path_factory.mktemp("rights")
+    seed = folder / "seed.yaml"
+    seed.write_text(SEED)
+    spool = folder / "spool"
+    spool.mkdir()
+    database = {"DATABASE_URL": f"sqlite:///{folder}/registry.sqlite3", **new_keys()}
+    manage("migrate", **database)
+    manage("seed", str(seed), **database)
+    tokens = {name: manage("token", name, **database).strip() for name in ("stranger", "editor")}
+    storage = f"file://{folder}/storage"
+    with serve(**database, TMPDIR=str(spool), STORAGE_URL=storage, MAX_UPLOAD_MB="1") as url:
+        yield url, tokens, folder
+
+
 class TestServer:
     """The same over a socket, where the server has a body only if it asks for it."""
-
-    @pytest.fixture(scope="class")
-    def served(self, tmp_path_factory: pytest.TempPathFactory) -> Any:
-        """Serve a model to a stranger and an editor; give the address, their tokens and the temporary folder."""
-        folder: Path = tmp_path_factory.mktemp("rights")
-        seed = folder / "seed.yaml"
-        seed.write_text(SEED)
-        spool = folder / "spool"
-        spool.mkdir()
-        database = {"DATABASE_URL": f"sqlite:///{folder}/registry.sqlite3", **new_keys()}
-        manage("migrate", **database)
-        manage("seed", str(seed), **database)
-        tokens = {name: manage("token", name, **database).strip() for name in ("stranger", "editor")}
-        storage = f"file://{folder}/storage"
-        with serve(**database, TMPDIR=str(spool), STORAGE_URL=storage, MAX_UPLOAD_MB="1") as url:
-            yield url, tokens, folder
 
     @pytest.mark.parametrize(("who", "status"), [("stranger", "403"), ("editor", "413")])
     def test_an_upload_that_is_announced_as_too_large_is_refused_unread(

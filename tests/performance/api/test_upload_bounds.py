@@ -151,7 +151,9 @@ class TestCost:
 
     def test_a_thousand_classes_with_scores_are_evaluated(self, editor: User) -> None:
         labels = [f"{number:03d}" for number in range(990)]
-        scores = {f"score_{label}": [1.0 if at == row else 0.0 for row in range(990)] for at, label in enumerate(labels)}
+        scores = {
+            f"score_{label}": [1.0 if at == row else 0.0 for row in range(990)] for at, label in enumerate(labels)
+        }
         before = child_seconds()
 
         done = evaluated(editor, parquet({"actual": labels, "predicted": labels, **scores}), "predictions")
