@@ -140,7 +140,7 @@ def store_evaluation(
 
 def _attribute_names(evaluation: Evaluation) -> list[str] | None:
     """Return the names of the attributes, which all examples share and are stored once."""
-    examples = [*evaluation.misclassified, *evaluation.residuals]
+    examples: list[Misclassified | Residual] = [*evaluation.misclassified, *evaluation.residuals]
     return list(examples[0].attributes) if examples else None
 
 

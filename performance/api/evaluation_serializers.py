@@ -23,13 +23,19 @@ class PredictionsField(serializers.FileField):
         super().__init__(allow_empty_file=True, **options)
 
 
+@extend_schema_field({"type": "string", "maxLength": MAX_COLUMNS_LENGTH})
 class ColumnsField(serializers.CharField):
     """The names of columns, as a JSON object."""
 
+    default_error_messages = {"too_long": f"Must be at most {MAX_COLUMNS_LENGTH} characters of JSON."}
+
     def to_internal_value(self, data: Any) -> Any:
         """Return the columns. Raises `ValidationError`."""
+        text = super().to_internal_value(data)
+        if len(text) > MAX_COLUMNS_LENGTH:
+            self.fail("too_long")
         try:
-            return columns_of(parse_json(super().to_internal_value(data).encode()))
+            return columns_of(parse_json(text.encode()))
         except ValueError as error:
             raise serializers.ValidationError(f"Not the names of columns as JSON: {error}", code="invalid") from None
 
@@ -52,7 +58,6 @@ class EvaluationInput(StrictSerializer):
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     columns = ColumnsField(
         required=False,
-        max_length=MAX_COLUMNS_LENGTH,
         help_text=(
             "A JSON object that says which columns hold what, where they are not named so: `actual`, `predicted`, "
             "`score`, `scores` (an object, by class), `weight`, `example_id`, `attributes` (a list), and for rankings "

@@ -1,6 +1,7 @@
 """The evaluations that are asked for."""
 
 import uuid
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -38,7 +39,7 @@ class EvaluationJob(Job):
     )
     problem = models.JSONField(null=True, blank=True, help_text="`code`, `detail`, `column`, `row`: why it failed.")
 
-    objects = EvaluationQuerySet.as_manager()
+    objects: ClassVar[Any] = EvaluationQuerySet.as_manager()
 
     class Meta:
         verbose_name = "evaluation"

@@ -61,7 +61,7 @@ DAMAGES: dict[str, Callable[[], None]] = {
 }
 
 
-@pytest.fixture(params=DAMAGES.values(), ids=DAMAGES)
+@pytest.fixture(params=DAMAGES.values(), ids=list(DAMAGES))
 def damaged(
     request: pytest.FixtureRequest, model: RegisteredModel, caplog: pytest.LogCaptureFixture
 ) -> RegisteredModel:

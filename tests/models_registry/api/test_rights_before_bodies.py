@@ -136,6 +136,18 @@ class TestServer:
 
         assert not (folder / "storage" / "uploads").exists()
 
+    def test_a_form_that_is_no_upload_is_read_up_to_the_limit(self, served: Any) -> None:
+        url, _, _ = served
+        part = 'Content-Disposition: form-data; name="file"; filename="p.csv"\r\n\r\n'
+        head = (
+            "POST /admin/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {2**31}\r\n\r\n--b\r\n{part}"
+        )
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10) as caller:
+            caller.sendall(head.encode() + b"x" * 2**20)  # and no more
+
+            assert caller.recv(65_536).decode().split()[1] == "413"
+
 
 PATH = "/api/v1/models/mdl-0123456789/versions/ver-00001/evaluations"
 SEED = """
