@@ -17,7 +17,7 @@ from config.admin_middleware import is_admin, too_many
 from config.denials import note_denial, seconds_to_wait
 from config.middleware import current_request_id
 from config.outages import RETRY_AFTER_OUTAGE, is_outage, outage_detail
-from models_registry.exceptions import BusyError, InvalidInputError, RegistryError, TooManyFailedLoginsError
+from models_registry.exceptions import InvalidInputError, RegistryError
 from models_registry.serializers import MAX_FAULTS, faults
 
 CONTENT_TYPE = "application/problem+json"
@@ -204,7 +204,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
 def _respond_to_registry_error(request: Request, error: RegistryError) -> HttpResponse:
     errors = _errors(error.errors) if isinstance(error, InvalidInputError) else None
     response = respond(request, error.code, detail=error.detail, errors=errors, **error.members)
-    if isinstance(error, (BusyError, TooManyFailedLoginsError)):
+    if error.wait is not None:
         response["Retry-After"] = str(error.wait)
     return response
 

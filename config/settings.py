@@ -177,6 +177,8 @@ MIGRATION_MODULES = {"auditlog": None}  # its own table is not used
 MAX_BODY_BYTES = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 MAX_UPLOAD_BYTES = count("MAX_UPLOAD_MB", default=1024, minimum=1) * 2**20  # of a file of predictions
+MAX_QUEUED_EVALUATIONS = count("MAX_QUEUED_EVALUATIONS", default=100, minimum=1)  # and running, of an organization
+EVALUATION_RETENTION_DAYS = count("EVALUATION_RETENTION_DAYS", default=30, minimum=1)  # after an evaluation has ended
 # Where no file is expected, one that comes is kept neither in memory nor on the disk: past 2.5 MB it is passed over.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 REST_FRAMEWORK = {

@@ -19,10 +19,12 @@ if settings.DEBUG:
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Serve a request, after two things that Django would trip over."""
+    """Serve a request, after three things that Django would trip over."""
     _forget_charset(environ)
     if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         _give_length(environ)
+    elif _length(environ) > settings.MAX_BODY_BYTES and not _is_upload(environ):
+        environ["wsgi.input"] = _Bounded(environ["wsgi.input"])  # of a form, Django counts the fields alone
     return django_application(environ, start_response)
 
 
@@ -38,15 +40,25 @@ def _give_length(environ: WSGIEnvironment) -> None:
 
     An upload is read piece by piece, by what counts them; any other body at once.
     """
-    if environ["CONTENT_TYPE"].startswith("multipart/") and environ["PATH_INFO"].endswith("/evaluations"):
+    if _is_upload(environ):
         environ["CONTENT_LENGTH"] = str(settings.MAX_UPLOAD_BYTES + settings.MAX_BODY_BYTES)
         return
     environ["wsgi.input"] = _Bounded(environ["wsgi.input"])
     environ["CONTENT_LENGTH"] = str(settings.MAX_BODY_BYTES)
 
 
+def _length(environ: WSGIEnvironment) -> int:
+    """Return how long the body says it is: 0 where it does not."""
+    announced = environ.get("CONTENT_LENGTH", "")
+    return int(announced) if announced.isascii() and announced.isdigit() else 0
+
+
+def _is_upload(environ: WSGIEnvironment) -> bool:
+    return bool(environ["CONTENT_TYPE"].startswith("multipart/") and environ["PATH_INFO"].endswith("/evaluations"))
+
+
 class _Bounded:
-    """A body of unknown length, which is read whole, up to the limit, when anything of it is asked for.
+    """A body that is read whole, up to the limit, when anything of it is asked for.
 
     A route that takes no body does not wait for one. Raises `RequestDataTooBig`.
     """

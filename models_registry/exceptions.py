@@ -5,9 +5,13 @@ from typing import Any, ClassVar
 
 
 class RegistryError(Exception):
-    """A request that cannot be met. `code` is stable; `detail` tells the reader what to do next."""
+    """A request that cannot be met. `code` is stable; `detail` tells the reader what to do next.
+
+    `wait` is the number of seconds after which to ask again, for an error that passes.
+    """
 
     code: ClassVar[str]
+    wait: int | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)

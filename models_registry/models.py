@@ -18,7 +18,7 @@ from models_registry.audit_models import AuditEntry as AuditEntry
 from models_registry.querysets import OrganizationQuerySet, RegisteredModelQuerySet, VersionQuerySet
 from models_registry.scopes import MODEL_SCOPES, Role
 from models_registry.trust import MAX_TEXT
-from models_registry.validators import validate_patterns, validate_provider_url, validate_scopes
+from models_registry.validators import validate_patterns, validate_provider_url, validate_scopes, validate_source_uri
 
 
 class User(AbstractUser):
@@ -194,7 +194,12 @@ class Version(models.Model):
     number = models.PositiveIntegerField(help_text="The sequence number within the model, from 1.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.TRAINING)
     description = models.TextField(blank=True)
-    source_uri = models.CharField(max_length=2000, blank=True, help_text="Where the trained artefact or its code is.")
+    source_uri = models.CharField(
+        max_length=2000,
+        blank=True,
+        validators=[validate_source_uri],
+        help_text="Where the trained artefact or its code is.",
+    )
     parameters = models.JSONField(default=dict, blank=True, help_text="What it was trained with.")
     tags = models.JSONField(default=list, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")

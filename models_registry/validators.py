@@ -1,12 +1,41 @@
-"""What the database takes of trusted issuers and their rules, as validators of fields."""
+"""What the database takes of fields that need more than a type, as validators."""
 
+import re
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 
 from models_registry.scopes import Scope
 from models_registry.trust import check_patterns, check_url
+
+# Where artefacts and code are kept. A browser runs none of these: `javascript:` and `data:` must never be here.
+SOURCE_SCHEMES = (
+    "https",
+    "http",
+    "s3",
+    "gs",
+    "az",
+    "abfs",
+    "abfss",
+    "hdfs",
+    "dbfs",
+    "file",
+    "ssh",
+    "git+https",
+    "git+ssh",
+    "hf",
+    "oci",
+    "models",
+    "runs",
+)
+
+validate_source_uri = RegexValidator(
+    re.compile(rf"^(?:{'|'.join(map(re.escape, SOURCE_SCHEMES))}):[!-~]+\Z"),
+    f"Must be a URI of one of the schemes {', '.join(SOURCE_SCHEMES)}, such as s3://bucket/model.",
+    "invalid",
+)
 
 
 def validate_provider_url(url: str) -> None:

@@ -10,13 +10,16 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory, gettempdir
 from threading import Event
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from models_registry.acting import acting
 from models_registry.exceptions import RegistryError
+from models_registry.services import delete_in_batches
 from performance import kept_files, pairing
+from performance.disk import is_full
 from performance.evaluation.apart import Job, evaluate_apart
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
@@ -32,6 +35,8 @@ LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says not
 LONG_LEASE = timedelta(minutes=15)  # while predictions are put into the storage, which tells nothing meanwhile
 MAX_ATTEMPTS = 3
 WAIT = timedelta(seconds=10)  # before it is tried again, times the attempts so far
+DISK_WAIT = timedelta(minutes=1)  # before it is tried again where the disk was full
+MAX_WAIT = timedelta(days=1)  # since it was asked for, after which it no longer waits for the disk
 CHUNK = 2**20
 BATCH = 1_000  # uploads that the purge looks up at once
 KEPT = timedelta(days=1)  # past which what lost its evaluation is deleted, and its worker surely gone
@@ -48,7 +53,7 @@ class StoppingError(Exception):
 
 
 def evaluate_next(stop: Event) -> bool:
-    """Do the evaluation that has been due for longest, unless told to stop; say whether there was one.
+    """Do the evaluation whose turn it is, unless told to stop; say whether there was one.
 
     What goes wrong with it is told by its row, and in the log where it is no fault of the predictions. Raises what the
     database does when it cannot be reached; the evaluation then comes due again.
@@ -76,12 +81,24 @@ def _attempt(job: EvaluationJob, stop: Event) -> None:
         log.warning("Another worker has taken the evaluation %s.", job.pk)
     except (OperationalError, InterfaceError):
         raise
-    except Exception:
+    except Exception as error:
+        if is_full(error):
+            _put_off(job, error)
+            return
         log.exception("The evaluation %s broke off in attempt %d.", job.pk, job.attempts)
         if job.attempts < MAX_ATTEMPTS:
             EvaluationJob.objects.put_back(job, wait=WAIT * job.attempts)
         else:
             _fail(job, EvaluationBrokenOffError())
+
+
+def _put_off(job: EvaluationJob, error: Exception) -> None:
+    """Let an evaluation wait for space on a full disk, which is no fault of its own; but not for ever."""
+    log.error("The disk is full, and the evaluation %s waits: %s", job.pk, error)
+    if timezone.now() - job.created_at < MAX_WAIT:
+        EvaluationJob.objects.put_back(job, wait=DISK_WAIT, counts=False)
+    else:
+        _fail(job, EvaluationBrokenOffError("The worker had no space on its disk. Report it to the operator."))
 
 
 def _do(job: EvaluationJob, stop: Event) -> None:
@@ -185,6 +202,15 @@ def delete_abandoned_folders() -> None:
             about = folder.stat()
             if about.st_uid == os.getuid() and about.st_mtime < before.timestamp():
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def delete_ended_evaluations() -> int:
+    """Delete the evaluations that ended longer ago than they are kept. Return their number.
+
+    The snapshot of one that succeeded stays, with its provenance.
+    """
+    before = timezone.now() - timedelta(days=settings.EVALUATION_RETENTION_DAYS)
+    return delete_in_batches(EvaluationJob.objects.all(), "finished_at", before)
 
 
 def _uploads() -> list[str]:

@@ -46,6 +46,13 @@ class KeptFileUnavailableError(Exception):
 
 
 class StorageUnavailableError(RegistryError):
-    """The storage takes no upload."""
+    """No upload can be stored at present: the disk is full, or the storage cannot be reached."""
 
     code = "service_unavailable"
+
+
+class TooManyEvaluationsError(RegistryError):
+    """The organization has as many evaluations queued and running as it may."""
+
+    code = "throttled"
+    wait = 30

@@ -36,13 +36,24 @@ def put(file: Path) -> str:
         there = default_storage.size(name) if default_storage.exists(name) else None
     if there == file.stat().st_size and SnapshotDetail.objects.filter(predictions_digest=digest).exists():
         return digest
-    with file.open("rb") as content, _reaching_storage():
-        if there is not None:
+    if there is not None:
+        with _reaching_storage():
             default_storage.delete(name)  # begun and never ended, or perhaps about to be forgotten
-        stored = default_storage.save(name, File(content))
+    with file.open("rb") as content, _reaching_storage():
+        stored = _saved(name, content, file.stat().st_size)
         if stored != name:  # as somebody else put the same there meanwhile
             default_storage.delete(stored)
     return digest
+
+
+def _saved(name: str, content: Any, size: int) -> str:
+    """Store a file and return its name. Leaves no part of one that the storage did not take whole."""
+    try:
+        return default_storage.save(name, File(content))
+    except OSError:
+        if default_storage.exists(name) and default_storage.size(name) != size:  # else another worker has stored it
+            default_storage.delete(name)
+        raise
 
 
 def fetch(digest: str, to: Path, *, most: int | None = None, go_on: Callable[[], object] = lambda: None) -> None:

@@ -49,7 +49,7 @@ class JobQuerySet(models.QuerySet[Any]):
     """Jobs: rows that workers take, as `performance.models.Job` says."""
 
     def take(self, lease: timedelta) -> Any:
-        """Take the job that has been due for longest, and return it; `None` when none is due.
+        """Take the job whose turn it is, and return it; `None` when none is due.
 
         It comes due again after `lease`, unless that is put off. Two workers never take the same: PostgreSQL skips rows
         that another has locked, and on SQLite transactions that write follow each other.
@@ -57,7 +57,7 @@ class JobQuerySet(models.QuerySet[Any]):
         if not self.due().exists():  # which costs no lock
             return None
         with transaction.atomic():
-            job = self.due().select_for_update(skip_locked=True).order_by("due_at").first()
+            job = self.due().in_turn().select_for_update(skip_locked=True).first()
             if job is not None:
                 job.state, job.attempts = "running", job.attempts + 1
                 job.started_at = job.started_at or timezone.now()
@@ -68,6 +68,10 @@ class JobQuerySet(models.QuerySet[Any]):
     def due(self) -> Self:
         """Keep the jobs that may be taken."""
         return self.filter(due_at__lte=Clock())
+
+    def in_turn(self) -> Self:
+        """Order by whose turn it is: the job that has been due for longest comes first."""
+        return self.order_by("due_at")
 
     def held(self, job: Any) -> Self:
         """Keep the job, if whoever took it has it still."""
@@ -114,6 +118,29 @@ class ComparisonJobQuerySet(JobQuerySet):
     def fail(self, job: Any) -> None:
         """Record that a job failed for good, if whoever claimed it still holds it."""
         self.held(job).update(state="failed", due_at=None, finished_at=timezone.now())
+
+
+class EvaluationQuerySet(JobQuerySet):
+    """Evaluations, which organizations take turns with: one that asks for many delays no other."""
+
+    def in_turn(self) -> Self:
+        """Order by whose turn it is.
+
+        The organization with the fewest running evaluations comes first, then the one whose last evaluation began
+        longest ago, then the evaluation that has been due for longest.
+        """
+        of_same = self.model._default_manager.filter(organization=OuterRef("organization"))
+        running = of_same.filter(state="running", due_at__gt=Clock()).order_by().values("organization")
+        started = of_same.filter(started_at__isnull=False).order_by("-started_at").values("started_at")
+        return self.order_by(
+            Coalesce(Subquery(running.annotate(count=Count("pk")).values("count")), 0),
+            Subquery(started[:1]).asc(nulls_first=True),
+            "due_at",
+        )
+
+    def unfinished_of(self, organization_id: int) -> Self:
+        """Keep the queued and running evaluations of an organization."""
+        return self.filter(organization=organization_id, due_at__isnull=False)
 
 
 class GatePolicyQuerySet(models.QuerySet[Any]):

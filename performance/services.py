@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -18,8 +19,8 @@ from performance import kept_files, pairing
 from performance.evaluation.columns import Columns, Options, foreign_columns
 from performance.evaluation.engine import Named
 from performance.evaluation.evaluators import EVALUATORS, foreign_options
-from performance.evaluation.result import Evaluation
-from performance.exceptions import KeptFileUnavailableError, PredictionsRefusedError
+from performance.evaluation.result import Evaluation, Misclassified, Residual
+from performance.exceptions import KeptFileUnavailableError, PredictionsRefusedError, TooManyEvaluationsError
 from performance.models import (
     ComparisonJob,
     DatasetSplit,
@@ -124,16 +125,27 @@ def store_evaluation(
         engine_version=engine.version,
         dataset_digest=digest,
         predictions_digest=predictions_digest,
+        attribute_names=_attribute_names(evaluation),
     )
     MisclassifiedExample.objects.bulk_create(
-        MisclassifiedExample(snapshot=snapshot, rank=rank, **asdict(each))
+        MisclassifiedExample(snapshot=snapshot, rank=rank, **_example(each))
         for rank, each in enumerate(evaluation.misclassified, 1)
     )
     ResidualExample.objects.bulk_create(
-        ResidualExample(snapshot=snapshot, rank=rank, **asdict(each))
+        ResidualExample(snapshot=snapshot, rank=rank, **_example(each))
         for rank, each in enumerate(evaluation.residuals, 1)
     )
     return snapshot
+
+
+def _attribute_names(evaluation: Evaluation) -> list[str] | None:
+    """Return the names of the attributes, which all examples share and are stored once."""
+    examples: list[Misclassified | Residual] = [*evaluation.misclassified, *evaluation.residuals]
+    return list(examples[0].attributes) if examples else None
+
+
+def _example(example: Misclassified | Residual) -> dict[str, Any]:
+    return {**asdict(example), "attributes": list(example.attributes.values())}
 
 
 def queue_comparison(snapshot: MetricSnapshot) -> ComparisonJob | None:
@@ -168,13 +180,15 @@ def request_evaluation(
 ) -> EvaluationJob:
     """Queue the evaluation of stored predictions; `file` is their name in the storage, `digest` their SHA-256.
 
-    Raises what `refuse_evaluation` does.
+    Raises what `refuse_evaluation` and `refuse_over_quota` do.
     """
-    lock_unarchived(version.model)
+    locked = lock_unarchived(version.model)
     version.refresh_from_db(fields=["state"])
     refuse_evaluation(version, dataset_split, columns, options)
+    refuse_over_quota(locked.organization_id)
     return EvaluationJob.objects.create(
         version=version,
+        organization_id=locked.organization_id,
         dataset_split=dataset_split,
         file=file,
         digest=digest,
@@ -195,22 +209,50 @@ def refuse_evaluation(version: Version, dataset_split: str, columns: Columns, op
     refuse_unevaluated(version.model.task_type, columns, options)
 
 
+def refuse_any_evaluation(version: Version) -> None:
+    """Refuse to evaluate a version that takes no predictions, whatever they are.
+
+    Raises `ConflictError` or `PredictionsRefusedError`, and `TooManyEvaluationsError` over the organization's quota.
+    """
+    refuse_archived(version.model)
+    _refuse_failed(version)
+    _refuse_task_type(version.model.task_type)
+    refuse_over_quota(version.model.organization_id)
+
+
+def refuse_over_quota(organization_id: int) -> None:
+    """Refuse one more evaluation of an organization that has as many queued and running as it may.
+
+    Requests that are served at the same moment may each find the last place free.
+    Raises `TooManyEvaluationsError`.
+    """
+    if EvaluationJob.objects.unfinished_of(organization_id).count() >= settings.MAX_QUEUED_EVALUATIONS:
+        raise TooManyEvaluationsError(
+            f"The organization has {settings.MAX_QUEUED_EVALUATIONS} evaluations queued or running, the most it may "
+            "have. Send the file again once some have ended."
+        )
+
+
 def refuse_unevaluated(task_type: str, columns: Columns, options: Options) -> None:
     """Refuse a task type whose predictions are not evaluated here, or not with these columns and options.
 
     Raises `PredictionsRefusedError` or `InvalidBodyError`.
     """
-    if task_type not in EVALUATORS:
-        raise PredictionsRefusedError(
-            f"A model of {task_type} cannot be evaluated here; report its metrics instead. "
-            f"Evaluated are {', '.join(EVALUATORS)}."
-        )
+    _refuse_task_type(task_type)
     named = [f"columns.{name}" for name in foreign_columns(task_type, columns)]
     if foreign := named + foreign_options(task_type, options):
         fault = f"Means nothing for a model of {task_type}."
         raise InvalidBodyError(
             f"A model of {task_type} is evaluated without {', '.join(foreign)}.",
             [(name, "not_available", fault) for name in foreign],
+        )
+
+
+def _refuse_task_type(task_type: str) -> None:
+    if task_type not in EVALUATORS:
+        raise PredictionsRefusedError(
+            f"A model of {task_type} cannot be evaluated here; report its metrics instead. "
+            f"Evaluated are {', '.join(EVALUATORS)}."
         )
 
 
@@ -274,9 +316,13 @@ def _clean_metrics(task_type: task_types.TaskType, metrics: dict[str, Any]) -> t
     return recorded, [] if recorded else [("metrics", "empty", "At least one metric is needed.")]
 
 
-def _refuse_state(version: Version, dataset_split: str) -> None:
+def _refuse_failed(version: Version) -> None:
     if version.state == Version.State.FAILED:
         raise ConflictError(f"{version.version_id} has failed, which is final: it takes no metrics.")
+
+
+def _refuse_state(version: Version, dataset_split: str) -> None:
+    _refuse_failed(version)
     if version.state == Version.State.TRAINING and dataset_split == DatasetSplit.TEST:
         raise ConflictError(
             f"{version.version_id} is training: metrics of the test split come once it is completed. "

@@ -32,9 +32,10 @@ _ANYTHING = SimpleNamespace(permitted=True)
 
 
 class RegistryViewSet(GenericViewSet[Any]):
-    """Reads and writes of the registry. Checks in the contract's order: 401, 400, 404 of the model, 403, the rest.
+    """Reads and writes of the registry.
 
-    A subclass says in `scopes` which scope each of its actions needs, and in `inputs` what each takes as its body.
+    The checks come in the contract's order: 401, 400 of the query, 404 and 403 of what the URL names, then the body.
+    A subclass declares in `scopes` which scope each of its actions needs, and in `inputs` what each takes as its body.
     """
 
     permission_classes = (HasScope,)
@@ -55,13 +56,19 @@ class RegistryViewSet(GenericViewSet[Any]):
     # Who calls, and what with
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check the caller, then what is sent. Raises what `account_of` does, and what is wrong with the input."""
+        """Check the caller, the query and the rights, and read the body last.
+
+        Nobody has the server read, keep or parse a body without the right to send it.
+        """
         super().initial(request, *args, **kwargs)
         self.account: User = selectors.account_of(self.caller)
         if self.action != "list":
             refuse_unknown(request, ())
         check_key(request)
-        self.body: dict[str, Any] = self._read_body()
+        self.body: dict[str, Any] = {}
+        if self.action in self.inputs:
+            self.target = self.find_target()
+            self.body = self._read_body()
 
     @property
     def caller(self) -> Caller:
@@ -79,9 +86,16 @@ class RegistryViewSet(GenericViewSet[Any]):
         """Whether the caller needs no role and no grant."""
         return self.account.is_superuser
 
+    def find_target(self) -> Any:
+        """Return what the URL names, for an action that takes a body.
+
+        Raises what `get_version`, `get_model` or `get_organization` does. It is called before the body is read.
+        """
+        if "version_id" in self.kwargs:
+            return self.get_version()
+        return self.get_model() if "model_id" in self.kwargs else self.get_organization()
+
     def _read_body(self) -> dict[str, Any]:
-        if self.action not in self.inputs:
-            return {}
         body = self.inputs[self.action](data=self.sent())
         body.is_valid(raise_exception=True)
         values: dict[str, Any] = body.validated_data
@@ -146,7 +160,7 @@ class RegistryViewSet(GenericViewSet[Any]):
         return version
 
     def refuse_narrowed(self) -> None:
-        """Refuse a list to a token that was narrowed to other scopes. Raises `PermissionDenied`."""
+        """Refuse a token that was narrowed to other scopes. Raises `PermissionDenied`."""
         self.check_object_permissions(self.request, _ANYTHING)
 
     # What is answered

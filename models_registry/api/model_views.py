@@ -53,6 +53,15 @@ class ModelViewSet(PromotingViewSet):
         """Return the models that the caller may read."""
         return self.page(self._readable)
 
+    def find_target(self) -> Any:
+        """Return the model that the URL names. A new one needs an organization in which the caller may register it."""
+        if self.action != "create":
+            return super().find_target()
+        self.refuse_narrowed()
+        if not self.everywhere and not Organization.objects.permitting(self.scope, self.account.pk).exists():
+            self.check_object_permissions(self.request, None)
+        return None
+
     @extend_schema(operation_id="register_model", tags=["models"], summary="Register a model")
     def create(self, request: Request) -> HttpResponse:
         """Register a model of an organization. Its task type decides which metrics it has, and stays."""
@@ -138,7 +147,6 @@ class GrantViewSet(RegistryViewSet):
     @extend_schema(operation_id="create_grant", tags=["models"], summary="Grant a scope")
     def create(self, request: Request, model_id: str) -> HttpResponse:
         """Give a user a scope on a model."""
-        self.get_model()
         return self.once(self._give)
 
     @extend_schema(operation_id="get_grant", tags=["models"], summary="Get a grant")

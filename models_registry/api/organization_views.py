@@ -39,12 +39,18 @@ class OrganizationViewSet(RegistryViewSet):
         """Return the organizations that the caller is an admin of, by slug."""
         return self.page(self._administered)
 
+    def find_target(self) -> Any:
+        """Return the organization that the URL names. Only a superuser may create one."""
+        if self.action != "create":
+            return super().find_target()
+        if not self.everywhere:
+            raise PermissionDenied("Only a superuser, with the scope organization:admin, creates an organization.")
+        self.refuse_narrowed()
+        return None
+
     @extend_schema(operation_id="create_organization", tags=["organizations"], summary="Create an organization")
     def create(self, request: Request) -> HttpResponse:
         """Create an organization, which then needs members. For superusers."""
-        if not self.everywhere:
-            raise PermissionDenied("Only a superuser, with the scope organization:admin, creates an organization.")
-        self.check_object_permissions(request, None)
         return self.once(lambda: self.created(services.create_organization(**self.body)))
 
     @extend_schema(operation_id="get_organization", tags=["organizations"], summary="Get an organization")
@@ -89,7 +95,6 @@ class MemberViewSet(RegistryViewSet):
     @extend_schema(operation_id="add_member", tags=["organizations"], summary="Add a member")
     def create(self, request: Request, slug: str) -> HttpResponse:
         """Make a user a member of an organization."""
-        self.get_organization()
         return self.once(self._add)
 
     @extend_schema(operation_id="get_member", tags=["organizations"], summary="Get a member")

@@ -16,8 +16,8 @@ class PromotingViewSet(RegistryViewSet):
 
     @property
     def scope(self) -> Scope:
-        """The scope that the action needs: overruling a gate is for admins."""
-        overrules = self.inputs.get(self.action) is PromotionInput and self.body["override"]
+        """The scope that the action needs: overruling a gate is for admins, which the body decides."""
+        overrules = self.inputs.get(self.action) is PromotionInput and self.body.get("override")
         return Scope.ORGANIZATION_ADMIN if overrules else super().scope
 
     def judged_once(self, work: Callable[[], HttpResponse]) -> HttpResponse:

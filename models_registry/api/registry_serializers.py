@@ -11,6 +11,7 @@ from rest_framework import serializers
 from models_registry import ids, task_types
 from models_registry.models import Membership, ModelGrant, Promotion, Version
 from models_registry.serializers import BoundedListField, StrictSerializer, TextField, TrueOrFalseField, UTCSecondsField
+from models_registry.validators import validate_source_uri
 
 MAX_TEXT = 10_000
 MAX_REASON = 2000
@@ -18,11 +19,6 @@ MAX_PARAMETERS_BYTES = 65_536
 
 MODEL_ID = rf"^{ids.MODEL_ID_PATTERN}$"
 VERSION_ID = rf"^{ids.VERSION_ID_PATTERN}$"
-_URI = RegexValidator(
-    re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[!-~]+\Z"),
-    "Must be a URI such as s3://bucket/model or git+https://…",
-    "invalid",
-)
 _ONE_LINE = RegexValidator(
     re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"), "Must be one line of text.", "invalid", inverse_match=True
 )
@@ -179,7 +175,7 @@ class VersionInput(StrictSerializer):
         required=False,
         allow_blank=True,
         max_length=2000,
-        validators=[_URI],
+        validators=[validate_source_uri],
         help_text="Where the trained artefact or its code is.",
     )
     parameters = ParametersField(required=False, help_text="What it is trained with.")

@@ -44,7 +44,6 @@ class VersionViewSet(PromotingViewSet):
     @extend_schema(operation_id="create_version", tags=["versions"], summary="Create a version")
     def create(self, request: Request, model_id: str) -> HttpResponse:
         """Create a model's next version, in training."""
-        self.get_model()
         return self.once(self._create)
 
     @extend_schema(operation_id="get_version", tags=["versions"], summary="Get a version")

@@ -9,8 +9,10 @@ from models_registry import ids
 from models_registry.serializers import StrictSerializer, UTCSecondsField
 from models_registry.strict_json import parse_json
 from performance.api.snapshot_serializers import SNAPSHOT_ROW
-from performance.evaluation.columns import AVERAGINGS, MAX_K, Columns, Options, columns_of
+from performance.evaluation.columns import AVERAGINGS, MAX_K, MAX_LABEL, Columns, Options, columns_of
 from performance.models import DatasetSplit, EvaluationJob
+
+MAX_COLUMNS_LENGTH = 65_536  # characters of JSON
 
 
 @extend_schema_field({"type": "string", "format": "binary"})
@@ -21,13 +23,19 @@ class PredictionsField(serializers.FileField):
         super().__init__(allow_empty_file=True, **options)
 
 
+@extend_schema_field({"type": "string", "maxLength": MAX_COLUMNS_LENGTH})
 class ColumnsField(serializers.CharField):
     """The names of columns, as a JSON object."""
 
+    default_error_messages = {"too_long": f"Must be at most {MAX_COLUMNS_LENGTH} characters of JSON."}
+
     def to_internal_value(self, data: Any) -> Any:
         """Return the columns. Raises `ValidationError`."""
+        text = super().to_internal_value(data)
+        if len(text) > MAX_COLUMNS_LENGTH:
+            self.fail("too_long")
         try:
-            return columns_of(parse_json(super().to_internal_value(data).encode()))
+            return columns_of(parse_json(text.encode()))
         except ValueError as error:
             raise serializers.ValidationError(f"Not the names of columns as JSON: {error}", code="invalid") from None
 
@@ -57,7 +65,11 @@ class EvaluationInput(StrictSerializer):
         ),
     )
     positive_class = serializers.CharField(
-        required=False, allow_blank=True, trim_whitespace=False, max_length=1000, help_text="By default the greater."
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        max_length=MAX_LABEL,
+        help_text="By default the greater.",
     )
     averaging = serializers.ChoiceField(
         AVERAGINGS, required=False, help_text="By default binary for two labels, weighted for more."

@@ -19,7 +19,7 @@ from models_registry.exceptions import ConflictError, NotFoundError, RegistryErr
 from models_registry.scopes import Scope
 from performance import kept_files
 from performance.api.evaluation_serializers import EvaluationInput, EvaluationSerializer
-from performance.api.uploads import PredictionsParser
+from performance.api.uploads import UNAVAILABLE, PredictionsParser
 from performance.exceptions import (
     EvaluationBrokenOffError,
     KeptFileUnavailableError,
@@ -27,7 +27,7 @@ from performance.exceptions import (
     StorageUnavailableError,
 )
 from performance.models import UPLOADS, EvaluationJob
-from performance.services import refuse_evaluation, request_evaluation
+from performance.services import refuse_any_evaluation, refuse_evaluation, request_evaluation
 
 outages = logging.getLogger("outages")
 
@@ -60,6 +60,12 @@ class EvaluationViewSet(RegistryViewSet):
     scopes = {"create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
     inputs = {"create": EvaluationInput}
 
+    def find_target(self) -> Any:
+        """Return the version that the URL names, if it takes predictions. Otherwise no upload is read."""
+        version = self.get_version()
+        refuse_any_evaluation(version)
+        return version
+
     @extend_schema(
         operation_id="evaluate_predictions",
         tags=["evaluations"],
@@ -73,7 +79,7 @@ class EvaluationViewSet(RegistryViewSet):
         202 says where to ask for what becomes of it. With `Prefer: wait=N`, 201 says that the snapshot is stored, and
         422 why there is none.
         """
-        version, file = self.get_version(), self.body["file"]
+        version, file = self.target, self.body["file"]
         refuse_evaluation(version, self.body["dataset_split"], self.body["columns"], self.body["options"])
         stored = f"{UPLOADS}/{uuid.uuid4().hex}.{file.kind}"
         try:
@@ -81,7 +87,7 @@ class EvaluationViewSet(RegistryViewSet):
             accepted = self.once(lambda: self._request(stored))
         except KeptFileUnavailableError as error:
             outages.error("An upload cannot be stored: %s", error)
-            raise StorageUnavailableError("The file cannot be stored at present. Send it again later.") from None
+            raise StorageUnavailableError(UNAVAILABLE) from None
         finally:
             if not EvaluationJob.objects.filter(file=stored).exists():
                 kept_files.forget_upload(stored)

@@ -258,9 +258,10 @@ class GateViewSet(PerformanceViewSet):
         """Judge a version by the policy that is sent, which is not stored."""
         query = self.query()
         check_key(request)
+        found = self.read_gate(query)  # before the body is read
         body = PolicyInput(data=request.data)
         body.is_valid(raise_exception=True)
-        found, policy = self.read_gate(query), body.validated_data["policy"]
+        policy = body.validated_data["policy"]
         refuse_invalid(policy, [found.task_type])
         verdict = found.verdict_by(policy)  # which may compare examples: not in a transaction
         return self.once(query, lambda: self.told(verdict, found, query))

@@ -100,7 +100,7 @@ class MisclassificationSerializer(serializers.Serializer[Any]):
     actual = serializers.CharField()
     predicted = serializers.CharField()
     confidence = serializers.FloatField(allow_null=True, help_text="The probability given to the predicted class.")
-    attributes = serializers.DictField(child=serializers.CharField(allow_null=True))
+    attributes = serializers.DictField(child=serializers.CharField(allow_null=True), source="named_attributes")
 
 
 class ResidualSerializer(serializers.Serializer[Any]):
@@ -110,7 +110,7 @@ class ResidualSerializer(serializers.Serializer[Any]):
     actual = serializers.FloatField()
     predicted = serializers.FloatField()
     residual = serializers.FloatField(help_text="predicted - actual, in the target's unit.")
-    attributes = serializers.DictField(child=serializers.CharField(allow_null=True))
+    attributes = serializers.DictField(child=serializers.CharField(allow_null=True), source="named_attributes")
 
 
 class HistoryQuerySerializer(PageQuerySerializer):

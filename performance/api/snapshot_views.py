@@ -40,7 +40,6 @@ class SnapshotViewSet(RegistryViewSet):
     )
     def create(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
         """Store metrics that were measured elsewhere. The task type says which there are, and their bounds."""
-        self.get_version()
         return self.once(self._report)
 
     @extend_schema(operation_id="get_snapshot", tags=["snapshots"], summary="Get a snapshot", responses=SNAPSHOT.one)

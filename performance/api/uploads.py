@@ -1,9 +1,10 @@
 """Predictions that are uploaded: streamed to a file without a name, so that nothing is left of it in any event."""
 
 import hashlib
+import logging
 import weakref
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import PurePath
 from tempfile import TemporaryFile
@@ -21,10 +22,14 @@ from rest_framework.parsers import DataAndFiles, MultiPartParser
 
 from models_registry.exceptions import PayloadTooLargeError
 from models_registry.serializers import MAX_NAME, unknown_field
-from performance.exceptions import PredictionsRefusedError
+from performance.exceptions import PredictionsRefusedError, StorageUnavailableError
 
 FIELD = "file"
 PARQUET, CSV = "parquet", "csv"
+UNAVAILABLE = "The file cannot be stored at present. Send it again later."
+
+log = logging.getLogger("outages")
+
 _COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00")
 
 
@@ -69,17 +74,21 @@ class PredictionsHandler(FileUploadHandler):
             raise ValidationError({field_name[:MAX_NAME]: [unknown_field({FIELD})]})
         if hasattr(self, "file"):
             raise ValidationError({FIELD: [_repeated()]})
-        self.file, self.digest = TemporaryFile(), hashlib.sha256()  # noqa: SIM115  # closed when the request is
+        with _storing():
+            self.file, self.digest = TemporaryFile(), hashlib.sha256()  # noqa: SIM115  # closed when the request is
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """Write a piece of it. Raises `PayloadTooLargeError`."""
+        """Write a piece of it. Raises `PayloadTooLargeError` or `StorageUnavailableError`."""
         if start + len(raw_data) > settings.MAX_UPLOAD_BYTES:
             raise _too_large()
-        self.file.write(raw_data)
+        with _storing():
+            self.file.write(raw_data)
         self.digest.update(raw_data)
 
     def file_complete(self, file_size: int) -> PredictionsFile:
-        """Return the file."""
+        """Return the file. Raises `StorageUnavailableError`."""
+        with _storing():
+            self.file.flush()
         about = {"name": self.file_name, "content_type": self.content_type, "size": file_size}
         uploaded = PredictionsFile(self.file, digest=self.digest.hexdigest(), **about)
         weakref.finalize(uploaded, self.file.close)  # where nobody closes the request
@@ -88,7 +97,8 @@ class PredictionsHandler(FileUploadHandler):
     def upload_interrupted(self) -> None:
         """Let go of a file of which no more comes."""
         if hasattr(self, "file"):
-            self.file.close()
+            with suppress(OSError):  # what was not yet written to a full disk
+                self.file.close()
 
 
 class PredictionsParser(MultiPartParser):
@@ -118,6 +128,16 @@ def _parsed(headers: dict[str, Any], stream: Any, handler: FileUploadHandler) ->
         raise PayloadTooLargeError(
             f"The form's fields are over {settings.MAX_BODY_BYTES} bytes, without the file. Send less."
         ) from None
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    """Turn what the disk raises, as a full one does, into a `StorageUnavailableError`."""
+    try:
+        yield
+    except OSError as error:
+        log.error("An upload cannot be written to the disk: %s", error)
+        raise StorageUnavailableError(UNAVAILABLE) from None
 
 
 def _repeated() -> ErrorDetail:

@@ -54,7 +54,6 @@ class WebhookViewSet(RegistryViewSet):
 
         Repeated under its `Idempotency-Key`, it has null instead: if it was lost, delete the webhook and make another.
         """
-        self.get_organization()
         return self.once(self._create, shown_once=("secret",))
 
     @extend_schema(operation_id="get_webhook", tags=["webhooks"], summary="Get a webhook")
@@ -84,8 +83,11 @@ class WebhookViewSet(RegistryViewSet):
     )
     def send_test(self, request: Request, slug: str, webhook_id: str) -> HttpResponse:
         """Queue a message of the type `webhook.test`. The webhook's deliveries tell what becomes of it."""
-        self.get_webhook()
         return self.once(self._test)
+
+    def find_target(self) -> Any:
+        """Return the webhook that the URL names, or the organization of a new one."""
+        return self.get_webhook() if "webhook_id" in self.kwargs else self.get_organization()
 
     def get_webhook(self, *, lock: bool = False) -> Webhook:
         """Return the webhook that the URL names. Raises `NotFoundError` or `PermissionDenied`."""

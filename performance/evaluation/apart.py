@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from errno import ENOSPC
 from pathlib import Path
 from threading import Event, Timer
 from typing import Any
@@ -37,11 +38,12 @@ _OF_OTHERS = {-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM}
 class Limits:
     """What a process may take: MB of memory, `spill` times as many on disk, and seconds.
 
-    And the rows and columns of a file that is evaluated.
+    And the rows and columns of a file that is evaluated, and its scores: rows × classes that have scores.
     """
 
     rows: int = 50_000_000
     columns: int = 1000
+    scores: int = 100_000_000
     memory: int = 512
     spill: int = 16
     seconds: float = 1800
@@ -84,7 +86,7 @@ def evaluate_apart(job: Job, on_progress: Callable[[float], object]) -> Evaluati
     """Return what the predictions come to. Meanwhile `on_progress` is told, every second or so, how much is done.
 
     What it raises ends the evaluation. Raises `UnprocessablePredictionsError`, also where the process was ended for
-    taking too much, and `BrokenOffError` where the fault is not the predictions'.
+    taking too much, `OSError` where the disk is full, and `BrokenOffError` where the fault is not the predictions'.
     """
     return evaluation_of(_done("evaluate", job, on_progress))
 
@@ -131,6 +133,8 @@ def _last_word(lines: Iterable[str], on_progress: Callable[[float], object]) -> 
     for message in map(json.loads, lines):
         if "progress" in message:
             on_progress(message["progress"])
+        elif "full" in message:
+            raise OSError(ENOSPC, message["full"])
         elif "fault" in message:
             raise UnprocessablePredictionsError(**message["fault"])
         else:

@@ -1,7 +1,7 @@
 """`python -m performance.evaluation.child WORK JOB`: does the job in a file: `evaluate` or `pair`.
 
 Ends when its standard input closes. Answers in lines of JSON: `{"progress": 0.5}` as it goes on, then what is `done`,
-or a `fault`.
+or a `fault`, or that the disk is `full`.
 """
 
 import json
@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from errno import ENOSPC
 from math import ceil
 from pathlib import Path
 from threading import Lock, Thread
@@ -22,6 +23,7 @@ from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.evaluators import evaluate
 from performance.evaluation.keeping import keep
+from performance.evaluation.layout import SCORE_OF
 from performance.evaluation.paired import paired
 from performance.evaluation.pairs import Choices
 from performance.evaluation.result import EXHAUSTED, UnprocessablePredictionsError
@@ -48,6 +50,10 @@ def main() -> None:
         _say({"fault": {"reason": str(error), "column": error.column, "row": error.row}})
     except MemoryError:
         _say({"fault": {"reason": EXHAUSTED}})
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        _say({"full": str(error.strerror)})
 
 
 def _limit(limits: Limits) -> None:
@@ -81,10 +87,10 @@ def _evaluate(document: Mapping[str, Any]) -> dict[str, Any]:
     with DuckDB(folder=job.folder, memory=_mb(job.limits.memory), disk=_mb(job.limits.disk), confined=True) as engine:
         _tell_progress(lambda: (engine.statements - 1 + engine.progress()) / STATEMENTS)
         Sources([str(job.folder / job.file)]).read_into(engine)
-        _refuse_size(engine, job.limits)
+        _refuse_size(engine, job.columns, job.limits)
         evaluation = evaluate(engine, job.task_type, job.columns, job.options)
         keep(engine, job.task_type, job.columns, job.options, evaluation, job.folder)
-    return asdict(evaluation)
+    return evaluation.document()
 
 
 def _pair(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,14 +111,20 @@ def _mb(number: int) -> str:
     return f"{number}MB"
 
 
-def _refuse_size(engine: DuckDB, limits: Limits) -> None:
-    """Refuse a file of more columns or rows than are allowed. Raises `UnprocessablePredictionsError`."""
-    columns = len(engine.columns())
-    if columns > limits.columns:
-        raise UnprocessablePredictionsError(f"There are {columns:,} columns; {limits.columns:,} are the most.")
+def _refuse_size(engine: DuckDB, named: Columns, limits: Limits) -> None:
+    """Refuse a file that takes more work than is allowed, before it begins. Raises `UnprocessablePredictionsError`."""
+    columns = engine.columns()
+    if len(columns) > limits.columns:
+        raise UnprocessablePredictionsError(f"There are {len(columns):,} columns; {limits.columns:,} are the most.")
     [(rows,)] = engine.rows("SELECT count(*) FROM predictions")
     if rows > limits.rows:
         raise UnprocessablePredictionsError(f"There are {rows:,} rows; {limits.rows:,} are the most.")
+    of_classes = len(named.scores) or sum(name.startswith(SCORE_OF) for name in columns)
+    if of_classes > 1 and rows * of_classes > limits.scores:
+        raise UnprocessablePredictionsError(
+            f"There are {rows:,} rows with the scores of {of_classes:,} classes, {rows * of_classes:,} scores; "
+            f"{limits.scores:,} are the most. Send a sample of the rows."
+        )
 
 
 def _tell_progress(done: Callable[[], float]) -> None:
@@ -130,7 +142,7 @@ def _tell_progress(done: Callable[[], float]) -> None:
 
 def _say(message: dict[str, Any]) -> None:
     with _out:
-        print(json.dumps(message), flush=True)
+        print(json.dumps(message, default=asdict), flush=True)
 
 
 _WORK: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"evaluate": _evaluate, "pair": _pair}

@@ -5,7 +5,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 MAX_ATTRIBUTES = 20
+MAX_COLUMN_NAME = 200  # characters
+MAX_LABEL = 1000  # characters
+MAX_LABELS = 1000
+MAX_ID = 500  # characters of the id of an example, a query or a series
 MAX_K = 1000
+EXAMPLE_ID, SERIES_ID, QUERY_ID = "example_id", "series_id", "query_id"  # the columns' usual names
 AVERAGINGS = ("binary", "macro", "weighted", "micro")
 
 
@@ -85,7 +90,7 @@ def columns_of(document: Any) -> Columns:
     for name, value in document.items():
         if name not in known:
             raise InvalidColumnsError(f"There is no {name[:40]!r} among what a column may hold: {', '.join(known)}.")
-        fits, needed = _FORMS.get(name, (_is_name, "a name"))
+        fits, needed = _FORMS.get(name, (_is_name, f"a name of at most {MAX_COLUMN_NAME} characters"))
         if not fits(value):
             raise InvalidColumnsError(f"{name!r} must be {needed}.")
     return Columns(**document)
@@ -96,14 +101,22 @@ def _is_list(value: Any) -> bool:
 
 
 def _is_by_class(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(map(_is_name, value.values()))
+    return (
+        isinstance(value, Mapping)
+        and len(value) <= MAX_LABELS
+        and all(len(label) <= MAX_LABEL for label in value)
+        and all(map(_is_name, value.values()))
+    )
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and 1 <= len(value) <= MAX_COLUMN_NAME
 
 
 _FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "scores": (_is_by_class, "an object of names, by class"),
-    "attributes": (_is_list, f"a list of at most {MAX_ATTRIBUTES} names"),
+    "scores": (
+        _is_by_class,
+        f"an object of names, by class: at most {MAX_LABELS:,}, each of at most {MAX_LABEL:,} characters",
+    ),
+    "attributes": (_is_list, f"a list of at most {MAX_ATTRIBUTES} names of at most {MAX_COLUMN_NAME} characters"),
 }

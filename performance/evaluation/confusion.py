@@ -82,7 +82,8 @@ class ConfusionMatrix:
     def f1_score(self, label: str) -> Estimate:
         """The harmonic mean of precision and recall of a class; 0 where there is neither."""
         index = self.labels.index(label)
-        return self._fraction(self._sum({index: 1.0}, {index: self._f1(index)}))
+        slope = self._f1(index)
+        return self._with_interval(slope.value, self._variance_of_class(index, slope))
 
     def specificity(self, label: str) -> Estimate:
         """The share of what is not of a class that was not predicted so; 0 where everything is of it."""
@@ -240,8 +241,10 @@ class ConfusionMatrix:
         return Estimate(share, wilson(share, of[index] / self.total * self.size))
 
     def _fraction(self, gradient: Gradient) -> Estimate:
-        interval = logit(gradient.value, self._variance(gradient), self.size, "multinomial") if self.size else None
-        return Estimate(gradient.value, interval)
+        return self._with_interval(gradient.value, self._variance(gradient))
+
+    def _with_interval(self, value: float, variance: float) -> Estimate:
+        return Estimate(value, logit(value, variance, self.size, "multinomial") if self.size else None)
 
     def _agreement(self, gradient: Gradient) -> Estimate:
         value = gradient.value
@@ -256,6 +259,21 @@ class ConfusionMatrix:
                     slope = gradient.by_cell(index, position)
                     first += weight * slope
                     second += weight * slope * slope
+        return self._variance_of_mean(first, second)
+
+    def _variance_of_class(self, index: int, slope: Slope) -> float:
+        """Return the variance of a metric of one class, whose gradient is 0 outside of the class's row and column."""
+        diagonal = self.diagonal[index]
+        parts = (
+            (diagonal, slope.diagonal + slope.row + slope.column),
+            (self.rows[index] - diagonal, slope.row),
+            (self.columns[index] - diagonal, slope.column),
+        )
+        first = math.fsum(weight * gradient for weight, gradient in parts)
+        return self._variance_of_mean(first, math.fsum(weight * gradient * gradient for weight, gradient in parts))
+
+    def _variance_of_mean(self, first: float, second: float) -> float:
+        """Return the variance from the sums of weight × slope and of weight × slope²."""
         if not self.size:  # so small are the weights that their squares are none
             return math.nan
         mean = first / self.total

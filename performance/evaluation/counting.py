@@ -1,19 +1,20 @@
 """Counting examples by what they are and what they were predicted as, and refusing what cannot be scored."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from performance.evaluation import faults
+from performance.evaluation.columns import MAX_LABEL, MAX_LABELS
 from performance.evaluation.confusion import ConfusionMatrix
 from performance.evaluation.engine import Engine
 from performance.evaluation.faults import Cause
 from performance.evaluation.labels import in_order
 from performance.evaluation.layout import Layout
 from performance.evaluation.result import UnprocessablePredictionsError
-from performance.evaluation.statements import number
+from performance.evaluation.statements import number, total
 
-MAX_LABELS = 1000
-MAX_LABEL = 1000  # characters
 ROUNDED = 0.001  # that the probabilities of an example may be off from 1, as those of few digits are
 
 
@@ -28,7 +29,7 @@ class Cell:
     squared_weight: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counted:
     """All cells of the confusion matrix that are not empty. `rows` counts those without a prediction as well."""
 
@@ -51,10 +52,10 @@ class Counted:
         """The number of examples, `counts[actual][predicted]`."""
         counts = [[0] * len(self.labels) for _ in self.labels]
         for cell in self.cells:
-            counts[self.labels.index(cell.actual)][self.labels.index(cell.predicted)] = cell.examples
+            counts[self._index[cell.actual]][self._index[cell.predicted]] = cell.examples
         return counts
 
-    @property
+    @cached_property
     def weight(self) -> float:
         """The weight of all."""
         return sum(cell.weight for cell in self.cells)
@@ -66,19 +67,30 @@ class Counted:
 
     def weight_of(self, label: str) -> float:
         """Return the weight of what is of a class."""
-        return sum(cell.weight for cell in self.cells if cell.actual == label)
+        return self._weights.get(label, 0.0)
 
     def matrix(self) -> ConfusionMatrix:
         """Return the confusion matrix, by weight."""
         weights = [[0.0] * len(self.labels) for _ in self.labels]
         for cell in self.cells:
-            weights[self.labels.index(cell.actual)][self.labels.index(cell.predicted)] = cell.weight
+            weights[self._index[cell.actual]][self._index[cell.predicted]] = cell.weight
         return ConfusionMatrix(self.labels, weights, self.squared_weight)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {label: index for index, label in enumerate(self.labels)}
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        weights: dict[str, float] = defaultdict(float)
+        for cell in self.cells:
+            weights[cell.actual] += cell.weight
+        return weights
 
 
 def count(engine: Engine, layout: Layout, *, allow_missing: bool) -> Counted:
     """Count the examples. Raises `UnprocessablePredictionsError`, naming the first row that cannot be scored."""
-    causes = _causes(layout)
+    causes = [*_causes(layout), *faults.long_ids([layout.example_id], engine.columns())]
     found = engine.rows(f"""
         SELECT actual, predicted, count(*), sum(CAST(w AS DOUBLE)), sum(CAST(w AS DOUBLE) * w),
             sum(CASE WHEN faulty THEN 1 ELSE 0 END)
@@ -147,7 +159,7 @@ def come_to_one(engine: Engine, layout: Layout) -> bool:
 
 
 def _off_one(layout: Layout) -> str:
-    return f"coalesce(abs({' + '.join(layout.scores.values())} - 1) > {number(ROUNDED)}, TRUE)"
+    return f"coalesce(abs({total(list(layout.scores.values()))} - 1) > {number(ROUNDED)}, TRUE)"
 
 
 def _causes(layout: Layout) -> list[Cause]:

@@ -1,6 +1,7 @@
 """What runs the statements: embedded DuckDB. Each engine has the predictions under that name."""
 
 import csv
+import errno
 import os
 import re
 from collections.abc import Sequence
@@ -16,8 +17,10 @@ from performance.evaluation.statements import text
 
 Row = tuple[Any, ...]
 
+DISK_FULL = os.strerror(errno.ENOSPC)
 MAX_HEADER = 2**20  # bytes of a CSV file's first line
 MAX_LINE = 2**21  # bytes of its last one
+MAX_COLUMNS = 10_000  # that it names
 
 _special = re.compile(r"([*?\[])")
 _class = re.compile(r"^[\w ]+ Error: ")
@@ -183,6 +186,8 @@ class DuckDB:
         except duckdb.OutOfMemoryException:
             raise UnprocessablePredictionsError(EXHAUSTED) from None
         except duckdb.IOException as error:
+            if DISK_FULL in str(error):
+                raise OSError(errno.ENOSPC, DISK_FULL) from None
             if "write" in str(error):  # what it spills
                 raise UnprocessablePredictionsError(EXHAUSTED) from None
             raise self._unreadable(error) from None
@@ -232,13 +237,25 @@ def _names(first_line: bytes) -> list[str]:
         header = next(csv.reader([line], strict=True), [])
     except (UnicodeDecodeError, csv.Error):
         raise UnprocessablePredictionsError("The file cannot be read: its first line is no header in UTF-8.") from None
+    if len(header) > MAX_COLUMNS:
+        raise UnprocessablePredictionsError(f"There are {len(header):,} columns; {MAX_COLUMNS:,} are the most.")
     if not header:
         raise UnprocessablePredictionsError("There is no row, not even a header.")
-    repeated = next((name for at, name in enumerate(header) if name.lower() in map(str.lower, header[:at])), None)
+    repeated = _repeated(header)
     if "" in header or repeated is not None:
         fault = "a column without a name" if repeated is None else f"two columns {repeated[:40]!r}, in whatever case"
         raise UnprocessablePredictionsError(f"The header has {fault}.", column=repeated)
     return header
+
+
+def _repeated(header: Sequence[str]) -> str | None:
+    """Return the first name that is there before, in whatever case."""
+    seen: set[str] = set()
+    for name in header:
+        if name.lower() in seen:
+            return name
+        seen.add(name.lower())
+    return None
 
 
 def _refuse_long_end(content: BinaryIO) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 
 from performance.evaluation import classification, forecasting, ranking, regression
-from performance.evaluation.columns import Columns, Options
+from performance.evaluation.columns import MAX_COLUMN_NAME, Columns, Options
 from performance.evaluation.engine import Engine
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 
@@ -37,6 +37,7 @@ def evaluate(engine: Engine, task_type: str, columns: Columns, options: Options)
 
     Raises `UnprocessablePredictionsError`, also when a number of it is past what a double can hold.
     """
+    _refuse_long_names(engine)
     try:
         evaluation = EVALUATORS[task_type](engine, columns, options)
         _refuse_infinite(evaluation)
@@ -47,9 +48,19 @@ def evaluate(engine: Engine, task_type: str, columns: Columns, options: Options)
     return evaluation
 
 
+def _refuse_long_names(engine: Engine) -> None:
+    """Refuse a file whose columns have names that are too long to store. Raises `UnprocessablePredictionsError`."""
+    for name in engine.columns():
+        if len(name) > MAX_COLUMN_NAME:
+            raise UnprocessablePredictionsError(
+                f"The name of the column {name[:40]!r}… has {len(name):,} characters; {MAX_COLUMN_NAME} are the most.",
+                column=name,
+            )
+
+
 def _refuse_infinite(evaluation: Evaluation) -> None:
     """Refuse what JSON has no numbers for. Raises `OverflowError`."""
     try:
-        json.dumps(asdict(evaluation), allow_nan=False)
+        json.dumps(evaluation.document(), default=asdict, allow_nan=False)
     except ValueError as error:
         raise OverflowError from error

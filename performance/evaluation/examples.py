@@ -1,6 +1,7 @@
 """The examples that were predicted worst: the most confidently wrong, or the furthest off."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from performance.evaluation.columns import Columns
 from performance.evaluation.engine import Engine, Row
@@ -11,7 +12,8 @@ from performance.evaluation.result import Misclassified, Residual
 from performance.evaluation.statements import column
 
 KEPT = 1000  # at most, of one evaluation
-MAX_TEXT = 1000  # characters of an id or an attribute that are kept
+MAX_TEXT = 1000  # characters of an attribute that are kept
+MAX_TEXTS = 2**22  # characters of all examples of an evaluation, of which as many are kept as fit
 
 
 def misclassified(
@@ -29,7 +31,7 @@ def misclassified(
     )
     return [
         Misclassified(_clean(example_id), actual, predicted, confidence, _attributes(columns, attributes))
-        for example_id, actual, predicted, confidence, *attributes in rows
+        for example_id, actual, predicted, confidence, *attributes in _fitting(rows)
     ]
 
 
@@ -44,7 +46,7 @@ def residuals(engine: Engine, columns: Columns, numbers: Numbers) -> list[Residu
     )
     return [
         Residual(_clean(example_id), actual, predicted, residual, _attributes(columns, attributes))
-        for example_id, actual, predicted, residual, *attributes in rows
+        for example_id, actual, predicted, residual, *attributes in _fitting(rows)
     ]
 
 
@@ -63,6 +65,12 @@ def _rows(engine: Engine, columns: Columns, parts: Sequence[str], *, where: str,
         )
         ORDER BY {order} LIMIT {KEPT}
     """)
+
+
+def _fitting(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the first rows, the worst, as far as their texts together are not too long to store."""
+    ends = accumulate(sum(len(value) for value in row if isinstance(value, str)) for row in rows)
+    return rows[: sum(end <= MAX_TEXTS for end in ends)]
 
 
 def _text(name: str) -> str:

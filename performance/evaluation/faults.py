@@ -1,8 +1,10 @@
 """Why predictions cannot be scored: the first row that is at fault, and its column."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from performance.evaluation import statements
+from performance.evaluation.columns import MAX_ID
 from performance.evaluation.engine import Engine
 from performance.evaluation.layout import is_finite
 from performance.evaluation.result import DAMAGED, UnprocessablePredictionsError
@@ -28,6 +30,19 @@ def not_finite(sql: str, column: str) -> Cause:
 def negative(sql: str, column: str) -> Cause:
     """Return the cause of what is no finite number of 0 or more."""
     return Cause(f"(NOT {is_finite(sql)} OR {sql} < 0)", column, "a finite number of 0 or more")
+
+
+def long_ids(names: Sequence[str | None], types: Mapping[str, str]) -> list[Cause]:
+    """Return the causes of ids that are too long to store, of those columns that are there."""
+    return [
+        Cause(
+            f"coalesce(length({statements.column(name)}) > {MAX_ID}, FALSE)",
+            name,
+            f"a text of at most {MAX_ID} characters",
+        )
+        for name in names
+        if name is not None and types.get(name) == "VARCHAR"
+    ]
 
 
 def too_large(sql: str, column: str) -> Cause:

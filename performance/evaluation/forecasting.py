@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from performance.evaluation import errors, examples, faults, plots
-from performance.evaluation.columns import Columns, Options
+from performance.evaluation.columns import SERIES_ID, Columns, Options
 from performance.evaluation.confusion import Estimate, intervals_of
 from performance.evaluation.engine import Engine, Row
 from performance.evaluation.faults import LARGEST, Cause
@@ -17,7 +17,7 @@ from performance.evaluation.result import Evaluation, UnprocessablePredictionsEr
 from performance.evaluation.statements import column, number
 
 MAX_HORIZONS = 1000
-SERIES, SCALE = "series_id", "scale"  # the columns' usual names
+SERIES, SCALE = SERIES_ID, "scale"  # the columns' usual names
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:

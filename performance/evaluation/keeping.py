@@ -12,7 +12,7 @@ from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.layout import named, number_of
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
-from performance.evaluation.statements import column
+from performance.evaluation.statements import column, total
 
 KEPT = "kept.parquet"
 
@@ -63,7 +63,7 @@ def _of_classes(engine: DuckDB, columns: Columns, options: Options, evaluation: 
         parts["score"] = found.score
     elif evaluation.positive_class is None and evaluation.metrics["log_loss"] is not None:
         parts["truth"] = losses.given(found, found.actual, None)
-        squares = " + ".join(f"{each} * {each}" for each in found.scores.values())
+        squares = total([f"{each} * {each}" for each in found.scores.values()])
         parts["brier"] = f"{squares} - 2 * {parts['truth']} + 1"
     return parts | ({"weight": found.weight} if found.weight else {}), f"{found.predicted} IS NOT NULL"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from performance.evaluation.columns import Columns
+from performance.evaluation.columns import EXAMPLE_ID, Columns
 from performance.evaluation.engine import Engine
 from performance.evaluation.labels import TRUTHS, WHOLE, in_one_form
 from performance.evaluation.result import UnprocessablePredictionsError
@@ -18,7 +18,7 @@ _FLOATING = ("FLOAT", "DOUBLE", "DECIMAL")
 class Layout:
     """The SQL of each part: `score` is that of the positive class, `scores` are by label.
 
-    `names` has the column that each was made of.
+    `names` has the column that each was made of. `example_id` is the column of the examples' ids.
     """
 
     actual: str
@@ -27,6 +27,7 @@ class Layout:
     score: str | None = None
     scores: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    example_id: str | None = None
 
     @property
     def w(self) -> str:
@@ -57,6 +58,7 @@ def find(engine: Engine, columns: Columns, *, with_prediction: bool = True) -> L
         score=score and number_of(score, types),
         scores={in_one_form(label): number_of(name, types) for label, name in scores.items()},
         names=names,
+        example_id=named(columns.example_id, EXAMPLE_ID, types),
     )
 
 

@@ -8,7 +8,7 @@ from performance.evaluation.engine import Engine
 from performance.evaluation.layout import Layout
 from performance.evaluation.moments import Mean, sums
 from performance.evaluation.result import DAMAGED, UnprocessablePredictionsError
-from performance.evaluation.statements import number, text
+from performance.evaluation.statements import number, text, total
 
 BINS = 15
 SMALLEST = 2.0**-52  # as which a probability of 0 counts, so that its logarithm is finite
@@ -74,7 +74,7 @@ def _probabilities(layout: Layout, positive: str | None) -> str:
     if positive is not None:
         brier = f"(1 - {truth}) * (1 - {truth})"
     else:
-        brier = f"{' + '.join(f'{score} * {score}' for score in layout.scores.values())} - 2 * {truth} + 1"
+        brier = f"{total([f'{score} * {score}' for score in layout.scores.values()])} - 2 * {truth} + 1"
     return f"""
         SELECT {layout.w} AS w, {truth} AS truth, {confidence} AS confidence, {brier} AS brier,
             {layout.actual} = {layout.predicted} AS correct

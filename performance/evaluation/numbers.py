@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from performance.evaluation import faults
-from performance.evaluation.columns import Columns, Options
+from performance.evaluation.columns import EXAMPLE_ID, SERIES_ID, Columns, Options
 from performance.evaluation.engine import Engine
 from performance.evaluation.faults import Cause
 from performance.evaluation.layout import Layout, is_finite, named, number_of, require
@@ -41,6 +41,7 @@ def find(engine: Engine, columns: Columns, options: Options) -> Numbers:
         faults.too_large(actual, columns.actual),
         faults.too_large(predicted, columns.predicted),
         *([faults.too_large(weight, weight_name)] if weight_name else []),
+        *faults.long_ids([columns.example_id or EXAMPLE_ID, columns.series or SERIES_ID], engine.columns()),
     ]
     scored = f"NOT ({missing})"
     [row] = engine.rows(f"""

@@ -8,7 +8,7 @@ far down a relevant item is, it is as far as the last of its equals. A query wit
 from collections.abc import Sequence
 
 from performance.evaluation import faults
-from performance.evaluation.columns import Columns, Options
+from performance.evaluation.columns import QUERY_ID, Columns, Options
 from performance.evaluation.confusion import intervals_of
 from performance.evaluation.engine import Engine
 from performance.evaluation.faults import Cause
@@ -17,7 +17,7 @@ from performance.evaluation.moments import Mean
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.evaluation.statements import column
 
-QUERY, SCORE = "query_id", "score"  # the columns' usual names
+QUERY, SCORE = QUERY_ID, "score"  # the columns' usual names
 METRICS = ("ndcg", "map", "mrr", "recall_at_k", "precision_at_k")
 
 
@@ -33,6 +33,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         faults.negative(relevance, columns.relevance),
         faults.not_finite(score, score_name),
         faults.too_large(relevance, columns.relevance),
+        *faults.long_ids([query_name], types),
     ]
     rows = _check(engine, causes)
     means = ", ".join(f"sum({name}), sum({name} * {name})" for name in map(column, METRICS))

@@ -57,12 +57,14 @@ def _placed(contests: Sequence[Contest], actual: str, weight: str | None, where:
     several = len(contests) > 1
     label, by_label = ("label, ", "PARTITION BY label ") if several else ("", "")
     weighed = "w, " if weight else ""
-    positives = _by_label(contests, [number(contest.positives) for contest in contests])
-    negatives = _by_label(contests, [number(contest.negatives) for contest in contests])
-    ranges = _by_label(contests, [str(contest.ranges) for contest in contests])
+    # Rows of several contests carry their own numbers: a CASE over a thousand labels would compare each row with each.
+    carried = f"{label}{weighed}{'positives, negatives, ranges, ' if several else ''}"
+    positives = "positives" if several else number(contests[0].positives)
+    negatives = "negatives" if several else number(contests[0].negatives)
+    ranges = "ranges" if several else str(contests[0].ranges)
     return f"""
-        scored AS ({" UNION ALL ".join(_scored(contest, actual, weight, where, several) for contest in contests)}),
-        ranked AS ({_ranked(label + weighed, by_label, weighted=weight is not None)}),
+        scored AS ({_scored(contests, actual, weight, where)}),
+        ranked AS ({_ranked(carried, by_label, weighted=weight is not None)}),
         placed AS (
             SELECT {label}{weighed}score, positive, true_from, all_from - true_from AS false_from,
                 true_from / all_from AS precise, {_place(positives, negatives)} AS place,
@@ -138,19 +140,39 @@ def micro_area(places: Mean) -> Estimate:
     return Estimate(area, logit(area, places.variance, effective_size(places.weight, places.squares), "delong"))
 
 
-def _scored(contest: Contest, actual: str, weight: str | None, where: str, several: bool) -> str:
-    label = f"{text(contest.label)} AS label, " if several else ""
+def _scored(contests: Sequence[Contest], actual: str, weight: str | None, where: str) -> str:
+    """Return each score and whether it is of a positive example, in one scan however many contests there are."""
     weighed = f"{weight} AS w, " if weight else ""
-    positive = f"CAST(CASE WHEN {actual} = {text(contest.label)} THEN 1 ELSE 0 END AS TINYINT)"
     weighty = f"{where} AND {weight} > 0" if weight else where
-    return f"SELECT {label}{weighed}{contest.score} AS score, {positive} AS positive FROM predictions WHERE {weighty}"
-
-
-def _by_label(contests: Sequence[Contest], values: Sequence[str]) -> str:
     if len(contests) == 1:
-        return values[0]
-    cases = " ".join(f"WHEN {text(one.label)} THEN {value}" for one, value in zip(contests, values, strict=True))
-    return f"CASE label {cases} END"
+        [contest] = contests
+        positive = f"CAST({_is_positive(contest, actual)} AS TINYINT)"
+        return f"SELECT {weighed}{contest.score} AS score, {positive} AS positive FROM predictions WHERE {weighty}"
+    each = ", ".join(_described(contest, actual) for contest in contests)
+    parts = ", ".join(f"contest.{name} AS {name}" for name in _CARRIED)
+    return f"""
+        SELECT {"w, " if weight else ""}{parts}
+        FROM (SELECT {weighed}unnest([{each}]) AS contest FROM predictions WHERE {weighty})
+    """
+
+
+def _described(contest: Contest, actual: str) -> str:
+    parts = (
+        text(contest.label),
+        number(contest.positives),
+        number(contest.negatives),
+        str(contest.ranges),
+        contest.score,
+        _is_positive(contest, actual),
+    )
+    return f"{{{', '.join(f'{text(name)}: {part}' for name, part in zip(_CARRIED, parts, strict=True))}}}"
+
+
+def _is_positive(contest: Contest, actual: str) -> str:
+    return f"CASE WHEN {actual} = {text(contest.label)} THEN 1 ELSE 0 END"
+
+
+_CARRIED = ("label", "positives", "negatives", "ranges", "score", "positive")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What an evaluation comes to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from performance.evaluation.intervals import Interval
@@ -58,6 +58,10 @@ class Evaluation:
     misclassified: Sequence[Misclassified] = ()
     residuals: Sequence[Residual] = ()
     curves: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Return the parts by name, as they are: `dataclasses.asdict` copies each of a million counts."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 DAMAGED = "The file says something else each time it is read, as a damaged one does. Write it anew."

@@ -1,6 +1,9 @@
 """SQL, in DuckDB's dialect, from names and values that may hold anything."""
 
 import math
+from collections.abc import Sequence
+
+CHAIN = 100  # terms in a row
 
 
 def column(name: str) -> str:
@@ -11,6 +14,12 @@ def column(name: str) -> str:
 def text(value: str) -> str:
     """Return a text as SQL has it."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def total(terms: Sequence[str]) -> str:
+    """Return the sum of terms, of which there may be thousands: a long chain is deeper than an engine parses."""
+    chains = [" + ".join(terms[at : at + CHAIN]) for at in range(0, len(terms), CHAIN)]
+    return chains[0] if len(chains) == 1 else " + ".join(f"({chain})" for chain in chains)
 
 
 def number(value: float) -> str:

@@ -1,13 +1,15 @@
 """The evaluations that are asked for."""
 
 import uuid
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
 
-from models_registry.models import User, Version
+from models_registry.models import Organization, User, Version
 from performance.models.jobs import Job
 from performance.models.snapshots import DatasetSplit, MetricSnapshot
+from performance.querysets import EvaluationQuerySet
 
 UPLOADS = "uploads"  # where in the storage predictions wait to be evaluated
 
@@ -17,6 +19,14 @@ class EvaluationJob(Job):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="evaluations")
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="Whose turn it takes; null for an evaluation that ended before this was recorded.",
+    )
     dataset_split = models.CharField(max_length=10, choices=DatasetSplit.choices)
     columns = models.JSONField(default=dict, help_text="Which columns hold what, where not named as usual.")
     options = models.JSONField(default=dict, help_text="What its author chose: the positive class, the averaging, …")
@@ -28,6 +38,8 @@ class EvaluationJob(Job):
         MetricSnapshot, on_delete=models.PROTECT, null=True, blank=True, related_name="evaluation"
     )
     problem = models.JSONField(null=True, blank=True, help_text="`code`, `detail`, `column`, `row`: why it failed.")
+
+    objects: ClassVar[Any] = EvaluationQuerySet.as_manager()
 
     class Meta:
         verbose_name = "evaluation"
@@ -46,6 +58,18 @@ class EvaluationJob(Job):
         indexes = [
             # Serves the workers, who look for the job that has been due for longest.
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="evaluation_due"),
+            # Serves the quota of an organization, and the count of its running evaluations.
+            models.Index(
+                fields=["organization", "due_at"], condition=Q(due_at__isnull=False), name="evaluation_due_by_owner"
+            ),
+            # Serves the worker, who looks for the organization whose last turn is longest ago.
+            models.Index(
+                fields=["organization", "-started_at"],
+                condition=Q(started_at__isnull=False),
+                name="evaluation_started_by_owner",
+            ),
+            # Serves the purge of old evaluations.
+            models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="evaluation_by_end"),
         ]
 
     def __str__(self) -> str:

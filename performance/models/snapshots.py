@@ -1,6 +1,7 @@
 """Metric snapshots and what belongs to them, append-only: the database refuses to change or delete any."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -101,6 +102,8 @@ class SnapshotDetail(models.Model):
     )
     misclassified_count = models.PositiveBigIntegerField(null=True, help_text="All that were, whether kept or not.")
     curves = models.JSONField(default=dict, help_text="Points to draw, by the kind of curve.")
+    # Null where it has no examples, or they were stored with the names in each.
+    attribute_names = models.JSONField(null=True, help_text="Names of the attributes of the worst examples, in order.")
     dataset_digest = models.CharField(max_length=64, null=True, help_text="Of the predictions, SHA-256.")  # noqa: DJ001
     predictions_digest = models.CharField(  # noqa: DJ001
         max_length=64, null=True, help_text="Of the predictions as they are kept, SHA-256; they are stored under it."
@@ -143,15 +146,27 @@ class PairedComparison(models.Model):
 class WorstExample(models.Model):
     """One of the examples that a version predicted worst in an evaluation. As append-only as the snapshot."""
 
+    snapshot: Any  # the subclass's foreign key
     rank = models.PositiveSmallIntegerField(help_text="From 1, the worst.")
     example_id = models.TextField(null=True)  # noqa: DJ001  # an empty text may be an id
-    attributes = models.JSONField(default=dict, help_text="What else is known of it, by name.")
+    attributes = models.JSONField(
+        default=dict,
+        help_text="What else is known of it: values in the order of the detail's `attribute_names`; older rows have an "
+        "object, by name.",
+    )
 
     class Meta:
         abstract = True
 
     def __str__(self) -> str:
         return f"{self.rank}: {self.example_id}"
+
+    @property
+    def named_attributes(self) -> dict[str, str | None]:
+        """The attributes, by name."""
+        if isinstance(self.attributes, dict):
+            return self.attributes
+        return dict(zip(self.snapshot.details.attribute_names or [], self.attributes, strict=True))
 
 
 class MisclassifiedExample(WorstExample):

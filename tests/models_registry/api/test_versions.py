@@ -12,6 +12,18 @@ from tests.conftest import golden
 pytestmark = pytest.mark.django_db
 
 
+RUNNABLE_URIS = (
+    "javascript:alert(1)",
+    "JavaScript:alert(1)",
+    "\tjavascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "vbscript:msgbox(1)",
+    "view-source:https://example.com",
+    "https\njavascript:alert(1)",
+    "://example.com",
+)
+
+
 @pytest.fixture
 def path(empty_model: RegisteredModel) -> str:
     return f"/models/{empty_model.pk}/versions"
@@ -38,6 +50,19 @@ class TestCreating:
         assert list(answer.json()) == list(golden("version"))
         assert ed.get(answer["Location"]).json() == answer.json()
 
+    @pytest.mark.parametrize(
+        "uri", ["https://example.com/m", "gs://b/m", "abfss://c@a/m", "file:///m", "git+https://h/r@v1", "models:/m/3"]
+    )
+    def test_a_source_may_be_in_any_store_of_the_list(self, ed: Caller, path: str, uri: str) -> None:
+        assert ed.post(path, {"source_uri": uri}).json()["source_uri"] == uri
+
+    def test_a_source_of_before_the_list_is_read_as_it_was(self, ed: Caller, path: str) -> None:
+        created = ed.post(path, {})["Location"]
+        Version.objects.filter(number=1, model=path.split("/")[2]).update(source_uri="javascript:alert(1)")
+
+        assert ed.get(created).json()["source_uri"] == "javascript:alert(1)"
+        assert ed.patch(created, {"description": "still writable"}).status_code == 200
+
     def test_nothing_needs_to_be_said_of_it(self, ed: Caller, path: str) -> None:
         assert ed.post(path, {}).json()["state"] == "training"
 
@@ -52,6 +77,7 @@ class TestCreating:
             ({"description": "x" * 10_001}, "description", "max_length"),
             ({"source_uri": "no uri"}, "source_uri", "invalid"),
             ({"source_uri": "s3://a b"}, "source_uri", "invalid"),
+            *(({"source_uri": uri}, "source_uri", "invalid") for uri in RUNNABLE_URIS),
             ({"source_uri": "s3:" + "x" * 2000}, "source_uri", "max_length"),
             ({"parameters": []}, "parameters", "not_a_dict"),
             ({"parameters": None}, "parameters", "null"),
