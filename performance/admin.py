@@ -140,7 +140,7 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their versions, models and organizations."""
         snapshots: Any = super().get_queryset(request)
-        related: QuerySet[MetricSnapshot] = snapshots.select_related("version__model__organization", "detail").slim()
+        related: QuerySet[MetricSnapshot] = snapshots.select_related("version__model__organization", "detail").for_list()
         return related
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:

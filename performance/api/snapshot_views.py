@@ -33,7 +33,7 @@ class SnapshotViewSet(RegistryViewSet):
     def list(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
         """Return the snapshots of a version, newest first, without their confusion matrices."""
         rows: Any = self.get_queryset()
-        return self.page(lambda: rows.slim().filter(version=self.get_version()))
+        return self.page(lambda: rows.for_list().filter(version=self.get_version()))
 
     @extend_schema(
         operation_id="report_snapshot", tags=["snapshots"], summary="Report metrics", responses={201: SNAPSHOT.one}
