@@ -6,7 +6,7 @@ from typing import Any, Self
 from django.db import models, transaction
 from django.db.models import F, Func, Q, Value
 from django.db.models.fields.json import KeyTransform
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
 
@@ -73,6 +73,15 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
         return self.defer(
             "detail__confusion_matrix", "detail__curves", "detail__per_class", "detail__confidence_intervals"
         )
+
+    def without_curves(self) -> Self:
+        """Leave out what a snapshot by itself does not show."""
+        return self.defer("detail__curves", "detail__per_class", "detail__confidence_intervals")
+
+    def with_matrix_text(self) -> Self:
+        """Add the confusion matrix as JSON text, `matrix_text`, which may be long."""
+        matrix = Cast("detail__confusion_matrix", models.TextField())
+        return self.defer("detail__confusion_matrix").annotate(matrix_text=matrix)
 
     def with_matrix_rows(self, offset: int, max_cells: int) -> Self:
         """Add `matrix_labels`, and of the confusion matrix the rows from `offset` on: `matrix_counts`.

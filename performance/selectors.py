@@ -34,7 +34,7 @@ from performance.exceptions import NotAvailableForTaskTypeError, SnapshotNotFoun
 from performance.models import MetricSnapshot, MisclassifiedExample, ResidualExample, SnapshotDetail, Source
 from performance.querysets import MetricSnapshotQuerySet
 
-MAX_MATRIX_CELLS = 50_000  # in an answer
+MAX_MATRIX_CELLS = 20_000  # in an answer
 
 large_reads = Capacity(1, "Other large confusion matrices are being read. Ask again.")
 

@@ -122,7 +122,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
     def confusion_matrix(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with how often examples of each class were predicted as each class.
 
-        A matrix of more than 50,000 cells comes in parts, each of some rows: `next` leads to the next one.
+        A matrix of more than 20,000 cells comes in parts, each of some rows: `next` leads to the next one.
         """
         query = self.query()
         normalize, offset = query.pop("normalize", None), query.pop("offset")
@@ -196,6 +196,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
 class WorstExamplesViewSet(PerformanceViewSet):
     """The examples that a version predicted worst on one split, as far as they were kept."""
 
+    large_columns = ("example_id", "attributes")
     ordering = ("rank", "pk")
     queries = {"misclassifications": MisclassificationQuerySerializer(), "residuals": PageQuerySerializer()}
 
