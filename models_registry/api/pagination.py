@@ -36,31 +36,30 @@ class SignedCursorPagination(CursorPagination):
         if not columns:
             return super().paginate_queryset(queryset, request, view)
         documents = [name for name in columns if isinstance(queryset.model._meta.get_field(name), JSONField)]
-        super().paginate_queryset(_with_texts(queryset, documents), request, view)
-        self._shorten(documents, [name for name in columns if name not in documents])
+        page = super().paginate_queryset(_with_texts(queryset, documents), request, view) or []
+        self.page = self._shorten(page, documents, [name for name in columns if name not in documents])
         for row in self.page:
             for name in documents:
                 text = getattr(row, _text_of(name))
                 setattr(row, name, None if text is None else json.loads(text))
         return self.page
 
-    def _shorten(self, documents: list[str], texts: list[str]) -> None:
-        """Drop the rows, last in the cursor's direction, that make the page too long."""
+    def _shorten(self, page: list[Any], documents: list[str], texts: list[str]) -> list[Any]:
+        """Return the page without the rows, last in the cursor's direction, that make it too long."""
         is_reverse = self.cursor is not None and self.cursor.reverse
-        rows = self.page[::-1] if is_reverse else self.page
+        rows = page[::-1] if is_reverse else page
         names = [*map(_text_of, documents), *texts]
         lengths = accumulate(sum(len(getattr(row, name) or "") for name in names) for row in rows)
         fitting = max(1, sum(length <= MAX_PAGE_LENGTH for length in lengths))
         if fitting >= len(rows):
-            return
+            return page
         following = self._get_position_from_instance(rows[fitting], self.ordering)
         self.page_size = fitting
         if is_reverse:
-            self.page = rows[:fitting][::-1]
             self.has_previous, self.previous_position = True, following
-        else:
-            self.page = rows[:fitting]
-            self.has_next, self.next_position = True, following
+            return rows[:fitting][::-1]
+        self.has_next, self.next_position = True, following
+        return rows[:fitting]
 
     def get_page_size(self, request: Request) -> int:
         """Return how many rows a page has. Raises `InvalidParameterError`."""

@@ -15,7 +15,6 @@ from performance.comparison import Change
 from performance.evaluation.rates import Normalization
 from performance.models import DatasetSplit, MetricSnapshot, Source
 
-
 MAX_OFFSET = 999_999  # a number that any database takes
 
 

@@ -273,9 +273,7 @@ class PointSerializer(serializers.Serializer[Any]):
     """A point to draw. There are thousands in an answer, so each value is only given its type."""
 
     def to_representation(self, instance: dict[str, float | None]) -> dict[str, Any]:
-        return {
-            name: None if instance[name] is None else convert(instance[name]) for name, convert in self._converters
-        }
+        return {name: None if instance[name] is None else convert(instance[name]) for name, convert in self._converters}
 
     @cached_property
     def _converters(self) -> list[tuple[str, Any]]:
