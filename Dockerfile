@@ -25,6 +25,7 @@ RUN useradd --system --uid 10001 --user-group --no-create-home registry \
 WORKDIR /app
 COPY --from=builder /venv /venv
 COPY . .
+RUN DEBUG=true python manage.py collectstatic --no-input --verbosity 0
 
 USER 10001:10001
 EXPOSE 8000

@@ -11,7 +11,14 @@ from config.problems import CONTENT_TYPE, PROBLEMS, document
 from models_registry import ids
 from models_registry.api.base import RegistryViewSet
 
-ALWAYS = ("method_not_allowed", "not_acceptable", "throttled", "internal_error", "service_unavailable")
+ALWAYS = (
+    "method_not_allowed",
+    "not_acceptable",
+    "throttled",
+    "header_too_large",
+    "internal_error",
+    "service_unavailable",
+)
 WITH_BODY = ("payload_too_large", "unsupported_media_type")
 WITH_ERRORS = {"invalid_parameter", "unknown_parameter", "invalid_body"}
 HEADERS: dict[int, dict[str, Any]] = {

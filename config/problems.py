@@ -107,6 +107,9 @@ PROBLEMS: dict[str, Problem] = {
         422, "Idempotency mismatch", "This Idempotency-Key was used for another request. Choose a new key."
     ),
     "throttled": Problem(429, "Too many requests", "Wait for the seconds that Retry-After gives, then ask again."),
+    "header_too_large": Problem(
+        431, "Request header too large", "The header Accept is over 16384 characters. Send a shorter one."
+    ),
     "internal_error": Problem(
         500, "Internal error", "Something went wrong here. Report it with the request_id of this answer."
     ),

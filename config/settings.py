@@ -1,5 +1,6 @@
 """Settings, from the environment and an optional `.env`. A wrong value stops the start."""
 
+import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.RequestIDMiddleware",
+    "config.header_limits.HeaderLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -111,7 +113,7 @@ CACHES = {"default": cache("CACHE_URL", default="locmemcache://")}
 
 STORAGES: dict[str, dict[str, Any]] = {
     "default": storage("STORAGE_URL", default=VAR / "storage"),
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 
 # What evaluates from the command line
@@ -219,7 +221,9 @@ SPECTACULAR_SETTINGS = {
 # Transport
 
 STATIC_URL = "static/"
-WHITENOISE_USE_FINDERS = True  # serves the packages' own files: there is nothing to collect
+STATIC_ROOT = BASE_DIR / "staticfiles"  # where collectstatic puts the files, plain and compressed
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()  # serves the packages' own files, uncompressed, if none are collected
+warnings.filterwarnings("ignore", "No directory at", UserWarning)  # whitenoise's, if none are collected
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0

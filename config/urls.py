@@ -8,9 +8,10 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 from config import health
+from config.schema import SchemaView
 
 
 def _redirect(url: str) -> Callable[..., HttpResponseBase]:
@@ -21,7 +22,7 @@ def _redirect(url: str) -> Callable[..., HttpResponseBase]:
 urlpatterns = [
     path("api/v1/", include("performance.api.urls")),  # first, as it is asked most
     path("api/v1/", include("models_registry.api.urls")),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(url_name="schema", template_name="redoc.html"), name="redoc"),
     path("admin/", admin.site.urls),

@@ -17,6 +17,10 @@ django_application = get_wsgi_application()
 if settings.DEBUG:
     raise ImproperlyConfigured("DEBUG is true, which shows internals to callers; unset it to serve in production.")
 
+from config.warm_up import warm_up  # noqa: E402  # which needs the applications to be loaded
+
+warm_up()
+
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Serve a request, after three things that Django would trip over."""

@@ -34,6 +34,7 @@ from performance.models import GatePolicy, GateVerdict, MetricSnapshot
 from performance.rounding import to_six_digits
 
 HEADLINE_METRICS = 3
+MAX_MATRIX_CELLS = tables.MAX_CLASSES * 1000  # which hold the rows that are shown of the most classes there may be
 VERDICTS = {"passed": "success", "failed": "danger", "no_policy": "default"}
 
 
@@ -51,14 +52,24 @@ def headline(snapshot: MetricSnapshot) -> str:
 def shown(snapshot: MetricSnapshot) -> dict[str, Any]:
     """Return the tables and the charts, as the page's templates have them. Raises `UnknownTaskTypeError`."""
     task_type = task_types.get(snapshot.version.model.task_type)
+    matrix = None
+    if hasattr(snapshot, "detail"):
+        rows: Any = MetricSnapshot.objects.select_related("detail").with_matrix_rows(0, MAX_MATRIX_CELLS)
+        snapshot = rows.get(pk=snapshot.pk)
+        matrix = _matrix(snapshot)
     metrics, details = snapshot.all_metrics, snapshot.details
     return {
         "metric_table": tables.metric_table(task_type, metrics, details.confidence_intervals),
         "class_table": tables.class_table(task_type, details.per_class),
-        "confusion_matrix": tables.confusion_matrix(details.confusion_matrix),
+        "confusion_matrix": tables.confusion_matrix(matrix),
         "gauges": charts.gauges(task_type, metrics, details.confidence_intervals),
         "charts": charts.charts(details.curves),
     }
+
+
+def _matrix(snapshot: Any) -> dict[str, Any] | None:
+    """Return the labels and the first rows of the confusion matrix, if there is one."""
+    return snapshot.matrix_labels and {"labels": snapshot.matrix_labels, "counts": snapshot.matrix_counts}
 
 
 class SnapshotInline(ReadOnly, Rows):
@@ -140,7 +151,9 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their versions, models and organizations."""
         snapshots: Any = super().get_queryset(request)
-        related: QuerySet[MetricSnapshot] = snapshots.select_related("version__model__organization", "detail").slim()
+        related: QuerySet[MetricSnapshot] = snapshots.select_related(
+            "version__model__organization", "detail"
+        ).for_list()
         return related
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +11,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import CharField, Exists, IntegerField, QuerySet, Subquery
 
 from models_registry import ids, task_types
+from models_registry.capacity import Capacity
 from models_registry.exceptions import (
     InvalidParameterError,
     ModelNotFoundError,
@@ -28,9 +29,14 @@ from models_registry.tokens import Caller
 from performance import comparison, pairing
 from performance.comparison import Measured, MetricComparison, PairingStatus
 from performance.evaluation.intervals import stored_intervals
+from performance.evaluation.rates import Normalization, column_sums, rates
 from performance.exceptions import NotAvailableForTaskTypeError, SnapshotNotFoundError
-from performance.models import MetricSnapshot, MisclassifiedExample, ResidualExample, Source
+from performance.models import MetricSnapshot, MisclassifiedExample, ResidualExample, SnapshotDetail, Source
 from performance.querysets import MetricSnapshotQuerySet
+
+MAX_MATRIX_CELLS = 20_000  # in an answer
+
+large_reads = Capacity(1, "Other large confusion matrices are being read. Ask again.")
 
 _MODEL = Parameter("model", CharField())
 _NUMBER = Parameter("number", IntegerField())
@@ -124,6 +130,34 @@ class Comparison:
     baseline_evaluated_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class MatrixPage:
+    """Rows of a snapshot's confusion matrix, from the actual class `labels[offset]` on."""
+
+    snapshot: MetricSnapshot
+    labels: list[str]
+    counts: list[list[int]]
+    offset: int
+
+    @property
+    def next_offset(self) -> int | None:
+        """Where the next rows begin; `None` after the last."""
+        end = self.offset + len(self.counts)
+        return end if self.counts and end < len(self.labels) else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all rows."""
+        return self.offset == 0 and self.next_offset is None
+
+    def rates(self, normalization: Normalization) -> list[list[float]]:
+        """Return the counts as shares. Raises `BusyError` if that takes the whole of a large matrix."""
+        needs_all = normalization is not Normalization.ACTUAL and not self.is_whole
+        database = self.snapshot._state.db or DEFAULT_DB_ALIAS
+        totals = _column_totals(database, self.snapshot.pk) if needs_all else None
+        return rates(self.counts, normalization, column_totals=totals)
+
+
 def read_performance(*, caller: Caller, model_id: str, dataset_split: str, version_id: str | None = None) -> Reading:
     """Return what the database holds for a caller, a model, a version (by default the promoted one) and a split.
 
@@ -162,21 +196,31 @@ def report(reading: Reading) -> MetricSnapshot:
     return _newest(reading, _snapshots(reading).slim())
 
 
-def confusion_matrix(reading: Reading) -> MetricSnapshot:
-    """Return the newest snapshot with its confusion matrix.
+def confusion_matrix(reading: Reading, *, offset: int = 0) -> MatrixPage:
+    """Return rows of the newest snapshot's confusion matrix, from `offset` on: at most `MAX_MATRIX_CELLS` cells.
 
     Raises `NotAvailableForTaskTypeError` for a task type without classes, what `Reading.snapshot` does, and
     `NotFoundError` when the snapshot was reported without a matrix.
     """
     if not task_types.get(reading.task_type).has_classes:
         raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
-    snapshot = _newest(reading, _snapshots(reading).defer("detail__curves"))
-    if snapshot.details.confusion_matrix is None:
+    rows = _snapshots(reading).for_list().with_matrix_rows(offset, MAX_MATRIX_CELLS)
+    snapshot: Any = _newest(reading, rows)
+    if snapshot.matrix_labels is None:
         raise NotFoundError(
             f"The newest snapshot of {snapshot.version.version_id} on {reading.dataset_split} was reported without a "
             "confusion matrix. Report one with the metrics, or have the predictions evaluated."
         )
-    return snapshot
+    return MatrixPage(snapshot, snapshot.matrix_labels, snapshot.matrix_counts, offset)
+
+
+@lru_cache(maxsize=64)
+def _column_totals(database: str, pk: int) -> list[int]:
+    """Return the sums of a large matrix's columns. It never changes, so they are kept. Raises `BusyError`."""
+    with large_reads.claim():
+        details = SnapshotDetail.objects.using(database).filter(pk=pk)
+        matrix: Any = details.values_list("confusion_matrix", flat=True).get()
+        return column_sums(matrix["counts"])
 
 
 def curves(reading: Reading) -> MetricSnapshot:
@@ -198,7 +242,7 @@ def misclassifications(reading: Reading, **conditions: Any) -> QuerySet[Misclass
     """
     if not task_types.get(reading.task_type).has_classes:
         raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
-    examples: QuerySet[MisclassifiedExample] = _computed(report(reading)).misclassified.filter(**conditions)
+    examples: QuerySet[MisclassifiedExample] = _computed(_listed(reading)).misclassified.filter(**conditions)
     return examples
 
 
@@ -210,8 +254,13 @@ def residuals(reading: Reading) -> QuerySet[ResidualExample]:
     """
     if not task_types.get(reading.task_type).has_residuals:
         raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} predicts no numbers that could be off.")
-    examples: QuerySet[ResidualExample] = _computed(report(reading)).residuals.all()
+    examples: QuerySet[ResidualExample] = _computed(_listed(reading)).residuals.all()
     return examples
+
+
+def _listed(reading: Reading) -> MetricSnapshot:
+    """Return the newest snapshot without its large details. Raises what `Reading.snapshot` does."""
+    return _newest(reading, _snapshots(reading).for_list())
 
 
 def _computed(snapshot: MetricSnapshot) -> MetricSnapshot:
@@ -246,7 +295,7 @@ def history(reading: Reading, metric: str) -> QuerySet[MetricSnapshot]:
     else:
         reading.completed_version()
     snapshots = MetricSnapshot.objects.using(reading.database).select_related("version", "detail")
-    snapshots = snapshots.slim().of(
+    snapshots = snapshots.for_list().of(
         reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None
     )
     task_type = task_types.get(reading.task_type)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -43,6 +44,7 @@ class RegistryViewSet(GenericViewSet[Any]):
     filter_backends: tuple[type[BaseFilterBackend], ...] = (StrictFilterBackend,)
     filterset_class: type[Any] | None = None
     models: RegisteredModelQuerySet = RegisteredModel.objects.all()  # among which the URL names one
+    large_columns: tuple[str, ...] = ()  # which may make a page of a list long, and so end it early
     ordering: tuple[str, ...] = ()
     ordering_fields: tuple[str, ...] = ()
     scopes: ClassVar[dict[str, Scope]] = {}
@@ -167,7 +169,12 @@ class RegistryViewSet(GenericViewSet[Any]):
 
     def represent(self, record: Any) -> Any:
         """Return a record as the API has it."""
-        return self.get_serializer(record).data
+        return self.record_serializer.to_representation(record)
+
+    @cached_property
+    def record_serializer(self) -> Any:
+        """The serializer of the request's records: making one for each row of a list takes longer than its use."""
+        return self.get_serializer()
 
     def show(self, record: Any) -> HttpResponse:
         """Answer with a record."""

@@ -37,6 +37,7 @@ class ModelViewSet(PromotingViewSet):
     filterset_class = ModelFilters
     filter_backends = (StrictFilterBackend, StrictOrdering)
     ordering_fields = ("created_at", "name")
+    large_columns = ("description", "tags")
     ordering = ("-created_at",)
     scopes = {
         "list": Scope.MODEL_READ,
@@ -184,6 +185,7 @@ class PromotionViewSet(RegistryViewSet):
 
     queryset = Promotion.objects.select_related("version", "previous_version", "promoted_by")
     serializer_class = PromotionSerializer
+    large_columns = ("reason", "verdict")
     ordering = ("-pk",)
     scopes = {"list": Scope.MODEL_READ}
 

@@ -1,18 +1,17 @@
-"""Which form an answer takes."""
+"""Which form an answer takes. The caller chooses how long these headers are: each is parsed in linear time."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
-from rest_framework.utils.mediatypes import media_type_matches, order_by_precedence
 
-_weight = re.compile(r"\s*;\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*$", re.IGNORECASE)
+_weight = re.compile(r"\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE)
 
 
 class Negotiation(DefaultContentNegotiation):
-    """Negotiates as the framework does, and heeds weights: `text/html;q=0.1, application/json` (RFC 9110, 12.4.2).
+    """Heeds weights and specificity: `text/html;q=0.1, application/json` (RFC 9110, 12.4.2 and 12.5.1).
 
     Nothing is parsed for what nearly every caller accepts: anything, or JSON.
     """
@@ -22,19 +21,49 @@ class Negotiation(DefaultContentNegotiation):
         first = renderers[0]
         if (request.META.get("HTTP_ACCEPT", "").strip() or "*/*") in {"*/*", first.media_type}:
             return first, first.media_type
-        weights = dict(map(_weighed, self.get_accept_list(request)))
-        wanted = [_wanted(renderer.media_type, weights) for renderer in renderers]
-        best = [each for each, weight in zip(renderers, wanted, strict=True) if 0 < weight == max(wanted)]
-        return super().select_renderer(request, best, format_suffix)
+        accepted = [_parse_range(each) for each in self.get_accept_list(request)]
+        wanted = [_preference(renderer.media_type, accepted) for renderer in renderers]
+        if not any(weight for weight, _ in wanted):
+            raise NotAcceptable(available_renderers=renderers)
+        best = renderers[wanted.index(max(wanted))]
+        return best, best.media_type
 
 
-def _weighed(accepted: str) -> tuple[str, float]:
-    """Return a range of media types, and its weight."""
-    found = _weight.search(accepted)
-    return (accepted[: found.start()], float(found[1])) if found else (accepted, 1.0)
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Say whether an `Accept-Encoding` header allows gzip (RFC 9110, 12.5.3)."""
+    weights = dict(_split_weight(each) for each in accept_encoding.lower().split(","))
+    return weights.get("gzip", weights.get("*", 0)) > 0
 
 
-def _wanted(media_type: str, weights: Mapping[str, float]) -> float:
-    """Return the weight of the most specific of the ranges that hold a media type; 0 when none does."""
-    matching = order_by_precedence([each for each in weights if media_type_matches(media_type, each)])
-    return max(weights[each] for each in matching[0]) if matching else 0
+class _Range(NamedTuple):
+    """A range of media types. The most specific one that holds a media type decides on it."""
+
+    specificity: int
+    weight: float
+    media_type: str
+
+    def holds(self, media_type: str) -> bool:
+        """Say whether a media type without parameters is in the range."""
+        main_type = media_type.partition("/")[0]
+        return self.media_type in {media_type, f"{main_type}/*", "*/*"}
+
+
+def _parse_range(accepted: str) -> _Range:
+    media_type, weight = _split_weight(accepted.lower())
+    name, has_parameters, _ = media_type.partition(";")
+    name = name.strip()
+    specificity = 0 if name == "*/*" else 1 if name.endswith("/*") else 3 if has_parameters else 2
+    return _Range(specificity, weight, name)
+
+
+def _split_weight(accepted: str) -> tuple[str, float]:
+    """Return an element of the header without its weight, and the weight: 1 if none is given."""
+    name, _, parameter = accepted.rpartition(";")
+    found = _weight.fullmatch(parameter) if name else None
+    return (name.strip(), float(found[1])) if found else (accepted.strip(), 1.0)
+
+
+def _preference(media_type: str, accepted: list[_Range]) -> tuple[float, int]:
+    """Return the weight and the specificity of the most specific range that holds a media type; 0 if none does."""
+    specificity, weight, _ = max((each for each in accepted if each.holds(media_type)), default=(0, 0.0, ""))
+    return weight, specificity

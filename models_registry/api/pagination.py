@@ -1,9 +1,13 @@
 """Pages of lists: by cursor, so that a page costs the same wherever it is and rows added meanwhile shift nothing."""
 
+import json
 import re
+from itertools import accumulate
 from typing import Any
 
 from django.core import signing
+from django.db.models import JSONField, TextField
+from django.db.models.functions import Cast
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
@@ -11,6 +15,7 @@ from rest_framework.utils.urls import replace_query_param
 from models_registry.api.query import invalid_parameters
 
 MAX_PAGE_SIZE = 200
+MAX_PAGE_LENGTH = 500_000  # characters of a page's large columns
 
 
 class SignedCursorPagination(CursorPagination):
@@ -21,9 +26,40 @@ class SignedCursorPagination(CursorPagination):
     max_page_size = MAX_PAGE_SIZE
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
-        """Return the page asked for. Raises `InvalidParameterError`."""
+        """Return the page asked for. Raises `InvalidParameterError`.
+
+        A view names the columns that may be large in `large_columns`. A page of which these take more than
+        `MAX_PAGE_LENGTH` characters ends early, but has a row; `next` goes on from there.
+        """
         self.salt = f"{request.path}?{','.join(self.get_ordering(request, queryset, view))}"
-        return super().paginate_queryset(queryset, request, view)
+        columns = getattr(view, "large_columns", ())
+        if not columns:
+            return super().paginate_queryset(queryset, request, view)
+        documents = [name for name in columns if isinstance(queryset.model._meta.get_field(name), JSONField)]
+        page = super().paginate_queryset(_with_texts(queryset, documents), request, view) or []
+        self.page = self._shorten(page, documents, [name for name in columns if name not in documents])
+        for row in self.page:
+            for name in documents:
+                text = getattr(row, _text_of(name))
+                setattr(row, name, None if text is None else json.loads(text))
+        return self.page
+
+    def _shorten(self, page: list[Any], documents: list[str], texts: list[str]) -> list[Any]:
+        """Return the page without the rows, last in the cursor's direction, that make it too long."""
+        is_reverse = self.cursor is not None and self.cursor.reverse
+        rows = page[::-1] if is_reverse else page
+        names = [*map(_text_of, documents), *texts]
+        lengths = accumulate(sum(len(getattr(row, name) or "") for name in names) for row in rows)
+        fitting = max(1, sum(length <= MAX_PAGE_LENGTH for length in lengths))
+        if fitting >= len(rows):
+            return page
+        following = self._get_position_from_instance(rows[fitting], self.ordering)
+        self.page_size = fitting
+        if is_reverse:
+            self.has_previous, self.previous_position = True, following
+            return rows[:fitting][::-1]
+        self.has_next, self.next_position = True, following
+        return rows[:fitting]
 
     def get_page_size(self, request: Request) -> int:
         """Return how many rows a page has. Raises `InvalidParameterError`."""
@@ -60,8 +96,17 @@ class SignedCursorPagination(CursorPagination):
         size = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": self.page_size}
         return [
             _parameter("cursor", {"type": "string"}, "Where the page begins: from `next` or `previous` of another."),
-            _parameter("page_size", size, "How many rows a page has."),
+            _parameter("page_size", size, "How many rows a page has at most; one of large rows has fewer."),
         ]
+
+
+def _with_texts(queryset: Any, documents: list[str]) -> Any:
+    """Read JSON columns as texts, of which only those on the page are parsed."""
+    return queryset.defer(*documents).annotate(**{_text_of(name): Cast(name, TextField()) for name in documents})
+
+
+def _text_of(name: str) -> str:
+    return f"{name}_text"
 
 
 def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class VersionViewSet(PromotingViewSet):
     queryset = Version.objects.select_related("model", "created_by")
     serializer_class = VersionSerializer
     filterset_class = VersionFilters
+    large_columns = ("description", "parameters", "tags")
     ordering = ("-number",)
     scopes = {
         "list": Scope.MODEL_READ,

@@ -53,7 +53,7 @@ class EvaluationViewSet(RegistryViewSet):
     """Evaluations of uploaded predictions."""
 
     queryset = EvaluationJob.objects.select_related("version__model", "snapshot__detail").defer(
-        "snapshot__detail__confusion_matrix", "snapshot__detail__curves"
+        *(f"snapshot__detail__{name}" for name in ("confusion_matrix", "curves", "per_class", "confidence_intervals"))
     )
     serializer_class = EvaluationSerializer
     parser_classes = (PredictionsParser,)

@@ -1,5 +1,6 @@
 """How gates are asked, and how their policies and verdicts are sent and shown."""
 
+from functools import cached_property
 from typing import Any
 
 from rest_framework import serializers
@@ -92,7 +93,18 @@ class GateQuerySerializer(serializers.Serializer[Any]):
     )
 
 
-class RuleVerdictSerializer(serializers.Serializer[Any]):
+class StoredSerializer(serializers.Serializer[Any]):
+    """What was validated when it was stored: given out as it is, in the order of the fields."""
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        return {name: instance[name] for name in self._names}
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [str(name) for name in self.fields]
+
+
+class RuleVerdictSerializer(StoredSerializer):
     """What became of a rule."""
 
     metric = serializers.CharField()
@@ -117,7 +129,7 @@ class StoredPolicySerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
 
 
-class VerdictSerializer(serializers.Serializer[Any]):
+class VerdictSerializer(StoredSerializer):
     """What became of a version, rule by rule."""
 
     model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$")
@@ -130,6 +142,10 @@ class VerdictSerializer(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="What is odd about rules, though allowed."
     )
     policy = StoredPolicySerializer(allow_null=True, help_text="Null for one that is stored nowhere.")
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        rule = self.fields["rules"].child  # type: ignore[attr-defined]  # of a list serializer
+        return {**super().to_representation(instance), "rules": [*map(rule.to_representation, instance["rules"])]}
 
 
 class KeptVerdictSerializer(serializers.Serializer[Any]):

@@ -344,6 +344,7 @@ class VerdictViewSet(RegistryViewSet):
 
     queryset = GateVerdict.objects.all()
     serializer_class = KeptVerdictSerializer
+    large_columns = ("document",)
     ordering = ("-pk",)
     scopes = {"list": Scope.MODEL_READ}
 

@@ -15,6 +15,8 @@ from performance.comparison import Change, PairingStatus
 from performance.evaluation.rates import Normalization
 from performance.models import DatasetSplit, MetricSnapshot, Source
 
+MAX_OFFSET = 999_999  # a number that any database takes
+
 
 class PerformanceQuerySerializer(serializers.Serializer[Any]):
     """The query parameters of every read of performance."""
@@ -54,6 +56,12 @@ class ConfusionMatrixQuerySerializer(PerformanceQuerySerializer):
         required=False,
         help_text="Adds `rates`: the counts as shares of their row (`actual`), of their column, or of all.",
         error_messages={"invalid_choice": f"Must be one of {', '.join(Normalization)}, in lower case."},
+    )
+    offset = serializers.IntegerField(
+        default=0,
+        min_value=0,
+        max_value=MAX_OFFSET,
+        help_text="Of a large matrix: the first row to answer with, from 0, as `next` has it.",
     )
 
 

@@ -2,12 +2,13 @@
 
 from copy import deepcopy
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.utils.urls import replace_query_param
 
 from models_registry import ids
 from models_registry.serializers import (
@@ -23,9 +24,10 @@ from models_registry.serializers import (
 )
 from models_registry.task_types import TaskType
 from performance.api.serializers import ByTaskType, IntervalSerializer, metrics_serializer, named
-from performance.evaluation.rates import Normalization, rates
+from performance.evaluation.rates import Normalization
 from performance.gates.quantities import CUSTOM_NAME, CUSTOM_NAME_IS
-from performance.models import CLOCK_SKEW, DatasetSplit, MetricSnapshot, Source
+from performance.models import CLOCK_SKEW, DatasetSplit, Source
+from performance.selectors import MatrixPage
 
 MAX_COUNT = 2**63 - 1
 MAX_CELL = 2**53
@@ -117,42 +119,65 @@ class SnapshotInput(StrictSerializer):
         return attrs
 
 
+class StoredListField(serializers.ListField):
+    """A list that was validated when it was stored. It may have a million items: they are given out as they are."""
+
+    def to_representation(self, data: Any) -> Any:
+        """Return the list."""
+        return data
+
+
 class ConfusionMatrixSerializer(serializers.Serializer[Any]):
     """How often examples of each class were predicted as each class."""
 
-    labels = serializers.ListField(child=serializers.CharField())
-    counts = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
+    labels = StoredListField(child=serializers.CharField())
+    counts = StoredListField(child=serializers.ListField(child=serializers.IntegerField()))
 
 
 class StoredMatrixSerializer(serializers.Serializer[Any]):
     """The confusion matrix of a version on one split, with the shares that were asked for."""
 
-    model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$", source="version.model_id")
-    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", source="version.version_id")
-    task_type = serializers.CharField(source="version.model.task_type")
-    dataset_split = serializers.ChoiceField(DatasetSplit.values)
-    labels = serializers.ListField(child=serializers.CharField(), source="details.confusion_matrix.labels")
-    counts = serializers.ListField(
+    model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$", source="snapshot.version.model_id")
+    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", source="snapshot.version.version_id")
+    task_type = serializers.CharField(source="snapshot.version.model.task_type")
+    dataset_split = serializers.ChoiceField(DatasetSplit.values, source="snapshot.dataset_split")
+    labels = StoredListField(child=serializers.CharField())
+    offset = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        help_text="Only in a part of a large matrix: the label of the first row, from 0, as its place in `labels`.",
+    )
+    next = serializers.SerializerMethodField(
+        help_text="Only in a part of a large matrix: where its next rows are; null after the last."
+    )
+    counts = StoredListField(
         child=serializers.ListField(child=serializers.IntegerField()),
-        source="details.confusion_matrix.counts",
         help_text="`counts[actual][predicted]`, in the order of the labels.",
     )
     rates = serializers.SerializerMethodField()
-    evaluated_at = UTCSecondsField()
+    evaluated_at = UTCSecondsField(source="snapshot.evaluated_at")
+
+    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
+    def get_next(self, page: MatrixPage) -> str | None:
+        """Return the URL of the next rows."""
+        if page.next_offset is None:
+            return None
+        return replace_query_param(self.context["url"], "offset", page.next_offset)
 
     @extend_schema_field(
         {"type": "array", "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}}
     )
-    def get_rates(self, snapshot: MetricSnapshot) -> list[list[float]]:
+    def get_rates(self, page: MatrixPage) -> list[list[float]]:
         """Return the shares; only there when `normalize` says of what."""
-        matrix: Any = snapshot.details.confusion_matrix
-        return rates(matrix["counts"], Normalization(self.context["normalize"]))
+        return page.rates(Normalization(self.context["normalize"]))
 
     def get_fields(self) -> dict[str, Any]:
-        """Return the fields: without the shares when they were not asked for."""
+        """Return the fields: without the shares unless asked for, and without `next` of a whole matrix."""
         fields = super().get_fields()
         if "normalize" in self.context and self.context["normalize"] is None:
             del fields["rates"]
+        if isinstance(self.instance, MatrixPage) and self.instance.is_whole:
+            del fields["offset"], fields["next"]
         return fields
 
 
@@ -248,11 +273,15 @@ class PointSerializer(serializers.Serializer[Any]):
     """A point to draw. There are thousands in an answer, so each value is only given its type."""
 
     def to_representation(self, instance: dict[str, float | None]) -> dict[str, Any]:
-        return {name: _represented(field, instance[str(name)]) for name, field in self.fields.items()}
+        return {name: None if instance[name] is None else convert(instance[name]) for name, convert in self._converters}
 
-
-def _represented(field: serializers.Field[Any, Any, Any, Any], value: float | None) -> Any:
-    return None if value is None else field.to_representation(value)
+    @cached_property
+    def _converters(self) -> list[tuple[str, Any]]:
+        """What makes each value one of its type, by name."""
+        return [
+            (str(name), int if isinstance(field, serializers.IntegerField) else float)
+            for name, field in self.fields.items()
+        ]
 
 
 class ROCPointSerializer(PointSerializer):

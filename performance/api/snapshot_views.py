@@ -1,5 +1,7 @@
 """Snapshots of a version: reported, and listed."""
 
+import json
+from contextlib import nullcontext
 from typing import Any
 
 from django.http import HttpResponse
@@ -15,13 +17,16 @@ from performance.api.filters import SnapshotFilters
 from performance.api.snapshot_serializers import SNAPSHOT, SNAPSHOT_ROW, SnapshotInput
 from performance.exceptions import SnapshotNotFoundError
 from performance.models import MetricSnapshot
+from performance.selectors import large_reads
 from performance.services import report_snapshot
+
+MAX_MATRIX_LENGTH = 250_000  # characters of a confusion matrix that is read at once with any other
 
 
 class SnapshotViewSet(RegistryViewSet):
     """The snapshots of a version, which never change and are never deleted."""
 
-    queryset = MetricSnapshot.objects.select_related("version__model", "detail").defer("detail__curves")
+    queryset = MetricSnapshot.objects.select_related("version__model", "detail").without_curves()
     filterset_class = SnapshotFilters
     ordering = ("-evaluated_at", "-pk")
     scopes = {"list": Scope.MODEL_READ, "create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
@@ -33,7 +38,7 @@ class SnapshotViewSet(RegistryViewSet):
     def list(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
         """Return the snapshots of a version, newest first, without their confusion matrices."""
         rows: Any = self.get_queryset()
-        return self.page(lambda: rows.slim().filter(version=self.get_version()))
+        return self.page(lambda: rows.for_list().filter(version=self.get_version()))
 
     @extend_schema(
         operation_id="report_snapshot", tags=["snapshots"], summary="Report metrics", responses={201: SNAPSHOT.one}
@@ -46,10 +51,15 @@ class SnapshotViewSet(RegistryViewSet):
     def retrieve(self, request: Request, model_id: str, version_id: str, snapshot_id: str) -> HttpResponse:
         """Return one snapshot."""
         version = self.get_version()
-        snapshot = self.get_queryset().filter(version=version, pk=row_id(snapshot_id)).first()
+        rows: Any = self.get_queryset()
+        snapshot = rows.with_matrix_text().filter(version=version, pk=row_id(snapshot_id)).first()
         if snapshot is None:
             raise SnapshotNotFoundError(f"{version.version_id} has no such snapshot. Its snapshots are listed.")
-        return self.show(snapshot)
+        is_large = len(snapshot.matrix_text or "") > MAX_MATRIX_LENGTH
+        with large_reads.claim() if is_large else nullcontext():
+            if snapshot.matrix_text is not None:
+                snapshot.detail.confusion_matrix = json.loads(snapshot.matrix_text)
+            return self.show(snapshot)
 
     def represent(self, record: MetricSnapshot) -> dict[str, object]:
         """Return a snapshot as its task type has it."""

@@ -120,11 +120,15 @@ class PerformanceViewSet(GenericViewSet[Any]):
         responses=StoredMatrixSerializer,
     )
     def confusion_matrix(self, request: Request, model_id: str) -> HttpResponse:
-        """Answer with how often examples of each class were predicted as each class."""
+        """Answer with how often examples of each class were predicted as each class.
+
+        A matrix of more than 20,000 cells comes in parts, each of some rows: `next` leads to the next one.
+        """
         query = self.query()
-        normalize = query.pop("normalize", None)
-        snapshot = selectors.confusion_matrix(self.read(**query))
-        return answer(request, StoredMatrixSerializer(snapshot, context={"normalize": normalize}).data)
+        normalize, offset = query.pop("normalize", None), query.pop("offset")
+        page = selectors.confusion_matrix(self.read(**query), offset=offset)
+        context = {"normalize": normalize, "url": request.build_absolute_uri()}
+        return answer(request, StoredMatrixSerializer(page, context=context).data)
 
     @extend_schema(
         operation_id="get_performance_curves",
@@ -192,6 +196,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
 class WorstExamplesViewSet(PerformanceViewSet):
     """The examples that a version predicted worst on one split, as far as they were kept."""
 
+    large_columns = ("example_id", "attributes")
     ordering = ("rank", "pk")
     queries = {"misclassifications": MisclassificationQuerySerializer(), "residuals": PageQuerySerializer()}
 

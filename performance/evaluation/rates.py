@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
 
 Counts = Sequence[Sequence[int]]
 
@@ -15,26 +14,34 @@ class Normalization(StrEnum):
     ALL = "all"
 
 
-def rates(counts: Counts, normalization: Normalization) -> list[list[float]]:
+def rates(
+    counts: Counts, normalization: Normalization, *, column_totals: Sequence[int] | None = None
+) -> list[list[float]]:
     """Return the counts, `counts[actual][predicted]`, as shares from 0 to 1; shares of nothing are 0.
 
     As `normalize` of https://scikit-learn.org/stable/modules/generated/sklearn.metrics.confusion_matrix.html
+
+    Args:
+        counts: rows of a matrix.
+        normalization: what a count is a share of.
+        column_totals: the sums of the whole matrix's columns, if `counts` is only some of its rows.
     """
-    if normalization is Normalization.PREDICTED:
-        return _transposed(_of_rows(_transposed(counts)))
     if normalization is Normalization.ACTUAL:
-        return _of_rows(counts)
-    total = sum(map(sum, counts))
-    return [_shares(row, total) for row in counts]
+        return [_shares(row, sum(row)) for row in counts]
+    totals = column_sums(counts) if column_totals is None else column_totals
+    if normalization is Normalization.PREDICTED:
+        return [[_share(*pair) for pair in zip(row, totals, strict=True)] for row in counts]
+    return [_shares(row, sum(totals)) for row in counts]
 
 
-def _of_rows(counts: Counts) -> list[list[float]]:
-    return [_shares(row, sum(row)) for row in counts]
+def column_sums(counts: Counts) -> list[int]:
+    """Return the sum of each column."""
+    return [sum(column) for column in zip(*counts, strict=True)]
 
 
 def _shares(row: Sequence[int], total: int) -> list[float]:
-    return [count / total if total else 0.0 for count in row]
+    return [_share(count, total) for count in row]
 
 
-def _transposed(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _share(count: int, total: int) -> float:
+    return count / total if total else 0.0

@@ -51,6 +51,7 @@ class Command(BaseCommand):
         self.stdout.write(_as_json(description) if json else _as_text(description, colour=self.stdout.isatty()))
         self.stdout.flush()
         if not no_serve:
+            call_command("collectstatic", interactive=False, verbosity=0)
             _serve(host, address, port)
 
 

@@ -214,3 +214,59 @@ def test_what_is_wrong_with_the_query_is_found_before_the_database_is_asked(
 @pytest.mark.parametrize("name", [name for name in LISTS if name not in {"promotions", "history", "deliveries"}])
 def test_a_post_takes_none_of_the_lists_parameters(root: Caller, name: str) -> None:
     assert refusal(root.post(f"{LISTS[name]}?page_size=5")) == (400, "unknown_parameter")
+
+
+# Pages of large rows
+
+
+@pytest.fixture
+def large_rows(root: Caller, model: RegisteredModel) -> None:
+    """Store versions and promotions of up to 64 KiB each, and models of one moment."""
+    parameters = {f"p{at}": "v" * 100 for at in range(500)}
+    Version.objects.bulk_create(
+        Version(model=model, number=5000 + at, description="d" * 10_000, parameters=parameters) for at in range(30)
+    )
+    promoted = Version.objects.get(model=model, number=417)
+    Promotion.objects.bulk_create(
+        Promotion(model=model, version=promoted, verdict={"rules": ["r" * 60_000]}) for _ in range(30)
+    )
+    RegisteredModel.objects.bulk_create(
+        RegisteredModel(
+            organization=model.organization,
+            name=f"large {at}",
+            task_type="ranking",
+            description="d" * 100_000,
+            created_at=EVALUATED_AT,
+        )
+        for at in range(30)
+    )
+
+
+@pytest.mark.parametrize(("name", "key"), [("versions", "version_id"), ("promotions", "id"), ("models", "model_id")])
+@pytest.mark.parametrize("page_size", [7, 50, 200])
+def test_a_page_of_large_rows_ends_early_and_none_is_lost(
+    root: Caller, large_rows: None, name: str, key: str, page_size: int
+) -> None:
+    pages = [root.get(LISTS[name], {"page_size": page_size})]
+    while pages[-1].json()["next"] and len(pages) < 300:
+        pages.append(root.get(pages[-1].json()["next"].removeprefix("http://testserver")))
+    there = [row[key] for page in pages for row in page.json()["results"]]
+
+    assert all(len(page.content) < 700_000 for page in pages)
+    assert all(page.json()["results"] for page in pages)
+    assert len(there) == len(set(there)) > 30
+    if name == "models":  # the way back skips some rows of one moment, as the framework's cursors do
+        return
+    back = [pages[-1]]
+    while back[-1].json()["previous"] and len(back) < 300:
+        back.append(root.get(back[-1].json()["previous"].removeprefix("http://testserver")))
+    found = [row[key] for page in reversed(back) for row in page.json()["results"]]
+
+    assert all(len(page.content) < 700_000 for page in back)
+    assert found == there
+
+
+def test_a_row_is_shown_in_a_list_as_by_itself(root: Caller, large_rows: None) -> None:
+    [row] = root.get(LISTS["versions"], {"page_size": 1}).json()["results"]
+
+    assert row == root.get(f"{LISTS['versions']}/{row['version_id']}").json()

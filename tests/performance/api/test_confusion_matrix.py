@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from models_registry.models import RegisteredModel, User, Version
+from performance import selectors
 from performance.evaluation.rates import Normalization, rates
-from performance.models import SnapshotDetail
+from performance.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, faults, refusal
 from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
@@ -111,3 +113,71 @@ def test_shares_are_those_of_scikit_learn(examples: list[tuple[int, int]], norma
     expected = confusion_matrix(actual, predicted, labels=[0, 1, 2], normalize=names[normalization])
 
     assert np.array(rates(counts, normalization)) == pytest.approx(expected)
+
+
+# Large matrices come in parts
+
+
+LARGE = 300
+LARGE_COUNTS = [[(7 * at + 3 * other) % 11 for other in range(LARGE)] for at in range(LARGE)]
+
+
+@pytest.fixture
+def large(vera: Caller, model: RegisteredModel) -> MetricSnapshot:
+    stored = snapshot(completed_version(model, number=420), metrics=EXAMPLE_METRICS)
+    matrix = {"labels": [f"class {at}" for at in range(LARGE)], "counts": LARGE_COUNTS}
+    SnapshotDetail.objects.create(snapshot=stored, confusion_matrix=matrix)
+    return stored
+
+
+def parts(caller: Caller, **query: str) -> list[dict[str, Any]]:
+    """Follow `next` from the first part to the last."""
+    found = [caller.get(MATRIX, {"version_id": "ver-001a4", **query}).json()]
+    while found[-1]["next"] is not None:
+        found.append(caller.get(found[-1]["next"].removeprefix("http://testserver")).json())
+    return found
+
+
+@pytest.mark.parametrize("normalize", [None, *Normalization])
+def test_parts_of_a_large_matrix_add_up_to_the_whole(
+    vera: Caller, large: MetricSnapshot, normalize: Normalization | None
+) -> None:
+    query = {"normalize": str(normalize)} if normalize else {}
+    found = parts(vera, **query)
+
+    assert [part["offset"] for part in found] == list(range(0, LARGE, 20_000 // LARGE))
+    assert all(len(part["counts"]) * LARGE <= 20_000 for part in found)
+    assert all(part["labels"] == [f"class {at}" for at in range(LARGE)] for part in found)
+    assert [row for part in found for row in part["counts"]] == LARGE_COUNTS
+    if normalize:
+        assert [row for part in found for row in part["rates"]] == rates(LARGE_COUNTS, normalize)
+
+
+def test_a_part_past_the_last_is_empty(vera: Caller, large: MetricSnapshot) -> None:
+    for offset in (LARGE, 999_999):
+        body = vera.get(MATRIX, {"version_id": "ver-001a4", "offset": str(offset)}).json()
+        assert (body["counts"], body["next"]) == ([], None)
+
+
+@pytest.mark.parametrize("offset", ["-1", "x", "1000000", "1.5", "", "9" * 5000])
+def test_refuses_any_other_offset(vera: Caller, offset: str) -> None:
+    assert faults(vera.get(MATRIX, {"offset": offset}))[0][0] == "offset"
+
+
+def test_rows_of_a_small_matrix_can_be_asked_for(vera: Caller) -> None:
+    body = vera.get(MATRIX, {"version_id": "ver-001a2", "offset": "1"}).json()
+
+    assert (body["labels"], body["counts"], body["next"]) == (["no", "yes", "?"], COUNTS[1:], None)
+
+
+def test_a_large_matrix_is_read_as_a_whole_by_one_thread_at_a_time(vera: Caller, large: MetricSnapshot) -> None:
+    whole = f"/models/mdl-7f3a19bc92/versions/ver-001a4/snapshots/{large.pk}"
+    with selectors.large_reads.claim():
+        for path in (whole, f"{MATRIX}?version_id=ver-001a4&normalize=all"):
+            busy = vera.get(path)
+            assert refusal(busy) == (503, "service_unavailable")
+            assert busy["Retry-After"] == "1"
+        assert vera.get(f"{MATRIX}?version_id=ver-001a4&normalize=actual").status_code == 200
+        assert vera.get(f"{MATRIX}?version_id=ver-001a2&normalize=all").status_code == 200
+
+    assert vera.get(whole).json()["confusion_matrix"]["counts"] == LARGE_COUNTS

@@ -24,7 +24,7 @@ from tests.operations import BOUNDARY, multipart
 from tests.serving import free_port
 
 ROOT = Path(__file__).parents[3]
-PARTS = ["manage.py", "config", "models_registry", "performance", "fixtures"]
+PARTS = ["manage.py", "openapi.yaml", "config", "models_registry", "performance", "fixtures"]
 NOT_SET = {"SECRET_KEY", "JWT_SIGNING_KEY", "DATABASE_URL", "HTTPS_ONLY", "ALLOWED_HOSTS", "DJANGO_SETTINGS_MODULE"}
 
 

@@ -1,0 +1,76 @@
+"""The OpenAPI document over HTTP: the committed file, converted and compressed once per process."""
+
+import gzip
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.conf import settings
+from django.http import HttpResponse
+from drf_spectacular.renderers import (
+    OpenApiJsonRenderer,
+    OpenApiJsonRenderer2,
+    OpenApiYamlRenderer,
+    OpenApiYamlRenderer2,
+)
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from models_registry.api.conditional import etag_of, unless_known
+from models_registry.api.negotiation import accepts_gzip
+
+PATH: Path = settings.BASE_DIR / "openapi.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The bytes of a document in one encoding, and their ETag."""
+
+    body: bytes
+    etag: str
+
+
+@cache
+def document(form: str) -> tuple[Encoded, Encoded]:
+    """Return the committed document as `yaml` or `json`: plain, then compressed by gzip."""
+    body = PATH.read_bytes()
+    if form == "json":
+        body = OpenApiJsonRenderer().render(yaml.load(body, Loader=yaml.CSafeLoader))
+    compressed = gzip.compress(body, mtime=0)
+    return Encoded(body, etag_of(body)), Encoded(compressed, etag_of(compressed))
+
+
+class SchemaView(APIView):
+    """The OpenAPI document, as YAML or as JSON. Generating it takes a second, so requests never do."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    renderer_classes = (OpenApiYamlRenderer, OpenApiYamlRenderer2, OpenApiJsonRenderer, OpenApiJsonRenderer2)
+    http_method_names = ["get", "head"]
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Say that the answer depends on what is accepted."""
+        return {"Vary": "Accept, Accept-Encoding"}
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        """Answer with the document, or 304 if the caller has it."""
+        renderer: Any = request.accepted_renderer
+        plain, compressed = document(renderer.format)
+        as_gzip = accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", ""))
+        encoded = compressed if as_gzip else plain
+        charset = f"; charset={renderer.charset}" if renderer.charset else ""
+        headers = {
+            "ETag": encoded.etag,
+            "Content-Disposition": f'inline; filename="openapi.{renderer.format}"',
+            **({"Content-Encoding": "gzip"} if as_gzip else {}),
+        }
+        self.headers["Cache-Control"] = "public, max-age=60"
+        return unless_known(
+            request, HttpResponse(encoded.body, content_type=f"{renderer.media_type}{charset}", headers=headers)
+        )

@@ -1,0 +1,42 @@
+"""What the first request would load, loaded at the start, so that concurrent first requests cannot race."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.template import engines
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from config import schema
+from models_registry import task_types
+from performance.api.serializers import COMPARISON, SUMMARY
+from performance.api.snapshot_serializers import CURVES, REPORT, SNAPSHOT, SNAPSHOT_ROW
+
+
+def warm_up() -> None:
+    """Load everything that does not need the database."""
+    resolver = get_resolver()
+    resolver.resolve("/healthz")
+    _load_views(resolver.url_patterns)
+    engines.all()
+    for form in ("yaml", "json"):
+        schema.document(form)
+    for kind in (SUMMARY, REPORT, SNAPSHOT, SNAPSHOT_ROW, CURVES, COMPARISON):
+        for task_type in task_types.all_task_types():
+            if kind.among(task_type):
+                _load_fields(kind.of(task_type))
+
+
+def _load_views(patterns: Iterable[Any]) -> None:
+    """Build what each view's class makes once: nested resolvers, and the serializers that a class shares."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            _load_views(pattern.url_patterns)
+        elif isinstance(pattern, URLPattern):
+            for serializer in getattr(getattr(pattern.callback, "cls", None), "queries", {}).values():
+                _load_fields(serializer)
+
+
+def _load_fields(serializer: Any) -> None:
+    """Build a serializer's fields, and those of the serializers in it."""
+    for field in getattr(serializer, "fields", {}).values():
+        _load_fields(getattr(field, "child", field))
