@@ -5,15 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 from axes.middleware import AxesMiddleware
-from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import BadRequest
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.deprecation import MiddlewareMixin
 
+from config.admin_input import check_input
 from config.denials import note_denial, seconds_to_wait
 from config.outages import RETRY_AFTER_OUTAGE, is_outage, outage_detail
 from models_registry.api.throttling import LoginThrottle
@@ -31,14 +32,11 @@ class _AdminOnly:
 
 
 class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
-    """Refuses NUL, which no page expects and PostgreSQL cannot store, and a flood of logins from one address."""
+    """Refuses input that no page expects or the database cannot hold, and a flood of logins from one address."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         """Answer what is refused. Raises `BadRequest`."""
-        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
-            raise BadRequest("NUL in an address of the admin")
-        if "\0" in request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""):
-            raise BadRequest("NUL in the cookie of a session")
+        check_input(request)
         if request.method == "POST" and request.path_info == reverse("admin:login"):
             throttle = LoginThrottle()
             if not throttle.allow_request(request, None):
@@ -46,11 +44,18 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer a page that cannot be had now, but can be in a moment."""
+        """Answer a page that cannot be had now, but can be in a moment.
+
+        Raises `BadRequest` for a value that the database cannot hold.
+        """
+        if not is_admin(request):  # Django calls this for every request
+            return None
         if isinstance(exception, BusyError):
             return _unavailable(exception.detail, exception.wait)
         if is_outage(exception):
             return _unavailable_for(exception)
+        if isinstance(exception, (DataError, OverflowError)):  # such as a number of a hundred digits
+            raise BadRequest("A value is out of range.") from exception
         return None
 
 

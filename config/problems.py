@@ -6,8 +6,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
+from django.core.exceptions import BadRequest, DisallowedHost, RequestDataTooBig
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseBase,
+    JsonResponse,
+    UnreadablePostError,
+)
+from django.template import loader
 from django.utils.text import Truncator
 from django.views import csrf, defaults
 from rest_framework import exceptions
@@ -223,9 +232,12 @@ def _errors(found: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a bad host, a malformed URL or an oversized form."""
+    """Answer a bad host, a malformed URL or an oversized form; people in the admin get a page."""
     if isinstance(exception, RequestDataTooBig):
         return respond(request, "payload_too_large")
+    if is_admin(request) and not isinstance(exception, DisallowedHost):
+        detail = str(exception) if isinstance(exception, BadRequest) else "This page does not take what was sent."
+        return HttpResponseBadRequest(loader.render_to_string("400.html", {"detail": detail}))
     return respond(request, "invalid_parameter", detail=MALFORMED_REQUEST)
 
 

@@ -9,6 +9,7 @@ from django.conf import global_settings
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from config.content_security import PLAIN
 from config.environment import (
     cache,
     count,
@@ -48,9 +49,9 @@ HTTPS_ONLY = flag("HTTPS_ONLY", default=not DEBUG)
 INSTALLED_APPS = [
     "models_registry",
     "performance",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "config.admin_site.AdminSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -65,6 +66,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.RequestIDMiddleware",
+    "config.content_security.ContentSecurityPolicyMiddleware",
     "config.header_limits.HeaderLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -230,7 +232,11 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_CSP = PLAIN  # of Django 6; config.content_security has the policies of other pages
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": SECURE_CSP}  # of django-csp, on Django 5.2
 SESSION_COOKIE_SECURE = HTTPS_ONLY
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True  # and after those hours at the latest, whatever the browser restores
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # in no cookie: one may tell a secret
 CSRF_COOKIE_SECURE = HTTPS_ONLY
 CSRF_FAILURE_VIEW = "config.problems.csrf_failure"

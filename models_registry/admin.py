@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from axes.admin import AccessAttemptAdmin
+from axes.admin import AccessAttemptAdmin, IsLockedOutFilter
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
-from django.db.models import Model, QuerySet
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from models_registry import admin_audit as admin_audit  # registers its page
@@ -30,6 +30,7 @@ from models_registry.admin_base import (
     unbroken,
 )
 from models_registry.forms import ServiceAccountForm, TrustRuleForm
+from models_registry.lockout import lift_lockouts
 from models_registry.models import (
     Membership,
     ModelGrant,
@@ -110,7 +111,7 @@ class RegisteredModelAdmin(RegistryAdmin):
 
     list_display = ("name", "model_id", "organization", "task", "state", "promoted", "created_at")
     list_filter = (
-        ("organization", RelatedDropdownFilter),
+        ("organization", AutocompleteSelectFilter),
         ("task_type", ChoicesDropdownFilter),
         StateFilter,
     )
@@ -176,7 +177,7 @@ class ModelGrantAdmin(RegistryAdmin):
     """Scopes that users hold on single models."""
 
     list_display = ("user", "scope", "model", "organization")
-    list_filter = ("scope", ("model__organization", RelatedDropdownFilter))
+    list_filter = ("scope", ("model__organization", AutocompleteSelectFilter))
     list_select_related = ("user", "model__organization")
     search_fields = ("user__username", "model__name", "model__model_id")
     ordering = ("user__username", "pk")
@@ -195,7 +196,7 @@ class VersionAdmin(ReadOnly, RegistryAdmin):
     version_number = "number"
     list_display = ("version_id", "model", "organization", "promoted", "state_badge", "created_at", "completed_at")
     list_filter = (
-        ("model__organization", RelatedDropdownFilter),
+        ("model__organization", AutocompleteSelectFilter),
         ("model__task_type", ChoicesDropdownFilter),
         ("state", ChoicesDropdownFilter),
         PromotedFilter,
@@ -251,7 +252,7 @@ class PromotionAdmin(ReadOnly, RegistryAdmin):
 
     version_number = "version__number"
     list_display = ("version", "model", "organization", "previous_version", "promoted_by", "promoted_at", "reason")
-    list_filter = (("model__organization", RelatedDropdownFilter), ("model__task_type", ChoicesDropdownFilter))
+    list_filter = (("model__organization", AutocompleteSelectFilter), ("model__task_type", ChoicesDropdownFilter))
     search_fields = ("model__name", "model__model_id", "promoted_by__username", "reason")
     search_help_text = "By version id, model, user or reason"
     date_hierarchy = "promoted_at"
@@ -304,8 +305,44 @@ class TokenFamilyAdmin(ReadOnly, RegistryAdmin):
         self.message_user(request, f"Logins revoked: {count}.")
 
 
+class NoEscalation:
+    """Mixed into the pages of users: staff who are no superusers can neither give themselves rights nor borrow them.
+
+    Only a superuser hands out rights. Nobody changes, deletes or sets the password of a user who has rights in the
+    admin that they lack: whoever sets a password can log in with it.
+    """
+
+    reserved_fields: tuple[str, ...] = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Return the fields that the caller may not set."""
+        fields: Any = super().get_readonly_fields(request, obj)  # type: ignore[misc]
+        return fields if request.user.is_superuser else (*fields, *self.reserved_fields)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Say whether the caller may change users, or this one."""
+        return super().has_change_permission(request, obj) and _has_rights_of(request.user, obj)  # type: ignore[misc]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Say whether the caller may delete users, or this one."""
+        return super().has_delete_permission(request, obj) and _has_rights_of(request.user, obj)  # type: ignore[misc]
+
+
+def _has_rights_of(caller: Any, user: User | None) -> bool:
+    """Say whether the caller has all the rights that a user has, or will have once active again."""
+    if user is None or caller.is_superuser:
+        return True
+    return not user.is_superuser and caller.get_all_permissions() >= _granted(user)
+
+
+def _granted(user: User) -> set[str]:
+    """Return the permissions of a user, active or not."""
+    permissions = Permission.objects.filter(Q(user=user) | Q(group__user=user))
+    return {f"{app}.{name}" for app, name in permissions.values_list("content_type__app_label", "codename")}
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, RegistryAdmin):  # type: ignore[type-arg]  # generic for the type checker only
+class UserAdmin(NoEscalation, DjangoUserAdmin, RegistryAdmin):  # type: ignore[misc,type-arg]
     """Users, as Django has them."""
 
     form = UserChangeForm
@@ -317,20 +354,34 @@ class UserAdmin(DjangoUserAdmin, RegistryAdmin):  # type: ignore[type-arg]  # ge
         "is_service_account",
         "is_staff",
         "is_superuser",
-        ("organizations", RelatedDropdownFilter),
+        ("memberships__organization", AutocompleteSelectFilter),
     )
     fieldsets = (*(DjangoUserAdmin.fieldsets or ()), ("Pipelines", {"fields": ("is_service_account",)}))
     date_hierarchy = "date_joined"
     ordering = ("username",)
+    readonly_fields = ("last_login", "date_joined")
+    autocomplete_fields = ("groups",)
+    filter_horizontal = ("user_permissions",)  # as many as there are kinds of records, and never more
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Return the groups of fields; the form alone masks the hash of a password, so it is left out without one."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (title, {**group, "fields": [name for name in group["fields"] if name != "password"]})
+            for title, group in fieldsets
+        ]
 
 
 @admin.register(ServiceAccount)
-class ServiceAccountAdmin(RegistryAdmin):
+class ServiceAccountAdmin(NoEscalation, RegistryAdmin):
     """Users for pipelines, which cannot log in."""
 
     form = ServiceAccountForm
+    reserved_fields = ()  # it has none of them
     list_display = ("username", "is_active", "date_joined")
-    list_filter = ("is_active", ("organizations", RelatedDropdownFilter))
+    list_filter = ("is_active", ("memberships__organization", AutocompleteSelectFilter))
     search_fields = ("username",)
     date_hierarchy = "date_joined"
     ordering = ("username",)
@@ -356,7 +407,7 @@ class TrustRuleAdmin(RegistryAdmin):
 
     form = TrustRuleForm
     list_display = ("name", "issuer", "service_account", "granted", "is_active")
-    list_filter = (("issuer", RelatedDropdownFilter), "is_active")
+    list_filter = (("issuer", AutocompleteSelectFilter), "is_active")
     list_select_related = ("issuer", "service_account")
     search_fields = ("name", "issuer__issuer", "service_account__username")
     ordering = ("issuer__issuer", "pk")
@@ -373,8 +424,12 @@ admin.site.unregister([Group, AccessAttempt, AccessLog, AccessFailureLog])
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, RegistryAdmin):
-    """Groups of users with the same permissions."""
+class GroupAdmin(DjangoGroupAdmin, RegistryAdmin):  # type: ignore[misc]
+    """Groups of users with the same permissions, which only superusers choose."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Return the fields that the caller may not set."""
+        return () if request.user.is_superuser else ("permissions",)
 
 
 @admin.register(AccessAttempt)
@@ -382,4 +437,18 @@ class LockoutAdmin(AccessAttemptAdmin, RegistryAdmin):  # type: ignore[misc]
     """Failed logins. To delete one ends its lockout."""
 
     list_display = ("username", "ip_address", "path_info", "failures_since_start", "status", "attempt_time")
+    list_filter = (IsLockedOutFilter,)
     ordering = ("-attempt_time", "pk")
+    actions = ()
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nothing is changed here."""
+        return False
+
+    def delete_model(self, request: HttpRequest, obj: AccessAttempt) -> None:
+        """Lift a lockout, and leave a row of it."""
+        lift_lockouts(AccessAttempt.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AccessAttempt]) -> None:
+        """Lift lockouts, and leave a row of each."""
+        lift_lockouts(queryset)

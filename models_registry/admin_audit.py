@@ -28,7 +28,14 @@ MAX_LISTED = 10_000  # entries that the list pages through; counting and skippin
 # By which filter a list is ordered first, if by several then by the rarest: by which index it is read.
 FILTERED = {"code": "code", "actor__": "actor_id", "content_type__": "content_type_id", "action__": "action"}
 
-ACTION_COLORS = {0: "success", 1: "info", 2: "warning", AuditEntry.DENIED: "danger"}
+ACTION_COLORS = {
+    0: "success",
+    1: "info",
+    2: "warning",
+    AuditEntry.DENIED: "danger",
+    AuditEntry.LOGGED_IN: "info",
+    AuditEntry.LOGGED_OUT: "default",
+}
 
 admin.site.unregister(AuditEntry)
 

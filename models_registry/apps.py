@@ -10,7 +10,11 @@ class ModelsRegistryConfig(AppConfig):
     verbose_name = "Registry"
 
     def ready(self) -> None:
-        """Have what is written leave rows in the audit trail."""
-        from models_registry.audit import watch_registry
+        """Have writes, logins and logouts leave rows in the audit trail."""
+        from django.contrib.auth.signals import user_logged_in, user_logged_out
+
+        from models_registry.audit import record_login, record_logout, watch_registry
 
         watch_registry()
+        user_logged_in.connect(record_login)
+        user_logged_out.connect(record_logout)

@@ -97,3 +97,21 @@ def record_token(user: User, *, scope: str, until: datetime) -> None:
     """Add a row for an access token that an operator made for a user. The token itself is in no row."""
     told = f"{scope}, until {until:%Y-%m-%dT%H:%M:%SZ}"
     AuditEntry.objects.log_create(user, action=AuditEntry.Action.UPDATE, changes={"access token": [None, told]})
+
+
+def record_login(*, user: User, **signal: Any) -> None:
+    """Add a row for a login to the admin."""
+    AuditEntry.objects.log_create(user, force_log=True, action=AuditEntry.LOGGED_IN)
+
+
+def record_logout(*, user: User | None, **signal: Any) -> None:
+    """Add a row for a logout from the admin, unless the session had ended already."""
+    if user is not None:
+        AuditEntry.objects.log_create(user, force_log=True, action=AuditEntry.LOGGED_OUT)
+
+
+def record_lifted_lockout(attempt: Any) -> None:
+    """Add a row for the failed logins that are about to be forgotten."""
+    told = ("username", "ip_address", "failures_since_start")
+    changes = {name: [getattr(attempt, name), None] for name in told}
+    AuditEntry.objects.log_create(attempt, action=AuditEntry.Action.DELETE, changes=changes)

@@ -11,7 +11,7 @@ from models_registry.acting import client_address, one_line, present_request, pr
 
 
 class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is untyped
-    """That a record was written, or a request denied: who, what, from where, before and after.
+    """A written record, a denied request, or a login to the admin: who, what, from where, before and after.
 
     The database refuses to change a row, and to delete one except when `purge` deletes an old one: see the migrations
     `audit_trail_append_only` and `audit_trail_retention`. So rows outlive the users and kinds of records that they
@@ -21,9 +21,16 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
     timestamp, so that the newest rows come first without sorting.
     """
 
-    DENIED = 4
+    DENIED, LOGGED_IN, LOGGED_OUT = 4, 5, 6
     MAX_RECORD = 255  # characters of the record's name; the index of a text takes no more than 2,700 bytes
-    ACTIONS = [(0, "create"), (1, "update"), (2, "delete"), (DENIED, "denied")]
+    ACTIONS = [
+        (0, "create"),
+        (1, "update"),
+        (2, "delete"),
+        (DENIED, "denied"),
+        (LOGGED_IN, "logged in"),
+        (LOGGED_OUT, "logged out"),
+    ]
 
     serialized_data = models.JSONField(null=True, editable=False)  # which the library gives, though always empty
     remote_port = None

@@ -12,11 +12,12 @@ from axes.handlers.database import AxesDatabaseHandler
 from axes.helpers import get_client_username
 from axes.models import AccessAttempt
 from django.conf import settings
-from django.db import connection
-from django.db.models import Max, Sum
+from django.db import connection, transaction
+from django.db.models import Max, Q, QuerySet, Sum
 from django.http import HttpRequest
 
 from models_registry.acting import network_of
+from models_registry.audit import record_lifted_lockout
 from models_registry.capacity import Capacity
 from models_registry.models import AuditEntry, User
 
@@ -90,6 +91,14 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]  # the library 
             return timedelta(0)
         return wait  # type: ignore[no-any-return]
 
+    def reset_attempts(
+        self, *, ip_address: str | None = None, username: str | None = None, ip_or_username: bool = False
+    ) -> int:
+        """Forget the failed logins from an address, of a user, or all; return how many records they were."""
+        given = {name: value for name, value in (("ip_address", ip_address), ("username", username)) if value}
+        connector = Q.OR if ip_or_username else Q.AND
+        return lift_lockouts(AccessAttempt.objects.filter(Q(**given, _connector=connector)))
+
 
 def _is_familiar(username: str, network: str) -> bool:
     """Say whether the user has lately done something from a network."""
@@ -99,3 +108,13 @@ def _is_familiar(username: str, network: str) -> bool:
     done = AuditEntry.objects.filter(actor=user).exclude(action=AuditEntry.DENIED).order_by("-timestamp")
     addresses = done.values_list("remote_addr", flat=True)[:FAMILIAR_ENTRIES]
     return network in {network_of(ip_address(address)) for address in addresses if address}
+
+
+@transaction.atomic
+def lift_lockouts(attempts: QuerySet[Any]) -> int:
+    """Forget failed logins, each with a row in the audit trail; return how many."""
+    forgotten = list(attempts.select_for_update())
+    for attempt in forgotten:
+        record_lifted_lockout(attempt)
+    AccessAttempt.objects.filter(pk__in=[attempt.pk for attempt in forgotten]).delete()
+    return len(forgotten)

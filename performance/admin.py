@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from models_registry import task_types
 from models_registry.admin import VersionAdmin
@@ -127,7 +127,7 @@ class MetricSnapshotAdmin(ReadOnly, RegistryAdmin):
         "sample_count",
     )
     list_filter = (
-        ("version__model__organization", RelatedDropdownFilter),
+        ("version__model__organization", AutocompleteSelectFilter),
         ("version__model__task_type", ChoicesDropdownFilter),
         ("dataset_split", ChoicesDropdownFilter),
         ("source", ChoicesDropdownFilter),
@@ -213,7 +213,7 @@ class GatePolicyAdmin(RegistryAdmin):
 
     form = GatePolicyForm
     list_display = ("created_at", "owner_name", "version", "rules", "created_by")
-    list_filter = (("model", RelatedDropdownFilter), ("organization", RelatedDropdownFilter))
+    list_filter = (("model", AutocompleteSelectFilter), ("organization", AutocompleteSelectFilter))
     list_select_related = ("model", "organization")
     search_fields = ("model__name", "model__model_id", "organization__name", "created_by")
     date_hierarchy = "created_at"
@@ -276,7 +276,7 @@ class GateVerdictAdmin(ReadOnly, RegistryAdmin):
     version_number = "version__number"
     list_display = ("judged_at", "model", "version", "result", "occasion", "requested_by")
     list_filter = (
-        ("model__organization", RelatedDropdownFilter),
+        ("model__organization", AutocompleteSelectFilter),
         ("occasion", ChoicesDropdownFilter),
     )
     search_fields = ("model__name", "model__model_id", "requested_by")

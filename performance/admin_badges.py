@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from models_registry.admin_base import ReadOnly, RegistryAdmin, RevokedFilter
 from performance.badge_services import revoke_badge
@@ -18,7 +18,7 @@ class BadgeAdmin(ReadOnly, RegistryAdmin):
     """Badges, newest first. Their signed URLs are shown over the API alone."""
 
     list_display = ("created_at", "model", "shows", "dataset_split", "expires_at", "revoked_at", "created_by")
-    list_filter = (("model__organization", RelatedDropdownFilter), RevokedFilter)
+    list_filter = (("model__organization", AutocompleteSelectFilter), RevokedFilter)
     search_fields = ("model__name", "model__model_id", "metric", "created_by__username")
     date_hierarchy = "created_at"
     ordering = ("-created_at", "-pk")

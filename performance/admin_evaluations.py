@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from models_registry.admin_base import ReadOnly, RegistryAdmin, badge, link_to, unbroken
 from performance.models import EvaluationJob
@@ -29,7 +29,7 @@ class EvaluationAdmin(ReadOnly, RegistryAdmin):
         "reason",
     )
     list_filter = (
-        ("version__model__organization", RelatedDropdownFilter),
+        ("version__model__organization", AutocompleteSelectFilter),
         ("state", ChoicesDropdownFilter),
         ("dataset_split", ChoicesDropdownFilter),
     )

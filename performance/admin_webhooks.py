@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from models_registry.admin_base import ReadOnly, RegistryAdmin, badge, link_to
 from performance.admin_evaluations import STATES
@@ -20,7 +20,7 @@ class WebhookAdmin(RegistryAdmin):
 
     form = WebhookForm
     list_display = ("url", "organization", "model", "told_of", "is_active", "sending", "created_by", "created_at")
-    list_filter = (("organization", RelatedDropdownFilter), "is_active")
+    list_filter = (("organization", AutocompleteSelectFilter), "is_active")
     list_select_related = ("organization", "model", "created_by")
     search_fields = ("url", "organization__name", "model__name", "model__model_id")
     ordering = ("organization__name", "pk")
@@ -64,9 +64,9 @@ class WebhookDeliveryAdmin(ReadOnly, RegistryAdmin):
     """Messages to webhooks, newest first."""
 
     list_display = ("created_at", "event", "receiver", "status", "attempts", "last_status", "last_error")
-    list_filter = (("webhook__organization", RelatedDropdownFilter), ("state", ChoicesDropdownFilter), "event")
-    search_fields = ("webhook__url", "id")
-    search_help_text = "By URL, and by its own id"
+    list_filter = (("webhook__organization", AutocompleteSelectFilter), ("state", ChoicesDropdownFilter), "event")
+    search_fields = ("webhook__organization__name", "id")
+    search_help_text = "By organization, by its own id, and by URL for those who may see webhooks"
     ordering = ("-created_at", "pk")
     show_full_result_count = False
     fields = (
@@ -80,12 +80,17 @@ class WebhookDeliveryAdmin(ReadOnly, RegistryAdmin):
         "payload",
     )
 
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the fields to search in: a URL may be a secret, and is found only by those who may see it."""
+        sees_urls = self.admin_site.get_model_admin(Webhook).has_view_permission(request)
+        return (*self.search_fields, "webhook__url") if sees_urls else self.search_fields
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
         """Return the messages with their webhooks and organizations."""
         deliveries: QuerySet[WebhookDelivery] = super().get_queryset(request)
         return deliveries.select_related("webhook__organization")
 
-    @admin.display(description="webhook", ordering="webhook__url")
+    @admin.display(description="webhook", ordering="webhook")
     def receiver(self, delivery: WebhookDelivery) -> str:
         """Return a link to the webhook."""
         return link_to(delivery.webhook)

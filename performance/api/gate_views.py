@@ -335,7 +335,6 @@ class GateViewSet(PerformanceViewSet):
             RENDERERS[self.renderer.format](verdict).encode(),
             status=status,
             content_type=f"{self.renderer.media_type}; charset=utf-8",
-            headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
         )
 
 

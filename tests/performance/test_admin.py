@@ -199,9 +199,9 @@ class TestTheList:
         snapshot(completed_version(empty_model, number=1), metrics={"r_squared": value})
         assert f"R² {shown}" in listed(root)[0]
 
-    def test_takes_seven_queries(self, root: Client, model: RegisteredModel, django_assert_num_queries: Any) -> None:
+    def test_takes_six_queries(self, root: Client, model: RegisteredModel, django_assert_num_queries: Any) -> None:
         listed(root)
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(6):
             listed(root)
 
 

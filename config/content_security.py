@@ -1,0 +1,64 @@
+"""Content security policies: what a browser may load, run and send from each kind of page."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import django
+from django.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING or django.VERSION >= (6,):
+    from django.middleware.csp import ContentSecurityPolicyMiddleware as CSPMiddleware
+else:
+    from csp.middleware import CSPMiddleware
+
+Policy = Mapping[str, Sequence[str]]
+
+API_PREFIX = "/api/v1/"
+API_HEADER = "default-src 'none'; frame-ancestors 'none'"  # of JSON, which no browser shows
+
+# Pages without scripts, such as a gate's, errors, badges and files: they have their own styles.
+PLAIN: Policy = {
+    "default-src": ["'none'"],
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "img-src": ["'self'", "data:"],
+    "base-uri": ["'none'"],
+    "form-action": ["'none'"],
+    "frame-ancestors": ["'none'"],
+}
+# Pages with scripts of their own host. Attributes in their HTML style them, which no nonce can allow.
+_INTERACTIVE: Policy = {
+    "default-src": ["'self'"],
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "img-src": ["'self'", "data:"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+}
+POLICIES: dict[str, Policy] = {
+    # The admin's theme is driven by Alpine, which compiles the expressions in its HTML.
+    "/admin/": {**_INTERACTIVE, "script-src": ["'self'", "'unsafe-eval'"]},
+    "/api/docs": _INTERACTIVE,
+    # ReDoc searches in a worker that it makes itself.
+    "/api/redoc": {**_INTERACTIVE, "worker-src": ["blob:"]},
+}
+
+
+class ContentSecurityPolicyMiddleware(CSPMiddleware):
+    """Adds the policy of its kind to each page; answers in JSON get a fixed one, which costs the API nothing."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if not request.path_info.startswith(API_PREFIX):
+            return super().__call__(request)
+        response: Any = self.get_response(request)
+        if response.headers.get("Content-Type", "").startswith(("text/html", "image/")):
+            return super().process_response(request, response)
+        response.headers["Content-Security-Policy"] = API_HEADER
+        return response
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Add the policy of the page's kind."""
+        for prefix, policy in POLICIES.items():
+            if request.path_info.startswith(prefix):
+                response._csp_config = policy  # type: ignore[attr-defined]  # where both libraries' decorators put it
+        return super().process_response(request, response)

@@ -1,0 +1,84 @@
+"""A record of each kind that has pages in the admin."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.test import Client
+from django.utils import timezone
+
+from models_registry.models import (
+    AuditEntry,
+    ModelGrant,
+    Organization,
+    Promotion,
+    RegisteredModel,
+    ServiceAccount,
+    TokenFamily,
+    TrustedIssuer,
+    TrustRule,
+    User,
+)
+from models_registry.scopes import ALL_SCOPES
+from models_registry.services import open_token_family
+from performance.models import (
+    Badge,
+    EvaluationJob,
+    GatePolicy,
+    GateVerdict,
+    MetricSnapshot,
+    Webhook,
+    WebhookDelivery,
+)
+from tests.admin_pages import logged_in
+
+Records = dict[type[Model], Model]
+
+
+@pytest.fixture
+def root(superuser: User) -> Client:
+    """Log in as the superuser."""
+    return logged_in(superuser)
+
+
+@pytest.fixture
+def records(model: RegisteredModel, acme: Organization, viewer: User) -> Records:
+    """Store a record of each kind."""
+    account = ServiceAccount.objects.create(username="pipeline", is_service_account=True)
+    issuer = TrustedIssuer.objects.create(issuer="https://ci.example.com", jwks_url="https://ci.example.com/jwks")
+    webhook = Webhook.objects.create(organization=acme, url="https://example.com/hook", events=["gate.failed"])
+    version = model.versions.get()
+    open_token_family(user=viewer, scope=ALL_SCOPES)
+    stored: list[Any] = [
+        acme,
+        model,
+        version,
+        viewer,
+        account,
+        issuer,
+        webhook,
+        Promotion.objects.get(),
+        MetricSnapshot.objects.get(),
+        TokenFamily.objects.get(),
+        Group.objects.create(name="readers"),
+        ModelGrant.objects.create(model=model, user=viewer, scope="model:read"),
+        TrustRule.objects.create(
+            issuer=issuer, name="main", service_account=account, claims={"ref": "main"}, scopes=["model:read"]
+        ),
+        AccessAttempt.objects.create(username="vera", ip_address="192.0.2.1", failures_since_start=10),
+        Badge.objects.create(
+            model=model, metric="accuracy", dataset_split="test", expires_at=timezone.now() + timedelta(days=1)
+        ),
+        EvaluationJob.objects.create(version=version, dataset_split="test"),
+        GatePolicy.objects.create(
+            organization=acme, version=1, document={"rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0}]}
+        ),
+        GateVerdict.objects.create(model=model, version=version, status="passed", occasion="promotion", document={}),
+        WebhookDelivery.objects.create(webhook=webhook, event="gate.failed", payload="{}", due_at=timezone.now()),
+    ]
+    entry = AuditEntry.objects.first()
+    assert entry is not None
+    return {type(record): record for record in [*stored, entry]}
