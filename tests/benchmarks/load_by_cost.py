@@ -9,9 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.servers import cpu_seconds
 from tests.database import start_postgresql
 from tests.reliability.attacks import ATTACKS, LOCKED
 from tests.reliability.load import SECONDS, Attack, Blows, Service, serving, shown
@@ -47,18 +49,22 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=every, default=every, metavar="ATTACK")
     options = parser.parse_args()
     console = Console(highlight=False, width=160)
-    console.print("Milliseconds at p50 / p99 / most.")
-    table = Table("attack", "/healthz", "summary", "attackers' answers", "what else is wrong")
+    console.print(
+        "Light requests: milliseconds at p50 / p99 / most. CPU: of the server, for each of the attackers' answers."
+    )
+    table = Table("attack", "/healthz", "summary", "attackers' answers", "CPU, ms", "what else is wrong")
     good = True
     for service, attacks in services(options.only):
         for number in range(options.rounds):
             for attack in attacks:
+                before = cpu_seconds(psutil.Process(service.server_pid))
                 figures, blows = attack.round(service, number, options.seconds)
+                cost = (cpu_seconds(psutil.Process(service.server_pid)) - before) / max(blows.statuses.total(), 1)
                 own = f"{dict(blows.statuses)}, {blows.largest:,} B at most"
                 table.add_row(
                     attack.name, shown(figures.healthz), shown(figures.summary), own, _problem(attack, service, blows)
                 )
-                console.print(f"{attack}: {figures}; {own}")
+                console.print(f"{attack}: {figures}; {own}; {cost * 1000:,.1f} ms of CPU")
                 good = good and figures.are_good
     console.print(table)
     return 0 if good else 1

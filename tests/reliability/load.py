@@ -32,9 +32,9 @@ class Service:
     """A service with large records, and what it takes to attack it."""
 
     port: int
-    folder: Path
     settings: Mapping[str, str]
     tokens: Mapping[str, str]
+    server_pid: int
 
     def client(self, user: str = "") -> "Client":
         """Return a new connection of a user, or of nobody."""
@@ -196,9 +196,9 @@ def repeat(user: str, *paths: str, method: str = "GET", **headers: str) -> Strik
 
 @contextmanager
 def serving(folder: Path, database: str, *, workers: int) -> Iterator[Service]:
-    """Serve large records as the container does, with a worker for the evaluations; no limit is on requests a minute.
+    """Serve large records as the container does, with a worker for the evaluations.
 
-    The limits of requests are off, as many addresses and many accounts may attack at once.
+    The limits on requests a minute are off: an attacker may have many addresses and accounts.
     """
     for name in ("files", "server", "work"):
         (folder / name).mkdir()
@@ -213,9 +213,9 @@ def serving(folder: Path, database: str, *, workers: int) -> Iterator[Service]:
         **new_keys(),
     }
     tokens = json.loads(_run(settings, "-m", "tests.reliability.large_records"))
-    service = Service(free_port(), folder, settings, tokens)
+    port = free_port()
     with (folder / "log").open("wb") as log:
-        server = start_server(service.port, **settings, TMPDIR=f"{folder}/server", log=log)
+        server = start_server(port, **settings, TMPDIR=f"{folder}/server", log=log)
         worker = subprocess.Popen(
             [sys.executable, "manage.py", "worker"],
             cwd=ROOT,
@@ -224,7 +224,7 @@ def serving(folder: Path, database: str, *, workers: int) -> Iterator[Service]:
             stderr=log,
         )
         try:
-            yield service
+            yield Service(port, settings, tokens, server.pid)
         finally:
             kill(server)
             kill(worker)
