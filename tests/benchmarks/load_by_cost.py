@@ -61,9 +61,8 @@ def main() -> int:
                 figures, blows = attack.round(service, number, options.seconds)
                 cost = (cpu_seconds(psutil.Process(service.server_pid)) - before) / max(blows.statuses.total(), 1)
                 own = f"{dict(blows.statuses)}, {blows.largest:,} B at most"
-                table.add_row(
-                    attack.name, shown(figures.healthz), shown(figures.summary), own, _problem(attack, service, blows)
-                )
+                light = shown(figures.healthz), shown(figures.summary)
+                table.add_row(attack.name, *light, own, f"{cost * 1000:,.1f}", _problem(attack, service, blows))
                 console.print(f"{attack}: {figures}; {own}; {cost * 1000:,.1f} ms of CPU")
                 good = good and figures.are_good
     console.print(table)

@@ -1,5 +1,6 @@
 """What one caller may do to a server that costs it much: each attack by itself."""
 
+import itertools
 import json
 import re
 import secrets
@@ -7,7 +8,7 @@ import select
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from threading import Event
 from urllib.parse import urlencode
@@ -110,26 +111,32 @@ def send_until_answered(service: Service, user: str) -> tuple[int, int]:
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {service.tokens[user]}\r\n"
         f"Content-Type: {FORM}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     )
-    sent = 0
     with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        sent = _send(connection, (head.encode() + before, *_pieces(), after))
         try:
-            connection.sendall(head.encode() + before)
-            for piece in _pieces(after):
-                if select.select([connection], [], [], 0)[0]:
-                    break
-                connection.sendall(piece)
-                sent += len(piece)
             answer = connection.recv(64)
-        except OSError:
-            return sent, 0
+        except OSError:  # the server closed the connection before the client could read the answer
+            answer = b""
     return sent, int(answer.split()[1]) if answer else 0
 
 
-def _pieces(end: bytes) -> Iterator[bytes]:
+def _send(connection: socket.socket, pieces: Iterable[bytes]) -> int:
+    """Send pieces until there is an answer to read or the connection is closed; return how many bytes were sent."""
+    sent = 0
+    for piece in pieces:
+        if select.select([connection], [], [], 0)[0]:
+            break
+        try:
+            connection.sendall(piece)
+        except OSError:
+            break
+        sent += len(piece)
+    return sent
+
+
+def _pieces() -> Iterator[bytes]:
     piece = b"yes,yes\n" * 2**13
-    for _ in range(UPLOAD_BYTES // len(piece)):
-        yield piece
-    yield end
+    return itertools.repeat(piece, UPLOAD_BYTES // len(piece))
 
 
 class GiantNames:

@@ -17,7 +17,7 @@ from tests.reliability.attacks import ATTACKS, LOCKED
 from tests.reliability.databases import new_database
 from tests.reliability.load import Attack, Blows, Service, serving
 
-pytestmark = pytest.mark.served
+pytestmark = [pytest.mark.served, pytest.mark.alone]
 
 ROUNDS = 3
 
