@@ -24,9 +24,9 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 UPLOAD_BYTES = 60 * 2**20
 BUFFERED = 16 * 2**20  # bytes that a connection may hold on their way
 STORED = 40 * 2**20  # bytes
-TURN_WITHIN = 30  # seconds
-ALL_WITHIN = 60  # seconds, for as many evaluations as may be queued
-LONGEST_EVALUATION = 20  # seconds
+TURN_WITHIN = 60  # seconds
+ALL_WITHIN = 120  # seconds, for as many evaluations as may be queued
+LONGEST_EVALUATION = 30  # seconds
 CSRF = "a" * 32
 COMPRESSED = {"Accept-Encoding": "gzip"}
 UPLOADED = frozenset({202, 400, 409, 413, 422, *REFUSED})
