@@ -29,7 +29,7 @@ def serve(**settings: str) -> Iterator[str]:
         server.wait(timeout=30)
 
 
-def start_server(port: int, *, log: IO[bytes] | None = None, **settings: str) -> subprocess.Popen[bytes]:
+def start_server(port: int, log: IO[bytes] | None = None, /, **settings: str) -> subprocess.Popen[bytes]:
     """Return a server with these settings that answers; it and its workers are a process group of their own.
 
     Its log goes to `log`, by default to the standard error of this process.

@@ -90,7 +90,7 @@ class Loader:
             evaluation=Evaluation(**evaluation),
             engine=DuckDB,
             digest="0" * 64,
-            predictions_digest=file and kept_files.put(file),
+            predictions_digest=kept_files.put(file) if file else None,
             created_by="ed",
         )
 

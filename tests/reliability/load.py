@@ -216,7 +216,7 @@ def serving(folder: Path, database: str, *, workers: int) -> Iterator[Service]:
     tokens = json.loads(_run(settings, "-m", "tests.reliability.large_records"))
     port = free_port()
     with (folder / "log").open("wb") as log:
-        server = start_server(port, **settings, TMPDIR=f"{folder}/server", log=log)
+        server = start_server(port, log, **settings, TMPDIR=f"{folder}/server")
         worker = subprocess.Popen(
             [sys.executable, "manage.py", "worker"],
             cwd=ROOT,
