@@ -13,6 +13,7 @@ from models_registry.scopes import Scope
 from models_registry.services import promote
 from performance.models import Badge, EvaluationJob, GatePolicy, SnapshotDetail, Webhook
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+from tests.forms import BOUNDARY, multipart
 
 ORGANIZATION = "organizations/<str:slug>"
 MEMBERS = f"{ORGANIZATION}/members"
@@ -24,7 +25,6 @@ GRANTS = f"{MODEL}/grants"
 VERSION = f"{MODEL}/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
 PERFORMANCE = f"{MODEL}/performance"
-BOUNDARY = "the-boundary"
 POLICY = {"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.5}]}
 
 
@@ -96,13 +96,6 @@ class Operation:
         """Return the body with a value in the place of its text."""
         body = {**json.loads(self.data(target)), self.text: "MARK"}
         return json.dumps(body).encode().replace(b'"MARK"', value)
-
-
-def multipart(*, file: str, **fields: str) -> str:
-    """Return a form with a file, as it is sent."""
-    parts = [f'form-data; name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
-    parts.append(f'form-data; name="file"; filename="predictions.csv"\r\n\r\n{file}')
-    return "".join(f"--{BOUNDARY}\r\nContent-Disposition: {part}\r\n" for part in parts) + f"--{BOUNDARY}--\r\n"
 
 
 OPERATIONS = [

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parent.parent
 STARTS_WITHIN = 60
@@ -28,8 +29,11 @@ def serve(**settings: str) -> Iterator[str]:
         server.wait(timeout=30)
 
 
-def start_server(port: int, **settings: str) -> subprocess.Popen[bytes]:
-    """Return a server with these settings that answers; it and its workers are a process group of their own."""
+def start_server(port: int, log: IO[bytes] | None = None, /, **settings: str) -> subprocess.Popen[bytes]:
+    """Return a server with these settings that answers; it and its workers are a process group of their own.
+
+    Its log goes to `log`, by default to the standard error of this process.
+    """
     environment = {
         **os.environ,
         **new_keys(),
@@ -53,6 +57,7 @@ def start_server(port: int, **settings: str) -> subprocess.Popen[bytes]:
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,
+        stderr=log,
         start_new_session=True,
     )
     try:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.operations import BOUNDARY, multipart
+from tests.forms import BOUNDARY, multipart
 from tests.reliability.databases import new_database
 from tests.serving import ROOT, free_port, kill, manage, new_keys, start_server
 

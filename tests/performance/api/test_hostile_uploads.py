@@ -13,8 +13,8 @@ from django.test import Client
 from models_registry.models import RegisteredModel, User
 from performance.models import EvaluationJob, MetricSnapshot
 from tests.api import BASE, Caller, refusal
+from tests.forms import BOUNDARY, multipart
 from tests.hostile import problem
-from tests.operations import BOUNDARY, multipart
 from tests.performance.uploads import GOOD, PATH, evaluated, parquet, stored_in, stored_uploads, upload, work
 
 pytestmark = pytest.mark.django_db

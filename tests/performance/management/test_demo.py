@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import golden
-from tests.operations import BOUNDARY, multipart
+from tests.forms import BOUNDARY, multipart
 from tests.serving import free_port
 
 ROOT = Path(__file__).parents[3]

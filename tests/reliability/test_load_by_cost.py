@@ -1,0 +1,61 @@
+"""One caller does something expensive, and everyone else's light requests stay fast.
+
+The service runs behind its production server with two processes of four threads, on PostgreSQL, and on SQLite with one
+process, as the demo does. While an attack goes on, `/healthz` and the summary are asked twenty times a second each, and
+both must stay under 250 ms at the 99th percentile.
+
+The machine may have other work, which makes figures worse and never better. So an attack is withstood if one of three
+rounds is under the limit: what is wrong with the service itself fails them all.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from tests.reliability.attacks import ATTACKS, LOCKED
+from tests.reliability.databases import new_database
+from tests.reliability.load import Attack, Blows, Service, serving
+
+pytestmark = [pytest.mark.served, pytest.mark.alone]
+
+ROUNDS = 3
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service as the container serves it."""
+    if connection.vendor != "postgresql":
+        pytest.skip("The container's service has PostgreSQL.")
+    folder = tmp_path_factory.mktemp("on-postgresql")
+    with serving(folder, new_database(folder), workers=2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service as the demo serves it."""
+    folder = tmp_path_factory.mktemp("on-sqlite")
+    with serving(folder, f"sqlite:///{folder}/registry.sqlite3", workers=1) as running:
+        yield running
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_light_requests_stay_fast_under(attack: Attack, service: Service) -> None:
+    attack.check(service, withstood(attack, service))
+
+
+def test_light_requests_stay_fast_while_refusals_would_wait_for_a_writer(service_on_sqlite: Service) -> None:
+    withstood(LOCKED, service_on_sqlite)
+
+
+def withstood(attack: Attack, service: Service) -> Blows:
+    """Return what became of an attack's requests in the first round that is under the limit."""
+    seen = []
+    for number in range(ROUNDS):
+        figures, blows = attack.round(service, number)
+        assert set(blows.statuses) <= attack.answers, blows
+        if figures.are_good:
+            return blows
+        seen.append(f"{figures}; the attackers got {dict(blows.statuses)}")
+    raise AssertionError("\n".join(seen))
