@@ -88,14 +88,3 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise RuntimeError(f"the server did not come up (exit status {server.poll()})")
-
-
-@contextmanager
-def serve_demo_data(database: str) -> Iterator[tuple[str, str]]:
-    """Serve the fixtures from a new database while the context lasts; give the base URL and a token of its admin."""
-    settings = {"DATABASE_URL": database, **new_keys()}
-    manage("migrate", **settings)
-    manage("seed", "fixtures/seed.json", **settings)
-    access = manage("token", "ada", **settings).strip()
-    with serve(**settings) as base_url:
-        yield base_url, access

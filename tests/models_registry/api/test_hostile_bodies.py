@@ -23,6 +23,8 @@ LOGINS = {
 }
 # Bodies in which nothing must be given.
 OPTIONAL = {"description", "reason"}
+# Values that are wrong only in the place of a whole body.
+NOT_INSIDE = {"repeated key at the top", "nothing"}
 
 
 @dataclass
@@ -203,7 +205,7 @@ def test_a_hostile_query_is_refused(route: Route, query: str) -> None:
 # Where a body may hold JSON of the caller's own, which the database must be able to keep
 
 
-@pytest.mark.parametrize("name", VALUES.keys() - {"repeated key at the top", "nothing"})
+@pytest.mark.parametrize("name", [name for name in VALUES if name not in NOT_INSIDE])
 def test_a_hostile_value_deep_in_a_versions_parameters(superuser: User, model: RegisteredModel, name: str) -> None:
     value, reason = VALUES[name]
     client, path = authenticated(superuser), f"/api/v1/models/{model.pk}/versions"
