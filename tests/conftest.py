@@ -57,7 +57,6 @@ KEEPS_DENIAL = re.compile(
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run the suite in a process for each core, and files that are named in this process alone, as it starts sooner."""
     if all(Path(argument.partition("::")[0]).is_file() for argument in config.args):
-        config.option.dist = "no"
         return 0
     return min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
 
