@@ -56,6 +56,7 @@ def _copy_postgresql(target: str) -> None:
     marker = _folder() / "demo.postgresql"
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as administrator:
         if not marker.exists():
+            administrator.execute(f"DROP DATABASE IF EXISTS {original}")
             administrator.execute(f"CREATE DATABASE {original}")
             _fill(urlsplit(target)._replace(path=f"/{original}").geturl())
             marker.write_text(original)

@@ -63,7 +63,9 @@ def manage(*arguments: str, **settings: str) -> str:
     """Return what a management command prints with these settings."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "HTTPS_ONLY": "false", **settings}
     command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, f"manage.py {arguments} ended with {finished.returncode}:\n{finished.stderr}"
+    return finished.stdout
 
 
 def new_keys() -> dict[str, str]:
