@@ -1,8 +1,13 @@
-"""The cast and the models that most tests play with."""
+"""The cast and the models that most tests play with, and how the tests are shared between processes."""
 
+import fcntl
 import json
+import os
 import re
-from collections.abc import Callable, Iterator
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +25,12 @@ from models_registry import tokens
 from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User
 from models_registry.scopes import ALL_SCOPES, Scope
 from models_registry.services import open_token_family, promote
+from tests.demo_data import SHARED_FOLDER
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+
+# Without bytecode files, each server and worker that a test starts compiles all modules anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile("untimed", settings(), deadline=None)  # as the machine may have other work
 settings.load_profile("untimed")
@@ -35,10 +45,53 @@ APPEND_ONLY = (
 )
 
 
+MOST_PROCESSES = 4
+FIRST = ("served", "browser")  # the marks of files of few tests that take long
+
 # The statements by which a denial is kept in the audit trail, in a transaction of its own.
 KEEPS_DENIAL = re.compile(
     r'auditentry|^(RELEASE )?SAVEPOINT|^SELECT "models_registry_user"."id" AS "id", "models_registry_user"."username"'
 )
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run the suite in a process for each core, and files that are named in this process alone, as it starts sooner."""
+    if all(Path(argument.partition("::")[0]).is_file() for argument in config.args):
+        return 0
+    return min(os.cpu_count() or 1, MOST_PROCESSES)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that the processes of the run share."""
+    if not hasattr(config, "workerinput"):
+        os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="registry-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder that the processes of the run shared."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[SHARED_FOLDER])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move the files that take long to the front, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(mark) for mark in FIRST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let no other process run a test beside one that is marked `alone`.
+
+    A test holds the lock `running`, together with the others or alone. It asks for it under the lock `turn`, so that
+    one that is to run alone need not wait until no other happens to run.
+    """
+    folder = Path(os.environ[SHARED_FOLDER])
+    with (folder / "turn").open("w") as turn, (folder / "running").open("w") as running:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(running, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

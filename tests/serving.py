@@ -78,7 +78,9 @@ def manage(*arguments: str, **settings: str) -> str:
     """Return what a management command prints with these settings."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "HTTPS_ONLY": "false", **settings}
     command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, f"manage.py {arguments} ended with {finished.returncode}:\n{finished.stderr}"
+    return finished.stdout
 
 
 def new_keys() -> dict[str, str]:
@@ -103,14 +105,3 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise RuntimeError(f"the server did not come up (exit status {server.poll()})")
-
-
-@contextmanager
-def serve_demo_data(database: str) -> Iterator[tuple[str, str]]:
-    """Serve the fixtures from a new database while the context lasts; give the base URL and a token of its admin."""
-    settings = {"DATABASE_URL": database, **new_keys()}
-    manage("migrate", **settings)
-    manage("seed", "fixtures/seed.json", **settings)
-    access = manage("token", "ada", **settings).strip()
-    with serve(**settings) as base_url:
-        yield base_url, access

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from junitparser import JUnitXml
 
+from tests.demo_data import load_demo_data
 from tests.models_registry.api.issuer import ISSUER, Issuer, publishing, send
 from tests.reliability.databases import new_database
 from tests.serving import ROOT, manage, new_keys, serve
@@ -63,12 +64,12 @@ class Registry:
             return json.load(answer)
 
 
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    settings = {"DATABASE_URL": new_database(tmp_path), "OIDC_ALLOWED_HOSTS": "127.0.0.1", **new_keys()}
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    folder = tmp_path_factory.mktemp("registry")
+    settings = {"DATABASE_URL": new_database(folder), "OIDC_ALLOWED_HOSTS": "127.0.0.1", **new_keys()}
+    load_demo_data(**settings)
     with publishing() as issuer:
-        manage("migrate", **settings)
-        manage("seed", "fixtures/seed.json", **settings)
         manage("shell", "--no-imports", "-c", SET_UP % issuer.jwks_url, **settings)
         admin = manage("token", "root", **settings).strip()
         with serve(**settings) as url:
@@ -90,7 +91,7 @@ def last_verdict(registry: Registry) -> tuple[str, str]:
     return newest["occasion"], newest["verdict"]["status"]
 
 
-def test_github_actions(registry: Registry, tmp_path: Path) -> None:
+def test_github_actions(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = yaml.safe_load((ROOT / "fixtures" / "ci" / "github-actions.yml").read_text())
     steps = [step["run"] for step in recipe["jobs"]["gate"]["steps"]]
     files = {name: tmp_path / name for name in ("GITHUB_ENV", "GITHUB_STEP_SUMMARY")}
@@ -103,7 +104,7 @@ def test_github_actions(registry: Registry, tmp_path: Path) -> None:
         else:
             registry.issuer.publish(request)
 
-    registry.issuer.answer = identify
+    monkeypatch.setattr(registry.issuer, "answer", identify)
 
     def job(version: str) -> list[int]:
         """Return with what each step ended, up to the one that failed."""

@@ -19,7 +19,7 @@ from tests.operations import operations_of
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-COMMANDS = "pip install uv && uv run manage.py demo", "pip install uv && uv run pytest"
+COMMANDS = "pip install uv && uv run manage.py demo", "pip install uv && uv run --group dev pytest"
 EXAMPLE_MODEL = "mdl-7f3a19bc92"
 READERS = {
     "retention_days",

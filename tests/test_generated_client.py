@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.demo_data import serve_demo_data
 from tests.reliability.databases import new_database
-from tests.serving import ROOT, serve_demo_data
+from tests.serving import ROOT
 
 pytestmark = [pytest.mark.served, pytest.mark.django_db]
 PACKAGE = "registry_client"

@@ -1,19 +1,24 @@
-"""What runs the statements: embedded DuckDB. Each engine has the predictions under that name."""
+"""Run statements in embedded DuckDB. Each engine has the predictions under that name.
+
+DuckDB is imported when an engine is opened: a web process imports this module but never opens one.
+"""
 
 import csv
 import errno
 import os
 import re
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self
-
-import duckdb
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 from performance.evaluation.malformed import line_of, malformed
 from performance.evaluation.result import EXHAUSTED, UnprocessablePredictionsError
 from performance.evaluation.statements import text
+
+if TYPE_CHECKING:
+    import duckdb
 
 Row = tuple[Any, ...]
 
@@ -24,9 +29,6 @@ MAX_COLUMNS = 10_000  # that it names
 
 _special = re.compile(r"([*?\[])")
 _class = re.compile(r"^[\w ]+ Error: ")
-
-# What is wrong with a statement; any other error is about the files.
-_OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
 
 
 class Named(Protocol):
@@ -74,7 +76,7 @@ class DuckDB:
     """
 
     name = "duckdb"
-    version = duckdb.__version__
+    version = metadata.version("duckdb")
 
     def __init__(
         self,
@@ -139,6 +141,8 @@ class DuckDB:
 
     def progress(self) -> float:
         """Return how much of the present statement is done, from 0 to 1. To be asked from another thread."""
+        import duckdb
+
         try:
             return min(max(self._connection.query_progress() / 100, 0.0), 1.0)
         except duckdb.ConnectionException:  # all is done
@@ -178,11 +182,13 @@ class DuckDB:
     def _opened(self, file: str) -> Any:
         return Path(file).open("rb") if self._store is None else self._store.open(file, "rb")
 
-    def _run(self, connection: duckdb.DuckDBPyConnection, statement: str) -> list[Row]:
+    def _run(self, connection: "duckdb.DuckDBPyConnection", statement: str) -> list[Row]:
+        import duckdb
+
         try:
             return connection.execute(statement).fetchall()
-        except _OURS:
-            raise
+        except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException):
+            raise  # The statement is wrong. Any other error is about the files.
         except duckdb.OutOfMemoryException:
             raise UnprocessablePredictionsError(EXHAUSTED) from None
         except duckdb.IOException as error:
@@ -194,7 +200,7 @@ class DuckDB:
         except duckdb.Error as error:
             raise self._unreadable(error) from None
 
-    def _unreadable(self, error: duckdb.Error) -> UnprocessablePredictionsError:
+    def _unreadable(self, error: "duckdb.Error") -> UnprocessablePredictionsError:
         """Return the error of a file, which has DuckDB's reason without names that are not the caller's."""
         said = str(error)
         if (line := line_of(said)) is not None:
@@ -208,8 +214,10 @@ class DuckDB:
         with self._opened(file) as content:
             return malformed(said, line, content, file if len(self._csv) > 1 else None)
 
-    def _open(self, *, ordered: bool) -> duckdb.DuckDBPyConnection:
+    def _open(self, *, ordered: bool) -> "duckdb.DuckDBPyConnection":
         """Return a connection to a database of its own, which keeps the order of rows, or is faster."""
+        import duckdb
+
         connection = duckdb.connect(config={**self._config, "preserve_insertion_order": ordered})
         # Which has the CSV reader cast a cell, and refuse the file for one that TRY_CAST makes null.
         connection.execute("SET disabled_optimizers = 'type_pushdown'")

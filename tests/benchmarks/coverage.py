@@ -1,6 +1,6 @@
 """How often each metric's 95% interval holds the truth, over many samples, and how often a bootstrap's does.
 
-uv run --group bench python -m tests.benchmarks.coverage
+uv run --group dev --group bench python -m tests.benchmarks.coverage
 """
 
 import argparse
@@ -18,6 +18,7 @@ from sklearn import metrics as sk
 
 from performance.evaluation import classification, forecasting, ranking, regression
 from performance.evaluation.result import Evaluation
+from tests.performance.evaluation.differences import holding
 from tests.performance.evaluation.tables import Evaluate, of, values
 
 Columns = dict[str, Any]
@@ -25,6 +26,7 @@ Metric = Callable[[Columns], float]
 MANY = 500_000  # examples, series or queries that stand for all there are
 STEPS = 4  # of each series
 ITEMS = 6  # of each query
+DIFFERENCES = "differences"
 
 
 def two_classes(random: np.random.Generator, size: int) -> Columns:
@@ -143,16 +145,27 @@ def bootstrap(
     return covered
 
 
+def show_differences(size: int, runs: int) -> None:
+    """Print how often the paired intervals hold the true difference of two versions."""
+    table = Table("metric", "interval, %", title=f"differences of two classes' metrics, {size} examples at a time")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, share in holding(Path(folder), samples=runs, size=size).items():
+            table.add_row(name, f"{100 * share:.1f}")
+    Console(highlight=False).print(table)
+
+
 def main() -> None:
-    """Print a table of each setting."""
+    """Print a table of each setting, and one of the differences of two versions."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=200, help="examples, series or queries of a sample")
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--bootstraps", type=int, default=200, help="runs of the bootstrap")
     parser.add_argument("--resamples", type=int, default=200)
-    parser.add_argument("--only", nargs="+", choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument("--only", nargs="+", choices=[*SETTINGS, DIFFERENCES], default=[*SETTINGS, DIFFERENCES])
     options = parser.parse_args()
-    for title in options.only:
+    if DIFFERENCES in options.only:
+        show_differences(options.size, options.runs)
+    for title in (title for title in options.only if title in SETTINGS):
         setting, random = SETTINGS[title], np.random.default_rng(20260313)
         truth = evaluated(setting, setting.draw(random, MANY))
         covered = coverage(setting, truth, random, options.size, options.runs)

@@ -1,6 +1,6 @@
 """What evaluating binary classification costs: this engine's complete report, beside scikit-learn, a scan and a sort.
 
-uv run --group bench python -m tests.benchmarks.evaluation --rows 10000000
+uv run --group dev --group bench python -m tests.benchmarks.evaluation --rows 10000000
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """How fast snapshots come in: over HTTP with every guarantee on, and through `seed`, against bare `bulk_create`.
 
-uv run --group bench python -m tests.benchmarks.ingest
+uv run --group dev --group bench python -m tests.benchmarks.ingest
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """64 clients create 50 versions each of one model at once: the numbers have no gap and no duplicate.
 
-uv run --group bench python -m tests.benchmarks.numbering
+uv run --group dev --group bench python -m tests.benchmarks.numbering
 """
 
 import argparse

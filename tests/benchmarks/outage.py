@@ -1,6 +1,6 @@
 """Restarts PostgreSQL at once, as after a crash, under load: only 503s, soon over, and nothing acknowledged is gone.
 
-uv run --group bench python -m tests.benchmarks.outage
+uv run --group dev --group bench python -m tests.benchmarks.outage
 """
 
 import argparse

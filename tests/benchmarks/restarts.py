@@ -1,6 +1,6 @@
 """Restarts the server again and again under load: no request may be lost, and no acknowledged snapshot.
 
-uv run --group bench python -m tests.benchmarks.restarts
+uv run --group dev --group bench python -m tests.benchmarks.restarts
 """
 
 import argparse

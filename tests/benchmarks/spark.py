@@ -1,6 +1,6 @@
 """Binary classification on DuckDB and on Apache Spark, to show what Spark costs where it is not needed.
 
-`uv run --extra spark --group bench python -m tests.benchmarks.spark`
+`uv run --group dev --group bench --extra spark python -m tests.benchmarks.spark`
 """
 
 import argparse

@@ -14,7 +14,8 @@ def spark_is_there(request: pytest.FixtureRequest) -> None:
     missing = packages + ([] if shutil.which("java") or os.environ.get("JAVA_HOME") else ["Java 17"])
     if not missing:
         return
-    reason = f"There is no {' and no '.join(missing)}: uv run --extra spark, and on Debian openjdk-17-jre-headless."
+    remedy = "uv run --group dev --extra spark, and on Debian openjdk-17-jre-headless"
+    reason = f"There is no {' and no '.join(missing)}: {remedy}."
     if os.environ.get("CI") and request.config.getoption("markexpr") == "spark":
         pytest.fail(reason)
     pytest.skip(reason)

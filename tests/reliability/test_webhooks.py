@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook as Verifier
 
+from tests.demo_data import load_demo_data
 from tests.receiver import Receiver, receiving, status
 from tests.reliability.databases import new_database
 from tests.reliability.test_worker import WITHIN, Service, until
@@ -39,8 +40,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "WEBHOOK_PRIVATE_HOSTS": "127.0.0.1",
         **new_keys(),
     }
-    manage("migrate", **settings)
-    manage("seed", "fixtures/seed.json", **settings)
+    load_demo_data(**settings)
     access = manage("token", "ada", "--lifetime", "1h", **settings).strip()
     service = Service(folder, settings, free_port(), access)
     server = start_server(service.port, **settings)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.demo_data import load_demo_data
 from tests.forms import BOUNDARY, multipart
 from tests.reliability.databases import new_database
 from tests.serving import ROOT, free_port, kill, manage, new_keys, start_server
@@ -123,8 +124,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "MAX_UPLOAD_MB": "64",
         **new_keys(),
     }
-    manage("migrate", **settings)
-    manage("seed", "fixtures/seed.json", **settings)
+    load_demo_data(**settings)
     access = manage("token", "ed", "--lifetime", "1h", **settings).strip()
     service = Service(folder, settings, free_port(), access)
     temporary = folder / "server"

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
 from django.test import Client
 
 from models_registry.models import AuditEntry, RegisteredModel, User
@@ -23,6 +25,8 @@ LOGINS = {
 }
 # Bodies in which nothing must be given.
 OPTIONAL = {"description", "reason"}
+# Values that are wrong only in the place of a whole body.
+NOT_INSIDE = {"repeated key at the top", "nothing"}
 
 
 @dataclass
@@ -83,77 +87,117 @@ def test_the_good_body_is_read(route: Route) -> None:
     assert route.send(route.good).status_code == route.status
 
 
-@pytest.mark.usefixtures("nothing_stored")
-class TestRefused:
-    def test_a_hostile_value_for_what_it_is(self, route: Route) -> None:
-        for name, (value, reason) in VALUES.items():
-            answer = route.send(route.with_value(value))
+Refusal = Callable[[Route], None]
+REFUSALS: list[Refusal] = []
 
-            assert problem(answer) == (400, "invalid_body"), name
-            assert reason in answer.json()["detail"], name
 
-    def test_a_hostile_document(self, route: Route) -> None:
-        for name, made in DOCUMENTS.items():
-            if route.needs_a_body or name not in ("empty", "empty object"):
-                assert problem(route.send(made(route.good))) == (400, "invalid_body"), name
+def refusal(check: Refusal) -> Refusal:
+    """Have every route refuse what the function checks. All are checked on one set-up, as none stores anything."""
+    REFUSALS.append(check)
+    return check
 
-    def test_thirty_two_levels_are_read(self, route: Route) -> None:
-        answer = route.send(route.with_value(b"[" * 31 + b"]" * 31))
 
-        assert problem(answer) == (400, "invalid_body")
-        assert [error["code"] for error in answer.json()["errors"]] in (["invalid"], ["invalid_choice"])
+@refusal
+def a_hostile_value_for_what_it_is(route: Route) -> None:
+    for name, (value, reason) in VALUES.items():
+        answer = route.send(route.with_value(value))
 
-    def test_a_value_of_another_kind(self, route: Route) -> None:
-        for value in (b"1", b"true", b"null", b"[]", b"{}", b"1e308"):
-            assert problem(route.send(route.with_value(value))) == (400, "invalid_body"), value
+        assert problem(answer) == (400, "invalid_body"), name
+        assert reason in answer.json()["detail"], name
 
-    def test_a_strange_key_as_unknown(self, route: Route) -> None:
-        for name in ["", " ", "__proto__", "constructor", "a" * 10_000, "\u202e", "\U0001f4a3", "a.b[0]"]:
-            answer = route.send(json.dumps({**json.loads(route.good), name: 1}).encode())
 
-            assert problem(answer) == (400, "invalid_body"), name
-            assert [error["code"] for error in answer.json()["errors"]] == ["unknown_field"], name
+@refusal
+def a_hostile_document(route: Route) -> None:
+    for name, made in DOCUMENTS.items():
+        if route.needs_a_body or name not in ("empty", "empty object"):
+            assert problem(route.send(made(route.good))) == (400, "invalid_body"), name
 
-    def test_many_unknown_fields_of_which_not_all_are_told(self, route: Route) -> None:
-        answer = route.send(json.dumps({f"{'x' * 60}{number}": 0 for number in range(10_000)}).encode())
 
-        assert problem(answer) == (400, "invalid_body")
-        assert len(answer.json()["errors"]) <= 20
-        assert len(answer.content) < 5000
+@refusal
+def thirty_two_levels_are_read(route: Route) -> None:
+    answer = route.send(route.with_value(b"[" * 31 + b"]" * 31))
 
-    def test_a_huge_text(self, route: Route) -> None:
-        answer = route.send(route.with_value(b'"' + b"x" * 900_000 + b'"'))
+    assert problem(answer) == (400, "invalid_body")
+    assert [error["code"] for error in answer.json()["errors"]] in (["invalid"], ["invalid_choice"])
 
-        assert problem(answer)[0] in (400, 401)
-        assert len(answer.content) < 2000
 
-    def test_a_body_over_the_largest_size(self, route: Route) -> None:
-        body = route.good.ljust(settings.MAX_BODY_BYTES + 1)
+@refusal
+def a_value_of_another_kind(route: Route) -> None:
+    for value in (b"1", b"true", b"null", b"[]", b"{}", b"1e308"):
+        assert problem(route.send(route.with_value(value))) == (400, "invalid_body"), value
 
-        assert problem(route.send(body)) == (413, "payload_too_large")
 
-    def test_another_media_type(self, route: Route) -> None:
-        for media_type in MEDIA_TYPES:
-            assert problem(route.send(route.good, media_type)) == (415, "unsupported_media_type"), media_type
+@refusal
+def a_strange_key_as_unknown(route: Route) -> None:
+    for name in ["", " ", "__proto__", "constructor", "a" * 10_000, "\u202e", "\U0001f4a3", "a.b[0]"]:
+        answer = route.send(json.dumps({**json.loads(route.good), name: 1}).encode())
 
-    def test_another_charset_than_utf_8(self, route: Route) -> None:
-        for charset in CHARSETS:
-            environ = route.environ(f"application/json; {charset}", route.with_value(b'"\xe9"'))
-            assert served(environ) == (400, "invalid_body"), charset
+        assert problem(answer) == (400, "invalid_body"), name
+        assert [error["code"] for error in answer.json()["errors"]] == ["unknown_field"], name
 
-    @pytest.mark.parametrize("length", [{"CONTENT_LENGTH": str(10**12)}, {"HTTP_TRANSFER_ENCODING": "chunked"}])
-    def test_an_endless_body_which_is_not_read_past_the_limit(self, route: Route, length: dict[str, str]) -> None:
+
+@refusal
+def many_unknown_fields_of_which_not_all_are_told(route: Route) -> None:
+    answer = route.send(json.dumps({f"{'x' * 60}{number}": 0 for number in range(10_000)}).encode())
+
+    assert problem(answer) == (400, "invalid_body")
+    assert len(answer.json()["errors"]) <= 20
+    assert len(answer.content) < 5000
+
+
+@refusal
+def a_huge_text(route: Route) -> None:
+    answer = route.send(route.with_value(b'"' + b"x" * 900_000 + b'"'))
+
+    assert problem(answer)[0] in (400, 401)
+    assert len(answer.content) < 2000
+
+
+@refusal
+def a_body_over_the_largest_size(route: Route) -> None:
+    body = route.good.ljust(settings.MAX_BODY_BYTES + 1)
+
+    assert problem(route.send(body)) == (413, "payload_too_large")
+
+
+@refusal
+def another_media_type(route: Route) -> None:
+    for media_type in MEDIA_TYPES:
+        assert problem(route.send(route.good, media_type)) == (415, "unsupported_media_type"), media_type
+
+
+@refusal
+def another_charset_than_utf_8(route: Route) -> None:
+    for charset in CHARSETS:
+        environ = route.environ(f"application/json; {charset}", route.with_value(b'"\xe9"'))
+        assert served(environ) == (400, "invalid_body"), charset
+
+
+@refusal
+def an_endless_body_which_is_not_read_past_the_limit(route: Route) -> None:
+    for length in ({"CONTENT_LENGTH": str(10**12)}, {"HTTP_TRANSFER_ENCODING": "chunked"}):
         body = Endless()
+        environ = {**route.environ("application/json"), "wsgi.input": body, **length}
 
-        assert served({**route.environ("application/json"), "wsgi.input": body, **length}) == (413, "payload_too_large")
+        assert served(environ) == (413, "payload_too_large"), length
         assert body.given <= settings.MAX_BODY_BYTES + 1
 
-    def test_a_body_cut_off_by_its_own_content_length(self, route: Route) -> None:
-        for length in ("1", "5"):
-            extra: dict[str, Any] = {"wsgi.input": io.BytesIO(route.good), "CONTENT_LENGTH": length}
-            answer = route.send(b"", **extra, CONTENT_TYPE="application/json")
 
-            assert problem(answer) == (400, "invalid_body"), length
+@refusal
+def a_body_cut_off_by_its_own_content_length(route: Route) -> None:
+    for length in ("1", "5"):
+        extra: dict[str, Any] = {"wsgi.input": io.BytesIO(route.good), "CONTENT_LENGTH": length}
+        answer = route.send(b"", **extra, CONTENT_TYPE="application/json")
+
+        assert problem(answer) == (400, "invalid_body"), length
+
+
+@pytest.mark.usefixtures("nothing_stored")
+def test_is_refused(route: Route, subtests: pytest.Subtests) -> None:
+    for check in REFUSALS:
+        cache.clear()  # else answers were 429 in the end
+        with subtests.test(check.__name__):
+            check(route)
 
 
 class Endless(io.RawIOBase):
@@ -167,13 +211,15 @@ class Endless(io.RawIOBase):
         return b" " * size
 
 
-@pytest.mark.parametrize("length", ["0", "", "-1", "many", "1e3", "\u0665"])
-def test_a_content_length_that_is_none_is_that_of_an_empty_body(route: Route, length: str) -> None:
-    extra: dict[str, Any] = {"wsgi.input": io.BytesIO(route.good), "CONTENT_LENGTH": length}
+def test_a_content_length_that_is_none_is_that_of_an_empty_body(route: Route) -> None:
+    for length in ("0", "", "-1", "many", "1e3", "\u0665"):
+        extra: dict[str, Any] = {"wsgi.input": io.BytesIO(route.good), "CONTENT_LENGTH": length}
 
-    answer = route.send(b"", **extra, CONTENT_TYPE="application/json")
+        with transaction.atomic():
+            answer = route.send(b"", **extra, CONTENT_TYPE="application/json")
+            transaction.set_rollback(True)
 
-    assert answer.status_code == 400 if route.needs_a_body else answer.status_code in (200, 201, 400)
+        assert answer.status_code in ((400,) if route.needs_a_body else (200, 201, 400)), length
 
 
 def test_a_body_of_the_largest_size_is_read(route: Route) -> None:
@@ -192,18 +238,17 @@ def test_json_is_utf_8_whatever_charset_is_claimed(route: Route) -> None:
     assert served(environ)[0] == route.status
 
 
-@pytest.mark.parametrize("query", ["%00", "%ff=1", "username=%00", "=", "&".join(f"p{n}=1" for n in range(5_000))])
-def test_a_hostile_query_is_refused(route: Route, query: str) -> None:
-    assert problem(route.send(route.good, query=f"?{query}")) in [
-        (400, "invalid_parameter"),
-        (400, "unknown_parameter"),
-    ]
+def test_a_hostile_query_is_refused(route: Route) -> None:
+    for query in ("%00", "%ff=1", "username=%00", "=", "&".join(f"p{n}=1" for n in range(5_000))):
+        found = problem(route.send(route.good, query=f"?{query}"))
+
+        assert found in [(400, "invalid_parameter"), (400, "unknown_parameter")], query
 
 
 # Where a body may hold JSON of the caller's own, which the database must be able to keep
 
 
-@pytest.mark.parametrize("name", VALUES.keys() - {"repeated key at the top", "nothing"})
+@pytest.mark.parametrize("name", [name for name in VALUES if name not in NOT_INSIDE])
 def test_a_hostile_value_deep_in_a_versions_parameters(superuser: User, model: RegisteredModel, name: str) -> None:
     value, reason = VALUES[name]
     client, path = authenticated(superuser), f"/api/v1/models/{model.pk}/versions"

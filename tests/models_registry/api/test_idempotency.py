@@ -173,12 +173,12 @@ def test_a_little_earlier_it_is_not(root: Caller) -> None:
     assert root.post(VERSIONS, Idempotency_Key="job-1")["Idempotency-Replayed"] == "true"
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "ключ", "a\tb", "\x7f"])
 @pytest.mark.parametrize("path", POSTS)
-def test_a_key_that_is_none_is_refused(root: Caller, path: str, key: str) -> None:
+def test_a_key_that_is_none_is_refused(root: Caller, path: str) -> None:
     before = rows()
+    for key in ("", "x" * 256, "ключ", "a\tb", "\x7f"):
+        assert faults(root.post(path, POSTS[path][0], Idempotency_Key=key)) == [("Idempotency-Key", "invalid")], key
 
-    assert faults(root.post(path, POSTS[path][0], Idempotency_Key=key)) == [("Idempotency-Key", "invalid")]
     assert rows() == before
 
 

@@ -163,19 +163,19 @@ def test_a_page_has_50_rows_if_nothing_is_said(root: Caller, model: RegisteredMo
 
 
 @pytest.mark.parametrize("name", LISTS)
-@pytest.mark.parametrize("size", ["0", "201", "-1", "x", "", "1e2", "٥", "1.0", " 5", "9" * 400])
-def test_another_page_size_is_refused(root: Caller, name: str, size: str) -> None:
-    answer = root.get(sized(LISTS[name], 0).replace("page_size=0", f"page_size={size}"))
+def test_another_page_size_is_refused(root: Caller, name: str) -> None:
+    for size in ("0", "201", "-1", "x", "", "1e2", "٥", "1.0", " 5", "9" * 400):
+        answer = root.get(sized(LISTS[name], 0).replace("page_size=0", f"page_size={size}"))
 
-    assert [field for field, _ in faults(answer)] == ["page_size"]
+        assert [field for field, _ in faults(answer)] == ["page_size"], size
 
 
 @pytest.mark.parametrize("name", LISTS)
-@pytest.mark.parametrize("cursor", ["", "x", "cD0x", "%00", "x:y:z", "a" * 5000, "é"])
-def test_a_cursor_that_the_service_did_not_make_is_refused(root: Caller, name: str, cursor: str) -> None:
-    answer = root.get(sized(LISTS[name], 5) + f"&cursor={cursor}")
+def test_a_cursor_that_the_service_did_not_make_is_refused(root: Caller, name: str) -> None:
+    for cursor in ("", "x", "cD0x", "%00", "x:y:z", "a" * 5000, "é"):
+        answer = root.get(sized(LISTS[name], 5) + f"&cursor={cursor}")
 
-    assert refusal(answer) == (400, "invalid_parameter")
+        assert refusal(answer) == (400, "invalid_parameter"), cursor
 
 
 def test_a_cursor_of_another_list_or_order_is_refused(root: Caller, model: RegisteredModel) -> None:
@@ -188,11 +188,11 @@ def test_a_cursor_of_another_list_or_order_is_refused(root: Caller, model: Regis
 
 
 @pytest.mark.parametrize("name", LISTS)
-@pytest.mark.parametrize("query", ["limit=5", "offset=5", "page=2", "page_size[]=5", "Page_size=5", "cursor%00=x"])
-def test_an_unknown_parameter_is_refused(root: Caller, name: str, query: str) -> None:
-    answer = root.get(sized(LISTS[name], 5) + f"&{query}")
+def test_an_unknown_parameter_is_refused(root: Caller, name: str) -> None:
+    for query in ("limit=5", "offset=5", "page=2", "page_size[]=5", "Page_size=5", "cursor%00=x"):
+        answer = root.get(sized(LISTS[name], 5) + f"&{query}")
 
-    assert refusal(answer) == (400, "unknown_parameter")
+        assert refusal(answer) == (400, "unknown_parameter"), query
 
 
 @pytest.mark.parametrize("name", LISTS)

@@ -81,7 +81,7 @@ def rows_of(width: int, length: int) -> st.SearchStrategy[list[list[float]]]:
 
 
 @given(columns=predictions())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) -> None:
     found = of(classification.evaluate, tmp_path, columns)
     actual, predicted = columns["actual"], columns["predicted"]
@@ -148,7 +148,7 @@ def name_of(label: Any) -> str:
 
 
 @given(columns=predictions().filter(lambda columns: "score" not in columns))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_of_several_classes_too(tmp_path: Path, columns: dict[str, Any]) -> None:
     labels = [name.removeprefix("score_") for name in columns if name.startswith("score_")]
     actual, weights = [name_of(one) for one in columns["actual"]], columns.get("weight")
@@ -337,7 +337,7 @@ def test_the_score_of_a_lone_class_that_nobody_said_is_the_positive_one_costs_no
 
 
 @given(columns=predictions().filter(lambda columns: "score" not in columns))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_the_micro_average_of_roc_auc_is_of_the_decisions_on_all_classes(
     tmp_path: Path, columns: dict[str, Any]
 ) -> None:

@@ -1,4 +1,7 @@
-"""Whether 95% intervals hold what they are to hold in 95 of 100 samples, by simulation with fixed seeds."""
+"""Whether 95% intervals hold the truth in about 95 of 100 samples, by simulation with fixed seeds.
+
+This is a slice of what `tests.benchmarks.coverage` simulates with a thousand samples.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,7 +18,7 @@ from performance.evaluation.confusion import Estimate
 from performance.evaluation.engine import DuckDB, Engine
 from performance.evaluation.intervals import Interval
 
-SAMPLES = 1000  # of which the share that holds is off by 0.007 by chance, a third of what it may be
+SAMPLES = 100  # the share that holds the truth is off by 0.022 by chance
 SIZE = 200  # examples, series or queries of each sample
 POPULATION = 1_000_000
 SEED = 20260313
@@ -41,7 +44,7 @@ def check(intervals: Intervals, folder: Path, columns: dict[str, Any], truth: di
             found = intervals(engine)
             held.update(name for name, value in truth.items() if found[name].lower <= value <= found[name].upper)
     shares = {name: held[name] / SAMPLES for name in truth}
-    assert all(0.93 <= share <= 0.97 for share in shares.values()), shares
+    assert all(0.89 <= share < 1 for share in shares.values()), shares
 
 
 def test_of_regression(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def stairs(draw: st.DrawFn) -> tuple[Any, Any, Any]:
 
 
 @given(drawn=stairs())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_thinning_does_not_move_the_areas(tmp_path: Path, drawn: tuple[Any, Any, Any]) -> None:
     labels, scores, weights = drawn
     columns = {"actual": labels, "predicted": labels, "score": scores}

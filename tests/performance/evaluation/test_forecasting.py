@@ -36,7 +36,7 @@ def forecasts(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(columns=forecasts())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_every_metric_is_what_its_definition_gives(tmp_path: Path, columns: dict[str, Any]) -> None:
     found = of(forecasting.evaluate, tmp_path, columns)
     actual, predicted = np.array(columns["actual"]), np.array(columns["predicted"])

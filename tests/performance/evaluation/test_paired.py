@@ -20,6 +20,7 @@ from performance.evaluation.intervals import Interval, wilson
 from performance.evaluation.paired import paired
 from performance.evaluation.pairs import Choices
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
+from tests.performance.evaluation.differences import classes_of, drawn, holding
 from tests.performance.evaluation.tables import kept, of
 
 Numbers = npt.NDArray[np.float64]
@@ -509,54 +510,11 @@ def test_a_class_that_only_one_version_predicts_is_one_of_its_own(tmp_path: Path
 # How often the truth is within
 
 
-def write_kept(folder: Path, name: str, columns: dict[str, Any]) -> Path:
-    """Write a file as it would be kept."""
-    file = folder / f"{name}.parquet"
-    pq.write_table(pa.table({"example_id": ids(len(columns["actual"])), **columns}), file)
-    return file
-
-
-def drawn(generator: np.random.Generator, count: int) -> tuple[Any, list[Numbers]]:
-    """Return classes and what two versions, who err alike, say of them: the logarithm of their odds."""
-    actual = generator.random(count) < 0.4
-    common = np.where(actual, 1.0, -1.0) + generator.normal(0, 1.2, count)
-    return actual, [common + generator.normal(0, noise, count) for noise in (0.5, 1.0)]
-
-
-def classes_of(actual: Any, odds: Numbers) -> dict[str, Any]:
-    return {
-        "actual": np.where(actual, "1", "0"),
-        "predicted": np.where(odds > 0, "1", "0"),
-        "score": 1 / (1 + np.exp(-odds)),
-    }
-
-
-def measured(actual: Any, odds: list[Numbers]) -> dict[str, float]:
-    """Return the differences by scikit-learn."""
-    functions: dict[str, Callable[[Numbers], float]] = {
-        "accuracy": lambda each: sk.accuracy_score(actual, each > 0),
-        "precision": lambda each: sk.precision_score(actual, each > 0),
-        "recall": lambda each: sk.recall_score(actual, each > 0),
-        "f1_score": lambda each: sk.f1_score(actual, each > 0),
-        "roc_auc": lambda each: sk.roc_auc_score(actual, each),
-        "log_loss": lambda each: sk.log_loss(actual, 1 / (1 + np.exp(-each))),
-    }
-    return {name: float(function(odds[0]) - function(odds[1])) for name, function in functions.items()}
-
-
 def test_the_true_difference_is_within_as_often_as_it_should(tmp_path: Path) -> None:
-    generator = np.random.default_rng(8)
-    truth, rounds = measured(*drawn(generator, 1_000_000)), 400
-    within = dict.fromkeys(truth, 0)
-    for _ in range(rounds):
-        actual, odds = drawn(generator, 250)
-        tables = [classes_of(actual, each) for each in odds]
-        files = [write_kept(tmp_path, name, each) for name, each in zip(("newer", "older"), tables, strict=True)]
-        found = paired(files[0], files[1], "classification", Choices("1", "binary"))
-        for name, value in truth.items():
-            within[name] += found[name].lower <= value <= found[name].upper
+    """A slice of what `tests.benchmarks.coverage` simulates: of so few samples, a share is off by 0.022 by chance."""
+    shares = holding(tmp_path, samples=100, size=250)
 
-    assert all(0.93 <= count / rounds <= 0.97 for count in within.values()), within
+    assert all(0.89 <= share < 1 for share in shares.values()), shares
 
 
 def test_a_paired_interval_is_narrower_where_versions_err_alike(tmp_path: Path) -> None:

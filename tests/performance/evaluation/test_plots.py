@@ -40,7 +40,7 @@ def check_histogram(histogram: list[dict[str, float]], residuals: Any) -> None:
 
 
 @given(pairs=PAIRS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=120)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_each_residual_is_counted_in_the_bin_that_numpy_has_it_in(
     tmp_path: Path, pairs: list[tuple[float, float]]
 ) -> None:
@@ -77,7 +77,7 @@ def test_one_residual_alone_has_a_bin_of_its_own(tmp_path: Path) -> None:
 
 
 @given(pairs=PAIRS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_few_actual_values_have_a_point_each(tmp_path: Path, pairs: list[tuple[float, float]]) -> None:
     actual, predicted = (np.array(each) for each in zip(*pairs, strict=True))
 

@@ -19,7 +19,7 @@ ITEM = st.tuples(st.sampled_from("abcd"), st.sampled_from([0, 0, 1, 2, 3]), st.s
 
 
 @given(items=st.lists(ITEM, min_size=1, max_size=40), k=st.integers(1, 6))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_every_metric_is_a_mean_over_queries(tmp_path: Path, items: list[tuple[str, int, float]], k: int) -> None:
     columns: dict[str, Any] = {
         "query_id": [query for query, _, _ in items],
@@ -62,7 +62,7 @@ FEW_ITEMS = st.lists(st.tuples(st.sampled_from([0, 1, 3]), st.sampled_from([0.0,
 
 
 @given(items=FEW_ITEMS, k=st.integers(1, 6))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_what_is_cut_after_k_items_is_the_mean_over_all_orders_of_equals(
     tmp_path: Path, items: list[tuple[int, float]], k: int
 ) -> None:

@@ -59,7 +59,7 @@ METRICS: dict[str, Callable[..., float]] = {
 
 
 @given(columns=predictions())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) -> None:
     found = of(regression.evaluate, tmp_path, columns)
     actual, predicted, weights = columns["actual"], columns["predicted"], columns.get("weight")
@@ -98,7 +98,7 @@ def test_intervals_of_explained_shares_follow_from_how_single_examples_deviate(t
 
 
 @given(errors=st.lists(st.integers(-5, 5) | st.floats(-9, 9), min_size=1, max_size=120))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_the_median_error_lies_between_two_errors_that_rank_alike_from_both_ends(
     tmp_path: Path, errors: list[float]
 ) -> None:
@@ -163,7 +163,7 @@ MAGNITUDES = st.sampled_from([0.0, 1e-323, 1e-300, -1e-160, 1.0, -1e45, 1e45])
 
 
 @given(rows=st.lists(st.tuples(MAGNITUDES, MAGNITUDES, MAGNITUDES.map(abs)), min_size=1, max_size=20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_whatever_can_be_scored_comes_to_finite_numbers(tmp_path: Path, rows: list[tuple[float, float, float]]) -> None:
     actual, predicted, weight = zip(*rows, strict=True)
     columns: dict[str, Any] = {"actual": actual, "predicted": predicted, "scale": [1e-44] * len(rows)}

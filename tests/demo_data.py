@@ -1,0 +1,86 @@
+"""The demo's data in a database and a storage of a test's own.
+
+`migrate` and `seed` take seconds, so each kind of database is filled once in a run. The tests copy it, in whichever
+process they run.
+"""
+
+import fcntl
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+from tests.serving import manage, new_keys, serve
+
+SHARED_FOLDER = "TESTS_SHARED_FOLDER"  # the variable that names the folder which the processes of a run share
+
+
+def load_demo_data(**settings: str) -> None:
+    """Put the demo's data into a new database, and its files into a storage if the settings name one."""
+    database, storage = settings["DATABASE_URL"], settings.get("STORAGE_URL", "")
+    with _alone():
+        if database.startswith("sqlite"):
+            _copy_sqlite(Path(database.removeprefix("sqlite:///")))
+        else:
+            _copy_postgresql(database)
+    if storage.startswith("file://"):
+        shutil.copytree(_files(), storage.removeprefix("file://"), dirs_exist_ok=True)
+
+
+@contextmanager
+def serve_demo_data(database: str) -> Iterator[tuple[str, str]]:
+    """Serve the demo's data from a new database while the context lasts; give the base URL and a token of its admin."""
+    settings = {"DATABASE_URL": database, **new_keys()}
+    load_demo_data(**settings)
+    access = manage("token", "ada", **settings).strip()
+    with serve(**settings) as base_url:
+        yield base_url, access
+
+
+def _copy_sqlite(target: Path) -> None:
+    original = _folder() / "demo.sqlite3"
+    if not original.exists():
+        _fill(f"sqlite:///{original}")
+    with closing(sqlite3.connect(original)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+
+
+def _copy_postgresql(target: str) -> None:
+    """Replace the database of a URL, which is empty, by a copy of the original on the same server."""
+    name, original = urlsplit(target).path.removeprefix("/"), f"demo_{os.getpid()}"
+    marker = _folder() / "demo.postgresql"
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as administrator:
+        if not marker.exists():
+            administrator.execute(f"DROP DATABASE IF EXISTS {original}")
+            administrator.execute(f"CREATE DATABASE {original}")
+            _fill(urlsplit(target)._replace(path=f"/{original}").geturl())
+            marker.write_text(original)
+        administrator.execute(f"DROP DATABASE {name}")
+        administrator.execute(f"CREATE DATABASE {name} TEMPLATE {marker.read_text()}")
+
+
+def _fill(database: str) -> None:
+    settings = {"DATABASE_URL": database, "STORAGE_URL": f"file://{_files()}", **new_keys()}
+    manage("migrate", **settings)
+    manage("seed", "fixtures/seed.json", **settings)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep the run's other processes out."""
+    with (_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _folder() -> Path:
+    return Path(os.environ[SHARED_FOLDER])
+
+
+def _files() -> Path:
+    return _folder() / "files"
