@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.serving import serve_demo_data
+from tests.demo_data import serve_demo_data
 
 pytestmark = pytest.mark.served
 MODEL = "/api/v1/models/mdl-7f3a19bc92"
