@@ -1,6 +1,7 @@
 """`manage.py demo`, run as a newcomer does: on nothing, in a folder of its own."""
 
 import errno
+import gzip
 import json
 import os
 import re
@@ -208,6 +209,19 @@ def test_the_curl_it_prints_works_as_pasted(served: str) -> None:
         body = urllib.request.urlopen(urllib.request.Request(url, headers={name: value}), timeout=30).read()  # noqa: S310
 
     assert json.loads(body) == golden("summary")
+
+
+@pytest.mark.served
+@pytest.mark.parametrize(
+    "path", ["/api/schema", "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"]
+)
+def test_the_pages_files_are_compressed(served: str, path: str) -> None:
+    base_url = re.search(r"http://127\.0\.0\.1:\d+", served)
+    assert base_url
+    request = urllib.request.Request(base_url[0] + path, headers={"Accept-Encoding": "gzip"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert len(gzip.decompress(answer.read())) > 500_000
 
 
 @pytest.mark.served
