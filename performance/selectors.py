@@ -154,7 +154,7 @@ class MatrixPage:
         """Return the counts as shares. Raises `BusyError` if that takes the whole of a large matrix."""
         needs_all = normalization is not Normalization.ACTUAL and not self.is_whole
         database = self.snapshot._state.db or DEFAULT_DB_ALIAS
-        totals = _column_totals(database, self.snapshot.pk) if needs_all else None
+        totals = _column_totals(database, self.snapshot.pk, self.snapshot.created_at) if needs_all else None
         return rates(self.counts, normalization, column_totals=totals)
 
 
@@ -215,8 +215,11 @@ def confusion_matrix(reading: Reading, *, offset: int = 0) -> MatrixPage:
 
 
 @lru_cache(maxsize=64)
-def _column_totals(database: str, pk: int) -> list[int]:
-    """Return the sums of a large matrix's columns. It never changes, so they are kept. Raises `BusyError`."""
+def _column_totals(database: str, pk: int, created_at: datetime) -> list[int]:
+    """Return the sums of a large matrix's columns. Raises `BusyError`.
+
+    A snapshot never changes, so they are cached; `created_at` tells it from one of the same key in a restored database.
+    """
     with large_reads.claim():
         details = SnapshotDetail.objects.using(database).filter(pk=pk)
         matrix: Any = details.values_list("confusion_matrix", flat=True).get()

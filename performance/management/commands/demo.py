@@ -28,7 +28,10 @@ SEED = settings.BASE_DIR / "fixtures" / "seed.json"
 PASSWORDS = settings.BASE_DIR / "var" / "demo-passwords.json"
 TOKEN_LIFETIME = timedelta(hours=12)
 EXAMPLE_MODEL = "mdl-7f3a19bc92"
-SERVER_OPTIONS = ("--interface", "wsgi", "--workers", "1", "--blocking-threads", "4", "--no-ws")
+SERVER_OPTIONS = (
+    *("--interface", "wsgi", "--workers", "1", "--blocking-threads", "4", "--no-ws"),
+    *("--workers-kill-timeout", "10"),  # a signal that comes while a worker starts is lost to it
+)
 
 
 class Command(BaseCommand):

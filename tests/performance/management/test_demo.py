@@ -1,6 +1,7 @@
 """`manage.py demo`, run as a newcomer does: on nothing, in a folder of its own."""
 
 import errno
+import gzip
 import json
 import os
 import re
@@ -218,6 +219,19 @@ def test_it_drops_headers_with_underscores(served: str) -> None:
         request = urllib.request.Request(f"{base_url[0]}/healthz", headers={header: "mine"})  # noqa: S310
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             assert (answer.headers["X-Request-ID"] == "mine") == heard
+
+
+@pytest.mark.served
+@pytest.mark.parametrize(
+    "path", ["/api/schema", "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"]
+)
+def test_the_pages_files_are_compressed(served: str, path: str) -> None:
+    base_url = re.search(r"http://127\.0\.0\.1:\d+", served)
+    assert base_url
+    request = urllib.request.Request(base_url[0] + path, headers={"Accept-Encoding": "gzip"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert len(gzip.decompress(answer.read())) > 500_000
 
 
 @pytest.mark.served
