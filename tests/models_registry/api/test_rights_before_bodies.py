@@ -140,7 +140,7 @@ class TestServer:
         url, _, _ = served
         part = 'Content-Disposition: form-data; name="file"; filename="p.csv"\r\n\r\n'
         head = (
-            "POST /admin/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"POST /admin/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: csrftoken={'a' * 32}\r\n"
             f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {2**31}\r\n\r\n--b\r\n{part}"
         )
         with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10) as caller:

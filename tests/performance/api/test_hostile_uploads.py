@@ -86,7 +86,7 @@ def test_a_file_that_expands_to_two_gigabytes_is_refused(editor: User) -> None:
         (b"actual\tpredicted\na\ta\n", "There is no column"),
         ("actual,predicted\na,a\n".encode("utf-16"), "cannot be read"),
         (b"\0" * 1000, "cannot be read"),
-        (b"{" * 100_000, "There is no column"),
+        (b"{" * 100_000, "100,000 characters; 200 are the most"),
         (b"PAR1" + b"\0" * 1000 + b"PAR1", "cannot be read"),
         (b"actual,predicted\n" + b"".join(b"%d,0\n" % n for n in range(2000)), "labels"),
     ],
