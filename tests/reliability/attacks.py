@@ -35,17 +35,17 @@ OF_OTHERS = "mdl-00000000b1"
 
 def fetch_documents(service: Service, number: int, over: Event, blows: Blows) -> None:
     """Load the pages of the API's documentation with everything in them, as browsers do."""
-    client = service.client()
-    pages = [client.ask("GET", page)[1].decode() for page in ("/api/docs", "/api/redoc")]
+    with closing(service.client()) as client:
+        pages = [client.ask("GET", page)[1].decode() for page in ("/api/docs", "/api/redoc")]
     files = [path for page in pages for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', page)]
-    client.connection.close()
     repeat("", "/api/docs", "/api/redoc", *files, **COMPRESSED)(service, number, over, blows)
 
 
 def read_matrices(service: Service, number: int, over: Event, blows: Blows) -> None:
     """Read the largest confusion matrix by every route that shows it."""
     snapshots = f"/api/v1/models/{SCREENED}/versions/ver-00001/snapshots"
-    newest = service.client("vera").json("GET", snapshots)[1]["results"][0]["id"]
+    with closing(service.client("vera")) as client:
+        newest = client.json("GET", snapshots)[1]["results"][0]["id"]
     matrix = f"{SCREENED_PERFORMANCE}/confusion-matrix"
     paths = (matrix, f"{matrix}?normalize=actual", f"{matrix}?normalize=predicted", f"{snapshots}/{newest}")
     repeat("vera", *paths)(service, number, over, blows)
@@ -53,29 +53,27 @@ def read_matrices(service: Service, number: int, over: Event, blows: Blows) -> N
 
 def log_in(service: Service, number: int, over: Event, blows: Blows) -> None:
     """Log in as users that do not exist, each once."""
-    client = service.client()
-    for attempt in range(10**6):
-        if over.is_set():
-            return
-        body = json.dumps({"username": f"nobody-{number}-{attempt}-{time.monotonic_ns()}", "password": "guess"})
-        _strike_again_later(
-            over, blows, *client.ask("POST", "/api/v1/auth/token", body, **{"Content-Type": "application/json"})
-        )
+    with closing(service.client()) as client:
+        while not over.is_set():
+            body = json.dumps({"username": _nobody(), "password": "guess"})
+            answer = client.ask("POST", "/api/v1/auth/token", body, **{"Content-Type": "application/json"})
+            _note_and_wait(over, blows, *answer)
 
 
 def log_in_to_admin(service: Service, number: int, over: Event, blows: Blows) -> None:
     """Log in to the admin as users that do not exist, each once."""
-    client = service.client()
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={CSRF}"}
-    for attempt in range(10**6):
-        if over.is_set():
-            return
-        name = f"nobody-{number}-{attempt}-{time.monotonic_ns()}"
-        form = urlencode({"username": name, "password": "guess", "csrfmiddlewaretoken": CSRF})
-        _strike_again_later(over, blows, *client.ask("POST", "/admin/login/", form, **headers))
+    with closing(service.client()) as client:
+        while not over.is_set():
+            form = urlencode({"username": _nobody(), "password": "guess", "csrfmiddlewaretoken": CSRF})
+            _note_and_wait(over, blows, *client.ask("POST", "/admin/login/", form, **headers))
 
 
-def _strike_again_later(over: Event, blows: Blows, status: int, body: bytes) -> None:
+def _nobody() -> str:
+    return f"nobody-{secrets.token_hex(8)}"
+
+
+def _note_and_wait(over: Event, blows: Blows, status: int, body: bytes) -> None:
     """Note an answer. After a refusal wait as long as it says, as the attacker gains nothing from asking sooner."""
     blows.note(status, body)
     if status in REFUSED:
@@ -98,9 +96,9 @@ class Comparison:
 
     def strike(self, service: Service, number: int, over: Event, blows: Blows) -> None:
         """Compare again and again."""
-        client = service.client("vera")
-        while not over.is_set():
-            _strike_again_later(over, blows, *client.ask("GET", self.path))
+        with closing(service.client("vera")) as client:
+            while not over.is_set():
+                _note_and_wait(over, blows, *client.ask("GET", self.path))
 
 
 def upload_as_stranger(service: Service, number: int, over: Event, blows: Blows) -> None:
@@ -166,7 +164,8 @@ class GiantNames:
 
     def strike(self, service: Service, number: int, over: Event, blows: Blows) -> None:
         """Upload once: how much is stored matters, not how often."""
-        blows.note(*evaluate(service.client("ed"), SUMMARIZED, **self.form))
+        with closing(service.client("ed")) as client:
+            blows.note(*evaluate(client, SUMMARIZED, **self.form))
 
     def check(self, service: Service, blows: Blows) -> None:
         """Check that little was stored."""
@@ -179,13 +178,13 @@ class GiantNames:
 
 
 def many_labels(service: Service, number: int, over: Event, blows: Blows) -> None:
-    """Upload two megabytes of predictions that have a thousand labels, a few times."""
+    """Upload two megabytes of predictions that have a thousand labels, twice."""
     rows = "".join(
         f"species {row % LABELS:04},species {row * (row // LABELS + 1) % LABELS:04}\n" for row in range(80_000)
     )
-    client = service.client("ed")
-    for _ in range(3):
-        blows.note(*evaluate(client, SUMMARIZED, file=f"actual,predicted\n{rows}"))
+    with closing(service.client("ed")) as client:
+        for _ in range(2):
+            blows.note(*evaluate(client, SUMMARIZED, file=f"actual,predicted\n{rows}"))
 
 
 def evaluate(client: Client, model_id: str, **fields: str) -> tuple[int, bytes]:
@@ -222,13 +221,13 @@ def stops_strangers(service: Service, blows: Blows) -> None:
 
 def lets_others_take_turns(service: Service, blows: Blows) -> None:
     """Check that another organization's evaluation gets its turn, and that no evaluation holds a worker for long."""
-    client = service.client("otto")
-    status, body = evaluate(client, OF_OTHERS, file="actual,predicted\nyes,yes\nno,yes\n")
-    assert status == 202, body
-    path, deadline = f"/api/v1/evaluations/{json.loads(body)['id']}", time.monotonic() + TURN_WITHIN
-    while client.json("GET", path)[1]["finished_at"] is None:
-        assert time.monotonic() < deadline, "another organization's evaluation does not get its turn"
-        time.sleep(0.2)
+    with closing(service.client("otto")) as client:
+        status, body = evaluate(client, OF_OTHERS, file="actual,predicted\nyes,yes\nno,yes\n")
+        assert status == 202, body
+        path, deadline = f"/api/v1/evaluations/{json.loads(body)['id']}", time.monotonic() + TURN_WITHIN
+        while client.json("GET", path)[1]["finished_at"] is None:
+            assert time.monotonic() < deadline, "another organization's evaluation does not get its turn"
+            time.sleep(0.2)
     service.until_evaluated(within=ALL_WITHIN)
     longest = service.query("SELECT extract(epoch FROM max(finished_at - started_at)) FROM performance_evaluationjob")
     assert longest <= LONGEST_EVALUATION, f"an evaluation took {longest:.0f} s"
@@ -239,7 +238,7 @@ giant_names = GiantNames()
 
 ATTACKS = [
     Attack("schema", repeat("", "/api/schema", **COMPRESSED), frozenset({200}), check=largest_answer(200_000)),
-    Attack("documentation pages", fetch_documents, frozenset({200}), check=largest_answer(600_000)),
+    Attack("documentation pages", fetch_documents, frozenset({200})),
     Attack("matrix of 1,000 labels", read_matrices, frozenset({200, 503})),
     Attack(
         "report and curves of 1,000 classes",

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -111,7 +111,7 @@ def shown(probe: Mapping[str, Any]) -> str:
 
 
 class Client:
-    """A connection that is kept open, and made again when the server has closed it."""
+    """A connection that is kept open, and made again when the server has closed it. To be closed in the end."""
 
     def __init__(self, port: int, headers: Mapping[str, str]) -> None:
         self.headers = headers
@@ -124,8 +124,12 @@ class Client:
             answer = self.connection.getresponse()
             return answer.status, answer.read()
         except (OSError, HTTPException) as error:
-            self.connection.close()
+            self.close()
             return 0, repr(error).encode()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
 
     def json(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Return the status and the content of an answer to a request with a JSON body."""
@@ -186,11 +190,10 @@ def repeat(user: str, *paths: str, method: str = "GET", **headers: str) -> Strik
     """Return a strike that asks for the paths in turn, on one connection, as fast as it is answered."""
 
     def strike(service: Service, number: int, over: Event, blows: Blows) -> None:
-        client = service.client(user)
-        while not over.is_set():
-            blows.note(*client.ask(method, paths[number % len(paths)], **headers))
-            number += 1
-        client.connection.close()
+        with closing(service.client(user)) as client:
+            while not over.is_set():
+                blows.note(*client.ask(method, paths[number % len(paths)], **headers))
+                number += 1
 
     return strike
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -63,10 +64,9 @@ class Clients:
 
     def read(self, path: str) -> Any:
         """Return what a path has, all pages of it if it is a list."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        status, answer = self.send(connection, "ada", "GET", path)
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            status, answer = self.send(connection, "ada", "GET", path)
         assert status == 200, answer
-        connection.close()
         if "results" not in answer:
             return answer
         return answer["results"] + (self.read(answer["next"]) if answer["next"] else [])
@@ -93,10 +93,9 @@ class Clients:
         return answer.status, json.loads(answer.read())
 
     def _with_connection(self, numbers: Iterator[int]) -> Iterator[tuple[int, HTTPConnection]]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        for number in numbers:
-            yield number, connection
-        connection.close()
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            for number in numbers:
+                yield number, connection
 
     def _note(self, acknowledged: dict[int, str], number: int, pk: str) -> None:
         assert acknowledged.setdefault(number, pk) == pk  # a repetition gets the first answer
