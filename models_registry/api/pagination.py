@@ -36,7 +36,7 @@ class SignedCursorPagination(CursorPagination):
         if not columns:
             return super().paginate_queryset(queryset, request, view)
         documents = [name for name in columns if isinstance(queryset.model._meta.get_field(name), JSONField)]
-        page = super().paginate_queryset(_with_texts(queryset, documents), request, view) or []
+        page: list[Any] = super().paginate_queryset(_with_texts(queryset, documents), request, view) or []
         self.page = self._shorten(page, documents, [name for name in columns if name not in documents])
         for row in self.page:
             for name in documents:

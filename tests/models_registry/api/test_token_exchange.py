@@ -229,7 +229,7 @@ def test_an_expired_token_says_so(issuer: Issuer) -> None:
     [({"iat": 8}, 200), ({"nbf": 8}, 200), ({"iat": 60}, 401), ({"nbf": 60}, 401), ({"exp": -2}, 401)],
 )
 def test_clocks_may_differ_a_little(issuer: Issuer, claims: dict[str, int], status: int) -> None:
-    moved = {name: int(time.time()) + seconds for name, seconds in claims.items()}
+    moved: dict[str, Any] = {name: int(time.time()) + seconds for name, seconds in claims.items()}
 
     assert exchange(issuer.token(**moved)).status_code == status
 
