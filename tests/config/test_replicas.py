@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from pathlib import Path
+from shutil import copyfile, rmtree
 from typing import Any
 
 import pytest
@@ -24,25 +25,54 @@ def test_a_summary_is_read_from_the_replica(tmp_path: Path) -> None:
         assert read(f"{base_url}/api/v1/models/mdl-7f3a19bc92/performance/summary", access) == golden("summary")
 
 
-def test_versions_are_compared_example_by_example_from_a_replica(tmp_path: Path) -> None:
-    """The primary takes no row here, so the answer is worked out each time."""
-    primary, replica = f"sqlite:///{tmp_path}/primary.sqlite3", f"sqlite:///{tmp_path}/replica.sqlite3"
-    files, keys = {"STORAGE_URL": f"file://{tmp_path}/storage"}, new_keys()
-    manage("migrate", DATABASE_URL=replica, **keys)
-    manage("seed", "fixtures/seed.json", DATABASE_URL=replica, **keys)
+@pytest.fixture
+def evaluated(tmp_path: Path) -> dict[str, str]:
+    """The settings of a replica on which two versions were evaluated on the same examples."""
+    settings = {"STORAGE_URL": f"file://{tmp_path}/storage", **new_keys()}
+    replica = f"sqlite:///{tmp_path}/replica.sqlite3"
+    manage("migrate", DATABASE_URL=replica, **settings)
+    manage("seed", "fixtures/seed.json", DATABASE_URL=replica, **settings)
     for version in ("ver-00002", "ver-00003"):
         predictions = f"fixtures/predictions/breast-cancer/{version}-test.csv"
-        manage("evaluate", "mdl-c41e08d5a7", version, predictions, DATABASE_URL=replica, **files, **keys)
-    access = manage("token", "vera", DATABASE_URL=replica, **keys).strip()
+        manage("evaluate", "mdl-c41e08d5a7", version, predictions, DATABASE_URL=replica, **settings)
+    return {"DATABASE_REPLICA_URLS": replica, **settings}
 
-    with serve(DATABASE_URL=primary, DATABASE_REPLICA_URLS=replica, **files, **keys) as base_url:
-        for _ in range(2):
-            answer = read(
-                f"{base_url}/api/v1/models/mdl-c41e08d5a7/performance/compare"
-                "?version_id=ver-00002&baseline_version_id=ver-00003",
-                access,
-            )
-            assert answer["metrics"]["roc_auc"]["confidence_interval"]["method"] == "paired_delong"
+
+def compare(base_url: str, access: str) -> Any:
+    query = "?version_id=ver-00002&baseline_version_id=ver-00003"
+    return read(f"{base_url}/api/v1/models/mdl-c41e08d5a7/performance/compare{query}", access)
+
+
+def access_token(settings: dict[str, str]) -> str:
+    """Return a token of a user of the replica."""
+    own = {name: value for name, value in settings.items() if name != "DATABASE_REPLICA_URLS"}
+    return manage("token", "vera", DATABASE_URL=settings["DATABASE_REPLICA_URLS"], **own).strip()
+
+
+def test_a_pair_that_the_replica_does_not_have_yet_is_computed_once(tmp_path: Path, evaluated: dict[str, str]) -> None:
+    access = access_token(evaluated)
+    copyfile(tmp_path / "replica.sqlite3", tmp_path / "primary.sqlite3")
+    primary = {"DATABASE_URL": f"sqlite:///{tmp_path}/primary.sqlite3"}
+
+    with serve(**primary, **evaluated) as base_url:
+        first = compare(base_url, access)
+        rmtree(tmp_path / "storage" / "predictions")
+        second = compare(base_url, access)
+
+    assert first["pairing"] == "complete"
+    assert first["metrics"]["roc_auc"]["confidence_interval"]["method"] == "paired_delong"
+    assert second == first
+
+
+def test_a_primary_that_takes_no_row_leaves_independent_samples(tmp_path: Path, evaluated: dict[str, str]) -> None:
+    """A pair that cannot be stored would be computed by every request."""
+    access = access_token(evaluated)
+
+    with serve(DATABASE_URL=f"sqlite:///{tmp_path}/primary.sqlite3", **evaluated) as base_url:
+        answer = compare(base_url, access)
+
+    assert answer["pairing"] == "pending"
+    assert answer["metrics"]["roc_auc"]["confidence_interval"]["method"] == "independent"
 
 
 def read(url: str, access: str) -> Any:
