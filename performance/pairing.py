@@ -83,6 +83,9 @@ def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
     if known is not None:
         return paired(known)
     try:
+        # A replica may not have it yet.
+        if snapshot._state.db != DEFAULT_DB_ALIAS and (known := stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)):
+            return paired(known)
         job = queue(snapshot, baseline)
         return PENDING if job is None else _wait_for(job, snapshot, baseline)
     except BusyError:

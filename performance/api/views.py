@@ -1,6 +1,6 @@
 """Reads of performance over HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpResponse
@@ -9,10 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
-from models_registry.api.conditional import answer
+from models_registry.api.conditional import answer, represent, unless_known
 from models_registry.api.pagination import SignedCursorPagination
 from models_registry.api.query import parse_query
-from performance import selectors
+from performance import large_answers, selectors
 from performance.api.permissions import CanReadPerformance
 from performance.api.serializers import (
     COMPARISON,
@@ -110,7 +110,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
     def report(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the newest snapshot as a whole, and where its numbers come from."""
         reading = self.read(**self.query())
-        return answer(request, REPORT.represent(selectors.report(reading), reading.task_type))
+        return self.prepare(reading, lambda: (REPORT.represent(selectors.report(reading), reading.task_type), False))
 
     @extend_schema(
         operation_id="get_confusion_matrix",
@@ -126,9 +126,14 @@ class PerformanceViewSet(GenericViewSet[Any]):
         """
         query = self.query()
         normalize, offset = query.pop("normalize", None), query.pop("offset")
-        page = selectors.confusion_matrix(self.read(**query), offset=offset)
-        context = {"normalize": normalize, "url": request.build_absolute_uri()}
-        return answer(request, StoredMatrixSerializer(page, context=context).data)
+        reading = self.read(**query)
+
+        def matrix() -> tuple[Any, bool]:
+            page = selectors.confusion_matrix(reading, offset=offset)
+            context = {"normalize": normalize, "url": request.build_absolute_uri()}
+            return StoredMatrixSerializer(page, context=context).data, not page.is_whole
+
+        return self.prepare(reading, matrix)
 
     @extend_schema(
         operation_id="get_performance_curves",
@@ -140,7 +145,7 @@ class PerformanceViewSet(GenericViewSet[Any]):
     def curves(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the points of each curve, at most 200, as the evaluation drew them; none for what is unknown."""
         reading = self.read(**self.query())
-        return answer(request, CURVES.represent(selectors.curves(reading), reading.task_type))
+        return self.prepare(reading, lambda: (CURVES.represent(selectors.curves(reading), reading.task_type), False))
 
     @extend_schema(
         operation_id="get_performance_history",
@@ -186,6 +191,16 @@ class PerformanceViewSet(GenericViewSet[Any]):
         )
         self.check_object_permissions(self.request, reading)
         return reading
+
+    def prepare(self, reading: Reading, body: Callable[[], tuple[Any, bool]]) -> HttpResponse:
+        """Answer with a body that may be large. `body` returns it, and whether it is expensive whatever its length."""
+
+        def respond() -> tuple[HttpResponse, bool]:
+            data, is_expensive = body()
+            return represent(data), is_expensive
+
+        key = self.action, reading.model_id, reading.number, reading.dataset_split, reading.evaluated_at
+        return unless_known(self.request, large_answers.prepare(key, respond))
 
     @property
     def default_response_headers(self) -> dict[str, str]:

@@ -2,56 +2,80 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
+from shutil import copyfile, rmtree
 from typing import Any
 
 import pytest
 
 from tests.conftest import golden
 from tests.demo_data import load_demo_data
-from tests.reliability.databases import new_database
 from tests.serving import manage, new_keys, serve
 
 pytestmark = pytest.mark.served
 
 
-@dataclass(frozen=True)
-class Service:
-    """A server whose primary database is empty, and a token of the demo's viewer."""
+def test_a_summary_is_read_from_the_replica(tmp_path: Path) -> None:
+    primary, replica = f"sqlite:///{tmp_path}/primary.sqlite3", f"sqlite:///{tmp_path}/replica.sqlite3"
+    keys = new_keys()
+    load_demo_data(DATABASE_URL=replica, **keys)
+    access = manage("token", "vera", DATABASE_URL=replica, **keys).strip()
 
-    base_url: str
-    access: str
+    with serve(DATABASE_URL=primary, DATABASE_REPLICA_URLS=replica, **keys) as base_url:
+        assert read(f"{base_url}/api/v1/models/mdl-7f3a19bc92/performance/summary", access) == golden("summary")
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Serve the demo's data, two versions of it evaluated, from a replica."""
-    folder = tmp_path_factory.mktemp("replica")
-    primary, replica = new_database(folder), new_database(folder)
-    common = {"STORAGE_URL": f"file://{folder}/storage", **new_keys()}
-    load_demo_data(DATABASE_URL=replica, **common)
+@pytest.fixture
+def evaluated(tmp_path: Path) -> dict[str, str]:
+    """The settings of a replica on which two versions were evaluated on the same examples."""
+    settings = {"STORAGE_URL": f"file://{tmp_path}/storage", **new_keys()}
+    replica = f"sqlite:///{tmp_path}/replica.sqlite3"
+    load_demo_data(DATABASE_URL=replica, **settings)
     for version in ("ver-00002", "ver-00003"):
         predictions = f"fixtures/predictions/breast-cancer/{version}-test.csv"
-        manage("evaluate", "mdl-c41e08d5a7", version, predictions, DATABASE_URL=replica, **common)
-    access = manage("token", "vera", DATABASE_URL=replica, **common).strip()
-    with serve(DATABASE_URL=primary, DATABASE_REPLICA_URLS=replica, **common) as base_url:
-        yield Service(base_url, access)
+        manage("evaluate", "mdl-c41e08d5a7", version, predictions, DATABASE_URL=replica, **settings)
+    return {"DATABASE_REPLICA_URLS": replica, **settings}
 
 
-def test_a_summary_is_read_from_the_replica(service: Service) -> None:
-    assert read(service, "mdl-7f3a19bc92/performance/summary") == golden("summary")
+def compare(base_url: str, access: str) -> Any:
+    query = "?version_id=ver-00002&baseline_version_id=ver-00003"
+    return read(f"{base_url}/api/v1/models/mdl-c41e08d5a7/performance/compare{query}", access)
 
 
-def test_versions_are_compared_example_by_example_from_a_replica(service: Service) -> None:
-    """The primary takes no row here, so the answer is worked out each time."""
-    for _ in range(2):
-        answer = read(service, "mdl-c41e08d5a7/performance/compare?version_id=ver-00002&baseline_version_id=ver-00003")
-        assert answer["metrics"]["roc_auc"]["confidence_interval"]["method"] == "paired_delong"
+def access_token(settings: dict[str, str]) -> str:
+    """Return a token of a user of the replica."""
+    own = {name: value for name, value in settings.items() if name != "DATABASE_REPLICA_URLS"}
+    return manage("token", "vera", DATABASE_URL=settings["DATABASE_REPLICA_URLS"], **own).strip()
 
 
-def read(service: Service, path: str) -> Any:
-    """Return the body with which the viewer's request below `/api/v1/models` is answered."""
-    url, headers = f"{service.base_url}/api/v1/models/{path}", {"Authorization": f"Bearer {service.access}"}
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as response:  # noqa: S310
+def test_a_pair_that_the_replica_does_not_have_yet_is_computed_once(tmp_path: Path, evaluated: dict[str, str]) -> None:
+    access = access_token(evaluated)
+    copyfile(tmp_path / "replica.sqlite3", tmp_path / "primary.sqlite3")
+    primary = {"DATABASE_URL": f"sqlite:///{tmp_path}/primary.sqlite3"}
+
+    with serve(**primary, **evaluated) as base_url:
+        first = compare(base_url, access)
+        rmtree(tmp_path / "storage" / "predictions")
+        second = compare(base_url, access)
+
+    assert first["pairing"] == "complete"
+    assert first["metrics"]["roc_auc"]["confidence_interval"]["method"] == "paired_delong"
+    assert second == first
+
+
+def test_a_primary_that_takes_no_row_leaves_independent_samples(tmp_path: Path, evaluated: dict[str, str]) -> None:
+    """A pair that cannot be stored would be computed by every request."""
+    access = access_token(evaluated)
+
+    with serve(DATABASE_URL=f"sqlite:///{tmp_path}/primary.sqlite3", **evaluated) as base_url:
+        answer = compare(base_url, access)
+
+    assert answer["pairing"] == "pending"
+    assert answer["metrics"]["roc_auc"]["confidence_interval"]["method"] == "independent"
+
+
+def read(url: str, access: str) -> Any:
+    """Return the body that is answered to the bearer of a token."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {access}"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
         return json.loads(response.read())

@@ -1,5 +1,9 @@
 """How much expensive work a process does at a time."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from time import sleep
+
 import pytest
 
 from models_registry.capacity import Capacity
@@ -18,3 +22,20 @@ def test_is_free_again_after_work_that_failed() -> None:
         raise ValueError("broken")
     with capacity.claim():
         pass
+
+
+def test_lets_as_many_wait_as_may_for_a_moment() -> None:
+    capacity = Capacity(1, "One at a time. Ask again.", waiting=1)
+    with ThreadPoolExecutor() as others, ExitStack() as first:
+        first.enter_context(capacity.claim())
+        second = others.submit(work, capacity)
+        sleep(0.1)
+        with pytest.raises(BusyError):
+            work(capacity)
+        first.close()
+        assert second.result(timeout=10) == "done"
+
+
+def work(capacity: Capacity) -> str:
+    with capacity.claim():
+        return "done"
