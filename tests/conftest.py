@@ -25,6 +25,7 @@ from models_registry import tokens
 from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User
 from models_registry.scopes import ALL_SCOPES, Scope
 from models_registry.services import open_token_family, promote
+from performance import large_answers
 from tests.demo_data import SHARED_FOLDER
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
@@ -96,8 +97,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.fixture(autouse=True)
 def _clean_slate() -> None:
-    """Forget what processes remember between requests: throttles and verified tokens."""
+    """Forget what processes remember between requests: throttles, large answers and verified tokens."""
     cache.clear()
+    large_answers.forget_all()
     tokens._verified.cache_clear()
 
 

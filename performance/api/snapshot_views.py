@@ -12,7 +12,9 @@ from rest_framework.request import Request
 from models_registry.api.base import RegistryViewSet
 from models_registry.api.conditional import represent
 from models_registry.api.model_views import row_id
+from models_registry.models import Version
 from models_registry.scopes import Scope
+from performance import large_answers
 from performance.api.filters import SnapshotFilters
 from performance.api.snapshot_serializers import SNAPSHOT, SNAPSHOT_ROW, SnapshotInput
 from performance.exceptions import SnapshotNotFoundError
@@ -51,6 +53,10 @@ class SnapshotViewSet(RegistryViewSet):
     def retrieve(self, request: Request, model_id: str, version_id: str, snapshot_id: str) -> HttpResponse:
         """Return one snapshot."""
         version = self.get_version()
+        key = "snapshot", version.pk, snapshot_id
+        return large_answers.prepare(key, lambda: (self._whole(version, snapshot_id), False))
+
+    def _whole(self, version: Version, snapshot_id: str) -> HttpResponse:
         rows: Any = self.get_queryset()
         snapshot = rows.with_matrix_text().filter(version=version, pk=row_id(snapshot_id)).first()
         if snapshot is None:

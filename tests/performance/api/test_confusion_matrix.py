@@ -1,7 +1,9 @@
 """`GET …/performance/confusion-matrix`: how often each class was predicted as each class."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from models_registry.models import RegisteredModel, User, Version
-from performance import selectors
+from performance import large_answers, selectors
 from performance.evaluation.rates import Normalization, rates
 from performance.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, faults, refusal
@@ -181,3 +183,43 @@ def test_a_large_matrix_is_read_as_a_whole_by_one_thread_at_a_time(vera: Caller,
         assert vera.get(f"{MATRIX}?version_id=ver-001a2&normalize=all").status_code == 200
 
     assert vera.get(whole).json()["confusion_matrix"]["counts"] == LARGE_COUNTS
+
+
+def test_parts_of_a_large_matrix_are_read_by_few_threads_at_a_time(vera: Caller, large: MetricSnapshot) -> None:
+    part = f"{MATRIX}?version_id=ver-001a4"
+    assert vera.get(part).status_code == 200  # from now on it is known to be large
+    with fully_claimed():
+        assert refusal(vera.get(part)) == (503, "service_unavailable")
+        assert vera.get(f"{MATRIX}?version_id=ver-001a2").status_code == 200
+
+    assert vera.get(part).status_code == 200
+
+
+@pytest.mark.parametrize("read", ["report", "curves"])
+def test_a_large_answer_is_prepared_by_few_threads_at_a_time(
+    vera: Caller, model: RegisteredModel, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    stored = snapshot(completed_version(model, number=421), metrics=EXAMPLE_METRICS, source="computed")
+    SnapshotDetail.objects.create(snapshot=stored, per_class={f"class {i}": {"support": i} for i in range(300)})
+    monkeypatch.setattr(large_answers, "LARGE", 100)
+    path = f"/models/mdl-7f3a19bc92/performance/{read}?version_id=ver-001a5"
+    assert vera.get(path).status_code == 200
+    with fully_claimed():
+        assert refusal(vera.get(path)) == (503, "service_unavailable")
+
+
+@contextmanager
+def fully_claimed() -> Iterator[None]:
+    """Have other threads prepare large answers, and wait to."""
+    with ThreadPoolExecutor() as others, ExitStack() as working:
+        working.enter_context(large_answers.capacity.claim())
+        waiting = others.submit(claim_at_once)
+        sleep(0.1)
+        yield
+        working.close()
+        waiting.result(timeout=10)
+
+
+def claim_at_once() -> None:
+    with large_answers.capacity.claim():
+        pass
