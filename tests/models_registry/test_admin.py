@@ -368,11 +368,11 @@ class TestTheLogin:
         assert "Locked Out" in page
 
 
-def test_a_source_of_before_the_list_of_schemes_is_no_link(as_ada: Client, model: RegisteredModel) -> None:
+def test_a_source_of_before_the_list_of_schemes_is_no_link(root: Client, model: RegisteredModel) -> None:
     version = model.versions.get()
     Version.objects.filter(pk=version.pk).update(source_uri="javascript:alert(1)")
 
-    page = as_ada.get(f"/admin/models_registry/version/{version.pk}/change/").content.decode()
+    page = root.get(f"/admin/models_registry/version/{version.pk}/change/").content.decode()
 
     assert "javascript:alert(1)" in page
     assert 'href="javascript:' not in page
