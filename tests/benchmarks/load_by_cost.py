@@ -28,7 +28,7 @@ def services(names: list[str]) -> Iterator[tuple[Service, list[Attack]]]:
                 yield service, asked
     with tempfile.TemporaryDirectory() as folder:
         if LOCKED.name in names:
-            with serving(Path(folder), f"sqlite:///{folder}/registry.sqlite3", workers=1) as service:
+            with serving(Path(folder), f"sqlite:///{folder}/registry.sqlite3", workers=1, large=False) as service:
                 yield service, [LOCKED]
 
 

@@ -1,10 +1,12 @@
-"""Fill a new database with the largest records that the service has stored, and print callers' tokens as JSON.
+"""Fill a new database with small and, if `--large` is given, large records, and print callers' tokens as JSON.
 
-Run as a process with the settings of the service whose database it is.
+Run as a process with the settings of the service whose database it is. The large records are as large as evaluations
+have stored them.
 """
 
 import io
 import json
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,17 +63,22 @@ class Loader:
 
     folder: Path
 
-    def load(self) -> dict[str, str]:
+    def load(self, *, large: bool) -> dict[str, str]:
         """Return each user's token once everything is stored."""
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
         (self.folder / "seed.json").write_text(json.dumps(DOCUMENT))
         call_command("seed", str(self.folder / "seed.json"), stdout=io.StringIO())
+        if large:
+            self.store_large()
+        return {name: self.token(name) for name in USERS}
+
+    def store_large(self) -> None:
+        """Store an evaluation of many classes, and some whose predictions are kept."""
         self.store(SCREENED, 1, None, **of_many_classes())
         for number in range(2, COMPARED_VERSIONS + 2):  # the promoted version has none: the worker compares with that
             self.store(COMPARED, number, self.predictions(number), rows=ROWS, sample_count=ROWS)
-        return {name: self.token(name) for name in USERS}
 
     def store(self, model_id: str, number: int, file: Path | None, **evaluated: Any) -> None:
         """Store an evaluation of a version, with the predictions that are kept of it."""
@@ -150,4 +157,4 @@ def of_many_classes() -> dict[str, Any]:
 if __name__ == "__main__":
     django.setup()
     with tempfile.TemporaryDirectory() as own:
-        print(json.dumps(Loader(Path(own)).load()))
+        print(json.dumps(Loader(Path(own)).load(large="--large" in sys.argv)))

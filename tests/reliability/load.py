@@ -199,8 +199,8 @@ def repeat(user: str, *paths: str, method: str = "GET", **headers: str) -> Strik
 
 
 @contextmanager
-def serving(folder: Path, database: str, *, workers: int) -> Iterator[Service]:
-    """Serve large records as the container does, with a worker for the evaluations.
+def serving(folder: Path, database: str, *, workers: int, large: bool = True) -> Iterator[Service]:
+    """Serve small and large records as the container does, with a worker for the evaluations.
 
     The limits on requests a minute are off: an attacker may have many addresses and accounts.
     """
@@ -216,7 +216,7 @@ def serving(folder: Path, database: str, *, workers: int) -> Iterator[Service]:
         "HTTPS_ONLY": "false",
         **new_keys(),
     }
-    tokens = json.loads(_run(settings, "-m", "tests.reliability.large_records"))
+    tokens = json.loads(_run(settings, "-m", "tests.reliability.large_records", *(["--large"] if large else [])))
     port = free_port()
     with (folder / "log").open("wb") as log:
         server = start_server(port, log, **settings, TMPDIR=f"{folder}/server")

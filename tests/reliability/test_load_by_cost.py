@@ -36,7 +36,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def service_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service as the demo serves it."""
     folder = tmp_path_factory.mktemp("on-sqlite")
-    with serving(folder, f"sqlite:///{folder}/registry.sqlite3", workers=1) as running:
+    with serving(folder, f"sqlite:///{folder}/registry.sqlite3", workers=1, large=False) as running:
         yield running
 
 
