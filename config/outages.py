@@ -15,6 +15,11 @@ READ_ONLY = (
     "Try again after the seconds that Retry-After gives."
 )
 
+UNMIGRATED = (
+    "The database is being migrated, or lacks migrations. Try again after the seconds that Retry-After gives; "
+    "if that does not help, an operator runs manage.py migrate."
+)
+
 CACHE_ERRORS: tuple[type[Exception], ...] = ()
 with suppress(ImportError):  # installed where CACHE_URL is a Redis
     from redis.exceptions import RedisError
@@ -24,7 +29,17 @@ with suppress(ImportError):  # installed where CACHE_URL is a Redis
 
 def is_outage(error: BaseException | None) -> bool:
     """Say whether an error means that database or cache cannot do now what they can do at other times."""
-    return isinstance(error, (OperationalError, InterfaceError, *CACHE_ERRORS)) or is_read_only(error)
+    return (
+        isinstance(error, (OperationalError, InterfaceError, *CACHE_ERRORS))
+        or is_read_only(error)
+        or is_unmigrated(error)
+    )
+
+
+def is_unmigrated(error: BaseException | None) -> bool:
+    """Say whether a table or column is missing, as while a release is being migrated. SQLite calls that operational."""
+    cause = getattr(error, "__cause__", None)
+    return isinstance(cause, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn))
 
 
 def is_read_only(error: BaseException | None) -> bool:
@@ -38,4 +53,6 @@ def is_read_only(error: BaseException | None) -> bool:
 def outage_detail(error: BaseException) -> str:
     """Log an outage, and return what to tell the caller; nothing where the general text fits."""
     outages.error("A request failed for want of database or cache: %s", error)
+    if is_unmigrated(error):
+        return UNMIGRATED
     return READ_ONLY if is_read_only(error) else ""
