@@ -6,6 +6,7 @@ from typing import Any
 
 from auditlog.admin import LogEntryAdmin as LogEntryAdmin  # registers its own page first
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -70,10 +71,17 @@ class IndexedFilter:
     field: Any
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the entries with the value."""
-        for value in self.used_parameters.values():
+        """Keep the entries with the value. Raises `IncorrectLookupParameters` for a value that the field cannot have."""
+        for name, value in self.used_parameters.items():
             one = value[-1] if isinstance(value, list) else value
-            queryset = having(queryset, self.field.attname, self.field.get_prep_value(one))
+            if name.endswith("__isnull"):
+                queryset = queryset.filter(**{name: one})
+                continue
+            try:
+                prepared = self.field.get_prep_value(one)
+            except (TypeError, ValueError) as error:
+                raise IncorrectLookupParameters(error) from error
+            queryset = having(queryset, self.field.attname, prepared)
         return queryset
 
 
