@@ -94,7 +94,7 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]  # the library 
     def reset_attempts(
         self, *, ip_address: str | None = None, username: str | None = None, ip_or_username: bool = False
     ) -> int:
-        """Forget the failed logins from an address, of a user, or all; return how many records they were."""
+        """Lift lockouts from an address, of a user, or all, as a command does; return how many."""
         given = {name: value for name, value in (("ip_address", ip_address), ("username", username)) if value}
         connector = Q.OR if ip_or_username else Q.AND
         return lift_lockouts(AccessAttempt.objects.filter(Q(**given, _connector=connector)))
@@ -108,6 +108,11 @@ def _is_familiar(username: str, network: str) -> bool:
     done = AuditEntry.objects.filter(actor=user).exclude(action=AuditEntry.DENIED).order_by("-timestamp")
     addresses = done.values_list("remote_addr", flat=True)[:FAMILIAR_ENTRIES]
     return network in {network_of(ip_address(address)) for address in addresses if address}
+
+
+def forget_failures(*, username: str, network: str) -> None:
+    """Forget the failures before a successful login. Nobody lifts a lockout so, and it leaves no row."""
+    AccessAttempt.objects.filter(username=username, ip_address=network).delete()
 
 
 @transaction.atomic
