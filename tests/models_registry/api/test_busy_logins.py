@@ -6,21 +6,25 @@ from datetime import timedelta
 from threading import Event
 from typing import Any
 
+import psycopg
 import pytest
 from axes.models import AccessAttempt
 from django.conf import settings as configured
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.cache import cache
-from django.db import connections
+from django.db import connection, connections
 from django.db.models import F
 from django.test import Client
 from pytest_django import Settings
 
 from models_registry.api.throttling import LoginThrottle, RefusalThrottle
+from models_registry.lockout import login_capacity
 from models_registry.models import AuditEntry, RegisteredModel, User
 from tests.admin_pages import logged_in
 from tests.conftest import authenticated
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, new_user
+from tests.reliability.databases import url_of_the_tests
+from tests.reliability.test_denials import eventually
 
 TOKEN, LOGIN = "/api/v1/auth/token", "/admin/login/"
 SUMMARY = "/api/v1/models/mdl-7f3a19bc92/performance/summary"
@@ -99,6 +103,35 @@ def test_changing_a_password_hashes_within_the_same_share(hashing: tuple[Event, 
         answer = client.post("/admin/password_change/", {"old_password": "x", "new_password1": "y"})
         may_end.set()
         first.result()
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("rows_can_be_cleaned_up")
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite's one lock is held by no row")
+@pytest.mark.parametrize("waiting", [by_token, by_form])
+def test_a_login_is_within_the_share_until_its_last_write(waiting: Callable[..., Any]) -> None:
+    root = new_user("root", is_staff=True, is_superuser=True)
+    table = connection.ops.quote_name(AuditEntry._meta.db_table)
+    with psycopg.connect(url_of_the_tests()) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")  # which the row of a login comes up against
+        first = pool.submit(close, lambda: waiting("root"))
+        eventually(lambda: holder.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() != (0,))
+        refused = [by_token("root"), by_form("root")]
+        holder.rollback()
+        assert first.result().status_code in {200, 302}
+
+    assert [(answer.status_code, b"busy" in answer.content) for answer in refused] == [(503, True)] * 2
+    assert root.token_families.count() == (waiting is by_token)
+
+
+@pytest.mark.django_db
+def test_a_busy_login_to_the_admin_is_refused_before_anything_is_asked_of_the_database(
+    django_assert_num_queries: Any,
+) -> None:
+    with login_capacity(), django_assert_num_queries(0):
+        answer = Client(enforce_csrf_checks=True).post(LOGIN, {"username": "root", "password": PASSWORD})
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
 
