@@ -15,6 +15,7 @@ from django.core.cache import cache
 from django.db import connection, connections
 from django.db.models import F
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from models_registry.api.throttling import LoginThrottle, RefusalThrottle
@@ -213,6 +214,34 @@ def test_an_account_under_attack_is_never_locked_for_a_network_that_is_familiar(
 
     assert by_token(address="2001:db8:5::2").status_code == 200
     assert by_token(address="2001:db8:6::1").status_code == 429
+
+
+@pytest.mark.parametrize("call", [by_token, by_form])
+def test_a_network_stays_familiar_however_much_the_user_does_elsewhere(
+    superuser: User, settings: Settings, call: Callable[..., Any]
+) -> None:
+    settings.ACCOUNT_FAILURE_LIMIT = 5
+    assert call("root", address=HERE).status_code in {200, 302}
+    elsewhere = {"actor": superuser, "remote_addr": "203.0.113.250", "path": "/api/v1/models"}
+    AuditEntry.objects.bulk_create(AuditEntry(action=0, **elsewhere) for _ in range(2000))
+    guess(by_token, "root", 5)
+
+    assert call("root", address=HERE).status_code in {200, 302}
+    assert call("root", address="203.0.113.250").status_code == 429  # where no login was
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="the plan is PostgreSQL's")
+def test_familiar_networks_are_read_by_an_index(superuser: User, settings: Settings) -> None:
+    settings.ACCOUNT_FAILURE_LIMIT = 5
+    by_token("root")
+    AuditEntry.objects.bulk_create(AuditEntry(action=0, actor=superuser, path="/api/v1/models") for _ in range(5000))
+    guess(by_token, "root", 5)
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as queries:
+        assert by_token("root").status_code == 200
+        [sql] = [each["sql"] for each in queries if "/api/v1/auth/token" in each["sql"] and "SELECT" in each["sql"][:6]]
+        cursor.execute(f"ANALYZE {AuditEntry._meta.db_table}")
+        cursor.execute(f"EXPLAIN {sql}")
+        assert "audit_logins_by_actor" in str(cursor.fetchall())
 
 
 def test_failures_of_long_ago_slow_nobody_down(viewer: User, settings: Settings) -> None:
