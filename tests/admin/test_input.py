@@ -182,8 +182,7 @@ def test_of_a_body_without_an_end_nothing_past_the_limit_is_read(
 @pytest.mark.parametrize("path", ["/admin/login/", "/admin/evaluations"])
 def test_an_announced_length_is_bounded_before_the_form_is_read(path: str) -> None:
     body = Endless()
-    answer = Client().generic(
-        "POST", path, b"", "multipart/form-data; boundary=b", CONTENT_LENGTH=str(2**40), **{"wsgi.input": body}
-    )
+    announced: dict[str, Any] = {"wsgi.input": body, "CONTENT_LENGTH": str(2**40)}
+    answer = Client().generic("POST", path, b"", "multipart/form-data; boundary=b", **announced)
 
     assert (answer.status_code, body.given) == (413, 0)

@@ -256,7 +256,7 @@ class TestLockouts:
 
     @pytest.mark.parametrize("path", ["/api/v1/auth/token", "/admin/login/"])
     def test_are_not_lifted_by_a_login_after_a_failure(self, superuser: User, path: str) -> None:
-        content_type = {"content_type": "application/json"} if path.startswith("/api/") else {}
+        content_type: dict[str, Any] = {"content_type": "application/json"} if path.startswith("/api/") else {}
         for password in ("wrong", PASSWORD):
             Client().post(path, {"username": "root", "password": password}, **content_type)
 
