@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 
 MAX_INLINE_FORMS = 200  # rows of related records that one page may send
@@ -15,9 +16,10 @@ _COUNTS = ("-TOTAL_FORMS", "-INITIAL_FORMS", "-MIN_NUM_FORMS", "-MAX_NUM_FORMS")
 
 
 def check_input(request: HttpRequest) -> None:
-    """Check the address, the parameters, the cookies and the form. Raises `BadRequest` saying what is wrong.
+    """Check the address, the parameters, the cookies and the form.
 
     PostgreSQL stores no NUL, and no page expects one. The numbers of pages and of inline forms decide how much is done.
+    Raises `BadRequest` saying what is wrong, or `RequestDataTooBig` before anything of a large body is read.
     """
     if "\0" in unquote(request.path_info) or b"\0" in unquote_to_bytes(request.META.get("QUERY_STRING", "")):
         raise BadRequest("The address has a NUL character.")
@@ -33,11 +35,18 @@ def check_input(request: HttpRequest) -> None:
 
 
 def _sent(request: HttpRequest) -> Iterator[tuple[str, str]]:
+    if _announced_length(request) > settings.MAX_BODY_BYTES:
+        raise RequestDataTooBig
     try:
         forms = (request.GET, request.POST)
     except UnreadablePostError:
         raise BadRequest("The form breaks off.") from None
     return ((name, value) for form in forms for name, values in form.lists() for value in values)
+
+
+def _announced_length(request: HttpRequest) -> int:
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    return int(announced) if announced.isascii() and announced.isdigit() else 0
 
 
 def _is_page(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from axes.middleware import AxesMiddleware
@@ -19,16 +20,28 @@ from config.denials import note_denial, seconds_to_wait
 from config.outages import RETRY_AFTER_OUTAGE, is_outage, outage_detail
 from models_registry.api.throttling import LoginThrottle
 from models_registry.exceptions import BusyError
-from models_registry.lockout import login_wait
+from models_registry.lockout import login_capacity, login_wait
+
+_OUTAGE = "The database or cache cannot be reached at present. Try again in a moment."
 
 
 class _AdminOnly:
-    """Leaves every request outside the admin alone: the API knows neither sessions nor cookies."""
+    """Leaves every request outside the admin alone, and answers what its own work cannot be had for at present."""
 
     get_response: Callable[[HttpRequest], Any]
 
     def __call__(self, request: HttpRequest) -> Any:
-        return super().__call__(request) if is_admin(request) else self.get_response(request)  # type: ignore[misc]
+        if not is_admin(request):
+            return self.get_response(request)
+        try:
+            return self._answer(request)
+        except Exception as error:
+            if (page := _unavailable(error)) is None:
+                raise
+            return page
+
+    def _answer(self, request: HttpRequest) -> Any:
+        return super().__call__(request)  # type: ignore[misc]
 
 
 class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
@@ -37,7 +50,7 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         """Answer what is refused. Raises `BadRequest`."""
         check_input(request)
-        if request.method == "POST" and request.path_info == reverse("admin:login"):
+        if _is_login(request):
             throttle = LoginThrottle()
             if not throttle.allow_request(request, None):
                 return too_many("logins", throttle.wait())
@@ -50,10 +63,8 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
         """
         if not is_admin(request):  # Django calls this for every request
             return None
-        if isinstance(exception, BusyError):
-            return _unavailable(exception.detail, exception.wait)
-        if is_outage(exception):
-            return _unavailable_for(exception)
+        if (page := _unavailable(exception)) is not None:
+            return page
         if isinstance(exception, (DataError, OverflowError)):  # such as a number of a hundred digits
             raise BadRequest("A value is out of range.") from exception
         return None
@@ -64,7 +75,7 @@ class AdminDenialMiddleware(_AdminOnly, MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Return the answer, or a 429 to who is refused too often."""
-        if request.method != "POST" or request.path_info != reverse("admin:login"):
+        if not _is_login(request):
             return response
         if response.status_code == 200 and (wait := seconds_to_wait(request)):
             response = too_many("logins", wait)
@@ -75,17 +86,19 @@ class AdminDenialMiddleware(_AdminOnly, MiddlewareMixin):
         return response
 
 
+class AdminLoginMiddleware(_AdminOnly, MiddlewareMixin):
+    """Lets few threads of the process do logins at a time, and refuses others before they cost anything more.
+
+    A login is all that it reads and writes: failures, session, user and audit trail.
+    """
+
+    def _answer(self, request: HttpRequest) -> Any:
+        with login_capacity() if _is_login(request) else nullcontext():
+            return self.get_response(request)
+
+
 class AdminSessionMiddleware(_AdminOnly, SessionMiddleware):
     """Sessions, in the admin."""
-
-    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Store a changed session, or answer that it cannot be stored now."""
-        try:
-            return super().process_response(request, response)
-        except Exception as error:
-            if is_outage(error):
-                return _unavailable_for(error)
-            raise
 
 
 class AdminAuthenticationMiddleware(_AdminOnly, AuthenticationMiddleware):
@@ -105,6 +118,10 @@ def is_admin(request: HttpRequest) -> bool:
     return request.path_info.startswith("/admin/")
 
 
+def _is_login(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.path_info == reverse("admin:login")
+
+
 def locked_out(request: HttpRequest, original_response: HttpResponse | None, credentials: Any) -> HttpResponse:
     """Return the answer to a login in the admin after too many failures of this user."""
     return too_many("logins", login_wait(request))
@@ -116,13 +133,13 @@ def too_many(what: str, wait: float) -> HttpResponse:
     return _page(429, f"Too many {what}. Try again in {seconds} seconds.", seconds)
 
 
-def _unavailable_for(error: Exception) -> HttpResponse:
-    detail = outage_detail(error) or "The database cannot be reached at present. Try again in a moment."
-    return _unavailable(detail, RETRY_AFTER_OUTAGE)
-
-
-def _unavailable(detail: str, wait: int) -> HttpResponse:
-    return _page(503, detail, wait)
+def _unavailable(error: Exception) -> HttpResponse | None:
+    """Return the page for what cannot be had now, but can be in a moment; `None` for any other error."""
+    if isinstance(error, BusyError):
+        return _page(503, error.detail, error.wait)
+    if is_outage(error):
+        return _page(503, outage_detail(error) or _OUTAGE, RETRY_AFTER_OUTAGE)
+    return None
 
 
 def _page(status: int, text: str, wait: int) -> HttpResponse:

@@ -36,6 +36,6 @@ def seconds_to_wait(request: HttpRequest | Request) -> float:
     throttle = RefusalThrottle()
     try:
         return 0 if throttle.allow_request(request, None) else throttle.wait()
-    except CACHE_ERRORS as error:
+    except UNRECORDABLE as error:
         outages.error("A refusal is not counted: %s", error)
         return 0

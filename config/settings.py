@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "config.admin_middleware.AdminDenialMiddleware",
     "config.admin_middleware.AdminGuardMiddleware",
+    "config.admin_middleware.AdminLoginMiddleware",
     "config.admin_middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "config.admin_middleware.AdminAuthenticationMiddleware",

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
@@ -20,6 +21,8 @@ if settings.DEBUG:
 from config.warm_up import warm_up  # noqa: E402  # which needs the applications to be loaded
 
 warm_up()
+
+_upload_route = re.compile("/api/v1/models/[^/]+/versions/[^/]+/evaluations")
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -58,7 +61,9 @@ def _length(environ: WSGIEnvironment) -> int:
 
 
 def _is_upload(environ: WSGIEnvironment) -> bool:
-    return bool(environ["CONTENT_TYPE"].startswith("multipart/") and environ["PATH_INFO"].endswith("/evaluations"))
+    """Say whether the one view that reads a large body piece by piece answers the request."""
+    is_form = environ["CONTENT_TYPE"].startswith("multipart/")
+    return bool(is_form and environ["REQUEST_METHOD"] == "POST" and _upload_route.fullmatch(environ["PATH_INFO"]))
 
 
 class _Bounded:

@@ -9,6 +9,9 @@ from django.db import models
 
 from models_registry.acting import client_address, one_line, present_request, present_user
 
+# The rows of successful logins: to the admin, and for a token by a user's name and password.
+LOGINS = models.Q(action=5) | models.Q(action=0, path="/api/v1/auth/token")
+
 
 class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is untyped
     """A written record, a denied request, or a login to the admin: who, what, from where, before and after.
@@ -77,6 +80,8 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
             models.Index(fields=["content_type", "-timestamp"], name="audit_by_kind"),
             # Serves the filter by user.
             models.Index(fields=["actor", "-timestamp"], name="audit_by_actor"),
+            # Serves the look-up of where a user has logged in from, at a login.
+            models.Index(fields=["actor", "-timestamp"], condition=LOGINS, name="audit_logins_by_actor"),
             # Serves the search by a user's name.
             models.Index(fields=["actor_name", "-timestamp"], name="audit_by_actor_name"),
             # Serves the search by a path or its beginning, which needs PostgreSQL's operators of patterns.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from django.conf import settings
-from django.db import Error, InterfaceError, InternalError, OperationalError, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
 from models_registry.models import AuditEntry, User
 
@@ -19,11 +19,15 @@ RETRY_AFTER = 1.0  # seconds until the next attempt after one that failed
 SHUTDOWN_CHECK = 0.5  # seconds between looks at whether the process is ending
 NOT_RECORDED = "not_recorded"  # the code of a row that sums up denials without rows of their own
 
+TEMPORARY = (OperationalError, InterfaceError, InternalError)
+
 outages = logging.getLogger("outages")
 
 
 def store_denials(entries: Sequence[AuditEntry]) -> None:
     """Store rows in their order, with the names of their users."""
+    if not entries:
+        return
     users = {entry.actor_id for entry in entries if entry.actor_id and not entry.actor_name}
     names = dict(User.objects.filter(pk__in=users).values_list("pk", "username")) if users else {}
     for entry in entries:
@@ -48,6 +52,7 @@ class DenialWriter:
 
     At most `settings.DENIALS_PENDING` rows wait. Further denials are counted, and one row in their place sums them up.
     While the database takes no writes, rows wait. When the process ends in order, the thread first writes them.
+    The next denial starts a thread again that has ended or could not be started.
     """
 
     def __init__(self) -> None:
@@ -69,23 +74,34 @@ class DenialWriter:
                 self._waiting[-1].count += 1
             else:
                 self._waiting.append(_Overflow(1))
-            if self._thread is None:
-                # Not a daemon, as it would be by default in a thread of the server: the process waits for its end.
-                self._thread = threading.Thread(target=self._run, name="denials", daemon=False)
-                self._thread.start()
             self._changed.notify()
+            if self._thread is None or not self._thread.is_alive():
+                self._start()
+
+    def _start(self) -> None:
+        # Not a daemon, as it would be by default in a thread of the server: the process waits for its end.
+        thread = threading.Thread(target=self._run, name="denials", daemon=False)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no thread left: the next denial tries again
+            outages.error("Denials are not in the audit trail yet: %s", error)
+        else:
+            self._thread = thread
 
     def _run(self) -> None:
         while True:
             ending = not threading.main_thread().is_alive()
             batch = self._next_batch()
-            if self._is_stored(batch):
-                self._remove(batch)
-            elif ending:
-                outages.error("%d denials are missing in the audit trail.", len(self._waiting))
-                return
-            else:
+            try:
+                self._write(batch)
+            except Exception as error:
+                outages.error("Denials are not in the audit trail yet: %s", error)
+                if ending:
+                    outages.error("%d denials are missing in the audit trail.", len(self._waiting))
+                    return
                 time.sleep(RETRY_AFTER)
+            finally:
+                _close_connection()
             if ending and not batch:
                 return
 
@@ -98,26 +114,38 @@ class DenialWriter:
             self._in_writing = len(batch)
         return [each.as_entry() if isinstance(each, _Overflow) else each for each in batch]
 
-    def _remove(self, batch: list[AuditEntry]) -> None:
-        with self._changed:
-            for _ in batch:
-                self._waiting.popleft()
-            self._in_writing = 0
+    def _write(self, batch: list[AuditEntry]) -> None:
+        """Store the oldest rows, and give up each that the database will never take.
 
-    def _is_stored(self, batch: list[AuditEntry]) -> bool:
-        """Store rows and return whether that is done with: rows that the database will never take are given up."""
-        if not batch:
-            return True
+        Raises an error that may pass; the rows that are not stored yet wait on.
+        """
         try:
             store_denials(batch)
-        except (OperationalError, InterfaceError, InternalError) as error:
-            outages.error("Denials are not in the audit trail yet: %s", error)
-            return False
-        except Error as error:
-            outages.error("%d denials are missing in the audit trail: %s", len(batch), error)
-        finally:
-            connection.close()
-        return True
+        except TEMPORARY:
+            raise
+        except Exception as error:
+            if len(batch) == 1:
+                outages.error("A denial is missing in the audit trail: %s", error)
+                self._remove(1)
+            else:
+                for row in batch:
+                    self._write([row])
+        else:
+            self._remove(len(batch))
+
+    def _remove(self, count: int) -> None:
+        with self._changed:
+            for _ in range(count):
+                self._waiting.popleft()
+            self._in_writing -= count
+
+
+def _close_connection() -> None:
+    """Close the thread's connection. One that cannot be closed must not end the thread."""
+    try:
+        connection.close()
+    except Exception as error:
+        outages.error("A connection of the audit trail was not closed: %s", error)
 
 
 denial_writer = DenialWriter()

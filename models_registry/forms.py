@@ -9,7 +9,6 @@ from django.core.validators import MaxLengthValidator
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
-from models_registry.lockout import login_capacity
 from models_registry.models import ServiceAccount, TrustRule, User
 from models_registry.scopes import Scope
 from models_registry.strict_json import parse_json
@@ -21,12 +20,6 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].validators.append(MaxLengthValidator(User._meta.get_field("username").max_length or 0))
-
-    def clean(self) -> dict[str, Any]:
-        """Return the credentials of the user who logs in. Raises `BusyError` if too many others do."""
-        with login_capacity():
-            cleaned: dict[str, Any] = super().clean()
-            return cleaned
 
 
 class ServiceAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only

@@ -18,12 +18,13 @@ from django.http import HttpRequest
 
 from models_registry.acting import network_of
 from models_registry.audit import record_lifted_lockout
+from models_registry.audit_models import LOGINS
 from models_registry.capacity import Capacity
 from models_registry.models import AuditEntry, User
 
 LOGIN_THREADS = 1  # of each process
 LOGIN_LOCK_TIMEOUT = 2000  # milliseconds that a login waits for a lock; PostgreSQL's setting is as long
-FAMILIAR_ENTRIES = 100  # how many of a user's newest rows in the audit trail say which networks are familiar
+FAMILIAR_LOGINS = 1000  # how many of a user's newest successful logins say which networks are familiar
 
 _logins = Capacity(
     LOGIN_THREADS, "The service is busy with other logins. Try again after the seconds that Retry-After gives."
@@ -67,9 +68,12 @@ def login_wait(request: HttpRequest) -> int:
 class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]  # the library is untyped
     """Locks a user out from one network after repeated failures, as axes does, and slows down guessing from many.
 
-    After `ACCOUNT_FAILURE_LIMIT` failures of one user name, wherever they came from, it takes one attempt every
-    `ACCOUNT_ATTEMPT_INTERVAL`. A refused attempt is no failure and prolongs nothing, so the right password still gets
-    in. Networks from which the user has lately done something are not slowed down.
+    After `ACCOUNT_FAILURE_LIMIT` failures of one user name, wherever they came from, the service takes one attempt on
+    that name every `ACCOUNT_ATTEMPT_INTERVAL`. A refused attempt is no failure and prolongs nothing. Networks
+    from which the user has logged in before are exempt.
+
+    A user on another network competes with the attacker for that one attempt. As long as somebody guesses without a
+    pause, this may be in practice a lock for networks where the user never logged in; it ends with the guessing.
     """
 
     def is_allowed(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> bool:
@@ -94,20 +98,25 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]  # the library 
     def reset_attempts(
         self, *, ip_address: str | None = None, username: str | None = None, ip_or_username: bool = False
     ) -> int:
-        """Forget the failed logins from an address, of a user, or all; return how many records they were."""
+        """Lift lockouts from an address, of a user, or all, as a command does; return how many."""
         given = {name: value for name, value in (("ip_address", ip_address), ("username", username)) if value}
         connector = Q.OR if ip_or_username else Q.AND
         return lift_lockouts(AccessAttempt.objects.filter(Q(**given, _connector=connector)))
 
 
 def _is_familiar(username: str, network: str) -> bool:
-    """Say whether the user has lately done something from a network."""
+    """Say whether one of the user's newest logins came from a network. What else the user does counts nothing."""
     user = User.objects.filter(username=username).first()
     if user is None:
         return False
-    done = AuditEntry.objects.filter(actor=user).exclude(action=AuditEntry.DENIED).order_by("-timestamp")
-    addresses = done.values_list("remote_addr", flat=True)[:FAMILIAR_ENTRIES]
+    logins = AuditEntry.objects.filter(LOGINS, actor=user).order_by("-timestamp")
+    addresses = set(logins.values_list("remote_addr", flat=True)[:FAMILIAR_LOGINS])
     return network in {network_of(ip_address(address)) for address in addresses if address}
+
+
+def forget_failures(*, username: str, network: str) -> None:
+    """Forget the failures before a successful login. Nobody lifts a lockout so, and it leaves no row."""
+    AccessAttempt.objects.filter(username=username, ip_address=network).delete()
 
 
 @transaction.atomic

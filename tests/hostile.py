@@ -125,6 +125,17 @@ def environ_of(
     }
 
 
+class Endless(io.RawIOBase):
+    """A body without an end, which counts what is read of it."""
+
+    given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        assert size >= 0, "read without a limit"
+        self.given += size
+        return b" " * size
+
+
 def served(environ: dict[str, Any]) -> tuple[int, str | None]:
     """Return the status, and the code of the problem, with which the application answers."""
     started: list[Any] = []

@@ -25,7 +25,7 @@ from models_registry.api.serializers import (
 )
 from models_registry.api.throttling import LoginThrottle
 from models_registry.exceptions import NotAuthenticatedError, TooManyFailedLoginsError, UnknownParameterError
-from models_registry.lockout import login_capacity, login_wait
+from models_registry.lockout import forget_failures, login_capacity, login_wait
 from models_registry.models import User
 from models_registry.scopes import ALL_SCOPES, Scope
 
@@ -161,7 +161,7 @@ def log_in(request: Request, *, username: str, password: str) -> User:
         )
     if not isinstance(user, User):
         raise NotAuthenticatedError("No active user has this name and password. Check both.")
-    AxesProxyHandler.reset_attempts(username=username, ip_address=client_network(request))
+    forget_failures(username=username, network=client_network(request))
     return user
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db.models import Model
@@ -14,6 +15,7 @@ from config.admin_input import MAX_INLINE_FORMS
 from models_registry.models import Organization, RegisteredModel
 from tests.admin.conftest import Records
 from tests.admin_pages import add_url, list_url, page_url, text_of
+from tests.hostile import Endless, environ_of, served
 
 BAD_IDS = ["letters", "9" * 40, "١٢", "1.5", "_00", "a_00b", "%FF", "%00", "½", "1 OR 1", "x" * 5000, "'"]
 HOSTILE_FORMS: dict[str, dict[str, Any]] = {
@@ -159,3 +161,28 @@ def test_a_form_that_breaks_off_is_refused(root: Client, acme: Organization) -> 
     answer = root.generic("POST", page_url(acme), b"--x\r\nContent-Dis", "multipart/form-data; boundary=x")
 
     assert answer.status_code in {200, 400}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/admin/evaluations", "/admin/login/", "/admin/api/v1/models/a/versions/b/evaluations"]
+)
+@pytest.mark.parametrize("media_type", ["multipart/form-data; boundary=b", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("length", [{"CONTENT_LENGTH": str(2**40)}, {"HTTP_TRANSFER_ENCODING": "chunked"}])
+def test_of_a_body_without_an_end_nothing_past_the_limit_is_read(
+    path: str, media_type: str, length: dict[str, str]
+) -> None:
+    body = Endless()
+    environ: dict[str, Any] = {**environ_of("POST", path, media_type), "wsgi.input": body, **length}
+
+    assert served(environ) == (413, "payload_too_large")
+    assert body.given <= settings.MAX_BODY_BYTES + 1
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/admin/evaluations"])
+def test_an_announced_length_is_bounded_before_the_form_is_read(path: str) -> None:
+    body = Endless()
+    announced: dict[str, Any] = {"wsgi.input": body, "CONTENT_LENGTH": str(2**40)}
+    answer = Client().generic("POST", path, b"", "multipart/form-data; boundary=b", **announced)
+
+    assert (answer.status_code, body.given) == (413, 0)

@@ -254,5 +254,15 @@ class TestLockouts:
         [entry] = AuditEntry.objects.filter(content_type__model="accessattempt")
         assert (entry.actor_name, entry.remote_addr, entry.changes) == ("root", "127.0.0.1", self.LIFTED)
 
+    @pytest.mark.parametrize("path", ["/api/v1/auth/token", "/admin/login/"])
+    def test_are_not_lifted_by_a_login_after_a_failure(self, superuser: User, path: str) -> None:
+        content_type: dict[str, Any] = {"content_type": "application/json"} if path.startswith("/api/") else {}
+        for password in ("wrong", PASSWORD):
+            Client().post(path, {"username": "root", "password": password}, **content_type)
+
+        assert AuditEntry.objects.filter(actor=superuser).exists()
+        assert not AccessAttempt.objects.exists()
+        assert not AuditEntry.objects.filter(content_type__model="accessattempt").exists()
+
     def test_are_only_lifted(self, superuser: User, attempt: AccessAttempt) -> None:
         assert logged_in(superuser).post(page_url(attempt), {"failures_since_start": "0"}).status_code == 403

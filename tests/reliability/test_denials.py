@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,7 +19,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from models_registry.denial_writer import NOT_RECORDED
+from models_registry.denial_writer import NOT_RECORDED, DenialWriter, denial_writer
 from models_registry.models import AuditEntry
 from tests.reliability.databases import url_of_the_tests
 from tests.serving import free_port, manage, new_keys, start_server
@@ -85,6 +86,46 @@ def test_denials_past_the_queue_are_counted_in_one_row_in_their_place(settings: 
         "15 denials were not recorded"
     ]
     assert rows[5][1] == NOT_RECORDED
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("rows_can_be_cleaned_up")
+def test_a_row_that_the_database_never_takes_costs_no_other_row(settings: Settings) -> None:
+    settings.DENIALS_WRITTEN_BEHIND = True
+    client = Client()
+    with write_lock():
+        assert client.get("/api/v1/models").status_code == 401
+        time.sleep(0.2)  # in which the thread takes this row alone
+        client.get("/api/v1/organizations")
+        denial_writer.add(AuditEntry(action=-1))  # which the table refuses
+        denial_writer.add(AuditEntry(action=AuditEntry.DENIED, path="\ud800"))  # which cannot be encoded
+        client.get("/api/v1/models/a")
+    eventually(lambda: AuditEntry.objects.count() >= 3)
+    client.get("/api/v1/models/b")
+    eventually(lambda: AuditEntry.objects.count() >= 4)
+
+    paths = AuditEntry.objects.order_by("pk").values_list("path", flat=True)
+    assert list(paths) == ["/api/v1/models", "/api/v1/organizations", "/api/v1/models/a", "/api/v1/models/b"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("rows_can_be_cleaned_up")
+def test_without_a_free_thread_a_refusal_stays_one_and_its_row_is_written_later(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    settings.DENIALS_WRITTEN_BEHIND = True
+    monkeypatch.setattr("models_registry.audit.denial_writer", DenialWriter())
+    with monkeypatch.context() as short_of_threads:
+        short_of_threads.setattr(threading.Thread, "start", fail)
+        assert [Client().get(f"/api/v1/models/{number}").status_code for number in range(2)] == [401, 401]
+    assert Client().get("/api/v1/models/2").status_code == 401
+
+    eventually(lambda: AuditEntry.objects.count() >= 3)
+    paths = AuditEntry.objects.order_by("pk").values_list("path", flat=True)
+    assert list(paths) == [f"/api/v1/models/{number}" for number in range(3)]
 
 
 @pytest.mark.served

@@ -6,21 +6,26 @@ from datetime import timedelta
 from threading import Event
 from typing import Any
 
+import psycopg
 import pytest
 from axes.models import AccessAttempt
 from django.conf import settings as configured
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.cache import cache
-from django.db import connections
+from django.db import connection, connections
 from django.db.models import F
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from models_registry.api.throttling import LoginThrottle, RefusalThrottle
+from models_registry.lockout import login_capacity
 from models_registry.models import AuditEntry, RegisteredModel, User
 from tests.admin_pages import logged_in
 from tests.conftest import authenticated
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, new_user
+from tests.reliability.databases import url_of_the_tests
+from tests.reliability.test_denials import eventually
 
 TOKEN, LOGIN = "/api/v1/auth/token", "/admin/login/"
 SUMMARY = "/api/v1/models/mdl-7f3a19bc92/performance/summary"
@@ -103,6 +108,35 @@ def test_changing_a_password_hashes_within_the_same_share(hashing: tuple[Event, 
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("rows_can_be_cleaned_up")
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite's one lock is held by no row")
+@pytest.mark.parametrize("waiting", [by_token, by_form])
+def test_a_login_is_within_the_share_until_its_last_write(waiting: Callable[..., Any]) -> None:
+    root = new_user("root", is_staff=True, is_superuser=True)
+    table = connection.ops.quote_name(AuditEntry._meta.db_table)
+    with psycopg.connect(url_of_the_tests()) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")  # which the row of a login comes up against
+        first = pool.submit(close, lambda: waiting("root"))
+        eventually(lambda: holder.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() != (0,))
+        refused = [by_token("root"), by_form("root")]
+        holder.rollback()
+        assert first.result().status_code in {200, 302}
+
+    assert [(answer.status_code, b"busy" in answer.content) for answer in refused] == [(503, True)] * 2
+    assert root.token_families.count() == (waiting is by_token)
+
+
+@pytest.mark.django_db
+def test_a_busy_login_to_the_admin_is_refused_before_anything_is_asked_of_the_database(
+    django_assert_num_queries: Any,
+) -> None:
+    with login_capacity(), django_assert_num_queries(0):
+        answer = Client(enforce_csrf_checks=True).post(LOGIN, {"username": "root", "password": PASSWORD})
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+
+
 # Networks
 
 
@@ -180,6 +214,34 @@ def test_an_account_under_attack_is_never_locked_for_a_network_that_is_familiar(
 
     assert by_token(address="2001:db8:5::2").status_code == 200
     assert by_token(address="2001:db8:6::1").status_code == 429
+
+
+@pytest.mark.parametrize("call", [by_token, by_form])
+def test_a_network_stays_familiar_however_much_the_user_does_elsewhere(
+    superuser: User, settings: Settings, call: Callable[..., Any]
+) -> None:
+    settings.ACCOUNT_FAILURE_LIMIT = 5
+    assert call("root", address=HERE).status_code in {200, 302}
+    elsewhere = {"actor": superuser, "remote_addr": "203.0.113.250", "path": "/api/v1/models"}
+    AuditEntry.objects.bulk_create(AuditEntry(action=0, **elsewhere) for _ in range(2000))
+    guess(by_token, "root", 5)
+
+    assert call("root", address=HERE).status_code in {200, 302}
+    assert call("root", address="203.0.113.250").status_code == 429  # where no login was
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="the plan is PostgreSQL's")
+def test_familiar_networks_are_read_by_an_index(superuser: User, settings: Settings) -> None:
+    settings.ACCOUNT_FAILURE_LIMIT = 5
+    by_token("root")
+    AuditEntry.objects.bulk_create(AuditEntry(action=0, actor=superuser, path="/api/v1/models") for _ in range(5000))
+    guess(by_token, "root", 5)
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as queries:
+        assert by_token("root").status_code == 200
+        [sql] = [each["sql"] for each in queries if "/api/v1/auth/token" in each["sql"] and "SELECT" in each["sql"][:6]]
+        cursor.execute(f"ANALYZE {AuditEntry._meta.db_table}")
+        cursor.execute(f"EXPLAIN {sql}")
+        assert "audit_logins_by_actor" in str(cursor.fetchall())
 
 
 def test_failures_of_long_ago_slow_nobody_down(viewer: User, settings: Settings) -> None:

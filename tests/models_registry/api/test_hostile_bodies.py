@@ -14,7 +14,7 @@ from django.test import Client
 
 from models_registry.models import AuditEntry, RegisteredModel, User
 from tests.conftest import authenticated
-from tests.hostile import CHARSETS, DOCUMENTS, MEDIA_TYPES, VALUES, environ_of, problem, served
+from tests.hostile import CHARSETS, DOCUMENTS, MEDIA_TYPES, VALUES, Endless, environ_of, problem, served
 from tests.operations import WRITES, Operation, furnish
 
 TOKEN = "/api/v1/auth/token"
@@ -198,17 +198,6 @@ def test_is_refused(route: Route, subtests: pytest.Subtests) -> None:
         cache.clear()  # else answers were 429 in the end
         with subtests.test(check.__name__):
             check(route)
-
-
-class Endless(io.RawIOBase):
-    """A body without an end, which counts what is read of it."""
-
-    given = 0
-
-    def read(self, size: int = -1) -> bytes:
-        assert size >= 0, "read without a limit"
-        self.given += size
-        return b" " * size
 
 
 def test_a_content_length_that_is_none_is_that_of_an_empty_body(route: Route) -> None:

@@ -659,6 +659,21 @@ class TestPromotion:
         [kept] = ada.get(f"{MODEL}/verdicts").json()["results"]
         assert kept["verdict"]["status"] == "failed"
 
+    @pytest.mark.parametrize(
+        ("scope", "status"), [(Scope.ORGANIZATION_ADMIN, 200), (Scope.MODEL_PROMOTE, 403), (Scope.MODEL_READ, 403)]
+    )
+    def test_overrides_with_a_token_narrowed_to_the_scope_of_an_admin_alone(
+        self, admin: User, ada: Caller, under: Under, scope: Scope, status: int
+    ) -> None:
+        under(FAILS)
+        narrowed = Caller(admin, frozenset({scope}))
+
+        answers = [narrowed.post(f"{CANDIDATE}/promote", {"override": True, "reason": "x"})]
+        ada.post(f"{CANDIDATE}/promote", {"override": True, "reason": "x"})
+        answers.append(narrowed.post(f"{MODEL}/rollback", {"override": True, "reason": "x"}))
+
+        assert [answer.status_code for answer in answers] == [status, status]
+
     def test_overrides_nothing_for_others(self, ada: Caller, under: Under) -> None:
         under(FAILS)
         rae = new_user("rae")
