@@ -19,7 +19,7 @@ from performance.services import queue_comparison
 
 MAX_ATTEMPTS = 4  # the first one may be a request's
 WAIT = timedelta(seconds=10)  # before it is tried again, times the attempts so far
-KEPT = timedelta(days=7)  # after which a failed comparison may be tried again
+KEPT = timedelta(days=7)  # for which the job of a comparison that ended stays
 UNLIMITED = Bounds(seconds=LONGEST, file_bytes=None, spill=LONG_SPILL)
 
 log = logging.getLogger("performance.worker")
@@ -34,7 +34,7 @@ class StoppingError(Exception):
 
 
 def compare_next(stop: Event) -> bool:
-    """Do the comparison that has been due for longest, unless `stop` is set; return whether there was one.
+    """Do the comparison whose turn it is, unless `stop` is set; return whether there was one.
 
     Raises the database's error if the database cannot be reached; the comparison then comes due again.
     """
@@ -53,8 +53,11 @@ def compare_with_promoted(snapshot: MetricSnapshot) -> None:
         _attempt(job, Event())
 
 
-def delete_failed_comparisons() -> int:
-    """Delete the comparisons that failed a while ago, so that they may be tried again. Return their number."""
+def delete_ended_comparisons() -> int:
+    """Delete the jobs that ended a while ago, so that failed ones may be tried again. Return their number.
+
+    The intervals of a pair that was compared stay.
+    """
     return delete_in_batches(ComparisonJob.objects.all(), "finished_at", timezone.now() - KEPT)
 
 

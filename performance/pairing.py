@@ -14,9 +14,11 @@ from pathlib import Path
 from time import monotonic
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, transaction
+from django.utils import timezone
 
 from models_registry.capacity import Capacity
 from models_registry.exceptions import BusyError
+from models_registry.services.locks import lock_organization
 from performance import kept_files
 from performance.comparison import PairingStatus
 from performance.evaluation.apart import BrokenOffError, Limits, PairJob, pair_apart
@@ -36,6 +38,7 @@ LONG_SPILL = 32  # for a worker
 WAITING_REQUESTS = 1  # of a process at a time; the others are answered without the pair
 LOOK_AGAIN = 0.2  # seconds between two looks at a pair that is being computed
 MAX_UNFINISHED = 50  # pairs of one organization that are queued or being computed
+MAX_REQUESTED = 10  # of these, how many there may be when a reader adds one: the rest is for evaluations and promotions
 LEASE = timedelta(seconds=60)  # after which the pair of a process that was killed is computed by a worker
 FOLDER = "model-performance-registry-comparison-"
 
@@ -86,7 +89,7 @@ def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
         # A replica may not have it yet.
         if snapshot._state.db != DEFAULT_DB_ALIAS and (known := stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)):
             return paired(known)
-        job = queue(snapshot, baseline)
+        job = queue(snapshot, baseline, max_unfinished=MAX_REQUESTED)
         return PENDING if job is None else _wait_for(job, snapshot, baseline)
     except BusyError:
         return PENDING
@@ -118,13 +121,19 @@ def may_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
     return is_kept and (newer.positive_class, newer.averaging) == (older.positive_class, older.averaging)
 
 
-def queue(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> ComparisonJob | None:
-    """Return the job of a pair, a new one if there is none; `None` if the organization has too many."""
+def queue(
+    snapshot: MetricSnapshot, baseline: MetricSnapshot, *, max_unfinished: int = MAX_UNFINISHED
+) -> ComparisonJob | None:
+    """Return the job of a pair, a new one if there is none; `None` if the organization has too many unfinished ones."""
     jobs = ComparisonJob.objects.all()
     found: ComparisonJob | None = jobs.of_pair(snapshot, baseline).first()
-    if found is None and jobs.unfinished_in(snapshot.version.model.organization_id).count() < MAX_UNFINISHED:
-        job = ComparisonJob(snapshot_id=snapshot.pk, baseline_id=baseline.pk)
-        jobs.bulk_create([job], ignore_conflicts=True)
+    organization_id = snapshot.version.model.organization_id
+    if found is None and jobs.unfinished_of(organization_id).count() < max_unfinished:  # which costs no lock
+        with transaction.atomic():
+            lock_organization(organization_id)  # other requests may queue pairs at the same moment
+            if jobs.unfinished_of(organization_id).count() < max_unfinished:
+                job = ComparisonJob(organization_id=organization_id, snapshot_id=snapshot.pk, baseline_id=baseline.pk)
+                jobs.bulk_create([job], ignore_conflicts=True)
         found = jobs.of_pair(snapshot, baseline).first()
     return found
 
@@ -227,11 +236,12 @@ def _computed(
 
 @transaction.atomic
 def _complete(job: ComparisonJob, intervals: Mapping[str, Interval]) -> None:
-    """Store a pair, and delete its job with it."""
+    """Store a pair together with the end of its job."""
     pair = PairedComparison(
         snapshot_id=job.snapshot_id,
         baseline_id=job.baseline_id,
         intervals={name: asdict(each) for name, each in intervals.items()},
     )
     PairedComparison.objects.bulk_create([pair], ignore_conflicts=True)
-    ComparisonJob.objects.filter(pk=job.pk).delete()
+    unfinished = ComparisonJob.objects.filter(pk=job.pk, due_at__isnull=False)
+    unfinished.update(state="succeeded", due_at=None, finished_at=timezone.now())

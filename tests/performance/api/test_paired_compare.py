@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import permutations
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -22,6 +23,7 @@ from performance.comparing import compare_next, compare_with_promoted
 from performance.evaluation import apart
 from performance.evaluation.intervals import Interval
 from performance.models import ComparisonJob, MetricSnapshot, PairedComparison, SnapshotDetail
+from performance.services import queue_comparison
 from tests.api import Caller
 from tests.factories import completed_version, snapshot
 from tests.performance.uploads import stored_in
@@ -237,7 +239,8 @@ def test_a_pair_too_large_for_a_request_is_left_to_the_worker(
 
     assert tumours.pairing() == "complete"
     assert "paired_delong" in tumours.methods()
-    assert not ComparisonJob.objects.exists()
+    assert ComparisonJob.objects.get().state == "succeeded"
+    assert not work()
 
 
 def test_an_evaluation_by_command_compares_at_once_what_a_request_left(
@@ -309,7 +312,7 @@ def test_a_comparison_that_fails_each_time_is_given_up_and_not_tried_at_each_req
     assert ComparisonJob.objects.exists()
     ComparisonJob.objects.update(finished_at=timezone.now() - comparing.KEPT)
     call_command("purge")
-    assert "1 failed comparisons" in capsys.readouterr().out
+    assert "1 ended comparisons" in capsys.readouterr().out
     assert not ComparisonJob.objects.exists()
 
 
@@ -369,11 +372,34 @@ def test_a_worker_that_lost_the_comparison_says_so(
 
 def test_a_reader_queues_a_few_comparisons_and_no_more(tumours: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairing, "MAX_ROWS", 100)
-    monkeypatch.setattr(pairing, "MAX_UNFINISHED", 1)
+    monkeypatch.setattr(pairing, "MAX_REQUESTED", 1)
 
     assert tumours.pairing(3, 2) == tumours.pairing(2, 3) == "pending"
-
     assert ComparisonJob.objects.count() == 1
+
+    promote(version=tumours.model.versions.get(number=3), promoted_by=None, reason="")
+    queue_comparison(MetricSnapshot.objects.get(version__number=2))
+    assert ComparisonJob.objects.count() == 2  # as an evaluation finds room that readers do not
+
+
+def test_one_worker_serves_organizations_in_turn_however_many_comparisons_one_queues(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "MAX_ROWS", 100)
+    globex = Organization.objects.create(slug="globex", name="Globex")
+    theirs = Compared(globex, "breast-cancer", "classification", tumours.caller)
+    tumours.evaluate(2, FIXTURES / "breast-cancer" / "ver-00002-test.csv")
+    for one in (tumours, theirs):
+        snapshots = MetricSnapshot.objects.filter(version__model=one.model)
+        for newer, older in permutations(snapshots, 2):
+            pairing.queue(newer, older)
+    order = []
+
+    while compare_next(Event()):
+        newest = ComparisonJob.objects.exclude(finished_at=None).latest("finished_at")
+        order.append(newest.organization.slug)
+
+    assert order == ["acme", "globex", "acme", "globex", "acme", "acme", "acme", "acme"]
 
 
 def test_a_request_is_answered_at_once_while_another_of_the_process_computes(
