@@ -574,6 +574,21 @@ class TestAGate:
         [rule] = answer["verdict"]["rules"]
         assert (answer["overridden"], rule["interval"]["method"]) == (False, "paired_newcombe")
 
+    @pytest.mark.parametrize("path", ["performance/gate", "versions/ver-00003/promote"])
+    def test_computes_nothing_for_a_repeated_request(
+        self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        body = None if "promote" in path else {"dataset_split": "test", **self.POLICY}
+        with monkeypatch.context() as patch:
+            patch.setattr(pairing, "MAX_ROWS", 100)  # so that the first request computes nothing
+            first = ada.post(f"/models/{tumours.model.pk}/{path}", body, Idempotency_Key="job-1")
+
+        monkeypatch.setattr(pairing, "pair_apart", no_child)
+        again = ada.post(f"/models/{tumours.model.pk}/{path}", body, Idempotency_Key="job-1")
+
+        assert again["Idempotency-Replayed"] == "true"
+        assert (again.status_code, again.content) == (200, first.content)
+
     def test_judges_as_of_other_examples_where_they_cannot_be_had(
         self, tumours: Compared, ada: Caller, settings: Settings, tmp_path: Path
     ) -> None:
