@@ -188,6 +188,17 @@ class ComparisonJobQuerySet(TurnsQuerySet):
         job.state, job.attempts = "running", 1
         return True
 
+    def claim_for_promotion(self, job: Any, lease: timedelta) -> bool:
+        """Claim a job that waits or whose process was killed, whatever requests compute; return whether it did."""
+        free = self.filter(
+            Q(state="queued") | Q(state="running", due_at__lte=Clock()), pk=job.pk, attempts=job.attempts
+        )
+        claimed = {"state": "running", "interactive": False, "attempts": job.attempts + 1}
+        if not free.update(**claimed, started_at=timezone.now(), due_at=Clock() + lease):
+            return False
+        job.state, job.attempts = "running", job.attempts + 1
+        return True
+
     def fail(self, job: Any) -> None:
         """Record that a job failed for good, if whoever claimed it still holds it."""
         self.held(job).update(state="failed", due_at=None, finished_at=timezone.now())

@@ -574,6 +574,33 @@ class TestAGate:
         [rule] = answer["verdict"]["rules"]
         assert (answer["overridden"], rule["interval"]["method"]) == (False, "paired_newcombe")
 
+    def test_compares_them_before_a_promotion_whatever_readers_compare(
+        self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pairing, "MAX_REQUESTED", 1)
+        newer, older = (MetricSnapshot.objects.get(version__number=number) for number in (3, 2))
+        other = pairing.queue(older, newer)
+        assert ComparisonJob.objects.claim_for_request(other, pairing.LEASE)  # the one place of all processes
+
+        with pairing._waiting.claim():  # the one place of this process
+            answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
+
+        [rule] = answer["verdict"]["rules"]
+        assert rule["interval"]["method"] == "paired_newcombe"
+
+    def test_compares_them_before_a_promotion_though_a_readers_attempt_was_cut_short(
+        self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(pairing, "PATIENCE", 0.0)
+            patch.setattr(apart, "CHILD", ("-c", "import time; time.sleep(600)"))
+            ada.get(f"/models/{tumours.model.pk}/performance/gate")
+        assert ComparisonJob.objects.get().attempts == 1
+
+        answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
+
+        assert answer["verdict"]["rules"][0]["interval"]["method"] == "paired_newcombe"
+
     @pytest.mark.parametrize("path", ["performance/gate", "versions/ver-00003/promote"])
     def test_computes_nothing_for_a_repeated_request(
         self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch, path: str
