@@ -19,7 +19,7 @@ RETRY_AFTER = 1.0  # seconds until the next attempt after one that failed
 SHUTDOWN_CHECK = 0.5  # seconds between looks at whether the process is ending
 NOT_RECORDED = "not_recorded"  # the code of a row that sums up denials without rows of their own
 
-outages = logging.getLogger("outages")
+log = logging.getLogger(__name__)
 
 
 def store_denials(entries: Sequence[AuditEntry]) -> None:
@@ -82,7 +82,7 @@ class DenialWriter:
             if self._is_stored(batch):
                 self._remove(batch)
             elif ending:
-                outages.error("%d denials are missing in the audit trail.", len(self._waiting))
+                log.error("%d denials are missing in the audit trail.", len(self._waiting))
                 return
             else:
                 time.sleep(RETRY_AFTER)
@@ -111,10 +111,10 @@ class DenialWriter:
         try:
             store_denials(batch)
         except (OperationalError, InterfaceError, InternalError) as error:
-            outages.error("Denials are not in the audit trail yet: %s", error)
+            log.error("Denials are not in the audit trail yet: %s", error)
             return False
         except Error as error:
-            outages.error("%d denials are missing in the audit trail: %s", len(batch), error)
+            log.error("%d denials are missing in the audit trail: %s", len(batch), error)
         finally:
             connection.close()
         return True

@@ -44,7 +44,7 @@ MAX_REQUESTED = 10  # of these, how many there may be when a reader adds one: th
 LEASE = timedelta(seconds=60)  # after which the pair of a process that was killed is computed by a worker
 FOLDER = "model-performance-registry-comparison-"
 
-outages = logging.getLogger("outages")
+log = logging.getLogger(__name__)
 _waiting = Capacity(WAITING_REQUESTS, "The process is comparing other versions. Ask again.")
 _promoting = Capacity(WAITING_PROMOTIONS, "The process is comparing versions for another promotion.", waiting=1)
 
@@ -109,7 +109,7 @@ def _known_or_computed(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, fo
     except BusyError:
         return PENDING
     except DatabaseError as error:
-        outages.error("A comparison cannot be queued: %s", error)
+        log.error("A comparison cannot be queued: %s", error)
         return PENDING
 
 
@@ -171,7 +171,7 @@ def compute(
         try:
             intervals = _computed(snapshot, baseline, bounds, heartbeat)
         except UnprocessablePredictionsError as error:
-            outages.error("Two versions have no comparison example by example: %s", error)
+            log.error("Two versions have no comparison example by example: %s", error)
             if str(error) == EXHAUSTED:
                 raise
             intervals = {}  # as of numbers near the end of a double: it would be so again
@@ -226,7 +226,7 @@ def _compute_for_request(
     except (TooLateError, UnprocessablePredictionsError):
         pass
     except (KeptFileUnavailableError, BrokenOffError, OSError) as error:
-        outages.error("Two versions cannot be compared example by example: %s", error)
+        log.error("Two versions cannot be compared example by example: %s", error)
     ComparisonJob.objects.put_back(job, wait=timedelta(0), counts=counts)
     return PENDING
 

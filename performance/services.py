@@ -35,7 +35,7 @@ from performance.webhooks import announce_snapshot
 
 Fault = tuple[str, str, str]
 
-outages = logging.getLogger("outages")
+log = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -83,7 +83,7 @@ def keep_predictions(*, version: Version, dataset_split: str, file: Path | None)
     try:
         return kept_files.put(file) if file else None
     except KeptFileUnavailableError as error:
-        outages.error("The predictions are not kept for comparisons: %s", error)
+        log.error("The predictions are not kept for comparisons: %s", error)
         return None
 
 

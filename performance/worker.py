@@ -13,7 +13,7 @@ from performance.evaluating import evaluate_next
 POLL = 0.5  # seconds between two looks at an empty queue
 OUTAGE = 5.0  # seconds before the next look where the database could not be reached
 
-log = logging.getLogger("performance.worker")
+log = logging.getLogger(__name__)
 
 
 def work(stop: Event) -> None:

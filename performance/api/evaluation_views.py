@@ -19,7 +19,7 @@ from models_registry.exceptions import ConflictError, NotFoundError, RegistryErr
 from models_registry.scopes import Scope
 from performance import kept_files
 from performance.api.evaluation_serializers import EvaluationInput, EvaluationSerializer
-from performance.api.uploads import UNAVAILABLE, PredictionsParser
+from performance.api.uploads import STORAGE_UNAVAILABLE, PredictionsParser
 from performance.exceptions import (
     EvaluationBrokenOffError,
     KeptFileUnavailableError,
@@ -29,7 +29,7 @@ from performance.exceptions import (
 from performance.models import UPLOADS, EvaluationJob
 from performance.services import refuse_any_evaluation, refuse_evaluation, request_evaluation
 
-outages = logging.getLogger("outages")
+log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 30  # seconds
 LOOK_AGAIN = 0.2  # seconds
@@ -91,8 +91,8 @@ class EvaluationViewSet(RegistryViewSet):
             kept_files.store_upload(stored, file)
             return self.once(lambda: self._request(stored))
         except KeptFileUnavailableError as error:
-            outages.error("An upload cannot be stored: %s", error)
-            raise StorageUnavailableError(UNAVAILABLE) from None
+            log.error("An upload cannot be stored: %s", error)
+            raise StorageUnavailableError(STORAGE_UNAVAILABLE) from None
         finally:
             if not EvaluationJob.objects.filter(file=stored).exists():
                 kept_files.forget_upload(stored)

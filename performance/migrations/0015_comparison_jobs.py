@@ -73,6 +73,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "comparison",
                 "indexes": [
                     models.Index(
                         condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="comparison_job_due"

@@ -27,6 +27,7 @@ class ComparisonJob(Job):
     objects = ComparisonJobQuerySet.as_manager()  # type: ignore[misc]  # in the place of the base class's
 
     class Meta:
+        verbose_name = "comparison"
         constraints = [
             # Serves the look-up of a pair as well.
             models.UniqueConstraint(fields=["snapshot", "baseline"], name="comparison_job_once"),

@@ -1,5 +1,6 @@
 """Uploads of one organization that meet at the last place of its quota."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_uploads_to_two_models_at_once_do_not_exceed_the_organizations_quota(
         version = completed_version(model, number=1)
         callers[f"/models/{model.pk}/versions/{version.version_id}/evaluations"] = Caller(editor)
 
-    answers = in_turn(acme, [lambda path=path, ed=ed: upload(ed, path=path) for path, ed in callers.items()])
+    answers = in_turn(acme, [partial(upload, ed, path=path) for path, ed in callers.items()])
 
     assert sorted(answer.status_code for answer in answers) == [202, 429]
     assert EvaluationJob.objects.count() == len(stored_uploads()) == 1

@@ -162,7 +162,7 @@ def test_without_the_files_the_samples_count_as_independent_and_the_log_says_so(
 ) -> None:
     remove_kept_files()
 
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         assert tumours.methods() == {"independent"}
 
     assert "cannot be compared example by example" in caplog.text
@@ -422,7 +422,7 @@ def test_a_comparison_whose_process_breaks_leaves_independent_samples_and_the_lo
 ) -> None:
     monkeypatch.setattr(apart, "CHILD", ("-c", "raise SystemExit(3)"))
 
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         assert tumours.methods() == {"independent"}
 
     assert "ended with status 3" in caplog.text
@@ -462,7 +462,7 @@ def test_a_kept_file_that_cannot_be_joined_leaves_independent_samples(
             snapshot=stored, predictions_digest=digest, confidence_intervals={"accuracy": half}, averaging="macro"
         )
 
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         metrics = tumours.metrics(version=5, baseline=4)
 
     assert metrics["accuracy"]["confidence_interval"]["method"] == "independent"
@@ -495,7 +495,7 @@ def test_a_database_that_takes_no_pair_does_not_spoil_the_answer_and_nothing_is_
     monkeypatch.setattr("django.db.models.query.QuerySet.bulk_create", refuse)
 
     monkeypatch.setattr(pairing, "pair_apart", no_child)
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         assert tumours.pairing() == "pending"
         assert tumours.methods() == {"independent"}
     assert "cannot be queued" in caplog.text
@@ -510,7 +510,7 @@ def test_a_storage_that_takes_nothing_leaves_the_evaluation_whole(
     monkeypatch.setattr("django.core.files.storage.Storage.save", refuse)
     remove_kept_files()
 
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         tumours.evaluate(3, FIXTURES / "breast-cancer" / "ver-00003-test.csv")
 
     newest = MetricSnapshot.objects.newest_first()[0]
