@@ -21,7 +21,7 @@ NOT_RECORDED = "not_recorded"  # the code of a row that sums up denials without 
 
 TEMPORARY = (OperationalError, InterfaceError, InternalError)
 
-outages = logging.getLogger("outages")
+log = logging.getLogger(__name__)
 
 
 def store_denials(entries: Sequence[AuditEntry]) -> None:
@@ -84,7 +84,7 @@ class DenialWriter:
         try:
             thread.start()
         except RuntimeError as error:  # the system has no thread left: the next denial tries again
-            outages.error("Denials are not in the audit trail yet: %s", error)
+            log.error("Denials are not in the audit trail yet: %s", error)
         else:
             self._thread = thread
 
@@ -95,9 +95,9 @@ class DenialWriter:
             try:
                 self._write(batch)
             except Exception as error:
-                outages.error("Denials are not in the audit trail yet: %s", error)
+                log.error("Denials are not in the audit trail yet: %s", error)
                 if ending:
-                    outages.error("%d denials are missing in the audit trail.", len(self._waiting))
+                    log.error("%d denials are missing in the audit trail.", len(self._waiting))
                     return
                 time.sleep(RETRY_AFTER)
             finally:
@@ -125,7 +125,7 @@ class DenialWriter:
             raise
         except Exception as error:
             if len(batch) == 1:
-                outages.error("A denial is missing in the audit trail: %s", error)
+                log.error("A denial is missing in the audit trail: %s", error)
                 self._remove(1)
             else:
                 for row in batch:
@@ -145,7 +145,7 @@ def _close_connection() -> None:
     try:
         connection.close()
     except Exception as error:
-        outages.error("A connection of the audit trail was not closed: %s", error)
+        log.error("A connection of the audit trail was not closed: %s", error)
 
 
 denial_writer = DenialWriter()

@@ -43,7 +43,7 @@ _MALFORMED = (
     ValueError,
 )
 
-outages = logging.getLogger("outages")
+log = logging.getLogger(__name__)
 
 
 def read_identity_token(encoded: str) -> tuple[TrustedIssuer, dict[str, Any]]:
@@ -120,7 +120,7 @@ class KeysClient(PyJWKClient):
             return PyJWKSet.from_dict(parse_json(self._download()))
         except (OSError, HTTPException, *_MALFORMED) as error:
             self.failed_at = time.monotonic()
-            outages.error("The keys at %s cannot be used: %s", self.uri, error)
+            log.error("The keys at %s cannot be used: %s", self.uri, error)
             raise self._unavailable() from None
 
     def _download(self) -> bytes:

@@ -53,7 +53,7 @@ def face_of(badge: Badge) -> Face:
         baseline=baseline_of(badge.model, promoted),
         policy=policy,
         stored=stored,
-        may_pair=False,
+        compare=None,
     )
     return verdict_face(verdict.status)
 

@@ -5,36 +5,24 @@ from collections.abc import Mapping
 from datetime import timedelta
 from threading import Event
 
-from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from models_registry.services import delete_in_batches
-from performance.evaluation.apart import BrokenOffError
 from performance.evaluation.result import UnprocessablePredictionsError
-from performance.exceptions import KeptFileUnavailableError
+from performance.leases import Lease, attempt
 from performance.models import ComparisonJob, MetricSnapshot
 from performance.pairing import LEASE, LONG_SPILL, LONGEST, Bounds, TooLateError, compute
-from performance.querysets import Clock
 from performance.services import queue_comparison
 
 MAX_ATTEMPTS = 4  # the first one may be a request's
-WAIT = timedelta(seconds=10)  # before it is tried again, times the attempts so far
-KEPT = timedelta(days=7)  # after which a failed comparison may be tried again
+KEPT = timedelta(days=7)  # for which the job of a comparison that ended stays
 UNLIMITED = Bounds(seconds=LONGEST, file_bytes=None, spill=LONG_SPILL)
 
-log = logging.getLogger("performance.worker")
-
-
-class LeaseLostError(Exception):
-    """Another process has claimed the comparison, or completed it."""
-
-
-class StoppingError(Exception):
-    """The worker is to stop."""
+log = logging.getLogger(__name__)
 
 
 def compare_next(stop: Event) -> bool:
-    """Do the comparison that has been due for longest, unless `stop` is set; return whether there was one.
+    """Do the comparison whose turn it is, unless `stop` is set; return whether there was one.
 
     Raises the database's error if the database cannot be reached; the comparison then comes due again.
     """
@@ -53,44 +41,25 @@ def compare_with_promoted(snapshot: MetricSnapshot) -> None:
         _attempt(job, Event())
 
 
-def delete_failed_comparisons() -> int:
-    """Delete the comparisons that failed a while ago, so that they may be tried again. Return their number."""
+def delete_ended_comparisons() -> int:
+    """Delete the jobs that ended a while ago, so that failed ones may be tried again. Return their number.
+
+    The intervals of a pair that was compared stay.
+    """
     return delete_in_batches(ComparisonJob.objects.all(), "finished_at", timezone.now() - KEPT)
 
 
 def _attempt(job: ComparisonJob, stop: Event) -> None:
-    def heartbeat() -> None:
-        if stop.is_set():
-            raise StoppingError
-        if not ComparisonJob.objects.held(job).update(due_at=Clock() + LEASE):
-            raise LeaseLostError
+    def compare() -> None:
+        snapshots = _snapshots(job)
+        try:
+            compute(job, snapshots[job.snapshot_id], snapshots[job.baseline_id], UNLIMITED, lambda: lease.extend(LEASE))
+        except (TooLateError, UnprocessablePredictionsError) as error:
+            log.error("The comparison %s takes too much: %s", job.pk, error)
+            ComparisonJob.objects.fail(job)
 
-    if job.attempts > MAX_ATTEMPTS:
-        log.error("The comparison %s broke off each time.", job.pk)
-        ComparisonJob.objects.fail(job)
-        return
-    snapshots = _snapshots(job)
-    try:
-        compute(job, snapshots[job.snapshot_id], snapshots[job.baseline_id], UNLIMITED, heartbeat)
-    except StoppingError:
-        ComparisonJob.objects.put_back(job, wait=timedelta(0), counts=False)
-    except LeaseLostError:
-        log.warning("Another process has taken the comparison %s.", job.pk)
-    except (TooLateError, UnprocessablePredictionsError) as error:
-        log.error("The comparison %s takes too much: %s", job.pk, error)
-        ComparisonJob.objects.fail(job)
-    except (OperationalError, InterfaceError):
-        raise
-    except (KeptFileUnavailableError, BrokenOffError, OSError) as error:
-        log.error("The comparison %s failed in attempt %d: %s", job.pk, job.attempts, error)
-        _retry_or_fail(job)
-
-
-def _retry_or_fail(job: ComparisonJob) -> None:
-    if job.attempts < MAX_ATTEMPTS:
-        ComparisonJob.objects.put_back(job, wait=WAIT * job.attempts)
-    else:
-        ComparisonJob.objects.fail(job)
+    lease = Lease(job, stop)
+    attempt(job, compare, max_attempts=MAX_ATTEMPTS, fail=lambda detail: ComparisonJob.objects.fail(job))
 
 
 def _snapshots(job: ComparisonJob) -> Mapping[int, MetricSnapshot]:

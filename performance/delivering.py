@@ -18,7 +18,7 @@ from performance.outbound import Answer, NotSentError, post
 from performance.querysets import Clock
 from performance.webhooks import update_webhook
 
-log = logging.getLogger("performance.worker")
+log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)  # after which a message whose worker says nothing more is sent again
 # Before the second attempt, the third, and so on; after the last one the message has failed.

@@ -1,13 +1,13 @@
-"""A disk that is full: what it is known by."""
+"""Recognizing errors that a full disk causes."""
 
 import errno
 
-# No space, no quota, and no file of that size. Each passes, or an operator mends it.
+# No space left, quota exceeded, file too large. An operator can make room, or space becomes free.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def is_full(error: BaseException) -> bool:
-    """Say whether an error, or what it was raised from, tells of a full disk."""
+    """Return whether a full disk caused an error, itself or as the cause of another one."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in FULL:

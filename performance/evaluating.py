@@ -12,44 +12,32 @@ from threading import Event
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from models_registry.acting import acting
 from models_registry.exceptions import RegistryError
 from models_registry.services import delete_in_batches
 from performance import kept_files, pairing
-from performance.disk import is_full
 from performance.evaluation.apart import Job, evaluate_apart
 from performance.evaluation.columns import Columns, Options
 from performance.evaluation.engine import DuckDB
 from performance.evaluation.keeping import KEPT as KEPT_FILE
 from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
 from performance.exceptions import EvaluationBrokenOffError, PredictionsRefusedError
+from performance.leases import Lease, LeaseLost, attempt
 from performance.models import UPLOADS, EvaluationJob, MetricSnapshot
-from performance.querysets import Clock
 from performance.services import keep_predictions, queue_comparison, store_evaluation
 
 FOLDER = "model-performance-registry-evaluation-"
 LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says nothing more is taken again
 LONG_LEASE = timedelta(minutes=15)  # while predictions are put into the storage, which tells nothing meanwhile
 MAX_ATTEMPTS = 3
-WAIT = timedelta(seconds=10)  # before it is tried again, times the attempts so far
-DISK_WAIT = timedelta(minutes=1)  # before it is tried again where the disk was full
-MAX_WAIT = timedelta(days=1)  # since it was asked for, after which it no longer waits for the disk
 CHUNK = 2**20
 BATCH = 1_000  # uploads that the purge looks up at once
 KEPT = timedelta(days=1)  # past which what lost its evaluation is deleted, and its worker surely gone
 
-log = logging.getLogger("performance.worker")
-
-
-class LostError(Exception):
-    """The evaluation is another worker's by now."""
-
-
-class StoppingError(Exception):
-    """The worker is to stop."""
+log = logging.getLogger(__name__)
 
 
 def evaluate_next(stop: Event) -> bool:
@@ -67,51 +55,23 @@ def evaluate_next(stop: Event) -> bool:
 
 
 def _attempt(job: EvaluationJob, stop: Event) -> None:
-    try:
-        if job.attempts > MAX_ATTEMPTS:
-            raise EvaluationBrokenOffError
-        _do(job, stop)
-    except UnprocessablePredictionsError as error:
-        _fail(job, PredictionsRefusedError(str(error), column=error.column, row=error.row))
-    except RegistryError as error:
-        _fail(job, error)
-    except StoppingError:
-        EvaluationJob.objects.put_back(job, wait=timedelta(0), counts=False)
-    except LostError:
-        log.warning("Another worker has taken the evaluation %s.", job.pk)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as error:
-        if is_full(error):
-            _put_off(job, error)
-            return
-        log.exception("The evaluation %s broke off in attempt %d.", job.pk, job.attempts)
-        if job.attempts < MAX_ATTEMPTS:
-            EvaluationJob.objects.put_back(job, wait=WAIT * job.attempts)
-        else:
-            _fail(job, EvaluationBrokenOffError())
+    def evaluate() -> None:
+        try:
+            _evaluate(job, Lease(job, stop))
+        except UnprocessablePredictionsError as error:
+            _fail(job, PredictionsRefusedError(str(error), column=error.column, row=error.row))
+        except RegistryError as error:
+            _fail(job, error)
+
+    def give_up(detail: str) -> None:
+        _fail(job, EvaluationBrokenOffError(detail))
+
+    attempt(job, evaluate, max_attempts=MAX_ATTEMPTS, fail=give_up)
 
 
-def _put_off(job: EvaluationJob, error: Exception) -> None:
-    """Let an evaluation wait for space on a full disk, which is no fault of its own; but not for ever."""
-    log.error("The disk is full, and the evaluation %s waits: %s", job.pk, error)
-    if timezone.now() - job.created_at < MAX_WAIT:
-        EvaluationJob.objects.put_back(job, wait=DISK_WAIT, counts=False)
-    else:
-        _fail(job, EvaluationBrokenOffError("The worker had no space on its disk. Report it to the operator."))
-
-
-def _do(job: EvaluationJob, stop: Event) -> None:
-    def heed_stop() -> None:
-        if stop.is_set():
-            raise StoppingError
-
-    def go_on(progress: float, lease: timedelta = LEASE) -> None:
-        """Hold the job for longer. Raises `StoppingError` or `LostError`."""
-        heed_stop()
-        held = EvaluationJob.objects.held(job)
-        if not held.update(progress=progress, due_at=Clock() + lease):
-            raise LostError
+def _evaluate(job: EvaluationJob, lease: Lease) -> None:
+    def go_on(progress: float, longer: timedelta = LEASE) -> None:
+        lease.extend(longer, progress=progress)
 
     with TemporaryDirectory(prefix=FOLDER) as folder:
         file = Path(folder) / f"predictions{PurePath(str(job.file)).suffix}"
@@ -151,7 +111,7 @@ def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str
     """Store the snapshot together with the end of the job, so that there is never one without the other."""
     held = EvaluationJob.objects.held(job)
     if not held.select_for_update():
-        raise LostError
+        raise LeaseLost
     snapshot = store_evaluation(
         version=job.version,
         dataset_split=job.dataset_split,

@@ -37,9 +37,6 @@ class EvaluationBrokenOffError(RegistryError):
 
     code = "internal_error"
 
-    def __init__(self, detail: str = "The evaluation broke off several times. Report it with its id.") -> None:
-        super().__init__(detail)
-
 
 class KeptFileUnavailableError(Exception):
     """Predictions cannot be had from the storage, or not be put there. The message says why."""

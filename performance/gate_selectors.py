@@ -26,7 +26,7 @@ from performance.gates.policy import Policy, stored_policy
 from performance.gates.quantities import values_of
 from performance.gates.verdict import StoredPolicy, Verdict, judge
 from performance.models import ComparisonJob, GatePolicy, MetricSnapshot, PairedComparison
-from performance.pairing import PENDING, UNAVAILABLE, Paired, pair, paired
+from performance.pairing import PENDING, UNAVAILABLE, Compare, Paired, pair, paired
 from performance.selectors import Reading
 
 _MODEL = Parameter("model", CharField())
@@ -87,7 +87,7 @@ class GateReading:
             baseline=self.baseline,
             policy=policy,
             stored=stored,
-            may_pair=True,
+            compare=pair,
         )
 
 
@@ -172,12 +172,12 @@ def judge_version(
     baseline: NumberedVersion | None,
     policy: Policy | None,
     stored: StoredPolicy | None,
-    may_pair: bool,
+    compare: Compare | None,
 ) -> Verdict:
     """Return the verdict of a policy on a version, beside another one, from their newest snapshots.
 
     One SQL statement, and none without a policy. If a rule asks for confidence in a difference, and the examples of
-    both snapshots have never been compared, `may_pair` lets `pairing.pair` compare them now, once.
+    both snapshots have never been compared, `compare` compares them now; with `None` nothing does.
     """
     case = Case(
         model_id,
@@ -188,12 +188,12 @@ def judge_version(
     )
     if policy is not None:
         pks = version.pk, baseline.pk if baseline else 0
-        case = _measured_case(case, policy, task_type, *pks, may_pair=may_pair)
+        case = _measured_case(case, policy, task_type, *pks, compare=compare)
     return judge(policy, task_type, case, judged_at=timezone.now(), stored=stored)
 
 
 def _measured_case(
-    case: Case, policy: Policy, task_type: TaskType, version: int, baseline: int, *, may_pair: bool
+    case: Case, policy: Policy, task_type: TaskType, version: int, baseline: int, *, compare: Compare | None
 ) -> Case:
     rows = _snapshots(_details(policy, task_type)).all(version=version, baseline=baseline, split=case.dataset_split)
     found = {row["version_id"]: row for row in rows}
@@ -201,25 +201,25 @@ def _measured_case(
     differences = _differences(policy, now, before)
     status = None
     if differences:
-        known = _paired(found[version], found[baseline], may_pair=may_pair)
+        known = _paired(found[version], found[baseline], compare=compare)
         differences |= {name: interval for name, interval in known.intervals.items() if name in differences}
         status = known.status
     return replace(case, measured=now, baseline=before, differences=differences, pairing=status)
 
 
-def _paired(row: dict[str, Any], before: dict[str, Any], *, may_pair: bool) -> Paired:
+def _paired(row: dict[str, Any], before: dict[str, Any], *, compare: Compare | None) -> Paired:
     """Return what follows from the examples of two snapshots, given as rows."""
     if row["paired"] is not None:
         return paired(stored_intervals(row["paired"]))
     if None in (row["detail__predictions_digest"], before["detail__predictions_digest"]):
         return UNAVAILABLE
-    if not may_pair:
+    if compare is None:
         unfinished = ComparisonJob.objects.filter(snapshot=row["pk"], baseline=before["pk"], due_at__isnull=False)
         return PENDING if unfinished.exists() else UNAVAILABLE
     snapshots = (
         MetricSnapshot.objects.select_related("version__model", "detail").slim().in_bulk([row["pk"], before["pk"]])
     )
-    return pair(snapshots[row["pk"]], snapshots[before["pk"]])
+    return compare(snapshots[row["pk"]], snapshots[before["pk"]])
 
 
 def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:

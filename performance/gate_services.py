@@ -15,6 +15,7 @@ from performance.gate_selectors import NumberedVersion, baseline_of, judge_versi
 from performance.gates.policy import InvalidPolicyError, Policy, check
 from performance.gates.verdict import Status, StoredPolicy, Verdict
 from performance.models import GatePolicy, GateVerdict
+from performance.pairing import Compare, pair, pair_for_promotion
 from performance.webhooks import announce_failed_gate
 
 
@@ -48,16 +49,16 @@ def judge_now(version: Version, policy: Policy | None = None) -> Verdict:
     """Return the verdict of a policy, by default the one in force, on a completed version."""
     model = _model_of(version)
     if policy is not None:
-        return _judged(version, model, policy, None, may_pair=True)
-    return _judged(version, model, *policy_in_force(model), may_pair=True)
+        return _judged(version, model, policy, None, compare=pair)
+    return _judged(version, model, *policy_in_force(model), compare=pair)
 
 
 def prepare_promotion(version: Version) -> None:
-    """Compare the examples that the judgement of a promotion asks for, which is to take no time under the lock."""
+    """Compare the examples that the judgement of a promotion needs, before the model's row is locked."""
     model = _model_of(version)
     policy, stored = policy_in_force(model)
     if policy is not None and policy.of_differences:
-        _judged(version, model, policy, stored, may_pair=True)
+        _judged(version, model, policy, stored, compare=pair_for_promotion)
 
 
 def _model_of(version: Version) -> RegisteredModel:
@@ -66,7 +67,12 @@ def _model_of(version: Version) -> RegisteredModel:
 
 
 def _judged(
-    version: Version, model: RegisteredModel, policy: Policy | None, stored: StoredPolicy | None, *, may_pair: bool
+    version: Version,
+    model: RegisteredModel,
+    policy: Policy | None,
+    stored: StoredPolicy | None,
+    *,
+    compare: Compare | None,
 ) -> Verdict:
     return judge_version(
         model_id=model.pk,
@@ -75,7 +81,7 @@ def _judged(
         baseline=baseline_of(model, version),
         policy=policy,
         stored=stored,
-        may_pair=may_pair,
+        compare=compare,
     )
 
 
@@ -86,7 +92,7 @@ def judge_promotion(version: Version) -> Judgement | None:
     Until the transaction that holds the lock ends, the policy in force cannot change: whoever edits it waits for that.
     """
     model = _model_of(version)
-    verdict = _judged(version, model, *policy_in_force(model, lock=True), may_pair=False)
+    verdict = _judged(version, model, *policy_in_force(model, lock=True), compare=None)
     if verdict.status is Status.NO_POLICY:
         return None
 

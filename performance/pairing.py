@@ -1,7 +1,8 @@
 """Comparing the predictions of two snapshots example by example, once for each pair.
 
 A pair that is not stored has a `ComparisonJob`. A request that needs the pair claims the job and computes the pair,
-within the limits for requests. Everything else is left to the worker (`performance/comparing.py`).
+within the limits for requests. Everything else is left to the worker (`performance/comparing.py`). Promotions have
+limits of their own: what readers ask for must not change by which intervals a promotion is judged.
 """
 
 import logging
@@ -14,9 +15,11 @@ from pathlib import Path
 from time import monotonic
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, transaction
+from django.utils import timezone
 
 from models_registry.capacity import Capacity
 from models_registry.exceptions import BusyError
+from models_registry.services.locks import lock_organization
 from performance import kept_files
 from performance.comparison import PairingStatus
 from performance.evaluation.apart import BrokenOffError, Limits, PairJob, pair_apart
@@ -34,13 +37,16 @@ MEMORY = 256  # MB
 SPILL = 2  # times as many on disk, for a request: a small file may hold long texts
 LONG_SPILL = 32  # for a worker
 WAITING_REQUESTS = 1  # of a process at a time; the others are answered without the pair
+WAITING_PROMOTIONS = 1  # of a process at a time, beside the requests of readers; one more waits for a second
 LOOK_AGAIN = 0.2  # seconds between two looks at a pair that is being computed
 MAX_UNFINISHED = 50  # pairs of one organization that are queued or being computed
+MAX_REQUESTED = 10  # of these, how many there may be when a reader adds one: the rest is for evaluations and promotions
 LEASE = timedelta(seconds=60)  # after which the pair of a process that was killed is computed by a worker
 FOLDER = "model-performance-registry-comparison-"
 
-outages = logging.getLogger("outages")
+log = logging.getLogger(__name__)
 _waiting = Capacity(WAITING_REQUESTS, "The process is comparing other versions. Ask again.")
+_promoting = Capacity(WAITING_PROMOTIONS, "The process is comparing versions for another promotion.", waiting=1)
 
 
 class TooLateError(Exception):
@@ -68,12 +74,24 @@ class Bounds:
     spill: int
 
 
+Compare = Callable[[MetricSnapshot, MetricSnapshot], Paired]
+
+
 def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
     """Return what is known of a pair, and compute it if the limits for requests allow that.
 
     A pair that takes longer, is large or is being computed elsewhere is `pending`: the worker computes it. It is
     `unavailable` if the examples cannot be compared, or if that failed. A snapshot does not differ from itself.
     """
+    return _known_or_computed(snapshot, baseline, for_promotion=False)
+
+
+def pair_for_promotion(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
+    """Return what `pair` does, in such a way that no reader's request keeps the pair from being computed."""
+    return _known_or_computed(snapshot, baseline, for_promotion=True)
+
+
+def _known_or_computed(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> Paired:
     if snapshot.pk == baseline.pk:
         same = Interval(0.0, 0.0, "identical")
         return Paired(PairingStatus.COMPLETE, dict.fromkeys(snapshot.details.confidence_intervals, same))
@@ -86,12 +104,12 @@ def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
         # A replica may not have it yet.
         if snapshot._state.db != DEFAULT_DB_ALIAS and (known := stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)):
             return paired(known)
-        job = queue(snapshot, baseline)
-        return PENDING if job is None else _wait_for(job, snapshot, baseline)
+        job = queue(snapshot, baseline, max_unfinished=MAX_UNFINISHED if for_promotion else MAX_REQUESTED)
+        return PENDING if job is None else _wait_for(job, snapshot, baseline, for_promotion=for_promotion)
     except BusyError:
         return PENDING
     except DatabaseError as error:
-        outages.error("A comparison cannot be queued: %s", error)
+        log.error("A comparison cannot be queued: %s", error)
         return PENDING
 
 
@@ -118,13 +136,19 @@ def may_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
     return is_kept and (newer.positive_class, newer.averaging) == (older.positive_class, older.averaging)
 
 
-def queue(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> ComparisonJob | None:
-    """Return the job of a pair, a new one if there is none; `None` if the organization has too many."""
+def queue(
+    snapshot: MetricSnapshot, baseline: MetricSnapshot, *, max_unfinished: int = MAX_UNFINISHED
+) -> ComparisonJob | None:
+    """Return the job of a pair, a new one if there is none; `None` if the organization has too many unfinished ones."""
     jobs = ComparisonJob.objects.all()
     found: ComparisonJob | None = jobs.of_pair(snapshot, baseline).first()
-    if found is None and jobs.unfinished_in(snapshot.version.model.organization_id).count() < MAX_UNFINISHED:
-        job = ComparisonJob(snapshot_id=snapshot.pk, baseline_id=baseline.pk)
-        jobs.bulk_create([job], ignore_conflicts=True)
+    organization_id = snapshot.version.model.organization_id
+    if found is None and jobs.unfinished_of(organization_id).count() < max_unfinished:  # which costs no lock
+        with transaction.atomic():
+            lock_organization(organization_id)  # other requests may queue pairs at the same moment
+            if jobs.unfinished_of(organization_id).count() < max_unfinished:
+                job = ComparisonJob(organization_id=organization_id, snapshot_id=snapshot.pk, baseline_id=baseline.pk)
+                jobs.bulk_create([job], ignore_conflicts=True)
         found = jobs.of_pair(snapshot, baseline).first()
     return found
 
@@ -147,7 +171,7 @@ def compute(
         try:
             intervals = _computed(snapshot, baseline, bounds, heartbeat)
         except UnprocessablePredictionsError as error:
-            outages.error("Two versions have no comparison example by example: %s", error)
+            log.error("Two versions have no comparison example by example: %s", error)
             if str(error) == EXHAUSTED:
                 raise
             intervals = {}  # as of numbers near the end of a double: it would be so again
@@ -155,15 +179,22 @@ def compute(
     return intervals
 
 
-def _wait_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
-    """Compute a pair, or wait while somebody else makes the first attempt. Raises `BusyError`."""
+def _wait_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> Paired:
+    """Compute a pair, or wait while somebody else makes an attempt. Raises `BusyError`."""
     found: ComparisonJob | None = job
-    if _is_worth_waiting_for(job, snapshot, baseline):
-        with _waiting.claim():
+    jobs = ComparisonJob.objects.all()
+    capacity, claim, is_worth_waiting = (
+        (_promoting, jobs.claim_for_promotion, _is_unfinished)
+        if for_promotion
+        else (_waiting, jobs.claim_for_request, _is_first_attempt)
+    )
+    is_small = max(snapshot.sample_count or 0, baseline.sample_count or 0) <= MAX_ROWS
+    if is_small and is_worth_waiting(job):
+        with capacity.claim():
             until = monotonic() + PATIENCE
-            while found is not None and _is_worth_waiting_for(found, snapshot, baseline):
-                if ComparisonJob.objects.claim_for_request(found, LEASE):
-                    return _compute_for_request(found, snapshot, baseline)
+            while found is not None and is_worth_waiting(found):
+                if claim(found, LEASE):
+                    return _compute_for_request(found, snapshot, baseline, counts=not for_promotion)
                 if monotonic() >= until:
                     return PENDING
                 time.sleep(LOOK_AGAIN)
@@ -174,21 +205,29 @@ def _wait_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnap
     return UNAVAILABLE if found is not None and found.state == ComparisonJob.State.FAILED else PENDING
 
 
-def _is_worth_waiting_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
-    """Return whether a pair is small, and may be there soon: a first attempt is to come, or under way."""
-    is_small = max(snapshot.sample_count or 0, baseline.sample_count or 0) <= MAX_ROWS
-    return is_small and (job.state, job.attempts) in {("queued", 0), ("running", 1)}
+def _is_first_attempt(job: ComparisonJob) -> bool:
+    """Return whether the first attempt at a pair is to come or under way: the pair may be there soon."""
+    return (job.state, job.attempts) in {("queued", 0), ("running", 1)}
 
 
-def _compute_for_request(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
-    """Compute a pair within the limits for requests, or leave it to the worker."""
+def _is_unfinished(job: ComparisonJob) -> bool:
+    return job.due_at is not None
+
+
+def _compute_for_request(
+    job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot, *, counts: bool
+) -> Paired:
+    """Compute a pair within the limits for requests, or leave it to the worker.
+
+    A failed attempt that does not count leaves the pair as many attempts as before.
+    """
     try:
         return paired(compute(job, snapshot, baseline, Bounds(PATIENCE, MAX_BYTES, SPILL)))
     except (TooLateError, UnprocessablePredictionsError):
         pass
     except (KeptFileUnavailableError, BrokenOffError, OSError) as error:
-        outages.error("Two versions cannot be compared example by example: %s", error)
-    ComparisonJob.objects.put_back(job, wait=timedelta(0))
+        log.error("Two versions cannot be compared example by example: %s", error)
+    ComparisonJob.objects.put_back(job, wait=timedelta(0), counts=counts)
     return PENDING
 
 
@@ -227,11 +266,12 @@ def _computed(
 
 @transaction.atomic
 def _complete(job: ComparisonJob, intervals: Mapping[str, Interval]) -> None:
-    """Store a pair, and delete its job with it."""
+    """Store a pair together with the end of its job."""
     pair = PairedComparison(
         snapshot_id=job.snapshot_id,
         baseline_id=job.baseline_id,
         intervals={name: asdict(each) for name, each in intervals.items()},
     )
     PairedComparison.objects.bulk_create([pair], ignore_conflicts=True)
-    ComparisonJob.objects.filter(pk=job.pk).delete()
+    unfinished = ComparisonJob.objects.filter(pk=job.pk, due_at__isnull=False)
+    unfinished.update(state="succeeded", due_at=None, finished_at=timezone.now())

@@ -107,7 +107,7 @@ class JobQuerySet(models.QuerySet[Any]):
         if not self.due().exists():  # which costs no lock
             return None
         with transaction.atomic():
-            job = self.due().in_turn().select_for_update(skip_locked=True).first()
+            job = self.due().in_turn().select_for_update(skip_locked=True, of=("self",)).first()
             if job is not None:
                 job.state, job.attempts = "running", job.attempts + 1
                 job.started_at = job.started_at or timezone.now()
@@ -136,16 +136,39 @@ class JobQuerySet(models.QuerySet[Any]):
         return bool(self.held(job).update(state="queued", due_at=Clock() + wait, attempts=attempts))
 
 
-class ComparisonJobQuerySet(JobQuerySet):
-    """Paired comparisons that are still to be computed."""
+class TurnsQuerySet(JobQuerySet):
+    """Jobs of organizations, which take turns: one that queues many jobs delays no other."""
+
+    def with_owner(self) -> Self:
+        """Add `owner`, the key of the organization whose turn a job takes."""
+        return self.annotate(owner=F("organization"))
+
+    def in_turn(self) -> Self:
+        """Order by whose turn it is.
+
+        The organization with the fewest running jobs comes first, then the one whose last job began longest ago, then
+        the job that has been due for longest.
+        """
+        of_same = self.model._default_manager.filter(organization=OuterRef("owner"))
+        running = of_same.filter(state="running", due_at__gt=Clock()).order_by().values("organization")
+        started = of_same.filter(started_at__isnull=False).order_by("-started_at").values("started_at")
+        return self.with_owner().order_by(
+            Coalesce(Subquery(running.annotate(count=Count("pk")).values("count")), 0),
+            Subquery(started[:1]).asc(nulls_first=True),
+            "due_at",
+        )
+
+    def unfinished_of(self, organization_id: int) -> Self:
+        """Keep the queued and running jobs of an organization."""
+        return self.filter(organization=organization_id, due_at__isnull=False)
+
+
+class ComparisonJobQuerySet(TurnsQuerySet):
+    """Paired comparisons, which organizations take turns with."""
 
     def of_pair(self, snapshot: Any, baseline: Any) -> Self:
         """Keep the job of two snapshots."""
         return self.filter(snapshot=snapshot.pk, baseline=baseline.pk)
-
-    def unfinished_in(self, organization_id: int) -> Self:
-        """Keep the jobs of an organization that have not failed."""
-        return self.filter(due_at__isnull=False, snapshot__version__model__organization=organization_id)
 
     def claim_for_request(self, job: Any, lease: timedelta) -> bool:
         """Claim a job that nobody has attempted, unless another request is computing a pair; return whether it did.
@@ -165,32 +188,45 @@ class ComparisonJobQuerySet(JobQuerySet):
         job.state, job.attempts = "running", 1
         return True
 
+    def claim_for_promotion(self, job: Any, lease: timedelta) -> bool:
+        """Claim a job that waits or whose process was killed, whatever requests compute; return whether it did."""
+        free = self.filter(
+            Q(state="queued") | Q(state="running", due_at__lte=Clock()), pk=job.pk, attempts=job.attempts
+        )
+        claimed = {"state": "running", "interactive": False, "attempts": job.attempts + 1}
+        if not free.update(**claimed, started_at=timezone.now(), due_at=Clock() + lease):
+            return False
+        job.state, job.attempts = "running", job.attempts + 1
+        return True
+
     def fail(self, job: Any) -> None:
         """Record that a job failed for good, if whoever claimed it still holds it."""
         self.held(job).update(state="failed", due_at=None, finished_at=timezone.now())
 
 
-class EvaluationQuerySet(JobQuerySet):
-    """Evaluations, which organizations take turns with: one that asks for many delays no other."""
+class EvaluationQuerySet(TurnsQuerySet):
+    """Evaluations, which organizations take turns with.
 
-    def in_turn(self) -> Self:
-        """Order by whose turn it is.
+    The previous release, which may run during an upgrade, queues evaluations without an organization. Such an
+    evaluation belongs to the organization of its model, which is recorded once a worker takes it.
+    """
 
-        The organization with the fewest running evaluations comes first, then the one whose last evaluation began
-        longest ago, then the evaluation that has been due for longest.
-        """
-        of_same = self.model._default_manager.filter(organization=OuterRef("organization"))
-        running = of_same.filter(state="running", due_at__gt=Clock()).order_by().values("organization")
-        started = of_same.filter(started_at__isnull=False).order_by("-started_at").values("started_at")
-        return self.order_by(
-            Coalesce(Subquery(running.annotate(count=Count("pk")).values("count")), 0),
-            Subquery(started[:1]).asc(nulls_first=True),
-            "due_at",
-        )
+    def with_owner(self) -> Self:
+        """Add `owner`, the key of the organization whose turn an evaluation takes."""
+        return self.annotate(owner=Coalesce("organization", "version__model__organization"))
+
+    def take(self, lease: timedelta) -> Any:
+        """Take the evaluation whose turn it is, and record its organization."""
+        job = super().take(lease)
+        if job is not None and job.organization_id is None:
+            job.organization_id = job.owner
+            self.filter(pk=job.pk).update(organization=job.owner)
+        return job
 
     def unfinished_of(self, organization_id: int) -> Self:
         """Keep the queued and running evaluations of an organization."""
-        return self.filter(organization=organization_id, due_at__isnull=False)
+        unrecorded = Q(organization=None, version__model__organization=organization_id)
+        return self.filter(Q(organization=organization_id) | unrecorded, due_at__isnull=False)
 
 
 class GatePolicyQuerySet(models.QuerySet[Any]):
@@ -212,8 +248,8 @@ class WebhookDeliveryQuerySet(JobQuerySet):
     def take_fairly(self, lease: timedelta, *, most: int) -> Any:
         """Take a message of the webhook that has waited longest for its turn; `None` if no message may be sent.
 
-        No webhook has two messages under way, and no organization more than `most`: who takes one holds the rows of
-        both meanwhile.
+        At most one message of a webhook is under way, and at most `most` of an organization. The rows of the webhook
+        and of its organization are locked while a message is taken, so that no other worker exceeds these limits.
         """
         if not self.due().exists():  # which costs no lock
             return None
@@ -239,7 +275,7 @@ class WebhookQuerySet(models.QuerySet[Any]):
     def free_to_send(self, due: models.QuerySet[Any], *, most: int) -> Self:
         """Keep the webhooks with a due message that are neither paused nor sending one.
 
-        Of an organization that is sending `most` messages, none is kept.
+        Webhooks of an organization that is already sending `most` messages are left out.
         """
         now = Clock()
         sending = self.model.objects.sending(OuterRef("organization")).order_by().values("organization")

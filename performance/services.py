@@ -14,7 +14,7 @@ from models_registry import task_types
 from models_registry.exceptions import ConflictError, InvalidBodyError
 from models_registry.models import User, Version
 from models_registry.serializers import MAX_NAME
-from models_registry.services.locks import lock_unarchived, refuse_archived
+from models_registry.services.locks import lock_organization, lock_unarchived, refuse_archived
 from performance import kept_files, pairing
 from performance.evaluation.columns import Columns, Options, foreign_columns
 from performance.evaluation.engine import Named
@@ -35,7 +35,7 @@ from performance.webhooks import announce_snapshot
 
 Fault = tuple[str, str, str]
 
-outages = logging.getLogger("outages")
+log = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -83,7 +83,7 @@ def keep_predictions(*, version: Version, dataset_split: str, file: Path | None)
     try:
         return kept_files.put(file) if file else None
     except KeptFileUnavailableError as error:
-        outages.error("The predictions are not kept for comparisons: %s", error)
+        log.error("The predictions are not kept for comparisons: %s", error)
         return None
 
 
@@ -185,6 +185,7 @@ def request_evaluation(
     locked = lock_unarchived(version.model)
     version.refresh_from_db(fields=["state"])
     refuse_evaluation(version, dataset_split, columns, options)
+    lock_organization(locked.organization_id)  # until the evaluation counts
     refuse_over_quota(locked.organization_id)
     return EvaluationJob.objects.create(
         version=version,
@@ -223,8 +224,7 @@ def refuse_any_evaluation(version: Version) -> None:
 def refuse_over_quota(organization_id: int) -> None:
     """Refuse one more evaluation of an organization that has as many queued and running as it may.
 
-    Requests that are served at the same moment may each find the last place free.
-    Raises `TooManyEvaluationsError`.
+    The organization's row must be locked where the answer is to hold. Raises `TooManyEvaluationsError`.
     """
     if EvaluationJob.objects.unfinished_of(organization_id).count() >= settings.MAX_QUEUED_EVALUATIONS:
         raise TooManyEvaluationsError(

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from threading import Event, Thread
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
 from performance.comparing import compare_next
 from performance.delivering import SENDERS, deliver_next
@@ -13,7 +13,7 @@ from performance.evaluating import evaluate_next
 POLL = 0.5  # seconds between two looks at an empty queue
 OUTAGE = 5.0  # seconds before the next look where the database could not be reached
 
-log = logging.getLogger("performance.worker")
+log = logging.getLogger(__name__)
 
 
 def work(stop: Event) -> None:
@@ -22,9 +22,9 @@ def work(stop: Event) -> None:
     Other threads do comparisons and deliveries meanwhile, so that these never wait for an evaluation.
     """
     beside = [
-        Thread(target=_repeat, args=[lambda: compare_next(stop), stop], name="comparisons", daemon=True),
+        Thread(target=_repeat_beside, args=[lambda: compare_next(stop), stop], name="comparisons", daemon=True),
         *(
-            Thread(target=_repeat, args=[deliver_next, stop], name=f"deliveries-{number}", daemon=True)
+            Thread(target=_repeat_beside, args=[deliver_next, stop], name=f"deliveries-{number}", daemon=True)
             for number in range(1, SENDERS + 1)
         ),
     ]
@@ -33,6 +33,14 @@ def work(stop: Event) -> None:
     _repeat(lambda: evaluate_next(stop), stop)
     for thread in beside:
         thread.join()
+
+
+def _repeat_beside(do_next: Callable[[], bool], stop: Event) -> None:
+    """Do what `_repeat` does in a thread of its own, and close its connection to the database in the end."""
+    try:
+        _repeat(do_next, stop)
+    finally:
+        connections.close_all()
 
 
 def _repeat(do_next: Callable[[], bool], stop: Event) -> None:

@@ -18,7 +18,7 @@ from models_registry import ids, selectors
 from models_registry.acting import acting
 from models_registry.api.conditional import answer, refuse_lost_update, represent
 from models_registry.api.filters import StrictFilterBackend
-from models_registry.api.idempotency import check_key, once
+from models_registry.api.idempotency import check_key, once, replayed
 from models_registry.api.pagination import SignedCursorPagination
 from models_registry.api.permissions import HasScope
 from models_registry.api.query import invalid_parameters, refuse_unknown
@@ -207,6 +207,10 @@ class RegistryViewSet(GenericViewSet[Any]):
         """Answer with what `work` does, or did when the request was made before under the same key."""
         with self.writing():
             return once(self.request, self.account.pk, self.fingerprint, work, **options)
+
+    def replayed(self) -> HttpResponse | None:
+        """Return the answer that `once` would repeat; `None` if the request is new."""
+        return replayed(self.request, self.account.pk, self.fingerprint)
 
     def changed(self, record: Any, change: Callable[[], Any]) -> HttpResponse:
         """Change a record, unless the caller knows another state of it, and answer with what became of it."""

@@ -50,24 +50,40 @@ def once(
     if key is None:
         return work()
     _claim(user_id, request.path, key)
-    digest = hashlib.sha256(json.dumps(fingerprint(), sort_keys=True).encode()).hexdigest()
-    keys = IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key)
-    first = keys.first()
+    first = replayed(request, user_id, fingerprint)
     if first is not None:
-        if first.created_at > timezone.now() - IdempotencyKey.KEPT:
-            return _replay(first, digest)
-        first.delete()
+        return first
+    IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key).delete()  # past its 24 hours
     response = work()
     IdempotencyKey.objects.create(
         user_id=user_id,
         route=request.path,
         key=key,
-        digest=digest,
+        digest=_digest(fingerprint),
         status=response.status_code,
         headers={name: response[name] for name in _HEADERS if name in response},
         body=_without(shown_once, response.content).decode(),
     )
     return response
+
+
+def replayed(request: Request, user_id: int, fingerprint: Callable[[], Any]) -> HttpResponse | None:
+    """Return the answer that is stored under the request's key; `None` if there is none.
+
+    Work that takes long and must not be in a transaction comes after this look-up. `once` then looks again, as another
+    request with the key may have been answered meanwhile. Raises `IdempotencyMismatchError`.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    since = timezone.now() - IdempotencyKey.KEPT
+    keys = IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key, created_at__gt=since)
+    first = keys.first()
+    return None if first is None else _replay(first, _digest(fingerprint))
+
+
+def _digest(fingerprint: Callable[[], Any]) -> str:
+    return hashlib.sha256(json.dumps(fingerprint(), sort_keys=True).encode()).hexdigest()
 
 
 def _claim(*parts: Any) -> None:

@@ -67,7 +67,9 @@ class VersionViewSet(PromotingViewSet):
 
         A gate may refuse it; `override` then needs the scope organization:admin and a reason.
         """
-        services.prepare_promotion(self.get_version())
+        version = self.get_version()
+        if self.replayed() is None:
+            services.prepare_promotion(version)
         return self.judged_once(lambda: self.promoted(self.get_version(lock=True)))
 
     def promoted(self, version: Version) -> HttpResponse:

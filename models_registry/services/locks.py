@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model
 
 from models_registry.exceptions import ConflictError
-from models_registry.models import RegisteredModel
+from models_registry.models import Organization, RegisteredModel
 
 Record = TypeVar("Record", bound=Model)
 
@@ -24,6 +24,14 @@ def lock_unarchived(model: RegisteredModel) -> RegisteredModel:
     locked: RegisteredModel = RegisteredModel.objects.select_for_update().get(pk=model.pk)
     refuse_archived(locked)
     return locked
+
+
+def lock_organization(organization_id: int) -> None:
+    """Lock an organization's row until the transaction ends, so that requests cannot exceed a limit together.
+
+    Lock the model's row first if the transaction locks both.
+    """
+    Organization.objects.select_for_update(no_key=True).only("pk").get(pk=organization_id)
 
 
 def refuse_archived(model: RegisteredModel) -> None:

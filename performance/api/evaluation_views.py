@@ -19,7 +19,7 @@ from models_registry.exceptions import ConflictError, NotFoundError, RegistryErr
 from models_registry.scopes import Scope
 from performance import kept_files
 from performance.api.evaluation_serializers import EvaluationInput, EvaluationSerializer
-from performance.api.uploads import UNAVAILABLE, PredictionsParser
+from performance.api.uploads import STORAGE_UNAVAILABLE, PredictionsParser
 from performance.exceptions import (
     EvaluationBrokenOffError,
     KeptFileUnavailableError,
@@ -29,7 +29,7 @@ from performance.exceptions import (
 from performance.models import UPLOADS, EvaluationJob
 from performance.services import refuse_any_evaluation, refuse_evaluation, request_evaluation
 
-outages = logging.getLogger("outages")
+log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 30  # seconds
 LOOK_AGAIN = 0.2  # seconds
@@ -79,19 +79,23 @@ class EvaluationViewSet(RegistryViewSet):
         202 says where to ask for what becomes of it. With `Prefer: wait=N`, 201 says that the snapshot is stored, and
         422 why there is none.
         """
+        first = self.replayed()
+        return self._waited(self._accepted() if first is None else first)
+
+    def _accepted(self) -> HttpResponse:
+        """Store the predictions, queue their evaluation, and answer with it."""
         version, file = self.target, self.body["file"]
         refuse_evaluation(version, self.body["dataset_split"], self.body["columns"], self.body["options"])
         stored = f"{UPLOADS}/{uuid.uuid4().hex}.{file.kind}"
         try:
             kept_files.store_upload(stored, file)
-            accepted = self.once(lambda: self._request(stored))
+            return self.once(lambda: self._request(stored))
         except KeptFileUnavailableError as error:
-            outages.error("An upload cannot be stored: %s", error)
-            raise StorageUnavailableError(UNAVAILABLE) from None
+            log.error("An upload cannot be stored: %s", error)
+            raise StorageUnavailableError(STORAGE_UNAVAILABLE) from None
         finally:
             if not EvaluationJob.objects.filter(file=stored).exists():
                 kept_files.forget_upload(stored)
-        return self._waited(accepted)
 
     @extend_schema(operation_id="get_evaluation", tags=["evaluations"], summary="Get an evaluation")
     def retrieve(self, request: Request, evaluation_id: str) -> HttpResponse:

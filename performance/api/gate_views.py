@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from models_registry.api.base import RegistryViewSet
 from models_registry.api.conditional import etag_of, refuse_lost_update, represent, tagged, unless_known
-from models_registry.api.idempotency import HEADER, check_key, once
+from models_registry.api.idempotency import HEADER, check_key, once, replayed
 from models_registry.exceptions import ConflictError, GateFailedError, NotFoundError, PreconditionFailedError
 from models_registry.scopes import Scope
 from performance.api.gate_serializers import (
@@ -263,17 +263,28 @@ class GateViewSet(PerformanceViewSet):
         body.is_valid(raise_exception=True)
         policy = body.validated_data["policy"]
         refuse_invalid(policy, [found.task_type])
+        first = self.replayed(query)
+        if first is not None:
+            return first
         verdict = found.verdict_by(policy)  # which may compare examples: not in a transaction
         return self.once(query, lambda: self.told(verdict, found, query))
+
+    def replayed(self, query: dict[str, Any]) -> HttpResponse | None:
+        """Return the answer that `once` would repeat; `None` if the request is new."""
+        caller: Any = self.request.user
+        return replayed(self.request, caller.pk, lambda: self.fingerprint(query))
 
     def once(self, query: dict[str, Any], work: Callable[[], HttpResponse]) -> HttpResponse:
         """Answer with what `work` does, or did when the request was made before under the same key."""
         if HEADER not in self.request.headers:
             return work()
         caller: Any = self.request.user
-        asked = self.request.data, {**query, "format": self.renderer.format}
         with transaction.atomic():
-            return once(self.request, caller.pk, lambda: asked, work)
+            return once(self.request, caller.pk, lambda: self.fingerprint(query), work)
+
+    def fingerprint(self, query: dict[str, Any]) -> Any:
+        """Return what tells this request from another to the same path."""
+        return self.request.data, {**query, "format": self.renderer.format}
 
     @property
     def renderer(self) -> Any:

@@ -26,9 +26,9 @@ from performance.exceptions import PredictionsRefusedError, StorageUnavailableEr
 
 FIELD = "file"
 PARQUET, CSV = "parquet", "csv"
-UNAVAILABLE = "The file cannot be stored at present. Send it again later."
+STORAGE_UNAVAILABLE = "The file cannot be stored at present. Send it again later."
 
-log = logging.getLogger("outages")
+log = logging.getLogger(__name__)
 
 _COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00")
 
@@ -137,7 +137,7 @@ def _storing() -> Iterator[None]:
         yield
     except OSError as error:
         log.error("An upload cannot be written to the disk: %s", error)
-        raise StorageUnavailableError(UNAVAILABLE) from None
+        raise StorageUnavailableError(STORAGE_UNAVAILABLE) from None
 
 
 def _repeated() -> ErrorDetail:

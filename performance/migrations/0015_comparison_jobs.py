@@ -1,4 +1,4 @@
-"""The paired comparisons that are still to be computed."""
+"""The computations of paired comparisons."""
 
 import django.db.models.deletion
 import django.utils.timezone
@@ -7,6 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
+        ("models_registry", "0007_indexes_of_lists"),
         ("performance", "0014_index_of_kept_predictions"),
     ]
 
@@ -43,6 +44,16 @@ class Migration(migrations.Migration):
                     models.BooleanField(default=False, help_text="Whether a request made the first attempt."),
                 ),
                 (
+                    "organization",
+                    models.ForeignKey(
+                        db_index=False,
+                        help_text="Whose turn it takes.",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="models_registry.organization",
+                    ),
+                ),
+                (
                     "baseline",
                     models.ForeignKey(
                         db_index=False,
@@ -62,10 +73,26 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "comparison",
                 "indexes": [
                     models.Index(
                         condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="comparison_job_due"
-                    )
+                    ),
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False)),
+                        fields=["organization", "due_at"],
+                        name="comparison_job_due_by_owner",
+                    ),
+                    models.Index(
+                        condition=models.Q(("started_at__isnull", False)),
+                        fields=["organization", "-started_at"],
+                        name="comparison_started_by_owner",
+                    ),
+                    models.Index(
+                        condition=models.Q(("finished_at__isnull", False)),
+                        fields=["finished_at"],
+                        name="comparison_job_by_end",
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("snapshot", "baseline"), name="comparison_job_once"),
@@ -81,10 +108,14 @@ class Migration(migrations.Migration):
                                 ("finished_at__isnull", True),
                                 ("state__in", ["queued", "running"]),
                             ),
-                            models.Q(("due_at__isnull", True), ("finished_at__isnull", False), ("state", "failed")),
+                            models.Q(
+                                ("due_at__isnull", True),
+                                ("finished_at__isnull", False),
+                                ("state__in", ["succeeded", "failed"]),
+                            ),
                             _connector="OR",
                         ),
-                        name="comparison_job_due_until_failed",
+                        name="comparison_job_due_until_finished",
                     ),
                 ],
             },

@@ -1,20 +1,25 @@
-"""The paired comparisons that are still to be computed."""
+"""The computations of paired comparisons."""
 
 from django.db import models
 from django.db.models import Q
 
+from models_registry.models import Organization
 from performance.models.jobs import Job
 from performance.models.snapshots import MetricSnapshot
 from performance.querysets import ComparisonJobQuerySet
 
 
 class ComparisonJob(Job):
-    """The paired comparison of two snapshots that is not stored yet.
+    """The computation of the paired comparison of two snapshots.
 
-    Whoever computes a pair claims its row first, so that nobody computes the pair twice. The row is deleted when the
-    pair is stored. A failed row keeps requests from trying again, until `purge` deletes it.
+    Whoever computes a pair claims its row first, so that nobody computes the pair twice. The row stays for a while when
+    it has ended: the organizations' turns depend on it, and a failed row keeps requests from trying again. `purge`
+    deletes it.
     """
 
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="+", db_index=False, help_text="Whose turn it takes."
+    )
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
     baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
     interactive = models.BooleanField(default=False, help_text="Whether a request made the first attempt.")
@@ -22,6 +27,7 @@ class ComparisonJob(Job):
     objects = ComparisonJobQuerySet.as_manager()  # type: ignore[misc]  # in the place of the base class's
 
     class Meta:
+        verbose_name = "comparison"
         constraints = [
             # Serves the look-up of a pair as well.
             models.UniqueConstraint(fields=["snapshot", "baseline"], name="comparison_job_once"),
@@ -33,13 +39,25 @@ class ComparisonJob(Job):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
-                | Q(state="failed", due_at__isnull=True, finished_at__isnull=False),
-                name="comparison_job_due_until_failed",
+                | Q(state__in=["succeeded", "failed"], due_at__isnull=True, finished_at__isnull=False),
+                name="comparison_job_due_until_finished",
             ),
         ]
         indexes = [
             # Serves the workers, who look for the job that has been due for longest.
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="comparison_job_due"),
+            # Serves the limit of an organization, and the count of its running comparisons.
+            models.Index(
+                fields=["organization", "due_at"], condition=Q(due_at__isnull=False), name="comparison_job_due_by_owner"
+            ),
+            # Serves the worker, who looks for the organization whose last turn is longest ago.
+            models.Index(
+                fields=["organization", "-started_at"],
+                condition=Q(started_at__isnull=False),
+                name="comparison_started_by_owner",
+            ),
+            # Serves the purge of old comparisons.
+            models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="comparison_job_by_end"),
         ]
 
     def __str__(self) -> str:

@@ -86,7 +86,7 @@ def test_a_process_computes_the_pair_once_and_answers_the_others_at_once(viewer:
     assert "complete" in told
     assert set(told) <= {"complete", "pending"}
     assert computing.all == PairedComparison.objects.count() == 1
-    assert not ComparisonJob.objects.exists()
+    assert ComparisonJob.objects.get().state == "succeeded"
 
 
 def test_processes_wait_for_the_one_that_computes_the_pair(
@@ -100,6 +100,19 @@ def test_processes_wait_for_the_one_that_computes_the_pair(
     assert told == ["complete"] * PROCESSES
 
     assert computing.all == PairedComparison.objects.count() == 1
+
+
+def test_requests_together_queue_no_more_pairs_than_one_after_the_other(
+    viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "MAX_ROWS", 0)
+    monkeypatch.setattr(pairing, "MAX_REQUESTED", 1)
+    first, second = clients(viewer, 2)
+
+    told = together([partial(compare, first, 2, 1), partial(compare, second, 1, 2)])
+
+    assert told == ["pending"] * 2
+    assert ComparisonJob.objects.count() == 1
 
 
 def test_requests_compute_one_pair_at_a_time(

@@ -81,6 +81,13 @@ class TestTurns:
 
         assert [EvaluationJob.objects.take(LEASE).pk for _ in range(2)] == [older.pk, younger.pk]
 
+    def test_an_evaluation_of_the_previous_release_takes_its_organizations_turn(self) -> None:
+        for ago in (50, 40):
+            EvaluationJob.objects.filter(pk=queue("acme", ago=ago).pk).update(organization=None)
+        queue("globex", ago=30)
+
+        assert [taken() for _ in range(3)] == ["acme", "globex", "acme"]
+
     def test_one_statement_finds_it(self) -> None:
         queue("acme")
         with CaptureQueriesContext(
@@ -122,6 +129,13 @@ class TestQuota:
         queue("globex")
         assert upload(editor).status_code == 202
         assert {taken(), taken()} == {"acme", "globex"}
+
+        assert upload(editor).status_code == 429
+
+    def test_an_evaluation_of_the_previous_release_counts(self, editor: User, settings: Any) -> None:
+        settings.MAX_QUEUED_EVALUATIONS = 1
+        assert upload(editor).status_code == 202
+        EvaluationJob.objects.update(organization=None)
 
         assert upload(editor).status_code == 429
 

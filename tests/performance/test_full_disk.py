@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from models_registry.models import RegisteredModel, User
-from performance.models import EvaluationJob, SnapshotDetail
+from performance.comparing import MAX_ATTEMPTS, compare_next
+from performance.models import ComparisonJob, EvaluationJob, MetricSnapshot, PairedComparison, SnapshotDetail
+from performance.pairing import queue
 from tests.api import Caller, refusal
-from tests.performance.uploads import GOOD, stored_in, upload, work
+from tests.performance.uploads import GOOD, evaluated, stored_in, upload, work
 
 pytestmark = pytest.mark.django_db
 LARGE = b"example_id,actual,predicted\n" + b"".join(b"%d,yes,no\n" % number for number in range(300_000))
@@ -116,6 +119,28 @@ def test_an_evaluation_whose_process_fills_the_disk_waits_as_well(
     job = EvaluationJob.objects.get()
     assert job.state in ("queued", "succeeded")  # as it depends on how well the predictions compress
     assert [each.name for each in tiny.iterdir()] == ["filler"]
+
+
+def test_a_comparison_waits_for_space_as_well(
+    tiny: Path, editor: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    evaluated(editor, LARGE)
+    evaluated(editor, LARGE, dataset_split="validation")
+    older, newer = MetricSnapshot.objects.filter(source="computed").order_by("pk")
+    queue(newer, older)
+    ComparisonJob.objects.update(attempts=MAX_ATTEMPTS - 1)
+    fill(tiny)
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(tiny))
+        assert compare_next(Event())
+
+    no_traceback(caplog)
+    job = ComparisonJob.objects.get()
+    assert (job.state, job.attempts) == ("queued", MAX_ATTEMPTS - 1)
+    assert not compare_next(Event())  # until its time has come
+    ComparisonJob.objects.update(due_at=job.created_at)
+    assert compare_next(Event())
+    assert PairedComparison.objects.count() == 1
 
 
 def test_an_evaluation_does_not_wait_for_ever(tiny: Path, editor: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,7 @@ def test_a_store_that_cannot_be_reached_leaves_independent_samples(
         evaluate(model, f"ver-0000{number}", str(FIXTURES / f"ver-0000{number}-test.csv"))
     use(f"s3://kept/registry?endpoint_url=http://127.0.0.1:{free_port()}", settings, monkeypatch)
 
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         assert methods(model, viewer) == {"independent"}
         evaluate(model, "ver-00003", str(FIXTURES / "ver-00003-test.csv"))
 

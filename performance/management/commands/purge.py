@@ -11,7 +11,7 @@ from models_registry.services import (
     delete_expired_sessions,
     delete_idempotency_keys,
 )
-from performance.comparing import delete_failed_comparisons
+from performance.comparing import delete_ended_comparisons
 from performance.delivering import delete_ended_deliveries
 from performance.evaluating import delete_abandoned_folders, delete_ended_evaluations, delete_orphaned_uploads
 from performance.kept_files import delete_unnamed
@@ -24,7 +24,7 @@ PURGES: dict[str, Callable[[], int]] = {
     "uploads without an evaluation": delete_orphaned_uploads,
     "kept predictions without a snapshot": delete_unnamed,
     "messages to webhooks": delete_ended_deliveries,
-    "failed comparisons": delete_failed_comparisons,
+    "ended comparisons": delete_ended_comparisons,
     "evaluations": delete_ended_evaluations,
 }
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
     help = (
         "Delete idempotency keys, orphaned uploads and kept predictions without a snapshot that are older than 24 "
         "hours, logins and sessions that have expired, messages to webhooks that ended more than 30 days ago, the "
-        "records of comparisons that failed more than 7 days ago, evaluations that ended more than "
+        "records of comparisons that ended more than 7 days ago, evaluations that ended more than "
         "EVALUATION_RETENTION_DAYS ago, and audit entries past AUDIT_RETENTION_DAYS or AUDIT_DENIAL_RETENTION_DAYS. "
         "Run it daily. It may be interrupted at any time."
     )

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import permutations
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -22,6 +23,7 @@ from performance.comparing import compare_next, compare_with_promoted
 from performance.evaluation import apart
 from performance.evaluation.intervals import Interval
 from performance.models import ComparisonJob, MetricSnapshot, PairedComparison, SnapshotDetail
+from performance.services import queue_comparison
 from tests.api import Caller
 from tests.factories import completed_version, snapshot
 from tests.performance.uploads import stored_in
@@ -160,7 +162,7 @@ def test_without_the_files_the_samples_count_as_independent_and_the_log_says_so(
 ) -> None:
     remove_kept_files()
 
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         assert tumours.methods() == {"independent"}
 
     assert "cannot be compared example by example" in caplog.text
@@ -237,7 +239,8 @@ def test_a_pair_too_large_for_a_request_is_left_to_the_worker(
 
     assert tumours.pairing() == "complete"
     assert "paired_delong" in tumours.methods()
-    assert not ComparisonJob.objects.exists()
+    assert ComparisonJob.objects.get().state == "succeeded"
+    assert not work()
 
 
 def test_an_evaluation_by_command_compares_at_once_what_a_request_left(
@@ -309,7 +312,7 @@ def test_a_comparison_that_fails_each_time_is_given_up_and_not_tried_at_each_req
     assert ComparisonJob.objects.exists()
     ComparisonJob.objects.update(finished_at=timezone.now() - comparing.KEPT)
     call_command("purge")
-    assert "1 failed comparisons" in capsys.readouterr().out
+    assert "1 ended comparisons" in capsys.readouterr().out
     assert not ComparisonJob.objects.exists()
 
 
@@ -369,11 +372,34 @@ def test_a_worker_that_lost_the_comparison_says_so(
 
 def test_a_reader_queues_a_few_comparisons_and_no_more(tumours: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairing, "MAX_ROWS", 100)
-    monkeypatch.setattr(pairing, "MAX_UNFINISHED", 1)
+    monkeypatch.setattr(pairing, "MAX_REQUESTED", 1)
 
     assert tumours.pairing(3, 2) == tumours.pairing(2, 3) == "pending"
-
     assert ComparisonJob.objects.count() == 1
+
+    promote(version=tumours.model.versions.get(number=3), promoted_by=None, reason="")
+    queue_comparison(MetricSnapshot.objects.get(version__number=2))
+    assert ComparisonJob.objects.count() == 2  # as an evaluation finds room that readers do not
+
+
+def test_one_worker_serves_organizations_in_turn_however_many_comparisons_one_queues(
+    tumours: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "MAX_ROWS", 100)
+    globex = Organization.objects.create(slug="globex", name="Globex")
+    theirs = Compared(globex, "breast-cancer", "classification", tumours.caller)
+    tumours.evaluate(2, FIXTURES / "breast-cancer" / "ver-00002-test.csv")
+    for one in (tumours, theirs):
+        snapshots = MetricSnapshot.objects.filter(version__model=one.model)
+        for newer, older in permutations(snapshots, 2):
+            pairing.queue(newer, older)
+    order = []
+
+    while compare_next(Event()):
+        newest = ComparisonJob.objects.exclude(finished_at=None).latest("finished_at")
+        order.append(newest.organization.slug)
+
+    assert order == ["acme", "globex", "acme", "globex", "acme", "acme", "acme", "acme"]
 
 
 def test_a_request_is_answered_at_once_while_another_of_the_process_computes(
@@ -396,7 +422,7 @@ def test_a_comparison_whose_process_breaks_leaves_independent_samples_and_the_lo
 ) -> None:
     monkeypatch.setattr(apart, "CHILD", ("-c", "raise SystemExit(3)"))
 
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         assert tumours.methods() == {"independent"}
 
     assert "ended with status 3" in caplog.text
@@ -436,7 +462,7 @@ def test_a_kept_file_that_cannot_be_joined_leaves_independent_samples(
             snapshot=stored, predictions_digest=digest, confidence_intervals={"accuracy": half}, averaging="macro"
         )
 
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         metrics = tumours.metrics(version=5, baseline=4)
 
     assert metrics["accuracy"]["confidence_interval"]["method"] == "independent"
@@ -469,7 +495,7 @@ def test_a_database_that_takes_no_pair_does_not_spoil_the_answer_and_nothing_is_
     monkeypatch.setattr("django.db.models.query.QuerySet.bulk_create", refuse)
 
     monkeypatch.setattr(pairing, "pair_apart", no_child)
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         assert tumours.pairing() == "pending"
         assert tumours.methods() == {"independent"}
     assert "cannot be queued" in caplog.text
@@ -484,7 +510,7 @@ def test_a_storage_that_takes_nothing_leaves_the_evaluation_whole(
     monkeypatch.setattr("django.core.files.storage.Storage.save", refuse)
     remove_kept_files()
 
-    with caplog.at_level(logging.ERROR, "outages"):
+    with caplog.at_level(logging.ERROR):
         tumours.evaluate(3, FIXTURES / "breast-cancer" / "ver-00003-test.csv")
 
     newest = MetricSnapshot.objects.newest_first()[0]
@@ -547,6 +573,48 @@ class TestAGate:
 
         [rule] = answer["verdict"]["rules"]
         assert (answer["overridden"], rule["interval"]["method"]) == (False, "paired_newcombe")
+
+    def test_compares_them_before_a_promotion_whatever_readers_compare(
+        self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pairing, "MAX_REQUESTED", 1)
+        newer, older = (MetricSnapshot.objects.get(version__number=number) for number in (3, 2))
+        other = pairing.queue(older, newer)
+        assert ComparisonJob.objects.claim_for_request(other, pairing.LEASE)  # the one place of all processes
+
+        with pairing._waiting.claim():  # the one place of this process
+            answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
+
+        [rule] = answer["verdict"]["rules"]
+        assert rule["interval"]["method"] == "paired_newcombe"
+
+    def test_compares_them_before_a_promotion_though_a_readers_attempt_was_cut_short(
+        self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(pairing, "PATIENCE", 0.0)
+            patch.setattr(apart, "CHILD", ("-c", "import time; time.sleep(600)"))
+            ada.get(f"/models/{tumours.model.pk}/performance/gate")
+        assert ComparisonJob.objects.get().attempts == 1
+
+        answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
+
+        assert answer["verdict"]["rules"][0]["interval"]["method"] == "paired_newcombe"
+
+    @pytest.mark.parametrize("path", ["performance/gate", "versions/ver-00003/promote"])
+    def test_computes_nothing_for_a_repeated_request(
+        self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        body = None if "promote" in path else {"dataset_split": "test", **self.POLICY}
+        with monkeypatch.context() as patch:
+            patch.setattr(pairing, "MAX_ROWS", 100)  # so that the first request computes nothing
+            first = ada.post(f"/models/{tumours.model.pk}/{path}", body, Idempotency_Key="job-1")
+
+        monkeypatch.setattr(pairing, "pair_apart", no_child)
+        again = ada.post(f"/models/{tumours.model.pk}/{path}", body, Idempotency_Key="job-1")
+
+        assert again["Idempotency-Replayed"] == "true"
+        assert (again.status_code, again.content) == (200, first.content)
 
     def test_judges_as_of_other_examples_where_they_cannot_be_had(
         self, tumours: Compared, ada: Caller, settings: Settings, tmp_path: Path
