@@ -65,7 +65,12 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="comparison_job_due"
-                    )
+                    ),
+                    models.Index(
+                        condition=models.Q(("finished_at__isnull", False)),
+                        fields=["finished_at"],
+                        name="comparison_job_by_end",
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("snapshot", "baseline"), name="comparison_job_once"),

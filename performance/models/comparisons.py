@@ -40,6 +40,8 @@ class ComparisonJob(Job):
         indexes = [
             # Serves the workers, who look for the job that has been due for longest.
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="comparison_job_due"),
+            # Serves the purge of failed comparisons.
+            models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="comparison_job_by_end"),
         ]
 
     def __str__(self) -> str:
