@@ -15,7 +15,7 @@ from django.core.cache import CacheHandler, InvalidCacheBackendError
 from django.core.cache.backends.redis import RedisCache
 from django.core.exceptions import ImproperlyConfigured
 
-from models_registry.private_files import make_private_database, make_private_folder
+from models_registry.private_files import can_be_made, make_private_folder, tighten_database
 
 MIN_KEY_BYTES = 32
 MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
@@ -153,18 +153,20 @@ def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
     if parsed["NAME"] != ":memory:":
         file = Path(parsed["NAME"])
         try:
-            make_private_folder(file.parent)
-            make_private_database(file)
+            is_possible = can_be_made(file)
         except (OSError, ValueError):
+            is_possible = False
+        if not is_possible:
             raise ImproperlyConfigured(
                 f"{name} names a file that is not there and cannot be made; set it to sqlite:////absolute/path.sqlite3"
-            ) from None
+            )
+        tighten_database(file)
     options = {
         "transaction_mode": "IMMEDIATE",  # takes the write lock first, so that writers queue instead of failing
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
-    return {**parsed, "OPTIONS": options}
+    return {**parsed, "ENGINE": "config.sqlite3", "OPTIONS": options}
 
 
 def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:

@@ -93,7 +93,8 @@ class DenialWriter:
             ending = not threading.main_thread().is_alive()
             batch = self._next_batch()
             try:
-                self._write(batch)
+                if batch:
+                    self._write(batch)
             except Exception as error:
                 log.error("Denials are not in the audit trail yet: %s", error)
                 if ending:

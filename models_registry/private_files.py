@@ -1,9 +1,12 @@
 """Files and folders that nobody but their owner may read."""
 
+import logging
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 OWNER_ALONE = 0o700
 SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
@@ -26,19 +29,42 @@ def make_private_folder(path: Path) -> None:
 
 
 def make_private_database(path: Path) -> None:
-    """Make the file of an SQLite database, if it is missing, and let nobody but its owner read it.
+    """Make the file of an SQLite database, and the folders above it, if they are missing and can be made.
 
-    SQLite gives the files that it makes beside it the same permissions. Those that are there are tightened, if this
-    process owns them. Raises `OSError` when there is no file and none can be made.
+    Nobody but their owner may read them. SQLite gives the files that it makes beside it the same permissions. A file
+    that is there is not opened: closing it would release the locks of this process.
     """
-    os.close(os.open(path, os.O_RDONLY | os.O_CREAT, 0o600))
+    if path.exists():
+        return
+    with suppress(OSError):  # SQLite reports what is wrong
+        make_private_folder(path.parent)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def tighten_database(path: Path) -> None:
+    """Take all rights but the owner's from an SQLite database and the files beside it, where they are there."""
     for suffix in SQLITE_SUFFIXES:
         tighten(Path(f"{path}{suffix}"))
 
 
+def can_be_made(path: Path) -> bool:
+    """Say whether this process may read a file that is there, or make one that is not, with the folders above it."""
+    if path.exists():
+        return path.is_file() and os.access(path, os.R_OK)
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
 def tighten(path: Path) -> None:
-    """Take all rights but the owner's from a file or folder, if it is there and this process owns it."""
-    with suppress(FileNotFoundError, PermissionError):
+    """Take all rights but the owner's from a file or folder, if it is there and this process owns it.
+
+    Where the file system refuses, as a read-only one does, log a warning.
+    """
+    try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & ~OWNER_ALONE:
             path.chmod(mode & OWNER_ALONE)
+    except (FileNotFoundError, PermissionError):
+        pass
+    except OSError as error:
+        log.warning("Others than the owner may read %s, and this cannot be changed: %s", path, error.strerror)

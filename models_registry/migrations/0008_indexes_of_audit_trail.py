@@ -2,11 +2,11 @@
 
 from django.db import migrations, models
 
-from models_registry.migration_operations import AddIndexWhileServing
+from models_registry.migration_operations import AddIndexWhileServing, RemoveIndexWhileServing
 
 
 class Migration(migrations.Migration):
-    atomic = False  # as an index is added without a lock on its table
+    atomic = False  # as indexes are added and removed without a lock on its table
 
     dependencies = [
         ("contenttypes", "0002_remove_content_type_name"),
@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             model_name="auditentry",
             index=models.Index(fields=["object_pk", "content_type", "-timestamp"], name="audit_by_record_key"),
         ),
-        migrations.RemoveIndex(model_name="auditentry", name="audit_by_record"),
+        RemoveIndexWhileServing(model_name="auditentry", name="audit_by_record"),
         AddIndexWhileServing(
             model_name="auditentry",
             index=models.Index(fields=["object_repr", "-timestamp"], name="audit_by_record_name"),

@@ -32,12 +32,4 @@ class Migration(migrations.Migration):
                 null=True,
             ),
         ),
-        migrations.AddIndex(
-            model_name="webhookdelivery",
-            index=models.Index(
-                condition=models.Q(("due_at__isnull", False)),
-                fields=["webhook", "due_at"],
-                name="delivery_due_of_webhook",
-            ),
-        ),
     ]

@@ -23,26 +23,4 @@ class Migration(migrations.Migration):
                 to="models_registry.organization",
             ),
         ),
-        migrations.AddIndex(
-            model_name="evaluationjob",
-            index=models.Index(
-                condition=models.Q(("due_at__isnull", False)),
-                fields=["organization", "due_at"],
-                name="evaluation_due_by_owner",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="evaluationjob",
-            index=models.Index(
-                condition=models.Q(("started_at__isnull", False)),
-                fields=["organization", "-started_at"],
-                name="evaluation_started_by_owner",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="evaluationjob",
-            index=models.Index(
-                condition=models.Q(("finished_at__isnull", False)), fields=["finished_at"], name="evaluation_by_end"
-            ),
-        ),
     ]

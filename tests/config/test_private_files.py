@@ -1,5 +1,6 @@
 """What the service keeps in files is its owner's alone, from the beginning."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from models_registry.private_files import tighten
 from tests.serving import ROOT, new_keys
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -52,7 +54,7 @@ def run(installed: Path) -> Run:
 
 
 def test_the_database_and_what_is_beside_it_are_the_owners_alone(run: Run, installed: Path) -> None:
-    run("check")
+    run("showmigrations")
 
     database = installed / "var" / "registry.sqlite3"
     assert mode(installed / "var") == 0o700
@@ -61,6 +63,29 @@ def test_the_database_and_what_is_beside_it_are_the_owners_alone(run: Run, insta
         other.execute("PRAGMA journal_mode=WAL")
         other.execute("CREATE TABLE t (i int)")
         assert {mode(Path(f"{database}{suffix}")) for suffix in ("-wal", "-shm")} == {0o600}
+
+
+@pytest.mark.parametrize("command", ["check", "collectstatic"])
+def test_what_needs_no_database_makes_none(run: Run, installed: Path, command: str) -> None:
+    run(command, *(["--no-input"] if command == "collectstatic" else []))
+
+    assert not (installed / "var").exists()
+
+
+def test_a_file_system_that_refuses_does_not_stop_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(path: Path, mode: int) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "chmod", refuse)  # as tests cannot mount a file system
+    file = tmp_path / "registry.sqlite3"
+    file.touch(mode=0o644)
+
+    tighten(file)
+
+    assert f"read {file}" in caplog.text
+    assert "Read-only file system" in caplog.text
 
 
 def test_what_others_could_read_is_tightened_at_the_start(run: Run, installed: Path) -> None:
@@ -88,10 +113,14 @@ def test_the_demo_leaves_nothing_for_others(run: Run, installed: Path) -> None:
 
 
 def test_another_folder_is_made_private_and_one_that_is_there_stays(run: Run, tmp_path: Path) -> None:
-    run("check", DATABASE_URL=f"sqlite:///{tmp_path}/new/folder/data.sqlite3", STORAGE_URL=f"file://{tmp_path}/files")
+    run(
+        "showmigrations",
+        DATABASE_URL=f"sqlite:///{tmp_path}/new/folder/data.sqlite3",
+        STORAGE_URL=f"file://{tmp_path}/files",
+    )
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
-    run("check", DATABASE_URL=f"sqlite:///{shared}/data.sqlite3")
+    run("showmigrations", DATABASE_URL=f"sqlite:///{shared}/data.sqlite3")
 
     assert {mode(tmp_path / name) for name in ("new", "new/folder", "files")} == {0o700}
     assert mode(shared) == 0o755

@@ -73,7 +73,7 @@ def refusal(read_settings: ReadSettings) -> Refusal:
         ("DATABASE_URL", "postgresql://u:p@host:5432/", "postgresql://"),
         ("DATABASE_URL", "postgresql://u:p@host:port/name", "postgresql://"),
         ("DATABASE_URL", "postgresql://[bad", "postgresql://"),
-        ("DATABASE_URL", "sqlite:////proc/nope/x.sqlite3", "sqlite:////absolute/path.sqlite3"),
+        ("DATABASE_URL", "sqlite:////dev/null/nope/x.sqlite3", "sqlite:////absolute/path.sqlite3"),
         ("DATABASE_REPLICA_URLS", "mysql://u:p@host/name", "postgresql://"),
         ("CACHE_URL", "", "redis://"),
         ("CACHE_URL", "memcache://host:11211", "redis://"),

@@ -25,8 +25,9 @@ def configuration(folder: Path, *, listen: int, upstream: str, **variables: str)
         "PROXY_UPSTREAM": upstream,
         "PROXY_SPOOL": str(folder),
         "PROXY_LOG": str(folder / "access.log"),
-        "PROXY_BODY_MB": "2",
+        "PROXY_BODY_MB": "4",
         "PROXY_CONNECTIONS_PER_ADDRESS": "100",
+        "PROXY_UPLOADS_PER_ADDRESS": "4",
         "PROXY_FORWARDED_PROTO": "$scheme",
         **variables,
     }

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.served
 SENDERS, ADDRESSES = 200, 10
 SLOWEST = 0.1  # seconds that /healthz may take meanwhile
 ROUNDS, ASKED = 3, 50
+UPLOADS = "/api/v1/models/mdl-0123456789/versions/ver-00001/evaluations"
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 
 
@@ -68,13 +69,13 @@ def ask(url: str, data: bytes | None = None, **headers: str) -> tuple[int, Any, 
         return answer.status, answer.headers, json.loads(answer.read())
 
 
-def begin(url: str, source: str) -> socket.socket:
+def begin(url: str, source: str, path: str = "/api/v1/auth/token") -> socket.socket:
     """Announce a body from an address of this machine, and send nothing of it."""
     parts = urlsplit(url)
     caller = socket.create_connection((parts.hostname or "", parts.port or 0), source_address=(source, 0))
     caller.sendall(
-        b"POST /api/v1/auth/token HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        b"Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer token\r\n".encode()
+        + b"Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
     )
     return caller
 
@@ -173,17 +174,56 @@ def test_a_body_comes_whole_and_with_its_length(nginx: str, echo: str) -> None:
     assert "Transfer-Encoding" not in asked["headers"]
 
 
-def test_a_body_over_the_limit_is_refused(nginx: str, echo: str) -> None:
-    with proxy(nginx, echo, PROXY_BODY_MB="1") as url:
-        parts = urlsplit(url)
-        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as caller:
-            caller.sendall(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n")
-            answer = HTTPResponse(caller)
-            answer.begin()
-            refused = answer.status, answer.headers, json.loads(answer.read())
+def announce(url: str, path: str, length: int, *headers: str) -> tuple[int, Any, Any]:
+    """Return the answer to a request that announces a body and sends nothing of it."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as caller:
+        lines = [f"POST {path} HTTP/1.1", "Host: a", f"Content-Length: {length}", *headers, "", ""]
+        caller.sendall("\r\n".join(lines).encode())
+        answer = HTTPResponse(caller)
+        answer.begin()
+        return answer.status, answer.headers, json.loads(answer.read())
+
+
+@pytest.mark.parametrize(("path", "megabytes"), [("/a", 2), (f"{UPLOADS}/a", 2), (UPLOADS, 4)])
+def test_a_body_over_the_limit_is_refused(nginx: str, echo: str, path: str, megabytes: int) -> None:
+    with proxy(nginx, echo, PROXY_BODY_MB="4") as url:
+        refused = announce(url, path, megabytes * 2**20 + 1, "Authorization: Bearer token")
 
     problem(refused, 413, "payload_too_large")
-    assert refused[2]["instance"] == "/a"
+    assert refused[2]["instance"] == path
+    assert f"over {megabytes} MB" in refused[2]["detail"]
+
+
+def test_only_an_upload_may_be_large(nginx: str, echo: str) -> None:
+    with proxy(nginx, echo, PROXY_BODY_MB="4") as url:
+        taken = ask(f"{url}{UPLOADS}", b"x" * 2**22, Authorization="Bearer token")
+
+    assert taken[2]["length"] == 2**22
+
+
+@pytest.mark.parametrize(
+    "headers", [(), ("Authorization:",), ("Authorization: Bearer ",), ("Authorization: Basic YTpi",)]
+)
+def test_an_upload_without_a_token_is_refused_before_its_body(nginx: str, echo: str, headers: tuple[str, ...]) -> None:
+    with proxy(nginx, echo) as url:
+        refused = announce(url, UPLOADS, 2**22, *headers)
+
+    problem(refused, 401, "not_authenticated")
+    assert refused[1]["WWW-Authenticate"] == "Bearer"
+    assert refused[2]["instance"] == UPLOADS
+
+
+def test_one_address_makes_few_uploads_at_a_time(nginx: str, echo: str) -> None:
+    with proxy(nginx, echo, PROXY_UPLOADS_PER_ADDRESS="2") as url, ExitStack() as open_ones:
+        for _ in range(2):
+            open_ones.enter_context(begin(url, "127.0.0.1", UPLOADS))
+        time.sleep(0.2)
+        refused = ask(f"{url}{UPLOADS}", b"x", Authorization="Bearer token")
+        other = ask(f"{url}/a")
+
+    problem(refused, 429, "throttled")
+    assert other[0] == 200
 
 
 def test_one_address_has_a_limit_and_others_do_not_feel_it(nginx: str, echo: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import Error, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
@@ -98,6 +98,30 @@ class TestAuditTrail:
             with pytest.raises(Error, match="audit trail never changes"):
                 execute(f"UPDATE {TRAIL} SET code = 'x' WHERE id = {old}")
             transaction.set_rollback(True)
+
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no clock of its own")
+    def test_the_database_says_what_is_old(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings.AUDIT_RETENTION_DAYS = 30
+        young, old = entry(0, days=29.99), entry(0, days=30.01)
+        ahead = timezone.now() + timedelta(hours=1)
+        monkeypatch.setattr(timezone, "now", lambda: ahead)
+
+        call_command("purge")
+
+        assert kept(young, old) == [True, False]
+
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite refuses nothing to a purge")
+    def test_a_kind_that_fails_does_not_keep_the_others(
+        self, settings: Settings, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        settings.AUDIT_RETENTION_DAYS = 1  # which the database refuses
+        refused = entry(0, days=2)
+
+        with pytest.raises(CommandError, match=r"Not all could be deleted: audit entries\."):
+            call_command("purge")
+
+        assert kept(refused) == [True]
+        assert "Deleted 0 evaluations." in capsys.readouterr().out.splitlines()
 
 
 class TestBatches:

@@ -15,8 +15,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import psycopg
 import pytest
 from django.db import connection
+from django.db.migrations import AddIndex, RemoveIndex
+from django.db.migrations.loader import MigrationLoader
 
 from tests.database import tool
 from tests.reliability.databases import new_database
@@ -121,6 +124,59 @@ def test_a_backup_of_before_is_restored_and_migrated(before: dict[str, str], tmp
         assert clients.ask("POST", SNAPSHOTS, body)[0] == 201
         assert clients.ask("GET", f"{MODEL}/performance/summary")[1]["metrics"]["accuracy"] == 0.5
     assert "Deleted 0 audit entries." in manage("purge", **restored)
+
+
+def test_the_release_before_can_show_the_examples_again(tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": new_database(tmp_path), **new_keys()}
+    predictions = tmp_path / "predictions.csv"
+    predictions.write_text("actual,predicted,country,note\na,b,FR,\nb,b,DE,x\n")
+    columns = json.dumps({"attributes": ["country", "note"]})
+    manage("migrate", **settings)
+    manage("seed", "fixtures/seed.json", **settings)
+    manage("evaluate", "mdl-7f3a19bc92", "ver-001a1", str(predictions), "--columns", columns, **settings)
+    written = stored_attributes(settings["DATABASE_URL"])
+
+    manage("migrate", "performance", BEFORE["performance"], **settings)
+    undone = stored_attributes(settings["DATABASE_URL"])
+    with pytest.raises(psycopg.Error if connection.vendor == "postgresql" else sqlite3.Error, match="never changes"):
+        execute(settings["DATABASE_URL"], "UPDATE performance_misclassifiedexample SET attributes = '{}'")
+    manage("migrate", **settings)
+
+    assert written == [["FR", None]]
+    assert undone == [{"country": "FR", "note": None}]
+    assert stored_attributes(settings["DATABASE_URL"]) == undone
+
+
+def test_indexes_of_large_tables_are_added_and_removed_without_a_lock() -> None:
+    of_this_release = [
+        migration
+        for (app, name), migration in MigrationLoader(None).disk_migrations.items()
+        if name > BEFORE.get(app, "9999") and not name.startswith(BEFORE[app])
+    ]
+    locking = [
+        (str(migration), operation.describe())
+        for migration in of_this_release
+        for operation in migration.operations
+        if type(operation) in {AddIndex, RemoveIndex}
+    ]
+
+    assert len(of_this_release) > 1
+    assert locking == []
+
+
+def stored_attributes(url: str) -> list[Any]:
+    """Return the attributes of the misclassified examples that have any, as the database has them."""
+    stored = execute(url, "SELECT CAST(attributes AS text) FROM performance_misclassifiedexample")
+    return [attributes for (text,) in stored if (attributes := json.loads(text))]
+
+
+def execute(url: str, statement: str) -> list[Any]:
+    """Return the rows of a statement."""
+    if connection.vendor == "postgresql":
+        with psycopg.connect(url) as connected:
+            return connected.execute(statement).fetchall()
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connected:
+        return connected.execute(statement).fetchall()
 
 
 def back_up(url: str, folder: Path) -> Path:

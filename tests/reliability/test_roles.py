@@ -5,7 +5,6 @@ import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from subprocess import CalledProcessError
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -151,6 +150,8 @@ def test_the_rights_can_be_granted_again_and_cover_later_tables(roles: Roles) ->
     with psycopg.connect(roles.owner["DATABASE_URL"]) as connected:
         connected.execute("CREATE TABLE later (id int)")
     roles.execute("INSERT INTO later VALUES (1)")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        roles.execute("DELETE FROM later")
 
     manage("grant_runtime_role", roles.runtime_name, **roles.owner)
 
@@ -159,8 +160,34 @@ def test_the_rights_can_be_granted_again_and_cover_later_tables(roles: Roles) ->
         roles.execute("TRUNCATE later")
 
 
+def test_every_append_only_table_is_known(roles: Roles) -> None:
+    with psycopg.connect(roles.owner["DATABASE_URL"]) as connected:
+        found = connected.execute(
+            "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE '%append_only' ORDER BY 1"
+        ).fetchall()
+        changeable = connected.execute(
+            "SELECT name FROM unnest(%s::text[]) AS t (name) WHERE has_table_privilege(%s, name, 'UPDATE, TRUNCATE')",
+            [[*APPEND_ONLY, TRAIL], roles.runtime_name],
+        ).fetchall()
+
+    assert [name for (name,) in found] == sorted([*APPEND_ONLY, TRAIL])
+    assert changeable == []
+
+
+def test_tables_in_another_schema_are_refused(roles: Roles) -> None:
+    with psycopg.connect(roles.owner["DATABASE_URL"], autocommit=True) as connected:
+        owner = connected.info.user
+        connected.execute("CREATE SCHEMA other")
+        connected.execute(f"ALTER ROLE {owner} SET search_path = other")
+        try:
+            with pytest.raises(AssertionError, match="The tables are in the schema other"):
+                manage("grant_runtime_role", roles.runtime_name, **roles.owner)
+        finally:
+            connected.execute(f"ALTER ROLE {owner} RESET search_path")
+
+
 def test_the_runtime_role_cannot_grant_itself_more(roles: Roles) -> None:
-    with pytest.raises(CalledProcessError):
+    with pytest.raises(AssertionError, match="owner|permission"):
         manage("grant_runtime_role", roles.runtime_name, **roles.runtime)
 
 

@@ -13,7 +13,7 @@ PURGED = ["models_registry_auditentry"]
 
 TABLES = """
 SELECT relname, EXISTS (SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND tgname LIKE '%append_only')
-FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') ORDER BY 1
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1
 """
 ROLE = "SELECT rolsuper, pg_has_role(rolname, current_user, 'MEMBER') FROM pg_roles WHERE rolname = %s"
 
@@ -38,12 +38,21 @@ class Command(BaseCommand):
         if connection.vendor != "postgresql":
             raise CommandError("Only PostgreSQL has roles; DATABASE_URL names another database.")
         with connection.cursor() as cursor:
+            _check_schema(cursor)
             _check(cursor, role)
             cursor.execute(TABLES)
             tables = cursor.fetchall()
             for statement in _statements(connection.ops.quote_name(role), tables):
                 cursor.execute(statement)
         self.stdout.write(f"The role {role} may use {len(tables)} tables.")
+
+
+def _check_schema(cursor: Any) -> None:
+    """Raise `CommandError` if the tables are elsewhere than in the schema in which rights are granted."""
+    cursor.execute("SELECT current_schema()")
+    (schema,) = cursor.fetchone()
+    if schema != "public":
+        raise CommandError(f"The tables are in the schema {schema}; the service keeps them in public. Set search_path.")
 
 
 def _check(cursor: Any, role: str) -> None:
@@ -65,9 +74,14 @@ def _statements(role: str, tables: list[tuple[str, bool]]) -> list[str]:
         f"GRANT CONNECT ON DATABASE {database} TO {role}",
         f"GRANT USAGE ON SCHEMA public TO {role}",
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}",
-        *(f"GRANT {_rights(name, is_append_only)} ON {quote(name)} TO {role}" for name, is_append_only in tables),
+        *(
+            f"GRANT {_rights(name, is_append_only)} ON public.{quote(name)} TO {role}"
+            for name, is_append_only in tables
+        ),
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
-        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
+        # A later table may be append-only: what may be changed in it, the next run grants.
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM {role}",
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO {role}",
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {role}",
     ]
 

@@ -1,9 +1,10 @@
 """`manage.py purge`: delete what has outlived its retention."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from models_registry.services import (
     delete_audit_entries,
@@ -15,6 +16,8 @@ from performance.comparing import delete_ended_comparisons
 from performance.delivering import delete_ended_deliveries
 from performance.evaluating import delete_abandoned_folders, delete_ended_evaluations, delete_orphaned_uploads
 from performance.kept_files import delete_unnamed
+
+log = logging.getLogger(__name__)
 
 PURGES: dict[str, Callable[[], int]] = {
     "idempotency keys": delete_idempotency_keys,
@@ -37,11 +40,19 @@ class Command(BaseCommand):
         "hours, logins and sessions that have expired, messages to webhooks that ended more than 30 days ago, the "
         "records of comparisons that ended more than 7 days ago, evaluations that ended more than "
         "EVALUATION_RETENTION_DAYS ago, and audit entries past AUDIT_RETENTION_DAYS or AUDIT_DENIAL_RETENTION_DAYS. "
-        "Run it daily. It may be interrupted at any time."
+        "Run it daily. It may be interrupted at any time. If one kind cannot be deleted, the others are, and the exit "
+        "status is 1."
     )
 
     def handle(self, **options: Any) -> None:
-        """Delete them; print a line for each kind when it is done."""
+        """Delete them; print a line for each kind when it is done. A kind that fails does not keep the others."""
+        failed = []
         for name, delete in PURGES.items():
-            self.stdout.write(f"Deleted {delete()} {name}.")
+            try:
+                self.stdout.write(f"Deleted {delete()} {name}.")
+            except Exception:
+                log.exception("Purging %s failed.", name)
+                failed.append(name)
         delete_abandoned_folders()
+        if failed:
+            raise CommandError(f"Not all could be deleted: {', '.join(failed)}. The log says why.")
