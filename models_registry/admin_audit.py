@@ -71,7 +71,7 @@ class IndexedFilter:
     field: Any
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the entries with the value. Raises `IncorrectLookupParameters` for a value that the field cannot have."""
+        """Keep the entries with the value. Raises `IncorrectLookupParameters` for one that the field cannot have."""
         for name, value in self.used_parameters.items():
             one = value[-1] if isinstance(value, list) else value
             if name.endswith("__isnull"):
