@@ -64,8 +64,15 @@ class Registry:
             return json.load(answer)
 
 
+@pytest.fixture
+def registry(service: Registry) -> Registry:
+    """Give the model a new revision of the policy, as a verdict by the same one is kept once."""
+    service.ask(f"/models/{MODEL}/gate-policy", "PUT", POLICY)
+    return service
+
+
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     folder = tmp_path_factory.mktemp("registry")
     settings = {"DATABASE_URL": new_database(folder), "OIDC_ALLOWED_HOSTS": "127.0.0.1", **new_keys()}
     load_demo_data(**settings)
@@ -73,9 +80,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         manage("shell", "--no-imports", "-c", SET_UP % issuer.jwks_url, **settings)
         admin = manage("token", "root", **settings).strip()
         with serve(**settings) as url:
-            found = Registry(url, issuer, admin)
-            found.ask(f"/models/{MODEL}/gate-policy", "PUT", POLICY)
-            yield found
+            yield Registry(url, issuer, admin)
 
 
 def run(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from axes.models import AccessAttempt
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db.models import Model
@@ -181,8 +181,10 @@ def test_a_new_password_leaves_a_row(root: Client, viewer: User) -> None:
 
 @pytest.mark.parametrize("field", ["groups", "user_permissions"])
 def test_handing_out_rights_leaves_a_row(root: Client, records: Records, field: str) -> None:
-    user, chosen = records[User], {"groups": records[Group].pk, "user_permissions": 1}[field]
-    root.post(page_url(user), {"username": "vera", "is_active": "on", field: [chosen]})
+    kinds: dict[str, type[Model]] = {"groups": Group, "user_permissions": Permission}
+    chosen = kinds[field]._default_manager.first()
+    assert chosen is not None
+    root.post(page_url(records[User]), {"username": "vera", "is_active": "on", field: [chosen.pk]})
 
     assert rows_of(User, AuditEntry.Action.UPDATE) == 1
 

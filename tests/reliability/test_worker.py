@@ -204,7 +204,7 @@ def test_a_worker_that_stood_still_past_its_lease_notices_that_another_did_its_e
         first.send_signal(signal.SIGCONT)
     assert done["state"] == "succeeded"
 
-    until(lambda: "Another worker has taken the evaluation" in service.log(number).read_text())
+    until(lambda: "Another process has taken the evaluation" in service.log(number).read_text())
     assert service.evaluation(uploaded) == done
     assert len(service.computed()) == before + 1
     until(lambda: not service.files())
