@@ -51,7 +51,8 @@ FIRST = ("served", "browser")  # the marks of files of few tests that take long
 
 # The statements by which a denial is kept in the audit trail, in a transaction of its own.
 KEEPS_DENIAL = re.compile(
-    r'auditentry|^(RELEASE )?SAVEPOINT|^SELECT "models_registry_user"."id" AS "id", "models_registry_user"."username"'
+    r"auditentry|^(RELEASE )?SAVEPOINT|"
+    r'^SELECT "models_registry_user"."id" AS "(id|pk)", "models_registry_user"."username" AS "username" FROM'
 )
 
 

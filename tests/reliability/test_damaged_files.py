@@ -72,7 +72,7 @@ def damaged(
 
 def told_once(caplog: pytest.LogCaptureFixture) -> None:
     [record] = [each for each in caplog.records if "cannot be compared" in each.getMessage()]
-    assert record.name == "outages"
+    assert record.name == "performance.pairing"
     assert record.exc_info is None
 
 
