@@ -109,8 +109,13 @@ class PerformanceViewSet(GenericViewSet[Any]):
     )
     def report(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the newest snapshot as a whole, and where its numbers come from."""
-        reading = self.read(**self.query())
-        return self.prepare(reading, lambda: (REPORT.represent(selectors.report(reading), reading.task_type), False))
+        query = self.query()
+
+        def body() -> tuple[Any, bool]:
+            reading = self.read(**query)
+            return REPORT.represent(selectors.report(reading), reading.task_type), False
+
+        return self.prepare(body)
 
     @extend_schema(
         operation_id="get_confusion_matrix",
@@ -126,14 +131,13 @@ class PerformanceViewSet(GenericViewSet[Any]):
         """
         query = self.query()
         normalize, offset = query.pop("normalize", None), query.pop("offset")
-        reading = self.read(**query)
 
-        def matrix() -> tuple[Any, bool]:
-            page = selectors.confusion_matrix(reading, offset=offset)
+        def body() -> tuple[Any, bool]:
+            page = selectors.confusion_matrix(self.read(**query), offset=offset)
             context = {"normalize": normalize, "url": request.build_absolute_uri()}
             return StoredMatrixSerializer(page, context=context).data, not page.is_whole
 
-        return self.prepare(reading, matrix)
+        return self.prepare(body)
 
     @extend_schema(
         operation_id="get_performance_curves",
@@ -144,8 +148,13 @@ class PerformanceViewSet(GenericViewSet[Any]):
     )
     def curves(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the points of each curve, at most 200, as the evaluation drew them; none for what is unknown."""
-        reading = self.read(**self.query())
-        return self.prepare(reading, lambda: (CURVES.represent(selectors.curves(reading), reading.task_type), False))
+        query = self.query()
+
+        def body() -> tuple[Any, bool]:
+            reading = self.read(**query)
+            return CURVES.represent(selectors.curves(reading), reading.task_type), False
+
+        return self.prepare(body)
 
     @extend_schema(
         operation_id="get_performance_history",
@@ -192,15 +201,14 @@ class PerformanceViewSet(GenericViewSet[Any]):
         self.check_object_permissions(self.request, reading)
         return reading
 
-    def prepare(self, reading: Reading, body: Callable[[], tuple[Any, bool]]) -> HttpResponse:
+    def prepare(self, body: Callable[[], tuple[Any, bool]]) -> HttpResponse:
         """Answer with a body that may be large. `body` returns it, and whether it is expensive whatever its length."""
 
         def respond() -> tuple[HttpResponse, bool]:
             data, is_expensive = body()
             return represent(data), is_expensive
 
-        key = self.action, reading.model_id, reading.number, reading.dataset_split, reading.evaluated_at
-        return unless_known(self.request, large_answers.prepare(key, respond))
+        return unless_known(self.request, large_answers.prepare(self.request.path, respond))
 
     @property
     def default_response_headers(self) -> dict[str, str]:
