@@ -4,8 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
-from config.environment import read_env_file
-from models_registry.private_files import write_private
+from config.env.readers import read_env_file
+from models_registry.db.secret_files import write_secret_file
 
 KEYS_FILE = Path(__file__).parent.parent / "var" / "demo.env"
 
@@ -17,7 +17,7 @@ def use_own_keys() -> None:
     """
     read_env_file()
     if not KEYS_FILE.exists():
-        write_private(KEYS_FILE, "".join(f"{name}={secrets.token_urlsafe(50)}\n" for name in _KEYS))
+        write_secret_file(KEYS_FILE, "".join(f"{name}={secrets.token_urlsafe(50)}\n" for name in _KEYS))
     for line in KEYS_FILE.read_text().splitlines():
         name, _, value = line.partition("=")
         os.environ.setdefault(name, value)

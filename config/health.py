@@ -10,8 +10,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from config.outages import READ_ONLY
 from config.problems import respond
+from models_registry.db.outages import READ_ONLY
 
 READY_WITHIN = 1.8
 _probes = ThreadPoolExecutor(max_workers=2, thread_name_prefix="readiness")

@@ -8,8 +8,8 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
 from config.problems import CONTENT_TYPE, PROBLEMS, document
-from models_registry import ids
-from models_registry.api.base import RegistryViewSet
+from models_registry.api.viewsets import APIViewSet
+from models_registry.registry import ids
 
 ALWAYS = (
     "method_not_allowed",
@@ -119,7 +119,7 @@ PROBLEM_SCHEMA = {
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How a caller authenticates."""
 
-    target_class = "models_registry.api.authentication.BearerAuthentication"
+    target_class = "models_registry.tokens.authentication.BearerAuthentication"
     name = "bearer"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
@@ -166,7 +166,7 @@ class ProblemAutoSchema(AutoSchema):
 
     def _codes(self) -> list[str]:
         """Return the problems of the view, which those of the registry need not declare."""
-        if not isinstance(self.view, RegistryViewSet):
+        if not isinstance(self.view, APIViewSet):
             return [*getattr(self.view, "problem_codes", ())]
         end = self.path.rpartition("/")[2]
         names = [*uritemplate.variables(self.path), end, self.view.action or "", self.method]

@@ -22,12 +22,12 @@ from django.views import csrf, defaults
 from rest_framework import exceptions
 from rest_framework.request import Request
 
-from config.admin_middleware import is_admin, too_many
-from config.denials import note_denial, seconds_to_wait
-from config.middleware import current_request_id
-from config.outages import RETRY_AFTER_OUTAGE, is_outage, outage_detail
-from models_registry.exceptions import InvalidInputError, RegistryError
-from models_registry.serializers import MAX_FAULTS, faults
+from config.admin.middleware import is_admin, too_many
+from config.observability import current_request_id
+from models_registry.api.errors import InvalidInputError, RegistryError
+from models_registry.api.fields import MAX_FAULTS, list_errors
+from models_registry.audit.denials import note_denial, seconds_to_wait
+from models_registry.db.outages import RETRY_AFTER_OUTAGE, is_outage, outage_detail
 
 CONTENT_TYPE = "application/problem+json"
 MAX_DETAIL = 400  # characters of each of the faults
@@ -204,7 +204,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     if isinstance(error, exceptions.NotAcceptable):
         forms = " or ".join(renderer.media_type for renderer in context["view"].renderer_classes)
         detail = f"This address has no form that you accept; it answers in {forms}."
-    errors = _errors(faults(error.detail)) if isinstance(error, exceptions.ValidationError) else None
+    errors = _errors(list_errors(error.detail)) if isinstance(error, exceptions.ValidationError) else None
     response = respond(request, code, detail=detail, errors=errors)
     if isinstance(error, exceptions.Throttled):
         response["Retry-After"] = str(max(1, math.ceil(getattr(error, "wait", None) or 1)))

@@ -20,7 +20,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from models_registry.api.conditional import etag_of, unless_known
+from models_registry.api.etags import etag_of, not_modified_or
 from models_registry.api.negotiation import accepts_gzip
 
 PATH: Path = settings.BASE_DIR / "openapi.yaml"
@@ -71,6 +71,6 @@ class SchemaView(APIView):
             **({"Content-Encoding": "gzip"} if as_gzip else {}),
         }
         self.headers["Cache-Control"] = "public, max-age=60"
-        return unless_known(
+        return not_modified_or(
             request, HttpResponse(encoded.body, content_type=f"{renderer.media_type}{charset}", headers=headers)
         )

@@ -10,24 +10,22 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from config.content_security import PLAIN
-from config.environment import (
-    cache,
+from config.env.databases import cache, database
+from config.env.keys import jwt_keys, secret
+from config.env.readers import (
     count,
-    database,
     engine,
     exact_hosts,
     flag,
     hosts,
-    jwt_keys,
     one_of,
     rate,
     read,
     read_env_file,
     retention_days,
-    secret,
-    storage,
 )
-from models_registry.private_files import tighten
+from config.env.storages import storage
+from models_registry.db.secret_files import tighten
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file()
@@ -51,7 +49,7 @@ INSTALLED_APPS = [
     "performance",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "config.admin_site.AdminSiteConfig",
+    "config.admin.site.AdminSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -65,21 +63,21 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
-    "config.middleware.RequestIDMiddleware",
+    "config.observability.RequestIDMiddleware",
     "config.content_security.ContentSecurityPolicyMiddleware",
     "config.header_limits.HeaderLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "config.admin_middleware.AdminDenialMiddleware",
-    "config.admin_middleware.AdminGuardMiddleware",
-    "config.admin_middleware.AdminLoginMiddleware",
-    "config.admin_middleware.AdminSessionMiddleware",
+    "config.admin.middleware.AdminDenialMiddleware",
+    "config.admin.middleware.AdminGuardMiddleware",
+    "config.admin.middleware.AdminLoginMiddleware",
+    "config.admin.middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "config.admin_middleware.AdminAuthenticationMiddleware",
-    "config.admin_middleware.AdminMessageMiddleware",
+    "config.admin.middleware.AdminAuthenticationMiddleware",
+    "config.admin.middleware.AdminMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.admin_middleware.AdminAxesMiddleware",
+    "config.admin.middleware.AdminAxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 APPEND_SLASH = False
@@ -126,13 +124,13 @@ EVALUATION_ENGINE = engine("EVALUATION_ENGINE")
 # Who may log in
 
 AUTH_USER_MODEL = "models_registry.User"
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "models_registry.backends.PeopleBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "models_registry.tokens.backends.PeopleBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 PASSWORD_HASHERS = [
-    "models_registry.hashers.BoundedPasswordHasher",
+    "models_registry.tokens.hashers.BoundedPasswordHasher",
     *(name for name in global_settings.PASSWORD_HASHERS if not name.endswith(".PBKDF2PasswordHasher")),
 ]
 AXES_FAILURE_LIMIT = 10
@@ -140,14 +138,14 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
-AXES_LOCKOUT_CALLABLE = "config.admin_middleware.locked_out"
-AXES_CLIENT_IP_CALLABLE = "models_registry.acting.client_network"
-AXES_HANDLER = "models_registry.lockout.LockoutHandler"
+AXES_LOCKOUT_CALLABLE = "config.admin.middleware.locked_out"
+AXES_CLIENT_IP_CALLABLE = "models_registry.api.client_address.client_network"
+AXES_HANDLER = "models_registry.tokens.lockout.LockoutHandler"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a refused attempt is no failure
 ACCOUNT_FAILURE_LIMIT = 30  # failures of one user from anywhere within AXES_COOLOFF_TIME that slow down further ones
 ACCOUNT_ATTEMPT_INTERVAL = timedelta(seconds=10)  # between attempts on such a user
 AXES_VERBOSE = False
-SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin_middleware
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin.middleware
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 CLOCK_LEEWAY = 10  # seconds by which a token's `iat` and `nbf` may lie in the future; it expires without leeway
@@ -168,7 +166,7 @@ WEBHOOK_PRIVATE_HOSTS = exact_hosts("WEBHOOK_PRIVATE_HOSTS", default=[])
 # The audit trail
 
 AUDITLOG_LOGENTRY_MODEL = "models_registry.AuditEntry"
-AUDITLOG_CID_GETTER = "config.middleware.current_request_id"
+AUDITLOG_CID_GETTER = "config.observability.current_request_id"
 AUDITLOG_STORE_JSON_CHANGES = True
 # The database itself refuses to delete younger entries: see the migration `audit_trail_retention`.
 AUDIT_RETENTION_DAYS = retention_days("AUDIT_RETENTION_DAYS", default=730, minimum=30)
@@ -187,7 +185,7 @@ EVALUATION_RETENTION_DAYS = count("EVALUATION_RETENTION_DAYS", default=30, minim
 # Where no file is expected, one that comes is kept neither in memory nor on the disk: past 2.5 MB it is passed over.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["models_registry.api.authentication.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["models_registry.tokens.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["models_registry.api.permissions.Denied"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "models_registry.api.negotiation.Negotiation",
@@ -248,7 +246,7 @@ X_FRAME_OPTIONS = "DENY"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "config.middleware.RequestIDFilter"}},
+    "filters": {"request_id": {"()": "config.observability.RequestIDFilter"}},
     "formatters": {
         "text": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
         "json": {
@@ -296,7 +294,7 @@ def _page(title: str, icon: str, model: str) -> dict[str, Any]:
 
 
 UNFOLD = {
-    "LOGIN": {"form": "models_registry.forms.LoginForm"},
+    "LOGIN": {"form": "models_registry.tokens.forms.LoginForm"},
     "SITE_TITLE": "Model Performance Registry",
     "SITE_HEADER": "Model Performance",
     "SITE_SUBHEADER": "Registry",

@@ -20,8 +20,8 @@ def _redirect(url: str) -> Callable[..., HttpResponseBase]:
 
 
 urlpatterns = [
-    path("api/v1/", include("performance.api.urls")),  # first, as it is asked most
-    path("api/v1/", include("models_registry.api.urls")),
+    path("api/v1/", include("performance.urls")),  # first, as it is asked most
+    path("api/v1/", include("models_registry.urls")),
     path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(url_name="schema", template_name="redoc.html"), name="redoc"),

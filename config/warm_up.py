@@ -8,8 +8,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from config import schema
 from models_registry import task_types
-from performance.api.serializers import COMPARISON, SUMMARY
-from performance.api.snapshot_serializers import CURVES, REPORT, SNAPSHOT, SNAPSHOT_ROW
+from performance.comparisons.serializers import COMPARISON
+from performance.snapshots.detail_serializers import CURVES, REPORT, SNAPSHOT, SNAPSHOT_ROW
+from performance.snapshots.serializers import SUMMARY
 
 
 def warm_up() -> None:

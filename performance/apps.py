@@ -13,13 +13,17 @@ class PerformanceConfig(AppConfig):
 
         Not so verdicts, which are a trail themselves, and messages to webhooks, which follow from what leaves one.
         """
-        from models_registry.audit import watch
-        from models_registry.services import register_judge, register_listener
-        from performance.gate_services import judge_promotion, prepare_promotion
-        from performance.models import Badge, EvaluationJob, GatePolicy, MetricSnapshot, Webhook
-        from performance.webhooks import announce_promotion
+        from models_registry.audit.recorder import watch
+        from models_registry.registry.promotions import register_listener, register_promotion_check
+        from performance.badges.models import Badge
+        from performance.evaluations.models import EvaluationJob
+        from performance.gates.events import announce_promotion
+        from performance.gates.models import GatePolicy
+        from performance.gates.services import judge_promotion, prepare_promotion
+        from performance.snapshots.models import MetricSnapshot
+        from performance.webhooks.models import Webhook
 
-        register_judge(judge_promotion, prepare=prepare_promotion)
+        register_promotion_check(judge_promotion, prepare=prepare_promotion)
         for model in (MetricSnapshot, GatePolicy, Badge):
             watch(model)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))

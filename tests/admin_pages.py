@@ -8,13 +8,13 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from models_registry.models import User
+from models_registry.accounts.models import User
 
 
 def logged_in(user: User) -> Client:
     """Return a client with an admin session of `user`."""
     client = Client()
-    client.force_login(user, backend="models_registry.backends.PeopleBackend")
+    client.force_login(user, backend="models_registry.tokens.backends.PeopleBackend")
     return client
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.test import Client
 
-from models_registry.models import User
-from models_registry.scopes import ALL_SCOPES, Scope
+from models_registry.accounts.models import User
+from models_registry.accounts.scopes import ALL_SCOPES, Scope
 from tests.conftest import authenticated
 
 BASE = "/api/v1"

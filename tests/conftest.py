@@ -21,11 +21,13 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import settings
 from pytest_django.plugin import DjangoDbBlocker
 
-from models_registry import tokens
-from models_registry.models import Membership, ModelGrant, Organization, RegisteredModel, User
-from models_registry.scopes import ALL_SCOPES, Scope
-from models_registry.services import open_token_family, promote
-from performance import large_answers
+from models_registry.accounts.models import Membership, ModelGrant, Organization, User
+from models_registry.accounts.scopes import ALL_SCOPES, Scope
+from models_registry.api import large_responses
+from models_registry.registry.models import RegisteredModel
+from models_registry.registry.promotions import promote
+from models_registry.tokens import jwt
+from models_registry.tokens.services import open_token_family
 from tests.demo_data import SHARED_FOLDER
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
@@ -100,8 +102,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def _clean_slate() -> None:
     """Forget what processes remember between requests: throttles, large answers and verified tokens."""
     cache.clear()
-    large_answers.forget_all()
-    tokens._verified.cache_clear()
+    large_responses.forget_all()
+    jwt._verified.cache_clear()
 
 
 @pytest.fixture(scope="module")

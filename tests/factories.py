@@ -5,8 +5,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from models_registry.models import RegisteredModel, User, Version
-from performance.models import MetricSnapshot
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel, Version
+from performance.snapshots.models import MetricSnapshot
 
 PASSWORD = "correct horse battery staple"
 EVALUATED_AT = datetime(2026, 3, 13, 14, 22, 10, tzinfo=UTC)

@@ -8,10 +8,15 @@ from typing import Any
 
 from django.utils import timezone
 
-from models_registry.models import Membership, ModelGrant, RegisteredModel, User
-from models_registry.scopes import Scope
-from models_registry.services import promote
-from performance.models import Badge, EvaluationJob, GatePolicy, SnapshotDetail, Webhook
+from models_registry.accounts.models import Membership, ModelGrant, User
+from models_registry.accounts.scopes import Scope
+from models_registry.registry.models import RegisteredModel
+from models_registry.registry.promotions import promote
+from performance.badges.models import Badge
+from performance.evaluations.models import EvaluationJob
+from performance.gates.models import GatePolicy
+from performance.snapshots.models import SnapshotDetail
+from performance.webhooks.models import Webhook
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 from tests.forms import BOUNDARY, multipart
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-from models_registry.private_files import make_private_database
+from models_registry.db.secret_files import make_private_database
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -1,0 +1,1 @@
+"""What every API of this service needs; it knows no record."""

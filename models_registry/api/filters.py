@@ -2,17 +2,13 @@
 
 from typing import Any
 
-import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 
-from models_registry import task_types
 from models_registry.api.query import Fault, invalid_parameters
-from models_registry.models import RegisteredModel, Version
 
-MODEL_STATES = ("draft", "training", "ready", "archived")
 MAX_SEARCH = 200
 
 
@@ -63,38 +59,3 @@ class StrictOrdering(OrderingFilter):
     def choices(view: Any) -> list[str]:
         """Return the orders that the view's list may have."""
         return [f"{sign}{name}" for name in view.ordering_fields for sign in ("", "-")]
-
-
-class ModelFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
-    """Filters of the list of models."""
-
-    organization = django_filters.CharFilter(
-        "organization__slug", max_length=63, strip=False, label="The organization's slug."
-    )
-    task_type = django_filters.ChoiceFilter(choices=task_types.choices(), label="The task type.")
-    state = django_filters.ChoiceFilter(choices=[(state, state) for state in MODEL_STATES], label="The derived state.")
-    name = django_filters.CharFilter(max_length=200, strip=False, label="The whole name.")
-    search = django_filters.CharFilter(
-        method="matching",
-        max_length=MAX_SEARCH,
-        strip=False,
-        label="A part of the name, id or description, in any case.",
-    )
-
-    class Meta:
-        model = RegisteredModel
-        fields = ()
-
-    def matching(self, models: QuerySet[RegisteredModel], name: str, value: str) -> QuerySet[RegisteredModel]:
-        """Return the models whose name, id or description holds the text."""
-        return models.filter(Q(name__icontains=value) | Q(model_id__icontains=value) | Q(description__icontains=value))
-
-
-class VersionFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
-    """Filters of the list of a model's versions."""
-
-    state = django_filters.ChoiceFilter(choices=Version.State.choices, label="The version's state.")
-
-    class Meta:
-        model = Version
-        fields = ()

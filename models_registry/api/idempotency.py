@@ -12,10 +12,10 @@ from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from models_registry.api.conditional import represent
+from models_registry.api.errors import IdempotencyInProgressError, IdempotencyMismatchError
+from models_registry.api.etags import json_response
+from models_registry.api.models import IdempotencyKey
 from models_registry.api.query import invalid_parameters
-from models_registry.exceptions import IdempotencyInProgressError, IdempotencyMismatchError
-from models_registry.models import IdempotencyKey
 
 HEADER = "Idempotency-Key"
 _HEADERS = ("Content-Security-Policy", "Content-Type", "ETag", "Location")
@@ -30,7 +30,7 @@ def check_key(request: Request) -> None:
         raise invalid_parameters([(HEADER, "invalid", "Must be 1 to 255 printable ASCII characters.")])
 
 
-def once(
+def run_idempotent(
     request: Request,
     user_id: int,
     fingerprint: Callable[[], Any],
@@ -101,7 +101,7 @@ def _claim(*parts: Any) -> None:
 
 
 def _without(names: Collection[str], body: bytes) -> bytes:
-    return represent({**json.loads(body), **dict.fromkeys(names)}).content if names else body
+    return json_response({**json.loads(body), **dict.fromkeys(names)}).content if names else body
 
 
 def _replay(first: IdempotencyKey, digest: str) -> HttpResponse:

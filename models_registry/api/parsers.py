@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import FormParser, JSONParser
 
-from models_registry.serializers import MAX_NAME
-from models_registry.strict_json import parse_json
+from models_registry.api.fields import MAX_NAME
+from models_registry.api.strict_json import parse_json
 
 MAX_FORM_FIELDS = 100
 

@@ -6,8 +6,8 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from models_registry.exceptions import InvalidParameterError, UnknownParameterError
-from models_registry.serializers import MAX_NAME, faults
+from models_registry.api.errors import InvalidParameterError, UnknownParameterError
+from models_registry.api.fields import MAX_NAME, list_errors
 
 Fault = tuple[str, str, str]
 
@@ -18,7 +18,7 @@ def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> di
     try:
         values: dict[str, Any] = serializer.run_validation(request.query_params.dict())
     except serializers.ValidationError as error:
-        raise invalid_parameters([*faults(error.detail), *repeated]) from None
+        raise invalid_parameters([*list_errors(error.detail), *repeated]) from None
     if repeated:
         raise invalid_parameters(repeated)
     return values

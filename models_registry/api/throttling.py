@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from models_registry.acting import client_network
+from models_registry.api.client_address import client_network
 
 
 class WindowThrottle(SimpleRateThrottle):

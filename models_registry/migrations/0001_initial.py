@@ -8,7 +8,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import models_registry.ids
+import models_registry.registry.ids
 import models_registry.task_types
 
 
@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
                 (
                     "model_id",
                     models.CharField(
-                        default=models_registry.ids.new_model_id,
+                        default=models_registry.registry.ids.new_model_id,
                         editable=False,
                         max_length=14,
                         primary_key=True,

@@ -2,7 +2,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import models_registry.validators
+import models_registry.tokens.oidc.validators
 
 
 class Migration(migrations.Migration):
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                         help_text="What its tokens have as <code>iss</code>, such as https://token.actions.githubusercontent.com",
                         max_length=255,
                         unique=True,
-                        validators=[models_registry.validators.validate_provider_url],
+                        validators=[models_registry.tokens.oidc.validators.validate_provider_url],
                     ),
                 ),
                 (
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         help_text="Where its keys are: <code>jwks_uri</code> in its /.well-known/openid-configuration",
                         max_length=255,
-                        validators=[models_registry.validators.validate_provider_url],
+                        validators=[models_registry.tokens.oidc.validators.validate_provider_url],
                         verbose_name="JWKS URL",
                     ),
                 ),
@@ -56,10 +56,10 @@ class Migration(migrations.Migration):
                     "claims",
                     models.JSONField(
                         help_text='What a token must claim, such as {"repository": "acme/churn", "ref": "refs/heads/*"}: <code>*</code> stands for any characters.',
-                        validators=[models_registry.validators.validate_patterns],
+                        validators=[models_registry.tokens.oidc.validators.validate_patterns],
                     ),
                 ),
-                ("scopes", models.JSONField(validators=[models_registry.validators.validate_scopes])),
+                ("scopes", models.JSONField(validators=[models_registry.tokens.oidc.validators.validate_scopes])),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
             ],
             options={

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from models_registry.migration_operations import AddIndexWhileServing, RemoveIndexWhileServing
+from models_registry.db.migration_operations import AddIndexWhileServing, RemoveIndexWhileServing
 
 
 class Migration(migrations.Migration):

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from models_registry.validators import validate_source_uri
+from models_registry.registry.validators import validate_source_uri
 
 
 class Migration(migrations.Migration):

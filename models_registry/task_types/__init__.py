@@ -3,13 +3,7 @@
 import importlib
 import pkgutil
 
-from models_registry.task_types.base import (
-    Direction,
-    InvalidMetricsError,
-    Metric,
-    TaskType,
-    WorkedExample,
-)
+from models_registry.task_types.base import Direction, InvalidMetricsError, Metric, TaskType, WorkedExample
 
 __all__ = [
     "Direction",

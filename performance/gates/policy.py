@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from models_registry.task_types import TaskType
-from performance.gates.case import Operator
-from performance.gates.quantities import CUSTOM_NAME_IS, names_by_class, quantity_of
+from models_registry.task_types.base import TaskType
+from performance.gates.gate_input import Operator
+from performance.gates.gate_metrics import gate_metric, names_by_class
 from performance.gates.rules import Fault, Regression, Rule, Threshold
+from performance.snapshots.metric_names import CUSTOM_NAME_IS
 
 SPLITS = ("train", "validation", "test")
 MAX_RULES = 100
@@ -57,7 +58,7 @@ class Policy:
         return {"dataset_split": self.dataset_split, "rules": [rule.as_document() for rule in self.rules]}
 
 
-def policy_of(document: object) -> Policy:
+def parse_policy(document: object) -> Policy:
     """Return the policy that a JSON document holds. Raises `InvalidPolicyError`.
 
     Whether its metrics are there, and its thresholds within their bounds, `check` says: that depends on the task type.
@@ -78,7 +79,7 @@ def stored_policy(document: Mapping[str, Any]) -> Policy:
     return Policy(tuple(map(_rule, document["rules"])), document.get("dataset_split", "test"))
 
 
-def check(policy: Policy, task_types: Iterable[TaskType]) -> None:
+def validate_for(policy: Policy, task_types: Iterable[TaskType]) -> None:
     """Refuse a rule that none of the task types can be judged by. Raises `InvalidPolicyError`."""
     known = [*task_types]
     faults = [
@@ -92,7 +93,7 @@ def check(policy: Policy, task_types: Iterable[TaskType]) -> None:
 
 def faults_of(rule: Rule, task_type: TaskType) -> list[Fault]:
     """Return what is wrong with a rule for models of this task type."""
-    quantity = quantity_of(rule.metric, task_type)
+    quantity = gate_metric(rule.metric, task_type)
     if quantity is not None:
         return [*rule.faults(quantity)]
     known = _known_names(task_type, rule.metric.partition(".")[0])

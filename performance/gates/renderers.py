@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from performance.gates.case import RuleStatus, RuleVerdict, shown
+from performance.formatting import format_consistently
+from performance.gates.gate_input import RuleStatus, RuleVerdict, format_number
 from performance.gates.verdict import Status, Verdict
-from performance.rounding import rounded_alike
 
 _not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # What means something in Markdown in the midst of a line; an underscore within a word does not.
@@ -55,7 +55,7 @@ def junit(verdict: Verdict) -> str:
 
 def markdown(verdict: Verdict) -> str:
     """Return the verdict as a table in GitHub's Markdown, which GitLab reads as well."""
-    lines = [f"### Gate: {_title(verdict)}", "", _escaped(*rounded_alike([verdict.detail])), ""]
+    lines = [f"### Gate: {_title(verdict)}", "", _escaped(*format_consistently([verdict.detail])), ""]
     if verdict.rules:
         rows = [[_escaped(cell) for cell in _cells(rule)] for rule in verdict.rules]
         table = [[*_HEADERS], ["---"] * len(_HEADERS), *rows]
@@ -74,7 +74,7 @@ def html(verdict: Verdict) -> str:
     SubElement(head, "style").text = _STYLE
     body = SubElement(page, "body")
     SubElement(body, "h1", {"class": verdict.status.value}).text = f"Gate: {_title(verdict)}"
-    SubElement(body, "p").text = _xml(*rounded_alike([verdict.detail]))
+    SubElement(body, "p").text = _xml(*format_consistently([verdict.detail]))
     if verdict.rules:
         _add_table(body, verdict)
     for warning in verdict.warnings:
@@ -85,15 +85,15 @@ def html(verdict: Verdict) -> str:
 RENDERERS: Mapping[str, Callable[[Verdict], str]] = {"junit": junit, "markdown": markdown, "html": html}
 
 
-def asked(rule: RuleVerdict) -> str:
+def requirement(rule: RuleVerdict) -> str:
     """Return what a rule asks of the value: `>= 0.93`; nothing when it could not be told."""
     if rule.operator is None or rule.threshold is None:
         return ""
-    return f"{rule.operator} {shown(rule.threshold)}"
+    return f"{rule.operator} {format_number(rule.threshold)}"
 
 
 def _add_case(suite: Element, verdict: Verdict, rule: RuleVerdict) -> None:
-    about = {"name": _xml(f"{rule.metric} {asked(rule)}".strip()), "classname": verdict.model_id, "time": "0"}
+    about = {"name": _xml(f"{rule.metric} {requirement(rule)}".strip()), "classname": verdict.model_id, "time": "0"}
     case = SubElement(suite, "testcase", about)
     if rule.status is RuleStatus.PASSED:
         SubElement(case, "system-out").text = _xml(rule.detail)
@@ -115,8 +115,8 @@ def _add_table(body: Element, verdict: Verdict) -> None:
 
 
 def _cells(rule: RuleVerdict) -> tuple[str, ...]:
-    numbers = ["" if number is None else shown(number) for number in (rule.value, rule.baseline_value)]
-    return _SIGNS[rule.status], rule.metric, *rounded_alike([asked(rule), *numbers, rule.detail])
+    numbers = ["" if number is None else format_number(number) for number in (rule.value, rule.baseline_value)]
+    return _SIGNS[rule.status], rule.metric, *format_consistently([requirement(rule), *numbers, rule.detail])
 
 
 def _title(verdict: Verdict) -> str:

@@ -8,10 +8,10 @@ from decimal import Context, Decimal
 from functools import lru_cache, partial
 from typing import Protocol
 
-from models_registry.task_types import Direction, Metric
-from performance.evaluation.intervals import LEVEL, Interval
-from performance.gates.case import Case, Operator, RuleStatus, RuleVerdict, shown
-from performance.gates.quantities import Quantity
+from models_registry.task_types.base import Direction, Metric
+from performance.gates.gate_input import GateInput, Operator, RuleStatus, RuleVerdict, format_number
+from performance.gates.gate_metrics import GateMetric
+from performance.metrics.statistics.intervals import LEVEL, Interval
 
 Fault = tuple[str, str, str]
 
@@ -43,13 +43,13 @@ class Rule(Protocol):
     def key(self) -> tuple[object, ...]:
         """What two rules of one policy must not have in common."""
 
-    def faults(self, quantity: Quantity) -> Iterator[Fault]:
+    def faults(self, quantity: GateMetric) -> Iterator[Fault]:
         """Yield `(field, code, detail)` of what this quantity does not allow."""
 
-    def warning(self, quantity: Quantity) -> str | None:
+    def warning(self, quantity: GateMetric) -> str | None:
         """Say what is odd about the rule, though allowed."""
 
-    def judge(self, case: Case, quantity: Quantity) -> RuleVerdict:
+    def judge(self, case: GateInput, quantity: GateMetric) -> RuleVerdict:
         """Return what becomes of the rule, which is without faults."""
 
     def as_document(self) -> dict[str, object]:
@@ -70,23 +70,23 @@ class Threshold:
         """One bound of a metric from each side, by point and by interval."""
         return self.metric, self.operator.from_below, self.confidence
 
-    def faults(self, quantity: Quantity) -> Iterator[Fault]:
+    def faults(self, quantity: GateMetric) -> Iterator[Fault]:
         """Yield what is wrong with the threshold, or with asking for confidence."""
         fault = quantity.metric.fault(self.threshold) if quantity.metric else None
         if fault:
             yield "threshold", "out_of_bounds", fault
         yield from _faults_of_confidence(self, quantity)
 
-    def warning(self, quantity: Quantity) -> str | None:
+    def warning(self, quantity: GateMetric) -> str | None:
         """Say that the operator contradicts the metric's direction."""
         if quantity.metric is None or not _contradicts(self.operator, quantity.metric, self.threshold):
             return None
         return (
-            f"{self.metric} {self.operator} {shown(self.threshold)} lets worse values pass: "
+            f"{self.metric} {self.operator} {format_number(self.threshold)} lets worse values pass: "
             f"{quantity.metric.direction} is better."
         )
 
-    def judge(self, case: Case, quantity: Quantity) -> RuleVerdict:
+    def judge(self, case: GateInput, quantity: GateMetric) -> RuleVerdict:
         """Return whether the bound is kept."""
         value = case.value(self.metric)
         interval = None if self.confidence is None else case.interval(self.metric, self.confidence)
@@ -94,13 +94,19 @@ class Threshold:
         if value is None:
             return verdict(RuleStatus.MISSING, case.lacking(self.metric))
         if self.confidence is None:
-            return verdict(*self._held(value, f"{self.metric} is {shown(value)}"))
+            return verdict(*self._held(value, f"{self.metric} is {format_number(value)}"))
         if interval is None:
-            told = f"{self.metric} is {shown(value)}, without the {self.confidence:.0%} interval that is asked for."
-            return verdict(RuleStatus.MISSING, told)
+            detail = (
+                f"{self.metric} is {format_number(value)}, "
+                f"without the {self.confidence:.0%} interval that is asked for."
+            )
+            return verdict(RuleStatus.MISSING, detail)
         end, name = (interval.lower, "lower") if self.operator.from_below else (interval.upper, "upper")
-        told = f"{self.metric} is {shown(value)}, and the {name} end of its {self.confidence:.0%} interval {shown(end)}"
-        return verdict(*self._held(end, told))
+        detail = (
+            f"{self.metric} is {format_number(value)}, "
+            f"and the {name} end of its {self.confidence:.0%} interval {format_number(end)}"
+        )
+        return verdict(*self._held(end, detail))
 
     def as_document(self) -> dict[str, object]:
         """Return the rule as JSON has it."""
@@ -109,7 +115,7 @@ class Threshold:
 
     def _held(self, number: float, told: str) -> tuple[RuleStatus, str]:
         passed = _HOLDS[self.operator](number, self.threshold)
-        needed = f"{_WORDS[self.operator]} {shown(self.threshold)} is asked"
+        needed = f"{_WORDS[self.operator]} {format_number(self.threshold)} is asked"
         return _status(passed), f"{told}; {needed}."
 
 
@@ -131,26 +137,26 @@ class Regression:
         """One limit of a metric of each kind."""
         return self.metric, "max_regression", self.relative, self.confidence
 
-    def faults(self, quantity: Quantity) -> Iterator[Fault]:
+    def faults(self, quantity: GateMetric) -> Iterator[Fault]:
         """Yield what is wrong with the limit, or with asking for confidence."""
         metric = quantity.metric
         if self.max_regression < 0:
-            yield "max_regression", "out_of_bounds", f"Must be 0 or more, not {shown(self.max_regression)}."
+            yield "max_regression", "out_of_bounds", f"Must be 0 or more, not {format_number(self.max_regression)}."
         if metric is None:
             told = "Of a custom metric it is not known which way is worse. Use `operator` and `threshold`."
             yield "max_regression", "no_direction", told
         elif not self.relative and self.max_regression > _range(metric):
-            told = f"{self.metric} cannot get worse by more than {shown(_range(metric))}."
+            told = f"{self.metric} cannot get worse by more than {format_number(_range(metric))}."
             yield "max_regression", "out_of_bounds", told
         elif self.relative and self.max_regression > 1 and metric.direction is Direction.HIGHER and metric.lower == 0:
             told = f"{self.metric} cannot get worse by more than all of it: give a fraction below 1, such as 0.05."
             yield "max_regression", "out_of_bounds", told
         yield from _faults_of_confidence(self, quantity)
 
-    def warning(self, quantity: Quantity) -> None:
+    def warning(self, quantity: GateMetric) -> None:
         """Say nothing: which way is worse follows from the metric."""
 
-    def judge(self, case: Case, quantity: Quantity) -> RuleVerdict:
+    def judge(self, case: GateInput, quantity: GateMetric) -> RuleVerdict:
         """Return whether the limit is kept. It is without a baseline; what is there to be worse than?"""
         value, before = case.value(self.metric), case.baseline_value(self.metric)
         verdict = partial(RuleVerdict, self.metric, None, None, value, baseline_value=before)
@@ -158,7 +164,7 @@ class Regression:
             return verdict(RuleStatus.MISSING, case.lacking(self.metric))
         if case.baseline_version_id is None:
             told = "no version was promoted before this one that it could be worse than"
-            return verdict(RuleStatus.PASSED, f"{self.metric} is {shown(value)}, and {told}.")
+            return verdict(RuleStatus.PASSED, f"{self.metric} is {format_number(value)}, and {told}.")
         if before is None or quantity.metric is None:
             return verdict(RuleStatus.MISSING, case.baseline_lacking(self.metric))
         if quantity.depends_on_choices and case.is_taken_unlike:
@@ -170,14 +176,17 @@ class Regression:
         document = {"metric": self.metric, "max_regression": self.max_regression, "relative": self.relative}
         return _with_confidence(document, self.confidence)
 
-    def _compared(self, case: Case, metric: Metric, value: float, before: float) -> RuleVerdict:
+    def _compared(self, case: GateInput, metric: Metric, value: float, before: float) -> RuleVerdict:
         limit = _exact(self.max_regression)
         if self.relative:
             limit = _UNROUNDED.multiply(limit, _exact(abs(before)))
         bound, threshold = _bound(metric, value, before, limit)
         verdict = partial(RuleVerdict, self.metric, bound, threshold, value, baseline_value=before)
-        told = f"{self.metric} is {shown(value)}, and {shown(before)} in the promoted {case.baseline_version_id}"
-        allowed = f"worse by {_told(limit)} is allowed"
+        told = (
+            f"{self.metric} is {format_number(value)}, "
+            f"and {format_number(before)} in the promoted {case.baseline_version_id}"
+        )
+        allowed = f"worse by {_number_text(limit)} is allowed"
         if self.confidence is None:
             worse = _UNROUNDED.subtract(_exact(metric.goodness(before)), _exact(metric.goodness(value)))
             return verdict(_status(worse <= limit), f"{told}: {_change(worse, 'worse by')}; {allowed}.")
@@ -194,7 +203,7 @@ def _status(passed: bool) -> RuleStatus:
     return RuleStatus.PASSED if passed else RuleStatus.FAILED
 
 
-def _faults_of_confidence(rule: Rule, quantity: Quantity) -> Iterator[Fault]:
+def _faults_of_confidence(rule: Rule, quantity: GateMetric) -> Iterator[Fault]:
     if rule.confidence is None:
         return
     if not quantity.has_interval:
@@ -231,12 +240,12 @@ def _bound(metric: Metric, value: float, before: float, limit: Decimal) -> tuple
 
 
 def _change(worse: Decimal, words: str) -> str:
-    return f"{words} {_told(worse)}" if worse > 0 else "no worse"
+    return f"{words} {_number_text(worse)}" if worse > 0 else "no worse"
 
 
-def _told(number: Decimal) -> str:
+def _number_text(number: Decimal) -> str:
     double = _double(number)
-    return "more than a double can hold" if double is None else shown(double)
+    return "more than a double can hold" if double is None else format_number(double)
 
 
 @lru_cache(maxsize=256)  # as one number comes up in rule after rule

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from models_registry.task_types import TaskType
-from performance.comparison import PairingStatus
-from performance.evaluation.intervals import Interval
-from performance.gates.case import Case, RuleStatus, RuleVerdict
+from models_registry.task_types.base import TaskType
+from performance.gates.gate_input import GateInput, RuleStatus, RuleVerdict
+from performance.gates.gate_metrics import GateMetric, gate_metric
 from performance.gates.policy import Policy
-from performance.gates.quantities import Quantity, quantity_of
+from performance.metrics.comparison import PairingStatus
+from performance.metrics.statistics.intervals import Interval
 
 
 class Status(StrEnum):
@@ -72,7 +72,12 @@ class Verdict:
 
 
 def judge(
-    policy: Policy | None, task_type: TaskType, case: Case, *, judged_at: datetime, stored: StoredPolicy | None = None
+    policy: Policy | None,
+    task_type: TaskType,
+    case: GateInput,
+    *,
+    judged_at: datetime,
+    stored: StoredPolicy | None = None,
 ) -> Verdict:
     """Return the verdict of a policy on a version of a model of this task type.
 
@@ -82,7 +87,7 @@ def judge(
     about = case.model_id, case.version_id, case.baseline_version_id
     if policy is None:
         return Verdict(*about, Status.NO_POLICY, (), judged_at)
-    looked_at = [(rule, quantity_of(rule.metric, task_type) or Quantity(None)) for rule in policy.rules]
+    looked_at = [(rule, gate_metric(rule.metric, task_type) or GateMetric(None)) for rule in policy.rules]
     rules = tuple(rule.judge(case, quantity) for rule, quantity in looked_at)
     warnings = tuple(warning for rule, quantity in looked_at if (warning := rule.warning(quantity)))
     if case.pairing is PairingStatus.PENDING:
@@ -91,7 +96,7 @@ def judge(
     return Verdict(*about, Status.PASSED if passed else Status.FAILED, rules, judged_at, warnings, stored)
 
 
-def _pending(case: Case) -> str:
+def _pending(case: GateInput) -> str:
     return (
         f"{case.version_id} and the promoted {case.baseline_version_id} are still being compared example by example. "
         "Until then, limits with confidence take intervals of independent samples."

@@ -1,8 +1,8 @@
 """What the arguments of a command name."""
 
-from models_registry import ids
-from models_registry.exceptions import ModelNotFoundError, VersionNotFoundError
-from models_registry.models import RegisteredModel, Version
+from models_registry.registry import ids
+from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
+from models_registry.registry.models import RegisteredModel, Version
 
 
 def find_model(model_id: str) -> RegisteredModel:

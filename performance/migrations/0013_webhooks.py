@@ -7,8 +7,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import performance.models
-import performance.validators
+import performance.webhooks.models
+import performance.webhooks.validators
 
 
 class Migration(migrations.Migration):
@@ -26,19 +26,23 @@ class Migration(migrations.Migration):
                 (
                     "url",
                     models.CharField(
-                        max_length=2000, validators=[performance.validators.validate_webhook_url], verbose_name="URL"
+                        max_length=2000,
+                        validators=[performance.webhooks.validators.validate_webhook_url],
+                        verbose_name="URL",
                     ),
                 ),
                 (
                     "events",
                     models.JSONField(
                         help_text="The names of those that it is told of.",
-                        validators=[performance.validators.validate_events],
+                        validators=[performance.webhooks.validators.validate_events],
                     ),
                 ),
                 (
                     "secret",
-                    models.CharField(default=performance.models.new_webhook_secret, editable=False, max_length=100),
+                    models.CharField(
+                        default=performance.webhooks.models.new_webhook_secret, editable=False, max_length=100
+                    ),
                 ),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),

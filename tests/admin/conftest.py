@@ -10,29 +10,17 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
-from models_registry.models import (
-    AuditEntry,
-    ModelGrant,
-    Organization,
-    Promotion,
-    RegisteredModel,
-    ServiceAccount,
-    TokenFamily,
-    TrustedIssuer,
-    TrustRule,
-    User,
-)
-from models_registry.scopes import ALL_SCOPES
-from models_registry.services import open_token_family
-from performance.models import (
-    Badge,
-    EvaluationJob,
-    GatePolicy,
-    GateVerdict,
-    MetricSnapshot,
-    Webhook,
-    WebhookDelivery,
-)
+from models_registry.accounts.models import ModelGrant, Organization, ServiceAccount, User
+from models_registry.accounts.scopes import ALL_SCOPES
+from models_registry.audit.models import AuditEntry
+from models_registry.registry.models import Promotion, RegisteredModel
+from models_registry.tokens.models import TokenFamily, TrustedIssuer, TrustRule
+from models_registry.tokens.services import open_token_family
+from performance.badges.models import Badge
+from performance.evaluations.models import EvaluationJob
+from performance.gates.models import GatePolicy, GateVerdict
+from performance.snapshots.models import MetricSnapshot
+from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.admin_pages import logged_in
 
 Records = dict[type[Model], Model]

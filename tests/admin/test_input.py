@@ -11,8 +11,9 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from config.admin_input import MAX_INLINE_FORMS
-from models_registry.models import Organization, RegisteredModel
+from config.admin.input_guard import MAX_INLINE_FORMS
+from models_registry.accounts.models import Organization
+from models_registry.registry.models import RegisteredModel
 from tests.admin.conftest import Records
 from tests.admin_pages import add_url, list_url, page_url, text_of
 from tests.hostile import Endless, environ_of, served

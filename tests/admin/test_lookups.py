@@ -10,9 +10,11 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Field, Model
 from django.test import Client, RequestFactory
 
-from models_registry.admin_base import RegistryAdmin
-from models_registry.models import RegisteredModel, TokenFamily, User
-from performance.models import Webhook, WebhookDelivery
+from models_registry.accounts.models import User
+from models_registry.api.model_admin import RegistryAdmin
+from models_registry.registry.models import RegisteredModel
+from models_registry.tokens.models import TokenFamily
+from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.admin.conftest import Records
 from tests.admin_pages import list_url, logged_in, rows
 from tests.factories import new_user

@@ -8,7 +8,8 @@ from django.db import OperationalError
 from django.test import Client
 from pytest_django import Settings
 
-from models_registry.models import RegisteredModel, User
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel
 from tests.admin_pages import list_url, logged_in
 from tests.factories import PASSWORD
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
-from models_registry.models import ServiceAccount, User
+from models_registry.accounts.models import ServiceAccount, User
 from tests.admin_pages import add_url, list_url, logged_in, page_url
 from tests.factories import PASSWORD, new_user
 

@@ -14,21 +14,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from models_registry.models import (
-    AuditEntry,
-    Membership,
-    ModelGrant,
-    Organization,
-    Promotion,
-    RegisteredModel,
-    ServiceAccount,
-    TokenFamily,
-    TrustedIssuer,
-    TrustRule,
-    User,
-    Version,
-)
-from performance.models import Badge, EvaluationJob, GatePolicy, GateVerdict, MetricSnapshot, Webhook, WebhookDelivery
+from models_registry.accounts.models import Membership, ModelGrant, Organization, ServiceAccount, User
+from models_registry.audit.models import AuditEntry
+from models_registry.registry.models import Promotion, RegisteredModel, Version
+from models_registry.tokens.models import TokenFamily, TrustedIssuer, TrustRule
+from performance.badges.models import Badge
+from performance.evaluations.models import EvaluationJob
+from performance.gates.models import GatePolicy, GateVerdict
+from performance.snapshots.models import MetricSnapshot
+from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.admin.conftest import Records
 from tests.admin_pages import add_url, list_url, page_url
 

@@ -13,19 +13,13 @@ from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from models_registry.models import (
-    AuditEntry,
-    Membership,
-    ModelGrant,
-    Organization,
-    RegisteredModel,
-    ServiceAccount,
-    TokenFamily,
-    TrustedIssuer,
-    TrustRule,
-    User,
-)
-from performance.models import Badge, GatePolicy, Webhook, WebhookDelivery
+from models_registry.accounts.models import Membership, ModelGrant, Organization, ServiceAccount, User
+from models_registry.audit.models import AuditEntry
+from models_registry.registry.models import RegisteredModel
+from models_registry.tokens.models import TokenFamily, TrustedIssuer, TrustRule
+from performance.badges.models import Badge
+from performance.gates.models import GatePolicy
+from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.admin.conftest import Records
 from tests.admin_pages import add_url, list_url, logged_in, page_url
 from tests.factories import PASSWORD

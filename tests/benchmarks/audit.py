@@ -151,7 +151,7 @@ def start() -> Any:
     from django.core.management import call_command
     from django.test import Client
 
-    from models_registry.models import User
+    from models_registry.accounts.models import User
 
     call_command("migrate", verbosity=0)
     for name in ("busy", "former", "root"):

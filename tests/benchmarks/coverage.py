@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from sklearn import metrics as sk
 
-from performance.evaluation import classification, forecasting, ranking, regression
-from performance.evaluation.result import Evaluation
-from tests.performance.evaluation.differences import holding
-from tests.performance.evaluation.tables import Evaluate, of, values
+from performance.metrics.result import Evaluation
+from performance.metrics.tasks import classification, forecasting, ranking, regression
+from tests.performance.metrics.differences import holding
+from tests.performance.metrics.tables import Evaluate, of, values
 
 Columns = dict[str, Any]
 Metric = Callable[[Columns], float]

@@ -123,9 +123,9 @@ def _read_models(url: str) -> list[str]:
 
 def _tokens(users: int) -> list[str]:
     """Return an access token of each of the first users, which outlives the longest run."""
-    from models_registry.models import User
-    from models_registry.scopes import ALL_SCOPES
-    from models_registry.services import open_token_family
+    from models_registry.accounts.models import User
+    from models_registry.accounts.scopes import ALL_SCOPES
+    from models_registry.tokens.services import open_token_family
 
     callers = User.objects.filter(pk__lte=users).order_by("pk")
     accesses = [open_token_family(user=user, scope=ALL_SCOPES).access_token for user in callers]

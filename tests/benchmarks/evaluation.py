@@ -20,9 +20,9 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from performance.evaluation import classification
-from performance.evaluation.columns import Columns, Options
-from performance.evaluation.engine import DuckDB
+from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.tasks import classification
 from tests.serving import ROOT
 
 MEMORY = "512MB"

@@ -33,7 +33,7 @@ BARE = """
 import sys, time, django
 django.setup()
 from django.utils import timezone
-from models_registry.models import Version
+from models_registry.registry.models import Version
 from performance.models import MetricSnapshot
 version, now, rows = Version.objects.filter(state="completed").first(), timezone.now(), int(sys.argv[1])
 made = dict(version=version, dataset_split="train", metrics={metrics}, sample_count=5000, evaluated_at=now)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parent.parent.parent
-COPIED = ("models_registry/task_types", "performance/evaluation", "performance/gates", "tests/performance/gates")
+COPIED = ("models_registry/task_types", "performance/metrics", "performance/gates", "tests/performance/gates")
 PACKAGES = ("models_registry", "performance", "tests", "tests/performance")
 MODULES = ("performance/comparison.py",)
 CONFIGURATION = """[mutmut]

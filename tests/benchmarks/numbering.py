@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 
-from models_registry.ids import version_number
+from models_registry.registry.ids import version_number
 from tests.benchmarks.live import Client, Service, new_service
 from tests.benchmarks.servers import granian, running
 

@@ -22,15 +22,15 @@ def plans(dataset_url: str, model_id: str) -> dict[str, list[str]]:
     with psycopg.connect(dataset_url, autocommit=True) as connection:
         connection.execute(GENERIC)
         for name, promoted in (("of the promoted version", True), ("by version id", False)):
-            sql, values = _statement(promoted=promoted, model_id=model_id)
+            sql, values = _summary_statement(promoted=promoted, model_id=model_id)
             found[name] = _explain(connection, sql, values)
     return found
 
 
-def _statement(*, promoted: bool, model_id: str) -> tuple[str, dict[str, Any]]:
+def _summary_statement(*, promoted: bool, model_id: str) -> tuple[str, dict[str, Any]]:
     from django.db import connection
 
-    from performance.selectors import _statement
+    from performance.snapshots.selectors import _statement
 
     compiled = _statement(promoted=promoted).compiled("default")
     values = {"user": 1, "family": None, "model": model_id, "number": 1, "split": "test"}

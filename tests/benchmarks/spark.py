@@ -13,10 +13,11 @@ from statistics import median
 import duckdb
 import psutil
 
-from performance.evaluation import classification
-from performance.evaluation.columns import Columns, Options
-from performance.evaluation.engine import DuckDB, Engine
-from performance.evaluation.spark import Spark
+from performance.metrics.engines.base import Engine
+from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.engines.spark import Spark
+from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.tasks import classification
 
 PREDICTIONS = """
     COPY (

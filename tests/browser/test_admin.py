@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from models_registry.models import RegisteredModel, User, Version
-from performance.models import SnapshotDetail
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel, Version
+from performance.snapshots.models import SnapshotDetail
 from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, PASSWORD, completed_version, snapshot
 

@@ -11,10 +11,11 @@ from django.contrib import admin
 from django.test import RequestFactory
 from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
-from models_registry.models import RegisteredModel, User
-from models_registry.scopes import ALL_SCOPES
-from models_registry.services import open_token_family
-from performance.models import Webhook
+from models_registry.accounts.models import User
+from models_registry.accounts.scopes import ALL_SCOPES
+from models_registry.registry.models import RegisteredModel
+from models_registry.tokens.services import open_token_family
+from performance.webhooks.models import Webhook
 from tests.admin_pages import add_url, list_url, page_url
 from tests.browser.conftest import ARGUMENTS, OWN_ADDRESS
 from tests.factories import PASSWORD, new_user

@@ -11,15 +11,17 @@ from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 
-from models_registry.capacity import Capacity
-from models_registry.models import Organization, RegisteredModel, User
-from performance import pairing
-from performance.evaluation.apart import pair_apart
-from performance.models import ComparisonJob, PairedComparison
+from models_registry.accounts.models import Organization, User
+from models_registry.api.capacity import Capacity
+from models_registry.registry.models import RegisteredModel
+from performance.comparisons import services
+from performance.comparisons.models import ComparisonJob, PairedComparison
+from performance.metrics.sandbox import runner
+from performance.metrics.sandbox.runner import pair_in_sandbox
 from tests.concurrency.together import ask, together
 from tests.conftest import authenticated
 from tests.factories import completed_version
-from tests.performance.uploads import stored_in
+from tests.performance.evaluations.uploads import stored_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("rows_can_be_cleaned_up")]
 
@@ -47,8 +49,8 @@ class Computing:
 
 @pytest.fixture
 def computing(monkeypatch: pytest.MonkeyPatch) -> Computing:
-    computing = Computing(pair_apart)
-    monkeypatch.setattr(pairing, "pair_apart", computing)
+    computing = Computing(pair_in_sandbox)
+    monkeypatch.setattr(runner, "pair_in_sandbox", computing)
     return computing
 
 
@@ -92,8 +94,8 @@ def test_a_process_computes_the_pair_once_and_answers_the_others_at_once(viewer:
 def test_processes_wait_for_the_one_that_computes_the_pair(
     viewer: User, computing: Computing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pairing, "_waiting", Capacity(PROCESSES, ""))  # as if each request had a process of its own
-    monkeypatch.setattr(pairing, "PATIENCE", 60.0)
+    monkeypatch.setattr(services, "_waiting", Capacity(PROCESSES, ""))  # as if each request had a process of its own
+    monkeypatch.setattr(services, "REQUEST_TIMEOUT", 60.0)
 
     told = together([partial(compare, client, 2, 1) for client in clients(viewer, PROCESSES)])
 
@@ -105,8 +107,8 @@ def test_processes_wait_for_the_one_that_computes_the_pair(
 def test_requests_together_queue_no_more_pairs_than_one_after_the_other(
     viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pairing, "MAX_ROWS", 0)
-    monkeypatch.setattr(pairing, "MAX_REQUESTED", 1)
+    monkeypatch.setattr(services, "MAX_ROWS", 0)
+    monkeypatch.setattr(services, "MAX_REQUESTED", 1)
     first, second = clients(viewer, 2)
 
     told = together([partial(compare, first, 2, 1), partial(compare, second, 1, 2)])
@@ -118,8 +120,8 @@ def test_requests_together_queue_no_more_pairs_than_one_after_the_other(
 def test_requests_compute_one_pair_at_a_time(
     viewer: User, computing: Computing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pairing, "_waiting", Capacity(2, ""))
-    monkeypatch.setattr(pairing, "PATIENCE", 60.0)
+    monkeypatch.setattr(services, "_waiting", Capacity(2, ""))
+    monkeypatch.setattr(services, "REQUEST_TIMEOUT", 60.0)
     first, second = clients(viewer, 2)
 
     told = together([partial(compare, first, 2, 1), partial(compare, second, 1, 2)])

@@ -9,10 +9,10 @@ from threading import Event, Lock, Thread
 import pytest
 from pytest_django import Settings
 
-from models_registry.models import Organization
-from performance import worker
-from performance.delivering import SENDERS, SENDERS_PER_ORGANIZATION
-from performance.models import Webhook, WebhookDelivery
+from models_registry.accounts.models import Organization
+from performance.management import worker
+from performance.webhooks.delivery import SENDERS, SENDERS_PER_ORGANIZATION
+from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.concurrency.together import alone
 from tests.receiver import Receiver, receiving, status
 

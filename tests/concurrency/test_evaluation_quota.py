@@ -7,12 +7,13 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from models_registry.models import Organization, RegisteredModel, User
-from performance.models import EvaluationJob
+from models_registry.accounts.models import Organization, User
+from models_registry.registry.models import RegisteredModel
+from performance.evaluations.models import EvaluationJob
 from tests.api import Caller
 from tests.concurrency.together import in_turn
 from tests.factories import completed_version
-from tests.performance.uploads import stored_in, stored_uploads, upload
+from tests.performance.evaluations.uploads import stored_in, stored_uploads, upload
 
 pytestmark = [
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time"),

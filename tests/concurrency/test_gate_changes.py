@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from models_registry.models import Organization, RegisteredModel, User
-from performance.gate_services import judge_promotion
-from performance.models import GatePolicy, GateVerdict
+from models_registry.accounts.models import Organization, User
+from models_registry.registry.models import RegisteredModel
+from performance.gates.models import GatePolicy, GateVerdict
+from performance.gates.services import judge_promotion
 from tests.admin_pages import add_url, logged_in, text_of
 from tests.api import Caller
 from tests.concurrency.together import alone, in_turn, wait_for_waiting

@@ -9,8 +9,14 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 
-from models_registry.models import Membership, Organization, RegisteredModel, User, Version
-from models_registry.services import Judgement, promote, register_judge, unregister_judge
+from models_registry.accounts.models import Membership, Organization, User
+from models_registry.registry.models import RegisteredModel, Version
+from models_registry.registry.promotions import (
+    CheckResult,
+    promote,
+    register_promotion_check,
+    unregister_promotion_check,
+)
 from tests.concurrency.together import alone, in_turn, wait_for_waiting
 from tests.conftest import authenticated
 from tests.factories import completed_version, new_user
@@ -190,8 +196,8 @@ def test_an_admin_who_was_demoted_while_their_request_waited_changes_nothing(acm
     assert acme.memberships.filter(role="admin").count() == 2
 
 
-def refuse(version: Version) -> Judgement:
-    return Judgement(passed=False, verdict={"status": "failed"}, detail="accuracy is 0.91, and 0.93 is the least.")
+def refuse(version: Version) -> CheckResult:
+    return CheckResult(passed=False, verdict={"status": "failed"}, detail="accuracy is 0.91, and 0.93 is the least.")
 
 
 def test_a_judge_who_comes_while_a_promotion_waits_judges_it(
@@ -202,9 +208,9 @@ def test_a_judge_who_comes_while_a_promotion_waits_judges_it(
             RegisteredModel.objects.select_for_update().get(pk=empty_model.pk)
             waiting = thread.submit(alone, send("post", "/versions/ver-00001/promote"))
             wait_for_waiting(1)
-            register_judge(refuse)
+            register_promotion_check(refuse)
         answer = waiting.result()
-    unregister_judge(refuse)
+    unregister_promotion_check(refuse)
 
     assert outcome(answer) == (409, "gate_failed")
     assert answer.json()["verdict"] == {"status": "failed"}

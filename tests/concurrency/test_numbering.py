@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from models_registry import ids
-from models_registry.models import RegisteredModel, User, Version
+from models_registry.accounts.models import User
+from models_registry.registry import ids
+from models_registry.registry.models import RegisteredModel, Version
 from tests.concurrency.together import ask, together
 from tests.conftest import authenticated
 

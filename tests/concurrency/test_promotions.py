@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from models_registry.models import Organization, RegisteredModel, User
+from models_registry.accounts.models import Organization, User
+from models_registry.registry.models import RegisteredModel
 from tests.concurrency.together import ask, together
 from tests.conftest import authenticated
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot

@@ -6,8 +6,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from models_registry.models import Organization, RegisteredModel, User
-from performance.models import MetricSnapshot
+from models_registry.accounts.models import Organization, User
+from models_registry.registry.models import RegisteredModel
+from performance.snapshots.models import MetricSnapshot
 from tests.concurrency.together import alone, together
 from tests.conftest import authenticated
 from tests.factories import completed_version

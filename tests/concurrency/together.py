@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from django.db import connection, connections, transaction
 from django.test import Client
 
-from models_registry.models import Organization, RegisteredModel
+from models_registry.accounts.models import Organization
+from models_registry.registry.models import RegisteredModel
 
 T = TypeVar("T")
 

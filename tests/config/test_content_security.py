@@ -8,7 +8,8 @@ import pytest
 from django.conf import settings
 from django.test import Client, override_settings
 
-from models_registry.models import RegisteredModel, User
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel
 from tests.admin_pages import logged_in
 from tests.conftest import authenticated
 from tests.factories import PASSWORD

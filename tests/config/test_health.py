@@ -11,9 +11,9 @@ from django.conf import settings
 from django.test import Client
 from rest_framework_simplejwt.tokens import AccessToken
 
-from models_registry.models import User
-from models_registry.scopes import ALL_SCOPES
-from models_registry.tokens import new_token
+from models_registry.accounts.models import User
+from models_registry.accounts.scopes import ALL_SCOPES
+from models_registry.tokens.jwt import new_token
 from tests.serving import free_port, serve
 
 ROOT = Path(__file__).parents[2]

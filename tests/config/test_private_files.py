@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from models_registry.private_files import tighten
+from models_registry.db.secret_files import tighten
 from tests.serving import ROOT, new_keys
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -16,9 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.middleware import RequestIDFilter
+from config.observability import RequestIDFilter
 from config.urls import urlpatterns as real
-from models_registry.models import RegisteredModel, User
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel
 from tests.conftest import authenticated
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}

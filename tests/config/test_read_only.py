@@ -14,9 +14,10 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.test import Client
 
-from models_registry.models import Organization, RegisteredModel, User
-from models_registry.scopes import ALL_SCOPES
-from models_registry.services import open_token_family
+from models_registry.accounts.models import Organization, User
+from models_registry.accounts.scopes import ALL_SCOPES
+from models_registry.registry.models import RegisteredModel
+from models_registry.tokens.services import open_token_family
 from tests.admin_pages import add_url, list_url, logged_in, page_url
 from tests.api import Caller, refusal
 from tests.conftest import authenticated

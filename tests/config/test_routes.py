@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from models_registry.api.base import RegistryViewSet
-from models_registry.models import User
-from models_registry.scopes import ALL_SCOPES
-from models_registry.services import open_token_family
+from models_registry.accounts.models import User
+from models_registry.accounts.scopes import ALL_SCOPES
+from models_registry.api.viewsets import APIViewSet
+from models_registry.tokens.services import open_token_family
 
 # The views that are not of the REST framework. The admin asks for a log-in of staff in each of its own.
 PLAIN_VIEWS = {"", "favicon.ico", "healthz", "readyz"}
@@ -106,7 +106,7 @@ def test_a_view_that_declares_nothing_refuses_even_a_superuser(superuser: User) 
 
 
 VIEWSETS: list[tuple[str, Any]] = [
-    (path, view) for path, view in routes() if issubclass(getattr(view, "cls", object), RegistryViewSet)
+    (path, view) for path, view in routes() if issubclass(getattr(view, "cls", object), APIViewSet)
 ]
 ACTIONS = [(path, view.cls, method, action) for path, view in VIEWSETS for method, action in view.actions.items()]
 

@@ -11,8 +11,11 @@ from django.db import Error, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from models_registry.models import AuditEntry, IdempotencyKey, User
-from models_registry.services import purge
+from models_registry.accounts.models import User
+from models_registry.api.models import IdempotencyKey
+from models_registry.audit.models import AuditEntry
+from models_registry.db import purge
+from performance.management.commands import purge as purge_command
 from tests.factories import new_user
 
 TRAIL = "models_registry_auditentry"
@@ -137,7 +140,7 @@ class TestBatches:
             IdempotencyKey.objects.filter(route="/").update(route=f"/{i}")
         keys_of(viewer, 5, at=now)
 
-        assert purge.delete_idempotency_keys() == number
+        assert purge_command.delete_idempotency_keys() == number
         assert IdempotencyKey.objects.count() == 5
 
     def test_sessions_of_the_admin_go_after_their_end(self) -> None:

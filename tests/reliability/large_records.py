@@ -82,11 +82,11 @@ class Loader:
 
     def store(self, model_id: str, number: int, file: Path | None, **evaluated: Any) -> None:
         """Store an evaluation of a version, with the predictions that are kept of it."""
-        from models_registry.models import Version
-        from performance import kept_files
-        from performance.evaluation.engine import DuckDB
-        from performance.evaluation.result import Evaluation
-        from performance.services import store_evaluation
+        from models_registry.registry.models import Version
+        from performance.evaluations.services import store_evaluation
+        from performance.metrics.engines.duckdb import DuckDB
+        from performance.metrics.result import Evaluation
+        from performance.snapshots import prediction_store
 
         several = "per_class" in evaluated
         choices = {"averaging": "weighted"} if several else {"averaging": "binary", "positive_class": "yes"}
@@ -97,7 +97,7 @@ class Loader:
             evaluation=Evaluation(**evaluation),
             engine=DuckDB,
             digest="0" * 64,
-            predictions_digest=kept_files.put(file) if file else None,
+            predictions_digest=prediction_store.put(file) if file else None,
             created_by="ed",
         )
 

@@ -14,7 +14,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from models_registry.models import Organization, RegisteredModel, User
+from models_registry.accounts.models import Organization, User
+from models_registry.registry.models import RegisteredModel
 from tests.concurrency.together import ask
 from tests.conftest import authenticated
 from tests.database import tool

@@ -9,12 +9,15 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 
-from models_registry.models import Organization, RegisteredModel, User
-from models_registry.services import promote
-from performance.models import GatePolicy, PairedComparison, SnapshotDetail
+from models_registry.accounts.models import Organization, User
+from models_registry.registry.models import RegisteredModel
+from models_registry.registry.promotions import promote
+from performance.comparisons.models import PairedComparison
+from performance.gates.models import GatePolicy
+from performance.snapshots.models import SnapshotDetail
 from tests.api import Caller
 from tests.factories import completed_version
-from tests.performance.uploads import evaluated, stored_in
+from tests.performance.evaluations.uploads import evaluated, stored_in
 
 pytestmark = pytest.mark.django_db
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "predictions" / "breast-cancer"
@@ -72,7 +75,7 @@ def damaged(
 
 def told_once(caplog: pytest.LogCaptureFixture) -> None:
     [record] = [each for each in caplog.records if "cannot be compared" in each.getMessage()]
-    assert record.name == "performance.pairing"
+    assert record.name == "performance.comparisons.services"
     assert record.exc_info is None
 
 

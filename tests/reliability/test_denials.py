@@ -19,8 +19,8 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from models_registry.denial_writer import NOT_RECORDED, DenialWriter, denial_writer
-from models_registry.models import AuditEntry
+from models_registry.audit.denial_writer import NOT_RECORDED, DenialWriter, denial_writer
+from models_registry.audit.models import AuditEntry
 from tests.reliability.databases import url_of_the_tests
 from tests.serving import free_port, manage, new_keys, start_server
 
@@ -117,7 +117,7 @@ def test_without_a_free_thread_a_refusal_stays_one_and_its_row_is_written_later(
         raise RuntimeError("can't start new thread")
 
     settings.DENIALS_WRITTEN_BEHIND = True
-    monkeypatch.setattr("models_registry.audit.denial_writer", DenialWriter())
+    monkeypatch.setattr("models_registry.audit.recorder.denial_writer", DenialWriter())
     with monkeypatch.context() as short_of_threads:
         short_of_threads.setattr(threading.Thread, "start", fail)
         assert [Client().get(f"/api/v1/models/{number}").status_code for number in range(2)] == [401, 401]

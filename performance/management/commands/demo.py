@@ -17,12 +17,13 @@ from rest_framework_simplejwt.tokens import AccessToken
 from rich.console import Console
 from rich.table import Table
 
-from models_registry.models import Membership, ModelGrant, RegisteredModel, User
-from models_registry.private_files import write_private
-from models_registry.scopes import ALL_SCOPES
-from models_registry.tokens import new_token
-from performance.seeding.document import SeedError, read
-from performance.seeding.load import load
+from models_registry.accounts.models import Membership, ModelGrant, User
+from models_registry.accounts.scopes import ALL_SCOPES
+from models_registry.db.secret_files import write_secret_file
+from models_registry.registry.models import RegisteredModel
+from models_registry.tokens.jwt import new_token
+from performance.seeds.document import SeedError, read
+from performance.seeds.services import load
 
 SEED = settings.BASE_DIR / "fixtures" / "seed.json"
 PASSWORDS = settings.BASE_DIR / "var" / "demo-passwords.json"
@@ -92,7 +93,7 @@ def _give_passwords(names: list[str]) -> list[tuple[User, str]]:
     """Return the seeded users with their passwords, which are random, made once, and kept in a private file."""
     kept = _kept_passwords()
     passwords = {name: kept.get(name) or secrets.token_urlsafe(12) for name in names}
-    write_private(PASSWORDS, json.dumps(passwords))
+    write_secret_file(PASSWORDS, json.dumps(passwords))
     users = {user.username: user for user in User.objects.filter(username__in=names)}
     for name, password in passwords.items():
         if not users[name].check_password(password):

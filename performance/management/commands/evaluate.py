@@ -19,26 +19,22 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models_registry.exceptions import RegistryError
-from models_registry.models import Version
-from models_registry.strict_json import parse_json
-from performance.comparing import compare_with_promoted
-from performance.evaluation.columns import AVERAGINGS, MAX_K, Columns, Options, columns_of
-from performance.evaluation.engine import Engine
-from performance.evaluation.engines import keep_with, open_engine
-from performance.evaluation.evaluators import evaluate
-from performance.evaluation.keeping import keep
-from performance.evaluation.result import Evaluation, UnprocessablePredictionsError
-from performance.evaluation.sources import SourceError, Sources, find
-from performance.evaluation.spark import UnavailableEngineError
+from models_registry.api.errors import RegistryError
+from models_registry.api.strict_json import parse_json
+from models_registry.registry.models import Version
+from performance.comparisons.tasks import compare_with_promoted
+from performance.evaluations.services import refuse_evaluation, refuse_unevaluated, store_evaluation
 from performance.management.lookup import find_model, find_version
-from performance.models import DatasetSplit, MetricSnapshot
-from performance.services import (
-    keep_predictions,
-    refuse_evaluation,
-    refuse_unevaluated,
-    store_evaluation,
-)
+from performance.metrics.engines.base import Engine
+from performance.metrics.engines.selection import keep_with, open_engine
+from performance.metrics.engines.spark import UnavailableEngineError
+from performance.metrics.inputs.files import PredictionFiles, SourceError, find
+from performance.metrics.inputs.options import AVERAGINGS, MAX_K, Columns, Options, columns_of
+from performance.metrics.prediction_export import export_predictions
+from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.tasks.evaluators import evaluate
+from performance.snapshots.models import DatasetSplit, MetricSnapshot
+from performance.snapshots.prediction_store import keep_predictions
 
 _CODES: Mapping[type[Exception], str] = {
     UnprocessablePredictionsError: "unprocessable_predictions",
@@ -130,7 +126,7 @@ def _evaluated_and_stored(
         if dry_run:
             return evaluation, None
         write = partial(
-            keep,
+            export_predictions,
             task_type=task_type,
             columns=columns,
             options=chosen,
@@ -167,7 +163,9 @@ def _finite(argument: str) -> float:
     return number
 
 
-def _evaluate(engine: Engine, sources: Sources, task_type: str, columns: Columns, chosen: Options) -> Evaluation:
+def _evaluate(
+    engine: Engine, sources: PredictionFiles, task_type: str, columns: Columns, chosen: Options
+) -> Evaluation:
     sources.read_into(engine)
     return evaluate(engine, task_type, columns, chosen)
 

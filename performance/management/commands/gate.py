@@ -15,17 +15,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from models_registry import task_types
-from models_registry.exceptions import RegistryError
-from models_registry.models import Version
-from models_registry.strict_json import parse_json
-from performance.gate_services import judge_now
-from performance.gates.case import RuleStatus
-from performance.gates.policy import InvalidPolicyError, Policy, check, policy_of
+from models_registry.api.errors import RegistryError
+from models_registry.api.strict_json import parse_json
+from models_registry.registry.models import Version
+from models_registry.task_types import base
+from performance.formatting import format_consistently
+from performance.gates.gate_input import RuleStatus
+from performance.gates.policy import InvalidPolicyError, Policy, parse_policy, validate_for
 from performance.gates.renderers import RENDERERS
+from performance.gates.services import judge_now
+from performance.gates.tables import verdict_table
 from performance.gates.verdict import Verdict
 from performance.management.lookup import find_model, find_version
-from performance.rounding import rounded_alike
-from performance.tables import verdict_table
 
 NOT_JUDGED = 2
 _STYLES = {RuleStatus.PASSED: "green", RuleStatus.FAILED: "red", RuleStatus.MISSING: "red"}
@@ -90,11 +91,11 @@ def _version(model_id: str, version_id: str | None) -> Version:
     return version
 
 
-def _policy(file: Path, task_type: task_types.TaskType) -> Policy:
+def _policy(file: Path, task_type: base.TaskType) -> Policy:
     """Return the policy in a file. Raises `CommandError`."""
     try:
-        policy = policy_of(parse_json(file.read_bytes()))
-        check(policy, [task_type])
+        policy = parse_policy(parse_json(file.read_bytes()))
+        validate_for(policy, [task_type])
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=NOT_JUDGED) from None
     except InvalidPolicyError as error:
@@ -126,5 +127,5 @@ def _table(verdict: Verdict) -> str:
         console.print(table)
     for warning in verdict.warnings:
         console.print(f"Warning: {warning}", markup=False)
-    console.print(*rounded_alike([verdict.detail]), markup=False)
+    console.print(*format_consistently([verdict.detail]), markup=False)
     return printed.getvalue()

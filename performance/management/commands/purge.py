@@ -5,19 +5,24 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
-from models_registry.services import (
-    delete_audit_entries,
-    delete_expired_logins,
-    delete_expired_sessions,
-    delete_idempotency_keys,
-)
-from performance.comparing import delete_ended_comparisons
-from performance.delivering import delete_ended_deliveries
-from performance.evaluating import delete_abandoned_folders, delete_ended_evaluations, delete_orphaned_uploads
-from performance.kept_files import delete_unnamed
+from models_registry.api.models import IdempotencyKey
+from models_registry.audit.services import delete_audit_entries
+from models_registry.db.purge import delete_in_batches
+from models_registry.tokens.services import delete_expired_logins, delete_expired_sessions
+from performance.comparisons.tasks import delete_ended_comparisons
+from performance.evaluations.tasks import delete_abandoned_folders, delete_ended_evaluations, delete_orphaned_uploads
+from performance.snapshots.prediction_store import delete_unnamed
+from performance.webhooks.delivery import delete_ended_deliveries
 
 log = logging.getLogger(__name__)
+
+
+def delete_idempotency_keys() -> int:
+    """Delete the idempotency keys past their retention. Return their number."""
+    return delete_in_batches(IdempotencyKey.objects.all(), "created_at", timezone.now() - IdempotencyKey.KEPT)
+
 
 PURGES: dict[str, Callable[[], int]] = {
     "idempotency keys": delete_idempotency_keys,

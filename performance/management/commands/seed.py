@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from performance.seeding.document import SeedError, read
-from performance.seeding.load import load
+from performance.seeds.document import SeedError, read
+from performance.seeds.services import load
 
 
 class Command(BaseCommand):

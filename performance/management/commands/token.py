@@ -8,10 +8,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rest_framework_simplejwt.tokens import AccessToken
 
-from models_registry import scopes
-from models_registry.audit import record_token
-from models_registry.models import User
-from models_registry.tokens import new_token
+from models_registry.accounts import scopes
+from models_registry.accounts.models import User
+from models_registry.audit.recorder import record_token
+from models_registry.tokens.jwt import new_token
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = timedelta(days=365)

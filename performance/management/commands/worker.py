@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from performance.worker import work
+from performance.management.worker import work
 
 
 class Command(BaseCommand):

@@ -19,7 +19,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-from models_registry import ids, task_types
+from models_registry import task_types
+from models_registry.registry import ids
 
 ISSUER = "model-performance-registry"
 READ = {"model:read", "organization:viewer", "organization:editor", "organization:admin"}

@@ -61,9 +61,10 @@ from rest_framework.request import Request  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 
-from models_registry import ids  # noqa: E402
-from models_registry.models import Membership, ModelGrant, RegisteredModel, Version  # noqa: E402
-from performance.models import DatasetSplit, MetricSnapshot  # noqa: E402
+from models_registry.accounts.models import Membership, ModelGrant  # noqa: E402
+from models_registry.registry import ids  # noqa: E402
+from models_registry.registry.models import RegisteredModel, Version  # noqa: E402
+from performance.snapshots.models import DatasetSplit, MetricSnapshot  # noqa: E402
 
 
 class QuerySerializer(serializers.Serializer[Any]):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from models_registry.models import RegisteredModel, User
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel
 from tests.api import Caller, refusal
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("model", "viewer")]

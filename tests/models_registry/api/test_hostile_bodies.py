@@ -12,7 +12,9 @@ from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 
-from models_registry.models import AuditEntry, RegisteredModel, User
+from models_registry.accounts.models import User
+from models_registry.audit.models import AuditEntry
+from models_registry.registry.models import RegisteredModel
 from tests.conftest import authenticated
 from tests.hostile import CHARSETS, DOCUMENTS, MEDIA_TYPES, VALUES, Endless, environ_of, problem, served
 from tests.operations import WRITES, Operation, furnish

@@ -7,7 +7,8 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from models_registry.models import RegisteredModel, User
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel
 from tests.conftest import authenticated
 from tests.hostile import CHARSETS, environ_of, problem, served
 from tests.operations import OPERATIONS, furnish

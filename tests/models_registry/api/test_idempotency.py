@@ -9,9 +9,12 @@ from django.core.management import call_command
 from django.urls import resolve
 from django.utils import timezone
 
-from models_registry.models import IdempotencyKey, RegisteredModel, TokenFamily, User, Version
-from models_registry.scopes import ALL_SCOPES
-from models_registry.services import open_token_family
+from models_registry.accounts.models import User
+from models_registry.accounts.scopes import ALL_SCOPES
+from models_registry.api.models import IdempotencyKey
+from models_registry.registry.models import RegisteredModel, Version
+from models_registry.tokens.models import TokenFamily
+from models_registry.tokens.services import open_token_family
 from tests.api import Caller, faults, refusal
 from tests.config.test_routes import routes
 from tests.factories import completed_version, new_user
@@ -96,8 +99,8 @@ def test_no_post_of_the_registry_is_left_out() -> None:
         return resolve(f"/api/v1{path}").route
 
     taking = {route for route, view in routes() if "post" in getattr(view, "actions", {})}
-    uploads = {"api/v1/models/<str:model_id>/versions/<str:version_id>/evaluations"}  # tests/performance/api
-    without_body = {"api/v1/organizations/<str:slug>/webhooks/<str:webhook_id>/test"}  # tests/performance/api
+    uploads = {"api/v1/models/<str:model_id>/versions/<str:version_id>/evaluations"}
+    without_body = {"api/v1/organizations/<str:slug>/webhooks/<str:webhook_id>/test"}
     assert {form(path) for path in POSTS} | uploads | without_body == taking
 
 

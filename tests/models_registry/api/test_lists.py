@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from models_registry.models import Membership, ModelGrant, Organization, Promotion, RegisteredModel, User, Version
-from performance.models import Badge, MetricSnapshot, SnapshotDetail, Webhook, WebhookDelivery
+from models_registry.accounts.models import Membership, ModelGrant, Organization, User
+from models_registry.registry.models import Promotion, RegisteredModel, Version
+from performance.badges.models import Badge
+from performance.snapshots.models import MetricSnapshot, SnapshotDetail
+from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.api import Caller, faults, refusal
 from tests.factories import EVALUATED_AT
 

@@ -5,9 +5,10 @@ from itertools import product
 import pytest
 from django.test import Client
 
-from models_registry.models import ModelGrant, Organization, RegisteredModel, User
-from models_registry.scopes import ALL_SCOPES, Scope
-from models_registry.services import promote
+from models_registry.accounts.models import ModelGrant, Organization, User
+from models_registry.accounts.scopes import ALL_SCOPES, Scope
+from models_registry.registry.models import RegisteredModel
+from models_registry.registry.promotions import promote
 from tests.conftest import authenticated
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 

@@ -9,10 +9,12 @@ from django.db import transaction
 from django.test import Client
 from rest_framework_simplejwt.tokens import AccessToken
 
-from models_registry.models import AuditEntry, Membership, ModelGrant, Organization, RegisteredModel, User
-from models_registry.scopes import ALL_SCOPES, Scope
-from models_registry.services import promote
-from models_registry.tokens import new_token
+from models_registry.accounts.models import Membership, ModelGrant, Organization, User
+from models_registry.accounts.scopes import ALL_SCOPES, Scope
+from models_registry.audit.models import AuditEntry
+from models_registry.registry.models import RegisteredModel
+from models_registry.registry.promotions import promote
+from models_registry.tokens.jwt import new_token
 from tests.config.test_routes import routes
 from tests.conftest import authenticated
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot

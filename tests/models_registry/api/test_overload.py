@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from models_registry.models import RegisteredModel, User
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel
 from tests.api import Caller, faults
 
 pytestmark = pytest.mark.django_db

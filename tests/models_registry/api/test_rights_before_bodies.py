@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from django.test import Client
 
-from models_registry.models import RegisteredModel, User
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel
 from tests.conftest import authenticated
 from tests.factories import new_user
 from tests.hostile import problem

@@ -15,7 +15,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from rouge_score.rouge_scorer import RougeScorer
 
-from models_registry.task_types import Direction, Metric, TaskType, all_task_types
+from models_registry.task_types import all_task_types
+from models_registry.task_types.base import Direction, Metric, TaskType
 
 CONTRACT = {
     "classification": ["accuracy", "precision", "recall", "f1_score", "roc_auc", "log_loss"],

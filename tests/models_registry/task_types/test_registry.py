@@ -13,16 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry import task_types
-from models_registry.task_types import (
-    Direction,
-    DuplicateTaskTypeError,
-    InvalidMetricsError,
-    Metric,
-    TaskType,
-    UnknownTaskTypeError,
-    WorkedExample,
-)
-from models_registry.task_types.base import ROUNDING
+from models_registry.task_types import DuplicateTaskTypeError, UnknownTaskTypeError
+from models_registry.task_types.base import ROUNDING, Direction, InvalidMetricsError, Metric, TaskType, WorkedExample
 
 
 def metric(name: str, lower: float | None = None, upper: float | None = None) -> Metric:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models_registry import task_types
-from performance.comparison import Measured
-from performance.evaluation.intervals import Interval
-from performance.gates.case import Case, RuleVerdict
-from performance.gates.policy import policy_of
+from performance.gates.gate_input import GateInput, RuleVerdict
+from performance.gates.policy import parse_policy
 from performance.gates.verdict import StoredPolicy, Verdict, judge
+from performance.metrics.comparison import MetricValues
+from performance.metrics.statistics.intervals import Interval
 
 NOW = datetime(2026, 3, 13, 14, 22, 10, tzinfo=UTC)
 NOTHING: Mapping[str, Any] = {}
@@ -22,20 +22,22 @@ def case(
     intervals: Mapping[str, tuple[float, float]] = NOTHING,
     differences: Mapping[str, tuple[float, float]] = NOTHING,
     promoted: str | None = "ver-00001",
-) -> Case:
+) -> GateInput:
     """Return a version with these values and intervals, beside a promoted one."""
-    measured = None if values is None else Measured(values, _intervals(intervals))
-    before = None if baseline is None else Measured(baseline, {})
-    return Case("mdl-7f3a19bc92", "ver-00002", "test", measured, promoted, before, differences=_intervals(differences))
+    measured = None if values is None else MetricValues(values, _intervals(intervals))
+    before = None if baseline is None else MetricValues(baseline, {})
+    return GateInput(
+        "mdl-7f3a19bc92", "ver-00002", "test", measured, promoted, before, differences=_intervals(differences)
+    )
 
 
-def verdict_on(rules: list[dict[str, Any]], judged: Case, task_type: str = "classification") -> Verdict:
+def verdict_on(rules: list[dict[str, Any]], judged: GateInput, task_type: str = "classification") -> Verdict:
     """Return the verdict of these rules."""
-    policy = policy_of({"rules": rules})
+    policy = parse_policy({"rules": rules})
     return judge(policy, task_types.get(task_type), judged, judged_at=NOW, stored=StoredPolicy("model", 3))
 
 
-def judged(rule: dict[str, Any], judged: Case, task_type: str = "classification") -> RuleVerdict:
+def judged(rule: dict[str, Any], judged: GateInput, task_type: str = "classification") -> RuleVerdict:
     """Return what becomes of one rule."""
     return verdict_on([rule], judged, task_type).rules[0]
 

@@ -11,10 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models_registry import task_types
-from performance.comparison import Measured
-from performance.evaluation.intervals import Interval
-from performance.gates.case import RuleStatus
+from performance.gates.gate_input import RuleStatus
 from performance.gates.verdict import Status, judge
+from performance.metrics.comparison import MetricValues
+from performance.metrics.statistics.intervals import Interval
 from tests.performance.gates.cases import NOW, case, judged, verdict_on
 
 AT_LEAST = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
@@ -100,7 +100,7 @@ class TestWithConfidence:
     def test_an_interval_of_another_level_is_none(self) -> None:
         wide = {"accuracy": Interval(0.95, 0.99, "a test", level=0.5)}
 
-        assert judged(SURE, replace(case({}), measured=Measured({"accuracy": 0.97}, wide))).status is MISSING
+        assert judged(SURE, replace(case({}), measured=MetricValues({"accuracy": 0.97}, wide))).status is MISSING
 
 
 class TestALimitOnRegression:
@@ -208,10 +208,10 @@ class TestALimitOnRegression:
 class TestALimitBetweenWaysOfTaking:
     """A metric may be made to look better by another positive class, or another averaging."""
 
-    OURS = Measured({"recall": 0.99, "accuracy": 0.9, "per_class.no.recall": 0.9}, {}, "no", "binary")
-    THEIRS = Measured({"recall": 0.9, "accuracy": 0.9, "per_class.no.recall": 0.9}, {}, "yes", "binary")
+    OURS = MetricValues({"recall": 0.99, "accuracy": 0.9, "per_class.no.recall": 0.9}, {}, "no", "binary")
+    THEIRS = MetricValues({"recall": 0.9, "accuracy": 0.9, "per_class.no.recall": 0.9}, {}, "yes", "binary")
 
-    def status(self, metric: str, ours: Measured, theirs: Measured) -> RuleStatus:
+    def status(self, metric: str, ours: MetricValues, theirs: MetricValues) -> RuleStatus:
         both = replace(case({}), measured=ours, baseline=theirs)
         return judged({"metric": metric, "max_regression": 0.05}, both).status
 
@@ -234,15 +234,15 @@ class TestALimitBetweenWaysOfTaking:
         [(("no", "binary"), ("yes", "binary")), (("", None), ("yes", None)), ((None, "macro"), ("yes", "binary"))],
     )
     def test_is_missing_of_what_depends_on_the_choice(self, metric: str, ours: Any, theirs: Any) -> None:
-        newer, older = (Measured({metric: 0.5}, {}, *choice) for choice in (ours, theirs))
+        newer, older = (MetricValues({metric: 0.5}, {}, *choice) for choice in (ours, theirs))
 
         assert self.status(metric, newer, older) is MISSING
         assert self.status(metric, newer, newer) is PASSED
 
     @pytest.mark.parametrize("choice", [(None, None), ("yes", None), (None, "binary")])
     def test_is_judged_where_one_of_both_is_not_known(self, choice: Any) -> None:
-        assert self.status("recall", self.OURS, Measured({"recall": 0.99}, {}, None, None)) is PASSED
-        assert self.status("recall", Measured({"recall": 0.99}, {}, *choice), self.THEIRS) is PASSED
+        assert self.status("recall", self.OURS, MetricValues({"recall": 0.99}, {}, None, None)) is PASSED
+        assert self.status("recall", MetricValues({"recall": 0.99}, {}, *choice), self.THEIRS) is PASSED
 
     @pytest.mark.parametrize("metric", ["accuracy", "per_class.no.recall"])
     def test_is_judged_of_what_does_not_depend_on_it(self, metric: str) -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry import task_types
-from models_registry.task_types import TaskType
-from performance.gates.policy import MAX_RULES, InvalidPolicyError, check, policy_of
-from performance.gates.quantities import quantity_of, values_of
+from models_registry.task_types.base import TaskType
+from performance.gates.gate_metrics import gate_metric, values_of
+from performance.gates.policy import MAX_RULES, InvalidPolicyError, parse_policy, validate_for
 
 CONTRACT = {
     "dataset_split": "test",
@@ -29,7 +29,7 @@ LIMIT = {"metric": "accuracy", "max_regression": 0.01}
 def faults(document: Any, *types: TaskType) -> list[tuple[str, str]]:
     """Return field and code of what is wrong."""
     with pytest.raises(InvalidPolicyError) as refused:
-        check(policy_of(document), types or (CLASSIFICATION,))
+        validate_for(parse_policy(document), types or (CLASSIFICATION,))
     assert all(detail and detail in str(refused.value) for _, _, detail in refused.value.faults)
     return [(field, code) for field, code, _ in refused.value.faults]
 
@@ -39,15 +39,15 @@ def faults_of(rule: Any, *types: TaskType) -> list[tuple[str, str]]:
 
 
 def test_the_contracts_example_is_read_and_written_as_it_is() -> None:
-    policy = policy_of(CONTRACT)
-    check(policy, [CLASSIFICATION])
+    policy = parse_policy(CONTRACT)
+    validate_for(policy, [CLASSIFICATION])
 
     assert policy.as_document() == CONTRACT
 
 
 def test_the_split_is_test_unless_it_is_given() -> None:
-    assert policy_of({"rules": [GOOD]}).dataset_split == "test"
-    assert policy_of({"rules": [GOOD], "dataset_split": "train"}).dataset_split == "train"
+    assert parse_policy({"rules": [GOOD]}).dataset_split == "test"
+    assert parse_policy({"rules": [GOOD], "dataset_split": "train"}).dataset_split == "train"
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_what_is_no_rule_is_refused_and_named(rule: Any, field: str, code: str) 
 
 @pytest.mark.parametrize("metric", ["precision", "recall", "f1_score", "roc_auc"])
 def test_confidence_may_be_asked_for_of_a_class(metric: str) -> None:
-    check(
-        policy_of({"rules": [{**GOOD, "metric": f"per_class.St. Gallen.{metric}", "confidence": 0.95}]}),
+    validate_for(
+        parse_policy({"rules": [{**GOOD, "metric": f"per_class.St. Gallen.{metric}", "confidence": 0.95}]}),
         [CLASSIFICATION],
     )
 
@@ -155,7 +155,7 @@ def test_confidence_may_be_asked_for_of_a_class(metric: str) -> None:
 )
 def test_what_is_wrong_is_told(document: Any, told: str) -> None:
     with pytest.raises(InvalidPolicyError) as refused:
-        policy_of(document)
+        parse_policy(document)
 
     assert str(refused.value) == told
 
@@ -193,14 +193,14 @@ def test_what_is_wrong_is_told(document: Any, told: str) -> None:
 )
 def test_what_is_wrong_with_a_rule_is_told(rule: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidPolicyError) as refused:
-        check(policy_of({"rules": [rule]}), [CLASSIFICATION])
+        validate_for(parse_policy({"rules": [rule]}), [CLASSIFICATION])
 
     assert str(refused.value) == f"rules.0.{told}"
 
 
 def test_an_unknown_metric_is_told_with_those_that_there_are() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
-        check(policy_of({"rules": [GOOD | {"metric": "x" * 50}]}), [task_types.get("ranking")])
+        validate_for(parse_policy({"rules": [GOOD | {"metric": "x" * 50}]}), [task_types.get("ranking")])
 
     assert str(refused.value) == (
         f"rules.0.metric: There is no '{'x' * 40}' of ranking; use "
@@ -210,7 +210,7 @@ def test_an_unknown_metric_is_told_with_those_that_there_are() -> None:
 
 def test_an_unknown_metric_of_a_task_type_with_classes_is_told_with_that_form_as_well() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
-        check(policy_of({"rules": [GOOD | {"metric": "speed"}]}), [task_types.get("forecasting")])
+        validate_for(parse_policy({"rules": [GOOD | {"metric": "speed"}]}), [task_types.get("forecasting")])
 
     assert str(refused.value) == (
         "rules.0.metric: There is no 'speed' of forecasting; use mae, rmse, smape, mase, wape, sample_count, "
@@ -220,7 +220,7 @@ def test_an_unknown_metric_of_a_task_type_with_classes_is_told_with_that_form_as
 
 def test_a_custom_name_that_no_snapshot_can_have_is_told_with_what_it_may_be() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
-        check(policy_of({"rules": [GOOD | {"metric": "custom.-cost"}]}), [CLASSIFICATION])
+        validate_for(parse_policy({"rules": [GOOD | {"metric": "custom.-cost"}]}), [CLASSIFICATION])
 
     assert str(refused.value) == (
         "rules.0.metric: There is no 'custom.-cost' of classification; use custom.NAME, where NAME is 1 to 100 "
@@ -230,7 +230,7 @@ def test_a_custom_name_that_no_snapshot_can_have_is_told_with_what_it_may_be() -
 
 def test_an_unknown_metric_of_a_class_is_told_with_those_that_are_kept_by_class() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
-        check(policy_of({"rules": [GOOD | {"metric": "per_class.cat.log_loss"}]}), [CLASSIFICATION])
+        validate_for(parse_policy({"rules": [GOOD | {"metric": "per_class.cat.log_loss"}]}), [CLASSIFICATION])
 
     assert str(refused.value) == (
         "rules.0.metric: There is no 'per_class.cat.log_loss' of classification; use per_class.LABEL.METRIC, where "
@@ -250,20 +250,20 @@ def test_either_a_threshold_or_a_limit_is_asked_for() -> None:
     told = "Must have either `operator` and `threshold`, or `max_regression`."
     for more in ({"operator": ">="}, {"threshold": 0.5}):
         with pytest.raises(InvalidPolicyError) as refused:
-            policy_of({"rules": [LIMIT | more]})
+            parse_policy({"rules": [LIMIT | more]})
         assert refused.value.faults == [("rules.0", "invalid", told)]
 
 
 def test_several_faults_are_told_one_after_the_other() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
-        policy_of({"rules": [1], "dataset_split": "x"})
+        parse_policy({"rules": [1], "dataset_split": "x"})
 
     assert [field for field, _, _ in refused.value.faults] == ["dataset_split", "rules.0"]
     assert str(refused.value) == "; ".join(f"{field}: {detail}" for field, _, detail in refused.value.faults)
 
 
 def test_minus_zero_is_zero() -> None:
-    policy = policy_of({"rules": [GOOD | {"threshold": -0.0}, LIMIT | {"max_regression": -0.0}]})
+    policy = parse_policy({"rules": [GOOD | {"threshold": -0.0}, LIMIT | {"max_regression": -0.0}]})
 
     assert "-0.0" not in str(policy.as_document())
 
@@ -291,10 +291,10 @@ def test_every_fault_is_told_up_to_twenty() -> None:
     ],
 )
 def test_a_rule_may_look_at_every_number_of_a_snapshot(more: dict[str, Any]) -> None:
-    policy = policy_of({"rules": [more]})
-    check(policy, [CLASSIFICATION])
+    policy = parse_policy({"rules": [more]})
+    validate_for(policy, [CLASSIFICATION])
 
-    assert policy_of(policy.as_document()) == policy
+    assert parse_policy(policy.as_document()) == policy
     assert policy.rules[0].metric == more["metric"]
 
 
@@ -310,13 +310,13 @@ def test_a_limit_of_one_kind_may_be_given_once() -> None:
 def test_to_ask_different_things_of_a_metric_is_allowed() -> None:
     rules = [GOOD, GOOD | {"confidence": 0.95}, GOOD | {"operator": "<="}, LIMIT, LIMIT | {"relative": True}]
 
-    assert len(policy_of({"rules": rules}).rules) == 5
+    assert len(parse_policy({"rules": rules}).rules) == 5
 
 
 def test_an_organizations_rule_must_be_known_to_some_task_type() -> None:
     every = task_types.all_task_types()
     rules = [GOOD, {"metric": "rmse", "operator": "<=", "threshold": 50}]
-    check(policy_of({"rules": rules}), every)
+    validate_for(parse_policy({"rules": rules}), every)
 
     assert faults({"rules": [GOOD, {"metric": "speed", "operator": ">", "threshold": 1}]}, *every) == [
         ("rules.1.metric", "unknown")
@@ -336,7 +336,7 @@ def test_the_numbers_of_a_snapshot_go_by_the_names_of_rules() -> None:
         "per_class.a.b.support": 3.0,
         "sample_count": 7,
     }
-    assert all(quantity_of(name, CLASSIFICATION) for name in values)
+    assert all(gate_metric(name, CLASSIFICATION) for name in values)
     assert "sample_count" not in values_of({}, sample_count=None, custom={}, per_class={})
 
 
@@ -365,11 +365,11 @@ limits = st.builds(
 
 @given(st.lists(thresholds | limits, min_size=1, max_size=5, unique_by=lambda rule: rule["metric"]))
 def test_a_policy_comes_back_as_it_was_written(rules: list[dict[str, Any]]) -> None:
-    policy = policy_of({"rules": rules})
-    check(policy, [CLASSIFICATION])
+    policy = parse_policy({"rules": rules})
+    validate_for(policy, [CLASSIFICATION])
 
     assert policy.as_document() == {"dataset_split": "test", "rules": rules}
-    assert policy_of(policy.as_document()) == policy
+    assert parse_policy(policy.as_document()) == policy
 
 
 json_values = st.recursive(
@@ -385,4 +385,4 @@ odd_rules = st.dictionaries(
 @given(json_values | st.builds(lambda rules: {"rules": rules}, st.lists(odd_rules, max_size=4) | json_values))
 def test_whatever_is_sent_is_read_or_refused(document: Any) -> None:
     with suppress(InvalidPolicyError):
-        check(policy_of(document), [CLASSIFICATION])
+        validate_for(parse_policy(document), [CLASSIFICATION])

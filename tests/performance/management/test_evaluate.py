@@ -12,8 +12,9 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from sklearn.metrics import precision_score, recall_score
 
-from models_registry.models import RegisteredModel, User
-from performance.models import MetricSnapshot
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel
+from performance.snapshots.models import MetricSnapshot
 from tests.api import Caller
 from tests.factories import completed_version
 

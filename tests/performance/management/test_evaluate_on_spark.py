@@ -12,12 +12,13 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 
-from models_registry.models import RegisteredModel, Version
-from models_registry.services import promote
-from performance.evaluation import engines
-from performance.models import MetricSnapshot, PairedComparison
+from models_registry.registry.models import RegisteredModel, Version
+from models_registry.registry.promotions import promote
+from performance.comparisons.models import PairedComparison
+from performance.metrics.engines import selection
+from performance.snapshots.models import MetricSnapshot
 from tests.factories import completed_version
-from tests.performance.uploads import stored_in
+from tests.performance.evaluations.uploads import stored_in
 
 TEST = Path(__file__).parents[3] / "fixtures" / "predictions" / "breast-cancer" / "ver-00003-test.csv"
 
@@ -87,7 +88,7 @@ def test_nothing_is_kept_of_labels_that_java_writes_otherwise(version: list[str]
 def test_nothing_is_kept_of_more_rows_than_one_machine_should_sort(
     version: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "MAX_ROWS", 100)
+    monkeypatch.setattr(selection, "MAX_ROWS", 100)
 
     call_command("evaluate", *version, str(TEST))
 

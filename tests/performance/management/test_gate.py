@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from models_registry.models import RegisteredModel
-from performance.models import GatePolicy, GateVerdict, SnapshotDetail
+from models_registry.registry.models import RegisteredModel
+from performance.gates.models import GatePolicy, GateVerdict
+from performance.snapshots.models import SnapshotDetail
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from models_registry.models import AuditEntry, RegisteredModel, User
+from models_registry.accounts.models import User
+from models_registry.audit.models import AuditEntry
+from models_registry.registry.models import RegisteredModel
 
 
 def token(*arguments: str) -> str:

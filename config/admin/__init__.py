@@ -1,0 +1,1 @@
+"""The admin site, and middleware for its pages alone."""

@@ -1,0 +1,54 @@
+"""The admin site: its search boxes show only what the caller's own pages offer."""
+
+from typing import Any
+
+from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import InvalidPage
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from unfold.sites import UnfoldAdminSite
+
+
+class AdminSiteConfig(AdminConfig):
+    """The admin app, with the site below."""
+
+    default_site = "config.admin.site.RegistrySite"
+
+
+class RegistrySite(UnfoldAdminSite):  # type: ignore[misc]  # the library is untyped
+    """The theme's site, with stricter search boxes."""
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """List the pages whose names match. Raises `Http404` past the last page of results."""
+        try:
+            response: HttpResponse = super().search(request, extra_context)
+        except InvalidPage as error:
+            raise Http404 from error
+        return response
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
+        """List the records that match what is typed into a search box."""
+        return OfferedView.as_view(admin_site=self)(request)
+
+
+class OfferedView(AutocompleteJsonView):
+    """Refuses relations that no page of the caller's offers in a search box."""
+
+    admin_site: Any
+
+    def process_request(self, request: HttpRequest) -> tuple[str, Any, Any, str]:
+        """Return the term, the page, the relation and its target. Raises `PermissionDenied`."""
+        asked = tuple(request.GET.get(name) for name in ("app_label", "model_name", "field_name"))
+        if asked not in self._offered(request):
+            raise PermissionDenied
+        return super().process_request(request)
+
+    def _offered(self, request: HttpRequest) -> set[tuple[str, str, str]]:
+        pages = [page for page in self.admin_site._registry.values() if _may_open(page, request)]
+        fields = [field for page in pages for field in page.autocompleted_fields(request)]
+        return {(field.model._meta.app_label, field.model._meta.model_name, field.name) for field in fields}
+
+
+def _may_open(page: Any, request: HttpRequest) -> bool:
+    return bool(page.has_view_permission(request) or page.has_add_permission(request))

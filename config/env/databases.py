@@ -1,0 +1,99 @@
+"""Read the addresses of databases and caches."""
+
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.cache import CacheHandler, InvalidCacheBackendError
+from django.core.cache.backends.redis import RedisCache
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env.readers import count, read
+from models_registry.db.secret_files import can_be_made, tighten_database
+
+DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
+LOCAL_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """Return Django's settings for the database at `url`: PostgreSQL with a pool, or SQLite in WAL mode."""
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:  # a bracket that is not closed
+        scheme = ""
+    if scheme not in DATABASE_SCHEMES:
+        raise ImproperlyConfigured(
+            f"{name} has the scheme {scheme!r}; set it to postgresql://user:password@host:5432/name "
+            "or sqlite:////absolute/path.sqlite3"
+        )
+    try:
+        parsed: dict[str, Any] = environ.Env.db_url_config(url)
+    except (ValueError, environ.ImproperlyConfigured):
+        parsed = {}
+    if not parsed.get("NAME"):
+        raise ImproperlyConfigured(
+            f"{name} names no database; set it to a URL such as postgresql://user:password@host:5432/name"
+        )
+    return _sqlite(name, parsed) if scheme == "sqlite" else _postgresql(parsed)
+
+
+def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
+    if parsed["NAME"] != ":memory:":
+        file = Path(parsed["NAME"])
+        try:
+            is_possible = can_be_made(file)
+        except (OSError, ValueError):
+            is_possible = False
+        if not is_possible:
+            raise ImproperlyConfigured(
+                f"{name} names a file that is not there and cannot be made; set it to sqlite:////absolute/path.sqlite3"
+            )
+        tighten_database(file)
+    options = {
+        "transaction_mode": "IMMEDIATE",  # takes the write lock first, so that writers queue instead of failing
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+    return {**parsed, "ENGINE": "config.sqlite3", "OPTIONS": options}
+
+
+def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
+    timeouts = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
+    if {"migrate", "demo"} & set(sys.argv[1:2]):  # may rewrite a large table, but must not queue for long behind a lock
+        timeouts = "-c lock_timeout=10000"
+    options = {
+        **parsed.get("OPTIONS", {}),
+        "pool": {"min_size": 2, "max_size": count("DATABASE_POOL_SIZE", default=16, minimum=2), "timeout": 2}
+        | {"max_waiting": 50},
+        "connect_timeout": 3,
+        "server_side_binding": True,  # without it psycopg prepares no statement
+        "prepare_threshold": 5,
+        "options": timeouts,
+    }
+    return {**parsed, "ENGINE": "config.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": options}
+
+
+def cache(name: str, *, default: str) -> dict[str, Any]:
+    """Return Django's settings for the cache at the URL in the variable, which can be used with what is installed."""
+    try:
+        parsed: dict[str, Any] = environ.Env.cache_url_config(read(name, default=default))
+        if parsed["BACKEND"] == LOCAL_MEMORY:  # by default it forgets counts of requests beyond 300 callers
+            parsed["OPTIONS"] = {"MAX_ENTRIES": 100_000, **parsed.get("OPTIONS", {})}
+        _import_cache(parsed)
+    except (KeyError, ValueError, environ.ImproperlyConfigured):
+        raise ImproperlyConfigured(f"{name} names no known cache; set it to {default} or redis://host:6379/0") from None
+    except (ImportError, InvalidCacheBackendError) as error:
+        raise ImproperlyConfigured(
+            f"{name} names a cache whose package is not installed ({error}); set it to {default}, "
+            "or to redis://host:6379/0 with the package redis installed"
+        ) from None
+    return parsed
+
+
+def _import_cache(parsed: dict[str, Any]) -> None:
+    """Import what the cache needs, without connecting: Django would do so at the first request, and fail then."""
+    backend = CacheHandler({"default": parsed})["default"]
+    if isinstance(backend, RedisCache):
+        backend._cache.get_client()

@@ -1,0 +1,50 @@
+"""Every request has an id, in its response, its problem document and each log line."""
+
+import logging
+import random
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from django.http import HttpRequest, HttpResponse
+
+from models_registry.audit.context import escape_controls, set_current_request
+
+HEADER = "X-Request-ID"
+
+_acceptable = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_current: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+def current_request_id() -> str:
+    """Return the id of the request that is being answered."""
+    return _current.get()
+
+
+class RequestIDMiddleware:
+    """Takes the caller's request id when it is well-formed, else makes one, and sends it back."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _acceptable.fullmatch(given) else f"{random.getrandbits(128):032x}"  # noqa: S311
+        _current.set(request_id)
+        set_current_request(request)
+        try:
+            response = self.get_response(request)
+        finally:
+            set_current_request(None)
+        response[HEADER] = request_id
+        return response
+
+
+class RequestIDFilter(logging.Filter):
+    """Adds the request's id to log records, and keeps each message on one line; a traceback follows on its own."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = current_request_id()
+        record.msg = escape_controls(record.getMessage())
+        record.args = ()
+        return True

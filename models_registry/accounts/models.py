@@ -1,0 +1,109 @@
+"""Users, organizations, members and grants."""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from models_registry.accounts.querysets import OrganizationQuerySet
+from models_registry.accounts.scopes import MODEL_SCOPES, Role
+
+
+class User(AbstractUser):
+    """Someone who can log in, or a service account: something that works with tokens alone."""
+
+    is_service_account = models.BooleanField(
+        "service account",
+        default=False,
+        db_default=False,
+        help_text="For a pipeline: it cannot log in, and works with tokens that an operator or a trusted issuer makes.",
+    )
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_service_account=False) | Q(is_staff=False, is_superuser=False),
+                name="service_account_not_staff",
+                violation_error_message="A service account can be neither staff nor superuser.",
+            ),
+        ]
+
+
+class ServiceAccountManager(UserManager["ServiceAccount"]):
+    """The users that are service accounts."""
+
+    use_in_migrations = False
+
+    def get_queryset(self) -> models.QuerySet["ServiceAccount"]:
+        """Return the service accounts."""
+        return super().get_queryset().filter(is_service_account=True)
+
+
+class ServiceAccount(User):
+    """A user for a pipeline, which cannot log in."""
+
+    objects: ClassVar[ServiceAccountManager] = ServiceAccountManager()
+
+    class Meta:
+        proxy = True
+        verbose_name = "service account"
+
+
+class Organization(models.Model):
+    """A team that owns models."""
+
+    slug = models.SlugField(max_length=63, unique=True)
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now)
+    members = models.ManyToManyField(User, through="Membership", related_name="organizations")
+
+    objects = OrganizationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A user's role in an organization."""
+
+    ROLES = [(role.value, role.value.capitalize()) for role in Role]
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=ROLES)
+
+    class Meta:
+        constraints = [
+            # Serves as well the look-up of a caller's role.
+            models.UniqueConstraint(fields=["organization", "user"], name="membership_once_per_user"),
+            models.CheckConstraint(condition=Q(role__in=[role.value for role in Role]), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} of {self.organization}"
+
+
+class ModelGrant(models.Model):
+    """A scope that one user holds on one model."""
+
+    SCOPES = [(scope.value, scope.value) for scope in MODEL_SCOPES]
+
+    model = models.ForeignKey(
+        "models_registry.RegisteredModel", on_delete=models.CASCADE, related_name="grants", db_index=False
+    )
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="grants")
+    scope = models.CharField(max_length=20, choices=SCOPES)
+
+    class Meta:
+        constraints = [
+            # Serves as well the look-up of a caller's grant.
+            models.UniqueConstraint(fields=["model", "user", "scope"], name="grant_once_per_scope"),
+            models.CheckConstraint(
+                condition=Q(scope__in=[scope.value for scope in MODEL_SCOPES]), name="grant_scope_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} has {self.scope} on {self.model}"

@@ -1,0 +1,43 @@
+"""The address of a caller."""
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+UNKNOWN_ADDRESS = "::"
+IPV6_PREFIX = 64  # bits: the smallest network that one customer of a provider gets
+
+
+def client_address(request: HttpRequest | Request) -> str:
+    """Return the caller's address, believing `X-Forwarded-For` only as far as the trusted proxies wrote it.
+
+    All whose address is not one, such as callers by a Unix socket, count as one.
+    """
+    return str(_address(request))
+
+
+def client_network(request: HttpRequest | Request) -> str:
+    """Return what failed logins and requests are counted under: an IPv4 address, or the first of an IPv6 /64.
+
+    One machine has a whole /64 of addresses, and so may use a new one for each request.
+    """
+    return network_of(_address(request))
+
+
+def network_of(address: IPv4Address | IPv6Address) -> str:
+    """Return an IPv4 address as text, and for an IPv6 address the first address of its /64."""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((address, IPV6_PREFIX), strict=False).network_address)
+
+
+def _address(request: HttpRequest | Request) -> IPv4Address | IPv6Address:
+    ident = BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]  # only reads headers and META
+    try:
+        return ip_address(ident.partition("%")[0])  # without the zone of a link-local address
+    except ValueError:
+        return ip_address(UNKNOWN_ADDRESS)

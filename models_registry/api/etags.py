@@ -1,0 +1,72 @@
+"""Answers that have a strong ETag, and the requests that name one (RFC 9110, section 13)."""
+
+from hashlib import md5
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseNotModified
+from django.utils.http import parse_etags
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+from models_registry.api.errors import PreconditionFailedError
+
+_renderer = JSONRenderer()
+
+
+def conditional_json_response(request: Request, data: Any) -> HttpResponse:
+    """Return `data` as JSON with its ETag, or 304 when `If-None-Match` names it.
+
+    Raises `PreconditionFailedError` when `If-Match` names another.
+    """
+    return not_modified_or(request, json_response(data))
+
+
+def not_modified_or(request: Request, response: HttpResponse) -> HttpResponse:
+    """Return a response that has an ETag, or 304 when `If-None-Match` names it.
+
+    Raises `PreconditionFailedError` when `If-Match` names another.
+    """
+    etag = response["ETag"]
+    headers = request._request.META
+    _check_precondition(headers.get("HTTP_IF_MATCH"), etag)
+    if "HTTP_IF_NONE_MATCH" in headers and _is_known(headers["HTTP_IF_NONE_MATCH"], etag):
+        return HttpResponseNotModified(headers={"ETag": etag})
+    return response
+
+
+def json_response(data: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+    """Return `data` as JSON with its ETag."""
+    return with_etag(_renderer.render(data), content_type=_renderer.media_type, status=status, headers=headers)
+
+
+def with_etag(
+    body: bytes, *, content_type: str, status: int = 200, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    """Return a body with its ETag."""
+    headers = {"ETag": etag_of(body), **(headers or {})}
+    return HttpResponse(body, status=status, content_type=content_type, headers=headers)
+
+
+def etag_of(body: bytes) -> str:
+    """Return the ETag of a body."""
+    return f'"{md5(body, usedforsecurity=False).hexdigest()}"'
+
+
+def refuse_lost_update(request: Request, data: Any) -> None:
+    """Refuse to change what is represented by `data` when `If-Match` names another state of it.
+
+    Raises `PreconditionFailedError`.
+    """
+    if_match = request._request.META.get("HTTP_IF_MATCH")
+    if if_match is not None:
+        _check_precondition(if_match, json_response(data)["ETag"])
+
+
+def _check_precondition(if_match: str | None, etag: str) -> None:
+    if if_match is not None and parse_etags(if_match) != ["*"] and etag not in parse_etags(if_match):
+        raise PreconditionFailedError(f"If-Match does not name the present state, {etag}. Read it again first.")
+
+
+def _is_known(if_none_match: str, etag: str) -> bool:
+    tags = parse_etags(if_none_match)
+    return tags == ["*"] or etag in {tag.removeprefix("W/") for tag in tags}

@@ -1,0 +1,35 @@
+"""The keys of requests that may be repeated."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class IdempotencyKey(models.Model):
+    """The answer to a POST that was given a key: a repetition within 24 hours gets it again, and does nothing."""
+
+    KEPT = timedelta(hours=24)
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    route = models.CharField(max_length=255, help_text="The path that was posted to.")
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the body.")
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # Serves as well the look-up of an answer.
+            models.UniqueConstraint(fields=["user", "route", "key"], name="idempotency_key_once"),
+        ]
+        indexes = [
+            # Serves the purge of old keys.
+            models.Index(fields=["created_at"], name="idempotency_key_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.key}"

@@ -1,0 +1,58 @@
+"""Deletion of audit entries past their retention."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from models_registry.audit.models import AuditEntry
+from models_registry.db.purge import delete_in_batches
+
+_FOREVER = 0
+_SQLITE_TRIGGER = "models_registry_auditentry_no_DELETE"
+
+
+def delete_audit_entries() -> int:
+    """Delete the audit entries past the retention of writes, or of denials. Return their number."""
+    return sum(
+        delete_in_batches(AuditEntry.objects.filter(action=action), "timestamp", before, delete=_delete_audit_entries)
+        for action, before in _ends_of_retention()
+    )
+
+
+def _ends_of_retention() -> Iterator[tuple[int, datetime]]:
+    """Yield each action whose entries are not kept for ever, and since when they are kept."""
+    now = _database_now()
+    for action, _ in AuditEntry.ACTIONS:
+        is_denial = action == AuditEntry.DENIED
+        days = settings.AUDIT_DENIAL_RETENTION_DAYS if is_denial else settings.AUDIT_RETENTION_DAYS
+        if days != _FOREVER:
+            yield action, now - timedelta(days=days)
+
+
+def _database_now() -> datetime:
+    """Return the time by which the database refuses to delete young entries: this machine's clock may be ahead."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        (now,) = cursor.fetchone()
+    return now  # type: ignore[no-any-return]
+
+
+def _delete_audit_entries(entries: QuerySet[Any]) -> None:
+    """Delete a batch of audit entries by the one way that the database allows."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL models_registry.purges_audit_trail = 'on'")
+            entries.delete()
+            return
+        cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = %s", [_SQLITE_TRIGGER])
+        (trigger,) = cursor.fetchone()
+        cursor.execute(f"DROP TRIGGER {_SQLITE_TRIGGER}")
+        entries.delete()
+        cursor.execute(trigger)

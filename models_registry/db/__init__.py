@@ -1,0 +1,1 @@
+"""How statements are compiled and rows are written."""

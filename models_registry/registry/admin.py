@@ -1,0 +1,211 @@
+"""The registry in the admin: for browsing, and for setting up organizations, users, grants and trust in pipelines."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+
+from models_registry.api.model_admin import (
+    ReadOnly,
+    RegistryAdmin,
+    Rows,
+    badge,
+    link_to,
+    task_type_label,
+    unbroken,
+)
+from models_registry.registry.model_admin import (
+    MODEL_STATES,
+    VERSION_STATES,
+    PromotedFilter,
+    StateFilter,
+    VersionRecordAdmin,
+    promoted_badge,
+)
+from models_registry.registry.models import Promotion, RegisteredModel, Version
+
+
+class VersionInline(ReadOnly, Rows):
+    """The versions of a model, newest first, a page at a time."""
+
+    model = Version
+    fk_name = "model"
+    fields = readonly_fields = ("version", "promoted", "state_badge", "created_at", "completed_at")
+    ordering = ("-number",)
+    per_page = 20
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
+        """Return the versions with their models, which say which one is promoted."""
+        versions: QuerySet[Version] = super().get_queryset(request)
+        return versions.select_related("model")
+
+    @admin.display(description="version")
+    def version(self, version: Version) -> str:
+        """Return a link to the version."""
+        return link_to(version)
+
+    @admin.display(description="promotion")
+    def promoted(self, version: Version) -> str:
+        """Mark the promoted version."""
+        return promoted_badge(version)
+
+    @admin.display(description="state")
+    def state_badge(self, version: Version) -> str:
+        """Return the state in its colour."""
+        return badge(version.state, VERSION_STATES[version.state])
+
+
+@admin.register(RegisteredModel)
+class RegisteredModelAdmin(RegistryAdmin):
+    """Registered models and their versions. What is promoted is shown, and set by promoting a version."""
+
+    list_display = ("name", "model_id", "organization", "task", "state", "promoted", "created_at")
+    list_filter = (
+        ("organization", AutocompleteSelectFilter),
+        ("task_type", ChoicesDropdownFilter),
+        StateFilter,
+    )
+    search_fields = ("name", "model_id", "description")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "pk")
+    autocomplete_fields = ("organization",)
+    fields = ("name", "organization", "task_type", "description")
+    fieldsets_of_existing = (
+        (None, {"fields": ("model_id", "name", "organization", "task", "description", "tags")}),
+        ("Where it stands", {"fields": ("state", "promoted_version", "created_by", "created_at", "archived_at")}),
+    )
+    readonly_fields = (
+        "model_id",
+        "task",
+        "tags",
+        "state",
+        "promoted_version",
+        "created_by",
+        "created_at",
+        "archived_at",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
+        """Return the models with their state, organization and promoted version."""
+        models: Any = super().get_queryset(request)
+        queryset: QuerySet[RegisteredModel] = models.with_state().select_related(
+            "organization", "promoted_version", "created_by"
+        )
+        return queryset
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Ask for the task type of a new model; show all there is of an existing one."""
+        return self.fieldsets_of_existing if obj else super().get_fieldsets(request, obj)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Have the task type chosen, for it stays: none is chosen beforehand."""
+        choices = db_field.get_choices(blank_choice=[("", "Select a task type")])
+        return super().formfield_for_choice_field(db_field, request, choices=choices, **kwargs)
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
+        """List the versions of an existing model."""
+        return [VersionInline] if obj else []
+
+    @admin.display(description="task type", ordering="task_type")
+    def task(self, model: RegisteredModel) -> str:
+        """Return the task type's label."""
+        return task_type_label(model.task_type)
+
+    @admin.display(ordering="state")
+    def state(self, model: Any) -> str:
+        """Return the derived state in its colour."""
+        return badge(model.state, MODEL_STATES[model.state])
+
+    @admin.display(description="promoted", ordering="promoted_version__number")
+    def promoted(self, model: RegisteredModel) -> str:
+        """Return the id of the promoted version, marked so."""
+        return badge(str(model.promoted_version), "primary") if model.promoted_version else ""
+
+
+@admin.register(Version)
+class VersionAdmin(ReadOnly, VersionRecordAdmin):
+    """Versions of models, newest first."""
+
+    version_number = "number"
+    list_display = ("version_id", "model", "organization", "promoted", "state_badge", "created_at", "completed_at")
+    list_filter = (
+        ("model__organization", AutocompleteSelectFilter),
+        ("model__task_type", ChoicesDropdownFilter),
+        ("state", ChoicesDropdownFilter),
+        PromotedFilter,
+    )
+    search_fields = ("model__name", "model__model_id")
+    search_help_text = "By version id, and by name or id of the model"
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "-pk")
+    fields = (
+        ("version_id", "state_badge"),
+        ("model", "promoted"),
+        ("organization", "created_at"),
+        ("task", "completed_at"),
+        ("source_uri", "created_by"),
+        "description",
+        ("parameters", "tags"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
+        """Return the versions with their models and organizations."""
+        versions: QuerySet[Version] = super().get_queryset(request)
+        return versions.select_related("model__organization", "created_by")
+
+    @admin.display(description="version", ordering="number")
+    def version_id(self, version: Version) -> str:
+        """Return the public id."""
+        return unbroken(version.version_id)
+
+    @admin.display(ordering="model__organization__name")
+    def organization(self, version: Version) -> str:
+        """Return the organization that owns the model."""
+        return str(version.model.organization)
+
+    @admin.display(description="task type")
+    def task(self, version: Version) -> str:
+        """Return the task type's label."""
+        return task_type_label(version.model.task_type)
+
+    @admin.display(description="promotion")
+    def promoted(self, version: Version) -> str:
+        """Mark the promoted version."""
+        return promoted_badge(version)
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, version: Version) -> str:
+        """Return the state in its colour."""
+        return badge(version.state, VERSION_STATES[version.state])
+
+
+@admin.register(Promotion)
+class PromotionAdmin(ReadOnly, VersionRecordAdmin):
+    """The history of promotions, newest first."""
+
+    list_display = ("version", "model", "organization", "previous_version", "promoted_by", "promoted_at", "reason")
+    list_filter = (("model__organization", AutocompleteSelectFilter), ("model__task_type", ChoicesDropdownFilter))
+    search_fields = ("model__name", "model__model_id", "promoted_by__username", "reason")
+    search_help_text = "By version id, model, user or reason"
+    date_hierarchy = "promoted_at"
+    ordering = ("-promoted_at", "-pk")
+    fields = (
+        ("model", "organization"),
+        ("version", "previous_version"),
+        ("promoted_by", "promoted_at"),
+        ("kind", "overridden"),
+        "reason",
+        "verdict",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Promotion]:
+        """Return the promotions with all that they name."""
+        promotions: QuerySet[Promotion] = super().get_queryset(request)
+        return promotions.select_related("model__organization", "version", "previous_version", "promoted_by")
+
+    @admin.display(ordering="model__organization__name")
+    def organization(self, promotion: Promotion) -> str:
+        """Return the organization that owns the model."""
+        return str(promotion.model.organization)

@@ -1,0 +1,151 @@
+"""Registered models, their versions and promotions."""
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from models_registry import task_types
+from models_registry.accounts.models import Organization, User
+from models_registry.registry import ids
+from models_registry.registry.querysets import RegisteredModelQuerySet, VersionQuerySet
+from models_registry.registry.validators import validate_source_uri
+
+
+class RegisteredModel(models.Model):
+    """A model that an organization trains, with at most one promoted version at a time.
+
+    Its state (`draft`, `training`, `ready`, `archived`) follows from its versions: see `with_state`.
+    """
+
+    model_id = models.CharField(
+        max_length=14,
+        primary_key=True,
+        default=ids.new_model_id,
+        editable=False,
+        validators=[RegexValidator(rf"^{ids.MODEL_ID_PATTERN}\Z")],
+    )
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="models", db_index=False)
+    name = models.CharField(max_length=200)
+    # No check constraint: a task type is added by adding its module, not by a migration.
+    task_type = models.CharField(max_length=40, choices=task_types.choices)
+    description = models.TextField(blank=True)
+    tags = models.JSONField(default=list, blank=True)
+    # The database refuses a version of another model: see the migration `promoted_version_of_same_model`.
+    promoted_version = models.ForeignKey(
+        "Version", on_delete=models.PROTECT, null=True, blank=True, related_name="promoted_in"
+    )
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RegisteredModelQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "registered model"
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="model_name_once_per_organization"),
+            models.CheckConstraint(condition=Q(model_id__regex=rf"^{ids.MODEL_ID_PATTERN}\Z"), name="model_id_form"),
+        ]
+        indexes = [
+            # Serves the list of models, newest first.
+            models.Index(fields=["-created_at", "-model_id"], name="model_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Version(models.Model):
+    """One training of a model. `completed` and `failed` are final."""
+
+    class State(models.TextChoices):
+        TRAINING = "training"
+        COMPLETED = "completed"
+        FAILED = "failed"
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="versions", db_index=False)
+    number = models.PositiveIntegerField(help_text="The sequence number within the model, from 1.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.TRAINING)
+    description = models.TextField(blank=True)
+    source_uri = models.CharField(
+        max_length=2000,
+        blank=True,
+        validators=[validate_source_uri],
+        help_text="Where the trained artefact or its code is.",
+    )
+    parameters = models.JSONField(default=dict, blank=True, help_text="What it was trained with.")
+    tags = models.JSONField(default=list, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = VersionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            # Serves as well the look-up of a version by its id.
+            models.UniqueConstraint(fields=["model", "number"], name="version_number_once_per_model"),
+            # What the foreign key of a promoted version refers to.
+            models.UniqueConstraint(fields=["model", "id"], name="version_of_model"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="version_number_from_1"),
+            models.CheckConstraint(
+                condition=Q(state__in=["training", "completed", "failed"]), name="version_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="completed", completed_at__isnull=False)
+                | (~Q(state="completed") & Q(completed_at__isnull=True)),
+                name="version_completed_at_iff_completed",
+            ),
+        ]
+        indexes = [
+            # Serves the newest completed version of a model, and its derived state.
+            models.Index(fields=["model", "state", "-number"], name="version_newest_in_state"),
+        ]
+
+    def __str__(self) -> str:
+        return self.version_id
+
+    @property
+    def version_id(self) -> str:
+        """The public id, unique within the model."""
+        return ids.version_id(self.number)
+
+    @property
+    def promoted(self) -> bool:
+        """Whether its model has promoted it."""
+        return self.model.promoted_version_id == self.pk
+
+
+class Promotion(models.Model):
+    """That a version became the promoted one: the history behind `RegisteredModel.promoted_version`.
+
+    A rollback names the earlier promotion that it restores; so does a promotion of the version promoted already.
+    """
+
+    KINDS = ("promotion", "rollback")
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="promotions", db_index=False)
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="promotions")
+    previous_version = models.ForeignKey(
+        Version, on_delete=models.PROTECT, null=True, blank=True, related_name="superseding_promotions"
+    )
+    promoted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="promotions")
+    promoted_at = models.DateTimeField(default=timezone.now)
+    reason = models.TextField(blank=True)
+    restores = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    verdict = models.JSONField(null=True, blank=True, help_text="What a gate said of the version, if one judged it.")
+    overridden = models.BooleanField(default=False, help_text="Whether an admin promoted it against the verdict.")
+
+    class Meta:
+        # Serves the promotion history of a model, newest first.
+        indexes = [models.Index(fields=["model", "-id"], name="promotion_history")]
+
+    def __str__(self) -> str:
+        return f"{self.version} promoted at {self.promoted_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def kind(self) -> str:
+        """Whether someone promoted the version, or it came back by a rollback."""
+        came_back = self.restores_id is not None and self.version_id != self.previous_version_id
+        return "rollback" if came_back else "promotion"

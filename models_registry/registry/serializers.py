@@ -1,0 +1,171 @@
+"""What the registry's routes take and give."""
+
+import json
+import unicodedata
+from typing import Any
+
+from rest_framework import serializers
+
+from models_registry import task_types
+from models_registry.accounts.models import ModelGrant
+from models_registry.api.fields import (
+    DescriptionField,
+    NameField,
+    StrictBooleanField,
+    StrictSerializer,
+    TagsField,
+    TextField,
+    UsernameOf,
+    UTCSecondsField,
+)
+from models_registry.registry import ids
+from models_registry.registry.models import Promotion, Version
+from models_registry.registry.validators import validate_source_uri
+
+MAX_REASON = 2000
+MAX_PARAMETERS_BYTES = 65_536
+
+MODEL_ID = rf"^{ids.MODEL_ID_PATTERN}$"
+VERSION_ID = rf"^{ids.VERSION_ID_PATTERN}$"
+
+
+class ParametersField(serializers.DictField):
+    """What a version was trained with: a JSON object of up to 64 KiB."""
+
+    default_error_messages = {"too_large": f"Must be at most {MAX_PARAMETERS_BYTES} bytes of JSON."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the object. Raises `ValidationError`."""
+        parameters: dict[str, Any] = super().to_internal_value(data)
+        if len(json.dumps(parameters).encode()) > MAX_PARAMETERS_BYTES:
+            self.fail("too_large")
+        return parameters
+
+
+class ModelInput(StrictSerializer):
+    """A new model."""
+
+    organization = TextField(max_length=63, help_text="The slug of the organization that will own it.")
+    name = NameField()
+    task_type = serializers.ChoiceField(task_types.choices())
+    description = DescriptionField(required=False)
+    tags = TagsField(required=False)
+
+
+class ModelChanges(StrictSerializer):
+    """What of a model may change."""
+
+    name = NameField(required=False)
+    description = DescriptionField(required=False)
+    tags = TagsField(required=False)
+
+
+class ModelSerializer(serializers.Serializer[Any]):
+    """A registered model. Its state follows from its versions."""
+
+    model_id = serializers.RegexField(MODEL_ID)
+    organization = serializers.SlugField(source="organization.slug")
+    name = serializers.CharField()
+    task_type = serializers.ChoiceField(task_types.choices())
+    description = serializers.CharField(allow_blank=True)
+    tags = serializers.ListField(child=serializers.CharField())
+    state = serializers.ChoiceField(["draft", "training", "ready", "archived"])
+    promoted_version_id = serializers.RegexField(
+        VERSION_ID, source="promoted_version.version_id", default=None, allow_null=True, read_only=True
+    )
+    created_by = UsernameOf("created_by")
+    created_at = UTCSecondsField()
+    archived_at = UTCSecondsField(allow_null=True)
+
+
+class GrantInput(StrictSerializer):
+    """A scope for a user."""
+
+    username = TextField(max_length=150, trim_whitespace=False)
+    scope = serializers.ChoiceField(ModelGrant.SCOPES)
+
+
+class GrantSerializer(serializers.Serializer[Any]):
+    """A scope that a user holds on one model."""
+
+    id = serializers.CharField()
+    model_id = serializers.RegexField(MODEL_ID)
+    username = serializers.CharField(source="user.username")
+    scope = serializers.ChoiceField(ModelGrant.SCOPES)
+
+
+class VersionInput(StrictSerializer):
+    """A new version."""
+
+    description = DescriptionField(required=False)
+    source_uri = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=2000,
+        validators=[validate_source_uri],
+        help_text="Where the trained artefact or its code is.",
+    )
+    parameters = ParametersField(required=False, help_text="What it is trained with.")
+    tags = TagsField(required=False)
+
+
+class VersionChanges(StrictSerializer):
+    """What of a version may change."""
+
+    state = serializers.ChoiceField(Version.State.choices, required=False)
+    description = DescriptionField(required=False)
+    tags = TagsField(required=False)
+
+
+class VersionSerializer(serializers.Serializer[Any]):
+    """One training of a model."""
+
+    version_id = serializers.RegexField(VERSION_ID)
+    model_id = serializers.RegexField(MODEL_ID)
+    state = serializers.ChoiceField(Version.State.choices)
+    promoted = serializers.BooleanField()
+    description = serializers.CharField(allow_blank=True)
+    source_uri = serializers.CharField(allow_blank=True)
+    parameters = serializers.DictField()
+    tags = serializers.ListField(child=serializers.CharField())
+    created_by = UsernameOf("created_by")
+    created_at = UTCSecondsField()
+    completed_at = UTCSecondsField(allow_null=True)
+
+
+class PromotionInput(StrictSerializer):
+    """Why a version is promoted, or gone back to."""
+
+    reason = TextField(max_length=MAX_REASON, allow_blank=True, default="")
+    override = StrictBooleanField(
+        default=False, help_text="Promote against the gate's verdict: for an admin of the organization, with a reason."
+    )
+
+    def validate_reason(self, value: str) -> str:
+        """Refuse a reason of which nothing can be seen: of spaces, controls and format characters alone."""
+        if value and all(unicodedata.category(character)[0] in "ZC" for character in value):
+            raise serializers.ValidationError("Must have at least one visible character.")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse to overrule a verdict without a reason."""
+        if attrs["override"] and not attrs["reason"]:
+            raise serializers.ValidationError({"reason": "To override a gate, say why."})
+        return attrs
+
+
+class PromotionSerializer(serializers.Serializer[Any]):
+    """That a version became the promoted one."""
+
+    id = serializers.CharField()
+    model_id = serializers.RegexField(MODEL_ID)
+    version_id = serializers.RegexField(VERSION_ID, source="version.version_id")
+    previous_version_id = serializers.RegexField(
+        VERSION_ID, source="previous_version.version_id", default=None, allow_null=True, read_only=True
+    )
+    kind = serializers.ChoiceField(Promotion.KINDS)
+    reason = serializers.CharField(allow_blank=True)
+    overridden = serializers.BooleanField()
+    verdict = serializers.DictField(allow_null=True)
+    promoted_by = UsernameOf("promoted_by")
+    promoted_at = UTCSecondsField()

@@ -1,0 +1,25 @@
+"""Who is calling, from the bearer token alone: no query. The caller's state and rights come with the data asked for."""
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from models_registry.tokens.errors import InvalidTokenError
+from models_registry.tokens.jwt import Caller, read_access_token
+
+
+class BearerAuthentication(BaseAuthentication):
+    """Verifies a bearer token's signature and claims. The scheme's case does not matter (RFC 9110, 11.1)."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+        """Return the caller, or `None` without a bearer token. Raises `InvalidTokenError` or `TokenExpiredError`."""
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        token = token.strip(" ")
+        if not token:
+            raise InvalidTokenError("The Authorization header holds no token: send `Authorization: Bearer <access>`.")
+        return read_access_token(token.encode("iso-8859-1")), None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return "Bearer"

@@ -1,0 +1,86 @@
+"""Logins, and the issuers whose identity tokens are trusted."""
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+
+from models_registry.accounts.models import User
+from models_registry.tokens.oidc.claims import MAX_TEXT
+from models_registry.tokens.oidc.validators import validate_patterns, validate_provider_url, validate_scopes
+
+
+class TokenFamily(models.Model):
+    """All refresh tokens that descend from one login, of which only the newest may be used, once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_families")
+    current_jti = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "token families"
+        indexes = [
+            # Serves the purge of logins that have expired.
+            models.Index(fields=["expires_at"], name="token_family_by_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"login of {self.user} at {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class TrustedIssuer(models.Model):
+    """Who signs identity tokens that may be exchanged for ours, such as a CI system."""
+
+    issuer = models.CharField(
+        max_length=MAX_TEXT,
+        unique=True,
+        validators=[validate_provider_url],
+        help_text="What its tokens have as <code>iss</code>, such as https://token.actions.githubusercontent.com",
+    )
+    jwks_url = models.CharField(
+        "JWKS URL",
+        max_length=MAX_TEXT,
+        validators=[validate_provider_url],
+        help_text="Where its keys are: <code>jwks_uri</code> in its /.well-known/openid-configuration",
+    )
+    audience = models.CharField(
+        max_length=MAX_TEXT,
+        help_text="What its tokens must have as <code>aud</code>: this service's URL, as pipelines ask for it.",
+    )
+    is_active = models.BooleanField("active", default=True)
+
+    class Meta:
+        verbose_name = "trusted issuer"
+
+    def __str__(self) -> str:
+        return self.issuer
+
+
+class TrustRule(models.Model):
+    """Which of an issuer's tokens stand for a service account, and the most that they may do."""
+
+    issuer = models.ForeignKey(TrustedIssuer, on_delete=models.CASCADE, related_name="rules", db_index=False)
+    name = models.CharField(max_length=200)
+    service_account = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="trust_rules", limit_choices_to={"is_service_account": True}
+    )
+    claims = models.JSONField(
+        validators=[validate_patterns],
+        help_text=(
+            'What a token must claim, such as {"repository": "acme/churn", "ref": "refs/heads/*"}: '
+            "<code>*</code> stands for any characters."
+        ),
+    )
+    scopes = models.JSONField(validators=[validate_scopes])
+    is_active = models.BooleanField("active", default=True)
+
+    class Meta:
+        verbose_name = "trust rule"
+        # Serves the look-up of an issuer's rules, in the order in which they are tried.
+        indexes = [models.Index(fields=["issuer", "id"], name="trust_rules_of_issuer")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""Identity tokens of other issuers (OpenID Connect)."""

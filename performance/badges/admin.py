@@ -1,0 +1,48 @@
+"""Badges in the admin: made over the API, looked at and revoked here as well."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+
+from models_registry.api.model_admin import ReadOnly, RegistryAdmin, RevokedFilter
+from performance.badges.models import Badge
+from performance.badges.services import revoke_badge
+
+
+@admin.register(Badge)
+class BadgeAdmin(ReadOnly, RegistryAdmin):
+    """Badges, newest first. Their signed URLs are shown over the API alone."""
+
+    list_display = ("created_at", "model", "shows", "dataset_split", "expires_at", "revoked_at", "created_by")
+    list_filter = (("model__organization", AutocompleteSelectFilter), RevokedFilter)
+    search_fields = ("model__name", "model__model_id", "metric", "created_by__username")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "-pk")
+    fields = (("model", "shows"), ("dataset_split", "created_by"), ("created_at", "expires_at"), "revoked_at")
+    actions = ("revoke",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Badge]:
+        """Return the badges with their models and whoever made them."""
+        badges: Any = super().get_queryset(request)
+        related: QuerySet[Badge] = badges.select_related("model", "created_by")
+        return related
+
+    @admin.display(description="shows", ordering="metric")
+    def shows(self, badge: Badge) -> str:
+        """Return what it shows."""
+        return badge.metric or "gate's verdict"
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Say whether the caller may revoke badges: who may change them may."""
+        return request.user.has_perm("performance.change_badge")
+
+    @admin.action(description="Revoke selected badges", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Badge]) -> None:
+        """Have the chosen badges shown to nobody any more."""
+        with transaction.atomic():
+            revoked = [revoke_badge(badge=badge) for badge in queryset.filter(revoked_at=None)]
+        self.message_user(request, f"Badges revoked: {len(revoked)}.")

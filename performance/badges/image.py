@@ -1,0 +1,103 @@
+"""Badges for READMEs: images in SVG that say one thing, and load nothing."""
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from performance.formatting import format_short
+from performance.gates.verdict import Status
+from performance.metrics.statistics.intervals import Interval
+
+GATE = "gate"
+MAX_TEXT = 60  # characters of a label or a message that are drawn
+_HEIGHT = 20
+_PADDING = 6
+_FONT = {"font-family": "Verdana,'DejaVu Sans',Geneva,sans-serif", "font-size": "11", "fill": "#fff"}
+_NARROW = frozenset("!'(),.:;I[]`fijlrt| ")
+_WIDE = frozenset("%@MWmw")
+
+
+class Color(StrEnum):
+    """What a badge's message stands on: dark enough to read white on it (WCAG 2.2, 1.4.3)."""
+
+    GREEN = "#14733a"
+    RED = "#b3261e"
+    BLUE = "#1b5fa8"
+    GREY = "#63676e"
+    DARK = "#3a3d42"
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeContent:
+    """What a badge says: of what, what, and on which colour; `spoken` is the message in words, where they differ."""
+
+    label: str
+    message: str
+    color: Color = Color.GREY
+    spoken: str = ""
+
+
+def metric_content(label: str, value: float, interval: Interval | None) -> BadgeContent:
+    """Return what a badge says of a metric's value: `0.934 (0.921 to 0.945)` where it has an interval.
+
+    Not `±`, as the ends of most intervals are not equally far from the value.
+    """
+    message = format_short(value)
+    if interval is None:
+        return BadgeContent(label, message, Color.BLUE)
+    ends = f"{format_short(interval.lower)} to {format_short(interval.upper)}"
+    return BadgeContent(label, f"{message} ({ends})", Color.BLUE, f"{message}, {interval.level:.0%} interval {ends}")
+
+
+def verdict_content(status: Status) -> BadgeContent:
+    """Return what a badge says of a gate's verdict."""
+    return BadgeContent(GATE, status.replace("_", " "), _COLORS[status])
+
+
+def render_svg(face: BadgeContent) -> str:
+    """Return the image. Label and message may be any text."""
+    label, message = _drawable(face.label), _drawable(face.message)
+    left, right = _width(label), _width(message)
+    title = f"{label}: {_drawable(face.spoken) or message}"
+    image = Element("svg", _numbers(width=left + right, height=_HEIGHT) | {"xmlns": "http://www.w3.org/2000/svg"})
+    image.attrib |= {"role": "img", "aria-label": title}
+    SubElement(image, "title").text = title
+    SubElement(image, "rect", _numbers(width=left, height=_HEIGHT) | {"fill": Color.DARK.value})
+    SubElement(image, "rect", _numbers(x=left, width=right, height=_HEIGHT) | {"fill": face.color.value})
+    _add_text(image, label, 0, left)
+    _add_text(image, message, left, right)
+    return tostring(image, encoding="unicode")
+
+
+def _add_text(image: Element, text: str, x: int, width: int) -> None:
+    # Told how long it is, the text fits, whatever font there is.
+    place = _numbers(x=x + _PADDING, y=14, textLength=width - 2 * _PADDING)
+    SubElement(image, "text", place | _FONT | {"lengthAdjust": "spacingAndGlyphs"}).text = text
+
+
+def _numbers(**values: int) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}
+
+
+def _drawable(text: str) -> str:
+    """Return a text on one line, not too long, without what XML cannot hold or what turns the direction of writing."""
+    line = " ".join(text.split())
+    clean = "".join(character if character.isprintable() else "\ufffd" for character in line)
+    return clean if len(clean) <= MAX_TEXT else f"{clean[: MAX_TEXT - 1]}…"
+
+
+def _width(text: str) -> int:
+    """Return about how many pixels a text takes, with its padding."""
+    return round(sum(map(_character_width, text))) + 2 * _PADDING
+
+
+def _character_width(character: str) -> float:
+    if character in _NARROW:
+        return 4.4
+    if character in _WIDE or unicodedata.east_asian_width(character) in "FW":
+        return 11
+    return 7.6 if character.isupper() else 6.9
+
+
+_COLORS = {Status.PASSED: Color.GREEN, Status.FAILED: Color.RED, Status.NO_POLICY: Color.GREY}

@@ -1,0 +1,40 @@
+"""What may be shown to somebody without a token."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel
+from performance.badges.querysets import BadgeQuerySet
+from performance.snapshots.models import MAX_METRIC_NAME, DatasetSplit
+
+
+class Badge(models.Model):
+    """What somebody without a token may see of a model, by a signed URL: a metric's value, or the gate's verdict.
+
+    It is of the version that is promoted when it is looked at.
+    """
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="badges")
+    metric = models.CharField(max_length=MAX_METRIC_NAME, blank=True, help_text="Empty for the gate's verdict.")
+    dataset_split = models.CharField(
+        max_length=10, choices=DatasetSplit.choices, blank=True, help_text="Of the metric; a policy has a split itself."
+    )
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BadgeQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(metric="", dataset_split="") | (~Q(metric="") & Q(dataset_split__in=DatasetSplit.values)),
+                name="badge_of_metric_on_split_or_of_verdict",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.metric or 'verdict'} of {self.model}"

@@ -1,0 +1,1 @@
+"""Two versions compared, example by example where possible."""

@@ -1,0 +1,84 @@
+"""The stored comparisons of two snapshots."""
+
+from django.db import models
+from django.db.models import Q
+
+from models_registry.accounts.models import Organization
+from performance.comparisons.querysets import ComparisonJobQuerySet
+from performance.jobs.models import Job
+from performance.snapshots.models import MetricSnapshot
+
+
+class ComparisonJob(Job):
+    """The computation of the paired comparison of two snapshots.
+
+    Whoever computes a pair claims its row first, so that nobody computes the pair twice. The row stays for a while when
+    it has ended: the organizations' turns depend on it, and a failed row keeps requests from trying again. `purge`
+    deletes it.
+    """
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="+", db_index=False, help_text="Whose turn it takes."
+    )
+    snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
+    baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
+    interactive = models.BooleanField(default=False, help_text="Whether a request made the first attempt.")
+
+    objects = ComparisonJobQuerySet.as_manager()  # type: ignore[misc]  # in the place of the base class's
+
+    class Meta:
+        verbose_name = "comparison"
+        constraints = [
+            # Serves the look-up of a pair as well.
+            models.UniqueConstraint(fields=["snapshot", "baseline"], name="comparison_job_once"),
+            # Requests compute one pair at a time, in all processes together: each takes most of a core.
+            models.UniqueConstraint(
+                fields=["interactive"],
+                condition=Q(state="running", interactive=True, attempts=1),
+                name="one_interactive_comparison_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
+                | Q(state__in=["succeeded", "failed"], due_at__isnull=True, finished_at__isnull=False),
+                name="comparison_job_due_until_finished",
+            ),
+        ]
+        indexes = [
+            # Serves the workers, who look for the job that has been due for longest.
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="comparison_job_due"),
+            # Serves the limit of an organization, and the count of its running comparisons.
+            models.Index(
+                fields=["organization", "due_at"], condition=Q(due_at__isnull=False), name="comparison_job_due_by_owner"
+            ),
+            # Serves the worker, who looks for the organization whose last turn is longest ago.
+            models.Index(
+                fields=["organization", "-started_at"],
+                condition=Q(started_at__isnull=False),
+                name="comparison_started_by_owner",
+            ),
+            # Serves the purge of old comparisons.
+            models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="comparison_job_by_end"),
+        ]
+
+    def __str__(self) -> str:
+        return f"comparison of {self.snapshot_id} with {self.baseline_id}, {self.state}"
+
+
+class PairedComparison(models.Model):
+    """What the predictions of two snapshots, taken example by example, say of how far apart their metrics are.
+
+    It follows from what never changes, and so never changes.
+    """
+
+    snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
+    baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
+    intervals = models.JSONField(help_text="Of each difference, by metric; empty where the examples are not the same.")
+
+    class Meta:
+        constraints = [
+            # Serves the look-up of a pair as well.
+            models.UniqueConstraint(fields=["snapshot", "baseline"], name="paired_comparison_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.snapshot_id} against {self.baseline_id}"

@@ -1,0 +1,52 @@
+"""How two snapshots differ."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from models_registry import task_types
+from performance.comparisons import services
+from performance.metrics import comparison
+from performance.metrics.comparison import MetricComparison, MetricValues, PairingStatus
+from performance.metrics.statistics.intervals import stored_intervals
+from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.selectors import SnapshotLookup, report
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two snapshots of one model and split, metric by metric."""
+
+    model_id: str
+    version_id: str
+    baseline_version_id: str
+    task_type: str
+    dataset_split: str
+    metrics: dict[str, MetricComparison]
+    pairing: PairingStatus
+    evaluated_at: datetime | None
+    baseline_evaluated_at: datetime | None
+
+
+def compare(reading: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
+    """Return how a snapshot differs from another. Raises what `Reading.snapshot` does."""
+    for each in (reading, baseline):
+        each.completed_version()
+    newer, older = report(reading), report(baseline)
+    paired = services.pair(newer, older)
+    return Comparison(
+        model_id=reading.model_id,
+        version_id=newer.version.version_id,
+        baseline_version_id=older.version.version_id,
+        task_type=reading.task_type,
+        dataset_split=newer.dataset_split,
+        metrics=comparison.compare(
+            task_types.get(reading.task_type), _measured(newer), _measured(older), paired.intervals
+        ),
+        pairing=paired.status,
+        evaluated_at=newer.evaluated_at,
+        baseline_evaluated_at=older.evaluated_at,
+    )
+
+
+def _measured(snapshot: MetricSnapshot) -> MetricValues:
+    return MetricValues(snapshot.metrics, stored_intervals(snapshot.details.confidence_intervals))

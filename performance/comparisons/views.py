@@ -1,0 +1,33 @@
+"""Comparisons of two versions over HTTP."""
+
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from models_registry.api.etags import conditional_json_response
+from performance.comparisons import selectors
+from performance.comparisons.serializers import COMPARISON, ComparisonQuerySerializer
+from performance.snapshots.views import PerformanceViewSet
+
+
+class ComparisonViewSet(PerformanceViewSet):
+    """How the metrics of two versions differ on one split."""
+
+    queries = {"compare": ComparisonQuerySerializer()}
+
+    @extend_schema(
+        operation_id="compare_performance",
+        tags=["performance"],
+        summary="Compare two versions",
+        parameters=[ComparisonQuerySerializer],
+        responses=COMPARISON.one,
+    )
+    def compare(self, request: Request, model_id: str) -> HttpResponse:
+        """Answer with how each metric differs between two versions, by default from the promoted one's."""
+        query = self.query()
+        baseline_id = query.pop("baseline_version_id", None)
+        reading = self.read(**query)
+        baseline = self.read(dataset_split=reading.dataset_split, version_id=baseline_id)
+        return conditional_json_response(
+            request, COMPARISON.represent(selectors.compare(reading, baseline), reading.task_type)
+        )

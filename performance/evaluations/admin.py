@@ -1,0 +1,79 @@
+"""Evaluations in the admin: how the queue stands, and why one failed. They are asked for over HTTP."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+
+from models_registry.api.model_admin import ReadOnly, badge, link_to, unbroken
+from models_registry.registry.model_admin import VersionRecordAdmin
+from performance.evaluations.models import EvaluationJob
+from performance.jobs.admin import STATE_COLORS
+
+
+@admin.register(EvaluationJob)
+class EvaluationAdmin(ReadOnly, VersionRecordAdmin):
+    """Evaluations, newest first."""
+
+    list_display = (
+        "created_at",
+        "model_link",
+        "version_name",
+        "dataset_split",
+        "status",
+        "done",
+        "requested_by",
+        "reason",
+    )
+    list_filter = (
+        ("version__model__organization", AutocompleteSelectFilter),
+        ("state", ChoicesDropdownFilter),
+        ("dataset_split", ChoicesDropdownFilter),
+    )
+    search_fields = ("version__model__name", "version__model__model_id", "id")
+    search_help_text = "By version id, by name or id of the model, and by its own id"
+    ordering = ("-created_at", "pk")
+    show_full_result_count = False
+    fields = (
+        ("id", "status"),
+        ("model_link", "version"),
+        ("dataset_split", "requested_by"),
+        ("created_at", "started_at", "finished_at"),
+        ("done", "attempts"),
+        ("snapshot", "reason"),
+        ("columns", "options"),
+        "digest",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EvaluationJob]:
+        """Return the evaluations with their versions, models and who asked for them."""
+        jobs: QuerySet[EvaluationJob] = super().get_queryset(request)
+        return jobs.select_related("version__model__organization", "snapshot", "requested_by")
+
+    @admin.display(description="model", ordering="version__model__name")
+    def model_link(self, job: EvaluationJob) -> str:
+        """Return a link to the model."""
+        return link_to(job.version.model)
+
+    @admin.display(description="version", ordering="version__number")
+    def version_name(self, job: EvaluationJob) -> str:
+        """Return the version's public id."""
+        return unbroken(job.version.version_id)
+
+    @admin.display(description="state", ordering="state")
+    def status(self, job: EvaluationJob) -> str:
+        """Return the state as a badge."""
+        return badge(job.state, STATE_COLORS[job.state])
+
+    @admin.display(description="progress", ordering="progress")
+    def done(self, job: EvaluationJob) -> str:
+        """Return how much is done."""
+        return f"{job.progress:.0%}"
+
+    @admin.display(description="problem", empty_value="")
+    def reason(self, job: EvaluationJob) -> str:
+        """Return why it failed."""
+        problem: dict[str, Any] = job.problem or {}
+        return str(problem.get("detail", ""))

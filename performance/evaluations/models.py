@@ -1,0 +1,133 @@
+"""Evaluation jobs, and the worst examples that evaluations store."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from models_registry.accounts.models import Organization, User
+from models_registry.registry.models import Version
+from performance.evaluations.querysets import EvaluationQuerySet
+from performance.jobs.models import Job
+from performance.snapshots.models import DatasetSplit, MetricSnapshot
+
+UPLOADS = "uploads"  # where in the storage predictions wait to be evaluated
+
+
+class EvaluationJob(Job):
+    """The evaluation of uploaded predictions of a version, and what became of it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="evaluations")
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="Whose turn it takes; null for an evaluation that ended before this was recorded.",
+    )
+    dataset_split = models.CharField(max_length=10, choices=DatasetSplit.choices)
+    columns = models.JSONField(default=dict, help_text="Which columns hold what, where not named as usual.")
+    options = models.JSONField(default=dict, help_text="What its author chose: the positive class, the averaging, …")
+    file = models.FileField(help_text="The upload, which is kept until the evaluation has ended.")
+    digest = models.CharField(max_length=64, help_text="Of the upload, SHA-256.")
+    requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    progress = models.FloatField(default=0.0, help_text="From 0 to 1.")
+    snapshot = models.OneToOneField(
+        MetricSnapshot, on_delete=models.PROTECT, null=True, blank=True, related_name="evaluation"
+    )
+    problem = models.JSONField(null=True, blank=True, help_text="`code`, `detail`, `column`, `row`: why it failed.")
+
+    objects: ClassVar[Any] = EvaluationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "evaluation"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
+                | Q(state__in=["succeeded", "failed"], due_at__isnull=True, finished_at__isnull=False),
+                name="evaluation_due_until_finished",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="succeeded", snapshot__isnull=False)
+                | (~Q(state="succeeded") & Q(snapshot__isnull=True)),
+                name="evaluation_snapshot_iff_succeeded",
+            ),
+        ]
+        indexes = [
+            # Serves the workers, who look for the job that has been due for longest.
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="evaluation_due"),
+            # Serves the quota of an organization, and the count of its running evaluations.
+            models.Index(
+                fields=["organization", "due_at"], condition=Q(due_at__isnull=False), name="evaluation_due_by_owner"
+            ),
+            # Serves the worker, who looks for the organization whose last turn is longest ago.
+            models.Index(
+                fields=["organization", "-started_at"],
+                condition=Q(started_at__isnull=False),
+                name="evaluation_started_by_owner",
+            ),
+            # Serves the purge of old evaluations.
+            models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="evaluation_by_end"),
+        ]
+
+    def __str__(self) -> str:
+        return f"evaluation of {self.version} on {self.dataset_split}, {self.state}"
+
+
+class WorstExample(models.Model):
+    """One of the examples that a version predicted worst in an evaluation. As append-only as the snapshot."""
+
+    snapshot: Any  # the subclass's foreign key
+    rank = models.PositiveSmallIntegerField(help_text="From 1, the worst.")
+    example_id = models.TextField(null=True)  # noqa: DJ001  # an empty text may be an id
+    attributes = models.JSONField(
+        default=dict,
+        help_text="What else is known of it: values in the order of the detail's `attribute_names`; older rows have an "
+        "object, by name.",
+    )
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.rank}: {self.example_id}"
+
+    @property
+    def named_attributes(self) -> dict[str, str | None]:
+        """The attributes, by name."""
+        if isinstance(self.attributes, dict):
+            return self.attributes
+        return dict(zip(self.snapshot.details.attribute_names or [], self.attributes, strict=True))
+
+
+class MisclassifiedExample(WorstExample):
+    """An example of one class that was predicted as another; the most confidently wrong comes first."""
+
+    snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="misclassified", db_index=False)
+    actual = models.TextField()
+    predicted = models.TextField()
+    confidence = models.FloatField(null=True, help_text="The probability given to the predicted class.")
+
+    class Meta:
+        constraints = [
+            # Serves the list as well.
+            models.UniqueConstraint(fields=["snapshot", "rank"], name="misclassified_rank_once"),
+        ]
+
+
+class ResidualExample(WorstExample):
+    """An example with a large error; the largest comes first."""
+
+    snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="residuals", db_index=False)
+    actual = models.FloatField()
+    predicted = models.FloatField()
+    residual = models.FloatField(help_text="predicted - actual")
+
+    class Meta:
+        constraints = [
+            # Serves the list as well.
+            models.UniqueConstraint(fields=["snapshot", "rank"], name="residual_rank_once"),
+        ]

@@ -1,0 +1,34 @@
+"""Evaluation jobs as queryset methods."""
+
+from datetime import timedelta
+from typing import Any, Self
+
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+
+from performance.jobs.querysets import TurnsQuerySet
+
+
+class EvaluationQuerySet(TurnsQuerySet):
+    """Evaluations, which organizations take turns with.
+
+    The previous release, which may run during an upgrade, queues evaluations without an organization. Such an
+    evaluation belongs to the organization of its model, which is recorded once a worker takes it.
+    """
+
+    def with_owner(self) -> Self:
+        """Add `owner`, the key of the organization whose turn an evaluation takes."""
+        return self.annotate(owner=Coalesce("organization", "version__model__organization"))
+
+    def take(self, lease: timedelta) -> Any:
+        """Take the evaluation whose turn it is, and record its organization."""
+        job = super().take(lease)
+        if job is not None and job.organization_id is None:
+            job.organization_id = job.owner
+            self.filter(pk=job.pk).update(organization=job.owner)
+        return job
+
+    def unfinished_of(self, organization_id: int) -> Self:
+        """Keep the queued and running evaluations of an organization."""
+        unrecorded = Q(organization=None, version__model__organization=organization_id)
+        return self.filter(Q(organization=organization_id) | unrecorded, due_at__isnull=False)

@@ -1,0 +1,184 @@
+"""Evaluating what was uploaded: from the queue to a snapshot."""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory, gettempdir
+from threading import Event
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from models_registry.api.errors import RegistryError
+from models_registry.audit.context import acting_user
+from models_registry.db.purge import delete_in_batches
+from performance.comparisons import services
+from performance.comparisons.services import queue_comparison
+from performance.evaluations.errors import EvaluationBrokenOffError, PredictionsRefusedError
+from performance.evaluations.models import UPLOADS, EvaluationJob
+from performance.evaluations.services import store_evaluation
+from performance.jobs.leases import Lease, LeaseLost, attempt
+from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.prediction_export import EXPORT_FILE as KEPT_FILE
+from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.sandbox.runner import Job, evaluate_in_sandbox
+from performance.snapshots import prediction_store
+from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.prediction_store import keep_predictions
+
+FOLDER = "model-performance-registry-evaluation-"
+LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says nothing more is taken again
+LONG_LEASE = timedelta(minutes=15)  # while predictions are put into the storage, which tells nothing meanwhile
+MAX_ATTEMPTS = 3
+CHUNK = 2**20
+BATCH = 1_000  # uploads that the purge looks up at once
+ORPHAN_AGE = timedelta(days=1)  # past which what lost its evaluation is deleted, and its worker surely gone
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_next(stop: Event) -> bool:
+    """Do the evaluation whose turn it is, unless told to stop; say whether there was one.
+
+    What goes wrong with it is told by its row, and in the log where it is no fault of the predictions. Raises what the
+    database does when it cannot be reached; the evaluation then comes due again.
+    """
+    job: EvaluationJob | None = EvaluationJob.objects.take(LEASE)
+    if job is None:
+        return False
+    with acting_user(job.requested_by):
+        _attempt(job, stop)
+    return True
+
+
+def _attempt(job: EvaluationJob, stop: Event) -> None:
+    def evaluate() -> None:
+        try:
+            _evaluate(job, Lease(job, stop))
+        except UnprocessablePredictionsError as error:
+            _fail(job, PredictionsRefusedError(str(error), column=error.column, row=error.row))
+        except RegistryError as error:
+            _fail(job, error)
+
+    def give_up(detail: str) -> None:
+        _fail(job, EvaluationBrokenOffError(detail))
+
+    attempt(job, evaluate, max_attempts=MAX_ATTEMPTS, fail=give_up)
+
+
+def _evaluate(job: EvaluationJob, lease: Lease) -> None:
+    def go_on(progress: float, longer: timedelta = LEASE) -> None:
+        lease.extend(longer, progress=progress)
+
+    with TemporaryDirectory(prefix=FOLDER) as folder:
+        file = Path(folder) / f"predictions{PurePath(str(job.file)).suffix}"
+        _fetch(job, file, lambda: go_on(0.0))
+        evaluation = evaluate_in_sandbox(_described(job, file), go_on)
+        go_on(1.0, LONG_LEASE)
+        kept = file.with_name(KEPT_FILE)
+        digest = keep_predictions(
+            version=job.version, dataset_split=job.dataset_split, file=kept if kept.exists() else None
+        )
+        snapshot = _succeed(job, evaluation, digest)
+    prediction_store.delete_upload(str(job.file))
+    queue_comparison(snapshot)
+
+
+def _fetch(job: EvaluationJob, file: Path, go_on: Callable[[], None]) -> None:
+    """Copy the upload into a file of this machine."""
+    with job.file.open("rb") as stored, file.open("wb") as own:
+        for number, chunk in enumerate(stored.chunks(CHUNK)):
+            own.write(chunk)
+            if number % 64 == 0:
+                go_on()
+
+
+def _described(job: EvaluationJob, file: Path) -> Job:
+    return Job(
+        folder=file.parent,
+        file=file.name,
+        task_type=job.version.model.task_type,
+        columns=Columns(**job.columns),
+        options=Options(**job.options),
+    )
+
+
+@transaction.atomic
+def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str | None) -> MetricSnapshot:
+    """Store the snapshot together with the end of the job, so that there is never one without the other."""
+    held = EvaluationJob.objects.held(job)
+    if not held.select_for_update():
+        raise LeaseLost
+    snapshot = store_evaluation(
+        version=job.version,
+        dataset_split=job.dataset_split,
+        evaluation=evaluation,
+        engine=DuckDB,
+        digest=job.digest,
+        predictions_digest=predictions_digest,
+        created_by=job.requested_by.username if job.requested_by else "",
+    )
+    held.update(state="succeeded", progress=1.0, snapshot=snapshot, due_at=None, finished_at=timezone.now())
+    return snapshot
+
+
+def _fail(job: EvaluationJob, error: RegistryError) -> None:
+    problem = {"code": error.code, "detail": error.detail, **error.members}
+    if EvaluationJob.objects.held(job).update(state="failed", problem=problem, due_at=None, finished_at=timezone.now()):
+        prediction_store.delete_upload(str(job.file))
+
+
+def delete_orphaned_uploads() -> int:
+    """Delete the uploads whose requests or workers were lost before they could. Return their number."""
+    before = timezone.now() - ORPHAN_AGE
+    names = _uploads()
+    return sum(_delete_orphans(names[i : i + BATCH], before) for i in range(0, len(names), BATCH))
+
+
+def _delete_orphans(names: Sequence[str], before: datetime) -> int:
+    """Delete those of the uploads that are old and that no evaluation needs. Return their number."""
+    needed = set(EvaluationJob.objects.filter(due_at__isnull=False, file__in=names).values_list("file", flat=True))
+    orphans = [name for name in names if name not in needed and _is_older(name, before)]
+    for name in orphans:
+        default_storage.delete(name)
+    return len(orphans)
+
+
+def _is_older(name: str, before: datetime) -> bool:
+    try:
+        return default_storage.get_modified_time(name) < before
+    except FileNotFoundError:  # as its evaluation has ended meanwhile
+        return False
+
+
+def delete_abandoned_folders() -> None:
+    """Delete the temporary folders in which processes of this machine were killed."""
+    before = timezone.now() - ORPHAN_AGE
+    for folder in [each for name in (FOLDER, services.FOLDER) for each in Path(gettempdir()).glob(f"{name}*")]:
+        with suppress(FileNotFoundError):  # as its worker may be ending
+            about = folder.stat()
+            if about.st_uid == os.getuid() and about.st_mtime < before.timestamp():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def delete_ended_evaluations() -> int:
+    """Delete the evaluations that ended longer ago than they are kept. Return their number.
+
+    The snapshot of one that succeeded stays, with its provenance.
+    """
+    before = timezone.now() - timedelta(days=settings.EVALUATION_RETENTION_DAYS)
+    return delete_in_batches(EvaluationJob.objects.all(), "finished_at", before)
+
+
+def _uploads() -> list[str]:
+    try:
+        return [f"{UPLOADS}/{name}" for name in default_storage.listdir(UPLOADS)[1]]
+    except FileNotFoundError:  # before the first
+        return []

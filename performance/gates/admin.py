@@ -1,0 +1,147 @@
+"""Gate policies and verdicts in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+
+from models_registry.api.model_admin import (
+    ReadOnly,
+    RegistryAdmin,
+    badge,
+    link_to,
+    pretty,
+)
+from models_registry.registry.model_admin import VersionRecordAdmin
+from performance.gates import tables
+from performance.gates.forms import GatePolicyForm
+from performance.gates.models import GatePolicy, GateVerdict
+from performance.gates.policy import parse_policy
+from performance.gates.services import set_model_policy, set_organization_policy
+
+VERDICTS = {"passed": "success", "failed": "danger", "no_policy": "default"}
+
+
+@admin.register(GatePolicy)
+class GatePolicyAdmin(RegistryAdmin):
+    """Policies of gates. Each edit is a new row, so that none is changed: the newest counts."""
+
+    form = GatePolicyForm
+    list_display = ("created_at", "owner_name", "version", "rules", "created_by")
+    list_filter = (("model", AutocompleteSelectFilter), ("organization", AutocompleteSelectFilter))
+    list_select_related = ("model", "organization")
+    search_fields = ("model__name", "model__model_id", "organization__name", "created_by")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "-pk")
+    autocomplete_fields = ("model", "organization")
+    readonly_fields = ("version", "created_by", "created_at", "as_json")
+    change_form_after_template = "performance/rules.html"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask for whose policy it is and for the policy; show of a stored one who stored it when."""
+        owner = ("model", "organization")
+        return (*owner, "version", "created_by", "created_at", "as_json") if obj else (*owner, "document")
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Add the table of the rules of a stored policy."""
+        stored = context.get("original")
+        if stored and stored.document:
+            context["rule_table"] = tables.rule_table(stored.document["rules"])
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    @admin.display(description="policy")
+    def as_json(self, policy: GatePolicy) -> str:
+        """Return the policy as it is written."""
+        return "withdrawn" if policy.document is None else pretty(parse_policy(policy.document).as_document())
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing is changed: a new policy is added."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing is deleted: a policy is withdrawn by adding an empty one."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: GatePolicy, form: Any, change: Any) -> None:
+        """Store the policy as the API does."""
+        policy = None if obj.document is None else parse_policy(obj.document)
+        content: dict[str, Any] = {"policy": policy, "created_by": request.user.get_username()}
+        if obj.model:
+            stored = set_model_policy(model=obj.model, **content)
+        else:
+            stored = set_organization_policy(organization=form.cleaned_data["organization"], **content)
+        obj.__dict__.update(stored.__dict__)
+
+    @admin.display(description="of")
+    def owner_name(self, policy: GatePolicy) -> str:
+        """Return whose policy it is."""
+        return str(policy.model or policy.organization)
+
+    @admin.display(description="rules", empty_value="withdrawn")
+    def rules(self, policy: GatePolicy) -> int | None:
+        """Return how many rules it has."""
+        return None if policy.document is None else len(policy.document["rules"])
+
+
+@admin.register(GateVerdict)
+class GateVerdictAdmin(ReadOnly, VersionRecordAdmin):
+    """The verdicts that counted, newest first."""
+
+    list_display = ("judged_at", "model", "version", "result", "occasion", "requested_by")
+    list_filter = (
+        ("model__organization", AutocompleteSelectFilter),
+        ("occasion", ChoicesDropdownFilter),
+    )
+    search_fields = ("model__name", "model__model_id", "requested_by")
+    search_help_text = "By version id, model or user"
+    date_hierarchy = "judged_at"
+    ordering = ("-judged_at", "-pk")
+    fields = (
+        ("model_link", "version_link"),
+        ("result", "occasion"),
+        ("judged_at", "requested_by"),
+        ("baseline", "policy"),
+    )
+    change_form_after_template = "performance/rules.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GateVerdict]:
+        """Return the verdicts with their models and versions."""
+        verdicts: QuerySet[GateVerdict] = super().get_queryset(request)
+        return verdicts.select_related("model", "version")
+
+    @admin.display(description="verdict", ordering="status")
+    def result(self, verdict: GateVerdict) -> str:
+        """Return the verdict in its colour."""
+        return badge(verdict.status, VERDICTS[verdict.status])
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Add the table of what became of the rules, and what was warned of."""
+        document = context["original"].document
+        context["rule_table"] = tables.verdict_table(document.get("rules", []))
+        context["warnings"] = document.get("warnings", [])
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    @admin.display(description="model")
+    def model_link(self, verdict: GateVerdict) -> str:
+        """Return a link to the model."""
+        return link_to(verdict.model)
+
+    @admin.display(description="version")
+    def version_link(self, verdict: GateVerdict) -> str:
+        """Return a link to the version."""
+        return link_to(verdict.version)
+
+    @admin.display(description="held against")
+    def baseline(self, verdict: GateVerdict) -> str:
+        """Return which version was promoted then."""
+        return verdict.document.get("baseline_version_id") or "nothing, as none was promoted"
+
+    @admin.display(description="policy")
+    def policy(self, verdict: GateVerdict) -> str:
+        """Return which policy it was judged by."""
+        policy = verdict.document.get("policy")
+        return f"the {policy['owner']}'s, version {policy['version']}" if policy else "none that is stored"

@@ -1,0 +1,78 @@
+"""Forms of the admin."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from models_registry import task_types
+from models_registry.api.errors import ConflictError
+from models_registry.api.form_fields import StrictJSONField
+from models_registry.registry.locks import lock_unarchived
+from models_registry.registry.models import RegisteredModel
+from performance.gates.models import GatePolicy
+from performance.gates.policy import InvalidPolicyError, parse_policy, validate_for
+
+_EXAMPLE = """{
+  "dataset_split": "test",
+  "rules": [
+    {"metric": "accuracy", "operator": ">=", "threshold": 0.9, "confidence": 0.95},
+    {"metric": "log_loss", "max_regression": 0.01},
+    {"metric": "sample_count", "operator": ">=", "threshold": 1000}
+  ]
+}"""
+
+
+class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """A policy in JSON, of a model or of an organization, held against the task types as over HTTP.
+
+    To be checked in the transaction that stores it.
+    """
+
+    document = StrictJSONField(
+        label="Policy",
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 14, "class": "font-mono", "spellcheck": "false"}),
+        help_text=format_html(
+            'Such as <pre class="overflow-auto">{}</pre> Leave it empty to withdraw the policy.', _EXAMPLE
+        ),
+    )
+
+    class Meta:
+        model = GatePolicy
+        fields = ("model", "organization", "document")
+
+    def clean(self) -> dict[str, Any]:
+        """Return the fields. Raises `ValidationError`, naming each rule that cannot be judged by."""
+        fields: dict[str, Any] = super().clean() or {}
+        model, organization = fields.get("model"), fields.get("organization")
+        if (model is None) == (organization is None):
+            raise ValidationError("Choose a model, or an organization.")
+        if model is not None:
+            self._hold(model)
+        if fields.get("document") is not None:
+            self._check(fields["document"], model)
+        elif (
+            "document" in fields
+            and GatePolicy.objects.filter(model=model, organization=organization).in_force() is None
+        ):
+            self.add_error("document", "There is no policy to withdraw.")
+        return fields
+
+    def _hold(self, model: RegisteredModel) -> None:
+        """Have nobody archive the model before the policy is stored. Raises `ValidationError` when somebody has."""
+        try:
+            lock_unarchived(model)
+        except ConflictError as error:
+            raise ValidationError(error.detail) from None
+
+    def _check(self, document: Any, model: RegisteredModel | None) -> None:
+        try:
+            validate_for(
+                parse_policy(document), [task_types.get(model.task_type)] if model else task_types.all_task_types()
+            )
+        except InvalidPolicyError as error:
+            for field, _, detail in error.faults:
+                self.add_error("document", f"{field}: {detail}" if field else detail)

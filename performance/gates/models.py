@@ -1,0 +1,87 @@
+"""Policies of gates, and the verdicts that counted."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from models_registry.accounts.models import Organization
+from models_registry.registry.models import RegisteredModel, Version
+from performance.gates.querysets import GatePolicyQuerySet
+
+
+class GatePolicy(models.Model):
+    """What a version must be like to ship: of one model, or of all models of an organization without one of their own.
+
+    Each edit is a row, of which the newest counts; one without a document ends the policy. Append-only, so that
+    verdicts can name what they judged by: see the migration `gate_policies`.
+    """
+
+    model = models.ForeignKey(
+        RegisteredModel, on_delete=models.PROTECT, null=True, blank=True, related_name="gate_policies", db_index=False
+    )
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, null=True, blank=True, related_name="gate_policies", db_index=False
+    )
+    version = models.PositiveIntegerField(help_text="The sequence number within the model or organization, from 1.")
+    document = models.JSONField(null=True, blank=True, help_text="<code>dataset_split</code> and <code>rules</code>.")
+    # A name, as a row that never changes cannot let go of a user who is deleted.
+    created_by = models.CharField(max_length=150, blank=True, help_text="The name of the user who stored it.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = GatePolicyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "gate policy"
+        verbose_name_plural = "gate policies"
+        constraints = [
+            # Both serve as well the newest policy of a model and of an organization.
+            models.UniqueConstraint(fields=["model", "version"], name="policy_version_once_per_model"),
+            models.UniqueConstraint(fields=["organization", "version"], name="policy_version_once_per_organization"),
+            models.CheckConstraint(
+                condition=Q(model__isnull=False, organization__isnull=True)
+                | Q(model__isnull=True, organization__isnull=False),
+                name="policy_of_model_or_organization",
+            ),
+            models.CheckConstraint(condition=Q(version__gte=1), name="policy_version_from_1"),
+        ]
+
+    def __str__(self) -> str:
+        return f"policy {self.version} of {self.model or self.organization}"
+
+    @property
+    def owner(self) -> str:
+        """Whose it is: `model` or `organization`."""
+        return "organization" if self.model_id is None else "model"
+
+
+class GateVerdict(models.Model):
+    """What a gate said of a version when it counted. Append-only: see the migration `gate_policies`."""
+
+    class Occasion(models.TextChoices):
+        PROMOTION = "promotion"
+        ENFORCEMENT = "enforcement"
+
+    model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="verdicts", db_index=False)
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="verdicts")
+    occasion = models.CharField(max_length=12, choices=Occasion.choices)
+    status = models.CharField(max_length=10)
+    document = models.JSONField(help_text="The verdict as it was told.")
+    # A name, as a row that never changes cannot let go of a user who is deleted.
+    requested_by = models.CharField(max_length=150, blank=True, help_text="The name of the user who asked.")
+    judged_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "gate verdict"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(occasion__in=["promotion", "enforcement"]), name="verdict_occasion_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["passed", "failed", "no_policy"]), name="verdict_status_known"
+            ),
+        ]
+        # Serves the list of a model's verdicts, newest first.
+        indexes = [models.Index(fields=["model", "-id"], name="verdicts_of_model")]
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.status} at {self.judged_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,1 @@
+"""Work that workers take from the database."""

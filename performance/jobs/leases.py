@@ -1,0 +1,92 @@
+"""Attempts of a worker at a job: the lease that it extends meanwhile, and what follows when the attempt breaks off."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from performance.jobs.disk import is_full
+from performance.jobs.models import Job
+from performance.jobs.querysets import DatabaseNow
+
+WAIT = timedelta(seconds=10)  # before the next attempt, times the attempts so far
+DISK_WAIT = timedelta(minutes=1)  # before the next attempt where the disk was full
+MAX_DISK_WAIT = timedelta(days=1)  # since the job was queued, after which it no longer waits for the disk
+NO_SPACE = "The worker had no space on its disk. Report it to the operator."
+
+log = logging.getLogger(__name__)
+
+
+class WorkerStopping(Exception):
+    """The worker is to stop."""
+
+
+class LeaseLost(Exception):
+    """Another process has taken the job, or completed it."""
+
+
+class Lease:
+    """A worker's hold on a job that it has taken."""
+
+    def __init__(self, job: Job, stop: Event) -> None:
+        self._job = job
+        self._stop = stop
+
+    def check_stop(self) -> None:
+        """Raise `WorkerStopping` if the worker is to stop."""
+        if self._stop.is_set():
+            raise WorkerStopping
+
+    def extend(self, lease: timedelta, **changes: Any) -> None:
+        """Hold the job for `lease` from now on, and store changes of it. Raises `WorkerStopping` or `LeaseLost`."""
+        self.check_stop()
+        if not _jobs(self._job).held(self._job).update(**changes, due_at=DatabaseNow() + lease):
+            raise LeaseLost
+
+
+def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Callable[[str], object]) -> None:
+    """Work on a job that the worker has taken.
+
+    An attempt that breaks off is repeated later, `max_attempts` times in all. A full disk is no fault of the job, so
+    that the job waits for space for a day. After that, `fail` is called with the reason. Raises the database's error if
+    the database cannot be reached; the job then comes due again.
+    """
+    name = job._meta.verbose_name
+    broke_off = f"The {name} broke off several times. Report it with its id."
+    if job.attempts > max_attempts:
+        log.error("The %s %s broke off each time.", name, job.pk)
+        fail(broke_off)
+        return
+    try:
+        work()
+    except WorkerStopping:
+        _jobs(job).put_back(job, wait=timedelta(0), counts=False)
+    except LeaseLost:
+        log.warning("Another process has taken the %s %s.", name, job.pk)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if is_full(error):
+            _wait_for_disk(job, error, fail)
+            return
+        log.exception("The %s %s broke off in attempt %d.", name, job.pk, job.attempts)
+        if job.attempts < max_attempts:
+            _jobs(job).put_back(job, wait=WAIT * job.attempts)
+        else:
+            fail(broke_off)
+
+
+def _wait_for_disk(job: Job, error: Exception, fail: Callable[[str], object]) -> None:
+    log.error("The disk is full, and the %s %s waits: %s", job._meta.verbose_name, job.pk, error)
+    if timezone.now() - job.created_at < MAX_DISK_WAIT:
+        _jobs(job).put_back(job, wait=DISK_WAIT, counts=False)
+    else:
+        fail(NO_SPACE)
+
+
+def _jobs(job: Job) -> Any:
+    return type(job)._default_manager.all()

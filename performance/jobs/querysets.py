@@ -1,0 +1,88 @@
+"""Jobs as a queue, as queryset methods."""
+
+from datetime import timedelta
+from typing import Any, Self
+
+from django.db import models, transaction
+from django.db.models import Count, F, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+
+class DatabaseNow(Now):
+    """The database's clock, by which leases run: those of machines may differ by more than a lease.
+
+    SQLite's is that of its one machine, and more exact when that is asked here.
+    """
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+        """Return the SQL of this moment."""
+        return compiler.compile(Value(timezone.now(), output_field=self.output_field))
+
+
+class JobQuerySet(models.QuerySet[Any]):
+    """Jobs: rows that workers take, as `performance.jobs.models.Job` says."""
+
+    def take(self, lease: timedelta) -> Any:
+        """Take the job whose turn it is, and return it; `None` when none is due.
+
+        It comes due again after `lease`, unless that is put off. Two workers never take the same: PostgreSQL skips rows
+        that another has locked, and on SQLite transactions that write follow each other.
+        """
+        if not self.due().exists():  # which costs no lock
+            return None
+        with transaction.atomic():
+            job = self.due().in_turn().select_for_update(skip_locked=True, of=("self",)).first()
+            if job is not None:
+                job.state, job.attempts = "running", job.attempts + 1
+                job.started_at = job.started_at or timezone.now()
+                taken = {name: getattr(job, name) for name in ("state", "attempts", "started_at")}
+                self.filter(pk=job.pk).update(**taken, due_at=DatabaseNow() + lease)
+        return job
+
+    def due(self) -> Self:
+        """Keep the jobs that may be taken."""
+        return self.filter(due_at__lte=DatabaseNow())
+
+    def in_turn(self) -> Self:
+        """Order by whose turn it is: the job that has been due for longest comes first."""
+        return self.order_by("due_at")
+
+    def held(self, job: Any) -> Self:
+        """Keep the job, if whoever took it has it still."""
+        return self.filter(pk=job.pk, attempts=job.attempts, state="running")
+
+    def put_back(self, job: Any, *, wait: timedelta, counts: bool = True) -> bool:
+        """Let a job that is held be taken again after a while; say whether it was held.
+
+        An attempt that does not count was broken off for no fault of the job's.
+        """
+        attempts = F("attempts") - (0 if counts else 1)
+        return bool(self.held(job).update(state="queued", due_at=DatabaseNow() + wait, attempts=attempts))
+
+
+class TurnsQuerySet(JobQuerySet):
+    """Jobs of organizations, which take turns: one that queues many jobs delays no other."""
+
+    def with_owner(self) -> Self:
+        """Add `owner`, the key of the organization whose turn a job takes."""
+        return self.annotate(owner=F("organization"))
+
+    def in_turn(self) -> Self:
+        """Order by whose turn it is.
+
+        The organization with the fewest running jobs comes first, then the one whose last job began longest ago, then
+        the job that has been due for longest.
+        """
+        of_same = self.model._default_manager.filter(organization=OuterRef("owner"))
+        running = of_same.filter(state="running", due_at__gt=DatabaseNow()).order_by().values("organization")
+        started = of_same.filter(started_at__isnull=False).order_by("-started_at").values("started_at")
+        return self.with_owner().order_by(
+            Coalesce(Subquery(running.annotate(count=Count("pk")).values("count")), 0),
+            Subquery(started[:1]).asc(nulls_first=True),
+            "due_at",
+        )
+
+    def unfinished_of(self, organization_id: int) -> Self:
+        """Keep the queued and running jobs of an organization."""
+        return self.filter(organization=organization_id, due_at__isnull=False)

@@ -1,0 +1,1 @@
+"""From files of predictions to rows that can be scored."""

@@ -1,0 +1,1 @@
+"""What two predictions of the same examples say."""

@@ -1,0 +1,87 @@
+"""The examples that two versions predicted, side by side."""
+
+from dataclasses import dataclass
+
+from performance.metrics.engines.base import Engine
+from performance.metrics.statistics.intervals import Interval, normal
+from performance.metrics.statistics.means import Mean, means, sums
+
+_SHARED = ("actual", "weight", "series", "scale")
+_OWN = ("predicted", "score", "truth", "brier")
+
+Intervals = dict[str, Interval | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How both versions' metrics were taken: the positive class, or how several classes were averaged."""
+
+    positive_class: str | None = None
+    averaging: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The table `joined`, with a row for each example that both versions predicted.
+
+    It has what is true of the example and its weight `w`, and of the newer version the `columns`, of the older one the
+    same with `old_` before their names. `identical` says whether both predicted the same all over.
+    """
+
+    engine: Engine
+    columns: frozenset[str]
+    identical: bool
+
+    def means(self, *expressions: str, draws: str = "joined") -> list[Mean]:
+        """Return the weighted means of SQL expressions over the examples, or over what else was drawn."""
+        columns = ", ".join(sums(f"({expression})", "w") for expression in expressions)
+        [[weight, squares, *found]] = self.engine.rows(f"SELECT sum(w), sum(w * w), {columns} FROM {draws}")
+        return means(weight, squares, found)
+
+
+def of_mean(difference: Mean) -> Interval | None:
+    """Return the interval of a mean of differences."""
+    return normal(difference.value, difference.variance, "paired_moments")
+
+
+def join(engine: Engine) -> Pairs | None:
+    """Make the table of pairs. `None` unless both files have the same examples."""
+    newer, older = (_columns(engine, name) for name in ("newer", "older"))
+    shared = [name for name in _SHARED if name in newer]
+    count = _count(engine)
+    if shared != [name for name in _SHARED if name in older] or count is None:
+        return None
+    own = [name for name in _OWN if name in newer & older]
+    differs = " OR ".join(f"newer.{name} IS DISTINCT FROM older.{name}" for name in shared)
+    selected = [f"newer.{name} AS {name}" for name in [*shared, *own]] + [f"older.{name} AS old_{name}" for name in own]
+    engine.rows(f"""
+        CREATE TABLE joined AS
+        SELECT {", ".join(selected)}, {"newer.weight" if "weight" in shared else "CAST(1 AS DOUBLE)"} AS w,
+            {differs} AS differs
+        FROM newer JOIN older ON newer.example_id = older.example_id
+    """)
+    changed = " OR ".join(f"{name} IS DISTINCT FROM old_{name}" for name in own)
+    [[rows, weight, differing, changes]] = engine.rows(f"""
+        SELECT count(*), coalesce(sum(w), 0), count(*) FILTER (WHERE differs), count(*) FILTER (WHERE {changed})
+        FROM joined
+    """)
+    if rows != count or differing or weight <= 0:
+        return None
+    return Pairs(engine, frozenset([*shared, *own]), identical=not changes)
+
+
+def _columns(engine: Engine, name: str) -> set[str]:
+    return {str(column) for column, *_ in engine.rows(f"DESCRIBE {name}")}
+
+
+def _count(engine: Engine) -> int | None:
+    """Return how many examples each file has. `None` unless it is the same number, and each id is there once.
+
+    Joined by ids that are there more often, the files might give the square of their rows.
+    """
+    counts = [
+        count
+        for name in ("newer", "older")
+        for count in engine.rows(f"SELECT count(*), count(DISTINCT example_id) FROM {name}")[0]
+    ]
+    return counts[0] if len(set(counts)) == 1 else None

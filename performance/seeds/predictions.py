@@ -1,0 +1,76 @@
+"""Snapshots of which a seed document has the predictions: computed as it is loaded, as over HTTP."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from models_registry.registry.models import Version
+from performance.evaluations.services import store_evaluation
+from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.inputs.files import PredictionFiles
+from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.prediction_export import export_predictions as write_kept
+from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.tasks.evaluators import evaluate
+from performance.seeds.document import SeedError
+from performance.snapshots.prediction_store import keep_predictions
+
+AGREEMENT = 1e-9  # to which metrics that the document has as well must agree with those computed
+
+
+def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any], *, keep: bool) -> None:
+    """Store the snapshot that predictions come to, if it is not stored yet.
+
+    `keep` says whether the storage is to hold what it takes to compare them.
+
+    Raises `SeedError` when they cannot be evaluated, or come to other metrics than the document says.
+    """
+    source = PredictionFiles([str(file)])
+    digest = _digest(where, file.name, source)
+    stored = version.snapshots.filter(dataset_split=item["dataset_split"], evaluated_at=item["evaluated_at"])
+    if stored.filter(detail__dataset_digest=digest).exists():
+        return
+    with TemporaryDirectory() as folder:
+        evaluation, kept = _evaluate(where, version.model.task_type, file.name, source, Path(folder))
+        _refuse_difference(where, evaluation, item.get("metrics") or {})
+        store_evaluation(
+            version=version,
+            dataset_split=item["dataset_split"],
+            evaluation=evaluation,
+            engine=DuckDB,
+            digest=digest,
+            predictions_digest=keep_predictions(
+                version=version, dataset_split=item["dataset_split"], file=kept if keep else None
+            ),
+            created_by="",
+            evaluated_at=item["evaluated_at"],
+        )
+
+
+def _digest(where: str, name: str, source: PredictionFiles) -> str:
+    try:
+        return source.digest()
+    except OSError as error:
+        raise SeedError(f"{where}.predictions: {name} cannot be read: {error.strerror}") from None
+
+
+def _evaluate(
+    where: str, task_type: str, name: str, source: PredictionFiles, folder: Path
+) -> tuple[Evaluation, Path | None]:
+    """Return what the predictions come to, and the file in the folder with what is kept of them."""
+    with DuckDB(folder=folder) as engine:
+        try:
+            source.read_into(engine)
+            evaluation = evaluate(engine, task_type, Columns(), Options())
+            return evaluation, write_kept(engine, task_type, Columns(), Options(), evaluation, folder)
+        except UnprocessablePredictionsError as error:
+            raise SeedError(f"{where}.predictions: {name}: {error}") from None
+
+
+def _refuse_difference(where: str, evaluation: Evaluation, expected: Mapping[str, float]) -> None:
+    for name, value in expected.items():
+        found = evaluation.metrics[name]
+        if found is None or not math.isclose(found, value, rel_tol=AGREEMENT, abs_tol=AGREEMENT):
+            raise SeedError(f"{where}.metrics.{name}: is {value}, but the predictions come to {found}")

@@ -1,0 +1,172 @@
+"""Loading a validated seed document. Loading it again changes nothing."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from models_registry.accounts.models import Membership, ModelGrant, Organization, User
+from models_registry.api.errors import RegistryError
+from models_registry.audit.recorder import record_added
+from models_registry.registry import ids
+from models_registry.registry.models import RegisteredModel, Version
+from models_registry.registry.promotions import promote
+from performance.seeds.document import SeedDocument, SeedError
+from performance.seeds.predictions import load_predictions
+from performance.snapshots.models import MetricSnapshot
+
+BATCH = 1000
+
+
+@transaction.atomic
+def load(
+    document: SeedDocument,
+    *,
+    on_model: Callable[[], object] = lambda: None,
+    keep_promoted: bool = False,
+    dry_run: bool = False,
+) -> list[str]:
+    """Store what the document holds and the database does not yet, and return the ids of its models.
+
+    What may change is brought up to date: names, descriptions, roles, the promoted version, a training version that
+    has ended. With `keep_promoted`, a model that has a promoted version keeps it. `on_model` is called after each
+    model. Raises `SeedError` when the document is refused or contradicts what is stored; nothing is stored then, nor
+    in a `dry_run`.
+    """
+    for user in document.users:
+        _load_user(**user)
+    for organization in document.organizations:
+        _load_organization(**organization)
+    loaded = []
+    for position, model in enumerate(document.models()):
+        _load_model(f"models.{position}", model, document.path.parent, keep_promoted=keep_promoted, dry_run=dry_run)
+        loaded.append(model["model_id"])
+        on_model()
+    transaction.set_rollback(dry_run)
+    return loaded
+
+
+def _load_user(*, username: str, superuser: bool, password: str | None = None) -> None:
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        User.objects.create_user(username, password=password, is_superuser=superuser, is_staff=superuser)
+    elif superuser and user.is_service_account:
+        raise SeedError(f"users: {username} is a service account, which cannot be a superuser")
+    elif user.is_superuser != superuser:
+        user.is_superuser = user.is_staff = superuser
+        user.save(update_fields=["is_superuser", "is_staff"])
+
+
+def _load_organization(*, slug: str, name: str, members: dict[str, str]) -> None:
+    organization, _ = Organization.objects.update_or_create(slug=slug, defaults={"name": name})
+    for username, role in members.items():
+        user = _user(username, f"organizations.{slug}.members")
+        Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
+
+
+def _load_model(path: str, document: dict[str, Any], folder: Path, *, keep_promoted: bool, dry_run: bool) -> None:
+    model = _registered(path, document)
+    for username, scopes in document["grants"].items():
+        user = _user(username, f"{path}.grants")
+        for scope in scopes:
+            ModelGrant.objects.get_or_create(model=model, user=user, scope=scope)
+    versions = {version.number: version for version in model.versions.all()}
+    for position, item in enumerate(document["versions"]):
+        number = ids.version_number(item["version_id"])
+        where = f"{path}.versions.{position}"
+        versions[number] = _load_version(where, model, versions.get(number), item)
+        versions[number].model = model
+        _load_snapshots(versions[number], [each for each in item["snapshots"] if "predictions" not in each])
+        for at, each in enumerate(item["snapshots"]):
+            if "predictions" in each:
+                file = folder / each["predictions"]
+                load_predictions(f"{where}.snapshots.{at}", versions[number], file, each, keep=not dry_run)
+    promoted = document.get("promoted")
+    if promoted and not (keep_promoted and model.promoted_version_id):
+        _promote(path, model, versions[ids.version_number(promoted)])
+    if document["archived"] and model.archived_at is None:
+        model.archived_at = timezone.now()
+        model.save(update_fields=["archived_at"])
+
+
+def _promote(path: str, model: RegisteredModel, version: Version) -> None:
+    if model.promoted_version_id == version.pk:
+        return
+    try:
+        promote(version=version, promoted_by=None, reason="seeded")
+    except RegistryError as error:
+        raise SeedError(f"{path}.promoted: {error.detail}") from None
+
+
+def _registered(path: str, document: dict[str, Any]) -> RegisteredModel:
+    organization = Organization.objects.filter(slug=document["organization"]).first()
+    if organization is None:
+        raise SeedError(f"{path}.organization: there is no organization {document['organization']}")
+    same_name = RegisteredModel.objects.filter(organization=organization, name=document["name"])
+    if same_name.exclude(pk=document["model_id"]).exists():
+        raise SeedError(f"{path}.name: {organization.slug} has another model of the name {document['name']}")
+    model = RegisteredModel.objects.select_for_update().filter(pk=document["model_id"]).first() or RegisteredModel(
+        model_id=document["model_id"], organization=organization, task_type=document["task_type"]
+    )
+    if (model.organization_id, model.task_type) != (organization.pk, document["task_type"]):
+        raise SeedError(f"{path}: {model.pk} is registered already, with another organization or task type")
+    return _save_if_changed(model, name=document["name"], description=document["description"])
+
+
+def _save_if_changed(model: RegisteredModel, **values: Any) -> RegisteredModel:
+    changed = [name for name, value in values.items() if getattr(model, name) != value]
+    for name in changed:
+        setattr(model, name, values[name])
+    if model._state.adding:
+        model.save()
+    elif changed:
+        model.save(update_fields=changed)
+    return model
+
+
+def _load_version(path: str, model: RegisteredModel, version: Version | None, item: dict[str, Any]) -> Version:
+    if version is None:
+        return Version.objects.create(
+            model=model,
+            number=ids.version_number(item["version_id"]),
+            state=item["state"],
+            created_at=item.get("created_at") or timezone.now(),
+            completed_at=item.get("completed_at"),
+        )
+    if version.state == Version.State.TRAINING != item["state"]:
+        version.state, version.completed_at = item["state"], item.get("completed_at")
+        version.save(update_fields=["state", "completed_at"])
+    elif version.state != item["state"]:
+        raise SeedError(f"{path}.state: {version.version_id} is {version.state} already, which is final")
+    return version
+
+
+def _load_snapshots(version: Version, items: list[dict[str, Any]]) -> None:
+    """Add the snapshots that are not stored yet, as snapshots are never changed."""
+    stored = {_identity(**values) for values in version.snapshots.values(*_IDENTIFYING).iterator()}
+    before = len(stored)
+    for start in range(0, len(items), BATCH):
+        batch = [{"sample_count": None, **item} for item in items[start : start + BATCH]]
+        new = {key: item for item in batch if (key := _identity(**item)) not in stored}
+        MetricSnapshot.objects.bulk_create(MetricSnapshot(version=version, **item) for item in new.values())
+        stored.update(new)
+    record_added(version, "snapshots", before, len(stored))
+
+
+def _identity(
+    *, dataset_split: str, evaluated_at: datetime, metrics: dict[str, float], sample_count: int | None
+) -> tuple[Any, ...]:
+    return dataset_split, evaluated_at, sample_count, tuple(sorted(metrics.items()))
+
+
+def _user(username: str, path: str) -> User:
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise SeedError(f"{path}: there is no user {username}")
+    return user
+
+
+_IDENTIFYING = ("dataset_split", "evaluated_at", "metrics", "sample_count")

@@ -1,0 +1,1 @@
+"""Metric snapshots, and how they are read."""

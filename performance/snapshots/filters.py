@@ -1,0 +1,16 @@
+"""What the lists of performance may be filtered by."""
+
+import django_filters
+from django_filters.rest_framework import FilterSet
+
+from performance.snapshots.models import DatasetSplit, MetricSnapshot
+
+
+class SnapshotFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
+    """Filters of the list of a version's snapshots."""
+
+    dataset_split = django_filters.ChoiceFilter(choices=DatasetSplit.choices, label="The split.")
+
+    class Meta:
+        model = MetricSnapshot
+        fields = ()

@@ -1,0 +1,122 @@
+"""Metric snapshots and what belongs to them, append-only: the database refuses to change or delete any."""
+
+from datetime import timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from models_registry.registry.models import Version
+from performance.snapshots.querysets import MetricSnapshotQuerySet
+
+MAX_METRIC_NAME = 100  # of a reporter's own; those of task types are shorter
+CLOCK_SKEW = timedelta(minutes=5)  # by which a reporter's clock may be ahead
+
+
+class DatasetSplit(models.TextChoices):
+    """The part of the data that a version was evaluated on."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+class Source(models.TextChoices):
+    """Where the numbers of a snapshot come from."""
+
+    REPORTED = "reported"
+    COMPUTED = "computed"
+    IMPORTED = "imported"
+
+
+class MetricSnapshot(models.Model):
+    """The metrics of one evaluation of a version on one split.
+
+    The newest by `(evaluated_at, id)` answers for its version and split. The database refuses to change or delete a
+    snapshot: see the migration `snapshots_append_only`.
+    """
+
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="snapshots", db_index=False)
+    dataset_split = models.CharField(max_length=10, choices=DatasetSplit.choices)
+    metrics = models.JSONField(help_text="Summary metrics of the model's task type, by name; absent when not recorded.")
+    sample_count = models.PositiveBigIntegerField(null=True, blank=True)
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.IMPORTED)
+    # A name, as a row that never changes cannot let go of a user who is deleted.
+    created_by = models.CharField(max_length=150, blank=True, help_text="The name of the user who stored it.")
+    evaluated_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MetricSnapshotQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "metric snapshot"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(dataset_split__in=DatasetSplit.values), name="snapshot_dataset_split_known"
+            ),
+            models.CheckConstraint(condition=Q(source__in=Source.values), name="snapshot_source_known"),
+        ]
+        indexes = [
+            # Serves the newest snapshot of a version and split, and the versions' foreign key.
+            models.Index(fields=["version", "dataset_split", "-evaluated_at", "-id"], name="snapshot_newest"),
+            # Serves the admin's list and its date hierarchy.
+            models.Index(fields=["-evaluated_at", "-id"], name="snapshot_by_date"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset_split} at {self.evaluated_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def details(self) -> "SnapshotDetail":
+        """What it holds beside its summary metrics: nothing, where no detail was stored."""
+        return getattr(self, "detail", None) or SnapshotDetail()
+
+    @property
+    def all_metrics(self) -> dict[str, float]:
+        """The recorded metrics of the task type: those of the summary, and the further ones."""
+        return {**self.metrics, **self.details.further_metrics}
+
+    def value_of(self, metric: str) -> float | None:
+        """Return a recorded metric, of the task type or of the reporter's own."""
+        return {**self.details.custom_metrics, **self.all_metrics}.get(metric)
+
+
+class SnapshotDetail(models.Model):
+    """What a snapshot holds beside its summary metrics. As append-only as the snapshot."""
+
+    snapshot = models.OneToOneField(MetricSnapshot, on_delete=models.PROTECT, primary_key=True, related_name="detail")
+    further_metrics = models.JSONField(
+        default=dict, help_text="Metrics of the task type that are not in the summary, by name."
+    )
+    custom_metrics = models.JSONField(default=dict, help_text="Metrics that the task type does not know, by name.")
+    confusion_matrix = models.JSONField(null=True, help_text="`labels`, and `counts[actual][predicted]`.")
+    confidence_intervals = models.JSONField(default=dict, help_text="`lower`, `upper`, `level`, `method`, by metric.")
+    per_class = models.JSONField(default=dict, help_text="By class, then by metric.")
+    positive_class = models.TextField(null=True)  # noqa: DJ001  # an empty text may be a class
+    averaging = models.CharField(max_length=10, null=True)  # noqa: DJ001
+    engine = models.CharField(max_length=40, null=True, help_text="What computed it here.")  # noqa: DJ001
+    engine_version = models.CharField(max_length=40, null=True)  # noqa: DJ001
+    row_count = models.PositiveBigIntegerField(
+        null=True, help_text="All rows of the predictions, with those that were left out for having none."
+    )
+    misclassified_count = models.PositiveBigIntegerField(null=True, help_text="All that were, whether kept or not.")
+    curves = models.JSONField(default=dict, help_text="Points to draw, by the kind of curve.")
+    # Null where it has no examples, or they were stored with the names in each.
+    attribute_names = models.JSONField(null=True, help_text="Names of the attributes of the worst examples, in order.")
+    dataset_digest = models.CharField(max_length=64, null=True, help_text="Of the predictions, SHA-256.")  # noqa: DJ001
+    predictions_digest = models.CharField(  # noqa: DJ001
+        max_length=64, null=True, help_text="Of the predictions as they are kept, SHA-256; they are stored under it."
+    )
+
+    class Meta:
+        indexes = [
+            # Serves the look-up of who needs a kept file, when it is stored again and when it is purged.
+            models.Index(
+                fields=["predictions_digest"],
+                condition=Q(predictions_digest__isnull=False),
+                name="detail_by_predictions",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"detail of {self.snapshot}"

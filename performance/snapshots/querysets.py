@@ -1,0 +1,82 @@
+"""Metric snapshots as queryset methods."""
+
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import F, Func, Value
+from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import Cast
+
+
+class MatrixRows(Func):
+    """The rows of a confusion matrix from an offset on, as JSON: as many as have so many cells, at least one."""
+
+    output_field = models.JSONField()
+
+    def __init__(self, matrix: str, offset: int, max_cells: int) -> None:
+        super().__init__(F(matrix), Value(offset, models.IntegerField()), Value(max_cells, models.IntegerField()))
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+        """Return the SQL that takes them from JSONB."""
+        (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
+        rows = f"GREATEST({most} / NULLIF(jsonb_array_length({matrix} -> 'labels'), 0), 1)"
+        names = f"jsonb_build_object('first', {offset}, 'last', {offset} + {rows} - 1)"
+        sql = f"jsonb_path_query_array({matrix}, '$.counts[$first to $last]', {names})"
+        return sql, [first, first, cells]
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+        """Return the SQL that takes them from the JSON text."""
+        (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
+        rows = f"MAX({most} / json_array_length({matrix}, '$.labels'), 1)"
+        counts = f"json_each({matrix}, '$.counts') WHERE key >= {offset} AND key < {offset} + {rows}"
+        return f"(SELECT json_group_array(json(value)) FROM {counts})", [first, first, cells]  # noqa: S608
+
+
+class MetricSnapshotQuerySet(models.QuerySet[Any]):
+    """Metric snapshots."""
+
+    def newest_first(self) -> Self:
+        """Order so that the snapshot that answers for its version and split comes first."""
+        return self.order_by("-evaluated_at", "-id")
+
+    def of(self, model_id: str, dataset_split: str, number: int | None = None) -> Self:
+        """Keep the snapshots of one split of a model's completed versions, or of the version of this number."""
+        snapshots = self.filter(version__model=model_id, version__state="completed", dataset_split=dataset_split)
+        return snapshots if number is None else snapshots.filter(version__number=number)
+
+    def recording(self, metric: str, column: str) -> Self:
+        """Keep the snapshots that have a metric in a column."""
+        return self.filter(**{f"{column}__has_key": metric})
+
+    def slim(self) -> Self:
+        """Leave out what of a snapshot's detail may be large, and few readers want."""
+        return self.defer("detail__confusion_matrix", "detail__curves")
+
+    def for_list(self) -> Self:
+        """Leave out what lists do not show: everything of single classes, and the intervals."""
+        return self.defer(
+            "detail__confusion_matrix", "detail__curves", "detail__per_class", "detail__confidence_intervals"
+        )
+
+    def without_curves(self) -> Self:
+        """Leave out what a snapshot by itself does not show."""
+        return self.defer("detail__curves", "detail__per_class", "detail__confidence_intervals")
+
+    def with_matrix_text(self) -> Self:
+        """Add the confusion matrix as JSON text, `matrix_text`, which may be long."""
+        matrix = Cast("detail__confusion_matrix", models.TextField())
+        return self.defer("detail__confusion_matrix").annotate(matrix_text=matrix)
+
+    def with_matrix_rows(self, offset: int, max_cells: int) -> Self:
+        """Add `matrix_labels`, and of the confusion matrix the rows from `offset` on: `matrix_counts`.
+
+        They have at most `max_cells` cells, but there is at least one row. The rest of the matrix is not read.
+        """
+        return self.defer("detail__confusion_matrix").annotate(
+            matrix_labels=KeyTransform("labels", "detail__confusion_matrix"),
+            matrix_counts=MatrixRows("detail__confusion_matrix", offset, max_cells),
+        )
+
+    def promoted(self) -> Self:
+        """Keep the snapshots of versions that their models have promoted."""
+        return self.filter(version__promoted_in__isnull=False)

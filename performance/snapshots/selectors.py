@@ -1,0 +1,300 @@
+"""Reads that span models."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import CharField, Exists, IntegerField, QuerySet, Subquery
+
+from models_registry import task_types
+from models_registry.accounts.scopes import Scope
+from models_registry.api.capacity import Capacity
+from models_registry.api.errors import InvalidParameterError, NotFoundError
+from models_registry.db.prepared import Parameter, PreparedQuery
+from models_registry.registry import ids
+from models_registry.registry.errors import (
+    ModelNotFoundError,
+    NoPromotedVersionError,
+    NoTrainedVersionError,
+    VersionNotFoundError,
+    VersionNotTrainedError,
+)
+from models_registry.registry.models import RegisteredModel, Version
+from models_registry.task_types import base
+from models_registry.tokens.jwt import Caller
+from models_registry.tokens.selectors import USER, account_rows, login_row
+from performance.metrics.statistics.rates import Normalization, column_sums, rates
+from performance.snapshots.errors import NotAvailableForTaskTypeError, SnapshotNotFoundError
+from performance.snapshots.models import MetricSnapshot, SnapshotDetail, Source
+from performance.snapshots.querysets import MetricSnapshotQuerySet
+
+MAX_MATRIX_CELLS = 20_000  # in an answer
+
+large_reads = Capacity(1, "Other large confusion matrices are being read. Ask again.")
+
+_MODEL = Parameter("model", CharField())
+_NUMBER = Parameter("number", IntegerField())
+_SPLIT = Parameter("split", CharField())
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotLookup:
+    """What one statement found of a caller, a model, the version asked for and its newest snapshot of a split."""
+
+    model_id: str
+    task_type: str
+    permitted: bool
+    dataset_split: str
+    asked_for: str | None
+    newest_completed: int | None
+    number: int | None
+    version_state: str | None
+    metrics: dict[str, float] | None
+    evaluated_at: datetime | None
+    database: str
+
+    def refuse_untrained(self) -> None:
+        """Refuse a model that has no completed version. Raises `NoTrainedVersionError`."""
+        if self.newest_completed is None:
+            raise NoTrainedVersionError(
+                f"{self.model_id} has no completed version yet. Ask again once its training has completed."
+            )
+
+    def completed_version(self) -> str:
+        """Return the version's id, or raise what stands in its way, in the contract's order."""
+        self.refuse_untrained()
+        if self.number is None:
+            raise self._version_missing()
+        version_id = ids.version_id(self.number)
+        if self.version_state != Version.State.COMPLETED:
+            raise VersionNotTrainedError(
+                f"{version_id} is {self.version_state}. Ask for a completed version: "
+                f"the newest is {ids.version_id(self.newest_completed or 0)}."
+            )
+        return version_id
+
+    def snapshot(self) -> "FoundSnapshot":
+        """Return the snapshot, or raise what stands in its way, in the contract's order."""
+        version_id = self.completed_version()
+        if self.metrics is None:
+            raise SnapshotNotFoundError(
+                f"{version_id} has no metrics for the split {self.dataset_split}. "
+                "Ask for another split, or evaluate it on this one first."
+            )
+        return FoundSnapshot(
+            self.model_id, version_id, self.task_type, self.dataset_split, self.metrics, self.evaluated_at
+        )
+
+    def _version_missing(self) -> VersionNotFoundError | NoPromotedVersionError:
+        newest = ids.version_id(self.newest_completed or 0)
+        if self.asked_for is not None:
+            return VersionNotFoundError(
+                f"{self.model_id} has no version {self.asked_for[:40]}. Its newest completed version is {newest}."
+            )
+        return NoPromotedVersionError(
+            f"{self.model_id} has no promoted version. Promote one, or ask for one by `version_id`: "
+            f"the newest completed version is {newest}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSnapshot:
+    """A snapshot together with what it is a snapshot of."""
+
+    model_id: str
+    version_id: str
+    task_type: str
+    dataset_split: str
+    metrics: dict[str, float]
+    evaluated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixPage:
+    """Rows of a snapshot's confusion matrix, from the actual class `labels[offset]` on."""
+
+    snapshot: MetricSnapshot
+    labels: list[str]
+    counts: list[list[int]]
+    offset: int
+
+    @property
+    def next_offset(self) -> int | None:
+        """Where the next rows begin; `None` after the last."""
+        end = self.offset + len(self.counts)
+        return end if self.counts and end < len(self.labels) else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all rows."""
+        return self.offset == 0 and self.next_offset is None
+
+    def rates(self, normalization: Normalization) -> list[list[float]]:
+        """Return the counts as shares. Raises `BusyError` if that takes the whole of a large matrix."""
+        needs_all = normalization is not Normalization.ACTUAL and not self.is_whole
+        database = self.snapshot._state.db or DEFAULT_DB_ALIAS
+        totals = _column_totals(database, self.snapshot.pk, self.snapshot.created_at) if needs_all else None
+        return rates(self.counts, normalization, column_totals=totals)
+
+
+def read_performance(
+    *, caller: Caller, model_id: str, dataset_split: str, version_id: str | None = None
+) -> SnapshotLookup:
+    """Return what the database holds for a caller, a model, a version (by default the promoted one) and a split.
+
+    One SQL statement, whatever it finds. Raises `InvalidTokenError` when the caller may no longer log in, and
+    `ModelNotFoundError`.
+    """
+    database = random.choice(settings.REPLICAS or [DEFAULT_DB_ALIAS])  # noqa: S311  # spreads the load
+    found = _statement(promoted=version_id is None).first(
+        using=database,
+        user=caller.pk,
+        family=caller.family,
+        model=model_id if ids.is_model_id(model_id) else "",
+        number=0 if version_id is None else ids.version_number(version_id),
+        split=dataset_split,
+    )
+    row = login_row(found, caller)
+    if row["task_type"] is None:
+        raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
+    return SnapshotLookup(
+        model_id=model_id,
+        task_type=row["task_type"],
+        permitted=bool(row["is_superuser"] or row["permitted"]) and Scope.MODEL_READ in caller.scopes,
+        dataset_split=dataset_split,
+        asked_for=version_id,
+        newest_completed=row["newest_completed"],
+        number=row["number"],
+        version_state=row["state"],
+        metrics=row["metrics"],
+        evaluated_at=row["evaluated_at"],
+        database=database,
+    )
+
+
+def report(reading: SnapshotLookup) -> MetricSnapshot:
+    """Return the newest snapshot with all its details. Raises what `Reading.snapshot` does."""
+    return newest_snapshot(reading, found_snapshots(reading).slim())
+
+
+def confusion_matrix(reading: SnapshotLookup, *, offset: int = 0) -> MatrixPage:
+    """Return rows of the newest snapshot's confusion matrix, from `offset` on: at most `MAX_MATRIX_CELLS` cells.
+
+    Raises `NotAvailableForTaskTypeError` for a task type without classes, what `Reading.snapshot` does, and
+    `NotFoundError` when the snapshot was reported without a matrix.
+    """
+    if not task_types.get(reading.task_type).has_classes:
+        raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
+    rows = found_snapshots(reading).for_list().with_matrix_rows(offset, MAX_MATRIX_CELLS)
+    snapshot: Any = newest_snapshot(reading, rows)
+    if snapshot.matrix_labels is None:
+        raise NotFoundError(
+            f"The newest snapshot of {snapshot.version.version_id} on {reading.dataset_split} was reported without a "
+            "confusion matrix. Report one with the metrics, or have the predictions evaluated."
+        )
+    return MatrixPage(snapshot, snapshot.matrix_labels, snapshot.matrix_counts, offset)
+
+
+@lru_cache(maxsize=64)
+def _column_totals(database: str, pk: int, created_at: datetime) -> list[int]:
+    """Return the sums of a large matrix's columns. Raises `BusyError`.
+
+    A snapshot never changes, so they are cached; `created_at` tells it from one of the same key in a restored database.
+    """
+    with large_reads.claim():
+        details = SnapshotDetail.objects.using(database).filter(pk=pk)
+        matrix: Any = details.values_list("confusion_matrix", flat=True).get()
+        return column_sums(matrix["counts"])
+
+
+def curves(reading: SnapshotLookup) -> MetricSnapshot:
+    """Return the newest snapshot with its curves.
+
+    Raises `NotAvailableForTaskTypeError` for a task type that has nothing to draw, what `Reading.snapshot` does, and
+    `NotFoundError` when the snapshot was not computed here.
+    """
+    if not task_types.get(reading.task_type).has_curves:
+        raise NotAvailableForTaskTypeError(f"Of a model of {reading.task_type} no curves are drawn.")
+    return computed_only(newest_snapshot(reading, found_snapshots(reading).defer("detail__confusion_matrix")))
+
+
+def computed_only(snapshot: MetricSnapshot) -> MetricSnapshot:
+    """Return the newest snapshot, if it was computed here from predictions. Raises `NotFoundError`."""
+    if snapshot.source != Source.COMPUTED:
+        raise NotFoundError(
+            f"The newest snapshot of {snapshot.version.version_id} on {snapshot.dataset_split} is {snapshot.source}: "
+            "curves and single examples are known only of predictions that were evaluated here."
+        )
+    return snapshot
+
+
+def found_snapshots(reading: SnapshotLookup) -> MetricSnapshotQuerySet:
+    return MetricSnapshot.objects.using(reading.database).select_related("version__model", "detail")
+
+
+def newest_snapshot(reading: SnapshotLookup, snapshots: Any) -> MetricSnapshot:
+    reading.snapshot()
+    newest = snapshots.of(reading.model_id, reading.dataset_split, reading.number).newest_first()
+    snapshot: MetricSnapshot = newest[0]  # a snapshot is never deleted
+    return snapshot
+
+
+def history(reading: SnapshotLookup, metric: str) -> QuerySet[MetricSnapshot]:
+    """Return the snapshots that have a metric, over completed versions and re-evaluations.
+
+    Raises `NoTrainedVersionError`, what `Reading.completed_version` does when a version was asked for, and
+    `InvalidParameterError` when the metric is neither the task type's nor in any of these snapshots.
+    """
+    if reading.asked_for is None:
+        reading.refuse_untrained()
+    else:
+        reading.completed_version()
+    snapshots = MetricSnapshot.objects.using(reading.database).select_related("version", "detail")
+    snapshots = snapshots.for_list().of(
+        reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None
+    )
+    task_type = task_types.get(reading.task_type)
+    declared = [each.name for each in task_type.all_metrics]
+    rows: QuerySet[MetricSnapshot] = snapshots.recording(metric, _column_of(task_type, metric))
+    if metric not in declared and not rows.exists():
+        fault = (
+            f"Neither a metric of {reading.task_type} nor a custom one of these snapshots; use {', '.join(declared)}."
+        )
+        raise InvalidParameterError("There is no such metric; `errors` names them.", [("metric", "unknown", fault)])
+    return rows
+
+
+def _column_of(task_type: base.TaskType, metric: str) -> str:
+    """Return where snapshots have a metric."""
+    if metric in {each.name for each in task_type.metrics}:
+        return "metrics"
+    is_further = metric in {each.name for each in task_type.further}
+    return "detail__further_metrics" if is_further else "detail__custom_metrics"
+
+
+@cache
+def _statement(*, promoted: bool) -> PreparedQuery:
+    model = RegisteredModel.objects.filter(pk=_MODEL)
+    completed = Version.objects.filter(model=_MODEL).completed().newest_first()
+    version = Version.objects.filter(promoted_in=_MODEL) if promoted else _numbered()
+    snapshot = MetricSnapshot.objects.filter(version=Subquery(version.values("pk")[:1]), dataset_split=_SPLIT)
+    newest = snapshot.newest_first()
+    return PreparedQuery(
+        account_rows(
+            task_type=Subquery(model.values("task_type")),
+            permitted=Exists(model.permitting(Scope.MODEL_READ, USER)),
+            newest_completed=Subquery(completed.values("number")[:1]),
+            number=Subquery(version.values("number")),
+            state=Subquery(version.values("state")),
+            metrics=Subquery(newest.values("metrics")[:1]),
+            evaluated_at=Subquery(newest.values("evaluated_at")[:1]),
+        )
+    )
+
+
+def _numbered() -> QuerySet[Version]:
+    return Version.objects.filter(model=_MODEL, number=_NUMBER)

@@ -1,0 +1,125 @@
+"""Writes of performance, each in one transaction."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from models_registry import task_types
+from models_registry.accounts.models import User
+from models_registry.api.errors import ConflictError, InvalidBodyError
+from models_registry.api.fields import MAX_NAME
+from models_registry.registry.locks import lock_unarchived
+from models_registry.registry.models import Version
+from models_registry.task_types import base
+from performance.snapshots.events import announce_snapshot
+from performance.snapshots.models import DatasetSplit, MetricSnapshot, SnapshotDetail, Source
+
+Fault = tuple[str, str, str]
+
+
+@transaction.atomic
+def report_snapshot(
+    *,
+    version: Version,
+    dataset_split: str,
+    metrics: dict[str, Any],
+    reported_by: User,
+    custom_metrics: dict[str, float] | None = None,
+    sample_count: int | None = None,
+    confusion_matrix: dict[str, Any] | None = None,
+    evaluated_at: datetime | None = None,
+) -> MetricSnapshot:
+    """Store the metrics that someone reports of a version, for good. Without a moment, they are of now.
+
+    Raises `InvalidBodyError`, naming each fault, when the model's task type does not allow them, and `ConflictError`
+    when the model is archived or the version in a state that takes no metrics of that split.
+    """
+    task_type = task_types.get(version.model.task_type)
+    recorded = _clean(task_type, metrics, custom_metrics or {}, confusion_matrix)
+    return store_snapshot(
+        version,
+        dataset_split,
+        recorded,
+        source=Source.REPORTED,
+        created_by=reported_by.username,
+        evaluated_at=evaluated_at,
+        sample_count=sample_count,
+        custom_metrics=custom_metrics or {},
+        confusion_matrix=confusion_matrix,
+    )
+
+
+def store_snapshot(
+    version: Version,
+    dataset_split: str,
+    recorded: dict[str, float],
+    *,
+    source: Source,
+    created_by: str,
+    evaluated_at: datetime | None,
+    sample_count: int | None,
+    **details: Any,
+) -> MetricSnapshot:
+    lock_unarchived(version.model)
+    version.refresh_from_db(fields=["state"])
+    refuse_state(version, dataset_split)
+    summary = {metric.name for metric in task_types.get(version.model.task_type).metrics}
+    snapshot = MetricSnapshot.objects.create(
+        version=version,
+        dataset_split=dataset_split,
+        metrics={name: value for name, value in recorded.items() if name in summary},
+        sample_count=sample_count,
+        source=source,
+        created_by=created_by,
+        evaluated_at=evaluated_at or timezone.now().replace(microsecond=0),
+    )
+    details["further_metrics"] = {name: value for name, value in recorded.items() if name not in summary}
+    if any(details.values()):
+        SnapshotDetail.objects.create(snapshot=snapshot, **details)
+    announce_snapshot(snapshot)
+    return snapshot
+
+
+def _clean(
+    task_type: base.TaskType,
+    metrics: dict[str, Any],
+    custom_metrics: dict[str, float],
+    confusion_matrix: dict[str, Any] | None,
+) -> dict[str, float]:
+    """Return the metrics as floats. Raises `InvalidBodyError`."""
+    recorded, faults = _clean_metrics(task_type, metrics)
+    known = {metric.name for metric in task_type.all_metrics}
+    faults += [
+        (f"custom_metrics.{name}", "reserved", f"A metric of {task_type.name}: give it in `metrics`.")
+        for name in custom_metrics
+        if name in known
+    ]
+    if confusion_matrix and not task_type.has_classes:
+        faults.append(("confusion_matrix", "not_available", f"A model of {task_type.name} has no classes."))
+    if faults:
+        raise InvalidBodyError("The metrics are not those of the task type; `errors` says which and why.", faults)
+    return recorded
+
+
+def _clean_metrics(task_type: base.TaskType, metrics: dict[str, Any]) -> tuple[dict[str, float], list[Fault]]:
+    try:
+        recorded = task_type.clean(metrics, further=True)
+    except base.InvalidMetricsError as error:
+        return {}, [(f"metrics.{name[:MAX_NAME]}", "invalid", reason) for name, reason in error.faults.items()]
+    return recorded, [] if recorded else [("metrics", "empty", "At least one metric is needed.")]
+
+
+def refuse_failed(version: Version) -> None:
+    if version.state == Version.State.FAILED:
+        raise ConflictError(f"{version.version_id} has failed, which is final: it takes no metrics.")
+
+
+def refuse_state(version: Version, dataset_split: str) -> None:
+    refuse_failed(version)
+    if version.state == Version.State.TRAINING and dataset_split == DatasetSplit.TEST:
+        raise ConflictError(
+            f"{version.version_id} is training: metrics of the test split come once it is completed. "
+            'Complete it with PATCH {"state": "completed"} first.'
+        )

@@ -1,0 +1,57 @@
+"""The performance routes, below `/api/v1`."""
+
+from django.urls import URLPattern, path
+
+from models_registry.urls import MODEL, ORGANIZATION, ROWS, route
+from performance.badges.views import BadgeImageViewSet, BadgeViewSet
+from performance.comparisons.views import ComparisonViewSet
+from performance.evaluations.views import EvaluationViewSet, WorstExamplesViewSet
+from performance.gates.views import GateViewSet, ModelPolicyViewSet, OrganizationPolicyViewSet, VerdictViewSet
+from performance.snapshots.views import PerformanceViewSet, SnapshotViewSet
+from performance.webhooks.views import WebhookDeliveryViewSet, WebhookViewSet
+
+POLICY = {"get": "get_policy", "put": "set_policy", "delete": "withdraw_policy"}
+VERSION = f"{MODEL}/versions/<str:version_id>"
+SNAPSHOTS = f"{VERSION}/snapshots"
+WEBHOOKS = f"{ORGANIZATION}/webhooks"
+WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
+
+
+def reading(name: str, viewset: type[PerformanceViewSet] = PerformanceViewSet) -> URLPattern:
+    """Return the route of a read of performance."""
+    return path(
+        f"models/<str:model_id>/performance/{name}",
+        viewset.as_view({"get": name.replace("-", "_")}),
+        name=f"performance-{name}",
+    )
+
+
+urlpatterns = [
+    reading("summary"),  # first, as it is asked most
+    reading("report"),
+    reading("confusion-matrix"),
+    reading("misclassifications", WorstExamplesViewSet),
+    reading("residuals", WorstExamplesViewSet),
+    reading("curves"),
+    reading("history"),
+    reading("compare", ComparisonViewSet),
+    path(f"{MODEL}/performance/gate", GateViewSet.as_view({"get": "gate", "post": "judge"}), name="gate"),
+    path(f"{MODEL}/performance/badge.svg", BadgeImageViewSet.as_view({"get": "badge"}), name="performance-badge"),
+    path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),
+    path(f"{SNAPSHOTS}/<str:snapshot_id>", SnapshotViewSet.as_view({"get": "retrieve"}), name="snapshot"),
+    path(f"{VERSION}/evaluations", EvaluationViewSet.as_view({"post": "create"}), name="evaluations"),
+    path("evaluations/<str:evaluation_id>", EvaluationViewSet.as_view({"get": "retrieve"}), name="evaluation"),
+    route(f"{MODEL}/gate-policy", ModelPolicyViewSet, POLICY, "model-gate-policy"),
+    route(f"{MODEL}/verdicts", VerdictViewSet, {"get": "list"}, "verdicts"),
+    route(f"{MODEL}/badges", BadgeViewSet, ROWS, "badges"),
+    route(f"{MODEL}/badges/<str:badge_id>", BadgeViewSet, {"get": "retrieve", "delete": "destroy"}, "badge"),
+    route(f"{ORGANIZATION}/gate-policy", OrganizationPolicyViewSet, POLICY, "organization-gate-policy"),
+    path(WEBHOOKS, WebhookViewSet.as_view({"get": "list", "post": "create"}), name="webhooks"),
+    path(
+        WEBHOOK,
+        WebhookViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="webhook",
+    ),
+    path(f"{WEBHOOK}/test", WebhookViewSet.as_view({"post": "send_test"}), name="webhook-test"),
+    path(f"{WEBHOOK}/deliveries", WebhookDeliveryViewSet.as_view({"get": "list"}), name="webhook-deliveries"),
+]

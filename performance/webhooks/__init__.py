@@ -1,0 +1,1 @@
+"""Messages about events to URLs of an organization's choice."""

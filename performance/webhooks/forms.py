@@ -1,0 +1,30 @@
+"""The form of a webhook in the admin."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from performance.webhooks.models import Webhook
+from performance.webhooks.validators import EVENTS
+
+
+class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """A webhook, with its events to choose from."""
+
+    events = forms.MultipleChoiceField(
+        choices=[(event, event) for event in EVENTS], widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
+
+    class Meta:
+        model = Webhook
+        fields = ("organization", "model", "url", "events", "is_active")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a model of another organization. Raises `ValidationError`."""
+        values: dict[str, Any] = super().clean() or {}
+        model, organization = values.get("model"), values.get("organization")
+        if model is not None and model.organization != organization:
+            raise ValidationError({"model": "It must be a model of the organization."})
+        return values

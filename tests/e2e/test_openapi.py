@@ -1,0 +1,101 @@
+"""The OpenAPI document: committed, current, without warnings, and whole."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from django.core.management import call_command
+from django.test import Client
+
+from config.problems import PROBLEMS
+from models_registry import task_types
+from models_registry.task_types import base
+from tests.conftest import golden
+
+COMMITTED = Path(__file__).parents[2] / "openapi.yaml"
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(COMMITTED.read_text())
+    return document
+
+
+def test_the_committed_document_is_current_valid_and_without_warnings(tmp_path: Path) -> None:
+    current = tmp_path / "openapi.yaml"
+
+    call_command("spectacular", file=str(current), validate=True, fail_on_warn=True)
+
+    assert current.read_text() == COMMITTED.read_text(), (
+        "run `uv run manage.py spectacular --file openapi.yaml --validate --fail-on-warn`"
+    )
+
+
+def test_the_service_serves_it(schema: dict[str, Any]) -> None:
+    assert yaml.safe_load(Client().get("/api/schema").content) == schema
+
+
+def test_a_summary_is_one_of_the_task_types_told_apart_by_task_type(schema: dict[str, Any]) -> None:
+    summary = schema["components"]["schemas"]["PerformanceSummary"]
+
+    assert summary["discriminator"]["propertyName"] == "task_type"
+    assert set(summary["discriminator"]["mapping"]) == {each.name for each in task_types.all_task_types()}
+    assert len(summary["oneOf"]) == len(task_types.all_task_types())
+
+
+@pytest.mark.parametrize("task_type", task_types.all_task_types(), ids=lambda task_type: task_type.name)
+def test_each_task_types_component_has_its_metrics_in_order(schema: dict[str, Any], task_type: base.TaskType) -> None:
+    name = schema["components"]["schemas"]["PerformanceSummary"]["discriminator"]["mapping"][task_type.name]
+    component = schema["components"]["schemas"][name.rpartition("/")[2]]
+    metrics = schema["components"]["schemas"][component["properties"]["metrics"]["$ref"].rpartition("/")[2]]
+
+    assert list(metrics["properties"]) == [metric.name for metric in task_type.metrics]
+    assert metrics["required"] == sorted(metrics["properties"])
+    for metric in task_type.metrics:
+        assert metric.definition in metrics["properties"][metric.name]["description"]
+
+
+def test_the_contracts_example_is_valid_by_it(schema: dict[str, Any]) -> None:
+    component = schema["components"]["schemas"]["ClassificationSummary"]
+
+    jsonschema.validate(golden("summary"), {**component, "components": schema["components"]})
+
+
+def test_every_problem_is_documented_with_an_example(schema: dict[str, Any]) -> None:
+    documented: dict[str, set[str]] = {}
+    for path in schema["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                for media in response.get("content", {}).values():
+                    if "Problem" in str(media["schema"]):
+                        for code, example in media["examples"].items():
+                            assert (example["value"]["code"], example["value"]["status"]) == (code, int(status))
+                            documented.setdefault(code, set()).add(status)
+
+    assert set(PROBLEMS) == set(documented)
+
+
+def test_conditional_reads_are_documented(schema: dict[str, Any]) -> None:
+    operation = schema["paths"]["/api/v1/models/{model_id}/performance/summary"]["get"]
+
+    assert {"If-None-Match", "If-Match"} <= {parameter["name"] for parameter in operation["parameters"]}
+    for status in ("200", "304"):
+        assert {"ETag", "Cache-Control", "Vary", "X-Request-ID"} == set(operation["responses"][status]["headers"])
+
+
+@pytest.mark.parametrize("page", ["/api/docs", "/api/redoc"])
+def test_the_pages_load_nothing_from_elsewhere(page: str) -> None:
+    html = Client().get(page).content.decode()
+
+    assert "/static/drf_spectacular_sidecar/" in html
+    assert "https://" not in html.replace("https://www.w3.org", "")
+    assert "//cdn" not in html
+
+
+def test_the_page_of_redoc_lets_nothing_be_loaded_from_elsewhere() -> None:
+    html = Client().get("/api/redoc").content.decode()
+
+    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'self' data: blob: 'unsafe-inline'\">"
+    assert policy in html.split("<script", 1)[0], "its script asks another host for a logo"

@@ -1,0 +1,61 @@
+"""Querysets that are compiled once."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.db.models import CharField, Exists, OuterRef
+
+from models_registry.accounts.models import Organization
+from models_registry.db.prepared import Parameter, PreparedQuery
+from models_registry.registry.models import RegisteredModel
+
+SLUG = Parameter("slug", CharField())
+
+
+@pytest.fixture
+def by_slug() -> PreparedQuery:
+    models = RegisteredModel.objects.filter(organization=OuterRef("pk"))
+    return PreparedQuery(Organization.objects.filter(slug=SLUG).values("name", "created_at", has_models=Exists(models)))
+
+
+def test_a_row_comes_as_the_queryset_would_give_it(model: RegisteredModel, by_slug: PreparedQuery) -> None:
+    expected = {"name": "Acme", "created_at": model.organization.created_at, "has_models": True}
+
+    assert by_slug.first(slug="acme") == expected
+
+
+def test_no_row_is_none(db: None, by_slug: PreparedQuery) -> None:
+    assert by_slug.first(slug="acme") is None
+
+
+def test_it_runs_again_with_other_values_and_is_not_compiled_again(
+    acme: Organization, outsider: object, by_slug: PreparedQuery, django_assert_num_queries: Callable[..., object]
+) -> None:
+    by_slug.first(slug="acme")
+    by_slug.queryset = None  # type: ignore[assignment]
+
+    with django_assert_num_queries(1):  # type: ignore[attr-defined]
+        row = by_slug.first(slug="globex")
+
+    assert row is not None
+    assert row["name"] == "Globex"
+
+
+def test_a_value_that_is_not_given_is_an_error(db: None, by_slug: PreparedQuery) -> None:
+    with pytest.raises(KeyError, match="slug"):
+        by_slug.first(name="acme")
+
+
+def test_a_value_is_never_part_of_the_sql(acme: Organization, by_slug: PreparedQuery) -> None:
+    assert by_slug.first(slug="acme' OR '1'='1") is None
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'")
+def test_postgresql_prepares_the_statement(acme: Organization, by_slug: PreparedQuery) -> None:
+    for _ in range(10):
+        by_slug.first(slug="acme")
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%has_models%'")
+        assert cursor.fetchone() == (1,)

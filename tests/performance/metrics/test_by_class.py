@@ -1,0 +1,28 @@
+"""What rules may look at is what evaluations keep."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models_registry import task_types
+from performance.gates.gate_metrics import names_by_class
+from performance.metrics.tasks.evaluators import EVALUATORS
+from tests.performance.metrics.tables import of
+
+CLASSES = {"actual": ["a", "b", "a", "b"], "predicted": ["a", "b", "b", "b"], "score": [0.1, 0.9, 0.6, 0.7]}
+NUMBERS = {"actual": [1.0, 2.0, 3.0], "predicted": [1.5, 2.0, 2.0]}
+PREDICTIONS: dict[str, dict[str, Any]] = {
+    "classification": CLASSES,
+    "regression": NUMBERS,
+    "forecasting": NUMBERS | {"horizon": [1, 2, 2]},
+    "ranking": {"query_id": ["q", "q"], "relevance": [1, 0], "score": [0.9, 0.1]},
+}
+
+
+@pytest.mark.parametrize("name", EVALUATORS)
+def test_each_number_that_is_kept_by_class_has_a_name_and_no_other_has(tmp_path: Path, name: str) -> None:
+    found = of(EVALUATORS[name], tmp_path, PREDICTIONS[name])
+
+    kept = {metric for values in found.per_class.values() for metric in values}
+    assert kept == set(names_by_class(task_types.get(name)))

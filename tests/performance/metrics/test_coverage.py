@@ -1,0 +1,136 @@
+"""Whether 95% intervals hold the truth in about 95 of 100 samples, by simulation with fixed seeds.
+
+This is a slice of what `tests.benchmarks.coverage` simulates with a thousand samples.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from performance.metrics.engines.base import Engine
+from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.inputs import numeric_predictions
+from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.statistics.confusion import Estimate
+from performance.metrics.statistics.intervals import Interval
+from performance.metrics.tasks import forecasting, ranking, regression
+
+SAMPLES = 100  # the share that holds the truth is off by 0.022 by chance
+SIZE = 200  # examples, series or queries of each sample
+POPULATION = 1_000_000
+SEED = 20260313
+
+
+Intervals = Callable[[Engine], Mapping[str, Interval]]
+
+
+def of_estimates(estimates: Mapping[str, Estimate]) -> dict[str, Interval]:
+    return {name: each.interval for name, each in estimates.items() if each.interval is not None}
+
+
+def check(intervals: Intervals, folder: Path, columns: dict[str, Any], truth: dict[str, float]) -> None:
+    """Take intervals of samples, whose rows follow each other, and compare with what is true of the population."""
+    rows = len(next(iter(columns.values())))
+    pq.write_table(pa.table({**columns, "sample": np.arange(rows) * SAMPLES // rows}), folder / "samples.parquet")
+    held: Counter[str] = Counter()
+    with DuckDB(folder=folder, threads=1) as engine:
+        engine.read_parquet([str(folder / "samples.parquet")])
+        engine.rows("CREATE TABLE samples AS SELECT * FROM predictions")
+        for sample in range(SAMPLES):
+            engine.rows(f"CREATE OR REPLACE VIEW predictions AS FROM samples WHERE sample = {sample}")
+            found = intervals(engine)
+            held.update(name for name, value in truth.items() if found[name].lower <= value <= found[name].upper)
+    shares = {name: held[name] / SAMPLES for name in truth}
+    assert all(0.89 <= share < 1 for share in shares.values()), shares
+
+
+def test_of_regression(tmp_path: Path) -> None:
+    def draw(random: np.random.Generator, size: int) -> tuple[Any, Any]:
+        actual = random.normal(30, 5, size)
+        return actual, 3 + 0.9 * actual + random.normal(0, 2, size)
+
+    random = np.random.default_rng(SEED)
+    actual, predicted = draw(random, SAMPLES * SIZE)
+    true_actual, true_predicted = draw(random, POPULATION)
+    error = true_predicted - true_actual
+    truth = {
+        "rmse": np.sqrt(np.mean(error**2)),
+        "mae": np.mean(np.abs(error)),
+        "r_squared": 1 - np.mean(error**2) / np.var(true_actual),
+        "mape": np.mean(np.abs(error / true_actual)),
+        "median_absolute_error": np.median(np.abs(error)),
+        "explained_variance": 1 - np.var(error) / np.var(true_actual),
+        "bias": np.mean(error),
+    }
+
+    def intervals(engine: Engine) -> Mapping[str, Interval]:
+        return of_estimates(regression.estimate(engine, numeric_predictions.find(engine, Columns(), Options())))
+
+    check(intervals, tmp_path, {"actual": actual, "predicted": predicted}, truth)
+
+
+def test_of_forecasting_many_series(tmp_path: Path) -> None:
+    steps = 4
+
+    def draw(random: np.random.Generator, series: int) -> tuple[Any, Any, Any]:
+        """Series of different levels and of different difficulty, so that the errors of one resemble each other."""
+        scale, difficulty = random.uniform(1, 3, (series, 1)), random.uniform(0.5, 1.5, (series, 1))
+        actual = random.uniform(20, 60, (series, 1)) + random.normal(0, 3, (series, steps))
+        predicted = actual + difficulty * scale * random.normal(0, 1, (series, steps))
+        return actual, predicted, np.broadcast_to(scale, actual.shape)
+
+    random = np.random.default_rng(SEED)
+    actual, predicted, scale = (each.ravel() for each in draw(random, SAMPLES * SIZE))
+    columns = {"actual": actual, "predicted": predicted, "scale": scale}
+    true_actual, true_predicted, true_scale = draw(random, POPULATION // steps)
+    error = np.abs(true_predicted - true_actual)
+    truth = {
+        "mae": error.mean(),
+        "rmse": np.sqrt((error**2).mean()),
+        "smape": (2 * error / (np.abs(true_actual) + np.abs(true_predicted))).mean(),
+        "mase": (error / true_scale).mean(),
+        "wape": error.sum() / np.abs(true_actual).sum(),
+    }
+
+    def intervals(engine: Engine) -> Mapping[str, Interval]:
+        found = numeric_predictions.find(engine, Columns(), Options())
+        return of_estimates(forecasting.estimate(engine, found, Columns(), engine.columns()))
+
+    check(intervals, tmp_path, {**columns, "series_id": np.arange(len(actual)) // steps}, truth)
+
+
+def test_of_ranking(tmp_path: Path) -> None:
+    items = 6
+
+    def draw(random: np.random.Generator, queries: int) -> tuple[Any, Any]:
+        relevance = random.integers(0, 3, (queries, items)) * (random.random((queries, items)) < 0.5)
+        return relevance, relevance + random.normal(0, 1, (queries, items))
+
+    def by_rank(relevance: Any, order: Any) -> Any:
+        return np.take_along_axis(relevance, np.argsort(-order, axis=1), axis=1)
+
+    random = np.random.default_rng(SEED)
+    relevance, score = draw(random, SAMPLES * SIZE)
+    query = np.arange(relevance.size) // items
+    true_relevance, true_score = draw(random, POPULATION // items)
+    ranked, ideal = by_rank(true_relevance, true_score), by_rank(true_relevance, true_relevance)
+    hits, rank = ranked > 0, np.arange(1, items + 1)
+    some = np.maximum(hits.sum(axis=1), 1)
+    ideal_gain = (ideal / np.log2(rank + 1)).sum(axis=1)
+    truth = {
+        "ndcg": np.mean((ranked / np.log2(rank + 1)).sum(axis=1) / np.where(ideal_gain > 0, ideal_gain, 1)),
+        "map": np.mean((hits * hits.cumsum(axis=1) / rank).sum(axis=1) / some),
+        "mrr": np.mean((hits / rank).max(axis=1)),
+        "recall_at_k": np.mean(hits[:, :3].sum(axis=1) / some),
+        "precision_at_k": np.mean(hits[:, :3].sum(axis=1) / 3),
+    }
+
+    columns = {"query_id": query, "relevance": relevance.ravel(), "score": score.ravel()}
+    check(
+        lambda engine: ranking.evaluate(engine, Columns(), Options(k=3)).confidence_intervals, tmp_path, columns, truth
+    )

@@ -1,0 +1,534 @@
+"""Two versions on the same examples: intervals of the differences, against what follows from first principles."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy import stats
+from sklearn import metrics as sk
+
+from performance.metrics.paired.intervals import paired
+from performance.metrics.paired.paired_join import Choices
+from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.statistics.differences import correlated, independent
+from performance.metrics.statistics.intervals import Interval, wilson
+from performance.metrics.tasks.evaluators import EVALUATORS
+from tests.performance.metrics.differences import classes_of, drawn, holding
+from tests.performance.metrics.tables import kept, of
+
+Numbers = npt.NDArray[np.float64]
+Metric = Callable[[Any, Any, Numbers], float]
+Z = 1.959963984540054
+
+
+def compare(
+    folder: Path, task: str, tables: Sequence[dict[str, Any]], choices: Choices | None = None, **options: Any
+) -> dict[str, Interval]:
+    """Return the paired intervals of two tables of predictions, the newer one first."""
+    files = []
+    for name, table in zip(("newer", "older"), tables, strict=True):
+        file = kept(task, folder, table, **options)
+        assert file is not None
+        files.append(file.rename(folder / f"{name}.parquet"))
+    return paired(files[0], files[1], task, choices or Choices())
+
+
+def ids(count: int) -> list[str]:
+    return [f"example-{at}" for at in range(count)]
+
+
+def variance(metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers) -> float:
+    """Return the variance of a metric's difference by the infinitesimal jackknife, derivatives taken by differences.
+
+    Efron (1982), The jackknife, the bootstrap and other resampling plans, chapter 6.
+    """
+
+    def difference(changed: Numbers) -> float:
+        return metric(actual, newer, changed) - metric(actual, older, changed)
+
+    total, step = weights.sum(), 1e-4
+    slopes = []
+    for at, weight in enumerate(weights):
+        up, down = weights.copy(), weights.copy()
+        up[at] *= 1 + step
+        down[at] *= 1 - step
+        slopes.append((difference(up) - difference(down)) / (2 * step * weight) * total)
+    size = total**2 / (weights**2).sum()
+    return float((weights**2 * np.square(slopes)).sum() / total**2 * size / (size - 1))
+
+
+def agrees(interval: Interval, difference: float, of_difference: float, tolerance: float = 1e-5) -> None:
+    spread = Z * math.sqrt(of_difference)
+    assert (interval.lower + interval.upper) / 2 == pytest.approx(difference, abs=1e-9)
+    assert (interval.upper - interval.lower) / 2 == pytest.approx(spread, rel=tolerance)
+
+
+# Classes
+
+
+@pytest.fixture
+def two(seeded: np.random.Generator) -> dict[str, Any]:
+    """Two versions' scores and predictions of 120 examples of two classes, with ties."""
+    actual = seeded.integers(0, 2, 80)
+    common = actual + seeded.normal(0, 0.8, 80)
+    scores = [1 / (1 + np.exp(-(common + seeded.normal(0, noise, 80)))) for noise in (0.3, 0.9)]
+    return {"actual": actual, "scores": [np.round(score, 2) for score in scores]}
+
+
+@pytest.fixture
+def seeded() -> np.random.Generator:
+    return np.random.default_rng(20)
+
+
+def tables(actual: Any, *versions: dict[str, Any], weight: Numbers | None = None) -> list[dict[str, Any]]:
+    """Return the table of each version, the older one's in another order."""
+    count = len(actual)
+    whole = [
+        {"example_id": ids(count), "actual": actual, **each, **({} if weight is None else {"weight": weight})}
+        for each in versions
+    ]
+    backwards = {name: list(values)[::-1] for name, values in whole[1].items()}
+    return [{name: list(values) for name, values in whole[0].items()}, backwards]
+
+
+def binary(two: dict[str, Any], weight: Numbers | None = None) -> list[dict[str, Any]]:
+    versions = [{"predicted": (score >= 0.5).astype(int), "score": score} for score in two["scores"]]
+    return tables(two["actual"], *versions, weight=weight)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_metrics_of_two_classes_vary_as_the_jackknife_says(
+    tmp_path: Path, two: dict[str, Any], seeded: np.random.Generator, weighted: bool
+) -> None:
+    actual, scores = two["actual"], two["scores"]
+    weights = seeded.choice([0.5, 1.0, 2.5], len(actual)) if weighted else np.ones(len(actual))
+    found = compare(tmp_path, "classification", binary(two, weights if weighted else None), Choices("1", "binary"))
+
+    metrics: dict[str, Metric] = {
+        "precision": lambda y, s, w: sk.precision_score(y, s >= 0.5, sample_weight=w),
+        "recall": lambda y, s, w: sk.recall_score(y, s >= 0.5, sample_weight=w),
+        "f1_score": lambda y, s, w: sk.f1_score(y, s >= 0.5, sample_weight=w),
+        "specificity": lambda y, s, w: sk.recall_score(y, s >= 0.5, sample_weight=w, pos_label=0),
+        "balanced_accuracy": lambda y, s, w: sk.balanced_accuracy_score(y, s >= 0.5, sample_weight=w),
+        "matthews_correlation": lambda y, s, w: sk.matthews_corrcoef(y, s >= 0.5, sample_weight=w),
+        "cohen_kappa": lambda y, s, w: sk.cohen_kappa_score(y, s >= 0.5, sample_weight=w),
+        "log_loss": lambda y, s, w: sk.log_loss(y, s, sample_weight=w),
+        "brier_score": lambda y, s, w: sk.brier_score_loss(y, s, sample_weight=w),
+    }
+    for name, metric in metrics.items():
+        difference = metric(actual, scores[0], weights) - metric(actual, scores[1], weights)
+        agrees(found[name], difference, variance(metric, actual, scores[0], scores[1], weights))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_average_precision_varies_as_the_jackknife_says_with_the_freedom_of_the_positives(
+    tmp_path: Path, two: dict[str, Any], seeded: np.random.Generator, weighted: bool
+) -> None:
+    actual, scores = two["actual"], two["scores"]
+    weights = seeded.choice([0.5, 1.0, 2.5], len(actual)) if weighted else np.ones(len(actual))
+    found = compare(tmp_path, "classification", binary(two, weights if weighted else None), Choices("1", "binary"))
+
+    def metric(y: Any, s: Any, w: Numbers) -> float:
+        return float(sk.average_precision_score(y, s, sample_weight=w))
+
+    def size(weights: Numbers) -> float:
+        return float(weights.sum() ** 2 / (weights**2).sum())
+
+    of_all, of_positives = size(weights), size(weights[actual == 1])
+    spread = variance(metric, actual, scores[0], scores[1], weights) * (of_all - 1) / of_all
+    spread *= of_positives / (of_positives - 1) * (stats.t.ppf(0.975, of_positives - 1) / Z) ** 2
+    difference = metric(actual, scores[0], weights) - metric(actual, scores[1], weights)
+    agrees(found["average_precision"], difference, spread)
+
+
+@pytest.mark.parametrize("averaging", ["macro", "weighted"])
+def test_averages_over_classes_vary_as_the_jackknife_says(
+    tmp_path: Path, seeded: np.random.Generator, averaging: str
+) -> None:
+    actual = seeded.integers(0, 3, 80)
+    versions = [np.where(seeded.random(80) < right, actual, seeded.integers(0, 3, 80)) for right in (0.8, 0.6)]
+    both = tables(actual, *({"predicted": each} for each in versions))
+    found = compare(tmp_path, "classification", both, Choices(None, averaging), averaging=averaging)
+
+    for name, function in (
+        ("precision", sk.precision_score),
+        ("recall", sk.recall_score),
+        ("f1_score", sk.f1_score),
+    ):
+
+        def metric(y: Any, predicted: Any, weights: Numbers, function: Any = function) -> float:
+            return float(function(y, predicted, sample_weight=weights, average=averaging))
+
+        ones = np.ones(80)
+        difference = metric(actual, versions[0], ones) - metric(actual, versions[1], ones)
+        agrees(found[name], difference, variance(metric, actual, versions[0], versions[1], ones))
+
+
+@pytest.mark.parametrize("averaging", ["macro", "weighted"])
+def test_averages_over_two_classes_are_no_positive_classs_alone(
+    tmp_path: Path, two: dict[str, Any], averaging: str
+) -> None:
+    alone = compare(tmp_path, "classification", binary(two), Choices(None, averaging), averaging=averaging)
+
+    found = compare(tmp_path, "classification", binary(two), Choices("1", averaging), averaging=averaging)
+
+    assert {name: found[name] for name in ("precision", "recall", "f1_score")} == {
+        name: alone[name] for name in ("precision", "recall", "f1_score")
+    }
+    assert {"roc_auc", "log_loss", "brier_score"} <= found.keys()
+
+
+def test_losses_of_several_classes_are_paired(tmp_path: Path, seeded: np.random.Generator) -> None:
+    actual = seeded.integers(0, 3, 90)
+    scores = [seeded.dirichlet([1, 1, 1], 90) * 0.5 + 0.5 * np.eye(3)[actual] * share for share in (1.0, 0.6)]
+    scores = [each / each.sum(axis=1, keepdims=True) for each in scores]
+    versions = [
+        {"predicted": each.argmax(axis=1), **{f"score_{label}": each[:, label] for label in range(3)}}
+        for each in scores
+    ]
+    found = compare(tmp_path, "classification", tables(actual, *versions), Choices(None, "weighted"))
+
+    logs = [-np.log(each[np.arange(90), actual]) for each in scores]
+    briers = [np.square(each - np.eye(3)[actual]).sum(axis=1) for each in scores]
+    for name, losses in (("log_loss", logs), ("brier_score", briers)):
+        apart = losses[0] - losses[1]
+        agrees(found[name], float(apart.mean()), float(apart.var(ddof=1) / 90))
+
+
+def test_micro_averages_are_the_accuracy(tmp_path: Path, two: dict[str, Any]) -> None:
+    found = compare(tmp_path, "classification", binary(two), Choices(None, "micro"), averaging="micro")
+
+    assert found["precision"] == found["recall"] == found["f1_score"] == found["accuracy"]
+
+
+def brute_force_delong(actual: Any, scores: list[Numbers]) -> tuple[float, float]:
+    """Return the difference of two areas and its variance from all pairs of a positive and a negative example."""
+    placements = []
+    for score in scores:
+        positives, negatives = score[actual == 1], score[actual == 0]
+        wins = (positives[:, None] > negatives) + (positives[:, None] == negatives) / 2
+        placements.append((wins.mean(axis=1), wins.mean(axis=0)))
+    (of_positives, of_negatives), (old_positives, old_negatives) = placements
+    covariances = np.cov(of_positives, old_positives), np.cov(of_negatives, old_negatives)
+    sizes = len(of_positives), len(of_negatives)
+    contrast = np.array([1, -1])
+    by_class = [contrast @ each @ contrast / size for each, size in zip(covariances, sizes, strict=True)]
+    return float(of_positives.mean() - old_positives.mean()), float(sum(by_class))
+
+
+def test_areas_vary_as_all_pairs_of_examples_say(tmp_path: Path, two: dict[str, Any]) -> None:
+    found = compare(tmp_path, "classification", binary(two), Choices("1", "binary"))["roc_auc"]
+
+    agrees(found, *brute_force_delong(two["actual"], two["scores"]), tolerance=1e-9)
+    assert found.method == "paired_delong"
+
+
+def test_areas_of_the_other_class_turn_with_it(tmp_path: Path, two: dict[str, Any]) -> None:
+    """Against the rest, a score of the other class is one minus it."""
+    turned: dict[str, Any] = {**two, "actual": 1 - two["actual"], "scores": [1 - each for each in two["scores"]]}
+
+    there = compare(tmp_path, "classification", binary(two), Choices("1", "binary"))["roc_auc"]
+    back = compare(tmp_path, "classification", binary(turned), Choices("1", "binary"))["roc_auc"]
+
+    assert (there.lower, there.upper) == pytest.approx((back.lower, back.upper))
+
+
+def test_weights_of_two_count_as_two_examples_in_an_area(tmp_path: Path, two: dict[str, Any]) -> None:
+    weights = np.tile([1.0, 2.0], 40)
+    weighted = compare(tmp_path, "classification", binary(two, weights), Choices("1", "binary"))["roc_auc"]
+    twice: dict[str, Any] = {
+        "actual": np.repeat(two["actual"], weights.astype(int)),
+        "scores": [np.repeat(each, weights.astype(int)) for each in two["scores"]],
+    }
+
+    difference, _ = brute_force_delong(twice["actual"], twice["scores"])
+    assert (weighted.lower + weighted.upper) / 2 == pytest.approx(difference)
+
+
+def test_accuracy_is_newcombes_square_and_add(tmp_path: Path) -> None:
+    """Of 100 examples both get 70 right, the newer one alone 15, the older one alone 5."""
+    newer = ["y"] * 70 + ["y"] * 15 + ["n"] * 5 + ["n"] * 10
+    older = ["y"] * 70 + ["n"] * 15 + ["y"] * 5 + ["n"] * 10
+    found = compare(tmp_path, "classification", tables(["y"] * 100, {"predicted": newer}, {"predicted": older}))
+
+    phi = (70 * 10 - 15 * 5) / math.sqrt(85 * 15 * 75 * 25)
+    one, other = wilson(0.85, 100), wilson(0.75, 100)
+    assert one is not None
+    assert other is not None
+    down, before = 0.85 - one.lower, other.upper - 0.75
+    up, after = one.upper - 0.85, 0.75 - other.lower
+    interval = found["accuracy"]
+    assert interval.lower == pytest.approx(0.1 - math.sqrt(down**2 - 2 * phi * down * before + before**2))
+    assert interval.upper == pytest.approx(0.1 + math.sqrt(up**2 - 2 * phi * up * after + after**2))
+    assert interval.method == "paired_newcombe"
+
+
+@pytest.mark.parametrize("correlation", [-1.0, -0.5, 0.0, 0.3, 0.999, 1.0])
+def test_an_interval_narrows_as_the_measurements_go_together(correlation: float) -> None:
+    one, other = Interval(0.7, 0.9, "wilson"), Interval(0.6, 0.85, "wilson")
+
+    found = correlated(0.8, one, 0.75, other, correlation=correlation, method="x")
+    apart = independent(0.8, one, 0.75, other)
+
+    assert found is not None
+    assert apart is not None
+    assert found.lower <= 0.8 - 0.75 <= found.upper
+    assert (found.upper - found.lower <= apart.upper - apart.lower) == (correlation >= 0)
+
+
+# Numbers
+
+
+@pytest.fixture
+def numbers(seeded: np.random.Generator) -> list[dict[str, Any]]:
+    actual = seeded.normal(100, 20, 80)
+    hard = seeded.normal(0, 10, 80)
+    versions = [{"predicted": actual + hard + seeded.normal(bias, 3, 80)} for bias in (1, 4)]
+    return tables(actual, *versions, weight=seeded.choice([0.5, 1.0, 2.0], 80))
+
+
+def test_metrics_of_numbers_vary_as_the_jackknife_says(tmp_path: Path, numbers: list[dict[str, Any]]) -> None:
+    actual, weights = np.array(numbers[0]["actual"]), np.array(numbers[0]["weight"])
+    newer, older = np.array(numbers[0]["predicted"]), np.array(numbers[1]["predicted"])[::-1]
+    found = compare(tmp_path, "regression", numbers)
+
+    metrics: dict[str, Metric] = {
+        "rmse": lambda y, p, w: sk.root_mean_squared_error(y, p, sample_weight=w),
+        "mae": lambda y, p, w: sk.mean_absolute_error(y, p, sample_weight=w),
+        "mape": lambda y, p, w: sk.mean_absolute_percentage_error(y, p, sample_weight=w),
+        "r_squared": lambda y, p, w: sk.r2_score(y, p, sample_weight=w),
+        "explained_variance": lambda y, p, w: sk.explained_variance_score(y, p, sample_weight=w),
+        "bias": lambda y, p, w: float(np.average(p - y, weights=w)),
+        "wape": lambda y, p, w: float(np.average(abs(p - y), weights=w) / np.average(abs(y), weights=w)),
+        "smape": lambda y, p, w: float(np.average(2 * abs(p - y) / (abs(p) + abs(y)), weights=w)),
+    }
+    for name, metric in metrics.items():
+        difference = metric(actual, newer, weights) - metric(actual, older, weights)
+        agrees(found[name], difference, variance(metric, actual, newer, older, weights))
+
+
+def test_of_several_series_each_is_one_draw(tmp_path: Path, seeded: np.random.Generator) -> None:
+    series = np.repeat(np.arange(12), 10)
+    actual = seeded.normal(50, 5, 120)
+    hard = np.repeat(seeded.normal(0, 4, 12), 10)
+    extra = {"series_id": series, "scale": 1.0 + series}
+    versions = [{"predicted": actual + hard * factor + seeded.normal(0, 1, 120), **extra} for factor in (1, 1.5)]
+    found = compare(tmp_path, "forecasting", tables(actual, *versions))
+
+    apart = abs(versions[0]["predicted"] - actual) - abs(versions[1]["predicted"] - actual)
+    of_series = apart.reshape(12, 10).mean(axis=1)
+    agrees(found["mae"], float(apart.mean()), float(of_series.var(ddof=1) / 12))
+    scaled = of_series / (1.0 + np.arange(12))
+    agrees(found["mase"], float(scaled.mean()), float(scaled.var(ddof=1) / 12))
+
+
+# Rankings
+
+
+def test_rankings_are_paired_by_query(tmp_path: Path, seeded: np.random.Generator) -> None:
+    queries = np.repeat(np.arange(30), 8)
+    relevance = seeded.integers(0, 3, 240)
+    versions = [
+        {"query_id": queries, "relevance": relevance, "score": relevance + seeded.normal(0, noise, 240)}
+        for noise in (0.5, 2.0)
+    ]
+    found = compare(tmp_path, "ranking", versions)
+
+    assert set(found) == {"map", "mrr", "ndcg", "precision_at_k", "recall_at_k"}
+    evaluated = [of(EVALUATORS["ranking"], tmp_path, each) for each in versions]
+    for name, interval in found.items():
+        difference = float(evaluated[0].metrics[name] or 0) - float(evaluated[1].metrics[name] or 0)
+        assert (interval.lower + interval.upper) / 2 == pytest.approx(difference, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"query_id": [1, 1, 3]},
+        {"relevance": [1, 0, 0]},
+        {"query_id": [1, 1, 2, 2], "relevance": [1, 0, 1, 0], "score": [0.5, 0.4, 0.3, 0.2]},
+    ],
+)
+def test_other_queries_or_other_relevance_are_not_paired(tmp_path: Path, change: dict[str, Any]) -> None:
+    table = {"query_id": [1, 1, 2], "relevance": [1, 0, 1], "score": [0.5, 0.4, 0.3]}
+
+    assert compare(tmp_path, "ranking", [table, table])
+    assert not compare(tmp_path, "ranking", [table, {**table, **change}])
+
+
+# What is no pair
+
+
+TABLE: dict[str, list[Any]] = {
+    "example_id": ["a", "b", "c"],
+    "actual": [1, 2, 3],
+    "predicted": [1, 2, 4],
+    "weight": [1.0, 1.0, 2.0],
+}
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "forecasting"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"example_id": ["a", "b", "d"]},
+        {"example_id": ["a", "b", "b"]},
+        {"example_id": ["a", "b", None]},
+        {"actual": [1, 2, 4]},
+        {"weight": [1.0, 1.0, 1.0]},
+        {"weight": None},
+        {name: [*values, values[0]] for name, values in TABLE.items()},
+        {name: values[:2] for name, values in TABLE.items()},
+    ],
+)
+def test_other_examples_are_not_paired(tmp_path: Path, task: str, change: dict[str, Any]) -> None:
+    changed = {name: values for name, values in {**TABLE, **change}.items() if values is not None}
+    choices = Choices(None, "macro")
+
+    assert compare(tmp_path, task, [TABLE, TABLE], choices)
+    for pair in ((TABLE, changed), (changed, TABLE)):
+        assert not compare(tmp_path, task, pair, choices)
+    if len(set(changed["example_id"])) < len(changed["example_id"]) or None in changed["example_id"]:
+        assert not compare(tmp_path, task, [changed, changed], choices)
+
+
+def test_a_million_rows_of_one_id_are_not_joined_with_each_other(tmp_path: Path) -> None:
+    column = pa.array(["a"] * 1_000_000)
+    pq.write_table(pa.table({"example_id": column, "actual": column, "predicted": column}), tmp_path / "kept.parquet")
+
+    assert not paired(tmp_path / "kept.parquet", tmp_path / "kept.parquet", "classification", Choices(None, "macro"))
+
+
+def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    for name in ("newer", "older"):
+        (tmp_path / name).write_text("no Parquet")
+
+    with pytest.raises(UnprocessablePredictionsError):
+        paired(tmp_path / "newer", tmp_path / "older", "regression", Choices())
+
+
+def test_a_small_file_that_expands_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "kept.parquet"
+    texts = duckdb.sql(
+        "SELECT repeat('x', 30000) || range AS example_id, 'a' AS actual, 'a' AS predicted FROM range(30000)"
+    )
+    assert texts is not None
+    texts.write_parquet(str(file), compression="zstd")
+    assert file.stat().st_size < 2**20
+
+    with pytest.raises(UnprocessablePredictionsError):
+        paired(file, file, "classification", Choices(None, "macro"), disk="64MB")
+
+
+# The edges
+
+
+@pytest.mark.parametrize("task", EVALUATORS)
+def test_whatever_is_evaluated_can_be_paired(tmp_path: Path, task: str) -> None:
+    labels = {"actual": [0, 1, 1, 0], "predicted": [0, 1, 0, 1], "score": [0.1, 0.9, 0.4, 0.6]}
+    table = {"example_id": ids(4), **labels, "query_id": [1, 1, 2, 2], "relevance": [0, 1, 1, 0]}
+
+    assert compare(tmp_path, task, [table, table], Choices("1", "binary"))
+
+
+def test_equal_predictions_do_not_differ(tmp_path: Path, two: dict[str, Any], numbers: list[dict[str, Any]]) -> None:
+    same = binary({**two, "scores": [two["scores"][0]] * 2})
+    classes = compare(tmp_path, "classification", same, Choices("1", "binary"))
+    of_numbers = compare(tmp_path, "regression", [numbers[0]] * 2)
+
+    wide = classes.pop("accuracy")
+    assert wide.lower < 0 < wide.upper
+    assert wide.upper - wide.lower < 0.1
+    assert {"roc_auc", "log_loss", "f1_score"} <= set(classes)
+    assert {"rmse", "r_squared", "mae"} <= set(of_numbers)
+    for interval in (*classes.values(), *of_numbers.values()):
+        assert (interval.lower, interval.upper) == pytest.approx((0, 0), abs=1e-12)
+
+
+def test_what_does_not_vary_in_the_sample_has_no_paired_interval(tmp_path: Path) -> None:
+    """Both versions part the classes fully, with other scores: that says little of how they would do elsewhere."""
+    table = {"example_id": ids(6), "actual": [0, 0, 0, 1, 1, 1], "predicted": [0, 0, 0, 1, 1, 1]}
+    scores = [[0.1, 0.2, 0.3, 0.7, 0.8, 0.9], [0.2, 0.1, 0.3, 0.9, 0.8, 0.7]]
+
+    found = compare(tmp_path, "classification", [{**table, "score": each} for each in scores], Choices("1", "binary"))
+
+    assert not {"roc_auc", "precision", "f1_score"} & set(found)
+    assert {"accuracy", "log_loss"} <= set(found)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "forecasting"])
+def test_one_example_tells_of_no_variance(tmp_path: Path, task: str) -> None:
+    table = {"example_id": ["a"], "actual": [1], "predicted": [1]}
+
+    assert not {"mae", "log_loss"} & set(compare(tmp_path, task, [table, {**table, "predicted": [2]}]))
+
+
+def test_a_constant_target_has_no_share_explained(tmp_path: Path) -> None:
+    tables = [{"example_id": ids(3), "actual": [1.0] * 3, "predicted": each} for each in ([1.0, 1.5, 2], [1, 1, 1])]
+
+    found = compare(tmp_path, "regression", tables)
+
+    assert "r_squared" not in found
+    assert "rmse" not in found  # one is 0, near which the root is not straight
+    assert found["mae"].lower < 0.5 < found["mae"].upper
+
+
+@pytest.mark.parametrize("large", [1e150, 1e300])
+def test_numbers_near_the_end_of_a_double_give_finite_intervals_or_none(tmp_path: Path, large: float) -> None:
+    tables = [
+        {"example_id": ids(3), "actual": [large, -large, 0.0], "predicted": each}
+        for each in ([large, 0, 1], [0, large, 2])
+    ]
+
+    try:
+        found = compare(tmp_path, "regression", tables)
+    except UnprocessablePredictionsError:
+        return
+    assert all(math.isfinite(each.lower) and math.isfinite(each.upper) for each in found.values())
+
+
+def test_a_class_that_only_one_version_predicts_is_one_of_its_own(tmp_path: Path) -> None:
+    table = {"example_id": ids(4), "actual": ["a", "b", "a", "b"]}
+    versions = [{**table, "predicted": each} for each in (["a", "b", "c", "b"], ["a", "b", "b", "b"])]
+
+    found = compare(tmp_path, "classification", versions, Choices(None, "macro"), averaging="macro")
+
+    evaluated: list[Evaluation] = [
+        of(EVALUATORS["classification"], tmp_path, each, averaging="macro") for each in versions
+    ]
+    difference = float(evaluated[0].metrics["recall"] or 0) - float(evaluated[1].metrics["recall"] or 0)
+    assert (found["recall"].lower + found["recall"].upper) / 2 == pytest.approx(difference)
+
+
+# How often the truth is within
+
+
+def test_the_true_difference_is_within_as_often_as_it_should(tmp_path: Path) -> None:
+    """A slice of what `tests.benchmarks.coverage` simulates: of so few samples, a share is off by 0.022 by chance."""
+    shares = holding(tmp_path, samples=100, size=250)
+
+    assert all(0.89 <= share < 1 for share in shares.values()), shares
+
+
+def test_a_paired_interval_is_narrower_where_versions_err_alike(tmp_path: Path) -> None:
+    actual, odds = drawn(np.random.default_rng(3), 400)
+    tables = [{"example_id": ids(400), **classes_of(actual, each)} for each in odds]
+    found = compare(tmp_path, "classification", tables, Choices("1", "binary"))
+    newer, older = (of(EVALUATORS["classification"], tmp_path, each) for each in tables)
+
+    for name, interval in found.items():
+        apart = independent(
+            newer.metrics[name] or 0,
+            newer.confidence_intervals[name],
+            older.metrics[name] or 0,
+            older.confidence_intervals[name],
+        )
+        assert apart is not None
+        assert interval.upper - interval.lower < 0.9 * (apart.upper - apart.lower), name

@@ -1,0 +1,101 @@
+"""Ranking, against scikit-learn where it has the metric, and against plain counting."""
+
+import math
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from performance.metrics.result import UnprocessablePredictionsError
+from performance.metrics.tasks import ranking
+from tests.performance.metrics.tables import of
+
+ITEM = st.tuples(st.sampled_from("abcd"), st.sampled_from([0, 0, 1, 2, 3]), st.sampled_from([0.0, 0.5, 0.5, 1.0, 2.0]))
+
+
+@given(items=st.lists(ITEM, min_size=1, max_size=40), k=st.integers(1, 6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+def test_every_metric_is_a_mean_over_queries(tmp_path: Path, items: list[tuple[str, int, float]], k: int) -> None:
+    columns: dict[str, Any] = {
+        "query_id": [query for query, _, _ in items],
+        "relevance": [relevance for _, relevance, _ in items],
+        "score": [score for _, _, score in items],
+    }
+    found = of(ranking.evaluate, tmp_path, columns, k=k)
+    queries = {query: np.array([item[1:] for item in items if item[0] == query]) for query in columns["query_id"]}
+    assert (found.rows, found.sample_count) == (len(items), len(queries))
+    expected = {name: np.mean([one_query(name, rows, k) for rows in queries.values()]) for name in ranking.METRICS}
+    for name, value in expected.items():
+        assert found.metrics[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
+
+
+def test_every_metric_has_an_interval(tmp_path: Path) -> None:
+    columns = {"query_id": [1, 1, 2, 2], "relevance": [1, 0, 0, 2], "score": [0.5, 0.25, 0.5, 0.25]}
+
+    assert set(of(ranking.evaluate, tmp_path, columns).confidence_intervals) == set(ranking.METRICS)
+
+
+def one_query(name: str, rows: Any, k: int) -> float:
+    gains, scores = rows[:, 0], rows[:, 1]
+    relevant = gains > 0
+    if not relevant.any():
+        return 0.0
+    if name == "ndcg":
+        return float(sk.ndcg_score([gains], [scores])) if len(gains) > 1 else 1.0
+    if name == "map":
+        return float(sk.average_precision_score(relevant, scores))
+    if name == "mrr":
+        return float(max(1 / (scores >= score).sum() for score in scores[relevant]))
+    hits = 0.0  # expected among the first k, where equals are in any order
+    for score in np.unique(scores)[::-1]:
+        tied, above = scores == score, (scores > score).sum()
+        hits += relevant[tied].mean() * min(max(k - above, 0), tied.sum())
+    return float(hits / (relevant.sum() if name == "recall_at_k" else k))
+
+
+FEW_ITEMS = st.lists(st.tuples(st.sampled_from([0, 1, 3]), st.sampled_from([0.0, 1.0, 2.0])), min_size=1, max_size=5)
+
+
+@given(items=FEW_ITEMS, k=st.integers(1, 6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+def test_what_is_cut_after_k_items_is_the_mean_over_all_orders_of_equals(
+    tmp_path: Path, items: list[tuple[int, float]], k: int
+) -> None:
+    columns = {
+        "query_id": [1] * len(items),
+        "relevance": [relevance for relevance, _ in items],
+        "score": [score for _, score in items],
+    }
+    found = of(ranking.evaluate, tmp_path, columns, k=k).metrics
+    falling = sorted((score for _, score in items), reverse=True)
+    orders = [order for order in permutations(items) if [score for _, score in order] == falling]
+    hits = np.mean([sum(relevance > 0 for relevance, _ in order[:k]) for order in orders])
+    relevant = sum(relevance > 0 for relevance, _ in items)
+
+    assert found["precision_at_k"] == pytest.approx(hits / k)
+    assert found["recall_at_k"] == pytest.approx(hits / relevant if relevant else 0)
+
+
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        ({"query_id": [], "relevance": [], "score": []}, None),
+        ({"query_id": ["a", None], "relevance": [1, 1], "score": [1.0, 1.0]}, 2),
+        ({"query_id": ["a", "a"], "relevance": [-1, 1], "score": [1.0, 1.0]}, 1),
+        ({"query_id": ["a", "a"], "relevance": [1, 1], "score": [1.0, math.nan]}, 2),
+        ({"query_id": ["a", "a"], "relevance": [1e308, 1.0], "score": [1.0, 1.0]}, 1),
+        ({"query_id": ["a"], "score": [1.0]}, None),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_with_its_row(
+    tmp_path: Path, columns: dict[str, Any], row: int | None
+) -> None:
+    with pytest.raises(UnprocessablePredictionsError) as refused:
+        of(ranking.evaluate, tmp_path, columns)
+
+    assert refused.value.row == row

@@ -1,0 +1,129 @@
+"""Intervals of what ranks say, against how single examples move the metrics, and against what repetition shows."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import stats
+from sklearn import metrics as sk
+
+from performance.metrics.statistics.roc import OneVsRest, RankedScores, areas
+from performance.metrics.tasks import classification
+from tests.performance.metrics.tables import of
+
+Z = 1.959963984540054
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_interval_of_average_precision_follows_from_how_single_examples_move_it(
+    tmp_path: Path, weighted: bool
+) -> None:
+    random = np.random.default_rng(7)
+    actual = (random.random(120) < 0.4).astype(int)
+    score = np.round(1 / (1 + np.exp(-random.normal(actual * 1.2, 1))), 1 if weighted else 2)  # with ties
+    weight = random.uniform(0.5, 2, 120) if weighted else np.ones(120)
+    columns = {"actual": actual, "predicted": actual, "score": score, "weight": weight}
+
+    found = of(classification.evaluate, tmp_path, columns)
+
+    value = sk.average_precision_score(actual, score, sample_weight=weight)
+    nudge = 1e-6 * np.eye(120)
+    influence = [
+        (sk.average_precision_score(actual, score, sample_weight=weight + one) - value) / 1e-6 for one in nudge
+    ]
+    positives = weight[actual == 1]
+    size = positives.sum() ** 2 / (positives**2).sum()
+    deviation = math.sqrt(sum((weight * influence) ** 2) * size / (size - 1)) / (value * (1 - value))
+    interval = found.confidence_intervals["average_precision"]
+    odds = [math.log(end / (1 - end)) for end in (interval.lower, interval.upper)]
+    assert interval.method == "influence"
+    assert (odds[1] - odds[0]) / 2 == pytest.approx(stats.t.ppf(0.975, size - 1) * deviation, rel=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_interval_of_the_micro_average_follows_from_how_single_examples_move_it(
+    tmp_path: Path, weighted: bool
+) -> None:
+    random = np.random.default_rng(7)
+    actual = random.choice(3, 120, p=[0.5, 0.3, 0.2])
+    odds = np.exp(random.normal(0, 1, (120, 3)) + np.eye(3)[actual])
+    scores = np.round(odds / odds.sum(axis=1, keepdims=True), 2)  # with ties
+    weight = random.uniform(0.5, 2, 120) if weighted else np.ones(120)
+    by_label = {f"score_{label}": scores[:, label] for label in range(3)}
+
+    found = of(
+        classification.evaluate,
+        tmp_path,
+        {"actual": actual, "predicted": actual, "weight": weight, **by_label},
+        averaging="micro",
+    )
+
+    def area(weight: Any) -> float:
+        return float(sk.roc_auc_score(np.eye(3)[actual], scores, average="micro", sample_weight=weight))
+
+    value = area(weight)
+    influence = [(area(weight + one) - value) / 1e-6 for one in 1e-6 * np.eye(120)]
+    size = weight.sum() ** 2 / (weight**2).sum()
+    deviation = math.sqrt(sum((weight * influence) ** 2) * size / (size - 1)) / (value * (1 - value))
+    interval = found.confidence_intervals["roc_auc"]
+    odds_of_ends = [math.log(end / (1 - end)) for end in (interval.lower, interval.upper)]
+    assert (odds_of_ends[1] - odds_of_ends[0]) / 2 == pytest.approx(Z * deviation, rel=1e-4)
+
+
+def placed(connection: duckdb.DuckDBPyConnection, actual: Any, score: Any) -> RankedScores:
+    contest = OneVsRest("1", "score", float(actual.sum()), float(len(actual) - actual.sum()))
+    connection.register("predictions", pa.table({"actual": actual.astype(str), "score": score}))
+    return RankedScores.of(
+        contest, [row[1:] for row in connection.execute(areas([contest], actual="actual")).fetchall()]
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "share", "apart"), [(300, 0.5, 1.0), (300, 0.3, 2.5), (200, 0.1, 1.5), (1000, 0.1, 1.5)]
+)
+def test_intervals_cover_the_truth_as_often_as_they_say(size: int, share: float, apart: float) -> None:
+    random, runs = np.random.default_rng(20260313), 1500
+
+    def drawn(number: int) -> tuple[Any, Any]:
+        actual = (random.random(number) < share).astype(int)
+        return actual, random.normal(actual * apart, 1)
+
+    many = drawn(1_000_000)
+    truth = {"roc_auc": sk.roc_auc_score(*many), "average_precision": sk.average_precision_score(*many)}
+    covered = dict.fromkeys(truth, 0)
+    with duckdb.connect(config={"threads": 1}) as connection:
+        for _ in range(runs):
+            found = placed(connection, *drawn(size))
+            for name, value in truth.items():
+                interval = getattr(found, name).interval
+                covered[name] += interval.lower <= value <= interval.upper
+
+    for name, times in covered.items():
+        assert 0.93 <= times / runs <= 0.97, name
+
+
+@pytest.mark.parametrize("averaging", ["macro", "weighted"])
+def test_the_interval_of_several_areas_is_never_too_narrow(tmp_path: Path, averaging: str) -> None:
+    random, runs = np.random.default_rng(20260313), 60
+
+    def drawn(number: int) -> dict[str, Any]:
+        actual = random.choice(3, number, p=[0.5, 0.3, 0.2])
+        odds = np.exp(random.normal(0, 1, (number, 3)) + np.eye(3)[actual])
+        scores = odds / odds.sum(axis=1, keepdims=True)
+        return {"actual": actual, "predicted": actual, **{f"score_{label}": scores[:, label] for label in range(3)}}
+
+    many = drawn(300_000)
+    scores = np.array([many[f"score_{label}"] for label in range(3)]).T
+    truth = sk.roc_auc_score(many["actual"], scores, average=averaging, multi_class="ovr")
+    covered = 0
+    for _ in range(runs):
+        interval = of(classification.evaluate, tmp_path, drawn(200), averaging=averaging).confidence_intervals[
+            "roc_auc"
+        ]
+        covered += interval.lower <= truth <= interval.upper
+
+    assert covered / runs >= 0.95

@@ -1,0 +1,340 @@
+"""Apache Spark comes to what DuckDB comes to: the same numbers, and the same refusals with the same rows."""
+
+import datetime
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from performance.metrics.engines.base import Engine
+from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.engines.spark import Spark
+from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.result import UnprocessablePredictionsError
+from performance.metrics.tasks import classification, forecasting, ranking, regression
+from tests.performance.metrics import test_classification, test_forecasting, test_ranking, test_regression
+from tests.performance.metrics.tables import Evaluate
+
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark_is_there")]
+
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "predictions"
+REGRESSION = [file for name in ("diabetes", "wine-alcohol") for file in sorted((FIXTURES / name).glob("*.csv"))]
+
+Compare = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def spark(spark_is_there: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
+    """Spark on this machine, the same for all tests, as it takes seconds to start."""
+    with Spark("local[2]", folder=tmp_path_factory.mktemp("spark")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def compare(spark: Spark, tmp_path: Path) -> Compare:
+    """Return how to evaluate files, or columns, on both engines, which must agree; it returns what both came to."""
+
+    def on_both(
+        evaluate: Evaluate, given: Any, columns: Columns | None = None, *, intervals: float = 1e-12, **options: Any
+    ) -> dict[str, Any]:
+        files = given if isinstance(given, list) else [_written(tmp_path / "predictions.parquet", given)]
+        found = _outcome(spark, evaluate, files, columns, options)
+        with DuckDB(folder=tmp_path) as duckdb:
+            expected = _outcome(duckdb, evaluate, files, columns, options)
+        same(found.pop("confidence_intervals", {}), expected.pop("confidence_intervals", {}), within=intervals)
+        same(found, expected)
+        return found
+
+    return on_both
+
+
+def _written(file: Path, columns: dict[str, Any]) -> Path:
+    pq.write_table(pa.table(columns), file)
+    return file
+
+
+def _outcome(
+    engine: Engine, evaluate: Evaluate, files: list[Path], columns: Columns | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return an evaluation as a document, or where it was refused, why."""
+    try:
+        (engine.read_csv if files[0].suffix == ".csv" else engine.read_parquet)(list(map(str, files)))
+        return asdict(evaluate(engine, columns or Columns(), Options(**options)))
+    except UnprocessablePredictionsError as error:
+        return {"refused": str(error), "row": error.row, "column": error.column}
+
+
+def same(one: Any, other: Any, at: str = "", *, within: float = 1e-12) -> None:
+    """Check that two documents are equal, and that doubles are, but for a share of them."""
+    assert type(one) is type(other), at
+    if isinstance(one, Mapping):
+        assert list(one) == list(other), at
+        for name in one:
+            same(one[name], other[name], f"{at}.{name}", within=within)
+    elif isinstance(one, Sequence) and not isinstance(one, str):
+        assert len(one) == len(other), at
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            same(left, right, f"{at}[{index}]", within=within)
+    else:
+        expected = pytest.approx(other, rel=within, abs=within) if isinstance(other, float) else other
+        assert one == expected, at
+
+
+@pytest.mark.parametrize(("file", "snapshot"), test_classification.MEASURED)
+def test_classes_of_the_fixtures_are_scored_as_scikit_learn_does(
+    compare: Compare, file: Path, snapshot: dict[str, Any]
+) -> None:
+    found = compare(classification.evaluate, [file])
+
+    assert found["sample_count"] == snapshot["sample_count"]
+    for name, value in snapshot["metrics"].items():
+        assert found["metrics"][name] == pytest.approx(value, abs=1e-9), name
+
+
+@pytest.mark.parametrize("file", REGRESSION, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_numbers_of_the_fixtures_are_scored_alike(compare: Compare, file: Path) -> None:
+    assert compare(regression.evaluate, [file])["metrics"]["rmse"] > 0
+
+
+@pytest.mark.parametrize("options", [{"averaging": "macro"}, {"averaging": "micro"}])
+def test_averages_are_alike(compare: Compare, options: dict[str, Any]) -> None:
+    assert compare(classification.evaluate, [FIXTURES / "digits" / "ver-00003-test.csv"], **options)["averaging"]
+
+
+@pytest.mark.parametrize("options", [{"threshold": 0.25}, {"positive_class": "benign"}])
+def test_thresholds_and_positive_classes_are_alike(compare: Compare, options: dict[str, Any]) -> None:
+    assert compare(classification.evaluate, [FIXTURES / "breast-cancer" / "ver-00003-test.csv"], **options)["metrics"]
+
+
+# An interval of no width, as where all examples cost the same, has the square root of what rounding leaves: 1e-8.
+ROUNDED = 1e-7
+
+made_up = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=15, derandomize=True
+)
+
+
+@given(columns=test_classification.predictions())
+@made_up
+def test_made_up_classes_are_scored_alike(compare: Compare, columns: dict[str, Any]) -> None:
+    assert compare(classification.evaluate, columns, intervals=ROUNDED)["metrics"]
+
+
+@given(columns=test_regression.predictions())
+@made_up
+def test_made_up_numbers_are_scored_alike(compare: Compare, columns: dict[str, Any]) -> None:
+    assert compare(regression.evaluate, columns, intervals=ROUNDED)["metrics"]
+
+
+@given(columns=test_forecasting.forecasts())
+@made_up
+def test_made_up_forecasts_are_scored_alike(compare: Compare, columns: dict[str, Any]) -> None:
+    assert compare(forecasting.evaluate, columns, intervals=ROUNDED)["metrics"]
+
+
+@given(items=st.lists(test_ranking.ITEM, min_size=1, max_size=40), k=st.integers(1, 6))
+@made_up
+def test_made_up_rankings_are_scored_alike(compare: Compare, items: list[tuple[str, int, float]], k: int) -> None:
+    query, relevance, score = map(list, zip(*items, strict=True))
+
+    columns = {"query_id": query, "relevance": relevance, "score": score}
+    assert compare(ranking.evaluate, columns, intervals=ROUNDED, k=k)["metrics"]
+
+
+ODD = [
+    *["it's", 'a "b"', "a\\b", "\\u0041", "${env:HOME}", "{{x}}", "`", "--", "/*", "\\", "\n", "\r\n", "", " ", "  "],
+    *["\u202e", "e\u0301", "\u00e9", "\U0001f4a3", "x" * 300, ":a", "?"],
+]
+
+
+def test_labels_may_be_odd(compare: Compare) -> None:
+    scores: dict[str, Any] = {f"score_{label}": [1 / len(ODD)] * len(ODD) for label in ODD}
+
+    found = compare(
+        classification.evaluate, {"actual": ODD, "predicted": [*ODD[1:], ODD[0]], **scores}, intervals=ROUNDED
+    )
+
+    assert set(found["per_class"]) == set(ODD)
+    assert found["metrics"]["roc_auc"] == 0.5
+
+
+TYPED: list[tuple[Any, Any, Any]] = [
+    ([True, False, True], [True, True, False], [0.5, 0.5, 0.75]),
+    ([1, 0, 10], [1, 10, 10], None),
+    ([1.0, -0.0, 2.5], [1.0, 0.0, 1.0], None),
+    (pa.array([1, 0, 1], pa.uint64()), pa.array([1, 1, 0], pa.uint8()), pa.array([0.1, 0.2, 0.3], pa.float32())),
+    ([Decimal("1.50"), Decimal("2.00")], [Decimal("1.50"), Decimal("1.50")], [Decimal("0.25"), Decimal("0.75")]),
+    ([datetime.date(2026, 3, 13), datetime.date(2026, 3, 14)], [datetime.date(2026, 3, 13)] * 2, None),
+    ([True, False, True], [1, 0, 0], None),
+    (["1.0", "0.00", "1.0\n", "x.0"], ["1", "0", "01.0", "True"], None),
+    (pa.array(["a", "b"]).dictionary_encode(), pa.array(["a", "a"], pa.large_string()), [" 1 ", "+.5e0"]),
+]
+
+
+@pytest.mark.parametrize(("actual", "predicted", "score"), TYPED)
+def test_labels_and_scores_may_be_of_many_types(compare: Compare, actual: Any, predicted: Any, score: Any) -> None:
+    scores = {} if score is None else {"score": score}
+
+    assert compare(classification.evaluate, {"actual": actual, "predicted": predicted, **scores})["metrics"]
+
+
+def test_columns_may_have_odd_names_and_two_that_differ_in_case(compare: Compare) -> None:
+    columns: dict[str, Any] = {"a.b": ["a", "b"], "A.B": ["b", "b"], "x`y": ["a", "a"], 'q"z': [0.1, 0.2], "é ": [1, 2]}
+    named = Columns(actual="a.b", predicted="x`y", score='q"z', attributes=["é "])
+
+    assert compare(classification.evaluate, columns, named)["metrics"]["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize(("columns", "reason", "row"), test_classification.REFUSED)
+def test_what_cannot_be_scored_is_refused_with_its_row(
+    compare: Compare, columns: dict[str, Any], reason: str, row: int | None
+) -> None:
+    found = compare(classification.evaluate, columns)
+
+    assert reason in found["refused"]
+    assert found["row"] == row
+
+
+NOT_NUMBERS = [math.nan, -math.inf, "nan", "inf", "1d", "1f", "0x1p3", "1 2", "", "x", None]
+
+
+@pytest.mark.parametrize("value", NOT_NUMBERS)
+@pytest.mark.parametrize(
+    ("evaluate", "columns", "name"),
+    [
+        (classification.evaluate, {"actual": ["a", "b", "a"], "predicted": ["a"] * 3}, "score"),
+        (regression.evaluate, {"actual": [1.0, 2.0, 3.0], "predicted": [1.0, 2.0, 3.0]}, "weight"),
+        (ranking.evaluate, {"query_id": ["a"] * 3, "score": [1.0, 2.0, 3.0]}, "relevance"),
+    ],
+)
+def test_what_is_no_finite_number_is_refused_with_its_row(
+    compare: Compare, evaluate: Evaluate, columns: dict[str, Any], name: str, value: Any
+) -> None:
+    values = ["1", value, value] if isinstance(value, str) else [1.0, value, value]
+
+    assert compare(evaluate, {**columns, name: values}) == {
+        "refused": f"Row 2 has no finite number {'in' if name == 'score' else 'of 0 or more in'} the column {name!r}.",
+        "row": 2,
+        "column": name,
+    }
+
+
+def test_missing_predictions_may_be_allowed(compare: Compare) -> None:
+    columns = {"actual": ["a", "b", "b"], "predicted": ["a", None, "b"], "score": [0.1, 0.2, 0.9]}
+
+    found = compare(classification.evaluate, columns, allow_missing=True)
+
+    assert (found["rows"], found["sample_count"]) == (3, 2)
+
+
+def test_the_first_of_many_rows_in_several_files_is_named(compare: Compare, tmp_path: Path) -> None:
+    rows = 300_000
+    files = [tmp_path / "b.parquet", tmp_path / "a.parquet"]
+    for at, file in enumerate(files):
+        predicted = [1.0] * rows
+        if at == 1:
+            predicted[rows // 2] = predicted[-1] = math.nan
+        pq.write_table(pa.table({"actual": [1.0] * rows, "predicted": predicted}), file, row_group_size=50_000)
+
+    assert compare(regression.evaluate, files)["row"] == rows + rows // 2 + 1
+
+
+CSV = [
+    'actual,predicted,score\n"a ""b""",a,0.5\n"x\ny",a,.1\na,"a",.1\n',
+    "\ufeffactual,predicted,score\r\nä,ä,0.5\r\n,b,.1\r\n",
+    'actual,predicted,score\n"a,b",,0.5\n',
+    "actual,predicted,score\na,a,0.5\nb,b,\n",
+    "actual,predicted,score\na,a\n",
+    "actual,predicted,score\na,a,0.5,1\n",
+    'actual,predicted,score\n\0,a,0.5\nb,"b',
+    "actual,predicted,score\n\na,a,0.5\n\nb,b,0.25\n",
+    "actual,predicted,score\n",
+    "",
+]
+
+
+@pytest.mark.parametrize("content", CSV)
+def test_csv_is_read_by_the_same_rules(compare: Compare, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "predictions.csv"
+    file.write_text(content, newline="")
+
+    assert compare(classification.evaluate, [file])
+
+
+def test_several_csv_files_are_read_as_one(compare: Compare) -> None:
+    files = sorted((FIXTURES / "breast-cancer").glob("ver-00003-*.csv"))
+
+    found = compare(classification.evaluate, files)
+
+    assert found["rows"] == sum(len(file.read_text().splitlines()) - 1 for file in files)
+
+
+@pytest.mark.parametrize("name", ["a b*[1]?{x}", "year=2024", "é%20", "back\\slash", "#;&"])
+def test_a_file_may_have_a_name_that_looks_like_a_pattern(compare: Compare, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    for other in ("predictions", name):
+        _written(folder / f"{other}.parquet", {"actual": ["a", "b"], "predicted": ["a", other]})
+
+    assert compare(classification.evaluate, [folder / f"{name}.parquet"])["sample_count"] == 2
+
+
+@pytest.mark.parametrize("name", ["a:b.parquet", "_a.parquet", ".a.parquet"])
+def test_a_file_with_a_name_that_spark_skips_is_refused(spark: Spark, tmp_path: Path, name: str) -> None:
+    file = _written(tmp_path / name, {"actual": ["a"], "predicted": ["a"]})
+
+    with pytest.raises(UnprocessablePredictionsError, match="Spark reads no file"):
+        spark.read_parquet([str(file)])
+
+
+@pytest.mark.parametrize("content", [b"", b"actual,predicted\na,a\n", b"PAR1 is not enough PAR1"])
+def test_what_is_no_parquet_is_refused(spark: Spark, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "predictions.parquet"
+    file.write_bytes(content)
+
+    assert "cannot be read" in _outcome(spark, classification.evaluate, [file], None, {})["refused"]
+
+
+def test_a_damaged_file_is_refused(spark: Spark, tmp_path: Path) -> None:
+    file = _written(tmp_path / "predictions.parquet", {"actual": ["a", "b"] * 999, "predicted": ["a", "b"] * 999})
+    content = file.read_bytes()
+    file.write_bytes(content[:4] + b"\xff" * 200 + content[204:])
+
+    assert "cannot be read" in _outcome(spark, classification.evaluate, [file], None, {})["refused"]
+
+
+@pytest.mark.parametrize("other", [{"actual": ["a"]}, {"actual": ["a"], "predicted": [1]}])
+def test_files_of_other_columns_are_not_read_as_one(spark: Spark, tmp_path: Path, other: dict[str, Any]) -> None:
+    files = [_written(tmp_path / "a.parquet", {"actual": ["a"], "predicted": ["a"]})]
+    files += [_written(tmp_path / "b.parquet", other)]
+
+    assert "different columns" in _outcome(spark, classification.evaluate, files, None, {})["refused"]
+
+
+def test_types_are_called_as_duckdb_calls_them(spark: Spark, tmp_path: Path) -> None:
+    types = [pa.string(), pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64()]
+    types += [pa.decimal128(9, 2), pa.date32()]
+    file = _written(tmp_path / "a.parquet", {str(kind): pa.nulls(1, kind) for kind in types})
+
+    spark.read_parquet([str(file)])
+    with DuckDB(folder=tmp_path) as duckdb:
+        duckdb.read_parquet([str(file)])
+        assert spark.columns() == duckdb.columns()
+
+
+def test_progress_is_a_share(spark: Spark, tmp_path: Path) -> None:
+    spark.read_parquet([str(_written(tmp_path / "a.parquet", {"actual": ["a"]}))])
+    before = spark.statements
+
+    assert spark.rows("SELECT count(*) FROM predictions") == [(1,)]
+
+    assert spark.statements == before + 1
+    assert 0 <= spark.progress() <= 1
