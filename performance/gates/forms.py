@@ -55,8 +55,7 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
         if fields.get("document") is not None:
             self._check(fields["document"], model)
         elif (
-            "document" in fields
-            and GatePolicy.objects.filter(model=model, organization=organization).in_force() is None
+            "document" in fields and GatePolicy.objects.filter(model=model, organization=organization).current() is None
         ):
             self.add_error("document", "There is no policy to withdraw.")
         return fields

@@ -84,10 +84,10 @@ class GateContext:
     def verdict_by(self, policy: Policy | None, stored: StoredPolicy | None = None) -> Verdict:
         """Return the verdict by any policy. Raises what `Reading.completed_version` does."""
         version_id = self.reading.completed_version()
-        return judge_version(
+        return verdict_on(
+            VersionRef(self.version_pk or 0, ids.version_number(version_id)),
             model_id=self.reading.model_id,
             task_type=self.task_type,
-            version=VersionRef(self.version_pk or 0, ids.version_number(version_id)),
             baseline=self.baseline,
             policy=policy,
             stored=stored,
@@ -124,11 +124,11 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
         evaluated_at=None,
         database=DEFAULT_DB_ALIAS,
     )
-    held_against = row["promoted"]
-    if held_against and held_against["pk"] == version["pk"]:
-        held_against = row["replaced"]
-    baseline = held_against and VersionRef(**held_against)
-    return GateContext(reading, version["pk"], baseline, *_in_force(row), row["username"], row["archived"])
+    baseline = row["promoted"]
+    if baseline and baseline["pk"] == version["pk"]:
+        baseline = row["replaced"]
+    baseline = baseline and VersionRef(**baseline)
+    return GateContext(reading, version["pk"], baseline, *_current(row), row["username"], row["archived"])
 
 
 def may_write(caller: Caller, model_id: str) -> bool:
@@ -138,47 +138,74 @@ def may_write(caller: Caller, model_id: str) -> bool:
     return Scope.MODEL_WRITE in caller.scopes and users.exists()
 
 
-def baseline_of(model: RegisteredModel, version: Version) -> VersionRef | None:
-    """Return what a version is held against: the promoted one, or of that one the version that it took the place of.
+def judge_version(
+    version: Version, *, policy: Policy | None = None, compare: Compare | None, lock_policy: bool = False
+) -> Verdict:
+    """Return the verdict on a version, by default by its model's current policy.
 
-    `None` where there is none. A version is not held against itself, which would let pass whatever an admin let pass.
+    `version.model` must be up to date. `compare` is as for `verdict_on`. With `lock_policy`, the current policy cannot
+    change until the transaction ends, if the caller holds the lock of the model's row.
     """
-    baseline = model.promoted_version
-    if baseline is not None and baseline.pk == version.pk:
+    model, stored = version.model, None
+    if policy is None:
+        policy, stored = current_policy(model, lock=lock_policy)
+    return verdict_on(
+        VersionRef(version.pk, version.number),
+        model_id=model.pk,
+        task_type=task_types.get(model.task_type),
+        baseline=_baseline(version),
+        policy=policy,
+        stored=stored,
+        compare=compare,
+    )
+
+
+def current_policy(model: RegisteredModel, *, lock: bool = False) -> tuple[Policy | None, StoredPolicy | None]:
+    """Return the model's own policy, or else its organization's.
+
+    With `lock`, the organization's row is locked before its policy is read.
+    """
+    policy: Any = GatePolicy.objects.filter(model=model).current()
+    if policy is None:
+        if lock:
+            Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
+        policy = GatePolicy.objects.filter(organization=model.organization_id).current()
+    if policy is None:
+        return None, None
+    return stored_policy(policy.document), StoredPolicy(policy.owner, policy.version)
+
+
+def _baseline(version: Version) -> VersionRef | None:
+    """Return the promoted version, with which a version is compared; `None` without one.
+
+    The promoted version itself is compared with the one that it replaced: compared with itself, it would always pass.
+    """
+    model = version.model
+    if model.promoted_version_id != version.pk:
+        baseline = model.promoted_version
+    else:
         promotion = _replacing(model).select_related("previous_version").first()
         baseline = promotion.previous_version if promotion else None
     return VersionRef(baseline.pk, baseline.number) if baseline else None
 
 
 def _replacing(model: Any) -> QuerySet[Promotion]:
-    """Return the promotions by which the promoted version of a model took the place of another, the last first."""
+    """Return the promotions in which the promoted version of a model replaced another version, the newest first."""
     promotions = Promotion.objects.filter(model=model, version__promoted_in=model, previous_version__isnull=False)
     return promotions.exclude(version=F("previous_version")).order_by("-pk")
 
 
-def current_policy(model: RegisteredModel, *, lock: bool = False) -> tuple[Policy | None, StoredPolicy | None]:
-    """Return the model's own policy, or else its organization's, whose row is then locked if that is asked for."""
-    policy: Any = GatePolicy.objects.filter(model=model).in_force()
-    if policy is None:
-        if lock:
-            Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
-        policy = GatePolicy.objects.filter(organization=model.organization_id).in_force()
-    if policy is None:
-        return None, None
-    return stored_policy(policy.document), StoredPolicy(policy.owner, policy.version)
-
-
-def judge_version(
+def verdict_on(
+    version: VersionRef,
     *,
     model_id: str,
     task_type: TaskType,
-    version: VersionRef,
     baseline: VersionRef | None,
     policy: Policy | None,
     stored: StoredPolicy | None,
     compare: Compare | None,
 ) -> Verdict:
-    """Return the verdict of a policy on a version, beside another one, from their newest snapshots.
+    """Return the verdict of a policy on a version and its baseline, from their newest snapshots.
 
     One SQL statement, and none without a policy. If a rule asks for confidence in a difference, and the examples of
     both snapshots have never been compared, `compare` compares them now; with `None` nothing does.
@@ -262,7 +289,7 @@ def _differences(policy: Policy, measured: MetricValues | None, baseline: Metric
     return {name: interval for name, interval in found.items() if interval}
 
 
-def _in_force(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
+def _current(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
     """Return the model's own policy, or else its organization's."""
     for owner in ("model", "organization"):
         newest = row[f"{owner}_policy"]
