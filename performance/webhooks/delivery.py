@@ -159,7 +159,6 @@ def _send(delivery: WebhookDelivery, webhook: Webhook) -> Response:
     now = datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",
-        "User-Agent": "model-performance-registry",
         "webhook-id": delivery.message_id,
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Signer(webhook.secret).sign(delivery.message_id, now, delivery.payload),

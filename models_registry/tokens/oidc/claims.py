@@ -1,29 +1,22 @@
 """What may be trusted of other issuers: where their keys may come from, and which claims a rule takes. Pure Python."""
 
 import json
-import re
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+
+from models_registry.api.http_client import split_url
 
 MAX_TEXT = 255
 WILDCARD = "*"
 
-# Neither white space nor controls, which some readers of a URL drop, nor a backslash, which some take for a slash.
-_url = re.compile(r"[!-\[\]-~]+")
-
 
 def check_url(url: str, allowed_hosts: Collection[str]) -> None:
-    """Refuse a URL from which no keys may be fetched. Raises `ValueError`, with what to change."""
-    parts = _split(url)
+    """Raise `ValueError`, which says what to change, if no keys may be fetched from a URL."""
+    parts = split_url(url)
     host = parts.hostname or ""
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise ValueError("It must begin with https://")
-    if "@" in parts.netloc:
-        raise ValueError("It must hold no user name or password.")
-    if "#" in url:
-        raise ValueError("It must have no fragment.")
     if host not in allowed_hosts:
         raise ValueError(f"Its host is not in OIDC_ALLOWED_HOSTS, which holds {', '.join(allowed_hosts)}.")
 
@@ -42,17 +35,6 @@ def check_patterns(patterns: Any) -> None:
 def matches(patterns: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
     """Say whether each pattern fits the claim of its name. No patterns match nothing."""
     return bool(patterns) and all(_fits(pattern, _text(claims.get(name))) for name, pattern in patterns.items())
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        if not _url.fullmatch(url):
-            raise ValueError
-        parts = urlsplit(url)
-        _ = parts.port  # is read, and refused, only now
-    except ValueError:
-        raise ValueError("It is not a URL.") from None
-    return parts
 
 
 def _is_loopback(host: str) -> bool:
