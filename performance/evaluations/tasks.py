@@ -26,12 +26,11 @@ from performance.evaluations.services import store_evaluation
 from performance.jobs.leases import Lease, LeaseLost, attempt
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.prediction_export import EXPORT_FILE as KEPT_FILE
+from performance.metrics.prediction_export import EXPORT_FILE
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import Job, evaluate_in_sandbox
 from performance.snapshots import prediction_store
 from performance.snapshots.models import MetricSnapshot
-from performance.snapshots.prediction_store import keep_predictions
 
 FOLDER = "model-performance-registry-evaluation-"
 LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says nothing more is taken again
@@ -82,10 +81,8 @@ def _evaluate(job: EvaluationJob, lease: Lease) -> None:
         _fetch(job, file, lambda: go_on(0.0))
         evaluation = evaluate_in_sandbox(_described(job, file), go_on)
         go_on(1.0, LONG_LEASE)
-        kept = file.with_name(KEPT_FILE)
-        digest = keep_predictions(
-            version=job.version, dataset_split=job.dataset_split, file=kept if kept.exists() else None
-        )
+        exported = file.with_name(EXPORT_FILE)
+        digest = prediction_store.store_predictions(exported if exported.exists() else None)
         snapshot = _succeed(job, evaluation, digest)
     prediction_store.delete_upload(str(job.file))
     queue_comparison(snapshot)

@@ -15,7 +15,7 @@ from performance.metrics.prediction_export import export_predictions as write_ke
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import evaluate
 from performance.seeds.document import SeedError
-from performance.snapshots.prediction_store import keep_predictions
+from performance.snapshots.prediction_store import store_predictions
 
 AGREEMENT = 1e-9  # to which metrics that the document has as well must agree with those computed
 
@@ -41,9 +41,7 @@ def load_predictions(where: str, version: Version, file: Path, item: Mapping[str
             evaluation=evaluation,
             engine=DuckDB,
             digest=digest,
-            predictions_digest=keep_predictions(
-                version=version, dataset_split=item["dataset_split"], file=kept if keep else None
-            ),
+            predictions_digest=store_predictions(kept if keep else None),
             created_by="",
             evaluated_at=item["evaluated_at"],
         )

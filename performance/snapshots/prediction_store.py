@@ -12,11 +12,8 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from models_registry.registry.locks import refuse_archived
-from models_registry.registry.models import Version
 from performance.snapshots.errors import KeptFileUnavailableError
 from performance.snapshots.models import SnapshotDetail
-from performance.snapshots.services import refuse_state
 
 FOLDER = "predictions"
 CHUNK = 2**20
@@ -150,16 +147,12 @@ def _reaching_storage() -> Iterator[None]:
         raise KeptFileUnavailableError(f"{type(error).__name__}: {error}") from error
 
 
-def keep_predictions(*, version: Version, dataset_split: str, file: Path | None) -> str | None:
-    """Put the file with what it takes to compare predictions into the storage, if there is one; return its digest.
+def store_predictions(file: Path | None) -> str | None:
+    """Store the file from which predictions can be compared, if there is one, and return its digest.
 
-    To be done before the snapshot is stored, so that none names a file that is not there, and in no transaction, as a
-    storage may take its time. Where the storage does not take it, the snapshot names none. Raises what would keep the
-    snapshot from being stored: `ConflictError`.
+    Call it before the snapshot is stored, so that no snapshot names a missing file, and outside a transaction, as a
+    storage may be slow. If the storage fails, the result is `None`, and the snapshot names no file.
     """
-    current = Version.objects.select_related("model").get(pk=version.pk)
-    refuse_archived(current.model)
-    refuse_state(current, dataset_split)
     try:
         return put(file) if file else None
     except KeptFileUnavailableError as error:
