@@ -42,8 +42,8 @@ def badge_content(badge: Badge) -> BadgeContent:
     if promoted is None:
         return BadgeContent(label, "none promoted")
     if badge.metric:
-        snapshots = MetricSnapshot.objects.select_related("detail").slim()
-        newest = snapshots.of(badge.model_id, badge.dataset_split, promoted.number).newest_first().first()
+        snapshots = MetricSnapshot.objects.select_related("detail").defer_large()
+        newest = snapshots.for_model(badge.model_id, badge.dataset_split, promoted.number).newest_first().first()
         return measured(label, newest, badge.metric)
     promoted.model = badge.model
     verdict = judge_version(promoted, compare=None)

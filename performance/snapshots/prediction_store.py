@@ -56,15 +56,15 @@ def _saved(name: str, content: Any, size: int) -> str:
         raise
 
 
-def fetch(digest: str, to: Path, *, most: int | None = None, go_on: Callable[[], object] = lambda: None) -> None:
-    """Write a kept file's content to a path. `go_on` is called meanwhile, and what it raises ends that.
+def fetch(digest: str, to: Path, *, most: int | None = None, heartbeat: Callable[[], object] = lambda: None) -> None:
+    """Write a kept file's content to a path. `heartbeat` is called meanwhile, and what it raises ends that.
 
     Raises `KeptFileUnavailableError` when it is not there, is another, or has more bytes than `most`.
     """
     found = hashlib.sha256()
     with to.open("wb") as file:
         for chunk in _chunks(digest, most):
-            go_on()
+            heartbeat()
             found.update(chunk)
             file.write(chunk)
     if found.hexdigest() != digest:

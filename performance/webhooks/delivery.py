@@ -49,7 +49,7 @@ def deliver_next() -> bool:
     Its row records the result. Raises the database's error if the database cannot be reached; the message then comes
     due again.
     """
-    delivery: WebhookDelivery | None = WebhookDelivery.objects.take_fairly(LEASE, most=SENDERS_PER_ORGANIZATION)
+    delivery: WebhookDelivery | None = WebhookDelivery.objects.claim_fairly(LEASE, most=SENDERS_PER_ORGANIZATION)
     if delivery is None:
         return False
     webhook = Webhook.objects.filter(pk=delivery.webhook_id).first()
@@ -94,15 +94,15 @@ def _record_response(delivery: WebhookDelivery, webhook: Webhook, answer: Respon
 
 @transaction.atomic
 def _record(delivery: WebhookDelivery, of_webhook: Mapping[str, Any] | None = None, **changes: Any) -> bool:
-    """Record the end of an attempt, and that the webhook is free for the next; return whether the message was held."""
-    held = bool(WebhookDelivery.objects.held(delivery).update(**changes))
-    if held:
+    """Record the end of an attempt, and that the webhook is free for the next; return whether the lease still held."""
+    recorded = bool(WebhookDelivery.objects.leased_by(delivery).update(**changes))
+    if recorded:
         Webhook.objects.filter(pk=delivery.webhook_id).update(sending_until=DatabaseNow(), **(of_webhook or {}))
     else:
         log.warning(
             "The message %s is no longer this worker's: another has it, or it was deleted.", delivery.message_id
         )
-    return held
+    return recorded
 
 
 def _record_failure(delivery: WebhookDelivery, webhook: Webhook, **told: Any) -> None:
