@@ -10,7 +10,7 @@ from models_registry.registry import ids
 class ModelIdField(serializers.RegexField):
     """The id of a registered model."""
 
-    default_error_messages = {"invalid": "Must be a model id such as mdl-7f3a19bc92."}
+    default_error_messages = {"invalid": "This value does not match a model id, such as mdl-7f3a19bc92."}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(rf"^{ids.MODEL_ID_PATTERN}\Z", **options)

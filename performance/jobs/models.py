@@ -1,9 +1,19 @@
 """Work that a worker process does."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from performance.jobs.querysets import JobQuerySet
+
+
+def due_until_finished(name: str) -> models.CheckConstraint:
+    """Return the constraint that a job is due until it has ended, and never afterwards."""
+    return models.CheckConstraint(
+        condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
+        | Q(state__in=["succeeded", "failed"], due_at__isnull=True, finished_at__isnull=False),
+        name=name,
+    )
 
 
 class Job(models.Model):

@@ -254,7 +254,7 @@ def history(reading: SnapshotLookup, metric: str) -> QuerySet[MetricSnapshot]:
     else:
         reading.completed_version()
     snapshots = MetricSnapshot.objects.using(reading.database).select_related("version", "detail")
-    snapshots = snapshots.for_list().of(
+    snapshots = snapshots.for_list().for_model(
         reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None
     )
     task_type = task_types.get(reading.task_type)

@@ -20,9 +20,9 @@ def from_json(kind: Any, document: Any) -> Any:
     """
     if kind is Path:
         return Path(document)
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         types = _types(kind)
-        return kind(**{name: from_json(types[name], each) for name, each in document.items()})  # type: ignore[operator]
+        return kind(**{name: from_json(types[name], each) for name, each in document.items()})
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Mapping, dict):
         return {name: from_json(arguments[1], each) for name, each in document.items()}

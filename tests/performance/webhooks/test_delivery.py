@@ -115,6 +115,7 @@ class TestWhatIsTold:
         self, model: RegisteredModel, webhook: Webhook, receiver: Receiver
     ) -> None:
         promotion = promote(version=completed_version(model, number=418), promoted_by=None, reason="better")
+        assert isinstance(promotion, Promotion)
         roll_back(model=model, promoted_by=None, reason="worse")
         assert deliver_next()
         assert deliver_next()
