@@ -17,14 +17,14 @@ class PerformanceConfig(AppConfig):
         from models_registry.registry.promotions import register_promotion_check, version_promoted
         from performance.badges.models import Badge
         from performance.evaluations.models import EvaluationJob
-        from performance.gates.events import announce_promotion
         from performance.gates.models import GatePolicy
         from performance.gates.services import GateCheck
         from performance.snapshots.models import MetricSnapshot
         from performance.webhooks.models import Webhook
+        from performance.webhooks.receivers import publish_promotion
 
         register_promotion_check(GateCheck())
-        version_promoted.connect(announce_promotion)
+        version_promoted.connect(publish_promotion)
         for model in (MetricSnapshot, GatePolicy, Badge):
             watch(model)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))

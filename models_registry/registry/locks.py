@@ -18,11 +18,8 @@ def lock_unarchived(model: RegisteredModel) -> RegisteredModel:
 
 
 def lock_version(version: Version) -> Version:
-    """Lock the row of a version's model until the transaction ends, and return the version as it is now.
-
-    Raises `ConflictError` if the model is archived.
-    """
-    model = lock_unarchived(version.model)
+    """Lock the row of a version's model until the transaction ends, and return the version as it is now."""
+    model: RegisteredModel = RegisteredModel.objects.select_for_update().get(pk=version.model_id)
     current: Version = model.versions.get(pk=version.pk)
     return current
 

@@ -1,7 +1,7 @@
 """Comparing the predictions of two snapshots example by example, once for each pair.
 
 A pair that is not stored has a `ComparisonJob`. A request that needs the pair claims the job and computes the pair,
-within the limits for requests. Everything else is left to the worker (`performance/comparing.py`). Promotions have
+within the limits for requests. Everything else is left to the worker (`tasks.py`). Promotions have
 limits of their own: what readers ask for must not change by which intervals a promotion is judged.
 """
 
@@ -164,7 +164,7 @@ def compute(
     """Compute a pair whose job the caller holds, store it, and return its intervals.
 
     `heartbeat` is called every second or so; what it raises ends the computation. Raises `TooLateError`,
-    `KeptFileUnavailableError`, `BrokenOffError`, `OSError`, and `UnprocessablePredictionsError` if more time, memory or
+    `KeptFileUnavailableError`, `SandboxCrashed`, `OSError`, and `UnprocessablePredictionsError` if more time, memory or
     disk may help.
     """
     intervals = stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)

@@ -9,17 +9,18 @@ from django.db import transaction
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.api.errors import InvalidBodyError
+from models_registry.api.fields import TIMESTAMP
 from models_registry.registry import ids
 from models_registry.registry.locks import lock_unarchived
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult
 from models_registry.task_types import base
 from performance.comparisons.services import pair_for_promotion
-from performance.gates.events import announce_failed_gate
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import InvalidPolicyError, Policy, validate_for
 from performance.gates.selectors import current_policy, judge_version
 from performance.gates.verdict import Status, Verdict
+from performance.webhooks.services import publish
 
 
 @transaction.atomic
@@ -135,7 +136,19 @@ def store_verdict(
         judged_at=verdict.judged_at,
     )
     if verdict.refuses and verdict.policy is not None and not overridden:
-        announce_failed_gate(stored)
+        _publish_failure(stored)
+
+
+def _publish_failure(verdict: GateVerdict) -> None:
+    rules = verdict.document["rules"]
+    data = {
+        "version_id": verdict.version.version_id,
+        "verdict_id": str(verdict.pk),
+        "occasion": verdict.occasion,
+        "failed": [{name: rule[name] for name in ("metric", "detail")} for rule in rules if rule["status"] != "passed"],
+        "judged_at": verdict.judged_at.strftime(TIMESTAMP),
+    }
+    publish("gate.failed", verdict.model, data)
 
 
 def refuse_invalid(policy: Policy, known: Iterable[base.TaskType]) -> None:

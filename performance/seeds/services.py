@@ -83,7 +83,7 @@ def _load_model(path: str, document: dict[str, Any], folder: Path, *, keep_promo
         for at, each in enumerate(item["snapshots"]):
             if "predictions" in each:
                 file = folder / each["predictions"]
-                load_predictions(f"{where}.snapshots.{at}", versions[number], file, each, keep=not dry_run)
+                load_predictions(f"{where}.snapshots.{at}", versions[number], file, each, store=not dry_run)
     promoted = document.get("promoted")
     if promoted and not (keep_promoted and model.promoted_version_id):
         _promote(path, model, versions[ids.version_number(promoted)])

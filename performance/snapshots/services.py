@@ -4,17 +4,18 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from models_registry import task_types
 from models_registry.accounts.models import User
 from models_registry.api.errors import ConflictError, InvalidBodyError
-from models_registry.api.fields import MAX_NAME
+from models_registry.api.fields import MAX_NAME, TIMESTAMP
 from models_registry.registry.locks import refuse_archived
 from models_registry.registry.models import Version
 from models_registry.task_types import base
-from performance.snapshots.events import announce_snapshot
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, SnapshotDetail, Source
+from performance.webhooks.services import publish
 
 Fault = tuple[str, str, str]
 
@@ -80,8 +81,23 @@ def store_snapshot(
     details["further_metrics"] = {name: value for name, value in recorded.items() if name not in summary}
     if any(details.values()):
         SnapshotDetail.objects.create(snapshot=snapshot, **details)
-    announce_snapshot(snapshot)
+    _publish_snapshot(snapshot)
     return snapshot
+
+
+def _publish_snapshot(snapshot: MetricSnapshot) -> None:
+    version = snapshot.version
+    data = {
+        "version_id": version.version_id,
+        "dataset_split": snapshot.dataset_split,
+        "snapshot_id": str(snapshot.pk),
+        "source": snapshot.source,
+        "metrics": snapshot.metrics,
+        "sample_count": snapshot.sample_count,
+        "evaluated_at": snapshot.evaluated_at.strftime(TIMESTAMP),
+        "url": reverse("snapshot", args=[version.model_id, version.version_id, snapshot.pk]),
+    }
+    publish("snapshot.created", version.model, data)
 
 
 def _clean(

@@ -19,7 +19,7 @@ from models_registry.api import http_client
 from models_registry.api.errors import ConflictError
 from models_registry.api.http_client import DeliveryError, Response
 from models_registry.audit.models import AuditEntry
-from models_registry.registry.models import RegisteredModel
+from models_registry.registry.models import Promotion, RegisteredModel
 from models_registry.registry.promotions import promote, roll_back
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.management import worker
