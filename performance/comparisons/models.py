@@ -1,5 +1,7 @@
 """The stored comparisons of two snapshots."""
 
+from typing import Any, ClassVar
+
 from django.db import models
 from django.db.models import Q
 
@@ -24,7 +26,7 @@ class ComparisonJob(Job):
     baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
     interactive = models.BooleanField(default=False, help_text="Whether a request made the first attempt.")
 
-    objects = ComparisonJobQuerySet.as_manager()  # type: ignore[misc]  # in the place of the base class's
+    objects: ClassVar[Any] = ComparisonJobQuerySet.as_manager()
 
     class Meta:
         verbose_name = "comparison"

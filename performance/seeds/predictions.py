@@ -21,7 +21,7 @@ AGREEMENT = 1e-9  # to which metrics that the document has as well must agree wi
 
 
 def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any], *, store: bool) -> None:
-    """Store the snapshot of predictions, unless it is stored already. The caller holds the lock of the model's row.
+    """Store the snapshot of predictions, unless it is stored already.
 
     With `store`, the predictions are stored as well, so that they can be compared. Raises `SeedError` if they cannot be
     evaluated, or if the document has other metrics than they do.
