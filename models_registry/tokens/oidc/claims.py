@@ -1,4 +1,4 @@
-"""What may be trusted of other issuers: where their keys may come from, and which claims a rule takes. Pure Python."""
+"""Trust in other issuers: which URLs their keys may come from, and which claims match a rule. Pure Python."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -22,7 +22,7 @@ def check_url(url: str, allowed_hosts: Collection[str]) -> None:
 
 
 def check_patterns(patterns: Any) -> None:
-    """Refuse what is no object of claims and patterns, or would take nearly any token. Raises `ValueError`."""
+    """Raise `ValueError` unless the value maps claims to patterns, at least one of them exact."""
     if not isinstance(patterns, Mapping) or not patterns:
         raise ValueError('It must be an object of claims and patterns, such as {"repository": "acme/churn"}.')
     for name, pattern in patterns.items():
@@ -33,7 +33,7 @@ def check_patterns(patterns: Any) -> None:
 
 
 def matches(patterns: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
-    """Say whether each pattern fits the claim of its name. No patterns match nothing."""
+    """Return whether each pattern matches the claim of its name. Without patterns, nothing matches."""
     return bool(patterns) and all(_fits(pattern, _text(claims.get(name))) for name, pattern in patterns.items())
 
 
@@ -49,14 +49,14 @@ def _is_text(value: Any) -> bool:
 
 
 def _text(value: Any) -> str | None:
-    """Return a claim as a pattern sees it: a text as it is, a boolean or whole number as JSON has it."""
+    """Return a claim as text: a boolean or an integer as in JSON. `None` for any other type."""
     if isinstance(value, bool | int):
         return json.dumps(value)
     return value if isinstance(value, str) else None
 
 
 def _fits(pattern: str, text: str | None) -> bool:
-    """Say whether a pattern fits a whole text, in time that grows with their lengths alone, unlike a regex's."""
+    """Return whether a pattern matches a whole text. Unlike a regex, it takes time linear in their lengths."""
     if text is None or WILDCARD not in pattern:
         return text == pattern
     first, *middle, last = pattern.split(WILDCARD)
