@@ -9,24 +9,24 @@ class PerformanceConfig(AppConfig):
     name = "performance"
 
     def ready(self) -> None:
-        """Have promotions judged, webhooks told of them, and what is written here leave rows in the audit trail.
+        """Connect promotions with gates and webhooks, and record writes in the audit trail.
 
-        Not so verdicts, which are a trail themselves, and messages to webhooks, which follow from what leaves one.
+        Verdicts are a trail themselves, and messages to webhooks follow from recorded writes: neither is recorded.
         """
         from models_registry.audit.recorder import watch
-        from models_registry.registry.promotions import register_listener, register_promotion_check
+        from models_registry.registry.promotions import register_promotion_check, version_promoted
         from performance.badges.models import Badge
         from performance.evaluations.models import EvaluationJob
-        from performance.gates.events import announce_promotion
         from performance.gates.models import GatePolicy
-        from performance.gates.services import judge_promotion, prepare_promotion
+        from performance.gates.services import GateCheck
         from performance.snapshots.models import MetricSnapshot
         from performance.webhooks.models import Webhook
+        from performance.webhooks.receivers import publish_promotion
 
-        register_promotion_check(judge_promotion, prepare=prepare_promotion)
+        register_promotion_check(GateCheck())
+        version_promoted.connect(publish_promotion)
         for model in (MetricSnapshot, GatePolicy, Badge):
             watch(model)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))
         of_sending = ("consecutive_failures", "paused_until", "sending_until")
         watch(Webhook, masked=("secret", "url"), mask="masked_but_origin", unwatched=of_sending)
-        register_listener(announce_promotion)

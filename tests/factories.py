@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
+from models_registry.registry.promotions import CheckResult
 from performance.snapshots.models import MetricSnapshot
 
 PASSWORD = "correct horse battery staple"
@@ -43,3 +44,17 @@ def snapshot(
     return MetricSnapshot.objects.create(
         version=version, dataset_split=dataset_split, metrics=metrics, evaluated_at=evaluated_at, source=source
     )
+
+
+class GivenResults:
+    """A promotion check that returns the given results, one a promotion, and then requires nothing."""
+
+    def __init__(self, results: list[CheckResult]) -> None:
+        self.results = results
+
+    def prepare(self, version: Version) -> None:
+        """Compute nothing in advance."""
+
+    def check(self, version: Version, *, requested_by: User | None, override: bool) -> CheckResult | None:
+        """Return the next result."""
+        return self.results.pop(0) if self.results else None

@@ -73,12 +73,14 @@ def receiving(certificate: Path | None = None) -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.messages.append(Message(self.path, headers, body))
             answer = receiver.answers.pop(0) if receiver.answers else status(204)
             with suppress(OSError):  # of a caller who has hung up
                 answer(self)
+
+        do_GET = do_POST
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

@@ -1,27 +1,28 @@
-"""Requests to URLs that users name: to hosts of the public internet alone, within bounds. Pure Python.
+"""Requests to URLs that users give: only to the public internet or to trusted hosts, within limits. Pure Python.
 
-A host is judged by the addresses that its name has when the request is made, and the connection goes to one of those
-very addresses: what the name server says the next moment has no say. No redirect is followed, and no proxy asked.
+A host is checked by the addresses that its name has when the request is made, and the connection goes to one of these
+addresses, whatever the name server returns a moment later. No redirect is followed, and no proxy is used.
 """
 
 import re
 import socket
 import ssl
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from threading import Timer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 MAX_URL = 2000
-MAX_TEXT = 500  # characters of an answer that are kept
+MAX_TEXT = 500  # characters of a response that are returned
 MAX_ADDRESSES = 3  # of a host that are tried
 CONNECT_WITHIN = 5.0  # seconds, for all of them together
 ANSWER_WITHIN = 10.0  # seconds in all
+USER_AGENT = "model-performance-registry"
 PORTS = {"https": 443, "http": 80}
 
 # Neither white space nor controls, which some readers of a URL drop, nor a backslash, which some take for a slash.
@@ -29,37 +30,45 @@ _url = re.compile(r"[!-\[\]-~]+")
 _label = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _number = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
-# What is told apart from the rest of the internet nowhere in the library, or not by all its versions.
+# Networks that Python's library, or some version of it, does not distinguish from the public internet.
 _PUBLIC_IPV6 = ip_network("2000::/3")
 _SPECIAL_IPV4 = [ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24")]
 _NAT64 = ip_network("64:ff9b::/96")
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
+Result = TypeVar("Result")
 
 
 class DeliveryError(Exception):
-    """No answer came, or no request was made. Tells why, in a sentence."""
+    """No usable response came, or no request was made. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a host answered: the status, and the beginning of the body as text."""
+    """The status of a response, and the beginning of its body as text."""
 
     status: int
     text: str
 
 
-def check_url(url: str, trusted_hosts: Collection[str]) -> None:
-    """Refuse a URL to which nothing may be sent. Raises `ValueError`, with what to change.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request, and the seconds that it may take."""
 
-    Trusted hosts may be of a private network, at any port, and without TLS. What a name stands for is not looked up.
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    within: float = ANSWER_WITHIN
+
+
+def check_url(url: str, trusted_hosts: Collection[str]) -> None:
+    """Raise `ValueError`, which says what to change, if nothing may be sent to a URL.
+
+    Trusted hosts may be of a private network, on any port, and without TLS. No name is looked up.
     """
-    parts = _split(url)
+    parts = split_url(url)
     host = parts.hostname or ""
-    if "@" in parts.netloc:
-        raise ValueError("It must hold no user name or password.")
-    if "#" in url:
-        raise ValueError("It must have no fragment.")
     if host in trusted_hosts and parts.scheme in PORTS:
         return
     if parts.scheme != "https":
@@ -69,8 +78,26 @@ def check_url(url: str, trusted_hosts: Collection[str]) -> None:
     _check_host(host)
 
 
+def split_url(url: str) -> SplitResult:
+    """Return the parts of a URL. Raises `ValueError`, which says what to change."""
+    try:
+        if len(url) > MAX_URL or not _url.fullmatch(url):
+            raise ValueError
+        parts = urlsplit(url)
+        _ = parts.port  # the library checks it only now
+        if ("[" in parts.netloc) != (":" in (parts.hostname or "")):  # only IPv6 addresses have brackets
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"It is not a URL of up to {MAX_URL} printable ASCII characters.") from None
+    if "@" in parts.netloc:
+        raise ValueError("It must hold no user name or password.")
+    if "#" in url:
+        raise ValueError("It must have no fragment.")
+    return parts
+
+
 def is_public(address: str) -> bool:
-    """Say whether an IP address is of the public internet; one that stands for another by what that one is."""
+    """Return whether an IP address, or the one that is embedded in it, is of the public internet."""
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
         return ip.is_global and not ip.is_multicast and not any(ip in network for network in _SPECIAL_IPV4)
@@ -79,18 +106,40 @@ def is_public(address: str) -> bool:
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, trusted_hosts: Collection[str]) -> Response:
-    """Send a body to a URL and return the answer, whatever its status. Raises `NotSentError`.
+    """Send a body to a URL and return the response, whatever its status. Raises `DeliveryError`.
 
-    It takes 10 seconds at most, whatever comes, and the time in which the system's resolver finds the name.
+    It takes `ANSWER_WITHIN` seconds at most, and the time in which the system's resolver finds the name.
     """
+    return _send(Request("POST", url, headers, body, within=ANSWER_WITHIN), trusted_hosts, _beginning)
+
+
+def get(url: str, *, trusted_hosts: Collection[str], within: float, max_bytes: int) -> bytes:
+    """Return the body of a response with status 200, of at most `max_bytes`. Raises `DeliveryError`.
+
+    It takes `within` seconds at most, and the time in which the system's resolver finds the name.
+    """
+
+    def whole_body(response: HTTPResponse) -> bytes:
+        if response.status != 200:
+            raise DeliveryError(f"The status is {response.status}.")
+        body = response.read(max_bytes + 1)
+        if len(body) > max_bytes:
+            raise DeliveryError(f"The body is over {max_bytes} bytes.")
+        return body
+
+    return _send(Request("GET", url, within=within), trusted_hosts, whole_body)
+
+
+def _send(request: Request, trusted_hosts: Collection[str], read: Callable[[HTTPResponse], Result]) -> Result:
+    """Return what `read` makes of the response. Raises `DeliveryError`."""
     try:
-        check_url(url, trusted_hosts)
+        check_url(request.url, trusted_hosts)
     except ValueError as error:
         raise DeliveryError(f"The URL is not allowed here: {error}") from None
-    parts = urlsplit(url)
+    parts = urlsplit(request.url)
     addresses = _resolve(parts, public=parts.hostname not in trusted_hosts)
     try:
-        return _exchange(parts, addresses, body, headers)
+        return _exchange(request, parts, addresses, read)
     except TimeoutError:
         raise DeliveryError("No answer came in time.") from None
     except (OSError, HTTPException, ValueError) as error:
@@ -98,21 +147,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, trusted_hosts: Co
 
 
 def printable(text: str) -> str:
-    """Return the beginning of a text without what is not to be printed."""
+    """Return the beginning of a text without unprintable characters."""
     return "".join(each if each.isprintable() else " " for each in text).strip()[:MAX_TEXT]
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        if len(url) > MAX_URL or not _url.fullmatch(url):
-            raise ValueError
-        parts = urlsplit(url)
-        _ = parts.port  # is read, and refused, only now
-        if ("[" in parts.netloc) != (":" in (parts.hostname or "")):  # brackets are of IPv6 addresses alone
-            raise ValueError
-    except ValueError:
-        raise ValueError(f"It is not a URL of up to {MAX_URL} printable ASCII characters.") from None
-    return parts
 
 
 def _check_host(host: str) -> None:
@@ -125,7 +161,7 @@ def _check_host(host: str) -> None:
 
 
 def _is_public_name(name: str) -> bool:
-    """Say whether this may be a public name: none of one word, nor one that ends as the numbers of an address do."""
+    """Return whether a name may be public: it has several labels, and does not end like a numeric address."""
     labels = name.split(".")
     return (
         len(name) <= 253
@@ -137,14 +173,14 @@ def _is_public_name(name: str) -> bool:
 
 
 def _embedded(ip: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that an IPv6 address leads to: mapped, or by NAT64 or 6to4."""
+    """Return the IPv4 address that an IPv6 address embeds: mapped, or by NAT64 or 6to4."""
     if ip in _NAT64:
         return IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour
 
 
 def _resolve(parts: SplitResult, *, public: bool) -> list[Address]:
-    """Return the addresses of a URL's host. Raises `NotSentError`, also when one of them is not public and must be."""
+    """Return the addresses of a URL's host. Raises `DeliveryError`, also if one must be public and is not."""
     port = parts.port or PORTS[parts.scheme]
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
@@ -155,39 +191,41 @@ def _resolve(parts: SplitResult, *, public: bool) -> list[Address]:
     return [(family, address) for family, _, _, _, address in found]
 
 
-def _exchange(parts: SplitResult, addresses: list[Address], body: bytes, headers: Mapping[str, str]) -> Response:
-    deadline = time.monotonic() + ANSWER_WITHIN
-    with _connect(addresses) as plain, _secured(plain, parts) as connected:
-        # The timeout is of each single read: a host that sent a byte now and then would never end.
-        connected.settimeout(ANSWER_WITHIN)
-        watchdog = Timer(deadline - time.monotonic(), _break_off, [connected])
+def _exchange(
+    request: Request, parts: SplitResult, addresses: list[Address], read: Callable[[HTTPResponse], Result]
+) -> Result:
+    deadline = time.monotonic() + request.within
+    with _connect(addresses, min(CONNECT_WITHIN, request.within)) as plain, _secured(plain, parts) as connected:
+        # The timeout is for each single read: a host that sends a byte now and then would never end.
+        connected.settimeout(request.within)
+        watchdog = Timer(deadline - time.monotonic(), _shut_down, [connected])
         watchdog.start()
         try:
-            answer = _ask(connected, parts, body, headers)
+            result = _ask(connected, request, parts, read)
         except (OSError, HTTPException):
             _refuse_late(deadline)
             raise
         finally:
             watchdog.cancel()
     _refuse_late(deadline)
-    return answer
+    return result
 
 
 def _secured(plain: socket.socket, parts: SplitResult) -> socket.socket:
-    """Return the connection with TLS, whose handshake is yet to come, or as it is where the URL has none."""
+    """Return the connection with TLS, before its handshake, or unchanged if the URL is without TLS."""
     if parts.scheme != "https":
         return plain
     context = ssl.create_default_context()
     return context.wrap_socket(plain, server_hostname=parts.hostname, do_handshake_on_connect=False)
 
 
-def _connect(addresses: list[Address]) -> socket.socket:
-    """Return a connection to the first of the addresses that takes one. Raises `OSError`."""
+def _connect(addresses: list[Address], within: float) -> socket.socket:
+    """Return a connection to the first of the addresses that accepts one. Raises `OSError`."""
     tried = addresses[:MAX_ADDRESSES]
     failure = OSError("the host has no address")
     for family, address in tried:
         connecting = socket.socket(family, socket.SOCK_STREAM)
-        connecting.settimeout(CONNECT_WITHIN / len(tried))
+        connecting.settimeout(within / len(tried))
         try:
             connecting.connect(address)
         except OSError as error:
@@ -199,31 +237,33 @@ def _connect(addresses: list[Address]) -> socket.socket:
 
 
 def _refuse_late(deadline: float) -> None:
-    """Refuse what the watchdog may have cut. Raises `TimeoutError`."""
+    """Raise `TimeoutError` if the watchdog may have cut the response."""
     if time.monotonic() >= deadline:
         raise TimeoutError
 
 
-def _break_off(connected: socket.socket) -> None:
-    """End whatever is being read or written, without what TLS would say first."""
+def _shut_down(connected: socket.socket) -> None:
+    """End any read or write, without the closing message of TLS."""
     with suppress(OSError):
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-def _ask(connected: socket.socket, parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> Response:
+def _ask(
+    connected: socket.socket, request: Request, parts: SplitResult, read: Callable[[HTTPResponse], Result]
+) -> Result:
     if isinstance(connected, ssl.SSLSocket):
         connected.do_handshake()
     connection = HTTPConnection(parts.netloc)
     connection.sock = connected
     query = f"?{parts.query}" if parts.query else ""
-    own = {"Host": parts.netloc, "Connection": "close"}
-    connection.request("POST", f"{parts.path or '/'}{query}", body, {**headers, **own})
+    own = {"Host": parts.netloc, "Connection": "close", "User-Agent": USER_AGENT}
+    connection.request(request.method, f"{parts.path or '/'}{query}", request.body, {**request.headers, **own})
     with connection.getresponse() as response:
-        return _answer(response)
+        return read(response)
 
 
-def _answer(response: HTTPResponse) -> Response:
-    """Return the status, and what can be read of the body: it is for people, and may break off."""
+def _beginning(response: HTTPResponse) -> Response:
+    """Return the status and the beginning of the body, which is for people and may be incomplete."""
     try:
         beginning = response.read(4 * MAX_TEXT)
     except (OSError, HTTPException):

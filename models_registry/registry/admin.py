@@ -17,8 +17,8 @@ from models_registry.api.model_admin import (
     unbroken,
 )
 from models_registry.registry.model_admin import (
-    MODEL_STATES,
-    VERSION_STATES,
+    MODEL_STATE_COLORS,
+    VERSION_STATE_COLORS,
     PromotedFilter,
     StateFilter,
     VersionRecordAdmin,
@@ -54,7 +54,7 @@ class VersionInline(ReadOnly, Rows):
     @admin.display(description="state")
     def state_badge(self, version: Version) -> str:
         """Return the state in its colour."""
-        return badge(version.state, VERSION_STATES[version.state])
+        return badge(version.state, VERSION_STATE_COLORS[version.state])
 
 
 @admin.register(RegisteredModel)
@@ -116,7 +116,7 @@ class RegisteredModelAdmin(RegistryAdmin):
     @admin.display(ordering="state")
     def state(self, model: Any) -> str:
         """Return the derived state in its colour."""
-        return badge(model.state, MODEL_STATES[model.state])
+        return badge(model.state, MODEL_STATE_COLORS[model.state])
 
     @admin.display(description="promoted", ordering="promoted_version__number")
     def promoted(self, model: RegisteredModel) -> str:
@@ -178,7 +178,7 @@ class VersionAdmin(ReadOnly, VersionRecordAdmin):
     @admin.display(description="state", ordering="state")
     def state_badge(self, version: Version) -> str:
         """Return the state in its colour."""
-        return badge(version.state, VERSION_STATES[version.state])
+        return badge(version.state, VERSION_STATE_COLORS[version.state])
 
 
 @admin.register(Promotion)

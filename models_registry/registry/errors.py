@@ -1,6 +1,5 @@
 """Errors of models, versions and promotions."""
 
-from collections.abc import Callable
 from typing import Any
 
 from models_registry.api.errors import RegistryError
@@ -37,18 +36,13 @@ class VersionNotTrainedError(RegistryError):
 
 
 class GateFailedError(RegistryError):
-    """The version may not be promoted. `verdict` says why, rule by rule.
-
-    `keep` stores the verdict in the name of a user. It is to be called once the refused promotion has been undone, as
-    it would be undone with it.
-    """
+    """The version may not be promoted. `verdict` says why, rule by rule."""
 
     code = "gate_failed"
 
-    def __init__(self, detail: str, verdict: dict[str, Any], keep: Callable[[Any], object] = lambda user: None) -> None:
+    def __init__(self, detail: str, verdict: dict[str, Any]) -> None:
         super().__init__(detail)
         self.verdict = verdict
-        self.keep = keep
 
     @property
     def members(self) -> dict[str, Any]:

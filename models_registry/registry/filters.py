@@ -8,8 +8,6 @@ from models_registry import task_types
 from models_registry.api.filters import MAX_SEARCH
 from models_registry.registry.models import RegisteredModel, Version
 
-MODEL_STATES = ("draft", "training", "ready", "archived")
-
 
 class ModelFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
     """Filters of the list of models."""
@@ -18,7 +16,7 @@ class ModelFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
         "organization__slug", max_length=63, strip=False, label="The organization's slug."
     )
     task_type = django_filters.ChoiceFilter(choices=task_types.choices(), label="The task type.")
-    state = django_filters.ChoiceFilter(choices=[(state, state) for state in MODEL_STATES], label="The derived state.")
+    state = django_filters.ChoiceFilter(choices=RegisteredModel.State.choices, label="The derived state.")
     name = django_filters.CharFilter(max_length=200, strip=False, label="The whole name.")
     search = django_filters.CharFilter(
         method="matching",

@@ -8,10 +8,19 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from models_registry.api.model_admin import RegistryAdmin, badge
 from models_registry.registry import ids
-from models_registry.registry.models import Version
+from models_registry.registry.models import RegisteredModel, Version
 
-MODEL_STATES = {"draft": "default", "training": "info", "ready": "success", "archived": "warning"}
-VERSION_STATES = {"training": "info", "completed": "success", "failed": "danger"}
+MODEL_STATE_COLORS: dict[str, str] = {
+    RegisteredModel.State.DRAFT: "default",
+    RegisteredModel.State.TRAINING: "info",
+    RegisteredModel.State.READY: "success",
+    RegisteredModel.State.ARCHIVED: "warning",
+}
+VERSION_STATE_COLORS: dict[str, str] = {
+    Version.State.TRAINING: "info",
+    Version.State.COMPLETED: "success",
+    Version.State.FAILED: "danger",
+}
 
 
 def promoted_badge(version: Version) -> str:
@@ -45,11 +54,11 @@ class StateFilter(DropdownFilter):  # type: ignore[misc]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the states."""
-        return [(state, state.capitalize()) for state in MODEL_STATES]
+        return RegisteredModel.State.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the models in the chosen state."""
-        return queryset.filter(state=self.value()) if self.value() in MODEL_STATES else queryset
+        return queryset.filter(state=self.value()) if self.value() in RegisteredModel.State.values else queryset
 
 
 class PromotedFilter(DropdownFilter):  # type: ignore[misc]

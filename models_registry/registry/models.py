@@ -13,10 +13,15 @@ from models_registry.registry.validators import validate_source_uri
 
 
 class RegisteredModel(models.Model):
-    """A model that an organization trains, with at most one promoted version at a time.
+    """A model that an organization trains, with at most one promoted version at a time."""
 
-    Its state (`draft`, `training`, `ready`, `archived`) follows from its versions: see `with_state`.
-    """
+    class State(models.TextChoices):
+        """The state that follows from its versions: see `with_state`. No column stores it."""
+
+        DRAFT = "draft"
+        TRAINING = "training"
+        READY = "ready"
+        ARCHIVED = "archived"
 
     model_id = models.CharField(
         max_length=14,

@@ -1,144 +1,132 @@
-"""Promotion and rollback: which version of a model is in production, what may refuse it, and who is told."""
+"""Promotion and rollback: which version of a model is in production, and what may refuse it.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+Callers of `promote` and `roll_back` hold the lock of the model's row, and have read the model since.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from django.db import transaction
+from django.dispatch import Signal
 
 from models_registry.accounts.models import User
 from models_registry.api.errors import ConflictError
-from models_registry.registry.errors import GateFailedError
-from models_registry.registry.locks import lock_unarchived
+from models_registry.registry.locks import refuse_archived
 from models_registry.registry.models import Promotion, RegisteredModel, Version
+
+# Sent with `promotion`, in its transaction, after each promotion and rollback.
+version_promoted = Signal()
+
+_ADMINS_MAY = " It was promoted against its gate before: an admin may go back to it, with `override` and a reason."
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Whether a version may be promoted. `verdict` is kept with the promotion; `detail` is told when it may not.
-
-    `keep` stores the verdict in the name of whoever promotes, and is told whether it is overruled.
-    """
+    """Whether a version may be promoted. `detail` says why not; `verdict` is stored with a promotion."""
 
     passed: bool
     verdict: dict[str, Any]
     detail: str
-    keep: Callable[..., object] = lambda user, overruled: None
 
 
-# Says whether a version may be promoted, or `None` when it has nothing to say of this model.
-PromotionCheck = Callable[[Version], CheckResult | None]
+class PromotionCheck(Protocol):
+    """Decides whether a version may be promoted."""
 
-# Does beforehand, while no lock is held, what judging a version would take long for.
-Prepare = Callable[[Version], None]
+    def prepare(self, version: Version) -> None:
+        """Compute in advance what `check` reads, while no lock is held. It never changes the result."""
 
-# Is told of each promotion and rollback, in its transaction.
-Listener = Callable[[Promotion], None]
+    def check(self, version: Version, *, requested_by: User | None, override: bool) -> CheckResult | None:
+        """Return whether a version may be promoted; `None` if nothing is required of it.
 
-_ADMINS_MAY = " It was promoted against its gate before: an admin may go back to it, with `override` and a reason."
-
-_judges: dict[PromotionCheck, Prepare] = {}
-_listeners: list[Listener] = []
-
-
-def register_promotion_check(judge: PromotionCheck, *, prepare: Prepare = lambda version: None) -> None:
-    """Have every promotion judged by `judge`, in the promotion's own transaction."""
-    _judges[judge] = prepare
+        It runs in the promotion's transaction, which is committed even if the promotion is refused, so that it may
+        store its verdict. With `override`, the version is promoted whatever the result is.
+        """
 
 
-def unregister_promotion_check(judge: PromotionCheck) -> None:
-    """Take a judge away again. Raises `KeyError` when it was not registered."""
-    del _judges[judge]
+_checks: list[PromotionCheck] = []
 
 
-def register_listener(listener: Listener) -> None:
-    """Have `listener` told of every promotion and rollback, in its own transaction."""
-    _listeners.append(listener)
+def register_promotion_check(check: PromotionCheck) -> None:
+    """Check every promotion with `check`."""
+    _checks.append(check)
+
+
+def unregister_promotion_check(check: PromotionCheck) -> None:
+    """Remove a check. Raises `ValueError` if it is not registered."""
+    _checks.remove(check)
 
 
 def prepare_promotion(version: Version) -> None:
-    """Have judges do what takes long before a version is promoted. It changes no judgement but for the better known."""
-    for prepare in _judges.values():
-        prepare(version)
+    """Let each check compute in advance what takes long, before the model's row is locked."""
+    for check in _checks:
+        check.prepare(version)
 
 
 @transaction.atomic
-def promote(*, version: Version, promoted_by: User | None, reason: str, override: bool = False) -> Promotion:
-    """Make a completed version its model's promoted one, and record it.
+def promote(
+    *, version: Version, promoted_by: User | None, reason: str, override: bool = False
+) -> Promotion | CheckResult:
+    """Promote a completed version, and record it. Return the promotion, or the check that refuses it.
 
-    Promoting the promoted version again is recorded too, and counts as one promotion with the first where it comes to
-    rolling back. With `override`, a judge that refuses is overruled. Raises `ConflictError` when the model is archived
-    or the version is not completed, and `GateFailedError`.
+    Promoting the promoted version again is recorded as well. A rollback treats both as one promotion. With `override`,
+    no check refuses. Raises `ConflictError` if the model is archived or the version is not completed.
     """
-    model = lock_unarchived(version.model)
-    version.refresh_from_db(fields=["state"])
+    model = version.model
+    refuse_archived(model)
     if version.state != Version.State.COMPLETED:
         raise ConflictError(f"{version.version_id} is {version.state}; only a completed version can be promoted.")
-    judgement = _judge(version, override=override)
+    result = _check(version, requested_by=promoted_by, override=override)
+    if result and not result.passed and not override:
+        return result
     again = model.promoted_version_id == version.pk
-    return _set_promoted(
-        model,
-        version,
-        judgement,
-        restores=_in_effect(_last(model)) if again else None,
-        promoted_by=promoted_by,
-        reason=reason,
-    )
+    restores = _in_effect(_last(model)) if again else None
+    return _set_promoted(version, result, restores=restores, promoted_by=promoted_by, reason=reason)
 
 
 @transaction.atomic
-def roll_back(*, model: RegisteredModel, promoted_by: User | None, reason: str, override: bool = False) -> Promotion:
-    """Promote the previously promoted version again, and record it.
+def roll_back(
+    *, model: RegisteredModel, promoted_by: User | None, reason: str, override: bool = False
+) -> Promotion | CheckResult:
+    """Promote the previously promoted version again, and record it. Return the promotion, or the check that refuses it.
 
-    A rollback after a rollback goes one promotion further back, never forward to what was rolled back. What was let
-    through before is not judged again, as nothing may be in the way of going back to it. What an admin promoted against
-    a judge is, and `override` overrules it. Raises `ConflictError` when there is nothing to go back to, and
-    `GateFailedError`.
+    A rollback after a rollback goes one promotion further back, never forward to what was rolled back. A version that
+    was promoted without an override is not checked again, so that nothing delays going back to it. Raises
+    `ConflictError` if the model is archived or has no earlier promotion.
     """
-    locked = lock_unarchived(model)
-    earlier = _before(_in_effect(_last(locked)))
+    refuse_archived(model)
+    earlier = _before(_in_effect(_last(model)))
     if earlier is None:
         raise ConflictError(f"{model.pk} has no earlier promotion to roll back to.")
-    judgement = None
-    if not _was_let_through(earlier.version):
-        judgement = _judge(earlier.version, override=override, advice=_ADMINS_MAY)
-    return _set_promoted(locked, earlier.version, judgement, promoted_by=promoted_by, reason=reason, restores=earlier)
+    version = earlier.version
+    version.model = model
+    result = None
+    if not Promotion.objects.filter(version=version, overridden=False).exists():
+        result = _check(version, requested_by=promoted_by, override=override)
+        if result and not result.passed and not override:
+            return replace(result, detail=f"{result.detail}{_ADMINS_MAY}")
+    return _set_promoted(version, result, restores=earlier, promoted_by=promoted_by, reason=reason)
 
 
-def _was_let_through(version: Version) -> bool:
-    """Say whether a version was promoted without overruling a judge, or came back so."""
-    return Promotion.objects.filter(version=version, overridden=False).exists()
+def _check(version: Version, *, requested_by: User | None, override: bool) -> CheckResult | None:
+    """Return the first refusal, or else the first result; `None` if nothing is required of the version."""
+    checked = [check.check(version, requested_by=requested_by, override=override) for check in _checks]
+    results = [result for result in checked if result is not None]
+    return next((result for result in results if not result.passed), next(iter(results), None))
 
 
-def _judge(version: Version, *, override: bool, advice: str = "") -> CheckResult | None:
-    """Return what is kept with a promotion. Raises `GateFailedError`, with advice in its detail."""
-    judgements = [judgement for judge in _judges if (judgement := judge(version)) is not None]
-    failed = next((judgement for judgement in judgements if not judgement.passed), None)
-    if failed is not None and not override:
-        raise GateFailedError(f"{failed.detail}{advice}", failed.verdict, partial(failed.keep, overruled=False))
-    return failed or next(iter(judgements), None)
-
-
-def _set_promoted(
-    model: RegisteredModel, version: Version, judgement: CheckResult | None, *, promoted_by: User | None, **details: Any
-) -> Promotion:
-    overridden = judgement is not None and not judgement.passed
-    if judgement is not None:
-        judgement.keep(promoted_by, overridden)
+def _set_promoted(version: Version, result: CheckResult | None, **content: Any) -> Promotion:
+    model = version.model
     promotion = Promotion.objects.create(
         model=model,
         version=version,
         previous_version=model.promoted_version,
-        promoted_by=promoted_by,
-        verdict=judgement and judgement.verdict,
-        overridden=overridden,
-        **details,
+        verdict=result and result.verdict,
+        overridden=result is not None and not result.passed,
+        **content,
     )
     model.promoted_version = version
     model.save(update_fields=["promoted_version"])
-    for listener in _listeners:
-        listener(promotion)
+    version_promoted.send(Promotion, promotion=promotion)
     return promotion
 
 

@@ -26,20 +26,19 @@ class RegisteredModelQuerySet(models.QuerySet[Any]):
         return self.annotate(permitted=Exists(permitting))
 
     def with_state(self) -> Self:
-        """Annotate the derived state: `archived`, `training`, `ready` or `draft`."""
+        """Annotate the derived state, one of `RegisteredModel.State`."""
+        states = self.model.State
+        version: Any = self.model._meta.get_field("versions").related_model
+        versions = version.objects.filter(model=OuterRef("pk"))
         return self.annotate(
             state=models.Case(
-                models.When(archived_at__isnull=False, then=models.Value("archived")),
-                models.When(self._has_version("training"), then=models.Value("training")),
-                models.When(self._has_version("completed"), then=models.Value("ready")),
-                default=models.Value("draft"),
+                models.When(archived_at__isnull=False, then=models.Value(states.ARCHIVED)),
+                models.When(Exists(versions.filter(state=version.State.TRAINING)), then=models.Value(states.TRAINING)),
+                models.When(Exists(versions.completed()), then=models.Value(states.READY)),
+                default=models.Value(states.DRAFT),
                 output_field=models.CharField(),
             )
         )
-
-    def _has_version(self, state: str) -> Exists:
-        versions = self.model._meta.get_field("versions").related_model
-        return Exists(versions.objects.filter(model=OuterRef("pk"), state=state))
 
 
 class VersionQuerySet(models.QuerySet[Any]):
@@ -47,7 +46,7 @@ class VersionQuerySet(models.QuerySet[Any]):
 
     def completed(self) -> Self:
         """Keep the fully trained versions."""
-        return self.filter(state="completed")
+        return self.filter(state=self.model.State.COMPLETED)
 
     def promoted(self) -> Self:
         """Keep the versions that their models have promoted."""

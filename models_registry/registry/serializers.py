@@ -18,15 +18,12 @@ from models_registry.api.fields import (
     UsernameOf,
     UTCSecondsField,
 )
-from models_registry.registry import ids
-from models_registry.registry.models import Promotion, Version
+from models_registry.registry.fields import ModelIdField, VersionIdField
+from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.validators import validate_source_uri
 
 MAX_REASON = 2000
 MAX_PARAMETERS_BYTES = 65_536
-
-MODEL_ID = rf"^{ids.MODEL_ID_PATTERN}$"
-VERSION_ID = rf"^{ids.VERSION_ID_PATTERN}$"
 
 
 class ParametersField(serializers.DictField):
@@ -63,15 +60,15 @@ class ModelChanges(StrictSerializer):
 class ModelSerializer(serializers.Serializer[Any]):
     """A registered model. Its state follows from its versions."""
 
-    model_id = serializers.RegexField(MODEL_ID)
+    model_id = ModelIdField()
     organization = serializers.SlugField(source="organization.slug")
     name = serializers.CharField()
     task_type = serializers.ChoiceField(task_types.choices())
     description = serializers.CharField(allow_blank=True)
     tags = serializers.ListField(child=serializers.CharField())
-    state = serializers.ChoiceField(["draft", "training", "ready", "archived"])
-    promoted_version_id = serializers.RegexField(
-        VERSION_ID, source="promoted_version.version_id", default=None, allow_null=True, read_only=True
+    state = serializers.ChoiceField(RegisteredModel.State.values)
+    promoted_version_id = VersionIdField(
+        source="promoted_version.version_id", default=None, allow_null=True, read_only=True
     )
     created_by = UsernameOf("created_by")
     created_at = UTCSecondsField()
@@ -89,7 +86,7 @@ class GrantSerializer(serializers.Serializer[Any]):
     """A scope that a user holds on one model."""
 
     id = serializers.CharField()
-    model_id = serializers.RegexField(MODEL_ID)
+    model_id = ModelIdField()
     username = serializers.CharField(source="user.username")
     scope = serializers.ChoiceField(ModelGrant.SCOPES)
 
@@ -120,8 +117,8 @@ class VersionChanges(StrictSerializer):
 class VersionSerializer(serializers.Serializer[Any]):
     """One training of a model."""
 
-    version_id = serializers.RegexField(VERSION_ID)
-    model_id = serializers.RegexField(MODEL_ID)
+    version_id = VersionIdField()
+    model_id = ModelIdField()
     state = serializers.ChoiceField(Version.State.choices)
     promoted = serializers.BooleanField()
     description = serializers.CharField(allow_blank=True)
@@ -158,10 +155,10 @@ class PromotionSerializer(serializers.Serializer[Any]):
     """That a version became the promoted one."""
 
     id = serializers.CharField()
-    model_id = serializers.RegexField(MODEL_ID)
-    version_id = serializers.RegexField(VERSION_ID, source="version.version_id")
-    previous_version_id = serializers.RegexField(
-        VERSION_ID, source="previous_version.version_id", default=None, allow_null=True, read_only=True
+    model_id = ModelIdField()
+    version_id = VersionIdField(source="version.version_id")
+    previous_version_id = VersionIdField(
+        source="previous_version.version_id", default=None, allow_null=True, read_only=True
     )
     kind = serializers.ChoiceField(Promotion.KINDS)
     reason = serializers.CharField(allow_blank=True)

@@ -1,10 +1,8 @@
 """What promoting a version and rolling a model back have in common."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
@@ -20,6 +18,7 @@ from models_registry.registry import promotions, services
 from models_registry.registry.errors import GateFailedError
 from models_registry.registry.filters import ModelFilters, VersionFilters
 from models_registry.registry.models import Promotion, RegisteredModel, Version
+from models_registry.registry.promotions import CheckResult
 from models_registry.registry.serializers import (
     GrantInput,
     GrantSerializer,
@@ -44,18 +43,11 @@ class PromotingViewSet(RegistryViewSet):
         overrules = self.inputs.get(self.action) is PromotionInput and self.body.get("override")
         return Scope.ORGANIZATION_ADMIN if overrules else super().scope
 
-    def judged_once(self, work: Callable[[], HttpResponse]) -> HttpResponse:
-        """Answer as `once` does. A gate's refusal is an answer as well: its verdict is kept, and so is the answer."""
-
-        def judged() -> HttpResponse:
-            try:
-                with transaction.atomic():
-                    return work()
-            except GateFailedError as refusal:
-                refusal.keep(self.account)
-                return self.handle_exception(refusal)
-
-        return self.once(judged)
+    def promotion_response(self, outcome: Promotion | CheckResult) -> HttpResponse:
+        """Answer with a promotion, or with the refusal. Its verdict is stored, so the transaction is not undone."""
+        if isinstance(outcome, CheckResult):
+            return self.handle_exception(GateFailedError(outcome.detail, outcome.verdict))
+        return json_response(PromotionSerializer(outcome).data)
 
 
 class ModelViewSet(PromotingViewSet):
@@ -132,12 +124,11 @@ class ModelViewSet(PromotingViewSet):
         organization:admin and a reason.
         """
         self.get_model()
-        return self.judged_once(self._back)
+        return self.once(self._roll_back)
 
-    def _back(self) -> HttpResponse:
+    def _roll_back(self) -> HttpResponse:
         model = self.get_model(lock=True)
-        promotion = promotions.roll_back(model=model, promoted_by=self.account, **self.body)
-        return json_response(PromotionSerializer(promotion).data)
+        return self.promotion_response(promotions.roll_back(model=model, promoted_by=self.account, **self.body))
 
     def created(self, model: RegisteredModel) -> HttpResponse:
         """Answer with a new model."""
@@ -280,12 +271,11 @@ class VersionViewSet(PromotingViewSet):
         version = self.get_version()
         if self.replayed() is None:
             promotions.prepare_promotion(version)
-        return self.judged_once(lambda: self.promoted(self.get_version(lock=True)))
+        return self.once(self._promote)
 
-    def promoted(self, version: Version) -> HttpResponse:
-        """Promote a version and answer with the promotion."""
-        promotion = promotions.promote(version=version, promoted_by=self.account, **self.body)
-        return json_response(PromotionSerializer(promotion).data)
+    def _promote(self) -> HttpResponse:
+        version = self.get_version(lock=True)
+        return self.promotion_response(promotions.promote(version=version, promoted_by=self.account, **self.body))
 
     def _create(self) -> HttpResponse:
         model = self.get_model(lock=True)

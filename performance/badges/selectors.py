@@ -7,7 +7,7 @@ from models_registry.api.errors import NotFoundError
 from models_registry.task_types.base import TaskType
 from performance.badges.image import GATE, BadgeContent, metric_content, verdict_content
 from performance.badges.models import Badge
-from performance.gates.selectors import VersionRef, baseline_of, current_policy, judge_version
+from performance.gates.selectors import judge_version
 from performance.metrics.statistics.intervals import Interval
 from performance.snapshots.models import DatasetSplit, MetricSnapshot
 
@@ -42,20 +42,11 @@ def badge_content(badge: Badge) -> BadgeContent:
     if promoted is None:
         return BadgeContent(label, "none promoted")
     if badge.metric:
-        snapshots = MetricSnapshot.objects.select_related("detail").slim()
-        newest = snapshots.of(badge.model_id, badge.dataset_split, promoted.number).newest_first().first()
+        snapshots = MetricSnapshot.objects.select_related("detail").defer_large()
+        newest = snapshots.for_model(badge.model_id, badge.dataset_split, promoted.number).newest_first().first()
         return measured(label, newest, badge.metric)
-    numbered = VersionRef(promoted.pk, promoted.number)
-    policy, stored = current_policy(badge.model)
-    verdict = judge_version(
-        model_id=badge.model_id,
-        task_type=task_type,
-        version=numbered,
-        baseline=baseline_of(badge.model, promoted),
-        policy=policy,
-        stored=stored,
-        compare=None,
-    )
+    promoted.model = badge.model
+    verdict = judge_version(promoted, compare=None)
     return verdict_content(verdict.status)
 
 

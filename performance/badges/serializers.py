@@ -7,7 +7,7 @@ from django.urls import reverse
 from rest_framework import serializers
 
 from models_registry.api.fields import StrictSerializer, TextField, UsernameOf, UTCSecondsField, WholeNumberField
-from models_registry.registry.serializers import MODEL_ID
+from models_registry.registry.fields import ModelIdField
 from performance.badges.models import Badge
 from performance.badges.selectors import signature_of
 from performance.snapshots.models import MAX_METRIC_NAME, DatasetSplit
@@ -74,7 +74,7 @@ class BadgeSerializer(serializers.Serializer[Any]):
     """A badge that may be looked at without a token until it expires or is revoked."""
 
     id = serializers.CharField()
-    model_id = serializers.RegexField(MODEL_ID)
+    model_id = ModelIdField()
     metric = serializers.CharField(allow_null=True, help_text="Null for the gate's verdict.")
     dataset_split = serializers.ChoiceField(DatasetSplit.choices, allow_null=True)
     url = serializers.SerializerMethodField(help_text="Where the image is. Whoever has the URL may look at it.")

@@ -1,11 +1,13 @@
 """The stored comparisons of two snapshots."""
 
+from typing import Any, ClassVar
+
 from django.db import models
 from django.db.models import Q
 
 from models_registry.accounts.models import Organization
 from performance.comparisons.querysets import ComparisonJobQuerySet
-from performance.jobs.models import Job
+from performance.jobs.models import Job, due_until_finished
 from performance.snapshots.models import MetricSnapshot
 
 
@@ -24,7 +26,7 @@ class ComparisonJob(Job):
     baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
     interactive = models.BooleanField(default=False, help_text="Whether a request made the first attempt.")
 
-    objects = ComparisonJobQuerySet.as_manager()  # type: ignore[misc]  # in the place of the base class's
+    objects: ClassVar[Any] = ComparisonJobQuerySet.as_manager()
 
     class Meta:
         verbose_name = "comparison"
@@ -37,11 +39,7 @@ class ComparisonJob(Job):
                 condition=Q(state="running", interactive=True, attempts=1),
                 name="one_interactive_comparison_at_a_time",
             ),
-            models.CheckConstraint(
-                condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
-                | Q(state__in=["succeeded", "failed"], due_at__isnull=True, finished_at__isnull=False),
-                name="comparison_job_due_until_finished",
-            ),
+            due_until_finished("comparison_job_due_until_finished"),
         ]
         indexes = [
             # Serves the workers, who look for the job that has been due for longest.

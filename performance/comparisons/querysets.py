@@ -48,4 +48,4 @@ class ComparisonJobQuerySet(TurnsQuerySet):
 
     def fail(self, job: Any) -> None:
         """Record that a job failed for good, if whoever claimed it still holds it."""
-        self.held(job).update(state="failed", due_at=None, finished_at=timezone.now())
+        self.leased_by(job).update(state="failed", due_at=None, finished_at=timezone.now())

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from models_registry.api.fields import UTCSecondsField
-from models_registry.registry import ids
+from models_registry.registry.fields import VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.metrics.comparison import Change, PairingStatus
 from performance.snapshots.query_serializers import PerformanceQuerySerializer
@@ -15,12 +15,10 @@ from performance.snapshots.serializers import ByTaskType, IntervalSerializer, id
 class ComparisonQuerySerializer(PerformanceQuerySerializer):
     """The query parameters of a comparison."""
 
-    baseline_version_id = serializers.RegexField(
-        rf"^{ids.VERSION_ID_PATTERN}\Z",
+    baseline_version_id = VersionIdField(
         required=False,
         trim_whitespace=False,
         help_text="The version to compare with; by default the promoted one.",
-        error_messages={"invalid": "Must be a version id such as ver-00001."},
     )
 
 
@@ -50,7 +48,7 @@ def comparison_serializer(task_type: TaskType) -> type[serializers.Serializer[An
     fields = {
         **identity_fields(task_type),
         "__doc__": f"How two versions of a model differ on one split: {task_type.label.lower()}.",
-        "baseline_version_id": serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$"),
+        "baseline_version_id": VersionIdField(),
         "metrics": named(task_type, "Comparisons", metrics)(),
         "pairing": serializers.ChoiceField(
             list(PairingStatus),

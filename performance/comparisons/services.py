@@ -1,7 +1,7 @@
 """Comparing the predictions of two snapshots example by example, once for each pair.
 
 A pair that is not stored has a `ComparisonJob`. A request that needs the pair claims the job and computes the pair,
-within the limits for requests. Everything else is left to the worker (`performance/comparing.py`). Promotions have
+within the limits for requests. Everything else is left to the worker (`tasks.py`). Promotions have
 limits of their own: what readers ask for must not change by which intervals a promotion is judged.
 """
 
@@ -164,7 +164,7 @@ def compute(
     """Compute a pair whose job the caller holds, store it, and return its intervals.
 
     `heartbeat` is called every second or so; what it raises ends the computation. Raises `TooLateError`,
-    `KeptFileUnavailableError`, `BrokenOffError`, `OSError`, and `UnprocessablePredictionsError` if more time, memory or
+    `KeptFileUnavailableError`, `SandboxCrashed`, `OSError`, and `UnprocessablePredictionsError` if more time, memory or
     disk may help.
     """
     intervals = stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)
@@ -228,7 +228,7 @@ def _compute_for_request(
         pass
     except (KeptFileUnavailableError, SandboxCrashed, OSError) as error:
         log.error("Two versions cannot be compared example by example: %s", error)
-    ComparisonJob.objects.put_back(job, wait=timedelta(0), counts=counts)
+    ComparisonJob.objects.release(job, wait=timedelta(0), counts=counts)
     return PENDING
 
 
@@ -250,7 +250,7 @@ def _computed(
                 each.details.predictions_digest or "",
                 Path(folder) / file,
                 most=bounds.file_bytes,
-                go_on=seconds_left,
+                heartbeat=seconds_left,
             )
         job = PairJob(
             folder=Path(folder),
@@ -284,9 +284,9 @@ def queue_comparison(snapshot: MetricSnapshot) -> ComparisonJob | None:
     Return the job; `None` if there is nothing to compare with, if the two cannot be compared example by example, if
     that has been done, or if too much is queued.
     """
-    snapshots = MetricSnapshot.objects.select_related("version__model", "detail").slim()
+    snapshots = MetricSnapshot.objects.select_related("version__model", "detail").defer_large()
     baseline = (
-        snapshots.of(snapshot.version.model_id, snapshot.dataset_split)
+        snapshots.for_model(snapshot.version.model_id, snapshot.dataset_split)
         .promoted()
         .exclude(version=snapshot.version)
         .newest_first()

@@ -9,7 +9,7 @@ from django.db.models import Q
 from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import Version
 from performance.evaluations.querysets import EvaluationQuerySet
-from performance.jobs.models import Job
+from performance.jobs.models import Job, due_until_finished
 from performance.snapshots.models import DatasetSplit, MetricSnapshot
 
 UPLOADS = "uploads"  # where in the storage predictions wait to be evaluated
@@ -45,11 +45,7 @@ class EvaluationJob(Job):
     class Meta:
         verbose_name = "evaluation"
         constraints = [
-            models.CheckConstraint(
-                condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
-                | Q(state__in=["succeeded", "failed"], due_at__isnull=True, finished_at__isnull=False),
-                name="evaluation_due_until_finished",
-            ),
+            due_until_finished("evaluation_due_until_finished"),
             models.CheckConstraint(
                 condition=Q(state="succeeded", snapshot__isnull=False)
                 | (~Q(state="succeeded") & Q(snapshot__isnull=True)),

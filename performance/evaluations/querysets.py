@@ -13,16 +13,16 @@ class EvaluationQuerySet(TurnsQuerySet):
     """Evaluations, which organizations take turns with.
 
     The previous release, which may run during an upgrade, queues evaluations without an organization. Such an
-    evaluation belongs to the organization of its model, which is recorded once a worker takes it.
+    evaluation belongs to the organization of its model, which is recorded once a worker claims it.
     """
 
     def with_owner(self) -> Self:
         """Add `owner`, the key of the organization whose turn an evaluation takes."""
         return self.annotate(owner=Coalesce("organization", "version__model__organization"))
 
-    def take(self, lease: timedelta) -> Any:
-        """Take the evaluation whose turn it is, and record its organization."""
-        job = super().take(lease)
+    def claim(self, lease: timedelta) -> Any:
+        """Claim the evaluation whose turn it is, and record its organization."""
+        job = super().claim(lease)
         if job is not None and job.organization_id is None:
             job.organization_id = job.owner
             self.filter(pk=job.pk).update(organization=job.owner)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from models_registry.api.fields import StrictSerializer, UTCSecondsField
 from models_registry.api.strict_json import parse_json
-from models_registry.registry import ids
+from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.evaluations.models import EvaluationJob
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL, Columns, Options, columns_of
 from performance.snapshots.detail_serializers import SNAPSHOT_ROW
@@ -102,8 +102,8 @@ class EvaluationSerializer(serializers.Serializer[Any]):
     """An evaluation, and what has become of it."""
 
     id = serializers.UUIDField()
-    model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$", source="version.model_id")
-    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", source="version.version_id")
+    model_id = ModelIdField(source="version.model_id")
+    version_id = VersionIdField(source="version.version_id")
     dataset_split = serializers.ChoiceField(DatasetSplit.values)
     state = serializers.ChoiceField(EvaluationJob.State.values)
     progress = serializers.FloatField(min_value=0, max_value=1, help_text="About how much is done, from 0 to 1.")

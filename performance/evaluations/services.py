@@ -11,7 +11,7 @@ from models_registry import task_types
 from models_registry.accounts.locks import lock_organization
 from models_registry.accounts.models import User
 from models_registry.api.errors import InvalidBodyError
-from models_registry.registry.locks import lock_unarchived, refuse_archived
+from models_registry.registry.locks import lock_version
 from models_registry.registry.models import Version
 from performance.evaluations.errors import PredictionsRefusedError, TooManyEvaluationsError
 from performance.evaluations.models import EvaluationJob, MisclassifiedExample, ResidualExample
@@ -20,7 +20,7 @@ from performance.metrics.inputs.options import Columns, Options, foreign_columns
 from performance.metrics.result import Evaluation, Misclassified, Residual
 from performance.metrics.tasks.evaluators import EVALUATORS, foreign_options
 from performance.snapshots.models import MetricSnapshot, Source
-from performance.snapshots.services import refuse_failed, refuse_state, store_snapshot
+from performance.snapshots.services import check_accepts_metrics, store_snapshot
 
 
 @transaction.atomic
@@ -35,11 +35,12 @@ def store_evaluation(
     created_by: str,
     evaluated_at: datetime | None = None,
 ) -> MetricSnapshot:
-    """Store what the predictions of a version on a split came to, computed here, for good. It is of now by default.
+    """Store the evaluation of a version on a split as a snapshot, for good. `evaluated_at` is by default now.
 
-    `digest` is of the predictions, SHA-256, and `predictions_digest` of what `keep_predictions` has kept of them.
-    Raises `ConflictError` when the model is archived or the version in a state that takes no metrics of that split.
+    `digest` is the SHA-256 of the predictions, and `predictions_digest` what `store_predictions` returned for them. It
+    locks the model's row. Raises what `check_accepts_metrics` raises.
     """
+    version = lock_version(version)
     task_type = task_types.get(version.model.task_type)
     snapshot = store_snapshot(
         version,
@@ -97,16 +98,16 @@ def request_evaluation(
 ) -> EvaluationJob:
     """Queue the evaluation of stored predictions; `file` is their name in the storage, `digest` their SHA-256.
 
-    Raises what `refuse_evaluation` and `refuse_over_quota` do.
+    The caller holds the lock of the model's row, and has called `check_options`. Raises what `check_accepts_metrics`
+    and `refuse_over_quota` raise.
     """
-    locked = lock_unarchived(version.model)
-    version.refresh_from_db(fields=["state"])
-    refuse_evaluation(version, dataset_split, columns, options)
-    lock_organization(locked.organization_id)  # until the evaluation counts
-    refuse_over_quota(locked.organization_id)
+    check_accepts_metrics(version, dataset_split)
+    organization_id = version.model.organization_id
+    lock_organization(organization_id)  # until the evaluation counts
+    refuse_over_quota(organization_id)
     return EvaluationJob.objects.create(
         version=version,
-        organization_id=locked.organization_id,
+        organization_id=organization_id,
         dataset_split=dataset_split,
         file=file,
         digest=digest,
@@ -116,32 +117,20 @@ def request_evaluation(
     )
 
 
-def refuse_evaluation(version: Version, dataset_split: str, columns: Columns, options: Options) -> None:
-    """Refuse to evaluate what could not be stored, or not as it is asked for.
+def check_before_upload(version: Version) -> None:
+    """Raise if a version accepts no predictions at all, before any of an upload is read.
 
-    Raises `ConflictError` when the model is archived or the version in a state that takes no metrics of that split, and
-    what `refuse_unevaluated` does.
+    Raises `ConflictError`, `PredictionsRefusedError`, or `TooManyEvaluationsError` over the organization's quota.
     """
-    refuse_archived(version.model)
-    refuse_state(version, dataset_split)
-    refuse_unevaluated(version.model.task_type, columns, options)
-
-
-def refuse_any_evaluation(version: Version) -> None:
-    """Refuse to evaluate a version that takes no predictions, whatever they are.
-
-    Raises `ConflictError` or `PredictionsRefusedError`, and `TooManyEvaluationsError` over the organization's quota.
-    """
-    refuse_archived(version.model)
-    refuse_failed(version)
-    _refuse_task_type(version.model.task_type)
+    check_accepts_metrics(version)
+    _check_task_type(version.model.task_type)
     refuse_over_quota(version.model.organization_id)
 
 
 def refuse_over_quota(organization_id: int) -> None:
-    """Refuse one more evaluation of an organization that has as many queued and running as it may.
+    """Raise `TooManyEvaluationsError` if an organization has as many unfinished evaluations as it may.
 
-    The organization's row must be locked where the answer is to hold. Raises `TooManyEvaluationsError`.
+    The answer holds until the transaction ends if the caller holds the lock of the organization's row.
     """
     if EvaluationJob.objects.unfinished_of(organization_id).count() >= settings.MAX_QUEUED_EVALUATIONS:
         raise TooManyEvaluationsError(
@@ -150,12 +139,12 @@ def refuse_over_quota(organization_id: int) -> None:
         )
 
 
-def refuse_unevaluated(task_type: str, columns: Columns, options: Options) -> None:
-    """Refuse a task type whose predictions are not evaluated here, or not with these columns and options.
+def check_options(task_type: str, columns: Columns, options: Options) -> None:
+    """Raise if a task type has no evaluation, or none with these columns and options.
 
     Raises `PredictionsRefusedError` or `InvalidBodyError`.
     """
-    _refuse_task_type(task_type)
+    _check_task_type(task_type)
     named = [f"columns.{name}" for name in foreign_columns(task_type, columns)]
     if foreign := named + foreign_options(task_type, options):
         fault = f"Means nothing for a model of {task_type}."
@@ -165,7 +154,7 @@ def refuse_unevaluated(task_type: str, columns: Columns, options: Options) -> No
         )
 
 
-def _refuse_task_type(task_type: str) -> None:
+def _check_task_type(task_type: str) -> None:
     if task_type not in EVALUATORS:
         raise PredictionsRefusedError(
             f"A model of {task_type} cannot be evaluated here; report its metrics instead. "

@@ -1,4 +1,4 @@
-"""Evaluating what was uploaded: from the queue to a snapshot."""
+"""The evaluation of uploaded predictions: from the queue to a snapshot."""
 
 import logging
 import os
@@ -26,31 +26,30 @@ from performance.evaluations.services import store_evaluation
 from performance.jobs.leases import Lease, LeaseLost, attempt
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.prediction_export import EXPORT_FILE as KEPT_FILE
+from performance.metrics.prediction_export import EXPORT_FILE
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import Job, evaluate_in_sandbox
 from performance.snapshots import prediction_store
 from performance.snapshots.models import MetricSnapshot
-from performance.snapshots.prediction_store import keep_predictions
 
 FOLDER = "model-performance-registry-evaluation-"
-LEASE = timedelta(seconds=60)  # after which an evaluation whose worker says nothing more is taken again
-LONG_LEASE = timedelta(minutes=15)  # while predictions are put into the storage, which tells nothing meanwhile
+LEASE = timedelta(seconds=60)  # after which the evaluation of a worker without a heartbeat is claimed again
+LONG_LEASE = timedelta(minutes=15)  # while predictions are stored, without a heartbeat
 MAX_ATTEMPTS = 3
 CHUNK = 2**20
 BATCH = 1_000  # uploads that the purge looks up at once
-ORPHAN_AGE = timedelta(days=1)  # past which what lost its evaluation is deleted, and its worker surely gone
+ORPHAN_AGE = timedelta(days=1)  # after which an upload or folder without a job is deleted
 
 log = logging.getLogger(__name__)
 
 
 def evaluate_next(stop: Event) -> bool:
-    """Do the evaluation whose turn it is, unless told to stop; say whether there was one.
+    """Do the evaluation whose turn it is, unless `stop` is set; return whether there was one.
 
-    What goes wrong with it is told by its row, and in the log where it is no fault of the predictions. Raises what the
-    database does when it cannot be reached; the evaluation then comes due again.
+    Its row records what went wrong; the log does if the predictions are not at fault. Raises the database's error if
+    the database cannot be reached; the evaluation then comes due again.
     """
-    job: EvaluationJob | None = EvaluationJob.objects.take(LEASE)
+    job: EvaluationJob | None = EvaluationJob.objects.claim(LEASE)
     if job is None:
         return False
     with acting_user(job.requested_by):
@@ -74,47 +73,42 @@ def _attempt(job: EvaluationJob, stop: Event) -> None:
 
 
 def _evaluate(job: EvaluationJob, lease: Lease) -> None:
-    def go_on(progress: float, longer: timedelta = LEASE) -> None:
-        lease.extend(longer, progress=progress)
+    def heartbeat(progress: float) -> None:
+        lease.extend(LEASE, progress=progress)
 
     with TemporaryDirectory(prefix=FOLDER) as folder:
         file = Path(folder) / f"predictions{PurePath(str(job.file)).suffix}"
-        _fetch(job, file, lambda: go_on(0.0))
-        evaluation = evaluate_in_sandbox(_described(job, file), go_on)
-        go_on(1.0, LONG_LEASE)
-        kept = file.with_name(KEPT_FILE)
-        digest = keep_predictions(
-            version=job.version, dataset_split=job.dataset_split, file=kept if kept.exists() else None
+        _fetch(job, file, heartbeat)
+        described = Job(
+            folder=file.parent,
+            file=file.name,
+            task_type=job.version.model.task_type,
+            columns=Columns(**job.columns),
+            options=Options(**job.options),
         )
+        evaluation = evaluate_in_sandbox(described, heartbeat)
+        lease.extend(LONG_LEASE, progress=1.0)
+        exported = file.with_name(EXPORT_FILE)
+        digest = prediction_store.store_predictions(exported if exported.exists() else None)
         snapshot = _succeed(job, evaluation, digest)
     prediction_store.delete_upload(str(job.file))
     queue_comparison(snapshot)
 
 
-def _fetch(job: EvaluationJob, file: Path, go_on: Callable[[], None]) -> None:
-    """Copy the upload into a file of this machine."""
+def _fetch(job: EvaluationJob, file: Path, heartbeat: Callable[[float], None]) -> None:
+    """Copy the upload to a local file."""
     with job.file.open("rb") as stored, file.open("wb") as own:
         for number, chunk in enumerate(stored.chunks(CHUNK)):
             own.write(chunk)
             if number % 64 == 0:
-                go_on()
-
-
-def _described(job: EvaluationJob, file: Path) -> Job:
-    return Job(
-        folder=file.parent,
-        file=file.name,
-        task_type=job.version.model.task_type,
-        columns=Columns(**job.columns),
-        options=Options(**job.options),
-    )
+                heartbeat(0.0)
 
 
 @transaction.atomic
 def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str | None) -> MetricSnapshot:
-    """Store the snapshot together with the end of the job, so that there is never one without the other."""
-    held = EvaluationJob.objects.held(job)
-    if not held.select_for_update():
+    """Store the snapshot and the end of the job in one transaction. Raises `LeaseLost`."""
+    leased = EvaluationJob.objects.leased_by(job)
+    if not leased.select_for_update():
         raise LeaseLost
     snapshot = store_evaluation(
         version=job.version,
@@ -125,25 +119,26 @@ def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str
         predictions_digest=predictions_digest,
         created_by=job.requested_by.username if job.requested_by else "",
     )
-    held.update(state="succeeded", progress=1.0, snapshot=snapshot, due_at=None, finished_at=timezone.now())
+    leased.update(state="succeeded", progress=1.0, snapshot=snapshot, due_at=None, finished_at=timezone.now())
     return snapshot
 
 
 def _fail(job: EvaluationJob, error: RegistryError) -> None:
     problem = {"code": error.code, "detail": error.detail, **error.members}
-    if EvaluationJob.objects.held(job).update(state="failed", problem=problem, due_at=None, finished_at=timezone.now()):
+    leased = EvaluationJob.objects.leased_by(job)
+    if leased.update(state="failed", problem=problem, due_at=None, finished_at=timezone.now()):
         prediction_store.delete_upload(str(job.file))
 
 
 def delete_orphaned_uploads() -> int:
-    """Delete the uploads whose requests or workers were lost before they could. Return their number."""
+    """Delete the uploads that killed requests or workers left behind. Return their number."""
     before = timezone.now() - ORPHAN_AGE
     names = _uploads()
     return sum(_delete_orphans(names[i : i + BATCH], before) for i in range(0, len(names), BATCH))
 
 
 def _delete_orphans(names: Sequence[str], before: datetime) -> int:
-    """Delete those of the uploads that are old and that no evaluation needs. Return their number."""
+    """Delete the old uploads that no evaluation needs. Return their number."""
     needed = set(EvaluationJob.objects.filter(due_at__isnull=False, file__in=names).values_list("file", flat=True))
     orphans = [name for name in names if name not in needed and _is_older(name, before)]
     for name in orphans:
@@ -154,24 +149,24 @@ def _delete_orphans(names: Sequence[str], before: datetime) -> int:
 def _is_older(name: str, before: datetime) -> bool:
     try:
         return default_storage.get_modified_time(name) < before
-    except FileNotFoundError:  # as its evaluation has ended meanwhile
+    except FileNotFoundError:  # its evaluation has ended meanwhile
         return False
 
 
 def delete_abandoned_folders() -> None:
-    """Delete the temporary folders in which processes of this machine were killed."""
+    """Delete the temporary folders of processes that were killed on this machine."""
     before = timezone.now() - ORPHAN_AGE
     for folder in [each for name in (FOLDER, services.FOLDER) for each in Path(gettempdir()).glob(f"{name}*")]:
-        with suppress(FileNotFoundError):  # as its worker may be ending
+        with suppress(FileNotFoundError):  # its worker may be ending
             about = folder.stat()
             if about.st_uid == os.getuid() and about.st_mtime < before.timestamp():
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def delete_ended_evaluations() -> int:
-    """Delete the evaluations that ended longer ago than they are kept. Return their number.
+    """Delete the evaluations that ended `EVALUATION_RETENTION_DAYS` ago. Return their number.
 
-    The snapshot of one that succeeded stays, with its provenance.
+    Their snapshots stay, with their provenance.
     """
     before = timezone.now() - timedelta(days=settings.EVALUATION_RETENTION_DAYS)
     return delete_in_batches(EvaluationJob.objects.all(), "finished_at", before)

@@ -27,7 +27,7 @@ from performance.evaluations.serializers import (
     MisclassificationSerializer,
     ResidualSerializer,
 )
-from performance.evaluations.services import refuse_any_evaluation, refuse_evaluation, request_evaluation
+from performance.evaluations.services import check_before_upload, check_options, request_evaluation
 from performance.evaluations.uploads import STORAGE_UNAVAILABLE, PredictionsParser
 from performance.snapshots import prediction_store
 from performance.snapshots.errors import KeptFileUnavailableError, StorageUnavailableError
@@ -35,6 +35,7 @@ from performance.snapshots.query_serializers import (
     PageQuerySerializer,
 )
 from performance.snapshots.selectors import SnapshotLookup
+from performance.snapshots.services import check_accepts_metrics
 from performance.snapshots.views import PerformanceViewSet
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class EvaluationViewSet(RegistryViewSet):
     def find_target(self) -> Any:
         """Return the version that the URL names, if it takes predictions. Otherwise no upload is read."""
         version = self.get_version()
-        refuse_any_evaluation(version)
+        check_before_upload(version)
         return version
 
     @extend_schema(
@@ -93,7 +94,8 @@ class EvaluationViewSet(RegistryViewSet):
     def _accepted(self) -> HttpResponse:
         """Store the predictions, queue their evaluation, and answer with it."""
         version, file = self.target, self.body["file"]
-        refuse_evaluation(version, self.body["dataset_split"], self.body["columns"], self.body["options"])
+        check_accepts_metrics(version, self.body["dataset_split"])  # before the file is stored for nothing
+        check_options(version.model.task_type, self.body["columns"], self.body["options"])
         stored = f"{UPLOADS}/{uuid.uuid4().hex}.{file.kind}"
         try:
             prediction_store.store_upload(stored, file)

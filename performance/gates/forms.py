@@ -26,9 +26,9 @@ _EXAMPLE = """{
 
 
 class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
-    """A policy in JSON, of a model or of an organization, held against the task types as over HTTP.
+    """A policy in JSON, of a model or of an organization, checked as over HTTP.
 
-    To be checked in the transaction that stores it.
+    Validate it in the transaction that stores the policy.
     """
 
     document = StrictJSONField(
@@ -45,24 +45,23 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
         fields = ("model", "organization", "document")
 
     def clean(self) -> dict[str, Any]:
-        """Return the fields. Raises `ValidationError`, naming each rule that cannot be judged by."""
+        """Return the fields. Raises `ValidationError`, naming each invalid rule."""
         fields: dict[str, Any] = super().clean() or {}
         model, organization = fields.get("model"), fields.get("organization")
         if (model is None) == (organization is None):
             raise ValidationError("Choose a model, or an organization.")
         if model is not None:
-            self._hold(model)
+            self._lock(model)
         if fields.get("document") is not None:
             self._check(fields["document"], model)
         elif (
-            "document" in fields
-            and GatePolicy.objects.filter(model=model, organization=organization).in_force() is None
+            "document" in fields and GatePolicy.objects.filter(model=model, organization=organization).current() is None
         ):
             self.add_error("document", "There is no policy to withdraw.")
         return fields
 
-    def _hold(self, model: RegisteredModel) -> None:
-        """Have nobody archive the model before the policy is stored. Raises `ValidationError` when somebody has."""
+    def _lock(self, model: RegisteredModel) -> None:
+        """Lock the model until the policy is stored. Raises `ValidationError` if it is archived."""
         try:
             lock_unarchived(model)
         except ConflictError as error:

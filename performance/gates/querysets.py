@@ -9,10 +9,10 @@ class GatePolicyQuerySet(models.QuerySet[Any]):
     """Policies of gates."""
 
     def newest_first(self) -> Self:
-        """Order so that the policy that counts comes first; of one model or organization."""
+        """Order the policies of one model or organization, the newest first."""
         return self.order_by("-version")
 
-    def in_force(self) -> Any:
-        """Return the policy that counts, of one model or organization; `None` when it has none, or none any more."""
+    def current(self) -> Any:
+        """Return the current policy of one model or organization; `None` if there is none, or it was withdrawn."""
         newest = self.newest_first().first()
         return newest if newest and newest.document is not None else None

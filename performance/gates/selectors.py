@@ -1,4 +1,4 @@
-"""What a gate's verdict is made from: two SQL statements, however many rules the policy has."""
+"""Reads of gates: two SQL statements for a verdict, however many rules the policy has."""
 
 import json
 from dataclasses import dataclass, replace
@@ -44,7 +44,7 @@ _DETAILS = ("further_metrics", "custom_metrics", "per_class", "confidence_interv
 
 @dataclass(frozen=True, slots=True)
 class VersionRef:
-    """The key of a version's row, and its number within the model."""
+    """A version's primary key, and its number within the model."""
 
     pk: int
     number: int
@@ -57,7 +57,7 @@ class VersionRef:
 
 @dataclass(frozen=True, slots=True)
 class GateContext:
-    """What one statement found of a caller, a model, the version to judge, and the policy that the model is under."""
+    """The caller, the model, the version to judge, its baseline and the current policy, read by one statement."""
 
     reading: SnapshotLookup
     version_pk: int | None
@@ -78,16 +78,16 @@ class GateContext:
         return task_types.get(self.reading.task_type)
 
     def verdict(self) -> Verdict:
-        """Return the verdict by the policy that the model is under. Raises what `Reading.completed_version` does."""
+        """Return the verdict by the current policy. Raises what `SnapshotLookup.completed_version` raises."""
         return self.verdict_by(self.policy, self.stored)
 
     def verdict_by(self, policy: Policy | None, stored: StoredPolicy | None = None) -> Verdict:
-        """Return the verdict by any policy. Raises what `Reading.completed_version` does."""
+        """Return the verdict by any policy. Raises what `SnapshotLookup.completed_version` raises."""
         version_id = self.reading.completed_version()
-        return judge_version(
+        return verdict_on(
+            VersionRef(self.version_pk or 0, ids.version_number(version_id)),
             model_id=self.reading.model_id,
             task_type=self.task_type,
-            version=VersionRef(self.version_pk or 0, ids.version_number(version_id)),
             baseline=self.baseline,
             policy=policy,
             stored=stored,
@@ -96,9 +96,9 @@ class GateContext:
 
 
 def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -> GateContext:
-    """Return what a verdict on a version needs, by default the newest completed one.
+    """Return the context of a verdict on a version, by default the newest completed one.
 
-    One SQL statement, and never of a replica, which may be late. Raises `InvalidTokenError` when the caller may no
+    It is one SQL statement, never on a replica, which may lag behind. Raises `InvalidTokenError` if the caller may no
     longer log in, and `ModelNotFoundError`.
     """
     found = _statement(newest=version_id is None).first(
@@ -124,11 +124,11 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
         evaluated_at=None,
         database=DEFAULT_DB_ALIAS,
     )
-    held_against = row["promoted"]
-    if held_against and held_against["pk"] == version["pk"]:
-        held_against = row["replaced"]
-    baseline = held_against and VersionRef(**held_against)
-    return GateContext(reading, version["pk"], baseline, *_in_force(row), row["username"], row["archived"])
+    baseline = row["promoted"]
+    if baseline and baseline["pk"] == version["pk"]:
+        baseline = row["replaced"]
+    baseline = baseline and VersionRef(**baseline)
+    return GateContext(reading, version["pk"], baseline, *_current(row), row["username"], row["archived"])
 
 
 def may_write(caller: Caller, model_id: str) -> bool:
@@ -138,47 +138,74 @@ def may_write(caller: Caller, model_id: str) -> bool:
     return Scope.MODEL_WRITE in caller.scopes and users.exists()
 
 
-def baseline_of(model: RegisteredModel, version: Version) -> VersionRef | None:
-    """Return what a version is held against: the promoted one, or of that one the version that it took the place of.
+def judge_version(
+    version: Version, *, policy: Policy | None = None, compare: Compare | None, lock_policy: bool = False
+) -> Verdict:
+    """Return the verdict on a version, by default by its model's current policy.
 
-    `None` where there is none. A version is not held against itself, which would let pass whatever an admin let pass.
+    `version.model` must be up to date. `compare` is as for `verdict_on`. With `lock_policy`, the current policy cannot
+    change until the transaction ends, if the caller holds the lock of the model's row.
     """
-    baseline = model.promoted_version
-    if baseline is not None and baseline.pk == version.pk:
+    model, stored = version.model, None
+    if policy is None:
+        policy, stored = current_policy(model, lock=lock_policy)
+    return verdict_on(
+        VersionRef(version.pk, version.number),
+        model_id=model.pk,
+        task_type=task_types.get(model.task_type),
+        baseline=_baseline(version),
+        policy=policy,
+        stored=stored,
+        compare=compare,
+    )
+
+
+def current_policy(model: RegisteredModel, *, lock: bool = False) -> tuple[Policy | None, StoredPolicy | None]:
+    """Return the model's own policy, or else its organization's.
+
+    With `lock`, the organization's row is locked before its policy is read.
+    """
+    policy: Any = GatePolicy.objects.filter(model=model).current()
+    if policy is None:
+        if lock:
+            Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
+        policy = GatePolicy.objects.filter(organization=model.organization_id).current()
+    if policy is None:
+        return None, None
+    return stored_policy(policy.document), StoredPolicy(policy.owner, policy.version)
+
+
+def _baseline(version: Version) -> VersionRef | None:
+    """Return the promoted version, with which a version is compared; `None` without one.
+
+    The promoted version itself is compared with the one that it replaced: compared with itself, it would always pass.
+    """
+    model = version.model
+    if model.promoted_version_id != version.pk:
+        baseline = model.promoted_version
+    else:
         promotion = _replacing(model).select_related("previous_version").first()
         baseline = promotion.previous_version if promotion else None
     return VersionRef(baseline.pk, baseline.number) if baseline else None
 
 
 def _replacing(model: Any) -> QuerySet[Promotion]:
-    """Return the promotions by which the promoted version of a model took the place of another, the last first."""
+    """Return the promotions in which the promoted version of a model replaced another version, the newest first."""
     promotions = Promotion.objects.filter(model=model, version__promoted_in=model, previous_version__isnull=False)
     return promotions.exclude(version=F("previous_version")).order_by("-pk")
 
 
-def current_policy(model: RegisteredModel, *, lock: bool = False) -> tuple[Policy | None, StoredPolicy | None]:
-    """Return the model's own policy, or else its organization's, whose row is then locked if that is asked for."""
-    policy: Any = GatePolicy.objects.filter(model=model).in_force()
-    if policy is None:
-        if lock:
-            Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
-        policy = GatePolicy.objects.filter(organization=model.organization_id).in_force()
-    if policy is None:
-        return None, None
-    return stored_policy(policy.document), StoredPolicy(policy.owner, policy.version)
-
-
-def judge_version(
+def verdict_on(
+    version: VersionRef,
     *,
     model_id: str,
     task_type: TaskType,
-    version: VersionRef,
     baseline: VersionRef | None,
     policy: Policy | None,
     stored: StoredPolicy | None,
     compare: Compare | None,
 ) -> Verdict:
-    """Return the verdict of a policy on a version, beside another one, from their newest snapshots.
+    """Return the verdict of a policy on a version and its baseline, from their newest snapshots.
 
     One SQL statement, and none without a policy. If a rule asks for confidence in a difference, and the examples of
     both snapshots have never been compared, `compare` compares them now; with `None` nothing does.
@@ -212,7 +239,7 @@ def _measured_case(
 
 
 def _paired(row: dict[str, Any], before: dict[str, Any], *, compare: Compare | None) -> Paired:
-    """Return what follows from the examples of two snapshots, given as rows."""
+    """Return the paired comparison of two snapshots, given as rows."""
     if row["paired"] is not None:
         return paired(stored_intervals(row["paired"]))
     if None in (row["detail__predictions_digest"], before["detail__predictions_digest"]):
@@ -220,14 +247,13 @@ def _paired(row: dict[str, Any], before: dict[str, Any], *, compare: Compare | N
     if compare is None:
         unfinished = ComparisonJob.objects.filter(snapshot=row["pk"], baseline=before["pk"], due_at__isnull=False)
         return PENDING if unfinished.exists() else UNAVAILABLE
-    snapshots = (
-        MetricSnapshot.objects.select_related("version__model", "detail").slim().in_bulk([row["pk"], before["pk"]])
-    )
-    return compare(snapshots[row["pk"]], snapshots[before["pk"]])
+    snapshots = MetricSnapshot.objects.select_related("version__model", "detail").defer_large()
+    found = snapshots.in_bulk([row["pk"], before["pk"]])
+    return compare(found[row["pk"]], found[before["pk"]])
 
 
 def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
-    """Return which details of snapshots the rules look at: what else there is takes its time to read."""
+    """Return the details of snapshots that the rules use. The others would take time to read."""
     names = {rule.metric for rule in policy.rules}
     limited = (metric for metric in task_type.all_metrics if metric.name in policy.with_limits)
     looked_at = {
@@ -241,7 +267,7 @@ def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
 
 
 def _measured(row: dict[str, Any], with_confidence: frozenset[str]) -> MetricValues:
-    """Return what a row holds: of the intervals, those that rules ask for."""
+    """Return the values of a row, with the intervals that rules ask for."""
     further, custom, per_class, intervals = (row.get(f"detail__{name}") or {} for name in _DETAILS)
     values = values_of(
         {**further, **row["metrics"]}, sample_count=row["sample_count"], custom=custom, per_class=per_class
@@ -251,7 +277,7 @@ def _measured(row: dict[str, Any], with_confidence: frozenset[str]) -> MetricVal
 
 
 def _differences(policy: Policy, measured: MetricValues | None, baseline: MetricValues | None) -> dict[str, Interval]:
-    """Return the intervals of the differences of which rules ask for one."""
+    """Return the intervals of the differences for which rules ask."""
     if measured is None or baseline is None:
         return {}
     found = {
@@ -262,7 +288,7 @@ def _differences(policy: Policy, measured: MetricValues | None, baseline: Metric
     return {name: interval for name, interval in found.items() if interval}
 
 
-def _in_force(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
+def _current(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
     """Return the model's own policy, or else its organization's."""
     for owner in ("model", "organization"):
         newest = row[f"{owner}_policy"]
@@ -273,14 +299,14 @@ def _in_force(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
 
 @lru_cache(maxsize=256)
 def _read(document: str) -> Policy:
-    """Return the policy of a stored document, of which most have been judged by before."""
+    """Return the policy of a stored document. Most have been read before."""
     return stored_policy(json.loads(document))
 
 
 def _row(rows: QuerySet[Any], **columns: Any) -> Subquery:
-    """Return some columns of the first row as one, as a subquery for each would look for the row again.
+    """Return some columns of the first row as one column: a subquery for each would look for the row again.
 
-    That keeps the statement short, too: one past 4,096 characters psycopg would parse each time.
+    That also keeps the statement short: psycopg parses one of more than 4,096 characters each time.
     """
     return Subquery(rows.annotate(row=JSONObject(**columns)).values("row")[:1])
 
@@ -313,7 +339,7 @@ def _statement(*, newest: bool) -> PreparedQuery:
 
 @cache
 def _snapshots(details: tuple[str, ...]) -> PreparedQuery:
-    """The newest snapshots of two versions on one split, with these details, and what is stored of both as a pair."""
+    """Return the statement for the newest snapshots of two versions on one split, with their paired comparison."""
 
     def newest(version: Parameter) -> Subquery:
         snapshots = MetricSnapshot.objects.filter(version=version, dataset_split=_SPLIT)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from models_registry.api.fields import UTCSecondsField
-from models_registry.registry import ids
+from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.gates.gate_input import Operator, RuleStatus
 from performance.gates.models import GateVerdict
 from performance.gates.policy import MAX_NAME, MAX_RULES, InvalidPolicyError, parse_policy, stored_policy
@@ -73,12 +73,10 @@ class PolicySerializer(serializers.Serializer[Any]):
 class GateQuerySerializer(serializers.Serializer[Any]):
     """The query parameters of a gate."""
 
-    version_id = serializers.RegexField(
-        rf"^{ids.VERSION_ID_PATTERN}\Z",
+    version_id = VersionIdField(
         required=False,
         trim_whitespace=False,
         help_text="The version to judge; by default the newest completed one.",
-        error_messages={"invalid": "Must be a version id such as ver-00001."},
     )
     enforce = serializers.ChoiceField(
         ["true", "false"],
@@ -133,9 +131,9 @@ class StoredPolicySerializer(serializers.Serializer[Any]):
 class VerdictSerializer(StoredSerializer):
     """What became of a version, rule by rule."""
 
-    model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$")
-    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$")
-    baseline_version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", allow_null=True)
+    model_id = ModelIdField()
+    version_id = VersionIdField()
+    baseline_version_id = VersionIdField(allow_null=True)
     status = serializers.ChoiceField([*Status])
     rules = RuleVerdictSerializer(many=True)
     judged_at = serializers.RegexField(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")

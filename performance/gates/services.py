@@ -1,4 +1,4 @@
-"""Writes of gates: their policies, each edit a new row, and the verdicts that count."""
+"""Writes of gates: policies, where each edit is a new row, and verdicts."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,24 +9,25 @@ from django.db import transaction
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.api.errors import InvalidBodyError
+from models_registry.api.fields import TIMESTAMP
 from models_registry.registry import ids
 from models_registry.registry.locks import lock_unarchived
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult
 from models_registry.task_types import base
-from performance.comparisons.services import Compare, pair, pair_for_promotion
-from performance.gates.events import announce_failed_gate
+from performance.comparisons.services import pair_for_promotion
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import InvalidPolicyError, Policy, validate_for
-from performance.gates.selectors import VersionRef, baseline_of, current_policy, judge_version
-from performance.gates.verdict import Status, StoredPolicy, Verdict
+from performance.gates.selectors import current_policy, judge_version
+from performance.gates.verdict import Status, Verdict
+from performance.webhooks.services import publish
 
 
 @transaction.atomic
 def set_model_policy(*, model: RegisteredModel, policy: Policy | None, created_by: str) -> GatePolicy:
-    """Store the policy of a model, or with `None` that it has none of its own any more.
+    """Store a model's own policy, or withdraw it with `None`.
 
-    A promotion that is under way ends before, and by the policy that was there. Raises `InvalidBodyError`, naming each
+    A promotion that is under way ends first, and uses the previous policy. Raises `InvalidBodyError`, naming each
     rule that the model's task type does not allow, and `ConflictError` when the model is archived.
     """
     lock_unarchived(model)
@@ -37,9 +38,9 @@ def set_model_policy(*, model: RegisteredModel, policy: Policy | None, created_b
 
 @transaction.atomic
 def set_organization_policy(*, organization: Organization, policy: Policy | None, created_by: str) -> GatePolicy:
-    """Store the policy of an organization's models that have none of their own, or with `None` that there is none.
+    """Store the policy of an organization's models that have none of their own, or withdraw it with `None`.
 
-    Promotions of these models that are under way end before. Raises `InvalidBodyError`, naming each rule that no task
+    Promotions of these models that are under way end first. Raises `InvalidBodyError`, naming each rule that no task
     type allows.
     """
     Organization.objects.select_for_update().get(pk=organization.pk)
@@ -48,85 +49,53 @@ def set_organization_policy(*, organization: Organization, policy: Policy | None
     return _add(GatePolicy(organization=organization), policy, created_by)
 
 
-def judge_now(version: Version, policy: Policy | None = None) -> Verdict:
-    """Return the verdict of a policy, by default the one in force, on a completed version."""
-    model = _model_of(version)
-    if policy is not None:
-        return _judged(version, model, policy, None, compare=pair)
-    return _judged(version, model, *current_policy(model), compare=pair)
+class GateCheck:
+    """The gate as a promotion check: the model's current policy decides."""
+
+    def prepare(self, version: Version) -> None:
+        """Compare the examples that rules with confidence need."""
+        policy, _ = current_policy(version.model)
+        if policy is not None and policy.of_differences:
+            judge_version(version, policy=policy, compare=pair_for_promotion)
+
+    @transaction.atomic
+    def check(self, version: Version, *, requested_by: User | None, override: bool) -> CheckResult | None:
+        """Store the verdict on a version and return it as a result; `None` without a policy.
+
+        The caller holds the lock of the model's row. The policy cannot change until its transaction ends.
+        """
+        verdict = judge_version(version, compare=None, lock_policy=True)
+        if verdict.status is Status.NO_POLICY:
+            return None
+        store_verdict(
+            verdict,
+            version=version,
+            occasion=GateVerdict.Occasion.PROMOTION,
+            requested_by=requested_by.username if requested_by else "",
+            overridden=override,
+        )
+        return CheckResult(
+            passed=not verdict.refuses, verdict=verdict.as_document(), detail=f"{verdict.detail} See `verdict`."
+        )
 
 
-def prepare_promotion(version: Version) -> None:
-    """Compare the examples that the judgement of a promotion needs, before the model's row is locked."""
-    model = _model_of(version)
-    policy, stored = current_policy(model)
-    if policy is not None and policy.of_differences:
-        _judged(version, model, policy, stored, compare=pair_for_promotion)
+def store_enforced_verdict(verdict: Verdict, *, requested_by: str) -> None:
+    """Store an enforced verdict, unless the last stored one of that version has the same content.
 
-
-def _model_of(version: Version) -> RegisteredModel:
-    model: RegisteredModel = RegisteredModel.objects.select_related("promoted_version").get(pk=version.model_id)
-    return model
-
-
-def _judged(
-    version: Version,
-    model: RegisteredModel,
-    policy: Policy | None,
-    stored: StoredPolicy | None,
-    *,
-    compare: Compare | None,
-) -> Verdict:
-    return judge_version(
-        model_id=model.pk,
-        task_type=task_types.get(model.task_type),
-        version=VersionRef(version.pk, version.number),
-        baseline=baseline_of(model, version),
-        policy=policy,
-        stored=stored,
-        compare=compare,
-    )
-
-
-@transaction.atomic
-def judge_promotion(version: Version) -> CheckResult | None:
-    """Return what the policy in force says of a version, whose model's row is locked; `None` without a policy.
-
-    Until the transaction that holds the lock ends, the policy in force cannot change: whoever edits it waits for that.
+    Requests that are repeated thus store one row for each change, and webhooks receive each change once.
     """
-    model = _model_of(version)
-    verdict = _judged(version, model, *current_policy(model, lock=True), compare=None)
-    if verdict.status is Status.NO_POLICY:
-        return None
-
-    def keep(user: User | None, overruled: bool) -> None:
-        name = user.username if user else ""
-        keep_verdict(verdict, occasion=GateVerdict.Occasion.PROMOTION, requested_by=name, overruled=overruled)
-
-    return CheckResult(
-        passed=not verdict.refuses, verdict=verdict.as_document(), detail=f"{verdict.detail} See `verdict`.", keep=keep
-    )
+    if _is_stored(verdict):
+        return
+    with transaction.atomic():
+        versions = Version.objects.filter(model=verdict.model_id, number=ids.version_number(verdict.version_id))
+        version = versions.select_for_update(no_key=True).get()
+        if not _is_stored(verdict):  # by another request, before the row was locked
+            occasion = GateVerdict.Occasion.ENFORCEMENT
+            store_verdict(verdict, version=version, occasion=occasion, requested_by=requested_by)
 
 
-def keep_enforced_verdict(verdict: Verdict, *, requested_by: str) -> GateVerdict:
-    """Store an enforced verdict, unless it says what the last stored one of that version says; return the stored one.
-
-    A reader who asks again and again thus stores one row for each change, and webhooks hear of each change once.
-    """
-    return _unchanged(verdict) or _keep_changed(verdict, requested_by)
-
-
-@transaction.atomic
-def _keep_changed(verdict: Verdict, requested_by: str) -> GateVerdict:
-    """Store a verdict unless another request stores the same one meanwhile."""
-    version = Version.objects.filter(model=verdict.model_id, number=ids.version_number(verdict.version_id))
-    version.select_for_update(no_key=True).get()
-    occasion = GateVerdict.Occasion.ENFORCEMENT
-    return _unchanged(verdict) or keep_verdict(verdict, occasion=occasion, requested_by=requested_by)
-
-
-def _unchanged(verdict: Verdict) -> GateVerdict | None:
-    """Return the last enforced verdict that is stored of the version, if it differs only in when it was judged."""
+def _is_stored(verdict: Verdict) -> bool:
+    """Return whether the last enforced verdict on the version differs only in when it was judged."""
     last: GateVerdict | None = (
         GateVerdict.objects.filter(
             version__model=verdict.model_id,
@@ -136,40 +105,54 @@ def _unchanged(verdict: Verdict) -> GateVerdict | None:
         .order_by("-pk")
         .first()
     )
-    same = last is not None and _content(last.document) == _content(verdict.as_document())
-    return last if same else None
+    return last is not None and _content(last.document) == _content(verdict.as_document())
 
 
 def _content(document: Mapping[str, Any]) -> Any:
-    """Return what a verdict says, without when. PostgreSQL returns large doubles as integers."""
+    """Return a verdict without its time. PostgreSQL returns large doubles as integers."""
     return json.loads(json.dumps({**document, "judged_at": None}), parse_int=float)
 
 
 @transaction.atomic
-def keep_verdict(
-    verdict: Verdict, *, occasion: GateVerdict.Occasion, requested_by: str, overruled: bool = False
-) -> GateVerdict:
-    """Store a verdict that counts, for good, and tell webhooks if the gate stopped the version.
+def store_verdict(
+    verdict: Verdict,
+    *,
+    version: Version,
+    occasion: GateVerdict.Occasion,
+    requested_by: str,
+    overridden: bool = False,
+) -> None:
+    """Store a verdict for good, and notify webhooks if the gate stopped the version.
 
-    They hear nothing of policies that somebody brought along.
+    Webhooks receive nothing about verdicts by a policy that is not stored.
     """
-    number = ids.version_number(verdict.version_id)
-    kept = GateVerdict.objects.create(
+    stored = GateVerdict.objects.create(
         model_id=verdict.model_id,
-        version=Version.objects.get(model=verdict.model_id, number=number),
+        version=version,
         occasion=occasion,
         status=verdict.status,
         document=verdict.as_document(),
         requested_by=requested_by,
         judged_at=verdict.judged_at,
     )
-    if verdict.refuses and verdict.policy is not None and not overruled:
-        announce_failed_gate(kept)
-    return kept
+    if verdict.refuses and verdict.policy is not None and not overridden:
+        _publish_failure(stored)
+
+
+def _publish_failure(verdict: GateVerdict) -> None:
+    rules = verdict.document["rules"]
+    data = {
+        "version_id": verdict.version.version_id,
+        "verdict_id": str(verdict.pk),
+        "occasion": verdict.occasion,
+        "failed": [{name: rule[name] for name in ("metric", "detail")} for rule in rules if rule["status"] != "passed"],
+        "judged_at": verdict.judged_at.strftime(TIMESTAMP),
+    }
+    publish("gate.failed", verdict.model, data)
 
 
 def refuse_invalid(policy: Policy, known: Iterable[base.TaskType]) -> None:
-    """Refuse a policy that models of none of the task types can be judged by. Raises `InvalidBodyError`."""
+    """Refuse a policy by which no model of these task types can be judged. Raises `InvalidBodyError`."""
     try:
         validate_for(policy, known)
     except InvalidPolicyError as error:

@@ -27,7 +27,7 @@ from performance.gates.serializers import (
     PolicySerializer,
     VerdictSerializer,
 )
-from performance.gates.services import keep_enforced_verdict, refuse_invalid, set_model_policy, set_organization_policy
+from performance.gates.services import refuse_invalid, set_model_policy, set_organization_policy, store_enforced_verdict
 from performance.gates.verdict import Verdict
 from performance.snapshots.views import PerformanceViewSet
 
@@ -118,7 +118,7 @@ class ModelPolicyViewSet(PolicyViewSet):
     def find(self, *, lock: bool = False) -> tuple[Any, GatePolicy | None]:
         """Return the model, and its policy."""
         model = self.get_model(lock=lock)
-        return model, GatePolicy.objects.filter(model=model).in_force()
+        return model, GatePolicy.objects.filter(model=model).current()
 
     def store(self, owner: Any, **content: Any) -> GatePolicy:
         """Store a model's policy."""
@@ -163,7 +163,7 @@ class OrganizationPolicyViewSet(PolicyViewSet):
     def find(self, *, lock: bool = False) -> tuple[Any, GatePolicy | None]:
         """Return the organization, and its policy."""
         organization = self.get_organization(lock=lock)
-        return organization, GatePolicy.objects.filter(organization=organization).in_force()
+        return organization, GatePolicy.objects.filter(organization=organization).current()
 
     def store(self, owner: Any, **content: Any) -> GatePolicy:
         """Store an organization's policy."""
@@ -310,7 +310,7 @@ class GateViewSet(PerformanceViewSet):
                 f"{verdict.model_id} is archived, so that no verdict on it counts. Ask without enforce."
             )
         if enforced and self.keeps(found):
-            keep_enforced_verdict(verdict, requested_by=found.username)
+            store_enforced_verdict(verdict, requested_by=found.username)
         if not enforced:
             return self.unless_known(verdict)
         if verdict.refuses and self.renderer.format not in RENDERERS:

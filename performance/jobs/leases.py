@@ -1,4 +1,4 @@
-"""Attempts of a worker at a job: the lease that it extends meanwhile, and what follows when the attempt breaks off."""
+"""A worker's attempts at a job: the lease that it extends while it works, and what follows a failed attempt."""
 
 import logging
 from collections.abc import Callable
@@ -22,38 +22,38 @@ log = logging.getLogger(__name__)
 
 
 class WorkerStopping(Exception):
-    """The worker is to stop."""
+    """The worker was asked to stop."""
 
 
 class LeaseLost(Exception):
-    """Another process has taken the job, or completed it."""
+    """Another process has claimed the job, or completed it."""
 
 
 class Lease:
-    """A worker's hold on a job that it has taken."""
+    """A worker's lease of a job that it has claimed."""
 
     def __init__(self, job: Job, stop: Event) -> None:
         self._job = job
         self._stop = stop
 
     def check_stop(self) -> None:
-        """Raise `WorkerStopping` if the worker is to stop."""
+        """Raise `WorkerStopping` if the worker was asked to stop."""
         if self._stop.is_set():
             raise WorkerStopping
 
     def extend(self, lease: timedelta, **changes: Any) -> None:
-        """Hold the job for `lease` from now on, and store changes of it. Raises `WorkerStopping` or `LeaseLost`."""
+        """Keep the job for another `lease`, and store changes of it. Raises `WorkerStopping` or `LeaseLost`."""
         self.check_stop()
-        if not _jobs(self._job).held(self._job).update(**changes, due_at=DatabaseNow() + lease):
+        if not _jobs(self._job).leased_by(self._job).update(**changes, due_at=DatabaseNow() + lease):
             raise LeaseLost
 
 
 def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Callable[[str], object]) -> None:
-    """Work on a job that the worker has taken.
+    """Call `work`, the work of a claimed job.
 
-    An attempt that breaks off is repeated later, `max_attempts` times in all. A full disk is no fault of the job, so
-    that the job waits for space for a day. After that, `fail` is called with the reason. Raises the database's error if
-    the database cannot be reached; the job then comes due again.
+    A failed attempt is repeated later, up to `max_attempts` in all. A full disk does not count: the job waits up to a
+    day for space. After that, `fail` is called with the reason. Raises the database's error if the database cannot be
+    reached; the job then comes due again.
     """
     name = job._meta.verbose_name
     broke_off = f"The {name} broke off several times. Report it with its id."
@@ -64,7 +64,7 @@ def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Ca
     try:
         work()
     except WorkerStopping:
-        _jobs(job).put_back(job, wait=timedelta(0), counts=False)
+        _jobs(job).release(job, wait=timedelta(0), counts=False)
     except LeaseLost:
         log.warning("Another process has taken the %s %s.", name, job.pk)
     except (OperationalError, InterfaceError):
@@ -75,7 +75,7 @@ def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Ca
             return
         log.exception("The %s %s broke off in attempt %d.", name, job.pk, job.attempts)
         if job.attempts < max_attempts:
-            _jobs(job).put_back(job, wait=WAIT * job.attempts)
+            _jobs(job).release(job, wait=WAIT * job.attempts)
         else:
             fail(broke_off)
 
@@ -83,7 +83,7 @@ def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Ca
 def _wait_for_disk(job: Job, error: Exception, fail: Callable[[str], object]) -> None:
     log.error("The disk is full, and the %s %s waits: %s", job._meta.verbose_name, job.pk, error)
     if timezone.now() - job.created_at < MAX_DISK_WAIT:
-        _jobs(job).put_back(job, wait=DISK_WAIT, counts=False)
+        _jobs(job).release(job, wait=DISK_WAIT, counts=False)
     else:
         fail(NO_SPACE)
 

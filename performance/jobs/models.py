@@ -1,17 +1,27 @@
 """Work that a worker process does."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from performance.jobs.querysets import JobQuerySet
 
 
-class Job(models.Model):
-    """Work that is taken from the database by a worker process. Its row is its place in the queue.
+def due_until_finished(name: str) -> models.CheckConstraint:
+    """Return the constraint that a job is due until it has ended, and never afterwards."""
+    return models.CheckConstraint(
+        condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
+        | Q(state__in=["succeeded", "failed"], due_at__isnull=True, finished_at__isnull=False),
+        name=name,
+    )
 
-    A job may be taken once it is due. Who takes it puts that off for a while, and does so again for as long as the work
-    goes on: the job of a worker that was killed comes due by itself. One that has ended is never due. `attempts` counts
-    how often it was taken, and tells whoever took it earlier that it is no longer theirs.
+
+class Job(models.Model):
+    """Work for a worker process. Its row is its place in the queue.
+
+    A job may be claimed once it is due. The worker that claims it postpones `due_at`, again and again while it works:
+    the job of a killed worker comes due by itself. A job that has ended is never due. `attempts` counts the claims, so
+    that a worker can tell that another one has claimed its job since.
     """
 
     class State(models.TextChoices):

@@ -10,24 +10,24 @@ from django.utils import timezone
 
 
 class DatabaseNow(Now):
-    """The database's clock, by which leases run: those of machines may differ by more than a lease.
+    """The database's clock, which leases run by: the clocks of machines may differ by more than a lease.
 
-    SQLite's is that of its one machine, and more exact when that is asked here.
+    SQLite runs on one machine, whose clock is more precise than SQLite's own.
     """
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
-        """Return the SQL of this moment."""
+        """Return the SQL of the current time."""
         return compiler.compile(Value(timezone.now(), output_field=self.output_field))
 
 
 class JobQuerySet(models.QuerySet[Any]):
-    """Jobs: rows that workers take, as `performance.jobs.models.Job` says."""
+    """Jobs: rows that workers claim, as described in `performance.jobs.models.Job`."""
 
-    def take(self, lease: timedelta) -> Any:
-        """Take the job whose turn it is, and return it; `None` when none is due.
+    def claim(self, lease: timedelta) -> Any:
+        """Claim the job whose turn it is, and return it; `None` if none is due.
 
-        It comes due again after `lease`, unless that is put off. Two workers never take the same: PostgreSQL skips rows
-        that another has locked, and on SQLite transactions that write follow each other.
+        It comes due again after `lease`, unless the lease is extended. Two workers never claim the same job: PostgreSQL
+        skips rows that another transaction has locked, and SQLite runs one writing transaction at a time.
         """
         if not self.due().exists():  # which costs no lock
             return None
@@ -36,33 +36,33 @@ class JobQuerySet(models.QuerySet[Any]):
             if job is not None:
                 job.state, job.attempts = "running", job.attempts + 1
                 job.started_at = job.started_at or timezone.now()
-                taken = {name: getattr(job, name) for name in ("state", "attempts", "started_at")}
-                self.filter(pk=job.pk).update(**taken, due_at=DatabaseNow() + lease)
+                changes = {name: getattr(job, name) for name in ("state", "attempts", "started_at")}
+                self.filter(pk=job.pk).update(**changes, due_at=DatabaseNow() + lease)
         return job
 
     def due(self) -> Self:
-        """Keep the jobs that may be taken."""
+        """Keep the jobs that may be claimed."""
         return self.filter(due_at__lte=DatabaseNow())
 
     def in_turn(self) -> Self:
         """Order by whose turn it is: the job that has been due for longest comes first."""
         return self.order_by("due_at")
 
-    def held(self, job: Any) -> Self:
-        """Keep the job, if whoever took it has it still."""
+    def leased_by(self, job: Any) -> Self:
+        """Keep the job, if the worker that claimed it still has the lease."""
         return self.filter(pk=job.pk, attempts=job.attempts, state="running")
 
-    def put_back(self, job: Any, *, wait: timedelta, counts: bool = True) -> bool:
-        """Let a job that is held be taken again after a while; say whether it was held.
+    def release(self, job: Any, *, wait: timedelta, counts: bool = True) -> bool:
+        """Let a claimed job be claimed again after `wait`; return whether the worker still had the lease.
 
-        An attempt that does not count was broken off for no fault of the job's.
+        An attempt does not count if it was interrupted through no fault of the job.
         """
         attempts = F("attempts") - (0 if counts else 1)
-        return bool(self.held(job).update(state="queued", due_at=DatabaseNow() + wait, attempts=attempts))
+        return bool(self.leased_by(job).update(state="queued", due_at=DatabaseNow() + wait, attempts=attempts))
 
 
 class TurnsQuerySet(JobQuerySet):
-    """Jobs of organizations, which take turns: one that queues many jobs delays no other."""
+    """Jobs of organizations that take turns: an organization with many jobs does not delay the others."""
 
     def with_owner(self) -> Self:
         """Add `owner`, the key of the organization whose turn a job takes."""

@@ -29,6 +29,7 @@ from models_registry.api.fields import (
 )
 from models_registry.api.strict_json import check_document, parse_json
 from models_registry.registry import ids
+from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.registry.models import Version
 from models_registry.task_types import base
 from performance.metrics.tasks.evaluators import EVALUATORS
@@ -122,7 +123,7 @@ class SnapshotDocument(StrictSerializer):
 class VersionDocument(StrictSerializer):
     """One training of a model, with its snapshots."""
 
-    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}\Z")
+    version_id = VersionIdField()
     state = serializers.ChoiceField(Version.State.choices)
     created_at = UTCDateTimeField(required=False)
     completed_at = UTCDateTimeField(required=False, allow_null=True)
@@ -149,7 +150,7 @@ class VersionDocument(StrictSerializer):
 class ModelDocument(StrictSerializer):
     """A registered model, its grants by user name, its versions, and which of them is promoted."""
 
-    model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}\Z")
+    model_id = ModelIdField()
     organization = SlugTextField()
     name = TextField(max_length=200)
     task_type = TextField()

@@ -1,4 +1,4 @@
-"""Snapshots of which a seed document has the predictions: computed as it is loaded, as over HTTP."""
+"""Snapshots of a seed document that come as predictions: evaluated when the document is loaded, as over HTTP."""
 
 import math
 from collections.abc import Mapping
@@ -11,21 +11,20 @@ from performance.evaluations.services import store_evaluation
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.files import PredictionFiles
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.prediction_export import export_predictions as write_kept
+from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import evaluate
 from performance.seeds.document import SeedError
-from performance.snapshots.prediction_store import keep_predictions
+from performance.snapshots.prediction_store import store_predictions
 
 AGREEMENT = 1e-9  # to which metrics that the document has as well must agree with those computed
 
 
-def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any], *, keep: bool) -> None:
-    """Store the snapshot that predictions come to, if it is not stored yet.
+def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any], *, store: bool) -> None:
+    """Store the snapshot of predictions, unless it is stored already.
 
-    `keep` says whether the storage is to hold what it takes to compare them.
-
-    Raises `SeedError` when they cannot be evaluated, or come to other metrics than the document says.
+    With `store`, the predictions are stored as well, so that they can be compared. Raises `SeedError` if they cannot be
+    evaluated, or if the document has other metrics than they do.
     """
     source = PredictionFiles([str(file)])
     digest = _digest(where, file.name, source)
@@ -33,7 +32,7 @@ def load_predictions(where: str, version: Version, file: Path, item: Mapping[str
     if stored.filter(detail__dataset_digest=digest).exists():
         return
     with TemporaryDirectory() as folder:
-        evaluation, kept = _evaluate(where, version.model.task_type, file.name, source, Path(folder))
+        evaluation, exported = _evaluate(where, version.model.task_type, file.name, source, Path(folder))
         _refuse_difference(where, evaluation, item.get("metrics") or {})
         store_evaluation(
             version=version,
@@ -41,9 +40,7 @@ def load_predictions(where: str, version: Version, file: Path, item: Mapping[str
             evaluation=evaluation,
             engine=DuckDB,
             digest=digest,
-            predictions_digest=keep_predictions(
-                version=version, dataset_split=item["dataset_split"], file=kept if keep else None
-            ),
+            predictions_digest=store_predictions(exported if store else None),
             created_by="",
             evaluated_at=item["evaluated_at"],
         )
@@ -59,12 +56,12 @@ def _digest(where: str, name: str, source: PredictionFiles) -> str:
 def _evaluate(
     where: str, task_type: str, name: str, source: PredictionFiles, folder: Path
 ) -> tuple[Evaluation, Path | None]:
-    """Return what the predictions come to, and the file in the folder with what is kept of them."""
+    """Return the evaluation of predictions, and the file in the folder to which they were exported."""
     with DuckDB(folder=folder) as engine:
         try:
             source.read_into(engine)
             evaluation = evaluate(engine, task_type, Columns(), Options())
-            return evaluation, write_kept(engine, task_type, Columns(), Options(), evaluation, folder)
+            return evaluation, export_predictions(engine, task_type, Columns(), Options(), evaluation, folder)
         except UnprocessablePredictionsError as error:
             raise SeedError(f"{where}.predictions: {name}: {error}") from None
 

@@ -13,7 +13,7 @@ from models_registry.api.errors import RegistryError
 from models_registry.audit.recorder import record_added
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
-from models_registry.registry.promotions import promote
+from models_registry.registry.promotions import CheckResult, promote
 from performance.seeds.document import SeedDocument, SeedError
 from performance.seeds.predictions import load_predictions
 from performance.snapshots.models import MetricSnapshot
@@ -83,7 +83,7 @@ def _load_model(path: str, document: dict[str, Any], folder: Path, *, keep_promo
         for at, each in enumerate(item["snapshots"]):
             if "predictions" in each:
                 file = folder / each["predictions"]
-                load_predictions(f"{where}.snapshots.{at}", versions[number], file, each, keep=not dry_run)
+                load_predictions(f"{where}.snapshots.{at}", versions[number], file, each, store=not dry_run)
     promoted = document.get("promoted")
     if promoted and not (keep_promoted and model.promoted_version_id):
         _promote(path, model, versions[ids.version_number(promoted)])
@@ -96,9 +96,11 @@ def _promote(path: str, model: RegisteredModel, version: Version) -> None:
     if model.promoted_version_id == version.pk:
         return
     try:
-        promote(version=version, promoted_by=None, reason="seeded")
+        outcome = promote(version=version, promoted_by=None, reason="seeded")
     except RegistryError as error:
         raise SeedError(f"{path}.promoted: {error.detail}") from None
+    if isinstance(outcome, CheckResult):
+        raise SeedError(f"{path}.promoted: {outcome.detail}")
 
 
 def _registered(path: str, document: dict[str, Any]) -> RegisteredModel:

@@ -21,7 +21,7 @@ from models_registry.api.fields import (
     UTCSecondsField,
     WholeNumberField,
 )
-from models_registry.registry import ids
+from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.metrics.statistics.rates import Normalization
 from performance.snapshots.metric_names import CUSTOM_NAME, CUSTOM_NAME_IS
@@ -137,8 +137,8 @@ class ConfusionMatrixSerializer(serializers.Serializer[Any]):
 class StoredMatrixSerializer(serializers.Serializer[Any]):
     """The confusion matrix of a version on one split, with the shares that were asked for."""
 
-    model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$", source="snapshot.version.model_id")
-    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", source="snapshot.version.version_id")
+    model_id = ModelIdField(source="snapshot.version.model_id")
+    version_id = VersionIdField(source="snapshot.version.version_id")
     task_type = serializers.CharField(source="snapshot.version.model.task_type")
     dataset_split = serializers.ChoiceField(DatasetSplit.values, source="snapshot.dataset_split")
     labels = StoredListField(child=serializers.CharField())
@@ -354,8 +354,8 @@ def _by_class(point: type[PointSerializer], meaning: str) -> Any:
 def _identity(task_type: TaskType) -> dict[str, Any]:
     """Return the fields that say what a stored snapshot is of."""
     return {
-        "model_id": serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$", source="version.model_id"),
-        "version_id": serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", source="version.version_id"),
+        "model_id": ModelIdField(source="version.model_id"),
+        "version_id": VersionIdField(source="version.version_id"),
         "task_type": serializers.ChoiceField([task_type.name], source="version.model.task_type"),
         "dataset_split": serializers.ChoiceField(DatasetSplit.values),
     }

@@ -1,4 +1,4 @@
-"""Predictions in the service's storage of files: what is kept of them, under its digest, and uploads, for a while."""
+"""Predictions in the file storage: exported predictions, by their digest, and uploads until they are evaluated."""
 
 import hashlib
 import logging
@@ -12,11 +12,8 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from models_registry.registry.locks import refuse_archived
-from models_registry.registry.models import Version
 from performance.snapshots.errors import KeptFileUnavailableError
 from performance.snapshots.models import SnapshotDetail
-from performance.snapshots.services import refuse_state
 
 FOLDER = "predictions"
 CHUNK = 2**20
@@ -27,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 def put(file: Path) -> str:
-    """Have a file in the storage, and return its SHA-256. Raises `KeptFileUnavailableError`.
+    """Store a file, and return its SHA-256. Raises `KeptFileUnavailableError`.
 
-    A file that is there is taken as it is only where a snapshot names it, which `delete_unnamed` then never deletes.
-    Else it is written anew, and so is young: the snapshot that is to name it has a day to be stored.
+    A stored file is reused only if a snapshot names it, as `delete_unnamed` never deletes such a file. Otherwise it is
+    written again, so that its age starts anew: the snapshot that will name it has a day to be stored.
     """
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
@@ -41,16 +38,16 @@ def put(file: Path) -> str:
         return digest
     if there is not None:
         with _reaching_storage():
-            default_storage.delete(name)  # begun and never ended, or perhaps about to be forgotten
+            default_storage.delete(name)  # incomplete, or perhaps about to be purged
     with file.open("rb") as content, _reaching_storage():
         stored = _saved(name, content, file.stat().st_size)
-        if stored != name:  # as somebody else put the same there meanwhile
+        if stored != name:  # another process stored the same file meanwhile
             default_storage.delete(stored)
     return digest
 
 
 def _saved(name: str, content: Any, size: int) -> str:
-    """Store a file and return its name. Leaves no part of one that the storage did not take whole."""
+    """Store a file and return its name. Deletes a file that was not stored whole."""
     try:
         return default_storage.save(name, File(content))
     except OSError:
@@ -59,15 +56,15 @@ def _saved(name: str, content: Any, size: int) -> str:
         raise
 
 
-def fetch(digest: str, to: Path, *, most: int | None = None, go_on: Callable[[], object] = lambda: None) -> None:
-    """Write a kept file's content to a path. `go_on` is called meanwhile, and what it raises ends that.
+def fetch(digest: str, to: Path, *, most: int | None = None, heartbeat: Callable[[], object] = lambda: None) -> None:
+    """Copy a stored file to a path. `heartbeat` is called for each chunk; an exception of it ends the copy.
 
-    Raises `KeptFileUnavailableError` when it is not there, is another, or has more bytes than `most`.
+    Raises `KeptFileUnavailableError` if the file is missing, has another digest, or has more than `most` bytes.
     """
     found = hashlib.sha256()
     with to.open("wb") as file:
         for chunk in _chunks(digest, most):
-            go_on()
+            heartbeat()
             found.update(chunk)
             file.write(chunk)
     if found.hexdigest() != digest:
@@ -75,18 +72,17 @@ def fetch(digest: str, to: Path, *, most: int | None = None, go_on: Callable[[],
 
 
 def delete_unnamed() -> int:
-    """Delete the files that no snapshot names: theirs were never stored, or they were begun and never ended.
+    """Delete the files that no snapshot names: the snapshot was never stored, or the file is incomplete.
 
-    Return their number. Those of the last day are left, as the snapshots that are to name them may be on their way.
-    Whether one has been written anew is looked up last of all; where that still came too late, by the time of one
-    request, its snapshot is compared as if nothing had been kept. No more names are in memory than one folder has,
-    which is one file of 256.
+    Return their number. Files of the last day stay, as their snapshots may be about to be stored. The age of a file is
+    looked up just before it is deleted; if it is written again at that very moment, its snapshot is compared as if it
+    had no file. Names are read folder by folder, which is one of 256 at a time.
     """
     return sum(map(_delete_unnamed_of, _batches_of_names()))
 
 
 def _batches_of_names() -> Iterator[list[str]]:
-    """Yield the names of all that is stored as kept files are, some at a time."""
+    """Yield the names of the stored files, in batches."""
     try:
         folders = default_storage.listdir(FOLDER)[0]
     except FileNotFoundError:  # before the first
@@ -106,7 +102,7 @@ def _delete_unnamed_of(names: list[str]) -> int:
 def _delete_if_old(name: str) -> bool:
     try:
         is_old: bool = default_storage.get_modified_time(name) < timezone.now() - UNREFERENCED_AGE
-    except FileNotFoundError:  # as somebody is writing it anew
+    except FileNotFoundError:  # it is being written again
         return False
     if is_old:
         default_storage.delete(name)
@@ -114,13 +110,13 @@ def _delete_if_old(name: str) -> bool:
 
 
 def store_upload(name: str, file: Any) -> None:
-    """Have an upload in the storage. Raises `KeptFileUnavailableError`."""
+    """Store an upload. Raises `KeptFileUnavailableError`."""
     with _reaching_storage():
         default_storage.save(name, file)
 
 
 def delete_upload(name: str) -> None:
-    """Delete an upload, or what there is of it. Where the storage does not, `purge` will."""
+    """Delete an upload, complete or not. If the storage fails, `purge` deletes it later."""
     try:
         default_storage.delete(name)
     except Exception:
@@ -128,7 +124,7 @@ def delete_upload(name: str) -> None:
 
 
 def _chunks(digest: str, most: int | None) -> Iterator[bytes]:
-    """Yield what a kept file holds, a piece at a time. Raises `KeptFileUnavailableError`."""
+    """Yield the content of a stored file in chunks. Raises `KeptFileUnavailableError`."""
     with _reaching_storage(), default_storage.open(_name(digest)) as kept:
         if most is not None and kept.size > most:
             raise KeptFileUnavailableError(f"{_name(digest)} has {kept.size:,} bytes, and {most:,} are the most.")
@@ -141,7 +137,7 @@ def _name(digest: str) -> str:
 
 @contextmanager
 def _reaching_storage() -> Iterator[None]:
-    """Turn whatever a storage raises, which is its own affair, into a `KeptFileUnavailableError`."""
+    """Turn any error of the storage into a `KeptFileUnavailableError`: each storage has its own."""
     try:
         yield
     except KeptFileUnavailableError:
@@ -150,16 +146,12 @@ def _reaching_storage() -> Iterator[None]:
         raise KeptFileUnavailableError(f"{type(error).__name__}: {error}") from error
 
 
-def keep_predictions(*, version: Version, dataset_split: str, file: Path | None) -> str | None:
-    """Put the file with what it takes to compare predictions into the storage, if there is one; return its digest.
+def store_predictions(file: Path | None) -> str | None:
+    """Store the file from which predictions can be compared, if there is one, and return its digest.
 
-    To be done before the snapshot is stored, so that none names a file that is not there, and in no transaction, as a
-    storage may take its time. Where the storage does not take it, the snapshot names none. Raises what would keep the
-    snapshot from being stored: `ConflictError`.
+    Call it before the snapshot is stored, so that no snapshot names a missing file, and outside a transaction, as a
+    storage may be slow. If the storage fails, the result is `None`, and the snapshot names no file.
     """
-    current = Version.objects.select_related("model").get(pk=version.pk)
-    refuse_archived(current.model)
-    refuse_state(current, dataset_split)
     try:
         return put(file) if file else None
     except KeptFileUnavailableError as error:

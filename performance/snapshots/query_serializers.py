@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from models_registry.api.pagination import MAX_PAGE_SIZE
-from models_registry.registry import ids
+from models_registry.registry.fields import VersionIdField
 from performance.metrics.statistics.rates import Normalization
 from performance.snapshots.models import DatasetSplit
 
@@ -15,12 +15,10 @@ MAX_OFFSET = 999_999  # a number that any database takes
 class PerformanceQuerySerializer(serializers.Serializer[Any]):
     """The query parameters of every read of performance."""
 
-    version_id = serializers.RegexField(
-        rf"^{ids.VERSION_ID_PATTERN}\Z",
+    version_id = VersionIdField(
         required=False,
         trim_whitespace=False,
         help_text="A version of this model; by default the promoted one.",
-        error_messages={"invalid": "Must be a version id such as ver-00001."},
     )
     dataset_split = serializers.ChoiceField(
         DatasetSplit.values,
@@ -64,10 +62,8 @@ class HistoryQuerySerializer(PageQuerySerializer):
     metric = serializers.CharField(
         max_length=100, trim_whitespace=False, help_text="A summary metric of the task type, or a custom one."
     )
-    version_id = serializers.RegexField(
-        rf"^{ids.VERSION_ID_PATTERN}\Z",
+    version_id = VersionIdField(
         required=False,
         trim_whitespace=False,
         help_text="A version of this model; by default all that are completed.",
-        error_messages={"invalid": "Must be a version id such as ver-00001."},
     )

@@ -36,20 +36,20 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
     """Metric snapshots."""
 
     def newest_first(self) -> Self:
-        """Order so that the snapshot that answers for its version and split comes first."""
+        """Order the snapshots of a version and split, the newest first."""
         return self.order_by("-evaluated_at", "-id")
 
-    def of(self, model_id: str, dataset_split: str, number: int | None = None) -> Self:
-        """Keep the snapshots of one split of a model's completed versions, or of the version of this number."""
+    def for_model(self, model_id: str, dataset_split: str, number: int | None = None) -> Self:
+        """Keep the snapshots of a split of a model's completed versions, or only of the version with a number."""
         snapshots = self.filter(version__model=model_id, version__state="completed", dataset_split=dataset_split)
         return snapshots if number is None else snapshots.filter(version__number=number)
 
-    def recording(self, metric: str, column: str) -> Self:
+    def with_metric(self, metric: str, column: str) -> Self:
         """Keep the snapshots that have a metric in a column."""
         return self.filter(**{f"{column}__has_key": metric})
 
-    def slim(self) -> Self:
-        """Leave out what of a snapshot's detail may be large, and few readers want."""
+    def defer_large(self) -> Self:
+        """Defer the columns that may be large and that few readers need."""
         return self.defer("detail__confusion_matrix", "detail__curves")
 
     def for_list(self) -> Self:

@@ -178,7 +178,7 @@ def read_performance(
 
 def report(reading: SnapshotLookup) -> MetricSnapshot:
     """Return the newest snapshot with all its details. Raises what `Reading.snapshot` does."""
-    return newest_snapshot(reading, found_snapshots(reading).slim())
+    return newest_snapshot(reading, found_snapshots(reading).defer_large())
 
 
 def confusion_matrix(reading: SnapshotLookup, *, offset: int = 0) -> MatrixPage:
@@ -238,7 +238,7 @@ def found_snapshots(reading: SnapshotLookup) -> MetricSnapshotQuerySet:
 
 def newest_snapshot(reading: SnapshotLookup, snapshots: Any) -> MetricSnapshot:
     reading.snapshot()
-    newest = snapshots.of(reading.model_id, reading.dataset_split, reading.number).newest_first()
+    newest = snapshots.for_model(reading.model_id, reading.dataset_split, reading.number).newest_first()
     snapshot: MetricSnapshot = newest[0]  # a snapshot is never deleted
     return snapshot
 
@@ -254,12 +254,12 @@ def history(reading: SnapshotLookup, metric: str) -> QuerySet[MetricSnapshot]:
     else:
         reading.completed_version()
     snapshots = MetricSnapshot.objects.using(reading.database).select_related("version", "detail")
-    snapshots = snapshots.for_list().of(
+    snapshots = snapshots.for_list().for_model(
         reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None
     )
     task_type = task_types.get(reading.task_type)
     declared = [each.name for each in task_type.all_metrics]
-    rows: QuerySet[MetricSnapshot] = snapshots.recording(metric, _column_of(task_type, metric))
+    rows: QuerySet[MetricSnapshot] = snapshots.with_metric(metric, _column_of(task_type, metric))
     if metric not in declared and not rows.exists():
         fault = (
             f"Neither a metric of {reading.task_type} nor a custom one of these snapshots; use {', '.join(declared)}."

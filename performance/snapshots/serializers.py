@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from models_registry import task_types
 from models_registry.api.fields import UTCSecondsField
-from models_registry.registry import ids
+from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, Source
 
@@ -17,7 +17,7 @@ from performance.snapshots.models import DatasetSplit, MetricSnapshot, Source
 class HistorySerializer(serializers.Serializer[Any]):
     """A metric as one snapshot has it."""
 
-    version_id = serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$", source="version.version_id")
+    version_id = VersionIdField(source="version.version_id")
     value = serializers.SerializerMethodField("recorded")
     sample_count = serializers.IntegerField(allow_null=True)
     source = serializers.ChoiceField(Source.values)  # type: ignore[assignment]  # a field of that name
@@ -69,8 +69,8 @@ def named(task_type: TaskType, kind: str, fields: dict[str, Any]) -> type[serial
 def identity_fields(task_type: TaskType) -> dict[str, Any]:
     """Return the fields that say what an answer is about."""
     return {
-        "model_id": serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$"),
-        "version_id": serializers.RegexField(rf"^{ids.VERSION_ID_PATTERN}$"),
+        "model_id": ModelIdField(),
+        "version_id": VersionIdField(),
         "task_type": serializers.ChoiceField([task_type.name]),
         "dataset_split": serializers.ChoiceField(DatasetSplit.values),
     }

@@ -4,17 +4,18 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from models_registry import task_types
 from models_registry.accounts.models import User
 from models_registry.api.errors import ConflictError, InvalidBodyError
-from models_registry.api.fields import MAX_NAME
-from models_registry.registry.locks import lock_unarchived
+from models_registry.api.fields import MAX_NAME, TIMESTAMP
+from models_registry.registry.locks import refuse_archived
 from models_registry.registry.models import Version
 from models_registry.task_types import base
-from performance.snapshots.events import announce_snapshot
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, SnapshotDetail, Source
+from performance.webhooks.services import publish
 
 Fault = tuple[str, str, str]
 
@@ -31,10 +32,10 @@ def report_snapshot(
     confusion_matrix: dict[str, Any] | None = None,
     evaluated_at: datetime | None = None,
 ) -> MetricSnapshot:
-    """Store the metrics that someone reports of a version, for good. Without a moment, they are of now.
+    """Store the metrics that someone reports of a version, for good. `evaluated_at` is by default now.
 
-    Raises `InvalidBodyError`, naming each fault, when the model's task type does not allow them, and `ConflictError`
-    when the model is archived or the version in a state that takes no metrics of that split.
+    The caller holds the lock of the model's row. Raises `InvalidBodyError`, naming each fault, if the model's task type
+    does not allow the metrics, and what `check_accepts_metrics` raises.
     """
     task_type = task_types.get(version.model.task_type)
     recorded = _clean(task_type, metrics, custom_metrics or {}, confusion_matrix)
@@ -62,9 +63,11 @@ def store_snapshot(
     sample_count: int | None,
     **details: Any,
 ) -> MetricSnapshot:
-    lock_unarchived(version.model)
-    version.refresh_from_db(fields=["state"])
-    refuse_state(version, dataset_split)
+    """Store a snapshot, and publish it. The caller holds the lock of the model's row.
+
+    Raises what `check_accepts_metrics` raises.
+    """
+    check_accepts_metrics(version, dataset_split)
     summary = {metric.name for metric in task_types.get(version.model.task_type).metrics}
     snapshot = MetricSnapshot.objects.create(
         version=version,
@@ -78,8 +81,23 @@ def store_snapshot(
     details["further_metrics"] = {name: value for name, value in recorded.items() if name not in summary}
     if any(details.values()):
         SnapshotDetail.objects.create(snapshot=snapshot, **details)
-    announce_snapshot(snapshot)
+    _publish_snapshot(snapshot)
     return snapshot
+
+
+def _publish_snapshot(snapshot: MetricSnapshot) -> None:
+    version = snapshot.version
+    data = {
+        "version_id": version.version_id,
+        "dataset_split": snapshot.dataset_split,
+        "snapshot_id": str(snapshot.pk),
+        "source": snapshot.source,
+        "metrics": snapshot.metrics,
+        "sample_count": snapshot.sample_count,
+        "evaluated_at": snapshot.evaluated_at.strftime(TIMESTAMP),
+        "url": reverse("snapshot", args=[version.model_id, version.version_id, snapshot.pk]),
+    }
+    publish("snapshot.created", version.model, data)
 
 
 def _clean(
@@ -111,13 +129,14 @@ def _clean_metrics(task_type: base.TaskType, metrics: dict[str, Any]) -> tuple[d
     return recorded, [] if recorded else [("metrics", "empty", "At least one metric is needed.")]
 
 
-def refuse_failed(version: Version) -> None:
+def check_accepts_metrics(version: Version, dataset_split: str | None = None) -> None:
+    """Raise `ConflictError` if a version accepts no metrics, or none of the given split.
+
+    The answer holds until the transaction ends if the caller holds the lock of the model's row.
+    """
+    refuse_archived(version.model)
     if version.state == Version.State.FAILED:
         raise ConflictError(f"{version.version_id} has failed, which is final: it takes no metrics.")
-
-
-def refuse_state(version: Version, dataset_split: str) -> None:
-    refuse_failed(version)
     if version.state == Version.State.TRAINING and dataset_split == DatasetSplit.TEST:
         raise ConflictError(
             f"{version.version_id} is training: metrics of the test split come once it is completed. "

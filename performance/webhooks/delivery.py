@@ -1,4 +1,4 @@
-"""Sending webhooks their messages: from the queue to the receiver's answer."""
+"""The delivery of messages to webhooks: from the queue to the receiver's response."""
 
 import logging
 import random
@@ -20,7 +20,7 @@ from performance.webhooks.services import update_webhook
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)  # after which a message whose worker says nothing more is sent again
+LEASE = timedelta(seconds=60)  # after which the message of a killed worker is sent again
 # Before the second attempt, the third, and so on; after the last one the message has failed.
 RETRY_DELAYS = (
     timedelta(seconds=5),
@@ -32,15 +32,15 @@ RETRY_DELAYS = (
     timedelta(hours=24),
 )
 MAX_ATTEMPTS = len(RETRY_DELAYS) + 1
-JITTER = 0.2  # by which part a wait may be longer, so that what failed together is not tried together again
+JITTER = 0.2  # the fraction by which a wait may be longer, so that messages that failed together are spread out
 SENDERS = 8  # threads of a worker that send messages
-SENDERS_PER_ORGANIZATION = 2  # messages of one organization that are under way at a time
+SENDERS_PER_ORGANIZATION = 2  # messages of one organization that are being sent at a time
 FAILURES_TO_PAUSE = 5  # in a row, after which a webhook's messages wait longer and longer
 PAUSE = timedelta(minutes=1)  # the first one; each further failure doubles it
 LONGEST_PAUSE = timedelta(hours=1)
 GIVE_UP = timedelta(days=2)  # the age at which a message to a webhook that keeps failing has failed
 GONE = 410
-RETENTION = timedelta(days=30)  # past which a message that has ended is deleted
+RETENTION = timedelta(days=30)  # after which a message that has ended is deleted
 
 
 def deliver_next() -> bool:
@@ -49,11 +49,11 @@ def deliver_next() -> bool:
     Its row records the result. Raises the database's error if the database cannot be reached; the message then comes
     due again.
     """
-    delivery: WebhookDelivery | None = WebhookDelivery.objects.take_fairly(LEASE, most=SENDERS_PER_ORGANIZATION)
+    delivery: WebhookDelivery | None = WebhookDelivery.objects.claim_fairly(LEASE, most=SENDERS_PER_ORGANIZATION)
     if delivery is None:
         return False
     webhook = Webhook.objects.filter(pk=delivery.webhook_id).first()
-    if webhook is not None:  # else the message was deleted with it
+    if webhook is not None:  # otherwise the message was deleted with it
         _attempt(delivery, webhook)
     return True
 
@@ -66,63 +66,63 @@ def _attempt(delivery: WebhookDelivery, webhook: Webhook) -> None:
     else:
         _release_connection()
         try:
-            answer = _send(delivery, webhook)
+            response = _send(delivery, webhook)
         except DeliveryError as error:
             _record_failure(delivery, webhook, last_status=None, last_answer="", last_error=str(error))
         else:
-            _record_response(delivery, webhook, answer)
+            _record_response(delivery, webhook, response)
 
 
 def _release_connection() -> None:
-    """Let other threads have the database connection until the receiver has answered, unless a transaction is open."""
+    """Give the database connection back until the receiver has answered, unless a transaction is open."""
     if not connection.in_atomic_block:
         close_old_connections()
 
 
-def _record_response(delivery: WebhookDelivery, webhook: Webhook, answer: Response) -> None:
-    told: dict[str, Any] = {"last_status": answer.status, "last_answer": answer.text}
-    if 200 <= answer.status < 300:
-        told |= {"state": "succeeded", "due_at": None, "finished_at": timezone.now(), "last_error": ""}
-        _record(delivery, {"consecutive_failures": 0, "paused_until": None}, **told)
-    elif answer.status == GONE:
-        if _record(delivery, **told, **_failed("The receiver is gone for good: the webhook is off.")):
+def _record_response(delivery: WebhookDelivery, webhook: Webhook, response: Response) -> None:
+    changes: dict[str, Any] = {"last_status": response.status, "last_answer": response.text}
+    if 200 <= response.status < 300:
+        changes |= {"state": "succeeded", "due_at": None, "finished_at": timezone.now(), "last_error": ""}
+        _record(delivery, {"consecutive_failures": 0, "paused_until": None}, **changes)
+    elif response.status == GONE:
+        if _record(delivery, **changes, **_failed("The receiver is gone for good: the webhook is off.")):
             _switch_off(webhook)
     else:
-        error = f"The receiver answered {answer.status}; 200 to 299 is a success."
-        _record_failure(delivery, webhook, **told, last_error=error)
+        error = f"The receiver answered {response.status}; 200 to 299 is a success."
+        _record_failure(delivery, webhook, **changes, last_error=error)
 
 
 @transaction.atomic
 def _record(delivery: WebhookDelivery, of_webhook: Mapping[str, Any] | None = None, **changes: Any) -> bool:
-    """Record the end of an attempt, and that the webhook is free for the next; return whether the message was held."""
-    held = bool(WebhookDelivery.objects.held(delivery).update(**changes))
-    if held:
+    """Record the end of an attempt, and that the webhook is free for the next; return whether the lease still held."""
+    recorded = bool(WebhookDelivery.objects.leased_by(delivery).update(**changes))
+    if recorded:
         Webhook.objects.filter(pk=delivery.webhook_id).update(sending_until=DatabaseNow(), **(of_webhook or {}))
     else:
         log.warning(
             "The message %s is no longer this worker's: another has it, or it was deleted.", delivery.message_id
         )
-    return held
+    return recorded
 
 
-def _record_failure(delivery: WebhookDelivery, webhook: Webhook, **told: Any) -> None:
-    """Let a message be sent again after a while, or fail it after the last attempt, and pause its webhook.
+def _record_failure(delivery: WebhookDelivery, webhook: Webhook, **changes: Any) -> None:
+    """Queue a message again, or fail it after the last attempt, and pause its webhook.
 
-    While a webhook is paused, its messages wait together, and use up no attempts. After the pause one of them is sent.
+    The messages of a paused webhook wait, and use no attempts. After the pause, one of them is sent.
     """
     failures = webhook.consecutive_failures + 1
     pausing = {"consecutive_failures": failures, "paused_until": DatabaseNow() + _with_jitter(_pause(failures))}
     if delivery.attempts >= MAX_ATTEMPTS:
-        _record(delivery, pausing, **{**_failed(""), **told})
+        _record(delivery, pausing, **{**_failed(""), **changes})
     else:
         wait = _with_jitter(RETRY_DELAYS[delivery.attempts - 1])
-        _record(delivery, pausing, **told, state="queued", due_at=DatabaseNow() + wait)
+        _record(delivery, pausing, **changes, state="queued", due_at=DatabaseNow() + wait)
     if failures >= FAILURES_TO_PAUSE:
         _give_up_old_messages(webhook)
 
 
 def _pause(failures: int) -> timedelta:
-    """Return how long a webhook's messages wait after so many failures in a row."""
+    """Return how long a webhook's messages wait after a number of failures in a row."""
     if failures < FAILURES_TO_PAUSE:
         return RETRY_DELAYS[0]
     doublings = min(failures - FAILURES_TO_PAUSE, 10)
@@ -152,14 +152,13 @@ def _switch_off(webhook: Webhook) -> None:
 
 
 def _send(delivery: WebhookDelivery, webhook: Webhook) -> Response:
-    """Sign a message as of now and send it (Standard Webhooks). Raises `NotSentError`.
+    """Sign a message and send it (Standard Webhooks). Raises `DeliveryError`.
 
-    Of a host of the operator's own network nothing is told but the status: it must not be explored by webhooks.
+    For a host of the operator's own network, only the status is recorded: webhooks must not be used to explore it.
     """
     now = datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",
-        "User-Agent": "model-performance-registry",
         "webhook-id": delivery.message_id,
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Signer(webhook.secret).sign(delivery.message_id, now, delivery.payload),
@@ -167,13 +166,13 @@ def _send(delivery: WebhookDelivery, webhook: Webhook) -> Response:
     trusted_hosts = settings.WEBHOOK_PRIVATE_HOSTS
     private = urlsplit(webhook.url).hostname in trusted_hosts
     try:
-        answer = post(webhook.url, delivery.payload.encode(), headers, trusted_hosts=trusted_hosts)
+        response = post(webhook.url, delivery.payload.encode(), headers, trusted_hosts=trusted_hosts)
     except DeliveryError as error:
         if not private:
             raise
         log.warning("The message %s was not sent to a private host: %s", delivery.message_id, error)
         raise DeliveryError("No answer came. Ask the operator, whose log says why.") from None
-    return Response(answer.status, "") if private else answer
+    return Response(response.status, "") if private else response
 
 
 def delete_ended_deliveries() -> int:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from models_registry.accounts.models import Organization, User
 from models_registry.api.http_client import MAX_TEXT, MAX_URL
 from models_registry.registry.models import RegisteredModel
-from performance.jobs.models import Job
+from performance.jobs.models import Job, due_until_finished
 from performance.webhooks.querysets import WebhookDeliveryQuerySet, WebhookQuerySet
 from performance.webhooks.validators import validate_events, validate_webhook_url
 
@@ -74,11 +74,7 @@ class WebhookDelivery(Job):
         verbose_name = "delivery"
         verbose_name_plural = "deliveries"
         constraints = [
-            models.CheckConstraint(
-                condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
-                | Q(state__in=["succeeded", "failed"], due_at__isnull=True, finished_at__isnull=False),
-                name="delivery_due_until_finished",
-            ),
+            due_until_finished("delivery_due_until_finished"),
         ]
         indexes = [
             # Serves the workers, who look whether any message is due.

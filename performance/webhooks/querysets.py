@@ -11,23 +11,23 @@ from performance.jobs.querysets import DatabaseNow, JobQuerySet
 
 
 class WebhookDeliveryQuerySet(JobQuerySet):
-    """Messages to webhooks, which are taken webhook by webhook."""
+    """Messages to webhooks, which are claimed webhook by webhook."""
 
-    def take_fairly(self, lease: timedelta, *, most: int) -> Any:
-        """Take a message of the webhook that has waited longest for its turn; `None` if no message may be sent.
+    def claim_fairly(self, lease: timedelta, *, most: int) -> Any:
+        """Claim a message of the webhook that has waited longest for its turn; `None` if no message may be sent.
 
         At most one message of a webhook is under way, and at most `most` of an organization. The rows of the webhook
-        and of its organization are locked while a message is taken, so that no other worker exceeds these limits.
+        and of its organization are locked while a message is claimed, so that no other worker exceeds these limits.
         """
         if not self.due().exists():  # which costs no lock
             return None
         webhooks = self.model._meta.get_field("webhook").related_model.objects
         with transaction.atomic():
             webhook = webhooks.free_to_send(self.due(), most=most).lock_next()
-            # Counted again, as others may have taken messages before the rows were locked.
+            # Counted again, as others may have claimed messages before the rows were locked.
             if webhook is None or webhooks.sending(webhook.organization_id).count() >= most:
                 return None
-            job = self.filter(webhook=webhook.pk).take(lease)
+            job = self.filter(webhook=webhook.pk).claim(lease)
             if job is not None:
                 webhooks.filter(pk=webhook.pk).update(sending_until=DatabaseNow() + lease)
         return job

@@ -12,7 +12,7 @@ from models_registry.api.fields import (
     UTCSecondsField,
 )
 from models_registry.api.http_client import MAX_TEXT, MAX_URL
-from models_registry.registry import ids
+from models_registry.registry.fields import ModelIdField
 from performance.webhooks.models import WebhookDelivery
 from performance.webhooks.services import TEST
 from performance.webhooks.validators import EVENTS, validate_events, validate_webhook_url
@@ -74,7 +74,7 @@ class WebhookSerializer(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     organization = serializers.SlugField(source="organization.slug")
-    model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}$", allow_null=True)
+    model_id = ModelIdField(allow_null=True)
     url = serializers.CharField()
     events = serializers.ListField(child=serializers.ChoiceField(EVENTS))
     is_active = serializers.BooleanField()

@@ -1,6 +1,7 @@
-"""Webhooks: set up, tried, and told what happens.
+"""Writes of webhooks, and the messages to them.
 
-A message is queued in the transaction of what it tells: it is sent if and only if that is stored. The worker sends it.
+A message is queued in the transaction of its event, so that it is sent if and only if the event is stored. The worker
+sends it.
 """
 
 import json
@@ -17,7 +18,7 @@ from models_registry.audit.recorder import record_added
 from models_registry.registry.models import RegisteredModel
 from performance.webhooks.models import Webhook, WebhookDelivery
 
-MAX_WEBHOOKS = 20  # of an organization, as each event may become as many messages
+MAX_WEBHOOKS = 20  # of an organization, as each event may cause as many messages
 TEST = "webhook.test"
 
 
@@ -25,9 +26,9 @@ TEST = "webhook.test"
 def create_webhook(
     *, organization: Organization, model: RegisteredModel | None, url: str, events: list[str], created_by: User
 ) -> Webhook:
-    """Store a webhook, with a new secret. The caller holds the organization's row.
+    """Store a webhook, with a new secret. The caller holds the lock of the organization's row.
 
-    Raises `ConflictError` when the organization has as many as it may.
+    Raises `ConflictError` if the organization has `MAX_WEBHOOKS` already.
     """
     if organization.webhooks.count() >= MAX_WEBHOOKS:
         raise ConflictError(f"{organization.slug} has {MAX_WEBHOOKS} webhooks, which is the most. Delete one first.")
@@ -35,9 +36,9 @@ def create_webhook(
 
 
 def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
-    """Change what a webhook is told, and where, or whether it is. Its secret stays.
+    """Change a webhook's URL, its events, or whether it is active. Its secret stays.
 
-    A new URL, or `is_active`, ends a pause after failures.
+    A new URL, or activating it, ends a pause after failures.
     """
     if "url" in changes or changes.get("is_active"):
         changes |= {"consecutive_failures": 0, "paused_until": None}
@@ -45,16 +46,13 @@ def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
 
 
 def delete_webhook(*, webhook: Webhook) -> None:
-    """Delete a webhook, and with it what is queued for it and what it was told."""
+    """Delete a webhook and all its messages."""
     webhook.delete()
 
 
 @transaction.atomic
 def send_test_message(*, webhook: Webhook) -> WebhookDelivery:
-    """Queue a message that tells nothing, and end a pause after failures.
-
-    Raises `ConflictError` when the webhook is not active.
-    """
+    """Queue a test message, and end a pause after failures. Raises `ConflictError` if the webhook is not active."""
     if not webhook.is_active:
         raise ConflictError('The webhook is not active. Activate it with PATCH {"is_active": true} first.')
     before = webhook.deliveries.count()
@@ -66,9 +64,9 @@ def send_test_message(*, webhook: Webhook) -> WebhookDelivery:
 
 
 def publish(event: str, model: RegisteredModel, data: dict[str, Any]) -> None:
-    """Queue a message for each active webhook that is told of this event and model.
+    """Queue a message for each active webhook that subscribes to this event of this model.
 
-    `data` is in JSON's own types. To be called in the transaction of what the message tells.
+    `data` consists of JSON's own types. Call it in the transaction of the event.
     """
     listening: Any = Webhook.objects.listening(model)
     WebhookDelivery.objects.bulk_create(

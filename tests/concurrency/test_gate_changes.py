@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel
 from performance.gates.models import GatePolicy, GateVerdict
-from performance.gates.services import judge_promotion
+from performance.gates.services import GateCheck
 from tests.admin_pages import add_url, logged_in, text_of
 from tests.api import Caller
 from tests.concurrency.together import alone, in_turn, wait_for_waiting
@@ -95,7 +95,7 @@ def test_an_organizations_stricter_policy_waits_for_a_promotion_that_was_judged_
 
     with ThreadPoolExecutor(1) as thread:
         with transaction.atomic():
-            assert judge_promotion(empty_model.versions.get()) is None
+            assert GateCheck().check(empty_model.versions.get(), requested_by=admin, override=False) is None
             waiting = thread.submit(alone, edit)
             wait_for_waiting(1)
             assert not GatePolicy.objects.exists()

@@ -19,7 +19,7 @@ from models_registry.registry.promotions import (
 )
 from tests.concurrency.together import alone, in_turn, wait_for_waiting
 from tests.conftest import authenticated
-from tests.factories import completed_version, new_user
+from tests.factories import GivenResults, completed_version, new_user
 
 pytestmark = [
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time"),
@@ -196,13 +196,13 @@ def test_an_admin_who_was_demoted_while_their_request_waited_changes_nothing(acm
     assert acme.memberships.filter(role="admin").count() == 2
 
 
-def refuse(version: Version) -> CheckResult:
-    return CheckResult(passed=False, verdict={"status": "failed"}, detail="accuracy is 0.91, and 0.93 is the least.")
+REFUSAL = CheckResult(passed=False, verdict={"status": "failed"}, detail="accuracy is 0.91, and 0.93 is the least.")
 
 
 def test_a_judge_who_comes_while_a_promotion_waits_judges_it(
     send: Callable[..., Request], versions: list[Version], empty_model: RegisteredModel
 ) -> None:
+    refuse = GivenResults([REFUSAL])
     with ThreadPoolExecutor(1) as thread:
         with transaction.atomic():
             RegisteredModel.objects.select_for_update().get(pk=empty_model.pk)

@@ -1,35 +1,28 @@
-"""What may be trusted of other issuers: where their keys may come from, and which claims a rule takes. Pure Python."""
+"""Trust in other issuers: which URLs their keys may come from, and which claims match a rule. Pure Python."""
 
 import json
-import re
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+
+from models_registry.api.http_client import split_url
 
 MAX_TEXT = 255
 WILDCARD = "*"
 
-# Neither white space nor controls, which some readers of a URL drop, nor a backslash, which some take for a slash.
-_url = re.compile(r"[!-\[\]-~]+")
-
 
 def check_url(url: str, allowed_hosts: Collection[str]) -> None:
-    """Refuse a URL from which no keys may be fetched. Raises `ValueError`, with what to change."""
-    parts = _split(url)
+    """Raise `ValueError`, which says what to change, if no keys may be fetched from a URL."""
+    parts = split_url(url)
     host = parts.hostname or ""
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise ValueError("It must begin with https://")
-    if "@" in parts.netloc:
-        raise ValueError("It must hold no user name or password.")
-    if "#" in url:
-        raise ValueError("It must have no fragment.")
     if host not in allowed_hosts:
         raise ValueError(f"Its host is not in OIDC_ALLOWED_HOSTS, which holds {', '.join(allowed_hosts)}.")
 
 
 def check_patterns(patterns: Any) -> None:
-    """Refuse what is no object of claims and patterns, or would take nearly any token. Raises `ValueError`."""
+    """Raise `ValueError` unless the value maps claims to patterns, at least one of them exact."""
     if not isinstance(patterns, Mapping) or not patterns:
         raise ValueError('It must be an object of claims and patterns, such as {"repository": "acme/churn"}.')
     for name, pattern in patterns.items():
@@ -40,19 +33,8 @@ def check_patterns(patterns: Any) -> None:
 
 
 def matches(patterns: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
-    """Say whether each pattern fits the claim of its name. No patterns match nothing."""
+    """Return whether each pattern matches the claim of its name. Without patterns, nothing matches."""
     return bool(patterns) and all(_fits(pattern, _text(claims.get(name))) for name, pattern in patterns.items())
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        if not _url.fullmatch(url):
-            raise ValueError
-        parts = urlsplit(url)
-        _ = parts.port  # is read, and refused, only now
-    except ValueError:
-        raise ValueError("It is not a URL.") from None
-    return parts
 
 
 def _is_loopback(host: str) -> bool:
@@ -67,14 +49,14 @@ def _is_text(value: Any) -> bool:
 
 
 def _text(value: Any) -> str | None:
-    """Return a claim as a pattern sees it: a text as it is, a boolean or whole number as JSON has it."""
+    """Return a claim as text: a boolean or an integer as in JSON. `None` for any other type."""
     if isinstance(value, bool | int):
         return json.dumps(value)
     return value if isinstance(value, str) else None
 
 
 def _fits(pattern: str, text: str | None) -> bool:
-    """Say whether a pattern fits a whole text, in time that grows with their lengths alone, unlike a regex's."""
+    """Return whether a pattern matches a whole text. Unlike a regex, it takes time linear in their lengths."""
     if text is None or WILDCARD not in pattern:
         return text == pattern
     first, *middle, last = pattern.split(WILDCARD)

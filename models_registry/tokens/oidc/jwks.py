@@ -1,29 +1,29 @@
-"""The published keys of an issuer."""
+"""The published keys of an issuer (JSON Web Key Set)."""
 
 import logging
 import time
+from collections.abc import Mapping
 from functools import lru_cache
-from http.client import HTTPException, HTTPResponse
-from typing import Any
-from urllib.request import HTTPErrorProcessor, build_opener
+from threading import Lock
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.conf import settings
-from jwt import PyJWKClient, PyJWKSet
+from jwt import PyJWK, PyJWKSet
 
+from models_registry.api import http_client
+from models_registry.api.http_client import DeliveryError
 from models_registry.api.strict_json import parse_json
 from models_registry.tokens.errors import IssuerUnavailableError
 from models_registry.tokens.oidc.claims import check_url
 
 MAX_KEYS_BYTES = 1024 * 1024
-KEYS_KEPT = 300  # seconds
+KEYS_LIFETIME = 300  # seconds
 FETCH_WITHIN = 5  # seconds
+REFRESH_PAUSE = 30  # seconds between two fetches because of an unknown key id
 PAUSE_AFTER_FAILURE = 5  # seconds
 
-# What the library lets through where a foreign token, or document of keys, is malformed in a way it does not foresee.
-log = logging.getLogger(__name__)
-
+# What PyJWT and cryptography raise for malformed tokens and keys.
 MALFORMED_TOKENS = (
     jwt.PyJWTError,
     UnsupportedAlgorithm,
@@ -35,61 +35,59 @@ MALFORMED_TOKENS = (
     ValueError,
 )
 
+log = logging.getLogger(__name__)
+
 
 @lru_cache(maxsize=64)
 def keys_client(jwks_url: str) -> "KeysClient":
-    return KeysClient(jwks_url, lifespan=KEYS_KEPT, timeout=FETCH_WITHIN)
+    """Return the client of a URL, with the keys that it has fetched."""
+    return KeysClient(jwks_url)
 
 
-class KeysClient(PyJWKClient):
-    """Fetches an issuer's keys as the library does, from an allowed host, with bounds on size and time.
+class KeysClient:
+    """Fetches the signing keys of an issuer, and caches them.
 
-    After a failure it fails at once for a while: an issuer that hangs must not hold up one thread after another.
+    An unknown key id causes a fetch, as the issuer may have rotated its keys, but not again within `REFRESH_PAUSE`.
+    After a failed fetch, it fails at once for a while: an issuer that hangs must not block one thread after another.
     """
 
-    failed_at = float("-inf")
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = Lock()
+        self._keys: Mapping[str | None, PyJWK] = {}
+        self._fetched_at = self._refreshed_at = self._failed_at = float("-inf")
 
-    def fetch_data(self) -> PyJWKSet:
-        """Return the keys. Raises `IssuerUnavailableError`."""
-        if time.monotonic() < self.failed_at + PAUSE_AFTER_FAILURE:
-            raise self._unavailable()
+    def get_signing_key(self, kid: str | None) -> PyJWK:
+        """Return the key with an id. Raises `LookupError` without such a key, and `IssuerUnavailableError`."""
+        with self._lock:
+            if time.monotonic() > self._fetched_at + KEYS_LIFETIME:
+                self._fetch()
+            if kid not in self._keys and time.monotonic() > self._refreshed_at + REFRESH_PAUSE:
+                self._fetch()
+                self._refreshed_at = time.monotonic()
+            return self._keys[kid]
+
+    def _fetch(self) -> None:
+        if time.monotonic() < self._failed_at + PAUSE_AFTER_FAILURE:
+            raise _unavailable()
         try:
-            check_url(self.uri, settings.OIDC_ALLOWED_HOSTS)
-            return PyJWKSet.from_dict(parse_json(self._download()))
-        except (OSError, HTTPException, *MALFORMED_TOKENS) as error:
-            self.failed_at = time.monotonic()
-            log.error("The keys at %s cannot be used: %s", self.uri, error)
-            raise self._unavailable() from None
+            key_set = PyJWKSet.from_dict(parse_json(self._download()))
+        except (DeliveryError, *MALFORMED_TOKENS) as error:
+            self._failed_at = time.monotonic()
+            log.error("The keys at %s cannot be used: %s", self._url, error)
+            raise _unavailable() from None
+        self._keys = {key.key_id: key for key in key_set.keys if key.key_id and key.public_key_use in ("sig", None)}
+        self._fetched_at = time.monotonic()
 
     def _download(self) -> bytes:
-        deadline = time.monotonic() + self.timeout
-        with build_opener(_AnyStatus).open(self.uri, timeout=self.timeout) as response:
-            if response.status != 200:
-                raise ValueError(f"the status is {response.status}")
-            return _read(response, deadline)
-
-    def _unavailable(self) -> IssuerUnavailableError:
-        return IssuerUnavailableError(
-            "The keys of the token's issuer cannot be fetched. Try again after the seconds that Retry-After gives; "
-            "if that does not help, an operator finds the reason in the log."
-        )
+        """Return the document. Raises `DeliveryError`, and `ValueError` if the URL is not allowed (any more)."""
+        allowed = settings.OIDC_ALLOWED_HOSTS
+        check_url(self._url, allowed)
+        return http_client.get(self._url, trusted_hosts=allowed, within=FETCH_WITHIN, max_bytes=MAX_KEYS_BYTES)
 
 
-class _AnyStatus(HTTPErrorProcessor):
-    """Gives answers as they come: above all it follows no redirect, which could lead to any host."""
-
-    def http_response(self, request: Any, response: Any) -> Any:
-        return response
-
-    https_response = http_response
-
-
-def _read(response: HTTPResponse, deadline: float) -> bytes:
-    body = b""
-    while chunk := response.read1(65536):
-        body += chunk
-        if len(body) > MAX_KEYS_BYTES:
-            raise ValueError(f"the document is over {MAX_KEYS_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise TimeoutError("the document comes too slowly")
-    return body
+def _unavailable() -> IssuerUnavailableError:
+    return IssuerUnavailableError(
+        "The keys of the token's issuer cannot be fetched. Try again after the seconds that Retry-After gives; "
+        "if that does not help, an operator finds the reason in the log."
+    )

@@ -23,7 +23,7 @@ from models_registry.api.errors import RegistryError
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.models import Version
 from performance.comparisons.tasks import compare_with_promoted
-from performance.evaluations.services import refuse_evaluation, refuse_unevaluated, store_evaluation
+from performance.evaluations.services import check_options, store_evaluation
 from performance.management.lookup import find_model, find_version
 from performance.metrics.engines.base import Engine
 from performance.metrics.engines.selection import keep_with, open_engine
@@ -34,7 +34,8 @@ from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import evaluate
 from performance.snapshots.models import DatasetSplit, MetricSnapshot
-from performance.snapshots.prediction_store import keep_predictions
+from performance.snapshots.prediction_store import store_predictions
+from performance.snapshots.services import check_accepts_metrics
 
 _CODES: Mapping[type[Exception], str] = {
     UnprocessablePredictionsError: "unprocessable_predictions",
@@ -118,10 +119,9 @@ def _evaluated_and_stored(
         tempfile.TemporaryDirectory() as folder,
         open_engine(settings.EVALUATION_ENGINE, folder=Path(folder), store=sources.store) as engine,
     ):
-        if dry_run:
-            refuse_unevaluated(task_type, columns, chosen)
-        else:
-            refuse_evaluation(version, split, columns, chosen)
+        if not dry_run:
+            check_accepts_metrics(version, split)
+        check_options(task_type, columns, chosen)
         evaluation = _watched(engine, partial(_evaluate, engine, sources, task_type, columns, chosen))
         if dry_run:
             return evaluation, None
@@ -140,7 +140,7 @@ def _evaluated_and_stored(
             evaluation=evaluation,
             engine=engine,
             digest=sources.digest(),
-            predictions_digest=keep_predictions(version=version, dataset_split=split, file=kept),
+            predictions_digest=store_predictions(kept),
             created_by="",
         )
     compare_with_promoted(snapshot)

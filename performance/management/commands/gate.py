@@ -19,11 +19,12 @@ from models_registry.api.errors import RegistryError
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.models import Version
 from models_registry.task_types import base
+from performance.comparisons.services import pair
 from performance.formatting import format_consistently
 from performance.gates.gate_input import RuleStatus
 from performance.gates.policy import InvalidPolicyError, Policy, parse_policy, validate_for
 from performance.gates.renderers import RENDERERS
-from performance.gates.services import judge_now
+from performance.gates.selectors import judge_version
 from performance.gates.tables import verdict_table
 from performance.gates.verdict import Verdict
 from performance.management.lookup import find_model, find_version
@@ -53,7 +54,8 @@ class Command(BaseCommand):
             raise CommandError("Standard output is closed.", returncode=NOT_JUDGED)
         try:
             found = _version(model, version)
-            verdict = judge_now(found, _policy(policy, task_types.get(found.model.task_type)) if policy else None)
+            given = _policy(policy, task_types.get(found.model.task_type)) if policy else None
+            verdict = judge_version(found, policy=given, compare=pair)
         except RegistryError as error:
             raise CommandError(error.detail, returncode=NOT_JUDGED) from None
         except DatabaseError as error:

@@ -1,15 +1,15 @@
-"""An evaluation or a comparison in a process of its own, which hostile predictions can at worst bring to its end.
+"""An evaluation or a comparison in a process of its own: hostile predictions can at worst end that process.
 
-What it runs of SQL reaches no file but those in its folder, and no network. It has no secrets in its environment, and
-is ended when it takes more memory, time or disk than it may.
+Its SQL reaches only the files in its folder, and no network. The process has no secrets in its environment, and is
+ended if it exceeds its limits of memory, time or disk.
 """
 
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path
 from threading import Event, Timer
@@ -17,22 +17,23 @@ from typing import Any
 
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.paired.paired_join import Choices
-from performance.metrics.result import EXHAUSTED, Evaluation, Misclassified, Residual, UnprocessablePredictionsError
-from performance.metrics.statistics.intervals import Interval, stored_intervals
+from performance.metrics.result import EXHAUSTED, Evaluation, UnprocessablePredictionsError
+from performance.metrics.sandbox.codec import from_json, to_json
+from performance.metrics.statistics.intervals import Interval
 
 ROOT = Path(__file__).resolve().parents[3]
 CHILD = ("-m", "performance.metrics.sandbox.worker")
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
-# What others end a process by: an operator, or the kernel where something else takes the machine's memory.
-_OF_OTHERS = {-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM}
+# Signals of an operator, or of the kernel when other processes take the machine's memory.
+_FROM_OUTSIDE = {-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a process may take: MB of memory, `spill` times as many on disk, and seconds.
+    """The limits of a process: MB of memory, `spill` times as many on disk, and seconds.
 
-    And the rows and columns of a file that is evaluated, and its scores: rows × classes that have scores.
+    `rows`, `columns` and `scores` (rows × classes with scores) limit the file to evaluate.
     """
 
     rows: int = 50_000_000
@@ -44,13 +45,13 @@ class Limits:
 
     @property
     def disk(self) -> int:
-        """How many MB it may spill."""
+        """The MB on disk."""
         return self.memory * self.spill
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be evaluated: the one file of predictions in `folder`, which is the process's own to write in."""
+    """An evaluation of the one file of predictions in `folder`, in which the process may write."""
 
     folder: Path
     file: str
@@ -62,7 +63,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class PairJob:
-    """What is to be compared: two kept files in `folder`, which is the process's own to write in."""
+    """A comparison of two exported files in `folder`, in which the process may write."""
 
     folder: Path
     newer: str
@@ -73,32 +74,34 @@ class PairJob:
 
 
 class SandboxCrashed(RuntimeError):
-    """The process ended with an error of its own, which is on its standard error, or was ended by others."""
+    """The process failed, with the reason on its standard error, or was ended from outside."""
 
 
 def evaluate_in_sandbox(job: Job, on_progress: Callable[[float], object]) -> Evaluation:
-    """Return what the predictions come to. Meanwhile `on_progress` is told, every second or so, how much is done.
+    """Return the evaluation of predictions. `on_progress` is called with the fraction done, every second or so.
 
-    What it raises ends the evaluation. Raises `UnprocessablePredictionsError`, also where the process was ended for
-    taking too much, `OSError` where the disk is full, and `BrokenOffError` where the fault is not the predictions'.
+    An exception of `on_progress` ends the evaluation. Raises `UnprocessablePredictionsError`, also if the process
+    exceeded its limits, `OSError` if the disk is full, and `SandboxCrashed` if the predictions are not at fault.
     """
-    return evaluation_of(_done("evaluate", job, on_progress))
+    evaluation: Evaluation = from_json(Evaluation, _run("evaluate", job, on_progress))
+    return evaluation
 
 
 def pair_in_sandbox(job: PairJob, on_progress: Callable[[float], object]) -> dict[str, Interval]:
-    """Return what `paired` finds in two kept files. `on_progress` and what is raised are as of `evaluate_apart`."""
-    return stored_intervals(_done("pair", job, on_progress))
+    """Return the intervals of the differences, by metric. `on_progress` and errors are as in `evaluate_in_sandbox`."""
+    intervals: dict[str, Interval] = from_json(dict[str, Interval], _run("pair", job, on_progress))
+    return intervals
 
 
-def _done(work: str, job: Job | PairJob, on_progress: Callable[[float], object]) -> Any:
-    """Return what a process of its own says that a job comes to, as a document."""
-    described = job.folder / "job.json"
-    described.write_text(json.dumps(asdict(job), default=str))
+def _run(work: str, job: Job | PairJob, on_progress: Callable[[float], object]) -> Any:
+    """Do a job in a process of its own, and return the document of its result."""
+    description = job.folder / "job.json"
+    description.write_text(to_json(job))
     with subprocess.Popen(  # noqa: S603
-        [sys.executable, *CHILD, work, str(described)],
+        [sys.executable, *CHILD, work, str(description)],
         cwd=ROOT,
         env=_ENVIRONMENT,
-        stdin=subprocess.PIPE,  # nothing is written to it: where it closes, the child knows that nobody waits for it
+        stdin=subprocess.PIPE,  # never written to: when it closes, the child knows that nobody waits for it
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -111,10 +114,10 @@ def _done(work: str, job: Job | PairJob, on_progress: Callable[[float], object])
         watchdog = Timer(job.limits.seconds, end)
         watchdog.start()
         try:
-            if (done := _last_word(process.stdout or [], on_progress)) is not None:
-                return done
+            if (result := _result(process.stdout or [], on_progress)) is not None:
+                return result
             status = process.wait()
-            if overdue.is_set() or (status < 0 and status not in _OF_OTHERS):  # by the watchdog, or a limit
+            if overdue.is_set() or (status < 0 and status not in _FROM_OUTSIDE):  # by the watchdog, or a limit
                 raise UnprocessablePredictionsError(EXHAUSTED)
             raise SandboxCrashed(f"The process ended with status {status}.")
         finally:
@@ -122,8 +125,8 @@ def _done(work: str, job: Job | PairJob, on_progress: Callable[[float], object])
             process.kill()
 
 
-def _last_word(lines: Iterable[str], on_progress: Callable[[float], object]) -> Any:
-    """Return what was done; `None` if there is nothing to come."""
+def _result(lines: Iterable[str], on_progress: Callable[[float], object]) -> Any:
+    """Return the document of the result; `None` if the process ended without one."""
     for message in map(json.loads, lines):
         if "progress" in message:
             on_progress(message["progress"])
@@ -134,15 +137,3 @@ def _last_word(lines: Iterable[str], on_progress: Callable[[float], object]) -> 
         else:
             return message["done"]
     return None
-
-
-def evaluation_of(document: Mapping[str, Any]) -> Evaluation:
-    """Return the evaluation that `dataclasses.asdict` made a document of."""
-    return Evaluation(
-        **{
-            **document,
-            "confidence_intervals": stored_intervals(document["confidence_intervals"]),
-            "misclassified": [Misclassified(**each) for each in document["misclassified"]],
-            "residuals": [Residual(**each) for each in document["residuals"]],
-        }
-    )

@@ -1,7 +1,7 @@
 """`python -m performance.metrics.sandbox.worker WORK JOB`: does the job in a file: `evaluate` or `pair`.
 
-Ends when its standard input closes. Answers in lines of JSON: `{"progress": 0.5}` as it goes on, then what is `done`,
-or a `fault`, or that the disk is `full`.
+It ends when its standard input closes. It writes lines of JSON: `{"progress": 0.5}` meanwhile, then what is `done`, a
+`fault` of the predictions, or that the disk is `full`.
 """
 
 import json
@@ -10,7 +10,6 @@ import resource
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from errno import ENOSPC
 from math import ceil
 from pathlib import Path
@@ -21,31 +20,33 @@ from typing import Any
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.column_mapping import SCORE_OF
 from performance.metrics.inputs.files import PredictionFiles
-from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.inputs.options import Columns
 from performance.metrics.paired.intervals import paired
-from performance.metrics.paired.paired_join import Choices
 from performance.metrics.prediction_export import export_predictions
-from performance.metrics.result import EXHAUSTED, UnprocessablePredictionsError
-from performance.metrics.sandbox.runner import Job, Limits
+from performance.metrics.result import EXHAUSTED, Evaluation, UnprocessablePredictionsError
+from performance.metrics.sandbox.codec import from_json, to_json
+from performance.metrics.sandbox.runner import Job, Limits, PairJob
+from performance.metrics.statistics.intervals import Interval
 from performance.metrics.tasks.evaluators import evaluate
 
 MB = 2**20
-BESIDE = 2048  # MB of addresses that the process takes beside what DuckDB says it does
-STATEMENTS = 14  # that an evaluation is about to take, for its progress
-INTERVAL = 0.5  # seconds between two words of progress
+BESIDE = 2048  # MB of address space that the process needs beside DuckDB's memory
+STATEMENTS = 14  # of an evaluation, roughly, for its progress
+INTERVAL = 0.5  # seconds between two reports of progress
 NICENESS = 10  # so that processes which answer requests come first
 
 _out = Lock()
 
 
 def main() -> None:
-    """Do one job, and leave in its folder what is to be kept of predictions that were evaluated."""
-    do, document = _WORK[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text())
+    """Do one job. An evaluation leaves the predictions to store in the job's folder."""
+    kind, do = _WORK[sys.argv[1]]
+    job = from_json(kind, json.loads(Path(sys.argv[2]).read_text()))
     os.nice(NICENESS)
-    _limit(Limits(**document["limits"]))
-    Thread(target=_end_with_parent, args=[Path(document["folder"])], daemon=True).start()
+    _limit(job.limits)
+    Thread(target=_end_with_parent, args=[job.folder], daemon=True).start()
     try:
-        _say({"done": do(document)})
+        _say({"done": do(job)})
     except UnprocessablePredictionsError as error:
         _say({"fault": {"reason": str(error), "column": error.column, "row": error.row}})
     except MemoryError:
@@ -57,7 +58,7 @@ def main() -> None:
 
 
 def _limit(limits: Limits) -> None:
-    """Have the kernel refuse what goes beyond the limits."""
+    """Have the kernel enforce the limits."""
     bounds = {
         resource.RLIMIT_AS: (limits.memory + BESIDE) * MB,
         resource.RLIMIT_FSIZE: limits.disk * MB,
@@ -69,42 +70,32 @@ def _limit(limits: Limits) -> None:
 
 
 def _end_with_parent(folder: Path) -> None:
-    """End this process when the other one has ended, however it did, and leave no file behind."""
+    """End this process as soon as its parent has ended, and leave no file behind."""
     sys.stdin.read()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
-def _evaluate(document: Mapping[str, Any]) -> dict[str, Any]:
-    job = Job(
-        folder=Path(document["folder"]),
-        file=document["file"],
-        task_type=document["task_type"],
-        columns=Columns(**document["columns"]),
-        options=Options(**document["options"]),
-        limits=Limits(**document["limits"]),
-    )
+def _evaluate(job: Job) -> Evaluation:
     with DuckDB(folder=job.folder, memory=_mb(job.limits.memory), disk=_mb(job.limits.disk), confined=True) as engine:
-        _tell_progress(lambda: (engine.statements - 1 + engine.progress()) / STATEMENTS)
+        _report_progress(lambda: (engine.statements - 1 + engine.progress()) / STATEMENTS)
         PredictionFiles([str(job.folder / job.file)]).read_into(engine)
         _refuse_size(engine, job.columns, job.limits)
         evaluation = evaluate(engine, job.task_type, job.columns, job.options)
         export_predictions(engine, job.task_type, job.columns, job.options, evaluation, job.folder)
-    return evaluation.document()
+    return evaluation
 
 
-def _pair(document: Mapping[str, Any]) -> dict[str, Any]:
-    folder, limits = Path(document["folder"]), Limits(**document["limits"])
-    _tell_progress(lambda: 0.0)  # only that it goes on
-    found = paired(
-        folder / document["newer"],
-        folder / document["older"],
-        document["task_type"],
-        Choices(**document["choices"]),
-        memory=_mb(limits.memory),
-        disk=_mb(limits.disk),
+def _pair(job: PairJob) -> dict[str, Interval]:
+    _report_progress(lambda: 0.0)  # only that the process is alive
+    return paired(
+        job.folder / job.newer,
+        job.folder / job.older,
+        job.task_type,
+        job.choices,
+        memory=_mb(job.limits.memory),
+        disk=_mb(job.limits.disk),
     )
-    return {name: asdict(interval) for name, interval in found.items()}
 
 
 def _mb(number: int) -> str:
@@ -112,7 +103,7 @@ def _mb(number: int) -> str:
 
 
 def _refuse_size(engine: DuckDB, named: Columns, limits: Limits) -> None:
-    """Refuse a file that takes more work than is allowed, before it begins. Raises `UnprocessablePredictionsError`."""
+    """Raise `UnprocessablePredictionsError`, before any work, if a file exceeds the limits."""
     columns = engine.columns()
     if len(columns) > limits.columns:
         raise UnprocessablePredictionsError(f"There are {len(columns):,} columns; {limits.columns:,} are the most.")
@@ -127,25 +118,25 @@ def _refuse_size(engine: DuckDB, named: Columns, limits: Limits) -> None:
         )
 
 
-def _tell_progress(done: Callable[[], float]) -> None:
-    """Say every now and then, as long as the process lives, how much is done."""
+def _report_progress(done: Callable[[], float]) -> None:
+    """Write the fraction done every now and then, as long as the process lives."""
 
-    def tell() -> None:
-        told = 0.0
+    def report() -> None:
+        progress = 0.0
         while True:
             sleep(INTERVAL)
-            told = max(told, min(done(), 0.99))
-            _say({"progress": round(told, 2)})
+            progress = max(progress, min(done(), 0.99))
+            _say({"progress": round(progress, 2)})
 
-    Thread(target=tell, daemon=True).start()
+    Thread(target=report, daemon=True).start()
 
 
 def _say(message: dict[str, Any]) -> None:
     with _out:
-        print(json.dumps(message, default=asdict), flush=True)
+        print(to_json(message), flush=True)
 
 
-_WORK: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"evaluate": _evaluate, "pair": _pair}
+_WORK: Mapping[str, tuple[type, Callable[[Any], object]]] = {"evaluate": (Job, _evaluate), "pair": (PairJob, _pair)}
 
 if __name__ == "__main__":
     main()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.api import http_client
-from models_registry.api.http_client import DeliveryError, Response, check_url, is_public, post
+from models_registry.api.http_client import DeliveryError, Response, check_url, get, is_public, post
 from tests.receiver import Receiver, new_certificate, raw, receiving, status, write
 
 HOST = "hooks.example.com"
@@ -218,6 +218,41 @@ def test_proxies_of_the_environment_have_no_say(receiver: Receiver, monkeypatch:
         assert send(receiver.url, "127.0.0.1").status == 204
 
     assert (len(receiver.messages), len(proxy.messages)) == (1, 0)
+
+
+def fetch(url: str, *trusted: str) -> bytes:
+    return get(url, trusted_hosts=trusted, within=5, max_bytes=100)
+
+
+class TestGet:
+    def test_returns_the_whole_body(self, receiver: Receiver) -> None:
+        receiver.answers = [status(200, b"x" * 100)]
+
+        assert fetch(receiver.url, "127.0.0.1") == b"x" * 100
+
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (status(200, b"x" * 101), "over 100 bytes"),
+            (status(404, b"x"), "status is 404"),
+            (status(302, Location="http://127.0.0.1/"), "status is 302"),
+        ],
+        ids=["too large", "not found", "redirect"],
+    )
+    def test_takes_no_other_answer(self, receiver: Receiver, answer: Any, reason: str) -> None:
+        receiver.answers = [answer]
+
+        with pytest.raises(DeliveryError, match=reason):
+            fetch(receiver.url, "127.0.0.1")
+
+    def test_goes_to_the_public_internet_or_to_trusted_hosts(self, resolver: Callable[..., list[str]]) -> None:
+        asked = resolver("10.0.0.1")
+
+        with pytest.raises(DeliveryError, match="not of the public internet"):
+            fetch(f"https://{HOST}/keys")
+        with pytest.raises(DeliveryError, match="not allowed"):
+            fetch("http://127.0.0.1/keys")
+        assert asked == [HOST]
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])

@@ -57,6 +57,7 @@ def test_a_promotion_replaces_the_one_before_and_leaves_a_row_of_history(model: 
     second = completed_version(model, number=418)
 
     promotion = promote(version=second, promoted_by=editor, reason="better recall")
+    assert isinstance(promotion, Promotion)
 
     model.refresh_from_db()
     assert model.promoted_version == second

@@ -11,7 +11,7 @@ from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult, register_promotion_check, unregister_promotion_check
 from tests.api import Caller, faults, masked, refusal
 from tests.conftest import golden
-from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+from tests.factories import EXAMPLE_METRICS, GivenResults, completed_version, new_user, snapshot
 
 pytestmark = pytest.mark.django_db
 MODEL = "/models/mdl-7f3a19bc92"
@@ -100,15 +100,13 @@ class TestPromoting:
 
 @pytest.fixture
 def judgements() -> Iterator[list[CheckResult]]:
-    """The judgements that a judge gives, one a promotion."""
+    """The results that a promotion check returns, one a promotion."""
     given: list[CheckResult] = []
 
-    def judge(version: Version) -> CheckResult | None:
-        return given.pop(0) if given else None
-
-    register_promotion_check(judge)
+    check = GivenResults(given)
+    register_promotion_check(check)
     yield given
-    unregister_promotion_check(judge)
+    unregister_promotion_check(check)
 
 
 @pytest.fixture

@@ -133,6 +133,24 @@ class TestTrusted:
 
         assert exchange(issuer.token()).status_code == 200
 
+    def test_unknown_key_ids_cause_one_more_fetch_and_no_others(self, issuer: Issuer) -> None:
+        exchange(issuer.token())
+        for kid in ("third", "fourth", "fifth"):
+            assert refused(exchange(issuer.token(headers={"kid": kid}))) == (401, "invalid_token")
+
+        assert issuer.asked == 2
+        assert exchange(issuer.token()).status_code == 200
+
+    def test_the_keys_are_fetched_without_the_proxies_of_the_environment(
+        self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with publishing() as proxy:
+            for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+                monkeypatch.setenv(name, proxy.jwks_url)
+
+            assert exchange(issuer.token()).status_code == 200
+            assert (issuer.asked, proxy.asked) == (1, 0)
+
     def test_a_key_that_the_issuer_took_back_verifies_nothing_once_the_new_ones_are_here(self, issuer: Issuer) -> None:
         old = issuer.token()
         exchange(old)

@@ -56,7 +56,7 @@ def _no_file_is_left() -> Any:
 def take_again(job: EvaluationJob) -> EvaluationJob:
     """Have another worker take a job whose lease has ended."""
     EvaluationJob.objects.filter(pk=job.pk).update(due_at=timezone.now())
-    taken: EvaluationJob = EvaluationJob.objects.take(timedelta(seconds=60))
+    taken: EvaluationJob = EvaluationJob.objects.claim(timedelta(seconds=60))
     assert taken.pk == job.pk
     return taken
 
@@ -66,9 +66,9 @@ def evaluate() -> bool:
 
 
 def test_a_job_is_taken_by_one_worker_until_its_lease_ends(job: EvaluationJob) -> None:
-    first = EvaluationJob.objects.take(timedelta(seconds=60))
+    first = EvaluationJob.objects.claim(timedelta(seconds=60))
     assert (first.pk, first.state, first.attempts) == (job.pk, "running", 1)
-    assert EvaluationJob.objects.take(timedelta(seconds=60)) is None
+    assert EvaluationJob.objects.claim(timedelta(seconds=60)) is None
     assert take_again(job).attempts == 2
 
 
@@ -76,15 +76,15 @@ def test_a_job_is_taken_by_one_worker_until_its_lease_ends(job: EvaluationJob) -
 def test_a_worker_whose_clock_is_ahead_takes_nothing_that_another_holds(
     job: EvaluationJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert EvaluationJob.objects.take(timedelta(seconds=60)).pk == job.pk
+    assert EvaluationJob.objects.claim(timedelta(seconds=60)).pk == job.pk
     ahead = timezone.now() + timedelta(hours=1)
     monkeypatch.setattr("django.utils.timezone.now", lambda: ahead)
-    assert EvaluationJob.objects.take(timedelta(seconds=60)) is None
+    assert EvaluationJob.objects.claim(timedelta(seconds=60)) is None
 
 
 def test_the_job_that_has_been_due_for_longest_is_taken_first(job: EvaluationJob, editor: User) -> None:
     EvaluationJob.objects.create(version=job.version, dataset_split="test", file="uploads/y.csv")
-    assert EvaluationJob.objects.take(timedelta(seconds=60)).pk == job.pk
+    assert EvaluationJob.objects.claim(timedelta(seconds=60)).pk == job.pk
 
 
 def test_a_worker_whose_job_was_taken_by_another_stores_nothing(
@@ -106,12 +106,12 @@ def test_a_worker_whose_job_was_taken_by_another_stores_nothing(
 def test_progress_of_a_job_that_was_taken_by_another_ends_the_evaluation(
     job: EvaluationJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(described: Any, go_on: Any) -> Any:
-        go_on(0.5)
+    def told(described: Any, heartbeat: Any) -> Any:
+        heartbeat(0.5)
         job.refresh_from_db()
         assert job.progress == 0.5
         take_again(job)
-        go_on(0.6)
+        heartbeat(0.6)
         pytest.fail("it went on")
 
     monkeypatch.setattr(tasks, "evaluate_in_sandbox", told)
@@ -271,9 +271,9 @@ def test_a_worker_that_is_to_stop_breaks_a_comparison_off_and_keeps_the_snapshot
 ) -> None:
     stop = Event()
 
-    def told(described: Any, go_on: Any) -> Any:
+    def told(described: Any, heartbeat: Any) -> Any:
         stop.set()
-        go_on(0.0)
+        heartbeat(0.0)
         pytest.fail("it went on")
 
     monkeypatch.setattr(comparison_services, "pair_in_sandbox", told)

@@ -38,7 +38,7 @@ def test_a_policy_of_a_model_is_added_as_its_next_version(root: Client, model: R
     for _ in range(2):
         assert add(root, GOOD, model=model.pk).status_code == 302
 
-    newest = GatePolicy.objects.in_force()
+    newest = GatePolicy.objects.current()
     assert (newest.model, newest.version, newest.document, newest.created_by) == (model, 2, GOOD, "root")
     assert AuditEntry.objects.filter(content_type__model="gatepolicy").count() == 2
     assert [row.split()[-4:] for row in rows(root.get(list_url(GatePolicy)))] == [
@@ -52,7 +52,7 @@ def test_a_policy_of_an_organization_is_added_and_withdrawn(root: Client, acme: 
     assert add(root, "", organization=acme.pk).status_code == 302
 
     assert GatePolicy.objects.filter(organization=acme).count() == 2
-    assert GatePolicy.objects.filter(organization=acme).in_force() is None
+    assert GatePolicy.objects.filter(organization=acme).current() is None
     assert "withdrawn" in rows(root.get(list_url(GatePolicy)))[0]
 
 

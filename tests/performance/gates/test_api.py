@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from junitparser import JUnitXml
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
@@ -641,6 +642,25 @@ class TestPromotion:
         [kept] = ada.get(f"{MODEL}/verdicts").json()["results"]
         assert (kept["occasion"], kept["requested_by"]) == ("promotion", "ada")
         assert kept["verdict"] == answer.json()["verdict"]
+
+    @pytest.mark.parametrize(("document", "status"), [(PASSES, 200), (FAILS, 409)], ids=["passes", "fails"])
+    def test_locks_the_model_once_and_reads_the_policy_once_meanwhile(
+        self, ada: Caller, under: Under, document: dict[str, Any], status: int
+    ) -> None:
+        under(document)
+
+        with CaptureQueriesContext(connection) as queries:
+            assert ada.post(f"{CANDIDATE}/promote").status_code == status
+
+        statements = [query["sql"] for query in queries.captured_queries]
+        locks = [at for at, sql in enumerate(statements) if "FOR UPDATE" in sql]
+        policies = [
+            at for at, sql in enumerate(statements) if sql.startswith("SELECT") and '"performance_gatepolicy"' in sql
+        ]
+        if connection.vendor == "postgresql":
+            assert len(locks) == 1
+        assert len(policies) == 2, "once to prepare, and once under the lock"
+        assert GateVerdict.objects.get().status == ("passed" if status == 200 else "failed")
 
     def test_is_let_through_by_a_passed_gate_and_names_it(self, ada: Caller, under: Under) -> None:
         under(PASSES)

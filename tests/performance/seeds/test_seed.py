@@ -22,7 +22,7 @@ from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult, register_promotion_check, unregister_promotion_check
 from performance.seeds.json_slices import split_array
 from performance.snapshots.models import MetricSnapshot
-from tests.factories import EVALUATED_AT
+from tests.factories import EVALUATED_AT, GivenResults
 from tests.performance.evaluations.uploads import stored_in
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "seed.json"
@@ -474,9 +474,7 @@ def test_an_alias_in_yaml_is_refused(seed: Seed) -> None:
 
 
 def test_what_a_gate_refuses_to_promote_is_refused_whole(seed: Seed) -> None:
-    def refuse(version: Version) -> CheckResult:
-        return CheckResult(passed=False, verdict={}, detail="accuracy is too low.")
-
+    refuse = GivenResults([CheckResult(passed=False, verdict={}, detail="accuracy is too low.")])
     register_promotion_check(refuse)
     try:
         with pytest.raises(CommandError, match="models.0.promoted: accuracy is too low"):

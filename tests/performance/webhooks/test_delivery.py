@@ -19,7 +19,7 @@ from models_registry.api import http_client
 from models_registry.api.errors import ConflictError
 from models_registry.api.http_client import DeliveryError, Response
 from models_registry.audit.models import AuditEntry
-from models_registry.registry.models import RegisteredModel
+from models_registry.registry.models import Promotion, RegisteredModel
 from models_registry.registry.promotions import promote, roll_back
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.management import worker
@@ -115,6 +115,7 @@ class TestWhatIsTold:
         self, model: RegisteredModel, webhook: Webhook, receiver: Receiver
     ) -> None:
         promotion = promote(version=completed_version(model, number=418), promoted_by=None, reason="better")
+        assert isinstance(promotion, Promotion)
         roll_back(model=model, promoted_by=None, reason="worse")
         assert deliver_next()
         assert deliver_next()
@@ -348,7 +349,7 @@ class TestAnAttempt:
     def test_of_a_worker_that_was_killed_is_repeated_once_its_lease_has_ended(
         self, delivery: WebhookDelivery, receiver: Receiver
     ) -> None:
-        WebhookDelivery.objects.take(webhook_delivery.LEASE)
+        WebhookDelivery.objects.claim(webhook_delivery.LEASE)
         assert not deliver_next()
         assert timedelta(seconds=50) < come_due(delivery) <= webhook_delivery.LEASE
         assert deliver_next()
@@ -359,7 +360,7 @@ class TestAnAttempt:
         self, delivery: WebhookDelivery, receiver: Receiver
     ) -> None:
         for _ in range(webhook_delivery.MAX_ATTEMPTS):
-            WebhookDelivery.objects.take(webhook_delivery.LEASE)
+            WebhookDelivery.objects.claim(webhook_delivery.LEASE)
             come_due(delivery)
         assert deliver_next()
         assert state(delivery)[0] == "failed"
@@ -370,7 +371,7 @@ class TestAnAttempt:
     ) -> None:
         def taken_meanwhile(*arguments: Any, **options: Any) -> Any:
             come_due(delivery)
-            WebhookDelivery.objects.take(webhook_delivery.LEASE)
+            WebhookDelivery.objects.claim(webhook_delivery.LEASE)
             return http_client.post(*arguments, **options)
 
         monkeypatch.setattr(webhook_delivery, "post", taken_meanwhile)
@@ -472,7 +473,7 @@ def test_a_message_that_was_lost_to_another_worker_is_told_in_the_log_and_frees_
 ) -> None:
     def taken_meanwhile(*arguments: Any, **options: Any) -> Any:
         come_due(delivery)
-        assert WebhookDelivery.objects.take_fairly(webhook_delivery.LEASE, most=1)
+        assert WebhookDelivery.objects.claim_fairly(webhook_delivery.LEASE, most=1)
         return http_client.post(*arguments, **options)
 
     monkeypatch.setattr(webhook_delivery, "post", taken_meanwhile)
@@ -498,7 +499,7 @@ class TestTurns:
         return made
 
     def take(self) -> Any:
-        return WebhookDelivery.objects.take_fairly(
+        return WebhookDelivery.objects.claim_fairly(
             webhook_delivery.LEASE, most=webhook_delivery.SENDERS_PER_ORGANIZATION
         )
 
