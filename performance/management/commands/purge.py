@@ -13,7 +13,7 @@ from models_registry.db.purge import delete_in_batches
 from models_registry.tokens.services import delete_expired_logins, delete_expired_sessions
 from performance.comparisons.tasks import delete_ended_comparisons
 from performance.evaluations.tasks import delete_abandoned_folders, delete_ended_evaluations, delete_orphaned_uploads
-from performance.snapshots.prediction_store import delete_unnamed
+from performance.snapshots.prediction_store import delete_unreferenced_files
 from performance.webhooks.delivery import delete_ended_deliveries
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ PURGES: dict[str, Callable[[], int]] = {
     "sessions of the admin": delete_expired_sessions,
     "audit entries": delete_audit_entries,
     "uploads without an evaluation": delete_orphaned_uploads,
-    "kept predictions without a snapshot": delete_unnamed,
+    "kept predictions without a snapshot": delete_unreferenced_files,
     "messages to webhooks": delete_ended_deliveries,
     "ended comparisons": delete_ended_comparisons,
     "evaluations": delete_ended_evaluations,

@@ -90,4 +90,4 @@ def test_what_a_snapshot_names_is_not_written_again(model: RegisteredModel, tmp_
 
 
 def test_there_is_nothing_to_purge_where_nothing_was_kept() -> None:
-    assert prediction_store.delete_unnamed() == 0
+    assert prediction_store.delete_unreferenced_files() == 0
