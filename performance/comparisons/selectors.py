@@ -28,9 +28,9 @@ class Comparison:
 
 
 def compare(reading: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
-    """Return how a snapshot differs from another. Raises what `Reading.snapshot` does."""
-    for each in (reading, baseline):
-        each.completed_version()
+    """Compare the newest snapshots of two versions. Raises what `SnapshotLookup.snapshot` raises."""
+    for lookup in (reading, baseline):
+        lookup.completed_version()
     newer, older = report(reading), report(baseline)
     paired = services.pair(newer, older)
     return Comparison(
@@ -40,7 +40,7 @@ def compare(reading: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
         task_type=reading.task_type,
         dataset_split=newer.dataset_split,
         metrics=comparison.compare(
-            task_types.get(reading.task_type), _measured(newer), _measured(older), paired.intervals
+            task_types.get(reading.task_type), _metric_values(newer), _metric_values(older), paired.intervals
         ),
         pairing=paired.status,
         evaluated_at=newer.evaluated_at,
@@ -48,5 +48,5 @@ def compare(reading: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
     )
 
 
-def _measured(snapshot: MetricSnapshot) -> MetricValues:
+def _metric_values(snapshot: MetricSnapshot) -> MetricValues:
     return MetricValues(snapshot.metrics, stored_intervals(snapshot.details.confidence_intervals))

@@ -375,7 +375,7 @@ def test_a_worker_that_lost_the_comparison_says_so(
 
 def test_a_reader_queues_a_few_comparisons_and_no_more(tumours: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MAX_ROWS", 100)
-    monkeypatch.setattr(services, "MAX_REQUESTED", 1)
+    monkeypatch.setattr(services, "MAX_UNFINISHED_FOR_READERS", 1)
 
     assert tumours.pairing(3, 2) == tumours.pairing(2, 3) == "pending"
     assert ComparisonJob.objects.count() == 1
@@ -409,7 +409,7 @@ def test_a_request_is_answered_at_once_while_another_of_the_process_computes(
     tumours: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "pair_in_sandbox", no_child)
-    with services._waiting.claim():
+    with services._reader_capacity.claim():
         assert tumours.pairing() == "pending"
 
 
@@ -580,12 +580,14 @@ class TestAGate:
     def test_compares_them_before_a_promotion_whatever_readers_compare(
         self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(services, "MAX_REQUESTED", 1)
+        monkeypatch.setattr(services, "MAX_UNFINISHED_FOR_READERS", 1)
         newer, older = (MetricSnapshot.objects.get(version__number=number) for number in (3, 2))
         other = services.queue(older, newer)
-        assert ComparisonJob.objects.claim_for_request(other, services.LEASE)  # the one place of all processes
+        assert other and ComparisonJob.objects.claim_for_request(
+            other, services.LEASE
+        )  # the one place of all processes
 
-        with services._waiting.claim():  # the one place of this process
+        with services._reader_capacity.claim():  # the one place of this process
             answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
 
         [rule] = answer["verdict"]["rules"]
