@@ -9,9 +9,9 @@ from performance.webhooks.services import publish
 
 
 def announce_promotion(promotion: Promotion) -> None:
-    """Tell of a promotion, or of a rollback."""
+    """Publish `version.promoted`, for a promotion or a rollback."""
     version, previous = promotion.version, promotion.previous_version
-    told = {
+    data = {
         "version_id": version.version_id,
         "previous_version_id": previous and previous.version_id,
         "promotion_id": str(promotion.pk),
@@ -20,17 +20,17 @@ def announce_promotion(promotion: Promotion) -> None:
         "promoted_at": promotion.promoted_at.strftime(TIMESTAMP),
         "url": reverse("version", args=[promotion.model_id, version.version_id]),
     }
-    publish("version.promoted", promotion.model, told)
+    publish("version.promoted", promotion.model, data)
 
 
 def announce_failed_gate(verdict: GateVerdict) -> None:
-    """Tell of a gate that stopped a version."""
+    """Publish `gate.failed`."""
     rules = verdict.document["rules"]
-    told = {
+    data = {
         "version_id": verdict.version.version_id,
         "verdict_id": str(verdict.pk),
         "occasion": verdict.occasion,
         "failed": [{name: rule[name] for name in ("metric", "detail")} for rule in rules if rule["status"] != "passed"],
         "judged_at": verdict.judged_at.strftime(TIMESTAMP),
     }
-    publish("gate.failed", verdict.model, told)
+    publish("gate.failed", verdict.model, data)

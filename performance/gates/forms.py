@@ -1,4 +1,4 @@
-"""Forms of the admin."""
+"""The form of a gate policy in the admin."""
 
 from typing import Any
 
@@ -26,9 +26,9 @@ _EXAMPLE = """{
 
 
 class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
-    """A policy in JSON, of a model or of an organization, held against the task types as over HTTP.
+    """A policy in JSON, of a model or of an organization, validated for the task types as the API does.
 
-    To be checked in the transaction that stores it.
+    Validate it in the transaction that stores it.
     """
 
     document = StrictJSONField(
@@ -45,13 +45,13 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
         fields = ("model", "organization", "document")
 
     def clean(self) -> dict[str, Any]:
-        """Return the fields. Raises `ValidationError`, naming each rule that cannot be judged by."""
+        """Return the fields. Raises `ValidationError` with an error for each invalid rule."""
         fields: dict[str, Any] = super().clean() or {}
         model, organization = fields.get("model"), fields.get("organization")
         if (model is None) == (organization is None):
             raise ValidationError("Choose a model, or an organization.")
         if model is not None:
-            self._hold(model)
+            self._lock(model)
         if fields.get("document") is not None:
             self._check(fields["document"], model)
         elif (
@@ -61,14 +61,14 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
             self.add_error("document", "There is no policy to withdraw.")
         return fields
 
-    def _hold(self, model: RegisteredModel) -> None:
-        """Have nobody archive the model before the policy is stored. Raises `ValidationError` when somebody has."""
+    def _lock(self, model: RegisteredModel) -> None:
+        """Lock the model, so that nobody archives it meanwhile. Raises `ValidationError` if it is archived."""
         try:
             lock_unarchived(model)
         except ConflictError as error:
             raise ValidationError(error.detail) from None
 
-    def _check(self, document: Any, model: RegisteredModel | None) -> None:
+    def _check(self, document: object, model: RegisteredModel | None) -> None:
         try:
             validate_for(
                 parse_policy(document), [task_types.get(model.task_type)] if model else task_types.all_task_types()

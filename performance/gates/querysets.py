@@ -6,7 +6,7 @@ from django.db import models
 
 
 class GatePolicyQuerySet(models.QuerySet[Any]):
-    """Policies of gates."""
+    """Gate policies."""
 
     def newest_first(self) -> Self:
         """Order so that the policy that counts comes first; of one model or organization."""

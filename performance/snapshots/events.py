@@ -8,9 +8,9 @@ from performance.webhooks.services import publish
 
 
 def announce_snapshot(snapshot: MetricSnapshot) -> None:
-    """Tell of a new snapshot."""
+    """Publish `snapshot.created`."""
     version = snapshot.version
-    told = {
+    data = {
         "version_id": version.version_id,
         "dataset_split": snapshot.dataset_split,
         "snapshot_id": str(snapshot.pk),
@@ -20,4 +20,4 @@ def announce_snapshot(snapshot: MetricSnapshot) -> None:
         "evaluated_at": snapshot.evaluated_at.strftime(TIMESTAMP),
         "url": reverse("snapshot", args=[version.model_id, version.version_id, snapshot.pk]),
     }
-    publish("snapshot.created", version.model, told)
+    publish("snapshot.created", version.model, data)
