@@ -4,14 +4,14 @@ from django.apps import AppConfig
 
 
 class PerformanceConfig(AppConfig):
-    """How well models do: metric snapshots of versions, and what is read from them."""
+    """How well models do: metric snapshots of versions, evaluations, comparisons and gates."""
 
     name = "performance"
 
     def ready(self) -> None:
-        """Have promotions judged, webhooks told of them, and what is written here leave rows in the audit trail.
+        """Connect promotions with gates and webhooks, and record writes in the audit trail.
 
-        Not so verdicts, which are a trail themselves, and messages to webhooks, which follow from what leaves one.
+        Verdicts are a trail themselves, and messages to webhooks follow from recorded writes: neither is recorded.
         """
         from models_registry.audit.recorder import watch
         from models_registry.registry.promotions import register_listener, register_promotion_check
@@ -27,6 +27,6 @@ class PerformanceConfig(AppConfig):
         for model in (MetricSnapshot, GatePolicy, Badge):
             watch(model)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))
-        of_sending = ("consecutive_failures", "paused_until", "sending_until")
-        watch(Webhook, masked=("secret", "url"), mask="masked_but_origin", unwatched=of_sending)
+        delivery_fields = ("consecutive_failures", "paused_until", "sending_until")
+        watch(Webhook, masked=("secret", "url"), mask="masked_but_origin", unwatched=delivery_fields)
         register_listener(announce_promotion)

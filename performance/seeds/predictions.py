@@ -1,31 +1,29 @@
-"""Snapshots of which a seed document has the predictions: computed as it is loaded, as over HTTP."""
+"""Snapshots for which a seed document has predictions. They are computed as an upload over HTTP is."""
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from models_registry.registry.models import Version
 from performance.evaluations.services import store_evaluation
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.files import PredictionFiles
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.prediction_export import export_predictions as write_kept
+from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import evaluate
-from performance.seeds.document import SeedError
+from performance.seeds.document import SeedError, SnapshotValues
 from performance.snapshots.prediction_store import keep_predictions
 
-AGREEMENT = 1e-9  # to which metrics that the document has as well must agree with those computed
+AGREEMENT = 1e-9  # the largest relative or absolute difference between a computed metric and the document's
 
 
-def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any], *, keep: bool) -> None:
-    """Store the snapshot that predictions come to, if it is not stored yet.
+def load_predictions(where: str, version: Version, file: Path, item: SnapshotValues, *, keep: bool) -> None:
+    """Evaluate predictions and store their snapshot, unless it is stored already.
 
-    `keep` says whether the storage is to hold what it takes to compare them.
-
-    Raises `SeedError` when they cannot be evaluated, or come to other metrics than the document says.
+    With `keep`, the predictions are stored as well, so that they can be compared example by example. Raises `SeedError`
+    if they cannot be evaluated, or if the computed metrics differ from the document's.
     """
     source = PredictionFiles([str(file)])
     digest = _digest(where, file.name, source)
@@ -33,7 +31,7 @@ def load_predictions(where: str, version: Version, file: Path, item: Mapping[str
     if stored.filter(detail__dataset_digest=digest).exists():
         return
     with TemporaryDirectory() as folder:
-        evaluation, kept = _evaluate(where, version.model.task_type, file.name, source, Path(folder))
+        evaluation, exported = _evaluate(where, version.model.task_type, file.name, source, Path(folder))
         _refuse_difference(where, evaluation, item.get("metrics") or {})
         store_evaluation(
             version=version,
@@ -42,7 +40,7 @@ def load_predictions(where: str, version: Version, file: Path, item: Mapping[str
             engine=DuckDB,
             digest=digest,
             predictions_digest=keep_predictions(
-                version=version, dataset_split=item["dataset_split"], file=kept if keep else None
+                version=version, dataset_split=item["dataset_split"], file=exported if keep else None
             ),
             created_by="",
             evaluated_at=item["evaluated_at"],
@@ -59,18 +57,18 @@ def _digest(where: str, name: str, source: PredictionFiles) -> str:
 def _evaluate(
     where: str, task_type: str, name: str, source: PredictionFiles, folder: Path
 ) -> tuple[Evaluation, Path | None]:
-    """Return what the predictions come to, and the file in the folder with what is kept of them."""
+    """Return the evaluation of the predictions, and the file of exported predictions in the folder."""
     with DuckDB(folder=folder) as engine:
         try:
             source.read_into(engine)
             evaluation = evaluate(engine, task_type, Columns(), Options())
-            return evaluation, write_kept(engine, task_type, Columns(), Options(), evaluation, folder)
+            return evaluation, export_predictions(engine, task_type, Columns(), Options(), evaluation, folder)
         except UnprocessablePredictionsError as error:
             raise SeedError(f"{where}.predictions: {name}: {error}") from None
 
 
 def _refuse_difference(where: str, evaluation: Evaluation, expected: Mapping[str, float]) -> None:
     for name, value in expected.items():
-        found = evaluation.metrics[name]
-        if found is None or not math.isclose(found, value, rel_tol=AGREEMENT, abs_tol=AGREEMENT):
-            raise SeedError(f"{where}.metrics.{name}: is {value}, but the predictions come to {found}")
+        computed = evaluation.metrics[name]
+        if computed is None or not math.isclose(computed, value, rel_tol=AGREEMENT, abs_tol=AGREEMENT):
+            raise SeedError(f"{where}.metrics.{name}: is {value}, but the predictions come to {computed}")

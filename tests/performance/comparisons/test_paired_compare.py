@@ -583,9 +583,8 @@ class TestAGate:
         monkeypatch.setattr(services, "MAX_UNFINISHED_FOR_READERS", 1)
         newer, older = (MetricSnapshot.objects.get(version__number=number) for number in (3, 2))
         other = services.queue(older, newer)
-        assert other and ComparisonJob.objects.claim_for_request(
-            other, services.LEASE
-        )  # the one place of all processes
+        assert other is not None
+        assert ComparisonJob.objects.claim_for_request(other, services.LEASE)  # the one place of all processes
 
         with services._reader_capacity.claim():  # the one place of this process
             answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()

@@ -178,7 +178,7 @@ def test_a_worker_outlives_an_outage_of_the_database(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tasks, "evaluate_next", next_answer)
     monkeypatch.setattr(worker, "close_old_connections", lambda: None)
     monkeypatch.setattr(worker, "OUTAGE", 0.01)
-    worker.work(stop)
+    worker.run_worker(stop)
     assert next(answers, None) is None
 
 

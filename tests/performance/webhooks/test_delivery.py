@@ -570,7 +570,7 @@ def working(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool], Ev
         monkeypatch.setattr(worker, "close_old_connections", lambda: None)
         monkeypatch.setattr(worker, "POLL", 0.01)
         monkeypatch.setattr(worker, "OUTAGE", 0.01)
-        worker.work(stop)
+        worker.run_worker(stop)
 
     return run
 
