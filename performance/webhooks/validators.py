@@ -18,6 +18,10 @@ def validate_webhook_url(url: str) -> None:
 
 def validate_events(names: object) -> None:
     """Raise `ValidationError` unless this is a list of one or more events, each once."""
-    known = isinstance(names, list) and all(name in EVENTS for name in names)
-    if not known or not names or len(set(names)) < len(names):
+    if (
+        not isinstance(names, list)
+        or not names
+        or any(name not in EVENTS for name in names)
+        or len(set(names)) < len(names)
+    ):
         raise ValidationError(f"It must be a list of one or more of {', '.join(EVENTS)}.")
