@@ -38,7 +38,7 @@ class BadgeQuerySerializer(PerformanceQuerySerializer):
         help_text="The signature of a badge that an admin created. It replaces the token and the other parameters.",
     )
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
         """Refuse parameters beside a signature, and a split without a metric."""
         if "signature" in attrs and len(attrs) > 1:
             raise serializers.ValidationError(
@@ -67,7 +67,7 @@ class BadgeInput(StrictSerializer):
         min_value=1, max_value=MAX_LIFETIME, help_text="The number of days until the badge expires."
     )
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
         """Return the values to store; metric and split are empty for a verdict. Raises `ValidationError`."""
         if "metric" in attrs:
             return {"dataset_split": DatasetSplit.TEST, **attrs}

@@ -1,7 +1,5 @@
 """Evaluations in the admin, read-only: the state of the queue, and why an evaluation failed."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -75,5 +73,5 @@ class EvaluationAdmin(ReadOnly, VersionRecordAdmin):
     @admin.display(description="problem", empty_value="")
     def reason(self, job: EvaluationJob) -> str:
         """Return why the evaluation failed."""
-        problem: dict[str, Any] = job.problem or {}
-        return str(problem.get("detail", ""))
+        problem: dict[str, str] = job.problem or {}
+        return problem.get("detail", "")

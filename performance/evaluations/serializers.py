@@ -127,16 +127,16 @@ class EvaluationSerializer(serializers.Serializer[EvaluationJob]):
     finished_at = UTCSecondsField(allow_null=True)
 
     @extend_schema_field(SNAPSHOT_ROW.one)
-    def get_snapshot(self, job: EvaluationJob) -> dict[str, Any] | None:
+    def get_snapshot(self, job: EvaluationJob) -> dict[str, object] | None:
         """Return the snapshot in the form of lists."""
         if job.snapshot is None:
             return None
         return SNAPSHOT_ROW.represent(job.snapshot, job.version.model.task_type)
 
     @extend_schema_field({"$ref": "#/components/schemas/Problem"})
-    def get_problem(self, job: EvaluationJob) -> dict[str, Any] | None:
+    def get_problem(self, job: EvaluationJob) -> dict[str, object] | None:
         """Return the problem document."""
-        document: dict[str, Any] | None = job.problem and self.context["problem_of"](job)
+        document: dict[str, object] | None = job.problem and self.context["problem_of"](job)
         return document
 
 

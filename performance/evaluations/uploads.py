@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+from django.http import QueryDict
 from django.http.multipartparser import MultiPartParser as Parser
 from django.http.multipartparser import MultiPartParserError
 from django.utils.datastructures import MultiValueDict
@@ -64,7 +65,12 @@ class PredictionsHandler(FileUploadHandler):
     """Writes the one expected file to the disk, up to the largest size allowed."""
 
     def handle_raw_input(
-        self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: str | None = None
+        self,
+        input_data: IO[bytes],
+        META: dict[str, str],
+        content_length: int,
+        boundary: str,
+        encoding: str | None = None,
     ) -> None:
         """Raise `PayloadTooLargeError` if the body's declared length is too large."""
         if content_length > settings.MAX_UPLOAD_BYTES + settings.MAX_BODY_BYTES:
@@ -122,7 +128,9 @@ class PredictionsParser(MultiPartParser):
         return DataAndFiles(fields, files)
 
 
-def _parse(headers: dict[str, Any], stream: Any, handler: FileUploadHandler) -> tuple[MultiValueDict[str, Any], Any]:
+def _parse(
+    headers: Mapping[str, Any], stream: Any, handler: FileUploadHandler
+) -> tuple[QueryDict, MultiValueDict[str, Any]]:
     try:
         return Parser(headers, stream, [handler], "utf-8").parse()
     except (MultiPartParserError, TooManyFieldsSent, TooManyFilesSent, UnicodeError, ValueError):

@@ -39,12 +39,14 @@ class GatePolicyAdmin(RegistryAdmin):
     readonly_fields = ("version", "created_by", "created_at", "as_json")
     change_form_after_template = "performance/rules.html"
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+    def get_fields(self, request: HttpRequest, obj: GatePolicy | None = None) -> tuple[str, ...]:
         """Return the owner and the policy for a new policy; add who stored it, and when, for a stored one."""
         owner = ("model", "organization")
         return (*owner, "version", "created_by", "created_at", "as_json") if obj else (*owner, "document")
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         """Add the table of the rules of a stored policy."""
         stored = context.get("original")
         if stored and stored.document:
@@ -57,15 +59,15 @@ class GatePolicyAdmin(RegistryAdmin):
         """Return the policy as JSON."""
         return "withdrawn" if policy.document is None else pretty(parse_policy(policy.document).as_document())
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: GatePolicy | None = None) -> bool:
         """Return `False`: a policy is replaced by adding a new one."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: GatePolicy | None = None) -> bool:
         """Return `False`: a policy is withdrawn by adding an empty one."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: GatePolicy, form: Any, change: Any) -> None:
+    def save_model(self, request: HttpRequest, obj: GatePolicy, form: GatePolicyForm, change: bool) -> None:
         """Store the policy as the API does."""
         policy = None if obj.document is None else parse_policy(obj.document)
         content: dict[str, Any] = {"policy": policy, "created_by": request.user.get_username()}
@@ -117,7 +119,9 @@ class GateVerdictAdmin(ReadOnly, VersionRecordAdmin):
         """Return the verdict as a badge."""
         return badge(verdict.status, VERDICTS[verdict.status])
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         """Add the table of the rules' results, and the warnings."""
         document = context["original"].document
         context["rule_table"] = tables.verdict_table(document.get("rules", []))

@@ -10,7 +10,7 @@ from models_registry.api.fields import UTCSecondsField
 from models_registry.registry import ids
 from performance.gates.gate_input import Operator, RuleStatus
 from performance.gates.models import GateVerdict
-from performance.gates.policy import MAX_NAME, MAX_RULES, InvalidPolicyError, parse_policy, stored_policy
+from performance.gates.policy import MAX_NAME, MAX_RULES, InvalidPolicyError, Policy, parse_policy, stored_policy
 from performance.gates.verdict import Status
 from performance.snapshots.models import DatasetSplit
 from performance.snapshots.serializers import IntervalSerializer
@@ -18,7 +18,7 @@ from performance.snapshots.serializers import IntervalSerializer
 FORMATS = ("json", "junit", "markdown", "html")
 
 
-class RuleSerializer(serializers.Serializer[Any]):
+class RuleSerializer(serializers.Serializer[None]):
     """A threshold (`operator`, `threshold`), or a limit on how much worse than the promoted version a metric may be."""
 
     metric = serializers.CharField(
@@ -41,7 +41,7 @@ class RuleSerializer(serializers.Serializer[Any]):
     )
 
 
-class PolicyInput(serializers.Serializer[Any]):
+class PolicyInput(serializers.Serializer[None]):
     """The rules that a version must pass, all of them."""
 
     dataset_split = serializers.ChoiceField(
@@ -49,7 +49,7 @@ class PolicyInput(serializers.Serializer[Any]):
     )
     rules = serializers.ListField(child=RuleSerializer(), min_length=1, max_length=MAX_RULES)
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
+    def to_internal_value(self, data: object) -> dict[str, Policy]:
         """Return the parsed `policy`. Raises `ValidationError` with all errors."""
         try:
             return {"policy": parse_policy(data)}
@@ -60,20 +60,22 @@ class PolicyInput(serializers.Serializer[Any]):
 
 
 class PolicySerializer(serializers.Serializer[Any]):
-    """A stored policy: its rules, which version of it that is, by whom and of when."""
+    """A stored policy: its rules and revision, and who stored it when."""
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices, source="document.dataset_split")
     rules = serializers.ListField(child=RuleSerializer(), source="document.rules")
-    version = serializers.IntegerField(help_text="Each edit is a new one; a verdict names the one it judged by.")
+    version = serializers.IntegerField(
+        help_text="The revision of the policy: each edit adds one. A verdict names the revision that was applied."
+    )
     created_by = serializers.CharField(allow_blank=True)
     created_at = UTCSecondsField()
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Return the policy, with its rules as the gates write them: each has fields of its own."""
+    def to_representation(self, instance: Any) -> dict[str, object]:
+        """Return the policy. Each rule has only its own fields."""
         return {**super().to_representation(instance), **stored_policy(instance.document).as_document()}
 
 
-class GateQuerySerializer(serializers.Serializer[Any]):
+class GateQuerySerializer(serializers.Serializer[None]):
     """The query parameters of a gate."""
 
     version_id = serializers.RegexField(
@@ -97,10 +99,10 @@ class GateQuerySerializer(serializers.Serializer[Any]):
     )
 
 
-class DocumentSerializer(serializers.Serializer[Any]):
+class DocumentSerializer(serializers.Serializer[dict[str, Any]]):
     """Part of a document that was validated when it was stored. Its values are returned unchanged, in field order."""
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, object]:
         return {name: instance[name] for name in self._names}
 
     @cached_property
@@ -127,7 +129,7 @@ class RuleVerdictSerializer(DocumentSerializer):
     detail = serializers.CharField()
 
 
-class StoredPolicySerializer(serializers.Serializer[Any]):
+class StoredPolicySerializer(serializers.Serializer[dict[str, object]]):
     """The owner and revision of the policy that was applied."""
 
     owner = serializers.ChoiceField(["model", "organization"])
@@ -148,7 +150,7 @@ class VerdictSerializer(DocumentSerializer):
     )
     policy = StoredPolicySerializer(allow_null=True, help_text="Null if the policy is not stored, or if there is none.")
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, object]:
         rule = self.fields["rules"].child  # type: ignore[attr-defined]  # a list serializer has it
         return {**super().to_representation(instance), "rules": [*map(rule.to_representation, instance["rules"])]}
 

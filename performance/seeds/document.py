@@ -152,7 +152,7 @@ class SnapshotDocument(StrictSerializer):
     sample_count = WholeNumberField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = UTCDateTimeField()
 
-    def validate_metrics(self, value: dict[str, Any]) -> dict[str, Any]:
+    def validate_metrics(self, value: dict[str, object]) -> dict[str, object]:
         """Refuse a snapshot without any metric."""
         if all(metric is None for metric in value.values()):
             raise ValidationError("At least one metric is needed.")
@@ -164,7 +164,7 @@ class SnapshotDocument(StrictSerializer):
             raise ValidationError("Must not be in the future.")
         return value
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: SnapshotValues) -> SnapshotValues:
         """Refuse a snapshot with neither metrics nor predictions."""
         if "metrics" not in attrs and "predictions" not in attrs:
             raise ValidationError({"metrics": "Either metrics are needed, or predictions."})
@@ -186,7 +186,7 @@ class VersionDocument(StrictSerializer):
             raise ValidationError("Not a version's id: ids start at ver-00001 and have five digits or more.")
         return value
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: VersionValues) -> VersionValues:
         """Refuse values that contradict the version's state."""
         completed = attrs["state"] == Version.State.COMPLETED
         if completed and not attrs.get("completed_at"):
@@ -220,7 +220,7 @@ class ModelDocument(StrictSerializer):
         except task_types.UnknownTaskTypeError as error:
             raise ValidationError(str(error)) from None
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: ModelValues) -> ModelValues:
         """Refuse repeated versions, invalid metrics, and the promotion of a version that is not completed."""
         versions = attrs["versions"]
         _refuse_repeats(versions, key="version_id")
@@ -379,7 +379,7 @@ def _refuse_unevaluated(task_type: base.TaskType, versions: list[VersionValues])
 
 def _clean_metrics(task_type: base.TaskType, versions: list[VersionValues]) -> None:
     """Replace the given metrics by the validated ones: recorded metrics, as floats."""
-    errors: dict[int, Any] = {}
+    errors: dict[Any, Any] = {}
     for version_index, snapshot_index, item in _snapshots(versions):
         try:
             item["metrics"] = task_type.clean(item.get("metrics", {}))

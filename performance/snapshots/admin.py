@@ -56,7 +56,7 @@ def snapshot_context(snapshot: MetricSnapshot) -> dict[str, object]:
     }
 
 
-def _matrix(snapshot: Any) -> dict[str, Any] | None:
+def _matrix(snapshot: Any) -> dict[str, list[Any]] | None:
     """Return the labels and the first rows of the confusion matrix, if there is one."""
     return snapshot.matrix_labels and {"labels": snapshot.matrix_labels, "counts": snapshot.matrix_counts}
 
@@ -141,7 +141,9 @@ class MetricSnapshotAdmin(ReadOnly, VersionRecordAdmin):
         snapshots: MetricSnapshotQuerySet = super().get_queryset(request)
         return snapshots.select_related("version__model__organization", "detail").for_list()
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         """Add the table of metrics and the charts, or the error if the task type is unknown."""
         try:
             context |= snapshot_context(context["original"])

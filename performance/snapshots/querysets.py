@@ -3,9 +3,13 @@
 from typing import Any, Self
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Func, Value
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Cast
+from django.db.models.sql.compiler import SQLCompiler
+
+SQL = tuple[str, tuple[str | int, ...]]
 
 
 class MatrixRows(Func):
@@ -19,20 +23,20 @@ class MatrixRows(Func):
     def __init__(self, matrix: str, offset: int, max_cells: int) -> None:
         super().__init__(F(matrix), Value(offset, models.IntegerField()), Value(max_cells, models.IntegerField()))
 
-    def as_postgresql(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any) -> SQL:
         """Return the SQL that reads the rows from JSONB."""
         (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
         rows = f"GREATEST({most} / NULLIF(jsonb_array_length({matrix} -> 'labels'), 0), 1)"
         names = f"jsonb_build_object('first', {offset}, 'last', {offset} + {rows} - 1)"
         sql = f"jsonb_path_query_array({matrix}, '$.counts[$first to $last]', {names})"
-        return sql, [first, first, cells]
+        return sql, (first, first, cells)
 
-    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any) -> SQL:
         """Return the SQL that reads the rows from JSON text."""
         (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
         rows = f"MAX({most} / json_array_length({matrix}, '$.labels'), 1)"
         counts = f"json_each({matrix}, '$.counts') WHERE key >= {offset} AND key < {offset} + {rows}"
-        return f"(SELECT json_group_array(json(value)) FROM {counts})", [first, first, cells]  # noqa: S608
+        return f"(SELECT json_group_array(json(value)) FROM {counts})", (first, first, cells)  # noqa: S608
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):

@@ -108,9 +108,9 @@ class ByTaskType:
         self.of = cache(lambda task_type: self.make(task_type)())
         self.one, self.many = self._any(name, many=False), self._any(name, many=True)
 
-    def represent(self, record: Any, task_type: str) -> dict[str, Any]:
+    def represent(self, record: object, task_type: str) -> dict[str, object]:
         """Return the representation of a record of this task type."""
-        representation: dict[str, Any] = self.of(task_types.get(task_type)).to_representation(record)
+        representation: dict[str, object] = self.of(task_types.get(task_type)).to_representation(record)
         return representation
 
     def all(self) -> dict[str, serializers.Serializer[Any] | SerializerClass]:

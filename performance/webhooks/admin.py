@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
@@ -26,7 +26,7 @@ class WebhookAdmin(RegistryAdmin):
     ordering = ("organization__name", "pk")
     autocomplete_fields = ("organization", "model")
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: WebhookForm, change: bool) -> None:
         """Store the webhook. For a new one, record its creator and show the secret."""
         if not change:
             obj.created_by = request.user
@@ -35,11 +35,11 @@ class WebhookAdmin(RegistryAdmin):
         else:  # only the changed fields, as the worker writes others meanwhile
             update_webhook(webhook=obj, **{name: form.cleaned_data[name] for name in form.changed_data})
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+    def get_readonly_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
         """Keep the owner of an existing webhook: its messages are about the owner's models."""
         return ("organization", "model", "consecutive_failures", "paused_until") if obj else ()
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+    def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> list[str]:
         """Add the state of the deliveries to an existing webhook."""
         delivery_fields = ["consecutive_failures", "paused_until"] if obj else []
         return ["organization", "model", "url", "events", "is_active", *delivery_fields]
