@@ -1,4 +1,4 @@
-"""Badges in the admin: looked at, and revoked."""
+"""Badges in the admin can be read and revoked."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def revoke(user: User, badge: Badge) -> Any:
     return logged_in(user).post(list_url(Badge), form, follow=True)
 
 
-def test_are_listed_and_only_looked_at(superuser: User, badge: Badge) -> None:
+def test_badges_are_listed_and_read_only(superuser: User, badge: Badge) -> None:
     root = logged_in(superuser)
 
     [row] = rows(root.get(list_url(Badge), {"q": "churn"}))
@@ -37,7 +37,7 @@ def test_are_listed_and_only_looked_at(superuser: User, badge: Badge) -> None:
     assert root.post(page_url(badge), {"metric": "roc_auc"}).status_code == 403
 
 
-def test_are_revoked_by_an_action(superuser: User, badge: Badge) -> None:
+def test_badges_are_revoked_by_an_action(superuser: User, badge: Badge) -> None:
     assert "Badges revoked: 1." in text_of(revoke(superuser, badge).content.decode())
 
     badge.refresh_from_db()
@@ -47,7 +47,7 @@ def test_are_revoked_by_an_action(superuser: User, badge: Badge) -> None:
     assert Client().get(url, {"signature": badge_signature(badge)}).status_code == 404
 
 
-def test_are_not_revoked_by_who_may_only_look(badge: Badge) -> None:
+def test_badges_are_not_revoked_by_who_may_only_look(badge: Badge) -> None:
     staff = new_user("stan", is_staff=True)
     staff.user_permissions.add(Permission.objects.get(codename="view_badge"))
 

@@ -1,4 +1,4 @@
-"""A disk that is full, of which there is a real one: uploads are refused, evaluations wait, and nothing is left."""
+"""A real full disk: uploads are refused, evaluations wait, and no file is left."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ def _storage_of_its_own(model: RegisteredModel, settings: Any, tmp_path: Path) -
 
 
 def fill(folder: Path) -> Path:
-    """Leave no room on a file system."""
+    """Fill a file system."""
     file = folder / "filler"
     with file.open("wb", buffering=0) as filler:
         while True:

@@ -1,4 +1,4 @@
-"""What a worker does with a job that was taken by another meanwhile, that breaks off, or whose database is away."""
+"""A worker's job that another worker takes over, that is interrupted, or that loses its database."""
 
 import os
 from datetime import timedelta
@@ -53,7 +53,7 @@ def _no_file_is_left() -> Any:
 
 
 def take_again(job: EvaluationJob) -> EvaluationJob:
-    """Have another worker take a job whose lease has ended."""
+    """Let another worker take a job whose lease has ended."""
     EvaluationJob.objects.filter(pk=job.pk).update(due_at=timezone.now())
     taken: EvaluationJob = EvaluationJob.objects.take(timedelta(seconds=60))
     assert taken.pk == job.pk

@@ -1,4 +1,4 @@
-"""Policies of gates in the admin: added with the same validation as over HTTP, never changed."""
+"""Gate policies in the admin: added with the API's validation, never changed."""
 
 import json
 import re
