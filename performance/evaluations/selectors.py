@@ -9,32 +9,32 @@ from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.selectors import SnapshotLookup, computed_only, found_snapshots, newest_snapshot
 
 
-def misclassifications(reading: SnapshotLookup, **conditions: str | float) -> QuerySet[MisclassifiedExample]:
+def misclassifications(lookup: SnapshotLookup, **conditions: str | float) -> QuerySet[MisclassifiedExample]:
     """Return the stored wrong predictions of the newest snapshot that meet the conditions.
 
     Raises `NotAvailableForTaskTypeError` for a task type without classes, what `SnapshotLookup.snapshot` raises, and
     `NotFoundError` if the snapshot was not computed here.
     """
-    if not task_types.get(reading.task_type).has_classes:
-        raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
-    examples: QuerySet[MisclassifiedExample] = computed_only(_newest_snapshot(reading)).misclassified.filter(
+    if not task_types.get(lookup.task_type).has_classes:
+        raise NotAvailableForTaskTypeError(f"A model of {lookup.task_type} has no classes that could be confused.")
+    examples: QuerySet[MisclassifiedExample] = computed_only(_newest_snapshot(lookup)).misclassified.filter(
         **conditions
     )
     return examples
 
 
-def residuals(reading: SnapshotLookup) -> QuerySet[ResidualExample]:
+def residuals(lookup: SnapshotLookup) -> QuerySet[ResidualExample]:
     """Return the stored examples with the largest errors of the newest snapshot.
 
     Raises `NotAvailableForTaskTypeError` for a task type that predicts no numbers, and otherwise what
     `misclassifications` raises.
     """
-    if not task_types.get(reading.task_type).has_residuals:
-        raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} predicts no numbers that could be off.")
-    examples: QuerySet[ResidualExample] = computed_only(_newest_snapshot(reading)).residuals.all()
+    if not task_types.get(lookup.task_type).has_residuals:
+        raise NotAvailableForTaskTypeError(f"A model of {lookup.task_type} predicts no numbers that could be off.")
+    examples: QuerySet[ResidualExample] = computed_only(_newest_snapshot(lookup)).residuals.all()
     return examples
 
 
-def _newest_snapshot(reading: SnapshotLookup) -> MetricSnapshot:
+def _newest_snapshot(lookup: SnapshotLookup) -> MetricSnapshot:
     """Return the newest snapshot without its large columns. Raises what `SnapshotLookup.snapshot` raises."""
-    return newest_snapshot(reading, found_snapshots(reading).for_list())
+    return newest_snapshot(lookup, found_snapshots(lookup).for_list())

@@ -188,24 +188,24 @@ def read_performance(
     )
 
 
-def report(reading: SnapshotLookup) -> MetricSnapshot:
+def report(lookup: SnapshotLookup) -> MetricSnapshot:
     """Return the newest snapshot with its detail. Raises what `SnapshotLookup.snapshot` raises."""
-    return newest_snapshot(reading, found_snapshots(reading).slim())
+    return newest_snapshot(lookup, found_snapshots(lookup).slim())
 
 
-def confusion_matrix(reading: SnapshotLookup, *, offset: int = 0) -> MatrixPage:
+def confusion_matrix(lookup: SnapshotLookup, *, offset: int = 0) -> MatrixPage:
     """Return the rows of the newest snapshot's confusion matrix from `offset` on, at most `MAX_MATRIX_CELLS` cells.
 
     Raises `NotAvailableForTaskTypeError` for a task type without classes, what `SnapshotLookup.snapshot` raises, and
     `NotFoundError` if the snapshot was reported without a matrix.
     """
-    if not task_types.get(reading.task_type).has_classes:
-        raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
-    rows = found_snapshots(reading).for_list().with_matrix_rows(offset, MAX_MATRIX_CELLS)
-    snapshot: Any = newest_snapshot(reading, rows)
+    if not task_types.get(lookup.task_type).has_classes:
+        raise NotAvailableForTaskTypeError(f"A model of {lookup.task_type} has no classes that could be confused.")
+    rows = found_snapshots(lookup).for_list().with_matrix_rows(offset, MAX_MATRIX_CELLS)
+    snapshot: Any = newest_snapshot(lookup, rows)
     if snapshot.matrix_labels is None:
         raise NotFoundError(
-            f"The newest snapshot of {snapshot.version.version_id} on {reading.dataset_split} was reported without a "
+            f"The newest snapshot of {snapshot.version.version_id} on {lookup.dataset_split} was reported without a "
             "confusion matrix. Report one with the metrics, or have the predictions evaluated."
         )
     return MatrixPage(snapshot, snapshot.matrix_labels, snapshot.matrix_counts, offset)
@@ -224,15 +224,15 @@ def _column_totals(database: str, pk: int, created_at: datetime) -> list[int]:
         return column_sums(matrix["counts"])
 
 
-def curves(reading: SnapshotLookup) -> MetricSnapshot:
+def curves(lookup: SnapshotLookup) -> MetricSnapshot:
     """Return the newest snapshot with its curves.
 
     Raises `NotAvailableForTaskTypeError` for a task type without curves, what `SnapshotLookup.snapshot` raises, and
     `NotFoundError` if the snapshot was not computed here.
     """
-    if not task_types.get(reading.task_type).has_curves:
-        raise NotAvailableForTaskTypeError(f"Of a model of {reading.task_type} no curves are drawn.")
-    return computed_only(newest_snapshot(reading, found_snapshots(reading).defer("detail__confusion_matrix")))
+    if not task_types.get(lookup.task_type).has_curves:
+        raise NotAvailableForTaskTypeError(f"Of a model of {lookup.task_type} no curves are drawn.")
+    return computed_only(newest_snapshot(lookup, found_snapshots(lookup).defer("detail__confusion_matrix")))
 
 
 def computed_only(snapshot: MetricSnapshot) -> MetricSnapshot:
@@ -245,41 +245,41 @@ def computed_only(snapshot: MetricSnapshot) -> MetricSnapshot:
     return snapshot
 
 
-def found_snapshots(reading: SnapshotLookup) -> MetricSnapshotQuerySet:
+def found_snapshots(lookup: SnapshotLookup) -> MetricSnapshotQuerySet:
     """Return all snapshots with their detail and model, in the database that the lookup read from."""
-    return MetricSnapshot.objects.using(reading.database).select_related("version__model", "detail")
+    return MetricSnapshot.objects.using(lookup.database).select_related("version__model", "detail")
 
 
-def newest_snapshot(reading: SnapshotLookup, snapshots: MetricSnapshotQuerySet) -> MetricSnapshot:
+def newest_snapshot(lookup: SnapshotLookup, snapshots: MetricSnapshotQuerySet) -> MetricSnapshot:
     """Return the newest of the snapshots that belongs to the lookup. Raises what `SnapshotLookup.snapshot` raises."""
-    reading.snapshot()
-    newest = snapshots.of(reading.model_id, reading.dataset_split, reading.number).newest_first()
+    lookup.snapshot()
+    newest = snapshots.of(lookup.model_id, lookup.dataset_split, lookup.number).newest_first()
     snapshot: MetricSnapshot = newest[0]  # it exists, as a snapshot is never deleted
     return snapshot
 
 
-def history(reading: SnapshotLookup, metric: str) -> QuerySet[MetricSnapshot]:
+def history(lookup: SnapshotLookup, metric: str) -> QuerySet[MetricSnapshot]:
     """Return the snapshots that have a metric: of one completed version, or of all if none was asked for.
 
     Raises `NoTrainedVersionError`, what `SnapshotLookup.completed_version` raises if a version was asked for, and
     `InvalidParameterError` if the metric is neither one of the task type nor recorded in any of these snapshots.
     """
-    if reading.asked_for is None:
-        reading.refuse_untrained()
+    if lookup.asked_for is None:
+        lookup.refuse_untrained()
     else:
-        reading.completed_version()
-    snapshots = MetricSnapshot.objects.using(reading.database).select_related("version", "detail")
+        lookup.completed_version()
+    snapshots = MetricSnapshot.objects.using(lookup.database).select_related("version", "detail")
     snapshots = snapshots.for_list().of(
-        reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None
+        lookup.model_id, lookup.dataset_split, lookup.number if lookup.asked_for else None
     )
-    task_type = task_types.get(reading.task_type)
+    task_type = task_types.get(lookup.task_type)
     declared = [each.name for each in task_type.all_metrics]
     rows: QuerySet[MetricSnapshot] = snapshots.recording(metric, _column_of(task_type, metric))
     if metric not in declared and not rows.exists():
-        fault = (
-            f"Neither a metric of {reading.task_type} nor a custom one of these snapshots; use {', '.join(declared)}."
+        message = (
+            f"Neither a metric of {lookup.task_type} nor a custom one of these snapshots; use {', '.join(declared)}."
         )
-        raise InvalidParameterError("There is no such metric; `errors` names them.", [("metric", "unknown", fault)])
+        raise InvalidParameterError("There is no such metric; `errors` names them.", [("metric", "unknown", message)])
     return rows
 
 
