@@ -52,4 +52,4 @@ def _refuse_unknown(model: RegisteredModel, metric: str, dataset_split: str) -> 
         message = (
             f"Neither a metric of {model.task_type} nor a custom one on {dataset_split}; use {', '.join(declared)}."
         )
-        raise InvalidBodyError("There is no such metric; `errors` names them.", [("metric", "unknown", message)])
+        raise InvalidBodyError("There is no such metric; `errors` lists the metrics.", [("metric", "unknown", message)])

@@ -16,7 +16,9 @@ def misclassifications(lookup: SnapshotLookup, **conditions: str | float) -> Que
     `NotFoundError` if the snapshot was not computed here.
     """
     if not task_types.get(lookup.task_type).has_classes:
-        raise NotAvailableForTaskTypeError(f"A model of {lookup.task_type} has no classes that could be confused.")
+        raise NotAvailableForTaskTypeError(
+            f"Models of {lookup.task_type} predict no classes, so they have no misclassifications."
+        )
     examples: QuerySet[MisclassifiedExample] = computed_only(_newest_snapshot(lookup)).misclassified.filter(
         **conditions
     )
@@ -30,7 +32,9 @@ def residuals(lookup: SnapshotLookup) -> QuerySet[ResidualExample]:
     `misclassifications` raises.
     """
     if not task_types.get(lookup.task_type).has_residuals:
-        raise NotAvailableForTaskTypeError(f"A model of {lookup.task_type} predicts no numbers that could be off.")
+        raise NotAvailableForTaskTypeError(
+            f"Models of {lookup.task_type} predict no numbers, so they have no residuals."
+        )
     examples: QuerySet[ResidualExample] = computed_only(_newest_snapshot(lookup)).residuals.all()
     return examples
 

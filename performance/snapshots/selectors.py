@@ -200,7 +200,9 @@ def confusion_matrix(lookup: SnapshotLookup, *, offset: int = 0) -> MatrixPage:
     `NotFoundError` if the snapshot was reported without a matrix.
     """
     if not task_types.get(lookup.task_type).has_classes:
-        raise NotAvailableForTaskTypeError(f"A model of {lookup.task_type} has no classes that could be confused.")
+        raise NotAvailableForTaskTypeError(
+            f"Models of {lookup.task_type} predict no classes, so they have no confusion matrix."
+        )
     rows = found_snapshots(lookup).for_list().with_matrix_rows(offset, MAX_MATRIX_CELLS)
     snapshot: Any = newest_snapshot(lookup, rows)
     if snapshot.matrix_labels is None:
@@ -231,7 +233,7 @@ def curves(lookup: SnapshotLookup) -> MetricSnapshot:
     `NotFoundError` if the snapshot was not computed here.
     """
     if not task_types.get(lookup.task_type).has_curves:
-        raise NotAvailableForTaskTypeError(f"Of a model of {lookup.task_type} no curves are drawn.")
+        raise NotAvailableForTaskTypeError(f"Models of {lookup.task_type} have no curves.")
     return computed_only(newest_snapshot(lookup, found_snapshots(lookup).defer("detail__confusion_matrix")))
 
 
@@ -240,7 +242,7 @@ def computed_only(snapshot: MetricSnapshot) -> MetricSnapshot:
     if snapshot.source != Source.COMPUTED:
         raise NotFoundError(
             f"The newest snapshot of {snapshot.version.version_id} on {snapshot.dataset_split} is {snapshot.source}: "
-            "curves and single examples are known only of predictions that were evaluated here."
+            "only snapshots of evaluated predictions have curves and examples. Have the predictions evaluated."
         )
     return snapshot
 
@@ -279,7 +281,9 @@ def history(lookup: SnapshotLookup, metric: str) -> QuerySet[MetricSnapshot]:
         message = (
             f"Neither a metric of {lookup.task_type} nor a custom one of these snapshots; use {', '.join(declared)}."
         )
-        raise InvalidParameterError("There is no such metric; `errors` names them.", [("metric", "unknown", message)])
+        raise InvalidParameterError(
+            "There is no such metric; `errors` lists the metrics.", [("metric", "unknown", message)]
+        )
     return rows
 
 
