@@ -101,14 +101,18 @@ def _find_or_compute(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_
         return Paired(PairingStatus.COMPLETE, dict.fromkeys(snapshot.details.confidence_intervals, same))
     if not can_be_paired(snapshot, baseline):
         return UNAVAILABLE
-    known = stored(snapshot, baseline)
+    known = find_intervals(snapshot, baseline)
     if known is not None:
         return paired(known)
     try:
         # A replica may not have the pair yet.
-        if snapshot._state.db != DEFAULT_DB_ALIAS and (known := stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)):
+        if snapshot._state.db != DEFAULT_DB_ALIAS and (
+            known := find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
+        ):
             return paired(known)
-        job = queue(snapshot, baseline, max_unfinished=MAX_UNFINISHED if for_promotion else MAX_UNFINISHED_FOR_READERS)
+        job = queue_pair(
+            snapshot, baseline, max_unfinished=MAX_UNFINISHED if for_promotion else MAX_UNFINISHED_FOR_READERS
+        )
         return PENDING if job is None else _wait_for(job, snapshot, baseline, for_promotion=for_promotion)
     except BusyError:
         return PENDING
@@ -122,7 +126,7 @@ def paired(intervals: Mapping[str, Interval]) -> Paired:
     return Paired(PairingStatus.COMPLETE, intervals) if intervals else UNAVAILABLE
 
 
-def stored(
+def find_intervals(
     snapshot: MetricSnapshot, baseline: MetricSnapshot, *, using: str | None = None
 ) -> Mapping[str, Interval] | None:
     """Return the stored intervals of a pair, by default from the snapshot's database; `None` if there are none."""
@@ -140,7 +144,7 @@ def can_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
     return are_stored and (newer.positive_class, newer.averaging) == (older.positive_class, older.averaging)
 
 
-def queue(
+def queue_pair(
     snapshot: MetricSnapshot, baseline: MetricSnapshot, *, max_unfinished: int = MAX_UNFINISHED
 ) -> ComparisonJob | None:
     """Return the job of a pair, or create it. Return `None` if the organization has too many unfinished jobs."""
@@ -170,7 +174,7 @@ def compute(
     `ComparisonTimeoutError`, `KeptFileUnavailableError`, `SandboxCrashed`, `OSError`, and
     `UnprocessablePredictionsError` if more time, memory or disk space may help.
     """
-    intervals = stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)
+    intervals = find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
     if intervals is None:
         try:
             intervals = _compute_intervals(snapshot, baseline, bounds, heartbeat)
@@ -203,7 +207,7 @@ def _wait_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnap
                     return PENDING
                 time.sleep(POLL_INTERVAL)
                 current = ComparisonJob.objects.of_pair(snapshot, baseline).first()
-    known = stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)
+    known = find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
     if known is not None:
         return paired(known)
     return UNAVAILABLE if current is not None and current.state == ComparisonJob.State.FAILED else PENDING
@@ -297,4 +301,4 @@ def queue_comparison(snapshot: MetricSnapshot) -> ComparisonJob | None:
     )
     if baseline is None or not can_be_paired(snapshot, baseline):
         return None
-    return queue(snapshot, baseline) if stored(snapshot, baseline) is None else None
+    return queue_pair(snapshot, baseline) if find_intervals(snapshot, baseline) is None else None

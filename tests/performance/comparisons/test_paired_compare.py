@@ -138,9 +138,9 @@ def test_a_paired_comparison_is_stored_and_the_same_each_time(tumours: Compared,
 
     assert first == second
     newer, older = (MetricSnapshot.objects.get(version__number=number) for number in (3, 2))
-    stored = services.stored(newer, older) or {}
+    stored = services.find_intervals(newer, older) or {}
     assert isinstance(stored["roc_auc"], Interval)
-    assert services.stored(older, newer) is None
+    assert services.find_intervals(older, newer) is None
 
 
 def test_a_stored_pair_needs_no_file(tumours: Compared) -> None:
@@ -395,7 +395,7 @@ def test_one_worker_serves_organizations_in_turn_however_many_comparisons_one_qu
     for one in (tumours, theirs):
         snapshots = MetricSnapshot.objects.filter(version__model=one.model)
         for newer, older in permutations(snapshots, 2):
-            services.queue(newer, older)
+            services.queue_pair(newer, older)
     order = []
 
     while compare_next(Event()):
@@ -582,7 +582,7 @@ class TestAGate:
     ) -> None:
         monkeypatch.setattr(services, "MAX_UNFINISHED_FOR_READERS", 1)
         newer, older = (MetricSnapshot.objects.get(version__number=number) for number in (3, 2))
-        other = services.queue(older, newer)
+        other = services.queue_pair(older, newer)
         assert other is not None
         assert ComparisonJob.objects.claim_for_request(other, services.LEASE)  # the one place of all processes
 

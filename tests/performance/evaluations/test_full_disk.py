@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
 from performance.comparisons.models import ComparisonJob, PairedComparison
-from performance.comparisons.services import queue
+from performance.comparisons.services import queue_pair
 from performance.comparisons.tasks import MAX_ATTEMPTS, compare_next
 from performance.evaluations.models import EvaluationJob
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
@@ -130,7 +130,7 @@ def test_a_comparison_waits_for_space_as_well(
     evaluated(editor, LARGE)
     evaluated(editor, LARGE, dataset_split="validation")
     older, newer = MetricSnapshot.objects.filter(source="computed").order_by("pk")
-    queue(newer, older)
+    queue_pair(newer, older)
     ComparisonJob.objects.update(attempts=MAX_ATTEMPTS - 1)
     fill(tiny)
     with monkeypatch.context() as patched:
