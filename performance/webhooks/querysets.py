@@ -1,7 +1,7 @@
 """Webhooks as queryset methods."""
 
 from datetime import timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
@@ -9,6 +9,9 @@ from django.db.models.functions import Coalesce
 
 from models_registry.registry.models import RegisteredModel
 from performance.jobs.querysets import DatabaseNow, JobQuerySet
+
+if TYPE_CHECKING:
+    from performance.webhooks.models import Webhook
 
 
 class WebhookDeliveryQuerySet(JobQuerySet):
@@ -55,10 +58,12 @@ class WebhookQuerySet(models.QuerySet[Any]):
             number__lt=most,
         )
 
-    def lock_next(self) -> Any:
+    def lock_next(self) -> "Webhook | None":
         """Return the webhook whose last message was sent longest ago, locked together with its organization."""
         longest_ago = self.select_related("organization").order_by(F("sending_until").asc(nulls_first=True), "pk")
-        return longest_ago.select_for_update(skip_locked=True, of=("self", "organization"), no_key=True).first()
+        rows = longest_ago.select_for_update(skip_locked=True, of=("self", "organization"), no_key=True)
+        webhook: Webhook | None = rows.first()
+        return webhook
 
     def subscribed_to(self, model: RegisteredModel) -> Self:
         """Keep the active webhooks that receive events about a model, with their organization."""
