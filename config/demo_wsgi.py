@@ -3,6 +3,6 @@
 from threading import Event, Thread
 
 from config.wsgi import application as application
-from performance.management.worker import work
+from performance.management.worker import run_worker
 
-Thread(target=work, args=[Event()], name="worker", daemon=True).start()
+Thread(target=run_worker, args=[Event()], name="worker", daemon=True).start()

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class PerformanceConfig(AppConfig):
-    """How well models do: metric snapshots of versions, and what is read from them."""
+    """How well models do: metric snapshots of versions, evaluations, comparisons and gates."""
 
     name = "performance"
 
@@ -28,5 +28,5 @@ class PerformanceConfig(AppConfig):
         for model in (MetricSnapshot, GatePolicy, Badge):
             watch(model)
         watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))
-        of_sending = ("consecutive_failures", "paused_until", "sending_until")
-        watch(Webhook, masked=("secret", "url"), mask="masked_but_origin", unwatched=of_sending)
+        delivery_fields = ("consecutive_failures", "paused_until", "sending_until")
+        watch(Webhook, masked=("secret", "url"), mask="masked_but_origin", unwatched=delivery_fields)

@@ -1,6 +1,4 @@
-"""Badges in the admin: made over the API, looked at and revoked here as well."""
-
-from typing import Any
+"""Badges in the admin, where they can be revoked. The API creates them."""
 
 from django.contrib import admin
 from django.db import transaction
@@ -15,7 +13,7 @@ from performance.badges.services import revoke_badge
 
 @admin.register(Badge)
 class BadgeAdmin(ReadOnly, RegistryAdmin):
-    """Badges, newest first. Their signed URLs are shown over the API alone."""
+    """Badges, newest first. Only the API shows their signed URLs."""
 
     list_display = ("created_at", "model", "shows", "dataset_split", "expires_at", "revoked_at", "created_by")
     list_filter = (("model__organization", AutocompleteSelectFilter), RevokedFilter)
@@ -26,23 +24,22 @@ class BadgeAdmin(ReadOnly, RegistryAdmin):
     actions = ("revoke",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Badge]:
-        """Return the badges with their models and whoever made them."""
-        badges: Any = super().get_queryset(request)
-        related: QuerySet[Badge] = badges.select_related("model", "created_by")
-        return related
+        """Return the badges with their models and creators."""
+        badges: QuerySet[Badge] = super().get_queryset(request)
+        return badges.select_related("model", "created_by")
 
     @admin.display(description="shows", ordering="metric")
     def shows(self, badge: Badge) -> str:
-        """Return what it shows."""
+        """Return the metric, or that the badge shows the verdict."""
         return badge.metric or "gate's verdict"
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Say whether the caller may revoke badges: who may change them may."""
+        """Return whether the user may revoke badges: whoever may change them may."""
         return request.user.has_perm("performance.change_badge")
 
     @admin.action(description="Revoke selected badges", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Badge]) -> None:
-        """Have the chosen badges shown to nobody any more."""
+        """Revoke the selected badges."""
         with transaction.atomic():
             revoked = [revoke_badge(badge=badge) for badge in queryset.filter(revoked_at=None)]
         self.message_user(request, f"Badges revoked: {len(revoked)}.")

@@ -1,4 +1,4 @@
-"""What may be shown to somebody without a token."""
+"""Badges that anybody with their signed URL may see."""
 
 from django.db import models
 from django.db.models import Q
@@ -11,9 +11,9 @@ from performance.snapshots.models import MAX_METRIC_NAME, DatasetSplit
 
 
 class Badge(models.Model):
-    """What somebody without a token may see of a model, by a signed URL: a metric's value, or the gate's verdict.
+    """An image of a metric's value or of the gate's verdict, shown without a token to whoever has its signed URL.
 
-    It is of the version that is promoted when it is looked at.
+    It shows the version that is promoted when it is requested.
     """
 
     model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="badges")

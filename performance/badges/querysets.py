@@ -7,8 +7,8 @@ from django.utils import timezone
 
 
 class BadgeQuerySet(models.QuerySet[Any]):
-    """Badges that were made."""
+    """Badges."""
 
-    def shown(self) -> Self:
-        """Keep those whose signed URL is still good."""
+    def active(self) -> Self:
+        """Keep the badges that have neither expired nor been revoked."""
         return self.filter(revoked_at=None, expires_at__gt=timezone.now())

@@ -14,44 +14,46 @@ from performance.snapshots.models import DatasetSplit, MetricSnapshot
 _signer = signing.Signer(salt="performance.badge")
 
 
-def signature_of(badge: Badge) -> str:
-    """Return what opens a badge to whoever has it. It says which badge that is; the badge's row says all the rest."""
+def badge_signature(badge: Badge) -> str:
+    """Return the signature that gives access to a badge. It holds only the badge's id."""
     return _signer.sign(str(badge.pk))
 
 
 def signed_badge(*, model_id: str, signature: str) -> Badge:
-    """Return the badge of a model that a signature opens.
+    """Return the badge of a model for a signature.
 
-    Raises `NotFoundError` when it is forged, of another model or of no badge, and when that has expired or was revoked.
+    Raises `NotFoundError` if the signature is forged or for another model, and if the badge has expired or was revoked.
     """
     badge: Badge | None = None
     try:
-        badges = Badge.objects.shown().select_related("model__promoted_version")
+        badges = Badge.objects.active().select_related("model__promoted_version")
         badge = badges.filter(pk=_signer.unsign(signature)).first()
     except signing.BadSignature:
         pass
     if badge is None or badge.model_id != model_id:
-        raise NotFoundError("There is no such badge, or not any more. An admin of the organization can make a new one.")
+        raise NotFoundError(
+            "This badge does not exist, has expired or was revoked. An admin of the organization can create a new one."
+        )
     return badge
 
 
 def badge_content(badge: Badge) -> BadgeContent:
-    """Return what a badge says of the version that is promoted now; that there is nothing to say, where that is so."""
+    """Return the content of a badge for the version that is promoted now, if any."""
     promoted, task_type = badge.model.promoted_version, task_types.get(badge.model.task_type)
-    label = label_of(task_type, badge.metric, badge.dataset_split) if badge.metric else GATE
+    label = metric_label(task_type, badge.metric, badge.dataset_split) if badge.metric else GATE
     if promoted is None:
         return BadgeContent(label, "none promoted")
     if badge.metric:
         snapshots = MetricSnapshot.objects.select_related("detail").defer_large()
         newest = snapshots.for_model(badge.model_id, badge.dataset_split, promoted.number).newest_first().first()
-        return measured(label, newest, badge.metric)
+        return snapshot_content(label, newest, badge.metric)
     promoted.model = badge.model
     verdict = judge_version(promoted, compare=None)
     return verdict_content(verdict.status)
 
 
-def measured(label: str, snapshot: MetricSnapshot | None, metric: str) -> BadgeContent:
-    """Return what a badge says of a metric of a snapshot, which may not be there or not have it."""
+def snapshot_content(label: str, snapshot: MetricSnapshot | None, metric: str) -> BadgeContent:
+    """Return the content of a badge for a metric: its value in the snapshot, or that it was not measured."""
     value = snapshot.value_of(metric) if snapshot else None
     if snapshot is None or value is None:
         return BadgeContent(label, "not measured")
@@ -59,7 +61,7 @@ def measured(label: str, snapshot: MetricSnapshot | None, metric: str) -> BadgeC
     return metric_content(label, value, interval and Interval(**interval))
 
 
-def label_of(task_type: TaskType, metric: str, dataset_split: str) -> str:
-    """Return the name of a metric for people, with the split where that is not the one to be expected."""
+def metric_label(task_type: TaskType, metric: str, dataset_split: str) -> str:
+    """Return the label of a metric, followed by the split unless that is the test split."""
     label = next((each.label for each in task_type.all_metrics if each.name == metric), metric)
     return label if dataset_split == DatasetSplit.TEST else f"{label} ({dataset_split})"

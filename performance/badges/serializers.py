@@ -1,4 +1,4 @@
-"""How badges are asked for, made and shown."""
+"""Serializers of badges."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -9,16 +9,16 @@ from rest_framework import serializers
 from models_registry.api.fields import StrictSerializer, TextField, UsernameOf, UTCSecondsField, WholeNumberField
 from models_registry.registry.fields import ModelIdField
 from performance.badges.models import Badge
-from performance.badges.selectors import signature_of
+from performance.badges.selectors import badge_signature
 from performance.snapshots.models import MAX_METRIC_NAME, DatasetSplit
 from performance.snapshots.query_serializers import PerformanceQuerySerializer
 
 MAX_LIFETIME = 3650  # days
-SPLIT_OF_METRIC = "Give a metric as well: a verdict is on the split of the policy."
+SPLIT_OF_METRIC = "Give a metric as well: a verdict always uses the split of the policy."
 
 
 class BadgeQuerySerializer(PerformanceQuerySerializer):
-    """The query parameters of a badge: those of a read of performance, or the signature of a badge that was made."""
+    """The query parameters of a badge: a metric, version and split, or the signature of a stored badge."""
 
     metric = serializers.CharField(
         required=False,
@@ -29,26 +29,28 @@ class BadgeQuerySerializer(PerformanceQuerySerializer):
     dataset_split = serializers.ChoiceField(
         DatasetSplit.values,
         required=False,
-        help_text="The split that the metric was measured on, by default `test`. A verdict is on the policy's.",
+        help_text="The split of the metric; by default `test`. A verdict uses the split of the policy.",
         error_messages={"invalid_choice": f"Must be one of {', '.join(DatasetSplit.values)}, in lower case."},
     )
     signature = serializers.CharField(
         required=False,
         trim_whitespace=False,
-        help_text="Of a badge that an admin made, which says itself what it shows. It stands for a token.",
+        help_text="The signature of a badge that an admin created. It replaces the token and the other parameters.",
     )
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse what would mean nothing beside the rest."""
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        """Refuse parameters beside a signature, and a split without a metric."""
         if "signature" in attrs and len(attrs) > 1:
-            raise serializers.ValidationError({"signature": "A signed badge says itself what it shows: give no more."})
+            raise serializers.ValidationError(
+                {"signature": "A signed badge fixes what it shows: send no other parameters."}
+            )
         if "dataset_split" in attrs and "metric" not in attrs:
             raise serializers.ValidationError({"dataset_split": SPLIT_OF_METRIC})
         return attrs
 
 
 class BadgeInput(StrictSerializer):
-    """A new badge, to be looked at without a token. It is of whichever version is promoted."""
+    """A new badge, shown without a token. It shows the version that is promoted when it is requested."""
 
     metric = TextField(
         required=False,
@@ -57,12 +59,16 @@ class BadgeInput(StrictSerializer):
         help_text="The metric to show; by default the gate's verdict.",
     )
     dataset_split = serializers.ChoiceField(
-        DatasetSplit.choices, required=False, help_text="The split that the metric was measured on, by default `test`."
+        DatasetSplit.choices,
+        required=False,
+        help_text="The split of the metric; by default `test`.",
     )
-    lifetime_days = WholeNumberField(min_value=1, max_value=MAX_LIFETIME, help_text="After which it expires.")
+    lifetime_days = WholeNumberField(
+        min_value=1, max_value=MAX_LIFETIME, help_text="The number of days until the badge expires."
+    )
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Return what is to be stored, where a verdict has neither metric nor split. Raises `ValidationError`."""
+    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
+        """Return the values to store; metric and split are empty for a verdict. Raises `ValidationError`."""
         if "metric" in attrs:
             return {"dataset_split": DatasetSplit.TEST, **attrs}
         if "dataset_split" in attrs:
@@ -70,14 +76,14 @@ class BadgeInput(StrictSerializer):
         return {"metric": "", "dataset_split": "", **attrs}
 
 
-class BadgeSerializer(serializers.Serializer[Any]):
-    """A badge that may be looked at without a token until it expires or is revoked."""
+class BadgeSerializer(serializers.Serializer[Badge]):
+    """A badge that is shown without a token until it expires or is revoked."""
 
     id = serializers.CharField()
     model_id = ModelIdField()
     metric = serializers.CharField(allow_null=True, help_text="Null for the gate's verdict.")
     dataset_split = serializers.ChoiceField(DatasetSplit.choices, allow_null=True)
-    url = serializers.SerializerMethodField(help_text="Where the image is. Whoever has the URL may look at it.")
+    url = serializers.SerializerMethodField(help_text="The signed URL of the image. Whoever has it can see the badge.")
     created_by = UsernameOf("created_by")
     created_at = UTCSecondsField()
     expires_at = UTCSecondsField()
@@ -85,11 +91,13 @@ class BadgeSerializer(serializers.Serializer[Any]):
 
     def get_url(self, badge: Badge) -> str:
         """Return the signed URL of the image."""
-        url = f"{reverse('performance-badge', args=[badge.model_id])}?{urlencode({'signature': signature_of(badge)})}"
+        url = (
+            f"{reverse('performance-badge', args=[badge.model_id])}?{urlencode({'signature': badge_signature(badge)})}"
+        )
         absolute: str = self.context["request"].build_absolute_uri(url)
         return absolute
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Return the badge, without metric and split where it is of the verdict."""
-        shown = super().to_representation(instance)
-        return {**shown, "metric": shown["metric"] or None, "dataset_split": shown["dataset_split"] or None}
+    def to_representation(self, instance: Badge) -> dict[str, Any]:
+        """Return the badge. The metric and the split of a verdict are null."""
+        values = super().to_representation(instance)
+        return {**values, "metric": values["metric"] or None, "dataset_split": values["dataset_split"] or None}

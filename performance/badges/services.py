@@ -1,4 +1,4 @@
-"""Badges that may be looked at without a token."""
+"""Create and revoke badges."""
 
 from datetime import timedelta
 
@@ -18,10 +18,10 @@ from performance.snapshots.models import MetricSnapshot
 def create_badge(
     *, model: RegisteredModel, metric: str, dataset_split: str, lifetime: timedelta, created_by: User
 ) -> Badge:
-    """Store a badge of a metric on a split, or with neither of the gate's verdict.
+    """Store a badge of a metric on a split or, if both are empty, of the gate's verdict.
 
-    Raises `InvalidBodyError` for a metric that neither the task type nor any snapshot has, and `ConflictError` when
-    the model is archived.
+    Raises `InvalidBodyError` for a metric that neither the task type nor any snapshot has, and `ConflictError` if the
+    model is archived.
     """
     lock_unarchived(model)
     if metric:
@@ -38,7 +38,7 @@ def create_badge(
 
 
 def revoke_badge(*, badge: Badge) -> Badge:
-    """Have a badge shown to nobody any more. It stays revoked from when it first was."""
+    """Revoke a badge, so that nobody sees it any more. A repeated call keeps the first time."""
     if badge.revoked_at is None:
         badge.revoked_at = timezone.now()
         badge.save(update_fields=["revoked_at"])
@@ -47,7 +47,9 @@ def revoke_badge(*, badge: Badge) -> Badge:
 
 def _refuse_unknown(model: RegisteredModel, metric: str, dataset_split: str) -> None:
     declared = [each.name for each in task_types.get(model.task_type).all_metrics]
-    snapshots = MetricSnapshot.objects.for_model(model.pk, dataset_split)
+    snapshots = MetricSnapshot.objects.of(model.pk, dataset_split)
     if metric not in declared and not snapshots.with_metric(metric, "detail__custom_metrics").exists():
-        fault = f"Neither a metric of {model.task_type} nor a custom one on {dataset_split}; use {', '.join(declared)}."
-        raise InvalidBodyError("There is no such metric; `errors` names them.", [("metric", "unknown", fault)])
+        message = (
+            f"Neither a metric of {model.task_type} nor a custom one on {dataset_split}; use {', '.join(declared)}."
+        )
+        raise InvalidBodyError("There is no such metric; `errors` lists the metrics.", [("metric", "unknown", message)])

@@ -20,7 +20,7 @@ from models_registry.registry.viewsets import RegistryViewSet
 from models_registry.tokens.jwt import Caller
 from performance.badges.image import BadgeContent, render_svg, verdict_content
 from performance.badges.models import Badge
-from performance.badges.selectors import badge_content, label_of, measured, signed_badge
+from performance.badges.selectors import badge_content, metric_label, signed_badge, snapshot_content
 from performance.badges.serializers import BadgeInput, BadgeQuerySerializer, BadgeSerializer
 from performance.badges.services import create_badge, revoke_badge
 from performance.gates.selectors import read_gate
@@ -90,7 +90,7 @@ class BadgeImageViewSet(PerformanceViewSet):
                 f"Neither a metric of {task_type.name} nor a custom one of this snapshot; use {', '.join(declared)}."
             )
             raise invalid_parameters([("metric", "unknown", fault)])
-        return measured(label_of(task_type, metric, reading.dataset_split), snapshot, metric)
+        return snapshot_content(metric_label(task_type, metric, reading.dataset_split), snapshot, metric)
 
     def judged(self, version_id: str | None) -> BadgeContent:
         """Return what the badge says of the gate's verdict on a version, by default the promoted one."""

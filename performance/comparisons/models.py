@@ -1,6 +1,4 @@
-"""The stored comparisons of two snapshots."""
-
-from typing import Any, ClassVar
+"""Comparisons of two snapshots example by example: the jobs, and the results."""
 
 from django.db import models
 from django.db.models import Q
@@ -14,9 +12,8 @@ from performance.snapshots.models import MetricSnapshot
 class ComparisonJob(Job):
     """The computation of the paired comparison of two snapshots.
 
-    Whoever computes a pair claims its row first, so that nobody computes the pair twice. The row stays for a while when
-    it has ended: the organizations' turns depend on it, and a failed row keeps requests from trying again. `purge`
-    deletes it.
+    Whoever computes a pair claims its row first, so that no pair is computed twice. An ended job stays for a while: the
+    turns of organizations depend on it, and a failed job keeps requests from trying again. `purge` deletes it later.
     """
 
     organization = models.ForeignKey(
@@ -26,7 +23,7 @@ class ComparisonJob(Job):
     baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
     interactive = models.BooleanField(default=False, help_text="Whether a request made the first attempt.")
 
-    objects: ClassVar[Any] = ComparisonJobQuerySet.as_manager()
+    objects = ComparisonJobQuerySet.as_manager()  # type: ignore[misc]  # replaces the base class's manager
 
     class Meta:
         verbose_name = "comparison"
@@ -44,7 +41,7 @@ class ComparisonJob(Job):
         indexes = [
             # Serves the workers, who look for the job that has been due for longest.
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="comparison_job_due"),
-            # Serves the limit of an organization, and the count of its running comparisons.
+            # Serves the limit of each organization, and the count of its running comparisons.
             models.Index(
                 fields=["organization", "due_at"], condition=Q(due_at__isnull=False), name="comparison_job_due_by_owner"
             ),
@@ -63,9 +60,9 @@ class ComparisonJob(Job):
 
 
 class PairedComparison(models.Model):
-    """What the predictions of two snapshots, taken example by example, say of how far apart their metrics are.
+    """The confidence intervals of the differences between two snapshots' metrics, from paired examples.
 
-    It follows from what never changes, and so never changes.
+    A row never changes, because the two snapshots never change.
     """
 
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)

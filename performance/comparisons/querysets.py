@@ -1,29 +1,33 @@
 """Comparison jobs as queryset methods."""
 
 from datetime import timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, Q
 from django.utils import timezone
 
 from performance.jobs.querysets import DatabaseNow, TurnsQuerySet
+from performance.snapshots.models import MetricSnapshot
+
+if TYPE_CHECKING:
+    from performance.comparisons.models import ComparisonJob
 
 
 class ComparisonJobQuerySet(TurnsQuerySet):
-    """Paired comparisons, which organizations take turns with."""
+    """Comparison jobs. Organizations take turns."""
 
-    def of_pair(self, snapshot: Any, baseline: Any) -> Self:
+    def of_pair(self, snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Self:
         """Keep the job of two snapshots."""
         return self.filter(snapshot=snapshot.pk, baseline=baseline.pk)
 
-    def claim_for_request(self, job: Any, lease: timedelta) -> bool:
+    def claim_for_request(self, job: "ComparisonJob", lease: timedelta) -> bool:
         """Claim a job that nobody has attempted, unless another request is computing a pair; return whether it did.
 
-        Of all threads and processes that ask at once, one claims: a constraint makes sure of that.
+        If several threads or processes try at once, a constraint lets only one claim a job.
         """
         computing = self.model.objects.filter(state="running", interactive=True, attempts=1)
-        computing.filter(due_at__lte=DatabaseNow()).update(state="queued")  # of processes that were killed
+        computing.filter(due_at__lte=DatabaseNow()).update(state="queued")  # left by killed processes
         claimed = {"state": "running", "interactive": True, "attempts": 1, "started_at": timezone.now()}
         free = self.filter(~Exists(computing), pk=job.pk, state="queued", attempts=0)
         try:
@@ -35,8 +39,11 @@ class ComparisonJobQuerySet(TurnsQuerySet):
         job.state, job.attempts = "running", 1
         return True
 
-    def claim_for_promotion(self, job: Any, lease: timedelta) -> bool:
-        """Claim a job that waits or whose process was killed, whatever requests compute; return whether it did."""
+    def claim_for_promotion(self, job: "ComparisonJob", lease: timedelta) -> bool:
+        """Claim a job that is queued or whose lease has expired; return whether it did.
+
+        Unlike a request, a promotion may compute while a request computes.
+        """
         free = self.filter(
             Q(state="queued") | Q(state="running", due_at__lte=DatabaseNow()), pk=job.pk, attempts=job.attempts
         )
@@ -46,6 +53,6 @@ class ComparisonJobQuerySet(TurnsQuerySet):
         job.state, job.attempts = "running", job.attempts + 1
         return True
 
-    def fail(self, job: Any) -> None:
-        """Record that a job failed for good, if whoever claimed it still holds it."""
+    def fail(self, job: "ComparisonJob") -> None:
+        """Record that a job failed for good, if its lease is still the caller's."""
         self.leased_by(job).update(state="failed", due_at=None, finished_at=timezone.now())

@@ -27,20 +27,20 @@ class Comparison:
     baseline_evaluated_at: datetime | None
 
 
-def compare(reading: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
-    """Return how a snapshot differs from another. Raises what `Reading.snapshot` does."""
-    for each in (reading, baseline):
+def compare(lookup: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
+    """Compare the newest snapshots of two versions. Raises what `SnapshotLookup.snapshot` raises."""
+    for each in (lookup, baseline):
         each.completed_version()
-    newer, older = report(reading), report(baseline)
+    newer, older = report(lookup), report(baseline)
     paired = services.pair(newer, older)
     return Comparison(
-        model_id=reading.model_id,
+        model_id=lookup.model_id,
         version_id=newer.version.version_id,
         baseline_version_id=older.version.version_id,
-        task_type=reading.task_type,
+        task_type=lookup.task_type,
         dataset_split=newer.dataset_split,
         metrics=comparison.compare(
-            task_types.get(reading.task_type), _measured(newer), _measured(older), paired.intervals
+            task_types.get(lookup.task_type), _metric_values(newer), _metric_values(older), paired.intervals
         ),
         pairing=paired.status,
         evaluated_at=newer.evaluated_at,
@@ -48,5 +48,5 @@ def compare(reading: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
     )
 
 
-def _measured(snapshot: MetricSnapshot) -> MetricValues:
+def _metric_values(snapshot: MetricSnapshot) -> MetricValues:
     return MetricValues(snapshot.metrics, stored_intervals(snapshot.details.confidence_intervals))

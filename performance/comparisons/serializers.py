@@ -1,15 +1,19 @@
-"""The query and the body of a comparison."""
-
-from typing import Any
+"""Serializers of a comparison: its query parameters and its response."""
 
 from rest_framework import serializers
 
 from models_registry.api.fields import UTCSecondsField
 from models_registry.registry.fields import VersionIdField
 from models_registry.task_types.base import TaskType
-from performance.metrics.comparison import Change, PairingStatus
+from performance.metrics.comparison import Change, MetricComparison, PairingStatus
 from performance.snapshots.query_serializers import PerformanceQuerySerializer
-from performance.snapshots.serializers import ByTaskType, IntervalSerializer, identity_fields, named
+from performance.snapshots.serializers import (
+    ByTaskType,
+    IntervalSerializer,
+    SerializerClass,
+    identity_fields,
+    make_serializer,
+)
 
 
 class ComparisonQuerySerializer(PerformanceQuerySerializer):
@@ -22,7 +26,7 @@ class ComparisonQuerySerializer(PerformanceQuerySerializer):
     )
 
 
-class MetricComparisonSerializer(serializers.Serializer[Any]):
+class MetricComparisonSerializer(serializers.Serializer[MetricComparison]):
     """How a metric differs between two snapshots."""
 
     value = serializers.FloatField(allow_null=True)
@@ -31,37 +35,40 @@ class MetricComparisonSerializer(serializers.Serializer[Any]):
     relative_change = serializers.FloatField(
         allow_null=True, help_text="The difference as a fraction of the baseline's magnitude; null for a baseline of 0."
     )
-    direction = serializers.ChoiceField(list(Change), help_text="Better and worse as the metric has it.")
+    direction = serializers.ChoiceField(
+        list(Change), help_text="Whether the value is better or worse, by the metric's direction."
+    )
     confidence_interval = IntervalSerializer(
         allow_null=True,
         read_only=True,
         help_text=(
-            "Of the difference: paired where both were evaluated on the same examples, else `independent`, where both "
-            "snapshots carry an interval. If 0 is within, the direction is inconclusive."
+            "The interval of the difference. It is paired if both versions were evaluated on the same examples; "
+            "otherwise it is `independent`, if both metrics have an interval. If it includes 0, the direction is "
+            "inconclusive."
         ),
     )
 
 
-def comparison_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of the comparison of two versions of a task type's models."""
+def comparison_serializer(task_type: TaskType) -> SerializerClass:
+    """Return the serializer of a comparison of two versions for a task type."""
     metrics = {metric.name: MetricComparisonSerializer(help_text=metric.definition) for metric in task_type.metrics}
     fields = {
         **identity_fields(task_type),
-        "__doc__": f"How two versions of a model differ on one split: {task_type.label.lower()}.",
+        "__doc__": f"The differences between two versions of a model on one split: {task_type.label.lower()}.",
         "baseline_version_id": VersionIdField(),
-        "metrics": named(task_type, "Comparisons", metrics)(),
+        "metrics": make_serializer(task_type, "Comparisons", metrics)(),
         "pairing": serializers.ChoiceField(
             list(PairingStatus),
             help_text=(
-                "Whether the two were compared example by example. While that is `pending`, the intervals are of "
-                "independent samples: ask again. `unavailable` means that the same examples were not kept of both, "
-                "that the metrics were taken in different ways, or that the comparison failed."
+                "Whether the two were compared example by example. While it is `pending`, the intervals are those of "
+                "independent samples: ask again. `unavailable` means that predictions of the same examples are not "
+                "stored for both, that the metrics were computed with different options, or that the comparison failed."
             ),
         ),
         "evaluated_at": UTCSecondsField(),
         "baseline_evaluated_at": UTCSecondsField(),
     }
-    return named(task_type, "Comparison", fields)
+    return make_serializer(task_type, "Comparison", fields)
 
 
 COMPARISON = ByTaskType("PerformanceComparison", comparison_serializer)

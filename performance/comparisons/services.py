@@ -1,8 +1,8 @@
 """Comparing the predictions of two snapshots example by example, once for each pair.
 
-A pair that is not stored has a `ComparisonJob`. A request that needs the pair claims the job and computes the pair,
-within the limits for requests. Everything else is left to the worker (`tasks.py`). Promotions have
-limits of their own: what readers ask for must not change by which intervals a promotion is judged.
+A pair that is not stored has a `ComparisonJob`. A request that needs the pair claims the job and computes the pair
+within the limits for requests. Everything else is left to the worker (`tasks.py`). Promotions have limits of their own,
+so that the requests of readers never change which intervals a promotion is judged by.
 """
 
 import logging
@@ -30,33 +30,35 @@ from performance.snapshots import prediction_store
 from performance.snapshots.errors import KeptFileUnavailableError
 from performance.snapshots.models import MetricSnapshot
 
-MAX_ROWS = 1_000_000  # that a request joins
+MAX_ROWS = 1_000_000  # of a pair that a request computes
 MAX_BYTES = 64 * 2**20  # of each file that a request reads
-REQUEST_TIMEOUT = 5.0  # seconds that a request waits for its turn, and then for the pair
-BACKGROUND_TIMEOUT = 1800.0  # seconds that a worker may take
+REQUEST_TIMEOUT = 5.0  # seconds that a request may wait for its turn, and again that the pair may take
+BACKGROUND_TIMEOUT = 1800.0  # seconds that a pair may take in a worker
 MEMORY = 256  # MB
-SPILL = 2  # times as many on disk, for a request: a small file may hold long texts
-LONG_SPILL = 32  # for a worker
-WAITING_REQUESTS = 1  # of a process at a time; the others are answered without the pair
-WAITING_PROMOTIONS = 1  # of a process at a time, beside the requests of readers; one more waits for a second
-LOOK_AGAIN = 0.2  # seconds between two looks at a pair that is being computed
-MAX_UNFINISHED = 50  # pairs of one organization that are queued or being computed
-MAX_REQUESTED = 10  # of these, how many there may be when a reader adds one: the rest is for evaluations and promotions
-LEASE = timedelta(seconds=60)  # after which the pair of a process that was killed is computed by a worker
+SPILL = 2  # times the memory, on disk, for a request: a small file may hold long texts
+LONG_SPILL = 32  # times the memory, on disk, for a worker
+WAITING_REQUESTS = 1  # in a process at a time; the others are answered without the pair
+WAITING_PROMOTIONS = 1  # in a process at a time, besides the requests of readers; one more waits for a second
+POLL_INTERVAL = 0.2  # seconds, while another process computes the pair
+MAX_UNFINISHED = 50  # queued and running pairs of one organization
+MAX_UNFINISHED_FOR_READERS = 10  # from which a reader adds none: the rest is for evaluations and promotions
+LEASE = timedelta(seconds=60)  # after which a worker takes over the pair of a killed process
 FOLDER = "model-performance-registry-comparison-"
 
 log = logging.getLogger(__name__)
-_waiting = Capacity(WAITING_REQUESTS, "The process is comparing other versions. Ask again.")
-_promoting = Capacity(WAITING_PROMOTIONS, "The process is comparing versions for another promotion.", waiting=1)
+_reader_capacity = Capacity(WAITING_REQUESTS, "The process is comparing other versions. Ask again.")
+_promotion_capacity = Capacity(
+    WAITING_PROMOTIONS, "The process is comparing versions for another promotion.", waiting=1
+)
 
 
-class TooLateError(Exception):
-    """The time that a comparison may take has passed."""
+class ComparisonTimeoutError(Exception):
+    """A comparison has taken longer than it may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """The intervals of the differences that follow from equal examples, by metric, and whether more may come."""
+    """The intervals of the differences from paired examples, by metric, and whether they are complete."""
 
     status: PairingStatus
     intervals: Mapping[str, Interval]
@@ -68,7 +70,7 @@ UNAVAILABLE = Paired(PairingStatus.UNAVAILABLE, {})
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What computing a pair may take: seconds, bytes of each file, and disk as a multiple of the memory."""
+    """The limits of computing a pair: seconds, bytes of each file, and disk space as a multiple of the memory."""
 
     seconds: float
     file_bytes: int | None
@@ -79,33 +81,38 @@ Compare = Callable[[MetricSnapshot, MetricSnapshot], Paired]
 
 
 def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
-    """Return what is known of a pair, and compute it if the limits for requests allow that.
+    """Return the stored intervals of a pair, or compute them if the limits for requests allow it.
 
-    A pair that takes longer, is large or is being computed elsewhere is `pending`: the worker computes it. It is
-    `unavailable` if the examples cannot be compared, or if that failed. A snapshot does not differ from itself.
+    The pair is `pending` if it takes longer, is large or is being computed elsewhere: the worker computes it. It is
+    `unavailable` if the examples cannot be compared, or if the comparison failed. A snapshot does not differ from
+    itself.
     """
-    return _known_or_computed(snapshot, baseline, for_promotion=False)
+    return _find_or_compute(snapshot, baseline, for_promotion=False)
 
 
 def pair_for_promotion(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
-    """Return what `pair` does, in such a way that no reader's request keeps the pair from being computed."""
-    return _known_or_computed(snapshot, baseline, for_promotion=True)
+    """Do what `pair` does, but with a capacity that the requests of readers cannot use up."""
+    return _find_or_compute(snapshot, baseline, for_promotion=True)
 
 
-def _known_or_computed(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> Paired:
+def _find_or_compute(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> Paired:
     if snapshot.pk == baseline.pk:
         same = Interval(0.0, 0.0, "identical")
         return Paired(PairingStatus.COMPLETE, dict.fromkeys(snapshot.details.confidence_intervals, same))
-    if not may_be_paired(snapshot, baseline):
+    if not can_be_paired(snapshot, baseline):
         return UNAVAILABLE
-    known = stored(snapshot, baseline)
+    known = find_intervals(snapshot, baseline)
     if known is not None:
         return paired(known)
     try:
-        # A replica may not have it yet.
-        if snapshot._state.db != DEFAULT_DB_ALIAS and (known := stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)):
+        # A replica may not have the pair yet.
+        if snapshot._state.db != DEFAULT_DB_ALIAS and (
+            known := find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
+        ):
             return paired(known)
-        job = queue(snapshot, baseline, max_unfinished=MAX_UNFINISHED if for_promotion else MAX_REQUESTED)
+        job = queue_pair(
+            snapshot, baseline, max_unfinished=MAX_UNFINISHED if for_promotion else MAX_UNFINISHED_FOR_READERS
+        )
         return PENDING if job is None else _wait_for(job, snapshot, baseline, for_promotion=for_promotion)
     except BusyError:
         return PENDING
@@ -115,11 +122,11 @@ def _known_or_computed(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, fo
 
 
 def paired(intervals: Mapping[str, Interval]) -> Paired:
-    """Return a pair that is stored. It is empty if the examples are not the same."""
+    """Return the result for stored intervals. There are none if the examples were not the same."""
     return Paired(PairingStatus.COMPLETE, intervals) if intervals else UNAVAILABLE
 
 
-def stored(
+def find_intervals(
     snapshot: MetricSnapshot, baseline: MetricSnapshot, *, using: str | None = None
 ) -> Mapping[str, Interval] | None:
     """Return the stored intervals of a pair, by default from the snapshot's database; `None` if there are none."""
@@ -130,21 +137,21 @@ def stored(
     return None if intervals is None else stored_intervals(intervals)
 
 
-def may_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
-    """Return whether both have kept predictions, and metrics that were taken in the same way."""
+def can_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
+    """Return whether the predictions of both are stored, and their metrics were computed with the same options."""
     newer, older = snapshot.details, baseline.details
-    is_kept = newer.predictions_digest is not None and older.predictions_digest is not None
-    return is_kept and (newer.positive_class, newer.averaging) == (older.positive_class, older.averaging)
+    are_stored = newer.predictions_digest is not None and older.predictions_digest is not None
+    return are_stored and (newer.positive_class, newer.averaging) == (older.positive_class, older.averaging)
 
 
-def queue(
+def queue_pair(
     snapshot: MetricSnapshot, baseline: MetricSnapshot, *, max_unfinished: int = MAX_UNFINISHED
 ) -> ComparisonJob | None:
-    """Return the job of a pair, a new one if there is none; `None` if the organization has too many unfinished ones."""
+    """Return the job of a pair, or create it. Return `None` if the organization has too many unfinished jobs."""
     jobs = ComparisonJob.objects.all()
     found: ComparisonJob | None = jobs.of_pair(snapshot, baseline).first()
     organization_id = snapshot.version.model.organization_id
-    if found is None and jobs.unfinished_of(organization_id).count() < max_unfinished:  # which costs no lock
+    if found is None and jobs.unfinished_of(organization_id).count() < max_unfinished:  # without a lock
         with transaction.atomic():
             lock_organization(organization_id)  # other requests may queue pairs at the same moment
             if jobs.unfinished_of(organization_id).count() < max_unfinished:
@@ -161,53 +168,53 @@ def compute(
     bounds: Bounds,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> Mapping[str, Interval]:
-    """Compute a pair whose job the caller holds, store it, and return its intervals.
+    """Compute a pair whose job the caller has claimed, store it, and return its intervals.
 
-    `heartbeat` is called every second or so; what it raises ends the computation. Raises `TooLateError`,
-    `KeptFileUnavailableError`, `SandboxCrashed`, `OSError`, and `UnprocessablePredictionsError` if more time, memory or
-    disk may help.
+    `heartbeat` is called about every second; an exception that it raises ends the computation. Raises
+    `ComparisonTimeoutError`, `KeptFileUnavailableError`, `SandboxCrashed`, `OSError`, and
+    `UnprocessablePredictionsError` if more time, memory or disk space may help.
     """
-    intervals = stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)
+    intervals = find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
     if intervals is None:
         try:
-            intervals = _computed(snapshot, baseline, bounds, heartbeat)
+            intervals = _compute_intervals(snapshot, baseline, bounds, heartbeat)
         except UnprocessablePredictionsError as error:
-            log.error("Two versions have no comparison example by example: %s", error)
+            log.error("Two versions cannot be compared example by example: %s", error)
             if str(error) == EXHAUSTED:
                 raise
-            intervals = {}  # as of numbers near the end of a double: it would be so again
+            intervals = {}  # it would fail again, as with numbers near the limit of a double
     _complete(job, intervals)
     return intervals
 
 
 def _wait_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> Paired:
-    """Compute a pair, or wait while somebody else makes an attempt. Raises `BusyError`."""
-    found: ComparisonJob | None = job
+    """Compute a pair, or wait while another process does. Raises `BusyError`."""
+    current: ComparisonJob | None = job
     jobs = ComparisonJob.objects.all()
     capacity, claim, is_worth_waiting = (
-        (_promoting, jobs.claim_for_promotion, _is_unfinished)
+        (_promotion_capacity, jobs.claim_for_promotion, _is_unfinished)
         if for_promotion
-        else (_waiting, jobs.claim_for_request, _is_first_attempt)
+        else (_reader_capacity, jobs.claim_for_request, _is_first_attempt)
     )
     is_small = max(snapshot.sample_count or 0, baseline.sample_count or 0) <= MAX_ROWS
     if is_small and is_worth_waiting(job):
         with capacity.claim():
-            until = monotonic() + REQUEST_TIMEOUT
-            while found is not None and is_worth_waiting(found):
-                if claim(found, LEASE):
-                    return _compute_for_request(found, snapshot, baseline, counts=not for_promotion)
-                if monotonic() >= until:
+            deadline = monotonic() + REQUEST_TIMEOUT
+            while current is not None and is_worth_waiting(current):
+                if claim(current, LEASE):
+                    return _compute_for_request(current, snapshot, baseline, counts=not for_promotion)
+                if monotonic() >= deadline:
                     return PENDING
-                time.sleep(LOOK_AGAIN)
-                found = ComparisonJob.objects.of_pair(snapshot, baseline).first()
-    known = stored(snapshot, baseline, using=DEFAULT_DB_ALIAS)
+                time.sleep(POLL_INTERVAL)
+                current = ComparisonJob.objects.of_pair(snapshot, baseline).first()
+    known = find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
     if known is not None:
         return paired(known)
-    return UNAVAILABLE if found is not None and found.state == ComparisonJob.State.FAILED else PENDING
+    return UNAVAILABLE if current is not None and current.state == ComparisonJob.State.FAILED else PENDING
 
 
 def _is_first_attempt(job: ComparisonJob) -> bool:
-    """Return whether the first attempt at a pair is to come or under way: the pair may be there soon."""
+    """Return whether the first attempt is queued or running, so that the pair may be stored soon."""
     return (job.state, job.attempts) in {("queued", 0), ("running", 1)}
 
 
@@ -220,11 +227,11 @@ def _compute_for_request(
 ) -> Paired:
     """Compute a pair within the limits for requests, or leave it to the worker.
 
-    A failed attempt that does not count leaves the pair as many attempts as before.
+    With `counts=False`, a failed attempt is not counted.
     """
     try:
         return paired(compute(job, snapshot, baseline, Bounds(REQUEST_TIMEOUT, MAX_BYTES, SPILL)))
-    except (TooLateError, UnprocessablePredictionsError):
+    except (ComparisonTimeoutError, UnprocessablePredictionsError):
         pass
     except (KeptFileUnavailableError, SandboxCrashed, OSError) as error:
         log.error("Two versions cannot be compared example by example: %s", error)
@@ -232,16 +239,16 @@ def _compute_for_request(
     return PENDING
 
 
-def _computed(
+def _compute_intervals(
     snapshot: MetricSnapshot, baseline: MetricSnapshot, bounds: Bounds, heartbeat: Callable[[], None]
 ) -> dict[str, Interval]:
-    """Return the intervals of the metrics that both snapshots have. Raises what `compute` does."""
-    until = monotonic() + bounds.seconds
+    """Return the intervals of the metrics that both snapshots have. Raises what `compute` raises."""
+    deadline = monotonic() + bounds.seconds
 
     def seconds_left() -> float:
         heartbeat()
-        if (left := until - monotonic()) <= 0:
-            raise TooLateError
+        if (left := deadline - monotonic()) <= 0:
+            raise ComparisonTimeoutError
         return left
 
     with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
@@ -267,7 +274,7 @@ def _computed(
 
 @transaction.atomic
 def _complete(job: ComparisonJob, intervals: Mapping[str, Interval]) -> None:
-    """Store a pair together with the end of its job."""
+    """Store a pair, and end its job in the same transaction."""
     pair = PairedComparison(
         snapshot_id=job.snapshot_id,
         baseline_id=job.baseline_id,
@@ -281,8 +288,8 @@ def _complete(job: ComparisonJob, intervals: Mapping[str, Interval]) -> None:
 def queue_comparison(snapshot: MetricSnapshot) -> ComparisonJob | None:
     """Queue the comparison of a snapshot with the newest one of the promoted version on its split.
 
-    Return the job; `None` if there is nothing to compare with, if the two cannot be compared example by example, if
-    that has been done, or if too much is queued.
+    Return the job. Return `None` if there is nothing to compare with, if the two cannot be compared example by example,
+    if their comparison is stored, or if the organization has too many unfinished jobs.
     """
     snapshots = MetricSnapshot.objects.select_related("version__model", "detail").defer_large()
     baseline = (
@@ -292,6 +299,6 @@ def queue_comparison(snapshot: MetricSnapshot) -> ComparisonJob | None:
         .newest_first()
         .first()
     )
-    if baseline is None or not may_be_paired(snapshot, baseline):
+    if baseline is None or not can_be_paired(snapshot, baseline):
         return None
-    return queue(snapshot, baseline) if stored(snapshot, baseline) is None else None
+    return queue_pair(snapshot, baseline) if find_intervals(snapshot, baseline) is None else None

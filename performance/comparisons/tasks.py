@@ -1,4 +1,4 @@
-"""Comparing two snapshots example by example in the worker, without the limits for requests."""
+"""The worker's part: compares snapshots example by example, without the limits for requests."""
 
 import logging
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from performance.comparisons.services import (
     LEASE,
     LONG_SPILL,
     Bounds,
-    TooLateError,
+    ComparisonTimeoutError,
     compute,
     queue_comparison,
 )
@@ -22,17 +22,17 @@ from performance.jobs.leases import Lease, attempt
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.snapshots.models import MetricSnapshot
 
-MAX_ATTEMPTS = 4  # the first one may be a request's
-RETENTION = timedelta(days=7)  # for which the job of a comparison that ended stays
+MAX_ATTEMPTS = 4  # the first one may be made by a request
+RETENTION = timedelta(days=7)  # for which an ended job stays
 UNLIMITED = Bounds(seconds=BACKGROUND_TIMEOUT, file_bytes=None, spill=LONG_SPILL)
 
 log = logging.getLogger(__name__)
 
 
 def compare_next(stop: Event) -> bool:
-    """Do the comparison whose turn it is, unless `stop` is set; return whether there was one.
+    """Make the comparison whose turn it is, unless `stop` is set; return whether there was one.
 
-    Raises the database's error if the database cannot be reached; the comparison then comes due again.
+    Raises the database's error if the database cannot be reached; the job then comes due again.
     """
     job: ComparisonJob | None = ComparisonJob.objects.claim(LEASE)
     if job is None:
@@ -42,7 +42,7 @@ def compare_next(stop: Event) -> bool:
 
 
 def compare_with_promoted(snapshot: MetricSnapshot) -> None:
-    """Compare a snapshot now with the newest one of the promoted version on its split, if there is one."""
+    """Compare a snapshot at once with the newest one of the promoted version on its split, if there is one."""
     queued = queue_comparison(snapshot)
     job = ComparisonJob.objects.filter(pk=queued.pk).claim(LEASE) if queued else None
     if job is not None:
@@ -50,9 +50,9 @@ def compare_with_promoted(snapshot: MetricSnapshot) -> None:
 
 
 def delete_ended_comparisons() -> int:
-    """Delete the jobs that ended a while ago, so that failed ones may be tried again. Return their number.
+    """Delete the jobs that ended before the retention time, and return their number.
 
-    The intervals of a pair that was compared stay.
+    A failed comparison can then be tried again. The stored intervals stay.
     """
     return delete_in_batches(ComparisonJob.objects.all(), "finished_at", timezone.now() - RETENTION)
 
@@ -62,8 +62,8 @@ def _attempt(job: ComparisonJob, stop: Event) -> None:
         snapshots = _snapshots(job)
         try:
             compute(job, snapshots[job.snapshot_id], snapshots[job.baseline_id], UNLIMITED, lambda: lease.extend(LEASE))
-        except (TooLateError, UnprocessablePredictionsError) as error:
-            log.error("The comparison %s takes too much: %s", job.pk, error)
+        except (ComparisonTimeoutError, UnprocessablePredictionsError) as error:
+            log.error("The comparison %s needs too much time or memory: %s", job.pk, error)
             ComparisonJob.objects.fail(job)
 
     lease = Lease(job, stop)

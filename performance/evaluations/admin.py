@@ -1,6 +1,4 @@
-"""Evaluations in the admin: how the queue stands, and why one failed. They are asked for over HTTP."""
-
-from typing import Any
+"""Evaluations in the admin, read-only: the state of the queue, and why an evaluation failed."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -33,7 +31,7 @@ class EvaluationAdmin(ReadOnly, VersionRecordAdmin):
         ("dataset_split", ChoicesDropdownFilter),
     )
     search_fields = ("version__model__name", "version__model__model_id", "id")
-    search_help_text = "By version id, by name or id of the model, and by its own id"
+    search_help_text = "By version id, by name or id of the model, and by id of the evaluation"
     ordering = ("-created_at", "pk")
     show_full_result_count = False
     fields = (
@@ -48,7 +46,7 @@ class EvaluationAdmin(ReadOnly, VersionRecordAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EvaluationJob]:
-        """Return the evaluations with their versions, models and who asked for them."""
+        """Return the evaluations with their versions, models and requesting users."""
         jobs: QuerySet[EvaluationJob] = super().get_queryset(request)
         return jobs.select_related("version__model__organization", "snapshot", "requested_by")
 
@@ -69,11 +67,11 @@ class EvaluationAdmin(ReadOnly, VersionRecordAdmin):
 
     @admin.display(description="progress", ordering="progress")
     def done(self, job: EvaluationJob) -> str:
-        """Return how much is done."""
+        """Return the progress in percent."""
         return f"{job.progress:.0%}"
 
     @admin.display(description="problem", empty_value="")
     def reason(self, job: EvaluationJob) -> str:
-        """Return why it failed."""
-        problem: dict[str, Any] = job.problem or {}
-        return str(problem.get("detail", ""))
+        """Return why the evaluation failed."""
+        problem: dict[str, str] = job.problem or {}
+        return problem.get("detail", "")

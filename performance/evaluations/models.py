@@ -1,4 +1,4 @@
-"""Evaluation jobs, and the worst examples that evaluations store."""
+"""Evaluation jobs, and the worst examples that an evaluation stores."""
 
 import uuid
 from typing import Any, ClassVar
@@ -12,11 +12,11 @@ from performance.evaluations.querysets import EvaluationQuerySet
 from performance.jobs.models import Job, due_until_finished
 from performance.snapshots.models import DatasetSplit, MetricSnapshot
 
-UPLOADS = "uploads"  # where in the storage predictions wait to be evaluated
+UPLOADS = "uploads"  # the storage's folder for predictions that are not evaluated yet
 
 
 class EvaluationJob(Job):
-    """The evaluation of uploaded predictions of a version, and what became of it."""
+    """The evaluation of uploaded predictions of a version, and its result."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="evaluations")
@@ -55,7 +55,7 @@ class EvaluationJob(Job):
         indexes = [
             # Serves the workers, who look for the job that has been due for longest.
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="evaluation_due"),
-            # Serves the quota of an organization, and the count of its running evaluations.
+            # Serves the quota of each organization, and the count of its running evaluations.
             models.Index(
                 fields=["organization", "due_at"], condition=Q(due_at__isnull=False), name="evaluation_due_by_owner"
             ),
@@ -74,11 +74,11 @@ class EvaluationJob(Job):
 
 
 class WorstExample(models.Model):
-    """One of the examples that a version predicted worst in an evaluation. As append-only as the snapshot."""
+    """One of the worst predictions in an evaluation. It is append-only, as the snapshot is."""
 
-    snapshot: Any  # the subclass's foreign key
+    snapshot: Any  # the foreign key of the subclass
     rank = models.PositiveSmallIntegerField(help_text="From 1, the worst.")
-    example_id = models.TextField(null=True)  # noqa: DJ001  # an empty text may be an id
+    example_id = models.TextField(null=True)  # noqa: DJ001  # the empty string may be an id
     attributes = models.JSONField(
         default=dict,
         help_text="What else is known of it: values in the order of the detail's `attribute_names`; older rows have an "
@@ -93,14 +93,14 @@ class WorstExample(models.Model):
 
     @property
     def named_attributes(self) -> dict[str, str | None]:
-        """The attributes, by name."""
+        """The attributes of the example, by name."""
         if isinstance(self.attributes, dict):
             return self.attributes
         return dict(zip(self.snapshot.details.attribute_names or [], self.attributes, strict=True))
 
 
 class MisclassifiedExample(WorstExample):
-    """An example of one class that was predicted as another; the most confidently wrong comes first."""
+    """An example that was predicted as the wrong class. The most confident wrong prediction has rank 1."""
 
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="misclassified", db_index=False)
     actual = models.TextField()
@@ -115,7 +115,7 @@ class MisclassifiedExample(WorstExample):
 
 
 class ResidualExample(WorstExample):
-    """An example with a large error; the largest comes first."""
+    """An example with a large error. The largest error has rank 1."""
 
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="residuals", db_index=False)
     actual = models.FloatField()

@@ -10,14 +10,14 @@ from performance.jobs.querysets import TurnsQuerySet
 
 
 class EvaluationQuerySet(TurnsQuerySet):
-    """Evaluations, which organizations take turns with.
+    """Evaluation jobs. Organizations take turns.
 
-    The previous release, which may run during an upgrade, queues evaluations without an organization. Such an
-    evaluation belongs to the organization of its model, which is recorded once a worker claims it.
+    The previous release may run during an upgrade, and queues evaluations without an organization. Such an
+    evaluation belongs to the organization of its model, which is recorded once a worker takes it.
     """
 
     def with_owner(self) -> Self:
-        """Add `owner`, the key of the organization whose turn an evaluation takes."""
+        """Add `owner`, the primary key of the organization whose turn an evaluation takes."""
         return self.annotate(owner=Coalesce("organization", "version__model__organization"))
 
     def claim(self, lease: timedelta) -> Any:

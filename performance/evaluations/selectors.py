@@ -1,7 +1,5 @@
 """Reads of the worst examples of a snapshot."""
 
-from typing import Any
-
 from django.db.models import QuerySet
 
 from models_registry import task_types
@@ -11,30 +9,36 @@ from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.selectors import SnapshotLookup, computed_only, found_snapshots, newest_snapshot
 
 
-def misclassifications(reading: SnapshotLookup, **conditions: Any) -> QuerySet[MisclassifiedExample]:
-    """Return the wrongly predicted examples that were kept of the newest snapshot.
+def misclassifications(lookup: SnapshotLookup, **conditions: str | float) -> QuerySet[MisclassifiedExample]:
+    """Return the stored wrong predictions of the newest snapshot that meet the conditions.
 
-    Raises `NotAvailableForTaskTypeError` for a task type without classes, what `Reading.snapshot` does, and
-    `NotFoundError` when the snapshot was not computed here.
+    Raises `NotAvailableForTaskTypeError` for a task type without classes, what `SnapshotLookup.snapshot` raises, and
+    `NotFoundError` if the snapshot was not computed here.
     """
-    if not task_types.get(reading.task_type).has_classes:
-        raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
-    examples: QuerySet[MisclassifiedExample] = computed_only(_listed(reading)).misclassified.filter(**conditions)
+    if not task_types.get(lookup.task_type).has_classes:
+        raise NotAvailableForTaskTypeError(
+            f"Models of {lookup.task_type} predict no classes, so they have no misclassifications."
+        )
+    examples: QuerySet[MisclassifiedExample] = computed_only(_newest_snapshot(lookup)).misclassified.filter(
+        **conditions
+    )
     return examples
 
 
-def residuals(reading: SnapshotLookup) -> QuerySet[ResidualExample]:
-    """Return the examples of the largest errors that were kept of the newest snapshot.
+def residuals(lookup: SnapshotLookup) -> QuerySet[ResidualExample]:
+    """Return the stored examples with the largest errors of the newest snapshot.
 
     Raises `NotAvailableForTaskTypeError` for a task type that predicts no numbers, and otherwise what
-    `misclassifications` does.
+    `misclassifications` raises.
     """
-    if not task_types.get(reading.task_type).has_residuals:
-        raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} predicts no numbers that could be off.")
-    examples: QuerySet[ResidualExample] = computed_only(_listed(reading)).residuals.all()
+    if not task_types.get(lookup.task_type).has_residuals:
+        raise NotAvailableForTaskTypeError(
+            f"Models of {lookup.task_type} predict no numbers, so they have no residuals."
+        )
+    examples: QuerySet[ResidualExample] = computed_only(_newest_snapshot(lookup)).residuals.all()
     return examples
 
 
-def _listed(reading: SnapshotLookup) -> MetricSnapshot:
-    """Return the newest snapshot without its large details. Raises what `Reading.snapshot` does."""
-    return newest_snapshot(reading, found_snapshots(reading).for_list())
+def _newest_snapshot(lookup: SnapshotLookup) -> MetricSnapshot:
+    """Return the newest snapshot without its large columns. Raises what `SnapshotLookup.snapshot` raises."""
+    return newest_snapshot(lookup, found_snapshots(lookup).for_list())

@@ -1,4 +1,4 @@
-"""How an evaluation is asked for and shown."""
+"""Serializers of evaluations and of the worst examples."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ MAX_COLUMNS_LENGTH = 65_536  # characters of JSON
 
 @extend_schema_field({"type": "string", "format": "binary"})
 class PredictionsField(serializers.FileField):
-    """A file of predictions, which may be empty: the evaluation then says that it has no row."""
+    """A file of predictions. An empty file is accepted here: the evaluation then reports that it has no rows."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_empty_file=True, **options)
@@ -27,11 +27,11 @@ class PredictionsField(serializers.FileField):
 
 @extend_schema_field({"type": "string", "maxLength": MAX_COLUMNS_LENGTH})
 class ColumnsField(serializers.CharField):
-    """The names of columns, as a JSON object."""
+    """The column mapping, as JSON text."""
 
     default_error_messages = {"too_long": f"Must be at most {MAX_COLUMNS_LENGTH} characters of JSON."}
 
-    def to_internal_value(self, data: Any) -> Any:
+    def to_internal_value(self, data: Any) -> Columns:  # type: ignore[override]  # not a string
         """Return the columns. Raises `ValidationError`."""
         text = super().to_internal_value(data)
         if len(text) > MAX_COLUMNS_LENGTH:
@@ -39,11 +39,13 @@ class ColumnsField(serializers.CharField):
         try:
             return columns_of(parse_json(text.encode()))
         except ValueError as error:
-            raise serializers.ValidationError(f"Not the names of columns as JSON: {error}", code="invalid") from None
+            raise serializers.ValidationError(
+                f"Not a valid JSON object of column names: {error}", code="invalid"
+            ) from None
 
 
 class ThresholdField(serializers.FloatField):
-    """A finite number. The library's own field takes `nan` for one."""
+    """A finite number. DRF's own field accepts `nan`."""
 
     def to_internal_value(self, data: Any) -> float:
         """Return the number. Raises `ValidationError`."""
@@ -54,14 +56,14 @@ class ThresholdField(serializers.FloatField):
 
 
 class EvaluationInput(StrictSerializer):
-    """The form with which predictions are uploaded."""
+    """The form that uploads predictions."""
 
     file = PredictionsField(help_text="Parquet, or CSV with a header.")
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     columns = ColumnsField(
         required=False,
         help_text=(
-            "A JSON object that says which columns hold what, where they are not named so: `actual`, `predicted`, "
+            "A JSON object with the names of columns that differ from the default names: `actual`, `predicted`, "
             "`score`, `scores` (an object, by class), `weight`, `example_id`, `attributes` (a list), and for rankings "
             "and forecasts `query`, `relevance`, `series`, `horizon`, `scale`."
         ),
@@ -71,64 +73,75 @@ class EvaluationInput(StrictSerializer):
         allow_blank=True,
         trim_whitespace=False,
         max_length=MAX_LABEL,
-        help_text="By default the greater.",
+        help_text="The positive class of two; by default the greater label.",
     )
     averaging = serializers.ChoiceField(
-        AVERAGINGS, required=False, help_text="By default binary for two labels, weighted for more."
+        AVERAGINGS,
+        required=False,
+        help_text="How metrics of classes are averaged; by default `binary` for two labels and `weighted` for more.",
     )
     threshold = ThresholdField(
-        required=False, help_text="Predict the positive one of two classes from this score upwards."
+        required=False, help_text="Predict the positive one of two classes if the score is at least this."
     )
     allow_missing = serializers.ChoiceField(
-        ["true", "false"], required=False, help_text="Leave out rows without a prediction, and count them."
+        ["true", "false"],
+        required=False,
+        help_text="With `true`, rows without a prediction are left out and counted; otherwise they are an error.",
     )
     k = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_K, help_text="After how many items a ranking is cut: 10."
+        required=False,
+        min_value=1,
+        max_value=MAX_K,
+        help_text="The number of items of a ranking that count; by default 10.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Return the columns and the options as the evaluation takes them."""
+        """Return the file, the split, the `columns` and the `options` of the evaluation."""
         names = ("positive_class", "averaging", "threshold", "k")
-        chosen = {name: attrs[name] for name in names if name in attrs}
+        options = {name: attrs[name] for name in names if name in attrs}
         return {
             "file": attrs["file"],
             "dataset_split": attrs["dataset_split"],
             "columns": attrs.get("columns", Columns()),
-            "options": Options(**chosen, allow_missing=attrs.get("allow_missing") == "true"),
+            "options": Options(**options, allow_missing=attrs.get("allow_missing") == "true"),
         }
 
 
-class EvaluationSerializer(serializers.Serializer[Any]):
-    """An evaluation, and what has become of it."""
+class EvaluationSerializer(serializers.Serializer[EvaluationJob]):
+    """An evaluation: its state, and its result or problem."""
 
     id = serializers.UUIDField()
     model_id = ModelIdField(source="version.model_id")
     version_id = VersionIdField(source="version.version_id")
     dataset_split = serializers.ChoiceField(DatasetSplit.values)
     state = serializers.ChoiceField(EvaluationJob.State.values)
-    progress = serializers.FloatField(min_value=0, max_value=1, help_text="About how much is done, from 0 to 1.")
-    snapshot = serializers.SerializerMethodField(help_text="What came of it; null until it has succeeded.")
-    problem = serializers.SerializerMethodField(help_text="Why it failed, as a problem document; null otherwise.")
+    progress = serializers.FloatField(min_value=0, max_value=1, help_text="The approximate progress, from 0 to 1.")
+    snapshot = serializers.SerializerMethodField(
+        help_text="The stored snapshot; null until the evaluation has succeeded."
+    )
+    problem = serializers.SerializerMethodField(
+        help_text="Why the evaluation failed, as a problem document; null otherwise."
+    )
     created_at = UTCSecondsField()
     started_at = UTCSecondsField(allow_null=True)
     finished_at = UTCSecondsField(allow_null=True)
 
     @extend_schema_field(SNAPSHOT_ROW.one)
-    def get_snapshot(self, job: EvaluationJob) -> dict[str, Any] | None:
-        """Return the snapshot as lists have it."""
+    def get_snapshot(self, job: EvaluationJob) -> dict[str, object] | None:
+        """Return the snapshot in the form of lists."""
         if job.snapshot is None:
             return None
         return SNAPSHOT_ROW.represent(job.snapshot, job.version.model.task_type)
 
     @extend_schema_field({"$ref": "#/components/schemas/Problem"})
-    def get_problem(self, job: EvaluationJob) -> dict[str, Any] | None:
+    def get_problem(self, job: EvaluationJob) -> dict[str, object] | None:
         """Return the problem document."""
-        document: dict[str, Any] | None = job.problem and self.context["problem_of"](job)
+        document: dict[str, object] | None = job.problem and self.context["problem_of"](job)
         return document
 
 
 class ConfidenceField(serializers.FloatField):
-    """A probability. The library's own field takes `nan` for a number, which is below no bound."""
+    """A probability. DRF's own field accepts `nan`, which passes its comparison with the bounds."""
 
     def to_internal_value(self, data: Any) -> float:
         """Return the probability. Raises `ValidationError`."""
@@ -139,7 +152,7 @@ class ConfidenceField(serializers.FloatField):
 
 
 class MisclassificationQuerySerializer(PageQuerySerializer):
-    """The query parameters of the wrongly predicted examples."""
+    """The query parameters of the list of wrong predictions."""
 
     actual = serializers.CharField(
         required=False, allow_blank=True, trim_whitespace=False, help_text="Only examples of this class."
@@ -148,14 +161,16 @@ class MisclassificationQuerySerializer(PageQuerySerializer):
         required=False, allow_blank=True, trim_whitespace=False, help_text="Only examples predicted as this class."
     )
     min_confidence = ConfidenceField(
-        required=False, min_value=0, max_value=1, help_text="Only examples predicted with so much confidence or more."
+        required=False, min_value=0, max_value=1, help_text="Only examples predicted with at least this confidence."
     )
 
 
 class MisclassificationSerializer(serializers.Serializer[Any]):
-    """An example of one class that was predicted as another."""
+    """An example that was predicted as the wrong class."""
 
-    example_id = serializers.CharField(allow_null=True, help_text="Its id, where the predictions had ids.")
+    example_id = serializers.CharField(
+        allow_null=True, help_text="The id of the example; null if the predictions have no ids."
+    )
     actual = serializers.CharField()
     predicted = serializers.CharField()
     confidence = serializers.FloatField(allow_null=True, help_text="The probability given to the predicted class.")
@@ -165,8 +180,10 @@ class MisclassificationSerializer(serializers.Serializer[Any]):
 class ResidualSerializer(serializers.Serializer[Any]):
     """An example with a large error."""
 
-    example_id = serializers.CharField(allow_null=True, help_text="Its id, where the predictions had ids.")
+    example_id = serializers.CharField(
+        allow_null=True, help_text="The id of the example; null if the predictions have no ids."
+    )
     actual = serializers.FloatField()
     predicted = serializers.FloatField()
-    residual = serializers.FloatField(help_text="predicted - actual, in the target's unit.")
+    residual = serializers.FloatField(help_text="`predicted - actual`, in the target's unit.")
     attributes = serializers.DictField(child=serializers.CharField(allow_null=True), source="named_attributes")

@@ -1,4 +1,4 @@
-"""Predictions that are uploaded: streamed to a file without a name, so that nothing is left of it in any event."""
+"""Uploads of predictions. They are streamed to an unnamed temporary file, which vanishes with its process."""
 
 import hashlib
 import logging
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+from django.http import QueryDict
 from django.http.multipartparser import MultiPartParser as Parser
 from django.http.multipartparser import MultiPartParserError
 from django.utils.datastructures import MultiValueDict
@@ -27,113 +28,124 @@ from performance.snapshots.errors import StorageUnavailableError
 
 FIELD = "file"
 PARQUET, CSV = "parquet", "csv"
-STORAGE_UNAVAILABLE = "The file cannot be stored at present. Send it again later."
+STORAGE_UNAVAILABLE = "The file cannot be stored at the moment. Send it again later."
 
 log = logging.getLogger(__name__)
 
-_COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00")
+_COMPRESSION_SIGNATURES = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00")
 
 
-class PredictionsFile(UploadedFile):  # type: ignore[type-arg]  # generic to the checker alone
-    """An uploaded file of predictions, and the SHA-256 of its bytes."""
+class PredictionsFile(UploadedFile):  # type: ignore[type-arg]  # generic for the type checker only
+    """An uploaded file of predictions, with the SHA-256 of its bytes."""
 
-    def __init__(self, file: Any, *, digest: str, **about: Any) -> None:
-        super().__init__(file, **about)
+    def __init__(self, file: IO[bytes], *, digest: str, **attributes: Any) -> None:
+        super().__init__(file, **attributes)
         self.digest = digest
 
     @cached_property
     def kind(self) -> str:
-        """What its bytes say it is: `parquet` or `csv`. Raises `PredictionsRefusedError` if its name says otherwise."""
+        """The content's format, `parquet` or `csv`. Raises `PredictionsRefusedError` if the name contradicts it."""
         self.seek(0)
-        beginning = self.read(6)
+        start = self.read(6)
         self.seek(0)
-        if beginning.startswith(_COMPRESSED):
+        if start.startswith(_COMPRESSION_SIGNATURES):
             raise PredictionsRefusedError(
-                "The file is compressed as a whole. Send Parquet, which compresses itself, or CSV as it is."
+                "The file is compressed as a whole. Send Parquet, which is compressed inside, or uncompressed CSV."
             )
-        kind = PARQUET if beginning.startswith(b"PAR1") else CSV
-        named = PurePath(self.name or "").suffix.lower().removeprefix(".")
-        if named in {PARQUET, CSV} and named != kind:
-            raise PredictionsRefusedError(f"The file is named .{named}, and is none. Send what its name says.")
+        kind = PARQUET if start.startswith(b"PAR1") else CSV
+        extension = PurePath(self.name or "").suffix.lower().removeprefix(".")
+        if extension in {PARQUET, CSV} and extension != kind:
+            raise PredictionsRefusedError(
+                f"The file is named .{extension}, but its content is another format. Send a file that matches its name."
+            )
         return kind
 
 
 class PredictionsHandler(FileUploadHandler):
-    """Writes the one file that is expected to the disk, as far as it is not too large."""
+    """Writes the one expected file to the disk, up to the largest size allowed."""
 
     def handle_raw_input(
-        self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: str | None = None
+        self,
+        input_data: IO[bytes],
+        META: dict[str, str],
+        content_length: int,
+        boundary: str,
+        encoding: str | None = None,
     ) -> None:
-        """Refuse a body that says that it is too large. Raises `PayloadTooLargeError`."""
+        """Raise `PayloadTooLargeError` if the body's declared length is too large."""
         if content_length > settings.MAX_UPLOAD_BYTES + settings.MAX_BODY_BYTES:
             raise _too_large()
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
-        """Begin with a file. Raises `ValidationError` for one that is not expected."""
+        """Open a temporary file. Raises `ValidationError` for an unexpected file."""
         super().new_file(field_name, file_name, *args, **kwargs)
         if field_name != FIELD:
             raise ValidationError({field_name[:MAX_NAME]: [unknown_field({FIELD})]})
         if hasattr(self, "file"):
             raise ValidationError({FIELD: [_repeated()]})
-        with _storing():
-            self.file, self.digest = TemporaryFile(), hashlib.sha256()  # noqa: SIM115  # closed when the request is
+        with _disk_errors():
+            self.file, self.digest = TemporaryFile(), hashlib.sha256()  # noqa: SIM115  # closed with the request
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """Write a piece of it. Raises `PayloadTooLargeError` or `StorageUnavailableError`."""
+        """Write a chunk. Raises `PayloadTooLargeError` or `StorageUnavailableError`."""
         if start + len(raw_data) > settings.MAX_UPLOAD_BYTES:
             raise _too_large()
-        with _storing():
+        with _disk_errors():
             self.file.write(raw_data)
         self.digest.update(raw_data)
 
     def file_complete(self, file_size: int) -> PredictionsFile:
-        """Return the file. Raises `StorageUnavailableError`."""
-        with _storing():
+        """Return the whole file. Raises `StorageUnavailableError`."""
+        with _disk_errors():
             self.file.flush()
-        about = {"name": self.file_name, "content_type": self.content_type, "size": file_size}
-        uploaded = PredictionsFile(self.file, digest=self.digest.hexdigest(), **about)
-        weakref.finalize(uploaded, self.file.close)  # where nobody closes the request
+        attributes = {"name": self.file_name, "content_type": self.content_type, "size": file_size}
+        uploaded = PredictionsFile(self.file, digest=self.digest.hexdigest(), **attributes)
+        weakref.finalize(uploaded, self.file.close)  # in case nobody closes the request
         return uploaded
 
     def upload_interrupted(self) -> None:
-        """Let go of a file of which no more comes."""
+        """Close an incomplete file."""
         if hasattr(self, "file"):
-            with suppress(OSError):  # what was not yet written to a full disk
+            with suppress(OSError):  # a full disk cannot take the buffered rest
                 self.file.close()
 
 
 class PredictionsParser(MultiPartParser):
-    """Parses a form with one file. Refuses a repeated field, of which the library's own parser takes the last."""
+    """Parses a form with one file. Refuses repeated fields; DRF's own parser would use the last value."""
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> DataAndFiles:  # type: ignore[type-arg]  # generic to the checker alone
-        """Return fields and file. Raises `ParseError`, `ValidationError` or `PayloadTooLargeError`."""
+    ) -> DataAndFiles:  # type: ignore[type-arg]  # generic for the type checker only
+        """Return the fields and the file. Raises `ParseError`, `ValidationError` or `PayloadTooLargeError`."""
         request: Any = (parser_context or {})["request"]._request
         handler = PredictionsHandler(request)
-        with ExitStack() as failing:
-            failing.callback(handler.upload_interrupted)
-            fields, files = _parsed({**request.META, "CONTENT_TYPE": media_type}, stream, handler)
+        with ExitStack() as on_error:
+            on_error.callback(handler.upload_interrupted)
+            fields, files = _parse({**request.META, "CONTENT_TYPE": media_type}, stream, handler)
             if repeated := [name[:MAX_NAME] for name in fields if len(fields.getlist(name)) > 1 or name in files]:
                 raise ValidationError({name: [_repeated()] for name in repeated})
-            failing.pop_all()
+            on_error.pop_all()
         return DataAndFiles(fields, files)
 
 
-def _parsed(headers: dict[str, Any], stream: Any, handler: FileUploadHandler) -> tuple[MultiValueDict[str, Any], Any]:
+def _parse(
+    headers: Mapping[str, Any], stream: Any, handler: FileUploadHandler
+) -> tuple[QueryDict, MultiValueDict[str, Any]]:
     try:
         return Parser(headers, stream, [handler], "utf-8").parse()
     except (MultiPartParserError, TooManyFieldsSent, TooManyFilesSent, UnicodeError, ValueError):
-        raise ParseError("The body is not a form that this service takes: multipart/form-data with one file.") from None
+        raise ParseError(
+            "The body is not a form that this service accepts: send multipart/form-data with one file."
+        ) from None
     except RequestDataTooBig:
         raise PayloadTooLargeError(
-            f"The form's fields are over {settings.MAX_BODY_BYTES} bytes, without the file. Send less."
+            f"The form's fields without the file are over {settings.MAX_BODY_BYTES} bytes. Send less."
         ) from None
 
 
 @contextmanager
-def _storing() -> Iterator[None]:
-    """Turn what the disk raises, as a full one does, into a `StorageUnavailableError`."""
+def _disk_errors() -> Iterator[None]:
+    """Turn errors of the disk, such as a full one, into a `StorageUnavailableError`."""
     try:
         yield
     except OSError as error:

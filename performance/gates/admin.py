@@ -26,7 +26,7 @@ VERDICTS = {"passed": "success", "failed": "danger", "no_policy": "default"}
 
 @admin.register(GatePolicy)
 class GatePolicyAdmin(RegistryAdmin):
-    """Policies of gates. Each edit is a new row, so that none is changed: the newest counts."""
+    """Gate policies. Each edit adds a row, and the newest row is in force; no row is changed."""
 
     form = GatePolicyForm
     list_display = ("created_at", "owner_name", "version", "rules", "created_by")
@@ -39,12 +39,14 @@ class GatePolicyAdmin(RegistryAdmin):
     readonly_fields = ("version", "created_by", "created_at", "as_json")
     change_form_after_template = "performance/rules.html"
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Ask for whose policy it is and for the policy; show of a stored one who stored it when."""
+    def get_fields(self, request: HttpRequest, obj: GatePolicy | None = None) -> tuple[str, ...]:
+        """Return the owner and the policy for a new policy; add who stored it, and when, for a stored one."""
         owner = ("model", "organization")
         return (*owner, "version", "created_by", "created_at", "as_json") if obj else (*owner, "document")
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         """Add the table of the rules of a stored policy."""
         stored = context.get("original")
         if stored and stored.document:
@@ -54,18 +56,18 @@ class GatePolicyAdmin(RegistryAdmin):
 
     @admin.display(description="policy")
     def as_json(self, policy: GatePolicy) -> str:
-        """Return the policy as it is written."""
+        """Return the policy as JSON."""
         return "withdrawn" if policy.document is None else pretty(parse_policy(policy.document).as_document())
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nothing is changed: a new policy is added."""
+    def has_change_permission(self, request: HttpRequest, obj: GatePolicy | None = None) -> bool:
+        """Return `False`: a policy is replaced by adding a new one."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nothing is deleted: a policy is withdrawn by adding an empty one."""
+    def has_delete_permission(self, request: HttpRequest, obj: GatePolicy | None = None) -> bool:
+        """Return `False`: a policy is withdrawn by adding an empty one."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: GatePolicy, form: Any, change: Any) -> None:
+    def save_model(self, request: HttpRequest, obj: GatePolicy, form: GatePolicyForm, change: bool) -> None:
         """Store the policy as the API does."""
         policy = None if obj.document is None else parse_policy(obj.document)
         content: dict[str, Any] = {"policy": policy, "created_by": request.user.get_username()}
@@ -77,18 +79,18 @@ class GatePolicyAdmin(RegistryAdmin):
 
     @admin.display(description="of")
     def owner_name(self, policy: GatePolicy) -> str:
-        """Return whose policy it is."""
+        """Return the model or the organization that owns the policy."""
         return str(policy.model or policy.organization)
 
     @admin.display(description="rules", empty_value="withdrawn")
     def rules(self, policy: GatePolicy) -> int | None:
-        """Return how many rules it has."""
+        """Return the number of rules."""
         return None if policy.document is None else len(policy.document["rules"])
 
 
 @admin.register(GateVerdict)
 class GateVerdictAdmin(ReadOnly, VersionRecordAdmin):
-    """The verdicts that counted, newest first."""
+    """Stored verdicts, newest first."""
 
     list_display = ("judged_at", "model", "version", "result", "occasion", "requested_by")
     list_filter = (
@@ -114,11 +116,13 @@ class GateVerdictAdmin(ReadOnly, VersionRecordAdmin):
 
     @admin.display(description="verdict", ordering="status")
     def result(self, verdict: GateVerdict) -> str:
-        """Return the verdict in its colour."""
+        """Return the verdict as a badge."""
         return badge(verdict.status, VERDICTS[verdict.status])
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Add the table of what became of the rules, and what was warned of."""
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the table of the rules' results, and the warnings."""
         document = context["original"].document
         context["rule_table"] = tables.verdict_table(document.get("rules", []))
         context["warnings"] = document.get("warnings", [])
@@ -135,13 +139,13 @@ class GateVerdictAdmin(ReadOnly, VersionRecordAdmin):
         """Return a link to the version."""
         return link_to(verdict.version)
 
-    @admin.display(description="held against")
+    @admin.display(description="baseline")
     def baseline(self, verdict: GateVerdict) -> str:
-        """Return which version was promoted then."""
-        return verdict.document.get("baseline_version_id") or "nothing, as none was promoted"
+        """Return the version that was promoted then."""
+        return verdict.document.get("baseline_version_id") or "none, as no version was promoted"
 
     @admin.display(description="policy")
     def policy(self, verdict: GateVerdict) -> str:
-        """Return which policy it was judged by."""
+        """Return the owner and revision of the policy that was applied."""
         policy = verdict.document.get("policy")
-        return f"the {policy['owner']}'s, version {policy['version']}" if policy else "none that is stored"
+        return f"the {policy['owner']}'s, version {policy['version']}" if policy else "not stored"

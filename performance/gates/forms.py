@@ -1,4 +1,4 @@
-"""Forms of the admin."""
+"""The form of a gate policy in the admin."""
 
 from typing import Any
 
@@ -26,9 +26,9 @@ _EXAMPLE = """{
 
 
 class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
-    """A policy in JSON, of a model or of an organization, checked as over HTTP.
+    """A policy in JSON, of a model or of an organization, validated for the task types as the API does.
 
-    Validate it in the transaction that stores the policy.
+    Validate it in the transaction that stores it.
     """
 
     document = StrictJSONField(
@@ -45,7 +45,7 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
         fields = ("model", "organization", "document")
 
     def clean(self) -> dict[str, Any]:
-        """Return the fields. Raises `ValidationError`, naming each invalid rule."""
+        """Return the fields. Raises `ValidationError` with an error for each invalid rule."""
         fields: dict[str, Any] = super().clean() or {}
         model, organization = fields.get("model"), fields.get("organization")
         if (model is None) == (organization is None):
@@ -61,13 +61,13 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
         return fields
 
     def _lock(self, model: RegisteredModel) -> None:
-        """Lock the model until the policy is stored. Raises `ValidationError` if it is archived."""
+        """Lock the model, so that nobody archives it meanwhile. Raises `ValidationError` if it is archived."""
         try:
             lock_unarchived(model)
         except ConflictError as error:
             raise ValidationError(error.detail) from None
 
-    def _check(self, document: Any, model: RegisteredModel | None) -> None:
+    def _check(self, document: object, model: RegisteredModel | None) -> None:
         try:
             validate_for(
                 parse_policy(document), [task_types.get(model.task_type)] if model else task_types.all_task_types()

@@ -1,4 +1,4 @@
-"""Policies of gates, and the verdicts that counted."""
+"""Gate policies, and the stored verdicts."""
 
 from django.db import models
 from django.db.models import Q
@@ -10,10 +10,10 @@ from performance.gates.querysets import GatePolicyQuerySet
 
 
 class GatePolicy(models.Model):
-    """What a version must be like to ship: of one model, or of all models of an organization without one of their own.
+    """The rules that a version must pass, for one model or for all models of an organization without their own policy.
 
-    Each edit is a row, of which the newest counts; one without a document ends the policy. Append-only, so that
-    verdicts can name what they judged by: see the migration `gate_policies`.
+    Each edit adds a row, and the newest row is in force. A row without a document withdraws the policy. The table is
+    append-only, so that a verdict can name the policy that was applied: see the migration `gate_policies`.
     """
 
     model = models.ForeignKey(
@@ -24,7 +24,7 @@ class GatePolicy(models.Model):
     )
     version = models.PositiveIntegerField(help_text="The sequence number within the model or organization, from 1.")
     document = models.JSONField(null=True, blank=True, help_text="<code>dataset_split</code> and <code>rules</code>.")
-    # A name, as a row that never changes cannot let go of a user who is deleted.
+    # A name instead of a foreign key: the row cannot change when the user is deleted.
     created_by = models.CharField(max_length=150, blank=True, help_text="The name of the user who stored it.")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -34,7 +34,7 @@ class GatePolicy(models.Model):
         verbose_name = "gate policy"
         verbose_name_plural = "gate policies"
         constraints = [
-            # Both serve as well the newest policy of a model and of an organization.
+            # Both also serve the look-up of the newest policy, of a model and of an organization.
             models.UniqueConstraint(fields=["model", "version"], name="policy_version_once_per_model"),
             models.UniqueConstraint(fields=["organization", "version"], name="policy_version_once_per_organization"),
             models.CheckConstraint(
@@ -50,12 +50,12 @@ class GatePolicy(models.Model):
 
     @property
     def owner(self) -> str:
-        """Whose it is: `model` or `organization`."""
+        """The kind of owner: `model` or `organization`."""
         return "organization" if self.model_id is None else "model"
 
 
 class GateVerdict(models.Model):
-    """What a gate said of a version when it counted. Append-only: see the migration `gate_policies`."""
+    """A verdict on a promotion, or on an enforced request. Append-only: see the migration `gate_policies`."""
 
     class Occasion(models.TextChoices):
         PROMOTION = "promotion"
@@ -66,7 +66,7 @@ class GateVerdict(models.Model):
     occasion = models.CharField(max_length=12, choices=Occasion.choices)
     status = models.CharField(max_length=10)
     document = models.JSONField(help_text="The verdict as it was told.")
-    # A name, as a row that never changes cannot let go of a user who is deleted.
+    # A name instead of a foreign key: the row cannot change when the user is deleted.
     requested_by = models.CharField(max_length=150, blank=True, help_text="The name of the user who asked.")
     judged_at = models.DateTimeField(default=timezone.now)
 

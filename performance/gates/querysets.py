@@ -6,7 +6,7 @@ from django.db import models
 
 
 class GatePolicyQuerySet(models.QuerySet[Any]):
-    """Policies of gates."""
+    """Gate policies."""
 
     def newest_first(self) -> Self:
         """Order the policies of one model or organization, the newest first."""

@@ -1,4 +1,4 @@
-"""How gates are asked, and how their policies and verdicts are sent and shown."""
+"""Serializers of gate requests, policies and verdicts."""
 
 from functools import cached_property
 from typing import Any
@@ -10,16 +10,16 @@ from models_registry.api.fields import UTCSecondsField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.gates.gate_input import Operator, RuleStatus
 from performance.gates.models import GateVerdict
-from performance.gates.policy import MAX_NAME, MAX_RULES, InvalidPolicyError, parse_policy, stored_policy
+from performance.gates.policy import MAX_NAME, MAX_RULES, InvalidPolicyError, Policy, parse_policy, stored_policy
 from performance.gates.verdict import Status
 from performance.snapshots.models import DatasetSplit
 from performance.snapshots.serializers import IntervalSerializer
 
-FORMS = ("json", "junit", "markdown", "html")
+FORMATS = ("json", "junit", "markdown", "html")
 
 
-class RuleSerializer(serializers.Serializer[Any]):
-    """A threshold (`operator`, `threshold`), or a limit on how much worse than the promoted version it may be."""
+class RuleSerializer(serializers.Serializer[None]):
+    """A threshold (`operator`, `threshold`), or a limit on how much worse than the promoted version a metric may be."""
 
     metric = serializers.CharField(
         max_length=MAX_NAME,
@@ -28,26 +28,29 @@ class RuleSerializer(serializers.Serializer[Any]):
     operator = serializers.ChoiceField([*Operator], required=False)
     threshold = serializers.FloatField(required=False)
     max_regression = serializers.FloatField(
-        required=False, min_value=0, help_text="By how much the metric may be worse; which way that is follows from it."
+        required=False,
+        min_value=0,
+        help_text="By how much the metric may be worse than the promoted version's, by the metric's direction.",
     )
     relative = serializers.BooleanField(
         required=False, help_text="Whether `max_regression` is a fraction of the promoted version's value."
     )
     confidence = serializers.FloatField(
-        required=False, help_text="0.95: the unfavourable end of the interval must hold, not the point."
+        required=False,
+        help_text="With 0.95, the rule must hold at the unfavourable end of the interval, not only for the value.",
     )
 
 
-class PolicyInput(serializers.Serializer[Any]):
-    """What a version must be like to ship: all the rules must hold."""
+class PolicyInput(serializers.Serializer[None]):
+    """The rules that a version must pass, all of them."""
 
     dataset_split = serializers.ChoiceField(
-        DatasetSplit.choices, default=DatasetSplit.TEST.value, help_text="The split that is looked at."
+        DatasetSplit.choices, default=DatasetSplit.TEST.value, help_text="The split whose newest metrics are judged."
     )
     rules = serializers.ListField(child=RuleSerializer(), min_length=1, max_length=MAX_RULES)
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return the `policy`, which the gates themselves read. Raises `ValidationError`, naming each fault."""
+    def to_internal_value(self, data: object) -> dict[str, Policy]:
+        """Return the parsed `policy`. Raises `ValidationError` with all errors."""
         try:
             return {"policy": parse_policy(data)}
         except InvalidPolicyError as error:
@@ -57,20 +60,22 @@ class PolicyInput(serializers.Serializer[Any]):
 
 
 class PolicySerializer(serializers.Serializer[Any]):
-    """A stored policy: its rules, which version of it that is, by whom and of when."""
+    """A stored policy: its rules and revision, and who stored it when."""
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices, source="document.dataset_split")
     rules = serializers.ListField(child=RuleSerializer(), source="document.rules")
-    version = serializers.IntegerField(help_text="Each edit is a new one; a verdict names the one it judged by.")
+    version = serializers.IntegerField(
+        help_text="The revision of the policy: each edit adds one. A verdict names the revision that was applied."
+    )
     created_by = serializers.CharField(allow_blank=True)
     created_at = UTCSecondsField()
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        """Return the policy, with its rules as the gates write them: each has fields of its own."""
+    def to_representation(self, instance: Any) -> dict[str, object]:
+        """Return the policy. Each rule has only its own fields."""
         return {**super().to_representation(instance), **stored_policy(instance.document).as_document()}
 
 
-class GateQuerySerializer(serializers.Serializer[Any]):
+class GateQuerySerializer(serializers.Serializer[None]):
     """The query parameters of a gate."""
 
     version_id = VersionIdField(
@@ -81,21 +86,21 @@ class GateQuerySerializer(serializers.Serializer[Any]):
     enforce = serializers.ChoiceField(
         ["true", "false"],
         default="false",
-        help_text="With `true` a failed gate is 409, which stops `curl --fail`, and the verdict is kept.",
+        help_text="With `true`, a failed gate returns 409, which stops `curl --fail`, and the verdict is stored.",
         error_messages={"invalid_choice": "Must be true or false."},
     )
     format = serializers.ChoiceField(
-        FORMS,
+        FORMATS,
         required=False,
-        help_text="The form of the answer; by default as `Accept` has it, else JSON.",
-        error_messages={"invalid_choice": f"Must be one of {', '.join(FORMS)}."},
+        help_text="The format of the response; by default the one in `Accept`, otherwise JSON.",
+        error_messages={"invalid_choice": f"Must be one of {', '.join(FORMATS)}."},
     )
 
 
-class StoredSerializer(serializers.Serializer[Any]):
-    """What was validated when it was stored: given out as it is, in the order of the fields."""
+class DocumentSerializer(serializers.Serializer[dict[str, Any]]):
+    """Part of a document that was validated when it was stored. Its values are returned unchanged, in field order."""
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, object]:
         return {name: instance[name] for name in self._names}
 
     @cached_property
@@ -103,33 +108,34 @@ class StoredSerializer(serializers.Serializer[Any]):
         return [str(name) for name in self.fields]
 
 
-class RuleVerdictSerializer(StoredSerializer):
-    """What became of a rule."""
+class RuleVerdictSerializer(DocumentSerializer):
+    """The result of one rule."""
 
     metric = serializers.CharField()
     operator = serializers.ChoiceField([*Operator], allow_null=True)
     threshold = serializers.FloatField(
         allow_null=True,
-        help_text="What the value was held against. For a limit on regression it follows from the baseline's value.",
+        help_text="The limit for the value. If the rule limits a regression, it is computed from the baseline's value.",
     )
     value = serializers.FloatField(allow_null=True)
     interval = IntervalSerializer(
-        allow_null=True, help_text="Where the rule asks for confidence: of the value, or of the difference."
+        allow_null=True,
+        help_text="The interval of the value or of the difference; null unless the rule has `confidence`.",
     )
     baseline_value = serializers.FloatField(allow_null=True)
     status = serializers.ChoiceField([*RuleStatus])
     detail = serializers.CharField()
 
 
-class StoredPolicySerializer(serializers.Serializer[Any]):
-    """Which policy it is."""
+class StoredPolicySerializer(serializers.Serializer[dict[str, object]]):
+    """The owner and revision of the policy that was applied."""
 
     owner = serializers.ChoiceField(["model", "organization"])
     version = serializers.IntegerField()
 
 
-class VerdictSerializer(StoredSerializer):
-    """What became of a version, rule by rule."""
+class VerdictSerializer(DocumentSerializer):
+    """The verdict on a version, rule by rule."""
 
     model_id = ModelIdField()
     version_id = VersionIdField()
@@ -138,17 +144,17 @@ class VerdictSerializer(StoredSerializer):
     rules = RuleVerdictSerializer(many=True)
     judged_at = serializers.RegexField(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")
     warnings = serializers.ListField(
-        child=serializers.CharField(), help_text="What is odd about rules, though allowed."
+        child=serializers.CharField(), help_text="Rules that are accepted but probably not what was meant."
     )
-    policy = StoredPolicySerializer(allow_null=True, help_text="Null for one that is stored nowhere.")
+    policy = StoredPolicySerializer(allow_null=True, help_text="Null if the policy is not stored, or if there is none.")
 
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        rule = self.fields["rules"].child  # type: ignore[attr-defined]  # of a list serializer
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, object]:
+        rule = self.fields["rules"].child  # type: ignore[attr-defined]  # a list serializer has it
         return {**super().to_representation(instance), "rules": [*map(rule.to_representation, instance["rules"])]}
 
 
 class KeptVerdictSerializer(serializers.Serializer[Any]):
-    """A verdict that counted: on a promotion, or on whoever asked with `enforce`."""
+    """A stored verdict: on a promotion, or on a request with `enforce`."""
 
     id = serializers.CharField()
     occasion = serializers.ChoiceField(GateVerdict.Occasion.choices)

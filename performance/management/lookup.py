@@ -1,4 +1,4 @@
-"""What the arguments of a command name."""
+"""Find the model and the version that a command's arguments name."""
 
 from models_registry.registry import ids
 from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError

@@ -1,4 +1,4 @@
-"""The worker: does what is due, until it is told to stop."""
+"""The worker: does due jobs until it is stopped."""
 
 import logging
 from collections.abc import Callable
@@ -10,33 +10,33 @@ from performance.comparisons.tasks import compare_next
 from performance.evaluations.tasks import evaluate_next
 from performance.webhooks.delivery import SENDERS, deliver_next
 
-POLL = 0.5  # seconds between two looks at an empty queue
-OUTAGE = 5.0  # seconds before the next look where the database could not be reached
+POLL = 0.5  # seconds between two queries of an empty queue
+OUTAGE = 5.0  # seconds before the next attempt after an error
 
 log = logging.getLogger(__name__)
 
 
-def work(stop: Event) -> None:
-    """Do evaluations until `stop` is set: one after another, in this thread.
+def run_worker(stop: Event) -> None:
+    """Run evaluations one after another in this thread, until `stop` is set.
 
-    Other threads do comparisons and deliveries meanwhile, so that these never wait for an evaluation.
+    Other threads run comparisons and deliveries, so that these never wait for an evaluation.
     """
-    beside = [
-        Thread(target=_repeat_beside, args=[lambda: compare_next(stop), stop], name="comparisons", daemon=True),
+    threads = [
+        Thread(target=_repeat_in_thread, args=[lambda: compare_next(stop), stop], name="comparisons", daemon=True),
         *(
-            Thread(target=_repeat_beside, args=[deliver_next, stop], name=f"deliveries-{number}", daemon=True)
+            Thread(target=_repeat_in_thread, args=[deliver_next, stop], name=f"deliveries-{number}", daemon=True)
             for number in range(1, SENDERS + 1)
         ),
     ]
-    for thread in beside:
+    for thread in threads:
         thread.start()
     _repeat(lambda: evaluate_next(stop), stop)
-    for thread in beside:
+    for thread in threads:
         thread.join()
 
 
-def _repeat_beside(do_next: Callable[[], bool], stop: Event) -> None:
-    """Do what `_repeat` does in a thread of its own, and close its connection to the database in the end."""
+def _repeat_in_thread(do_next: Callable[[], bool], stop: Event) -> None:
+    """Run `_repeat`, and then close the thread's database connections."""
     try:
         _repeat(do_next, stop)
     finally:
@@ -44,7 +44,7 @@ def _repeat_beside(do_next: Callable[[], bool], stop: Event) -> None:
 
 
 def _repeat(do_next: Callable[[], bool], stop: Event) -> None:
-    """Do one thing after another, and outlive whatever is wrong with one: it comes due again."""
+    """Do jobs one after another until `stop` is set. If one fails, log the error and go on: the job comes due again."""
     while not stop.is_set():
         wait = 0.0
         try:
@@ -54,7 +54,7 @@ def _repeat(do_next: Callable[[], bool], stop: Event) -> None:
             log.error("The database cannot be reached: %s", error)
             wait = OUTAGE
         except Exception:
-            log.exception("What was begun broke off. It is done again.")
+            log.exception("A job was interrupted by an error. It will be tried again.")
             wait = OUTAGE
         close_old_connections()
         stop.wait(wait)

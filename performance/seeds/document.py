@@ -1,14 +1,14 @@
-"""What a seed document may hold. Unknown keys are refused; metrics are validated by their model's task type."""
+"""Read and validate seed documents. Unknown keys are refused; the model's task type validates the metrics."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 import yaml
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -38,28 +38,80 @@ from performance.snapshots.models import CLOCK_SKEW, DatasetSplit
 
 YAML_SUFFIXES = {".yaml", ".yml"}
 
+Item = TypeVar("Item", bound=Mapping[str, Any])
+
 
 class SeedError(Exception):
-    """A seed document that is refused whole. The message names each fault's path in the document and its reason."""
+    """The whole seed document is refused. Each line of the message has the path of an error, and the reason."""
+
+
+class UserValues(TypedDict):
+    """The validated values of a `UserDocument`."""
+
+    username: str
+    superuser: bool
+    password: NotRequired[str]
+
+
+class OrganizationValues(TypedDict):
+    """The validated values of an `OrganizationDocument`."""
+
+    slug: str
+    name: str
+    members: dict[str, str]
+
+
+class SnapshotValues(TypedDict):
+    """The validated values of a `SnapshotDocument`."""
+
+    dataset_split: str
+    evaluated_at: datetime
+    metrics: NotRequired[dict[str, float]]
+    predictions: NotRequired[str]
+    sample_count: NotRequired[int | None]
+
+
+class VersionValues(TypedDict):
+    """The validated values of a `VersionDocument`."""
+
+    version_id: str
+    state: str
+    created_at: NotRequired[datetime]
+    completed_at: NotRequired[datetime | None]
+    snapshots: list[SnapshotValues]
+
+
+class ModelValues(TypedDict):
+    """The validated values of a `ModelDocument`."""
+
+    model_id: str
+    organization: str
+    name: str
+    task_type: str
+    description: str
+    grants: dict[str, list[str]]
+    archived: bool
+    promoted: NotRequired[str | None]
+    versions: list[VersionValues]
 
 
 class UsernameField(TextField):
-    """A user name, in the form in which Django stores it."""
+    """A user name, normalized as Django stores it."""
 
     def __init__(self) -> None:
         super().__init__(max_length=150, validators=[UnicodeUsernameValidator()])
 
-    def to_internal_value(self, data: Any) -> str:
-        """Return the name. Raises `ValidationError`."""
+    def to_internal_value(self, data: str) -> str:
+        """Return the normalized name. Raises `ValidationError`."""
         name: str = User.normalize_username(super().to_internal_value(data))
         return name
 
 
 class ByUsernameField(serializers.DictField):
-    """Something for each of some users, by the form of their names in which Django stores them."""
+    """A value for each of several users, by their normalized names."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return it by user name. Raises `ValidationError`, also when two names are one user's."""
+        """Return the values by user name. Raises `ValidationError`, also if two names belong to the same user."""
         by_name: dict[str, Any] = {}
         for given, value in super().to_internal_value(data).items():
             name = User.normalize_username(given)
@@ -70,14 +122,14 @@ class ByUsernameField(serializers.DictField):
 
 
 class SlugTextField(TextField):
-    """A slug, which the library's own field would make of a number, too."""
+    """A slug. DRF's own field would also accept a number."""
 
     def __init__(self) -> None:
         super().__init__(max_length=63, validators=[validate_slug])
 
 
 class UserDocument(StrictSerializer):
-    """Someone who may log in; without a password, only with tokens that an operator makes."""
+    """A user. Without a password, the user needs a token that an operator makes."""
 
     username = UsernameField()
     password = TextField(required=False, max_length=1024, trim_whitespace=False)
@@ -85,7 +137,7 @@ class UserDocument(StrictSerializer):
 
 
 class OrganizationDocument(StrictSerializer):
-    """A team, and its members' roles by user name."""
+    """An organization, and the roles of its members by user name."""
 
     slug = SlugTextField()
     name = TextField(max_length=200)
@@ -93,7 +145,7 @@ class OrganizationDocument(StrictSerializer):
 
 
 class SnapshotDocument(StrictSerializer):
-    """The metrics of one evaluation, or the predictions that they are to be computed from, or both, to agree."""
+    """The metrics of one evaluation, or the predictions to compute them from. If both are given, they must agree."""
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = serializers.DictField(required=False)
@@ -101,19 +153,19 @@ class SnapshotDocument(StrictSerializer):
     sample_count = WholeNumberField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = UTCDateTimeField()
 
-    def validate_metrics(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a snapshot that says nothing."""
+    def validate_metrics(self, value: dict[str, object]) -> dict[str, object]:
+        """Refuse a snapshot without any metric."""
         if all(metric is None for metric in value.values()):
             raise ValidationError("At least one metric is needed.")
         return value
 
     def validate_evaluated_at(self, value: datetime) -> datetime:
-        """Refuse the future: such a snapshot would stay the newest until then."""
+        """Refuse a time in the future: the snapshot would stay the newest until then."""
         if value > timezone.now() + CLOCK_SKEW:
             raise ValidationError("Must not be in the future.")
         return value
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: SnapshotValues) -> SnapshotValues:
         """Refuse a snapshot with neither metrics nor predictions."""
         if "metrics" not in attrs and "predictions" not in attrs:
             raise ValidationError({"metrics": "Either metrics are needed, or predictions."})
@@ -130,13 +182,13 @@ class VersionDocument(StrictSerializer):
     snapshots = SnapshotDocument(many=True, default=list)
 
     def validate_version_id(self, value: str) -> str:
-        """Refuse an id that is no version's."""
+        """Refuse ids that no version can have."""
         if not ids.version_number(value):
             raise ValidationError("Not a version's id: ids start at ver-00001 and have five digits or more.")
         return value
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse what a version in its state cannot have."""
+    def validate(self, attrs: VersionValues) -> VersionValues:
+        """Refuse values that contradict the version's state."""
         completed = attrs["state"] == Version.State.COMPLETED
         if completed and not attrs.get("completed_at"):
             raise ValidationError({"completed_at": "A completed version needs it."})
@@ -169,10 +221,10 @@ class ModelDocument(StrictSerializer):
         except task_types.UnknownTaskTypeError as error:
             raise ValidationError(str(error)) from None
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse repeated versions, metrics that the task type refuses, and promoting what is not completed."""
+    def validate(self, attrs: ModelValues) -> ModelValues:
+        """Refuse repeated versions, invalid metrics, and the promotion of a version that is not completed."""
         versions = attrs["versions"]
-        _refuse_repeats(versions, "version_id")
+        _refuse_repeats(versions, key="version_id")
         states = {version["version_id"]: version["state"] for version in versions}
         promoted = attrs.get("promoted")
         if promoted and states.get(promoted) != Version.State.COMPLETED:
@@ -184,51 +236,51 @@ class ModelDocument(StrictSerializer):
 
 
 class HeadDocument(StrictSerializer):
-    """A whole seed document, of which the models are yet to be validated."""
+    """A seed document whose models are not validated yet."""
 
     users = UserDocument(many=True, default=list)
     organizations = OrganizationDocument(many=True, default=list)
     models = serializers.ListField(default=list)
 
-    def validate_users(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Refuse a user name that comes twice."""
-        return _refuse_repeats(value, "username")
+    def validate_users(self, value: list[UserValues]) -> list[UserValues]:
+        """Refuse repeated user names."""
+        return _refuse_repeats(value, key="username")
 
-    def validate_organizations(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Refuse a slug that comes twice."""
-        return _refuse_repeats(value, "slug")
+    def validate_organizations(self, value: list[OrganizationValues]) -> list[OrganizationValues]:
+        """Refuse repeated slugs."""
+        return _refuse_repeats(value, key="slug")
 
 
 @dataclass(frozen=True)
 class SeedDocument:
-    """A seed document, of which one model at a time is read into memory."""
+    """A seed document. Its models are read into memory one at a time."""
 
     path: Path
-    users: list[dict[str, Any]]
-    organizations: list[dict[str, Any]]
-    unread: Sequence[Callable[[], Any]]
+    users: list[UserValues]
+    organizations: list[OrganizationValues]
+    model_readers: Sequence[Callable[[], object]]
 
-    def models(self) -> Iterator[dict[str, Any]]:
-        """Yield the validated models, as long as none is refused.
+    def models(self) -> Iterator[ModelValues]:
+        """Yield the validated models until one is refused.
 
-        Raises `SeedError` in the end, naming the faults of them all.
+        The others are validated as well: at the end, raises `SeedError` with the errors of all models.
         """
-        found: list[str] = []
+        errors: list[str] = []
         seen: set[tuple[str, ...]] = set()
-        for position, read_model in enumerate(self.unread):
+        for position, read_model in enumerate(self.model_readers):
             document = ModelDocument(data=read_model())
             if document.is_valid():
-                model: dict[str, Any] = document.validated_data
-                found += _repeats(self.path, model, seen)
-                if not found:
+                model: ModelValues = document.validated_data
+                errors += _repeats(self.path, model, seen)
+                if not errors:
                     yield model
             else:
-                found += _lines(self.path, document.errors, f"models.{position}")
-        if found:
-            raise SeedError("\n".join(found))
+                errors += _error_lines(self.path, document.errors, f"models.{position}")
+        if errors:
+            raise SeedError("\n".join(errors))
 
 
-def read(path: Path) -> SeedDocument:
+def read_document(path: Path) -> SeedDocument:
     """Return the seed document in a JSON or YAML file. Raises `SeedError`."""
     try:
         head, pieces = _read_yaml(path) if path.suffix.lower() in YAML_SUFFIXES else _read_json(path)
@@ -236,26 +288,26 @@ def read(path: Path) -> SeedDocument:
         raise SeedError(f"{path}: cannot be read: {_reason(error)}") from None
     document = HeadDocument(data=head)
     if not document.is_valid():
-        raise SeedError("\n".join(_lines(path, document.errors)))
+        raise SeedError("\n".join(_error_lines(path, document.errors)))
     values = document.validated_data
-    unread = [partial(copy, model) for model in values["models"]] + pieces
-    return SeedDocument(path, values["users"], values["organizations"], unread)
+    model_readers = [partial(copy, model) for model in values["models"]] + pieces
+    return SeedDocument(path, values["users"], values["organizations"], model_readers)
 
 
-def _read_yaml(path: Path) -> tuple[Any, list[Callable[[], Any]]]:
+def _read_yaml(path: Path) -> tuple[object, list[Callable[[], object]]]:
     document = yaml.load(path.read_bytes(), _StrictYAMLLoader)  # noqa: S506  # a SafeLoader
     check_document(document)
     return document, []
 
 
-def _read_json(path: Path) -> tuple[Any, list[Callable[[], Any]]]:
-    """Return the document without its models, and what reads each of them."""
+def _read_json(path: Path) -> tuple[object, list[Callable[[], object]]]:
+    """Return the document without its models, and a function for each model that reads it."""
     encoded = _mapped(path)
     head, pieces = split_array(encoded, "models")
     return parse_json(head), [partial(_read_piece, path, encoded, *piece) for piece in pieces]
 
 
-def _read_piece(path: Path, encoded: bytes | mmap, start: int, end: int) -> Any:
+def _read_piece(path: Path, encoded: bytes | mmap, start: int, end: int) -> object:
     try:
         return parse_json(encoded[start:end])
     except ValueError as error:
@@ -263,18 +315,18 @@ def _read_piece(path: Path, encoded: bytes | mmap, start: int, end: int) -> Any:
 
 
 def _mapped(path: Path) -> bytes | mmap:
-    """Return what a file holds: read where it is looked at, if it is more than a pipe."""
+    """Return the content of a file: mapped into memory, or read at once from a pipe or an empty file."""
     if not path.is_file() or not path.stat().st_size:
         return path.read_bytes()
     with path.open("rb") as file:
         return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
-def _lines(path: Path, errors: Any, where: str = "") -> list[str]:
+def _error_lines(path: Path, errors: Any, where: str = "") -> list[str]:
     return [f"{path}: {place or 'the document'}: {reason}" for place, _, reason in list_errors(errors, where)]
 
 
-def _repeats(path: Path, model: dict[str, Any], seen: set[tuple[str, ...]]) -> list[str]:
+def _repeats(path: Path, model: ModelValues, seen: set[tuple[str, ...]]) -> list[str]:
     keys = {(model["model_id"],), (model["organization"], model["name"])}
     repeated = sorted(keys & seen)
     seen |= keys
@@ -282,7 +334,7 @@ def _repeats(path: Path, model: dict[str, Any], seen: set[tuple[str, ...]]) -> l
 
 
 class _StrictYAMLLoader(yaml.SafeLoader):
-    """Reads YAML as JSON is read here: no repeated keys, a moment stays text, and `1e5` is a number."""
+    """Reads YAML as this service reads JSON: no repeated keys, timestamps stay text, and `1e5` is a number."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
@@ -291,7 +343,7 @@ class _StrictYAMLLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise ValueError("it holds an alias; say again what is meant")
+            raise ValueError("it has an alias; write the value again instead")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -301,46 +353,45 @@ class _StrictYAMLLoader(yaml.SafeLoader):
         return mapping
 
 
-# YAML 1.1 asks for a point and for the exponent's sign, which JSON does not.
+# YAML 1.1 requires a decimal point and a sign in the exponent; JSON does not.
 _StrictYAMLLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?[eE][-+]?[0-9]+\Z"), list("-0123456789")
 )
 
 
 def _reason(error: Exception) -> str:
-    return "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _refuse_repeats(items: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
-    seen: set[tuple[Any, ...]] = set()
+def _refuse_repeats(items: list[Item], *, key: str) -> list[Item]:
+    seen = set()
     for item in items:
-        key = tuple(item[name] for name in names)
-        if key in seen:
-            raise ValidationError(f"{' '.join(map(str, key))} comes twice.")
-        seen.add(key)
+        if item[key] in seen:
+            raise ValidationError(f"{item[key]} comes twice.")
+        seen.add(item[key])
     return items
 
 
-def _refuse_unevaluated(task_type: base.TaskType, versions: list[dict[str, Any]]) -> None:
-    """Refuse predictions of a task type that is not evaluated here."""
+def _refuse_unevaluated(task_type: base.TaskType, versions: list[VersionValues]) -> None:
+    """Refuse predictions if the task type cannot be evaluated here."""
     if task_type.name not in EVALUATORS and any("predictions" in item for *_, item in _snapshots(versions)):
         raise ValidationError({"task_type": f"Predictions of {task_type.name} are not evaluated here; give metrics."})
 
 
-def _clean_metrics(task_type: base.TaskType, versions: list[dict[str, Any]]) -> None:
-    """Put the recorded metrics as floats in the place of those given."""
-    found: dict[Any, Any] = {}
-    for at_version, at_snapshot, item in _snapshots(versions):
+def _clean_metrics(task_type: base.TaskType, versions: list[VersionValues]) -> None:
+    """Replace the given metrics by the validated ones: recorded metrics, as floats."""
+    errors: dict[Any, Any] = {}
+    for version_index, snapshot_index, item in _snapshots(versions):
         try:
             item["metrics"] = task_type.clean(item.get("metrics", {}))
         except base.InvalidMetricsError as error:
             refused = {name: [ErrorDetail(reason, code="invalid")] for name, reason in error.faults.items()}
-            found.setdefault(at_version, {"snapshots": {}})["snapshots"][at_snapshot] = {"metrics": refused}
-    if found:
-        raise ValidationError({"versions": found})
+            errors.setdefault(version_index, {"snapshots": {}})["snapshots"][snapshot_index] = {"metrics": refused}
+    if errors:
+        raise ValidationError({"versions": errors})
 
 
-def _snapshots(versions: list[dict[str, Any]]) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    for at_version, version in enumerate(versions):
-        for at_snapshot, item in enumerate(version["snapshots"]):
-            yield at_version, at_snapshot, item
+def _snapshots(versions: list[VersionValues]) -> Iterator[tuple[int, int, SnapshotValues]]:
+    for version_index, version in enumerate(versions):
+        for snapshot_index, item in enumerate(version["snapshots"]):
+            yield version_index, snapshot_index, item

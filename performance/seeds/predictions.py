@@ -1,10 +1,9 @@
-"""Snapshots of a seed document that come as predictions: evaluated when the document is loaded, as over HTTP."""
+"""Snapshots for which a seed document has predictions. They are computed as an upload over HTTP is."""
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from models_registry.registry.models import Version
 from performance.evaluations.services import store_evaluation
@@ -14,17 +13,17 @@ from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import evaluate
-from performance.seeds.document import SeedError
+from performance.seeds.document import SeedError, SnapshotValues
 from performance.snapshots.prediction_store import store_predictions
 
-AGREEMENT = 1e-9  # to which metrics that the document has as well must agree with those computed
+AGREEMENT = 1e-9  # the largest relative or absolute difference between a computed metric and the document's
 
 
-def load_predictions(where: str, version: Version, file: Path, item: Mapping[str, Any], *, store: bool) -> None:
-    """Store the snapshot of predictions, unless it is stored already.
+def load_predictions(where: str, version: Version, file: Path, item: SnapshotValues, *, store: bool) -> None:
+    """Evaluate predictions and store their snapshot, unless it is stored already.
 
-    With `store`, the predictions are stored as well, so that they can be compared. Raises `SeedError` if they cannot be
-    evaluated, or if the document has other metrics than they do.
+    With `store`, the predictions are stored as well, so that they can be compared example by example. Raises
+    `SeedError` if they cannot be evaluated, or if the computed metrics differ from the document's.
     """
     source = PredictionFiles([str(file)])
     digest = _digest(where, file.name, source)
@@ -56,7 +55,7 @@ def _digest(where: str, name: str, source: PredictionFiles) -> str:
 def _evaluate(
     where: str, task_type: str, name: str, source: PredictionFiles, folder: Path
 ) -> tuple[Evaluation, Path | None]:
-    """Return the evaluation of predictions, and the file in the folder to which they were exported."""
+    """Return the evaluation of the predictions, and the file of exported predictions in the folder."""
     with DuckDB(folder=folder) as engine:
         try:
             source.read_into(engine)
@@ -68,6 +67,6 @@ def _evaluate(
 
 def _refuse_difference(where: str, evaluation: Evaluation, expected: Mapping[str, float]) -> None:
     for name, value in expected.items():
-        found = evaluation.metrics[name]
-        if found is None or not math.isclose(found, value, rel_tol=AGREEMENT, abs_tol=AGREEMENT):
-            raise SeedError(f"{where}.metrics.{name}: is {value}, but the predictions come to {found}")
+        computed = evaluation.metrics[name]
+        if computed is None or not math.isclose(computed, value, rel_tol=AGREEMENT, abs_tol=AGREEMENT):
+            raise SeedError(f"{where}.metrics.{name}: is {value}, but the predictions come to {computed}")

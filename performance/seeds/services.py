@@ -1,4 +1,4 @@
-"""Loading a validated seed document. Loading it again changes nothing."""
+"""Store a validated seed document. Loading it again changes nothing."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,27 +14,29 @@ from models_registry.audit.recorder import record_added
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult, promote
-from performance.seeds.document import SeedDocument, SeedError
+from performance.seeds.document import ModelValues, SeedDocument, SeedError, SnapshotValues, VersionValues
 from performance.seeds.predictions import load_predictions
 from performance.snapshots.models import MetricSnapshot
 
 BATCH = 1000
 
+SnapshotKey = tuple[str, datetime, int | None, tuple[tuple[str, float], ...]]
+
 
 @transaction.atomic
-def load(
+def load_document(
     document: SeedDocument,
     *,
     on_model: Callable[[], object] = lambda: None,
     keep_promoted: bool = False,
     dry_run: bool = False,
 ) -> list[str]:
-    """Store what the document holds and the database does not yet, and return the ids of its models.
+    """Store the parts of the document that the database does not have, and return the ids of the document's models.
 
-    What may change is brought up to date: names, descriptions, roles, the promoted version, a training version that
-    has ended. With `keep_promoted`, a model that has a promoted version keeps it. `on_model` is called after each
-    model. Raises `SeedError` when the document is refused or contradicts what is stored; nothing is stored then, nor
-    in a `dry_run`.
+    Values that may change are updated: names, descriptions, roles, the promoted version, and the state of a version
+    whose training has ended. With `keep_promoted`, a model that has a promoted version keeps it. `on_model` is called
+    after each model. Raises `SeedError` if the document is refused or contradicts the database; then, and in a
+    `dry_run`, nothing is stored.
     """
     for user in document.users:
         _load_user(**user)
@@ -67,8 +69,8 @@ def _load_organization(*, slug: str, name: str, members: dict[str, str]) -> None
         Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
 
 
-def _load_model(path: str, document: dict[str, Any], folder: Path, *, keep_promoted: bool, dry_run: bool) -> None:
-    model = _registered(path, document)
+def _load_model(path: str, document: ModelValues, folder: Path, *, keep_promoted: bool, dry_run: bool) -> None:
+    model = _load_registration(path, document)
     for username, scopes in document["grants"].items():
         user = _user(username, f"{path}.grants")
         for scope in scopes:
@@ -79,11 +81,11 @@ def _load_model(path: str, document: dict[str, Any], folder: Path, *, keep_promo
         where = f"{path}.versions.{position}"
         versions[number] = _load_version(where, model, versions.get(number), item)
         versions[number].model = model
-        _load_snapshots(versions[number], [each for each in item["snapshots"] if "predictions" not in each])
-        for at, each in enumerate(item["snapshots"]):
-            if "predictions" in each:
-                file = folder / each["predictions"]
-                load_predictions(f"{where}.snapshots.{at}", versions[number], file, each, store=not dry_run)
+        _load_snapshots(versions[number], [snapshot for snapshot in item["snapshots"] if "predictions" not in snapshot])
+        for index, snapshot in enumerate(item["snapshots"]):
+            if "predictions" in snapshot:
+                file = folder / snapshot["predictions"]
+                load_predictions(f"{where}.snapshots.{index}", versions[number], file, snapshot, store=not dry_run)
     promoted = document.get("promoted")
     if promoted and not (keep_promoted and model.promoted_version_id):
         _promote(path, model, versions[ids.version_number(promoted)])
@@ -103,7 +105,7 @@ def _promote(path: str, model: RegisteredModel, version: Version) -> None:
         raise SeedError(f"{path}.promoted: {outcome.detail}")
 
 
-def _registered(path: str, document: dict[str, Any]) -> RegisteredModel:
+def _load_registration(path: str, document: ModelValues) -> RegisteredModel:
     organization = Organization.objects.filter(slug=document["organization"]).first()
     if organization is None:
         raise SeedError(f"{path}.organization: there is no organization {document['organization']}")
@@ -129,7 +131,7 @@ def _save_if_changed(model: RegisteredModel, **values: Any) -> RegisteredModel:
     return model
 
 
-def _load_version(path: str, model: RegisteredModel, version: Version | None, item: dict[str, Any]) -> Version:
+def _load_version(path: str, model: RegisteredModel, version: Version | None, item: VersionValues) -> Version:
     if version is None:
         return Version.objects.create(
             model=model,
@@ -146,21 +148,25 @@ def _load_version(path: str, model: RegisteredModel, version: Version | None, it
     return version
 
 
-def _load_snapshots(version: Version, items: list[dict[str, Any]]) -> None:
-    """Add the snapshots that are not stored yet, as snapshots are never changed."""
-    stored = {_identity(**values) for values in version.snapshots.values(*_IDENTIFYING).iterator()}
+def _load_snapshots(version: Version, items: list[SnapshotValues]) -> None:
+    """Add the snapshots that are not stored yet. A stored snapshot is never changed."""
+    stored = {_snapshot_key(**values) for values in version.snapshots.values(*_KEY_FIELDS).iterator()}
     before = len(stored)
     for start in range(0, len(items), BATCH):
-        batch = [{"sample_count": None, **item} for item in items[start : start + BATCH]]
-        new = {key: item for item in batch if (key := _identity(**item)) not in stored}
-        MetricSnapshot.objects.bulk_create(MetricSnapshot(version=version, **item) for item in new.values())
+        batch = [_snapshot_fields(item) for item in items[start : start + BATCH]]
+        new = {key: fields for fields in batch if (key := _snapshot_key(**fields)) not in stored}
+        MetricSnapshot.objects.bulk_create(MetricSnapshot(version=version, **fields) for fields in new.values())
         stored.update(new)
     record_added(version, "snapshots", before, len(stored))
 
 
-def _identity(
+def _snapshot_fields(item: SnapshotValues) -> dict[str, Any]:
+    return {name: item.get(name) for name in _KEY_FIELDS}
+
+
+def _snapshot_key(
     *, dataset_split: str, evaluated_at: datetime, metrics: dict[str, float], sample_count: int | None
-) -> tuple[Any, ...]:
+) -> SnapshotKey:
     return dataset_split, evaluated_at, sample_count, tuple(sorted(metrics.items()))
 
 
@@ -171,4 +177,4 @@ def _user(username: str, path: str) -> User:
     return user
 
 
-_IDENTIFYING = ("dataset_split", "evaluated_at", "metrics", "sample_count")
+_KEY_FIELDS = ("dataset_split", "evaluated_at", "metrics", "sample_count")

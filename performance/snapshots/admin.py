@@ -1,4 +1,4 @@
-"""Metric snapshots in the admin: looked at only, for they arrive over the API and by commands."""
+"""Metric snapshots in the admin, read-only: the API and the commands store them."""
 
 from typing import Any
 
@@ -21,13 +21,14 @@ from models_registry.registry.models import Version
 from performance.formatting import format_short, format_six_digits
 from performance.snapshots import charts, tables
 from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.querysets import MetricSnapshotQuerySet
 
 HEADLINE_METRICS = 3
-MAX_MATRIX_CELLS = tables.MAX_CLASSES * 1000  # which hold the rows that are shown of the most classes there may be
+MAX_MATRIX_CELLS = tables.MAX_CLASSES * 1000  # enough for the rows that are shown of a matrix of 1,000 classes
 
 
 def headline(snapshot: MetricSnapshot) -> str:
-    """Return the first metrics of the task type that were recorded: `Accuracy 0.934 · Precision 0.918`."""
+    """Return the first recorded metrics of the task type, such as `Accuracy 0.934 · Precision 0.918`."""
     try:
         task_type = task_types.get(snapshot.version.model.task_type)
     except task_types.UnknownTaskTypeError as error:
@@ -37,8 +38,8 @@ def headline(snapshot: MetricSnapshot) -> str:
     return " · ".join(texts)
 
 
-def shown(snapshot: MetricSnapshot) -> dict[str, Any]:
-    """Return the tables and the charts, as the page's templates have them. Raises `UnknownTaskTypeError`."""
+def snapshot_context(snapshot: MetricSnapshot) -> dict[str, object]:
+    """Return the tables and charts of a snapshot for its template. Raises `UnknownTaskTypeError`."""
     task_type = task_types.get(snapshot.version.model.task_type)
     matrix = None
     if hasattr(snapshot, "detail"):
@@ -55,7 +56,7 @@ def shown(snapshot: MetricSnapshot) -> dict[str, Any]:
     }
 
 
-def _matrix(snapshot: Any) -> dict[str, Any] | None:
+def _matrix(snapshot: Any) -> dict[str, list[Any]] | None:
     """Return the labels and the first rows of the confusion matrix, if there is one."""
     return snapshot.matrix_labels and {"labels": snapshot.matrix_labels, "counts": snapshot.matrix_counts}
 
@@ -69,7 +70,7 @@ class SnapshotInline(ReadOnly, Rows):
     per_page = 20
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
-        """Return the snapshots with their version's model, which has the task type."""
+        """Return the snapshots with their model, which has the task type."""
         snapshots: QuerySet[MetricSnapshot] = super().get_queryset(request)
         return snapshots.select_related("version__model")
 
@@ -94,7 +95,7 @@ admin.site.unregister(Version)
 
 @admin.register(Version)
 class VersionWithSnapshotsAdmin(VersionAdmin):
-    """Versions, each with its snapshots, of which the registry knows nothing."""
+    """Adds the snapshots to the page of a version. The registry's own admin does not know them."""
 
     inlines = (SnapshotInline,)
 
@@ -137,16 +138,15 @@ class MetricSnapshotAdmin(ReadOnly, VersionRecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their versions, models and organizations."""
-        snapshots: Any = super().get_queryset(request)
-        related: QuerySet[MetricSnapshot] = snapshots.select_related(
-            "version__model__organization", "detail"
-        ).for_list()
-        return related
+        snapshots: MetricSnapshotQuerySet = super().get_queryset(request)
+        return snapshots.select_related("version__model__organization", "detail").for_list()
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Add the table of metrics and the charts, or what is wrong with the task type."""
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the table of metrics and the charts, or the error if the task type is unknown."""
         try:
-            context |= shown(context["original"])
+            context |= snapshot_context(context["original"])
         except task_types.UnknownTaskTypeError as error:
             context["unknown_task_type"] = str(error)
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
@@ -179,13 +179,13 @@ class MetricSnapshotAdmin(ReadOnly, VersionRecordAdmin):
 
     @admin.display(description="custom metrics", empty_value="")
     def custom_metrics(self, snapshot: MetricSnapshot) -> str:
-        """Return the metrics that the task type does not know."""
+        """Return the custom metrics."""
         custom = snapshot.detail.custom_metrics if hasattr(snapshot, "detail") else {}
         return " · ".join(f"{name} {format_six_digits(value)}" for name, value in custom.items())
 
     @admin.display(description="promotion")
     def promoted(self, snapshot: MetricSnapshot) -> str:
-        """Mark the snapshots of the promoted version."""
+        """Return a badge if the version is promoted."""
         return promoted_badge(snapshot.version)
 
     @admin.display(description="metrics")

@@ -1,4 +1,4 @@
-"""How snapshots are reported and shown, the answer by task type."""
+"""Serializers of stored snapshots: what a client reports, and the report, confusion matrix and curves."""
 
 from copy import deepcopy
 from datetime import datetime
@@ -25,40 +25,48 @@ from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.metrics.statistics.rates import Normalization
 from performance.snapshots.metric_names import CUSTOM_NAME, CUSTOM_NAME_IS
-from performance.snapshots.models import CLOCK_SKEW, DatasetSplit, Source
+from performance.snapshots.models import CLOCK_SKEW, DatasetSplit, MetricSnapshot, Source
 from performance.snapshots.selectors import MatrixPage
-from performance.snapshots.serializers import ByTaskType, IntervalSerializer, metrics_serializer, named
+from performance.snapshots.serializers import (
+    ByTaskType,
+    IntervalSerializer,
+    SerializerClass,
+    make_serializer,
+    metrics_serializer,
+)
 
 MAX_COUNT = 2**63 - 1
 MAX_CELL = 2**53
 MAX_LABELS = 1000
 MAX_METRICS = 100
 
+AnyField = serializers.Field[Any, Any, Any, Any]
+
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
 class ReportedMetricsField(BoundedDictField):
-    """Metrics of the model's task type, by name, which are validated once the model is known."""
+    """Metrics of the model's task type, by name. They are validated later, when the model is known."""
 
 
 class CustomMetricsField(BoundedDictField):
-    """Up to a hundred metrics of the reporter's own, by name: finite numbers."""
+    """Up to a hundred custom metrics, by name: finite numbers."""
 
     child = NumberField()
     default_error_messages = {
         "name": f"A name is {CUSTOM_NAME_IS}.",
     }
 
-    def to_internal_value(self, data: Any) -> dict[str, float]:
+    def to_internal_value(self, data: object) -> dict[str, float]:
         """Return the metrics. Raises `ValidationError`."""
         metrics: dict[str, float] = super().to_internal_value(data)
-        if bad := [name for name in metrics if not CUSTOM_NAME.fullmatch(name)]:
+        if invalid := [name for name in metrics if not CUSTOM_NAME.fullmatch(name)]:
             message = serializers.ErrorDetail(str(self.error_messages["name"]), code="name")
-            raise serializers.ValidationError({name[:MAX_NAME]: [message] for name in bad})
+            raise serializers.ValidationError({name[:MAX_NAME]: [message] for name in invalid})
         return metrics
 
 
 class CountsField(BoundedListField):
-    """A row of counts, of which a matrix has so many that each is only looked at by itself when it is not one."""
+    """A row of counts. A matrix may have a million: each is validated by itself only if the row has an invalid one."""
 
     def run_child_validation(self, data: Any) -> list[Any]:
         """Return the counts. Raises `ValidationError`."""
@@ -78,7 +86,7 @@ class ConfusionMatrixInput(StrictSerializer):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse repeated labels, and counts that are not one row and one column a label."""
+        """Refuse repeated labels, and counts without exactly one row and one column for each label."""
         labels, counts = attrs["labels"], attrs["counts"]
         if len(set(labels)) < len(labels):
             raise serializers.ValidationError({"labels": "Each label may be given once."})
@@ -92,7 +100,7 @@ class SnapshotInput(StrictSerializer):
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = ReportedMetricsField(
-        most=MAX_METRICS, help_text="Metrics of the task type; null or left out when not recorded."
+        most=MAX_METRICS, help_text="Metrics of the task type. Omit a metric that was not recorded, or send null."
     )
     custom_metrics = CustomMetricsField(
         most=MAX_METRICS, required=False, help_text="Metrics that the task type does not know."
@@ -102,14 +110,17 @@ class SnapshotInput(StrictSerializer):
     evaluated_at = UTCDateTimeField(required=False, help_text="By default now.")
 
     def validate_evaluated_at(self, value: datetime) -> datetime:
-        """Refuse the future: such a snapshot would stay the newest until then. A clock a little ahead is set back."""
+        """Refuse a time in the future: the snapshot would stay the newest until then.
+
+        A time within `CLOCK_SKEW` becomes now.
+        """
         now = timezone.now().replace(microsecond=0)
         if value > now + CLOCK_SKEW:
             raise serializers.ValidationError("Must not be in the future.", code="future")
         return min(value, now)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a confusion matrix of another number of examples; take their number from it when it is not given."""
+        """Refuse a confusion matrix whose counts don't add up to `sample_count`, which defaults to their sum."""
         if "confusion_matrix" in attrs:
             total = sum(map(sum, attrs["confusion_matrix"]["counts"]))
             if not 1 <= total <= MAX_COUNT or attrs.setdefault("sample_count", total) != total:
@@ -120,22 +131,22 @@ class SnapshotInput(StrictSerializer):
 
 
 class StoredListField(serializers.ListField):
-    """A list that was validated when it was stored. It may have a million items: they are given out as they are."""
+    """A list that was validated when it was stored. It may have a million items, so it is not converted again."""
 
-    def to_representation(self, data: Any) -> Any:
-        """Return the list."""
+    def to_representation(self, data: list[object]) -> list[object]:
+        """Return the list unchanged."""
         return data
 
 
-class ConfusionMatrixSerializer(serializers.Serializer[Any]):
+class ConfusionMatrixSerializer(serializers.Serializer[dict[str, object]]):
     """How often examples of each class were predicted as each class."""
 
     labels = StoredListField(child=serializers.CharField())
     counts = StoredListField(child=serializers.ListField(child=serializers.IntegerField()))
 
 
-class StoredMatrixSerializer(serializers.Serializer[Any]):
-    """The confusion matrix of a version on one split, with the shares that were asked for."""
+class StoredMatrixSerializer(serializers.Serializer[MatrixPage]):
+    """The confusion matrix of a version on one split, with `rates` if `normalize` was given."""
 
     model_id = ModelIdField(source="snapshot.version.model_id")
     version_id = VersionIdField(source="snapshot.version.version_id")
@@ -145,10 +156,10 @@ class StoredMatrixSerializer(serializers.Serializer[Any]):
     offset = serializers.IntegerField(
         required=False,
         min_value=0,
-        help_text="Only in a part of a large matrix: the label of the first row, from 0, as its place in `labels`.",
+        help_text="The index in `labels` of the first row. Present only if a large matrix is returned in parts.",
     )
     next = serializers.SerializerMethodField(
-        help_text="Only in a part of a large matrix: where its next rows are; null after the last."
+        help_text="The URL of the next rows; null after the last. Present only if a large matrix is returned in parts."
     )
     counts = StoredListField(
         child=serializers.ListField(child=serializers.IntegerField()),
@@ -168,11 +179,11 @@ class StoredMatrixSerializer(serializers.Serializer[Any]):
         {"type": "array", "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}}
     )
     def get_rates(self, page: MatrixPage) -> list[list[float]]:
-        """Return the shares; only there when `normalize` says of what."""
+        """Return the counts as shares, of what `normalize` says."""
         return page.rates(Normalization(self.context["normalize"]))
 
-    def get_fields(self) -> dict[str, Any]:
-        """Return the fields: without the shares unless asked for, and without `next` of a whole matrix."""
+    def get_fields(self) -> dict[str, AnyField]:
+        """Return the fields: `rates` only if it was asked for, `offset` and `next` only for a part of a matrix."""
         fields = super().get_fields()
         if "normalize" in self.context and self.context["normalize"] is None:
             del fields["rates"]
@@ -181,103 +192,114 @@ class StoredMatrixSerializer(serializers.Serializer[Any]):
         return fields
 
 
-def detail(
-    name: str, field: type[serializers.Field[Any, Any, Any, Any]], *, nullable: bool = True, **options: Any
-) -> Any:
-    """Return the field of what a snapshot's detail holds under a name."""
+def detail_field(name: str, field: type[AnyField], *, nullable: bool = True, **options: Any) -> AnyField:
+    """Return a read-only field for a column of a snapshot's detail."""
     return field(source=f"details.{name}", read_only=True, allow_null=nullable, **options)
 
 
-class ProvenanceSerializer(serializers.Serializer[Any]):
+class ProvenanceSerializer(serializers.Serializer[MetricSnapshot]):
     """Where the numbers of a snapshot come from."""
 
     source = serializers.ChoiceField(Source.values)  # type: ignore[assignment]  # a field of that name
-    engine = detail("engine", serializers.CharField, help_text="What computed them here.")
-    engine_version = detail("engine_version", serializers.CharField)
-    dataset_digest = detail(
-        "dataset_digest", serializers.CharField, help_text="Of the predictions that they were computed from."
+    engine = detail_field(
+        "engine", serializers.CharField, help_text="The engine that computed them; null if they were reported."
     )
-    predictions_digest = detail(
+    engine_version = detail_field("engine_version", serializers.CharField)
+    dataset_digest = detail_field(
+        "dataset_digest",
+        serializers.CharField,
+        help_text="The SHA-256 of the predictions that they were computed from.",
+    )
+    predictions_digest = detail_field(
         "predictions_digest",
         serializers.CharField,
-        help_text="Of what is kept of the predictions, to compare versions example by example; null where nothing is.",
+        help_text=(
+            "The SHA-256 of the stored predictions, from which versions are compared example by example; null if none "
+            "are stored."
+        ),
     )
     created_by = serializers.CharField(allow_blank=True, help_text="The name of the user who stored them.")
     created_at = UTCSecondsField()
 
 
-def snapshot_row_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of a snapshot in a list: without its confusion matrix, of which a page had too much."""
+def snapshot_row_serializer(task_type: TaskType) -> SerializerClass:
+    """Return the serializer of a snapshot in a list. It omits the confusion matrix, which is too large for a page."""
     whole = snapshot_serializer(task_type)._declared_fields
     fields = {name: deepcopy(field) for name, field in whole.items() if name != "confusion_matrix"}
-    return named(task_type, "SnapshotRow", {"__doc__": snapshot_serializer(task_type).__doc__, **fields})
+    return make_serializer(task_type, "SnapshotRow", {"__doc__": snapshot_serializer(task_type).__doc__, **fields})
 
 
 @cache
-def snapshot_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of the snapshots of a task type's models."""
+def snapshot_serializer(task_type: TaskType) -> SerializerClass:
+    """Return the serializer of a snapshot for a task type."""
     fields = {
         "__doc__": f"The metrics of one evaluation: {task_type.label.lower()}.",
         "id": serializers.CharField(),
         **_identity(task_type),
         "metrics": metrics_serializer(task_type, further=True)(source="all_metrics"),
-        "custom_metrics": detail(
+        "custom_metrics": detail_field(
             "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()
         ),
         "sample_count": serializers.IntegerField(allow_null=True),
-        "confusion_matrix": detail("confusion_matrix", ConfusionMatrixSerializer),
+        "confusion_matrix": detail_field("confusion_matrix", ConfusionMatrixSerializer),
         "source": serializers.ChoiceField(Source.values),
         "created_by": serializers.CharField(allow_blank=True),
         "created_at": UTCSecondsField(),
         "evaluated_at": UTCSecondsField(),
     }
-    return named(task_type, "Snapshot", fields)
+    return make_serializer(task_type, "Snapshot", fields)
 
 
-def report_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of a whole snapshot of a task type's models."""
+def report_serializer(task_type: TaskType) -> SerializerClass:
+    """Return the serializer of the performance report for a task type."""
     by_class = serializers.DictField(child=serializers.FloatField())
     fields = {
-        "__doc__": f"All that is known of how well a version does on one split: {task_type.label.lower()}.",
+        "__doc__": f"Everything known about the performance of a version on one split: {task_type.label.lower()}.",
         **_identity(task_type),
         "metrics": metrics_serializer(task_type, further=True)(source="all_metrics"),
-        "custom_metrics": detail(
+        "custom_metrics": detail_field(
             "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()
         ),
-        "confidence_intervals": detail(
+        "confidence_intervals": detail_field(
             "confidence_intervals",
             serializers.DictField,
             nullable=False,
             child=IntervalSerializer(),
-            help_text="By metric; that of a class under `per_class.LABEL.METRIC`, where there are at most 50 classes.",
+            help_text="By metric. Intervals of single classes, up to 50 classes, are under `per_class.LABEL.METRIC`.",
         ),
-        "per_class": detail(
+        "per_class": detail_field(
             "per_class", serializers.DictField, nullable=False, child=by_class, help_text="By class, then by metric."
         ),
-        "sample_count": serializers.IntegerField(allow_null=True, help_text="The examples that were scored."),
-        "row_count": detail(
-            "row_count", serializers.IntegerField, help_text="All, with those left out for having no prediction."
+        "sample_count": serializers.IntegerField(allow_null=True, help_text="The number of examples that were scored."),
+        "row_count": detail_field(
+            "row_count",
+            serializers.IntegerField,
+            help_text="The number of all rows, including those left out because they have no prediction.",
         ),
-        "misclassified_count": detail(
-            "misclassified_count", serializers.IntegerField, help_text="All of them, of which the worst are listed."
+        "misclassified_count": detail_field(
+            "misclassified_count",
+            serializers.IntegerField,
+            help_text="The number of all wrongly predicted examples. Only the worst are listed.",
         ),
-        "positive_class": detail("positive_class", serializers.CharField),
-        "averaging": detail("averaging", serializers.CharField),
+        "positive_class": detail_field("positive_class", serializers.CharField),
+        "averaging": detail_field("averaging", serializers.CharField),
         "provenance": ProvenanceSerializer(source="*"),
         "evaluated_at": UTCSecondsField(),
     }
-    return named(task_type, "Report", fields)
+    return make_serializer(task_type, "Report", fields)
 
 
-class PointSerializer(serializers.Serializer[Any]):
-    """A point to draw. There are thousands in an answer, so each value is only given its type."""
+class PointSerializer(serializers.Serializer[dict[str, float | None]]):
+    """A point to draw. A response has thousands, so each value is only converted to its type."""
 
-    def to_representation(self, instance: dict[str, float | None]) -> dict[str, Any]:
-        return {name: None if instance[name] is None else convert(instance[name]) for name, convert in self._converters}
+    def to_representation(self, instance: dict[str, float | None]) -> dict[str, float | None]:
+        return {
+            name: None if (value := instance[name]) is None else convert(value) for name, convert in self._converters
+        }
 
     @cached_property
-    def _converters(self) -> list[tuple[str, Any]]:
-        """What makes each value one of its type, by name."""
+    def _converters(self) -> list[tuple[str, type[int] | type[float]]]:
+        """The type of each value, by name."""
         return [
             (str(name), int if isinstance(field, serializers.IntegerField) else float)
             for name, field in self.fields.items()
@@ -285,28 +307,32 @@ class PointSerializer(serializers.Serializer[Any]):
 
 
 class ROCPointSerializer(PointSerializer):
-    """What comes of taking an example for the class from a score upwards: errors and hits."""
+    """The error rates if examples with at least the threshold's score are predicted as the class."""
 
     false_positive_rate = serializers.FloatField(min_value=0, max_value=1)
     true_positive_rate = serializers.FloatField(min_value=0, max_value=1)
-    threshold = serializers.FloatField(allow_null=True, help_text="The score; null where none is taken for the class.")
+    threshold = serializers.FloatField(
+        allow_null=True, help_text="The score; null if no example is predicted as the class."
+    )
 
 
 class PrecisionRecallPointSerializer(PointSerializer):
-    """What comes of taking an example for the class from a score upwards: completeness and purity."""
+    """Precision and recall if examples with at least the threshold's score are predicted as the class."""
 
     recall = serializers.FloatField(min_value=0, max_value=1)
     precision = serializers.FloatField(min_value=0, max_value=1)
-    threshold = serializers.FloatField(allow_null=True, help_text="The score; null where none is taken for the class.")
+    threshold = serializers.FloatField(
+        allow_null=True, help_text="The score; null if no example is predicted as the class."
+    )
 
 
 class CalibrationBinSerializer(PointSerializer):
-    """The examples whose predicted class was given a probability within a range."""
+    """The examples whose predicted class has a probability within a range."""
 
     lower = serializers.FloatField(min_value=0, max_value=1)
     upper = serializers.FloatField(min_value=0, max_value=1)
     confidence = serializers.FloatField(min_value=0, max_value=1, help_text="The mean probability.")
-    accuracy = serializers.FloatField(min_value=0, max_value=1, help_text="The share that was predicted rightly.")
+    accuracy = serializers.FloatField(min_value=0, max_value=1, help_text="The share that was predicted correctly.")
     count = serializers.IntegerField()
 
 
@@ -326,33 +352,33 @@ class PredictedVersusActualSerializer(PointSerializer):
     count = serializers.IntegerField()
 
 
-def curves_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of the curves of a task type's models: all that there may be, empty where unknown."""
-    of_classes = {
+def curves_serializer(task_type: TaskType) -> SerializerClass:
+    """Return the serializer of the curves for a task type. A curve that was not computed is empty."""
+    class_curves = {
         "roc": _by_class(ROCPointSerializer, "ROC curves, by class."),
         "precision_recall": _by_class(PrecisionRecallPointSerializer, "Precision-recall curves, by class."),
         "calibration": CalibrationBinSerializer(many=True, read_only=True, default=list),
     }
-    of_residuals = {
+    residual_curves = {
         "residual_histogram": ResidualBinSerializer(many=True, read_only=True, default=list),
         "predicted_versus_actual": PredictedVersusActualSerializer(many=True, read_only=True, default=list),
     }
-    points = (of_classes if task_type.has_classes else {}) | (of_residuals if task_type.has_residuals else {})
+    curves = (class_curves if task_type.has_classes else {}) | (residual_curves if task_type.has_residuals else {})
     fields = {
-        "__doc__": f"Curves of how a version does on one split: {task_type.label.lower()}.",
+        "__doc__": f"The curves of a version on one split: {task_type.label.lower()}.",
         **_identity(task_type),
-        "curves": named(task_type, "Points", points)(source="details.curves"),
+        "curves": make_serializer(task_type, "Points", curves)(source="details.curves"),
         "evaluated_at": UTCSecondsField(),
     }
-    return named(task_type, "Curves", fields)
+    return make_serializer(task_type, "Curves", fields)
 
 
-def _by_class(point: type[PointSerializer], meaning: str) -> Any:
-    return serializers.DictField(child=point(many=True), read_only=True, default=dict, help_text=meaning)
+def _by_class(point: type[PointSerializer], help_text: str) -> serializers.DictField:
+    return serializers.DictField(child=point(many=True), read_only=True, default=dict, help_text=help_text)
 
 
-def _identity(task_type: TaskType) -> dict[str, Any]:
-    """Return the fields that say what a stored snapshot is of."""
+def _identity(task_type: TaskType) -> dict[str, object]:
+    """Return the fields that identify the model, the version and the split of a snapshot."""
     return {
         "model_id": ModelIdField(source="version.model_id"),
         "version_id": VersionIdField(source="version.version_id"),

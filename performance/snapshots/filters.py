@@ -1,4 +1,4 @@
-"""What the lists of performance may be filtered by."""
+"""Filters of lists of snapshots."""
 
 import django_filters
 from django_filters.rest_framework import FilterSet
@@ -9,7 +9,7 @@ from performance.snapshots.models import DatasetSplit, MetricSnapshot
 class SnapshotFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
     """Filters of the list of a version's snapshots."""
 
-    dataset_split = django_filters.ChoiceFilter(choices=DatasetSplit.choices, label="The split.")
+    dataset_split = django_filters.ChoiceFilter(choices=DatasetSplit.choices, label="Only snapshots of this split.")
 
     class Meta:
         model = MetricSnapshot

@@ -1,4 +1,4 @@
-"""Metric snapshots and what belongs to them, append-only: the database refuses to change or delete any."""
+"""Metric snapshots and their details. Both are append-only: the database refuses to change or delete a row."""
 
 from datetime import timedelta
 
@@ -9,8 +9,8 @@ from django.utils import timezone
 from models_registry.registry.models import Version
 from performance.snapshots.querysets import MetricSnapshotQuerySet
 
-MAX_METRIC_NAME = 100  # of a reporter's own; those of task types are shorter
-CLOCK_SKEW = timedelta(minutes=5)  # by which a reporter's clock may be ahead
+MAX_METRIC_NAME = 100  # characters, of a custom metric; the task types' own names are shorter
+CLOCK_SKEW = timedelta(minutes=5)  # how far a reporter's clock may be ahead
 
 
 class DatasetSplit(models.TextChoices):
@@ -32,8 +32,8 @@ class Source(models.TextChoices):
 class MetricSnapshot(models.Model):
     """The metrics of one evaluation of a version on one split.
 
-    The newest by `(evaluated_at, id)` answers for its version and split. The database refuses to change or delete a
-    snapshot: see the migration `snapshots_append_only`.
+    The newest snapshot by `(evaluated_at, id)` is the current one of its version and split. The database refuses to
+    change or delete a snapshot: see the migration `snapshots_append_only`.
     """
 
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="snapshots", db_index=False)
@@ -41,7 +41,7 @@ class MetricSnapshot(models.Model):
     metrics = models.JSONField(help_text="Summary metrics of the model's task type, by name; absent when not recorded.")
     sample_count = models.PositiveBigIntegerField(null=True, blank=True)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.IMPORTED)
-    # A name, as a row that never changes cannot let go of a user who is deleted.
+    # A name instead of a foreign key: the row cannot change when the user is deleted.
     created_by = models.CharField(max_length=150, blank=True, help_text="The name of the user who stored it.")
     evaluated_at = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
@@ -68,21 +68,21 @@ class MetricSnapshot(models.Model):
 
     @property
     def details(self) -> "SnapshotDetail":
-        """What it holds beside its summary metrics: nothing, where no detail was stored."""
+        """The snapshot's detail; an empty one if none was stored."""
         return getattr(self, "detail", None) or SnapshotDetail()
 
     @property
     def all_metrics(self) -> dict[str, float]:
-        """The recorded metrics of the task type: those of the summary, and the further ones."""
+        """The recorded metrics of the task type, by name: those of the summary and the further ones."""
         return {**self.metrics, **self.details.further_metrics}
 
     def value_of(self, metric: str) -> float | None:
-        """Return a recorded metric, of the task type or of the reporter's own."""
+        """Return a metric of the task type or a custom one; `None` if it was not recorded."""
         return {**self.details.custom_metrics, **self.all_metrics}.get(metric)
 
 
 class SnapshotDetail(models.Model):
-    """What a snapshot holds beside its summary metrics. As append-only as the snapshot."""
+    """The part of a snapshot that its summary does not need. It is append-only, as the snapshot is."""
 
     snapshot = models.OneToOneField(MetricSnapshot, on_delete=models.PROTECT, primary_key=True, related_name="detail")
     further_metrics = models.JSONField(
@@ -92,7 +92,7 @@ class SnapshotDetail(models.Model):
     confusion_matrix = models.JSONField(null=True, help_text="`labels`, and `counts[actual][predicted]`.")
     confidence_intervals = models.JSONField(default=dict, help_text="`lower`, `upper`, `level`, `method`, by metric.")
     per_class = models.JSONField(default=dict, help_text="By class, then by metric.")
-    positive_class = models.TextField(null=True)  # noqa: DJ001  # an empty text may be a class
+    positive_class = models.TextField(null=True)  # noqa: DJ001  # the empty string may be a class
     averaging = models.CharField(max_length=10, null=True)  # noqa: DJ001
     engine = models.CharField(max_length=40, null=True, help_text="What computed it here.")  # noqa: DJ001
     engine_version = models.CharField(max_length=40, null=True)  # noqa: DJ001
@@ -101,7 +101,7 @@ class SnapshotDetail(models.Model):
     )
     misclassified_count = models.PositiveBigIntegerField(null=True, help_text="All that were, whether kept or not.")
     curves = models.JSONField(default=dict, help_text="Points to draw, by the kind of curve.")
-    # Null where it has no examples, or they were stored with the names in each.
+    # Null if there are no examples, or if each example holds the names itself, as older rows do.
     attribute_names = models.JSONField(null=True, help_text="Names of the attributes of the worst examples, in order.")
     dataset_digest = models.CharField(max_length=64, null=True, help_text="Of the predictions, SHA-256.")  # noqa: DJ001
     predictions_digest = models.CharField(  # noqa: DJ001
@@ -110,7 +110,7 @@ class SnapshotDetail(models.Model):
 
     class Meta:
         indexes = [
-            # Serves the look-up of who needs a kept file, when it is stored again and when it is purged.
+            # Serves the look-up of the snapshots that need a stored file, when it is stored again and by the purge.
             models.Index(
                 fields=["predictions_digest"],
                 condition=Q(predictions_digest__isnull=False),

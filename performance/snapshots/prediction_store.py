@@ -1,4 +1,7 @@
-"""Predictions in the file storage: exported predictions, by their digest, and uploads until they are evaluated."""
+"""Predictions in the file storage.
+
+An upload stays until it is evaluated. What later comparisons need of the predictions stays under its digest.
+"""
 
 import hashlib
 import logging
@@ -6,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path, PurePath
-from typing import Any
+from typing import IO
 
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -17,41 +20,41 @@ from performance.snapshots.models import SnapshotDetail
 
 FOLDER = "predictions"
 CHUNK = 2**20
-BATCH = 1_000  # files that the purge looks up at once
-UNREFERENCED_AGE = timedelta(days=1)  # past which a file that no snapshot names is deleted
+BATCH = 1_000  # files that the purge looks up in one query
+UNREFERENCED_AGE = timedelta(days=1)  # after which a file that no snapshot names is deleted
 
 log = logging.getLogger(__name__)
 
 
 def put(file: Path) -> str:
-    """Store a file, and return its SHA-256. Raises `KeptFileUnavailableError`.
+    """Store a file under its SHA-256, and return that. Raises `KeptFileUnavailableError`.
 
-    A stored file is reused only if a snapshot names it, as `delete_unnamed` never deletes such a file. Otherwise it is
-    written again, so that its age starts anew: the snapshot that will name it has a day to be stored.
+    A stored file is reused only if a snapshot names it, because `delete_unreferenced_files` never deletes such a file.
+    Otherwise the file is written again. It is then new, and its snapshot can be stored within a day.
     """
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     name = _name(digest)
-    with _reaching_storage():
-        there = default_storage.size(name) if default_storage.exists(name) else None
-    if there == file.stat().st_size and SnapshotDetail.objects.filter(predictions_digest=digest).exists():
+    with _storage_errors():
+        stored_size = default_storage.size(name) if default_storage.exists(name) else None
+    if stored_size == file.stat().st_size and SnapshotDetail.objects.filter(predictions_digest=digest).exists():
         return digest
-    if there is not None:
-        with _reaching_storage():
-            default_storage.delete(name)  # incomplete, or perhaps about to be purged
-    with file.open("rb") as content, _reaching_storage():
-        stored = _saved(name, content, file.stat().st_size)
-        if stored != name:  # another process stored the same file meanwhile
-            default_storage.delete(stored)
+    if stored_size is not None:
+        with _storage_errors():
+            default_storage.delete(name)  # incomplete, or about to be purged
+    with file.open("rb") as content, _storage_errors():
+        saved_name = _save(name, content, file.stat().st_size)
+        if saved_name != name:  # another worker has stored the same file meanwhile
+            default_storage.delete(saved_name)
     return digest
 
 
-def _saved(name: str, content: Any, size: int) -> str:
-    """Store a file and return its name. Deletes a file that was not stored whole."""
+def _save(name: str, content: IO[bytes], size: int) -> str:
+    """Store a file and return its name. If that fails, delete an incomplete file."""
     try:
         return default_storage.save(name, File(content))
     except OSError:
-        if default_storage.exists(name) and default_storage.size(name) != size:  # else another worker has stored it
+        if default_storage.exists(name) and default_storage.size(name) != size:  # a complete one is another worker's
             default_storage.delete(name)
         raise
 
@@ -59,43 +62,44 @@ def _saved(name: str, content: Any, size: int) -> str:
 def fetch(digest: str, to: Path, *, most: int | None = None, heartbeat: Callable[[], object] = lambda: None) -> None:
     """Copy a stored file to a path. `heartbeat` is called for each chunk; an exception of it ends the copy.
 
-    Raises `KeptFileUnavailableError` if the file is missing, has another digest, or has more than `most` bytes.
+    Raises `KeptFileUnavailableError` if the file is missing, has other content, or has more bytes than `most`.
     """
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     with to.open("wb") as file:
         for chunk in _chunks(digest, most):
             heartbeat()
-            found.update(chunk)
+            hasher.update(chunk)
             file.write(chunk)
-    if found.hexdigest() != digest:
-        raise KeptFileUnavailableError(f"{_name(digest)} holds something else.")
+    if hasher.hexdigest() != digest:
+        raise KeptFileUnavailableError(f"{_name(digest)} does not have the content that its name says.")
 
 
-def delete_unnamed() -> int:
-    """Delete the files that no snapshot names: the snapshot was never stored, or the file is incomplete.
+def delete_unreferenced_files() -> int:
+    """Delete the stored files that no snapshot names, and return their number.
 
-    Return their number. Files of the last day stay, as their snapshots may be about to be stored. The age of a file is
-    looked up just before it is deleted; if it is written again at that very moment, its snapshot is compared as if it
-    had no file. Names are read folder by folder, which is one of 256 at a time.
+    Their snapshots were never stored, or writing them was interrupted. Files of the last day stay, because their
+    snapshots may still be stored. A file's age is read immediately before it is deleted. If the file is written again
+    between the two requests, it is lost, and its snapshot is compared as one without predictions. Only the names in
+    one folder, 1/256 of all, are in memory at a time.
     """
-    return sum(map(_delete_unnamed_of, _batches_of_names()))
+    return sum(map(_delete_unreferenced, _batches_of_names()))
 
 
 def _batches_of_names() -> Iterator[list[str]]:
-    """Yield the names of the stored files, in batches."""
+    """Yield the names of all stored files, in batches."""
     try:
         folders = default_storage.listdir(FOLDER)[0]
-    except FileNotFoundError:  # before the first
+    except FileNotFoundError:  # nothing has been stored yet
         return
     for folder in folders:
         names = [f"{FOLDER}/{folder}/{name}" for name in default_storage.listdir(f"{FOLDER}/{folder}")[1]]
         yield from (names[i : i + BATCH] for i in range(0, len(names), BATCH))
 
 
-def _delete_unnamed_of(names: list[str]) -> int:
+def _delete_unreferenced(names: list[str]) -> int:
     digests = {PurePath(name).stem for name in names}
-    named = SnapshotDetail.objects.filter(predictions_digest__in=digests).values_list("predictions_digest", flat=True)
-    needed = {_name(digest or "") for digest in named}
+    referenced = SnapshotDetail.objects.filter(predictions_digest__in=digests)
+    needed = {_name(digest or "") for digest in referenced.values_list("predictions_digest", flat=True)}
     return sum(_delete_if_old(name) for name in names if name not in needed)
 
 
@@ -109,26 +113,26 @@ def _delete_if_old(name: str) -> bool:
     return is_old
 
 
-def store_upload(name: str, file: Any) -> None:
+def store_upload(name: str, file: "File[bytes]") -> None:
     """Store an upload. Raises `KeptFileUnavailableError`."""
-    with _reaching_storage():
+    with _storage_errors():
         default_storage.save(name, file)
 
 
 def delete_upload(name: str) -> None:
-    """Delete an upload, complete or not. If the storage fails, `purge` deletes it later."""
+    """Delete an upload, even an incomplete one. If the storage fails, `purge` deletes it later."""
     try:
         default_storage.delete(name)
     except Exception:
-        log.exception("The upload %s is not deleted.", name)
+        log.exception("The upload %s could not be deleted.", name)
 
 
 def _chunks(digest: str, most: int | None) -> Iterator[bytes]:
     """Yield the content of a stored file in chunks. Raises `KeptFileUnavailableError`."""
-    with _reaching_storage(), default_storage.open(_name(digest)) as kept:
-        if most is not None and kept.size > most:
-            raise KeptFileUnavailableError(f"{_name(digest)} has {kept.size:,} bytes, and {most:,} are the most.")
-        yield from kept.chunks(CHUNK)
+    with _storage_errors(), default_storage.open(_name(digest)) as file:
+        if most is not None and file.size > most:
+            raise KeptFileUnavailableError(f"{_name(digest)} has {file.size:,} bytes; at most {most:,} are read.")
+        yield from file.chunks(CHUNK)
 
 
 def _name(digest: str) -> str:
@@ -136,8 +140,8 @@ def _name(digest: str) -> str:
 
 
 @contextmanager
-def _reaching_storage() -> Iterator[None]:
-    """Turn any error of the storage into a `KeptFileUnavailableError`: each storage has its own."""
+def _storage_errors() -> Iterator[None]:
+    """Turn any exception of a storage into a `KeptFileUnavailableError`. Each storage raises its own classes."""
     try:
         yield
     except KeptFileUnavailableError:

@@ -1,6 +1,4 @@
-"""The query parameters of reads of performance."""
-
-from typing import Any
+"""The query parameters of requests for performance."""
 
 from rest_framework import serializers
 
@@ -9,11 +7,11 @@ from models_registry.registry.fields import VersionIdField
 from performance.metrics.statistics.rates import Normalization
 from performance.snapshots.models import DatasetSplit
 
-MAX_OFFSET = 999_999  # a number that any database takes
+MAX_OFFSET = 999_999  # small enough for an integer column of any database
 
 
-class PerformanceQuerySerializer(serializers.Serializer[Any]):
-    """The query parameters of every read of performance."""
+class PerformanceQuerySerializer(serializers.Serializer[None]):
+    """The query parameters of every request for performance."""
 
     version_id = VersionIdField(
         required=False,
@@ -34,14 +32,14 @@ class ConfusionMatrixQuerySerializer(PerformanceQuerySerializer):
     normalize = serializers.ChoiceField(
         list(Normalization),
         required=False,
-        help_text="Adds `rates`: the counts as shares of their row (`actual`), of their column, or of all.",
+        help_text="Adds `rates`: the counts as shares of their row (`actual`), their column (`predicted`) or `all`.",
         error_messages={"invalid_choice": f"Must be one of {', '.join(Normalization)}, in lower case."},
     )
     offset = serializers.IntegerField(
         default=0,
         min_value=0,
         max_value=MAX_OFFSET,
-        help_text="Of a large matrix: the first row to answer with, from 0, as `next` has it.",
+        help_text="The first row to return, from 0. The `next` link of a large matrix sets it.",
     )
 
 
@@ -49,10 +47,11 @@ class PageQuerySerializer(PerformanceQuerySerializer):
     """The query parameters of a list."""
 
     cursor = serializers.CharField(
-        required=False, help_text="Where the page begins: from `next` or `previous` of another."
+        required=False,
+        help_text="Where the page begins. Follow the `next` and `previous` links of a page instead of making one up.",
     )
     page_size = serializers.IntegerField(
-        default=50, min_value=1, max_value=MAX_PAGE_SIZE, help_text="How many rows a page has."
+        default=50, min_value=1, max_value=MAX_PAGE_SIZE, help_text="The number of rows in a page."
     )
 
 
@@ -65,5 +64,6 @@ class HistoryQuerySerializer(PageQuerySerializer):
     version_id = VersionIdField(
         required=False,
         trim_whitespace=False,
-        help_text="A version of this model; by default all that are completed.",
+        help_text="A version of this model; by default all completed versions.",
+        error_messages={"invalid": "Must be a version id such as ver-00001."},
     )

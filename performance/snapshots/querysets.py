@@ -3,33 +3,40 @@
 from typing import Any, Self
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Func, Value
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Cast
+from django.db.models.sql.compiler import SQLCompiler
+
+SQL = tuple[str, tuple[str | int, ...]]
 
 
 class MatrixRows(Func):
-    """The rows of a confusion matrix from an offset on, as JSON: as many as have so many cells, at least one."""
+    """The rows of a confusion matrix from an offset on, as JSON.
+
+    They have at most `max_cells` cells together, but there is at least one row.
+    """
 
     output_field = models.JSONField()
 
     def __init__(self, matrix: str, offset: int, max_cells: int) -> None:
         super().__init__(F(matrix), Value(offset, models.IntegerField()), Value(max_cells, models.IntegerField()))
 
-    def as_postgresql(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
-        """Return the SQL that takes them from JSONB."""
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any) -> SQL:
+        """Return the SQL that reads the rows from JSONB."""
         (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
         rows = f"GREATEST({most} / NULLIF(jsonb_array_length({matrix} -> 'labels'), 0), 1)"
         names = f"jsonb_build_object('first', {offset}, 'last', {offset} + {rows} - 1)"
         sql = f"jsonb_path_query_array({matrix}, '$.counts[$first to $last]', {names})"
-        return sql, [first, first, cells]
+        return sql, (first, first, cells)
 
-    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
-        """Return the SQL that takes them from the JSON text."""
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any) -> SQL:
+        """Return the SQL that reads the rows from JSON text."""
         (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
         rows = f"MAX({most} / json_array_length({matrix}, '$.labels'), 1)"
         counts = f"json_each({matrix}, '$.counts') WHERE key >= {offset} AND key < {offset} + {rows}"
-        return f"(SELECT json_group_array(json(value)) FROM {counts})", [first, first, cells]  # noqa: S608
+        return f"(SELECT json_group_array(json(value)) FROM {counts})", (first, first, cells)  # noqa: S608
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):
@@ -53,24 +60,24 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
         return self.defer("detail__confusion_matrix", "detail__curves")
 
     def for_list(self) -> Self:
-        """Leave out what lists do not show: everything of single classes, and the intervals."""
+        """Defer the columns that lists do not show: everything by class, and the intervals."""
         return self.defer(
             "detail__confusion_matrix", "detail__curves", "detail__per_class", "detail__confidence_intervals"
         )
 
     def without_curves(self) -> Self:
-        """Leave out what a snapshot by itself does not show."""
+        """Defer the columns that the page of one snapshot does not show."""
         return self.defer("detail__curves", "detail__per_class", "detail__confidence_intervals")
 
     def with_matrix_text(self) -> Self:
-        """Add the confusion matrix as JSON text, `matrix_text`, which may be long."""
+        """Add the confusion matrix as JSON text, `matrix_text`. It may be long."""
         matrix = Cast("detail__confusion_matrix", models.TextField())
         return self.defer("detail__confusion_matrix").annotate(matrix_text=matrix)
 
     def with_matrix_rows(self, offset: int, max_cells: int) -> Self:
-        """Add `matrix_labels`, and of the confusion matrix the rows from `offset` on: `matrix_counts`.
+        """Add `matrix_labels`, and `matrix_counts`: the rows of the confusion matrix from `offset` on.
 
-        They have at most `max_cells` cells, but there is at least one row. The rest of the matrix is not read.
+        The rows have at most `max_cells` cells, but there is at least one row. The rest of the matrix is not read.
         """
         return self.defer("detail__confusion_matrix").annotate(
             matrix_labels=KeyTransform("labels", "detail__confusion_matrix"),
@@ -78,5 +85,5 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
         )
 
     def promoted(self) -> Self:
-        """Keep the snapshots of versions that their models have promoted."""
+        """Keep the snapshots of promoted versions."""
         return self.filter(version__promoted_in__isnull=False)

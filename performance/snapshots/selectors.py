@@ -1,4 +1,4 @@
-"""Reads that span models."""
+"""Reads of the newest snapshot, of its confusion matrix and curves, and of a metric's history."""
 
 import random
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from performance.snapshots.errors import NotAvailableForTaskTypeError, SnapshotN
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail, Source
 from performance.snapshots.querysets import MetricSnapshotQuerySet
 
-MAX_MATRIX_CELLS = 20_000  # in an answer
+MAX_MATRIX_CELLS = 20_000  # of one response
 
 large_reads = Capacity(1, "Other large confusion matrices are being read. Ask again.")
 
@@ -43,7 +43,12 @@ _SPLIT = Parameter("split", CharField())
 
 @dataclass(frozen=True, slots=True)
 class SnapshotLookup:
-    """What one statement found of a caller, a model, the version asked for and its newest snapshot of a split."""
+    """The result of one SQL statement: a caller's access, a model, a version of it and its newest snapshot of a split.
+
+    `permitted` says whether the caller may read the model. `asked_for` is the version id in the request; `None` means
+    the promoted version. `number` and `version_state` are `None` if there is no such version, and `metrics` and
+    `evaluated_at` if the version has no snapshot of the split.
+    """
 
     model_id: str
     task_type: str
@@ -58,14 +63,18 @@ class SnapshotLookup:
     database: str
 
     def refuse_untrained(self) -> None:
-        """Refuse a model that has no completed version. Raises `NoTrainedVersionError`."""
+        """Raise `NoTrainedVersionError` if the model has no completed version."""
         if self.newest_completed is None:
             raise NoTrainedVersionError(
                 f"{self.model_id} has no completed version yet. Ask again once its training has completed."
             )
 
     def completed_version(self) -> str:
-        """Return the version's id, or raise what stands in its way, in the contract's order."""
+        """Return the version's id.
+
+        Raises, in this order: `NoTrainedVersionError`, `VersionNotFoundError` or `NoPromotedVersionError`, and
+        `VersionNotTrainedError`.
+        """
         self.refuse_untrained()
         if self.number is None:
             raise self._version_missing()
@@ -78,7 +87,7 @@ class SnapshotLookup:
         return version_id
 
     def snapshot(self) -> "FoundSnapshot":
-        """Return the snapshot, or raise what stands in its way, in the contract's order."""
+        """Return the snapshot. Raises what `completed_version` raises, then `SnapshotNotFoundError`."""
         version_id = self.completed_version()
         if self.metrics is None:
             raise SnapshotNotFoundError(
@@ -103,7 +112,7 @@ class SnapshotLookup:
 
 @dataclass(frozen=True, slots=True)
 class FoundSnapshot:
-    """A snapshot together with what it is a snapshot of."""
+    """A snapshot's metrics, with the model, version and split that they belong to."""
 
     model_id: str
     version_id: str
@@ -124,17 +133,20 @@ class MatrixPage:
 
     @property
     def next_offset(self) -> int | None:
-        """Where the next rows begin; `None` after the last."""
+        """The offset of the next rows; `None` after the last."""
         end = self.offset + len(self.counts)
         return end if self.counts and end < len(self.labels) else None
 
     @property
     def is_whole(self) -> bool:
-        """Whether these are all rows."""
+        """Whether the page holds all rows of the matrix."""
         return self.offset == 0 and self.next_offset is None
 
     def rates(self, normalization: Normalization) -> list[list[float]]:
-        """Return the counts as shares. Raises `BusyError` if that takes the whole of a large matrix."""
+        """Return the counts as shares.
+
+        Raises `BusyError` if the whole of a large matrix is needed and another one is being read.
+        """
         needs_all = normalization is not Normalization.ACTUAL and not self.is_whole
         database = self.snapshot._state.db or DEFAULT_DB_ALIAS
         totals = _column_totals(database, self.snapshot.pk, self.snapshot.created_at) if needs_all else None
@@ -144,9 +156,9 @@ class MatrixPage:
 def read_performance(
     *, caller: Caller, model_id: str, dataset_split: str, version_id: str | None = None
 ) -> SnapshotLookup:
-    """Return what the database holds for a caller, a model, a version (by default the promoted one) and a split.
+    """Look up a model, a version (by default the promoted one) and its newest snapshot of a split for a caller.
 
-    One SQL statement, whatever it finds. Raises `InvalidTokenError` when the caller may no longer log in, and
+    Always takes one SQL statement. Raises `InvalidTokenError` if the caller may no longer log in, and
     `ModelNotFoundError`.
     """
     database = random.choice(settings.REPLICAS or [DEFAULT_DB_ALIAS])  # noqa: S311  # spreads the load
@@ -176,24 +188,26 @@ def read_performance(
     )
 
 
-def report(reading: SnapshotLookup) -> MetricSnapshot:
-    """Return the newest snapshot with all its details. Raises what `Reading.snapshot` does."""
-    return newest_snapshot(reading, found_snapshots(reading).defer_large())
+def report(lookup: SnapshotLookup) -> MetricSnapshot:
+    """Return the newest snapshot with its detail. Raises what `SnapshotLookup.snapshot` raises."""
+    return newest_snapshot(lookup, found_snapshots(lookup).defer_large())
 
 
-def confusion_matrix(reading: SnapshotLookup, *, offset: int = 0) -> MatrixPage:
-    """Return rows of the newest snapshot's confusion matrix, from `offset` on: at most `MAX_MATRIX_CELLS` cells.
+def confusion_matrix(lookup: SnapshotLookup, *, offset: int = 0) -> MatrixPage:
+    """Return the rows of the newest snapshot's confusion matrix from `offset` on, at most `MAX_MATRIX_CELLS` cells.
 
-    Raises `NotAvailableForTaskTypeError` for a task type without classes, what `Reading.snapshot` does, and
-    `NotFoundError` when the snapshot was reported without a matrix.
+    Raises `NotAvailableForTaskTypeError` for a task type without classes, what `SnapshotLookup.snapshot` raises, and
+    `NotFoundError` if the snapshot was reported without a matrix.
     """
-    if not task_types.get(reading.task_type).has_classes:
-        raise NotAvailableForTaskTypeError(f"A model of {reading.task_type} has no classes that could be confused.")
-    rows = found_snapshots(reading).for_list().with_matrix_rows(offset, MAX_MATRIX_CELLS)
-    snapshot: Any = newest_snapshot(reading, rows)
+    if not task_types.get(lookup.task_type).has_classes:
+        raise NotAvailableForTaskTypeError(
+            f"Models of {lookup.task_type} predict no classes, so they have no confusion matrix."
+        )
+    rows = found_snapshots(lookup).for_list().with_matrix_rows(offset, MAX_MATRIX_CELLS)
+    snapshot: Any = newest_snapshot(lookup, rows)
     if snapshot.matrix_labels is None:
         raise NotFoundError(
-            f"The newest snapshot of {snapshot.version.version_id} on {reading.dataset_split} was reported without a "
+            f"The newest snapshot of {snapshot.version.version_id} on {lookup.dataset_split} was reported without a "
             "confusion matrix. Report one with the metrics, or have the predictions evaluated."
         )
     return MatrixPage(snapshot, snapshot.matrix_labels, snapshot.matrix_counts, offset)
@@ -203,7 +217,8 @@ def confusion_matrix(reading: SnapshotLookup, *, offset: int = 0) -> MatrixPage:
 def _column_totals(database: str, pk: int, created_at: datetime) -> list[int]:
     """Return the sums of a large matrix's columns. Raises `BusyError`.
 
-    A snapshot never changes, so they are cached; `created_at` tells it from one of the same key in a restored database.
+    The sums are cached, as a snapshot never changes. `created_at` is part of the cache's key, because a restored
+    database may have another snapshot with the same primary key.
     """
     with large_reads.claim():
         details = SnapshotDetail.objects.using(database).filter(pk=pk)
@@ -211,65 +226,69 @@ def _column_totals(database: str, pk: int, created_at: datetime) -> list[int]:
         return column_sums(matrix["counts"])
 
 
-def curves(reading: SnapshotLookup) -> MetricSnapshot:
+def curves(lookup: SnapshotLookup) -> MetricSnapshot:
     """Return the newest snapshot with its curves.
 
-    Raises `NotAvailableForTaskTypeError` for a task type that has nothing to draw, what `Reading.snapshot` does, and
-    `NotFoundError` when the snapshot was not computed here.
+    Raises `NotAvailableForTaskTypeError` for a task type without curves, what `SnapshotLookup.snapshot` raises, and
+    `NotFoundError` if the snapshot was not computed here.
     """
-    if not task_types.get(reading.task_type).has_curves:
-        raise NotAvailableForTaskTypeError(f"Of a model of {reading.task_type} no curves are drawn.")
-    return computed_only(newest_snapshot(reading, found_snapshots(reading).defer("detail__confusion_matrix")))
+    if not task_types.get(lookup.task_type).has_curves:
+        raise NotAvailableForTaskTypeError(f"Models of {lookup.task_type} have no curves.")
+    return computed_only(newest_snapshot(lookup, found_snapshots(lookup).defer("detail__confusion_matrix")))
 
 
 def computed_only(snapshot: MetricSnapshot) -> MetricSnapshot:
-    """Return the newest snapshot, if it was computed here from predictions. Raises `NotFoundError`."""
+    """Return the snapshot. Raises `NotFoundError` unless it was computed here, from predictions."""
     if snapshot.source != Source.COMPUTED:
         raise NotFoundError(
             f"The newest snapshot of {snapshot.version.version_id} on {snapshot.dataset_split} is {snapshot.source}: "
-            "curves and single examples are known only of predictions that were evaluated here."
+            "only snapshots of evaluated predictions have curves and examples. Have the predictions evaluated."
         )
     return snapshot
 
 
-def found_snapshots(reading: SnapshotLookup) -> MetricSnapshotQuerySet:
-    return MetricSnapshot.objects.using(reading.database).select_related("version__model", "detail")
+def found_snapshots(lookup: SnapshotLookup) -> MetricSnapshotQuerySet:
+    """Return all snapshots with their detail and model, in the database that the lookup read from."""
+    return MetricSnapshot.objects.using(lookup.database).select_related("version__model", "detail")
 
 
-def newest_snapshot(reading: SnapshotLookup, snapshots: Any) -> MetricSnapshot:
-    reading.snapshot()
-    newest = snapshots.for_model(reading.model_id, reading.dataset_split, reading.number).newest_first()
-    snapshot: MetricSnapshot = newest[0]  # a snapshot is never deleted
+def newest_snapshot(lookup: SnapshotLookup, snapshots: MetricSnapshotQuerySet) -> MetricSnapshot:
+    """Return the newest of the snapshots that belongs to the lookup. Raises what `SnapshotLookup.snapshot` raises."""
+    lookup.snapshot()
+    newest = snapshots.for_model(lookup.model_id, lookup.dataset_split, lookup.number).newest_first()
+    snapshot: MetricSnapshot = newest[0]  # it exists, as a snapshot is never deleted
     return snapshot
 
 
-def history(reading: SnapshotLookup, metric: str) -> QuerySet[MetricSnapshot]:
-    """Return the snapshots that have a metric, over completed versions and re-evaluations.
+def history(lookup: SnapshotLookup, metric: str) -> QuerySet[MetricSnapshot]:
+    """Return the snapshots that have a metric: of one completed version, or of all if none was asked for.
 
-    Raises `NoTrainedVersionError`, what `Reading.completed_version` does when a version was asked for, and
-    `InvalidParameterError` when the metric is neither the task type's nor in any of these snapshots.
+    Raises `NoTrainedVersionError`, what `SnapshotLookup.completed_version` raises if a version was asked for, and
+    `InvalidParameterError` if the metric is neither one of the task type nor recorded in any of these snapshots.
     """
-    if reading.asked_for is None:
-        reading.refuse_untrained()
+    if lookup.asked_for is None:
+        lookup.refuse_untrained()
     else:
-        reading.completed_version()
-    snapshots = MetricSnapshot.objects.using(reading.database).select_related("version", "detail")
+        lookup.completed_version()
+    snapshots = MetricSnapshot.objects.using(lookup.database).select_related("version", "detail")
     snapshots = snapshots.for_list().for_model(
-        reading.model_id, reading.dataset_split, reading.number if reading.asked_for else None
+        lookup.model_id, lookup.dataset_split, lookup.number if lookup.asked_for else None
     )
-    task_type = task_types.get(reading.task_type)
+    task_type = task_types.get(lookup.task_type)
     declared = [each.name for each in task_type.all_metrics]
     rows: QuerySet[MetricSnapshot] = snapshots.with_metric(metric, _column_of(task_type, metric))
     if metric not in declared and not rows.exists():
-        fault = (
-            f"Neither a metric of {reading.task_type} nor a custom one of these snapshots; use {', '.join(declared)}."
+        message = (
+            f"Neither a metric of {lookup.task_type} nor a custom one of these snapshots; use {', '.join(declared)}."
         )
-        raise InvalidParameterError("There is no such metric; `errors` names them.", [("metric", "unknown", fault)])
+        raise InvalidParameterError(
+            "There is no such metric; `errors` lists the metrics.", [("metric", "unknown", message)]
+        )
     return rows
 
 
 def _column_of(task_type: base.TaskType, metric: str) -> str:
-    """Return where snapshots have a metric."""
+    """Return the column in which snapshots hold a metric."""
     if metric in {each.name for each in task_type.metrics}:
         return "metrics"
     is_further = metric in {each.name for each in task_type.further}

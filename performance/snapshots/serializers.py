@@ -1,6 +1,6 @@
-"""How performance is asked for and answered, the answer by task type."""
+"""Serializers of the performance summary and of a metric's history; how serializers are made by task type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -13,23 +13,25 @@ from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, Source
 
+SerializerClass = type[serializers.Serializer[Any]]
+
 
 class HistorySerializer(serializers.Serializer[Any]):
-    """A metric as one snapshot has it."""
+    """The value of a metric in one snapshot."""
 
     version_id = VersionIdField(source="version.version_id")
-    value = serializers.SerializerMethodField("recorded")
+    value = serializers.SerializerMethodField("metric_value")
     sample_count = serializers.IntegerField(allow_null=True)
     source = serializers.ChoiceField(Source.values)  # type: ignore[assignment]  # a field of that name
     evaluated_at = UTCSecondsField()
 
-    def recorded(self, snapshot: MetricSnapshot) -> float:
-        """Return the metric that is asked for."""
+    def metric_value(self, snapshot: MetricSnapshot) -> float:
+        """Return the value of the requested metric."""
         return float(snapshot.value_of(self.context["metric"]) or 0)
 
 
-class IntervalSerializer(serializers.Serializer[Any]):
-    """What a metric may be, considering that only a sample was seen."""
+class IntervalSerializer(serializers.Serializer[dict[str, object]]):
+    """A confidence interval: where a value may lie, given that it was measured on a sample."""
 
     lower = serializers.FloatField()
     upper = serializers.FloatField()
@@ -37,8 +39,8 @@ class IntervalSerializer(serializers.Serializer[Any]):
     method = serializers.CharField()
 
 
-class MetricsSerializer(serializers.Serializer[Any]):
-    """Metrics of a task type, always all of them and in its order; one that was not recorded is null."""
+class MetricsSerializer(serializers.Serializer[dict[str, float]]):
+    """All metrics of a task type, in its order. A metric that was not recorded is null."""
 
     def to_representation(self, instance: dict[str, float]) -> dict[str, float | None]:
         recorded = ((str(name), instance.get(str(name))) for name in self.fields)
@@ -46,8 +48,8 @@ class MetricsSerializer(serializers.Serializer[Any]):
 
 
 @cache
-def metrics_serializer(task_type: TaskType, *, further: bool = False) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of a task type's summary metrics, or of all, each null when it was not recorded."""
+def metrics_serializer(task_type: TaskType, *, further: bool = False) -> type[MetricsSerializer]:
+    """Return the serializer of a task type's summary metrics or, with `further`, of all its metrics."""
     fields = {
         metric.name: serializers.FloatField(
             allow_null=True,
@@ -61,13 +63,13 @@ def metrics_serializer(task_type: TaskType, *, further: bool = False) -> type[se
     return type(f"{_camel(task_type)}{'All' if further else ''}MetricsSerializer", (MetricsSerializer,), fields)
 
 
-def named(task_type: TaskType, kind: str, fields: dict[str, Any]) -> type[serializers.Serializer[Any]]:
-    """Return a serializer of these fields, named after the task type and what it shows."""
-    return type(f"{_camel(task_type)}{kind}Serializer", (serializers.Serializer,), fields)
+def make_serializer(task_type: TaskType, kind: str, attributes: Mapping[str, object]) -> SerializerClass:
+    """Return a serializer class with these attributes, whose name is made of the task type and the kind."""
+    return type(f"{_camel(task_type)}{kind}Serializer", (serializers.Serializer,), dict(attributes))
 
 
-def identity_fields(task_type: TaskType) -> dict[str, Any]:
-    """Return the fields that say what an answer is about."""
+def identity_fields(task_type: TaskType) -> dict[str, object]:
+    """Return the fields that identify the model, the version and the split."""
     return {
         "model_id": ModelIdField(),
         "version_id": VersionIdField(),
@@ -76,42 +78,43 @@ def identity_fields(task_type: TaskType) -> dict[str, Any]:
     }
 
 
-def summary_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of the performance summary of a task type's models."""
+def summary_serializer(task_type: TaskType) -> SerializerClass:
+    """Return the serializer of the performance summary for a task type."""
     fields = {
         **identity_fields(task_type),
-        "__doc__": f"How well a model's version does on one split: {task_type.label.lower()}.",
+        "__doc__": f"The summary metrics of a version on one split: {task_type.label.lower()}.",
         "metrics": metrics_serializer(task_type)(),
         "evaluated_at": UTCSecondsField(),
     }
-    return named(task_type, "Summary", fields)
+    return make_serializer(task_type, "Summary", fields)
 
 
 class ByTaskType:
-    """A serializer for each task type, which `make` returns, and `one` or `many` of any of them, called `name`.
+    """A serializer class for each task type.
 
-    `among` says for which task types there is one, by default for all.
+    `make` returns the class for a task type. `among` selects the task types that have one, by default all. `one` and
+    `many` describe a record, or a list of records, of any task type to the OpenAPI document, under the name `name`.
     """
 
     def __init__(
         self,
         name: str,
-        make: Callable[[TaskType], type[serializers.Serializer[Any]]],
+        make: Callable[[TaskType], SerializerClass],
         among: Callable[[TaskType], bool] = lambda _: True,
     ) -> None:
         self.among = among
         self.make = cache(make)
-        # One serves for all records of a task type: it keeps nothing of what it represents.
+        # One instance serves all records of a task type, as `to_representation` keeps no state.
         self.of = cache(lambda task_type: self.make(task_type)())
         self.one, self.many = self._any(name, many=False), self._any(name, many=True)
 
-    def represent(self, record: Any, task_type: str) -> dict[str, Any]:
-        """Return a record as its task type has it."""
-        representation: dict[str, Any] = self.of(task_types.get(task_type)).to_representation(record)
+    def represent(self, record: object, task_type: str) -> dict[str, object]:
+        """Return the representation of a record of this task type."""
+        representation: dict[str, object] = self.of(task_types.get(task_type)).to_representation(record)
         return representation
 
-    def all(self) -> dict[str, serializers.Serializer[Any] | type[serializers.Serializer[Any]]]:
-        """Return the serializer for each task type, by name."""
+    def all(self) -> dict[str, serializers.Serializer[Any] | SerializerClass]:
+        """Return the serializer class for each task type, by name."""
         return {each.name: self.make(each) for each in task_types.all_task_types() if self.among(each)}
 
     def _any(self, name: str, *, many: bool) -> Any:

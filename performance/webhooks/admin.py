@@ -1,9 +1,9 @@
-"""Webhooks in the admin: setting them up, and seeing what became of the messages to them."""
+"""Webhooks in the admin, and the messages to them."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
@@ -16,37 +16,37 @@ from performance.webhooks.services import update_webhook
 
 @admin.register(Webhook)
 class WebhookAdmin(RegistryAdmin):
-    """URLs that are told what happens. A secret is shown once, when its webhook is made."""
+    """Webhooks. A secret is shown once, when its webhook is created."""
 
     form = WebhookForm
-    list_display = ("url", "organization", "model", "told_of", "is_active", "sending", "created_by", "created_at")
+    list_display = ("url", "organization", "model", "event_names", "is_active", "sending", "created_by", "created_at")
     list_filter = (("organization", AutocompleteSelectFilter), "is_active")
     list_select_related = ("organization", "model", "created_by")
     search_fields = ("url", "organization__name", "model__name", "model__model_id")
     ordering = ("organization__name", "pk")
     autocomplete_fields = ("organization", "model")
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
-        """Store the webhook; of a new one, note who made it and show the secret."""
+    def save_model(self, request: HttpRequest, obj: Any, form: WebhookForm, change: bool) -> None:
+        """Store the webhook. For a new one, record its creator and show the secret."""
         if not change:
             obj.created_by = request.user
-            self.message_user(request, f"Its secret, which is not shown again: {obj.secret}")
+            self.message_user(request, f"The webhook's secret, which is not shown again: {obj.secret}")
             super().save_model(request, obj, form, change)
-        else:  # the worker writes the other fields meanwhile
+        else:  # only the changed fields, as the worker writes others meanwhile
             update_webhook(webhook=obj, **{name: form.cleaned_data[name] for name in form.changed_data})
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Keep whose it is, for the messages to it tell of theirs."""
+    def get_readonly_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
+        """Keep the owner of an existing webhook: its messages are about the owner's models."""
         return ("organization", "model", "consecutive_failures", "paused_until") if obj else ()
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Show how sending goes, once the webhook is made."""
-        of_sending = ["consecutive_failures", "paused_until"] if obj else []
-        return ["organization", "model", "url", "events", "is_active", *of_sending]
+    def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> list[str]:
+        """Add the state of the deliveries to an existing webhook."""
+        delivery_fields = ["consecutive_failures", "paused_until"] if obj else []
+        return ["organization", "model", "url", "events", "is_active", *delivery_fields]
 
     @admin.display(description="sending", ordering="consecutive_failures")
     def sending(self, webhook: Webhook) -> str:
-        """Return whether attempts fail, and until when its messages wait."""
+        """Return the number of failed attempts in a row, and until when the messages wait."""
         if not webhook.consecutive_failures:
             return "as it should"
         paused_until = webhook.paused_until
@@ -54,7 +54,7 @@ class WebhookAdmin(RegistryAdmin):
         return f"{webhook.consecutive_failures} failures in a row{waiting}"
 
     @admin.display(description="events")
-    def told_of(self, webhook: Webhook) -> str:
+    def event_names(self, webhook: Webhook) -> str:
         """Return the names of the events."""
         return ", ".join(webhook.events)
 
@@ -66,7 +66,7 @@ class WebhookDeliveryAdmin(ReadOnly, RegistryAdmin):
     list_display = ("created_at", "event", "receiver", "status", "attempts", "last_status", "last_error")
     list_filter = (("webhook__organization", AutocompleteSelectFilter), ("state", ChoicesDropdownFilter), "event")
     search_fields = ("webhook__organization__name", "id")
-    search_help_text = "By organization, by its own id, and by URL for those who may see webhooks"
+    search_help_text = "By organization, by id of the message, and by URL for those who may see webhooks"
     ordering = ("-created_at", "pk")
     show_full_result_count = False
     fields = (
@@ -81,7 +81,7 @@ class WebhookDeliveryAdmin(ReadOnly, RegistryAdmin):
     )
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Return the fields to search in: a URL may be a secret, and is found only by those who may see it."""
+        """Return the fields to search in. A URL may be a secret: only users who may see webhooks find it."""
         sees_urls = self.admin_site.get_model_admin(Webhook).has_view_permission(request)
         return (*self.search_fields, "webhook__url") if sees_urls else self.search_fields
 

@@ -1,4 +1,4 @@
-"""The delivery of messages to webhooks: from the queue to the receiver's response."""
+"""The worker's part of webhooks: sends queued messages and records the responses."""
 
 import logging
 import random
@@ -20,8 +20,9 @@ from performance.webhooks.services import update_webhook
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)  # after which the message of a killed worker is sent again
-# Before the second attempt, the third, and so on; after the last one the message has failed.
+LEASE = timedelta(seconds=60)  # after which another worker sends the message of a killed one
+# The delays before the second attempt, the third, and so on. If the attempt after the last delay fails, so does the
+# message.
 RETRY_DELAYS = (
     timedelta(seconds=5),
     timedelta(seconds=30),
@@ -32,15 +33,15 @@ RETRY_DELAYS = (
     timedelta(hours=24),
 )
 MAX_ATTEMPTS = len(RETRY_DELAYS) + 1
-JITTER = 0.2  # the fraction by which a wait may be longer, so that messages that failed together are spread out
+JITTER = 0.2  # the largest random part added to a delay, so that messages that failed together spread out
 SENDERS = 8  # threads of a worker that send messages
-SENDERS_PER_ORGANIZATION = 2  # messages of one organization that are being sent at a time
-FAILURES_TO_PAUSE = 5  # in a row, after which a webhook's messages wait longer and longer
+SENDERS_PER_ORGANIZATION = 2  # messages of one organization that are sent at the same time
+FAILURES_TO_PAUSE = 5  # failures in a row, from which on the pause of a webhook grows
 PAUSE = timedelta(minutes=1)  # the first one; each further failure doubles it
 LONGEST_PAUSE = timedelta(hours=1)
-GIVE_UP = timedelta(days=2)  # the age at which a message to a webhook that keeps failing has failed
+GIVE_UP = timedelta(days=2)  # the age at which a message fails if its webhook keeps failing
 GONE = 410
-RETENTION = timedelta(days=30)  # after which a message that has ended is deleted
+RETENTION = timedelta(days=30)  # after which an ended message is deleted
 
 
 def deliver_next() -> bool:
@@ -62,7 +63,7 @@ def _attempt(delivery: WebhookDelivery, webhook: Webhook) -> None:
     if not webhook.is_active:
         _record(delivery, **_failed("The webhook is not active."))
     elif delivery.attempts > MAX_ATTEMPTS:
-        _record(delivery, **_failed("The worker broke off each time."))
+        _record(delivery, **_failed("Each attempt was interrupted, as its worker ended."))
     else:
         _release_connection()
         try:
@@ -74,64 +75,65 @@ def _attempt(delivery: WebhookDelivery, webhook: Webhook) -> None:
 
 
 def _release_connection() -> None:
-    """Give the database connection back until the receiver has answered, unless a transaction is open."""
+    """Return the connection to the pool while the receiver answers, unless a transaction is open."""
     if not connection.in_atomic_block:
         close_old_connections()
 
 
 def _record_response(delivery: WebhookDelivery, webhook: Webhook, response: Response) -> None:
-    changes: dict[str, Any] = {"last_status": response.status, "last_answer": response.text}
+    result: dict[str, Any] = {"last_status": response.status, "last_answer": response.text}
     if 200 <= response.status < 300:
-        changes |= {"state": "succeeded", "due_at": None, "finished_at": timezone.now(), "last_error": ""}
-        _record(delivery, {"consecutive_failures": 0, "paused_until": None}, **changes)
+        result |= {"state": "succeeded", "due_at": None, "finished_at": timezone.now(), "last_error": ""}
+        _record(delivery, {"consecutive_failures": 0, "paused_until": None}, **result)
     elif response.status == GONE:
-        if _record(delivery, **changes, **_failed("The receiver is gone for good: the webhook is off.")):
+        if _record(delivery, **result, **_failed("The receiver is gone for good: the webhook is off.")):
             _switch_off(webhook)
     else:
         error = f"The receiver answered {response.status}; 200 to 299 is a success."
-        _record_failure(delivery, webhook, **changes, last_error=error)
+        _record_failure(delivery, webhook, **result, last_error=error)
 
 
 @transaction.atomic
-def _record(delivery: WebhookDelivery, of_webhook: Mapping[str, Any] | None = None, **changes: Any) -> bool:
+def _record(delivery: WebhookDelivery, webhook_changes: Mapping[str, Any] | None = None, **changes: Any) -> bool:
     """Record the end of an attempt, and that the webhook is free for the next; return whether the lease still held."""
     recorded = bool(WebhookDelivery.objects.leased_by(delivery).update(**changes))
     if recorded:
-        Webhook.objects.filter(pk=delivery.webhook_id).update(sending_until=DatabaseNow(), **(of_webhook or {}))
+        Webhook.objects.filter(pk=delivery.webhook_id).update(sending_until=DatabaseNow(), **(webhook_changes or {}))
     else:
         log.warning(
-            "The message %s is no longer this worker's: another has it, or it was deleted.", delivery.message_id
+            "The message %s is no longer this worker's: another has claimed it, or it was deleted.",
+            delivery.message_id,
         )
     return recorded
 
 
-def _record_failure(delivery: WebhookDelivery, webhook: Webhook, **changes: Any) -> None:
-    """Queue a message again, or fail it after the last attempt, and pause its webhook.
+def _record_failure(delivery: WebhookDelivery, webhook: Webhook, **result: Any) -> None:
+    """Schedule the next attempt, or fail the message after the last one, and pause its webhook.
 
-    The messages of a paused webhook wait, and use no attempts. After the pause, one of them is sent.
+    While a webhook is paused, all its messages wait, and use up no attempts. After the pause, one of them is sent.
     """
     failures = webhook.consecutive_failures + 1
-    pausing = {"consecutive_failures": failures, "paused_until": DatabaseNow() + _with_jitter(_pause(failures))}
+    pause = {"consecutive_failures": failures, "paused_until": DatabaseNow() + _with_jitter(_pause(failures))}
     if delivery.attempts >= MAX_ATTEMPTS:
-        _record(delivery, pausing, **{**_failed(""), **changes})
+        _record(delivery, pause, **{**_failed(""), **result})
     else:
-        wait = _with_jitter(RETRY_DELAYS[delivery.attempts - 1])
-        _record(delivery, pausing, **changes, state="queued", due_at=DatabaseNow() + wait)
+        delay = _with_jitter(RETRY_DELAYS[delivery.attempts - 1])
+        _record(delivery, pause, **result, state="queued", due_at=DatabaseNow() + delay)
     if failures >= FAILURES_TO_PAUSE:
         _give_up_old_messages(webhook)
 
 
 def _pause(failures: int) -> timedelta:
-    """Return how long a webhook's messages wait after a number of failures in a row."""
+    """Return how long the messages of a webhook wait after this number of failures in a row."""
     if failures < FAILURES_TO_PAUSE:
         return RETRY_DELAYS[0]
     doublings = min(failures - FAILURES_TO_PAUSE, 10)
-    longer: timedelta = PAUSE * 2**doublings
-    return min(longer, LONGEST_PAUSE)
+    pause: timedelta = PAUSE * 2**doublings
+    return min(pause, LONGEST_PAUSE)
 
 
-def _with_jitter(wait: timedelta) -> timedelta:
-    return wait * (1 + JITTER * random.random())  # noqa: S311  # no secret
+def _with_jitter(delay: timedelta) -> timedelta:
+    return delay * (1 + JITTER * random.random())  # noqa: S311  # not a secret
 
 
 def _failed(error: str) -> dict[str, Any]:
@@ -140,21 +142,22 @@ def _failed(error: str) -> dict[str, Any]:
 
 def _give_up_old_messages(webhook: Webhook) -> None:
     old = WebhookDelivery.objects.filter(webhook=webhook, state="queued", created_at__lt=timezone.now() - GIVE_UP)
-    old.update(**_failed("The webhook kept failing, so that the message was not delivered in time."))
+    old.update(**_failed("The webhook kept failing, so the message was not delivered in time."))
 
 
 @transaction.atomic
 def _switch_off(webhook: Webhook) -> None:
-    """Switch a webhook off, unless it has been deleted or has another URL by now."""
+    """Switch a webhook off, unless it was deleted or its URL changed meanwhile."""
     current = Webhook.objects.select_for_update().filter(pk=webhook.pk, url=webhook.url).first()
     if current is not None:
         update_webhook(webhook=current, is_active=False)
 
 
 def _send(delivery: WebhookDelivery, webhook: Webhook) -> Response:
-    """Sign a message and send it (Standard Webhooks). Raises `DeliveryError`.
+    """Sign a message with the present time and send it (Standard Webhooks). Raises `DeliveryError`.
 
-    For a host of the operator's own network, only the status is recorded: webhooks must not be used to explore it.
+    Of a response from a host of the operator's own network, only the status is returned: webhooks must not be a way to
+    explore that network.
     """
     now = datetime.now(UTC)
     headers = {
@@ -164,17 +167,17 @@ def _send(delivery: WebhookDelivery, webhook: Webhook) -> Response:
         "webhook-signature": Signer(webhook.secret).sign(delivery.message_id, now, delivery.payload),
     }
     trusted_hosts = settings.WEBHOOK_PRIVATE_HOSTS
-    private = urlsplit(webhook.url).hostname in trusted_hosts
+    is_private = urlsplit(webhook.url).hostname in trusted_hosts
     try:
         response = post(webhook.url, delivery.payload.encode(), headers, trusted_hosts=trusted_hosts)
     except DeliveryError as error:
-        if not private:
+        if not is_private:
             raise
         log.warning("The message %s was not sent to a private host: %s", delivery.message_id, error)
         raise DeliveryError("No answer came. Ask the operator, whose log says why.") from None
-    return Response(response.status, "") if private else response
+    return Response(response.status, "") if is_private else response
 
 
 def delete_ended_deliveries() -> int:
-    """Delete the messages that ended a while ago. Return their number."""
+    """Delete the messages that ended before the retention time, and return their number."""
     return delete_in_batches(WebhookDelivery.objects.all(), "finished_at", timezone.now() - RETENTION)

@@ -11,7 +11,7 @@ from performance.webhooks.validators import EVENTS
 
 
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
-    """A webhook, with its events to choose from."""
+    """A webhook. Its events are check boxes."""
 
     events = forms.MultipleChoiceField(
         choices=[(event, event) for event in EVENTS], widget=UnfoldAdminCheckboxSelectMultipleWidget
@@ -26,5 +26,5 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
         values: dict[str, Any] = super().clean() or {}
         model, organization = values.get("model"), values.get("organization")
         if model is not None and model.organization != organization:
-            raise ValidationError({"model": "It must be a model of the organization."})
+            raise ValidationError({"model": "Choose a model of the organization."})
         return values

@@ -1,4 +1,4 @@
-"""Who is told of what happens, and each message to them."""
+"""Webhooks, and the messages to them."""
 
 import secrets
 import uuid
@@ -18,12 +18,12 @@ from performance.webhooks.validators import validate_events, validate_webhook_ur
 
 
 def new_webhook_secret() -> str:
-    """Return a random secret of 256 bits, in the form of Standard Webhooks."""
+    """Return a random secret of 256 bits, in the format of Standard Webhooks."""
     return f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"
 
 
 class Webhook(models.Model):
-    """A URL that is told what happens to an organization's models, or to one of them."""
+    """A URL that receives events about the models of an organization, or about one of them."""
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="webhooks")
     model = models.ForeignKey(
@@ -36,7 +36,7 @@ class Webhook(models.Model):
     )
     url = models.CharField("URL", max_length=MAX_URL, validators=[validate_webhook_url])
     events = models.JSONField(validators=[validate_events], help_text="The names of those that it is told of.")
-    # As it was made, for each message is signed with it.
+    # Stored in clear, because each message is signed with it.
     secret = models.CharField(max_length=100, default=new_webhook_secret, editable=False)
     is_active = models.BooleanField("active", default=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
@@ -58,7 +58,7 @@ class Webhook(models.Model):
 
 
 class WebhookDelivery(Job):
-    """A message to a webhook, and what became of it."""
+    """A message to a webhook, and the state of its delivery."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
@@ -68,7 +68,7 @@ class WebhookDelivery(Job):
     last_answer = models.CharField(max_length=MAX_TEXT, blank=True, help_text="How its body began.")
     last_error = models.CharField(max_length=1000, blank=True, help_text="Why it is not delivered.")
 
-    objects = WebhookDeliveryQuerySet.as_manager()  # type: ignore[misc]  # in the place of the base class's
+    objects = WebhookDeliveryQuerySet.as_manager()  # type: ignore[misc]  # replaces the base class's manager
 
     class Meta:
         verbose_name = "delivery"
@@ -77,7 +77,7 @@ class WebhookDelivery(Job):
             due_until_finished("delivery_due_until_finished"),
         ]
         indexes = [
-            # Serves the workers, who look whether any message is due.
+            # Serves the workers, who look for a due message.
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="delivery_due"),
             # Serves the workers, who look for a webhook's message that has been due for longest.
             models.Index(
@@ -94,10 +94,10 @@ class WebhookDelivery(Job):
 
     @property
     def message_id(self) -> str:
-        """What tells the receiver that another attempt is of the same message."""
+        """The message's id, the same at each attempt, by which a receiver recognizes a repeated message."""
         return f"msg_{self.pk.hex}"
 
     @property
     def next_attempt_at(self) -> datetime | None:
-        """When it is tried again; `None` once it has ended."""
+        """When the message is sent next; `None` while it is being sent, and once it has ended."""
         return self.due_at if self.state == self.State.QUEUED else None

@@ -1,13 +1,17 @@
 """Webhooks as queryset methods."""
 
 from datetime import timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
+from models_registry.registry.models import RegisteredModel
 from performance.jobs.querysets import DatabaseNow, JobQuerySet
+
+if TYPE_CHECKING:
+    from performance.webhooks.models import Webhook
 
 
 class WebhookDeliveryQuerySet(JobQuerySet):
@@ -16,15 +20,15 @@ class WebhookDeliveryQuerySet(JobQuerySet):
     def claim_fairly(self, lease: timedelta, *, most: int) -> Any:
         """Claim a message of the webhook that has waited longest for its turn; `None` if no message may be sent.
 
-        At most one message of a webhook is under way, and at most `most` of an organization. The rows of the webhook
-        and of its organization are locked while a message is claimed, so that no other worker exceeds these limits.
+        At most one message of a webhook is being sent, and at most `most` of an organization. The rows of the webhook
+        and of its organization are locked while a message is taken, so that no other worker exceeds these limits.
         """
-        if not self.due().exists():  # which costs no lock
+        if not self.due().exists():  # without a lock
             return None
         webhooks = self.model._meta.get_field("webhook").related_model.objects
         with transaction.atomic():
-            webhook = webhooks.free_to_send(self.due(), most=most).lock_next()
-            # Counted again, as others may have claimed messages before the rows were locked.
+            webhook = webhooks.ready_to_send(self.due(), most=most).lock_next()
+            # Counted again, as others may have taken messages before the rows were locked.
             if webhook is None or webhooks.sending(webhook.organization_id).count() >= most:
                 return None
             job = self.filter(webhook=webhook.pk).claim(lease)
@@ -36,14 +40,14 @@ class WebhookDeliveryQuerySet(JobQuerySet):
 class WebhookQuerySet(models.QuerySet[Any]):
     """Webhooks."""
 
-    def sending(self, organization: Any) -> Self:
-        """Keep the webhooks of an organization to which a message is under way."""
+    def sending(self, organization: int | OuterRef) -> Self:
+        """Keep the webhooks of an organization to which a message is being sent."""
         return self.filter(organization=organization, sending_until__gt=DatabaseNow())
 
-    def free_to_send(self, due: models.QuerySet[Any], *, most: int) -> Self:
-        """Keep the webhooks with a due message that are neither paused nor sending one.
+    def ready_to_send(self, due: models.QuerySet[Any], *, most: int) -> Self:
+        """Keep the webhooks that have a due message and are neither paused nor being sent one.
 
-        Webhooks of an organization that is already sending `most` messages are left out.
+        Leave out the webhooks of an organization to which `most` messages are being sent already.
         """
         now = DatabaseNow()
         sending = self.model.objects.sending(OuterRef("organization")).order_by().values("organization")
@@ -54,12 +58,14 @@ class WebhookQuerySet(models.QuerySet[Any]):
             number__lt=most,
         )
 
-    def lock_next(self) -> Any:
-        """Lock the webhook that was sent a message longest ago, with its organization, and return it."""
+    def lock_next(self) -> "Webhook | None":
+        """Return the webhook whose last message was sent longest ago, locked together with its organization."""
         longest_ago = self.select_related("organization").order_by(F("sending_until").asc(nulls_first=True), "pk")
-        return longest_ago.select_for_update(skip_locked=True, of=("self", "organization"), no_key=True).first()
+        rows = longest_ago.select_for_update(skip_locked=True, of=("self", "organization"), no_key=True)
+        webhook: Webhook | None = rows.first()
+        return webhook
 
-    def listening(self, model: Any) -> Self:
-        """Keep the active webhooks that are told of a model, with their organization."""
+    def subscribed_to(self, model: RegisteredModel) -> Self:
+        """Keep the active webhooks that receive events about a model, with their organization."""
         own = Q(model=None) | Q(model=model)
         return self.filter(own, organization=model.organization_id, is_active=True).select_related("organization")

@@ -1,4 +1,4 @@
-"""How webhooks are set up and shown, and what became of the messages to them."""
+"""Serializers of webhooks and of the messages to them."""
 
 from typing import Any
 
@@ -26,13 +26,13 @@ class WebhookURLField(TextField):
             max_length=MAX_URL,
             trim_whitespace=False,
             validators=[validate_webhook_url],
-            help_text="With https, at a host of the public internet; hosts of its own network are up to the operator.",
+            help_text="An https URL at a public host. The operator may allow hosts of the private network.",
             **options,
         )
 
 
 class EventsField(BoundedListField):
-    """What happens that a webhook is told of: one or more events, each once."""
+    """The events that a webhook receives: one or more, each once."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -53,12 +53,12 @@ class WebhookInput(StrictSerializer):
         required=False,
         allow_null=True,
         max_length=40,
-        help_text="The model of which alone it is told; without one, it is told of all of the organization's.",
+        help_text="Only send events about this model; by default about all models of the organization.",
     )
 
 
 class WebhookChanges(StrictSerializer):
-    """What of a webhook may change."""
+    """The changes of a webhook."""
 
     url = WebhookURLField(required=False)
     events = EventsField(required=False)
@@ -66,11 +66,11 @@ class WebhookChanges(StrictSerializer):
 
 
 class WebhookTest(StrictSerializer):
-    """Nothing: a test takes no choice."""
+    """An empty body: a test has no options."""
 
 
 class WebhookSerializer(serializers.Serializer[Any]):
-    """A URL that is told what happens. Its secret is shown only when it is made."""
+    """A URL that receives events. Its secret is shown only when the webhook is created."""
 
     id = serializers.CharField()
     organization = serializers.SlugField(source="organization.slug")
@@ -82,33 +82,35 @@ class WebhookSerializer(serializers.Serializer[Any]):
         min_value=0, help_text="Attempts that failed since the last success."
     )
     paused_until = UTCSecondsField(
-        allow_null=True, help_text="When the next attempt may be made, of one message; null unless attempts fail."
+        allow_null=True, help_text="When one message is tried again; null unless attempts fail."
     )
     created_by = serializers.CharField(source="created_by.username", read_only=True, default=None, allow_null=True)
     created_at = UTCSecondsField()
 
 
 class NewWebhookSerializer(WebhookSerializer):
-    """A new webhook, with its secret: keep it, as it is not shown again."""
+    """A new webhook with its secret. Store the secret: it is not shown again."""
 
     secret = serializers.CharField(
         allow_null=True,
-        help_text="With which messages to it are signed (Standard Webhooks). Null in a repetition of this answer.",
+        help_text="The secret that signs the messages (Standard Webhooks). Null if this response is repeated.",
     )
 
 
 class WebhookDeliverySerializer(serializers.Serializer[Any]):
-    """A message to a webhook, and what became of it."""
+    """A message to a webhook, and the state of its delivery."""
 
-    message_id = serializers.CharField(help_text="The `webhook-id` of each attempt.")
+    message_id = serializers.CharField(help_text="The `webhook-id` header of each attempt.")
     event = serializers.ChoiceField([*EVENTS, TEST])
     state = serializers.ChoiceField(WebhookDelivery.State.values)
     attempts = serializers.IntegerField(min_value=0)
-    last_status = serializers.IntegerField(allow_null=True, help_text="Of the last answer, if one came.")
-    last_answer = serializers.CharField(
-        allow_blank=True, help_text=f"How its body began: at most {MAX_TEXT} characters."
+    last_status = serializers.IntegerField(
+        allow_null=True, help_text="The status of the last response; null if there was none."
     )
-    last_error = serializers.CharField(allow_blank=True, help_text="Why it is not delivered.")
+    last_answer = serializers.CharField(
+        allow_blank=True, help_text=f"The first {MAX_TEXT} characters of the last response's body."
+    )
+    last_error = serializers.CharField(allow_blank=True, help_text="Why the message is not delivered.")
     created_at = UTCSecondsField()
     next_attempt_at = UTCSecondsField(allow_null=True)
     finished_at = UTCSecondsField(allow_null=True)

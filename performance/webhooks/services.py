@@ -1,10 +1,11 @@
-"""Writes of webhooks, and the messages to them.
+"""Create, change and test webhooks, and queue messages to them.
 
-A message is queued in the transaction of its event, so that it is sent if and only if the event is stored. The worker
+A message is queued in the transaction that stores its event: it is sent if and only if the event is stored. The worker
 sends it.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -18,7 +19,7 @@ from models_registry.audit.recorder import record_added
 from models_registry.registry.models import RegisteredModel
 from performance.webhooks.models import Webhook, WebhookDelivery
 
-MAX_WEBHOOKS = 20  # of an organization, as each event may cause as many messages
+MAX_WEBHOOKS = 20  # of an organization: an event may become as many messages
 TEST = "webhook.test"
 
 
@@ -26,19 +27,19 @@ TEST = "webhook.test"
 def create_webhook(
     *, organization: Organization, model: RegisteredModel | None, url: str, events: list[str], created_by: User
 ) -> Webhook:
-    """Store a webhook, with a new secret. The caller holds the lock of the organization's row.
+    """Store a webhook with a new secret. The caller has locked the organization's row.
 
     Raises `ConflictError` if the organization has `MAX_WEBHOOKS` already.
     """
     if organization.webhooks.count() >= MAX_WEBHOOKS:
-        raise ConflictError(f"{organization.slug} has {MAX_WEBHOOKS} webhooks, which is the most. Delete one first.")
+        raise ConflictError(f"{organization.slug} has {MAX_WEBHOOKS} webhooks, which is the limit. Delete one first.")
     return Webhook.objects.create(organization=organization, model=model, url=url, events=events, created_by=created_by)
 
 
 def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
-    """Change a webhook's URL, its events, or whether it is active. Its secret stays.
+    """Change the URL, the events or the state of a webhook. Its secret stays.
 
-    A new URL, or activating it, ends a pause after failures.
+    A new URL and `is_active=True` end a pause after failures.
     """
     if "url" in changes or changes.get("is_active"):
         changes |= {"consecutive_failures": 0, "paused_until": None}
@@ -46,13 +47,16 @@ def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
 
 
 def delete_webhook(*, webhook: Webhook) -> None:
-    """Delete a webhook and all its messages."""
+    """Delete a webhook together with its messages, queued and sent."""
     webhook.delete()
 
 
 @transaction.atomic
 def send_test_message(*, webhook: Webhook) -> WebhookDelivery:
-    """Queue a test message, and end a pause after failures. Raises `ConflictError` if the webhook is not active."""
+    """Queue a message without an event, and end a pause after failures.
+
+    Raises `ConflictError` if the webhook is not active.
+    """
     if not webhook.is_active:
         raise ConflictError('The webhook is not active. Activate it with PATCH {"is_active": true} first.')
     before = webhook.deliveries.count()
@@ -63,20 +67,19 @@ def send_test_message(*, webhook: Webhook) -> WebhookDelivery:
     return delivery
 
 
-def publish(event: str, model: RegisteredModel, data: dict[str, Any]) -> None:
-    """Queue a message for each active webhook that subscribes to this event of this model.
+def publish(event: str, model: RegisteredModel, data: Mapping[str, object]) -> None:
+    """Queue a message to each active webhook that receives this event of this model.
 
-    `data` consists of JSON's own types. Call it in the transaction of the event.
+    `data` holds JSON values only. Call it in the transaction that stores the event.
     """
-    listening: Any = Webhook.objects.listening(model)
     WebhookDelivery.objects.bulk_create(
         _message(webhook, event, {"organization": webhook.organization.slug, "model_id": model.pk, **data})
-        for webhook in listening
+        for webhook in Webhook.objects.subscribed_to(model)
         if event in webhook.events
     )
 
 
-def _message(webhook: Webhook, event: str, data: dict[str, Any]) -> WebhookDelivery:
-    """Return an unsaved message, in the form of Standard Webhooks."""
+def _message(webhook: Webhook, event: str, data: Mapping[str, object]) -> WebhookDelivery:
+    """Return an unsaved message in the format of Standard Webhooks."""
     payload = {"type": event, "timestamp": timezone.now().strftime(TIMESTAMP), "data": data}
     return WebhookDelivery(webhook=webhook, event=event, payload=json.dumps(payload, allow_nan=False))

@@ -1,6 +1,4 @@
-"""What the database takes of webhooks, as validators of fields."""
-
-from typing import Any
+"""Validators of webhook fields."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -11,15 +9,19 @@ EVENTS = ("snapshot.created", "version.promoted", "gate.failed")
 
 
 def validate_webhook_url(url: str) -> None:
-    """Take only a URL to which messages may be sent. Raises `ValidationError`."""
+    """Raise `ValidationError` unless messages may be sent to the URL."""
     try:
         check_url(url, settings.WEBHOOK_PRIVATE_HOSTS)
     except ValueError as error:
         raise ValidationError(str(error)) from None
 
 
-def validate_events(names: Any) -> None:
-    """Take only a list of one or more events, each once. Raises `ValidationError`."""
-    known = isinstance(names, list) and all(name in EVENTS for name in names)
-    if not known or not names or len(set(names)) < len(names):
+def validate_events(names: object) -> None:
+    """Raise `ValidationError` unless this is a list of one or more events, each once."""
+    if (
+        not isinstance(names, list)
+        or not names
+        or any(name not in EVENTS for name in names)
+        or len(set(names)) < len(names)
+    ):
         raise ValidationError(f"It must be a list of one or more of {', '.join(EVENTS)}.")

@@ -107,7 +107,7 @@ def test_requests_together_queue_no_more_pairs_than_one_after_the_other(
     viewer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "MAX_ROWS", 0)
-    monkeypatch.setattr(services, "MAX_REQUESTED", 1)
+    monkeypatch.setattr(services, "MAX_UNFINISHED_FOR_READERS", 1)
     first, second = clients(viewer, 2)
 
     told = together([partial(compare, first, 2, 1), partial(compare, second, 1, 2)])

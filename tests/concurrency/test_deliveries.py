@@ -56,7 +56,7 @@ def test_do_not_delay_it(acme: Organization, receiver: Receiver) -> None:
             WebhookDelivery.objects.create(webhook=webhook, event="gate.failed", payload="{}")
     globex = Organization.objects.create(slug="globex", name="Globex")
     stop = Event()
-    working = [Thread(target=lambda: alone(lambda: worker.work(stop))) for _ in range(2)]
+    working = [Thread(target=lambda: alone(lambda: worker.run_worker(stop))) for _ in range(2)]
     with receiving() as other:
         for thread in working:
             thread.start()

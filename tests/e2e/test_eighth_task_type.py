@@ -15,7 +15,7 @@ from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
 from models_registry.task_types.base import Direction, Metric, TaskType, WorkedExample
 from performance.comparisons.serializers import COMPARISON
-from performance.seeds.document import SeedError, read
+from performance.seeds.document import SeedError, read_document
 from performance.snapshots.detail_serializers import REPORT, SNAPSHOT
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.serializers import SUMMARY
@@ -101,7 +101,7 @@ def test_a_seed_document_is_validated_by_its_declaration(acme: object, tmp_path:
 
     file.write_text(json.dumps(seed_document({"precision_at_k": 1.5, "accuracy": 0.9})))
     with pytest.raises(SeedError) as refused:
-        list(read(file).models())
+        list(read_document(file).models())
     assert "models.0.versions.0.snapshots.0.metrics.precision_at_k: Must be at most 1, not 1.5." in str(refused.value)
     assert "models.0.versions.0.snapshots.0.metrics.accuracy: Not a metric of anomaly_detection" in str(refused.value)
 

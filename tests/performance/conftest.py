@@ -1,4 +1,4 @@
-"""What tests on Apache Spark need."""
+"""The set-up of tests on Apache Spark."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def spark_is_there(request: pytest.FixtureRequest) -> None:
-    """Skip what needs Spark where it is not; fail in CI, if the tests on Spark are what is run."""
+    """Skip tests that need Spark if it is missing; in CI, fail if the tests on Spark were asked for."""
     packages = [package for package in ("pyspark", "sqlglot") if find_spec(package) is None]
     missing = packages + ([] if shutil.which("java") or os.environ.get("JAVA_HOME") else ["Java 17"])
     if not missing:

@@ -1,4 +1,4 @@
-"""`manage.py demo`: the service with real data, in one command."""
+"""`manage.py demo`: set up and serve the service with real data in one command."""
 
 import argparse
 import io
@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
 from rest_framework_simplejwt.tokens import AccessToken
 from rich.console import Console
 from rich.table import Table
@@ -22,8 +23,8 @@ from models_registry.accounts.scopes import ALL_SCOPES
 from models_registry.db.secret_files import write_secret_file
 from models_registry.registry.models import RegisteredModel
 from models_registry.tokens.jwt import new_token
-from performance.seeds.document import SeedError, read
-from performance.seeds.services import load
+from performance.seeds.document import SeedError, read_document
+from performance.seeds.services import load_document
 
 SEED = settings.BASE_DIR / "fixtures" / "seed.json"
 PASSWORDS = settings.BASE_DIR / "var" / "demo-passwords.json"
@@ -31,27 +32,27 @@ TOKEN_LIFETIME = timedelta(hours=12)
 EXAMPLE_MODEL = "mdl-7f3a19bc92"
 SERVER_OPTIONS = (
     *("--interface", "wsgi", "--workers", "1", "--blocking-threads", "4", "--no-ws"),
-    *("--workers-kill-timeout", "10"),  # a signal that comes while a worker starts is lost to it
+    *("--workers-kill-timeout", "10"),  # a worker that is just starting misses the signal to stop
 )
 
 
 class Command(BaseCommand):
-    """Migrates, seeds, makes users, prints how to use the service, and serves it."""
+    """Migrates, seeds, creates users, prints how to use the service, and serves it."""
 
-    help = "Set everything up, load real data, print URLs, logins and a curl that works as pasted, and serve."
+    help = "Set everything up, load real data, print URLs, logins and a working curl command, and serve."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--no-serve", action="store_true", help="end after printing")
+        parser.add_argument("--no-serve", action="store_true", help="exit after printing")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *, host: str, port: int, no_serve: bool, json: bool, **options: Any) -> None:
-        """Do everything; running it again changes nothing but makes new tokens."""
+        """Set up, print and serve. Running it again changes nothing, except that the tokens are new."""
         address = host if no_serve else _address_to_serve(host, port)
         call_command("migrate", verbosity=0)
         names, model_ids = _seed()
-        description = describe(_base_url(host, port), _give_passwords(names), model_ids)
+        description = describe(_base_url(host, port), _set_passwords(names), model_ids)
         self.stdout.write(_as_json(description) if json else _as_text(description, colour=self.stdout.isatty()))
         self.stdout.flush()
         if not no_serve:
@@ -60,7 +61,7 @@ class Command(BaseCommand):
 
 
 def describe(base_url: str, users: list[tuple[User, str]], seeded: list[str]) -> dict[str, Any]:
-    """Return what a newcomer needs: URLs, logins with fresh access tokens, and the seeded models."""
+    """Return the URLs, the logins with new access tokens, and the seeded models."""
     models = RegisteredModel.objects.filter(pk__in=seeded).select_related("promoted_version").order_by("name")
     return {
         "base_url": base_url,
@@ -83,16 +84,16 @@ def describe(base_url: str, users: list[tuple[User, str]], seeded: list[str]) ->
 def _seed() -> tuple[list[str], list[str]]:
     """Load the seed document; return the names of its users and the ids of its models."""
     try:
-        document = read(SEED)
-        return [user["username"] for user in document.users], load(document, keep_promoted=True)
+        document = read_document(SEED)
+        return [user["username"] for user in document.users], load_document(document, keep_promoted=True)
     except SeedError as error:
         raise CommandError(str(error)) from None
 
 
-def _give_passwords(names: list[str]) -> list[tuple[User, str]]:
-    """Return the seeded users with their passwords, which are random, made once, and kept in a private file."""
-    kept = _kept_passwords()
-    passwords = {name: kept.get(name) or secrets.token_urlsafe(12) for name in names}
+def _set_passwords(names: list[str]) -> list[tuple[User, str]]:
+    """Return the seeded users with their passwords. These are random, made once and stored in a private file."""
+    stored = _stored_passwords()
+    passwords = {name: stored.get(name) or secrets.token_urlsafe(12) for name in names}
     write_secret_file(PASSWORDS, json.dumps(passwords))
     users = {user.username: user for user in User.objects.filter(username__in=names)}
     for name, password in passwords.items():
@@ -102,13 +103,13 @@ def _give_passwords(names: list[str]) -> list[tuple[User, str]]:
     return [(users[name], password) for name, password in passwords.items()]
 
 
-def _kept_passwords() -> dict[str, str]:
-    """Return the passwords of the last run by user name: none on the first, or when their file is damaged."""
+def _stored_passwords() -> dict[str, str]:
+    """Return the passwords of the last run by user name. There are none in the first run, or if the file is damaged."""
     try:
-        kept = json.loads(PASSWORDS.read_text())
+        stored = json.loads(PASSWORDS.read_text())
     except (FileNotFoundError, ValueError):
         return {}
-    return kept if isinstance(kept, dict) else {}
+    return stored if isinstance(stored, dict) else {}
 
 
 def _role(user: User) -> str:
@@ -119,7 +120,7 @@ def _role(user: User) -> str:
     return ", ".join(roles + grants)
 
 
-def _memberships(user: User) -> Any:
+def _memberships(user: User) -> QuerySet[Membership]:
     return Membership.objects.filter(user=user).select_related("organization")
 
 
@@ -162,14 +163,14 @@ def _base_url(host: str, port: int) -> str:
 
 
 def _in_brackets(host: str) -> str:
-    """Return a host as it stands in a URL and in `Host`."""
+    """Return a host as URLs and the `Host` header write it."""
     return f"[{host}]" if ":" in host else host
 
 
 def _address_to_serve(host: str, port: int) -> str:
-    """Return the address of a host, as the server takes no names. Raises `CommandError` if it could not serve there."""
+    """Return the address to listen on: the server accepts no host names. Raises `CommandError` if it is not free."""
     if settings.DEBUG:
-        raise CommandError("DEBUG is true, with which the server does not start; set it to false or unset it.")
+        raise CommandError("The server does not start while DEBUG is true; set it to false or unset it.")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
@@ -185,7 +186,7 @@ def _address_to_serve(host: str, port: int) -> str:
 
 
 def _serve(host: str, address: str, port: int) -> None:
-    """Become the production server, which so gets every signal itself."""
+    """Replace this process by the production server, so that the server gets all signals."""
     os.environ["ALLOWED_HOSTS"] = ",".join({*settings.ALLOWED_HOSTS, _in_brackets(host)})
     server = [sys.executable, "-m", "config.serve", *SERVER_OPTIONS, "--host", address, "--port", str(port)]
     os.execv(sys.executable, [*server, "config.demo_wsgi:application"])  # noqa: S606

@@ -1,4 +1,4 @@
-"""`manage.py evaluate MODEL VERSION FILE…`: compute metrics from predictions, and store them."""
+"""`manage.py evaluate MODEL VERSION FILE…`: compute metrics from predictions and store them."""
 
 import argparse
 import io
@@ -48,11 +48,11 @@ _ERRORS: tuple[type[Exception], ...] = (RegistryError, *_CODES)
 
 
 class Command(BaseCommand):
-    """Evaluates predictions in Parquet or CSV files, which are read as one."""
+    """Evaluates predictions in Parquet or CSV files. Several files are read as one."""
 
     help = (
-        "Compute the metrics of a version from its predictions, with 95% confidence intervals, and store them as its "
-        "newest snapshot of the split."
+        "Compute the metrics of a version from its predictions, with 95% confidence intervals, and store them as the "
+        "version's newest snapshot of the split."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -63,30 +63,35 @@ class Command(BaseCommand):
         )
         parser.add_argument("--split", choices=DatasetSplit.values, default=DatasetSplit.TEST.value)
         parser.add_argument(
-            "--columns", type=_columns, default=Columns(), help="""names of columns, such as '{"actual": "label"}'"""
+            "--columns",
+            type=_columns,
+            default=Columns(),
+            help="""names of columns as JSON, such as '{"actual": "label"}'""",
         )
         parser.add_argument(
-            "--threshold", type=_finite, help="predict the positive one of two classes from this score upwards"
+            "--threshold", type=_finite, help="predict the positive one of two classes if the score is at least this"
         )
-        parser.add_argument("--positive-class", help="of two labels; by default the greater one")
-        parser.add_argument("--averaging", choices=AVERAGINGS, help="by default binary for two labels, else weighted")
+        parser.add_argument("--positive-class", help="the positive class of two; by default the greater label")
+        parser.add_argument(
+            "--averaging", choices=AVERAGINGS, help="by default binary for two labels, otherwise weighted"
+        )
         parser.add_argument(
             "--k",
             type=int,
             choices=range(1, MAX_K + 1),
             metavar="K",
             default=10,
-            help="after how many items a ranking is cut (10)",
+            help="the number of items of a ranking that count (10)",
         )
-        parser.add_argument("--allow-missing", action="store_true", help="leave rows without a prediction out")
+        parser.add_argument("--allow-missing", action="store_true", help="leave out rows without a prediction")
         parser.add_argument("--dry-run", action="store_true", help="store nothing")
-        parser.add_argument("--json", action="store_true", help="print one JSON object, also of what goes wrong")
+        parser.add_argument("--json", action="store_true", help="print one JSON object, also for an error")
 
     def handle(self, *, model: str, version: str, split: str, dry_run: bool, **options: Any) -> None:
-        """Evaluate, store and print. What cannot be evaluated ends the command with exit status 1."""
+        """Evaluate, store and print. If the evaluation is refused or fails, the exit status is 1."""
         try:
             found = find_version(find_model(model), version)
-            evaluation, snapshot = _evaluated_and_stored(found, split, dry_run, options)
+            evaluation, snapshot = _evaluate_and_store(found, split, dry_run, options)
         except _ERRORS as error:
             if options["json"]:
                 self.stdout.write(json.dumps(_problem(error)))
@@ -94,21 +99,21 @@ class Command(BaseCommand):
         self.stdout.write((_as_json if options["json"] else _as_text)(evaluation, snapshot))
 
 
-def _problem(error: Exception) -> dict[str, Any]:
-    """Return what the API's problem documents would tell of an error."""
+def _problem(error: Exception) -> dict[str, object]:
+    """Return the error in the form of the API's problem documents."""
     if isinstance(error, RegistryError):
-        told = {"code": error.code, "detail": error.detail, **error.members}
+        problem: dict[str, object] = {"code": error.code, "detail": error.detail, **error.members}
     else:
         code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
         where = {name: getattr(error, name, None) for name in ("column", "row")}
-        told = {"code": code, "detail": str(error), **where}
-    return {name: value for name, value in told.items() if value is not None}
+        problem = {"code": code, "detail": str(error), **where}
+    return {name: value for name, value in problem.items() if value is not None}
 
 
-def _evaluated_and_stored(
+def _evaluate_and_store(
     version: Version, split: str, dry_run: bool, options: Mapping[str, Any]
 ) -> tuple[Evaluation, MetricSnapshot | None]:
-    """Return what the predictions come to, and the snapshot of it, unless that is not wanted.
+    """Evaluate the predictions and store a snapshot, unless it is a dry run. Return both.
 
     Raises one of `_ERRORS`.
     """
@@ -122,7 +127,7 @@ def _evaluated_and_stored(
         if not dry_run:
             check_accepts_metrics(version, split)
         check_options(task_type, columns, chosen)
-        evaluation = _watched(engine, partial(_evaluate, engine, sources, task_type, columns, chosen))
+        evaluation = _run_with_progress(engine, partial(_evaluate, engine, sources, task_type, columns, chosen))
         if dry_run:
             return evaluation, None
         write = partial(
@@ -148,11 +153,11 @@ def _evaluated_and_stored(
 
 
 def _columns(argument: str) -> Columns:
-    """Return the columns that a JSON object names. Raises `ArgumentTypeError`."""
+    """Return the column mapping in a JSON object. Raises `ArgumentTypeError`."""
     try:
         return columns_of(parse_json(argument.encode(errors="surrogateescape")))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"not the names of columns as JSON: {error}") from None
+        raise argparse.ArgumentTypeError(f"not a valid JSON object of column names: {error}") from None
 
 
 def _finite(argument: str) -> float:
@@ -170,8 +175,8 @@ def _evaluate(
     return evaluate(engine, task_type, columns, chosen)
 
 
-def _watched(engine: Engine, work: Callable[[], Evaluation]) -> Evaluation:
-    """Return what the work comes to; meanwhile a bar on standard error, if that is a terminal, shows how far it is."""
+def _run_with_progress(engine: Engine, work: Callable[[], Evaluation]) -> Evaluation:
+    """Return the result of the work. Meanwhile show its progress on standard error, if that is a terminal."""
     bar = Progress(
         TextColumn("Step {task.fields[step]}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True)
     )
@@ -185,13 +190,13 @@ def _watched(engine: Engine, work: Callable[[], Evaluation]) -> Evaluation:
 
 
 def _as_json(evaluation: Evaluation, snapshot: MetricSnapshot | None) -> str:
-    shown = asdict(evaluation)
-    for rows in ("misclassified", "residuals", "curves"):  # which are no metrics
-        del shown[rows]
-    return json.dumps({"snapshot": snapshot and _named(snapshot), **shown}, indent=2)
+    values = asdict(evaluation)
+    for rows in ("misclassified", "residuals", "curves"):  # too many for a terminal
+        del values[rows]
+    return json.dumps({"snapshot": snapshot and _identity(snapshot), **values}, indent=2)
 
 
-def _named(snapshot: MetricSnapshot) -> dict[str, str]:
+def _identity(snapshot: MetricSnapshot) -> dict[str, str]:
     return {
         "id": str(snapshot.pk),
         "model_id": snapshot.version.model_id,
@@ -204,11 +209,11 @@ def _as_text(evaluation: Evaluation, snapshot: MetricSnapshot | None) -> str:
     table = Table("metric", "value", "95% interval", title=f"{evaluation.sample_count:,} of {evaluation.rows:,} rows")
     for name, value in evaluation.metrics.items():
         interval = evaluation.confidence_intervals.get(name)
-        told = f"{interval.lower:.4f} to {interval.upper:.4f}" if interval else ""
-        table.add_row(name, "not defined" if value is None else f"{value:.4f}", told)
-    printed = io.StringIO()
-    Console(file=printed, width=100).print(table)
+        range_text = f"{interval.lower:.4f} to {interval.upper:.4f}" if interval else ""
+        table.add_row(name, "not defined" if value is None else f"{value:.4f}", range_text)
+    output = io.StringIO()
+    Console(file=output, width=100).print(table)
     if snapshot is None:
-        return f"{printed.getvalue()}Nothing was stored."
-    named = "{version_id} of {model_id} on {dataset_split}: snapshot {id}".format(**_named(snapshot))
-    return f"{printed.getvalue()}Stored for {named}."
+        return f"{output.getvalue()}Nothing was stored."
+    stored = "{version_id} of {model_id} on {dataset_split}: snapshot {id}".format(**_identity(snapshot))
+    return f"{output.getvalue()}Stored for {stored}."

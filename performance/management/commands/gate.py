@@ -1,4 +1,4 @@
-"""`manage.py gate MODEL [VERSION]`: judge a version by its gate."""
+"""`manage.py gate MODEL [VERSION]`: judge a version by its gate policy."""
 
 import argparse
 import io
@@ -29,17 +29,17 @@ from performance.gates.tables import verdict_table
 from performance.gates.verdict import Verdict
 from performance.management.lookup import find_model, find_version
 
-NOT_JUDGED = 2
+NOT_JUDGED = 2  # the exit status
 _STYLES = {RuleStatus.PASSED: "green", RuleStatus.FAILED: "red", RuleStatus.MISSING: "red"}
 
 
 class Command(BaseCommand):
-    """Judges a version. The exit status says what came of it."""
+    """Judges a version. The exit status is the result."""
 
     help = (
         "Judge a version, by default the newest completed one, by the policy in force or by one in a file. Exit status "
-        "0: it passed, or there is no policy; 1: it failed; 2: it could not be judged, the settings are wrong, or the "
-        "answer could not be written."
+        "0: the version passed, or there is no policy; 1: it failed; 2: it could not be judged, the settings are wrong "
+        "or the verdict could not be written."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         parser.add_argument("--format", choices=["table", "json", *RENDERERS], default="table")
 
     def handle(self, *, model: str, version: str | None, policy: Path | None, format: str, **options: Any) -> None:
-        """Judge and print."""
+        """Judge the version and print the verdict."""
         if sys.stdout is None:
             raise CommandError("Standard output is closed.", returncode=NOT_JUDGED)
         try:
@@ -59,20 +59,20 @@ class Command(BaseCommand):
         except RegistryError as error:
             raise CommandError(error.detail, returncode=NOT_JUDGED) from None
         except DatabaseError as error:
-            raise CommandError(f"The database cannot be asked: {error}", returncode=NOT_JUDGED) from None
-        self._write(_told(verdict, format).rstrip())
+            raise CommandError(f"The database cannot be reached: {error}", returncode=NOT_JUDGED) from None
+        self._write(_render(verdict, format).rstrip())
         if verdict.refuses:
             sys.exit(1)
 
     def _write(self, text: str) -> None:
-        """Write all of it. Raises `CommandError`, or `SystemExit` when its reader has gone."""
+        """Write and flush the text. Raises `CommandError`, or `SystemExit` if the reader has closed the pipe."""
         try:
             self.stdout.write(text)
             self.stdout.flush()
         except UnicodeError as error:
             raise CommandError(f"The verdict cannot be written: {error}.", returncode=NOT_JUDGED) from None
         except OSError as error:
-            # Python writes what is left when it ends, and would end with 120 if that failed again.
+            # Python flushes the rest at exit. If that failed again, the exit status would be 120.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
             if isinstance(error, BrokenPipeError):
                 sys.exit(NOT_JUDGED)
@@ -89,7 +89,9 @@ def _version(model_id: str, version_id: str | None) -> Version:
     if version is None:
         raise CommandError(f"{model.pk} has no completed version.", returncode=NOT_JUDGED)
     if version.state != Version.State.COMPLETED:
-        raise CommandError(f"{version.version_id} is {version.state}; judge a completed one.", returncode=NOT_JUDGED)
+        raise CommandError(
+            f"{version.version_id} is {version.state}; only a completed version can be judged.", returncode=NOT_JUDGED
+        )
     return version
 
 
@@ -101,24 +103,24 @@ def _policy(file: Path, task_type: base.TaskType) -> Policy:
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=NOT_JUDGED) from None
     except InvalidPolicyError as error:
-        raise CommandError(f"{file} is no policy for it. {error}", returncode=NOT_JUDGED) from None
+        raise CommandError(f"{file} is not a valid policy for this model. {error}", returncode=NOT_JUDGED) from None
     except ValueError as error:
         raise CommandError(f"{file} is not a JSON document: {error}.", returncode=NOT_JUDGED) from None
     return policy
 
 
-def _told(verdict: Verdict, form: str) -> str:
-    if form == "table":
+def _render(verdict: Verdict, format: str) -> str:
+    if format == "table":
         return _table(verdict)
-    if form == "json":
+    if format == "json":
         return bytes(JSONRenderer().render(verdict.as_document())).decode()
-    return RENDERERS[form](verdict)
+    return RENDERERS[format](verdict)
 
 
 def _table(verdict: Verdict) -> str:
     title = f"{verdict.version_id} of {verdict.model_id}"
-    printed = io.StringIO()
-    console = Console(file=printed, width=120, force_terminal=sys.stdout.isatty())
+    output = io.StringIO()
+    console = Console(file=output, width=120, force_terminal=sys.stdout.isatty())
     if verdict.rules:
         rules = verdict_table(verdict.as_document()["rules"])
         table = Table(title=title)
@@ -130,4 +132,4 @@ def _table(verdict: Verdict) -> str:
     for warning in verdict.warnings:
         console.print(f"Warning: {warning}", markup=False)
     console.print(*format_consistently([verdict.detail]), markup=False)
-    return printed.getvalue()
+    return output.getvalue()

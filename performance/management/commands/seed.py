@@ -8,14 +8,14 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from performance.seeds.document import SeedError, read
-from performance.seeds.services import load
+from performance.seeds.document import SeedError, read_document
+from performance.seeds.services import load_document
 
 
 class Command(BaseCommand):
-    """Loads seed documents, each in one transaction."""
+    """Loads seed documents, each in a transaction of its own."""
 
-    help = "Load seed documents (JSON or YAML), each whole or not at all. Loading one again changes nothing."
+    help = "Load seed documents (JSON or YAML), each completely or not at all. Loading one again changes nothing."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -30,10 +30,10 @@ class Command(BaseCommand):
 
     def _load(self, file: Path, *, dry_run: bool) -> None:
         try:
-            document = read(file)
+            document = read_document(file)
             with Progress(console=Console(stderr=True), transient=True) as progress:
-                task = progress.add_task(str(file), total=len(document.unread))
-                load(document, on_model=lambda: progress.advance(task), dry_run=dry_run)
+                task = progress.add_task(str(file), total=len(document.model_readers))
+                load_document(document, on_model=lambda: progress.advance(task), dry_run=dry_run)
         except SeedError as error:
             raise CommandError(_with_file(file, str(error))) from None
 

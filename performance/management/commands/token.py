@@ -1,4 +1,4 @@
-"""`manage.py token USER`: an access token for a user."""
+"""`manage.py token USER`: print an access token for a user."""
 
 import argparse
 import re
@@ -13,14 +13,14 @@ from models_registry.accounts.models import User
 from models_registry.audit.recorder import record_token
 from models_registry.tokens.jwt import new_token
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_LONGEST = timedelta(days=365)
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_MAX_LIFETIME = timedelta(days=365)
 
 
 class Command(BaseCommand):
     """Prints an access token."""
 
-    help = "Print an access token for a user. It ends with its lifetime, or when the user's password changes."
+    help = "Print an access token for a user. It expires after its lifetime, or when the user's password changes."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("user", metavar="USER")
@@ -48,7 +48,7 @@ def _scope(text: str) -> frozenset[scopes.Scope]:
 
 def _lifetime(text: str) -> timedelta:
     parts = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
-    lifetime = timedelta(seconds=int(parts[1]) * _SECONDS[parts[2]]) if parts else timedelta()
-    if not timedelta() < lifetime <= _LONGEST:
+    lifetime = timedelta(seconds=int(parts[1]) * _UNIT_SECONDS[parts[2]]) if parts else timedelta()
+    if not timedelta() < lifetime <= _MAX_LIFETIME:
         raise argparse.ArgumentTypeError(f"{text!r} is not a lifetime up to 365d; use for example 15m, 8h or 30d")
     return lifetime

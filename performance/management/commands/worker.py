@@ -1,4 +1,4 @@
-"""`manage.py worker`: does what requests leave to be done: evaluations, and messages to webhooks."""
+"""`manage.py worker`: run evaluations and comparisons, and send messages to webhooks."""
 
 import signal
 from threading import Event
@@ -6,20 +6,20 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from performance.management.worker import work
+from performance.management.worker import run_worker
 
 
 class Command(BaseCommand):
-    """Takes jobs from the database, one of each kind at a time, until it is told to stop. There may be several."""
+    """Claims jobs in the database and runs them, until it is stopped. Several workers may run at a time."""
 
     help = (
-        "Do the evaluations that are asked for over HTTP, and send webhooks their messages. "
-        "Run as many as evaluations are to be done at once."
+        "Run the evaluations that were requested over HTTP, compare versions, and send messages to webhooks. "
+        "Each worker runs one evaluation at a time: start as many workers as evaluations should run at once."
     )
 
     def handle(self, **options: Any) -> None:
-        """Work until TERM or INT comes; what was begun then is given back, for another to do."""
+        """Work until the signal TERM or INT; the current job is then released for another worker."""
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        work(stop)
+        run_worker(stop)

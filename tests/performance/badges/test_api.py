@@ -38,7 +38,7 @@ def ada(admin: User) -> Caller:
 
 @pytest.fixture
 def measured(model: RegisteredModel) -> MetricSnapshot:
-    """A newer snapshot of the promoted version, with an interval and a metric of the reporter's own."""
+    """A newer snapshot of the promoted version, with an interval and a custom metric."""
     newer = snapshot(
         model.versions.get(), metrics={"accuracy": 0.9341}, evaluated_at=EVALUATED_AT + timedelta(minutes=1)
     )
@@ -52,20 +52,20 @@ def measured(model: RegisteredModel) -> MetricSnapshot:
 
 
 def under(model: RegisteredModel, threshold: float) -> None:
-    """Have the model judged by the accuracy that is asked."""
+    """Set a policy that requires this accuracy."""
     rule = {"metric": "accuracy", "operator": ">=", "threshold": threshold}
     document = {"dataset_split": "test", "rules": [rule]}
     GatePolicy.objects.create(model=model, version=model.gate_policies.count() + 1, document=document)
 
 
 def said(answer: Any) -> str:
-    """Return what a badge says."""
+    """Return the text of a badge."""
     assert answer.status_code == 200, answer.content
     return str(fromstring(answer.content).get("aria-label"))  # noqa: S314  # it was made here
 
 
 def made(caller: Caller, **body: Any) -> str:
-    """Return the path of the signed badge that a caller makes."""
+    """Create a badge as a caller, and return the path of its signed URL."""
     answer = caller.post(BADGES, {"lifetime_days": 90, **body})
     assert answer.status_code == 201, answer.content
     url = urlsplit(answer.json()["url"])
@@ -73,7 +73,7 @@ def made(caller: Caller, **body: Any) -> str:
 
 
 class TestWithAToken:
-    def test_says_a_metric_of_the_promoted_version_with_its_interval(
+    def test_a_badge_shows_a_metric_of_the_promoted_version_with_its_interval(
         self, viewer: User, measured: MetricSnapshot
     ) -> None:
         vera = Caller(viewer)
@@ -83,7 +83,7 @@ class TestWithAToken:
         assert said(vera.get(BADGE, {"metric": "cost / month"})) == "cost / month: 3.500"
         assert said(vera.get(BADGE, {"metric": "roc_auc"})).endswith(": not measured")
 
-    def test_says_it_of_the_version_and_split_that_are_asked_for(self, ada: Caller, model: RegisteredModel) -> None:
+    def test_a_badge_shows_the_requested_version_and_split(self, ada: Caller, model: RegisteredModel) -> None:
         other = completed_version(model, number=418)
         snapshot(other, metrics={"accuracy": 0.5}, dataset_split="validation")
         query = {"metric": "accuracy", "version_id": "ver-001a2"}
@@ -91,7 +91,7 @@ class TestWithAToken:
         assert said(ada.get(BADGE, {**query, "dataset_split": "validation"})) == "Accuracy (validation): 0.500"
         assert refusal(ada.get(BADGE, query)) == (404, "snapshot_not_found")
 
-    def test_says_without_a_metric_the_verdict(self, ada: Caller, model: RegisteredModel) -> None:
+    def test_a_badge_without_a_metric_shows_the_verdict(self, ada: Caller, model: RegisteredModel) -> None:
         completed_version(model, number=418)  # not measured
         assert said(ada.get(BADGE)) == "gate: no policy"
         under(model, 0.9)
@@ -100,7 +100,7 @@ class TestWithAToken:
         under(model, 0.99)
         assert said(ada.get(BADGE)) == "gate: failed"
 
-    def test_is_an_image_that_can_do_nothing(self, ada: Caller, model: RegisteredModel) -> None:
+    def test_a_badge_is_an_image_that_can_do_nothing(self, ada: Caller, model: RegisteredModel) -> None:
         answer = ada.get(BADGE, {"metric": "accuracy"}, Accept="image/avif,image/svg+xml,image/*,*/*;q=0.8")
 
         assert answer["Content-Type"] == "image/svg+xml"
@@ -108,13 +108,13 @@ class TestWithAToken:
         assert answer["X-Content-Type-Options"] == "nosniff"
         assert (answer["Cache-Control"], answer["Vary"]) == ("private, no-cache", "Authorization")
 
-    def test_has_no_other_form_and_says_so(self, ada: Caller, model: RegisteredModel) -> None:
+    def test_a_badge_has_no_other_format(self, ada: Caller, model: RegisteredModel) -> None:
         refused = ada.get(BADGE, Accept="application/json")
 
         assert refusal(refused) == (406, "not_acceptable")
         assert "it answers in image/svg+xml." in refused.json()["detail"]
 
-    def test_is_304_until_it_says_something_else(self, ada: Caller, model: RegisteredModel) -> None:
+    def test_a_badge_is_304_until_it_changes(self, ada: Caller, model: RegisteredModel) -> None:
         etag = ada.get(BADGE)["ETag"]
         assert ada.get(BADGE, If_None_Match=etag).status_code == 304
 
@@ -137,12 +137,12 @@ class TestWithAToken:
             ({"metrics": "accuracy"}, ("metrics", "unknown")),
         ],
     )
-    def test_refuses_what_means_nothing(
+    def test_a_badge_refuses_meaningless_parameters(
         self, ada: Caller, model: RegisteredModel, query: dict[str, str], fault: tuple[str, str]
     ) -> None:
         assert faults(ada.get(BADGE, query)) == [fault]
 
-    def test_is_refused_as_the_other_reads_are(
+    def test_a_badge_is_refused_as_the_other_reads_are(
         self, ada: Caller, outsider: User, model: RegisteredModel, empty_model: RegisteredModel
     ) -> None:
         untrained = f"/models/{empty_model.pk}/performance/badge.svg"
@@ -155,7 +155,7 @@ class TestWithAToken:
         assert refusal(ada.get(untrained)) == (404, "no_promoted_version")
         assert refusal(ada.get(BADGE, {"version_id": "ver-00009"})) == (404, "version_not_found")
 
-    def test_makes_a_constant_number_of_queries(
+    def test_a_badge_makes_a_constant_number_of_queries(
         self, ada: Caller, model: RegisteredModel, pinned_queries: Pinned
     ) -> None:
         under(model, 0.9)
@@ -166,7 +166,9 @@ class TestWithAToken:
 
 
 class TestASignedUrl:
-    def test_needs_no_token_and_says_what_it_was_made_for(self, ada: Caller, measured: MetricSnapshot) -> None:
+    def test_a_signed_url_needs_no_token_and_says_what_it_was_made_for(
+        self, ada: Caller, measured: MetricSnapshot
+    ) -> None:
         expected = "Accuracy: 0.934, 95% interval 0.920 to 0.950"
 
         assert said(Caller().get(made(ada, metric="accuracy"))) == expected
@@ -175,7 +177,7 @@ class TestASignedUrl:
             "Accuracy (train): not measured"
         )
 
-    def test_follows_what_is_promoted(self, ada: Caller, model: RegisteredModel) -> None:
+    def test_a_signed_url_follows_what_is_promoted(self, ada: Caller, model: RegisteredModel) -> None:
         metric, verdict = made(ada, metric="accuracy"), made(ada)
         snapshot(completed_version(model, number=418), metrics=EXAMPLE_METRICS | {"accuracy": 0.95})
         ada.post(f"{MODEL}/versions/ver-001a2/promote")
@@ -193,12 +195,12 @@ class TestASignedUrl:
 
         assert said(Caller().get(made(ada))) == "gate: passed"
 
-    def test_says_so_when_nothing_is_promoted(self, ada: Caller, empty_model: RegisteredModel) -> None:
+    def test_a_signed_url_says_so_when_nothing_is_promoted(self, ada: Caller, empty_model: RegisteredModel) -> None:
         answer = ada.post(f"/models/{empty_model.pk}/badges", {"metric": "rmse", "lifetime_days": 1})
 
         assert said(Caller().client.get(answer.json()["url"])) == "RMSE: none promoted"
 
-    def test_may_be_kept_by_caches_for_as_long_as_it_is_sure_to_be_good(
+    def test_a_signed_url_may_be_kept_by_caches_for_as_long_as_it_is_sure_to_be_good(
         self, ada: Caller, model: RegisteredModel
     ) -> None:
         path = made(ada)
@@ -212,7 +214,9 @@ class TestASignedUrl:
         [seconds] = re.findall(r"^public, max-age=(\d+)$", Caller().get(path)["Cache-Control"])
         assert 0 < int(seconds) <= 60
 
-    def test_opens_nothing_once_it_has_expired_or_was_revoked(self, ada: Caller, model: RegisteredModel) -> None:
+    def test_a_signed_url_opens_nothing_once_it_has_expired_or_was_revoked(
+        self, ada: Caller, model: RegisteredModel
+    ) -> None:
         expired, revoked, other = (made(ada, metric=name) for name in ("accuracy", "roc_auc", "log_loss"))
         Badge.objects.filter(metric="accuracy").update(expires_at=timezone.now())
         listed = {each["metric"]: each["id"] for each in ada.get(BADGES).json()["results"]}
@@ -224,7 +228,7 @@ class TestASignedUrl:
             assert "public" not in refused["Cache-Control"]
         assert Caller().get(other).status_code == 200
 
-    def test_opens_one_badge_of_one_model_and_no_other_route(
+    def test_a_signed_url_opens_one_badge_of_one_model_and_no_other_route(
         self, ada: Caller, model: RegisteredModel, empty_model: RegisteredModel
     ) -> None:
         query = urlsplit(made(ada)).query
@@ -233,7 +237,7 @@ class TestASignedUrl:
             assert refusal(Caller().get(f"/models/{elsewhere}/performance/badge.svg?{query}")) == (404, "not_found")
         assert refusal(Caller().get(f"{MODEL}/performance/gate?{query}")) == (401, "not_authenticated")
 
-    def test_is_not_forged(self, ada: Caller, model: RegisteredModel, pinned_queries: Pinned) -> None:
+    def test_a_forged_signature_is_refused(self, ada: Caller, model: RegisteredModel, pinned_queries: Pinned) -> None:
         made(ada)
         pk = str(Badge.objects.get().pk)
         good = Signer(salt="performance.badge").sign(pk)
@@ -255,7 +259,7 @@ class TestASignedUrl:
         assert refusal(Caller().get(BADGE, {"signature": absent})) == (404, "not_found")
         assert said(Caller().get(BADGE, {"signature": good}))
 
-    def test_is_throttled_as_any_anonymous_request_is(
+    def test_a_signed_url_is_throttled_as_any_anonymous_request_is(
         self, ada: Caller, model: RegisteredModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = made(ada)
@@ -266,7 +270,7 @@ class TestASignedUrl:
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         assert refusal(answers[-1]) == (429, "throttled")
 
-    def test_makes_a_constant_number_of_queries(
+    def test_a_signed_url_makes_a_constant_number_of_queries(
         self, ada: Caller, model: RegisteredModel, pinned_queries: Pinned
     ) -> None:
         under(model, 0.9)
@@ -277,7 +281,7 @@ class TestASignedUrl:
             Caller().get(verdict)
 
 
-class TestMakingOne:
+class TestCreating:
     def test_answers_with_its_url_and_when_it_expires(self, ada: Caller, model: RegisteredModel) -> None:
         answer = ada.post(BADGES, {"metric": "accuracy", "lifetime_days": 90})
 
@@ -307,13 +311,13 @@ class TestMakingOne:
             ({"lifetime_days": 1, "version_id": "ver-001a1"}, ("version_id", "unknown_field")),
         ],
     )
-    def test_names_what_is_wrong_and_stores_nothing(
+    def test_creating_a_badge_names_what_is_wrong_and_stores_nothing(
         self, ada: Caller, model: RegisteredModel, body: dict[str, Any], fault: tuple[str, str]
     ) -> None:
         assert faults(ada.post(BADGES, body)) == [fault]
         assert not Badge.objects.exists()
 
-    def test_is_for_admins(self, editor: User, admin: User, model: RegisteredModel) -> None:
+    def test_creating_a_badge_is_for_admins(self, editor: User, admin: User, model: RegisteredModel) -> None:
         body = {"lifetime_days": 1}
         narrowed = Caller(admin, frozenset({Scope.MODEL_READ}))
 
@@ -322,7 +326,7 @@ class TestMakingOne:
             assert refusal(caller.get(BADGES)) == (403, "permission_denied")
         assert not Badge.objects.exists()
 
-    def test_is_refused_on_an_archived_model_whose_badges_stay_and_may_be_revoked(
+    def test_creating_a_badge_is_refused_on_an_archived_model_whose_badges_stay_and_may_be_revoked(
         self, ada: Caller, model: RegisteredModel
     ) -> None:
         path = made(ada)
@@ -334,8 +338,8 @@ class TestMakingOne:
         assert Caller().get(path).status_code == 404
 
 
-class TestThoseThatWereMade:
-    def test_are_listed_newest_first_also_when_they_are_no_longer_good(
+class TestStoredBadges:
+    def test_stored_badges_are_listed_newest_first_also_when_they_are_no_longer_good(
         self, ada: Caller, model: RegisteredModel
     ) -> None:
         made(ada, metric="accuracy")
@@ -359,11 +363,13 @@ class TestThoseThatWereMade:
         assert Badge.objects.get().revoked_at == revoked_at
 
     @pytest.mark.parametrize("badge_id", ["0", "-1", "99999999", "9" * 30, "x", "%D9%A1"])
-    def test_are_not_found_by_any_other_id(self, ada: Caller, model: RegisteredModel, badge_id: str) -> None:
+    def test_stored_badges_are_not_found_by_any_other_id(
+        self, ada: Caller, model: RegisteredModel, badge_id: str
+    ) -> None:
         assert refusal(ada.get(f"{BADGES}/{badge_id}")) == (404, "not_found")
         assert refusal(ada.delete(f"{BADGES}/{badge_id}")) == (404, "not_found")
 
-    def test_are_not_reached_through_another_model(
+    def test_stored_badges_are_not_reached_through_another_model(
         self, ada: Caller, model: RegisteredModel, empty_model: RegisteredModel
     ) -> None:
         made(ada)

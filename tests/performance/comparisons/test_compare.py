@@ -1,4 +1,4 @@
-"""`GET …/performance/compare`: how two versions differ, metric by metric."""
+"""`GET …/performance/compare`: the differences between two versions, by metric."""
 
 import math
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def vera(viewer: User, model: RegisteredModel) -> Caller:
     return Caller(viewer)
 
 
-def test_is_against_the_promoted_version_if_nothing_is_said(vera: Caller) -> None:
+def test_a_comparison_is_against_the_promoted_version_by_default(vera: Caller) -> None:
     answer = vera.get(COMPARE, {"version_id": "ver-001a2"})
 
     assert answer.status_code == 200
@@ -42,7 +42,7 @@ def test_is_against_the_promoted_version_if_nothing_is_said(vera: Caller) -> Non
     assert list(answer.json()["metrics"]) == list(golden("compare")["metrics"])
 
 
-def test_may_be_against_any_completed_version(vera: Caller) -> None:
+def test_a_comparison_may_be_against_any_completed_version(vera: Caller) -> None:
     body = vera.get(COMPARE, {"version_id": "ver-001a1", "baseline_version_id": "ver-001a2"}).json()
 
     assert (body["version_id"], body["baseline_version_id"]) == ("ver-001a1", "ver-001a2")
@@ -79,7 +79,9 @@ def test_what_one_did_not_record_is_inconclusive(vera: Caller) -> None:
         ("dataset_split=train", 404, "snapshot_not_found"),
     ],
 )
-def test_is_refused_as_the_summary_is(vera: Caller, model: RegisteredModel, query: str, status: int, code: str) -> None:
+def test_a_comparison_is_refused_as_the_summary_is(
+    vera: Caller, model: RegisteredModel, query: str, status: int, code: str
+) -> None:
     Version.objects.create(model=model, number=419)
 
     assert refusal(vera.get(f"{COMPARE}?{query}")) == (status, code)
@@ -91,7 +93,7 @@ def test_a_version_that_is_not_there_comes_before_metrics_that_are_not(vera: Cal
     assert refusal(vera.get(COMPARE, query)) == (404, "version_not_found")
 
 
-def test_needs_a_baseline(vera: Caller, empty_model: RegisteredModel) -> None:
+def test_a_comparison_needs_a_baseline(vera: Caller, empty_model: RegisteredModel) -> None:
     snapshot(completed_version(empty_model, number=1), metrics={"rmse": 2.5})
     path = f"/models/{empty_model.pk}/performance/compare?version_id=ver-00001"
 
@@ -99,7 +101,7 @@ def test_needs_a_baseline(vera: Caller, empty_model: RegisteredModel) -> None:
     assert vera.get(f"{path}&baseline_version_id=ver-00001").status_code == 200
 
 
-def test_takes_two_statements_a_version(
+def test_a_comparison_takes_two_statements_a_version(
     vera: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]
 ) -> None:
     vera.get(COMPARE)
@@ -107,7 +109,9 @@ def test_takes_two_statements_a_version(
         vera.get(COMPARE, {"version_id": "ver-001a2"})
 
 
-def test_has_the_interval_of_a_difference_where_both_metrics_have_one(vera: Caller, model: RegisteredModel) -> None:
+def test_a_comparison_has_the_interval_of_a_difference_where_both_metrics_have_one(
+    vera: Caller, model: RegisteredModel
+) -> None:
     baseline, candidate = model.versions.order_by("number")
     ends = {"level": 0.95, "method": "wilson"}
     measured_again(

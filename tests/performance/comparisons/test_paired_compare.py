@@ -1,4 +1,4 @@
-"""`GET …/performance/compare` of versions that were evaluated on the same examples."""
+"""`GET …/performance/compare` for versions that were evaluated on the same examples."""
 
 import logging
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def _a_busy_machine_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Compared:
-    """A model whose versions were evaluated on the same examples, and who compares them."""
+    """A model whose versions were evaluated on the same examples, and a caller who compares them."""
 
     def __init__(self, acme: Organization, name: str, task_type: str, caller: Caller) -> None:
         self.caller = caller
@@ -98,7 +98,7 @@ def width(interval: dict[str, Any]) -> float:
     return float(interval["upper"] - interval["lower"])
 
 
-def test_names_the_method_of_each_paired_interval(tumours: Compared) -> None:
+def test_a_paired_comparison_names_the_method_of_each_paired_interval(tumours: Compared) -> None:
     metrics = tumours.metrics()
 
     assert {name: each["confidence_interval"]["method"] for name, each in metrics.items()} == {
@@ -129,7 +129,7 @@ def test_a_paired_interval_is_narrower_than_one_of_independent_samples(
         assert width(paired[name]["confidence_interval"]) < width(independent[name]["confidence_interval"])
 
 
-def test_is_stored_and_the_same_each_time(tumours: Compared, pinned_queries: Pinned) -> None:
+def test_a_paired_comparison_is_stored_and_the_same_each_time(tumours: Compared, pinned_queries: Pinned) -> None:
     tumours.caller.get("/models")  # verifies the token
     with pinned_queries("compare of a pair for the first time"):
         first = tumours.metrics()
@@ -138,9 +138,9 @@ def test_is_stored_and_the_same_each_time(tumours: Compared, pinned_queries: Pin
 
     assert first == second
     newer, older = (MetricSnapshot.objects.get(version__number=number) for number in (3, 2))
-    stored = services.stored(newer, older) or {}
+    stored = services.find_intervals(newer, older) or {}
     assert isinstance(stored["roc_auc"], Interval)
-    assert services.stored(older, newer) is None
+    assert services.find_intervals(older, newer) is None
 
 
 def test_a_stored_pair_needs_no_file(tumours: Compared) -> None:
@@ -221,13 +221,13 @@ def test_the_report_names_what_is_kept(tumours: Compared) -> None:
 
 
 def work() -> bool:
-    """Do the comparison that a worker does next, if one is queued, however long it is to wait."""
+    """Make the next queued comparison as a worker, even before it is due; return whether there was one."""
     ComparisonJob.objects.exclude(due_at=None).update(due_at=timezone.now())
     return compare_next(Event())
 
 
 def no_child(*_: Any) -> Any:
-    """Stand for a computation that must not be done."""
+    """Replace a computation that must not happen."""
     pytest.fail("the pair is computed")
 
 
@@ -375,7 +375,7 @@ def test_a_worker_that_lost_the_comparison_says_so(
 
 def test_a_reader_queues_a_few_comparisons_and_no_more(tumours: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MAX_ROWS", 100)
-    monkeypatch.setattr(services, "MAX_REQUESTED", 1)
+    monkeypatch.setattr(services, "MAX_UNFINISHED_FOR_READERS", 1)
 
     assert tumours.pairing(3, 2) == tumours.pairing(2, 3) == "pending"
     assert ComparisonJob.objects.count() == 1
@@ -395,7 +395,7 @@ def test_one_worker_serves_organizations_in_turn_however_many_comparisons_one_qu
     for one in (tumours, theirs):
         snapshots = MetricSnapshot.objects.filter(version__model=one.model)
         for newer, older in permutations(snapshots, 2):
-            services.queue(newer, older)
+            services.queue_pair(newer, older)
     order = []
 
     while compare_next(Event()):
@@ -409,7 +409,7 @@ def test_a_request_is_answered_at_once_while_another_of_the_process_computes(
     tumours: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "pair_in_sandbox", no_child)
-    with services._waiting.claim():
+    with services._reader_capacity.claim():
         assert tumours.pairing() == "pending"
 
 
@@ -552,13 +552,13 @@ def test_a_gate_takes_the_paired_interval_of_a_difference(tumours: Compared, vie
 
 
 class TestAGate:
-    """Whose limits on regression ask for confidence compares the same examples, whoever asked before."""
+    """A gate with `confidence` in a limit on regression compares the same examples."""
 
     POLICY = {"rules": [{"metric": "accuracy", "max_regression": 0.5, "confidence": 0.95}]}
 
     @pytest.fixture
     def ada(self, tumours: Compared, admin: User) -> Caller:
-        """Who sets the policy, once the baseline was promoted after the evaluation of both versions."""
+        """An admin who may set the policy. The baseline was promoted after both versions were evaluated."""
         ada = Caller(admin)
         promote(version=tumours.model.versions.get(number=2), promoted_by=None, reason="")
         assert ada.put(f"/models/{tumours.model.pk}/gate-policy", self.POLICY).status_code == 201
@@ -580,12 +580,13 @@ class TestAGate:
     def test_compares_them_before_a_promotion_whatever_readers_compare(
         self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(services, "MAX_REQUESTED", 1)
+        monkeypatch.setattr(services, "MAX_UNFINISHED_FOR_READERS", 1)
         newer, older = (MetricSnapshot.objects.get(version__number=number) for number in (3, 2))
-        other = services.queue(older, newer)
+        other = services.queue_pair(older, newer)
+        assert other is not None
         assert ComparisonJob.objects.claim_for_request(other, services.LEASE)  # the one place of all processes
 
-        with services._waiting.claim():  # the one place of this process
+        with services._reader_capacity.claim():  # the one place of this process
             answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
 
         [rule] = answer["verdict"]["rules"]

@@ -1,4 +1,4 @@
-"""Predictions are uploaded, evaluated by a worker, and come back as a snapshot, or as the reason why there is none."""
+"""An upload of predictions is evaluated by a worker, and becomes a snapshot or a problem."""
 
 import gzip
 import json
@@ -36,7 +36,7 @@ FIXTURE = PREDICTIONS / "breast-cancer" / "ver-00003-test.csv"
 
 
 def shown(evaluation: dict[str, Any]) -> dict[str, Any]:
-    """Return an evaluation without what differs from run to run, its metrics rounded."""
+    """Return an evaluation with rounded metrics, without the values that differ from run to run."""
     body = masked({**evaluation, "id": "1"})
     metrics = body["snapshot"]["metrics"]
     assert TIMESTAMP.fullmatch(body["snapshot"]["evaluated_at"])
@@ -47,7 +47,7 @@ def shown(evaluation: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left(model: RegisteredModel, settings: Any, tmp_path: Path) -> Any:
-    """Check that no upload is left behind but of what is queued."""
+    """Check that only queued evaluations have a stored upload."""
     stored_in(settings, tmp_path)
     yield
     assert len(stored_uploads()) == EvaluationJob.objects.filter(finished_at=None).count()
@@ -78,7 +78,7 @@ def test_an_upload_is_accepted_queued_evaluated_and_stored(editor: User) -> None
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_comes_to_the_numbers_of_the_fixtures(editor: User, kind: str) -> None:
+def test_an_evaluation_computes_the_metrics_of_the_fixtures(editor: User, kind: str) -> None:
     table = {name: list(cells) for name, *cells in zip(*map(_cells, FIXTURE.read_text().splitlines()), strict=True)}
     table["score"] = [float(cell) for cell in table["score"]]
     content = FIXTURE.read_bytes() if kind == "csv" else parquet(table)
@@ -96,7 +96,7 @@ def _cells(line: str) -> list[Any]:
     return list(line.split(","))
 
 
-def test_takes_columns_and_options(editor: User) -> None:
+def test_an_evaluation_takes_columns_and_options(editor: User) -> None:
     content = b"label,guess,p,country\nno,no,0.2,CH\nno,yes,0.7,FR\nyes,yes,0.9,CH\nyes,,0.6,FR\n"
     columns = {"actual": "label", "predicted": "guess", "score": "p", "attributes": ["country"]}
     options = {"positive_class": "no", "averaging": "binary", "allow_missing": "true"}
@@ -110,7 +110,7 @@ def test_takes_columns_and_options(editor: User) -> None:
     assert worst["attributes"] == {"country": "FR"}
 
 
-def test_takes_a_threshold_instead_of_predictions(editor: User) -> None:
+def test_an_evaluation_takes_a_threshold_instead_of_predictions(editor: User) -> None:
     done = evaluated(editor, b"actual,score\nno,0.2\nyes,0.4\nyes,0.9\nno,0.3\n", threshold="0.35")
     assert done["snapshot"]["metrics"]["accuracy"] == 1
 
@@ -285,7 +285,7 @@ def test_the_same_key_and_file_are_evaluated_once(editor: User) -> None:
     assert EvaluationJob.objects.count() == 1
 
 
-def test_leaves_a_row_in_the_audit_trail_for_the_request_and_the_snapshot(editor: User) -> None:
+def test_an_evaluation_leaves_a_row_in_the_audit_trail_for_the_request_and_the_snapshot(editor: User) -> None:
     caller = Caller(editor)
     before = AuditEntry.objects.count()
     upload(caller)

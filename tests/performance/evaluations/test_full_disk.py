@@ -1,4 +1,4 @@
-"""A disk that is full, of which there is a real one: uploads are refused, evaluations wait, and nothing is left."""
+"""A real full disk: uploads are refused, evaluations wait, and no file is left."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
 from performance.comparisons.models import ComparisonJob, PairedComparison
-from performance.comparisons.services import queue
+from performance.comparisons.services import queue_pair
 from performance.comparisons.tasks import MAX_ATTEMPTS, compare_next
 from performance.evaluations.models import EvaluationJob
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
@@ -44,7 +44,7 @@ def _storage_of_its_own(model: RegisteredModel, settings: Any, tmp_path: Path) -
 
 
 def fill(folder: Path) -> Path:
-    """Leave no room on a file system."""
+    """Fill a file system."""
     file = folder / "filler"
     with file.open("wb", buffering=0) as filler:
         while True:
@@ -130,7 +130,7 @@ def test_a_comparison_waits_for_space_as_well(
     evaluated(editor, LARGE)
     evaluated(editor, LARGE, dataset_split="validation")
     older, newer = MetricSnapshot.objects.filter(source="computed").order_by("pk")
-    queue(newer, older)
+    queue_pair(newer, older)
     ComparisonJob.objects.update(attempts=MAX_ATTEMPTS - 1)
     fill(tiny)
     with monkeypatch.context() as patched:

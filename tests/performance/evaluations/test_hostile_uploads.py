@@ -1,4 +1,4 @@
-"""Whatever is uploaded: a problem that says why, no snapshot, no file left, and the service and its worker unharmed."""
+"""A hostile upload gets a clear problem. It leaves no snapshot and no file, and harms neither service nor worker."""
 
 import json
 import random
@@ -50,7 +50,7 @@ def _nothing_is_left(model: RegisteredModel, settings: Any, tmp_path: Path) -> A
 
 
 def refused(user: User, content: bytes, name: str = "predictions", **fields: Any) -> str:
-    """Return why an evaluation failed, having checked that it did so as it must."""
+    """Check that an evaluation failed properly, and return the reason."""
     done = evaluated(user, content, name, **fields)
     assert (done["state"], done["snapshot"]) == ("failed", None), done
     assert (done["problem"]["status"], done["problem"]["code"]) == (422, "unprocessable_predictions")
@@ -63,7 +63,7 @@ def refused(user: User, content: bytes, name: str = "predictions", **fields: Any
 
 @pytest.fixture(scope="module")
 def hundred_million_rows() -> bytes:
-    """A file that is small, as all of its rows are equal: made before any transaction is open."""
+    """A small file with many equal rows, made before any transaction is open."""
     group = {name: numpy.ones(MILLION, dtype=bool) for name in ("actual", "predicted")}
     return parquet(*[group] * 100, compression="zstd")
 

@@ -1,4 +1,4 @@
-"""What a worker does with a job that was taken by another meanwhile, that breaks off, or whose database is away."""
+"""A worker's job that another worker takes over, that is interrupted, or that loses its database."""
 
 import os
 from datetime import timedelta
@@ -54,7 +54,7 @@ def _no_file_is_left() -> Any:
 
 
 def take_again(job: EvaluationJob) -> EvaluationJob:
-    """Have another worker take a job whose lease has ended."""
+    """Let another worker take a job whose lease has ended."""
     EvaluationJob.objects.filter(pk=job.pk).update(due_at=timezone.now())
     taken: EvaluationJob = EvaluationJob.objects.claim(timedelta(seconds=60))
     assert taken.pk == job.pk
@@ -179,7 +179,7 @@ def test_a_worker_outlives_an_outage_of_the_database(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(worker, "evaluate_next", next_answer)
     monkeypatch.setattr(worker, "close_old_connections", lambda: None)
     monkeypatch.setattr(worker, "OUTAGE", 0.01)
-    worker.work(stop)
+    worker.run_worker(stop)
     assert next(answers, None) is None
 
 

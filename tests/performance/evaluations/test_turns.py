@@ -1,4 +1,4 @@
-"""Whose evaluation comes next, how many an organization may have, and how long ended ones are kept."""
+"""The order of evaluations, the quota of an organization, and the retention of ended evaluations."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ def _storage_of_its_own(model: RegisteredModel, settings: Any, tmp_path: Any) ->
 
 
 def queue(slug: str, *, ago: int = 0) -> EvaluationJob:
-    """Queue an evaluation of an organization, due since so many seconds."""
+    """Queue an evaluation of an organization that has been due for this number of seconds."""
     organization = Organization.objects.get(slug=slug)
     owned, _ = RegisteredModel.objects.get_or_create(organization=organization, name="m", task_type="classification")
     version = owned.versions.first() or completed_version(owned, number=1)
@@ -43,7 +43,7 @@ def queue(slug: str, *, ago: int = 0) -> EvaluationJob:
 
 
 def taken() -> str:
-    """Return the slug of the organization whose evaluation is taken."""
+    """Take the next evaluation, and return the slug of its organization."""
     job = EvaluationJob.objects.claim(LEASE)
     return str(job.organization.slug)
 
@@ -91,7 +91,7 @@ class TestTurns:
 
         assert [taken() for _ in range(3)] == ["acme", "globex", "acme"]
 
-    def test_one_statement_finds_it(self) -> None:
+    def test_one_statement_finds_the_next_evaluation(self) -> None:
         queue("acme")
         with CaptureQueriesContext(
             connection,

@@ -1,4 +1,4 @@
-"""What an upload costs and what is stored of it is bounded, whatever it holds."""
+"""The cost of an upload, and the size of what is stored, are bounded for any content."""
 
 import json
 import resource
@@ -26,7 +26,7 @@ def _storage_of_its_own(model: RegisteredModel, settings: Any, tmp_path: Path) -
 
 
 def refused(user: User, content: bytes, **fields: Any) -> Any:
-    """Return the problem of an evaluation that failed for its predictions."""
+    """Return the problem of an evaluation that failed because of its predictions."""
     done = evaluated(user, content, "predictions", **fields)
     assert done["state"] == "failed", done
     assert (done["problem"]["status"], done["problem"]["code"]) == (422, "unprocessable_predictions")
@@ -69,7 +69,7 @@ class TestNames:
 
 
 class TestIds:
-    def test_of_an_example_are_bounded(self, editor: User) -> None:
+    def test_ids_of_examples_are_bounded(self, editor: User) -> None:
         rows = f"example_id,actual,predicted\nfirst,a,b\n{'x' * 501},a,b\n"
         problem = refused(editor, rows.encode())
 
@@ -84,7 +84,7 @@ class TestIds:
             ("ranking", "query_id,relevance,score\n{},1,0.5\n", "query_id"),
         ],
     )
-    def test_of_other_kinds_are_bounded(
+    def test_ids_of_other_kinds_are_bounded(
         self, editor: User, model: RegisteredModel, task_type: str, rows: str, column: str
     ) -> None:
         RegisteredModel.objects.filter(pk=model.pk).update(task_type=task_type)
@@ -93,7 +93,7 @@ class TestIds:
 
         assert (problem["row"], problem["column"]) == (1, column)
 
-    def test_of_bounded_length_are_taken(self, editor: User) -> None:
+    def test_ids_of_bounded_length_are_accepted(self, editor: User) -> None:
         assert evaluated(editor, f"example_id,actual,predicted\n{'é' * 500},a,b\n".encode())["state"] == "succeeded"
 
 
@@ -112,7 +112,7 @@ class TestExamples:
         [first] = Caller(editor).get(f"{WRONG}?page_size=1").json()["results"]
         assert first["attributes"] == dict.fromkeys(names, "v")
 
-    def test_of_before_are_read_as_they_were(self, editor: User) -> None:
+    def test_examples_of_an_older_release_are_read_unchanged(self, editor: User) -> None:
         done = evaluated(editor)
         MisclassifiedExample.objects.create(
             snapshot_id=done["snapshot"]["id"], rank=2, actual="a", predicted="b", attributes={"country": "NL"}

@@ -1,4 +1,4 @@
-"""`GET …/performance/misclassifications` and `…/residuals`: the examples that were predicted worst."""
+"""`GET …/performance/misclassifications` and `…/residuals`: the worst predictions."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def evaluated(acme: Organization, task_type: str, folder: Path, rows: list[dict[str, Any]], **columns: Any) -> str:
-    """Return where the performance is of a model of which these predictions were evaluated."""
+    """Evaluate predictions of a model, and return the path of its performance."""
     model = RegisteredModel.objects.create(organization=acme, name=task_type, task_type=task_type)
     completed_version(model, number=1)
     file = folder / "predictions.csv"
@@ -90,11 +90,13 @@ def test_the_most_confidently_wrong_comes_first(vera: Caller, classified: str) -
         ("&actual=", []),
     ],
 )
-def test_may_be_filtered(vera: Caller, classified: str, query: str, found: list[str]) -> None:
+def test_the_list_of_worst_examples_may_be_filtered(
+    vera: Caller, classified: str, query: str, found: list[str]
+) -> None:
     assert listed(vera, f"{classified}/misclassifications", query) == found
 
 
-def test_comes_in_pages(vera: Caller, classified: str) -> None:
+def test_the_list_of_worst_examples_comes_in_pages(vera: Caller, classified: str) -> None:
     first = vera.get(f"{classified}/misclassifications?version_id=ver-00001&page_size=3").json()
     second = vera.get(first["next"].partition("/api/v1")[2]).json()
 
@@ -115,14 +117,16 @@ def test_comes_in_pages(vera: Caller, classified: str) -> None:
         ("actual=a&actual=b", "actual"),
     ],
 )
-def test_refuses_what_makes_no_sense(vera: Caller, classified: str, query: str, field: str) -> None:
+def test_the_list_of_worst_examples_refuses_invalid_filters(
+    vera: Caller, classified: str, query: str, field: str
+) -> None:
     answer = vera.get(f"{classified}/misclassifications?version_id=ver-00001&{query}")
 
     assert refusal(answer) == (400, "invalid_parameter")
     assert [fault[0] for fault in faults(answer)] == [field]
 
 
-def test_without_scores_the_ids_decide(vera: Caller, acme: Organization, tmp_path: Path) -> None:
+def test_examples_without_scores_are_ordered_by_id(vera: Caller, acme: Organization, tmp_path: Path) -> None:
     rows = [{name: row[name] for name in ("example_id", "actual", "predicted")} for row in reversed(ROWS)]
     path = evaluated(acme, "classification", tmp_path, rows)
 
@@ -139,7 +143,7 @@ def test_scores_that_are_no_probabilities_are_no_confidence(vera: Caller, acme: 
     assert {row["confidence"] for row in found} == {None}
 
 
-def test_of_many_classes_the_score_of_the_predicted_one_is_the_confidence(
+def test_the_confidence_of_many_classes_is_the_score_of_the_predicted_one(
     vera: Caller, acme: Organization, tmp_path: Path
 ) -> None:
     with DIGITS.open() as file:
@@ -184,7 +188,7 @@ def test_each_is_available_for_its_task_types_alone(
     assert refusal(vera.get(path)) == (404, "not_available_for_task_type")
 
 
-def test_of_reported_metrics_there_are_none(vera: Caller, model: RegisteredModel) -> None:
+def test_reported_metrics_have_no_examples(vera: Caller, model: RegisteredModel) -> None:
     answer = vera.get("/models/mdl-7f3a19bc92/performance/misclassifications")
 
     assert refusal(answer) == (404, "not_found")
@@ -200,13 +204,15 @@ def test_of_reported_metrics_there_are_none(vera: Caller, model: RegisteredModel
         ("min_confidence=0.5&confidence=1", 400, "unknown_parameter"),
     ],
 )
-def test_is_refused_as_the_summary_is(vera: Caller, model: RegisteredModel, query: str, status: int, code: str) -> None:
+def test_the_list_of_worst_examples_is_refused_as_the_summary_is(
+    vera: Caller, model: RegisteredModel, query: str, status: int, code: str
+) -> None:
     Version.objects.create(model=model, number=419)
 
     assert refusal(vera.get(f"/models/{model.pk}/performance/misclassifications?{query}")) == (status, code)
 
 
-def test_takes_three_statements(
+def test_the_list_of_worst_examples_takes_three_statements(
     vera: Caller, classified: str, pinned_queries: Callable[[str], AbstractContextManager[None]]
 ) -> None:
     listed(vera, f"{classified}/misclassifications")

@@ -1,4 +1,4 @@
-"""Uploading predictions, as tests of more than one kind do."""
+"""Upload predictions, for several test modules."""
 
 import io
 from pathlib import Path
@@ -30,12 +30,12 @@ def upload(
 
 
 def work() -> bool:
-    """Do what a worker does next."""
+    """Do the next job as a worker; return whether there was one."""
     return evaluate_next(Event())
 
 
 def evaluated(user: User, *args: Any, **fields: Any) -> Any:
-    """Return the evaluation of an upload once a worker has done it."""
+    """Upload, run the evaluation as a worker, and return it."""
     caller = Caller(user)
     accepted = upload(caller, *args, **fields)
     assert accepted.status_code == 202, accepted.content
@@ -53,11 +53,11 @@ def parquet(*tables: dict[str, Any], **options: Any) -> bytes:
 
 
 def stored_in(settings: Any, folder: Path) -> None:
-    """Have files stored in a folder for as long as the settings of a test last."""
+    """Store files in a folder, until the test's settings are reset."""
     own = {**settings.STORAGES["default"], "OPTIONS": {"location": folder / "storage"}}
     settings.STORAGES = {**settings.STORAGES, "default": own}
 
 
 def stored_uploads() -> list[str]:
-    """Return the names of the uploads that are kept."""
+    """Return the names of the stored uploads."""
     return default_storage.listdir("uploads")[1] if default_storage.exists("uploads") else []

@@ -1,4 +1,4 @@
-"""Policies of gates in the admin: added with the same validation as over HTTP, never changed."""
+"""Gate policies in the admin: added with the API's validation, never changed."""
 
 import json
 import re
@@ -176,7 +176,7 @@ def test_what_became_of_the_rules_is_a_table_in_six_digits(root: Client, model: 
     assert "log_loss failed >= 0.93 0.973684 difference -0.0157497 to 0.99101 0.0554046" in text
     assert "recall missing the lower" in text
     assert "recall <= 1 lets worse values pass." in text
-    assert "Held against ver-00003 Policy the model's, version 3" in text
+    assert "Baseline ver-00003 Policy the model's, version 3" in text
 
 
 def test_verdicts_are_listed_and_only_looked_at(root: Client, model: RegisteredModel) -> None:

@@ -1,4 +1,4 @@
-"""Policies of gates: set, read and withdrawn, each edit kept."""
+"""Gate policies are set, read and withdrawn, and each edit is stored."""
 
 from typing import Any
 

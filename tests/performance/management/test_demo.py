@@ -1,4 +1,4 @@
-"""`manage.py demo`, run as a newcomer does: on nothing, in a folder of its own."""
+"""`manage.py demo`, run as a newcomer does: in an empty folder, without a database."""
 
 import errno
 import gzip
@@ -44,7 +44,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def first(checkout: Path) -> dict[str, Any]:
-    """What the first run says."""
+    """The output of the first run."""
     return described(checkout)
 
 
@@ -63,7 +63,7 @@ def described(checkout: Path) -> dict[str, Any]:
     return description
 
 
-def test_says_where_what_and_who(first: dict[str, Any]) -> None:
+def test_demo_prints_urls_models_and_logins(first: dict[str, Any]) -> None:
     assert list(first) == ["base_url", "admin_url", "users", "models"]
     assert first["base_url"] == "http://127.0.0.1:8000"
     assert {user["username"] for user in first["users"]} >= {"admin", "vera", "ed", "ada"}
@@ -130,7 +130,7 @@ def test_debug_is_refused_before_anything_is_printed(checkout: Path) -> None:
     assert "DEBUG is true" in finished.stderr
 
 
-def test_damaged_passwords_are_made_anew(checkout: Path, first: dict[str, Any]) -> None:
+def test_damaged_passwords_are_replaced(checkout: Path, first: dict[str, Any]) -> None:
     passwords = checkout / "var" / "demo-passwords.json"
     whole = passwords.read_text()
     passwords.write_text(whole[: len(whole) // 2])
@@ -176,14 +176,14 @@ def has_ipv6() -> bool:
 
 @pytest.fixture
 def served(checkout: Path) -> Iterator[str]:
-    """The text of a demo that serves."""
+    """The output of a demo that serves."""
     with serving(checkout, "127.0.0.1", "127.0.0.1") as text:
         yield text
 
 
 @contextmanager
 def serving(checkout: Path, host: str, shown: str) -> Iterator[str]:
-    """Serve while the context lasts, and answer at the host as shown; give the text of the demo."""
+    """Serve within the context, check that the host answers as printed, and yield the output."""
     port = str(free_port())
     environment = {name: value for name, value in os.environ.items() if name not in NOT_SET}
     output = checkout / "output.txt"

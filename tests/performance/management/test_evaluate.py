@@ -84,7 +84,7 @@ def test_json_is_one_object(version: list[str], capsys: pytest.CaptureFixture[st
     assert found["confusion_matrix"] == {"labels": ["benign", "malignant"], "counts": [[71, 1], [2, 40]]}
 
 
-def test_says_which_snapshot_is_stored(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_says_which_snapshot_is_stored(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     printed = run(capsys, *version, TEST, "--split", "validation")
     told = json.loads(run(capsys, *version, TEST, "--json"))["snapshot"]
 

@@ -1,4 +1,4 @@
-"""`manage.py evaluate` where `EVALUATION_ENGINE` is Apache Spark."""
+"""`manage.py evaluate` with Apache Spark as `EVALUATION_ENGINE`."""
 
 import json
 from importlib.metadata import version as version_of

@@ -66,7 +66,7 @@ Seed = Callable[..., None]
 
 @pytest.fixture
 def seed(db: None, tmp_path: Path) -> Seed:
-    """Return the command, run on a document."""
+    """A function that runs the command on a document."""
 
     def run(document: Any, *options: str, name: str = "seed.json") -> None:
         file = tmp_path / name
@@ -485,13 +485,13 @@ def test_what_a_gate_refuses_to_promote_is_refused_whole(seed: Seed) -> None:
 
 
 class TestPredictions:
-    """A snapshot of which the document has the predictions."""
+    """A snapshot whose predictions the document has."""
 
     SNAPSHOT = {"dataset_split": "test", "predictions": "predictions.csv", "evaluated_at": MOMENT}
 
     @pytest.fixture
     def predictions(self, tmp_path: Path) -> Path:
-        """Two examples, of which one is right."""
+        """Two examples, one of them predicted correctly."""
         file = tmp_path / "predictions.csv"
         file.write_text("actual,predicted\nyes,yes\nno,yes\n")
         return file
@@ -501,7 +501,7 @@ class TestPredictions:
         return document
 
     @pytest.mark.usefixtures("predictions")
-    def test_is_computed_from_them_as_it_is_loaded(self, seed: Seed) -> None:
+    def test_a_snapshot_of_predictions_is_computed_when_it_is_loaded(self, seed: Seed) -> None:
         seed(self.document())
         snapshot = MetricSnapshot.objects.get()
         assert (snapshot.source, snapshot.sample_count, snapshot.metrics["accuracy"]) == ("computed", 2, 0.5)
@@ -509,19 +509,19 @@ class TestPredictions:
         assert snapshot.details.confidence_intervals["accuracy"]["method"] == "wilson"
 
     @pytest.mark.usefixtures("predictions")
-    def test_is_not_computed_again(self, seed: Seed) -> None:
+    def test_a_snapshot_of_predictions_is_not_computed_again(self, seed: Seed) -> None:
         seed(self.document())
         before = stored()
         seed(self.document())
         assert stored() == before
 
-    def test_is_another_one_when_the_file_is(self, seed: Seed, predictions: Path) -> None:
+    def test_another_file_of_predictions_makes_another_snapshot(self, seed: Seed, predictions: Path) -> None:
         seed(self.document())
         predictions.write_text("actual,predicted\nyes,yes\nno,no\n")
         seed(self.document())
         assert [each.metrics["accuracy"] for each in MetricSnapshot.objects.order_by("pk")] == [0.5, 1]
 
-    def test_is_computed_but_nothing_kept_in_a_dry_run(
+    def test_a_snapshot_of_predictions_is_computed_but_nothing_kept_in_a_dry_run(
         self, seed: Seed, predictions: Path, settings: Settings, tmp_path: Path
     ) -> None:
         stored_in(settings, tmp_path)
@@ -539,7 +539,9 @@ class TestPredictions:
         assert not RegisteredModel.objects.exists()
         seed(self.document(metrics={"accuracy": 0.5}))
 
-    def test_is_refused_where_the_file_is_not_there_or_cannot_be_scored(self, seed: Seed, tmp_path: Path) -> None:
+    def test_a_snapshot_of_predictions_is_refused_where_the_file_is_not_there_or_cannot_be_scored(
+        self, seed: Seed, tmp_path: Path
+    ) -> None:
         with pytest.raises(CommandError, match=r"snapshots\.0\.predictions: predictions\.csv cannot be read"):
             seed(self.document())
         (tmp_path / "predictions.csv").write_text("actual\nyes\n")
@@ -548,12 +550,12 @@ class TestPredictions:
         assert not MetricSnapshot.objects.exists()
 
     @pytest.mark.usefixtures("predictions")
-    def test_is_refused_for_a_task_type_that_is_not_evaluated_here(self, seed: Seed) -> None:
+    def test_a_snapshot_of_predictions_is_refused_for_a_task_type_that_is_not_evaluated_here(self, seed: Seed) -> None:
         document = self.document()
         document["models"][0]["task_type"] = "clustering"
         with pytest.raises(CommandError, match="Predictions of clustering are not evaluated here"):
             seed(document)
 
-    def test_one_with_neither_is_refused(self, seed: Seed) -> None:
+    def test_a_snapshot_with_neither_metrics_nor_predictions_is_refused(self, seed: Seed) -> None:
         with pytest.raises(CommandError, match="Either metrics are needed, or predictions"):
             seed(changed("models.0.versions.0.snapshots", [{"dataset_split": "test", "evaluated_at": MOMENT}]))

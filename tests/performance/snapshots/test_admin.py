@@ -1,4 +1,4 @@
-"""Metric snapshots in the admin, and what holds for the lists of all models."""
+"""Metric snapshots in the admin, and the query counts of all lists."""
 
 import re
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def root(superuser: User) -> Client:
 
 @pytest.fixture
 def eighth_task_type() -> Iterator[TaskType]:
-    """A task type that no code but its declaration knows."""
+    """A task type that is only declared."""
     metrics = [
         Metric(
             name=f"bias_{number}",
@@ -88,7 +88,7 @@ def promoted_with_snapshot(organization: Organization, name: str) -> RegisteredM
 
 
 def stock(numbers: range) -> None:
-    """Make a row of everything that the admin lists for each number."""
+    """Create a row of each model that the admin lists, for each number."""
     for number in numbers:
         organization = Organization.objects.create(slug=f"org{number}", name=f"Organization {number}")
         model = promoted_with_snapshot(organization, f"model {number}")
@@ -120,7 +120,9 @@ def stock(numbers: range) -> None:
 
 class TestEveryList:
     @pytest.mark.parametrize("model", ADMIN_MODELS, ids=lambda model: model._meta.model_name)
-    def test_takes_the_same_number_of_queries_for_3_rows_as_for_30(self, root: Client, model: type[Model]) -> None:
+    def test_each_list_takes_the_same_number_of_queries_for_3_rows_as_for_30(
+        self, root: Client, model: type[Model]
+    ) -> None:
         stock(range(3))
         root.get(list_url(model))
         with CaptureQueriesContext(connection) as few:
@@ -139,7 +141,9 @@ class TestEveryList:
 
 
 class TestTheList:
-    def test_shows_where_each_snapshot_is_of_and_its_first_metrics(self, root: Client, model: RegisteredModel) -> None:
+    def test_the_list_of_snapshots_shows_the_model_of_each_snapshot_and_its_first_metrics(
+        self, root: Client, model: RegisteredModel
+    ) -> None:
         [row] = listed(root)
         assert "Acme churn ver-001a1 promoted Test Accuracy 0.934 · Precision 0.918 · Recall 0.924" in row
 
@@ -165,14 +169,16 @@ class TestTheList:
             ({"evaluated_at__year": "2025"}, 0),
         ],
     )
-    def test_is_filtered_by_split_task_type_promotion_and_date_and_searched(
+    def test_the_list_of_snapshots_is_filtered_by_split_task_type_promotion_and_date_and_searched(
         self, root: Client, model: RegisteredModel, empty_model: RegisteredModel, query: dict[str, str], found: int
     ) -> None:
         snapshot(model.versions.get(), metrics=EXAMPLE_METRICS, dataset_split="validation")
         snapshot(completed_version(empty_model, number=1), metrics={"rmse": 54.321})
         assert len(listed(root, **query)) == found
 
-    def test_is_filtered_by_organization(self, root: Client, model: RegisteredModel, outsider: User) -> None:
+    def test_the_list_of_snapshots_is_filtered_by_organization(
+        self, root: Client, model: RegisteredModel, outsider: User
+    ) -> None:
         globex = Organization.objects.get(slug="globex")
         promoted_with_snapshot(globex, "theirs")
         [row] = listed(root, version__model__organization__id__exact=str(globex.pk))
@@ -188,7 +194,9 @@ class TestTheList:
         snapshot(completed_version(empty_model, number=1), metrics={"r_squared": value})
         assert f"R² {shown}" in listed(root)[0]
 
-    def test_takes_six_queries(self, root: Client, model: RegisteredModel, django_assert_num_queries: Any) -> None:
+    def test_the_list_of_snapshots_takes_six_queries(
+        self, root: Client, model: RegisteredModel, django_assert_num_queries: Any
+    ) -> None:
         listed(root)
         with django_assert_num_queries(6):
             listed(root)
@@ -204,12 +212,14 @@ class TestThePage:
             value = repr(EXAMPLE_METRICS[metric.name])
             assert f"{metric.label} {value} {better} {bounds} {metric.definition}" in page
 
-    def test_says_which_metrics_were_not_recorded(self, root: Client, empty_model: RegisteredModel) -> None:
+    def test_the_page_of_a_snapshot_says_which_metrics_were_not_recorded(
+        self, root: Client, empty_model: RegisteredModel
+    ) -> None:
         page = page_text(root, snapshot(completed_version(empty_model, number=1), metrics={"mae": 41.5}))
         assert page.count("not recorded") == 3
         assert "41.5 lower is better 0 or more" in page
 
-    def test_says_what_the_snapshot_is_of_with_links(self, root: Client, model: RegisteredModel) -> None:
+    def test_the_page_of_a_snapshot_links_to_its_model_and_version(self, root: Client, model: RegisteredModel) -> None:
         record = MetricSnapshot.objects.get()
         body = root.get(page_url(record)).content.decode()
         assert f'href="{page_url(model)}"' in body
@@ -219,7 +229,7 @@ class TestThePage:
         assert "Promotion promoted" in text
         assert "Task type Classification" in text
 
-    def test_shows_a_task_type_that_is_only_declared(
+    def test_the_page_of_a_snapshot_shows_a_task_type_that_is_only_declared(
         self, root: Client, acme: Organization, eighth_task_type: TaskType
     ) -> None:
         model = RegisteredModel.objects.create(organization=acme, name="hunch", task_type="guessing")
@@ -231,7 +241,7 @@ class TestThePage:
         assert "Bias 0 -0.500" in listed(root)[0]
         assert len(listed(root, version__model__task_type__exact="guessing")) == 1
 
-    def test_of_an_unknown_task_type_says_so(self, root: Client, model: RegisteredModel) -> None:
+    def test_the_page_of_a_snapshot_names_an_unknown_task_type(self, root: Client, model: RegisteredModel) -> None:
         RegisteredModel.objects.filter(pk=model.pk).update(task_type="astrology")
         record = MetricSnapshot.objects.get()
         page = page_text(root, record)
@@ -240,7 +250,9 @@ class TestThePage:
         assert "There is no task type 'astrology'" in listed(root)[0]
         assert "There is no task type 'astrology'" in page_text(root, record.version)
 
-    def test_draws_what_an_evaluation_left_to_draw(self, root: Client, model: RegisteredModel) -> None:
+    def test_the_page_of_a_snapshot_draws_what_an_evaluation_left_to_draw(
+        self, root: Client, model: RegisteredModel
+    ) -> None:
         record = snapshot(completed_version(model, number=418), metrics=EXAMPLE_METRICS, source="computed")
         hostile = "</title><script>alert(1)</script>"
         curves = {**golden("curves")["curves"], "roc": {hostile: golden("curves")["curves"]["roc"]["yes"]}}
@@ -270,7 +282,7 @@ class TestThePage:
         assert "cost 1.23457e+06" in page
         assert not re.search(r"\d\.\d{7}", page.split("Metric snapshots", 1)[1])
 
-    def test_shows_the_confusion_matrix_and_what_is_known_of_each_class(
+    def test_the_page_of_a_snapshot_shows_the_confusion_matrix_and_what_is_known_of_each_class(
         self, root: Client, model: RegisteredModel
     ) -> None:
         record = snapshot(completed_version(model, number=418), metrics=EXAMPLE_METRICS)
@@ -308,24 +320,28 @@ class TestThePage:
             assert part.count('scope="row"') == shown
         assert body.count("And 2 more classes, which the API tells of.") == (2 if classes == 52 else 0)
 
-    def test_draws_no_chart_of_what_has_none(self, root: Client, empty_model: RegisteredModel) -> None:
+    def test_the_page_of_a_snapshot_without_curves_has_no_chart(
+        self, root: Client, empty_model: RegisteredModel
+    ) -> None:
         record = snapshot(completed_version(empty_model, number=1), metrics={"mae": 41.5})
         assert 'id="charts"' not in root.get(page_url(record)).content.decode()
 
-    def test_takes_three_queries(self, root: Client, model: RegisteredModel, django_assert_num_queries: Any) -> None:
+    def test_the_page_of_a_snapshot_takes_three_queries(
+        self, root: Client, model: RegisteredModel, django_assert_num_queries: Any
+    ) -> None:
         record = MetricSnapshot.objects.get()
         root.get(page_url(record))
         with django_assert_num_queries(3):
             root.get(page_url(record))
 
-    def test_is_only_looked_at(self, root: Client, model: RegisteredModel) -> None:
+    def test_the_page_of_a_snapshot_is_read_only(self, root: Client, model: RegisteredModel) -> None:
         record = MetricSnapshot.objects.get()
         assert root.get(add_url(MetricSnapshot)).status_code == 403
         assert root.post(page_url(record), {"sample_count": 1}).status_code == 403
         assert root.post(f"{page_url(record).removesuffix('change/')}delete/", {"post": "yes"}).status_code == 403
         assert 'name="_save"' not in root.get(page_url(record)).content.decode()
 
-    def test_is_open_to_staff_who_may_view_snapshots(self, model: RegisteredModel) -> None:
+    def test_the_page_of_a_snapshot_is_open_to_staff_who_may_view_snapshots(self, model: RegisteredModel) -> None:
         staff = new_user("stan", is_staff=True)
         record = MetricSnapshot.objects.get()
         assert logged_in(staff).get(page_url(record)).status_code == 403
@@ -334,7 +350,7 @@ class TestThePage:
 
 
 class TestEvaluations:
-    def test_are_listed_with_their_state_and_why_one_failed(
+    def test_evaluations_are_listed_with_their_state_and_why_one_failed(
         self, root: Client, model: RegisteredModel, editor: User
     ) -> None:
         job = EvaluationJob.objects.create(
@@ -351,20 +367,20 @@ class TestEvaluations:
         assert "churn ver-001a1 Test failed 0% ed Row 2 has no <b>label</b>." in row
         assert "Row 2 has no <b>label</b>." in page_text(root, job)
 
-    def test_are_only_looked_at(self, root: Client, model: RegisteredModel) -> None:
+    def test_evaluations_are_read_only(self, root: Client, model: RegisteredModel) -> None:
         job = EvaluationJob.objects.create(version=model.versions.get(), dataset_split="test", file="uploads/x.csv")
         assert root.get(add_url(EvaluationJob)).status_code == 403
         assert root.post(page_url(job), {"state": "succeeded"}).status_code == 403
 
 
 class TestTheVersionPage:
-    def test_lists_the_versions_snapshots(self, root: Client, model: RegisteredModel) -> None:
+    def test_the_page_of_a_version_lists_the_versions_snapshots(self, root: Client, model: RegisteredModel) -> None:
         record = MetricSnapshot.objects.get()
         response = root.get(page_url(record.version))
         assert rows(response)[0].startswith("test at 2026-03-13 14:22 test Accuracy 0.934")
         assert f'href="{page_url(record)}"' in response.content.decode()
 
-    def test_takes_the_same_number_of_queries_however_many_there_are(
+    def test_the_page_of_a_version_takes_the_same_number_of_queries_however_many_there_are(
         self, root: Client, model: RegisteredModel, django_assert_num_queries: Any
     ) -> None:
         version = Version.objects.get()

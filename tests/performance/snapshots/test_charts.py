@@ -76,7 +76,7 @@ def test_one_point_alone_is_drawn_at_the_origin() -> None:
 
 
 @pytest.mark.parametrize("curves", [{}, {"roc": {}, "calibration": []}, {"something_else": [1]}])
-def test_without_points_there_is_no_chart(curves: dict[str, Any]) -> None:
+def test_curves_without_points_have_no_chart(curves: dict[str, Any]) -> None:
     assert charts.charts(curves) == []
 
 

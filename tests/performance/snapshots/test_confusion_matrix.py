@@ -34,7 +34,7 @@ def vera(viewer: User, model: RegisteredModel) -> Caller:
     return Caller(viewer)
 
 
-def test_has_labels_and_counts(vera: Caller) -> None:
+def test_a_confusion_matrix_has_labels_and_counts(vera: Caller) -> None:
     answer = vera.get(MATRIX, {"version_id": "ver-001a2"})
 
     assert answer.status_code == 200
@@ -51,7 +51,7 @@ def test_has_labels_and_counts(vera: Caller) -> None:
         ("all", [[0.45, 0.05, 0], [0.025, 0.4, 0.075], [0, 0, 0]]),
     ],
 )
-def test_has_shares_of_what_is_asked_for(vera: Caller, normalize: str, expected: list[list[float]]) -> None:
+def test_a_confusion_matrix_has_the_requested_shares(vera: Caller, normalize: str, expected: list[list[float]]) -> None:
     body = vera.get(MATRIX, {"version_id": "ver-001a2", "normalize": normalize}).json()
 
     assert list(body)[-2:] == ["rates", "evaluated_at"]
@@ -61,14 +61,16 @@ def test_has_shares_of_what_is_asked_for(vera: Caller, normalize: str, expected:
 
 
 @pytest.mark.parametrize("value", ["", "Actual", "true", "rows"])
-def test_refuses_any_other_normalization(vera: Caller, value: str) -> None:
+def test_a_confusion_matrix_refuses_any_other_normalization(vera: Caller, value: str) -> None:
     answer = vera.get(MATRIX, {"normalize": value})
 
     assert refusal(answer) == (400, "invalid_parameter")
     assert faults(answer)[0][0] == "normalize"
 
 
-def test_is_not_available_without_classes_whatever_else_is_missing(vera: Caller, empty_model: RegisteredModel) -> None:
+def test_a_confusion_matrix_is_not_available_without_classes_whatever_else_is_missing(
+    vera: Caller, empty_model: RegisteredModel
+) -> None:
     path = f"/models/{empty_model.pk}/performance/confusion-matrix"
 
     assert refusal(vera.get(path)) == (404, "not_available_for_task_type")
@@ -93,13 +95,17 @@ def test_was_not_reported_with_every_snapshot(vera: Caller) -> None:
         ("normalize=all&normalize=all", 400, "invalid_parameter"),
     ],
 )
-def test_is_refused_as_the_summary_is(vera: Caller, model: RegisteredModel, query: str, status: int, code: str) -> None:
+def test_a_confusion_matrix_is_refused_as_the_summary_is(
+    vera: Caller, model: RegisteredModel, query: str, status: int, code: str
+) -> None:
     Version.objects.create(model=model, number=419)
 
     assert refusal(vera.get(f"{MATRIX}?{query}")) == (status, code)
 
 
-def test_takes_two_statements(vera: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]) -> None:
+def test_a_confusion_matrix_takes_two_statements(
+    vera: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]
+) -> None:
     vera.get(MATRIX, {"version_id": "ver-001a2"})
     with pinned_queries("confusion matrix"):
         vera.get(MATRIX, {"version_id": "ver-001a2", "normalize": "all"})
@@ -164,7 +170,7 @@ def test_a_part_past_the_last_is_empty(vera: Caller, large: MetricSnapshot) -> N
 
 
 @pytest.mark.parametrize("offset", ["-1", "x", "1000000", "1.5", "", "9" * 5000])
-def test_refuses_any_other_offset(vera: Caller, offset: str) -> None:
+def test_a_confusion_matrix_refuses_any_other_offset(vera: Caller, offset: str) -> None:
     assert faults(vera.get(MATRIX, {"offset": offset}))[0][0] == "offset"
 
 
@@ -212,7 +218,7 @@ def test_a_large_answer_is_prepared_by_few_threads_at_a_time(
 
 @contextmanager
 def fully_claimed() -> Iterator[None]:
-    """Have other threads prepare large answers, and wait to."""
+    """Let other threads prepare large responses at the same time."""
     with ThreadPoolExecutor() as others, ExitStack() as working:
         working.enter_context(large_responses.capacity.claim())
         waiting = others.submit(claim_at_once)

@@ -1,4 +1,4 @@
-"""No read costs more than a little CPU, whatever the largest things are that the service has stored."""
+"""Each read costs little CPU, even of the largest values that the service stores."""
 
 import time
 from datetime import timedelta
@@ -75,7 +75,7 @@ def ada(admin: User, model: RegisteredModel) -> Caller:
 
 
 def fill(model: RegisteredModel) -> None:
-    """Store the largest things that the service takes."""
+    """Store the largest values that the service accepts."""
     version = model.versions.get()
     for at in range(ROWS // 4):
         large_snapshot(version, at)
@@ -110,7 +110,7 @@ def fill(model: RegisteredModel) -> None:
 
 
 def fill_organization(acme: Organization) -> None:
-    """Store as many models, and as many deliveries of a webhook."""
+    """Store this number of models, and of deliveries of a webhook."""
     models = [
         RegisteredModel(
             model_id=f"mdl-{at:010x}",
@@ -224,7 +224,7 @@ def test_reads_of_the_largest_things_are_cheap(ada: Caller) -> None:
 
 
 def measured(caller: Caller, url: str) -> tuple[float, int]:
-    """Return the milliseconds of CPU that a request takes at best, and the bytes of its answer."""
+    """Return the fewest milliseconds of CPU that a request takes, and the bytes of its response."""
     costs = []
     for _ in range(3):
         start = time.process_time()

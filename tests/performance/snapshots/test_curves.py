@@ -1,4 +1,4 @@
-"""`GET …/performance/curves`: points to draw, as the evaluation left them."""
+"""`GET …/performance/curves`: the points that an evaluation stored."""
 
 import csv
 from collections.abc import Callable
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 
 def computed(version: Version, curves: dict[str, Any]) -> MetricSnapshot:
-    """Return a snapshot of an evaluation that drew these curves."""
+    """Return a snapshot with these curves."""
     stored = snapshot(version, metrics={}, source="computed")
     SnapshotDetail.objects.create(snapshot=stored, curves=curves, engine="duckdb")
     return stored
@@ -43,7 +43,7 @@ def vera(viewer: User, model: RegisteredModel) -> Caller:
     return Caller(viewer)
 
 
-def test_has_the_points_of_each_curve(vera: Caller) -> None:
+def test_curves_have_the_points_of_each_curve(vera: Caller) -> None:
     answer = vera.get(CURVES, {"version_id": "ver-001a2"})
 
     assert answer.status_code == 200
@@ -52,7 +52,7 @@ def test_has_the_points_of_each_curve(vera: Caller) -> None:
     assert list(answer.json()["curves"]) == list(OF_CLASSES)
 
 
-def test_is_only_sent_again_when_it_is_another(vera: Caller, model: RegisteredModel) -> None:
+def test_curves_are_sent_again_only_if_they_change(vera: Caller, model: RegisteredModel) -> None:
     query = {"version_id": "ver-001a2"}
     tag = vera.get(CURVES, query).headers["ETag"]
 
@@ -97,7 +97,7 @@ def test_doubles_stay_doubles_however_large(vera: Caller, empty_model: Registere
     assert b'{"lower":-1e+44,"upper":2.0,"count":3}' in answer.content.replace(b" ", b"")
 
 
-def test_of_reported_metrics_there_are_none(vera: Caller) -> None:
+def test_reported_metrics_have_no_curves(vera: Caller) -> None:
     answer = vera.get(CURVES)
 
     assert refusal(answer) == (404, "not_found")
@@ -114,17 +114,19 @@ def test_of_reported_metrics_there_are_none(vera: Caller) -> None:
         ("dataset_split=Test", 400, "invalid_parameter"),
     ],
 )
-def test_is_refused_as_the_summary_is(vera: Caller, model: RegisteredModel, query: str, status: int, code: str) -> None:
+def test_curves_are_refused_as_the_summary_is(
+    vera: Caller, model: RegisteredModel, query: str, status: int, code: str
+) -> None:
     Version.objects.create(model=model, number=419)
 
     assert refusal(vera.get(f"{CURVES}?{query}")) == (status, code)
 
 
-def test_names_the_split_that_there_is_not(vera: Caller) -> None:
+def test_curves_of_an_unknown_split_are_refused(vera: Caller) -> None:
     assert faults(vera.get(f"{CURVES}?dataset_split=")) == [("dataset_split", "invalid_choice")]
 
 
-def test_is_for_those_who_may_read_the_model(vera: Caller, outsider: User, grantee: User) -> None:
+def test_curves_are_for_those_who_may_read_the_model(vera: Caller, outsider: User, grantee: User) -> None:
     query = {"version_id": "ver-001a2"}
 
     assert Caller(grantee).get(CURVES, query).status_code == 200
@@ -132,7 +134,9 @@ def test_is_for_those_who_may_read_the_model(vera: Caller, outsider: User, grant
     assert refusal(Caller().get(CURVES, query)) == (401, "not_authenticated")
 
 
-def test_takes_two_statements(vera: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]) -> None:
+def test_curves_take_two_statements(
+    vera: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]
+) -> None:
     vera.get(CURVES, {"version_id": "ver-001a2"})
     with pinned_queries("curves"):
         vera.get(CURVES, {"version_id": "ver-001a2"})

@@ -18,7 +18,7 @@ HISTORY = "/models/mdl-7f3a19bc92/performance/history"
 
 @pytest.fixture
 def vera(viewer: User, model: RegisteredModel) -> Caller:
-    """Vera, where two versions were evaluated, one of them twice, and a third is in training."""
+    """A viewer of a model with two evaluated versions, one of them twice, and a third in training."""
     first = Version.objects.get()
     second = completed_version(model, number=418)
     training = Version.objects.create(model=model, number=419)
@@ -35,25 +35,25 @@ def told(caller: Caller, **query: str) -> list[tuple[str, float]]:
     return [(each["version_id"], each["value"]) for each in answer.json()["results"]]
 
 
-def test_is_oldest_first(vera: Caller) -> None:
+def test_a_history_is_oldest_first(vera: Caller) -> None:
     assert vera.get(HISTORY, {"metric": "accuracy"}).json() == golden("history")
     assert told(vera, metric="accuracy") == [("ver-001a1", 0.9341), ("ver-001a2", 0.96), ("ver-001a1", 0.94)]
 
 
-def test_has_only_snapshots_that_recorded_the_metric(vera: Caller) -> None:
+def test_a_history_has_only_snapshots_that_recorded_the_metric(vera: Caller) -> None:
     assert told(vera, metric="roc_auc") == [("ver-001a1", 0.9678), ("ver-001a2", 0.99)]
 
 
-def test_may_be_of_one_version(vera: Caller) -> None:
+def test_a_history_may_be_of_one_version(vera: Caller) -> None:
     assert told(vera, metric="accuracy", version_id="ver-001a1") == [("ver-001a1", 0.9341), ("ver-001a1", 0.94)]
 
 
-def test_is_of_one_split_and_of_completed_versions(vera: Caller) -> None:
+def test_a_history_is_of_one_split_and_of_completed_versions(vera: Caller) -> None:
     assert told(vera, metric="accuracy", dataset_split="train") == [("ver-001a2", 0.99)]
     assert told(vera, metric="accuracy", dataset_split="validation") == []
 
 
-def test_needs_no_promoted_version(vera: Caller, empty_model: RegisteredModel) -> None:
+def test_a_history_needs_no_promoted_version(vera: Caller, empty_model: RegisteredModel) -> None:
     snapshot(completed_version(empty_model, number=1), metrics={"rmse": 2.5})
 
     results = vera.get(f"/models/{empty_model.pk}/performance/history?metric=rmse").json()["results"]
@@ -61,7 +61,7 @@ def test_needs_no_promoted_version(vera: Caller, empty_model: RegisteredModel) -
     assert [each["value"] for each in results] == [2.5]
 
 
-def test_may_be_of_a_custom_metric(vera: Caller, editor: User) -> None:
+def test_a_history_may_be_of_a_custom_metric(vera: Caller, editor: User) -> None:
     Caller(editor).post(SNAPSHOTS, {**GOOD, "custom_metrics": {"profit per call": 3}, "sample_count": 7})
 
     results: list[dict[str, Any]] = vera.get(HISTORY, {"metric": "profit per call"}).json()["results"]
@@ -100,11 +100,11 @@ def test_one_metric_must_be_given(vera: Caller, query: str) -> None:
         ("ordering=value", 400, "unknown_parameter"),
     ],
 )
-def test_is_refused_as_the_summary_is(vera: Caller, query: str, status: int, code: str) -> None:
+def test_a_history_is_refused_as_the_summary_is(vera: Caller, query: str, status: int, code: str) -> None:
     assert refusal(vera.get(f"{HISTORY}?metric=accuracy&{query}")) == (status, code)
 
 
-def test_of_a_model_that_was_never_trained(vera: Caller, empty_model: RegisteredModel) -> None:
+def test_a_model_that_was_never_trained_has_no_history(vera: Caller, empty_model: RegisteredModel) -> None:
     answer = vera.get(f"/models/{empty_model.pk}/performance/history?metric=rmse")
 
     assert refusal(answer) == (422, "no_trained_version")

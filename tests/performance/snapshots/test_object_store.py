@@ -1,4 +1,4 @@
-"""Predictions in an object store: kept there, compared from there, evaluated from there."""
+"""Predictions in an object store are stored, compared and evaluated."""
 
 import json
 import logging
@@ -168,7 +168,7 @@ def printed(capsys: pytest.CaptureFixture[str], model: RegisteredModel, *files: 
 
 
 def same(one: Any, other: Any) -> None:
-    """Check that two evaluations agree, but for the order in which several files were added up."""
+    """Check that two evaluations agree, except for rounding in another order of addition."""
     assert one["rows"] == other["rows"]
     assert one["confusion_matrix"] == other["confusion_matrix"]
     assert one["metrics"] == pytest.approx(other["metrics"], rel=1e-12)

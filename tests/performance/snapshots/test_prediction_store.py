@@ -1,4 +1,4 @@
-"""Which of the kept predictions `purge` deletes, and which it never does."""
+"""`purge` deletes stored predictions without a snapshot, and no others."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ def _storage_of_its_own(settings: Settings, tmp_path: Path) -> None:
 
 
 def put(tmp_path: Path, content: str = "predictions") -> str:
-    """Return the digest of what is put into the storage."""
+    """Put a content into the storage, and return its digest."""
     file = tmp_path / "kept.parquet"
     file.write_text(content)
     return prediction_store.put(file)
@@ -39,7 +39,7 @@ def grow_old(digest: str) -> None:
 
 
 def name(digest: str, model: RegisteredModel) -> None:
-    """Store a snapshot that names what is kept."""
+    """Store a snapshot that names a stored file."""
     newest = snapshot(model.versions.get(), metrics={"accuracy": 0.5})
     SnapshotDetail.objects.create(snapshot=newest, predictions_digest=digest)
 
@@ -90,4 +90,4 @@ def test_what_a_snapshot_names_is_not_written_again(model: RegisteredModel, tmp_
 
 
 def test_there_is_nothing_to_purge_where_nothing_was_kept() -> None:
-    assert prediction_store.delete_unnamed() == 0
+    assert prediction_store.delete_unreferenced_files() == 0

@@ -1,4 +1,4 @@
-"""`GET …/performance/report`: the newest snapshot as a whole."""
+"""`GET …/performance/report`: the newest snapshot with its detail."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -23,7 +23,7 @@ def ed(editor: User, model: RegisteredModel) -> Caller:
     return Caller(editor)
 
 
-def test_of_reported_metrics_is_what_was_reported_and_by_whom(ed: Caller) -> None:
+def test_a_report_of_reported_metrics_has_them_and_their_reporter(ed: Caller) -> None:
     ed.post(SNAPSHOTS, WHOLE)
 
     answer = ed.get(REPORT, {"dataset_split": "validation"})
@@ -33,7 +33,7 @@ def test_of_reported_metrics_is_what_was_reported_and_by_whom(ed: Caller) -> Non
     assert list(answer.json()) == list(golden("report"))
 
 
-def test_of_imported_metrics_has_what_there_is(ed: Caller) -> None:
+def test_a_report_of_imported_metrics_has_only_those(ed: Caller) -> None:
     body = ed.get(REPORT).json()
 
     further = [metric.name for metric in task_types.get("classification").further]
@@ -44,7 +44,7 @@ def test_of_imported_metrics_has_what_there_is(ed: Caller) -> None:
     assert body["provenance"]["created_by"] == ""
 
 
-def test_of_computed_metrics_has_intervals_classes_and_the_engine(ed: Caller) -> None:
+def test_a_report_of_computed_metrics_has_intervals_classes_and_the_engine(ed: Caller) -> None:
     newest = MetricSnapshot.objects.create(
         version=Version.objects.get(),
         dataset_split="train",
@@ -74,7 +74,7 @@ def test_of_computed_metrics_has_intervals_classes_and_the_engine(ed: Caller) ->
     assert told == {"source": "computed", "engine": "duckdb", "engine_version": "2.0.0", "dataset_digest": "0" * 64}
 
 
-def test_is_of_the_snapshot_that_the_summary_is_of(ed: Caller) -> None:
+def test_a_report_is_of_the_snapshot_that_the_summary_is_of(ed: Caller) -> None:
     for accuracy in (0.1, 0.2):  # of one moment
         snapshot(Version.objects.get(), metrics={"accuracy": accuracy})
 
@@ -88,7 +88,9 @@ def test_is_of_the_snapshot_that_the_summary_is_of(ed: Caller) -> None:
     assert report["metrics"]["accuracy"] == 0.2
 
 
-def test_takes_two_statements(ed: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]) -> None:
+def test_a_report_takes_two_statements(
+    ed: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]
+) -> None:
     ed.get(REPORT)
     with pinned_queries("report"):
         ed.get(REPORT)
@@ -105,7 +107,7 @@ def test_takes_two_statements(ed: Caller, pinned_queries: Callable[[str], Abstra
         ("version_id=ver-00001", 404, "version_not_found"),
     ],
 )
-def test_is_refused_as_the_summary_is(ed: Caller, query: str, status: int, code: str) -> None:
+def test_a_report_is_refused_as_the_summary_is(ed: Caller, query: str, status: int, code: str) -> None:
     assert refusal(ed.get(f"{REPORT}?{query}")) == (status, code)
     assert refusal(ed.get(f"{REPORT.replace('report', 'summary')}?{query}")) == (status, code)
 

@@ -1,4 +1,4 @@
-"""Whoever loses the right to read is refused at the very next request, by the one query that every request makes."""
+"""A user who loses the right to read is refused at the next request, by the single query that each request makes."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -1,4 +1,4 @@
-"""What a snapshot is told to hold when nothing was reported beside its summary metrics."""
+"""The detail of a snapshot for which only summary metrics were reported."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`/api/v1/models/{model_id}/versions/{version_id}/snapshots`: metrics reported by those who measured them."""
+"""`/api/v1/models/{model_id}/versions/{version_id}/snapshots`: report and read metrics."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,7 @@ class TestReporting:
         body = ed.get(SUMMARY).json()
         assert body["metrics"] == dict.fromkeys(body["metrics"]) | {"accuracy": 0.95}
 
-    def test_without_a_moment_it_is_of_now(self, ed: Caller) -> None:
+    def test_a_snapshot_without_evaluated_at_is_of_now(self, ed: Caller) -> None:
         before = datetime.now(UTC).replace(microsecond=0)
 
         at = datetime.fromisoformat(ed.post(SNAPSHOTS, GOOD).json()["evaluated_at"])
@@ -71,7 +71,7 @@ class TestReporting:
         assert ed.get(SUMMARY).json()["metrics"]["accuracy"] == value
 
     @pytest.mark.parametrize("task_type", task_types.all_task_types(), ids=lambda task_type: task_type.name)
-    def test_takes_the_metrics_of_every_task_type_and_of_no_other(
+    def test_reporting_accepts_the_metrics_of_the_task_type_and_no_others(
         self, ed: Caller, empty_model: RegisteredModel, task_type: base.TaskType
     ) -> None:
         RegisteredModel.objects.filter(pk=empty_model.pk).update(task_type=task_type.name)
@@ -238,7 +238,7 @@ class TestRules:
         assert faults(ed.post(SNAPSHOTS, {**GOOD, "evaluated_at": after(minutes=6)})) == [("evaluated_at", "future")]
 
 
-class TestKept:
+class TestStoredSnapshots:
     @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
     def test_a_snapshot_never_changes_and_is_never_deleted(self, ed: Caller, method: str) -> None:
         stored = ed.post(SNAPSHOTS, GOOD)
@@ -265,7 +265,7 @@ class TestKept:
         assert [field for field, _ in faults(ed.get(SNAPSHOTS, {"dataset_split": ""}))] == ["dataset_split"]
 
     @pytest.mark.parametrize("snapshot_id", ["0", "999999", "x", "9" * 40, "%00", "-1", "01"])
-    def test_one_that_is_not_there_is_not_found(self, ed: Caller, snapshot_id: str) -> None:
+    def test_a_missing_snapshot_is_not_found(self, ed: Caller, snapshot_id: str) -> None:
         assert refusal(ed.get(f"{SNAPSHOTS}/{snapshot_id}")) == (404, "snapshot_not_found")
 
     def test_one_of_another_version_is_not_found(self, ed: Caller, model: RegisteredModel) -> None:
@@ -276,7 +276,7 @@ class TestKept:
 
         assert refusal(answer) == (404, "snapshot_not_found")
 
-    def test_of_a_version_that_is_not_there(self, ed: Caller) -> None:
+    def test_the_snapshots_of_a_missing_version_are_not_found(self, ed: Caller) -> None:
         missing = "/models/mdl-7f3a19bc92/versions/ver-00001/snapshots"
 
         assert refusal(ed.get(missing)) == (404, "version_not_found")

@@ -33,7 +33,7 @@ def get(client: Client, model: RegisteredModel | str, **query: str) -> Any:
 
 
 def problem(response: Any, status: int, code: str) -> dict[str, Any]:
-    """Return the response's problem document, having checked its form."""
+    """Check the form of the response's problem document, and return it."""
     assert response["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = json.loads(response.content)
     assert (response.status_code, body["status"], body["code"]) == (status, status, code)
@@ -51,7 +51,7 @@ def client(viewer: User) -> Client:
 
 
 class TestTheAnswer:
-    def test_is_the_newest_snapshot_of_the_promoted_version_on_the_test_split(
+    def test_the_summary_is_the_newest_snapshot_of_the_promoted_version_on_the_test_split(
         self, client: Client, model: RegisteredModel, pinned_queries: Pinned
     ) -> None:
         get(client, model)
@@ -62,13 +62,13 @@ class TestTheAnswer:
         assert response["Content-Type"] == "application/json"
         assert response.json() == golden("summary")
 
-    def test_has_its_keys_in_the_contracts_order(self, client: Client, model: RegisteredModel) -> None:
+    def test_the_summary_has_its_keys_in_the_contracts_order(self, client: Client, model: RegisteredModel) -> None:
         body = get(client, model).content.decode()
 
         assert json.dumps(json.loads(body), separators=(",", ":")) == body
         assert json.dumps(golden("summary"), separators=(",", ":")) == body
 
-    def test_takes_the_version_and_split_asked_for(self, client: Client, model: RegisteredModel) -> None:
+    def test_the_summary_takes_the_version_and_split_asked_for(self, client: Client, model: RegisteredModel) -> None:
         version = completed_version(model, number=16)
         snapshot(version, metrics={"accuracy": 0.5}, dataset_split="validation")
 
@@ -77,14 +77,14 @@ class TestTheAnswer:
         assert (body["version_id"], body["dataset_split"]) == ("ver-00010", "validation")
         assert body["metrics"]["accuracy"] == 0.5
 
-    def test_follows_a_promotion_at_once(self, client: Client, model: RegisteredModel) -> None:
+    def test_the_summary_follows_a_promotion_at_once(self, client: Client, model: RegisteredModel) -> None:
         version = completed_version(model, number=418)
         snapshot(version, metrics={"accuracy": 0.95})
         promote(version=version, promoted_by=None, reason="better")
 
         assert get(client, model).json()["version_id"] == "ver-001a2"
 
-    def test_is_the_newest_by_time_of_evaluation_then_by_order_of_arrival(
+    def test_the_summary_is_the_newest_by_time_of_evaluation_then_by_order_of_arrival(
         self, client: Client, model: RegisteredModel
     ) -> None:
         version = Version.objects.get(model=model)
@@ -106,7 +106,7 @@ class TestTheAnswer:
         problem(get(client, model, version_id="ver-001a2"), 404, "snapshot_not_found")
 
     @pytest.mark.parametrize("task_type", [task_type.name for task_type in task_types.all_task_types()])
-    def test_has_all_summary_metrics_of_its_task_type_in_order_and_null_for_those_not_recorded(
+    def test_the_summary_has_all_summary_metrics_of_its_task_type_in_order_and_null_for_those_not_recorded(
         self, client: Client, empty_model: RegisteredModel, task_type: str
     ) -> None:
         names = [metric.name for metric in task_types.get(task_type).metrics]
@@ -135,14 +135,14 @@ class TestTheAnswer:
         assert f'"mae":{number + 0.0!r}'.replace("-0.0", "0.0").removesuffix(".0") in body.replace("-0.0", "0.0")
 
     @pytest.mark.parametrize("state", ["training", "failed"])
-    def test_of_a_model_that_trains_again_comes_from_its_completed_version(
+    def test_the_summary_of_a_model_that_trains_again_is_of_its_completed_version(
         self, client: Client, model: RegisteredModel, state: str
     ) -> None:
         Version.objects.create(model=model, number=418, state=state)
 
         assert get(client, model).json() == golden("summary")
 
-    def test_of_an_archived_model_is_as_before(self, client: Client, model: RegisteredModel) -> None:
+    def test_the_summary_of_an_archived_model_stays(self, client: Client, model: RegisteredModel) -> None:
         RegisteredModel.objects.filter(pk=model.pk).update(archived_at=EVALUATED_AT)
 
         assert get(client, model).json() == golden("summary")
@@ -169,7 +169,7 @@ class TestCaching:
         assert (response["ETag"], response["Vary"]) == (etag, "Authorization")
         assert response["X-Request-ID"]
 
-    def test_another_state_expected_is_a_412(self, client: Client, model: RegisteredModel) -> None:
+    def test_if_match_with_another_etag_is_a_412(self, client: Client, model: RegisteredModel) -> None:
         response = client.get(url(model), headers={"If-Match": '"another"'})
 
         problem(response, 412, "precondition_failed")
@@ -215,7 +215,7 @@ class TestRefusals:
         assert len(response.json()["errors"]) <= 20
         assert len(response.content) < 4000
 
-    def test_without_a_token_is_a_401(self, db: None, model: RegisteredModel, pinned_queries: Pinned) -> None:
+    def test_a_request_without_a_token_is_a_401(self, db: None, model: RegisteredModel, pinned_queries: Pinned) -> None:
         with pinned_queries("summary refused before the database is asked"):
             response = get(Client(), model)
 
@@ -268,7 +268,7 @@ class TestRefusals:
 
         problem(response, 404, "model_not_found")
 
-    def test_without_the_right_is_a_403_that_names_the_scope(
+    def test_a_caller_without_the_right_gets_a_403_that_names_the_scope(
         self, outsider: User, model: RegisteredModel, pinned_queries: Pinned
     ) -> None:
         client = authenticated(outsider)
@@ -289,7 +289,7 @@ class TestRefusals:
             problem(get(client, empty_model), 422, "no_trained_version")
         problem(get(client, empty_model, version_id="ver-00001"), 422, "no_trained_version")
 
-    def test_with_nothing_promoted_is_a_404_that_names_the_newest_completed_version(
+    def test_a_model_with_nothing_promoted_is_a_404_that_names_the_newest_completed_version(
         self, client: Client, empty_model: RegisteredModel, pinned_queries: Pinned
     ) -> None:
         for number in (1, 3, 2):
@@ -370,7 +370,7 @@ class TestTheOrderOfChecks:
             ("viewer", "mdl-7f3a19bc92", "?version_id=ver-001a1&dataset_split=train", 404, "snapshot_not_found"),
         ],
     )
-    def test_the_first_that_fails_answers(
+    def test_the_first_check_that_fails_decides_the_response(
         self,
         model: RegisteredModel,
         empty_model: RegisteredModel,
@@ -390,13 +390,15 @@ class TestTheOrderOfChecks:
 
 class TestRequestIDs:
     @pytest.mark.parametrize("request_id", ["a", "ci-run.42_7", "x" * 64])
-    def test_a_well_formed_one_is_the_callers(self, client: Client, model: RegisteredModel, request_id: str) -> None:
+    def test_a_well_formed_request_id_is_the_callers(
+        self, client: Client, model: RegisteredModel, request_id: str
+    ) -> None:
         response = client.get(url(model), headers={"X-Request-ID": request_id})
 
         assert response["X-Request-ID"] == request_id
 
     @pytest.mark.parametrize("request_id", ["", "x" * 65, "a b", "a\tb", "é", "a/b"])
-    def test_any_other_is_replaced(self, client: Client, model: RegisteredModel, request_id: str) -> None:
+    def test_a_malformed_request_id_is_replaced(self, client: Client, model: RegisteredModel, request_id: str) -> None:
         response = client.get(url(model), headers={"X-Request-ID": request_id})
 
         assert response["X-Request-ID"] != request_id

@@ -1,4 +1,4 @@
-"""Webhooks in the admin: set up there, their secret shown once, and what became of each message."""
+"""Webhooks in the admin: creating them, the secret that is shown once, and the messages."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def root(superuser: User) -> Client:
 
 @pytest.fixture
 def form(acme: Organization) -> dict[str, Any]:
-    """What the form is filled in with."""
+    """The values of the form."""
     return {
         "organization": acme.pk,
         "url": "https://example.com/hook",

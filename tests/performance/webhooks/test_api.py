@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: who is told what, the secret that is shown once, and what became of each message."""
+"""Webhooks over HTTP: creating and changing them, the secret that is shown once, and the messages."""
 
 import logging
 import re
@@ -33,7 +33,7 @@ def ada(admin: User) -> Caller:
 
 @pytest.fixture
 def path(ada: Caller) -> str:
-    """Where a webhook is."""
+    """The path of a webhook."""
     return str(ada.post(WEBHOOKS, BODY)["Location"])
 
 
@@ -69,7 +69,7 @@ class TestCreating:
         assert read["ETag"] == answer["ETag"]
 
     @pytest.mark.parametrize("url", HOSTILE)
-    def test_with_a_hostile_url_is_refused_and_stores_nothing(self, ada: Caller, url: str) -> None:
+    def test_creating_with_a_hostile_url_is_refused_and_stores_nothing(self, ada: Caller, url: str) -> None:
         answer = ada.post(WEBHOOKS, BODY | {"url": url})
 
         assert refusal(answer) == (400, "invalid_body")
@@ -96,11 +96,13 @@ class TestCreating:
             ({"organization": "globex"}, "organization"),
         ],
     )
-    def test_with_what_is_not_valid_names_the_field(self, ada: Caller, change: dict[str, Any], field: str) -> None:
+    def test_creating_with_an_invalid_value_names_the_field(
+        self, ada: Caller, change: dict[str, Any], field: str
+    ) -> None:
         assert field in [name for name, _ in faults(ada.post(WEBHOOKS, BODY | change))]
         assert not Webhook.objects.exists()
 
-    def test_for_a_model_of_another_organization_is_refused_as_one_that_is_not_there(
+    def test_creating_for_a_model_of_another_organization_is_refused_as_for_a_missing_one(
         self, ada: Caller, outsider: User
     ) -> None:
         theirs = RegisteredModel.objects.create(
@@ -112,14 +114,14 @@ class TestCreating:
         ]
         assert faults(refused) == faults(unknown) == [("model_id", "does_not_exist")]
 
-    def test_has_an_end(self, ada: Caller) -> None:
+    def test_the_number_of_webhooks_is_limited(self, ada: Caller) -> None:
         for _ in range(MAX_WEBHOOKS):
             assert ada.post(WEBHOOKS, BODY).status_code == 201
         assert refusal(ada.post(WEBHOOKS, BODY)) == (409, "conflict")
 
 
 class TestTheSecret:
-    def test_is_in_no_other_answer_nor_in_the_audit_trail_or_the_log(
+    def test_the_secret_is_in_no_other_answer_nor_in_the_audit_trail_or_the_log(
         self, ada: Caller, caplog: pytest.LogCaptureFixture, receiver: Receiver
     ) -> None:
         with caplog.at_level(logging.DEBUG):
@@ -137,7 +139,9 @@ class TestTheSecret:
         assert all(key not in str(entry.changes) for entry in AuditEntry.objects.all())
         assert any("secret" in (entry.changes or {}) for entry in AuditEntry.objects.all())
 
-    def test_does_not_come_again_when_the_same_request_is_repeated_and_is_not_kept_for_that(self, ada: Caller) -> None:
+    def test_the_secret_does_not_come_again_when_the_same_request_is_repeated_and_is_not_kept_for_that(
+        self, ada: Caller
+    ) -> None:
         first, again = [ada.post(WEBHOOKS, BODY, Idempotency_Key="job-1") for _ in range(2)]
 
         assert again["Idempotency-Replayed"] == "true"
@@ -147,7 +151,7 @@ class TestTheSecret:
 
 
 class TestChanging:
-    def test_says_where_what_and_whether(self, ada: Caller, path: str) -> None:
+    def test_a_change_sets_url_events_and_state(self, ada: Caller, path: str) -> None:
         change = {"url": "https://example.org/", "events": ["snapshot.created"], "is_active": False}
         answer = ada.patch(path, change)
 
@@ -156,11 +160,11 @@ class TestChanging:
         assert ada.get(path).json() == answer.json()
 
     @pytest.mark.parametrize("url", ["http://example.com", "https://127.0.0.1", "https://10.0.0.1:8080/", ""])
-    def test_to_a_hostile_url_is_refused(self, ada: Caller, path: str, url: str) -> None:
+    def test_a_change_to_a_hostile_url_is_refused(self, ada: Caller, path: str, url: str) -> None:
         assert [field for field, _ in faults(ada.patch(path, {"url": url}))] == ["url"]
         assert ada.get(path).json()["url"] == BODY["url"]
 
-    def test_of_a_state_that_is_gone_is_refused(self, ada: Caller, path: str) -> None:
+    def test_a_change_of_an_outdated_state_is_refused(self, ada: Caller, path: str) -> None:
         etag = ada.get(path)["ETag"]
         assert ada.patch(path, {"is_active": False}, If_Match=etag).status_code == 200
         assert refusal(ada.patch(path, {"is_active": True}, If_Match=etag)) == (412, "precondition_failed")
@@ -177,21 +181,23 @@ class TestChanging:
 
 class TestOfAnotherOrganization:
     @pytest.mark.parametrize("end", ["", "/deliveries"])
-    def test_is_not_there(self, ada: Caller, path: str, superuser: User, outsider: User, end: str) -> None:
+    def test_a_webhook_of_another_organization_is_not_found(
+        self, ada: Caller, path: str, superuser: User, outsider: User, end: str
+    ) -> None:
         foreign = path.replace("acme", "globex")
         assert refusal(Caller(superuser).get(f"{foreign}{end}")) == (404, "not_found")
         assert refusal(Caller(outsider).get(f"{foreign}{end}")) == (404, "not_found")
         assert refusal(Caller(outsider).get(f"{path}{end}")) == (403, "permission_denied")
 
     @pytest.mark.parametrize("name", ["0", "-1", "x", "1e3", "٣", "9" * 30, "1.0", "%00"])
-    def test_nor_is_one_of_a_made_up_id(self, ada: Caller, name: str) -> None:
+    def test_a_webhook_with_a_made_up_id_is_not_found(self, ada: Caller, name: str) -> None:
         for end in ("", "/deliveries"):
             assert refusal(ada.get(f"{WEBHOOKS}/{name}{end}")) == (404, "not_found")
         assert refusal(ada.post(f"{WEBHOOKS}/{name}/test")) == (404, "not_found")
 
 
-class TestTrying:
-    def test_sends_a_message_of_its_own_type(self, ada: Caller, receiver: Receiver) -> None:
+class TestTestMessages:
+    def test_a_test_sends_a_message_of_its_own_type(self, ada: Caller, receiver: Receiver) -> None:
         created = ada.post(WEBHOOKS, BODY | {"url": receiver.url})
         answer = ada.post(f"{created['Location']}/test")
         assert answer.status_code == 202
@@ -204,7 +210,7 @@ class TestTrying:
         assert payload["data"] == {"organization": "acme", "webhook_id": created.json()["id"]}
         assert message.headers["webhook-id"] == answer.json()["message_id"]
 
-    def test_twice_under_one_key_sends_it_once(self, ada: Caller, path: str) -> None:
+    def test_two_tests_under_one_idempotency_key_send_one_message(self, ada: Caller, path: str) -> None:
         first, again = [ada.post(f"{path}/test", Idempotency_Key="job-1") for _ in range(2)]
 
         assert again["Idempotency-Replayed"] == "true"
@@ -212,11 +218,11 @@ class TestTrying:
         assert WebhookDelivery.objects.count() == 1
         assert IdempotencyKey.objects.count() == 1
 
-    def test_one_that_is_off_is_refused(self, ada: Caller, path: str) -> None:
+    def test_a_test_of_an_inactive_webhook_is_refused(self, ada: Caller, path: str) -> None:
         ada.patch(path, {"is_active": False})
         assert refusal(ada.post(f"{path}/test")) == (409, "conflict")
 
-    def test_takes_no_choice(self, ada: Caller, path: str) -> None:
+    def test_a_test_takes_no_options(self, ada: Caller, path: str) -> None:
         assert faults(ada.post(f"{path}/test", {"event": "gate.failed"})) == [("event", "unknown_field")]
 
 
@@ -241,7 +247,7 @@ class TestDeliveries:
         assert "503" in oldest["last_error"]
         assert oldest["next_attempt_at"]
 
-    def test_come_in_pages(self, model: RegisteredModel, ada: Caller, path: str) -> None:
+    def test_deliveries_come_in_pages(self, model: RegisteredModel, ada: Caller, path: str) -> None:
         for _ in range(3):
             publish("gate.failed", model, {})
         first = ada.get(f"{path}/deliveries", {"page_size": 2}).json()

@@ -1,4 +1,4 @@
-"""What webhooks are told, signed and to whom, and what becomes of it where a receiver does not take it."""
+"""Messages to webhooks: their content, signature and receivers, and failed deliveries."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def webhook(acme: Organization, receiver: Receiver) -> Webhook:
-    """A webhook that is told everything."""
+    """A webhook that receives all events."""
     return Webhook.objects.create(organization=acme, url=receiver.url, events=EVENTS)
 
 
@@ -63,12 +63,12 @@ def delivery(webhook: Webhook, model: RegisteredModel) -> WebhookDelivery:
 
 
 def told(message: Message, webhook: Webhook) -> Any:
-    """Return what a message says, having checked its signature as a receiver would."""
+    """Verify a message's signature as a receiver does, and return its content."""
     return Verifier(webhook.secret).verify(message.body, message.headers)
 
 
 def come_due(delivery: WebhookDelivery) -> timedelta:
-    """Let a message be due, and its webhook be free; return how long the message would have had to wait."""
+    """Make a message due and its webhook free; return how long the message would have waited."""
     delivery.refresh_from_db()
     assert delivery.due_at is not None
     left = delivery.due_at - timezone.now()
@@ -82,8 +82,10 @@ def state(delivery: WebhookDelivery) -> tuple[str, int, int | None]:
     return delivery.state, delivery.attempts, delivery.last_status
 
 
-class TestWhatIsTold:
-    def test_of_a_snapshot(self, model: RegisteredModel, editor: User, webhook: Webhook, receiver: Receiver) -> None:
+class TestMessages:
+    def test_a_new_snapshot_sends_a_message(
+        self, model: RegisteredModel, editor: User, webhook: Webhook, receiver: Receiver
+    ) -> None:
         stored = report_snapshot(
             version=model.versions.get(),
             dataset_split="test",
@@ -111,7 +113,7 @@ class TestWhatIsTold:
         }
         assert message.headers["content-type"] == "application/json"
 
-    def test_of_a_promotion_and_of_a_rollback(
+    def test_promotions_and_rollbacks_send_messages(
         self, model: RegisteredModel, webhook: Webhook, receiver: Receiver
     ) -> None:
         promotion = promote(version=completed_version(model, number=418), promoted_by=None, reason="better")
@@ -134,7 +136,7 @@ class TestWhatIsTold:
         }
         assert (second["version_id"], second["kind"]) == ("ver-001a1", "rollback")
 
-    def test_of_a_gate_that_stopped_a_version(
+    def test_a_failed_gate_sends_a_message(
         self, model: RegisteredModel, admin: User, webhook: Webhook, receiver: Receiver
     ) -> None:
         rules = [{"metric": "accuracy", "operator": ">=", "threshold": 0.99}]
@@ -165,7 +167,7 @@ class TestWhatIsTold:
         assert told(receiver.messages[-1], webhook)["type"] == "version.promoted"
         assert not deliver_next()
 
-    def test_is_nothing_of_what_was_rolled_back(self, model: RegisteredModel, webhook: Webhook) -> None:
+    def test_a_transaction_that_is_rolled_back_sends_nothing(self, model: RegisteredModel, webhook: Webhook) -> None:
         with transaction.atomic():
             promote(version=completed_version(model, number=418), promoted_by=None, reason="better")
             assert webhook.deliveries.count() == 1
@@ -174,7 +176,7 @@ class TestWhatIsTold:
         assert not webhook.deliveries.exists()
         assert not deliver_next()
 
-    def test_is_nothing_of_what_was_refused(self, model: RegisteredModel, webhook: Webhook) -> None:
+    def test_a_refused_request_sends_nothing(self, model: RegisteredModel, webhook: Webhook) -> None:
         training = model.versions.create(number=419)
         with pytest.raises(ConflictError):
             promote(version=training, promoted_by=None, reason="too early")
@@ -201,7 +203,7 @@ class TestWhatIsTold:
 
 
 class TestTheSignature:
-    def test_is_of_this_webhooks_secret_and_of_the_whole_body(
+    def test_the_signature_is_of_this_webhooks_secret_and_of_the_whole_body(
         self, delivery: WebhookDelivery, receiver: Receiver
     ) -> None:
         assert deliver_next()
@@ -213,7 +215,7 @@ class TestTheSignature:
         with pytest.raises(WebhookVerificationError):
             told(Message(message.path, message.headers, message.body + b" "), delivery.webhook)
 
-    def test_is_of_the_moment_of_the_attempt_and_the_message_of_the_same_id(
+    def test_the_signature_is_of_the_moment_of_the_attempt_and_the_message_of_the_same_id(
         self, delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         receiver.answers = [status(500)]
@@ -239,7 +241,9 @@ class TestTheSignature:
 
 class TestAnAttempt:
     @pytest.mark.parametrize("code", [200, 201, 202, 204, 299])
-    def test_that_is_taken_ends_it(self, delivery: WebhookDelivery, receiver: Receiver, code: int) -> None:
+    def test_an_accepted_attempt_ends_the_delivery(
+        self, delivery: WebhookDelivery, receiver: Receiver, code: int
+    ) -> None:
         receiver.answers = [status(code)]
         assert deliver_next()
         assert state(delivery) == ("succeeded", 1, code)
@@ -247,7 +251,7 @@ class TestAnAttempt:
         assert not deliver_next()
 
     @pytest.mark.parametrize("code", [300, 302, 308, 400, 401, 404, 429, 500, 503])
-    def test_that_is_refused_is_repeated(self, delivery: WebhookDelivery, receiver: Receiver, code: int) -> None:
+    def test_a_refused_attempt_is_repeated(self, delivery: WebhookDelivery, receiver: Receiver, code: int) -> None:
         receiver.answers = [status(code, b"no\x00t\nnow", Location="http://127.0.0.1:1/")]
         assert deliver_next()
         assert state(delivery) == ("queued", 1, code)
@@ -271,7 +275,7 @@ class TestAnAttempt:
         assert not deliver_next()
         assert len(receiver.messages) == len(RETRY_DELAYS) + 1
 
-    def test_that_nobody_answers_is_repeated(
+    def test_an_attempt_without_a_response_is_repeated(
         self, delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(http_client, "ANSWER_WITHIN", 0.3)
@@ -330,7 +334,9 @@ class TestAnAttempt:
         assert "not allowed" in delivery.last_error
         assert not receiver.messages
 
-    def test_that_is_answered_with_gone_ends_the_webhook(self, delivery: WebhookDelivery, receiver: Receiver) -> None:
+    def test_an_attempt_answered_with_gone_switches_the_webhook_off(
+        self, delivery: WebhookDelivery, receiver: Receiver
+    ) -> None:
         receiver.answers = [status(410)]
         assert deliver_next()
         assert state(delivery) == ("failed", 1, 410)
@@ -346,7 +352,7 @@ class TestAnAttempt:
         assert "not active" in delivery.last_error
         assert not receiver.messages
 
-    def test_of_a_worker_that_was_killed_is_repeated_once_its_lease_has_ended(
+    def test_an_attempt_of_a_killed_worker_is_repeated_once_its_lease_has_ended(
         self, delivery: WebhookDelivery, receiver: Receiver
     ) -> None:
         WebhookDelivery.objects.claim(webhook_delivery.LEASE)
@@ -356,7 +362,7 @@ class TestAnAttempt:
         assert state(delivery) == ("succeeded", 2, 204)
         assert receiver.messages[0].headers["webhook-id"] == delivery.message_id
 
-    def test_that_always_kills_its_worker_is_not_repeated_for_ever(
+    def test_an_attempt_that_always_kills_its_worker_is_not_repeated_for_ever(
         self, delivery: WebhookDelivery, receiver: Receiver
     ) -> None:
         for _ in range(webhook_delivery.MAX_ATTEMPTS):
@@ -381,7 +387,7 @@ class TestAnAttempt:
 
 class TestAWebhookThatKeepsFailing:
     def failing(self, delivery: WebhookDelivery, receiver: Receiver, failures: int) -> timedelta:
-        """Have attempts fail in a row; return how long the webhook is then paused."""
+        """Let attempts fail in a row; return how long the webhook is then paused."""
         receiver.answers = [status(500)] * failures
         for _ in range(failures):
             come_due(delivery)
@@ -401,12 +407,12 @@ class TestAWebhookThatKeepsFailing:
             (webhook_delivery.FAILURES_TO_PAUSE + 20, timedelta(hours=1)),
         ],
     )
-    def test_pauses_longer_and_longer(
+    def test_a_failing_webhook_pauses_longer_and_longer(
         self, delivery: WebhookDelivery, receiver: Receiver, failures: int, pause: timedelta
     ) -> None:
         assert pause - timedelta(seconds=3) < self.failing(delivery, receiver, failures) <= pause * 1.2
 
-    def test_is_tried_with_one_message_after_the_pause_and_the_others_use_up_no_attempts(
+    def test_a_failing_webhook_is_tried_with_one_message_after_the_pause_and_the_others_use_up_no_attempts(
         self, delivery: WebhookDelivery, model: RegisteredModel, receiver: Receiver
     ) -> None:
         self.failing(delivery, receiver, webhook_delivery.FAILURES_TO_PAUSE)
@@ -420,7 +426,7 @@ class TestAWebhookThatKeepsFailing:
         assert not deliver_next()
         assert sorted(each.attempts for each in WebhookDelivery.objects.exclude(pk=delivery.pk)) == [0, 0, 0, 0, 1]
 
-    def test_is_as_ever_after_one_success(
+    def test_a_failing_webhook_recovers_after_one_success(
         self, delivery: WebhookDelivery, model: RegisteredModel, receiver: Receiver
     ) -> None:
         self.failing(delivery, receiver, webhook_delivery.FAILURES_TO_PAUSE)
@@ -432,7 +438,7 @@ class TestAWebhookThatKeepsFailing:
         assert (webhook.is_active, webhook.consecutive_failures, webhook.paused_until) == (True, 0, None)
         assert set(webhook.deliveries.values_list("state", flat=True)) == {"succeeded"}
 
-    def test_says_so_over_http_and_in_the_admin(
+    def test_a_failing_webhook_shows_it_over_http_and_in_the_admin(
         self, delivery: WebhookDelivery, receiver: Receiver, admin: User, superuser: User
     ) -> None:
         self.failing(delivery, receiver, webhook_delivery.FAILURES_TO_PAUSE)
@@ -445,14 +451,14 @@ class TestAWebhookThatKeepsFailing:
         assert "5 failures in a row, paused until" in text_of(root.get(list_url(Webhook)).content.decode())
 
     @pytest.mark.parametrize("change", [{"is_active": True}, {"url": "http://127.0.0.1:9/hook"}])
-    def test_is_tried_at_once_when_an_admin_changes_it(
+    def test_a_failing_webhook_is_tried_at_once_when_an_admin_changes_it(
         self, delivery: WebhookDelivery, receiver: Receiver, admin: User, change: dict[str, Any]
     ) -> None:
         self.failing(delivery, receiver, webhook_delivery.FAILURES_TO_PAUSE)
         answer = Caller(admin).patch(f"/organizations/acme/webhooks/{delivery.webhook_id}", change)
         assert (answer.json()["consecutive_failures"], answer.json()["paused_until"]) == (0, None)
 
-    def test_is_tried_at_once_when_an_admin_tests_it(
+    def test_a_failing_webhook_is_tried_at_once_when_an_admin_tests_it(
         self, delivery: WebhookDelivery, receiver: Receiver, admin: User
     ) -> None:
         self.failing(delivery, receiver, webhook_delivery.FAILURES_TO_PAUSE)
@@ -460,7 +466,9 @@ class TestAWebhookThatKeepsFailing:
         assert answer.status_code == 202
         assert deliver_next()
 
-    def test_has_its_old_messages_given_up(self, delivery: WebhookDelivery, receiver: Receiver) -> None:
+    def test_old_messages_of_a_failing_webhook_are_given_up(
+        self, delivery: WebhookDelivery, receiver: Receiver
+    ) -> None:
         self.failing(delivery, receiver, webhook_delivery.FAILURES_TO_PAUSE)
         WebhookDelivery.objects.update(created_at=timezone.now() - webhook_delivery.GIVE_UP)
         self.failing(delivery, receiver, 1)
@@ -486,7 +494,7 @@ def test_a_message_that_was_lost_to_another_worker_is_told_in_the_log_and_frees_
 
 
 class TestTurns:
-    """Which message is sent next."""
+    """The order in which messages are sent."""
 
     def announced(self, organization: Organization, webhooks: int, messages: int = 1) -> list[Webhook]:
         made = [
@@ -555,7 +563,7 @@ def test_a_secret_is_random_and_in_the_form_of_standard_webhooks(acme: Organizat
 
 @pytest.fixture
 def working(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool], Event], None]:
-    """Run a worker that does `deliver`, and whose one evaluation goes on until an event is there."""
+    """Run a worker that calls `deliver` while its evaluation waits for an event."""
 
     def run(deliver: Callable[[], bool], ends: Event) -> None:
         stop = Event()
@@ -570,7 +578,7 @@ def working(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool], Ev
         monkeypatch.setattr(worker, "close_old_connections", lambda: None)
         monkeypatch.setattr(worker, "POLL", 0.01)
         monkeypatch.setattr(worker, "OUTAGE", 0.01)
-        worker.work(stop)
+        worker.run_worker(stop)
 
     return run
 
