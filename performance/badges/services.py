@@ -47,7 +47,7 @@ def revoke_badge(*, badge: Badge) -> Badge:
 
 def _refuse_unknown(model: RegisteredModel, metric: str, dataset_split: str) -> None:
     declared = [each.name for each in task_types.get(model.task_type).all_metrics]
-    snapshots = MetricSnapshot.objects.of(model.pk, dataset_split)
+    snapshots = MetricSnapshot.objects.for_model(model.pk, dataset_split)
     if metric not in declared and not snapshots.with_metric(metric, "detail__custom_metrics").exists():
         message = (
             f"Neither a metric of {model.task_type} nor a custom one on {dataset_split}; use {', '.join(declared)}."
