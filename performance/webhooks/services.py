@@ -17,10 +17,11 @@ from models_registry.api.fields import TIMESTAMP
 from models_registry.api.writes import save_changes
 from models_registry.audit.recorder import record_added
 from models_registry.registry.models import RegisteredModel
+from performance.webhooks.events import TEST as TEST_EVENT
 from performance.webhooks.models import Webhook, WebhookDelivery
 
 MAX_WEBHOOKS = 20  # of an organization: an event may become as many messages
-TEST = "webhook.test"
+TEST = TEST_EVENT.name
 
 
 @transaction.atomic

@@ -4,8 +4,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from models_registry.api.http_client import check_url
+from performance.webhooks.events import SUBSCRIBABLE
 
-EVENTS = ("snapshot.created", "version.promoted", "gate.failed")
+EVENTS = tuple(event.name for event in SUBSCRIBABLE)
 
 
 def validate_webhook_url(url: str) -> None:

@@ -6,20 +6,29 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
-from config.problems import PROBLEMS
+from config.env.variables import VARIABLES
+from docs.hooks import tables
+from docs.hooks.reference import on_page_markdown
 from models_registry import task_types
+from models_registry.accounts.scopes import Scope
+from performance.metrics.inputs.columns import COLUMNS
+from performance.metrics.inputs.options import Columns, foreign_columns
+from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.config.test_routes import routes
-from tests.operations import operations_of
+from tests.operations import OPERATIONS, operations_of
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+DOCS = ROOT / "docs"
+PAGES = [f"docs/{path.relative_to(DOCS)}" for path in sorted(DOCS.rglob("*.md"))]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES]
 COMMANDS = "pip install uv && uv run manage.py demo", "pip install uv && uv run --group dev pytest"
+SUPERUSERS = Scope.ORGANIZATION_ADMIN  # which alone is not enough to create an organization, as the page says
 EXAMPLE_MODEL = "mdl-7f3a19bc92"
 READERS = {
     "retention_days",
@@ -35,23 +44,33 @@ READERS = {
     "engine",
     "storage",
 }
+SEPARATOR = "|---", "| ---"
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 # In halves, as this file is looked through as well.
 PRIVATE = ["/ro" + "ot/", "/wo" + "rk/", "py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "deb." + "debian"]
 
 
-def test_every_error_code_is_in_the_table_with_its_status() -> None:
-    table = rows(section(README, "Errors"))
-    documented = {code: int(status) for status, codes, _ in table for code in re.findall(r"`(\w+)`", codes)}
+def test_the_errors_page_explains_only_codes_that_exist() -> None:
+    codes = {problem.code for problem in tables.problems()}
+    notes = page("docs/reference/errors.md").split("## Notes on some codes\n", 1)[1].split("\n## ", 1)[0]
+    explained = {code for line in notes.splitlines() if line.startswith("`") for code in re.findall(r"`(\w+)`", line)}
 
-    assert documented == {code: problem.status for code, problem in PROBLEMS.items()}
+    assert {row[1].strip("`") for row in rows(tables.errors_table())} == codes
+    assert explained
+    assert explained <= codes
 
 
-def test_every_variable_that_the_settings_read_is_in_the_table() -> None:
-    documented = {row[0].strip("`") for row in rows(section(README, "Configuration"))}
+def test_every_variable_that_the_settings_read_is_described() -> None:
+    assert {item.name for item in VARIABLES} == read_variables()
 
-    assert documented == read_variables()
+
+def test_a_variable_is_described_with_the_default_that_the_settings_have() -> None:
+    described = {item.name: item.default for item in VARIABLES}
+    settings = dict(item for tree in settings_trees() for item in literal_defaults(tree))
+
+    assert settings["THROTTLE_RATE"] == "6000/minute"
+    assert {name: described[name] for name in settings} == settings
 
 
 def test_compose_passes_every_variable_on_and_none_as_an_empty_text() -> None:
@@ -64,42 +83,64 @@ def test_compose_passes_every_variable_on_and_none_as_an_empty_text() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_has_the_two_commands(command: str) -> None:
-    assert f"```\n{command}\n```" in README
+    assert f"```\n{command}\n```" in source("README.md")
 
 
-def test_every_command_is_documented() -> None:
+@pytest.mark.parametrize(("document", "most"), [("README.md", 1200), ("CONTRIBUTING.md", 1500)])
+def test_a_document_stays_short(document: str, most: int) -> None:
+    assert len(source(document).split()) <= most
+
+
+def test_every_command_is_on_the_page_of_commands() -> None:
     files = (ROOT / "performance" / "management" / "commands").glob("[!_]*.py")
-    documented = {row[0].strip("`").split()[0] for row in rows(section(README, "Commands"))}
+    documented = re.findall(r"^## (\w+)\n\n\w", page("docs/reference/commands.md"), re.M)
 
-    assert {file.stem for file in files} <= documented
-
-
-def test_every_route_of_the_registry_is_in_the_table() -> None:
-    table = rows(section(README, "The registry"))
-    documented = {
-        f"{method} {path}"
-        for route, *_ in table
-        for methods, path in re.findall(r"`([A-Z/]+) /(.+?)`", route)
-        for method in methods.split("/")
-    }
-
-    assert documented == {re.sub("<str:(.+?)>", r"{\1}", operation) for operation in operations_of(routes())}
+    assert {file.stem for file in files} <= set(documented)
 
 
-def test_every_task_type_is_in_the_table_with_its_metrics() -> None:
+def test_every_route_is_on_the_page_of_routes_with_its_scope() -> None:
+    scopes = {f"{item.method} {item.path[1:]}": item.scope for item in tables.operations()}
+    found = {operation: scope for operation, scope in scopes.items() if " auth/" not in operation}
+    on_the_page = re.findall(r"^\| `([A-Z]+) /(\S+)`", page("docs/reference/routes.md"), re.M)
+
+    assert {f"{method} {path}" for method, path in on_the_page} == set(scopes)
+    assert set(found) == {braces(operation) for operation in operations_of(routes())}
+    assert found == {braces(str(item)): item.scope or SUPERUSERS for item in OPERATIONS}
+
+
+def test_every_task_type_is_on_the_page_of_metrics_with_its_metrics() -> None:
     declared = {item.name: [metric.name for metric in item.metrics] for item in task_types.all_task_types()}
-    tables = rows(section(README, "A first call"))
-    documented = {row[0].strip("`"): row[1].split(", ") for row in tables if len(row) == 2}
+    documented = {
+        re.findall(r"`(.+?)`", row[0])[0]: re.findall(r"`(.+?)`", row[1]) for row in rows(tables.task_types_table())
+    }
+    text = page("docs/reference/metrics.md")
 
     assert documented == declared
+    for item in task_types.all_task_types():
+        for metric in item.all_metrics:
+            assert f"| `{metric.name}` | {metric.direction} |" in text
 
 
-def test_the_example_answer_is_what_the_demo_answers() -> None:
+def test_the_columns_are_described_as_the_evaluation_takes_them() -> None:
+    defaults = {item.name: getattr(Columns(), item.name) for item in fields(Columns)}
+
+    assert {item.key for item in COLUMNS} == set(defaults)
+    for task_type in EVALUATORS:
+        described = {item.key: item for item in COLUMNS if task_type in item.task_types}
+        assert not foreign_columns(task_type, Columns(**dict.fromkeys(described, "x")))  # type: ignore[arg-type]
+        others = set(defaults) - set(described)
+        assert set(foreign_columns(task_type, Columns(**dict.fromkeys(others, "x")))) == others  # type: ignore[arg-type]
+    for item in COLUMNS:
+        assert defaults[item.key] in (item.column, None, (), {})
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/tutorials/first-summary.md"])
+def test_the_example_answer_is_what_the_demo_answers(document: str) -> None:
     seed = json.loads((ROOT / "fixtures" / "seed.json").read_text())
     model = next(item for item in seed["models"] if item["model_id"] == EXAMPLE_MODEL)
     version = next(item for item in model["versions"] if item["version_id"] == model["promoted"])
     snapshot = next(item for item in version["snapshots"] if item["dataset_split"] == "test")
-    answer = json.loads(next(block for block in re.findall(r"```json\n(.*?)```", README, re.S) if "metrics" in block))
+    answer = json.loads(next(block for block in blocks(source(document), "json") if "metrics" in block))
 
     assert list(answer["metrics"].items()) == list(snapshot["metrics"].items())
     assert answer == {
@@ -117,16 +158,33 @@ def test_every_dependency_has_its_reason() -> None:
     extras, groups = project["project"].get("optional-dependencies", {}), project["dependency-groups"]
     lists = [project["project"]["dependencies"], *extras.values(), *groups.values()]
     declared = {name for items in lists for item in items for name in re.findall(r"^[\w-]+", item)}
-    tables = rows(section(CONTRIBUTING, "Dependencies"))
-    documented = {name for row in tables for name in re.findall(r"`(.+?)`", row[0])}
+    table = rows(source("docs/explanation/dependencies.md"))
+    documented = {name for row in table for name in re.findall(r"`(.+?)`", row[0])}
 
     assert documented == declared
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_the_version_is_the_one_that_the_changelog_prepares() -> None:
+    version = tomllib.loads(source("pyproject.toml"))["project"]["version"]
+    unreleased, *released = re.split(r"^## \[", source("CHANGELOG.md"), flags=re.M)[1:]
+    prepared = re.findall(r"will be version (\S+)\.$", source("CHANGELOG.md"), re.M)
+    dates = [re.fullmatch(r"(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d", part.splitlines()[0]) for part in released]
+
+    assert released
+    assert all(dates)
+    assert version == (f"{prepared[0]}.dev0" if "\n- " in unreleased else dates[0] and dates[0][1])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_into_the_repository_leads_somewhere(document: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^#)]*)#?([^)]*)\)", (ROOT / document).read_text())
-    dead = [(name, anchor) for name, anchor in links if not leads_somewhere(ROOT / (name or document), anchor)]
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", source(document), flags=re.S)
+    links = re.findall(r"\]\((?!https?:)([^#)]*)#?([^)]*)\)", text)
+    folder = (ROOT / document).parent
+    dead = [
+        (name, anchor)
+        for name, anchor in links
+        if not leads_somewhere(folder / name if name else ROOT / document, anchor)
+    ]
 
     assert not dead
 
@@ -147,33 +205,71 @@ def test_no_file_tells_of_a_machine_or_a_package_registry() -> None:
     assert not telling
 
 
-def section(text: str, heading: str) -> str:
-    """Return what stands under a heading of the second level."""
-    return text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+def source(document: str) -> str:
+    """Return a document as it is written."""
+    return (ROOT / document).read_text()
+
+
+def page(document: str) -> str:
+    """Return a page with the tables that are generated when it is built."""
+    return on_page_markdown(source(document))
+
+
+def blocks(text: str, language: str = "") -> list[str]:
+    """Return the fenced blocks of a language, also those that are indented in a tab or a box."""
+    fenced = re.findall(r"^( *)```(\w*)\n(.*?)^ *```$", text, re.M | re.S)
+    return [re.sub(f"^{indent}", "", block, flags=re.M) for indent, name, block in fenced if name == language]
 
 
 def leads_somewhere(file: Path, anchor: str) -> bool:
     """Say whether there is such a file and, in it, such a heading."""
     if not file.exists() or not anchor:
         return file.exists()
-    headings = re.findall(r"^#+ (.+)$", file.read_text(), re.M)
+    headings = re.findall(r"^#+ (.+)$", on_page_markdown(file.read_text()), re.M)
     return anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def braces(operation: str) -> str:
+    """Return an operation with its parameters as OpenAPI writes them: `{model_id}`."""
+    return re.sub("<str:(.+?)>", r"{\1}", operation)
 
 
 def rows(text: str) -> list[list[str]]:
     """Return the cells of every table row, without headers."""
     lines = text.splitlines()
-    inside = [line for line, after in zip(lines, [*lines[1:], ""], strict=True) if not after.startswith("|---")]
+    inside = [line for line, after in zip(lines, [*lines[1:], ""], strict=True) if not after.startswith(SEPARATOR)]
     return [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in inside
-        if line.startswith("|") and not line.startswith("|---")
+        if line.startswith("|") and not line.startswith(SEPARATOR)
     ]
+
+
+def settings_trees() -> list[ast.AST]:
+    """Return the parsed modules that read the environment."""
+    return [ast.parse(file.read_text()) for file in (ROOT / "config").rglob("*.py")]
 
 
 def read_variables() -> set[str]:
     """Return the names of the variables that the settings read."""
-    return {name for file in (ROOT / "config").glob("*.py") for name in variables(ast.parse(file.read_text()))}
+    return {name for tree in settings_trees() for name in variables(tree)}
+
+
+def literal_defaults(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield the name and the default's text of each variable whose default is a literal."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and called(node.func) in READERS:
+            for name in names([node.args[0]]):
+                for keyword in node.keywords:
+                    if keyword.arg == "default" and isinstance(keyword.value, ast.Constant | ast.List):
+                        yield name, as_text(ast.literal_eval(keyword.value))
+
+
+def as_text(value: object) -> str:
+    """Return a default as it would be written in the environment."""
+    if isinstance(value, list):
+        return ",".join(value) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def variables(tree: ast.AST) -> Iterator[str]:

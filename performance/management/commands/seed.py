@@ -18,8 +18,8 @@ class Command(BaseCommand):
     help = "Load seed documents (JSON or YAML), each completely or not at all. Loading one again changes nothing."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-        parser.add_argument("--dry-run", action="store_true", help="check the documents, but store nothing")
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a seed document")
+        parser.add_argument("--dry-run", action="store_true", help="only check the documents")
 
     def handle(self, *, files: list[Path], dry_run: bool, **options: Any) -> None:
         """Load each file; the first that is refused ends the command with exit status 1."""

@@ -23,9 +23,14 @@ class Command(BaseCommand):
     help = "Print an access token for a user. It expires after its lifetime, or when the user's password changes."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("user", metavar="USER")
-        parser.add_argument("--scope", type=_scope, default=scopes.ALL_SCOPES, help='for example "model:read"')
-        parser.add_argument("--lifetime", type=_lifetime, default=None, help="for example 15m, 8h or 30d")
+        parser.add_argument("user", metavar="USER", help="the user name")
+        parser.add_argument(
+            "--scope",
+            type=_scope,
+            default=scopes.ALL_SCOPES,
+            help='the scopes that narrow the token, for example "model:read"',
+        )
+        parser.add_argument("--lifetime", type=_lifetime, default=None, help="for example 15m, 8h or 30d, at most 365d")
 
     def handle(self, *, user: str, scope: frozenset[scopes.Scope], lifetime: timedelta | None, **options: Any) -> None:
         """Print the token and nothing else."""

@@ -26,6 +26,7 @@ from performance.management import worker
 from performance.snapshots.services import report_snapshot
 from performance.webhooks import delivery as webhook_delivery
 from performance.webhooks.delivery import RETRY_DELAYS, deliver_next
+from performance.webhooks.events import EVENTS as DECLARED
 from performance.webhooks.models import Webhook, WebhookDelivery
 from performance.webhooks.services import publish
 from tests.admin_pages import list_url, logged_in, page_url, text_of
@@ -67,6 +68,11 @@ def told(message: Message, webhook: Webhook) -> Any:
     return Verifier(webhook.secret).verify(message.body, message.headers)
 
 
+def documented(name: str) -> list[str]:
+    """Return the members of an event's data that its declaration, and so the documentation, names."""
+    return ["organization", "model_id", *next(event.data for event in DECLARED if event.name == name)]
+
+
 def come_due(delivery: WebhookDelivery) -> timedelta:
     """Make a message due and its webhook free; return how long the message would have waited."""
     delivery.refresh_from_db()
@@ -99,6 +105,7 @@ class TestMessages:
         payload = told(message, webhook)
         assert list(payload) == ["type", "timestamp", "data"]
         assert payload["type"] == "snapshot.created"
+        assert list(payload["data"]) == documented("snapshot.created")
         assert payload["data"] == {
             "organization": "acme",
             "model_id": "mdl-7f3a19bc92",
@@ -123,6 +130,7 @@ class TestMessages:
         assert deliver_next()
 
         [first, second] = [told(message, webhook)["data"] for message in receiver.messages]
+        assert list(first) == list(second) == documented("version.promoted")
         assert first == {
             "organization": "acme",
             "model_id": "mdl-7f3a19bc92",
@@ -151,6 +159,7 @@ class TestMessages:
         payload = told(message, webhook)
         verdict = GateVerdict.objects.get()
         assert payload["type"] == "gate.failed"
+        assert list(payload["data"]) == documented("gate.failed")
         assert payload["data"] == {
             "organization": "acme",
             "model_id": "mdl-7f3a19bc92",

@@ -1,0 +1,186 @@
+"""The environment variables that the service reads. The configuration page and its test follow from this table."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable. `default` is its text, or says in words what applies without it."""
+
+    name: str
+    default: str
+    example: str
+    description: str
+
+
+VARIABLES = (
+    Variable(
+        "SECRET_KEY",
+        default="none, required",
+        example="the output of the command below",
+        description="Signs the admin's sessions and the URLs of badges. 32 bytes or more.",
+    ),
+    Variable(
+        "JWT_SIGNING_KEY",
+        default="none, required without key files",
+        example="another output of the command below",
+        description="Signs tokens with HS256. 32 bytes or more, and different from `SECRET_KEY`.",
+    ),
+    Variable(
+        "JWT_PRIVATE_KEY_FILE",
+        default="none",
+        example="/run/secrets/jwt.pem",
+        description=(
+            "Signs tokens instead of `JWT_SIGNING_KEY`. An unencrypted PEM file with an RSA key of 2048 bits or more "
+            "(RS256) or a P-256 key (ES256)."
+        ),
+    ),
+    Variable(
+        "JWT_PUBLIC_KEY_FILE",
+        default="none",
+        example="/run/secrets/jwt.pub.pem",
+        description="The public half of `JWT_PRIVATE_KEY_FILE`. Required with it.",
+    ),
+    Variable(
+        "ALLOWED_HOSTS",
+        default="localhost,127.0.0.1,[::1]",
+        example="registry.example.com,localhost",
+        description="The host names that the service answers for.",
+    ),
+    Variable(
+        "HTTPS_ONLY",
+        default="true, or false with DEBUG=true",
+        example="false",
+        description="Redirects HTTP to HTTPS, sends HSTS and restricts cookies to HTTPS.",
+    ),
+    Variable(
+        "TRUSTED_PROXIES",
+        default="0",
+        example="1",
+        description=(
+            "The number of proxies in front of the service that set `X-Forwarded-For` and `X-Forwarded-Proto`."
+        ),
+    ),
+    Variable(
+        "DATABASE_URL",
+        default="SQLite in var/registry.sqlite3",
+        example="postgresql://user:password@db:5432/registry",
+        description="The database: PostgreSQL in production, SQLite to try the service.",
+    ),
+    Variable(
+        "DATABASE_REPLICA_URLS",
+        default="none",
+        example="postgresql://user:password@replica:5432/registry",
+        description="Read replicas, separated by commas. Reads of performance use them.",
+    ),
+    Variable(
+        "DATABASE_POOL_SIZE",
+        default="16",
+        example="8",
+        description="The most connections that a process keeps to each PostgreSQL server. 2 or more.",
+    ),
+    Variable(
+        "CACHE_URL",
+        default="locmemcache://",
+        example="redis://redis:6379/0",
+        description=(
+            "Where requests are counted. By default each process counts its own; with Redis all processes count "
+            "together."
+        ),
+    ),
+    Variable(
+        "STORAGE_URL",
+        default="the folder var/storage",
+        example="s3://bucket/prefix?endpoint_url=https://minio:9000&region_name=eu-central-1",
+        description=(
+            "Where predictions are stored: a folder (`file:///srv/registry`), or an S3 bucket with the package "
+            "`django-storages[s3]`. Credentials of the bucket come from AWS's usual variables, never from this URL."
+        ),
+    ),
+    Variable(
+        "THROTTLE_RATE",
+        default="6000/minute",
+        example="100/second",
+        description=(
+            "The most requests of one user, or of one address without a token, per `second`, `minute`, `hour` or "
+            "`day`. The same rate limits the 401 and 403 responses to one address. An IPv6 address counts by its /64."
+        ),
+    ),
+    Variable(
+        "LOGIN_THROTTLE_RATE",
+        default="60/minute",
+        example="10/minute",
+        description="The most requests of one address to the token routes.",
+    ),
+    Variable(
+        "OIDC_ALLOWED_HOSTS",
+        default="token.actions.githubusercontent.com,gitlab.com",
+        example="token.actions.githubusercontent.com,gitlab.example.com",
+        description="The hosts that trusted issuers and their keys may be on.",
+    ),
+    Variable(
+        "WEBHOOK_PRIVATE_HOSTS",
+        default="none",
+        example="hooks.internal,10.0.0.7",
+        description=(
+            "Hosts of your own network that webhooks may reach, on any port and without TLS. Hosts of the public "
+            "internet need no entry."
+        ),
+    ),
+    Variable(
+        "MAX_UPLOAD_MB",
+        default="1024",
+        example="200",
+        description="The largest file of predictions that may be uploaded, in MB.",
+    ),
+    Variable(
+        "AUDIT_RETENTION_DAYS",
+        default="730",
+        example="3650",
+        description="How many days the audit trail keeps writes: 30 or more, or 0 to keep them for ever.",
+    ),
+    Variable(
+        "AUDIT_DENIAL_RETENTION_DAYS",
+        default="90",
+        example="30",
+        description="How many days the audit trail keeps denials: 7 or more, or 0 to keep them for ever.",
+    ),
+    Variable(
+        "MAX_QUEUED_EVALUATIONS",
+        default="100",
+        example="20",
+        description=(
+            "The most evaluations that an organization may have queued and running. Further uploads are answered 429."
+        ),
+    ),
+    Variable(
+        "EVALUATION_RETENTION_DAYS",
+        default="30",
+        example="7",
+        description="How many days `purge` keeps an ended evaluation. Its snapshot stays.",
+    ),
+    Variable(
+        "EVALUATION_ENGINE",
+        default="duckdb",
+        example="spark://spark.example.com:7077",
+        description=(
+            "The engine of `manage.py evaluate`: `duckdb` in the same process, or Apache Spark as `local[2]` (two "
+            "cores of this machine), `local[*]` (all cores) or the URL of a cluster."
+        ),
+    ),
+    Variable(
+        "LOG_FORMAT",
+        default="text",
+        example="json",
+        description="The format of the log on standard error: `text` or `json`.",
+    ),
+    Variable(
+        "DEBUG",
+        default="false",
+        example="true",
+        description=(
+            "For development with `manage.py runserver` only: error pages show internals, and keys may be missing. "
+            "The production server refuses to start with it."
+        ),
+    ),
+)
