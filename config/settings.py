@@ -25,7 +25,7 @@ from config.env.readers import (
     retention_days,
 )
 from config.env.storages import storage
-from models_registry.db.secret_files import tighten
+from models_registry.db.secret_files import restrict_to_owner
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file()
@@ -33,8 +33,8 @@ read_env_file()
 # Whatever is kept here is the owner's alone: the database, predictions, keys, what is temporary.
 VAR = BASE_DIR / "var"
 for _folder in (VAR, VAR / "storage", VAR / "tmp"):
-    tighten(_folder)
-tighten(VAR / "demo.env")
+    restrict_to_owner(_folder)
+restrict_to_owner(VAR / "demo.env")
 
 DEBUG = flag("DEBUG", default=False)
 SECRET_KEY = secret("SECRET_KEY", debug=DEBUG)

@@ -11,7 +11,7 @@ from django.core.cache.backends.redis import RedisCache
 from django.core.exceptions import ImproperlyConfigured
 
 from config.env.readers import count, read
-from models_registry.db.secret_files import can_be_made, tighten_database
+from models_registry.db.secret_files import can_be_created, restrict_database_to_owner
 
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
 LOCAL_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
@@ -43,14 +43,14 @@ def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
     if parsed["NAME"] != ":memory:":
         file = Path(parsed["NAME"])
         try:
-            is_possible = can_be_made(file)
+            is_possible = can_be_created(file)
         except (OSError, ValueError):
             is_possible = False
         if not is_possible:
             raise ImproperlyConfigured(
                 f"{name} names a file that is not there and cannot be made; set it to sqlite:////absolute/path.sqlite3"
             )
-        tighten_database(file)
+        restrict_database_to_owner(file)
     options = {
         "transaction_mode": "IMMEDIATE",  # takes the write lock first, so that writers queue instead of failing
         "timeout": 20,

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from config.env.readers import read
-from models_registry.db.secret_files import make_private_folder
+from models_registry.db.secret_files import create_private_folder
 
 
 def storage(name: str, *, default: Path) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def storage(name: str, *, default: Path) -> dict[str, Any]:
 
 def _made_folder(name: str, folder: Path) -> dict[str, Any]:
     try:
-        make_private_folder(folder)
+        create_private_folder(folder)
     except (OSError, ValueError):
         raise ImproperlyConfigured(
             f"{name} names a folder that is not there and cannot be made; set it to file:///absolute/folder"

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-from models_registry.db.secret_files import make_private_database
+from models_registry.db.secret_files import create_private_database
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -14,5 +14,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection. Raises `OperationalError` when there is no file and none can be made."""
         if not self.is_in_memory_db():
-            make_private_database(Path(self.settings_dict["NAME"]))
+            create_private_database(Path(self.settings_dict["NAME"]))
         return super().get_new_connection(conn_params)

@@ -1,4 +1,4 @@
-"""Operations of migrations."""
+"""Migration operations that do not block a running service."""
 
 from typing import Any
 
@@ -7,9 +7,10 @@ from django.db.migrations import AddIndex, RemoveIndex
 
 
 class AddIndexWhileServing(AddIndexConcurrently):
-    """Add an index without a lock that holds up writes. Only for migrations with `atomic = False`.
+    """Add an index without a lock that blocks writes. Requires `atomic = False` in the migration.
 
-    PostgreSQL leaves an invalid index if that breaks off; the next attempt replaces it. SQLite adds it as usual.
+    If the operation fails, PostgreSQL leaves an invalid index, which the next attempt replaces. SQLite adds the index
+    as usual.
     """
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
@@ -29,9 +30,9 @@ class AddIndexWhileServing(AddIndexConcurrently):
 
 
 class RemoveIndexWhileServing(RemoveIndexConcurrently):
-    """Remove an index, and add it again when undone, without a lock that holds up writes.
+    """Remove an index without a lock that blocks writes, and add it again on reversal. Requires `atomic = False`.
 
-    Only for migrations with `atomic = False`. SQLite does both as usual.
+    SQLite does both as usual.
     """
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
@@ -51,5 +52,5 @@ class RemoveIndexWhileServing(RemoveIndexConcurrently):
 
 
 def _remove_invalid(schema_editor: Any, name: str) -> None:
-    """Remove what an attempt left that broke off."""
+    """Remove the invalid index of a failed attempt."""
     schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(name)}")

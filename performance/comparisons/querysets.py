@@ -7,10 +7,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, Q
 from django.utils import timezone
 
-from performance.jobs.querysets import DatabaseNow, TurnsQuerySet
+from performance.jobs.querysets import DatabaseNow, FairJobQuerySet
 
 
-class ComparisonJobQuerySet(TurnsQuerySet):
+class ComparisonJobQuerySet(FairJobQuerySet):
     """Paired comparisons, which organizations take turns with."""
 
     def of_pair(self, snapshot: Any, baseline: Any) -> Self:
@@ -48,4 +48,4 @@ class ComparisonJobQuerySet(TurnsQuerySet):
 
     def fail(self, job: Any) -> None:
         """Record that a job failed for good, if whoever claimed it still holds it."""
-        self.held(job).update(state="failed", due_at=None, finished_at=timezone.now())
+        self.leased_by(job).update(state="failed", due_at=None, finished_at=timezone.now())

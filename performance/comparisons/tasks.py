@@ -34,7 +34,7 @@ def compare_next(stop: Event) -> bool:
 
     Raises the database's error if the database cannot be reached; the comparison then comes due again.
     """
-    job: ComparisonJob | None = ComparisonJob.objects.take(LEASE)
+    job: ComparisonJob | None = ComparisonJob.objects.claim(LEASE)
     if job is None:
         return False
     _attempt(job, stop)
@@ -44,7 +44,7 @@ def compare_next(stop: Event) -> bool:
 def compare_with_promoted(snapshot: MetricSnapshot) -> None:
     """Compare a snapshot now with the newest one of the promoted version on its split, if there is one."""
     queued = queue_comparison(snapshot)
-    job = ComparisonJob.objects.filter(pk=queued.pk).take(LEASE) if queued else None
+    job = ComparisonJob.objects.filter(pk=queued.pk).claim(LEASE) if queued else None
     if job is not None:
         _attempt(job, Event())
 

@@ -6,10 +6,10 @@ from typing import Any, Self
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
-from performance.jobs.querysets import TurnsQuerySet
+from performance.jobs.querysets import FairJobQuerySet
 
 
-class EvaluationQuerySet(TurnsQuerySet):
+class EvaluationQuerySet(FairJobQuerySet):
     """Evaluations, which organizations take turns with.
 
     The previous release, which may run during an upgrade, queues evaluations without an organization. Such an
@@ -20,15 +20,15 @@ class EvaluationQuerySet(TurnsQuerySet):
         """Add `owner`, the key of the organization whose turn an evaluation takes."""
         return self.annotate(owner=Coalesce("organization", "version__model__organization"))
 
-    def take(self, lease: timedelta) -> Any:
+    def claim(self, lease: timedelta) -> Any:
         """Take the evaluation whose turn it is, and record its organization."""
-        job = super().take(lease)
+        job = super().claim(lease)
         if job is not None and job.organization_id is None:
             job.organization_id = job.owner
             self.filter(pk=job.pk).update(organization=job.owner)
         return job
 
-    def unfinished_of(self, organization_id: int) -> Self:
+    def unfinished_for(self, organization_id: int) -> Self:
         """Keep the queued and running evaluations of an organization."""
         unrecorded = Q(organization=None, version__model__organization=organization_id)
         return self.filter(Q(organization=organization_id) | unrecorded, due_at__isnull=False)

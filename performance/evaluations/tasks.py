@@ -50,7 +50,7 @@ def evaluate_next(stop: Event) -> bool:
     What goes wrong with it is told by its row, and in the log where it is no fault of the predictions. Raises what the
     database does when it cannot be reached; the evaluation then comes due again.
     """
-    job: EvaluationJob | None = EvaluationJob.objects.take(LEASE)
+    job: EvaluationJob | None = EvaluationJob.objects.claim(LEASE)
     if job is None:
         return False
     with acting_user(job.requested_by):
@@ -113,7 +113,7 @@ def _described(job: EvaluationJob, file: Path) -> Job:
 @transaction.atomic
 def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str | None) -> MetricSnapshot:
     """Store the snapshot together with the end of the job, so that there is never one without the other."""
-    held = EvaluationJob.objects.held(job)
+    held = EvaluationJob.objects.leased_by(job)
     if not held.select_for_update():
         raise LeaseLost
     snapshot = store_evaluation(
@@ -131,7 +131,9 @@ def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str
 
 def _fail(job: EvaluationJob, error: RegistryError) -> None:
     problem = {"code": error.code, "detail": error.detail, **error.members}
-    if EvaluationJob.objects.held(job).update(state="failed", problem=problem, due_at=None, finished_at=timezone.now()):
+    if EvaluationJob.objects.leased_by(job).update(
+        state="failed", problem=problem, due_at=None, finished_at=timezone.now()
+    ):
         prediction_store.delete_upload(str(job.file))
 
 

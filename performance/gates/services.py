@@ -60,7 +60,7 @@ def prepare_promotion(version: Version) -> None:
     """Compare the examples that the judgement of a promotion needs, before the model's row is locked."""
     model = _model_of(version)
     policy, stored = current_policy(model)
-    if policy is not None and policy.of_differences:
+    if policy is not None and policy.difference_metrics:
         _judged(version, model, policy, stored, compare=pair_for_promotion)
 
 
@@ -174,7 +174,7 @@ def refuse_invalid(policy: Policy, known: Iterable[base.TaskType]) -> None:
         validate_for(policy, known)
     except InvalidPolicyError as error:
         raise InvalidBodyError(
-            "The policy cannot be judged by; `errors` names the rule and says why.", error.faults
+            "The policy cannot be judged by; `errors` names the rule and says why.", error.errors
         ) from None
 
 

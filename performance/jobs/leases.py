@@ -1,4 +1,4 @@
-"""Attempts of a worker at a job: the lease that it extends meanwhile, and what follows when the attempt breaks off."""
+"""Attempts at jobs: extend the lease during an attempt, and handle its failure."""
 
 import logging
 from collections.abc import Callable
@@ -13,60 +13,60 @@ from performance.jobs.disk import is_full
 from performance.jobs.models import Job
 from performance.jobs.querysets import DatabaseNow
 
-WAIT = timedelta(seconds=10)  # before the next attempt, times the attempts so far
-DISK_WAIT = timedelta(minutes=1)  # before the next attempt where the disk was full
-MAX_DISK_WAIT = timedelta(days=1)  # since the job was queued, after which it no longer waits for the disk
+RETRY_DELAY = timedelta(seconds=10)  # times the number of attempts
+DISK_RETRY_DELAY = timedelta(minutes=1)  # if the disk was full
+MAX_DISK_RETRY = timedelta(days=1)  # how long a job waits for disk space, from when it was queued
 NO_SPACE = "The worker had no space on its disk. Report it to the operator."
 
 log = logging.getLogger(__name__)
 
 
 class WorkerStopping(Exception):
-    """The worker is to stop."""
+    """The worker must stop."""
 
 
 class LeaseLost(Exception):
-    """Another process has taken the job, or completed it."""
+    """Another process has claimed the job, or completed it."""
 
 
 class Lease:
-    """A worker's hold on a job that it has taken."""
+    """A worker's lease of a job that it has claimed."""
 
     def __init__(self, job: Job, stop: Event) -> None:
         self._job = job
         self._stop = stop
 
     def check_stop(self) -> None:
-        """Raise `WorkerStopping` if the worker is to stop."""
+        """Raise `WorkerStopping` if the worker must stop."""
         if self._stop.is_set():
             raise WorkerStopping
 
     def extend(self, lease: timedelta, **changes: Any) -> None:
-        """Hold the job for `lease` from now on, and store changes of it. Raises `WorkerStopping` or `LeaseLost`."""
+        """Extend the lease to `lease` from now, and update the job. Raises `WorkerStopping` or `LeaseLost`."""
         self.check_stop()
-        if not _jobs(self._job).held(self._job).update(**changes, due_at=DatabaseNow() + lease):
+        if not _jobs(self._job).leased_by(self._job).update(**changes, due_at=DatabaseNow() + lease):
             raise LeaseLost
 
 
 def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Callable[[str], object]) -> None:
-    """Work on a job that the worker has taken.
+    """Work on a job that the worker has claimed.
 
-    An attempt that breaks off is repeated later, `max_attempts` times in all. A full disk is no fault of the job, so
-    that the job waits for space for a day. After that, `fail` is called with the reason. Raises the database's error if
-    the database cannot be reached; the job then comes due again.
+    A failed attempt is repeated later, up to `max_attempts` times in all. A full disk is not the job's fault, so the
+    job waits up to a day for space. After that, `fail` is called with the reason. If the database is unreachable, its
+    error is raised, and the job becomes due again.
     """
     name = job._meta.verbose_name
-    broke_off = f"The {name} broke off several times. Report it with its id."
+    failure = f"The {name} broke off several times. Report it with its id."
     if job.attempts > max_attempts:
         log.error("The %s %s broke off each time.", name, job.pk)
-        fail(broke_off)
+        fail(failure)
         return
     try:
         work()
     except WorkerStopping:
-        _jobs(job).put_back(job, wait=timedelta(0), counts=False)
+        _jobs(job).release(job, wait=timedelta(0), counts=False)
     except LeaseLost:
-        log.warning("Another process has taken the %s %s.", name, job.pk)
+        log.warning("Another process has claimed the %s %s.", name, job.pk)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
@@ -75,15 +75,15 @@ def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Ca
             return
         log.exception("The %s %s broke off in attempt %d.", name, job.pk, job.attempts)
         if job.attempts < max_attempts:
-            _jobs(job).put_back(job, wait=WAIT * job.attempts)
+            _jobs(job).release(job, wait=RETRY_DELAY * job.attempts)
         else:
-            fail(broke_off)
+            fail(failure)
 
 
 def _wait_for_disk(job: Job, error: Exception, fail: Callable[[str], object]) -> None:
     log.error("The disk is full, and the %s %s waits: %s", job._meta.verbose_name, job.pk, error)
-    if timezone.now() - job.created_at < MAX_DISK_WAIT:
-        _jobs(job).put_back(job, wait=DISK_WAIT, counts=False)
+    if timezone.now() - job.created_at < MAX_DISK_RETRY:
+        _jobs(job).release(job, wait=DISK_RETRY_DELAY, counts=False)
     else:
         fail(NO_SPACE)
 

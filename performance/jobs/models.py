@@ -1,4 +1,4 @@
-"""Work that a worker process does."""
+"""The base of jobs that a worker process does."""
 
 from django.db import models
 from django.utils import timezone
@@ -7,11 +7,11 @@ from performance.jobs.querysets import JobQuerySet
 
 
 class Job(models.Model):
-    """Work that is taken from the database by a worker process. Its row is its place in the queue.
+    """A job in the queue of a worker process. The row is its place in the queue.
 
-    A job may be taken once it is due. Who takes it puts that off for a while, and does so again for as long as the work
-    goes on: the job of a worker that was killed comes due by itself. One that has ended is never due. `attempts` counts
-    how often it was taken, and tells whoever took it earlier that it is no longer theirs.
+    A due job may be claimed. The worker that claims it moves `due_at` to the end of its lease, and extends it during
+    the work, so that the job of a killed worker becomes due again. A finished job is never due. `attempts` counts the
+    claims; by it, an earlier worker recognizes that it has lost the lease.
     """
 
     class State(models.TextChoices):

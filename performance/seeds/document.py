@@ -333,7 +333,7 @@ def _clean_metrics(task_type: base.TaskType, versions: list[dict[str, Any]]) -> 
         try:
             item["metrics"] = task_type.clean(item.get("metrics", {}))
         except base.InvalidMetricsError as error:
-            refused = {name: [ErrorDetail(reason, code="invalid")] for name, reason in error.faults.items()}
+            refused = {name: [ErrorDetail(reason, code="invalid")] for name, reason in error.errors.items()}
             found.setdefault(at_version, {"snapshots": {}})["snapshots"][at_snapshot] = {"metrics": refused}
     if found:
         raise ValidationError({"versions": found})

@@ -95,7 +95,7 @@ def _record_response(delivery: WebhookDelivery, webhook: Webhook, answer: Respon
 @transaction.atomic
 def _record(delivery: WebhookDelivery, of_webhook: Mapping[str, Any] | None = None, **changes: Any) -> bool:
     """Record the end of an attempt, and that the webhook is free for the next; return whether the message was held."""
-    held = bool(WebhookDelivery.objects.held(delivery).update(**changes))
+    held = bool(WebhookDelivery.objects.leased_by(delivery).update(**changes))
     if held:
         Webhook.objects.filter(pk=delivery.webhook_id).update(sending_until=DatabaseNow(), **(of_webhook or {}))
     else:

@@ -27,7 +27,7 @@ class WebhookDeliveryQuerySet(JobQuerySet):
             # Counted again, as others may have taken messages before the rows were locked.
             if webhook is None or webhooks.sending(webhook.organization_id).count() >= most:
                 return None
-            job = self.filter(webhook=webhook.pk).take(lease)
+            job = self.filter(webhook=webhook.pk).claim(lease)
             if job is not None:
                 webhooks.filter(pk=webhook.pk).update(sending_until=DatabaseNow() + lease)
         return job

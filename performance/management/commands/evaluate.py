@@ -26,10 +26,10 @@ from performance.comparisons.tasks import compare_with_promoted
 from performance.evaluations.services import refuse_evaluation, refuse_unevaluated, store_evaluation
 from performance.management.lookup import find_model, find_version
 from performance.metrics.engines.base import Engine
-from performance.metrics.engines.selection import keep_with, open_engine
+from performance.metrics.engines.selection import export_with, open_engine
 from performance.metrics.engines.spark import UnavailableEngineError
-from performance.metrics.inputs.files import PredictionFiles, SourceError, find
-from performance.metrics.inputs.options import AVERAGINGS, MAX_K, Columns, Options, columns_of
+from performance.metrics.inputs.files import PredictionFiles, PredictionFilesError, find_files
+from performance.metrics.inputs.options import AVERAGINGS, MAX_K, Columns, Options, parse_columns
 from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import evaluate
@@ -38,7 +38,7 @@ from performance.snapshots.prediction_store import keep_predictions
 
 _CODES: Mapping[type[Exception], str] = {
     UnprocessablePredictionsError: "unprocessable_predictions",
-    SourceError: "invalid_parameter",
+    PredictionFilesError: "invalid_parameter",
     UnavailableEngineError: "service_unavailable",
     OperationalError: "service_unavailable",
     InterfaceError: "service_unavailable",
@@ -111,7 +111,7 @@ def _evaluated_and_stored(
 
     Raises one of `_ERRORS`.
     """
-    sources, columns = find(options["files"]), options["columns"]
+    sources, columns = find_files(options["files"]), options["columns"]
     chosen = Options(**{each.name: options[each.name] for each in fields(Options)})
     task_type = version.model.task_type
     with (
@@ -133,7 +133,7 @@ def _evaluated_and_stored(
             evaluation=evaluation,
             folder=Path(folder),
         )
-        kept = keep_with(engine, sources, write, evaluation, Path(folder))
+        kept = export_with(engine, sources, write, evaluation, Path(folder))
         snapshot = store_evaluation(
             version=version,
             dataset_split=split,
@@ -150,7 +150,7 @@ def _evaluated_and_stored(
 def _columns(argument: str) -> Columns:
     """Return the columns that a JSON object names. Raises `ArgumentTypeError`."""
     try:
-        return columns_of(parse_json(argument.encode(errors="surrogateescape")))
+        return parse_columns(parse_json(argument.encode(errors="surrogateescape")))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not the names of columns as JSON: {error}") from None
 

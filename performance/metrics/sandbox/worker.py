@@ -19,10 +19,10 @@ from time import sleep
 from typing import Any
 
 from performance.metrics.engines.duckdb import DuckDB
-from performance.metrics.inputs.column_mapping import SCORE_OF
+from performance.metrics.inputs.column_mapping import SCORE_PREFIX
 from performance.metrics.inputs.files import PredictionFiles
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.paired.intervals import paired
+from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import EXHAUSTED, UnprocessablePredictionsError
@@ -96,7 +96,7 @@ def _evaluate(document: Mapping[str, Any]) -> dict[str, Any]:
 def _pair(document: Mapping[str, Any]) -> dict[str, Any]:
     folder, limits = Path(document["folder"]), Limits(**document["limits"])
     _tell_progress(lambda: 0.0)  # only that it goes on
-    found = paired(
+    found = paired_intervals(
         folder / document["newer"],
         folder / document["older"],
         document["task_type"],
@@ -119,7 +119,7 @@ def _refuse_size(engine: DuckDB, named: Columns, limits: Limits) -> None:
     [(rows,)] = engine.rows("SELECT count(*) FROM predictions")
     if rows > limits.rows:
         raise UnprocessablePredictionsError(f"There are {rows:,} rows; {limits.rows:,} are the most.")
-    of_classes = len(named.scores) or sum(name.startswith(SCORE_OF) for name in columns)
+    of_classes = len(named.scores) or sum(name.startswith(SCORE_PREFIX) for name in columns)
     if of_classes > 1 and rows * of_classes > limits.scores:
         raise UnprocessablePredictionsError(
             f"There are {rows:,} rows with the scores of {of_classes:,} classes, {rows * of_classes:,} scores; "

@@ -289,7 +289,7 @@ def test_a_worked_example_is_what_an_independent_implementation_computes(task_ty
 @type_and_metric
 def test_a_worked_example_is_a_value_that_the_metric_accepts(task_type: str, metric: Metric) -> None:
     assert type(metric.example.value) is float
-    assert metric.fault(metric.example.value) is None
+    assert metric.validation_error(metric.example.value) is None
 
 
 @type_and_metric

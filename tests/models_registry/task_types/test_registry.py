@@ -66,8 +66,8 @@ def outside(bounded: Metric) -> st.SearchStrategy[float]:
 def faults(values: dict[str, object]) -> dict[str, str]:
     with pytest.raises(InvalidMetricsError) as refused:
         TOY.clean(values)
-    assert all(name in str(refused.value) for name in refused.value.faults)
-    return dict(refused.value.faults)
+    assert all(name in str(refused.value) for name in refused.value.errors)
+    return dict(refused.value.errors)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_any_float_within_bounds_is_accepted_and_survives_json(data: st.DataObje
 
 @given(st.data(), st.sampled_from([m for t in task_types.all_task_types() for m in t.metrics]))
 def test_any_float_outside_bounds_is_refused(data: st.DataObject, bounded: Metric) -> None:
-    assert bounded.fault(data.draw(outside(bounded)))
+    assert bounded.validation_error(data.draw(outside(bounded)))
 
 
 @given(
@@ -224,8 +224,8 @@ def test_a_perfect_score_that_rounding_carried_past_its_bound_is_the_bound() -> 
 
 
 def test_a_metric_by_class_that_is_not_declared_is_refused() -> None:
-    with pytest.raises(ValueError, match="a metric by class that it does not declare"):
-        TaskType(name="by", label="By", description="By.", metrics=TOY.metrics, by_class=("share", "shares"))
+    with pytest.raises(ValueError, match="a per-class metric that it does not declare"):
+        TaskType(name="by", label="By", description="By.", metrics=TOY.metrics, per_class_metrics=("share", "shares"))
 
 
 def test_a_metric_that_is_declared_twice_is_refused() -> None:

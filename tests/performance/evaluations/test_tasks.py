@@ -55,7 +55,7 @@ def _no_file_is_left() -> Any:
 def take_again(job: EvaluationJob) -> EvaluationJob:
     """Have another worker take a job whose lease has ended."""
     EvaluationJob.objects.filter(pk=job.pk).update(due_at=timezone.now())
-    taken: EvaluationJob = EvaluationJob.objects.take(timedelta(seconds=60))
+    taken: EvaluationJob = EvaluationJob.objects.claim(timedelta(seconds=60))
     assert taken.pk == job.pk
     return taken
 
@@ -65,9 +65,9 @@ def evaluate() -> bool:
 
 
 def test_a_job_is_taken_by_one_worker_until_its_lease_ends(job: EvaluationJob) -> None:
-    first = EvaluationJob.objects.take(timedelta(seconds=60))
+    first = EvaluationJob.objects.claim(timedelta(seconds=60))
     assert (first.pk, first.state, first.attempts) == (job.pk, "running", 1)
-    assert EvaluationJob.objects.take(timedelta(seconds=60)) is None
+    assert EvaluationJob.objects.claim(timedelta(seconds=60)) is None
     assert take_again(job).attempts == 2
 
 
@@ -75,15 +75,15 @@ def test_a_job_is_taken_by_one_worker_until_its_lease_ends(job: EvaluationJob) -
 def test_a_worker_whose_clock_is_ahead_takes_nothing_that_another_holds(
     job: EvaluationJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert EvaluationJob.objects.take(timedelta(seconds=60)).pk == job.pk
+    assert EvaluationJob.objects.claim(timedelta(seconds=60)).pk == job.pk
     ahead = timezone.now() + timedelta(hours=1)
     monkeypatch.setattr("django.utils.timezone.now", lambda: ahead)
-    assert EvaluationJob.objects.take(timedelta(seconds=60)) is None
+    assert EvaluationJob.objects.claim(timedelta(seconds=60)) is None
 
 
 def test_the_job_that_has_been_due_for_longest_is_taken_first(job: EvaluationJob, editor: User) -> None:
     EvaluationJob.objects.create(version=job.version, dataset_split="test", file="uploads/y.csv")
-    assert EvaluationJob.objects.take(timedelta(seconds=60)).pk == job.pk
+    assert EvaluationJob.objects.claim(timedelta(seconds=60)).pk == job.pk
 
 
 def test_a_worker_whose_job_was_taken_by_another_stores_nothing(

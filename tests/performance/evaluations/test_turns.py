@@ -44,7 +44,7 @@ def queue(slug: str, *, ago: int = 0) -> EvaluationJob:
 
 def taken() -> str:
     """Return the slug of the organization whose evaluation is taken."""
-    job = EvaluationJob.objects.take(LEASE)
+    job = EvaluationJob.objects.claim(LEASE)
     return str(job.organization.slug)
 
 
@@ -82,7 +82,7 @@ class TestTurns:
     def test_within_an_organization_the_one_due_for_longest_comes_first(self) -> None:
         younger, older = queue("acme", ago=10), queue("acme", ago=20)
 
-        assert [EvaluationJob.objects.take(LEASE).pk for _ in range(2)] == [older.pk, younger.pk]
+        assert [EvaluationJob.objects.claim(LEASE).pk for _ in range(2)] == [older.pk, younger.pk]
 
     def test_an_evaluation_of_the_previous_release_takes_its_organizations_turn(self) -> None:
         for ago in (50, 40):
@@ -96,7 +96,7 @@ class TestTurns:
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            EvaluationJob.objects.take(LEASE)
+            EvaluationJob.objects.claim(LEASE)
 
         selects = [each["sql"] for each in queries if each["sql"].startswith("SELECT")]
         assert len(selects) == 2  # whether any is due, which takes no lock, and the one

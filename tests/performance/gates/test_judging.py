@@ -45,7 +45,7 @@ class TestAThreshold:
 
         assert (rule.metric, rule.operator, rule.threshold, rule.value) == ("accuracy", ">=", 0.93, 0.91)
         assert (rule.interval, rule.baseline_value) == (None, None)
-        assert rule.detail == "accuracy is 0.91; at least 0.93 is asked."
+        assert rule.detail == "accuracy is 0.91; at least 0.93 is required."
 
     @pytest.mark.parametrize(
         ("operator", "words"), [(">", "more than"), ("<=", "at most"), ("<", "less than"), (">=", "at least")]
@@ -53,7 +53,7 @@ class TestAThreshold:
     def test_is_told_in_words(self, operator: str, words: str) -> None:
         rule = {"metric": "sample_count", "operator": operator, "threshold": 1000}
 
-        assert judged(rule, case({"sample_count": 990})).detail == f"sample_count is 990; {words} 1000 is asked."
+        assert judged(rule, case({"sample_count": 990})).detail == f"sample_count is 990; {words} 1000 is required."
 
     @pytest.mark.parametrize("name", ["custom.cost", "per_class.a cat.recall", "specificity", "sample_count"])
     def test_may_be_of_any_number(self, name: str) -> None:
@@ -86,7 +86,7 @@ class TestWithConfidence:
         low = judged(SURE, case({"accuracy": 0.95}, intervals={"accuracy": (0.92, 0.97)}))
         high = judged(SURE | {"operator": "<"}, case({"accuracy": 0.95}, intervals={"accuracy": (0.92, 0.97)}))
 
-        told = "accuracy is 0.95, and the {} end of its 95% interval {}; {} 0.93 is asked."
+        told = "accuracy is 0.95, and the {} end of its 95% interval {}; {} 0.93 is required."
         assert low.detail == told.format("lower", 0.92, "at least")
         assert high.detail == told.format("upper", 0.97, "less than")
 
@@ -95,7 +95,7 @@ class TestWithConfidence:
         rule = judged(SURE, case({"accuracy": 0.99}, intervals={} if ends is None else {"accuracy": ends}))
 
         assert (rule.status, rule.interval, rule.value) == (MISSING, None, 0.99)
-        assert rule.detail == "accuracy is 0.99, without the 95% interval that is asked for."
+        assert rule.detail == "accuracy is 0.99, without the 95% interval that is required."
 
     def test_an_interval_of_another_level_is_none(self) -> None:
         wide = {"accuracy": Interval(0.95, 0.99, "a test", level=0.5)}
@@ -183,9 +183,7 @@ class TestALimitOnRegression:
         rule = judged(LIMIT, case({"accuracy": 0.1}, promoted=None))
 
         assert (rule.status, rule.threshold, rule.operator) == (PASSED, None, None)
-        assert (
-            rule.detail == "accuracy is 0.1, and no version was promoted before this one that it could be worse than."
-        )
+        assert rule.detail == "accuracy is 0.1, and no version was promoted before to compare it with."
         assert judged(LIMIT, case({}, promoted=None)).status is MISSING
 
     @pytest.mark.parametrize("baseline", [None, {}, {"accuracy": math.nan}, {"log_loss": 0.1}])
@@ -222,8 +220,8 @@ class TestALimitBetweenWaysOfTaking:
 
         assert (rule.status, rule.value, rule.baseline_value) == (MISSING, 0.99, 0.9)
         assert rule.detail == (
-            "recall of ver-00002 was taken of the positive class 'no' with binary averaging, and of the promoted "
-            "ver-00001 of the positive class 'yes' with binary averaging: the two do not compare."
+            "recall of ver-00002 is computed for the positive class 'no' with binary averaging, and that of "
+            "the promoted ver-00001 for the positive class 'yes' with binary averaging: they are not comparable."
         )
 
     @pytest.mark.parametrize(
@@ -295,7 +293,7 @@ class TestALimitWithConfidence:
         rule = judged(LIMIT | {"confidence": 0.95}, case({"accuracy": 0.9}, {"accuracy": 0.9}, differences=differences))
 
         assert (rule.status, rule.interval) == (MISSING, None)
-        assert rule.detail.endswith("without the 95% interval of the difference that is asked for.")
+        assert rule.detail.endswith("without the 95% interval of the difference that is required.")
 
 
 class TestWhatIsMissing:
@@ -339,14 +337,14 @@ class TestTheVerdict:
 
         assert verdict_on([AT_LEAST], measured).detail == "ver-00002 passes 1 rule."
         assert verdict_on([AT_LEAST, LIMIT], case({"accuracy": 0.95}, promoted=None)).detail.endswith(" 2 rules.")
-        told = "ver-00002 fails 1 of 2 rules. recall is 0.5; at least 0.93 is asked."
+        told = "ver-00002 fails 1 of 2 rules. recall is 0.5; at least 0.93 is required."
         assert verdict_on([AT_LEAST, bad], measured).detail == told
 
     def test_without_a_policy_is_neither(self) -> None:
         verdict = judge(None, task_types.get("regression"), case(None), judged_at=NOW)
 
         assert (verdict.status, verdict.rules, verdict.refuses) == (Status.NO_POLICY, (), False)
-        assert verdict.detail == "No policy says what ver-00002 must be like."
+        assert verdict.detail == "There is no policy for ver-00002."
         assert verdict.as_document()["policy"] is None
 
     @pytest.mark.parametrize(
@@ -395,7 +393,7 @@ class TestTheVerdict:
             "warnings",
             "policy",
         ]
-        told = "accuracy is 0.91, and the lower end of its 95% interval 0.9; at least 0.93 is asked."
+        told = "accuracy is 0.91, and the lower end of its 95% interval 0.9; at least 0.93 is required."
         assert document["rules"][0] == {
             "metric": "accuracy",
             "operator": ">=",

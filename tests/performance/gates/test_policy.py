@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models_registry import task_types
 from models_registry.task_types.base import TaskType
-from performance.gates.gate_metrics import gate_metric, values_of
+from performance.gates.gate_metrics import find_gate_metric, named_values
 from performance.gates.policy import MAX_RULES, InvalidPolicyError, parse_policy, validate_for
 
 CONTRACT = {
@@ -30,8 +30,8 @@ def faults(document: Any, *types: TaskType) -> list[tuple[str, str]]:
     """Return field and code of what is wrong."""
     with pytest.raises(InvalidPolicyError) as refused:
         validate_for(parse_policy(document), types or (CLASSIFICATION,))
-    assert all(detail and detail in str(refused.value) for _, _, detail in refused.value.faults)
-    return [(field, code) for field, code, _ in refused.value.faults]
+    assert all(detail and detail in str(refused.value) for _, _, detail in refused.value.errors)
+    return [(field, code) for field, code, _ in refused.value.errors]
 
 
 def faults_of(rule: Any, *types: TaskType) -> list[tuple[str, str]]:
@@ -150,7 +150,7 @@ def test_confidence_may_be_asked_for_of_a_class(metric: str) -> None:
         ),
         ({"rules": [GOOD], "x" * 50: 1}, f"{'x' * 40}: Unknown field; use dataset_split, rules."),
         ({"rules": [1]}, "rules.0: Must be an object."),
-        ({"rules": [GOOD, GOOD]}, "rules.1: Asks the same of accuracy as rule 0 does: keep one of both."),
+        ({"rules": [GOOD, GOOD]}, "rules.1: Repeats rule 0 for accuracy: keep one of the two."),
     ],
 )
 def test_what_is_wrong_is_told(document: Any, told: str) -> None:
@@ -182,12 +182,12 @@ def test_what_is_wrong_is_told(document: Any, told: str) -> None:
         ),
         (
             {**LIMIT, "metric": "custom.x"},
-            "max_regression: Of a custom metric it is not known which way is worse. Use `operator` and `threshold`.",
+            "max_regression: The direction of a custom metric is unknown. Use `operator` and `threshold`.",
         ),
-        ({**GOOD, "confidence": 0.9}, "confidence: Must be 0.95: the level of the intervals that are kept."),
+        ({**GOOD, "confidence": 0.9}, "confidence: Must be 0.95: the level of the stored intervals."),
         (
             {**GOOD, "metric": "sample_count", "confidence": 0.95},
-            "confidence: No confidence interval is kept of sample_count.",
+            "confidence: sample_count has no confidence interval.",
         ),
     ],
 )
@@ -251,15 +251,15 @@ def test_either_a_threshold_or_a_limit_is_asked_for() -> None:
     for more in ({"operator": ">="}, {"threshold": 0.5}):
         with pytest.raises(InvalidPolicyError) as refused:
             parse_policy({"rules": [LIMIT | more]})
-        assert refused.value.faults == [("rules.0", "invalid", told)]
+        assert refused.value.errors == [("rules.0", "invalid", told)]
 
 
 def test_several_faults_are_told_one_after_the_other() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
         parse_policy({"rules": [1], "dataset_split": "x"})
 
-    assert [field for field, _, _ in refused.value.faults] == ["dataset_split", "rules.0"]
-    assert str(refused.value) == "; ".join(f"{field}: {detail}" for field, _, detail in refused.value.faults)
+    assert [field for field, _, _ in refused.value.errors] == ["dataset_split", "rules.0"]
+    assert str(refused.value) == "; ".join(f"{field}: {detail}" for field, _, detail in refused.value.errors)
 
 
 def test_minus_zero_is_zero() -> None:
@@ -325,7 +325,7 @@ def test_an_organizations_rule_must_be_known_to_some_task_type() -> None:
 
 
 def test_the_numbers_of_a_snapshot_go_by_the_names_of_rules() -> None:
-    values = values_of(
+    values = named_values(
         {"accuracy": 0.9}, sample_count=7, custom={"cost": 2.0}, per_class={"a.b": {"recall": 0.5, "support": 3.0}}
     )
 
@@ -336,12 +336,12 @@ def test_the_numbers_of_a_snapshot_go_by_the_names_of_rules() -> None:
         "per_class.a.b.support": 3.0,
         "sample_count": 7,
     }
-    assert all(gate_metric(name, CLASSIFICATION) for name in values)
-    assert "sample_count" not in values_of({}, sample_count=None, custom={}, per_class={})
+    assert all(find_gate_metric(name, CLASSIFICATION) for name in values)
+    assert "sample_count" not in named_values({}, sample_count=None, custom={}, per_class={})
 
 
 def test_a_custom_metric_does_not_pass_for_one_of_the_task_type() -> None:
-    assert values_of({"accuracy": 0.1}, sample_count=1, custom={"accuracy": 0.9}, per_class={})["accuracy"] == 0.1
+    assert named_values({"accuracy": 0.1}, sample_count=1, custom={"accuracy": 0.9}, per_class={})["accuracy"] == 0.1
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False, min_value=0, max_value=1)

@@ -82,8 +82,8 @@ class TestJUnit:
             '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites><testsuite name="gate of mdl-7f3a19bc92 ver-00002" '
             'tests="1" failures="1" errors="0" skipped="0" time="0" timestamp="2026-03-13T14:22:10" '
             'hostname="registry"><testcase name="per_class.\ufffd.recall &gt; 0.5" classname="mdl-7f3a19bc92" time="0">'
-            '<failure message="per_class.\ufffd.recall is 0.25; more than 0.5 is asked." type="failed">'
-            "per_class.\ufffd.recall is 0.25; more than 0.5 is asked.</failure></testcase></testsuite></testsuites>"
+            '<failure message="per_class.\ufffd.recall is 0.25; more than 0.5 is required." type="failed">'
+            "per_class.\ufffd.recall is 0.25; more than 0.5 is required.</failure></testcase></testsuite></testsuites>"
         )
 
     def test_is_skipped_without_a_policy(self, without_policy: Verdict) -> None:
@@ -92,7 +92,7 @@ class TestJUnit:
 
         assert (suite.tests, suite.skipped, suite.failures) == (1, 1, 0)
         assert isinstance(skipped, Skipped)
-        assert skipped.message == "No policy says what ver-00002 must be like."
+        assert skipped.message == "There is no policy for ver-00002."
 
 
 class TestMarkdown:
@@ -100,9 +100,12 @@ class TestMarkdown:
         lines = markdown(verdict).splitlines()
 
         assert lines[0] == "### Gate: ver-00002 of mdl-7f3a19bc92 failed"
-        assert lines[2].startswith("ver-00002 fails 2 of 5 rules. recall is 0.5; at least 0.9 is asked.")
-        assert lines[4:6] == ["|  | Metric | Asked | Value | Promoted | Why |", "| --- | --- | --- | --- | --- | --- |"]
-        assert lines[6] == "| ✅ | accuracy | >= 0.93 | 0.95 |  | accuracy is 0.95; at least 0.93 is asked. |"
+        assert lines[2].startswith("ver-00002 fails 2 of 5 rules. recall is 0.5; at least 0.9 is required.")
+        assert lines[4:6] == [
+            "|  | Metric | Required | Value | Promoted | Why |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        assert lines[6] == "| ✅ | accuracy | >= 0.93 | 0.95 |  | accuracy is 0.95; at least 0.93 is required. |"
         assert lines[7].startswith("| ❌ | recall | >= 0.9 | 0.5 |  |")
         assert lines[8].startswith("| ❔ | roc_auc | >= 0.95 |  |  |")
         assert lines[9].startswith(r"| ✅ | log_loss | \<= 0.145 | 0.14 | 0.135 |")
@@ -112,10 +115,10 @@ class TestMarkdown:
         rule = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
         text = markdown(verdict_on([rule], case({"accuracy": 0.9736842105263158})))
 
-        assert "| accuracy | >= 0.93 | 0.973684 |  | accuracy is 0.973684; at least 0.93 is asked. |" in text
+        assert "| accuracy | >= 0.93 | 0.973684 |  | accuracy is 0.973684; at least 0.93 is required. |" in text
 
     def test_of_no_policy_has_no_table(self, without_policy: Verdict) -> None:
-        told = "### Gate: ver-00002 of mdl-7f3a19bc92 has no policy\n\nNo policy says what ver-00002 must be like.\n"
+        told = "### Gate: ver-00002 of mdl-7f3a19bc92 has no policy\n\nThere is no policy for ver-00002.\n"
 
         assert markdown(without_policy) == told
 
@@ -177,10 +180,10 @@ class TestHTML:
             '<meta name="viewport" content="width=device-width">'
             "<title>Gate: ver-00002 of mdl-7f3a19bc92 failed</title><style></style></head>"
             '<body><h1 class="failed">Gate: ver-00002 of mdl-7f3a19bc92 failed</h1>'
-            "<p>ver-00002 fails 2 of 2 rules. accuracy is 0.5; less than 0.5 is asked.</p>"
-            "<table><thead><tr><th></th><th>Metric</th><th>Asked</th><th>Value</th><th>Promoted</th><th>Why</th></tr>"
+            "<p>ver-00002 fails 2 of 2 rules. accuracy is 0.5; less than 0.5 is required.</p>"
+            "<table><thead><tr><th></th><th>Metric</th><th>Required</th><th>Value</th><th>Promoted</th><th>Why</th></tr>"
             '</thead><tbody><tr class="failed"><td>❌</td><td>accuracy</td><td>&lt; 0.5</td><td>0.5</td><td></td>'
-            '<td>accuracy is 0.5; less than 0.5 is asked.</td></tr><tr class="missing"><td>❔</td><td>recall</td>'
+            '<td>accuracy is 0.5; less than 0.5 is required.</td></tr><tr class="missing"><td>❔</td><td>recall</td>'
             "<td></td><td></td><td>0.5</td><td>ver-00002 has no recall for the split test.</td></tr></tbody></table>"
             "<p>accuracy &lt; 0.5 lets worse values pass: higher is better.</p></body></html>"
         )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn import metrics as sk
 
-from performance.metrics.paired.intervals import paired
+from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
 
 Numbers = npt.NDArray[np.float64]
@@ -28,7 +28,7 @@ def holding(folder: Path, *, samples: int, size: int) -> dict[str, float]:
             write_kept(folder, name, classes_of(actual, each))
             for name, each in zip(("newer", "older"), odds, strict=True)
         )
-        found = paired(newer, older, "classification", Choices("1", "binary"))
+        found = paired_intervals(newer, older, "classification", Choices("1", "binary"))
         for name, value in truth.items():
             within[name] += found[name].lower <= value <= found[name].upper
     return {name: count / samples for name, count in within.items()}

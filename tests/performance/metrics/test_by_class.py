@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from models_registry import task_types
-from performance.gates.gate_metrics import names_by_class
+from performance.gates.gate_metrics import per_class_names
 from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.performance.metrics.tables import of
 
@@ -25,4 +25,4 @@ def test_each_number_that_is_kept_by_class_has_a_name_and_no_other_has(tmp_path:
     found = of(EVALUATORS[name], tmp_path, PREDICTIONS[name])
 
     kept = {metric for values in found.per_class.values() for metric in values}
-    assert kept == set(names_by_class(task_types.get(name)))
+    assert kept == set(per_class_names(task_types.get(name)))

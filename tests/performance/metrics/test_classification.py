@@ -121,9 +121,9 @@ def expectations(columns: dict[str, Any], labels: list[Any], positive: str | Non
         precision, recall, f1, _ = sk.precision_recall_fscore_support(actual, predicted, **options)
         return {**expected, "precision": precision, "recall": recall, "f1_score": f1}
     is_positive = [name_of(one) == positive for one in actual]
-    said = [name_of(one) == positive for one in predicted]
+    message = [name_of(one) == positive for one in predicted]
     options = {"average": "binary", "zero_division": 0, **weigh}
-    precision, recall, f1, _ = sk.precision_recall_fscore_support(is_positive, said, **options)
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(is_positive, message, **options)
     both = len(set(is_positive)) == 2
     score = columns.get("score") or columns[f"score_{positive}"]
     if "score" not in columns and len(labels) == 2:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from performance.metrics.inputs.options import Columns, columns_of, foreign_columns
+from performance.metrics.inputs.options import Columns, inapplicable_columns, parse_columns
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.performance.metrics.tables import Evaluate, kept, of_file, write
@@ -33,7 +33,7 @@ def of_named(evaluate: Evaluate, folder: Path, columns: dict[str, Any], named: C
 @pytest.mark.parametrize(("task", "columns", "kind"), ABSENT)
 def test_a_column_that_was_named_must_be_there(tmp_path: Path, task: str, columns: dict[str, Any], kind: str) -> None:
     with pytest.raises(UnprocessablePredictionsError, match="There is no column 'nowhere'") as refused:
-        of_named(EVALUATORS[task], tmp_path, columns, columns_of({kind: "nowhere"}))
+        of_named(EVALUATORS[task], tmp_path, columns, parse_columns({kind: "nowhere"}))
 
     assert refused.value.column == "nowhere"
 
@@ -68,8 +68,8 @@ def test_the_columns_of_a_forecast_may_have_other_names(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_column_was_named_for_means_something(task: str, columns: Columns, foreign: list[str]) -> None:
-    assert foreign_columns(task, columns) == foreign
+    assert inapplicable_columns(task, columns) == foreign
 
 
 def test_every_task_type_knows_its_columns() -> None:
-    assert [foreign_columns(task, Columns()) for task in EVALUATORS] == [[]] * len(EVALUATORS)
+    assert [inapplicable_columns(task, Columns()) for task in EVALUATORS] == [[]] * len(EVALUATORS)

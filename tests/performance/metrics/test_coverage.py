@@ -69,7 +69,9 @@ def test_of_regression(tmp_path: Path) -> None:
     }
 
     def intervals(engine: Engine) -> Mapping[str, Interval]:
-        return of_estimates(regression.estimate(engine, numeric_predictions.find(engine, Columns(), Options())))
+        return of_estimates(
+            regression.estimate(engine, numeric_predictions.read_predictions(engine, Columns(), Options()))
+        )
 
     check(intervals, tmp_path, {"actual": actual, "predicted": predicted}, truth)
 
@@ -98,7 +100,7 @@ def test_of_forecasting_many_series(tmp_path: Path) -> None:
     }
 
     def intervals(engine: Engine) -> Mapping[str, Interval]:
-        found = numeric_predictions.find(engine, Columns(), Options())
+        found = numeric_predictions.read_predictions(engine, Columns(), Options())
         return of_estimates(forecasting.estimate(engine, found, Columns(), engine.columns()))
 
     check(intervals, tmp_path, {**columns, "series_id": np.arange(len(actual)) // steps}, truth)

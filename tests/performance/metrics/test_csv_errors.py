@@ -1,4 +1,4 @@
-"""Files that cannot be read: which row is at fault, and why, without a word of what reads them."""
+"""Files that cannot be read: which row is at reason, and why, without a word of what reads them."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.result import UnprocessablePredictionsError
 
 FEWER, MORE = "has fewer cells than the header, which has 2", "has more cells than the header, which has 2"
-QUOTE = "has a quote that is never closed, or more behind the closing one"
+QUOTE = "has a quote that is never closed, or text after the closing quote"
 
 
 def refused(folder: Path, *contents: bytes, kind: str = "csv") -> UnprocessablePredictionsError:
@@ -61,7 +61,7 @@ def test_a_line_is_told_where_blank_ones_hide_the_number_of_the_row(tmp_path: Pa
 def test_nothing_is_certain_of_a_large_file_with_quotes(tmp_path: Path) -> None:
     error = refused(tmp_path, b"a,b\n" + b'x,"y"\n' * 1_000_000 + b"x\n")
 
-    assert str(error).startswith("The file cannot be read: it is malformed about line ")
+    assert str(error).startswith("The file cannot be read: it is malformed near line ")
     assert error.row is None
 
 
@@ -73,7 +73,7 @@ def test_of_several_files_the_one_at_fault_is_named(tmp_path: Path) -> None:
 
 
 def test_a_header_that_is_not_utf_8_is_told_as_that(tmp_path: Path) -> None:
-    assert "its first line is no header in UTF-8" in str(refused(tmp_path, b"a,\xff\nx,y\n"))
+    assert "its first line is not a header in UTF-8" in str(refused(tmp_path, b"a,\xff\nx,y\n"))
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"PAR1" + b"\0" * 50 + b"PAR1"])

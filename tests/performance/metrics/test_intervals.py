@@ -5,12 +5,12 @@ import math
 import pytest
 from scipy import stats
 
-from performance.metrics.statistics.intervals import logit, quantile
+from performance.metrics.statistics.intervals import logit, student_t_quantile
 
 
 @pytest.mark.parametrize(("degrees", "within"), [(2, 1e-2), (2.5, 1e-2), (5, 1e-3), (19, 1e-5), (1e6, 1e-9)])
 def test_few_degrees_of_freedom_reach_as_far_as_students_t(degrees: float, within: float) -> None:
-    assert quantile(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=within)
+    assert student_t_quantile(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=within)
 
 
 def test_no_degree_of_freedom_leaves_everything_open() -> None:
@@ -21,4 +21,4 @@ def test_no_degree_of_freedom_leaves_everything_open() -> None:
 
 
 def test_all_degrees_of_freedom_are_those_of_the_normal_distribution() -> None:
-    assert quantile(math.inf) == pytest.approx(stats.norm.ppf(0.975), rel=1e-15)
+    assert student_t_quantile(math.inf) == pytest.approx(stats.norm.ppf(0.975), rel=1e-15)

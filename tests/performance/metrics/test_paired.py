@@ -14,10 +14,10 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from performance.metrics.paired.intervals import paired
+from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
-from performance.metrics.statistics.differences import correlated, independent
+from performance.metrics.statistics.differences import correlated_interval, independent_interval
 from performance.metrics.statistics.intervals import Interval, wilson
 from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.performance.metrics.differences import classes_of, drawn, holding
@@ -37,7 +37,7 @@ def compare(
         file = kept(task, folder, table, **options)
         assert file is not None
         files.append(file.rename(folder / f"{name}.parquet"))
-    return paired(files[0], files[1], task, choices or Choices())
+    return paired_intervals(files[0], files[1], task, choices or Choices())
 
 
 def ids(count: int) -> list[str]:
@@ -274,8 +274,8 @@ def test_accuracy_is_newcombes_square_and_add(tmp_path: Path) -> None:
 def test_an_interval_narrows_as_the_measurements_go_together(correlation: float) -> None:
     one, other = Interval(0.7, 0.9, "wilson"), Interval(0.6, 0.85, "wilson")
 
-    found = correlated(0.8, one, 0.75, other, correlation=correlation, method="x")
-    apart = independent(0.8, one, 0.75, other)
+    found = correlated_interval(0.8, one, 0.75, other, correlation=correlation, method="x")
+    apart = independent_interval(0.8, one, 0.75, other)
 
     assert found is not None
     assert apart is not None
@@ -403,7 +403,9 @@ def test_a_million_rows_of_one_id_are_not_joined_with_each_other(tmp_path: Path)
     column = pa.array(["a"] * 1_000_000)
     pq.write_table(pa.table({"example_id": column, "actual": column, "predicted": column}), tmp_path / "kept.parquet")
 
-    assert not paired(tmp_path / "kept.parquet", tmp_path / "kept.parquet", "classification", Choices(None, "macro"))
+    assert not paired_intervals(
+        tmp_path / "kept.parquet", tmp_path / "kept.parquet", "classification", Choices(None, "macro")
+    )
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -411,7 +413,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_text("no Parquet")
 
     with pytest.raises(UnprocessablePredictionsError):
-        paired(tmp_path / "newer", tmp_path / "older", "regression", Choices())
+        paired_intervals(tmp_path / "newer", tmp_path / "older", "regression", Choices())
 
 
 def test_a_small_file_that_expands_to_gigabytes_is_refused(tmp_path: Path) -> None:
@@ -424,7 +426,7 @@ def test_a_small_file_that_expands_to_gigabytes_is_refused(tmp_path: Path) -> No
     assert file.stat().st_size < 2**20
 
     with pytest.raises(UnprocessablePredictionsError):
-        paired(file, file, "classification", Choices(None, "macro"), disk="64MB")
+        paired_intervals(file, file, "classification", Choices(None, "macro"), disk="64MB")
 
 
 # The edges
@@ -524,7 +526,7 @@ def test_a_paired_interval_is_narrower_where_versions_err_alike(tmp_path: Path) 
     newer, older = (of(EVALUATORS["classification"], tmp_path, each) for each in tables)
 
     for name, interval in found.items():
-        apart = independent(
+        apart = independent_interval(
             newer.metrics[name] or 0,
             newer.confidence_intervals[name],
             older.metrics[name] or 0,

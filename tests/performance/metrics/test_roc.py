@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from performance.metrics.statistics.roc import OneVsRest, RankedScores, areas
+from performance.metrics.statistics.roc import OneVsRest, RankedScores, cells_statement
 from performance.metrics.tasks import classification
 from tests.performance.metrics.tables import of
 
@@ -75,10 +75,10 @@ def test_the_interval_of_the_micro_average_follows_from_how_single_examples_move
 
 
 def placed(connection: duckdb.DuckDBPyConnection, actual: Any, score: Any) -> RankedScores:
-    contest = OneVsRest("1", "score", float(actual.sum()), float(len(actual) - actual.sum()))
+    problem = OneVsRest("1", "score", float(actual.sum()), float(len(actual) - actual.sum()))
     connection.register("predictions", pa.table({"actual": actual.astype(str), "score": score}))
-    return RankedScores.of(
-        contest, [row[1:] for row in connection.execute(areas([contest], actual="actual")).fetchall()]
+    return RankedScores.from_rows(
+        problem, [row[1:] for row in connection.execute(cells_statement([problem], actual="actual")).fetchall()]
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.paired.intervals import paired
+from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import (
@@ -86,11 +86,11 @@ def test_refuses_more_columns_than_are_allowed(tmp_path: Path) -> None:
 def test_refuses_a_small_file_that_expands_to_2_gb(tmp_path: Path) -> None:
     content = parquet({"actual": ["a" * 2**26] * 32, "predicted": ["a"] * 32})
     assert len(content) < 10_000
-    assert "more memory, disk or time" in refusal(tmp_path, content)
+    assert "more memory, disk space or time" in refusal(tmp_path, content)
 
 
 def test_ends_an_evaluation_that_takes_too_long(tmp_path: Path) -> None:
-    assert "more memory, disk or time" in refusal(tmp_path, parquet({"actual": [1], "predicted": [1]}), seconds=0)
+    assert "more memory, disk space or time" in refusal(tmp_path, parquet({"actual": [1], "predicted": [1]}), seconds=0)
 
 
 def test_names_no_path_of_the_server(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_ends_when_the_process_that_asked_has_ended(tmp_path: Path) -> None:
 
 def test_ends_a_process_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("performance.metrics.sandbox.runner.CHILD", ("-c", "import time; time.sleep(600)"))
-    assert "more memory, disk or time" in refusal(tmp_path, b"", seconds=1)
+    assert "more memory, disk space or time" in refusal(tmp_path, b"", seconds=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -152,7 +152,7 @@ def test_a_process_that_another_one_ends_is_no_fault_of_the_predictions(
 def test_a_process_that_its_limits_end_is_refused(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = f"import os, signal; signal.signal({number}, signal.SIG_DFL); os.kill(os.getpid(), {number})"
     monkeypatch.setattr("performance.metrics.sandbox.runner.CHILD", ("-c", code))
-    assert "more memory, disk or time" in refusal(tmp_path, b"")
+    assert "more memory, disk space or time" in refusal(tmp_path, b"")
 
 
 def test_the_kernel_holds_the_process_to_its_limits() -> None:
@@ -161,8 +161,8 @@ def test_the_kernel_holds_the_process_to_its_limits() -> None:
         "_limit(Limits(memory=256, seconds=7)); names = 'AS', 'FSIZE', 'CORE';"
         "print([resource.getrlimit(getattr(resource, f'RLIMIT_{name}'))[0] for name in names])"
     )
-    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert json.loads(said) == [(256 + 2048) * 2**20, 256 * 16 * 2**20, 0]
+    message = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert json.loads(message) == [(256 + 2048) * 2**20, 256 * 16 * 2**20, 0]
 
 
 def test_a_name_is_no_pattern(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def kept(folder: Path, **changes: bytes) -> PairJob:
 def test_a_comparison_comes_to_the_same_as_in_this_process(tmp_path: Path) -> None:
     job = kept(tmp_path)
 
-    here = paired(tmp_path / job.newer, tmp_path / job.older, job.task_type, job.choices)
+    here = paired_intervals(tmp_path / job.newer, tmp_path / job.older, job.task_type, job.choices)
 
     assert pair_in_sandbox(job, lambda progress: None) == here
     assert here["accuracy"].method == "paired_newcombe"

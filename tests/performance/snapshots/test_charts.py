@@ -1,4 +1,4 @@
-"""Charts of a snapshot, as the numbers that SVG is drawn from."""
+"""Charts of a snapshot, as the numbers that SVG is recorded_with_axis from."""
 
 from itertools import pairwise
 from typing import Any
@@ -13,36 +13,38 @@ from tests.conftest import golden
 CURVES = golden("curves")["curves"]
 
 
-def drawn(**curves: Any) -> Chart:
+def recorded_with_axis(**curves: Any) -> Chart:
     [chart] = charts.charts(curves)
     return chart
 
 
 def test_a_curve_goes_from_the_lower_left_to_the_upper_right() -> None:
-    chart = drawn(roc=CURVES["roc"])
+    chart = recorded_with_axis(roc=CURVES["roc"])
 
     [line] = chart.lines
     assert (chart.title, line.label) == ("ROC curve", "yes")
     assert line.points == "0.00,100.00 25.00,25.00 100.00,0.00"
-    assert chart.description.endswith("Of the class yes.")
+    assert chart.description.endswith("Class yes.")
 
 
 def test_each_class_has_a_line() -> None:
-    chart = drawn(precision_recall={"a": CURVES["precision_recall"]["yes"], "b": CURVES["precision_recall"]["yes"]})
+    chart = recorded_with_axis(
+        precision_recall={"a": CURVES["precision_recall"]["yes"], "b": CURVES["precision_recall"]["yes"]}
+    )
 
     assert [line.label for line in chart.lines] == ["a", "b"]
-    assert chart.description.endswith("Of 2 classes.")
+    assert chart.description.endswith("2 classes.")
 
 
 def test_calibration_has_a_dot_for_each_bin() -> None:
-    assert drawn(calibration=CURVES["calibration"]).dots == [(62.5, 25.0)]
+    assert recorded_with_axis(calibration=CURVES["calibration"]).dots == [(62.5, 25.0)]
 
 
 def test_the_bars_of_residuals_stand_side_by_side_on_the_ground() -> None:
     counts = [2, 0, 8]
     bins = [{"lower": 0.5 * at, "upper": 0.5 * at + 0.5, "count": count} for at, count in enumerate(counts, -1)]
 
-    chart = drawn(residual_histogram=bins)
+    chart = recorded_with_axis(residual_histogram=bins)
 
     assert [(bar.x, bar.width) for bar in chart.bars] == [
         pytest.approx((100 * at / 3, 100 / 3)) for at in range(len(counts))
@@ -50,11 +52,11 @@ def test_the_bars_of_residuals_stand_side_by_side_on_the_ground() -> None:
     assert [bar.height for bar in chart.bars] == [25, 0, 100]
     assert all(bar.y + bar.height == 100 for bar in chart.bars)
     assert chart.bars[0].label == "2 from -0.5 to 0"
-    assert chart.across == ("-0.5", "predicted - actual", "1")
+    assert chart.x_axis == ("-0.5", "predicted - actual", "1")
 
 
 def test_one_residual_alone_is_a_bar_of_full_width() -> None:
-    [bar] = drawn(residual_histogram=[{"lower": 2.0, "upper": 2.0, "count": 5}]).bars
+    [bar] = recorded_with_axis(residual_histogram=[{"lower": 2.0, "upper": 2.0, "count": 5}]).bars
 
     assert (bar.x, bar.y, bar.width, bar.height) == (0, 0, 100, 100)
 
@@ -66,13 +68,15 @@ def test_predicted_and_actual_values_share_a_scale(scale: float) -> None:
         {"actual": 4 * scale, "predicted": 3 * scale, "count": 2},
     ]
 
-    dots = drawn(predicted_versus_actual=points).dots
+    dots = recorded_with_axis(predicted_versus_actual=points).dots
 
     assert [value for dot in dots for value in dot] == pytest.approx([0, 75, 100, 25])
 
 
 def test_one_point_alone_is_drawn_at_the_origin() -> None:
-    assert drawn(predicted_versus_actual=[{"actual": 7.0, "predicted": 7.0, "count": 1}]).dots == [(0, 100)]
+    assert recorded_with_axis(predicted_versus_actual=[{"actual": 7.0, "predicted": 7.0, "count": 1}]).dots == [
+        (0, 100)
+    ]
 
 
 @pytest.mark.parametrize("curves", [{}, {"roc": {}, "calibration": []}, {"something_else": [1]}])
@@ -81,7 +85,7 @@ def test_without_points_there_is_no_chart(curves: dict[str, Any]) -> None:
 
 
 def test_lines_of_classes_differ_by_colour_and_dash_and_are_named_in_a_legend() -> None:
-    chart = drawn(roc={str(number): CURVES["roc"]["yes"] for number in range(20)})
+    chart = recorded_with_axis(roc={str(number): CURVES["roc"]["yes"] for number in range(20)})
 
     assert len({(line.colour, line.dash) for line in chart.lines}) == 20
     for one, next_one in pairwise(chart.lines):
@@ -89,14 +93,14 @@ def test_lines_of_classes_differ_by_colour_and_dash_and_are_named_in_a_legend() 
         assert one.dash != next_one.dash
     assert chart.lines[0].dash == ""
     assert (chart.legend, chart.note) == ("Classes", "")
-    assert drawn(calibration=CURVES["calibration"]).legend == ""
+    assert recorded_with_axis(calibration=CURVES["calibration"]).legend == ""
 
 
 def test_past_twenty_classes_it_is_said_how_many_are_not_drawn() -> None:
-    chart = drawn(roc={f"{number:04}": CURVES["roc"]["yes"] for number in range(1_020)})
+    chart = recorded_with_axis(roc={f"{number:04}": CURVES["roc"]["yes"] for number in range(1_020)})
 
     assert [line.label for line in chart.lines] == [f"{number:04}" for number in range(20)]
-    assert chart.note == "And 1,000 more classes, which the API tells of."
+    assert chart.note == "1,000 more classes are available from the API."
 
 
 @pytest.mark.parametrize("colour", charts.COLOURS)

@@ -349,7 +349,7 @@ class TestAnAttempt:
     def test_of_a_worker_that_was_killed_is_repeated_once_its_lease_has_ended(
         self, delivery: WebhookDelivery, receiver: Receiver
     ) -> None:
-        WebhookDelivery.objects.take(webhook_delivery.LEASE)
+        WebhookDelivery.objects.claim(webhook_delivery.LEASE)
         assert not deliver_next()
         assert timedelta(seconds=50) < come_due(delivery) <= webhook_delivery.LEASE
         assert deliver_next()
@@ -360,7 +360,7 @@ class TestAnAttempt:
         self, delivery: WebhookDelivery, receiver: Receiver
     ) -> None:
         for _ in range(webhook_delivery.MAX_ATTEMPTS):
-            WebhookDelivery.objects.take(webhook_delivery.LEASE)
+            WebhookDelivery.objects.claim(webhook_delivery.LEASE)
             come_due(delivery)
         assert deliver_next()
         assert state(delivery)[0] == "failed"
@@ -371,7 +371,7 @@ class TestAnAttempt:
     ) -> None:
         def taken_meanwhile(*arguments: Any, **options: Any) -> Any:
             come_due(delivery)
-            WebhookDelivery.objects.take(webhook_delivery.LEASE)
+            WebhookDelivery.objects.claim(webhook_delivery.LEASE)
             return http_client.post(*arguments, **options)
 
         monkeypatch.setattr(http_client, "post", taken_meanwhile)
