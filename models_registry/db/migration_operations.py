@@ -1,9 +1,9 @@
 """Migration operations that do not block a running service."""
 
-from typing import Any
-
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor as SchemaEditor
 from django.db.migrations import AddIndex, RemoveIndex
+from django.db.migrations.state import ProjectState
 
 
 class AddIndexWhileServing(AddIndexConcurrently):
@@ -13,7 +13,9 @@ class AddIndexWhileServing(AddIndexConcurrently):
     as usual.
     """
 
-    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+    def database_forwards(
+        self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
         """Add the index."""
         if schema_editor.connection.vendor != "postgresql":
             AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
@@ -21,7 +23,9 @@ class AddIndexWhileServing(AddIndexConcurrently):
         _remove_invalid(schema_editor, self.index.name)
         super().database_forwards(app_label, schema_editor, from_state, to_state)
 
-    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+    def database_backwards(
+        self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
         """Remove the index."""
         if schema_editor.connection.vendor != "postgresql":
             AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
@@ -35,14 +39,18 @@ class RemoveIndexWhileServing(RemoveIndexConcurrently):
     SQLite does both as usual.
     """
 
-    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+    def database_forwards(
+        self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
         """Remove the index."""
         if schema_editor.connection.vendor != "postgresql":
             RemoveIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
             return
         super().database_forwards(app_label, schema_editor, from_state, to_state)
 
-    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+    def database_backwards(
+        self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
         """Add the index."""
         if schema_editor.connection.vendor != "postgresql":
             RemoveIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
@@ -51,6 +59,6 @@ class RemoveIndexWhileServing(RemoveIndexConcurrently):
         super().database_backwards(app_label, schema_editor, from_state, to_state)
 
 
-def _remove_invalid(schema_editor: Any, name: str) -> None:
+def _remove_invalid(schema_editor: SchemaEditor, name: str) -> None:
     """Remove the invalid index of a failed attempt."""
     schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(name)}")

@@ -21,7 +21,7 @@ UNMIGRATED = (
 )
 
 CACHE_ERRORS: tuple[type[Exception], ...] = ()
-with suppress(ImportError):  # installed where CACHE_URL is a Redis
+with suppress(ImportError):  # installed if CACHE_URL is a Redis
     from redis.exceptions import RedisError
 
     CACHE_ERRORS = (RedisError,)

@@ -5,11 +5,12 @@ queryset as usual, with a `Parameter` for each value that is known later, and ru
 statement never changes, the driver prepares it on a PostgreSQL server.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -21,7 +22,7 @@ class Parameter(Expression):
         super().__init__(output_field=output_field)
         self.name = name
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         """Return a placeholder. Its parameter is this object until the query is compiled."""
         return "%s", (self,)
 
@@ -33,14 +34,14 @@ class PreparedQuery:
         self.queryset = queryset
         self.compiled = lru_cache(maxsize=None)(self._compile)
 
-    def first(self, *, using: str = DEFAULT_DB_ALIAS, **values: Any) -> dict[str, Any] | None:
+    def first(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> dict[str, Any] | None:
         """Run the query with these values, and return the first row or `None`.
 
         Raises `KeyError` if a value is missing.
         """
         return next(iter(self.all(using=using, **values)), None)
 
-    def all(self, *, using: str = DEFAULT_DB_ALIAS, **values: Any) -> list[dict[str, Any]]:
+    def all(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> list[dict[str, Any]]:
         """Run the query with these values, and return the rows. Raises `KeyError` if a value is missing."""
         statement = self.compiled(using)
         connection = connections[using]
@@ -65,7 +66,7 @@ class CompiledStatement:
     """
 
     def __init__(
-        self, compiler: SQLCompiler, sql: str, params: Sequence[Any], columns: list[str], converters: Any
+        self, compiler: SQLCompiler, sql: str, params: Sequence[object], columns: list[str], converters: Any
     ) -> None:
         self.compiler, self.columns, self.converters = compiler, columns, converters
         self.fields = {param.name: param.output_field for param in params if isinstance(param, Parameter)}
@@ -76,12 +77,12 @@ class CompiledStatement:
         names = [param.name if isinstance(param, Parameter) else constants[type(param), param] for param in params]
         self.sql = sql.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
 
-    def bind(self, values: dict[str, Any], connection: Any) -> dict[str, Any]:
+    def bind(self, values: Mapping[str, object], connection: BaseDatabaseWrapper) -> dict[str, Any]:
         """Return the parameters for the driver."""
         prepared = {name: field.get_db_prep_value(values[name], connection) for name, field in self.fields.items()}
         return self.constants | prepared
 
-    def as_dict(self, row: Sequence[Any]) -> dict[str, Any]:
+    def as_dict(self, row: Sequence[object]) -> dict[str, Any]:
         """Return a row as the queryset would return it."""
         if self.converters:
             (row,) = self.compiler.apply_converters([row], self.converters)

@@ -6,20 +6,22 @@ and a purge that breaks off has only to be run again.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+
+Record = TypeVar("Record", bound=Model)
 
 BATCH = 2_000  # rows in one transaction, which takes tens of milliseconds
 
 
 def delete_in_batches(
-    records: QuerySet[Any],
+    records: QuerySet[Record],
     date_field: str,
     before: datetime,
     *,
-    delete: Callable[[QuerySet[Any]], object] = QuerySet.delete,
+    delete: Callable[[QuerySet[Record]], object] = QuerySet.delete,
 ) -> int:
     """Delete the records whose date is earlier than `before`, oldest first. Return their number.
 

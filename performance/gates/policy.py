@@ -53,7 +53,7 @@ class Policy:
         """The names of the metrics of limits on regression."""
         return frozenset(rule.metric for rule in self.rules if isinstance(rule, Regression))
 
-    def as_document(self) -> dict[str, Any]:
+    def as_document(self) -> dict[str, object]:
         """Return the policy as a JSON document."""
         return {"dataset_split": self.dataset_split, "rules": [rule.as_document() for rule in self.rules]}
 

@@ -103,7 +103,7 @@ def _pending(gate_input: GateInput) -> str:
     )
 
 
-def _document_of(rule: RuleVerdict) -> dict[str, Any]:
+def _document_of(rule: RuleVerdict) -> dict[str, object]:
     return {
         "metric": rule.metric,
         "operator": rule.operator and str(rule.operator),
@@ -116,7 +116,7 @@ def _document_of(rule: RuleVerdict) -> dict[str, Any]:
     }
 
 
-def _interval(interval: Interval) -> dict[str, Any]:
+def _interval(interval: Interval) -> dict[str, object]:
     return {"lower": interval.lower, "upper": interval.upper, "level": interval.level, "method": interval.method}
 
 

@@ -4,14 +4,13 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
-from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from performance.jobs.disk import is_full
 from performance.jobs.models import Job
-from performance.jobs.querysets import DatabaseNow
+from performance.jobs.querysets import DatabaseNow, JobQuerySet
 
 RETRY_DELAY = timedelta(seconds=10)  # times the number of attempts
 DISK_RETRY_DELAY = timedelta(minutes=1)  # if the disk was full
@@ -41,7 +40,7 @@ class Lease:
         if self._stop.is_set():
             raise WorkerStopping
 
-    def extend(self, lease: timedelta, **changes: Any) -> None:
+    def extend(self, lease: timedelta, **changes: object) -> None:
         """Extend the lease to `lease` from now, and update the job. Raises `WorkerStopping` or `LeaseLost`."""
         self.check_stop()
         if not _jobs(self._job).leased_by(self._job).update(**changes, due_at=DatabaseNow() + lease):
@@ -88,5 +87,5 @@ def _wait_for_disk(job: Job, error: Exception, fail: Callable[[str], object]) ->
         fail(NO_SPACE)
 
 
-def _jobs(job: Job) -> Any:
-    return type(job)._default_manager.all()
+def _jobs(job: Job) -> JobQuerySet:
+    return type(job).objects.all()

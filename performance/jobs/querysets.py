@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.db import models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count, F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Now
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
 
@@ -15,7 +17,7 @@ class DatabaseNow(Now):
     On SQLite, it is the clock of this process: that is the same machine, and more precise.
     """
 
-    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: object) -> Any:
         """Return the SQL of the current time."""
         return compiler.compile(Value(timezone.now(), output_field=self.output_field))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TypedDict
 
 from performance.metrics.statistics.intervals import Interval
 
@@ -34,6 +34,23 @@ class Residual:
     attributes: Mapping[str, str | None]
 
 
+class ConfusionMatrixDocument(TypedDict):
+    """A confusion matrix as JSON: `counts[actual][predicted]` in the order of the labels."""
+
+    labels: list[str]
+    counts: list[list[int]]
+
+
+class CurvesDocument(TypedDict, total=False):
+    """The points of each kind of curve as JSON. ROC and precision-recall curves are by label."""
+
+    roc: Mapping[str, Sequence[Mapping[str, float | None]]]
+    precision_recall: Mapping[str, Sequence[Mapping[str, float | None]]]
+    calibration: Sequence[Mapping[str, float]]
+    residual_histogram: Sequence[Mapping[str, float]]
+    predicted_versus_actual: Sequence[Mapping[str, float]]
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The metrics of predictions, with their known confidence intervals.
@@ -51,15 +68,15 @@ class Evaluation:
     metrics: Mapping[str, float | None]
     confidence_intervals: Mapping[str, Interval]
     per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    confusion_matrix: Mapping[str, Any] | None = None
+    confusion_matrix: ConfusionMatrixDocument | None = None
     positive_class: str | None = None
     averaging: str | None = None
     misclassified_count: int | None = None
     misclassified: Sequence[Misclassified] = ()
     residuals: Sequence[Residual] = ()
-    curves: Mapping[str, Any] = field(default_factory=dict)
+    curves: CurvesDocument = field(default_factory=CurvesDocument)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Return the fields by name, without copying: `dataclasses.asdict` would copy each of a million counts."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 

@@ -7,8 +7,10 @@ from itertools import cycle, islice
 from typing import Any
 
 from models_registry.task_types.base import Metric, TaskType
+from performance.metrics.statistics.intervals import IntervalDocument
 
 Point = tuple[float, float]
+CurvesByLabel = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 # Lines use the colours and the dashes in turn, so that no two of twenty lines are the same. The colours have a contrast
@@ -73,14 +75,14 @@ class Gauge:
     ends: tuple[str, str]
 
 
-def gauges(task_type: TaskType, metrics: Mapping[str, float], intervals: Mapping[str, Any]) -> list[Gauge]:
+def gauges(task_type: TaskType, metrics: Mapping[str, float], intervals: Mapping[str, IntervalDocument]) -> list[Gauge]:
     """Return a gauge for each recorded metric that has bounds or an interval, which determine its axis."""
     recorded = [metric for metric in task_type.all_metrics if metric.name in metrics]
     with_axis = [metric for metric in recorded if None not in (metric.lower, metric.upper) or metric.name in intervals]
     return [_metric_gauge(metric, metrics[metric.name], intervals.get(metric.name)) for metric in with_axis]
 
 
-def _metric_gauge(metric: Metric, value: float, interval: Mapping[str, Any] | None) -> Gauge:
+def _metric_gauge(metric: Metric, value: float, interval: IntervalDocument | None) -> Gauge:
     whisker = [] if interval is None else [interval["lower"], interval["upper"]]
     low, high = _axis(metric, [0.0, value, *whisker])
     left, right, *ends = (100 * (number - low) / (high - low) for number in (min(0, value), max(0, value), *whisker))
@@ -102,7 +104,7 @@ def charts(curves: Mapping[str, Any]) -> list[Chart]:
     return [draw(curves[name]) for name, draw in _CHARTS.items() if curves.get(name)]
 
 
-def _threshold_chart(title: str, x: str, y: str, curves: Mapping[str, Any], *, diagonal: bool) -> Chart:
+def _threshold_chart(title: str, x: str, y: str, curves: CurvesByLabel, *, diagonal: bool) -> Chart:
     """Return the chart of one rate against another for each class."""
     names = x.replace("_", " "), y.replace("_", " ")
     return Chart(
@@ -174,7 +176,7 @@ _CHARTS: Mapping[str, Callable[[Any], Chart]] = {
 }
 
 
-def _classes(curves: Mapping[str, Any]) -> str:
+def _classes(curves: CurvesByLabel) -> str:
     return f"{len(curves)} classes." if len(curves) > 1 else f"Class {next(iter(curves))}."
 
 
@@ -184,7 +186,7 @@ def omitted_note(classes: int, shown: int) -> str:
     return f"{more:,} more classes are available from the API." if more > 0 else ""
 
 
-def _lines(curves: Mapping[str, Any], x: str, y: str) -> list[Line]:
+def _lines(curves: CurvesByLabel, x: str, y: str) -> list[Line]:
     return [
         Line(label, _svg_points((point[x], point[y]) for point in points), colour, dash)
         for (label, points), colour, dash in zip(

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from models_registry.task_types.base import Metric, TaskType
 from performance.formatting import format_six_digits
+from performance.metrics.result import ConfusionMatrixDocument
+from performance.metrics.statistics.intervals import IntervalDocument
 from performance.snapshots.charts import omitted_note
 
 MAX_ROWS_UNSCROLLED = 20  # longer tables scroll
@@ -61,7 +62,7 @@ class ConfusionMatrix:
         return len(self.labels) > MAX_ROWS_UNSCROLLED
 
 
-def metric_table(task_type: TaskType, metrics: Mapping[str, float], intervals: Mapping[str, Any]) -> Table:
+def metric_table(task_type: TaskType, metrics: Mapping[str, float], intervals: Mapping[str, IntervalDocument]) -> Table:
     """Return the table of all summary metrics, and of the further metrics that were recorded."""
     further = [metric for metric in task_type.further if metric.name in metrics]
     rows = [
@@ -88,7 +89,7 @@ def class_table(task_type: TaskType, per_class: Mapping[str, Mapping[str, float]
     )
 
 
-def confusion_matrix(matrix: Mapping[str, Any] | None) -> ConfusionMatrix | None:
+def confusion_matrix(matrix: ConfusionMatrixDocument | None) -> ConfusionMatrix | None:
     """Return the layout of a confusion matrix, `None` if there is none."""
     if matrix is None:
         return None
@@ -104,13 +105,13 @@ def bounds(metric: Metric) -> str:
     return f"{metric.lower:g} or more" if metric.upper is None else f"{metric.lower:g} to {metric.upper:g}"
 
 
-def _metric_row(metric: Metric, value: float | None, interval: Mapping[str, Any] | None) -> list[str]:
+def _metric_row(metric: Metric, value: float | None, interval: IntervalDocument | None) -> list[str]:
     recorded = NOT_RECORDED if value is None else format_six_digits(value)
     better = f"{metric.direction} is better"
     return [metric.label, recorded, _interval_text(interval), better, bounds(metric), metric.definition]
 
 
-def _interval_text(interval: Mapping[str, Any] | None) -> str:
+def _interval_text(interval: IntervalDocument | None) -> str:
     if interval is None:
         return ""
     return f"{format_six_digits(interval['lower'])} to {format_six_digits(interval['upper'])} ({interval['level']:.0%})"

@@ -11,7 +11,7 @@ from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel
 from performance.evaluations.models import EvaluationJob
 from tests.api import Caller
-from tests.concurrency.together import order_by_turn
+from tests.concurrency.together import in_turn
 from tests.factories import completed_version
 from tests.performance.evaluations.uploads import stored_in, stored_uploads, upload
 
@@ -33,7 +33,7 @@ def test_uploads_to_two_models_at_once_do_not_exceed_the_organizations_quota(
         version = completed_version(model, number=1)
         callers[f"/models/{model.pk}/versions/{version.version_id}/evaluations"] = Caller(editor)
 
-    answers = order_by_turn(acme, [partial(upload, ed, path=path) for path, ed in callers.items()])
+    answers = in_turn(acme, [partial(upload, ed, path=path) for path, ed in callers.items()])
 
     assert sorted(answer.status_code for answer in answers) == [202, 429]
     assert EvaluationJob.objects.count() == len(stored_uploads()) == 1

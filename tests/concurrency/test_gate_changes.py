@@ -13,7 +13,7 @@ from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.services import judge_promotion
 from tests.admin_pages import add_url, logged_in, text_of
 from tests.api import Caller
-from tests.concurrency.together import alone, order_by_turn, wait_for_waiting
+from tests.concurrency.together import alone, in_turn, wait_for_waiting
 from tests.factories import completed_version, snapshot
 
 pytestmark = [
@@ -58,7 +58,7 @@ def test_a_promotion_that_waited_for_a_stricter_policy_is_judged_by_it(
     GatePolicy.objects.create(model=empty_model, version=1, document=LENIENT)
     promote, edit = requests(admin, empty_model, f"/models/{empty_model.pk}/gate-policy", STRICT)
 
-    answers = order_by_turn(empty_model, [edit, promote])
+    answers = in_turn(empty_model, [edit, promote])
 
     assert [outcome(answer) for answer in answers] == [(200, None), (409, "gate_failed")]
     assert answers[1].json()["verdict"]["policy"] == {"owner": "model", "version": 2}
@@ -70,7 +70,7 @@ def test_a_stricter_policy_waits_for_a_promotion_that_came_before(admin: User, e
     GatePolicy.objects.create(model=empty_model, version=1, document=LENIENT)
     promote, edit = requests(admin, empty_model, f"/models/{empty_model.pk}/gate-policy", STRICT)
 
-    answers = order_by_turn(empty_model, [promote, edit])
+    answers = in_turn(empty_model, [promote, edit])
 
     assert [outcome(answer) for answer in answers] == [(200, None), (200, None)]
     assert answers[0].json()["verdict"]["policy"] == {"owner": "model", "version": 1}
@@ -82,7 +82,7 @@ def test_a_promotion_that_waited_for_its_organizations_stricter_policy_is_judged
 ) -> None:
     promote, edit = requests(admin, empty_model, "/organizations/acme/gate-policy", STRICT)
 
-    answers = order_by_turn(acme, [edit, promote])
+    answers = in_turn(acme, [edit, promote])
 
     assert [outcome(answer) for answer in answers] == [(201, None), (409, "gate_failed")]
     assert not promoted(empty_model)
@@ -108,7 +108,7 @@ def test_a_policy_of_the_admin_that_waited_for_the_archiving_is_refused_on_its_f
     ada, root = Caller(admin), logged_in(superuser)
     form = {"model": empty_model.pk, "organization": "", "document": json.dumps(LENIENT)}
 
-    archived, refused = order_by_turn(
+    archived, refused = in_turn(
         empty_model,
         [lambda: ada.delete(f"/models/{empty_model.pk}"), lambda: root.post(add_url(GatePolicy), form)],
     )

@@ -17,7 +17,7 @@ from models_registry.registry.promotions import (
     register_promotion_check,
     unregister_promotion_check,
 )
-from tests.concurrency.together import alone, order_by_turn, wait_for_waiting
+from tests.concurrency.together import alone, in_turn, wait_for_waiting
 from tests.conftest import authenticated
 from tests.factories import completed_version, new_user
 
@@ -67,7 +67,7 @@ def test_of_two_first_promotions_the_second_follows_the_first(
 ) -> None:
     first, second = send("post", "/versions/ver-00001/promote"), send("post", "/versions/ver-00002/promote")
 
-    answers = order_by_turn(empty_model, [first, second])
+    answers = in_turn(empty_model, [first, second])
 
     assert [answer.status_code for answer in answers] == [200, 200]
     assert [answer.json()["previous_version_id"] for answer in answers] == [None, "ver-00001"]
@@ -78,7 +78,7 @@ def test_of_two_first_promotions_the_second_follows_the_first(
 def test_a_promotion_before_the_archiving_holds(
     send: Callable[..., Request], versions: list[Version], empty_model: RegisteredModel
 ) -> None:
-    answers = order_by_turn(empty_model, [send("post", "/versions/ver-00001/promote"), send("delete")])
+    answers = in_turn(empty_model, [send("post", "/versions/ver-00001/promote"), send("delete")])
 
     assert [outcome(answer) for answer in answers] == [(200, None), (204, None)]
     assert promoted_number(empty_model) == 1
@@ -88,7 +88,7 @@ def test_a_promotion_before_the_archiving_holds(
 def test_a_promotion_after_the_archiving_is_refused(
     send: Callable[..., Request], versions: list[Version], empty_model: RegisteredModel
 ) -> None:
-    answers = order_by_turn(empty_model, [send("delete"), send("post", "/versions/ver-00001/promote")])
+    answers = in_turn(empty_model, [send("delete"), send("post", "/versions/ver-00001/promote")])
 
     assert [outcome(answer) for answer in answers] == [(204, None), (409, "conflict")]
     assert promoted_number(empty_model) is None
@@ -105,7 +105,7 @@ def _two_promoted(versions: list[Version], admin: User) -> None:
 def test_a_rollback_after_a_promotion_takes_that_promotion_back(
     send: Callable[..., Request], empty_model: RegisteredModel
 ) -> None:
-    answers = order_by_turn(empty_model, [send("post", "/versions/ver-00003/promote"), send("post", "/rollback")])
+    answers = in_turn(empty_model, [send("post", "/versions/ver-00003/promote"), send("post", "/rollback")])
 
     assert [answer.json()["version_id"] for answer in answers] == ["ver-00003", "ver-00002"]
     assert history(empty_model) == [(None, 1), (1, 2), (2, 3), (3, 2)]
@@ -116,7 +116,7 @@ def test_a_rollback_after_a_promotion_takes_that_promotion_back(
 def test_a_promotion_after_a_rollback_starts_from_what_was_restored(
     send: Callable[..., Request], empty_model: RegisteredModel
 ) -> None:
-    answers = order_by_turn(empty_model, [send("post", "/rollback"), send("post", "/versions/ver-00003/promote")])
+    answers = in_turn(empty_model, [send("post", "/rollback"), send("post", "/versions/ver-00003/promote")])
 
     assert [answer.json()["version_id"] for answer in answers] == ["ver-00001", "ver-00003"]
     assert history(empty_model) == [(None, 1), (1, 2), (2, 1), (1, 3)]
@@ -127,7 +127,7 @@ def test_a_promotion_after_a_rollback_starts_from_what_was_restored(
 def test_of_two_rollbacks_the_second_finds_nothing_to_go_back_to(
     send: Callable[..., Request], empty_model: RegisteredModel
 ) -> None:
-    answers = order_by_turn(empty_model, [send("post", "/rollback"), send("post", "/rollback")])
+    answers = in_turn(empty_model, [send("post", "/rollback"), send("post", "/rollback")])
 
     assert [outcome(answer) for answer in answers] == [(200, None), (409, "conflict")]
     assert promoted_number(empty_model) == 1
@@ -139,7 +139,7 @@ def test_a_change_that_waited_for_a_promotion_answers_with_the_version_promoted_
 ) -> None:
     promotion, change = send("post", "/versions/ver-00003/promote"), send("patch", "", {"description": "new"})
 
-    answers = order_by_turn(empty_model, [promotion, change])
+    answers = in_turn(empty_model, [promotion, change])
 
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[1].json()["promoted_version_id"] == "ver-00003"
@@ -148,7 +148,7 @@ def test_a_change_that_waited_for_a_promotion_answers_with_the_version_promoted_
 def test_a_change_that_waited_for_a_new_version_answers_with_the_state_that_follows_from_it(
     send: Callable[..., Request], empty_model: RegisteredModel
 ) -> None:
-    answers = order_by_turn(empty_model, [send("post", "/versions"), send("patch", "", {"description": "new"})])
+    answers = in_turn(empty_model, [send("post", "/versions"), send("patch", "", {"description": "new"})])
 
     assert [answer.status_code for answer in answers] == [201, 200]
     assert answers[1].json()["state"] == "training"
@@ -160,7 +160,7 @@ def test_of_two_changes_of_the_same_state_one_is_made_and_one_refused(
     etag = send("get")()["ETag"]
     changes = [send("patch", "", {"description": text}, **{"If-Match": etag}) for text in ("mine", "yours")]
 
-    answers = order_by_turn(empty_model, changes)
+    answers = in_turn(empty_model, changes)
 
     assert [outcome(answer) for answer in answers] == [(200, None), (412, "precondition_failed")]
     empty_model.refresh_from_db()
@@ -175,7 +175,7 @@ def test_of_two_last_admins_who_demote_each_other_one_stays(acme: Organization, 
         for actor, other in ((admin, "ann"), (ann, "ada"))
     ]
 
-    answers = order_by_turn(acme, demotions)
+    answers = in_turn(acme, demotions)
 
     assert [outcome(answer) for answer in answers] == [(200, None), (403, "permission_denied")]
     assert [*acme.memberships.filter(role="admin").values_list("user__username", flat=True)] == ["ada"]
@@ -190,7 +190,7 @@ def test_an_admin_who_was_demoted_while_their_request_waited_changes_nothing(acm
         for actor, other in ((admin, "ann"), (ann, "amy"))
     ]
 
-    answers = order_by_turn(acme, demotions)
+    answers = in_turn(acme, demotions)
 
     assert [outcome(answer) for answer in answers] == [(200, None), (403, "permission_denied")]
     assert acme.memberships.filter(role="admin").count() == 2
@@ -227,7 +227,7 @@ METRICS = {"dataset_split": "train", "metrics": {"rmse": 1}}
 def test_what_waited_for_the_archiving_is_refused(
     send: Callable[..., Request], versions: list[Version], empty_model: RegisteredModel, path: str, body: Any
 ) -> None:
-    answers = order_by_turn(empty_model, [send("delete"), send("post", path, body)])
+    answers = in_turn(empty_model, [send("delete"), send("post", path, body)])
 
     assert [outcome(answer) for answer in answers] == [(204, None), (409, "conflict")]
 
@@ -238,7 +238,7 @@ def test_metrics_that_waited_for_the_version_to_fail_are_refused(
     Version.objects.create(model=empty_model, number=1)
     failing = send("patch", "/versions/ver-00001", {"state": "failed"})
 
-    answers = order_by_turn(empty_model, [failing, send("post", "/versions/ver-00001/snapshots", METRICS)])
+    answers = in_turn(empty_model, [failing, send("post", "/versions/ver-00001/snapshots", METRICS)])
 
     assert [outcome(answer) for answer in answers] == [(200, None), (409, "conflict")]
 

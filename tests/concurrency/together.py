@@ -50,7 +50,7 @@ def ask(client: Client, method: str, path: str, body: Any = None, **headers: str
         time.sleep(0.05)
 
 
-def order_by_turn(locked: RegisteredModel | Organization, requests: Iterable[Callable[[], T]]) -> list[T]:
+def in_turn(locked: RegisteredModel | Organization, requests: Iterable[Callable[[], T]]) -> list[T]:
     """Let requests queue up for a locked row, one behind the other, then let them go; return their answers in order."""
     requests = [*requests]
     with ThreadPoolExecutor(len(requests)) as threads:

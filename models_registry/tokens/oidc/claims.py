@@ -1,21 +1,20 @@
-"""What may be trusted of other issuers: where their keys may come from, and which claims a rule takes. Pure Python."""
+"""Decide which issuers' URLs and claims are trusted. Pure Python."""
 
 import json
 import re
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 MAX_TEXT = 255
 WILDCARD = "*"
 
-# Neither white space nor controls, which some readers of a URL drop, nor a backslash, which some take for a slash.
+# No white space or control characters, which some URL parsers drop, and no backslash, which some treat as a slash.
 _url = re.compile(r"[!-\[\]-~]+")
 
 
 def check_url(url: str, allowed_hosts: Collection[str]) -> None:
-    """Refuse a URL from which no keys may be fetched. Raises `ValueError`, with what to change."""
+    """Check that keys may be fetched from a URL. Raises `ValueError` with what to change."""
     parts = _split(url)
     host = parts.hostname or ""
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
@@ -28,8 +27,8 @@ def check_url(url: str, allowed_hosts: Collection[str]) -> None:
         raise ValueError(f"Its host is not in OIDC_ALLOWED_HOSTS, which holds {', '.join(allowed_hosts)}.")
 
 
-def check_patterns(patterns: Any) -> None:
-    """Refuse what is no object of claims and patterns, or would take nearly any token. Raises `ValueError`."""
+def check_patterns(patterns: object) -> None:
+    """Check that patterns are an object of claims that does not match nearly every token. Raises `ValueError`."""
     if not isinstance(patterns, Mapping) or not patterns:
         raise ValueError('It must be an object of claims and patterns, such as {"repository": "acme/churn"}.')
     for name, pattern in patterns.items():
@@ -39,8 +38,8 @@ def check_patterns(patterns: Any) -> None:
         raise ValueError(f"At least one pattern must be without {WILDCARD}.")
 
 
-def matches(patterns: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
-    """Say whether each pattern fits the claim of its name. No patterns match nothing."""
+def matches(patterns: Mapping[str, str], claims: Mapping[str, object]) -> bool:
+    """Return whether each pattern matches the claim of its name. Empty patterns match nothing."""
     return bool(patterns) and all(_fits(pattern, _text(claims.get(name))) for name, pattern in patterns.items())
 
 
@@ -49,7 +48,7 @@ def _split(url: str) -> SplitResult:
         if not _url.fullmatch(url):
             raise ValueError
         parts = urlsplit(url)
-        _ = parts.port  # is read, and refused, only now
+        _ = parts.port  # raises ValueError for an invalid port
     except ValueError:
         raise ValueError("It is not a URL.") from None
     return parts
@@ -62,19 +61,19 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= MAX_TEXT
 
 
-def _text(value: Any) -> str | None:
-    """Return a claim as a pattern sees it: a text as it is, a boolean or whole number as JSON has it."""
+def _text(value: object) -> str | None:
+    """Return a claim as text: booleans and whole numbers as in JSON; `None` for other types."""
     if isinstance(value, bool | int):
         return json.dumps(value)
     return value if isinstance(value, str) else None
 
 
 def _fits(pattern: str, text: str | None) -> bool:
-    """Say whether a pattern fits a whole text, in time that grows with their lengths alone, unlike a regex's."""
+    """Return whether a pattern matches the whole text, in linear time, unlike a regular expression."""
     if text is None or WILDCARD not in pattern:
         return text == pattern
     first, *middle, last = pattern.split(WILDCARD)

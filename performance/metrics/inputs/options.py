@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
 
 MAX_ATTRIBUTES = 20
 MAX_COLUMN_NAME_LENGTH = 200  # characters
@@ -79,7 +78,7 @@ class InvalidColumnsError(ValueError):
     """The mapping of columns is invalid. The message says which entry, and why."""
 
 
-def parse_columns(document: Any) -> Columns:
+def parse_columns(document: object) -> Columns:
     """Return the columns that a document names, such as `{"actual": "label", "scores": {"cat": "p_cat"}}`.
 
     Raises `InvalidColumnsError`.
@@ -96,11 +95,11 @@ def parse_columns(document: Any) -> Columns:
     return Columns(**document)
 
 
-def _is_name_list(value: Any) -> bool:
+def _is_name_list(value: object) -> bool:
     return isinstance(value, list) and len(value) <= MAX_ATTRIBUTES and all(map(_is_name, value))
 
 
-def _is_name_by_class(value: Any) -> bool:
+def _is_name_by_class(value: object) -> bool:
     return (
         isinstance(value, Mapping)
         and len(value) <= MAX_LABELS
@@ -109,11 +108,11 @@ def _is_name_by_class(value: Any) -> bool:
     )
 
 
-def _is_name(value: Any) -> bool:
+def _is_name(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= MAX_COLUMN_NAME_LENGTH
 
 
-_VALIDATORS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+_VALIDATORS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "scores": (
         _is_name_by_class,
         f"an object of names, by class: at most {MAX_LABELS:,}, each of at most {MAX_LABEL_LENGTH:,} characters",

@@ -1,8 +1,8 @@
 """Return the points of ROC, precision-recall and calibration curves."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from performance.metrics.result import CurvesDocument
 from performance.metrics.statistics.downsampling import Point, downsample
 from performance.metrics.statistics.losses import BINS, CalibrationBin
 from performance.metrics.statistics.roc import RankedScores
@@ -10,7 +10,7 @@ from performance.metrics.statistics.roc import RankedScores
 MAX_CURVES = 20
 
 
-def threshold_curves(problems: Iterable[RankedScores]) -> dict[str, Any]:
+def threshold_curves(problems: Iterable[RankedScores]) -> CurvesDocument:
     """Return the ROC and precision-recall curves of each label.
 
     The points are a selection whose area under straight lines differs by at most 0.001 from that of all points.

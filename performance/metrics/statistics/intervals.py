@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Any
+from typing import TypedDict
 
 CONFIDENCE_LEVEL = 0.95
 _Z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2)
@@ -28,7 +28,16 @@ class Interval:
         return replace(self, lower=increasing(self.lower), upper=increasing(self.upper))
 
 
-def stored_intervals(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Interval]:
+class IntervalDocument(TypedDict):
+    """An interval as JSON."""
+
+    lower: float
+    upper: float
+    method: str
+    level: float
+
+
+def stored_intervals(documents: Mapping[str, IntervalDocument]) -> dict[str, Interval]:
     """Return the intervals from the documents that `dataclasses.asdict` made of them."""
     return {name: Interval(**each) for name, each in documents.items()}
 

@@ -5,16 +5,16 @@ rounding never decides which bin a number falls into. The lower edge belongs to 
 """
 
 import math
-from typing import Any
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.numeric_predictions import NumericPredictions
 from performance.metrics.inputs.sql import number_literal
+from performance.metrics.result import CurvesDocument
 
 MAX_BINS = 200  # also the most points of a plot
 
 
-def curves(engine: Engine, predictions: NumericPredictions) -> dict[str, Any]:
+def curves(engine: Engine, predictions: NumericPredictions) -> CurvesDocument:
     """Return the histogram of the residuals, and the mean predicted by actual values."""
     return {
         "residual_histogram": residual_histogram(engine, predictions),

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from performance.metrics import worst_examples
 from performance.metrics.engines.base import Engine, Row
@@ -13,7 +12,7 @@ from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.inputs.labels import canonical_label, default_positive, determines_positive, sort_labels
 from performance.metrics.inputs.options import AVERAGINGS, Columns, Options
 from performance.metrics.inputs.sql import number_literal, string_literal
-from performance.metrics.result import DAMAGED, MAX_CLASSES, Evaluation, UnprocessablePredictionsError
+from performance.metrics.result import DAMAGED, MAX_CLASSES, CurvesDocument, Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics import curves, losses, roc
 from performance.metrics.statistics.confusion import ConfusionMatrix, Estimate, known_intervals
 from performance.metrics.statistics.intervals import Interval, logit
@@ -260,7 +259,7 @@ def _losses(engine: Engine, mapping: ColumnMapping, counts: LabelCounts, positiv
     return losses.measure_losses(engine, mapping, counts, positive) if whole else None
 
 
-def _curves(ranked: Mapping[str, RankedScores], probability_losses: Losses | None) -> dict[str, Any]:
+def _curves(ranked: Mapping[str, RankedScores], probability_losses: Losses | None) -> CurvesDocument:
     drawn = curves.threshold_curves(list(ranked.values())[: curves.MAX_CURVES]) if ranked else {}
     return {**drawn, "calibration": curves.calibration_curve(probability_losses.bins)} if probability_losses else drawn
 

@@ -24,7 +24,8 @@ def area(curve: Drawn, x: str, y: str) -> float:
 
 def check(found: Evaluation, label: str, truth: Any, scores: Any, weights: Any = None) -> None:
     """Check both curves of a label: each point is one of scikit-learn's, and the area is that of all of them."""
-    roc, precision_recall = found.curves["roc"][label], found.curves["precision_recall"][label]
+    curves: Any = found.curves
+    roc, precision_recall = curves["roc"][label], curves["precision_recall"][label]
     for curve in (roc, precision_recall):
         assert 2 <= len(curve) <= 200
     first, last = roc[0], roc[-1]
@@ -128,7 +129,9 @@ def test_calibration_says_how_often_a_confidence_is_right(tmp_path: Path) -> Non
         "weight": [1, 2, 1, 1],
     }
 
-    [sure, surest] = of(classification.evaluate, tmp_path, columns).curves["calibration"]
+    sure: Any
+    surest: Any
+    sure, surest = of(classification.evaluate, tmp_path, columns).curves["calibration"]
 
     assert sure == {
         "lower": pytest.approx(13 / 15),

@@ -1,4 +1,4 @@
-"""Charts of a snapshot, as the numbers that SVG is recorded_with_axis from."""
+"""Charts of a snapshot, as the numbers that SVG is drawn from."""
 
 from itertools import pairwise
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models_registry import task_types
+from performance.metrics.statistics.intervals import IntervalDocument
 from performance.snapshots import charts
 from performance.snapshots.charts import Chart
 from tests.conftest import golden
@@ -13,13 +14,13 @@ from tests.conftest import golden
 CURVES = golden("curves")["curves"]
 
 
-def recorded_with_axis(**curves: Any) -> Chart:
+def only_chart(**curves: Any) -> Chart:
     [chart] = charts.charts(curves)
     return chart
 
 
 def test_a_curve_goes_from_the_lower_left_to_the_upper_right() -> None:
-    chart = recorded_with_axis(roc=CURVES["roc"])
+    chart = only_chart(roc=CURVES["roc"])
 
     [line] = chart.lines
     assert (chart.title, line.label) == ("ROC curve", "yes")
@@ -28,7 +29,7 @@ def test_a_curve_goes_from_the_lower_left_to_the_upper_right() -> None:
 
 
 def test_each_class_has_a_line() -> None:
-    chart = recorded_with_axis(
+    chart = only_chart(
         precision_recall={"a": CURVES["precision_recall"]["yes"], "b": CURVES["precision_recall"]["yes"]}
     )
 
@@ -37,14 +38,14 @@ def test_each_class_has_a_line() -> None:
 
 
 def test_calibration_has_a_dot_for_each_bin() -> None:
-    assert recorded_with_axis(calibration=CURVES["calibration"]).dots == [(62.5, 25.0)]
+    assert only_chart(calibration=CURVES["calibration"]).dots == [(62.5, 25.0)]
 
 
 def test_the_bars_of_residuals_stand_side_by_side_on_the_ground() -> None:
     counts = [2, 0, 8]
     bins = [{"lower": 0.5 * at, "upper": 0.5 * at + 0.5, "count": count} for at, count in enumerate(counts, -1)]
 
-    chart = recorded_with_axis(residual_histogram=bins)
+    chart = only_chart(residual_histogram=bins)
 
     assert [(bar.x, bar.width) for bar in chart.bars] == [
         pytest.approx((100 * at / 3, 100 / 3)) for at in range(len(counts))
@@ -56,7 +57,7 @@ def test_the_bars_of_residuals_stand_side_by_side_on_the_ground() -> None:
 
 
 def test_one_residual_alone_is_a_bar_of_full_width() -> None:
-    [bar] = recorded_with_axis(residual_histogram=[{"lower": 2.0, "upper": 2.0, "count": 5}]).bars
+    [bar] = only_chart(residual_histogram=[{"lower": 2.0, "upper": 2.0, "count": 5}]).bars
 
     assert (bar.x, bar.y, bar.width, bar.height) == (0, 0, 100, 100)
 
@@ -68,15 +69,13 @@ def test_predicted_and_actual_values_share_a_scale(scale: float) -> None:
         {"actual": 4 * scale, "predicted": 3 * scale, "count": 2},
     ]
 
-    dots = recorded_with_axis(predicted_versus_actual=points).dots
+    dots = only_chart(predicted_versus_actual=points).dots
 
     assert [value for dot in dots for value in dot] == pytest.approx([0, 75, 100, 25])
 
 
 def test_one_point_alone_is_drawn_at_the_origin() -> None:
-    assert recorded_with_axis(predicted_versus_actual=[{"actual": 7.0, "predicted": 7.0, "count": 1}]).dots == [
-        (0, 100)
-    ]
+    assert only_chart(predicted_versus_actual=[{"actual": 7.0, "predicted": 7.0, "count": 1}]).dots == [(0, 100)]
 
 
 @pytest.mark.parametrize("curves", [{}, {"roc": {}, "calibration": []}, {"something_else": [1]}])
@@ -85,7 +84,7 @@ def test_without_points_there_is_no_chart(curves: dict[str, Any]) -> None:
 
 
 def test_lines_of_classes_differ_by_colour_and_dash_and_are_named_in_a_legend() -> None:
-    chart = recorded_with_axis(roc={str(number): CURVES["roc"]["yes"] for number in range(20)})
+    chart = only_chart(roc={str(number): CURVES["roc"]["yes"] for number in range(20)})
 
     assert len({(line.colour, line.dash) for line in chart.lines}) == 20
     for one, next_one in pairwise(chart.lines):
@@ -93,11 +92,11 @@ def test_lines_of_classes_differ_by_colour_and_dash_and_are_named_in_a_legend() 
         assert one.dash != next_one.dash
     assert chart.lines[0].dash == ""
     assert (chart.legend, chart.note) == ("Classes", "")
-    assert recorded_with_axis(calibration=CURVES["calibration"]).legend == ""
+    assert only_chart(calibration=CURVES["calibration"]).legend == ""
 
 
 def test_past_twenty_classes_it_is_said_how_many_are_not_drawn() -> None:
-    chart = recorded_with_axis(roc={f"{number:04}": CURVES["roc"]["yes"] for number in range(1_020)})
+    chart = only_chart(roc={f"{number:04}": CURVES["roc"]["yes"] for number in range(1_020)})
 
     assert [line.label for line in chart.lines] == [f"{number:04}" for number in range(20)]
     assert chart.note == "1,000 more classes are available from the API."
@@ -119,7 +118,7 @@ def luminance_of(colour: str) -> float:
 
 
 def test_metrics_with_bounds_have_gauges_with_their_intervals() -> None:
-    interval = {"lower": 0.5, "upper": 0.75, "level": 0.95, "method": "wilson"}
+    interval: IntervalDocument = {"lower": 0.5, "upper": 0.75, "level": 0.95, "method": "wilson"}
     metrics = {"accuracy": 0.625, "log_loss": 0.3, "specificity": 0.5}
 
     first, second = charts.gauges(task_types.get("classification"), metrics, {"accuracy": interval})
@@ -130,7 +129,7 @@ def test_metrics_with_bounds_have_gauges_with_their_intervals() -> None:
 
 
 def test_metrics_without_bounds_have_gauges_as_long_as_their_intervals() -> None:
-    intervals = {
+    intervals: dict[str, IntervalDocument] = {
         "rmse": {"lower": 30.0, "upper": 50.0, "level": 0.95, "method": "moments"},
         "r_squared": {"lower": -1.0, "upper": 0.5, "level": 0.95, "method": "moments"},
         "bias": {"lower": -3.0, "upper": 1.0, "level": 0.95, "method": "moments"},
@@ -145,7 +144,7 @@ def test_metrics_without_bounds_have_gauges_as_long_as_their_intervals() -> None
 
 
 def test_a_metric_that_is_nothing_but_0_has_a_gauge() -> None:
-    nothing = {"lower": 0.0, "upper": 0.0, "level": 0.95, "method": "moments"}
+    nothing: IntervalDocument = {"lower": 0.0, "upper": 0.0, "level": 0.95, "method": "moments"}
 
     [gauge] = charts.gauges(task_types.get("regression"), {"rmse": 0.0}, {"rmse": nothing})
 
