@@ -1,4 +1,4 @@
-"""Charts of a snapshot, as the numbers that SVG is drawn from."""
+"""The SVG coordinates of a snapshot's charts."""
 
 from itertools import pairwise
 from typing import Any
@@ -28,7 +28,7 @@ def test_a_curve_goes_from_the_lower_left_to_the_upper_right() -> None:
     assert chart.description.endswith("Class yes.")
 
 
-def test_each_class_has_a_line() -> None:
+def test_each_class_has_a_line_in_the_chart() -> None:
     chart = only_chart(
         precision_recall={"a": CURVES["precision_recall"]["yes"], "b": CURVES["precision_recall"]["yes"]}
     )
@@ -41,7 +41,7 @@ def test_calibration_has_a_dot_for_each_bin() -> None:
     assert only_chart(calibration=CURVES["calibration"]).dots == [(62.5, 25.0)]
 
 
-def test_the_bars_of_residuals_stand_side_by_side_on_the_ground() -> None:
+def test_residual_bars_are_adjacent_and_start_at_zero() -> None:
     counts = [2, 0, 8]
     bins = [{"lower": 0.5 * at, "upper": 0.5 * at + 0.5, "count": count} for at, count in enumerate(counts, -1)]
 
@@ -56,7 +56,7 @@ def test_the_bars_of_residuals_stand_side_by_side_on_the_ground() -> None:
     assert chart.x_axis == ("-0.5", "predicted - actual", "1")
 
 
-def test_one_residual_alone_is_a_bar_of_full_width() -> None:
+def test_a_single_residual_bin_has_full_width() -> None:
     [bar] = only_chart(residual_histogram=[{"lower": 2.0, "upper": 2.0, "count": 5}]).bars
 
     assert (bar.x, bar.y, bar.width, bar.height) == (0, 0, 100, 100)
@@ -74,7 +74,7 @@ def test_predicted_and_actual_values_share_a_scale(scale: float) -> None:
     assert [value for dot in dots for value in dot] == pytest.approx([0, 75, 100, 25])
 
 
-def test_one_point_alone_is_drawn_at_the_origin() -> None:
+def test_a_single_point_is_at_the_origin() -> None:
     assert only_chart(predicted_versus_actual=[{"actual": 7.0, "predicted": 7.0, "count": 1}]).dots == [(0, 100)]
 
 
@@ -95,7 +95,7 @@ def test_lines_of_classes_differ_by_colour_and_dash_and_are_named_in_a_legend() 
     assert only_chart(calibration=CURVES["calibration"]).legend == ""
 
 
-def test_past_twenty_classes_it_is_said_how_many_are_not_drawn() -> None:
+def test_a_chart_notes_how_many_classes_beyond_twenty_are_omitted() -> None:
     chart = only_chart(roc={f"{number:04}": CURVES["roc"]["yes"] for number in range(1_020)})
 
     assert [line.label for line in chart.lines] == [f"{number:04}" for number in range(20)]
@@ -103,7 +103,7 @@ def test_past_twenty_classes_it_is_said_how_many_are_not_drawn() -> None:
 
 
 @pytest.mark.parametrize("colour", charts.COLOURS)
-def test_the_colours_stand_out_from_a_white_and_from_a_dark_page(colour: str) -> None:
+def test_colours_contrast_with_white_and_dark_pages(colour: str) -> None:
     luminance = luminance_of(colour)
 
     assert (1 + 0.05) / (luminance + 0.05) >= 3
@@ -117,7 +117,7 @@ def luminance_of(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_metrics_with_bounds_have_gauges_with_their_intervals() -> None:
+def test_bounded_metrics_have_gauges_with_their_intervals() -> None:
     interval: IntervalDocument = {"lower": 0.5, "upper": 0.75, "level": 0.95, "method": "wilson"}
     metrics = {"accuracy": 0.625, "log_loss": 0.3, "specificity": 0.5}
 
@@ -128,7 +128,7 @@ def test_metrics_with_bounds_have_gauges_with_their_intervals() -> None:
     assert (second.label, second.lower) == ("Specificity 0.5", None)
 
 
-def test_metrics_without_bounds_have_gauges_as_long_as_their_intervals() -> None:
+def test_unbounded_metrics_have_gauges_scaled_to_their_intervals() -> None:
     intervals: dict[str, IntervalDocument] = {
         "rmse": {"lower": 30.0, "upper": 50.0, "level": 0.95, "method": "moments"},
         "r_squared": {"lower": -1.0, "upper": 0.5, "level": 0.95, "method": "moments"},
@@ -143,7 +143,7 @@ def test_metrics_without_bounds_have_gauges_as_long_as_their_intervals() -> None
     assert (bias.left, bias.width, bias.lower, bias.upper, bias.ends) == (50, 25, 0, 100, ("-3", "1"))
 
 
-def test_a_metric_that_is_nothing_but_0_has_a_gauge() -> None:
+def test_a_metric_of_0_has_a_gauge() -> None:
     nothing: IntervalDocument = {"lower": 0.0, "upper": 0.0, "level": 0.95, "method": "moments"}
 
     [gauge] = charts.gauges(task_types.get("regression"), {"rmse": 0.0}, {"rmse": nothing})
