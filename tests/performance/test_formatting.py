@@ -29,8 +29,8 @@ def test_numbers_keep_six_significant_digits(number: float) -> None:
 
 
 def test_decimals_in_a_sentence_are_rounded() -> None:
-    told = "ver-00001: accuracy is 0.9583333333333334, and 1e-07 in per_class.1.23456789.recall; 0.9299999999999999."
-    assert format_consistently([told]) == [
+    text = "ver-00001: accuracy is 0.9583333333333334, and 1e-07 in per_class.1.23456789.recall; 0.9299999999999999."
+    assert format_consistently([text]) == [
         "ver-00001: accuracy is 0.958333, and 1e-07 in per_class.1.23456789.recall; 0.93."
     ]
 

@@ -78,7 +78,7 @@ def test_a_header_that_is_not_utf_8_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"PAR1" + b"\0" * 50 + b"PAR1"])
 def test_an_unreadable_parquet_file_is_reported_without_paths(tmp_path: Path, content: bytes) -> None:
-    told = str(refused(tmp_path, content, kind="parquet"))
+    message = str(refused(tmp_path, content, kind="parquet"))
 
-    assert told.startswith("The file cannot be read: ")
-    assert not any(word in told for word in ("Error: ", "'", "0.parquet", str(tmp_path)))
+    assert message.startswith("The file cannot be read: ")
+    assert not any(word in message for word in ("Error: ", "'", "0.parquet", str(tmp_path)))
