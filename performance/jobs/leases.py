@@ -1,4 +1,4 @@
-"""Attempts at jobs: extend the lease during an attempt, and handle its failure."""
+"""A worker's attempts at a job: the lease that it extends while it works, and what follows a failed attempt."""
 
 import logging
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from performance.jobs.disk import is_full
 from performance.jobs.models import Job
 from performance.jobs.querysets import DatabaseNow, JobQuerySet
 
-RETRY_DELAY = timedelta(seconds=10)  # times the number of attempts
-DISK_RETRY_DELAY = timedelta(minutes=1)  # if the disk was full
-MAX_DISK_RETRY = timedelta(days=1)  # how long a job waits for disk space, from when it was queued
+RETRY_DELAY = timedelta(seconds=10)  # before the next attempt, times the attempts so far
+DISK_RETRY_DELAY = timedelta(minutes=1)  # before the next attempt where the disk was full
+MAX_DISK_RETRY = timedelta(days=1)  # since the job was queued, after which it no longer waits for the disk
 NO_SPACE = "The worker had no space on its disk. Report it to the operator."
 
 log = logging.getLogger(__name__)
 
 
 class WorkerStopping(Exception):
-    """The worker must stop."""
+    """The worker was asked to stop."""
 
 
 class LeaseLost(Exception):
@@ -36,36 +36,36 @@ class Lease:
         self._stop = stop
 
     def check_stop(self) -> None:
-        """Raise `WorkerStopping` if the worker must stop."""
+        """Raise `WorkerStopping` if the worker was asked to stop."""
         if self._stop.is_set():
             raise WorkerStopping
 
     def extend(self, lease: timedelta, **changes: object) -> None:
-        """Extend the lease to `lease` from now, and update the job. Raises `WorkerStopping` or `LeaseLost`."""
+        """Keep the job for another `lease`, and store changes of it. Raises `WorkerStopping` or `LeaseLost`."""
         self.check_stop()
         if not _jobs(self._job).leased_by(self._job).update(**changes, due_at=DatabaseNow() + lease):
             raise LeaseLost
 
 
 def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Callable[[str], object]) -> None:
-    """Work on a job that the worker has claimed.
+    """Call `work`, the work of a claimed job.
 
-    A failed attempt is repeated later, up to `max_attempts` times in all. A full disk is not the job's fault, so the
-    job waits up to a day for space. After that, `fail` is called with the reason. If the database is unreachable, its
-    error is raised, and the job becomes due again.
+    A failed attempt is repeated later, up to `max_attempts` in all. A full disk does not count: the job waits up to a
+    day for space. After that, `fail` is called with the reason. Raises the database's error if the database cannot be
+    reached; the job then comes due again.
     """
     name = job._meta.verbose_name
-    failure = f"The {name} broke off several times. Report it with its id."
+    broke_off = f"The {name} broke off several times. Report it with its id."
     if job.attempts > max_attempts:
         log.error("The %s %s broke off each time.", name, job.pk)
-        fail(failure)
+        fail(broke_off)
         return
     try:
         work()
     except WorkerStopping:
         _jobs(job).release(job, wait=timedelta(0), counts=False)
     except LeaseLost:
-        log.warning("Another process has claimed the %s %s.", name, job.pk)
+        log.warning("Another process has taken the %s %s.", name, job.pk)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
@@ -76,7 +76,7 @@ def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Ca
         if job.attempts < max_attempts:
             _jobs(job).release(job, wait=RETRY_DELAY * job.attempts)
         else:
-            fail(failure)
+            fail(broke_off)
 
 
 def _wait_for_disk(job: Job, error: Exception, fail: Callable[[str], object]) -> None:

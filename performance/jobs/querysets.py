@@ -1,4 +1,4 @@
-"""Querysets of jobs, used as queues."""
+"""Jobs as a queue, as queryset methods."""
 
 from datetime import timedelta
 from typing import Any, Self
@@ -12,9 +12,9 @@ from django.utils import timezone
 
 
 class DatabaseNow(Now):
-    """The clock of the database. Leases use it, as the clocks of machines may differ by more than a lease.
+    """The database's clock, which leases run by: the clocks of machines may differ by more than a lease.
 
-    On SQLite, it is the clock of this process: that is the same machine, and more precise.
+    SQLite runs on one machine, whose clock is more precise than SQLite's own.
     """
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: object) -> Any:
@@ -23,62 +23,62 @@ class DatabaseNow(Now):
 
 
 class JobQuerySet(models.QuerySet[Any]):
-    """Jobs that workers claim, as described by `performance.jobs.models.Job`."""
+    """Jobs: rows that workers claim, as described in `performance.jobs.models.Job`."""
 
     def claim(self, lease: timedelta) -> Any:
-        """Claim the next job, and return it; `None` if no job is due.
+        """Claim the job whose turn it is, and return it; `None` if none is due.
 
-        The job becomes due again after `lease`, unless the lease is extended. Two workers never claim the same job:
-        PostgreSQL skips rows that another transaction has locked, and SQLite runs one writing transaction at a time.
+        It comes due again after `lease`, unless the lease is extended. Two workers never claim the same job: PostgreSQL
+        skips rows that another transaction has locked, and SQLite runs one writing transaction at a time.
         """
-        if not self.due().exists():  # this check takes no lock
+        if not self.due().exists():  # which costs no lock
             return None
         with transaction.atomic():
             job = self.due().order_by_turn().select_for_update(skip_locked=True, of=("self",)).first()
             if job is not None:
                 job.state, job.attempts = "running", job.attempts + 1
                 job.started_at = job.started_at or timezone.now()
-                claimed = {name: getattr(job, name) for name in ("state", "attempts", "started_at")}
-                self.filter(pk=job.pk).update(**claimed, due_at=DatabaseNow() + lease)
+                changes = {name: getattr(job, name) for name in ("state", "attempts", "started_at")}
+                self.filter(pk=job.pk).update(**changes, due_at=DatabaseNow() + lease)
         return job
 
     def due(self) -> Self:
-        """Filter jobs that may be claimed."""
+        """Keep the jobs that may be claimed."""
         return self.filter(due_at__lte=DatabaseNow())
 
     def order_by_turn(self) -> Self:
-        """Sort by turn: the job that has been due for longest comes first."""
+        """Order by whose turn it is: the job that has been due for longest comes first."""
         return self.order_by("due_at")
 
     def leased_by(self, job: Any) -> Self:
-        """Filter the job, if the worker that claimed it still has the lease."""
+        """Keep the job, if the worker that claimed it still has the lease."""
         return self.filter(pk=job.pk, attempts=job.attempts, state="running")
 
     def release(self, job: Any, *, wait: timedelta, counts: bool = True) -> bool:
-        """Make a leased job due after a while. Return whether the lease was still valid.
+        """Let a claimed job be claimed again after `wait`; return whether the worker still had the lease.
 
-        An attempt that does not count (`counts=False`) failed without fault of the job.
+        An attempt does not count if it was interrupted through no fault of the job.
         """
         attempts = F("attempts") - (0 if counts else 1)
         return bool(self.leased_by(job).update(state="queued", due_at=DatabaseNow() + wait, attempts=attempts))
 
 
 class FairJobQuerySet(JobQuerySet):
-    """Jobs of organizations that take turns, so that an organization with many jobs does not delay the others."""
+    """Jobs of organizations that take turns: an organization with many jobs does not delay the others."""
 
     def with_owner(self) -> Self:
-        """Annotate `owner`, the id of the organization that a job belongs to."""
+        """Add `owner`, the key of the organization whose turn a job takes."""
         return self.annotate(owner=F("organization"))
 
     def order_by_turn(self) -> Self:
-        """Sort by turn.
+        """Order by whose turn it is.
 
-        The organization with the fewest running jobs comes first, then the one whose last job started longest ago, then
+        The organization with the fewest running jobs comes first, then the one whose last job began longest ago, then
         the job that has been due for longest.
         """
-        same_owner = self.model._default_manager.filter(organization=OuterRef("owner"))
-        running = same_owner.filter(state="running", due_at__gt=DatabaseNow()).order_by().values("organization")
-        started = same_owner.filter(started_at__isnull=False).order_by("-started_at").values("started_at")
+        of_same = self.model._default_manager.filter(organization=OuterRef("owner"))
+        running = of_same.filter(state="running", due_at__gt=DatabaseNow()).order_by().values("organization")
+        started = of_same.filter(started_at__isnull=False).order_by("-started_at").values("started_at")
         return self.with_owner().order_by(
             Coalesce(Subquery(running.annotate(count=Count("pk")).values("count")), 0),
             Subquery(started[:1]).asc(nulls_first=True),
@@ -86,5 +86,5 @@ class FairJobQuerySet(JobQuerySet):
         )
 
     def unfinished_for(self, organization_id: int) -> Self:
-        """Filter the queued and running jobs of an organization."""
+        """Keep the queued and running jobs of an organization."""
         return self.filter(organization=organization_id, due_at__isnull=False)
