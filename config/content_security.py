@@ -1,4 +1,4 @@
-"""Content security policies: what a browser may load, run and send from each kind of page."""
+"""Content security policies: what a browser may load, run and send on each kind of page."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,9 @@ else:
 Policy = Mapping[str, Sequence[str]]
 
 API_PREFIX = "/api/v1/"
-API_HEADER = "default-src 'none'; frame-ancestors 'none'"  # of JSON, which no browser shows
+API_HEADER = "default-src 'none'; frame-ancestors 'none'"  # for JSON, which no browser renders
 
-# Pages without scripts, such as a gate's, errors, badges and files: they have their own styles.
+# Pages without scripts, such as verdicts, errors, badges and files. They contain their styles.
 PLAIN: Policy = {
     "default-src": ["'none'"],
     "style-src": ["'self'", "'unsafe-inline'"],
@@ -25,7 +25,7 @@ PLAIN: Policy = {
     "form-action": ["'none'"],
     "frame-ancestors": ["'none'"],
 }
-# Pages with scripts of their own host. Attributes in their HTML style them, which no nonce can allow.
+# Pages with scripts from this host. They use style attributes, which no nonce can allow.
 _INTERACTIVE: Policy = {
     "default-src": ["'self'"],
     "style-src": ["'self'", "'unsafe-inline'"],
@@ -36,16 +36,16 @@ _INTERACTIVE: Policy = {
     "frame-ancestors": ["'none'"],
 }
 POLICIES: dict[str, Policy] = {
-    # The admin's theme is driven by Alpine, which compiles the expressions in its HTML.
+    # The admin's theme uses Alpine, which compiles the expressions in its HTML.
     "/admin/": {**_INTERACTIVE, "script-src": ["'self'", "'unsafe-eval'"]},
     "/api/docs": _INTERACTIVE,
-    # ReDoc searches in a worker that it makes itself.
+    # ReDoc searches in a worker that it creates from a blob.
     "/api/redoc": {**_INTERACTIVE, "worker-src": ["blob:"]},
 }
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
-    """Adds the policy of its kind to each page; answers in JSON get a fixed one, which costs the API nothing."""
+    """Add a policy to each page. JSON responses get a fixed one, which costs the API nothing."""
 
     def __call__(self, request: HttpRequest) -> Any:
         if not request.path_info.startswith(API_PREFIX):
@@ -57,7 +57,7 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
         return response
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Add the policy of the page's kind."""
+        """Add the policy for the path of the page."""
         for prefix, policy in POLICIES.items():
             if request.path_info.startswith(prefix):
                 response._csp_config = policy  # type: ignore[attr-defined]  # where both libraries' decorators put it

@@ -1,4 +1,4 @@
-"""The settings that the demo makes for itself, so that it runs on a fresh machine with nothing set."""
+"""Create the settings of the demo, so that it runs on a new machine without configuration."""
 
 import os
 import secrets
@@ -11,9 +11,9 @@ KEYS_FILE = Path(__file__).parent.parent / "var" / "demo.env"
 
 
 def use_own_keys() -> None:
-    """Put the demo's settings into the environment, where nothing else is set, there or in `.env`.
+    """Set the demo's environment variables, unless the environment or `.env` sets them.
 
-    The keys are random, made once and kept in a file that only its owner may read.
+    The keys are random. They are created once, in a file that only its owner may read.
     """
     read_env_file()
     if not KEYS_FILE.exists():

@@ -1,4 +1,4 @@
-"""Bounds on what a caller may have parsed before anything is known of the request."""
+"""Limit the headers that a request may have, before anything parses them."""
 
 from collections.abc import Callable
 
@@ -6,15 +6,15 @@ from django.http import HttpRequest, HttpResponse
 
 from config.problems import respond
 
-MAX_HEADER_LENGTH = 16 * 1024  # of each header but Authorization, whose token has a limit of its own
+MAX_HEADER_LENGTH = 16 * 1024  # of each header except Authorization, whose token has its own limit
 MAX_ESCAPED_COOKIE_LENGTH = 512
 
 
 class HeaderLimitMiddleware:
-    """Refuses long headers, and drops long cookies with escapes.
+    """Refuse long headers, and drop long cookies with escapes.
 
-    Python before 3.11.10 and 3.12.6 decodes such a cookie in quadratic time. RFC 6265 allows no backslash in a cookie;
-    none of ours has one.
+    Python before 3.11.10 and 3.12.6 decodes such a cookie in quadratic time. RFC 6265 allows no backslash in a cookie,
+    and none of ours has one.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

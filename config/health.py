@@ -1,4 +1,4 @@
-"""Whether the service is alive, and whether it is ready for requests."""
+"""Report whether the service is alive, and whether it is ready for requests."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _probes = ThreadPoolExecutor(max_workers=2, thread_name_prefix="readiness")
 
 
 def _probe(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Let a view be read, and refuse all else by a problem document."""
+    """Allow only GET and HEAD for a view, and refuse other methods with a problem document."""
 
     def probe(request: HttpRequest) -> HttpResponse:
         if request.method in {"GET", "HEAD"}:
@@ -32,17 +32,17 @@ def _probe(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest
 
 @_probe
 def alive(request: HttpRequest) -> HttpResponse:
-    """Answer that the process can answer."""
+    """Return 200: the process can respond."""
     return JsonResponse({"status": "alive"})
 
 
 @_probe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when the database is reachable and migrated; else 503, within two seconds.
+    """Return 200 if the database is reachable and migrated, else 503, within two seconds.
 
-    A database without writes is ready for reads. With `?writable=true` it is a 503.
+    A read-only database is ready for reads; with `?writable=true` the response is 503.
     """
-    try:  # in another thread: a frozen database would hold this one past any timeout of its own
+    try:  # in another thread, as a frozen database could block this one beyond any timeout
         missing, writable = _probes.submit(_state_of_database).result(timeout=READY_WITHIN)
     except (Error, FutureTimeoutError):
         return respond(request, "service_unavailable")
@@ -54,7 +54,7 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 
 def _state_of_database() -> tuple[int, bool]:
-    """Return how many migrations are to apply, and whether the database takes writes."""
+    """Return the number of unapplied migrations, and whether the database is writable."""
     try:
         executor = MigrationExecutor(connection)
         return len(executor.migration_plan(executor.loader.graph.leaf_nodes())), _is_writable()

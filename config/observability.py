@@ -1,4 +1,4 @@
-"""Every request has an id, in its response, its problem document and each log line."""
+"""Give every request an id, in its response, its problem document and its log lines."""
 
 import logging
 import random
@@ -17,12 +17,12 @@ _current: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 def current_request_id() -> str:
-    """Return the id of the request that is being answered."""
+    """Return the id of the current request."""
     return _current.get()
 
 
 class RequestIDMiddleware:
-    """Takes the caller's request id when it is well-formed, else makes one, and sends it back."""
+    """Use the caller's request id if it is well-formed, or create one, and return it in the response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -41,7 +41,7 @@ class RequestIDMiddleware:
 
 
 class RequestIDFilter(logging.Filter):
-    """Adds the request's id to log records, and keeps each message on one line; a traceback follows on its own."""
+    """Add the request id to log records, and keep each message on one line. A traceback follows on its own lines."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_request_id()

@@ -1,10 +1,9 @@
-"""The OpenAPI document over HTTP: the committed file, converted and compressed once per process."""
+"""Serve the OpenAPI document: the committed file, converted and compressed once per process."""
 
 import gzip
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import yaml
 from django.conf import settings
@@ -17,6 +16,7 @@ from drf_spectacular.renderers import (
 )
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -28,7 +28,7 @@ PATH: Path = settings.BASE_DIR / "openapi.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The bytes of a document in one encoding, and their ETag."""
+    """The bytes of a document in one encoding, with their ETag."""
 
     body: bytes
     etag: str
@@ -36,7 +36,7 @@ class Encoded:
 
 @cache
 def document(form: str) -> tuple[Encoded, Encoded]:
-    """Return the committed document as `yaml` or `json`: plain, then compressed by gzip."""
+    """Return the committed document as `yaml` or `json`: plain, then compressed with gzip."""
     body = PATH.read_bytes()
     if form == "json":
         body = OpenApiJsonRenderer().render(yaml.load(body, Loader=yaml.CSafeLoader))
@@ -45,7 +45,7 @@ def document(form: str) -> tuple[Encoded, Encoded]:
 
 
 class SchemaView(APIView):
-    """The OpenAPI document, as YAML or as JSON. Generating it takes a second, so requests never do."""
+    """The OpenAPI document as YAML or JSON. It is read from a file, as generating it takes a second."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -54,13 +54,13 @@ class SchemaView(APIView):
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """Say that the answer depends on what is accepted."""
+        """Declare that the response depends on the accepted formats."""
         return {"Vary": "Accept, Accept-Encoding"}
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponse:
-        """Answer with the document, or 304 if the caller has it."""
-        renderer: Any = request.accepted_renderer
+        """Return the document, or 304 if the caller has it."""
+        renderer: BaseRenderer = request.accepted_renderer
         plain, compressed = document(renderer.format)
         as_gzip = accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", ""))
         encoded = compressed if as_gzip else plain

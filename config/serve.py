@@ -1,4 +1,4 @@
-"""The command line of the production server: `python -m config.serve`, with granian's options."""
+"""The command of the production server: `python -m config.serve`, with granian's options."""
 
 from granian import cli
 

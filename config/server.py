@@ -1,12 +1,12 @@
-"""The production server: granian, with an environ of WSGI into which no header with an underscore gets.
+"""The production server: granian with a WSGI environ that has no headers with underscores.
 
-WSGI gives `X-Forwarded-For` and `X_Forwarded_For` one name, so that a caller who sends the second one overrides what a
-proxy wrote into the first. Granian builds the environ before any code of ours runs, and has no option for it. Its RSGI
-interface has the names as they were sent: `Server` takes requests from there, and gives them to the WSGI application
-in as many threads as granian would.
+In WSGI, `X-Forwarded-For` and `X_Forwarded_For` have the same name, so a caller who sends the latter could override
+what a proxy wrote into the former. Granian builds the environ before any of our code runs, and has no option for it.
+Its RSGI interface has the original names: `Server` receives requests there, and passes them to the WSGI application in
+as many threads as granian would use.
 
-What is not public in granian is used in `Server` and `_Scheduler` alone. Options and environment variables are
-granian's own: `python -m config.serve --help`.
+Only `Server` and `_Scheduler` use private parts of granian. Options and environment variables are granian's own:
+`python -m config.serve --help`.
 """
 
 import io
@@ -21,6 +21,7 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from granian import _granian, _signals
 from granian._granian import CallbackScheduler
+from granian.constants import RuntimeModes
 from granian.server.common import WORKERS_METHODS
 from granian.server.mp import MPServer, WorkerProcess
 
@@ -36,24 +37,24 @@ class Server(MPServer):
         worker_id: int,
         callback: WSGIApplication,
         sock: Any,
-        ipc: Any,
-        loop: Any,
-        runtime_mode: Any,
+        ipc: object,
+        loop: object,
+        runtime_mode: RuntimeModes,
         runtime_threads: int,
         runtime_blocking_threads: int | None,
         blocking_threads: int,
         blocking_threads_idle_timeout: int,
         backpressure: int,
-        task_impl: Any,
-        http_mode: Any,
-        http1_settings: Any,
-        http2_settings: Any,
+        task_impl: object,
+        http_mode: object,
+        http1_settings: object,
+        http2_settings: object,
         websockets: bool,
-        static_path: Any,
+        static_path: object,
         log_access_fmt: str | None,
-        ssl_ctx: Any,
-        scope_opts: dict[str, Any],
-        metrics: Any,
+        ssl_ctx: tuple[object, ...],
+        scope_opts: dict[str, object],
+        metrics: object,
     ) -> None:
         requests: SimpleQueue[Any] = SimpleQueue()
         for number in range(blocking_threads):
@@ -62,14 +63,14 @@ class Server(MPServer):
         signalled = _signals.set_sync_signals()  # type: ignore[no-untyped-call]
         stopped = threading.Event()
         signalled.add_cb(stopped.set)
-        worker_class: Any = _granian.RSGIWorker  # whose stub lacks some arguments
+        worker_class: Any = _granian.RSGIWorker  # its stub lacks some arguments
         worker = worker_class(
             worker_id,
             sock,
             ipc,
             runtime_threads,
             runtime_blocking_threads,
-            1,  # thread of Python's, which only hands requests over
+            1,  # Python thread, which only hands requests over
             blocking_threads_idle_timeout,
             backpressure,
             http_mode,
@@ -87,16 +88,16 @@ class Server(MPServer):
 
 
 class _EventLoop:
-    """As much of an event loop as granian needs here: it calls at once what it is given."""
+    """The part of an event loop that granian needs here. It calls callbacks immediately."""
 
-    def call_soon(self, callback: Callable[..., Any], *arguments: Any, context: Any = None) -> None:
+    def call_soon(self, callback: Callable[..., object], *arguments: object, context: object = None) -> None:
         callback(*arguments)
 
     call_soon_threadsafe = call_soon
 
 
 class _Scheduler(CallbackScheduler):
-    """Hands each request over, where granian's own would have an event loop run a coroutine."""
+    """Hand each request to a thread. Granian's own scheduler would run a coroutine."""
 
     def __init__(self, event_loop: _EventLoop, hand_over: Callable[[Any], None], *unused: None) -> None:
         super().__init__()
@@ -104,13 +105,13 @@ class _Scheduler(CallbackScheduler):
 
 
 def _answer_all(requests: SimpleQueue[Any], application: WSGIApplication) -> None:
-    """Answer one request after the other, for as long as the process lives."""
+    """Handle requests one after the other, for the lifetime of the process."""
     while True:
         request = requests.get()
         try:
             _answer(request.scope, request.proto, application)
-        except BaseException as error:  # which would end the thread
-            request.err(error)  # logs it, and answers 500 unless there is an answer
+        except BaseException as error:  # it would end the thread
+            request.err(error)  # logs it, and sends a 500 unless a response was sent
         del request
 
 
@@ -139,7 +140,7 @@ def _refuse_write(data: bytes) -> None:
 
 
 def environ_of(scope: Any, protocol: Any) -> WSGIEnvironment:
-    """Return the environ of a request. Headers whose names hold an underscore are dropped."""
+    """Return the environ of a request, without headers whose names contain an underscore."""
     environ: WSGIEnvironment = {
         **_SAME_FOR_ALL,
         "REQUEST_METHOD": scope.method,
@@ -163,7 +164,7 @@ def environ_of(scope: Any, protocol: Any) -> WSGIEnvironment:
 
 
 class _Body(io.RawIOBase):
-    """The body of a request, which is asked for when it is read, and waited for."""
+    """The body of a request, which is requested and awaited when it is read."""
 
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
@@ -174,7 +175,7 @@ class _Body(io.RawIOBase):
         return True
 
     def close(self) -> None:
-        """Let go of what nobody read: the connection cannot go on or end while somebody may still ask for it."""
+        """Release an unread body: the connection can neither continue nor end while it may still be read."""
         self._protocol = self._chunks = None
         super().close()
 
@@ -186,7 +187,7 @@ class _Body(io.RawIOBase):
         return size
 
     def _next(self) -> bytes:
-        """Return the next piece; nothing at the end."""
+        """Return the next piece, empty at the end."""
         if self._chunks is None:
             self._chunks = aiter(self._protocol)
         try:

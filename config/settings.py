@@ -1,4 +1,4 @@
-"""Settings, from the environment and an optional `.env`. A wrong value stops the start."""
+"""Settings, from the environment and an optional `.env`. An invalid value prevents the start."""
 
 import warnings
 from datetime import timedelta
@@ -25,16 +25,16 @@ from config.env.readers import (
     retention_days,
 )
 from config.env.storages import storage
-from models_registry.db.secret_files import tighten
+from models_registry.db.secret_files import restrict_to_owner
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 read_env_file()
 
-# Whatever is kept here is the owner's alone: the database, predictions, keys, what is temporary.
+# Only the owner may read what is stored here: the database, predictions, keys and temporary files.
 VAR = BASE_DIR / "var"
 for _folder in (VAR, VAR / "storage", VAR / "tmp"):
-    tighten(_folder)
-tighten(VAR / "demo.env")
+    restrict_to_owner(_folder)
+restrict_to_owner(VAR / "demo.env")
 
 DEBUG = flag("DEBUG", default=False)
 SECRET_KEY = secret("SECRET_KEY", debug=DEBUG)
@@ -42,7 +42,7 @@ ALLOWED_HOSTS = hosts("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]
 TRUSTED_PROXIES = count("TRUSTED_PROXIES", default=0)
 HTTPS_ONLY = flag("HTTPS_ONLY", default=not DEBUG)
 
-# What the service is made of
+# Applications, middleware and templates
 
 INSTALLED_APPS = [
     "models_registry",
@@ -110,18 +110,18 @@ DATABASES |= {
 REPLICAS = [alias for alias in DATABASES if alias != "default"]
 CACHES = {"default": cache("CACHE_URL", default="locmemcache://")}
 
-# Files: predictions
+# Files of predictions
 
 STORAGES: dict[str, dict[str, Any]] = {
     "default": storage("STORAGE_URL", default=VAR / "storage"),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 
-# What evaluates from the command line
+# Evaluation on the command line
 
 EVALUATION_ENGINE = engine("EVALUATION_ENGINE")
 
-# Who may log in
+# Authentication
 
 AUTH_USER_MODEL = "models_registry.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "models_registry.tokens.backends.PeopleBackend"]
@@ -141,14 +141,14 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_LOCKOUT_CALLABLE = "config.admin.middleware.locked_out"
 AXES_CLIENT_IP_CALLABLE = "models_registry.api.client_address.client_network"
 AXES_HANDLER = "models_registry.tokens.lockout.LockoutHandler"
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a refused attempt is no failure
-ACCOUNT_FAILURE_LIMIT = 30  # failures of one user from anywhere within AXES_COOLOFF_TIME that slow down further ones
-ACCOUNT_ATTEMPT_INTERVAL = timedelta(seconds=10)  # between attempts on such a user
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a refused attempt does not count as a failure
+ACCOUNT_FAILURE_LIMIT = 30  # per user and AXES_COOLOFF_TIME, from any address; then attempts are slowed down
+ACCOUNT_ATTEMPT_INTERVAL = timedelta(seconds=10)  # between the attempts that are slowed down
 AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin.middleware
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
-CLOCK_LEEWAY = 10  # seconds by which a token's `iat` and `nbf` may lie in the future; it expires without leeway
+CLOCK_LEEWAY = 10  # seconds that a token's `iat` and `nbf` may be in the future; `exp` has no leeway
 SIMPLE_JWT = {
     **jwt_keys(debug=DEBUG),
     "ISSUER": "model-performance-registry",
@@ -160,7 +160,7 @@ SIMPLE_JWT = {
 }
 OIDC_ALLOWED_HOSTS = exact_hosts("OIDC_ALLOWED_HOSTS", default=["token.actions.githubusercontent.com", "gitlab.com"])
 
-# Webhooks: hosts of the operator's own network that they may reach, beside those of the public internet
+# Webhooks: hosts in private networks that they may reach, in addition to public ones
 WEBHOOK_PRIVATE_HOSTS = exact_hosts("WEBHOOK_PRIVATE_HOSTS", default=[])
 
 # The audit trail
@@ -168,11 +168,11 @@ WEBHOOK_PRIVATE_HOSTS = exact_hosts("WEBHOOK_PRIVATE_HOSTS", default=[])
 AUDITLOG_LOGENTRY_MODEL = "models_registry.AuditEntry"
 AUDITLOG_CID_GETTER = "config.observability.current_request_id"
 AUDITLOG_STORE_JSON_CHANGES = True
-# The database itself refuses to delete younger entries: see the migration `audit_trail_retention`.
+# The database itself refuses to delete newer entries: see the migration `audit_trail_retention`.
 AUDIT_RETENTION_DAYS = retention_days("AUDIT_RETENTION_DAYS", default=730, minimum=30)
 AUDIT_DENIAL_RETENTION_DAYS = retention_days("AUDIT_DENIAL_RETENTION_DAYS", default=90, minimum=7)
-DENIALS_WRITTEN_BEHIND = True  # by a thread, so that no refusal waits for a write
-DENIALS_PENDING = 10_000  # rows that wait to be written; further denials are counted, and summed up in one row
+DENIALS_WRITTEN_BEHIND = True  # in a thread, so that a refusal does not wait for a write
+DENIALS_PENDING = 10_000  # rows waiting to be written; further denials are only counted, in one row
 MIGRATION_MODULES = {"auditlog": None}  # its own table is not used
 
 # The API
@@ -180,9 +180,9 @@ MIGRATION_MODULES = {"auditlog": None}  # its own table is not used
 MAX_BODY_BYTES = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 MAX_UPLOAD_BYTES = count("MAX_UPLOAD_MB", default=1024, minimum=1) * 2**20  # of a file of predictions
-MAX_QUEUED_EVALUATIONS = count("MAX_QUEUED_EVALUATIONS", default=100, minimum=1)  # and running, of an organization
-EVALUATION_RETENTION_DAYS = count("EVALUATION_RETENTION_DAYS", default=30, minimum=1)  # after an evaluation has ended
-# Where no file is expected, one that comes is kept neither in memory nor on the disk: past 2.5 MB it is passed over.
+MAX_QUEUED_EVALUATIONS = count("MAX_QUEUED_EVALUATIONS", default=100, minimum=1)  # queued or running, per organization
+EVALUATION_RETENTION_DAYS = count("EVALUATION_RETENTION_DAYS", default=30, minimum=1)  # from the end of an evaluation
+# An unexpected file above 2.5 MB is skipped: it is stored neither in memory nor on disk.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["models_registry.tokens.authentication.BearerAuthentication"],
@@ -222,21 +222,25 @@ SPECTACULAR_SETTINGS = {
 # Transport
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"  # where collectstatic puts the files, plain and compressed
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()  # serves the packages' own files, uncompressed, if none are collected
-warnings.filterwarnings("ignore", "No directory at", UserWarning)  # whitenoise's, if none are collected
+STATIC_ROOT = BASE_DIR / "staticfiles"  # output of collectstatic, plain and compressed
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()  # without collected files, serve the packages' own, uncompressed
+warnings.filterwarnings("ignore", "No directory at", UserWarning)  # from whitenoise without collected files
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-SECURE_CSP = PLAIN  # of Django 6; config.content_security has the policies of other pages
-CONTENT_SECURITY_POLICY = {"DIRECTIVES": SECURE_CSP}  # of django-csp, on Django 5.2
+SECURE_CSP = PLAIN  # for Django 6; config.content_security has the policies of other pages
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": SECURE_CSP}  # for django-csp on Django 5.2
 SESSION_COOKIE_SECURE = HTTPS_ONLY
 SESSION_COOKIE_AGE = 12 * 3600
-SESSION_EXPIRE_AT_BROWSER_CLOSE = True  # and after those hours at the latest, whatever the browser restores
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # in no cookie: one may tell a secret
+SESSION_EXPIRE_AT_BROWSER_CLOSE = (
+    True  # and after SESSION_COOKIE_AGE at the latest, even if the browser restores the session
+)
+MESSAGE_STORAGE = (
+    "django.contrib.messages.storage.session.SessionStorage"  # not in a cookie, as a message may contain a secret
+)
 CSRF_COOKIE_SECURE = HTTPS_ONLY
 CSRF_FAILURE_VIEW = "config.problems.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
@@ -265,24 +269,24 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
-        # A refused request is in the log of denials, or the caller's affair.
+        # Refused requests are in the log of denials, or are errors of the caller.
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "axes": {"level": "WARNING"},
-        # Where credentials and addresses were found is told each time.
+        # They log each time where credentials and addresses were found.
         "botocore": {"level": "WARNING"},
         "aiobotocore": {"level": "WARNING"},
-        "py4j": {"level": "WARNING"},  # by which Python talks to Apache Spark: it tells of every connection
+        "py4j": {"level": "WARNING"},  # the bridge to Apache Spark logs every connection
     },
 }
 
-# The admin's look
+# The appearance of the admin
 
 FORMAT_MODULE_PATH = "config.formats"
 
 
 def _page(title: str, icon: str, model: str) -> dict[str, Any]:
-    """Return the sidebar's link to the list of a model, for those who may see it."""
+    """Return the sidebar's link to the list of a model, visible to users with permission."""
     app, name = model.split(".")
     permissions = [f"{app}.view_{name}", f"{app}.change_{name}"]
     return {

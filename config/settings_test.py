@@ -1,4 +1,4 @@
-"""The service's own settings, with keys and a PostgreSQL made for the run, and what is fast for tests."""
+"""The settings for tests: generated keys, a temporary PostgreSQL, and faster defaults."""
 
 import os
 import secrets
@@ -18,14 +18,14 @@ from config.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-DENIALS_WRITTEN_BEHIND = False  # a test sees the rows that its own transaction writes
+DENIALS_WRITTEN_BEHIND = False  # a test sees only rows of its own transaction
 
-WHITENOISE_AUTOREFRESH = True  # else each client of a test would look at every static file anew
+WHITENOISE_AUTOREFRESH = True  # otherwise each test client scans all static files
 
 _files = tempfile.TemporaryDirectory(prefix="registry-files-")
 STORAGES["default"]["OPTIONS"]["location"] = _files.name
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # Django's default is a database in memory, whose connections do not wait for each other's locks.
+    # Django's default is an in-memory database, whose connections do not wait for locks.
     _folder = tempfile.TemporaryDirectory(prefix="registry-tests-")
     DATABASES["default"]["TEST"] = {"NAME": f"{_folder.name}/tests.sqlite3"}

@@ -1,4 +1,4 @@
-"""Where everything is mounted."""
+"""The URLs of the project."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,12 @@ from config.schema import SchemaView
 
 
 def _redirect(url: str) -> Callable[..., HttpResponseBase]:
-    """Return a view that sends browsers on, which were given no more than the address of the service."""
+    """Return a view that redirects browsers to a URL."""
     return csrf_exempt(RedirectView.as_view(url=url, http_method_names=("get", "head")))
 
 
 urlpatterns = [
-    path("api/v1/", include("performance.urls")),  # first, as it is asked most
+    path("api/v1/", include("performance.urls")),  # first, as it gets most requests
     path("api/v1/", include("models_registry.urls")),
     path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

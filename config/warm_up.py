@@ -1,7 +1,6 @@
-"""What the first request would load, loaded at the start, so that concurrent first requests cannot race."""
+"""Load at startup what the first request would load, so that concurrent first requests do not race."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.template import engines
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -27,8 +26,8 @@ def warm_up() -> None:
                 _load_fields(kind.of(task_type))
 
 
-def _load_views(patterns: Iterable[Any]) -> None:
-    """Build what each view's class makes once: nested resolvers, and the serializers that a class shares."""
+def _load_views(patterns: Iterable[URLPattern | URLResolver]) -> None:
+    """Create what each view class creates once: nested resolvers and shared serializers."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             _load_views(pattern.url_patterns)
@@ -37,7 +36,7 @@ def _load_views(patterns: Iterable[Any]) -> None:
                 _load_fields(serializer)
 
 
-def _load_fields(serializer: Any) -> None:
-    """Build a serializer's fields, and those of the serializers in it."""
+def _load_fields(serializer: object) -> None:
+    """Create the fields of a serializer, and of its nested serializers."""
     for field in getattr(serializer, "fields", {}).values():
         _load_fields(getattr(field, "child", field))

@@ -1,4 +1,4 @@
-"""The WSGI application that a production server serves."""
+"""The WSGI application for a production server."""
 
 import io
 import os
@@ -18,7 +18,7 @@ django_application = get_wsgi_application()
 if settings.DEBUG:
     raise ImproperlyConfigured("DEBUG is true, which shows internals to callers; unset it to serve in production.")
 
-from config.warm_up import warm_up  # noqa: E402  # which needs the applications to be loaded
+from config.warm_up import warm_up  # noqa: E402  # needs loaded applications
 
 warm_up()
 
@@ -26,48 +26,48 @@ _upload_route = re.compile("/api/v1/models/[^/]+/versions/[^/]+/evaluations")
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Serve a request, after three things that Django would trip over."""
-    _forget_charset(environ)
+    """Handle a request, after three corrections of the environ that Django needs."""
+    _drop_charset(environ)
     if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
-        _give_length(environ)
+        _set_length(environ)
     elif _length(environ) > settings.MAX_BODY_BYTES and not _is_upload(environ):
-        environ["wsgi.input"] = _Bounded(environ["wsgi.input"])  # of a form, Django counts the fields alone
+        environ["wsgi.input"] = _BoundedBody(environ["wsgi.input"])  # Django counts only the fields of a form
     return django_application(environ, start_response)
 
 
-def _forget_charset(environ: WSGIEnvironment) -> None:
-    """Drop every parameter of the content type but a form's boundary: text is UTF-8, whatever charset is claimed."""
+def _drop_charset(environ: WSGIEnvironment) -> None:
+    """Remove all parameters of the content type except a form's boundary: text is always UTF-8."""
     media_type, *parameters = environ.get("CONTENT_TYPE", "").split(";")
     boundary = [parameter for parameter in parameters if parameter.strip().lower().startswith("boundary=")]
     environ["CONTENT_TYPE"] = ";".join([media_type, *boundary])
 
 
-def _give_length(environ: WSGIEnvironment) -> None:
-    """Give a body without a length the most that it may have: Django reads nothing of one that has none.
+def _set_length(environ: WSGIEnvironment) -> None:
+    """Set the content length of a chunked body to its limit: Django reads nothing from a body without a length.
 
-    An upload is read piece by piece, by what counts them; any other body at once.
+    An upload is read in pieces that are counted; any other body is read at once.
     """
     if _is_upload(environ):
         environ["CONTENT_LENGTH"] = str(settings.MAX_UPLOAD_BYTES + settings.MAX_BODY_BYTES)
         return
-    environ["wsgi.input"] = _Bounded(environ["wsgi.input"])
+    environ["wsgi.input"] = _BoundedBody(environ["wsgi.input"])
     environ["CONTENT_LENGTH"] = str(settings.MAX_BODY_BYTES)
 
 
 def _length(environ: WSGIEnvironment) -> int:
-    """Return how long the body says it is: 0 where it does not."""
+    """Return the announced length of the body, 0 if there is none."""
     announced = environ.get("CONTENT_LENGTH", "")
     return int(announced) if announced.isascii() and announced.isdigit() else 0
 
 
 def _is_upload(environ: WSGIEnvironment) -> bool:
-    """Say whether the one view that reads a large body piece by piece answers the request."""
+    """Return whether the request is for the one view that reads a large body in pieces."""
     is_form = environ["CONTENT_TYPE"].startswith("multipart/")
     return bool(is_form and environ["REQUEST_METHOD"] == "POST" and _upload_route.fullmatch(environ["PATH_INFO"]))
 
 
-class _Bounded:
-    """A body that is read whole, up to the limit, when anything of it is asked for.
+class _BoundedBody:
+    """A body that is read completely, up to the limit, on the first read.
 
     A route that takes no body does not wait for one. Raises `RequestDataTooBig`.
     """
@@ -85,7 +85,7 @@ class _Bounded:
 
     @cached_property
     def whole(self) -> io.BytesIO:
-        """The body."""
+        """The complete body."""
         body = self.stream.read(settings.MAX_BODY_BYTES + 1)
         if len(body) > settings.MAX_BODY_BYTES:
             raise RequestDataTooBig

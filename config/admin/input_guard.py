@@ -1,4 +1,4 @@
-"""What no form of the admin sends: refused before a page reads it."""
+"""Refuse input that no form of the admin sends, before a page reads it."""
 
 import re
 from collections.abc import Iterator
@@ -9,32 +9,32 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 
-MAX_INLINE_FORMS = 200  # rows of related records that one page may send
+MAX_INLINE_FORMS = 200  # rows of related records on one page
 
 _number = re.compile("[0-9]{1,9}")
 _COUNTS = ("-TOTAL_FORMS", "-INITIAL_FORMS", "-MIN_NUM_FORMS", "-MAX_NUM_FORMS")
 
 
 def check_input(request: HttpRequest) -> None:
-    """Check the address, the parameters, the cookies and the form.
+    """Check the path, the parameters, the cookies and the form.
 
-    PostgreSQL stores no NUL, and no page expects one. The numbers of pages and of inline forms decide how much is done.
-    Raises `BadRequest` saying what is wrong, or `RequestDataTooBig` before anything of a large body is read.
+    PostgreSQL cannot store NUL. The numbers of pages and inline forms are checked, as they determine the amount of
+    work. Raises `BadRequest` with the reason, or `RequestDataTooBig` before any of a large body is read.
     """
     if "\0" in unquote(request.path_info) or b"\0" in unquote_to_bytes(request.META.get("QUERY_STRING", "")):
         raise BadRequest("The address has a NUL character.")
     if any("\0" in value for value in request.COOKIES.values()):
         raise BadRequest("A cookie has a NUL character.")
-    for name, value in _sent(request):
+    for name, value in _parameters(request):
         if "\0" in name or "\0" in value:
             raise BadRequest("The form has a NUL character.")
         if _is_page(name) and not _number.fullmatch(value):
-            raise BadRequest("The number of a page is none.")
+            raise BadRequest("A page number is not a number.")
         if name.endswith(_COUNTS) and not _is_count(name, value):
             raise BadRequest(f"The form has a wrong number of rows; {MAX_INLINE_FORMS} are the most at once.")
 
 
-def _sent(request: HttpRequest) -> Iterator[tuple[str, str]]:
+def _parameters(request: HttpRequest) -> Iterator[tuple[str, str]]:
     if _announced_length(request) > settings.MAX_BODY_BYTES:
         raise RequestDataTooBig
     try:
@@ -54,6 +54,6 @@ def _is_page(name: str) -> bool:
 
 
 def _is_count(name: str, value: str) -> bool:
-    """Say whether a count of inline forms is one; their bounds are the page's own, and 1000 by default."""
+    """Return whether a value is a valid count of inline forms. Its bounds come from the page."""
     bounds = name.endswith(("-MIN_NUM_FORMS", "-MAX_NUM_FORMS"))
     return bool(value == "" and bounds or _number.fullmatch(value) and (bounds or int(value) <= MAX_INLINE_FORMS))

@@ -1,4 +1,4 @@
-"""The admin site: its search boxes show only what the caller's own pages offer."""
+"""The admin site. Its search boxes offer only relations that the caller's pages use."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from unfold.sites import UnfoldAdminSite
 
 
 class AdminSiteConfig(AdminConfig):
-    """The admin app, with the site below."""
+    """The admin app with our site."""
 
     default_site = "config.admin.site.RegistrySite"
 
 
 class RegistrySite(UnfoldAdminSite):  # type: ignore[misc]  # the library is untyped
-    """The theme's site, with stricter search boxes."""
+    """The theme's site with restricted search boxes."""
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """List the pages whose names match. Raises `Http404` past the last page of results."""
+        """List the pages whose names match. Raises `Http404` beyond the last page of results."""
         try:
             response: HttpResponse = super().search(request, extra_context)
         except InvalidPage as error:
@@ -28,12 +28,12 @@ class RegistrySite(UnfoldAdminSite):  # type: ignore[misc]  # the library is unt
         return response
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
-        """List the records that match what is typed into a search box."""
-        return OfferedView.as_view(admin_site=self)(request)
+        """List the records that match the term in a search box."""
+        return RestrictedAutocompleteView.as_view(admin_site=self)(request)
 
 
-class OfferedView(AutocompleteJsonView):
-    """Refuses relations that no page of the caller's offers in a search box."""
+class RestrictedAutocompleteView(AutocompleteJsonView):
+    """Refuse relations that no page of the caller has a search box for."""
 
     admin_site: Any
 

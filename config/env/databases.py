@@ -1,4 +1,4 @@
-"""Read the addresses of databases and caches."""
+"""Read the URLs of databases and caches."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from django.core.cache.backends.redis import RedisCache
 from django.core.exceptions import ImproperlyConfigured
 
 from config.env.readers import count, read
-from models_registry.db.secret_files import can_be_made, tighten_database
+from models_registry.db.secret_files import can_be_created, restrict_database_to_owner
 
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
 LOCAL_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
@@ -21,7 +21,7 @@ def database(name: str, url: str) -> dict[str, Any]:
     """Return Django's settings for the database at `url`: PostgreSQL with a pool, or SQLite in WAL mode."""
     try:
         scheme = urlsplit(url).scheme
-    except ValueError:  # a bracket that is not closed
+    except ValueError:  # an unclosed bracket
         scheme = ""
     if scheme not in DATABASE_SCHEMES:
         raise ImproperlyConfigured(
@@ -43,16 +43,16 @@ def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
     if parsed["NAME"] != ":memory:":
         file = Path(parsed["NAME"])
         try:
-            is_possible = can_be_made(file)
+            is_possible = can_be_created(file)
         except (OSError, ValueError):
             is_possible = False
         if not is_possible:
             raise ImproperlyConfigured(
-                f"{name} names a file that is not there and cannot be made; set it to sqlite:////absolute/path.sqlite3"
+                f"{name} names a file that does not exist and cannot be created; set it to sqlite:////absolute/path.sqlite3"
             )
-        tighten_database(file)
+        restrict_database_to_owner(file)
     options = {
-        "transaction_mode": "IMMEDIATE",  # takes the write lock first, so that writers queue instead of failing
+        "transaction_mode": "IMMEDIATE",  # take the write lock first, so that writers wait instead of failing
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
@@ -61,14 +61,14 @@ def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
 
 def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
     timeouts = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
-    if {"migrate", "demo"} & set(sys.argv[1:2]):  # may rewrite a large table, but must not queue for long behind a lock
+    if {"migrate", "demo"} & set(sys.argv[1:2]):  # may rewrite a large table, but must not wait long for a lock
         timeouts = "-c lock_timeout=10000"
     options = {
         **parsed.get("OPTIONS", {}),
         "pool": {"min_size": 2, "max_size": count("DATABASE_POOL_SIZE", default=16, minimum=2), "timeout": 2}
         | {"max_waiting": 50},
         "connect_timeout": 3,
-        "server_side_binding": True,  # without it psycopg prepares no statement
+        "server_side_binding": True,  # otherwise psycopg prepares no statements
         "prepare_threshold": 5,
         "options": timeouts,
     }
@@ -76,10 +76,10 @@ def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
 
 
 def cache(name: str, *, default: str) -> dict[str, Any]:
-    """Return Django's settings for the cache at the URL in the variable, which can be used with what is installed."""
+    """Return Django's settings for the cache at the URL in the variable. Its package must be installed."""
     try:
         parsed: dict[str, Any] = environ.Env.cache_url_config(read(name, default=default))
-        if parsed["BACKEND"] == LOCAL_MEMORY:  # by default it forgets counts of requests beyond 300 callers
+        if parsed["BACKEND"] == LOCAL_MEMORY:  # the default of 300 is too small to count requests by caller
             parsed["OPTIONS"] = {"MAX_ENTRIES": 100_000, **parsed.get("OPTIONS", {})}
         _import_cache(parsed)
     except (KeyError, ValueError, environ.ImproperlyConfigured):
@@ -93,7 +93,7 @@ def cache(name: str, *, default: str) -> dict[str, Any]:
 
 
 def _import_cache(parsed: dict[str, Any]) -> None:
-    """Import what the cache needs, without connecting: Django would do so at the first request, and fail then."""
+    """Import the cache's backend without connecting. Otherwise a missing package would fail the first request."""
     backend = CacheHandler({"default": parsed})["default"]
     if isinstance(backend, RedisCache):
         backend._cache.get_client()

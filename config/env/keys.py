@@ -10,24 +10,24 @@ from django.core.exceptions import ImproperlyConfigured
 from config.env.readers import read
 
 MIN_KEY_BYTES = 32
-MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
+KEY_COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
 
 
 def secret(name: str, *, debug: bool) -> str:
-    """Return a key of 32 bytes or more. Only with DEBUG=true may it be missing."""
+    """Return a key of at least 32 bytes. It may be missing only with DEBUG=true."""
     text = read(name)
     if not text and debug:
         return f"{name} for local development only, not a secret"
     if len(text.encode()) < MIN_KEY_BYTES:
         fault = "is missing" if not text else f"has {len(text.encode())} bytes"
         raise ImproperlyConfigured(
-            f"{name} {fault}; set it to at least {MIN_KEY_BYTES} random bytes, for example the output of: {MAKE_A_KEY}"
+            f"{name} {fault}; set it to at least {MIN_KEY_BYTES} random bytes, for example the output of: {KEY_COMMAND}"
         )
     return text
 
 
 def jwt_keys(*, debug: bool) -> dict[str, str]:
-    """Return simplejwt's algorithm and keys: from the key files where they are named, else from JWT_SIGNING_KEY.
+    """Return simplejwt's algorithm and keys, from the key files if they are set, else from JWT_SIGNING_KEY.
 
     An RSA key gives RS256, a P-256 key ES256, and JWT_SIGNING_KEY HS256.
     """
@@ -44,7 +44,8 @@ def _signing_key(*, debug: bool) -> str:
     key = secret("JWT_SIGNING_KEY", debug=debug)
     if key == read("SECRET_KEY"):
         raise ImproperlyConfigured(
-            f"JWT_SIGNING_KEY is the same as SECRET_KEY; set it to another key, for example the output of: {MAKE_A_KEY}"
+            f"JWT_SIGNING_KEY is the same as SECRET_KEY; set it to another key, "
+            f"for example the output of: {KEY_COMMAND}"
         )
     return key
 

@@ -11,17 +11,17 @@ ENV_FILE = Path(__file__).parents[2] / ".env"
 
 
 def read_env_file() -> None:
-    """Put the variables of `.env`, if there is one, into the environment, where they are not set there."""
+    """Add the variables of `.env`, if it exists, to the environment, without overriding any."""
     environ.Env.read_env(ENV_FILE)
 
 
 def read(name: str, *, default: str = "") -> str:
-    """Return a variable's text, as it is: a key may begin with `$`, which django-environ takes for a reference."""
+    """Return a variable's text unchanged: a key may begin with `$`, which django-environ treats as a reference."""
     return os.environ.get(name, default).strip()
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """Return a boolean variable, which is `true` or `false` and nothing else."""
+    """Return a boolean variable, which must be `true` or `false`."""
     text = read(name, default="true" if default else "false").lower()
     if text not in {"true", "false"}:
         raise ImproperlyConfigured(f"{name} is {text!r}; set it to true or false.")
@@ -29,7 +29,7 @@ def flag(name: str, *, default: bool) -> bool:
 
 
 def one_of(name: str, values: tuple[str, ...]) -> str:
-    """Return a variable that is one of `values`, of which the first is the default."""
+    """Return a variable that must be one of `values`. The first is the default."""
     text = read(name, default=values[0])
     if text not in values:
         raise ImproperlyConfigured(f"{name} is {text!r}; set it to one of {', '.join(values)}.")
@@ -45,7 +45,7 @@ def count(name: str, *, default: int, minimum: int = 0) -> int:
 
 
 def retention_days(name: str, *, default: int, minimum: int) -> int:
-    """Return for how many days something is kept; 0 means for ever."""
+    """Return a number of days; 0 means forever."""
     text = read(name, default=str(default))
     days = int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else -1
     if days != 0 and days < minimum:
@@ -56,7 +56,7 @@ def retention_days(name: str, *, default: int, minimum: int) -> int:
 
 
 def engine(name: str) -> str:
-    """Return the engine that evaluates: `duckdb`, or where Apache Spark is."""
+    """Return the engine that evaluates: `duckdb`, or the master of Apache Spark."""
     text = read(name, default="duckdb")
     if not _ENGINE.fullmatch(text):
         raise ImproperlyConfigured(
@@ -88,7 +88,7 @@ def hosts(name: str, *, default: list[str]) -> list[str]:
 def exact_hosts(name: str, *, default: list[str]) -> list[str]:
     """Return a comma-separated list of host names in lower case, each without scheme, port or wildcard.
 
-    Without a default there may be none.
+    The list may be empty if the default is.
     """
     names = [host.lower() for host in hosts(name, default=default)] if default or read(name) else []
     for host in names:

@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from config.env.readers import read
-from models_registry.db.secret_files import make_private_folder
+from models_registry.db.secret_files import create_private_folder
 
 
 def storage(name: str, *, default: Path) -> dict[str, Any]:
-    """Return Django's settings for the storage of files at the URL in the variable: a folder, or a bucket of S3."""
+    """Return Django's settings for the storage at the URL in the variable: a folder or an S3 bucket."""
     url = read(name)
     if not url:
         return _folder(default)
@@ -20,7 +20,7 @@ def storage(name: str, *, default: Path) -> dict[str, Any]:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
         endpoint = urlsplit(options.get("endpoint_url", "https://host"))
-    except ValueError:  # a bracket that is not closed, or an option without a value
+    except ValueError:  # an unclosed bracket, or an option without a value
         parts, options, endpoint = urlsplit(""), {}, urlsplit("")
     if "@" in parts.netloc + endpoint.netloc:
         raise ImproperlyConfigured(
@@ -28,22 +28,22 @@ def storage(name: str, *, default: Path) -> dict[str, Any]:
             "to them"
         )
     if parts.scheme == "file" and not (parts.netloc or parts.query) and parts.path.startswith("/"):
-        return _made_folder(name, Path(unquote(parts.path)))
+        return _created_folder(name, Path(unquote(parts.path)))
     is_known = set(options) <= _S3_OPTIONS and endpoint.scheme in {"http", "https"} and endpoint.netloc
     if parts.scheme == "s3" and _BUCKET.fullmatch(parts.netloc) and is_known:
         return _s3(name, parts.netloc, parts.path.strip("/"), options)
     raise ImproperlyConfigured(
         f"{name} names no storage; set it to file:///absolute/folder or "
-        "s3://bucket/prefix?endpoint_url=https://host&region_name=region, of which the options may be left out"
+        "s3://bucket/prefix?endpoint_url=https://host&region_name=region, where the options are optional"
     )
 
 
-def _made_folder(name: str, folder: Path) -> dict[str, Any]:
+def _created_folder(name: str, folder: Path) -> dict[str, Any]:
     try:
-        make_private_folder(folder)
+        create_private_folder(folder)
     except (OSError, ValueError):
         raise ImproperlyConfigured(
-            f"{name} names a folder that is not there and cannot be made; set it to file:///absolute/folder"
+            f"{name} names a folder that does not exist and cannot be created; set it to file:///absolute/folder"
         ) from None
     return _folder(folder)
 
@@ -56,7 +56,7 @@ def _folder(folder: Path) -> dict[str, Any]:
 def _s3(name: str, bucket: str, prefix: str, options: dict[str, str]) -> dict[str, Any]:
     try:
         from botocore.config import Config
-        from storages.backends import s3  # noqa: F401  # Django would import it at the first use, and fail then
+        from storages.backends import s3  # noqa: F401  # otherwise it would fail at the first use
     except ImportError as error:
         raise ImproperlyConfigured(
             f"{name} names a bucket, but a package is not installed ({error}); install django-storages[s3], "
@@ -69,7 +69,7 @@ def _s3(name: str, bucket: str, prefix: str, options: dict[str, str]) -> dict[st
             "bucket_name": bucket,
             "location": prefix,
             "client_config": timeouts,
-            "max_memory_size": 2**20,  # by default a file is read into memory as a whole
+            "max_memory_size": 2**20,  # by default, whole files are read into memory
             **options,
         },
     }

@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend, with a check of pooled connections that asks nothing of the server."""
+"""Django's PostgreSQL backend with a check of pooled connections that needs no query."""
 
 from typing import Any
 
@@ -7,25 +7,25 @@ from django.db.backends.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Takes connections from the pool that the server has not ended.
+    """Use only pooled connections that the server has not closed.
 
-    The pool's own check sends an empty query at each take, which costs as much as many a statement. A server that ends
-    a connection says so on its socket: looking whether anything has come is enough, and needs no answer.
+    The pool's own check sends an empty query each time, which costs as much as many a statement. A server that closes a
+    connection says so on its socket, so checking for incoming data is enough.
     """
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Return a live connection. Raises `psycopg.OperationalError` when the server cannot be reached."""
+        """Return a live connection. Raises `psycopg.OperationalError` if the server is unreachable."""
         connection = super().get_new_connection(conn_params)
-        while self.pool and _has_ended(connection):
+        while self.pool and _is_closed(connection):
             connection.close()
-            self.pool.putconn(connection)  # which makes another in its place
+            self.pool.putconn(connection)  # the pool replaces it
             connection = super().get_new_connection(conn_params)
         return connection
 
 
-def _has_ended(connection: Any) -> bool:
+def _is_closed(connection: Any) -> bool:
     try:
-        for _ in range(2):  # the first may only read the server's farewell
+        for _ in range(2):  # the first call may only read the server's last message
             connection.pgconn.consume_input()
     except psycopg.OperationalError:
         return True

@@ -1,18 +1,18 @@
-"""Django's SQLite backend, whose database nobody but its owner may read."""
+"""Django's SQLite backend with a database that only its owner may read."""
 
 from pathlib import Path
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-from models_registry.db.secret_files import make_private_database
+from models_registry.db.secret_files import create_private_database
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Makes a missing database private before SQLite makes it with the rights of any other file."""
+    """Create a missing database privately before SQLite would create it with default permissions."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Return a connection. Raises `OperationalError` when there is no file and none can be made."""
+        """Return a connection. Raises `OperationalError` if there is no file and none can be created."""
         if not self.is_in_memory_db():
-            make_private_database(Path(self.settings_dict["NAME"]))
+            create_private_database(Path(self.settings_dict["NAME"]))
         return super().get_new_connection(conn_params)

@@ -1,11 +1,11 @@
-"""Roles, scopes, and what implies what. Pure Python."""
+"""Roles and scopes, and what each implies. Pure Python."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a member may do in an organization; each role includes those before it."""
+    """What a member may do in an organization. Each role includes the previous ones."""
 
     VIEWER = "viewer"
     EDITOR = "editor"
@@ -13,7 +13,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a route needs, and what a token may be narrowed to."""
+    """The permission that a route requires. A token may be restricted to some scopes."""
 
     MODEL_READ = "model:read"
     MODEL_WRITE = "model:write"
@@ -39,23 +39,23 @@ ALL_SCOPES = frozenset(Scope)
 
 
 class UnknownScopeError(ValueError):
-    """A list of scopes that is empty or names something else than a scope."""
+    """A list of scopes is empty, or contains an unknown scope."""
 
 
 def roles_implying(scope: Scope) -> list[Role]:
-    """Return the roles whose members hold `scope` on every model of their organization."""
+    """Return the roles whose members have `scope` on every model of their organization."""
     return [role for role, scopes in IMPLIED_BY_ROLE.items() if scope in scopes]
 
 
 def expand(scopes: Iterable[Scope]) -> frozenset[Scope]:
-    """Return the scopes together with all that they imply."""
+    """Return the scopes and all scopes that they imply."""
     return frozenset().union(*(_IMPLIED_BY_SCOPE[scope] for scope in scopes))
 
 
 def parse(text: str) -> frozenset[Scope]:
-    """Return the scopes that a space-separated list names.
+    """Return the scopes in a space-separated list.
 
-    Raises `UnknownScopeError` when the list is empty or names something else than a scope.
+    Raises `UnknownScopeError` if the list is empty or contains an unknown scope.
     """
     names = text.split()
     unknown = [name for name in names if name not in list(Scope)]

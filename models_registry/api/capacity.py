@@ -1,4 +1,4 @@
-"""Bound how much expensive work a process does at a time, so that one caller cannot stop the service."""
+"""Limit how much expensive work a process does at a time, so that one caller cannot block the service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ MAX_WAIT = 1.0  # seconds that a thread waits for its turn
 class Capacity:
     """The number of threads of this process that may do one kind of expensive work at a time.
 
-    The other threads stay free for cheap requests. A few callers may wait for a moment, as each holds a thread
-    meanwhile; all others are refused at once.
+    The other threads stay free for cheap requests. A few callers may wait for a moment, as each occupies a thread
+    meanwhile; all others are refused immediately.
 
     Args:
         threads: how many threads may do the work at a time, 1 or more.
-        detail: what a caller who is refused reads; it says what is busy and what to do.
-        waiting: how many further threads may wait until one of these is free.
+        detail: the message for a refused caller, which says what is busy and what to do.
+        waiting: how many more threads may wait for their turn.
     """
 
     def __init__(self, threads: int, detail: str, *, waiting: int = 0) -> None:
@@ -28,7 +28,7 @@ class Capacity:
 
     @contextmanager
     def claim(self) -> Iterator[None]:
-        """Do the work inside as one of the threads that may. Raises `BusyError` if none is free in time."""
+        """Run the body of the `with` statement within the limit. Raises `BusyError` if no thread is free in time."""
         if not self._admitted.acquire(blocking=False):
             raise BusyError(self._detail)
         try:

@@ -1,4 +1,4 @@
-"""The address of a caller."""
+"""The network address of a caller."""
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
@@ -11,23 +11,23 @@ IPV6_PREFIX = 64  # bits: the smallest network that one customer of a provider g
 
 
 def client_address(request: HttpRequest | Request) -> str:
-    """Return the caller's address, believing `X-Forwarded-For` only as far as the trusted proxies wrote it.
+    """Return the caller's address. `X-Forwarded-For` is trusted only as far as the trusted proxies wrote it.
 
-    All whose address is not one, such as callers by a Unix socket, count as one.
+    All callers without an IP address, such as those on a Unix socket, have the same address.
     """
     return str(_address(request))
 
 
 def client_network(request: HttpRequest | Request) -> str:
-    """Return what failed logins and requests are counted under: an IPv4 address, or the first of an IPv6 /64.
+    """Return the key by which failed logins and requests are counted: an IPv4 address, or the first one of an IPv6 /64.
 
-    One machine has a whole /64 of addresses, and so may use a new one for each request.
+    One machine has a whole /64 of addresses, so it could use a new one for each request.
     """
     return network_of(_address(request))
 
 
 def network_of(address: IPv4Address | IPv6Address) -> str:
-    """Return an IPv4 address as text, and for an IPv6 address the first address of its /64."""
+    """Return an IPv4 address as text, or the first address of an IPv6 address's /64."""
     if isinstance(address, IPv4Address):
         return str(address)
     if address.ipv4_mapped:

@@ -1,7 +1,7 @@
-"""Reading JSON that may be hostile. Pure Python.
+"""Parse JSON from untrusted callers. Pure Python.
 
-As RFC 8259 has it, in UTF-8, at most 32 levels deep. Refused is what Python's reader lets through: `NaN`, a number past
-a double, a repeated key, NUL and lone surrogates.
+The format is that of RFC 8259, in UTF-8, at most 32 levels deep. Unlike Python's parser, this one refuses `NaN`,
+numbers that exceed a double, repeated keys, NUL and lone surrogates.
 """
 
 import json
@@ -13,7 +13,7 @@ TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 
 
 def parse_json(encoded: bytes) -> Any:
-    """Return the document. Raises `ValueError`, with the reason."""
+    """Return the document. Raises `ValueError` with the reason."""
     try:
         document = json.loads(
             encoded.decode("utf-8"),
@@ -30,12 +30,12 @@ def parse_json(encoded: bytes) -> Any:
     return document
 
 
-def check_document(document: Any) -> None:
-    """Refuse nesting too deep, a key that is not text, and NUL or a lone surrogate in a text. Raises `ValueError`."""
+def check_document(document: object) -> None:
+    """Refuse deep nesting, keys that are not text, and texts with NUL or a lone surrogate. Raises `ValueError`."""
     _check(document, path=())
 
 
-def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) != len(pairs):
         raise ValueError("a key is repeated in one object")
@@ -58,7 +58,7 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _check(node: Any, *, path: tuple[object, ...]) -> None:
+def _check(node: object, *, path: tuple[object, ...]) -> None:
     if len(path) >= MAX_DEPTH:
         raise ValueError(TOO_DEEP)
     if isinstance(node, str):
@@ -79,7 +79,7 @@ def _check_key(key: object, path: tuple[object, ...]) -> None:
     _check_text(key)
 
 
-def _check_text(text: Any) -> None:
+def _check_text(text: object) -> None:
     if not isinstance(text, str):
         raise ValueError(f"the key {text!r} is not text; quote it")
     if "\0" in text:

@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from models_registry.api.client_address import client_address
 from models_registry.api.throttling import DenialThrottle, RefusalThrottle
 from models_registry.audit.recorder import record_denial
-from models_registry.db.outages import CACHE_ERRORS, outages
+from models_registry.db.outages import CACHE_ERRORS
 
 UNRECORDABLE: tuple[type[Exception], ...] = (Error, *CACHE_ERRORS)
 
+logger = logging.getLogger(__name__)
 denials = logging.getLogger("denials")
 
 
@@ -28,7 +29,7 @@ def note_denial(request: HttpRequest | Request, status: int, code: str) -> None:
         if DenialThrottle().allow_request(request, None):
             record_denial(code, user=user)
     except UNRECORDABLE as error:
-        outages.error("A denial is missing in the audit trail: %s", error)
+        logger.error("A denial is missing in the audit trail: %s", error)
 
 
 def seconds_to_wait(request: HttpRequest | Request) -> float:
@@ -37,5 +38,5 @@ def seconds_to_wait(request: HttpRequest | Request) -> float:
     try:
         return 0 if throttle.allow_request(request, None) else throttle.wait()
     except UNRECORDABLE as error:
-        outages.error("A refusal is not counted: %s", error)
+        logger.error("A refusal is not counted: %s", error)
         return 0

@@ -1,1 +1,1 @@
-"""How statements are compiled and rows are written."""
+"""Database access: prepared queries, migration operations, outages and deletion in batches."""

@@ -1,18 +1,21 @@
-"""Operations of migrations."""
-
-from typing import Any
+"""Migration operations that do not block a running service."""
 
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor as SchemaEditor
 from django.db.migrations import AddIndex, RemoveIndex
+from django.db.migrations.state import ProjectState
 
 
 class AddIndexWhileServing(AddIndexConcurrently):
-    """Add an index without a lock that holds up writes. Only for migrations with `atomic = False`.
+    """Add an index without a lock that blocks writes. Requires `atomic = False` in the migration.
 
-    PostgreSQL leaves an invalid index if that breaks off; the next attempt replaces it. SQLite adds it as usual.
+    If the operation fails, PostgreSQL leaves an invalid index, which the next attempt replaces. SQLite adds the index
+    as usual.
     """
 
-    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+    def database_forwards(
+        self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
         """Add the index."""
         if schema_editor.connection.vendor != "postgresql":
             AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
@@ -20,7 +23,9 @@ class AddIndexWhileServing(AddIndexConcurrently):
         _remove_invalid(schema_editor, self.index.name)
         super().database_forwards(app_label, schema_editor, from_state, to_state)
 
-    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+    def database_backwards(
+        self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
         """Remove the index."""
         if schema_editor.connection.vendor != "postgresql":
             AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
@@ -29,19 +34,23 @@ class AddIndexWhileServing(AddIndexConcurrently):
 
 
 class RemoveIndexWhileServing(RemoveIndexConcurrently):
-    """Remove an index, and add it again when undone, without a lock that holds up writes.
+    """Remove an index without a lock that blocks writes, and add it again on reversal. Requires `atomic = False`.
 
-    Only for migrations with `atomic = False`. SQLite does both as usual.
+    SQLite does both as usual.
     """
 
-    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+    def database_forwards(
+        self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
         """Remove the index."""
         if schema_editor.connection.vendor != "postgresql":
             RemoveIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
             return
         super().database_forwards(app_label, schema_editor, from_state, to_state)
 
-    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+    def database_backwards(
+        self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
         """Add the index."""
         if schema_editor.connection.vendor != "postgresql":
             RemoveIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
@@ -50,6 +59,6 @@ class RemoveIndexWhileServing(RemoveIndexConcurrently):
         super().database_backwards(app_label, schema_editor, from_state, to_state)
 
 
-def _remove_invalid(schema_editor: Any, name: str) -> None:
-    """Remove what an attempt left that broke off."""
+def _remove_invalid(schema_editor: SchemaEditor, name: str) -> None:
+    """Remove the invalid index of a failed attempt."""
     schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(name)}")

@@ -1,4 +1,4 @@
-"""Failures of what the service stands on: a database or cache that cannot be reached, or a database without writes."""
+"""Recognize outages: an unreachable database or cache, and a database that is read-only or not migrated."""
 
 import logging
 import sqlite3
@@ -7,11 +7,11 @@ from contextlib import suppress
 import psycopg
 from django.db import InterfaceError, OperationalError
 
-outages = logging.getLogger("outages")
+logger = logging.getLogger(__name__)
 
 RETRY_AFTER_OUTAGE = 2  # seconds
 READ_ONLY = (
-    "The database takes no writes at present, as after a failover; reads go on. "
+    "The database takes no writes at present, as after a failover; reads still work. "
     "Try again after the seconds that Retry-After gives."
 )
 
@@ -21,14 +21,14 @@ UNMIGRATED = (
 )
 
 CACHE_ERRORS: tuple[type[Exception], ...] = ()
-with suppress(ImportError):  # installed where CACHE_URL is a Redis
+with suppress(ImportError):  # installed if CACHE_URL is a Redis
     from redis.exceptions import RedisError
 
     CACHE_ERRORS = (RedisError,)
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Say whether an error means that database or cache cannot do now what they can do at other times."""
+    """Return whether an error means that the database or cache is temporarily unavailable."""
     return (
         isinstance(error, (OperationalError, InterfaceError, *CACHE_ERRORS))
         or is_read_only(error)
@@ -37,13 +37,13 @@ def is_outage(error: BaseException | None) -> bool:
 
 
 def is_unmigrated(error: BaseException | None) -> bool:
-    """Say whether a table or column is missing, as while a release is being migrated. SQLite calls that operational."""
+    """Return whether a table or column is missing, as during a release. SQLite reports that as an operational error."""
     cause = getattr(error, "__cause__", None)
     return isinstance(cause, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn))
 
 
 def is_read_only(error: BaseException | None) -> bool:
-    """Say whether the database refused a write because it takes none."""
+    """Return whether the database refused a write because it is read-only."""
     cause = getattr(error, "__cause__", None)
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
@@ -51,8 +51,8 @@ def is_read_only(error: BaseException | None) -> bool:
 
 
 def outage_detail(error: BaseException) -> str:
-    """Log an outage, and return what to tell the caller; nothing where the general text fits."""
-    outages.error("A request failed for want of database or cache: %s", error)
+    """Log an outage, and return the detail for the caller; empty if the general text applies."""
+    logger.error("A request failed because the database or cache is unavailable: %s", error)
     if is_unmigrated(error):
         return UNMIGRATED
     return READ_ONLY if is_read_only(error) else ""

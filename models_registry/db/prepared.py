@@ -1,28 +1,29 @@
-"""Querysets that are compiled to SQL once and run many times.
+"""Compile querysets to SQL once, and run them many times.
 
-Building and compiling a queryset takes the ORM milliseconds, at each request. A `PreparedQuery` pays that once: write
-the queryset as usual, with a `Parameter` wherever a value will be given later, and run it with the values. On
-PostgreSQL the driver then prepares the statement on the server, as its text never changes.
+Building and compiling a queryset takes the ORM milliseconds on each request. A `PreparedQuery` does it once: write the
+queryset as usual, with a `Parameter` for each value that is known later, and run it with the values. As the text of the
+statement never changes, the driver prepares it on a PostgreSQL server.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
 
 class Parameter(Expression):
-    """A value that is given by name each time a `PreparedQuery` runs."""
+    """A value that is passed by name whenever a `PreparedQuery` runs."""
 
     def __init__(self, name: str, output_field: "Field[Any, Any]") -> None:
         super().__init__(output_field=output_field)
         self.name = name
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """Return a placeholder, whose parameter is this object until the query is compiled."""
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+        """Return a placeholder. Its parameter is this object until the query is compiled."""
         return "%s", (self,)
 
 
@@ -33,15 +34,15 @@ class PreparedQuery:
         self.queryset = queryset
         self.compiled = lru_cache(maxsize=None)(self._compile)
 
-    def first(self, *, using: str = DEFAULT_DB_ALIAS, **values: Any) -> dict[str, Any] | None:
-        """Run the query with these parameters and return its first row, or `None`.
+    def first(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> dict[str, Any] | None:
+        """Run the query with these values, and return the first row or `None`.
 
-        Raises `KeyError` when a value is missing.
+        Raises `KeyError` if a value is missing.
         """
         return next(iter(self.all(using=using, **values)), None)
 
-    def all(self, *, using: str = DEFAULT_DB_ALIAS, **values: Any) -> list[dict[str, Any]]:
-        """Run the query with these parameters and return its rows. Raises `KeyError` when a value is missing."""
+    def all(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> list[dict[str, Any]]:
+        """Run the query with these values, and return the rows. Raises `KeyError` if a value is missing."""
         statement = self.compiled(using)
         connection = connections[using]
         with connection.cursor() as cursor:
@@ -59,13 +60,13 @@ class PreparedQuery:
 
 
 class CompiledStatement:
-    """The SQL of a query for one database, and the way of its parameters in and of its columns out.
+    """The SQL of a query for one database, with the conversion of its parameters and of its columns.
 
-    Its placeholders are named, so that the driver sends a value once, however often the query mentions it.
+    The placeholders are named, so that the driver sends each value only once.
     """
 
     def __init__(
-        self, compiler: SQLCompiler, sql: str, params: Sequence[Any], columns: list[str], converters: Any
+        self, compiler: SQLCompiler, sql: str, params: Sequence[object], columns: list[str], converters: Any
     ) -> None:
         self.compiler, self.columns, self.converters = compiler, columns, converters
         self.fields = {param.name: param.output_field for param in params if isinstance(param, Parameter)}
@@ -76,13 +77,13 @@ class CompiledStatement:
         names = [param.name if isinstance(param, Parameter) else constants[type(param), param] for param in params]
         self.sql = sql.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
 
-    def bind(self, values: dict[str, Any], connection: Any) -> dict[str, Any]:
-        """Return the driver's parameters."""
+    def bind(self, values: Mapping[str, object], connection: BaseDatabaseWrapper) -> dict[str, Any]:
+        """Return the parameters for the driver."""
         prepared = {name: field.get_db_prep_value(values[name], connection) for name, field in self.fields.items()}
         return self.constants | prepared
 
-    def as_dict(self, row: Sequence[Any]) -> dict[str, Any]:
-        """Return a row as the queryset would give it."""
+    def as_dict(self, row: Sequence[object]) -> dict[str, Any]:
+        """Return a row as the queryset would return it."""
         if self.converters:
             (row,) = self.compiler.apply_converters([row], self.converters)
         return dict(zip(self.columns, row, strict=True))

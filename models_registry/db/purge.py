@@ -6,34 +6,36 @@ and a purge that breaks off has only to be run again.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
-BATCH = 2_000  # rows that are deleted in one transaction: some tens of milliseconds
+Record = TypeVar("Record", bound=Model)
+
+BATCH = 2_000  # rows in one transaction, which takes tens of milliseconds
 
 
 def delete_in_batches(
-    records: QuerySet[Any],
-    moment: str,
+    records: QuerySet[Record],
+    date_field: str,
     before: datetime,
     *,
-    delete: Callable[[QuerySet[Any]], object] = QuerySet.delete,
+    delete: Callable[[QuerySet[Record]], object] = QuerySet.delete,
 ) -> int:
-    """Delete the records whose `moment` is earlier than `before`, oldest first. Return their number.
+    """Delete the records whose date is earlier than `before`, oldest first. Return their number.
 
     Args:
-        records: the records, of one table.
-        moment: the name of an indexed date field.
+        records: the records, from one table.
+        date_field: the name of an indexed date field.
         before: the end of the retention.
-        delete: what deletes a batch, in its transaction.
+        delete: deletes one batch, inside its transaction.
     """
     count = 0
-    last: datetime | None = None  # so that no batch walks again through the index entries of rows that are deleted
+    last: datetime | None = None  # so that no batch scans the index entries of deleted rows again
     while True:
-        expired = records.filter(**{f"{moment}__lt": before}, **({f"{moment}__gte": last} if last else {}))
-        batch = list(expired.order_by(moment).values_list("pk", moment)[:BATCH])
+        expired = records.filter(**{f"{date_field}__lt": before}, **({f"{date_field}__gte": last} if last else {}))
+        batch = list(expired.order_by(date_field).values_list("pk", date_field)[:BATCH])
         if not batch:
             return count
         with transaction.atomic():

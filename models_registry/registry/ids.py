@@ -1,4 +1,4 @@
-"""The public identifiers of registered models and their versions. Pure Python."""
+"""The public ids of registered models and their versions. Pure Python."""
 
 import re
 import secrets
@@ -17,25 +17,24 @@ def new_model_id() -> str:
 
 
 def is_model_id(text: str) -> bool:
-    """Say whether `text` has the form of a model id."""
+    """Return whether the text has the form of a model id."""
     return _model_id.fullmatch(text) is not None
 
 
 def is_version_id(text: str) -> bool:
-    """Say whether `text` has the form of a version id."""
+    """Return whether the text has the form of a version id."""
     return _version_id.fullmatch(text) is not None
 
 
 def version_id(number: int) -> str:
-    """Return the id of the version with this sequence number: `ver-00001` for 1, `ver-001a1` for 417."""
+    """Return the id of the version with this number: `ver-00001` for 1, `ver-001a1` for 417."""
     return f"ver-{number:05x}"
 
 
 def version_number(text: str) -> int:
-    """Return the sequence number that a well-formed version id stands for.
+    """Return the number of the version with this well-formed id.
 
-    An id that no version can have (`ver-00000`, a superfluous zero, a number past the largest) gives 0,
-    which is no version's number.
+    Returns 0, which no version has, for an id that cannot exist: `ver-00000`, superfluous zeros, or too large a number.
     """
     number = int(text.removeprefix("ver-"), 16)
     return number if number <= MAX_VERSION_NUMBER and version_id(number) == text else 0

@@ -1,4 +1,4 @@
-"""The registry of task types: one module each in this package, discovered at import."""
+"""Register task types: each module in this package declares one, and is discovered at import."""
 
 import importlib
 import pkgutil
@@ -22,31 +22,31 @@ __all__ = [
 
 
 class DuplicateTaskTypeError(ValueError):
-    """Two modules declare a task type of the same name."""
+    """Two modules declare task types with the same name."""
 
 
 class UnknownTaskTypeError(LookupError):
-    """No module declares a task type of that name."""
+    """There is no task type with this name."""
 
 
 _task_types: dict[str, TaskType] = {}
 
 
 def register(task_type: TaskType) -> None:
-    """Make a task type known. Raises `DuplicateTaskTypeError` when its name is taken."""
+    """Register a task type. Raises `DuplicateTaskTypeError` if the name is already registered."""
     if task_type.name in _task_types:
         raise DuplicateTaskTypeError(f"The task type {task_type.name!r} is declared twice.")
     _task_types[task_type.name] = task_type
 
 
 def unregister(name: str) -> None:
-    """Forget a task type. Raises `UnknownTaskTypeError` when there is none of that name."""
+    """Remove a task type. Raises `UnknownTaskTypeError` if there is none with this name."""
     get(name)
     del _task_types[name]
 
 
 def get(name: str) -> TaskType:
-    """Return the task type of that name. Raises `UnknownTaskTypeError` when there is none."""
+    """Return the task type with this name. Raises `UnknownTaskTypeError` if there is none."""
     try:
         return _task_types[name]
     except KeyError:
@@ -55,12 +55,12 @@ def get(name: str) -> TaskType:
 
 
 def all_task_types() -> tuple[TaskType, ...]:
-    """Return every task type, in order of name."""
+    """Return all task types, sorted by name."""
     return tuple(_task_types[name] for name in sorted(_task_types))
 
 
 def choices() -> list[tuple[str, str]]:
-    """Return `(name, label)` of every task type, as a Django field takes its choices."""
+    """Return `(name, label)` of every task type, as the `choices` of a Django field."""
     return [(task_type.name, task_type.label) for task_type in all_task_types()]
 
 

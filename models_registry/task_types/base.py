@@ -1,6 +1,6 @@
-"""What a task type declares. Everything that differs between task types follows from these declarations.
+"""Declare task types and their metrics. All differences between task types follow from these declarations.
 
-Pure Python: nothing here knows of Django, of a database or of HTTP.
+Pure Python: this module knows neither Django nor databases nor HTTP.
 """
 
 import math
@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-# How far past a bound the rounding of doubles may carry a perfect score: libraries give 1.0000000000000004 for 1.
+# How far rounding may move a perfect score beyond a bound: libraries return 1.0000000000000004 for 1.
 ROUNDING = 1e-12
 
 
 class Direction(StrEnum):
-    """Which way a metric gets better."""
+    """The direction in which a metric improves."""
 
     HIGHER = "higher"
     LOWER = "lower"
@@ -22,7 +22,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkedExample:
-    """A metric computed by hand: the inputs, and the value that its definition gives for them."""
+    """A metric computed by hand: the inputs, and the value that the definition gives for them."""
 
     given: Mapping[str, object]
     value: float
@@ -30,12 +30,11 @@ class WorkedExample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """One number that says how well a model does.
+    """A number that measures how well a model performs.
 
-    `lower` and `upper` are inclusive bounds, `None` where there is none. `definition` is one sentence that gives
-    the formula and the unit; `source` is where the definition was published. `depends_on_choices` says whether the
-    value is another one when another class is taken for the positive one, or classes are averaged in another way, so
-    that only values of equal choices compare.
+    `lower` and `upper` are inclusive bounds, or `None`. `definition` is one sentence with the formula and the unit;
+    `source` says where the definition was published. `depends_on_averaging` says whether the value depends on the
+    positive class and the averaging, so that only values with equal settings are comparable.
     """
 
     name: str
@@ -46,16 +45,16 @@ class Metric:
     example: WorkedExample
     lower: float | None = None
     upper: float | None = None
-    depends_on_choices: bool = False
+    depends_on_averaging: bool = False
 
     def goodness(self, value: float) -> float:
-        """Return a number that is the higher the better the value is."""
+        """Return a number that is higher for better values."""
         if self.direction is Direction.HIGHER:
             return value
         return -value if self.direction is Direction.LOWER else -abs(value)
 
-    def fault(self, value: object) -> str | None:
-        """Say why `value` cannot be a value of this metric, or `None` when it can."""
+    def validation_error(self, value: object) -> str | None:
+        """Return why `value` cannot be a value of this metric, or `None` if it is valid."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return "Must be a number."
         try:
@@ -71,9 +70,9 @@ class Metric:
         return None
 
     def clean(self, value: float) -> float:
-        """Return a value without `fault` as a float; one that rounding carried past a bound becomes the bound.
+        """Return a valid value as a float within the bounds, which rounding may have exceeded.
 
-        Minus zero becomes zero: one database would keep its sign, and another not.
+        Minus zero becomes zero: databases differ in keeping its sign.
         """
         lower = -math.inf if self.lower is None else self.lower
         upper = math.inf if self.upper is None else self.upper
@@ -81,25 +80,25 @@ class Metric:
 
 
 class InvalidMetricsError(ValueError):
-    """Metrics that their task type refuses. `faults` maps the name of each refused metric to the reason."""
+    """The task type refuses these metrics. `errors` maps the name of each refused metric to the reason."""
 
-    def __init__(self, faults: Mapping[str, str]) -> None:
-        super().__init__(faults)
-        self.faults = faults
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__(errors)
+        self.errors = errors
 
     def __str__(self) -> str:
-        return "; ".join(f"{name}: {reason}" for name, reason in self.faults.items())
+        return "; ".join(f"{name}: {reason}" for name, reason in self.errors.items())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskType:
-    """A kind of problem that models solve, and the metrics of its performance summary, in the order they are shown.
+    """A kind of problem that models solve, with the metrics of its performance summary in display order.
 
-    `further` metrics are not in the summary, but in the report. `by_class` names those that the report has of each
-    class as well, or of what else an evaluation tells apart, such as steps ahead.
+    `further` metrics are in the report, but not in the summary. `per_class_metrics` names the metrics that the report
+    also has for each class, or for each other group such as a number of steps ahead.
 
-    `has_classes` says whether a prediction is one of a fixed set of classes, so that they can be confused, and
-    `has_residuals` whether it is a number, which may be off by another.
+    `has_classes` says whether a prediction is one of a fixed set of classes, so that there is a confusion matrix.
+    `has_residuals` says whether it is a number, so that there are residuals.
     """
 
     name: str
@@ -107,7 +106,7 @@ class TaskType:
     description: str
     metrics: tuple[Metric, ...]
     further: tuple[Metric, ...] = ()
-    by_class: tuple[str, ...] = ()
+    per_class_metrics: tuple[str, ...] = ()
     has_classes: bool = False
     has_residuals: bool = False
 
@@ -115,36 +114,36 @@ class TaskType:
         names = [metric.name for metric in self.all_metrics]
         if len(set(names)) != len(names):
             raise ValueError(f"The task type {self.name!r} declares a metric twice.")
-        if not set(self.by_class) <= set(names):
-            raise ValueError(f"The task type {self.name!r} has a metric by class that it does not declare.")
+        if not set(self.per_class_metrics) <= set(names):
+            raise ValueError(f"The task type {self.name!r} has a per-class metric that it does not declare.")
 
     @property
     def all_metrics(self) -> tuple[Metric, ...]:
-        """The metrics of the summary, then the further ones."""
+        """The metrics of the summary, followed by the further ones."""
         return self.metrics + self.further
 
     @property
     def has_curves(self) -> bool:
-        """Whether there is something to draw: of how classes are told apart, or of how errors are distributed."""
+        """Whether there are curves to draw."""
         return self.has_classes or self.has_residuals
 
     def clean(self, values: Mapping[str, object], *, further: bool = False) -> dict[str, float]:
         """Return the recorded metrics as floats, in declared order; `None` means not recorded.
 
-        With `further`, those are allowed as well. Raises `InvalidMetricsError`, naming every unknown, non-finite or
-        out-of-bounds metric.
+        With `further`, these metrics are allowed too. Raises `InvalidMetricsError` with every metric that is unknown,
+        not finite or out of bounds.
         """
         metrics = {metric.name: metric for metric in (self.all_metrics if further else self.metrics)}
-        faults: dict[str, str] = {}
+        errors: dict[str, str] = {}
         for name, value in values.items():
             if name not in metrics:
-                faults[name] = f"Not a metric of {self.name}; use one of {', '.join(metrics)}."
-            elif value is not None and (fault := metrics[name].fault(value)):
-                faults[name] = fault
-        if faults:
-            raise InvalidMetricsError(faults)
+                errors[name] = f"Not a metric of {self.name}; use one of {', '.join(metrics)}."
+            elif value is not None and (reason := metrics[name].validation_error(value)):
+                errors[name] = reason
+        if errors:
+            raise InvalidMetricsError(errors)
         return {
-            name: metric.clean(value)  # type: ignore[arg-type]  # without fault, so a number
+            name: metric.clean(value)  # type: ignore[arg-type]  # valid, so a number
             for name, metric in metrics.items()
             if (value := values.get(name)) is not None
         }

@@ -16,7 +16,7 @@ TASK_TYPE = TaskType(
     label="Classification",
     description="Predicts which of a fixed set of classes an example belongs to.",
     has_classes=True,
-    by_class=("precision", "recall", "f1_score", "roc_auc"),
+    per_class_metrics=("precision", "recall", "f1_score", "roc_auc"),
     metrics=(
         Metric(
             name="accuracy",
@@ -34,7 +34,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_choices=True,
+            depends_on_averaging=True,
             definition=(
                 "True positives divided by all examples predicted positive, a fraction from 0 to 1, for the positive "
                 "class or averaged over the classes."
@@ -51,7 +51,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_choices=True,
+            depends_on_averaging=True,
             definition=(
                 "True positives divided by all examples that are positive, a fraction from 0 to 1, for the positive "
                 "class or averaged over the classes."
@@ -68,7 +68,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_choices=True,
+            depends_on_averaging=True,
             definition=(
                 "Harmonic mean of precision and recall, 2PR / (P + R), a fraction from 0 to 1, for the positive class "
                 "or averaged over the classes."
@@ -82,7 +82,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_choices=True,
+            depends_on_averaging=True,
             definition=(
                 "Area under the ROC curve, which is the probability from 0 to 1 that a random positive example scores "
                 "higher than a random negative one, ties counting half, averaged over each class against the rest "
@@ -118,7 +118,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_choices=True,
+            depends_on_averaging=True,
             definition=(
                 "True negatives divided by all examples that are negative, a fraction from 0 to 1, for the positive "
                 "class or averaged over the classes."
@@ -176,7 +176,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_choices=True,
+            depends_on_averaging=True,
             definition=(
                 "Mean over the positive examples of the precision where all that score at least as high are taken for "
                 "positive, a fraction from 0 to 1, which is the area under the precision-recall curve."

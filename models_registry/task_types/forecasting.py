@@ -21,7 +21,7 @@ TASK_TYPE = TaskType(
     label="Forecasting",
     description="Predicts the values to come of a time series.",
     has_residuals=True,
-    by_class=("mae", "rmse"),
+    per_class_metrics=("mae", "rmse"),
     metrics=(
         Metric(
             name="mae",

@@ -1,4 +1,4 @@
-"""Badges for READMEs: images in SVG that say one thing, and load nothing."""
+"""Draw badges for READMEs: small SVG images without external resources."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from performance.formatting import format_short
 from performance.gates.verdict import Status
 from performance.metrics.statistics.intervals import Interval
 
-GATE = "gate"
-MAX_TEXT = 60  # characters of a label or a message that are drawn
+GATE_LABEL = "gate"
+MAX_TEXT = 60  # characters of a label or a message
 _HEIGHT = 20
 _PADDING = 6
 _FONT = {"font-family": "Verdana,'DejaVu Sans',Geneva,sans-serif", "font-size": "11", "fill": "#fff"}
@@ -19,7 +19,7 @@ _WIDE = frozenset("%@MWmw")
 
 
 class Color(StrEnum):
-    """What a badge's message stands on: dark enough to read white on it (WCAG 2.2, 1.4.3)."""
+    """The background of a badge's message, dark enough for white text (WCAG 2.2, 1.4.3)."""
 
     GREEN = "#14733a"
     RED = "#b3261e"
@@ -30,18 +30,18 @@ class Color(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BadgeContent:
-    """What a badge says: of what, what, and on which colour; `spoken` is the message in words, where they differ."""
+    """The content of a badge. `aria_label` is the message for screen readers if it differs."""
 
     label: str
     message: str
     color: Color = Color.GREY
-    spoken: str = ""
+    aria_label: str = ""
 
 
 def metric_content(label: str, value: float, interval: Interval | None) -> BadgeContent:
-    """Return what a badge says of a metric's value: `0.934 (0.921 to 0.945)` where it has an interval.
+    """Return the content for a metric's value, such as `0.934 (0.921 to 0.945)` if it has an interval.
 
-    Not `±`, as the ends of most intervals are not equally far from the value.
+    It does not use `±`, as most intervals are asymmetric.
     """
     message = format_short(value)
     if interval is None:
@@ -51,27 +51,27 @@ def metric_content(label: str, value: float, interval: Interval | None) -> Badge
 
 
 def verdict_content(status: Status) -> BadgeContent:
-    """Return what a badge says of a gate's verdict."""
-    return BadgeContent(GATE, status.replace("_", " "), _COLORS[status])
+    """Return the content for a gate's verdict."""
+    return BadgeContent(GATE_LABEL, status.replace("_", " "), _COLORS[status])
 
 
-def render_svg(face: BadgeContent) -> str:
+def render_svg(content: BadgeContent) -> str:
     """Return the image. Label and message may be any text."""
-    label, message = _drawable(face.label), _drawable(face.message)
+    label, message = _single_line(content.label), _single_line(content.message)
     left, right = _width(label), _width(message)
-    title = f"{label}: {_drawable(face.spoken) or message}"
+    title = f"{label}: {_single_line(content.aria_label) or message}"
     image = Element("svg", _numbers(width=left + right, height=_HEIGHT) | {"xmlns": "http://www.w3.org/2000/svg"})
     image.attrib |= {"role": "img", "aria-label": title}
     SubElement(image, "title").text = title
     SubElement(image, "rect", _numbers(width=left, height=_HEIGHT) | {"fill": Color.DARK.value})
-    SubElement(image, "rect", _numbers(x=left, width=right, height=_HEIGHT) | {"fill": face.color.value})
+    SubElement(image, "rect", _numbers(x=left, width=right, height=_HEIGHT) | {"fill": content.color.value})
     _add_text(image, label, 0, left)
     _add_text(image, message, left, right)
     return tostring(image, encoding="unicode")
 
 
 def _add_text(image: Element, text: str, x: int, width: int) -> None:
-    # Told how long it is, the text fits, whatever font there is.
+    # With `textLength`, the text fits in any font.
     place = _numbers(x=x + _PADDING, y=14, textLength=width - 2 * _PADDING)
     SubElement(image, "text", place | _FONT | {"lengthAdjust": "spacingAndGlyphs"}).text = text
 
@@ -80,15 +80,18 @@ def _numbers(**values: int) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
 
 
-def _drawable(text: str) -> str:
-    """Return a text on one line, not too long, without what XML cannot hold or what turns the direction of writing."""
+def _single_line(text: str) -> str:
+    """Return the text on one line, shortened.
+
+    Characters that XML forbids, or that reverse the writing direction, are replaced.
+    """
     line = " ".join(text.split())
     clean = "".join(character if character.isprintable() else "\ufffd" for character in line)
     return clean if len(clean) <= MAX_TEXT else f"{clean[: MAX_TEXT - 1]}…"
 
 
 def _width(text: str) -> int:
-    """Return about how many pixels a text takes, with its padding."""
+    """Return the approximate width of a text in pixels, including its padding."""
     return round(sum(map(_character_width, text))) + 2 * _PADDING
 
 

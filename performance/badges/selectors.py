@@ -5,7 +5,7 @@ from django.core import signing
 from models_registry import task_types
 from models_registry.api.errors import NotFoundError
 from models_registry.task_types.base import TaskType
-from performance.badges.image import GATE, BadgeContent, metric_content, verdict_content
+from performance.badges.image import GATE_LABEL, BadgeContent, metric_content, verdict_content
 from performance.badges.models import Badge
 from performance.gates.selectors import judge_version
 from performance.metrics.statistics.intervals import Interval
@@ -40,7 +40,7 @@ def signed_badge(*, model_id: str, signature: str) -> Badge:
 def badge_content(badge: Badge) -> BadgeContent:
     """Return the content of a badge for the version that is promoted now, if any."""
     promoted, task_type = badge.model.promoted_version, task_types.get(badge.model.task_type)
-    label = metric_label(task_type, badge.metric, badge.dataset_split) if badge.metric else GATE
+    label = metric_label(task_type, badge.metric, badge.dataset_split) if badge.metric else GATE_LABEL
     if promoted is None:
         return BadgeContent(label, "none promoted")
     if badge.metric:

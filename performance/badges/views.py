@@ -99,10 +99,10 @@ class BadgeImageViewSet(PerformanceViewSet):
         found = read_gate(caller=caller, model_id=reading.model_id, version_id=reading.completed_version())
         return verdict_content(found.verdict().status)
 
-    def drawn(self, face: BadgeContent) -> HttpResponse:
+    def drawn(self, content: BadgeContent) -> HttpResponse:
         """Answer with a badge that says this."""
         response = with_etag(
-            render_svg(face).encode(),
+            render_svg(content).encode(),
             content_type=Svg.media_type,
             headers={
                 "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",

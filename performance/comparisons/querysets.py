@@ -7,14 +7,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, Q
 from django.utils import timezone
 
-from performance.jobs.querysets import DatabaseNow, TurnsQuerySet
+from performance.jobs.querysets import DatabaseNow, FairJobQuerySet
 from performance.snapshots.models import MetricSnapshot
 
 if TYPE_CHECKING:
     from performance.comparisons.models import ComparisonJob
 
 
-class ComparisonJobQuerySet(TurnsQuerySet):
+class ComparisonJobQuerySet(FairJobQuerySet):
     """Comparison jobs. Organizations take turns."""
 
     def of_pair(self, snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Self:

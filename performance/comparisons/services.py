@@ -151,10 +151,10 @@ def queue_pair(
     jobs = ComparisonJob.objects.all()
     found: ComparisonJob | None = jobs.of_pair(snapshot, baseline).first()
     organization_id = snapshot.version.model.organization_id
-    if found is None and jobs.unfinished_of(organization_id).count() < max_unfinished:  # without a lock
+    if found is None and jobs.unfinished_for(organization_id).count() < max_unfinished:  # without a lock
         with transaction.atomic():
             lock_organization(organization_id)  # other requests may queue pairs at the same moment
-            if jobs.unfinished_of(organization_id).count() < max_unfinished:
+            if jobs.unfinished_for(organization_id).count() < max_unfinished:
                 job = ComparisonJob(organization_id=organization_id, snapshot_id=snapshot.pk, baseline_id=baseline.pk)
                 jobs.bulk_create([job], ignore_conflicts=True)
         found = jobs.of_pair(snapshot, baseline).first()

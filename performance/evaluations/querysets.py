@@ -6,10 +6,10 @@ from typing import Any, Self
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
-from performance.jobs.querysets import TurnsQuerySet
+from performance.jobs.querysets import FairJobQuerySet
 
 
-class EvaluationQuerySet(TurnsQuerySet):
+class EvaluationQuerySet(FairJobQuerySet):
     """Evaluation jobs. Organizations take turns.
 
     The previous release may run during an upgrade, and queues evaluations without an organization. Such an
@@ -28,7 +28,7 @@ class EvaluationQuerySet(TurnsQuerySet):
             self.filter(pk=job.pk).update(organization=job.owner)
         return job
 
-    def unfinished_of(self, organization_id: int) -> Self:
+    def unfinished_for(self, organization_id: int) -> Self:
         """Keep the queued and running evaluations of an organization."""
         unrecorded = Q(organization=None, version__model__organization=organization_id)
         return self.filter(Q(organization=organization_id) | unrecorded, due_at__isnull=False)

@@ -9,7 +9,7 @@ from models_registry.api.fields import StrictSerializer, UTCSecondsField
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.evaluations.models import EvaluationJob
-from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL, Columns, Options, columns_of
+from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH, Columns, Options, parse_columns
 from performance.snapshots.detail_serializers import SNAPSHOT_ROW
 from performance.snapshots.models import DatasetSplit
 from performance.snapshots.query_serializers import PageQuerySerializer
@@ -37,7 +37,7 @@ class ColumnsField(serializers.CharField):
         if len(text) > MAX_COLUMNS_LENGTH:
             self.fail("too_long")
         try:
-            return columns_of(parse_json(text.encode()))
+            return parse_columns(parse_json(text.encode()))
         except ValueError as error:
             raise serializers.ValidationError(
                 f"Not a valid JSON object of column names: {error}", code="invalid"
@@ -72,7 +72,7 @@ class EvaluationInput(StrictSerializer):
         required=False,
         allow_blank=True,
         trim_whitespace=False,
-        max_length=MAX_LABEL,
+        max_length=MAX_LABEL_LENGTH,
         help_text="The positive class of two; by default the greater label.",
     )
     averaging = serializers.ChoiceField(

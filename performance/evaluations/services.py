@@ -15,10 +15,10 @@ from models_registry.registry.locks import lock_version
 from models_registry.registry.models import Version
 from performance.evaluations.errors import PredictionsRefusedError, TooManyEvaluationsError
 from performance.evaluations.models import EvaluationJob, MisclassifiedExample, ResidualExample
-from performance.metrics.engines.base import ComputedBy
-from performance.metrics.inputs.options import Columns, Options, foreign_columns
+from performance.metrics.engines.base import EngineInfo
+from performance.metrics.inputs.options import Columns, Options, inapplicable_columns
 from performance.metrics.result import Evaluation, Misclassified, Residual
-from performance.metrics.tasks.evaluators import EVALUATORS, foreign_options
+from performance.metrics.tasks.evaluators import EVALUATORS, inapplicable_options
 from performance.snapshots.models import MetricSnapshot, Source
 from performance.snapshots.services import check_accepts_metrics, store_snapshot
 
@@ -29,7 +29,7 @@ def store_evaluation(
     version: Version,
     dataset_split: str,
     evaluation: Evaluation,
-    engine: ComputedBy,
+    engine: EngineInfo,
     digest: str,
     predictions_digest: str | None,
     created_by: str,
@@ -132,7 +132,7 @@ def refuse_over_quota(organization_id: int) -> None:
 
     The answer holds until the transaction ends if the caller holds the lock of the organization's row.
     """
-    if EvaluationJob.objects.unfinished_of(organization_id).count() >= settings.MAX_QUEUED_EVALUATIONS:
+    if EvaluationJob.objects.unfinished_for(organization_id).count() >= settings.MAX_QUEUED_EVALUATIONS:
         raise TooManyEvaluationsError(
             f"The organization has {settings.MAX_QUEUED_EVALUATIONS} evaluations queued or running, the most it may "
             "have. Send the file again once some have ended."
@@ -145,8 +145,8 @@ def check_options(task_type: str, columns: Columns, options: Options) -> None:
     Raises `PredictionsRefusedError` or `InvalidBodyError`.
     """
     _check_task_type(task_type)
-    named = [f"columns.{name}" for name in foreign_columns(task_type, columns)]
-    if foreign := named + foreign_options(task_type, options):
+    named = [f"columns.{name}" for name in inapplicable_columns(task_type, columns)]
+    if foreign := named + inapplicable_options(task_type, options):
         fault = f"Means nothing for a model of {task_type}."
         raise InvalidBodyError(
             f"A model of {task_type} is evaluated without {', '.join(foreign)}.",

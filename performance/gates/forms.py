@@ -73,5 +73,5 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
                 parse_policy(document), [task_types.get(model.task_type)] if model else task_types.all_task_types()
             )
         except InvalidPolicyError as error:
-            for field, _, detail in error.faults:
+            for field, _, detail in error.errors:
                 self.add_error("document", f"{field}: {detail}" if field else detail)

@@ -1,4 +1,4 @@
-"""What a rule is judged by, and what becomes of it."""
+"""The input of a gate's rules, and their verdicts."""
 
 import math
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ class Operator(StrEnum):
     LESS = "<"
 
     @property
-    def from_below(self) -> bool:
-        """Whether it is small values that it refuses."""
+    def is_lower_bound(self) -> bool:
+        """Whether the threshold is a lower bound."""
         return self in (Operator.AT_LEAST, Operator.MORE)
 
 
 class RuleStatus(StrEnum):
-    """What became of a rule. `missing` is a failure as well: what it needs was not recorded."""
+    """The result of a rule. `missing` is a failure too: a value that the rule needs was not recorded."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -34,10 +34,11 @@ class RuleStatus(StrEnum):
 
 
 class RuleVerdict(NamedTuple):
-    """What became of a rule, with both numbers: `value`, and the `threshold` that it was held against.
+    """The result of a rule, with the `value` and the `threshold` that it was compared with.
 
-    For a limit on regression the threshold is what follows from the baseline's value, `None` without one. `interval` is
-    there when the rule asks for confidence: that of the value, or of its difference from the baseline's.
+    For a limit on regression, the threshold follows from the baseline's value; it is `None` without a baseline.
+    `interval` is set if the rule requires confidence: it is that of the value, or of its difference from the baseline's
+    value.
     """
 
     metric: str
@@ -52,11 +53,12 @@ class RuleVerdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GateInput:
-    """What is known of the version that is judged, and of the promoted one, both on the policy's split.
+    """What is known of the judged version and of its baseline, the promoted version, both on the policy's split.
 
-    `baseline_version_id` is `None` when nothing is promoted. `measured` and `baseline` are `None` without a snapshot;
-    their values go by the names of `quantity_of`. `differences` has the intervals of value minus baseline's value.
-    `pairing` says whether these come from comparing example by example; `None` if no rule needs that.
+    `baseline_version_id` is `None` if no version is promoted. `measured` and `baseline` are `None` without a snapshot;
+    the names of their values are those of `find_gate_metric`. `differences` holds the intervals of the value minus the
+    baseline's value. `pairing` says whether these come from comparing example by example; it is `None` if no rule needs
+    that.
     """
 
     model_id: str
@@ -69,46 +71,47 @@ class GateInput:
     pairing: PairingStatus | None = None
 
     def value(self, metric: str) -> float | None:
-        """Return the version's value, `None` unless there is a finite one."""
+        """Return the version's value, `None` unless it is finite."""
         return _value(self.measured, metric)
 
     def baseline_value(self, metric: str) -> float | None:
-        """Return the promoted version's value, `None` unless there is a finite one."""
+        """Return the promoted version's value, `None` unless it is finite."""
         return _value(self.baseline, metric)
 
     def interval(self, metric: str, level: float) -> Interval | None:
-        """Return the interval of the version's value, `None` unless there is a finite one of this level."""
+        """Return the interval of the version's value, `None` unless it is finite and of this level."""
         return _usable(self.measured.intervals.get(metric), level) if self.measured else None
 
     def difference(self, metric: str, level: float) -> Interval | None:
-        """Return the interval of the difference, `None` unless there is a finite one of this level."""
+        """Return the interval of the difference, `None` unless it is finite and of this level."""
         return _usable(self.differences.get(metric), level)
 
     @property
-    def is_taken_unlike(self) -> bool:
-        """Whether metrics that depend on how they are taken do not compare with the promoted version's."""
-        return self.measured is not None and self.baseline is not None and self.measured.is_taken_unlike(self.baseline)
+    def differs_in_averaging(self) -> bool:
+        """Whether the versions are known to differ in the positive class or the averaging."""
+        measured, baseline = self.measured, self.baseline
+        return measured is not None and baseline is not None and measured.differs_in_averaging(baseline)
 
-    def unlike(self, metric: str) -> str:
-        """Say in which two ways a metric was taken."""
-        ours, theirs = (measured.choices if measured else "" for measured in (self.measured, self.baseline))
+    def averaging_message(self, metric: str) -> str:
+        """Say how both versions compute a metric."""
+        ours, theirs = (values.averaging_text if values else "" for values in (self.measured, self.baseline))
         return (
-            f"{metric} of {self.version_id} was taken {ours}, and of the promoted {self.baseline_version_id} {theirs}: "
-            "the two do not compare."
+            f"{metric} of {self.version_id} is computed {ours}, and that of the promoted {self.baseline_version_id} "
+            f"{theirs}: they are not comparable."
         )
 
-    def lacking(self, metric: str) -> str:
+    def missing_message(self, metric: str) -> str:
         """Say that the version has no such value."""
         return _missing_message(self.version_id, self.measured, metric, self.dataset_split)
 
-    def baseline_lacking(self, metric: str) -> str:
+    def missing_baseline_message(self, metric: str) -> str:
         """Say that the promoted version has no such value."""
         return _missing_message(f"The promoted {self.baseline_version_id}", self.baseline, metric, self.dataset_split)
 
 
-@lru_cache(maxsize=256)  # as one number comes up in rule after rule
+@lru_cache(maxsize=256)  # many rules use the same number
 def format_number(number: float) -> str:
-    """Return a number as verdicts tell it: the shortest that stands for it, and whole ones without a fraction."""
+    """Return the shortest text of a number; whole numbers have no fraction."""
     return repr(int(number)) if number == int(number) and abs(number) < 1e15 else repr(float(number))
 
 

@@ -1,4 +1,4 @@
-"""What a rule may look at: every number that a snapshot holds, by name."""
+"""Look up the numbers of a snapshot that a rule may use, by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _SAMPLE_COUNT = Metric(
     label="Sample count",
     direction=Direction.HIGHER,
     lower=0,
-    definition="How many examples were scored.",
+    definition="The number of scored examples.",
     source="This service.",
     example=WorkedExample(given={"actual": ["a", "b", "a"]}, value=3),
 )
@@ -21,7 +21,7 @@ _SUPPORT = Metric(
     label="Support",
     direction=Direction.HIGHER,
     lower=0,
-    definition="The examples of a class: how many, or the sum of their weights.",
+    definition="The number of examples of a class, or the sum of their weights.",
     source="https://scikit-learn.org/stable/modules/generated/sklearn.metrics.precision_recall_fscore_support.html",
     example=WorkedExample(given={"actual": ["a", "b", "a"], "class": "a"}, value=2),
 )
@@ -29,53 +29,53 @@ _SUPPORT = Metric(
 
 @dataclass(frozen=True, slots=True)
 class GateMetric:
-    """A number that a rule looks at, and whether snapshots may hold its confidence interval.
+    """A number that a rule uses, and whether snapshots may have its confidence interval.
 
-    `metric` is `None` for a reporter's own one, of which neither bounds nor direction are known. `depends_on_choices`
-    is the metric's, but not of a single class, which is the positive one itself.
+    `metric` is `None` for a custom metric, whose bounds and direction are unknown. `depends_on_averaging` is that of
+    the metric, but false for a metric of one class.
     """
 
     metric: Metric | None
     has_interval: bool = False
-    depends_on_choices: bool = False
+    depends_on_averaging: bool = False
 
 
 @lru_cache(maxsize=1024)
-def gate_metric(name: str, task_type: TaskType) -> GateMetric | None:
-    """Return what a name stands for in a policy of this task type's models, `None` for nothing.
+def find_gate_metric(name: str, task_type: TaskType) -> GateMetric | None:
+    """Return what a name means in a policy for models of this task type; `None` if it means nothing.
 
-    It is a metric of the task type, `sample_count`, `custom.NAME` for a reporter's own metric, or
-    `per_class.LABEL.METRIC` for one that is kept by class, and for the `support` of a class.
+    A name is that of a metric of the task type, `sample_count`, `custom.NAME` for a custom metric, or
+    `per_class.LABEL.METRIC` for a per-class metric or the `support` of a class.
     """
     metrics = {metric.name: metric for metric in task_type.all_metrics}
     if name in metrics:
-        return GateMetric(metrics[name], has_interval=True, depends_on_choices=metrics[name].depends_on_choices)
+        return GateMetric(metrics[name], has_interval=True, depends_on_averaging=metrics[name].depends_on_averaging)
     if name == _SAMPLE_COUNT.name:
         return GateMetric(_SAMPLE_COUNT)
     kind, _, rest = name.partition(".")
     if kind == "custom" and CUSTOM_NAME.fullmatch(rest):
         return GateMetric(None)
-    _, dot, of_class = rest.rpartition(".")  # a label may have dots, a metric has none
-    if kind != "per_class" or not dot or of_class not in names_by_class(task_type):
+    _, dot, metric_name = rest.rpartition(".")  # a label may have dots, a metric has none
+    if kind != "per_class" or not dot or metric_name not in per_class_names(task_type):
         return None
-    # Of what is no class, such as a number of steps ahead, no interval is known.
-    has_interval = task_type.has_classes and of_class in task_type.by_class
-    return GateMetric(metrics.get(of_class, _SUPPORT), has_interval)
+    # Groups that are not classes, such as numbers of steps ahead, have no intervals.
+    has_interval = task_type.has_classes and metric_name in task_type.per_class_metrics
+    return GateMetric(metrics.get(metric_name, _SUPPORT), has_interval)
 
 
-def names_by_class(task_type: TaskType) -> tuple[str, ...]:
-    """Return what is known of each class: `METRIC` in `per_class.LABEL.METRIC`."""
-    return (*task_type.by_class, _SUPPORT.name) if task_type.by_class else ()
+def per_class_names(task_type: TaskType) -> tuple[str, ...]:
+    """Return the values that `METRIC` may have in `per_class.LABEL.METRIC`."""
+    return (*task_type.per_class_metrics, _SUPPORT.name) if task_type.per_class_metrics else ()
 
 
-def values_of(
+def named_values(
     metrics: Mapping[str, float],
     *,
     sample_count: int | None,
     custom: Mapping[str, float],
     per_class: Mapping[str, Mapping[str, float]],
 ) -> dict[str, float]:
-    """Return the numbers of a snapshot under the names that rules have for them."""
+    """Return the numbers of a snapshot by the names that rules use."""
     values = {
         **{f"custom.{name}": value for name, value in custom.items()},
         **{f"per_class.{label}.{name}": value for label, each in per_class.items() for name, value in each.items()},

@@ -1,4 +1,4 @@
-"""Policies: read from JSON with a fault for each thing that is wrong, and held against what a task type measures."""
+"""Parse policies from JSON, reporting every error, and validate them for a task type."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,125 +8,126 @@ from typing import Any
 
 from models_registry.task_types.base import TaskType
 from performance.gates.gate_input import Operator
-from performance.gates.gate_metrics import gate_metric, names_by_class
-from performance.gates.rules import Fault, Regression, Rule, Threshold
+from performance.gates.gate_metrics import find_gate_metric, per_class_names
+from performance.gates.rules import FieldError, Regression, Rule, Threshold
 from performance.snapshots.metric_names import CUSTOM_NAME_IS
 
 SPLITS = ("train", "validation", "test")
 MAX_RULES = 100
-MAX_FAULTS = 20  # of one policy that are told
-MAX_NAME = 300  # characters, of what a rule looks at
-MAX_TOLD = 40  # of what is told of it
+MAX_ERRORS = 20  # that are reported for one policy
+MAX_NAME_LENGTH = 300  # characters of a metric's name
+MAX_QUOTED_LENGTH = 40  # characters of a name in an error
 
 _FIELDS = ("dataset_split", "rules")
-_FIELDS_OF_RULE = ("metric", "operator", "threshold", "max_regression", "relative", "confidence")
+_RULE_FIELDS = ("metric", "operator", "threshold", "max_regression", "relative", "confidence")
 
 
 class InvalidPolicyError(ValueError):
-    """A policy that cannot be judged by. `faults` lists `(field, code, detail)` of each fault: `rules.0.metric`."""
+    """The policy is invalid. `errors` holds `(field, code, detail)` of each error, such as `rules.0.metric`."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = [*faults][:MAX_FAULTS]
-        super().__init__("; ".join(f"{field}: {detail}" if field else detail for field, _, detail in self.faults))
+    def __init__(self, errors: Iterable[FieldError]) -> None:
+        self.errors = [*errors][:MAX_ERRORS]
+        super().__init__("; ".join(f"{field}: {detail}" if field else detail for field, _, detail in self.errors))
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The rules that a version must pass, all of them, and the split that it is measured on."""
+    """The rules that a version must all pass, and the split that they use."""
 
     rules: tuple[Rule, ...]
     dataset_split: str = "test"
 
     @cached_property
-    def with_confidence(self) -> frozenset[str]:
-        """The names of what rules look at with confidence."""
+    def confidence_metrics(self) -> frozenset[str]:
+        """The names of the metrics of rules with confidence."""
         return frozenset(rule.metric for rule in self.rules if rule.confidence is not None)
 
     @cached_property
-    def of_differences(self) -> frozenset[str]:
-        """The names of what rules hold against the promoted version's with confidence."""
+    def difference_metrics(self) -> frozenset[str]:
+        """The names of the metrics of limits on regression with confidence."""
         compared = (rule for rule in self.rules if isinstance(rule, Regression))
         return frozenset(rule.metric for rule in compared if rule.confidence is not None)
 
     @cached_property
-    def with_limits(self) -> frozenset[str]:
-        """The names of what rules hold against the promoted version."""
+    def regression_metrics(self) -> frozenset[str]:
+        """The names of the metrics of limits on regression."""
         return frozenset(rule.metric for rule in self.rules if isinstance(rule, Regression))
 
-    def as_document(self) -> dict[str, Any]:
-        """Return the policy as JSON has it."""
+    def as_document(self) -> dict[str, object]:
+        """Return the policy as a JSON document."""
         return {"dataset_split": self.dataset_split, "rules": [rule.as_document() for rule in self.rules]}
 
 
 def parse_policy(document: object) -> Policy:
-    """Return the policy that a JSON document holds. Raises `InvalidPolicyError`.
+    """Return the policy of a JSON document. Raises `InvalidPolicyError`.
 
-    Whether its metrics are there, and its thresholds within their bounds, `check` says: that depends on the task type.
+    `validate_for` checks whether its metrics exist and its thresholds are within bounds, as that depends on the task
+    type.
     """
     if not isinstance(document, Mapping):
         raise InvalidPolicyError([("", "invalid", "Must be an object with `rules`.")])
-    faults = [*_faults_of_split(document), *_faults_of_rules(document), *_unknown("", document, _FIELDS)]
-    if faults:
-        raise InvalidPolicyError(faults)
+    errors = [*_split_errors(document), *_rules_errors(document), *_unknown_field_errors("", document, _FIELDS)]
+    if errors:
+        raise InvalidPolicyError(errors)
     policy = stored_policy(document)
-    if repeated := [*_repeated(policy.rules)]:
-        raise InvalidPolicyError(repeated)
+    if duplicates := [*_duplicate_errors(policy.rules)]:
+        raise InvalidPolicyError(duplicates)
     return policy
 
 
 def stored_policy(document: Mapping[str, Any]) -> Policy:
-    """Return the policy of a document that `policy_of` has taken before."""
+    """Return the policy of a document that `parse_policy` accepted before."""
     return Policy(tuple(map(_rule, document["rules"])), document.get("dataset_split", "test"))
 
 
 def validate_for(policy: Policy, task_types: Iterable[TaskType]) -> None:
-    """Refuse a rule that none of the task types can be judged by. Raises `InvalidPolicyError`."""
+    """Check that each rule is valid for at least one of the task types. Raises `InvalidPolicyError`."""
     known = [*task_types]
-    faults = [
+    errors = [
         (f"rules.{index}.{field}", code, detail)
         for index, rule in enumerate(policy.rules)
-        for field, code, detail in min((faults_of(rule, each) for each in known), key=_gravity)
+        for field, code, detail in min((rule_errors(rule, each) for each in known), key=_severity)
     ]
-    if faults:
-        raise InvalidPolicyError(faults)
+    if errors:
+        raise InvalidPolicyError(errors)
 
 
-def faults_of(rule: Rule, task_type: TaskType) -> list[Fault]:
-    """Return what is wrong with a rule for models of this task type."""
-    quantity = gate_metric(rule.metric, task_type)
-    if quantity is not None:
-        return [*rule.faults(quantity)]
+def rule_errors(rule: Rule, task_type: TaskType) -> list[FieldError]:
+    """Return the errors of a rule for models of this task type."""
+    gate_metric = find_gate_metric(rule.metric, task_type)
+    if gate_metric is not None:
+        return [*rule.errors(gate_metric)]
     known = _known_names(task_type, rule.metric.partition(".")[0])
-    return [("metric", "unknown", f"There is no {rule.metric[:MAX_TOLD]!r} of {task_type.name}; use {known}.")]
+    return [("metric", "unknown", f"There is no {rule.metric[:MAX_QUOTED_LENGTH]!r} of {task_type.name}; use {known}.")]
 
 
 def _known_names(task_type: TaskType, kind: str) -> str:
-    by_class = ", ".join(names_by_class(task_type))
+    class_names = ", ".join(per_class_names(task_type))
     if kind == "custom":
         return f"custom.NAME, where NAME is {CUSTOM_NAME_IS}"
-    if by_class and kind == "per_class":
-        return f"per_class.LABEL.METRIC, where METRIC is one of {by_class}"
+    if class_names and kind == "per_class":
+        return f"per_class.LABEL.METRIC, where METRIC is one of {class_names}"
     names = [metric.name for metric in task_type.all_metrics] + ["sample_count"]
-    return ", ".join([*names, "custom.NAME or per_class.LABEL.METRIC"] if by_class else [*names, "or custom.NAME"])
+    return ", ".join([*names, "custom.NAME or per_class.LABEL.METRIC"] if class_names else [*names, "or custom.NAME"])
 
 
-def _gravity(faults: list[Fault]) -> tuple[bool, int]:
-    """Order faults so that those of a known metric come before an unknown one, and none before all."""
-    return any(code == "unknown" for _, code, _ in faults), len(faults)
+def _severity(errors: list[FieldError]) -> tuple[bool, int]:
+    """Sort errors of a known metric before an unknown metric, and no errors before all."""
+    return any(code == "unknown" for _, code, _ in errors), len(errors)
 
 
-def _unknown(path: str, document: Mapping[str, object], known: tuple[str, ...]) -> Iterator[Fault]:
+def _unknown_field_errors(path: str, document: Mapping[str, object], known: tuple[str, ...]) -> Iterator[FieldError]:
     for name in document:
         if name not in known:
-            yield f"{path}{name[:MAX_TOLD]}", "unknown_field", f"Unknown field; use {', '.join(known)}."
+            yield f"{path}{name[:MAX_QUOTED_LENGTH]}", "unknown_field", f"Unknown field; use {', '.join(known)}."
 
 
-def _faults_of_split(document: Mapping[str, object]) -> Iterator[Fault]:
+def _split_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
     if document.get("dataset_split", "test") not in SPLITS:
         yield "dataset_split", "invalid_choice", f"Must be one of {', '.join(SPLITS)}, in lower case."
 
 
-def _faults_of_rules(document: Mapping[str, object]) -> Iterator[Fault]:
+def _rules_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
     rules = document.get("rules")
     if not isinstance(rules, list) or not rules:
         yield "rules", "empty", "Must be a list of at least one rule."
@@ -134,37 +135,37 @@ def _faults_of_rules(document: Mapping[str, object]) -> Iterator[Fault]:
         yield "rules", "max_length", f"Must have at most {MAX_RULES} rules."
     else:
         for index, rule in enumerate(rules):
-            yield from _faults_of_rule(f"rules.{index}", rule)
+            yield from _rule_errors(f"rules.{index}", rule)
 
 
-def _faults_of_rule(path: str, rule: object) -> Iterator[Fault]:
+def _rule_errors(path: str, rule: object) -> Iterator[FieldError]:
     if not isinstance(rule, Mapping):
         yield path, "invalid", "Must be an object."
         return
-    yield from _unknown(f"{path}.", rule, _FIELDS_OF_RULE)
+    yield from _unknown_field_errors(f"{path}.", rule, _RULE_FIELDS)
     metric = rule.get("metric")
-    if not isinstance(metric, str) or not 1 <= len(metric) <= MAX_NAME:
-        yield f"{path}.metric", "invalid", f"Must be the name of a metric: 1 to {MAX_NAME} characters."
+    if not isinstance(metric, str) or not 1 <= len(metric) <= MAX_NAME_LENGTH:
+        yield f"{path}.metric", "invalid", f"Must be the name of a metric: 1 to {MAX_NAME_LENGTH} characters."
     if "max_regression" not in rule:
-        yield from _faults_of_threshold(path, rule)
+        yield from _threshold_errors(path, rule)
     elif "operator" in rule or "threshold" in rule:
         yield path, "invalid", "Must have either `operator` and `threshold`, or `max_regression`."
     else:
-        yield from _faults_of_number(path, rule, "max_regression")
+        yield from _number_errors(path, rule, "max_regression")
     if "relative" in rule and not ("max_regression" in rule and isinstance(rule["relative"], bool)):
         yield f"{path}.relative", "invalid", "Must be true or false, beside `max_regression`."
     if "confidence" in rule:
-        yield from _faults_of_number(path, rule, "confidence")
+        yield from _number_errors(path, rule, "confidence")
 
 
-def _faults_of_threshold(path: str, rule: Mapping[str, object]) -> Iterator[Fault]:
+def _threshold_errors(path: str, rule: Mapping[str, object]) -> Iterator[FieldError]:
     if rule.get("operator") not in [*Operator]:
-        told = f"Must be one of {', '.join(Operator)}; or give `max_regression`."
-        yield f"{path}.operator", "invalid_choice", told
-    yield from _faults_of_number(path, rule, "threshold")
+        detail = f"Must be one of {', '.join(Operator)}; or give `max_regression`."
+        yield f"{path}.operator", "invalid_choice", detail
+    yield from _number_errors(path, rule, "threshold")
 
 
-def _faults_of_number(path: str, rule: Mapping[str, object], name: str) -> Iterator[Fault]:
+def _number_errors(path: str, rule: Mapping[str, object], name: str) -> Iterator[FieldError]:
     if not _is_number(rule.get(name)):
         yield f"{path}.{name}", "invalid", "Must be a finite number."
 
@@ -187,13 +188,13 @@ def _rule(document: Mapping[str, Any]) -> Rule:
 
 
 def _clean(number: float) -> float:
-    return float(number) + 0.0  # without minus zero, of which one database keeps the sign
+    return float(number) + 0.0  # without minus zero: databases differ in keeping its sign
 
 
-def _repeated(rules: tuple[Rule, ...]) -> Iterator[Fault]:
+def _duplicate_errors(rules: tuple[Rule, ...]) -> Iterator[FieldError]:
     seen: dict[tuple[object, ...], int] = {}
     for index, rule in enumerate(rules):
         if rule.key in seen:
-            told = f"Asks the same of {rule.metric[:MAX_TOLD]} as rule {seen[rule.key]} does: keep one of both."
-            yield f"rules.{index}", "duplicate", told
+            detail = f"Repeats rule {seen[rule.key]} for {rule.metric[:MAX_QUOTED_LENGTH]}: keep one of the two."
+            yield f"rules.{index}", "duplicate", detail
         seen.setdefault(rule.key, index)

@@ -1,6 +1,6 @@
-"""A verdict in other forms than JSON: for CI systems, for a pull request, for people.
+"""Render verdicts as JUnit XML, Markdown and HTML.
 
-What a verdict tells may hold labels of classes, which may be any text: each form escapes it.
+The details may contain labels of classes, which may be any text, so each format escapes them.
 """
 
 import re
@@ -12,10 +12,10 @@ from performance.gates.gate_input import RuleStatus, RuleVerdict, format_number
 from performance.gates.verdict import Status, Verdict
 
 _not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# What means something in Markdown in the midst of a line; an underscore within a word does not.
+# Characters with a meaning within a line of Markdown. An underscore within a word has none.
 _punctuation = re.compile(r"([\\`*\[\]<()#|~&!$:]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)", re.IGNORECASE)
 _SIGNS = {RuleStatus.PASSED: "✅", RuleStatus.FAILED: "❌", RuleStatus.MISSING: "❔"}
-_HEADERS = ("", "Metric", "Asked", "Value", "Promoted", "Why")
+_HEADERS = ("", "Metric", "Required", "Value", "Promoted", "Why")
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
@@ -28,24 +28,27 @@ td { overflow-wrap: anywhere; }
 
 
 def junit(verdict: Verdict) -> str:
-    """Return the verdict in JUnit XML: a test case a rule. A missing value is an error, and no policy a skip."""
+    """Return the verdict as JUnit XML with a test case for each rule.
+
+    A missing value is an error, and a missing policy a skipped test.
+    """
     counts = {status: sum(rule.status is status for rule in verdict.rules) for status in RuleStatus}
-    without = verdict.status is Status.NO_POLICY
-    told = {
+    no_policy = verdict.status is Status.NO_POLICY
+    attributes = {
         "name": f"gate of {verdict.model_id} {verdict.version_id}",
-        "tests": str(len(verdict.rules) + without),
+        "tests": str(len(verdict.rules) + no_policy),
         "failures": str(counts[RuleStatus.FAILED]),
         "errors": str(counts[RuleStatus.MISSING]),
-        "skipped": str(int(without)),
+        "skipped": str(int(no_policy)),
         "time": "0",
         "timestamp": f"{verdict.judged_at:%Y-%m-%dT%H:%M:%S}",
         "hostname": "registry",
     }
     suites = Element("testsuites")
-    suite = SubElement(suites, "testsuite", told)
+    suite = SubElement(suites, "testsuite", attributes)
     for rule in verdict.rules:
         _add_case(suite, verdict, rule)
-    if without:
+    if no_policy:
         case = SubElement(suite, "testcase", {"name": "policy", "classname": verdict.model_id, "time": "0"})
         SubElement(case, "skipped", {"message": verdict.detail})
     if verdict.warnings:
@@ -54,7 +57,7 @@ def junit(verdict: Verdict) -> str:
 
 
 def markdown(verdict: Verdict) -> str:
-    """Return the verdict as a table in GitHub's Markdown, which GitLab reads as well."""
+    """Return the verdict as a table in GitHub's Markdown, which GitLab supports as well."""
     lines = [f"### Gate: {_title(verdict)}", "", _escaped(*format_consistently([verdict.detail])), ""]
     if verdict.rules:
         rows = [[_escaped(cell) for cell in _cells(rule)] for rule in verdict.rules]
@@ -65,7 +68,7 @@ def markdown(verdict: Verdict) -> str:
 
 
 def html(verdict: Verdict) -> str:
-    """Return the verdict as a page."""
+    """Return the verdict as an HTML page."""
     page = Element("html", {"lang": "en"})
     head = SubElement(page, "head")
     SubElement(head, "meta", {"charset": "utf-8"})
@@ -86,15 +89,19 @@ RENDERERS: Mapping[str, Callable[[Verdict], str]] = {"junit": junit, "markdown":
 
 
 def requirement(rule: RuleVerdict) -> str:
-    """Return what a rule asks of the value: `>= 0.93`; nothing when it could not be told."""
+    """Return the comparison that a rule requires, such as `>= 0.93`; empty if it is unknown."""
     if rule.operator is None or rule.threshold is None:
         return ""
     return f"{rule.operator} {format_number(rule.threshold)}"
 
 
 def _add_case(suite: Element, verdict: Verdict, rule: RuleVerdict) -> None:
-    about = {"name": _xml(f"{rule.metric} {requirement(rule)}".strip()), "classname": verdict.model_id, "time": "0"}
-    case = SubElement(suite, "testcase", about)
+    attributes = {
+        "name": _xml(f"{rule.metric} {requirement(rule)}".strip()),
+        "classname": verdict.model_id,
+        "time": "0",
+    }
+    case = SubElement(suite, "testcase", attributes)
     if rule.status is RuleStatus.PASSED:
         SubElement(case, "system-out").text = _xml(rule.detail)
     else:
@@ -124,14 +131,14 @@ def _title(verdict: Verdict) -> str:
 
 
 def _xml(text: str) -> str:
-    """Return a text without what XML cannot hold."""
+    """Replace the characters that XML does not allow."""
     return _not_xml.sub("\ufffd", text)
 
 
 def _escaped(text: str) -> str:
-    """Return a text on one line in which nothing is Markdown, HTML, a mention or a link."""
+    """Return the text on one line, without Markdown, HTML, mentions or links."""
     line = re.sub(r"\s+", " ", _xml(text))
-    return _punctuation.sub(r"\\\1", line).replace("@", "@\u200b")  # no mention of a user
+    return _punctuation.sub(r"\\\1", line).replace("@", "@\u200b")  # prevents a mention of a user
 
 
 _OUTCOMES = {Status.PASSED: "passed", Status.FAILED: "failed", Status.NO_POLICY: "has no policy"}

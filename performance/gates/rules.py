@@ -1,4 +1,4 @@
-"""The two kinds of rules: a threshold, and a limit on how much worse than the promoted version a metric may be."""
+"""The two kinds of rules: a threshold, and a limit on the regression from the promoted version."""
 
 import math
 import operator
@@ -11,17 +11,17 @@ from typing import Protocol
 from models_registry.task_types.base import Direction, Metric
 from performance.gates.gate_input import GateInput, Operator, RuleStatus, RuleVerdict, format_number
 from performance.gates.gate_metrics import GateMetric
-from performance.metrics.statistics.intervals import LEVEL, Interval
+from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval
 
-Fault = tuple[str, str, str]
+FieldError = tuple[str, str, str]  # field, code, detail
 
-_HOLDS: Mapping[Operator, Callable[[float, float], bool]] = {
+_COMPARISONS: Mapping[Operator, Callable[[float, float], bool]] = {
     Operator.AT_LEAST: operator.ge,
     Operator.MORE: operator.gt,
     Operator.AT_MOST: operator.le,
     Operator.LESS: operator.lt,
 }
-_UNROUNDED = Context(prec=2000)  # more digits than sums and products of doubles can have
+_UNROUNDED = Context(prec=2000)  # more digits than sums and products of floats can have
 _WORDS = {
     Operator.AT_LEAST: "at least",
     Operator.MORE: "more than",
@@ -31,7 +31,10 @@ _WORDS = {
 
 
 class Rule(Protocol):
-    """What both kinds of rules can do. `confidence` is a level such as 0.95, or `None` to judge by the point."""
+    """The interface of both kinds of rules.
+
+    `confidence` is a level such as 0.95, or `None` to compare point estimates.
+    """
 
     @property
     def metric(self) -> str: ...
@@ -41,24 +44,24 @@ class Rule(Protocol):
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What two rules of one policy must not have in common."""
+        """What must differ between two rules of one policy."""
 
-    def faults(self, quantity: GateMetric) -> Iterator[Fault]:
-        """Yield `(field, code, detail)` of what this quantity does not allow."""
+    def errors(self, gate_metric: GateMetric) -> Iterator[FieldError]:
+        """Yield `(field, code, detail)` of each error of the rule for this metric."""
 
-    def warning(self, quantity: GateMetric) -> str | None:
-        """Say what is odd about the rule, though allowed."""
+    def warning(self, gate_metric: GateMetric) -> str | None:
+        """Return a warning about a rule that is valid but unusual."""
 
-    def judge(self, case: GateInput, quantity: GateMetric) -> RuleVerdict:
-        """Return what becomes of the rule, which is without faults."""
+    def judge(self, gate_input: GateInput, gate_metric: GateMetric) -> RuleVerdict:
+        """Return the result of the rule, which must be valid."""
 
     def as_document(self) -> dict[str, object]:
-        """Return the rule as JSON has it."""
+        """Return the rule as a JSON document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A bound that a metric must keep, or with `confidence` the unfavourable end of its interval."""
+    """A bound on a metric, or with `confidence` on the unfavourable end of its interval."""
 
     metric: str
     operator: Operator
@@ -67,64 +70,64 @@ class Threshold:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """One bound of a metric from each side, by point and by interval."""
-        return self.metric, self.operator.from_below, self.confidence
+        """A metric may have one lower and one upper bound, each for the value and for its interval."""
+        return self.metric, self.operator.is_lower_bound, self.confidence
 
-    def faults(self, quantity: GateMetric) -> Iterator[Fault]:
-        """Yield what is wrong with the threshold, or with asking for confidence."""
-        fault = quantity.metric.fault(self.threshold) if quantity.metric else None
-        if fault:
-            yield "threshold", "out_of_bounds", fault
-        yield from _faults_of_confidence(self, quantity)
+    def errors(self, gate_metric: GateMetric) -> Iterator[FieldError]:
+        """Yield the errors of the threshold and of the confidence."""
+        error = gate_metric.metric.validation_error(self.threshold) if gate_metric.metric else None
+        if error:
+            yield "threshold", "out_of_bounds", error
+        yield from _confidence_errors(self, gate_metric)
 
-    def warning(self, quantity: GateMetric) -> str | None:
-        """Say that the operator contradicts the metric's direction."""
-        if quantity.metric is None or not _contradicts(self.operator, quantity.metric, self.threshold):
+    def warning(self, gate_metric: GateMetric) -> str | None:
+        """Warn if the operator contradicts the metric's direction."""
+        if gate_metric.metric is None or not _contradicts(self.operator, gate_metric.metric, self.threshold):
             return None
         return (
             f"{self.metric} {self.operator} {format_number(self.threshold)} lets worse values pass: "
-            f"{quantity.metric.direction} is better."
+            f"{gate_metric.metric.direction} is better."
         )
 
-    def judge(self, case: GateInput, quantity: GateMetric) -> RuleVerdict:
-        """Return whether the bound is kept."""
-        value = case.value(self.metric)
-        interval = None if self.confidence is None else case.interval(self.metric, self.confidence)
+    def judge(self, gate_input: GateInput, gate_metric: GateMetric) -> RuleVerdict:
+        """Return whether the value is within the bound."""
+        value = gate_input.value(self.metric)
+        interval = None if self.confidence is None else gate_input.interval(self.metric, self.confidence)
         verdict = partial(RuleVerdict, self.metric, self.operator, self.threshold, value, interval=interval)
         if value is None:
-            return verdict(RuleStatus.MISSING, case.lacking(self.metric))
+            return verdict(RuleStatus.MISSING, gate_input.missing_message(self.metric))
         if self.confidence is None:
-            return verdict(*self._held(value, f"{self.metric} is {format_number(value)}"))
+            return verdict(*self._result(value, f"{self.metric} is {format_number(value)}"))
         if interval is None:
             detail = (
-                f"{self.metric} is {format_number(value)}, "
-                f"without the {self.confidence:.0%} interval that is asked for."
+                f"{self.metric} is {format_number(value)}, without the {self.confidence:.0%} interval that is required."
             )
             return verdict(RuleStatus.MISSING, detail)
-        end, name = (interval.lower, "lower") if self.operator.from_below else (interval.upper, "upper")
+        end, name = (interval.lower, "lower") if self.operator.is_lower_bound else (interval.upper, "upper")
         detail = (
             f"{self.metric} is {format_number(value)}, "
             f"and the {name} end of its {self.confidence:.0%} interval {format_number(end)}"
         )
-        return verdict(*self._held(end, detail))
+        return verdict(*self._result(end, detail))
 
     def as_document(self) -> dict[str, object]:
-        """Return the rule as JSON has it."""
+        """Return the rule as a JSON document."""
         document = {"metric": self.metric, "operator": self.operator.value, "threshold": self.threshold}
         return _with_confidence(document, self.confidence)
 
-    def _held(self, number: float, told: str) -> tuple[RuleStatus, str]:
-        passed = _HOLDS[self.operator](number, self.threshold)
-        needed = f"{_WORDS[self.operator]} {format_number(self.threshold)} is asked"
-        return _status(passed), f"{told}; {needed}."
+    def _result(self, number: float, detail: str) -> tuple[RuleStatus, str]:
+        passed = _COMPARISONS[self.operator](number, self.threshold)
+        needed = f"{_WORDS[self.operator]} {format_number(self.threshold)} is required"
+        return _status(passed), f"{detail}; {needed}."
 
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """How much worse than the promoted version a metric may be: in its unit, or as a fraction of the value there.
+    """The most that a metric may regress from the promoted version.
 
-    With `confidence` the unfavourable end of the interval of the difference must keep the limit. Decimals count as they
-    are written: from 0.8, 0.7 is worse by 0.1 and no more.
+    It is in the metric's unit, or if `relative`, a fraction of the promoted value. With `confidence`, the limit applies
+    to the unfavourable end of the interval of the difference. Decimals count as written: 0.7 is worse than 0.8 by
+    exactly 0.1.
     """
 
     metric: str
@@ -134,130 +137,135 @@ class Regression:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """One limit of a metric of each kind."""
+        """A metric may have one absolute and one relative limit, each for the value and for its interval."""
         return self.metric, "max_regression", self.relative, self.confidence
 
-    def faults(self, quantity: GateMetric) -> Iterator[Fault]:
-        """Yield what is wrong with the limit, or with asking for confidence."""
-        metric = quantity.metric
+    def errors(self, gate_metric: GateMetric) -> Iterator[FieldError]:
+        """Yield the errors of the limit and of the confidence."""
+        metric = gate_metric.metric
         if self.max_regression < 0:
             yield "max_regression", "out_of_bounds", f"Must be 0 or more, not {format_number(self.max_regression)}."
         if metric is None:
-            told = "Of a custom metric it is not known which way is worse. Use `operator` and `threshold`."
-            yield "max_regression", "no_direction", told
-        elif not self.relative and self.max_regression > _range(metric):
-            told = f"{self.metric} cannot get worse by more than {format_number(_range(metric))}."
-            yield "max_regression", "out_of_bounds", told
+            detail = "The direction of a custom metric is unknown. Use `operator` and `threshold`."
+            yield "max_regression", "no_direction", detail
+        elif not self.relative and self.max_regression > _width(metric):
+            detail = f"{self.metric} cannot get worse by more than {format_number(_width(metric))}."
+            yield "max_regression", "out_of_bounds", detail
         elif self.relative and self.max_regression > 1 and metric.direction is Direction.HIGHER and metric.lower == 0:
-            told = f"{self.metric} cannot get worse by more than all of it: give a fraction below 1, such as 0.05."
-            yield "max_regression", "out_of_bounds", told
-        yield from _faults_of_confidence(self, quantity)
+            detail = f"{self.metric} cannot get worse by more than its value: use a fraction below 1, such as 0.05."
+            yield "max_regression", "out_of_bounds", detail
+        yield from _confidence_errors(self, gate_metric)
 
-    def warning(self, quantity: GateMetric) -> None:
-        """Say nothing: which way is worse follows from the metric."""
+    def warning(self, gate_metric: GateMetric) -> None:
+        """Return no warning: the direction follows from the metric."""
 
-    def judge(self, case: GateInput, quantity: GateMetric) -> RuleVerdict:
-        """Return whether the limit is kept. It is without a baseline; what is there to be worse than?"""
-        value, before = case.value(self.metric), case.baseline_value(self.metric)
+    def judge(self, gate_input: GateInput, gate_metric: GateMetric) -> RuleVerdict:
+        """Return whether the regression is within the limit. It is if there is no baseline to regress from."""
+        value, before = gate_input.value(self.metric), gate_input.baseline_value(self.metric)
         verdict = partial(RuleVerdict, self.metric, None, None, value, baseline_value=before)
         if value is None:
-            return verdict(RuleStatus.MISSING, case.lacking(self.metric))
-        if case.baseline_version_id is None:
-            told = "no version was promoted before this one that it could be worse than"
-            return verdict(RuleStatus.PASSED, f"{self.metric} is {format_number(value)}, and {told}.")
-        if before is None or quantity.metric is None:
-            return verdict(RuleStatus.MISSING, case.baseline_lacking(self.metric))
-        if quantity.depends_on_choices and case.is_taken_unlike:
-            return verdict(RuleStatus.MISSING, case.unlike(self.metric))
-        return self._compared(case, quantity.metric, value, before)
+            return verdict(RuleStatus.MISSING, gate_input.missing_message(self.metric))
+        if gate_input.baseline_version_id is None:
+            detail = f"{self.metric} is {format_number(value)}, and no version was promoted before to compare it with."
+            return verdict(RuleStatus.PASSED, detail)
+        if before is None or gate_metric.metric is None:
+            return verdict(RuleStatus.MISSING, gate_input.missing_baseline_message(self.metric))
+        if gate_metric.depends_on_averaging and gate_input.differs_in_averaging:
+            return verdict(RuleStatus.MISSING, gate_input.averaging_message(self.metric))
+        return self._compare(gate_input, gate_metric.metric, value, before)
 
     def as_document(self) -> dict[str, object]:
-        """Return the rule as JSON has it."""
+        """Return the rule as a JSON document."""
         document = {"metric": self.metric, "max_regression": self.max_regression, "relative": self.relative}
         return _with_confidence(document, self.confidence)
 
-    def _compared(self, case: GateInput, metric: Metric, value: float, before: float) -> RuleVerdict:
-        limit = _exact(self.max_regression)
+    def _compare(self, gate_input: GateInput, metric: Metric, value: float, before: float) -> RuleVerdict:
+        limit = _to_decimal(self.max_regression)
         if self.relative:
-            limit = _UNROUNDED.multiply(limit, _exact(abs(before)))
-        bound, threshold = _bound(metric, value, before, limit)
+            limit = _UNROUNDED.multiply(limit, _to_decimal(abs(before)))
+        bound, threshold = _implied_threshold(metric, value, before, limit)
         verdict = partial(RuleVerdict, self.metric, bound, threshold, value, baseline_value=before)
-        told = (
+        detail = (
             f"{self.metric} is {format_number(value)}, "
-            f"and {format_number(before)} in the promoted {case.baseline_version_id}"
+            f"and {format_number(before)} in the promoted {gate_input.baseline_version_id}"
         )
         allowed = f"worse by {_number_text(limit)} is allowed"
         if self.confidence is None:
-            worse = _UNROUNDED.subtract(_exact(metric.goodness(before)), _exact(metric.goodness(value)))
-            return verdict(_status(worse <= limit), f"{told}: {_change(worse, 'worse by')}; {allowed}.")
-        difference = case.difference(self.metric, self.confidence)
+            worse = _UNROUNDED.subtract(_to_decimal(metric.goodness(before)), _to_decimal(metric.goodness(value)))
+            return verdict(_status(worse <= limit), f"{detail}: {_describe_change(worse, 'worse by')}; {allowed}.")
+        difference = gate_input.difference(self.metric, self.confidence)
         if difference is None:
-            lacking = f"without the {self.confidence:.0%} interval of the difference that is asked for"
-            return verdict(RuleStatus.MISSING, f"{told}, {lacking}.")
-        worse = _exact(_worst(metric, difference))
-        told = f"{told}: with {self.confidence:.0%} confidence {_change(worse, 'worse by up to')}; {allowed}."
-        return verdict(_status(worse <= limit), told, interval=difference)
+            missing = f"without the {self.confidence:.0%} interval of the difference that is required"
+            return verdict(RuleStatus.MISSING, f"{detail}, {missing}.")
+        worse = _to_decimal(_largest_regression(metric, difference))
+        detail = (
+            f"{detail}: with {self.confidence:.0%} confidence {_describe_change(worse, 'worse by up to')}; {allowed}."
+        )
+        return verdict(_status(worse <= limit), detail, interval=difference)
 
 
 def _status(passed: bool) -> RuleStatus:
     return RuleStatus.PASSED if passed else RuleStatus.FAILED
 
 
-def _faults_of_confidence(rule: Rule, quantity: GateMetric) -> Iterator[Fault]:
+def _confidence_errors(rule: Rule, gate_metric: GateMetric) -> Iterator[FieldError]:
     if rule.confidence is None:
         return
-    if not quantity.has_interval:
-        yield "confidence", "no_interval", f"No confidence interval is kept of {rule.metric}."
-    elif rule.confidence != LEVEL:
-        yield "confidence", "out_of_bounds", f"Must be {LEVEL}: the level of the intervals that are kept."
+    if not gate_metric.has_interval:
+        yield "confidence", "no_interval", f"{rule.metric} has no confidence interval."
+    elif rule.confidence != CONFIDENCE_LEVEL:
+        yield "confidence", "out_of_bounds", f"Must be {CONFIDENCE_LEVEL}: the level of the stored intervals."
 
 
-def _contradicts(asked: Operator, metric: Metric, threshold: float) -> bool:
-    """Say whether a bound keeps the better values out, and lets worse ones pass."""
+def _contradicts(required: Operator, metric: Metric, threshold: float) -> bool:
+    """Return whether a bound refuses the better values, and accepts worse ones."""
     if metric.direction is Direction.ZERO:
-        return threshold > 0 if asked.from_below else threshold < 0
-    return asked.from_below != (metric.direction is Direction.HIGHER)
+        return threshold > 0 if required.is_lower_bound else threshold < 0
+    return required.is_lower_bound != (metric.direction is Direction.HIGHER)
 
 
-def _range(metric: Metric) -> float:
+def _width(metric: Metric) -> float:
     if metric.lower is None or metric.upper is None:
         return math.inf
     return metric.upper - metric.lower
 
 
-def _worst(metric: Metric, difference: Interval) -> float:
-    """Return by how much worse a metric is at most, when its difference from the baseline's is in an interval."""
-    if metric.direction is Direction.ZERO:  # whose magnitude differs by no more than it does itself
+def _largest_regression(metric: Metric, difference: Interval) -> float:
+    """Return the largest regression that the interval of the difference contains."""
+    if metric.direction is Direction.ZERO:  # the magnitude changes by at most the difference
         return max(-difference.lower, difference.upper)
     return -difference.lower if metric.direction is Direction.HIGHER else difference.upper
 
 
-def _bound(metric: Metric, value: float, before: float, limit: Decimal) -> tuple[Operator, float | None]:
-    """Return what the value must be to keep a limit; of a metric that is best at 0, on its own side of that."""
-    worst = _UNROUNDED.subtract(_exact(metric.goodness(before)), limit)
+def _implied_threshold(metric: Metric, value: float, before: float, limit: Decimal) -> tuple[Operator, float | None]:
+    """Return the bound on the value that a limit implies.
+
+    For a metric that is best at 0, it is the bound on the value's side of 0.
+    """
+    worst = _UNROUNDED.subtract(_to_decimal(metric.goodness(before)), limit)
     is_least = metric.direction is Direction.HIGHER or (metric.direction is Direction.ZERO and value < 0)
-    return (Operator.AT_LEAST, _double(worst)) if is_least else (Operator.AT_MOST, _double(_UNROUNDED.minus(worst)))
+    return (Operator.AT_LEAST, _to_float(worst)) if is_least else (Operator.AT_MOST, _to_float(_UNROUNDED.minus(worst)))
 
 
-def _change(worse: Decimal, words: str) -> str:
+def _describe_change(worse: Decimal, words: str) -> str:
     return f"{words} {_number_text(worse)}" if worse > 0 else "no worse"
 
 
 def _number_text(number: Decimal) -> str:
-    double = _double(number)
-    return "more than a double can hold" if double is None else format_number(double)
+    converted = _to_float(number)
+    return "more than a double can hold" if converted is None else format_number(converted)
 
 
-@lru_cache(maxsize=256)  # as one number comes up in rule after rule
-def _exact(number: float) -> Decimal:
-    """Return the decimal that stands for a double, so that differences are those of what people read."""
+@lru_cache(maxsize=256)  # many rules use the same number
+def _to_decimal(number: float) -> Decimal:
+    """Return the decimal that a float is written as, so that differences are those of the written numbers."""
     return Decimal(repr(float(number) + 0.0))
 
 
-def _double(number: Decimal) -> float | None:
-    """Return the nearest double, `None` past the largest."""
-    double = float(number)
-    return double if math.isfinite(double) else None
+def _to_float(number: Decimal) -> float | None:
+    """Return the nearest float, `None` if the number is too large for one."""
+    converted = float(number)
+    return converted if math.isfinite(converted) else None
 
 
 def _with_confidence(document: Mapping[str, object], confidence: float | None) -> dict[str, object]:

@@ -23,12 +23,12 @@ from models_registry.tokens.selectors import USER, account_rows, login_row
 from performance.comparisons.models import ComparisonJob, PairedComparison
 from performance.comparisons.services import PENDING, UNAVAILABLE, Compare, Paired, pair, paired
 from performance.gates.gate_input import GateInput
-from performance.gates.gate_metrics import values_of
+from performance.gates.gate_metrics import named_values
 from performance.gates.models import GatePolicy
 from performance.gates.policy import Policy, stored_policy
 from performance.gates.verdict import StoredPolicy, Verdict, judge
 from performance.metrics.comparison import MetricValues
-from performance.metrics.statistics.differences import independent
+from performance.metrics.statistics.differences import independent_interval
 from performance.metrics.statistics.intervals import Interval, stored_intervals
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.selectors import SnapshotLookup
@@ -228,7 +228,9 @@ def _measured_case(
 ) -> GateInput:
     rows = _snapshots(_details(policy, task_type)).all(version=version, baseline=baseline, split=case.dataset_split)
     found = {row["version_id"]: row for row in rows}
-    now, before = (_measured(found[pk], policy.with_confidence) if pk in found else None for pk in (version, baseline))
+    now, before = (
+        _measured(found[pk], policy.confidence_metrics) if pk in found else None for pk in (version, baseline)
+    )
     differences = _differences(policy, now, before)
     status = None
     if differences:
@@ -255,13 +257,13 @@ def _paired(row: dict[str, Any], before: dict[str, Any], *, compare: Compare | N
 def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
     """Return the details of snapshots that the rules use. The others would take time to read."""
     names = {rule.metric for rule in policy.rules}
-    limited = (metric for metric in task_type.all_metrics if metric.name in policy.with_limits)
+    limited = (metric for metric in task_type.all_metrics if metric.name in policy.regression_metrics)
     looked_at = {
         "further_metrics": not names.isdisjoint(metric.name for metric in task_type.further),
         "custom_metrics": any(name.startswith("custom.") for name in names),
         "per_class": any(name.startswith("per_class.") for name in names),
-        "confidence_intervals": bool(policy.with_confidence),
-        **dict.fromkeys(_CHOICES, any(metric.depends_on_choices for metric in limited)),
+        "confidence_intervals": bool(policy.confidence_metrics),
+        **dict.fromkeys(_CHOICES, any(metric.depends_on_averaging for metric in limited)),
     }
     return tuple(name for name, needed in looked_at.items() if needed)
 
@@ -269,7 +271,7 @@ def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
 def _measured(row: dict[str, Any], with_confidence: frozenset[str]) -> MetricValues:
     """Return the values of a row, with the intervals that rules ask for."""
     further, custom, per_class, intervals = (row.get(f"detail__{name}") or {} for name in _DETAILS)
-    values = values_of(
+    values = named_values(
         {**further, **row["metrics"]}, sample_count=row["sample_count"], custom=custom, per_class=per_class
     )
     found = stored_intervals({name: intervals[name] for name in with_confidence & intervals.keys()})
@@ -281,8 +283,10 @@ def _differences(policy: Policy, measured: MetricValues | None, baseline: Metric
     if measured is None or baseline is None:
         return {}
     found = {
-        name: independent(measured.values[name], measured.intervals.get(name), before, baseline.intervals.get(name))
-        for name in policy.of_differences & measured.values.keys()
+        name: independent_interval(
+            measured.values[name], measured.intervals.get(name), before, baseline.intervals.get(name)
+        )
+        for name in policy.difference_metrics & measured.values.keys()
         if (before := baseline.values.get(name)) is not None
     }
     return {name: interval for name, interval in found.items() if interval}

@@ -10,7 +10,7 @@ from models_registry.api.fields import UTCSecondsField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.gates.gate_input import Operator, RuleStatus
 from performance.gates.models import GateVerdict
-from performance.gates.policy import MAX_NAME, MAX_RULES, InvalidPolicyError, Policy, parse_policy, stored_policy
+from performance.gates.policy import MAX_NAME_LENGTH, MAX_RULES, InvalidPolicyError, Policy, parse_policy, stored_policy
 from performance.gates.verdict import Status
 from performance.snapshots.models import DatasetSplit
 from performance.snapshots.serializers import IntervalSerializer
@@ -22,7 +22,7 @@ class RuleSerializer(serializers.Serializer[None]):
     """A threshold (`operator`, `threshold`), or a limit on how much worse than the promoted version a metric may be."""
 
     metric = serializers.CharField(
-        max_length=MAX_NAME,
+        max_length=MAX_NAME_LENGTH,
         help_text="A metric of the task type, `sample_count`, `custom.NAME` or `per_class.LABEL.METRIC`.",
     )
     operator = serializers.ChoiceField([*Operator], required=False)
@@ -55,7 +55,7 @@ class PolicyInput(serializers.Serializer[None]):
             return {"policy": parse_policy(data)}
         except InvalidPolicyError as error:
             raise serializers.ValidationError(
-                {field or "non_field_errors": [ErrorDetail(detail, code)] for field, code, detail in error.faults}
+                {field or "non_field_errors": [ErrorDetail(detail, code)] for field, code, detail in error.errors}
             ) from None
 
 

@@ -157,7 +157,7 @@ def refuse_invalid(policy: Policy, known: Iterable[base.TaskType]) -> None:
         validate_for(policy, known)
     except InvalidPolicyError as error:
         raise InvalidBodyError(
-            "The policy cannot be judged by; `errors` names the rule and says why.", error.faults
+            "The policy cannot be judged by; `errors` names the rule and says why.", error.errors
         ) from None
 
 

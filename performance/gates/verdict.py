@@ -1,4 +1,4 @@
-"""The verdict on a version: what became of each rule of a policy."""
+"""Judge a version by a policy."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -7,14 +7,14 @@ from typing import Any
 
 from models_registry.task_types.base import TaskType
 from performance.gates.gate_input import GateInput, RuleStatus, RuleVerdict
-from performance.gates.gate_metrics import GateMetric, gate_metric
+from performance.gates.gate_metrics import GateMetric, find_gate_metric
 from performance.gates.policy import Policy
 from performance.metrics.comparison import PairingStatus
 from performance.metrics.statistics.intervals import Interval
 
 
 class Status(StrEnum):
-    """Whether a version may ship. Without a policy nothing is held against it."""
+    """The verdict's status. A version without a policy may ship."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredPolicy:
-    """Which policy it is that was judged by: whose, and the how-manieth that they have had."""
+    """The owner and revision of the policy that was applied."""
 
     owner: str
     version: int
@@ -31,7 +31,7 @@ class StoredPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a version. `policy` is `None` when it was judged by one that is stored nowhere, or by none."""
+    """The verdict on a version. `policy` is `None` if the policy is not stored, or if there is none."""
 
     model_id: str
     version_id: str
@@ -49,16 +49,16 @@ class Verdict:
 
     @property
     def detail(self) -> str:
-        """The verdict in one sentence or two: when it failed, the first reason."""
+        """The verdict in one or two sentences, with the first reason if it failed."""
         if self.status is Status.NO_POLICY:
-            return f"No policy says what {self.version_id} must be like."
+            return f"There is no policy for {self.version_id}."
         broken = [rule.detail for rule in self.rules if rule.status is not RuleStatus.PASSED]
         if not broken:
-            return f"{self.version_id} passes {_counted(len(self.rules))}."
-        return f"{self.version_id} fails {len(broken)} of {_counted(len(self.rules))}. {broken[0]}"
+            return f"{self.version_id} passes {_rule_count(len(self.rules))}."
+        return f"{self.version_id} fails {len(broken)} of {_rule_count(len(self.rules))}. {broken[0]}"
 
     def as_document(self) -> dict[str, Any]:
-        """Return the verdict as JSON has it."""
+        """Return the verdict as a JSON document."""
         return {
             "model_id": self.model_id,
             "version_id": self.version_id,
@@ -74,36 +74,36 @@ class Verdict:
 def judge(
     policy: Policy | None,
     task_type: TaskType,
-    case: GateInput,
+    gate_input: GateInput,
     *,
     judged_at: datetime,
     stored: StoredPolicy | None = None,
 ) -> Verdict:
     """Return the verdict of a policy on a version of a model of this task type.
 
-    `stored` says which policy it is. A rule for what the task type does not have, as an organization's may hold, is
-    `missing`, and so fails.
+    `stored` says which policy it is. A rule for a metric that the task type does not have, as an organization's policy
+    may contain, is `missing` and so fails.
     """
-    about = case.model_id, case.version_id, case.baseline_version_id
+    about = gate_input.model_id, gate_input.version_id, gate_input.baseline_version_id
     if policy is None:
         return Verdict(*about, Status.NO_POLICY, (), judged_at)
-    looked_at = [(rule, gate_metric(rule.metric, task_type) or GateMetric(None)) for rule in policy.rules]
-    rules = tuple(rule.judge(case, quantity) for rule, quantity in looked_at)
-    warnings = tuple(warning for rule, quantity in looked_at if (warning := rule.warning(quantity)))
-    if case.pairing is PairingStatus.PENDING:
-        warnings += (_pending(case),)
+    rules_and_metrics = [(rule, find_gate_metric(rule.metric, task_type) or GateMetric(None)) for rule in policy.rules]
+    rules = tuple(rule.judge(gate_input, gate_metric) for rule, gate_metric in rules_and_metrics)
+    warnings = tuple(warning for rule, gate_metric in rules_and_metrics if (warning := rule.warning(gate_metric)))
+    if gate_input.pairing is PairingStatus.PENDING:
+        warnings += (_pending(gate_input),)
     passed = all(rule.status is RuleStatus.PASSED for rule in rules)
     return Verdict(*about, Status.PASSED if passed else Status.FAILED, rules, judged_at, warnings, stored)
 
 
-def _pending(case: GateInput) -> str:
+def _pending(gate_input: GateInput) -> str:
     return (
-        f"{case.version_id} and the promoted {case.baseline_version_id} are still being compared example by example. "
-        "Until then, limits with confidence take intervals of independent samples."
+        f"{gate_input.version_id} and the promoted {gate_input.baseline_version_id} are still being compared "
+        "example by example. Until that is done, limits with confidence use intervals of independent samples."
     )
 
 
-def _document_of(rule: RuleVerdict) -> dict[str, Any]:
+def _document_of(rule: RuleVerdict) -> dict[str, object]:
     return {
         "metric": rule.metric,
         "operator": rule.operator and str(rule.operator),
@@ -116,9 +116,9 @@ def _document_of(rule: RuleVerdict) -> dict[str, Any]:
     }
 
 
-def _interval(interval: Interval) -> dict[str, Any]:
+def _interval(interval: Interval) -> dict[str, object]:
     return {"lower": interval.lower, "upper": interval.upper, "level": interval.level, "method": interval.method}
 
 
-def _counted(number: int) -> str:
+def _rule_count(number: int) -> str:
     return f"{number} rule" if number == 1 else f"{number} rules"

@@ -1,1 +1,1 @@
-"""Work that workers take from the database."""
+"""Jobs that workers claim from the database."""

@@ -1,3 +1,3 @@
-"""How jobs are shown in the admin."""
+"""Colours of job states in the admin."""
 
 STATE_COLORS = {"queued": "default", "running": "info", "succeeded": "success", "failed": "danger"}

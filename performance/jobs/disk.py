@@ -1,4 +1,4 @@
-"""Recognizing errors that a full disk causes."""
+"""Recognize errors that a full disk causes."""
 
 import errno
 
@@ -7,7 +7,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def is_full(error: BaseException) -> bool:
-    """Return whether a full disk caused an error, itself or as the cause of another one."""
+    """Return whether a full disk caused the error, directly or as the cause of another error."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in FULL:

@@ -4,18 +4,17 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Event
-from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from performance.jobs.disk import is_full
 from performance.jobs.models import Job
-from performance.jobs.querysets import DatabaseNow
+from performance.jobs.querysets import DatabaseNow, JobQuerySet
 
-WAIT = timedelta(seconds=10)  # before the next attempt, times the attempts so far
-DISK_WAIT = timedelta(minutes=1)  # before the next attempt where the disk was full
-MAX_DISK_WAIT = timedelta(days=1)  # since the job was queued, after which it no longer waits for the disk
+RETRY_DELAY = timedelta(seconds=10)  # before the next attempt, times the attempts so far
+DISK_RETRY_DELAY = timedelta(minutes=1)  # before the next attempt where the disk was full
+MAX_DISK_RETRY = timedelta(days=1)  # since the job was queued, after which it no longer waits for the disk
 NO_SPACE = "The worker had no space on its disk. Report it to the operator."
 
 log = logging.getLogger(__name__)
@@ -41,7 +40,7 @@ class Lease:
         if self._stop.is_set():
             raise WorkerStopping
 
-    def extend(self, lease: timedelta, **changes: Any) -> None:
+    def extend(self, lease: timedelta, **changes: object) -> None:
         """Keep the job for another `lease`, and store changes of it. Raises `WorkerStopping` or `LeaseLost`."""
         self.check_stop()
         if not _jobs(self._job).leased_by(self._job).update(**changes, due_at=DatabaseNow() + lease):
@@ -75,18 +74,18 @@ def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Ca
             return
         log.exception("The %s %s broke off in attempt %d.", name, job.pk, job.attempts)
         if job.attempts < max_attempts:
-            _jobs(job).release(job, wait=WAIT * job.attempts)
+            _jobs(job).release(job, wait=RETRY_DELAY * job.attempts)
         else:
             fail(broke_off)
 
 
 def _wait_for_disk(job: Job, error: Exception, fail: Callable[[str], object]) -> None:
     log.error("The disk is full, and the %s %s waits: %s", job._meta.verbose_name, job.pk, error)
-    if timezone.now() - job.created_at < MAX_DISK_WAIT:
-        _jobs(job).release(job, wait=DISK_WAIT, counts=False)
+    if timezone.now() - job.created_at < MAX_DISK_RETRY:
+        _jobs(job).release(job, wait=DISK_RETRY_DELAY, counts=False)
     else:
         fail(NO_SPACE)
 
 
-def _jobs(job: Job) -> Any:
-    return type(job)._default_manager.all()
+def _jobs(job: Job) -> JobQuerySet:
+    return type(job).objects.all()

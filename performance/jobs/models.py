@@ -1,4 +1,4 @@
-"""Work that a worker process does."""
+"""The base of jobs that a worker process does."""
 
 from django.db import models
 from django.db.models import Q
@@ -17,11 +17,11 @@ def due_until_finished(name: str) -> models.CheckConstraint:
 
 
 class Job(models.Model):
-    """Work for a worker process. Its row is its place in the queue.
+    """A job in the queue of a worker process. The row is its place in the queue.
 
-    A job may be claimed once it is due. The worker that claims it postpones `due_at`, again and again while it works:
-    the job of a killed worker comes due by itself. A job that has ended is never due. `attempts` counts the claims, so
-    that a worker can tell that another one has claimed its job since.
+    A due job may be claimed. The worker that claims it moves `due_at` to the end of its lease, and extends it during
+    the work, so that the job of a killed worker becomes due again. A finished job is never due. `attempts` counts the
+    claims; by it, an earlier worker recognizes that it has lost the lease.
     """
 
     class State(models.TextChoices):

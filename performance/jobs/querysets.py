@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.db import models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count, F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Now
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
 
@@ -15,7 +17,7 @@ class DatabaseNow(Now):
     SQLite runs on one machine, whose clock is more precise than SQLite's own.
     """
 
-    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: object) -> Any:
         """Return the SQL of the current time."""
         return compiler.compile(Value(timezone.now(), output_field=self.output_field))
 
@@ -32,7 +34,7 @@ class JobQuerySet(models.QuerySet[Any]):
         if not self.due().exists():  # which costs no lock
             return None
         with transaction.atomic():
-            job = self.due().in_turn().select_for_update(skip_locked=True, of=("self",)).first()
+            job = self.due().order_by_turn().select_for_update(skip_locked=True, of=("self",)).first()
             if job is not None:
                 job.state, job.attempts = "running", job.attempts + 1
                 job.started_at = job.started_at or timezone.now()
@@ -44,7 +46,7 @@ class JobQuerySet(models.QuerySet[Any]):
         """Keep the jobs that may be claimed."""
         return self.filter(due_at__lte=DatabaseNow())
 
-    def in_turn(self) -> Self:
+    def order_by_turn(self) -> Self:
         """Order by whose turn it is: the job that has been due for longest comes first."""
         return self.order_by("due_at")
 
@@ -61,14 +63,14 @@ class JobQuerySet(models.QuerySet[Any]):
         return bool(self.leased_by(job).update(state="queued", due_at=DatabaseNow() + wait, attempts=attempts))
 
 
-class TurnsQuerySet(JobQuerySet):
+class FairJobQuerySet(JobQuerySet):
     """Jobs of organizations that take turns: an organization with many jobs does not delay the others."""
 
     def with_owner(self) -> Self:
         """Add `owner`, the key of the organization whose turn a job takes."""
         return self.annotate(owner=F("organization"))
 
-    def in_turn(self) -> Self:
+    def order_by_turn(self) -> Self:
         """Order by whose turn it is.
 
         The organization with the fewest running jobs comes first, then the one whose last job began longest ago, then
@@ -83,6 +85,6 @@ class TurnsQuerySet(JobQuerySet):
             "due_at",
         )
 
-    def unfinished_of(self, organization_id: int) -> Self:
+    def unfinished_for(self, organization_id: int) -> Self:
         """Keep the queued and running jobs of an organization."""
         return self.filter(organization=organization_id, due_at__isnull=False)

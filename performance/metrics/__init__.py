@@ -1,5 +1,5 @@
-"""From predictions to metrics, each with its uncertainty. Pure: knows neither Django nor DRF.
+"""Compute metrics with confidence intervals from predictions. Knows neither Django nor DRF.
 
-The sufficient statistics are SQL aggregates in one dialect, which DuckDB runs, or Apache Spark after translation. What
-follows from them is arithmetic in Python.
+Sufficient statistics are SQL aggregates in one dialect. DuckDB runs them as they are, Apache Spark after translation.
+The rest is arithmetic in Python.
 """

@@ -1,6 +1,6 @@
-"""Keeping of predictions what it takes to compare them, example by example, with those of another version.
+"""Export the predictions that a comparison with another version needs, example by example.
 
-The rows are sorted, and the file holds nothing else: equal predictions give equal bytes, in whatever order they came.
+The rows are sorted and the file holds nothing else, so equal predictions give equal bytes in any input order.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,44 +9,48 @@ from pathlib import Path
 
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs import numeric_predictions
-from performance.metrics.inputs.column_mapping import named, number_of
+from performance.metrics.inputs.column_mapping import find_column, number_sql
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.inputs.sql import column, total
+from performance.metrics.inputs.sql import identifier, sum_terms
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics import losses
 from performance.metrics.tasks import classification, forecasting, ranking
 
-EXPORT_FILE = "kept.parquet"
+EXPORT_FILE = "export.parquet"
 
-Parts = dict[str, str]  # the SQL of what is kept of each row, by name
+ColumnExpressions = dict[str, str]  # SQL expressions by column name
 
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """Which column tells the examples of a task type, or its queries, and what else is kept of them, of which rows."""
+    """How to export the predictions of a task type.
+
+    `example_id` returns the column that identifies examples, or the queries of a ranking. `expressions` returns the SQL
+    expression of each exported column by name, and the condition that selects the rows.
+    """
 
     example_id: Callable[[Columns], str]
-    parts: Callable[[DuckDB, Columns, Options, Evaluation], tuple[Parts, str]]
+    expressions: Callable[[DuckDB, Columns, Options, Evaluation], tuple[ColumnExpressions, str]]
 
 
 def export_predictions(
     engine: DuckDB, task_type: str, columns: Columns, options: Options, evaluation: Evaluation, folder: Path
 ) -> Path | None:
-    """Write what was evaluated to a file in `folder`, and return its path.
+    """Write the evaluated predictions to a Parquet file in `folder`, and return its path.
 
-    `None` where examples have no ids, by which they could be told, and where the file would take more memory or disk
-    than there is: the evaluation holds without it.
+    Returns `None` if the examples have no ids to match them by, or if the file would take more memory or disk space
+    than allowed. The evaluation itself remains valid.
     """
-    keeper = _EXPORTERS[task_type]
-    example_id = keeper.example_id(columns)
+    exporter = _EXPORTERS[task_type]
+    example_id = exporter.example_id(columns)
     if example_id not in engine.columns():
         return None
-    parts, scored = keeper.parts(engine, columns, options, evaluation)
-    named = ", ".join(f"{sql} AS {name}" for name, sql in parts.items())
+    expressions, scored = exporter.expressions(engine, columns, options, evaluation)
+    selected = ", ".join(f"{sql} AS {name}" for name, sql in expressions.items())
     file = folder / EXPORT_FILE
     try:
         engine.write_parquet(
-            f"SELECT CAST({column(example_id)} AS VARCHAR) AS example_id, {named} FROM predictions "
+            f"SELECT CAST({identifier(example_id)} AS VARCHAR) AS example_id, {selected} FROM predictions "
             f"WHERE {scored} ORDER BY ALL",
             file,
         )
@@ -56,51 +60,59 @@ def export_predictions(
     return file
 
 
-def _of_classes(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
-    """Keep the positive class's score, or of several classes' what follows from them for the losses."""
-    laid_out = classification.laid_out(engine, columns, options)
-    found = classification.scored(engine, laid_out, columns, options, list(evaluation.per_class))
-    parts = {"actual": found.actual, "predicted": found.predicted}
-    if found.score is not None:
-        parts["score"] = found.score
+def _classification_expressions(
+    engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
+) -> tuple[ColumnExpressions, str]:
+    """Export the positive class's score, or for several classes what their losses follow from."""
+    every = classification.map_columns(engine, columns, options)
+    mapping = classification.select_scores(engine, every, columns, options, list(evaluation.per_class))
+    expressions = {"actual": mapping.actual, "predicted": mapping.predicted}
+    if mapping.score is not None:
+        expressions["score"] = mapping.score
     elif evaluation.positive_class is None and evaluation.metrics["log_loss"] is not None:
-        parts["truth"] = losses.given(found, found.actual, None)
-        squares = total([f"{each} * {each}" for each in found.scores.values()])
-        parts["brier"] = f"{squares} - 2 * {parts['truth']} + 1"
-    return parts | ({"weight": found.weight} if found.weight else {}), f"{found.predicted} IS NOT NULL"
+        expressions["truth"] = losses.predicted_probability(mapping, mapping.actual, None)
+        squares = sum_terms([f"{each} * {each}" for each in mapping.scores.values()])
+        expressions["brier"] = f"{squares} - 2 * {expressions['truth']} + 1"
+    return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
 
 
-def _of_numbers(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
-    found = numeric_predictions.laid_out(engine, columns)
-    parts = {"actual": found.actual, "predicted": found.predicted}
-    return parts | ({"weight": found.weight} if found.weight else {}), f"{found.predicted} IS NOT NULL"
+def _numeric_expressions(
+    engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
+) -> tuple[ColumnExpressions, str]:
+    mapping = numeric_predictions.map_columns(engine, columns)
+    expressions = {"actual": mapping.actual, "predicted": mapping.predicted}
+    return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
 
 
-def _of_forecasts(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
-    """Keep the numbers, and of which series they are and of what scale, where that is known."""
+def _forecasting_expressions(
+    engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
+) -> tuple[ColumnExpressions, str]:
+    """Export the numbers, and the series and its scale if they are known."""
     types = engine.columns()
-    parts, scored = _of_numbers(engine, columns, options, evaluation)
-    if series := named(columns.series, forecasting.SERIES, types):
-        parts["series"] = f"CAST({column(series)} AS VARCHAR)"
-    if scale := named(columns.scale, forecasting.SCALE, types):
-        parts["scale"] = number_of(scale, types)
-    return parts, scored
+    expressions, scored = _numeric_expressions(engine, columns, options, evaluation)
+    if series := find_column(columns.series, forecasting.SERIES, types):
+        expressions["series"] = f"CAST({identifier(series)} AS VARCHAR)"
+    if scale := find_column(columns.scale, forecasting.SCALE, types):
+        expressions["scale"] = number_sql(scale, types)
+    return expressions, scored
 
 
-def _of_items(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> tuple[Parts, str]:
-    """Keep each item of each query, from which the query's metrics follow."""
+def _ranking_expressions(
+    engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
+) -> tuple[ColumnExpressions, str]:
+    """Export each item of each query, from which the query's metrics follow."""
     types = engine.columns()
-    relevance, score = number_of(columns.relevance, types), number_of(columns.score or ranking.SCORE, types)
+    relevance, score = number_sql(columns.relevance, types), number_sql(columns.score or ranking.SCORE, types)
     return {"relevance": relevance, "score": score, "k": f"CAST({options.k} AS BIGINT)"}, "TRUE"
 
 
-def _example(columns: Columns) -> str:
+def _example_id_column(columns: Columns) -> str:
     return columns.example_id or "example_id"
 
 
 _EXPORTERS: Mapping[str, Exporter] = {
-    "classification": Exporter(_example, _of_classes),
-    "regression": Exporter(_example, _of_numbers),
-    "forecasting": Exporter(_example, _of_forecasts),
-    "ranking": Exporter(lambda columns: columns.query or ranking.QUERY, _of_items),
+    "classification": Exporter(_example_id_column, _classification_expressions),
+    "regression": Exporter(_example_id_column, _numeric_expressions),
+    "forecasting": Exporter(_example_id_column, _forecasting_expressions),
+    "ranking": Exporter(lambda columns: columns.query or ranking.QUERY, _ranking_expressions),
 }

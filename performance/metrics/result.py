@@ -1,19 +1,19 @@
-"""What an evaluation comes to."""
+"""The result of an evaluation, and the error if there is none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TypedDict
 
 from performance.metrics.statistics.intervals import Interval
 
-MAX_CLASSES = 50  # past which single classes have no intervals: there would be thousands
+MAX_CLASSES = 50  # above this number, classes have no intervals: there would be thousands
 
 
 @dataclass(frozen=True, slots=True)
 class Misclassified:
     """An example of one class that was predicted as another.
 
-    `confidence` is the probability that was given to the predicted class, from 0 to 1; `None` without probabilities.
+    `confidence` is the probability of the predicted class, from 0 to 1, or `None` without probabilities.
     """
 
     example_id: str | None
@@ -25,7 +25,7 @@ class Misclassified:
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """An example, and how far it was predicted off: `residual` is predicted - actual, in the target's unit."""
+    """An example and its error. `residual` is predicted - actual, in the target's unit."""
 
     example_id: str | None
     actual: float
@@ -34,16 +34,33 @@ class Residual:
     attributes: Mapping[str, str | None]
 
 
+class ConfusionMatrixDocument(TypedDict):
+    """A confusion matrix as JSON: `counts[actual][predicted]` in the order of the labels."""
+
+    labels: list[str]
+    counts: list[list[int]]
+
+
+class CurvesDocument(TypedDict, total=False):
+    """The points of each kind of curve as JSON. ROC and precision-recall curves are by label."""
+
+    roc: Mapping[str, Sequence[Mapping[str, float | None]]]
+    precision_recall: Mapping[str, Sequence[Mapping[str, float | None]]]
+    calibration: Sequence[Mapping[str, float]]
+    residual_histogram: Sequence[Mapping[str, float]]
+    predicted_versus_actual: Sequence[Mapping[str, float]]
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The metrics of predictions, each with its interval where one is known.
+    """The metrics of predictions, with their known confidence intervals.
 
-    The intervals of a class's metrics are among them under the names that gates have for these, such as
-    `per_class.LABEL.recall`, where there are at most `MAX_CLASSES` classes.
-    `sample_count` is the number of examples that were scored, of the `rows` that there are. A metric that is not
-    defined for these examples is `None`. `confusion_matrix` counts examples, whatever they weigh:
-    `counts[actual][predicted]`. `misclassified` has the most confidently wrong of the `misclassified_count` that are
-    wrong, and `residuals` the examples of the largest errors. `curves` has points to draw, by the kind of curve.
+    `sample_count` is the number of scored examples among the `rows`. A metric that is undefined for these examples is
+    `None`. The intervals of per-class metrics have the names that gates use, such as `per_class.LABEL.recall`; there
+    are none for more than `MAX_CLASSES` classes. `confusion_matrix` counts examples without weights:
+    `counts[actual][predicted]`. `misclassified` holds those of the `misclassified_count` wrong predictions that are
+    most confident, and `residuals` the examples with the largest errors. `curves` holds points to draw, by kind of
+    curve.
     """
 
     rows: int
@@ -51,36 +68,38 @@ class Evaluation:
     metrics: Mapping[str, float | None]
     confidence_intervals: Mapping[str, Interval]
     per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    confusion_matrix: Mapping[str, Any] | None = None
+    confusion_matrix: ConfusionMatrixDocument | None = None
     positive_class: str | None = None
     averaging: str | None = None
     misclassified_count: int | None = None
     misclassified: Sequence[Misclassified] = ()
     residuals: Sequence[Residual] = ()
-    curves: Mapping[str, Any] = field(default_factory=dict)
+    curves: CurvesDocument = field(default_factory=CurvesDocument)
 
-    def document(self) -> dict[str, Any]:
-        """Return the parts by name, as they are: `dataclasses.asdict` copies each of a million counts."""
+    def document(self) -> dict[str, object]:
+        """Return the fields by name, without copying: `dataclasses.asdict` would copy each of a million counts."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
-DAMAGED = "The file says something else each time it is read, as a damaged one does. Write it anew."
-EXHAUSTED = "The evaluation takes more memory, disk or time than it may. Evaluate smaller values, or fewer at a time."
+DAMAGED = "The file gives different values each time it is read, so it is damaged. Write it again."
+EXHAUSTED = (
+    "The evaluation takes more memory, disk space or time than allowed. Evaluate smaller values, or fewer at a time."
+)
 
 
-MAX_REASON = 1000  # characters, as it may quote what a file holds
-MAX_COLUMN = 200
+MAX_REASON_LENGTH = 1000  # characters: a reason may quote the file
+MAX_COLUMN_LENGTH = 200
 
 
 class UnprocessablePredictionsError(ValueError):
-    """Predictions that cannot be scored. `column` and `row`, counted from 1, say where, if that is known."""
+    """Predictions cannot be scored. `column` and `row` (from 1) say where, if that is known."""
 
     def __init__(self, reason: str, *, column: str | None = None, row: int | None = None) -> None:
-        super().__init__(_shown(reason, MAX_REASON))
-        self.column = column and _shown(column, MAX_COLUMN)
+        super().__init__(_storable(reason, MAX_REASON_LENGTH))
+        self.column = column and _storable(column, MAX_COLUMN_LENGTH)
         self.row = row
 
 
-def _shown(text: str, most: int) -> str:
-    """Return a text that can be stored and sent everywhere: not too long, and without NUL or what is half a letter."""
+def _storable(text: str, most: int) -> str:
+    """Return at most `most` characters of the text, without NUL and lone surrogates, which cannot be stored."""
     return text.replace("\0", "\\0").encode(errors="replace").decode()[:most]

@@ -385,7 +385,7 @@ def _clean_metrics(task_type: base.TaskType, versions: list[VersionValues]) -> N
         try:
             item["metrics"] = task_type.clean(item.get("metrics", {}))
         except base.InvalidMetricsError as error:
-            refused = {name: [ErrorDetail(reason, code="invalid")] for name, reason in error.faults.items()}
+            refused = {name: [ErrorDetail(reason, code="invalid")] for name, reason in error.errors.items()}
             errors.setdefault(version_index, {"snapshots": {}})["snapshots"][snapshot_index] = {"metrics": refused}
     if errors:
         raise ValidationError({"versions": errors})

@@ -19,6 +19,7 @@ from models_registry.registry.admin import VersionAdmin
 from models_registry.registry.model_admin import PromotedFilter, VersionRecordAdmin, promoted_badge
 from models_registry.registry.models import Version
 from performance.formatting import format_short, format_six_digits
+from performance.metrics.result import ConfusionMatrixDocument
 from performance.snapshots import charts, tables
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.querysets import MetricSnapshotQuerySet
@@ -56,9 +57,11 @@ def snapshot_context(snapshot: MetricSnapshot) -> dict[str, object]:
     }
 
 
-def _matrix(snapshot: Any) -> dict[str, list[Any]] | None:
+def _matrix(snapshot: Any) -> ConfusionMatrixDocument | None:
     """Return the labels and the first rows of the confusion matrix, if there is one."""
-    return snapshot.matrix_labels and {"labels": snapshot.matrix_labels, "counts": snapshot.matrix_counts}
+    if not snapshot.matrix_labels:
+        return None
+    return {"labels": snapshot.matrix_labels, "counts": snapshot.matrix_counts}
 
 
 class SnapshotInline(ReadOnly, Rows):

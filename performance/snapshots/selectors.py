@@ -27,7 +27,7 @@ from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types import base
 from models_registry.tokens.jwt import Caller
 from models_registry.tokens.selectors import USER, account_rows, login_row
-from performance.metrics.statistics.rates import Normalization, column_sums, rates
+from performance.metrics.statistics.rates import Normalization, column_sums, normalize_counts
 from performance.snapshots.errors import NotAvailableForTaskTypeError, SnapshotNotFoundError
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail, Source
 from performance.snapshots.querysets import MetricSnapshotQuerySet
@@ -150,7 +150,7 @@ class MatrixPage:
         needs_all = normalization is not Normalization.ACTUAL and not self.is_whole
         database = self.snapshot._state.db or DEFAULT_DB_ALIAS
         totals = _column_totals(database, self.snapshot.pk, self.snapshot.created_at) if needs_all else None
-        return rates(self.counts, normalization, column_totals=totals)
+        return normalize_counts(self.counts, normalization, column_totals=totals)
 
 
 def read_performance(

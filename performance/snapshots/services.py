@@ -125,7 +125,7 @@ def _clean_metrics(task_type: base.TaskType, metrics: dict[str, Any]) -> tuple[d
     try:
         recorded = task_type.clean(metrics, further=True)
     except base.InvalidMetricsError as error:
-        return {}, [(f"metrics.{name[:MAX_NAME]}", "invalid", reason) for name, reason in error.faults.items()]
+        return {}, [(f"metrics.{name[:MAX_NAME]}", "invalid", reason) for name, reason in error.errors.items()]
     return recorded, [] if recorded else [("metrics", "empty", "At least one metric is needed.")]
 
 

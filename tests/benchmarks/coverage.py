@@ -18,8 +18,8 @@ from sklearn import metrics as sk
 
 from performance.metrics.result import Evaluation
 from performance.metrics.tasks import classification, forecasting, ranking, regression
-from tests.performance.metrics.differences import holding
-from tests.performance.metrics.tables import Evaluate, of, values
+from tests.performance.metrics.differences import interval_coverage
+from tests.performance.metrics.tables import Evaluate, evaluate_columns, values_by_interval_name
 
 Columns = dict[str, Any]
 Metric = Callable[[Columns], float]
@@ -116,7 +116,7 @@ SETTINGS = {
 def evaluated(setting: Setting, columns: Columns) -> Evaluation:
     """Return the evaluation of columns."""
     with tempfile.TemporaryDirectory() as folder:
-        return of(setting.evaluate, Path(folder), columns, **setting.options)
+        return evaluate_columns(setting.evaluate, Path(folder), columns, **setting.options)
 
 
 def coverage(setting: Setting, truth: Evaluation, random: np.random.Generator, size: int, runs: int) -> Counter[str]:
@@ -124,7 +124,7 @@ def coverage(setting: Setting, truth: Evaluation, random: np.random.Generator, s
     covered: Counter[str] = Counter()
     for _ in range(runs):
         for name, interval in evaluated(setting, setting.draw(random, size)).confidence_intervals.items():
-            value = values(truth)[name]
+            value = values_by_interval_name(truth)[name]
             covered[name] += value is not None and interval.lower <= value <= interval.upper
     return covered
 
@@ -140,7 +140,7 @@ def bootstrap(
         for name, metric in setting.bootstrapped.items():
             found = [metric({key: column[pick] for key, column in columns.items()}) for pick in picks]
             lower, upper = np.quantile(found, [0.025, 0.975])
-            value = values(truth)[name]
+            value = values_by_interval_name(truth)[name]
             covered[name] += value is not None and bool(lower <= value <= upper)
     return covered
 
@@ -149,7 +149,7 @@ def show_differences(size: int, runs: int) -> None:
     """Print how often the paired intervals hold the true difference of two versions."""
     table = Table("metric", "interval, %", title=f"differences of two classes' metrics, {size} examples at a time")
     with tempfile.TemporaryDirectory() as folder:
-        for name, share in holding(Path(folder), samples=runs, size=size).items():
+        for name, share in interval_coverage(Path(folder), samples=runs, size=size).items():
             table.add_row(name, f"{100 * share:.1f}")
     Console(highlight=False).print(table)
 
@@ -171,7 +171,7 @@ def main() -> None:
         covered = coverage(setting, truth, random, options.size, options.runs)
         resampled = bootstrap(setting, truth, random, options.size, options.bootstraps, options.resamples)
         table = Table("metric", "truth", "interval, %", "bootstrap, %", title=f"{title}, {options.size} at a time")
-        for name, value in values(truth).items():
+        for name, value in values_by_interval_name(truth).items():
             ours = f"{100 * covered[name] / options.runs:.1f}" if name in covered else "none"
             theirs = f"{100 * resampled[name] / options.bootstraps:.1f}" if name in resampled else ""
             table.add_row(name, "not defined" if value is None else f"{value:.4f}", ours, theirs)

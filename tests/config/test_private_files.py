@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from models_registry.db.secret_files import tighten
+from models_registry.db.secret_files import restrict_to_owner
 from tests.serving import ROOT, new_keys
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -82,7 +82,7 @@ def test_a_file_system_that_refuses_does_not_stop_the_start(
     file = tmp_path / "registry.sqlite3"
     file.touch(mode=0o644)
 
-    tighten(file)
+    restrict_to_owner(file)
 
     assert f"read {file}" in caplog.text
     assert "Read-only file system" in caplog.text

@@ -1,9 +1,8 @@
-"""Trust in other issuers: which URLs their keys may come from, and which claims match a rule. Pure Python."""
+"""Decide which issuers' URLs and claims are trusted. Pure Python."""
 
 import json
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
-from typing import Any
 
 from models_registry.api.http_client import split_url
 
@@ -12,7 +11,7 @@ WILDCARD = "*"
 
 
 def check_url(url: str, allowed_hosts: Collection[str]) -> None:
-    """Raise `ValueError`, which says what to change, if no keys may be fetched from a URL."""
+    """Check that keys may be fetched from a URL. Raises `ValueError` with what to change."""
     parts = split_url(url)
     host = parts.hostname or ""
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
@@ -21,8 +20,8 @@ def check_url(url: str, allowed_hosts: Collection[str]) -> None:
         raise ValueError(f"Its host is not in OIDC_ALLOWED_HOSTS, which holds {', '.join(allowed_hosts)}.")
 
 
-def check_patterns(patterns: Any) -> None:
-    """Raise `ValueError` unless the value maps claims to patterns, at least one of them exact."""
+def check_patterns(patterns: object) -> None:
+    """Check that patterns are an object of claims that does not match nearly every token. Raises `ValueError`."""
     if not isinstance(patterns, Mapping) or not patterns:
         raise ValueError('It must be an object of claims and patterns, such as {"repository": "acme/churn"}.')
     for name, pattern in patterns.items():
@@ -32,8 +31,8 @@ def check_patterns(patterns: Any) -> None:
         raise ValueError(f"At least one pattern must be without {WILDCARD}.")
 
 
-def matches(patterns: Mapping[str, str], claims: Mapping[str, Any]) -> bool:
-    """Return whether each pattern matches the claim of its name. Without patterns, nothing matches."""
+def matches(patterns: Mapping[str, str], claims: Mapping[str, object]) -> bool:
+    """Return whether each pattern matches the claim of its name. Empty patterns match nothing."""
     return bool(patterns) and all(_fits(pattern, _text(claims.get(name))) for name, pattern in patterns.items())
 
 
@@ -44,19 +43,19 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= MAX_TEXT
 
 
-def _text(value: Any) -> str | None:
-    """Return a claim as text: a boolean or an integer as in JSON. `None` for any other type."""
+def _text(value: object) -> str | None:
+    """Return a claim as text: booleans and whole numbers as in JSON; `None` for other types."""
     if isinstance(value, bool | int):
         return json.dumps(value)
     return value if isinstance(value, str) else None
 
 
 def _fits(pattern: str, text: str | None) -> bool:
-    """Return whether a pattern matches a whole text. Unlike a regex, it takes time linear in their lengths."""
+    """Return whether a pattern matches the whole text, in linear time, unlike a regular expression."""
     if text is None or WILDCARD not in pattern:
         return text == pattern
     first, *middle, last = pattern.split(WILDCARD)

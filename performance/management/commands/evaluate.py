@@ -26,10 +26,10 @@ from performance.comparisons.tasks import compare_with_promoted
 from performance.evaluations.services import check_options, store_evaluation
 from performance.management.lookup import find_model, find_version
 from performance.metrics.engines.base import Engine
-from performance.metrics.engines.selection import keep_with, open_engine
+from performance.metrics.engines.selection import export_with, open_engine
 from performance.metrics.engines.spark import UnavailableEngineError
-from performance.metrics.inputs.files import PredictionFiles, SourceError, find
-from performance.metrics.inputs.options import AVERAGINGS, MAX_K, Columns, Options, columns_of
+from performance.metrics.inputs.files import PredictionFiles, PredictionFilesError, find_files
+from performance.metrics.inputs.options import AVERAGINGS, MAX_K, Columns, Options, parse_columns
 from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import evaluate
@@ -39,7 +39,7 @@ from performance.snapshots.services import check_accepts_metrics
 
 _CODES: Mapping[type[Exception], str] = {
     UnprocessablePredictionsError: "unprocessable_predictions",
-    SourceError: "invalid_parameter",
+    PredictionFilesError: "invalid_parameter",
     UnavailableEngineError: "service_unavailable",
     OperationalError: "service_unavailable",
     InterfaceError: "service_unavailable",
@@ -117,7 +117,7 @@ def _evaluate_and_store(
 
     Raises one of `_ERRORS`.
     """
-    sources, columns = find(options["files"]), options["columns"]
+    sources, columns = find_files(options["files"]), options["columns"]
     chosen = Options(**{each.name: options[each.name] for each in fields(Options)})
     task_type = version.model.task_type
     with (
@@ -138,7 +138,7 @@ def _evaluate_and_store(
             evaluation=evaluation,
             folder=Path(folder),
         )
-        kept = keep_with(engine, sources, write, evaluation, Path(folder))
+        kept = export_with(engine, sources, write, evaluation, Path(folder))
         snapshot = store_evaluation(
             version=version,
             dataset_split=split,
@@ -155,7 +155,7 @@ def _evaluate_and_store(
 def _columns(argument: str) -> Columns:
     """Return the column mapping in a JSON object. Raises `ArgumentTypeError`."""
     try:
-        return columns_of(parse_json(argument.encode(errors="surrogateescape")))
+        return parse_columns(parse_json(argument.encode(errors="surrogateescape")))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not a valid JSON object of column names: {error}") from None
 

@@ -1,1 +1,1 @@
-"""What runs the SQL of the metrics."""
+"""Engines that run the SQL of the metrics."""

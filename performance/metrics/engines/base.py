@@ -1,21 +1,33 @@
-"""What every engine can do."""
+"""The interface of every engine."""
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 Row = tuple[Any, ...]
 
 
-class ComputedBy(Protocol):
-    """What something was computed by."""
+class ObjectStore(Protocol):
+    """The methods of fsspec's file systems that are used here."""
+
+    def open(self, path: str, mode: str) -> BinaryIO: ...
+
+    def glob(self, path: str) -> list[str]: ...
+
+    def info(self, path: str) -> object: ...
+
+    def unstrip_protocol(self, name: str) -> str: ...
+
+
+class EngineInfo(Protocol):
+    """The name and version of an engine."""
 
     name: str
     version: str
 
 
-class Engine(ComputedBy, Protocol):
-    """Runs statements in DuckDB's dialect on the relation `predictions`. `statements` counts them."""
+class Engine(EngineInfo, Protocol):
+    """Run statements in DuckDB's dialect on the relation `predictions`. `statements` counts them."""
 
     statements: int
 
@@ -26,19 +38,19 @@ class Engine(ComputedBy, Protocol):
     ) -> None: ...
 
     def read_parquet(self, files: Sequence[str]) -> None:
-        """Have the predictions in Parquet files, read as one."""
+        """Define the predictions as the rows of Parquet files."""
 
     def read_csv(self, files: Sequence[str]) -> None:
-        """Have the predictions in CSV files (RFC 4180) with the same header, read as one. Every cell is a text."""
+        """Define the predictions as the rows of CSV files (RFC 4180) with equal headers. Every cell is a text."""
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
 
     def rows(self, statement: str) -> list[Row]:
-        """Return the rows that a statement gives."""
+        """Return the rows of a statement's result."""
 
     def progress(self) -> float:
-        """Return how much of the present statement is done, from 0 to 1."""
+        """Return how much of the current statement is done, from 0 to 1."""
 
     def first_row(self, condition: str) -> int | None:
-        """Return the number of the first row, from 1, for which a condition holds."""
+        """Return the number of the first row that meets a condition, from 1."""

@@ -1,4 +1,4 @@
-"""Run statements in embedded DuckDB. Each engine has the predictions under that name.
+"""Run statements in embedded DuckDB.
 
 DuckDB is imported when an engine is opened: a web process imports this module but never opens one.
 """
@@ -11,30 +11,31 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
-from performance.metrics.engines.base import Row
-from performance.metrics.engines.csv_errors import line_of, malformed
-from performance.metrics.inputs.sql import text
+from performance.metrics.engines.base import ObjectStore, Row
+from performance.metrics.engines.csv_errors import malformed_error, malformed_line
+from performance.metrics.inputs.sql import string_literal
 from performance.metrics.result import EXHAUSTED, UnprocessablePredictionsError
 
 if TYPE_CHECKING:
     import duckdb
 
 DISK_FULL = os.strerror(errno.ENOSPC)
-MAX_HEADER = 2**20  # bytes of a CSV file's first line
-MAX_LINE = 2**21  # bytes of its last one
-MAX_COLUMNS = 10_000  # that it names
+MAX_HEADER = 2**20  # bytes of the first line of a CSV file
+MAX_LINE = 2**21  # bytes of its last line
+MAX_COLUMNS = 10_000  # in the header
 
-_special = re.compile(r"([*?\[])")
-_class = re.compile(r"^[\w ]+ Error: ")
+_glob_character = re.compile(r"([*?\[])")
+_error_class = re.compile(r"^[\w ]+ Error: ")
 
 
 class DuckDB:
-    """DuckDB in this process, within bounds of memory and threads. Past the memory it spills to `folder`, up to `disk`.
+    """DuckDB in this process, with limited memory and threads.
 
-    When `confined`, it can reach no file outside of the folder and no network, whatever it is told. Files of a `store`,
-    which is one of fsspec's file systems, it reads by their URIs.
+    Beyond its memory it spills to `folder`, up to `disk` (such as `512MB`). A `confined` engine can reach no file
+    outside of the folder and no network, whatever statement it runs. An engine with a `store` reads the files of that
+    store by their URIs.
     """
 
     name = "duckdb"
@@ -48,11 +49,11 @@ class DuckDB:
         disk: str = "",
         threads: int = 2,
         confined: bool = False,
-        store: Any = None,
+        store: ObjectStore | None = None,
     ) -> None:
         self._folder = folder
         self._store = store
-        self._config: dict[str, Any] = {
+        self._config: dict[str, str | bool | int | float | list[str]] = {
             "threads": threads,
             "memory_limit": memory,
             "temp_directory": str(folder),
@@ -75,73 +76,75 @@ class DuckDB:
         self._connection.close()
 
     def read_parquet(self, files: Sequence[str]) -> None:
-        """Have the predictions in Parquet files, read as one."""
-        self._define(f"read_parquet({self._named(files)}, union_by_name = false, hive_partitioning = false)")
+        """Define the predictions as the rows of Parquet files."""
+        self._define(f"read_parquet({self._file_list(files)}, union_by_name = false, hive_partitioning = false)")
 
     def read_csv(self, files: Sequence[str]) -> None:
-        """Have the predictions in CSV files (RFC 4180) with the same header, read as one. Every cell is a text.
+        """Define the predictions as the rows of CSV files (RFC 4180) with equal headers. Every cell is a text.
 
-        Nothing about the form is guessed from what the files hold. Raises `UnprocessablePredictionsError`.
+        The format is fixed; DuckDB guesses nothing from the content. Raises `UnprocessablePredictionsError`.
         """
         self._csv = files
         headers = [self._header(file) for file in files]
         if any(header != headers[0] for header in headers):
-            raise UnprocessablePredictionsError("The files have different headers, and cannot be read as one.")
-        columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in headers[0])
+            raise UnprocessablePredictionsError("The files have different headers, so they cannot be read together.")
+        columns = ", ".join(f"{string_literal(name)}: 'VARCHAR'" for name in headers[0])
         form = """auto_detect = false, delim = ',', quote = '"', escape = '"', header = true, compression = 'none'"""
         form += ", hive_partitioning = false"
-        self._define(f"read_csv({self._named(files)}, {form}, columns = {{{columns}}})")
+        self._define(f"read_csv({self._file_list(files)}, {form}, columns = {{{columns}}})")
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
         return {str(name): str(kind) for name, kind, *_ in self.rows("DESCRIBE predictions")}
 
     def rows(self, statement: str) -> list[Row]:
-        """Return the rows that a statement gives. Raises `UnprocessablePredictionsError` for a file that is none."""
+        """Return the rows of a statement's result. Raises `UnprocessablePredictionsError` for an unreadable file."""
         self.statements += 1
         return self._run(self._connection, statement)
 
     def progress(self) -> float:
-        """Return how much of the present statement is done, from 0 to 1. To be asked from another thread."""
+        """Return how much of the current statement is done, from 0 to 1. Call it from another thread."""
         import duckdb
 
         try:
             return min(max(self._connection.query_progress() / 100, 0.0), 1.0)
-        except duckdb.ConnectionException:  # all is done
+        except duckdb.ConnectionException:  # no statement is running
             return 1.0
 
     def first_row(self, condition: str) -> int | None:
-        """Return the number of the first row, from 1, for which a condition holds."""
+        """Return the number of the first row that meets a condition, from 1."""
         numbered = f"SELECT row_number() OVER () AS numbered, * FROM {self._source}"
         with self._open(ordered=True) as connection:
             [(first,)] = self._run(connection, f"SELECT min(numbered) FROM ({numbered}) WHERE {condition}")
         return None if first is None else int(first)
 
     def write_parquet(self, statement: str, file: Path) -> None:
-        """Write the rows that a statement gives, in its order, to a Parquet file, which holds nothing but them.
+        """Write the rows of a statement's result, in order, to a Parquet file without other content.
 
-        Raises `UnprocessablePredictionsError` where they take too much space.
+        Raises `UnprocessablePredictionsError` if they take too much space.
         """
         with self._open(ordered=True) as connection:
             self._run(connection, f"CREATE VIEW predictions AS SELECT * FROM {self._source}")
-            self._run(connection, f"COPY ({statement}) TO {text(str(file))} (FORMAT parquet, COMPRESSION zstd)")
+            self._run(
+                connection, f"COPY ({statement}) TO {string_literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+            )
 
     def _define(self, source: str) -> None:
         self._source = source
         self.rows(f"CREATE VIEW predictions AS SELECT * FROM {source}")
 
     def _header(self, file: str) -> list[str]:
-        """Return the names of a CSV file's columns. Raises `UnprocessablePredictionsError`."""
-        with self._opened(file) as content:
-            _refuse_long_end(content)
+        """Return the column names of a CSV file. Raises `UnprocessablePredictionsError`."""
+        with self._open_file(file) as content:
+            _check_last_line(content)
             content.seek(0)
-            return _names(re.split(rb"[\r\n]", content.read(MAX_HEADER), maxsplit=1)[0])
+            return _column_names(re.split(rb"[\r\n]", content.read(MAX_HEADER), maxsplit=1)[0])
 
-    def _named(self, files: Sequence[str]) -> str:
-        """Return the files as SQL has them; in their names here nothing is a pattern."""
-        return _list(files if self._store is not None else [_special.sub(r"[\1]", file) for file in files])
+    def _file_list(self, files: Sequence[str]) -> str:
+        """Return the files as a SQL list. Escape wildcards in local names."""
+        return _list(files if self._store is not None else [_glob_character.sub(r"[\1]", file) for file in files])
 
-    def _opened(self, file: str) -> Any:
+    def _open_file(self, file: str) -> BinaryIO:
         return Path(file).open("rb") if self._store is None else self._store.open(file, "rb")
 
     def _run(self, connection: "duckdb.DuckDBPyConnection", statement: str) -> list[Row]:
@@ -156,32 +159,32 @@ class DuckDB:
         except duckdb.IOException as error:
             if DISK_FULL in str(error):
                 raise OSError(errno.ENOSPC, DISK_FULL) from None
-            if "write" in str(error):  # what it spills
+            if "write" in str(error):  # a spilled file
                 raise UnprocessablePredictionsError(EXHAUSTED) from None
-            raise self._unreadable(error) from None
+            raise self._unreadable_error(error) from None
         except duckdb.Error as error:
-            raise self._unreadable(error) from None
+            raise self._unreadable_error(error) from None
 
-    def _unreadable(self, error: "duckdb.Error") -> UnprocessablePredictionsError:
-        """Return the error of a file, which has DuckDB's reason without names that are not the caller's."""
-        said = str(error)
-        if (line := line_of(said)) is not None:
-            return self._malformed(said, line)
-        reason = _class.sub("", said.splitlines()[0])
+    def _unreadable_error(self, error: "duckdb.Error") -> UnprocessablePredictionsError:
+        """Return the error for an unreadable file: DuckDB's reason without names of our own files."""
+        message = str(error)
+        if (line := malformed_line(message)) is not None:
+            return self._malformed_error(message, line)
+        reason = _error_class.sub("", message.splitlines()[0])
         reason = re.sub(rf" '{re.escape(str(self._folder))}/[^']*'", "", reason).replace(f"{self._folder}/", "")
         return UnprocessablePredictionsError(f"The file cannot be read: {reason}")
 
-    def _malformed(self, said: str, line: int) -> UnprocessablePredictionsError:
-        file = next((each for each in self._csv if f"\n  file = {each}\n" in said), self._csv[0])
-        with self._opened(file) as content:
-            return malformed(said, line, content, file if len(self._csv) > 1 else None)
+    def _malformed_error(self, message: str, line: int) -> UnprocessablePredictionsError:
+        file = next((each for each in self._csv if f"\n  file = {each}\n" in message), self._csv[0])
+        with self._open_file(file) as content:
+            return malformed_error(message, line, content, file if len(self._csv) > 1 else None)
 
     def _open(self, *, ordered: bool) -> "duckdb.DuckDBPyConnection":
-        """Return a connection to a database of its own, which keeps the order of rows, or is faster."""
+        """Return a connection to a new database. Keeping the order of rows costs speed."""
         import duckdb
 
         connection = duckdb.connect(config={**self._config, "preserve_insertion_order": ordered})
-        # Which has the CSV reader cast a cell, and refuse the file for one that TRY_CAST makes null.
+        # This optimizer makes the CSV reader refuse a file for a cell that TRY_CAST turns into null.
         connection.execute("SET disabled_optimizers = 'type_pushdown'")
         if self._store is not None:
             connection.register_filesystem(self._store)
@@ -195,31 +198,33 @@ class DuckDB:
 
 
 def _list(files: Sequence[str]) -> str:
-    return f"[{', '.join(map(text, files))}]"
+    return f"[{', '.join(map(string_literal, files))}]"
 
 
-def _names(first_line: bytes) -> list[str]:
-    """Return what the first line names. Raises `UnprocessablePredictionsError`."""
+def _column_names(first_line: bytes) -> list[str]:
+    """Return the column names in the first line. Raises `UnprocessablePredictionsError`."""
     try:
         line = first_line.decode("utf-8-sig")
         if "\0" in line:
             raise csv.Error
         header = next(csv.reader([line], strict=True), [])
     except (UnicodeDecodeError, csv.Error):
-        raise UnprocessablePredictionsError("The file cannot be read: its first line is no header in UTF-8.") from None
+        raise UnprocessablePredictionsError(
+            "The file cannot be read: its first line is not a header in UTF-8."
+        ) from None
     if len(header) > MAX_COLUMNS:
-        raise UnprocessablePredictionsError(f"There are {len(header):,} columns; {MAX_COLUMNS:,} are the most.")
+        raise UnprocessablePredictionsError(f"There are {len(header):,} columns; the limit is {MAX_COLUMNS:,}.")
     if not header:
-        raise UnprocessablePredictionsError("There is no row, not even a header.")
-    repeated = _repeated(header)
-    if "" in header or repeated is not None:
-        fault = "a column without a name" if repeated is None else f"two columns {repeated[:40]!r}, in whatever case"
-        raise UnprocessablePredictionsError(f"The header has {fault}.", column=repeated)
+        raise UnprocessablePredictionsError("The file is empty: it has no rows, not even a header.")
+    duplicate = _duplicate(header)
+    if "" in header or duplicate is not None:
+        reason = "a column without a name" if duplicate is None else f"two columns {duplicate[:40]!r}, ignoring case"
+        raise UnprocessablePredictionsError(f"The header has {reason}.", column=duplicate)
     return header
 
 
-def _repeated(header: Sequence[str]) -> str | None:
-    """Return the first name that is there before, in whatever case."""
+def _duplicate(header: Sequence[str]) -> str | None:
+    """Return the first name that occurs earlier in the header, ignoring case."""
     seen: set[str] = set()
     for name in header:
         if name.lower() in seen:
@@ -228,8 +233,11 @@ def _repeated(header: Sequence[str]) -> str | None:
     return None
 
 
-def _refuse_long_end(content: BinaryIO) -> None:
-    """Refuse a file whose last line is longer than any should be: DuckDB would leave it out, and say nothing."""
+def _check_last_line(content: BinaryIO) -> None:
+    """Refuse a file whose last line is too long, which DuckDB would drop silently.
+
+    Raises `UnprocessablePredictionsError`.
+    """
     size = content.seek(0, os.SEEK_END)
     content.seek(max(size - MAX_LINE, 0))
     if size > MAX_LINE and b"\n" not in content.read():

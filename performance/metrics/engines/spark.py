@@ -1,6 +1,6 @@
-"""Apache Spark, for predictions past one machine. It runs the same statements as DuckDB, translated.
+"""Run statements on Apache Spark, for predictions that one machine cannot hold. They are DuckDB's, translated.
 
-pyspark and SQLGlot are imported only when Spark is wanted: they are an extra, and Spark needs Java as well.
+pyspark and SQLGlot are imported only when Spark is used: they are an optional extra, and Spark also needs Java.
 """
 
 import os
@@ -20,44 +20,44 @@ from performance.metrics.engines.base import Row
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.result import UnprocessablePredictionsError
 
-NEEDED = (
-    "Evaluating on Apache Spark needs {}: install the extra `spark` (uv sync --extra spark, or the packages pyspark "
+MISSING_REQUIREMENT = (
+    "Evaluating on Apache Spark needs {}. Install the extra `spark` (uv sync --extra spark, or the packages pyspark "
     "and sqlglot) and Java 17 or later (on Debian openjdk-17-jre-headless), or set EVALUATION_ENGINE=duckdb."
 )
 
-# That a statement means the same as in DuckDB.
+# These make a statement mean the same as in DuckDB.
 _SETTINGS = {
-    "spark.sql.ansi.enabled": "false",  # division by 0 and casts that fail are no errors
+    "spark.sql.ansi.enabled": "false",  # division by 0 and failing casts give null
     "spark.sql.caseSensitive": "true",
-    "spark.sql.legacy.parquet.nanosAsLong": "true",  # a column of such times would make the file unreadable
+    "spark.sql.legacy.parquet.nanosAsLong": "true",  # else a column of nanoseconds makes the file unreadable
     "spark.sql.session.timeZone": "UTC",
-    "spark.sql.variable.substitute": "false",  # or `${…}` in a label would be replaced
+    "spark.sql.variable.substitute": "false",  # else `${…}` in a label is replaced
     "spark.ui.enabled": "false",
 }
-_ON_THIS_MACHINE = {
+_LOCAL_SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
-    "spark.sql.shuffle.partitions": "8",  # 200 by default, each of which costs time
+    "spark.sql.shuffle.partitions": "8",  # the default of 200 is slow for small files
 }
 
-_NUMBER = "number of the row, from 0"
-_TYPES = {"string": "VARCHAR", "int": "INTEGER"}  # where the name is not DuckDB's, in capitals
+_ROW_NUMBER = "number of the row, from 0"
+_TYPES = {"string": "VARCHAR", "int": "INTEGER"}  # names that differ from DuckDB's, which are in capitals
 _NUMERIC = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL")
 
-# Java takes "1d" and "0x1p3" for numbers, and Spark no date for something that could be one.
-_NUMBER_OF_TEXT = """
+# Java accepts "1d" and "0x1p3" as numbers, which DuckDB does not. Spark cannot cast a date.
+_STRING_TO_DOUBLE = """
     CASE WHEN CAST({0} AS STRING) RLIKE '[^0-9eE+.\\\\s-]' THEN NULL ELSE TRY_CAST(CAST({0} AS STRING) AS DOUBLE) END
 """
 
 
 class UnavailableEngineError(RuntimeError):
-    """Spark that cannot be had. The message is one line, and says what to do."""
+    """Spark is not available. The message is one line, and says what to do."""
 
 
 class Spark:
-    """Apache Spark at `master`: `local[N]` on N cores of this machine, or a cluster's `spark://host:port`.
+    """Apache Spark at `master`: `local[N]` for N cores of this machine, or `spark://host:port` for a cluster.
 
-    A cluster must see the files, and `folder`, under the same paths. Raises `UnavailableEngineError`.
+    A cluster must see the files and `folder` under the same paths. Raises `UnavailableEngineError`.
     """
 
     name = "spark"
@@ -77,14 +77,14 @@ class Spark:
         self._session.stop()
 
     def read_parquet(self, files: Sequence[str]) -> None:
-        """Have the predictions in Parquet files of the same columns, read as one.
+        """Define the predictions as the rows of Parquet files with equal columns.
 
         Raises `UnprocessablePredictionsError`.
         """
         self._files = [_path(file) for file in files]
         schemas = [self._schema(file) for file in self._files]
         if any(_columns(schema) != _columns(schemas[0]) for schema in schemas):
-            raise UnprocessablePredictionsError("The files have different columns, and cannot be read as one.")
+            raise UnprocessablePredictionsError("The files have different columns, so they cannot be read together.")
         self._types = _columns(schemas[0])
         self._session.read.schema(schemas[0]).parquet(*self._files).createOrReplaceTempView("predictions")
 
@@ -96,12 +96,12 @@ class Spark:
         try:
             return self._session.read.parquet(file).schema
         except (PySparkException, Py4JJavaError) as error:
-            raise _unreadable(error) from None
+            raise _unreadable_error(error) from None
 
     def read_csv(self, files: Sequence[str]) -> None:
-        """Have the predictions in CSV files, as `DuckDB.read_csv` has them: it writes them as Parquet.
+        """Define the predictions as the rows of CSV files. DuckDB reads them, and writes them as Parquet for Spark.
 
-        Spark reads a CSV file that may have line breaks in quotes on one core only, and by rules of its own.
+        Spark reads a CSV file with line breaks in quotes on one core only, and by different rules.
         """
         written = self._folder / "predictions.parquet"
         with DuckDB(folder=self._folder) as engine:
@@ -110,37 +110,37 @@ class Spark:
         self.read_parquet([str(written)])
 
     def columns(self) -> dict[str, str]:
-        """Return the type of each column, by name, as DuckDB calls it."""
+        """Return the type of each column, by name, with DuckDB's type names."""
         return dict(self._types)
 
     def rows(self, statement: str) -> list[Row]:
-        """Return the rows that a statement gives. Raises `UnprocessablePredictionsError` for a file that is none."""
+        """Return the rows of a statement's result. Raises `UnprocessablePredictionsError` for an unreadable file."""
         from py4j.protocol import Py4JJavaError
         from pyspark.errors import PySparkException
 
         self.statements += 1
-        relation = self._session.sql(_translated(statement, self._types))  # what fails here is a fault of ours
+        relation = self._session.sql(_to_spark_sql(statement, self._types))  # an error here is our own
         try:
             return [tuple(row) for row in relation.collect()]
         except (PySparkException, Py4JJavaError) as error:
-            raise _unreadable(error) from None
+            raise _unreadable_error(error) from None
 
     def progress(self) -> float:
-        """Return how much of what runs at present is done, from 0 to 1. To be asked from another thread."""
+        """Return how much of the running stages is done, from 0 to 1. Call it from another thread."""
         tracker = self._session.sparkContext.statusTracker()
         stages = [stage for each in tracker.getActiveStageIds() if (stage := tracker.getStageInfo(each))]
         tasks = sum(stage.numTasks for stage in stages)
         return sum(stage.numCompletedTasks for stage in stages) / tasks if tasks else 0.0
 
     def first_row(self, condition: str) -> int | None:
-        """Return the number of the first row, from 1, for which a condition holds. Files count one after the other."""
+        """Return the number of the first row that meets a condition, from 1. Rows are numbered across files."""
         before = 0
         for file in self._files:
             read = self._session.read.parquet(file)
-            numbered = read.withColumn(_NUMBER, read.metadataColumn("_metadata").row_index)
+            numbered = read.withColumn(_ROW_NUMBER, read.metadataColumn("_metadata").row_index)
             numbered.createOrReplaceTempView("numbered")
             [(first, count)] = self.rows(
-                f'SELECT min(CASE WHEN {condition} THEN "{_NUMBER}" END), count(*) FROM numbered'
+                f'SELECT min(CASE WHEN {condition} THEN "{_ROW_NUMBER}" END), count(*) FROM numbered'
             )
             if first is not None:
                 return before + int(first) + 1
@@ -148,12 +148,12 @@ class Spark:
         return None
 
 
-def _unreadable(error: Any) -> UnprocessablePredictionsError:
-    """Return the error of a file, with the reason that Spark gives: of several causes the innermost."""
-    cause = getattr(error, "java_exception", None)
-    while cause is not None and cause.getCause() is not None:
-        cause = cause.getCause()
-    reason = str(error if cause is None else cause.getMessage() or cause).splitlines()[0]
+def _unreadable_error(error: Any) -> UnprocessablePredictionsError:
+    """Return the error for an unreadable file, with the innermost cause as the reason."""
+    check = getattr(error, "java_exception", None)
+    while check is not None and check.getCause() is not None:
+        check = check.getCause()
+    reason = str(error if check is None else check.getMessage() or check).splitlines()[0]
     return UnprocessablePredictionsError(f"The file cannot be read: {reason}")
 
 
@@ -161,73 +161,81 @@ def _session(master: str) -> Any:
     """Return a session at `master`. Raises `UnavailableEngineError`."""
     for package in ("pyspark", "sqlglot"):
         if find_spec(package) is None:
-            raise UnavailableEngineError(NEEDED.format(f"the package {package}"))
+            raise UnavailableEngineError(MISSING_REQUIREMENT.format(f"the package {package}"))
     if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-        raise UnavailableEngineError(NEEDED.format("Java"))
+        raise UnavailableEngineError(MISSING_REQUIREMENT.format("Java"))
     if master.startswith("spark://"):
-        _require_answer(urlsplit(master))
+        _check_reachable(urlsplit(master))
     from py4j.protocol import Py4JJavaError
     from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
-    settings = _SETTINGS | (_ON_THIS_MACHINE if master.startswith("local") else {})
+    settings = _SETTINGS | (_LOCAL_SETTINGS if master.startswith("local") else {})
     conf = SparkConf().setMaster(master).setAppName("model-performance-registry").setAll(list(settings.items()))
     try:
-        return SparkSession(SparkContext(conf=conf, gateway=_java()))
+        return SparkSession(SparkContext(conf=conf, gateway=_java_gateway()))
     except Py4JJavaError as error:
         reason = str(error.java_exception).splitlines()[0]
-        raise UnavailableEngineError(f"Apache Spark at {master} cannot be had: {reason}") from None
+        raise UnavailableEngineError(f"Apache Spark at {master} is not available: {reason}") from None
 
 
-def _require_answer(master: SplitResult) -> None:
-    """Check that something answers at an address; Spark itself would try for a minute. Raises the above error."""
+def _check_reachable(master: SplitResult) -> None:
+    """Check that a server answers at the address, as Spark itself would try for a minute.
+
+    Raises `UnavailableEngineError`.
+    """
     try:
         socket.create_connection((master.hostname or "", master.port or 0), timeout=5).close()
-    except (OSError, ValueError) as error:  # or a port over 65535
-        raise UnavailableEngineError(f"Apache Spark at {master.geturl()} cannot be had: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a port above 65535
+        raise UnavailableEngineError(f"Apache Spark at {master.geturl()} is not available: {error}") from None
 
 
 @cache
-def _java() -> Any:
-    """Return the Java machine of this process, of which there can be but one. Raises `UnavailableEngineError`."""
+def _java_gateway() -> Any:
+    """Return the gateway to this process's only Java machine. Raises `UnavailableEngineError`."""
     from pyspark.errors import PySparkRuntimeError
     from pyspark.java_gateway import launch_gateway
 
-    with tempfile.TemporaryFile("w+") as log:  # what Java says to standard error even when all is well
+    with tempfile.TemporaryFile("w+") as log:  # Java writes to standard error even if all is well
         try:
             return launch_gateway(popen_kwargs={"stderr": log})
         except PySparkRuntimeError:
             log.seek(0)
-            said = " ".join(log.read().split())[:200]
-            raise UnavailableEngineError(NEEDED.format(f"a Java that starts, but it says: {said}")) from None
+            output = " ".join(log.read().split())[:200]
+            raise UnavailableEngineError(
+                MISSING_REQUIREMENT.format(f"a working Java, but Java reports: {output}")
+            ) from None
 
 
 def _path(file: str) -> str:
-    """Return a file of this machine as Hadoop names it. Raises `UnprocessablePredictionsError` for what it cannot."""
+    """Return a local file's path as Hadoop names it.
+
+    Raises `UnprocessablePredictionsError` for a name that Hadoop cannot read.
+    """
     path = Path(file).absolute()
     if ":" in str(path) or path.name.startswith(("_", ".")):
         raise UnprocessablePredictionsError(
-            f"Spark reads no file with a colon in its path, or a name that begins with _ or a dot, such as {path}."
+            f"Spark cannot read a file with a colon in its path, or whose name begins with _ or a dot, such as {path}."
         )
     return "file://" + re.sub(r"([\\*?\[\]{}])", r"\\\1", str(path))
 
 
 def _columns(schema: Any) -> dict[str, str]:
-    """Return the type of each column of a schema, by name, as DuckDB calls it."""
+    """Return the type of each column of a schema, by name, with DuckDB's type names."""
     kinds = {each.name: each.dataType.simpleString() for each in schema.fields}
     return {name: _TYPES.get(kind, kind.upper()) for name, kind in kinds.items()}
 
 
-def _translated(statement: str, types: Mapping[str, str]) -> str:
-    """Return a statement of DuckDB's as Spark has it."""
+def _to_spark_sql(statement: str, types: Mapping[str, str]) -> str:
+    """Translate a statement from DuckDB's dialect to Spark's."""
     from sqlglot import expressions, parse_one
 
     def strict(node: Any) -> Any:
-        """Return what takes a column for numbers so that it takes as one what DuckDB does."""
+        """Replace a cast of a text column to a number by one that accepts what DuckDB accepts."""
         if not (isinstance(node, expressions.TryCast) and isinstance(node.this, expressions.Column)):
             return node
         if types.get(node.this.name, "DOUBLE").startswith(_NUMERIC):
             return node
-        return parse_one(_NUMBER_OF_TEXT.format(node.this.sql("spark")), read="spark")
+        return parse_one(_STRING_TO_DOUBLE.format(node.this.sql("spark")), read="spark")
 
     return str(parse_one(statement, read="duckdb").transform(strict).sql("spark"))

@@ -1,4 +1,4 @@
-"""Counting examples by what they are and what they were predicted as, and refusing what cannot be scored."""
+"""Count the examples of each actual and predicted label, and refuse rows that cannot be scored."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from functools import cached_property
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
 from performance.metrics.inputs.column_mapping import ColumnMapping
-from performance.metrics.inputs.labels import in_order
-from performance.metrics.inputs.options import MAX_LABEL, MAX_LABELS
-from performance.metrics.inputs.row_checks import Cause
-from performance.metrics.inputs.sql import number, total
+from performance.metrics.inputs.labels import sort_labels
+from performance.metrics.inputs.options import MAX_LABEL_LENGTH, MAX_LABELS
+from performance.metrics.inputs.row_checks import RowCheck
+from performance.metrics.inputs.sql import number_literal, sum_terms
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.statistics.confusion import ConfusionMatrix
 
-ROUNDED = 0.001  # that the probabilities of an example may be off from 1, as those of few digits are
+SUM_TOLERANCE = 0.001  # how far the sum of rounded probabilities may be from 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Counted:
-    """All cells of the confusion matrix that are not empty. `rows` counts those without a prediction as well."""
+class LabelCounts:
+    """The non-empty cells of the confusion matrix. `rows` also counts rows without a prediction."""
 
     rows: int
     labels: Sequence[str]
@@ -39,17 +39,17 @@ class Counted:
 
     @property
     def examples(self) -> int:
-        """How many were scored."""
+        """The number of scored examples."""
         return sum(cell.examples for cell in self.cells)
 
     @property
-    def wrong(self) -> int:
-        """How many were predicted as another class."""
+    def misclassified(self) -> int:
+        """The number of examples that were predicted as another class."""
         return sum(cell.examples for cell in self.cells if cell.actual != cell.predicted)
 
     @property
-    def counts(self) -> list[list[int]]:
-        """The number of examples, `counts[actual][predicted]`."""
+    def examples_by_cell(self) -> list[list[int]]:
+        """The number of examples, `examples_by_cell[actual][predicted]`, in the order of the labels."""
         counts = [[0] * len(self.labels) for _ in self.labels]
         for cell in self.cells:
             counts[self._index[cell.actual]][self._index[cell.predicted]] = cell.examples
@@ -57,7 +57,7 @@ class Counted:
 
     @cached_property
     def weight(self) -> float:
-        """The weight of all."""
+        """The sum of the weights."""
         return sum(cell.weight for cell in self.cells)
 
     @property
@@ -66,11 +66,11 @@ class Counted:
         return sum(cell.squared_weight for cell in self.cells)
 
     def weight_of(self, label: str) -> float:
-        """Return the weight of what is of a class."""
+        """Return the sum of the weights of the examples of a class."""
         return self._weights.get(label, 0.0)
 
     def matrix(self) -> ConfusionMatrix:
-        """Return the confusion matrix, by weight."""
+        """Return the weighted confusion matrix."""
         weights = [[0.0] * len(self.labels) for _ in self.labels]
         for cell in self.cells:
             weights[self._index[cell.actual]][self._index[cell.predicted]] = cell.weight
@@ -88,90 +88,94 @@ class Counted:
         return weights
 
 
-def count(engine: Engine, layout: ColumnMapping, *, allow_missing: bool) -> Counted:
-    """Count the examples. Raises `UnprocessablePredictionsError`, naming the first row that cannot be scored."""
-    causes = [*_causes(layout), *row_checks.long_ids([layout.example_id], engine.columns())]
-    found = engine.rows(f"""
+def count_labels(engine: Engine, mapping: ColumnMapping, *, allow_missing: bool) -> LabelCounts:
+    """Count the examples. Raises `UnprocessablePredictionsError` with the first row that cannot be scored."""
+    checks = [*_row_checks(mapping), *row_checks.long_ids([mapping.example_id], engine.columns())]
+    rows = engine.rows(f"""
         SELECT actual, predicted, count(*), sum(CAST(w AS DOUBLE)), sum(CAST(w AS DOUBLE) * w),
-            sum(CASE WHEN faulty THEN 1 ELSE 0 END)
+            sum(CASE WHEN invalid THEN 1 ELSE 0 END)
         FROM (
-            SELECT {layout.actual} AS actual, {layout.predicted} AS predicted, {layout.w} AS w,
-                {row_checks.any_of(causes)} AS faulty
+            SELECT {mapping.actual} AS actual, {mapping.predicted} AS predicted, {mapping.weight_or_one} AS w,
+                {row_checks.any_of(checks)} AS invalid
             FROM predictions
         )
         GROUP BY actual, predicted
         LIMIT {MAX_LABELS**2 + 1}
     """)
-    if not found:
+    if not rows:
         raise UnprocessablePredictionsError("There is no row.")
-    if any(faulty for *_, faulty in found):
-        raise row_checks.first(engine, causes)
-    missing = sum(examples for _, predicted, examples, *_ in found if predicted is None)
+    if any(invalid for *_, invalid in rows):
+        raise row_checks.first_error(engine, checks)
+    missing = sum(examples for _, predicted, examples, *_ in rows if predicted is None)
     if missing and not allow_missing:
-        absent = f"{layout.predicted} IS NULL"
-        raise row_checks.without_prediction(engine, absent, layout.names.get(layout.predicted, ""), missing)
-    cells = [Cell(*row[:5]) for row in found if row[1] is not None]
-    labels = in_order(label for cell in cells for label in (cell.actual, cell.predicted))
+        absent = f"{mapping.predicted} IS NULL"
+        raise row_checks.missing_prediction_error(engine, absent, mapping.names.get(mapping.predicted, ""), missing)
+    cells = [Cell(*row[:5]) for row in rows if row[1] is not None]
+    labels = sort_labels(label for cell in cells for label in (cell.actual, cell.predicted))
     if not cells or sum(cell.weight for cell in cells) <= 0:
         raise UnprocessablePredictionsError("No row has a prediction and a weight above 0.")
     if any("\0" in label for label in labels):
-        raise UnprocessablePredictionsError("A label holds NUL, which no text here may.")
+        raise UnprocessablePredictionsError("A label contains a NUL character, which cannot be stored.")
     if len(labels) > MAX_LABELS:
         raise UnprocessablePredictionsError(
             f"There are more than {MAX_LABELS} labels. Are the columns of labels the right ones?"
         )
-    return Counted(sum(row[2] for row in found), labels, cells)
+    return LabelCounts(sum(row[2] for row in rows), labels, cells)
 
 
-def are_probabilities(engine: Engine, layout: ColumnMapping, single: str | None) -> bool:
-    """Say whether what the scored examples were given is from 0 to 1, and of both of two classes comes to 1.
+def are_probabilities(engine: Engine, mapping: ColumnMapping, single: str | None) -> bool:
+    """Return whether all scores of the scored examples are from 0 to 1, and those of two classes sum to 1.
 
-    `single` is the one score, which must be there even if it does not count. Raises `UnprocessablePredictionsError`,
-    naming the first row that has no score.
+    Raises `UnprocessablePredictionsError` with the first row that has no score.
+
+    Args:
+        engine: holds the predictions.
+        mapping: the scores that count.
+        single: the column `score`, which must have values in every row even if it does not count.
     """
-    scores = list(layout.scores.values()) if layout.score is None else [layout.score]
+    scores = list(mapping.scores.values()) if mapping.score is None else [mapping.score]
     checked = scores if single is None or single in scores else [*scores, single]
     if not checked:
         return False
-    is_scored = f"{layout.predicted} IS NOT NULL"
-    causes = [
-        replace(cause, condition=f"({is_scored} AND {cause.condition})")
-        for cause in (row_checks.not_finite(score, layout.names[score]) for score in checked)
+    is_scored = f"{mapping.predicted} IS NOT NULL"
+    checks = [
+        replace(check, condition=f"({is_scored} AND {check.condition})")
+        for check in (row_checks.not_finite(score, mapping.names[score]) for score in checked)
     ]
     improbable = [f"{score} < 0 OR {score} > 1" for score in scores]
-    if layout.score is not None and len(layout.scores) == 2:
-        improbable.append(_off_one(layout))
-    [[at_fault, others]] = engine.rows(f"""
-        SELECT sum(CASE WHEN {row_checks.any_of(causes)} THEN 1 ELSE 0 END),
+    if mapping.score is not None and len(mapping.scores) == 2:
+        improbable.append(_sum_differs_from_one(mapping))
+    [[unscored, improbable_count]] = engine.rows(f"""
+        SELECT sum(CASE WHEN {row_checks.any_of(checks)} THEN 1 ELSE 0 END),
             sum(CASE WHEN {" OR ".join(improbable) or "FALSE"} THEN 1 ELSE 0 END)
         FROM predictions WHERE {is_scored}
     """)
-    if at_fault:
-        raise row_checks.first(engine, causes)
-    return bool(scores) and not others
+    if unscored:
+        raise row_checks.first_error(engine, checks)
+    return bool(scores) and not improbable_count
 
 
-def come_to_one(engine: Engine, layout: ColumnMapping) -> bool:
-    """Say whether the scores of each example do, as those of all classes that there are."""
+def scores_sum_to_one(engine: Engine, mapping: ColumnMapping) -> bool:
+    """Return whether the scores of each example sum to 1, as those of all classes do."""
     return not engine.rows(
-        f"SELECT 1 FROM predictions WHERE {layout.predicted} IS NOT NULL AND {_off_one(layout)} LIMIT 1"
+        f"SELECT 1 FROM predictions WHERE {mapping.predicted} IS NOT NULL AND {_sum_differs_from_one(mapping)} LIMIT 1"
     )
 
 
-def _off_one(layout: ColumnMapping) -> str:
-    return f"coalesce(abs({total(list(layout.scores.values()))} - 1) > {number(ROUNDED)}, TRUE)"
+def _sum_differs_from_one(mapping: ColumnMapping) -> str:
+    return f"coalesce(abs({sum_terms(list(mapping.scores.values()))} - 1) > {number_literal(SUM_TOLERANCE)}, TRUE)"
 
 
-def _causes(layout: ColumnMapping) -> list[Cause]:
-    """Return why an example may not be scored."""
-    causes = [Cause(f"{layout.actual} IS NULL", layout.names[layout.actual], "a label")]
-    causes += [
-        Cause(
-            f"coalesce(length({label}) > {MAX_LABEL}, FALSE)",
-            layout.names[label],
-            f"a label of at most {MAX_LABEL:,} characters",
+def _row_checks(mapping: ColumnMapping) -> list[RowCheck]:
+    """Return the checks that each row must pass."""
+    checks = [RowCheck(f"{mapping.actual} IS NULL", mapping.names[mapping.actual], "a label")]
+    checks += [
+        RowCheck(
+            f"coalesce(length({label}) > {MAX_LABEL_LENGTH}, FALSE)",
+            mapping.names[label],
+            f"a label of at most {MAX_LABEL_LENGTH:,} characters",
         )
-        for label in (layout.actual, layout.predicted)
-        if label in layout.names
+        for label in (mapping.actual, mapping.predicted)
+        if label in mapping.names
     ]
-    return causes + ([row_checks.negative(layout.weight, layout.names[layout.weight])] if layout.weight else [])
+    return checks + ([row_checks.negative(mapping.weight, mapping.names[mapping.weight])] if mapping.weight else [])

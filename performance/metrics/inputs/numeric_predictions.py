@@ -1,19 +1,23 @@
-"""Numbers that were predicted: where they are, and their means, in one scan that refuses what cannot be scored."""
+"""Read predictions of numbers in one scan, which also refuses rows that cannot be scored."""
 
 from dataclasses import dataclass
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
-from performance.metrics.inputs.column_mapping import ColumnMapping, is_finite, named, number_of, require
+from performance.metrics.inputs.column_mapping import ColumnMapping, find_column, is_finite, number_sql, require_columns
 from performance.metrics.inputs.options import EXAMPLE_ID, SERIES_ID, Columns, Options
-from performance.metrics.inputs.row_checks import Cause
-from performance.metrics.inputs.sql import column
+from performance.metrics.inputs.row_checks import RowCheck
+from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import UnprocessablePredictionsError
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """The SQL of the parts of each example, and what is known of all. `bias` is the mean of predicted - actual."""
+class NumericPredictions:
+    """The SQL expressions of each example's values, and aggregates of all scored examples.
+
+    `scored` is the condition that selects them. `mean` is the weighted mean of the actual values, `bias` that of
+    predicted - actual, both in the target's unit.
+    """
 
     actual: str
     predicted: str
@@ -22,21 +26,21 @@ class Numbers:
     is_weighted: bool
     rows: int
     examples: int
-    total: float
-    squares: float
+    total_weight: float
+    squared_weight: float
     mean: float
     bias: float
 
 
-def find(engine: Engine, columns: Columns, options: Options) -> Numbers:
-    """Return where the numbers are. Raises `UnprocessablePredictionsError`, naming the first row that has none."""
-    found = laid_out(engine, columns)
-    actual, predicted, weight = found.actual, found.predicted, found.w
-    weight_name = found.names[found.weight] if found.weight else None
-    missing = f"{column(columns.predicted)} IS NULL"
-    causes = [
+def read_predictions(engine: Engine, columns: Columns, options: Options) -> NumericPredictions:
+    """Return the predictions. Raises `UnprocessablePredictionsError` with the first row that cannot be scored."""
+    mapping = map_columns(engine, columns)
+    actual, predicted, weight = mapping.actual, mapping.predicted, mapping.weight_or_one
+    weight_name = mapping.names[mapping.weight] if mapping.weight else None
+    missing = f"{identifier(columns.predicted)} IS NULL"
+    checks = [
         row_checks.not_finite(actual, columns.actual),
-        Cause(f"(NOT {is_finite(predicted)} AND NOT ({missing}))", columns.predicted, "a finite number"),
+        RowCheck(f"(NOT {is_finite(predicted)} AND NOT ({missing}))", columns.predicted, "a finite number"),
         *([row_checks.negative(weight, weight_name)] if weight_name else []),
         row_checks.too_large(actual, columns.actual),
         row_checks.too_large(predicted, columns.predicted),
@@ -46,44 +50,44 @@ def find(engine: Engine, columns: Columns, options: Options) -> Numbers:
     scored = f"NOT ({missing})"
     [row] = engine.rows(f"""
         SELECT count(*),
-            sum(CASE WHEN {row_checks.any_of(causes)} THEN 1 ELSE 0 END), sum(CASE WHEN {missing} THEN 1 ELSE 0 END),
+            sum(CASE WHEN {row_checks.any_of(checks)} THEN 1 ELSE 0 END), sum(CASE WHEN {missing} THEN 1 ELSE 0 END),
             sum({weight}) FILTER (WHERE {scored}), sum({weight} * {weight}) FILTER (WHERE {scored}),
             sum({weight} * {actual}) FILTER (WHERE {scored}),
             sum({weight} * ({predicted} - {actual})) FILTER (WHERE {scored})
         FROM predictions
     """)
-    rows, at_fault, absent, total, squares, actual_sum, error_sum = row
+    rows, invalid, absent, total, squared, actual_sum, error_sum = row
     if not rows:
         raise UnprocessablePredictionsError("There is no row.")
-    if at_fault:
-        raise row_checks.first(engine, causes)
+    if invalid:
+        raise row_checks.first_error(engine, checks)
     if absent and not options.allow_missing:
-        raise row_checks.without_prediction(engine, missing, columns.predicted, absent)
+        raise row_checks.missing_prediction_error(engine, missing, columns.predicted, absent)
     if not total:
         raise UnprocessablePredictionsError("No row has a prediction and a weight above 0.")
-    return Numbers(
+    return NumericPredictions(
         actual=actual,
         predicted=predicted,
         weight=weight,
         scored=scored,
-        is_weighted=found.weight is not None,
+        is_weighted=mapping.weight is not None,
         rows=rows,
         examples=rows - absent,
-        total=float(total),
-        squares=float(squares),
+        total_weight=float(total),
+        squared_weight=float(squared),
         mean=actual_sum / total,
         bias=error_sum / total,
     )
 
 
-def laid_out(engine: Engine, columns: Columns) -> ColumnMapping:
-    """Return where the parts of each example are. Raises `UnprocessablePredictionsError`."""
+def map_columns(engine: Engine, columns: Columns) -> ColumnMapping:
+    """Return the expressions of each example's values. Raises `UnprocessablePredictionsError`."""
     types = engine.columns()
-    weight = named(columns.weight, "weight", types)
-    require(types, [columns.actual, columns.predicted])
+    weight = find_column(columns.weight, "weight", types)
+    require_columns(types, [columns.actual, columns.predicted])
     return ColumnMapping(
-        actual=number_of(columns.actual, types),
-        predicted=number_of(columns.predicted, types),
-        weight=weight and number_of(weight, types),
-        names={number_of(weight, types): weight} if weight else {},
+        actual=number_sql(columns.actual, types),
+        predicted=number_sql(columns.predicted, types),
+        weight=weight and number_sql(weight, types),
+        names={number_sql(weight, types): weight} if weight else {},
     )

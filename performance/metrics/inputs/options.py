@@ -1,30 +1,29 @@
-"""Which columns of the predictions hold what, and how the metrics are to be taken of them."""
+"""Name the columns of the predictions, and choose how metrics are computed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
 
 MAX_ATTRIBUTES = 20
-MAX_COLUMN_NAME = 200  # characters
-MAX_LABEL = 1000  # characters
+MAX_COLUMN_NAME_LENGTH = 200  # characters
+MAX_LABEL_LENGTH = 1000  # characters
 MAX_LABELS = 1000
-MAX_ID = 500  # characters of the id of an example, a query or a series
+MAX_ID_LENGTH = 500  # characters of the id of an example, a query or a series
 MAX_K = 1000
-EXAMPLE_ID, SERIES_ID, QUERY_ID = "example_id", "series_id", "query_id"  # the columns' usual names
+EXAMPLE_ID, SERIES_ID, QUERY_ID = "example_id", "series_id", "query_id"  # usual names of columns
 AVERAGINGS = ("binary", "macro", "weighted", "micro")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The names of the columns; those that are left out are looked for under their usual names.
+    """The names of the columns.
 
-    Where a name is `None`, the column need not be there under its usual one: `score`, `weight`, `example_id`,
-    `series_id`, `horizon` or `scale`. One that was named must be.
+    Columns without a name are looked up by their usual names. `score`, `weight`, `example_id`, `series_id`, `horizon`
+    and `scale` are optional under their usual names, but must exist if they are named here.
 
-    `scores` has a column for each class, where there are more than two. A forecast may name its `series`, its `horizon`
-    (steps ahead) and the `scale` of its series: the mean |y(t) - y(t - m)| of the training series. Of a ranking,
-    `query` says what was asked for, `relevance` how good an item is, and `score` where it was ranked. `attributes` are
-    kept with the examples that were predicted worst.
+    `scores` maps each class to its column of scores if there are more than two classes. For a forecast, `series`
+    identifies the series, `horizon` is the number of steps ahead, and `scale` is the mean |y(t) - y(t - m)| of the
+    training series. For a ranking, `query` identifies the query, `relevance` is the graded relevance of an item, and
+    `score` determines its rank. `attributes` are stored with the worst examples.
     """
 
     actual: str = "actual"
@@ -43,12 +42,12 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the evaluation's author chooses.
+    """The settings that the author of an evaluation may choose.
 
-    `positive_class` is by default the greater of two labels, and `averaging` `binary` for two and `weighted` for more.
-    With a `threshold`, the class of two is predicted from the score: the positive one from the threshold upwards. With
-    `allow_missing`, rows without a prediction are left out and counted. A ranking is cut after `k` items where a metric
-    says so.
+    `positive_class` defaults to the greater of two labels, `averaging` to `binary` for two labels and `weighted` for
+    more. With a `threshold`, the predicted class of two follows from the score: the positive one if the score is at
+    least the threshold. With `allow_missing`, rows without a prediction are counted and left out. `k` is the number of
+    top items that a ranking's metrics at k use.
     """
 
     positive_class: str | None = None
@@ -59,7 +58,7 @@ class Options:
 
 
 _EXAMPLES = frozenset({"actual", "predicted", "weight", "example_id", "attributes"})
-_MEANT: Mapping[str, frozenset[str]] = {
+_APPLICABLE_COLUMNS: Mapping[str, frozenset[str]] = {
     "classification": _EXAMPLES | {"score", "scores"},
     "regression": _EXAMPLES,
     "forecasting": _EXAMPLES | {"series", "horizon", "scale"},
@@ -67,19 +66,19 @@ _MEANT: Mapping[str, frozenset[str]] = {
 }
 
 
-def foreign_columns(task_type: str, columns: Columns) -> list[str]:
-    """Return what columns were named for that means nothing for this task type, such as `series` of a classifier."""
+def inapplicable_columns(task_type: str, columns: Columns) -> list[str]:
+    """Return which of the named columns do not apply to this task type, such as `series` for a classifier."""
     usual = Columns()
     named = [each.name for each in fields(columns) if getattr(columns, each.name)]
     chosen = [name for name in named if getattr(columns, name) != getattr(usual, name)]
-    return [name for name in chosen if name not in _MEANT[task_type]]
+    return [name for name in chosen if name not in _APPLICABLE_COLUMNS[task_type]]
 
 
 class InvalidColumnsError(ValueError):
-    """Columns that are not named as they must be. The message says which, and why."""
+    """The mapping of columns is invalid. The message says which entry, and why."""
 
 
-def columns_of(document: Any) -> Columns:
+def parse_columns(document: object) -> Columns:
     """Return the columns that a document names, such as `{"actual": "label", "scores": {"cat": "p_cat"}}`.
 
     Raises `InvalidColumnsError`.
@@ -90,33 +89,36 @@ def columns_of(document: Any) -> Columns:
     for name, value in document.items():
         if name not in known:
             raise InvalidColumnsError(f"There is no {name[:40]!r} among what a column may hold: {', '.join(known)}.")
-        fits, needed = _FORMS.get(name, (_is_name, f"a name of at most {MAX_COLUMN_NAME} characters"))
+        fits, needed = _VALIDATORS.get(name, (_is_name, f"a name of at most {MAX_COLUMN_NAME_LENGTH} characters"))
         if not fits(value):
             raise InvalidColumnsError(f"{name!r} must be {needed}.")
     return Columns(**document)
 
 
-def _is_list(value: Any) -> bool:
+def _is_name_list(value: object) -> bool:
     return isinstance(value, list) and len(value) <= MAX_ATTRIBUTES and all(map(_is_name, value))
 
 
-def _is_by_class(value: Any) -> bool:
+def _is_name_by_class(value: object) -> bool:
     return (
         isinstance(value, Mapping)
         and len(value) <= MAX_LABELS
-        and all(len(label) <= MAX_LABEL for label in value)
+        and all(len(label) <= MAX_LABEL_LENGTH for label in value)
         and all(map(_is_name, value.values()))
     )
 
 
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= MAX_COLUMN_NAME
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= MAX_COLUMN_NAME_LENGTH
 
 
-_FORMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+_VALIDATORS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "scores": (
-        _is_by_class,
-        f"an object of names, by class: at most {MAX_LABELS:,}, each of at most {MAX_LABEL:,} characters",
+        _is_name_by_class,
+        f"an object of names, by class: at most {MAX_LABELS:,}, each of at most {MAX_LABEL_LENGTH:,} characters",
     ),
-    "attributes": (_is_list, f"a list of at most {MAX_ATTRIBUTES} names of at most {MAX_COLUMN_NAME} characters"),
+    "attributes": (
+        _is_name_list,
+        f"a list of at most {MAX_ATTRIBUTES} names of at most {MAX_COLUMN_NAME_LENGTH} characters",
+    ),
 }

@@ -1,4 +1,4 @@
-"""Why predictions cannot be scored: the first row that is at fault, and its column."""
+"""Check rows, and report the first one that cannot be scored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,76 +6,78 @@ from dataclasses import dataclass
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import sql
 from performance.metrics.inputs.column_mapping import is_finite
-from performance.metrics.inputs.options import MAX_ID
-from performance.metrics.inputs.sql import number
+from performance.metrics.inputs.options import MAX_ID_LENGTH
+from performance.metrics.inputs.sql import number_literal
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
 
-LARGEST = 1e45  # the squared losses of a billion such numbers, times squared weights, still have a sum
+MAX_MAGNITUDE = 1e45  # the sum of a billion such squared losses times squared weights still fits a double
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """The condition, in SQL, under which a row cannot be scored for what a column holds, and what is needed of it."""
+class RowCheck:
+    """A SQL condition that rows which cannot be scored meet, their column, and what it needs instead."""
 
     condition: str
     column: str
     needed: str
 
 
-def not_finite(sql: str, column: str) -> Cause:
-    """Return the cause of what is no finite number."""
-    return Cause(f"NOT {is_finite(sql)}", column, "a finite number")
+def not_finite(sql: str, column: str) -> RowCheck:
+    """Return the check for values that are not finite numbers."""
+    return RowCheck(f"NOT {is_finite(sql)}", column, "a finite number")
 
 
-def negative(sql: str, column: str) -> Cause:
-    """Return the cause of what is no finite number of 0 or more."""
-    return Cause(f"(NOT {is_finite(sql)} OR {sql} < 0)", column, "a finite number of 0 or more")
+def negative(sql: str, column: str) -> RowCheck:
+    """Return the check for values that are not finite numbers of 0 or more."""
+    return RowCheck(f"(NOT {is_finite(sql)} OR {sql} < 0)", column, "a finite number of 0 or more")
 
 
-def long_ids(names: Sequence[str | None], types: Mapping[str, str]) -> list[Cause]:
-    """Return the causes of ids that are too long to store, of those columns that are there."""
+def long_ids(names: Sequence[str | None], types: Mapping[str, str]) -> list[RowCheck]:
+    """Return the checks for ids that are too long to store, for those columns that exist."""
     return [
-        Cause(
-            f"coalesce(length({sql.column(name)}) > {MAX_ID}, FALSE)",
+        RowCheck(
+            f"coalesce(length({sql.identifier(name)}) > {MAX_ID_LENGTH}, FALSE)",
             name,
-            f"a text of at most {MAX_ID} characters",
+            f"a text of at most {MAX_ID_LENGTH} characters",
         )
         for name in names
         if name is not None and types.get(name) == "VARCHAR"
     ]
 
 
-def too_large(sql: str, column: str) -> Cause:
-    """Return the cause of what is so large that sums of squared losses were no doubles."""
-    needed = f"a number of at most {LARGEST:g} in size, beyond which sums are past what a double can hold,"
-    return Cause(f"coalesce(abs({sql}) > {number(LARGEST)}, FALSE)", column, needed)
+def too_large(sql: str, column: str) -> RowCheck:
+    """Return the check for numbers whose sums of squared losses would exceed a double."""
+    needed = f"a number of at most {MAX_MAGNITUDE:g} in size, above which sums exceed a double,"
+    return RowCheck(f"coalesce(abs({sql}) > {number_literal(MAX_MAGNITUDE)}, FALSE)", column, needed)
 
 
-def any_of(causes: Sequence[Cause]) -> str:
-    """Return the condition under which a row cannot be scored for any of these causes."""
-    return " OR ".join(cause.condition for cause in causes) or "FALSE"
+def any_of(checks: Sequence[RowCheck]) -> str:
+    """Return the condition that at least one of the checks fails."""
+    return " OR ".join(check.condition for check in checks) or "FALSE"
 
 
-def first(engine: Engine, causes: Sequence[Cause]) -> UnprocessablePredictionsError:
-    """Return the error of the first row that cannot be scored, of which there must be one."""
-    found = [(row, cause) for cause in causes if (row := engine.first_row(cause.condition)) is not None]
-    if not found:
+def first_error(engine: Engine, checks: Sequence[RowCheck]) -> UnprocessablePredictionsError:
+    """Return the error for the first row that fails one of the checks. There must be one."""
+    failed = [(row, check) for check in checks if (row := engine.first_row(check.condition)) is not None]
+    if not failed:
         return UnprocessablePredictionsError(DAMAGED)
-    row, cause = min(found, key=lambda each: each[0])
+    row, check = min(failed, key=lambda each: each[0])
     return UnprocessablePredictionsError(
-        f"Row {row:,} has no {cause.needed.removeprefix('a ')} in the column {cause.column!r}.",
-        column=cause.column,
+        f"Row {row:,} has no {check.needed.removeprefix('a ')} in the column {check.column!r}.",
+        column=check.column,
         row=row,
     )
 
 
-def without_prediction(engine: Engine, condition: str, column: str, missing: int) -> UnprocessablePredictionsError:
-    """Return the error of rows that have no prediction, and were not said to be allowed."""
+def missing_prediction_error(
+    engine: Engine, condition: str, column: str, missing: int
+) -> UnprocessablePredictionsError:
+    """Return the error for rows without a prediction, if these are not allowed."""
     row = engine.first_row(condition)
-    found, first_of_them = ("1 row has", "") if missing == 1 else (f"{missing:,} rows have", "the first of them ")
+    subject, first_of_them = ("1 row has", "") if missing == 1 else (f"{missing:,} rows have", "the first of them ")
     return UnprocessablePredictionsError(
-        f"{found} no prediction in the column {column!r}, {first_of_them}row {row or 0:,}. "
-        "Leave what has none out, or allow for missing predictions.",
+        f"{subject} no prediction in the column {column!r}, {first_of_them}row {row or 0:,}. "
+        "Leave rows without a prediction out, or allow missing predictions.",
         column=column,
         row=row,
     )

@@ -1,29 +1,29 @@
-"""SQL, in DuckDB's dialect, from names and values that may hold anything."""
+"""Write names and values as SQL in DuckDB's dialect, whatever characters they contain."""
 
 import math
 from collections.abc import Sequence
 
-CHAIN = 100  # terms in a row
+MAX_CHAIN = 100  # terms added without parentheses
 
 
-def column(name: str) -> str:
-    """Return a column's name as SQL has it."""
+def identifier(name: str) -> str:
+    """Return a column's name, quoted."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def text(value: str) -> str:
-    """Return a text as SQL has it."""
+def string_literal(value: str) -> str:
+    """Return a text as a literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
-def total(terms: Sequence[str]) -> str:
-    """Return the sum of terms, of which there may be thousands: a long chain is deeper than an engine parses."""
-    chains = [" + ".join(terms[at : at + CHAIN]) for at in range(0, len(terms), CHAIN)]
+def sum_terms(terms: Sequence[str]) -> str:
+    """Return the sum of many terms. A chain of thousands would be nested deeper than an engine can parse."""
+    chains = [" + ".join(terms[at : at + MAX_CHAIN]) for at in range(0, len(terms), MAX_CHAIN)]
     return chains[0] if len(chains) == 1 else " + ".join(f"({chain})" for chain in chains)
 
 
-def number(value: float) -> str:
-    """Return a double as SQL has it. Raises `OverflowError` for what is not finite."""
+def number_literal(value: float) -> str:
+    """Return a double as a literal. Raises `OverflowError` if it is not finite."""
     if not math.isfinite(value):
         raise OverflowError(f"{value} has no literal")
     return f"CAST({float(value)!r} AS DOUBLE)"

@@ -1,1 +1,1 @@
-"""What two predictions of the same examples say."""
+"""Confidence intervals from two predictions of the same examples."""

@@ -1,7 +1,7 @@
-"""How far two versions are truly apart that were evaluated on the same examples: 95% intervals of each difference.
+"""Compute 95% confidence intervals of the differences between two versions on the same examples.
 
-What is hard for one version is mostly hard for the other. So the difference is taken example by example, and its
-variance is that of these differences: less than that of two samples that have nothing to do with each other.
+Examples that are hard for one version are mostly hard for the other. So the difference is computed for each example;
+the variance of these differences is less than for two independent samples.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,34 +9,40 @@ from pathlib import Path
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.engines.duckdb import DuckDB
-from performance.metrics.inputs.sql import text
-from performance.metrics.paired.classes import of_classes
-from performance.metrics.paired.numbers import of_numbers, of_rankings
+from performance.metrics.inputs.sql import string_literal
+from performance.metrics.paired.classification import classification_intervals
+from performance.metrics.paired.numeric import numeric_intervals, ranking_intervals
 from performance.metrics.paired.paired_join import Choices, Intervals
 from performance.metrics.statistics.intervals import Interval
 
 
-def paired(
+def paired_intervals(
     newer: Path, older: Path, task_type: str, choices: Choices, *, memory: str = "256MB", disk: str = ""
 ) -> dict[str, Interval]:
-    """Return the interval of each metric's difference, newer minus older, from two kept files in one folder.
+    """Return the interval of each metric's difference, newer minus older, from two exported files in one folder.
 
-    Past its memory it takes of the folder's disk what there is, or no more than `disk`, such as `512MB`.
+    Returns none unless both files have the same examples: equal, unique ids with equal actual values and weights. A
+    metric without a known paired interval is left out. Raises `UnprocessablePredictionsError` if a file is unreadable,
+    or needs more memory or disk space than allowed.
 
-    Empty unless both have the same examples: equal ids, each there once, of equal actual values and weights. A metric
-    of which no paired interval is known is left out. Raises `UnprocessablePredictionsError` for a file that is none, or
-    that takes more than there is.
+    Args:
+        newer: the exported predictions of the newer version.
+        older: those of the older version.
+        task_type: the name of the task type.
+        choices: the averaging of both versions.
+        memory: the memory limit, such as `256MB`. Beyond it, data spills to the folder.
+        disk: how much may spill, such as `512MB`; by default as much as the disk has.
     """
     with DuckDB(folder=newer.parent, memory=memory, disk=disk, confined=True) as engine:
         for name, file in (("newer", newer), ("older", older)):
-            engine.rows(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({text(str(file))})")
+            engine.rows(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({string_literal(str(file))})")
         found = _PAIRED[task_type](engine, choices)
     return {name: interval for name, interval in found.items() if interval is not None}
 
 
 _PAIRED: Mapping[str, Callable[[Engine, Choices], Intervals]] = {
-    "classification": of_classes,
-    "regression": of_numbers,
-    "forecasting": of_numbers,
-    "ranking": of_rankings,
+    "classification": classification_intervals,
+    "regression": numeric_intervals,
+    "forecasting": numeric_intervals,
+    "ranking": ranking_intervals,
 }

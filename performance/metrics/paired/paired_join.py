@@ -1,4 +1,4 @@
-"""The examples that two versions predicted, side by side."""
+"""Join the examples that two versions predicted."""
 
 from dataclasses import dataclass
 
@@ -14,38 +14,38 @@ Intervals = dict[str, Interval | None]
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """How both versions' metrics were taken: the positive class, or how several classes were averaged."""
+    """The positive class, or the averaging over several classes, of both versions' metrics."""
 
     positive_class: str | None = None
     averaging: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class PairedExamples:
     """The table `joined`, with a row for each example that both versions predicted.
 
-    It has what is true of the example and its weight `w`, and of the newer version the `columns`, of the older one the
-    same with `old_` before their names. `identical` says whether both predicted the same all over.
+    It has the values of the example and its weight `w`, the `columns` of the newer version, and those of the older
+    version with the prefix `old_`. `identical` says whether all predictions are equal.
     """
 
     engine: Engine
     columns: frozenset[str]
     identical: bool
 
-    def means(self, *expressions: str, draws: str = "joined") -> list[Mean]:
-        """Return the weighted means of SQL expressions over the examples, or over what else was drawn."""
+    def means(self, *expressions: str, relation: str = "joined") -> list[Mean]:
+        """Return the weighted means of SQL expressions over the examples, or over another relation."""
         columns = ", ".join(sums(f"({expression})", "w") for expression in expressions)
-        [[weight, squares, *found]] = self.engine.rows(f"SELECT sum(w), sum(w * w), {columns} FROM {draws}")
-        return means(weight, squares, found)
+        [[weight, squared_weight, *totals]] = self.engine.rows(f"SELECT sum(w), sum(w * w), {columns} FROM {relation}")
+        return means(weight, squared_weight, totals)
 
 
-def of_mean(difference: Mean) -> Interval | None:
+def mean_interval(difference: Mean) -> Interval | None:
     """Return the interval of a mean of differences."""
     return normal(difference.value, difference.variance, "paired_moments")
 
 
-def join(engine: Engine) -> Pairs | None:
-    """Make the table of pairs. `None` unless both files have the same examples."""
+def join_examples(engine: Engine) -> PairedExamples | None:
+    """Create the table of paired examples. Returns `None` unless both files have the same examples."""
     newer, older = (_columns(engine, name) for name in ("newer", "older"))
     shared = [name for name in _SHARED if name in newer]
     count = _count(engine)
@@ -67,7 +67,7 @@ def join(engine: Engine) -> Pairs | None:
     """)
     if rows != count or differing or weight <= 0:
         return None
-    return Pairs(engine, frozenset([*shared, *own]), identical=not changes)
+    return PairedExamples(engine, frozenset([*shared, *own]), identical=not changes)
 
 
 def _columns(engine: Engine, name: str) -> set[str]:
@@ -75,9 +75,9 @@ def _columns(engine: Engine, name: str) -> set[str]:
 
 
 def _count(engine: Engine) -> int | None:
-    """Return how many examples each file has. `None` unless it is the same number, and each id is there once.
+    """Return the number of examples of each file; `None` unless both numbers are equal and each id is unique.
 
-    Joined by ids that are there more often, the files might give the square of their rows.
+    Duplicate ids might make the join as large as the square of the rows.
     """
     counts = [
         count

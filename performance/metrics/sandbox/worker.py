@@ -18,10 +18,10 @@ from time import sleep
 from typing import Any
 
 from performance.metrics.engines.duckdb import DuckDB
-from performance.metrics.inputs.column_mapping import SCORE_OF
+from performance.metrics.inputs.column_mapping import SCORE_PREFIX
 from performance.metrics.inputs.files import PredictionFiles
 from performance.metrics.inputs.options import Columns
-from performance.metrics.paired.intervals import paired
+from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import EXHAUSTED, Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.codec import from_json, to_json
@@ -88,7 +88,7 @@ def _evaluate(job: Job) -> Evaluation:
 
 def _pair(job: PairJob) -> dict[str, Interval]:
     _report_progress(lambda: 0.0)  # only that the process is alive
-    return paired(
+    return paired_intervals(
         job.folder / job.newer,
         job.folder / job.older,
         job.task_type,
@@ -110,7 +110,7 @@ def _refuse_size(engine: DuckDB, named: Columns, limits: Limits) -> None:
     [(rows,)] = engine.rows("SELECT count(*) FROM predictions")
     if rows > limits.rows:
         raise UnprocessablePredictionsError(f"There are {rows:,} rows; {limits.rows:,} are the most.")
-    of_classes = len(named.scores) or sum(name.startswith(SCORE_OF) for name in columns)
+    of_classes = len(named.scores) or sum(name.startswith(SCORE_PREFIX) for name in columns)
     if of_classes > 1 and rows * of_classes > limits.scores:
         raise UnprocessablePredictionsError(
             f"There are {rows:,} rows with the scores of {of_classes:,} classes, {rows * of_classes:,} scores; "

@@ -1,8 +1,9 @@
-"""Metrics of a confusion matrix, with intervals from the multinomial distribution of its cells.
+"""Compute metrics of a confusion matrix, with intervals from the multinomial distribution of its cells.
 
-All these metrics are functions of three vectors: the diagonal and the sums of rows (actual) and of columns (predicted).
-So the gradient by a cell is that by its row plus that by its column, plus that by the diagonal if it is on it, and the
-variance follows by the delta method: Agresti (2013), Categorical Data Analysis, 3rd edition, section 16.1.
+All these metrics are functions of three vectors: the diagonal and the sums of the rows (actual) and of the columns
+(predicted). So the derivative by a cell is the derivative by its row, plus that by its column, plus that by the
+diagonal if the cell is on it. The variance follows by the delta method: Agresti (2013), Categorical Data Analysis, 3rd
+edition, section 16.1.
 """
 
 import math
@@ -10,25 +11,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from performance.metrics.statistics.intervals import Interval, effective_size, logit, normal, wilson
+from performance.metrics.statistics.intervals import Interval, effective_sample_size, logit, normal, wilson
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A metric's value, `None` where it is not defined, and its interval, `None` where none is known."""
+    """The value of a metric and its confidence interval. Each is `None` if it is undefined."""
 
     value: float | None
     interval: Interval | None = None
 
 
-def intervals_of(estimates: Mapping[str, Estimate]) -> dict[str, Interval]:
-    """Return the intervals of those estimates that have one."""
+def known_intervals(estimates: Mapping[str, Estimate]) -> dict[str, Interval]:
+    """Return the intervals of the estimates that have one, by name."""
     return {name: each.interval for name, each in estimates.items() if each.interval is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """A metric and its derivatives by the diagonal, the rows and the columns, class by class."""
+    """The value of a metric and its derivatives by the diagonal, the rows and the columns, one for each class."""
 
     value: float
     diagonal: Sequence[float]
@@ -36,13 +37,16 @@ class Gradient:
     columns: Sequence[float]
 
     def by_cell(self, row: int, column: int) -> float:
-        """Return the derivative by the cell of an actual and a predicted class."""
+        """Return the derivative by the cell of an actual class (`row`) and a predicted class (`column`)."""
         return self.rows[row] + self.columns[column] + (self.diagonal[row] if row == column else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Slope:
-    """A metric of one class, and its derivatives by the class's share on the diagonal, of its row and its column."""
+class ClassGradient:
+    """A metric of one class, with its derivatives by three shares of that class.
+
+    They are the shares on the diagonal, of its row and of its column.
+    """
 
     value: float
     diagonal: float = 0.0
@@ -51,90 +55,102 @@ class Slope:
 
 
 class ConfusionMatrix:
-    """How much weight the examples of each class have that were predicted as each class.
+    """The weight of the examples by actual class (row) and predicted class (column).
 
-    `squared_weight` is the sum of the squared weights; without weights it is the number of examples.
+    Args:
+        labels: the classes.
+        weights: the sums of the weights, `weights[actual][predicted]`.
+        squared_weight: the sum of the squared weights; without weights it is the number of examples.
     """
 
     def __init__(self, labels: Sequence[str], weights: Sequence[Sequence[float]], squared_weight: float) -> None:
         self.labels = tuple(labels)
         self.weights = weights
         self.total = math.fsum(map(math.fsum, weights))
-        self.size = effective_size(self.total, squared_weight)
+        self.size = effective_sample_size(self.total, squared_weight)
         self.diagonal = [row[index] for index, row in enumerate(weights)]
         self.rows = [math.fsum(row) for row in weights]
         self.columns = [math.fsum(column) for column in zip(*weights, strict=True)]
 
     @cached_property
     def accuracy(self) -> Estimate:
-        """The share of examples that were predicted as they are."""
+        """The share of correctly predicted examples, from 0 to 1, with a Wilson interval."""
         share = math.fsum(self.diagonal) / self.total
         return Estimate(share, wilson(share, self.size))
 
     def precision(self, label: str) -> Estimate:
-        """The share of what was predicted as a class that is of it; 0 where nothing was."""
+        """Return the share of the examples predicted as the class that belong to it; 0 if there are none.
+
+        See `sklearn.metrics.precision_score` with `zero_division=0`. The interval is Wilson's.
+        """
         return self._proportion(label, self.columns)
 
     def recall(self, label: str) -> Estimate:
-        """The share of what is of a class that was predicted so; 0 where nothing is."""
+        """Return the share of the class's examples that are predicted as the class; 0 if there are none.
+
+        See `sklearn.metrics.recall_score` with `zero_division=0`. The interval is Wilson's.
+        """
         return self._proportion(label, self.rows)
 
     def f1_score(self, label: str) -> Estimate:
-        """The harmonic mean of precision and recall of a class; 0 where there is neither."""
+        """Return the harmonic mean of precision and recall of a class; 0 if both are 0."""
         index = self.labels.index(label)
         slope = self._f1(index)
         return self._with_interval(slope.value, self._variance_of_class(index, slope))
 
     def specificity(self, label: str) -> Estimate:
-        """The share of what is not of a class that was not predicted so; 0 where everything is of it."""
+        """Return the share of the other classes' examples that are not predicted as the class; 0 if there are none."""
         index = self.labels.index(label)
         others = self.total - self.rows[index]
         share = (others - self.columns[index] + self.diagonal[index]) / others if others > 0 else 0.0
         return Estimate(share, wilson(share, others / self.total * self.size))
 
     def support(self, label: str) -> float:
-        """The weight of what is of a class."""
+        """Return the sum of the weights of the class's examples."""
         return self.rows[self.labels.index(label)]
 
     def averaged(self, metric: str, averaging: str) -> Estimate:
-        """Return `precision`, `recall`, `f1_score` or `specificity`, averaged over the classes.
+        """Return `precision`, `recall`, `f1_score` or `specificity`, averaged over the classes as scikit-learn does.
 
-        `macro` gives each class the same weight, `weighted` that of its examples; `micro` counts all classes' decisions
-        together.
+        `macro` weighs all classes equally, `weighted` by their examples, and `micro` pools the decisions on all
+        classes.
         """
         return self._micro(metric) if averaging == "micro" else self._fraction(self.gradient(metric, averaging))
 
     def gradient(self, metric: str, averaging: str, label: str | None = None) -> Gradient:
-        """Return such a metric with its derivatives: of one class, or the `macro` or `weighted` average of all."""
-        slope_of: Callable[[int], Slope] = getattr(self, _ONE_CLASS[metric])
+        """Return such a metric with its derivatives.
+
+        With a `label`, it is that of one class, else the `macro` or `weighted` average over all classes.
+        """
+        class_gradient: Callable[[int], ClassGradient] = getattr(self, _ONE_CLASS[metric])
         if label is not None:
             index = self.labels.index(label)
-            return self._sum({index: 1.0}, {index: slope_of(index)})
-        slopes = {index: slope_of(index) for index in range(len(self.labels))}
+            return self._sum({index: 1.0}, {index: class_gradient(index)})
+        slopes = {index: class_gradient(index) for index in range(len(self.labels))}
         if averaging == "macro":
             return self._sum(dict.fromkeys(slopes, 1 / len(slopes)), slopes)
         return self._weighted(slopes)
 
     @cached_property
     def balanced_accuracy(self) -> Estimate:
-        """The mean of the recall of the classes that there are."""
+        """The mean recall of the classes that have examples, from 0 to 1."""
         return self._fraction(self._balanced_accuracy())
 
     @cached_property
     def matthews_correlation(self) -> Estimate:
-        """Matthews' correlation coefficient, from -1 to 1; 0 where all is of one class or predicted as one."""
+        """Matthews' correlation coefficient, from -1 to 1; 0 if all examples are of one class or predicted as one."""
         gradient = self._matthews_correlation()
         return self._agreement(gradient) if gradient else Estimate(0.0)
 
     @cached_property
     def cohen_kappa(self) -> Estimate:
-        """Cohen's kappa, from -1 to 1; not defined where all is of one class and predicted so."""
+        """Cohen's kappa, from -1 to 1; undefined if all examples are of one class and predicted as that class."""
         gradient = self._cohen_kappa()
         return self._agreement(gradient) if gradient else Estimate(None)
 
-    def gradient_of_all(self, metric: str) -> Gradient | None:
-        """Return such a metric of all classes with its derivatives; `None` where it has none."""
-        return _OF_ALL[metric](self)
+    def multiclass_gradient(self, metric: str) -> Gradient | None:
+        """Return a metric of all classes with its derivatives; `None` if it has none."""
+        return _MULTICLASS_GRADIENTS[metric](self)
 
     def _balanced_accuracy(self) -> Gradient:
         present = [index for index, row in enumerate(self.rows) if row > 0]
@@ -142,29 +158,29 @@ class ConfusionMatrix:
         return self._sum(dict.fromkeys(present, 1 / len(present)), slopes)
 
     def _matthews_correlation(self) -> Gradient | None:
-        agreed = math.fsum(self.diagonal) / self.total
+        agreement = math.fsum(self.diagonal) / self.total
         rows, columns = self._shares(self.rows), self._shares(self.columns)
-        covariance = agreed - _dot(rows, columns)
-        of_rows, of_columns = 1 - _dot(rows, rows), 1 - _dot(columns, columns)
-        if of_rows <= _NOTHING or of_columns <= _NOTHING:
+        covariance = agreement - _dot(rows, columns)
+        row_spread, column_spread = 1 - _dot(rows, rows), 1 - _dot(columns, columns)
+        if row_spread <= _TOLERANCE or column_spread <= _TOLERANCE:
             return None
-        scale = math.sqrt(of_rows * of_columns)
+        scale = math.sqrt(row_spread * column_spread)
         value = covariance / scale
         return Gradient(
             value,
             [1 / scale] * len(rows),
-            [-column / scale + value * row / of_rows for row, column in zip(rows, columns, strict=True)],
-            [-row / scale + value * column / of_columns for row, column in zip(rows, columns, strict=True)],
+            [-column / scale + value * row / row_spread for row, column in zip(rows, columns, strict=True)],
+            [-row / scale + value * column / column_spread for row, column in zip(rows, columns, strict=True)],
         )
 
     def _cohen_kappa(self) -> Gradient | None:
-        agreed = math.fsum(self.diagonal) / self.total
+        agreement = math.fsum(self.diagonal) / self.total
         rows, columns = self._shares(self.rows), self._shares(self.columns)
         by_chance = _dot(rows, columns)
-        if 1 - by_chance <= _NOTHING:
+        if 1 - by_chance <= _TOLERANCE:
             return None
-        value = (agreed - by_chance) / (1 - by_chance)
-        slope = (agreed - 1) / (1 - by_chance) ** 2
+        value = (agreement - by_chance) / (1 - by_chance)
+        slope = (agreement - 1) / (1 - by_chance) ** 2
         return Gradient(
             value,
             [1 / (1 - by_chance)] * len(rows),
@@ -172,51 +188,54 @@ class ConfusionMatrix:
             [slope * row for row in rows],
         )
 
-    # One class, as a function of its shares on the diagonal, of its row and of its column
+    # Metrics of one class, as functions of its shares on the diagonal, of its row and of its column
 
-    def _precision(self, index: int) -> Slope:
-        diagonal, _, column = self._at(index)
+    def _precision(self, index: int) -> ClassGradient:
+        diagonal, _, column = self._shares_at(index)
         if column <= 0:
-            return Slope(0.0)
-        return Slope(diagonal / column, diagonal=1 / column, column=-diagonal / column**2)
+            return ClassGradient(0.0)
+        return ClassGradient(diagonal / column, diagonal=1 / column, column=-diagonal / column**2)
 
-    def _recall(self, index: int) -> Slope:
-        diagonal, row, _ = self._at(index)
+    def _recall(self, index: int) -> ClassGradient:
+        diagonal, row, _ = self._shares_at(index)
         if row <= 0:
-            return Slope(0.0)
-        return Slope(diagonal / row, diagonal=1 / row, row=-diagonal / row**2)
+            return ClassGradient(0.0)
+        return ClassGradient(diagonal / row, diagonal=1 / row, row=-diagonal / row**2)
 
-    def _f1(self, index: int) -> Slope:
-        diagonal, row, column = self._at(index)
+    def _f1(self, index: int) -> ClassGradient:
+        diagonal, row, column = self._shares_at(index)
         both = row + column
         if both <= 0:
-            return Slope(0.0)
+            return ClassGradient(0.0)
         slope = -2 * diagonal / both**2
-        return Slope(2 * diagonal / both, diagonal=2 / both, row=slope, column=slope)
+        return ClassGradient(2 * diagonal / both, diagonal=2 / both, row=slope, column=slope)
 
-    def _specificity(self, index: int) -> Slope:
-        diagonal, row, column = self._at(index)
+    def _specificity(self, index: int) -> ClassGradient:
+        diagonal, row, column = self._shares_at(index)
         others = 1 - row
-        if others <= _NOTHING:
-            return Slope(0.0)
+        if others <= _TOLERANCE:
+            return ClassGradient(0.0)
         right = others - column + diagonal
-        return Slope(right / others, diagonal=1 / others, row=(right - others) / others**2, column=-1 / others)
+        return ClassGradient(right / others, diagonal=1 / others, row=(right - others) / others**2, column=-1 / others)
 
-    # Combining classes
+    # Metrics of several classes
 
-    def _sum(self, scales: Mapping[int, float], slopes: Mapping[int, Slope]) -> Gradient:
-        def over(part: Callable[[Slope], float]) -> list[float]:
+    def _sum(self, scales: Mapping[int, float], slopes: Mapping[int, ClassGradient]) -> Gradient:
+        def spread(part: Callable[[ClassGradient], float]) -> list[float]:
             return [scales[at] * part(slopes[at]) if at in slopes else 0.0 for at in range(len(self.labels))]
 
         return Gradient(
             math.fsum(scales[index] * slope.value for index, slope in slopes.items()),
-            over(lambda slope: slope.diagonal),
-            over(lambda slope: slope.row),
-            over(lambda slope: slope.column),
+            spread(lambda slope: slope.diagonal),
+            spread(lambda slope: slope.row),
+            spread(lambda slope: slope.column),
         )
 
-    def _weighted(self, slopes: Mapping[int, Slope]) -> Gradient:
-        """Return the sum by the classes' shares, which are shares of rows, and so have a slope of their own."""
+    def _weighted(self, slopes: Mapping[int, ClassGradient]) -> Gradient:
+        """Return the sum of the metrics times the classes' shares.
+
+        The shares are those of rows, so they have derivatives too.
+        """
         combined = self._sum(dict(enumerate(self._shares(self.rows))), slopes)
         rows = [slope + slopes[index].value for index, slope in enumerate(combined.rows)]
         return Gradient(combined.value, combined.diagonal, rows, combined.columns)
@@ -229,16 +248,16 @@ class ConfusionMatrix:
         share = (others - wrong) / others if others else 0.0
         return Estimate(share, wilson(share, self.size * max(others, 1)))
 
-    def _at(self, index: int) -> tuple[float, float, float]:
+    def _shares_at(self, index: int) -> tuple[float, float, float]:
         return self.diagonal[index] / self.total, self.rows[index] / self.total, self.columns[index] / self.total
 
     def _shares(self, weights: Sequence[float]) -> list[float]:
         return [weight / self.total for weight in weights]
 
-    def _proportion(self, label: str, of: Sequence[float]) -> Estimate:
+    def _proportion(self, label: str, totals: Sequence[float]) -> Estimate:
         index = self.labels.index(label)
-        share = self.diagonal[index] / of[index] if of[index] > 0 else 0.0
-        return Estimate(share, wilson(share, of[index] / self.total * self.size))
+        share = self.diagonal[index] / totals[index] if totals[index] > 0 else 0.0
+        return Estimate(share, wilson(share, totals[index] / self.total * self.size))
 
     def _fraction(self, gradient: Gradient) -> Estimate:
         return self._with_interval(gradient.value, self._variance(gradient))
@@ -261,8 +280,8 @@ class ConfusionMatrix:
                     second += weight * slope * slope
         return self._variance_of_mean(first, second)
 
-    def _variance_of_class(self, index: int, slope: Slope) -> float:
-        """Return the variance of a metric of one class, whose gradient is 0 outside of the class's row and column."""
+    def _variance_of_class(self, index: int, slope: ClassGradient) -> float:
+        """Return the variance of a metric of one class. Its gradient is 0 outside of the class's row and column."""
         diagonal = self.diagonal[index]
         parts = (
             (diagonal, slope.diagonal + slope.row + slope.column),
@@ -273,8 +292,8 @@ class ConfusionMatrix:
         return self._variance_of_mean(first, math.fsum(weight * gradient * gradient for weight, gradient in parts))
 
     def _variance_of_mean(self, first: float, second: float) -> float:
-        """Return the variance from the sums of weight × slope and of weight × slope²."""
-        if not self.size:  # so small are the weights that their squares are none
+        """Return the variance from the sums of weight × derivative and of weight × derivative²."""
+        if not self.size:  # the weights are so small that their squares are 0
             return math.nan
         mean = first / self.total
         return max(second / self.total - mean * mean, 0.0) / self.size
@@ -286,12 +305,12 @@ _ONE_CLASS: Mapping[str, str] = {
     "f1_score": "_f1",
     "specificity": "_specificity",
 }
-_OF_ALL: Mapping[str, Callable[[ConfusionMatrix], Gradient | None]] = {
+_MULTICLASS_GRADIENTS: Mapping[str, Callable[[ConfusionMatrix], Gradient | None]] = {
     "balanced_accuracy": ConfusionMatrix._balanced_accuracy,
     "matthews_correlation": ConfusionMatrix._matthews_correlation,
     "cohen_kappa": ConfusionMatrix._cohen_kappa,
 }
-_NOTHING = 1e-15
+_TOLERANCE = 1e-15
 
 
 def _dot(left: Sequence[float], right: Sequence[float]) -> float:

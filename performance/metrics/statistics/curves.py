@@ -1,30 +1,35 @@
-"""The curves of classification: ROC, precision-recall and calibration, as points to draw."""
+"""Return the points of ROC, precision-recall and calibration curves."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from performance.metrics.result import CurvesDocument
 from performance.metrics.statistics.downsampling import Point, downsample
-from performance.metrics.statistics.losses import BINS, Bin
+from performance.metrics.statistics.losses import BINS, CalibrationBin
 from performance.metrics.statistics.roc import RankedScores
 
-MAX_LABELS = 20
+MAX_CURVES = 20
 
 
-def of_scores(contests: Iterable[RankedScores]) -> dict[str, Any]:
-    """Return both curves of each label, with the area of all points under straight lines, give or take 0.001.
+def threshold_curves(problems: Iterable[RankedScores]) -> CurvesDocument:
+    """Return the ROC and precision-recall curves of each label.
 
-    Thresholds are those of `sklearn.metrics.roc_curve` and `precision_recall_curve`; above all of them, the recall is 0
+    The points are a selection whose area under straight lines differs by at most 0.001 from that of all points.
+    Thresholds are those of `sklearn.metrics.roc_curve` and `precision_recall_curve`; above the highest, the recall is 0
     and the precision 1.
     """
-    drawn = list(contests)
+    ranked_scores = list(problems)
     return {
-        "roc": {placed.contest.label: _roc(placed) for placed in drawn},
-        "precision_recall": {placed.contest.label: _precision_recall(placed) for placed in drawn},
+        "roc": {ranked.problem.label: _roc(ranked) for ranked in ranked_scores},
+        "precision_recall": {ranked.problem.label: _precision_recall(ranked) for ranked in ranked_scores},
     }
 
 
-def calibration(bins: Sequence[Bin]) -> list[dict[str, float]]:
-    """Return of each bin its range of confidence, and its examples' mean confidence and share that is right."""
+def calibration_curve(bins: Sequence[CalibrationBin]) -> list[dict[str, float]]:
+    """Return the calibration bins that have examples, as documents.
+
+    A bin has the edges of its range of confidence, the mean confidence of its examples, and the share predicted
+    correctly.
+    """
     return [
         {
             "lower": (each.number - 1) / BINS,
@@ -38,27 +43,29 @@ def calibration(bins: Sequence[Bin]) -> list[dict[str, float]]:
     ]
 
 
-def _roc(placed: RankedScores) -> list[dict[str, float | None]]:
-    contest = placed.contest
+def _roc(ranked: RankedScores) -> list[dict[str, float | None]]:
+    problem = ranked.problem
     points = [Point(0.0, 0.0, None)]
-    for cell in placed.cells:
-        x, y = cell.false_from / contest.negatives, cell.true_from / contest.positives
+    for cell in ranked.cells:
+        x, y = cell.false_from / problem.negatives, cell.true_from / problem.positives
         points.append(Point(_rate(x, points[-1].x), _rate(y, points[-1].y), cell.score))
     points[-1] = Point(1.0, 1.0, points[-1].threshold)
-    kept = downsample(points, lambda point: point.x + point.y)
-    return [{"false_positive_rate": each.x, "true_positive_rate": each.y, "threshold": each.threshold} for each in kept]
+    selected = downsample(points, lambda point: point.x + point.y)
+    return [
+        {"false_positive_rate": each.x, "true_positive_rate": each.y, "threshold": each.threshold} for each in selected
+    ]
 
 
-def _precision_recall(placed: RankedScores) -> list[dict[str, float | None]]:
+def _precision_recall(ranked: RankedScores) -> list[dict[str, float | None]]:
     points = [Point(0.0, 1.0, None)]
-    for cell in placed.cells:
-        x, y = cell.true_from / placed.contest.positives, cell.true_from / (cell.true_from + cell.false_from)
+    for cell in ranked.cells:
+        x, y = cell.true_from / ranked.problem.positives, cell.true_from / (cell.true_from + cell.false_from)
         points.append(Point(_rate(x, points[-1].x), _rate(y, 0.0), cell.score))
     points[-1] = Point(1.0, points[-1].y, points[-1].threshold)
-    kept = downsample(points, lambda point: point.x)
-    return [{"recall": each.x, "precision": each.y, "threshold": each.threshold} for each in kept]
+    selected = downsample(points, lambda point: point.x)
+    return [{"recall": each.x, "precision": each.y, "threshold": each.threshold} for each in selected]
 
 
 def _rate(value: float, least: float) -> float:
-    """Return a rate that rounding has taken neither below the one before it nor past 1."""
+    """Return a rate that rounding has moved neither below `least` (the previous rate) nor above 1."""
     return min(max(value, least), 1.0)

@@ -1,26 +1,29 @@
-"""How far off a number was predicted, as SQL over the expressions of the actual and the predicted one."""
+"""Write errors of predicted numbers as SQL, from the expressions of the actual and the predicted value."""
 
-from performance.metrics.inputs.sql import number
+from performance.metrics.inputs.sql import number_literal
 
-SMALLEST = 2.0**-52  # as which a smaller actual value counts where an error is divided by it
+EPSILON = 2.0**-52  # the smallest divisor of an error
 
 
 def absolute(actual: str, predicted: str) -> str:
-    """Return the absolute error."""
+    """Return the absolute error, in the target's unit."""
     return f"abs({predicted} - {actual})"
 
 
 def squared(actual: str, predicted: str) -> str:
-    """Return the squared error."""
+    """Return the squared error, in the target's unit squared."""
     return f"(({predicted} - {actual}) * ({predicted} - {actual}))"
 
 
 def relative(actual: str, predicted: str) -> str:
-    """Return the absolute error as a share of the actual value's size."""
-    return f"({absolute(actual, predicted)} / greatest(abs({actual}), {number(SMALLEST)}))"
+    """Return the absolute error divided by the absolute actual value.
+
+    See `sklearn.metrics.mean_absolute_percentage_error`.
+    """
+    return f"({absolute(actual, predicted)} / greatest(abs({actual}), {number_literal(EPSILON)}))"
 
 
 def symmetric(actual: str, predicted: str) -> str:
-    """Return the absolute error as a share of the mean size of both values, from 0 to 2; 0 where both are 0."""
+    """Return the absolute error divided by the mean of both absolute values, from 0 to 2; 0 if both are 0."""
     both = f"(abs({actual}) + abs({predicted}))"
     return f"(CASE WHEN {both} = 0 THEN 0 ELSE 2 * {absolute(actual, predicted)} / {both} END)"

@@ -1,40 +1,49 @@
-"""95% confidence intervals from sufficient statistics, without resampling.
+"""Compute 95% confidence intervals from sufficient statistics, without resampling.
 
-A weighted sample counts as one of its effective size: (sum of weights)² / (sum of squared weights), after Kish (1965),
-Survey Sampling, section 8.2.
+A weighted sample counts as one of its effective size, (sum of weights)² / (sum of squared weights): Kish (1965), Survey
+Sampling, section 8.2.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Any
+from typing import TypedDict
 
-LEVEL = 0.95
-_Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+CONFIDENCE_LEVEL = 0.95
+_Z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where a metric may lie, considering that only a sample was seen; both ends belong to it."""
+    """A confidence interval of a metric. Both ends belong to it."""
 
     lower: float
     upper: float
     method: str
-    level: float = LEVEL
+    level: float = CONFIDENCE_LEVEL
 
-    def mapped(self, increasing: Callable[[float], float]) -> "Interval":
-        """Return the interval of what follows from the metric by an increasing function."""
+    def transform(self, increasing: Callable[[float], float]) -> "Interval":
+        """Return the interval of an increasing function of the metric."""
         return replace(self, lower=increasing(self.lower), upper=increasing(self.upper))
 
 
-def stored_intervals(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Interval]:
-    """Return the intervals that `dataclasses.asdict` made documents of."""
+class IntervalDocument(TypedDict):
+    """An interval as JSON."""
+
+    lower: float
+    upper: float
+    method: str
+    level: float
+
+
+def stored_intervals(documents: Mapping[str, IntervalDocument]) -> dict[str, Interval]:
+    """Return the intervals from the documents that `dataclasses.asdict` made of them."""
     return {name: Interval(**each) for name, each in documents.items()}
 
 
 def wilson(share: float, size: float) -> Interval | None:
-    """Return the interval of a proportion, `None` without a sample.
+    """Return the interval of a proportion (`share`, from 0 to 1) of `size` examples, `None` without a sample.
 
     Wilson (1927), Probable inference, the law of succession, and statistical inference,
     doi:10.1080/01621459.1927.10502953
@@ -43,7 +52,7 @@ def wilson(share: float, size: float) -> Interval | None:
         return None
     spread = _Z * math.sqrt(share * (1 - share) / size + _Z**2 / (4 * size**2))
     centre, scale = share + _Z**2 / (2 * size), 1 + _Z**2 / size
-    return _within((centre - spread) / scale, (centre + spread) / scale, "wilson", 0, 1)
+    return _clipped((centre - spread) / scale, (centre + spread) / scale, "wilson", 0, 1)
 
 
 def normal(
@@ -54,34 +63,47 @@ def normal(
     upper: float = math.inf,
     degrees: float = math.inf,
 ) -> Interval | None:
-    """Return the interval of an estimate with this variance, cut at the metric's bounds; `None` for no finite one.
+    """Return the interval of a normally distributed estimate, `None` if it is not finite.
 
-    The variance may be an estimate of few `degrees` of freedom.
+    Args:
+        value: the estimate.
+        variance: the variance of the estimate.
+        method: names the method in the result.
+        lower: the lower bound of the metric. The interval is clipped to the bounds.
+        upper: the upper bound of the metric.
+        degrees: the degrees of freedom of the variance.
     """
     if not (math.isfinite(value) and math.isfinite(variance) and variance >= 0):
         return None
-    spread = quantile(degrees) * math.sqrt(variance)
-    return _within(value - spread, value + spread, method, lower, upper)
+    spread = student_t_quantile(degrees) * math.sqrt(variance)
+    return _clipped(value - spread, value + spread, method, lower, upper)
 
 
 def logit(share: float, variance: float, size: float, method: str, degrees: float = math.inf) -> Interval | None:
-    """Return the interval of a fraction from the variance of its estimate, made on the scale of its log odds.
+    """Return the interval of a fraction, computed on the scale of its log odds.
 
-    There it is nearly normal also near 0 and 1. At 0 and 1 themselves, and where the sample does not vary, it is that
-    of Wilson for `size` examples. The variance may be an estimate of few `degrees` of freedom.
+    There the estimate is nearly normal even close to 0 and 1. At 0 or 1, or without variance, it is the Wilson interval
+    for `size` examples.
+
+    Args:
+        share: the fraction, from 0 to 1.
+        variance: the variance of its estimate.
+        size: the effective number of examples.
+        method: names the method in the result.
+        degrees: the degrees of freedom of the variance.
     """
     if not 0 < share < 1 or variance <= 0:
         return wilson(min(max(share, 0.0), 1.0), size)
-    spread = quantile(degrees) * math.sqrt(variance) / (share * (1 - share))
+    spread = student_t_quantile(degrees) * math.sqrt(variance) / (share * (1 - share))
     odds = math.log(share / (1 - share))
-    return _within(_fraction(odds - spread), _fraction(odds + spread), method, 0, 1)
+    return _clipped(_fraction(odds - spread), _fraction(odds + spread), method, 0, 1)
 
 
-def quantile(degrees: float) -> float:
-    """Return how many deviations an interval reaches, of as many degrees of freedom: the quantile of Student's t.
+def student_t_quantile(degrees: float) -> float:
+    """Return the 97.5% quantile of Student's t distribution; infinite without degrees of freedom.
 
-    The expansion of Abramowitz & Stegun (1964), Handbook of Mathematical Functions, 26.7.5: from 2 degrees up it is
-    less than a hundredth off, from 5 less than a thousandth. It is infinite for none.
+    The expansion of Abramowitz & Stegun (1964), Handbook of Mathematical Functions, 26.7.5. Its error is below 0.01
+    from 2 degrees of freedom, and below 0.001 from 5.
     """
     if degrees <= 0:
         return math.inf
@@ -94,19 +116,18 @@ def quantile(degrees: float) -> float:
     return _Z + sum(term / degrees**power for power, term in enumerate(terms, 1))
 
 
-def rank_below_median(size: float) -> int | None:
-    """Return which of `size` ordered values is the lower end of their median's interval; its mirror is the upper end.
+def median_interval_rank(size: float) -> int | None:
+    """Return the rank, from 1, of the lower end of the median's interval among `size` sorted values.
 
-    `None` for a sample so small that even its smallest and largest value may both be on one side of the median.
-    Woodruff (1952), Confidence intervals for medians and other position measures,
-    doi:10.1080/01621459.1952.10483443
+    The upper end is its mirror image. Returns `None` if the sample is too small for an interval. Woodruff (1952),
+    Confidence intervals for medians and other position measures, doi:10.1080/01621459.1952.10483443
     """
     rank = math.floor((size - _Z * math.sqrt(size)) / 2)
     return rank if rank >= 1 else None
 
 
-def effective_size(weight: float, squared_weight: float) -> float:
-    """Return how many unweighted examples tell as much as the weighted ones, from the sums of weights and squares."""
+def effective_sample_size(weight: float, squared_weight: float) -> float:
+    """Return how many unweighted examples are as informative, from the sums of the weights and of their squares."""
     return weight**2 / squared_weight if squared_weight > 0 else 0.0
 
 
@@ -114,5 +135,5 @@ def _fraction(odds: float) -> float:
     return 1 / (1 + math.exp(-odds)) if odds > -700 else 0.0
 
 
-def _within(low: float, high: float, method: str, lower: float, upper: float) -> Interval:
+def _clipped(low: float, high: float, method: str, lower: float, upper: float) -> Interval:
     return Interval(min(max(low, lower), upper), min(max(high, lower), upper), method)

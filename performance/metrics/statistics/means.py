@@ -1,7 +1,7 @@
-"""Weighted means of what each example comes to, such as a loss, with their variance.
+"""Compute weighted means over examples, such as those of a loss, and their variances.
 
-Each is had from three sums: of w·x, w²·x and w²·x². Cochran (1977), Sampling Techniques, 3rd edition, section 6.3: the
-mean is a ratio of two sums, and its variance the sum of w²·(x - mean)² over the squared sum of w.
+Each follows from three sums: those of w·x, w²·x and w²·x². The mean is a ratio of two sums, and its variance is the sum
+of w²·(x - mean)² over the squared sum of w: Cochran (1977), Sampling Techniques, 3rd edition, section 6.3.
 """
 
 import math
@@ -9,90 +9,95 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from performance.metrics.statistics.confusion import Estimate
-from performance.metrics.statistics.intervals import effective_size, normal
+from performance.metrics.statistics.intervals import effective_sample_size, normal
 
-ROUNDED = 1e-9  # the share of the squared mean below which a variance of single examples is not told from rounding
+ROUNDING_TOLERANCE = 1e-9  # a variance of single examples below this share of the squared mean may be rounding
 
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A weighted mean over examples, by its sums."""
+    """A weighted mean over examples, as its sums.
+
+    `weight` is the sum of w, `squared_weight` that of w², `sum_wx` that of w·x, `sum_w2x` that of w²·x, and `sum_w2x2`
+    that of w²·x².
+    """
 
     weight: float
-    squares: float
-    first: float
-    squared_first: float
-    squared_second: float
+    squared_weight: float
+    sum_wx: float
+    sum_w2x: float
+    sum_w2x2: float
 
     @property
     def value(self) -> float:
         """The mean."""
-        return self.first / self.weight
+        return self.sum_wx / self.weight
 
     @property
     def variance(self) -> float:
-        """The variance of the mean, of which one example says nothing."""
-        size = effective_size(self.weight, self.squares)
+        """The variance of the mean; NaN for fewer than two (effective) examples."""
+        size = effective_sample_size(self.weight, self.squared_weight)
         if size <= 1:
             return math.nan
-        # Products, not powers: past a double these are infinite, and those raise an error.
-        spread = self.squared_second - 2 * self.value * self.squared_first + self.value * self.value * self.squares
+        # Products that exceed a double are infinite; powers would raise an error.
+        spread = self.sum_w2x2 - 2 * self.value * self.sum_w2x + self.value * self.value * self.squared_weight
         return max(spread, 0.0) / self.weight / self.weight * size / (size - 1)
 
     def estimate(self, lower: float = -math.inf, upper: float = math.inf) -> Estimate:
-        """Return the mean with its interval."""
+        """Return the mean with its normal interval, clipped to the metric's bounds."""
         return Estimate(self.value, normal(self.value, self.variance, "moments", lower, upper))
 
 
-def of_errors(mean: Mean, upper: float = math.inf) -> Estimate:
-    """Return a mean of what is never below 0, with its interval; none where rounding hides how errors differ.
+def error_estimate(mean: Mean, upper: float = math.inf) -> Estimate:
+    """Return the mean of a non-negative loss with its interval, without one if rounding errors exceed the variance.
 
-    The variance is a small difference of large sums, and no better than these: a mean of 1e9 that varies by 1 is lost.
+    The variance is a small difference of large sums, and has their absolute precision: for a mean of 1e9, a variance of
+    1 is lost.
     """
-    return mean.estimate(0, upper) if _is_told(mean) else Estimate(mean.value)
+    return mean.estimate(0, upper) if _exceeds_rounding(mean) else Estimate(mean.value)
 
 
-def root(squared: Mean) -> Estimate:
-    """Return the square root of a mean of squares, with its interval, made on the scale of its logarithm.
+def root_estimate(squared: Mean) -> Estimate:
+    """Return the square root of a mean of squares, with an interval that is computed on the scale of its logarithm.
 
-    Few large errors carry such a mean, and the samples that miss them have a small mean and a small variance at once:
-    there its distribution is less askew.
+    A few large errors dominate such a mean. Samples without them have a small mean and a small variance at once, so the
+    distribution is skewed; its logarithm is less so.
     """
     value = math.sqrt(squared.value)
-    if not (value and _is_told(squared) and math.isfinite(squared.variance)):
-        return Estimate(value, of_errors(squared).interval)
+    if not (value and _exceeds_rounding(squared) and math.isfinite(squared.variance)):
+        return Estimate(value, error_estimate(squared).interval)
     logarithm = normal(math.log(value), squared.variance / squared.value / squared.value / 4, "moments")
-    return Estimate(value, logarithm and logarithm.mapped(math.exp))
+    return Estimate(value, logarithm and logarithm.transform(math.exp))
 
 
-def _is_told(mean: Mean) -> bool:
-    """Say whether the variance is more than what rounding leaves of the sums that it follows from."""
+def _exceeds_rounding(mean: Mean) -> bool:
+    """Return whether the variance exceeds the rounding errors of the sums that it follows from."""
     scale = mean.value * mean.value
-    size = effective_size(mean.weight, mean.squares)
-    return not scale or not size > 1 or mean.variance * size >= ROUNDED * scale
+    size = effective_sample_size(mean.weight, mean.squared_weight)
+    return not scale or not size > 1 or mean.variance * size >= ROUNDING_TOLERANCE * scale
 
 
 def ratio_variance(above: Mean, below: Mean, product: float) -> float:
-    """Return the variance of the ratio of two means of the same examples, by the delta method.
+    """Return the variance of the ratio of two means over the same examples, by the delta method; NaN for one example.
 
-    `product` is the sum of w²·x·y. Cochran (1977), section 6.4. One example says nothing of it.
+    `product` is the sum of w²·x·y. Cochran (1977), section 6.4.
     """
-    size = effective_size(above.weight, above.squares)
+    size = effective_sample_size(above.weight, above.squared_weight)
     if size <= 1:
         return math.nan
     ratio = above.value / below.value
-    # The sum of w²·(x - ratio·y)², in which both means cancel.
-    residual = above.squared_second - 2 * ratio * product + ratio * ratio * below.squared_second
-    return max(residual, 0.0) / below.first / below.first * size / (size - 1)
+    # The sum of w²·(x - ratio·y)². Both means cancel in it.
+    residual = above.sum_w2x2 - 2 * ratio * product + ratio * ratio * below.sum_w2x2
+    return max(residual, 0.0) / below.sum_wx / below.sum_wx * size / (size - 1)
 
 
 def sums(expression: str, weight: str) -> str:
-    """Return the three sums of an expression, as columns of a statement."""
+    """Return the SQL of an expression's three sums."""
     return f"sum({weight} * {expression}), sum({weight} * {weight} * {expression}), " + (
         f"sum({weight} * {weight} * {expression} * {expression})"
     )
 
 
-def means(weight: float, squares: float, values: Sequence[float]) -> list[Mean]:
-    """Return the means whose sums follow each other in `values`, three of each."""
-    return [Mean(weight, squares, *values[at : at + 3]) for at in range(0, len(values), 3)]
+def means(weight: float, squared_weight: float, values: Sequence[float]) -> list[Mean]:
+    """Return the means from their sums, which follow each other in `values`, three for each."""
+    return [Mean(weight, squared_weight, *values[at : at + 3]) for at in range(0, len(values), 3)]

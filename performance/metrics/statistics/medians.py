@@ -1,34 +1,36 @@
-"""The median of the absolute error, exactly, without keeping or sorting all errors."""
+"""Compute the exact median of the absolute error without keeping or sorting all errors."""
 
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
 
 from performance.metrics.engines.base import Engine
-from performance.metrics.inputs.numeric_predictions import Numbers
-from performance.metrics.inputs.sql import number
+from performance.metrics.inputs.numeric_predictions import NumericPredictions
+from performance.metrics.inputs.sql import number_literal
 from performance.metrics.statistics.confusion import Estimate
-from performance.metrics.statistics.intervals import Interval, effective_size, rank_below_median
+from performance.metrics.statistics.intervals import Interval, effective_sample_size, median_interval_rank
 
-BINS = 4096  # of which a quarter is below the mean error
+BINS = 4096  # a quarter of them are below the mean error
 
 
-def median_error(engine: Engine, numbers: Numbers, mean_error: float) -> Estimate:
-    """Return the weighted median of the absolute error, as scikit-learn has it: of two middle ones the mean.
+def median_absolute_error(engine: Engine, predictions: NumericPredictions, mean_error: float) -> Estimate:
+    """Return the weighted median of the absolute error as `sklearn.metrics.median_absolute_error` does.
 
-    Its interval reaches from one of the errors to another, whatever their distribution: see `rank_below_median`.
+    It is the mean of the two middle errors if there are two. The ends of the interval are errors as well, so it makes
+    no assumption on their distribution: see `median_interval_rank`.
     """
-    size = effective_size(numbers.total, numbers.squares)
-    rank = rank_below_median(size)
-    half = numbers.total / 2
-    tail = numbers.total * rank / size if rank else half
-    bin_of_error = f"floor(least(error / {number(mean_error * 4 / BINS or 1.0)}, {BINS}))"
-    first, last, below = _bins(engine, numbers, bin_of_error, tail)
+    size = effective_sample_size(predictions.total_weight, predictions.squared_weight)
+    rank = median_interval_rank(size)
+    half = predictions.total_weight / 2
+    tail = predictions.total_weight * rank / size if rank else half
+    bin_of_error = f"floor(least(error / {number_literal(mean_error * 4 / BINS or 1.0)}, {BINS}))"
+    first, last, below = _bins(engine, predictions, bin_of_error, tail)
     [[lower, upper, low, high]] = engine.rows(f"""
-        SELECT min(error) FILTER (WHERE up_to >= {number(half)}), min(error) FILTER (WHERE up_to > {number(half)}),
-            min(error) FILTER (WHERE up_to >= {number(tail)}),
-            min(error) FILTER (WHERE up_to > {number(numbers.total - tail)})
+        SELECT min(error) FILTER (WHERE up_to >= {number_literal(half)}),
+            min(error) FILTER (WHERE up_to > {number_literal(half)}),
+            min(error) FILTER (WHERE up_to >= {number_literal(tail)}),
+            min(error) FILTER (WHERE up_to > {number_literal(predictions.total_weight - tail)})
         FROM (
-            SELECT error, {number(below)} + sum(w) OVER (ORDER BY error) AS up_to FROM ({_errors(numbers)})
+            SELECT error, {number_literal(below)} + sum(w) OVER (ORDER BY error) AS up_to FROM ({_errors(predictions)})
             WHERE {bin_of_error} BETWEEN {first} AND {last}
         )
     """)
@@ -36,24 +38,24 @@ def median_error(engine: Engine, numbers: Numbers, mean_error: float) -> Estimat
     return Estimate(value, Interval(low, high, "woodruff") if rank and high is not None else None)
 
 
-def _bins(engine: Engine, numbers: Numbers, bin_of_error: str, tail: float) -> tuple[int, int, float]:
-    """Return the first and the last bin that need be sorted, and the weight below.
+def _bins(engine: Engine, predictions: NumericPredictions, bin_of_error: str, tail: float) -> tuple[int, int, float]:
+    """Return the first and the last bin that must be sorted, and the weight below them.
 
-    With weights these are all: the sum of weights in another order rounds to something else.
+    With weights, these are all bins: summing weights in another order gives another rounding error.
     """
-    if numbers.is_weighted:
+    if predictions.is_weighted:
         return 0, BINS, 0.0
-    found = engine.rows(f"""
-        SELECT {bin_of_error} AS bin, sum(w) FROM ({_errors(numbers)}) GROUP BY {bin_of_error} ORDER BY bin
+    rows = engine.rows(f"""
+        SELECT {bin_of_error} AS bin, sum(w) FROM ({_errors(predictions)}) GROUP BY {bin_of_error} ORDER BY bin
     """)
-    up_to = list(accumulate(weight for _, weight in found))
+    up_to = list(accumulate(weight for _, weight in rows))
     first = bisect_left(up_to, tail)
-    last = min(bisect_right(up_to, numbers.total - tail), len(found) - 1)
-    return int(found[first][0]), int(found[last][0]), float(up_to[first - 1]) if first else 0.0
+    last = min(bisect_right(up_to, predictions.total_weight - tail), len(rows) - 1)
+    return int(rows[first][0]), int(rows[last][0]), float(up_to[first - 1]) if first else 0.0
 
 
-def _errors(numbers: Numbers) -> str:
+def _errors(predictions: NumericPredictions) -> str:
     return f"""
-        SELECT abs({numbers.predicted} - {numbers.actual}) AS error, {numbers.weight} AS w
-        FROM predictions WHERE {numbers.scored} AND {numbers.weight} > 0
+        SELECT abs({predictions.predicted} - {predictions.actual}) AS error, {predictions.weight} AS w
+        FROM predictions WHERE {predictions.scored} AND {predictions.weight} > 0
     """

@@ -1,4 +1,4 @@
-"""The counts of a confusion matrix as shares."""
+"""Normalize the counts of a confusion matrix."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -7,24 +7,24 @@ Counts = Sequence[Sequence[int]]
 
 
 class Normalization(StrEnum):
-    """What a count is a share of: the examples that are of its class, those predicted as its class, or all."""
+    """The examples that a count is divided by: those of its actual class, those of its predicted class, or all."""
 
     ACTUAL = "actual"
     PREDICTED = "predicted"
     ALL = "all"
 
 
-def rates(
+def normalize_counts(
     counts: Counts, normalization: Normalization, *, column_totals: Sequence[int] | None = None
 ) -> list[list[float]]:
-    """Return the counts, `counts[actual][predicted]`, as shares from 0 to 1; shares of nothing are 0.
+    """Return the counts, `counts[actual][predicted]`, as shares from 0 to 1; a share of nothing is 0.
 
-    As `normalize` of https://scikit-learn.org/stable/modules/generated/sklearn.metrics.confusion_matrix.html
+    See `normalize` of https://scikit-learn.org/stable/modules/generated/sklearn.metrics.confusion_matrix.html
 
     Args:
-        counts: rows of a matrix.
-        normalization: what a count is a share of.
-        column_totals: the sums of the whole matrix's columns, if `counts` is only some of its rows.
+        counts: rows of the matrix.
+        normalization: what each count is divided by.
+        column_totals: the column sums of the whole matrix if `counts` holds only some of its rows.
     """
     if normalization is Normalization.ACTUAL:
         return [_shares(row, sum(row)) for row in counts]

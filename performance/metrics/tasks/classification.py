@@ -1,158 +1,171 @@
-"""Classification: two classes or more, with scores or without."""
+"""Evaluate classification of two or more classes, with or without scores."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from performance.metrics import worst_examples
 from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs import column_mapping, label_counts
 from performance.metrics.inputs.column_mapping import ColumnMapping
-from performance.metrics.inputs.label_counts import Counted
-from performance.metrics.inputs.labels import in_one_form, in_order, positive_of, tells_positive
+from performance.metrics.inputs.label_counts import LabelCounts
+from performance.metrics.inputs.labels import canonical_label, default_positive, determines_positive, sort_labels
 from performance.metrics.inputs.options import AVERAGINGS, Columns, Options
-from performance.metrics.inputs.sql import number, text
-from performance.metrics.result import DAMAGED, MAX_CLASSES, Evaluation, UnprocessablePredictionsError
+from performance.metrics.inputs.sql import number_literal, string_literal
+from performance.metrics.result import DAMAGED, MAX_CLASSES, CurvesDocument, Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics import curves, losses, roc
-from performance.metrics.statistics.confusion import ConfusionMatrix, Estimate, intervals_of
+from performance.metrics.statistics.confusion import ConfusionMatrix, Estimate, known_intervals
 from performance.metrics.statistics.intervals import Interval, logit
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.roc import COARSE, OneVsRest, RankedScores
+from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, RankedScores
 
-NO_SCORE = "A threshold needs one score, of the positive class."
+NO_SCORE = "A threshold needs the score of the positive class."
 AVERAGED = ("precision", "recall", "f1_score", "specificity")
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
-    """Return what the predictions come to. Raises `UnprocessablePredictionsError`."""
-    found = laid_out(engine, columns, options)
-    counted = label_counts.count(engine, found, allow_missing=options.allow_missing)
-    averaging = _averaging(counted, options)
-    positive = _positive(counted.labels, options)
-    single = found.score
-    found = scored(engine, found, columns, options, counted.labels)
-    are_probabilities = label_counts.are_probabilities(engine, found, single)
-    matrix = counted.matrix()
-    areas = _areas(engine, found, counted, positive)
-    together = averaging == "micro" and positive is None
-    cost = _losses(engine, found, counted, positive) if are_probabilities else None
+    """Return the evaluation. Raises `UnprocessablePredictionsError`."""
+    mapping = map_columns(engine, columns, options)
+    counts = label_counts.count_labels(engine, mapping, allow_missing=options.allow_missing)
+    averaging = _averaging(counts, options)
+    positive = _positive(counts.labels, options)
+    single = mapping.score
+    mapping = select_scores(engine, mapping, columns, options, counts.labels)
+    are_probabilities = label_counts.are_probabilities(engine, mapping, single)
+    matrix = counts.matrix()
+    ranked = _ranked_scores(engine, mapping, counts, positive)
+    is_micro = averaging == "micro" and positive is None
+    probability_losses = _losses(engine, mapping, counts, positive) if are_probabilities else None
     estimates = {
         "accuracy": matrix.accuracy,
-        **{name: _one(matrix, name, averaging, positive) for name in AVERAGED},
+        **{name: _summary_metric(matrix, name, averaging, positive) for name in AVERAGED},
         "balanced_accuracy": matrix.balanced_accuracy,
         "matthews_correlation": matrix.matthews_correlation,
         "cohen_kappa": matrix.cohen_kappa,
-        "roc_auc": _micro_area(engine, found, counted) if together else _roc_auc(counted, areas, averaging, positive),
-        "average_precision": _average_precision(areas, positive),
-        "log_loss": cost.log_loss if cost else Estimate(None),
-        "brier_score": cost.brier_score if cost else Estimate(None),
-        "expected_calibration_error": Estimate(cost.expected_calibration_error if cost else None),
+        "roc_auc": _micro_roc_auc(engine, mapping, counts)
+        if is_micro
+        else _roc_auc(counts, ranked, averaging, positive),
+        "average_precision": _average_precision(ranked, positive),
+        "log_loss": probability_losses.log_loss if probability_losses else Estimate(None),
+        "brier_score": probability_losses.brier_score if probability_losses else Estimate(None),
+        "expected_calibration_error": Estimate(
+            probability_losses.expected_calibration_error if probability_losses else None
+        ),
     }
-    of_classes = {label: _of_class(matrix, label, areas) for label in counted.labels}
+    class_metrics = {label: _class_metrics(matrix, label, ranked) for label in counts.labels}
     return Evaluation(
-        rows=counted.rows,
-        sample_count=counted.examples,
+        rows=counts.rows,
+        sample_count=counts.examples,
         metrics={name: estimate.value for name, estimate in estimates.items()},
-        confidence_intervals=_intervals(estimates, of_classes),
-        per_class={label: _values(found) | {"support": matrix.support(label)} for label, found in of_classes.items()},
-        confusion_matrix={"labels": list(counted.labels), "counts": counted.counts},
+        confidence_intervals=_intervals(estimates, class_metrics),
+        per_class={
+            label: _values(metrics) | {"support": matrix.support(label)} for label, metrics in class_metrics.items()
+        },
+        confusion_matrix={"labels": list(counts.labels), "counts": counts.examples_by_cell},
         positive_class=positive,
         averaging=averaging,
-        misclassified_count=counted.wrong,
-        misclassified=worst_examples.misclassified(
-            engine, columns, found, are_probabilities=are_probabilities, positive=positive
+        misclassified_count=counts.misclassified,
+        misclassified=worst_examples.worst_misclassified(
+            engine, columns, mapping, are_probabilities=are_probabilities, positive=positive
         ),
-        curves=_curves(areas, cost),
+        curves=_curves(ranked, probability_losses),
     )
 
 
-def laid_out(engine: Engine, columns: Columns, options: Options) -> ColumnMapping:
-    """Return where the parts of each example are, the prediction as the threshold decides it if there is one.
+def map_columns(engine: Engine, columns: Columns, options: Options) -> ColumnMapping:
+    """Return the expressions of each example's values. With a threshold, the prediction follows from the score.
 
     Raises `UnprocessablePredictionsError`.
     """
-    found = column_mapping.find(engine, columns, with_prediction=options.threshold is None)
+    mapping = column_mapping.map_columns(engine, columns, with_prediction=options.threshold is None)
     if options.threshold is None:
-        return found
-    return _decided(engine, found, options.threshold, options)
+        return mapping
+    return _apply_threshold(engine, mapping, options.threshold, options)
 
 
-def scored(
-    engine: Engine, found: ColumnMapping, columns: Columns, options: Options, labels: Sequence[str]
+def select_scores(
+    engine: Engine, mapping: ColumnMapping, columns: Columns, options: Options, labels: Sequence[str]
 ) -> ColumnMapping:
-    """Return the layout with the scores that count: that of the positive class of two, or those of several classes.
+    """Return the mapping with only the scores that count.
 
-    There is none of a lone label, of which nobody knows whether it is the positive one, unless the score bears its
-    name. Raises `UnprocessablePredictionsError`.
+    With two classes it is that of the positive class, with more those of several classes. If there is only one label
+    and no `positive_class`, nobody knows whether the label is the positive one, so the column `score` is ignored; a
+    column that is named after the label counts. Raises `UnprocessablePredictionsError`.
     """
     positive = _positive(labels, options)
     if positive is None:
-        return replace(found, score=None, scores=_of_classes(engine, found, columns, labels))
-    if found.score is not None and (options.positive_class is not None or tells_positive(labels)):
-        return replace(found, scores={})
-    of_both = {label: found.scores[label] for label in labels if label in found.scores}
-    return replace(found, score=found.scores.get(positive), scores=of_both)
+        return replace(mapping, score=None, scores=_class_scores(engine, mapping, columns, labels))
+    if mapping.score is not None and (options.positive_class is not None or determines_positive(labels)):
+        return replace(mapping, scores={})
+    of_both = {label: mapping.scores[label] for label in labels if label in mapping.scores}
+    return replace(mapping, score=mapping.scores.get(positive), scores=of_both)
 
 
-def _of_classes(engine: Engine, found: ColumnMapping, columns: Columns, labels: Sequence[str]) -> Mapping[str, str]:
-    """Return the scores of the classes that occur, and of others if they were named or all scores come to 1.
+def _class_scores(engine: Engine, mapping: ColumnMapping, columns: Columns, labels: Sequence[str]) -> Mapping[str, str]:
+    """Return the scores of the classes that occur, and of others if they are named or if all scores sum to 1.
 
-    Else what is only named like a score is none.
+    Otherwise, a column of another class is one that only looks like a score.
     """
-    of_labels = {label: score for label, score in found.scores.items() if label in labels}
-    if columns.scores or len(of_labels) == len(found.scores) or label_counts.come_to_one(engine, found):
-        return found.scores
+    of_labels = {label: score for label, score in mapping.scores.items() if label in labels}
+    if columns.scores or len(of_labels) == len(mapping.scores) or label_counts.scores_sum_to_one(engine, mapping):
+        return mapping.scores
     return of_labels
 
 
-def _decided(engine: Engine, found: ColumnMapping, threshold: float, options: Options) -> ColumnMapping:
-    """Return the layout with the class that follows from the score: the positive one from the threshold upwards."""
-    if found.score is None and not found.scores:
+def _apply_threshold(engine: Engine, mapping: ColumnMapping, threshold: float, options: Options) -> ColumnMapping:
+    """Return the mapping with the predicted class that follows from the score.
+
+    It is the positive one if the score is at least the threshold. Raises `UnprocessablePredictionsError`.
+    """
+    if mapping.score is None and not mapping.scores:
         raise UnprocessablePredictionsError(NO_SCORE)
-    actual = f"SELECT DISTINCT {found.actual} AS label FROM predictions"
-    labels = in_order(label for [label] in engine.rows(f"SELECT label FROM ({actual}) WHERE label IS NOT NULL LIMIT 3"))
+    actual = f"SELECT DISTINCT {mapping.actual} AS label FROM predictions"
+    labels = sort_labels(
+        label for [label] in engine.rows(f"SELECT label FROM ({actual}) WHERE label IS NOT NULL LIMIT 3")
+    )
     if len(labels) != 2:
-        raise UnprocessablePredictionsError("A threshold needs examples of two classes, and of no more.")
-    positive = _one_of(labels, options)
-    score = found.score or found.scores.get(positive)
+        raise UnprocessablePredictionsError("A threshold needs examples of exactly two classes.")
+    positive = _choose_positive(labels, options)
+    score = mapping.score or mapping.scores.get(positive)
     if score is None:
         raise UnprocessablePredictionsError(NO_SCORE)
     [negative] = set(labels) - {positive}
-    above = f"{score} >= {number(threshold)}"
-    return replace(found, predicted=f"CASE WHEN {above} THEN {text(positive)} ELSE {text(negative)} END")
+    above = f"{score} >= {number_literal(threshold)}"
+    return replace(
+        mapping, predicted=f"CASE WHEN {above} THEN {string_literal(positive)} ELSE {string_literal(negative)} END"
+    )
 
 
-def _averaging(counted: Counted, options: Options) -> str:
-    two = len(counted.labels) <= 2
+def _averaging(counts: LabelCounts, options: Options) -> str:
+    two = len(counts.labels) <= 2
     averaging = options.averaging or ("binary" if two else "weighted")
     if averaging not in AVERAGINGS:
         raise UnprocessablePredictionsError(f"The averaging must be one of {', '.join(AVERAGINGS)}, not {averaging!r}.")
     if averaging == "binary" and not two:
         raise UnprocessablePredictionsError(
-            f"There are {len(counted.labels)} labels, which have no one positive class: choose another averaging."
+            f"There are {len(counts.labels)} labels, so there is no single positive class: choose another averaging."
         )
     return averaging
 
 
 def _positive(labels: Sequence[str], options: Options) -> str | None:
-    """Return the positive one of one or two labels, however metrics are averaged; `None` where there are more."""
-    return _one_of(labels, options) if len(labels) <= 2 else None
+    """Return the positive one of one or two labels, whatever the averaging; `None` for more labels."""
+    return _choose_positive(labels, options) if len(labels) <= 2 else None
 
 
-def _one_of(labels: Sequence[str], options: Options) -> str:
+def _choose_positive(labels: Sequence[str], options: Options) -> str:
     if options.positive_class is None:
-        return positive_of(labels)
-    positive = in_one_form(options.positive_class)
+        return default_positive(labels)
+    positive = canonical_label(options.positive_class)
     if len(labels) == 2 and positive not in labels:
         raise UnprocessablePredictionsError(
-            f"There is no label {positive!r}, which is to be positive; there are {', '.join(labels)}."
+            f"There is no label {positive!r} to be the positive class; the labels are {', '.join(labels)}."
         )
     return positive
 
 
-def _one(matrix: ConfusionMatrix, name: str, averaging: str, positive: str | None) -> Estimate:
+def _summary_metric(matrix: ConfusionMatrix, name: str, averaging: str, positive: str | None) -> Estimate:
     if positive is None or averaging != "binary":
         return matrix.averaged(name, averaging)
     if positive not in matrix.labels:  # the only label is the negative one
@@ -161,93 +174,99 @@ def _one(matrix: ConfusionMatrix, name: str, averaging: str, positive: str | Non
     return estimate
 
 
-def _areas(engine: Engine, found: ColumnMapping, counted: Counted, positive: str | None) -> Mapping[str, RankedScores]:
-    """Return, of each label that has scores, the contest against the rest: where there is any rest, and any of it.
+def _ranked_scores(
+    engine: Engine, mapping: ColumnMapping, counts: LabelCounts, positive: str | None
+) -> Mapping[str, RankedScores]:
+    """Return the ranked scores of each class that has scores, positives and negatives, by label.
 
-    Those of most weight come first; of these the curves are drawn.
+    The classes with the most weight come first. The first ones get curves.
     """
-    contests = _contests(found, counted, positive)
-    if not contests:
+    problems = _one_vs_rest_problems(mapping, counts, positive)
+    if not problems:
         return {}
     rows = engine.rows(
-        roc.areas(contests, actual=found.actual, weight=found.weight, where=f"{found.predicted} IS NOT NULL")
+        roc.cells_statement(
+            problems, actual=mapping.actual, weight=mapping.weight, where=f"{mapping.predicted} IS NOT NULL"
+        )
     )
-    of_label: dict[str, list[Row]] = {contest.label: [] for contest in contests}
+    of_label: dict[str, list[Row]] = {problem.label: [] for problem in problems}
     for label, *cell in rows:
         of_label[label].append(tuple(cell))
     if any(None in row for row in rows) or any(len({cell[0] for cell in cells}) < 2 for cells in of_label.values()):
         raise UnprocessablePredictionsError(DAMAGED)
-    return {contest.label: RankedScores.of(contest, of_label[contest.label]) for contest in contests}
+    return {problem.label: RankedScores.from_rows(problem, of_label[problem.label]) for problem in problems}
 
 
-def _contests(found: ColumnMapping, counted: Counted, positive: str | None) -> list[OneVsRest]:
-    scores = found.scores if positive is None else {positive: found.score}
-    contests = [
-        OneVsRest(label, score, counted.weight_of(label), counted.weight - counted.weight_of(label))
+def _one_vs_rest_problems(mapping: ColumnMapping, counts: LabelCounts, positive: str | None) -> list[OneVsRest]:
+    scores = mapping.scores if positive is None else {positive: mapping.score}
+    problems = [
+        OneVsRest(label, score, counts.weight_of(label), counts.weight - counts.weight_of(label))
         for label, score in scores.items()
         if score is not None
     ]
-    open_ones = [contest for contest in contests if contest.positives > 0 and contest.negatives > 0]
-    open_ones.sort(key=lambda contest: -contest.positives)
-    drawn, others = open_ones[: curves.MAX_LABELS], open_ones[curves.MAX_LABELS :]
-    return drawn + [replace(contest, ranges=COARSE) for contest in others]
+    two_sided = [problem for problem in problems if problem.positives > 0 and problem.negatives > 0]
+    two_sided.sort(key=lambda problem: -problem.positives)
+    drawn, others = two_sided[: curves.MAX_CURVES], two_sided[curves.MAX_CURVES :]
+    return drawn + [replace(problem, ranges=COARSE_RANGES) for problem in others]
 
 
-def _roc_auc(counted: Counted, areas: Mapping[str, RankedScores], averaging: str, positive: str | None) -> Estimate:
+def _roc_auc(counts: LabelCounts, ranked: Mapping[str, RankedScores], averaging: str, positive: str | None) -> Estimate:
     if positive is not None:
-        return areas[positive].roc_auc if positive in areas else Estimate(None)
-    if set(areas) < set(counted.labels):
+        return ranked[positive].roc_auc if positive in ranked else Estimate(None)
+    if set(ranked) < set(counts.labels):
         return Estimate(None)
     if averaging == "macro":
-        return _mean_area(areas, dict.fromkeys(areas, 1 / len(areas)), 0.0)
-    shares = {label: counted.weight_of(label) / counted.weight for label in areas}
-    mean = _mean_area(areas, shares, 0.0).value or 0.0
-    spread = sum(share * ((areas[label].roc_auc.value or 0.0) - mean) ** 2 for label, share in shares.items())
-    return _mean_area(areas, shares, math.sqrt(spread * counted.squared_weight) / counted.weight)
+        return _mean_area(ranked, dict.fromkeys(ranked, 1 / len(ranked)), 0.0)
+    shares = {label: counts.weight_of(label) / counts.weight for label in ranked}
+    mean = _mean_area(ranked, shares, 0.0).value or 0.0
+    spread = sum(share * ((ranked[label].roc_auc.value or 0.0) - mean) ** 2 for label, share in shares.items())
+    return _mean_area(ranked, shares, math.sqrt(spread * counts.squared_weight) / counts.weight)
 
 
-def _micro_area(engine: Engine, found: ColumnMapping, counted: Counted) -> Estimate:
-    """Return the area of the decisions on all classes together, not defined where a class has no score."""
-    if not set(counted.labels) <= set(found.scores):
+def _micro_roc_auc(engine: Engine, mapping: ColumnMapping, counts: LabelCounts) -> Estimate:
+    """Return the area over the pooled decisions on all classes, undefined if a class has no score."""
+    if not set(counts.labels) <= set(mapping.scores):
         return Estimate(None)
-    is_scored = f"{found.predicted} IS NOT NULL"
+    is_scored = f"{mapping.predicted} IS NOT NULL"
     [sums] = engine.rows(
-        roc.pooled(found.scores, counted.weight, actual=found.actual, weight=found.weight, where=is_scored)
+        roc.pooled_statement(
+            mapping.scores, counts.weight, actual=mapping.actual, weight=mapping.weight, where=is_scored
+        )
     )
     if None in sums:
         raise UnprocessablePredictionsError(DAMAGED)
-    return roc.micro_area(Mean(counted.weight, counted.squared_weight, *sums))
+    return roc.micro_roc_auc(Mean(counts.weight, counts.squared_weight, *sums))
 
 
-def _mean_area(areas: Mapping[str, RankedScores], shares: Mapping[str, float], deviation: float) -> Estimate:
-    """Return the mean of the classes' areas by shares, whose own sampling adds this deviation.
+def _mean_area(ranked: Mapping[str, RankedScores], shares: Mapping[str, float], standard_error: float) -> Estimate:
+    """Return the weighted mean of the classes' areas. Estimating the weights adds `standard_error`.
 
-    How the areas of the same examples go together is not looked into. At the worst they err all at once, and their
-    deviations add up: so the interval is never too narrow, and wider than it need be.
+    The correlation of the areas is not computed. In the worst case they err together and their standard errors add up,
+    so the interval is conservative.
     """
-    value = math.fsum(share * (areas[label].roc_auc.value or 0.0) for label, share in shares.items())
-    deviation += sum(share * areas[label].deviation() for label, share in shares.items())
-    return Estimate(value, logit(value, deviation**2, min(each.size for each in areas.values()), "delong"))
+    value = math.fsum(share * (ranked[label].roc_auc.value or 0.0) for label, share in shares.items())
+    standard_error += sum(share * ranked[label].standard_error() for label, share in shares.items())
+    return Estimate(value, logit(value, standard_error**2, min(each.size for each in ranked.values()), "delong"))
 
 
-def _average_precision(areas: Mapping[str, RankedScores], positive: str | None) -> Estimate:
-    return areas[positive].average_precision if positive is not None and positive in areas else Estimate(None)
+def _average_precision(ranked: Mapping[str, RankedScores], positive: str | None) -> Estimate:
+    return ranked[positive].average_precision if positive is not None and positive in ranked else Estimate(None)
 
 
-def _losses(engine: Engine, found: ColumnMapping, counted: Counted, positive: str | None) -> Losses | None:
-    """Return what probabilities cost, `None` where they are not of all classes."""
-    whole = found.score is not None if positive is not None else set(counted.labels) <= set(found.scores)
-    return losses.measure(engine, found, counted, positive) if whole else None
+def _losses(engine: Engine, mapping: ColumnMapping, counts: LabelCounts, positive: str | None) -> Losses | None:
+    """Return the losses of the probabilities, `None` unless every class has them."""
+    whole = mapping.score is not None if positive is not None else set(counts.labels) <= set(mapping.scores)
+    return losses.measure_losses(engine, mapping, counts, positive) if whole else None
 
 
-def _curves(areas: Mapping[str, RankedScores], cost: Losses | None) -> dict[str, Any]:
-    drawn = curves.of_scores(list(areas.values())[: curves.MAX_LABELS]) if areas else {}
-    return {**drawn, "calibration": curves.calibration(cost.bins)} if cost else drawn
+def _curves(ranked: Mapping[str, RankedScores], probability_losses: Losses | None) -> CurvesDocument:
+    drawn = curves.threshold_curves(list(ranked.values())[: curves.MAX_CURVES]) if ranked else {}
+    return {**drawn, "calibration": curves.calibration_curve(probability_losses.bins)} if probability_losses else drawn
 
 
-def _of_class(matrix: ConfusionMatrix, label: str, areas: Mapping[str, RankedScores]) -> dict[str, Estimate]:
-    found = {"precision": matrix.precision(label), "recall": matrix.recall(label), "f1_score": matrix.f1_score(label)}
-    return found | ({"roc_auc": areas[label].roc_auc} if label in areas else {})
+def _class_metrics(matrix: ConfusionMatrix, label: str, ranked: Mapping[str, RankedScores]) -> dict[str, Estimate]:
+    metrics = {"precision": matrix.precision(label), "recall": matrix.recall(label), "f1_score": matrix.f1_score(label)}
+    return metrics | ({"roc_auc": ranked[label].roc_auc} if label in ranked else {})
 
 
 def _values(estimates: Mapping[str, Estimate]) -> dict[str, float]:
@@ -255,12 +274,14 @@ def _values(estimates: Mapping[str, Estimate]) -> dict[str, float]:
 
 
 def _intervals(
-    estimates: Mapping[str, Estimate], of_classes: Mapping[str, Mapping[str, Estimate]]
+    estimates: Mapping[str, Estimate], class_metrics: Mapping[str, Mapping[str, Estimate]]
 ) -> dict[str, Interval]:
-    """Return the intervals of all metrics, and of those of each class under the names that gates have for them."""
+    """Return the intervals of all metrics. Those of a class have the names that gates use."""
     every = dict(estimates)
-    if len(of_classes) <= MAX_CLASSES:
+    if len(class_metrics) <= MAX_CLASSES:
         every |= {
-            f"per_class.{label}.{name}": each for label, found in of_classes.items() for name, each in found.items()
+            f"per_class.{label}.{name}": each
+            for label, metrics in class_metrics.items()
+            for name, each in metrics.items()
         }
-    return intervals_of(every)
+    return known_intervals(every)

@@ -1,11 +1,11 @@
-"""Which task types can be evaluated here, and by what."""
+"""Evaluate predictions by task type."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 
 from performance.metrics.engines.base import Engine
-from performance.metrics.inputs.options import MAX_COLUMN_NAME, Columns, Options
+from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH, Columns, Options
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks import classification, forecasting, ranking, regression
 
@@ -18,7 +18,7 @@ EVALUATORS: Mapping[str, Evaluator] = {
     "ranking": ranking.evaluate,
 }
 
-_OPTIONS: Mapping[str, frozenset[str]] = {
+_APPLICABLE_OPTIONS: Mapping[str, frozenset[str]] = {
     "classification": frozenset({"positive_class", "averaging", "threshold", "allow_missing"}),
     "regression": frozenset({"allow_missing"}),
     "forecasting": frozenset({"allow_missing"}),
@@ -26,21 +26,21 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
 }
 
 
-def foreign_options(task_type: str, options: Options) -> list[str]:
-    """Return the names of the options that were chosen, and mean nothing for this task type."""
+def inapplicable_options(task_type: str, options: Options) -> list[str]:
+    """Return the names of the chosen options that do not apply to this task type."""
     chosen = [option.name for option in fields(options) if getattr(options, option.name) != option.default]
-    return [name for name in chosen if name not in _OPTIONS[task_type]]
+    return [name for name in chosen if name not in _APPLICABLE_OPTIONS[task_type]]
 
 
 def evaluate(engine: Engine, task_type: str, columns: Columns, options: Options) -> Evaluation:
-    """Return what the predictions of a model of this task type come to.
+    """Return the evaluation of a model's predictions for this task type.
 
-    Raises `UnprocessablePredictionsError`, also when a number of it is past what a double can hold.
+    Raises `UnprocessablePredictionsError`, also if a result is too large for a double.
     """
-    _refuse_long_names(engine)
+    _check_column_names(engine)
     try:
         evaluation = EVALUATORS[task_type](engine, columns, options)
-        _refuse_infinite(evaluation)
+        _check_finite(evaluation)
     except OverflowError:
         raise UnprocessablePredictionsError(
             "The numbers are so large that what follows from them is past what a double can hold. Scale them down."
@@ -48,18 +48,19 @@ def evaluate(engine: Engine, task_type: str, columns: Columns, options: Options)
     return evaluation
 
 
-def _refuse_long_names(engine: Engine) -> None:
-    """Refuse a file whose columns have names that are too long to store. Raises `UnprocessablePredictionsError`."""
+def _check_column_names(engine: Engine) -> None:
+    """Check that column names are short enough to store. Raises `UnprocessablePredictionsError`."""
     for name in engine.columns():
-        if len(name) > MAX_COLUMN_NAME:
+        if len(name) > MAX_COLUMN_NAME_LENGTH:
             raise UnprocessablePredictionsError(
-                f"The name of the column {name[:40]!r}… has {len(name):,} characters; {MAX_COLUMN_NAME} are the most.",
+                f"The name of the column {name[:40]!r}… has {len(name):,} characters; "
+                f"the limit is {MAX_COLUMN_NAME_LENGTH}.",
                 column=name,
             )
 
 
-def _refuse_infinite(evaluation: Evaluation) -> None:
-    """Refuse what JSON has no numbers for. Raises `OverflowError`."""
+def _check_finite(evaluation: Evaluation) -> None:
+    """Check that JSON can represent all numbers. Raises `OverflowError`."""
     try:
         json.dumps(evaluation.document(), default=asdict, allow_nan=False)
     except ValueError as error:

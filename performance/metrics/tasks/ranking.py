@@ -1,44 +1,45 @@
-"""Ranking: items put in order for each query, the most relevant first.
+"""Evaluate rankings of items for queries.
 
-Items of one score come in no order of their own. A gain is shared evenly among them, as in McSherry & Najork (2008),
-Computing information retrieval performance measures efficiently in the presence of tied scores; where a metric asks how
-far down a relevant item is, it is as far as the last of its equals. A query without a relevant item counts as 0.
+Items with equal scores have no order. Their gains are averaged, as in McSherry & Najork (2008), Computing information
+retrieval performance measures efficiently in the presence of tied scores. For metrics that depend on the rank of a
+relevant item, it is the rank of the last tied item. A query without a relevant item counts as 0.
 """
 
 from collections.abc import Sequence
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
-from performance.metrics.inputs.column_mapping import number_of, require
+from performance.metrics.inputs.column_mapping import number_sql, require_columns
 from performance.metrics.inputs.options import QUERY_ID, Columns, Options
-from performance.metrics.inputs.row_checks import Cause
-from performance.metrics.inputs.sql import column
+from performance.metrics.inputs.row_checks import RowCheck
+from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
-from performance.metrics.statistics.confusion import intervals_of
+from performance.metrics.statistics.confusion import known_intervals
 from performance.metrics.statistics.means import Mean
 
-QUERY, SCORE = QUERY_ID, "score"  # the columns' usual names
+QUERY, SCORE = QUERY_ID, "score"  # usual names of columns
 METRICS = ("ndcg", "map", "mrr", "recall_at_k", "precision_at_k")
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
-    """Return what the rankings come to, as means over queries. Raises `UnprocessablePredictionsError`."""
+    """Return the evaluation. Metrics are means over queries. Raises `UnprocessablePredictionsError`."""
     types = engine.columns()
     query_name, score_name = columns.query or QUERY, columns.score or SCORE
-    require(types, [query_name, columns.relevance, score_name])
-    query = column(query_name)
-    relevance, score = number_of(columns.relevance, types), number_of(score_name, types)
-    causes = [
-        Cause(f"{query} IS NULL", query_name, "a query"),
+    require_columns(types, [query_name, columns.relevance, score_name])
+    query = identifier(query_name)
+    relevance, score = number_sql(columns.relevance, types), number_sql(score_name, types)
+    checks = [
+        RowCheck(f"{query} IS NULL", query_name, "a query"),
         row_checks.negative(relevance, columns.relevance),
         row_checks.not_finite(score, score_name),
         row_checks.too_large(relevance, columns.relevance),
         *row_checks.long_ids([query_name], types),
     ]
-    rows = _check(engine, causes)
-    means = ", ".join(f"sum({name}), sum({name} * {name})" for name in map(column, METRICS))
-    [found] = engine.rows(f"SELECT count(*), {means} FROM ({by_query(query, relevance, score, options.k)})")
-    queries, totals = found[0], found[1:]
+    rows = _check(engine, checks)
+    means = ", ".join(f"sum({name}), sum({name} * {name})" for name in map(identifier, METRICS))
+    [[queries, *totals]] = engine.rows(
+        f"SELECT count(*), {means} FROM ({query_metrics(query, relevance, score, options.k)})"
+    )
     estimates = {
         name: Mean(queries, queries, totals[2 * at], totals[2 * at], totals[2 * at + 1]).estimate(0, 1)
         for at, name in enumerate(METRICS)
@@ -47,23 +48,25 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         rows=rows,
         sample_count=queries,
         metrics={name: each.value for name, each in estimates.items()},
-        confidence_intervals=intervals_of(estimates),
+        confidence_intervals=known_intervals(estimates),
     )
 
 
-def _check(engine: Engine, causes: Sequence[Cause]) -> int:
-    """Return how many rows there are. Raises `UnprocessablePredictionsError`, naming the first bad one."""
-    faulty = row_checks.any_of(causes)
-    [[rows, at_fault]] = engine.rows(f"SELECT count(*), sum(CASE WHEN {faulty} THEN 1 ELSE 0 END) FROM predictions")
+def _check(engine: Engine, checks: Sequence[RowCheck]) -> int:
+    """Return the number of rows. Raises `UnprocessablePredictionsError` with the first row that cannot be scored."""
+    invalid = row_checks.any_of(checks)
+    [[rows, invalid_rows]] = engine.rows(
+        f"SELECT count(*), sum(CASE WHEN {invalid} THEN 1 ELSE 0 END) FROM predictions"
+    )
     if not rows:
         raise UnprocessablePredictionsError("There is no row.")
-    if at_fault:
-        raise row_checks.first(engine, causes)
+    if invalid_rows:
+        raise row_checks.first_error(engine, checks)
     return int(rows)
 
 
-def by_query(query: str, relevance: str, score: str, k: int) -> str:
-    """Return the statement that gives the metrics of each query, from the SQL of the parts of each item."""
+def query_metrics(query: str, relevance: str, score: str, k: int) -> str:
+    """Return the query that computes the metrics of each query from the SQL expressions of each item's values."""
     return f"""
         SELECT query,
             coalesce(sum(shared_gain / log2(place + 1)) / nullif(sum(gain / log2(ideal_place + 1)), 0), 0) AS ndcg,

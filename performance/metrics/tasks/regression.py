@@ -1,76 +1,90 @@
-"""Regression: numbers against numbers."""
+"""Evaluate regression."""
 
 import math
 
 from performance.metrics import worst_examples
 from performance.metrics.engines.base import Engine
-from performance.metrics.inputs.numeric_predictions import Numbers, find
+from performance.metrics.inputs.numeric_predictions import NumericPredictions, read_predictions
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.inputs.sql import number
+from performance.metrics.inputs.sql import number_literal
 from performance.metrics.result import Evaluation
 from performance.metrics.statistics import errors, residual_plots
-from performance.metrics.statistics.confusion import Estimate, intervals_of
-from performance.metrics.statistics.intervals import normal
-from performance.metrics.statistics.means import Mean, means, of_errors, ratio_variance, root, sums
-from performance.metrics.statistics.medians import median_error
+from performance.metrics.statistics.confusion import Estimate, known_intervals
+from performance.metrics.statistics.intervals import Interval, normal
+from performance.metrics.statistics.means import Mean, error_estimate, means, ratio_variance, root_estimate, sums
+from performance.metrics.statistics.medians import median_absolute_error
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
-    """Return what the predictions come to. Raises `UnprocessablePredictionsError`."""
-    numbers = find(engine, columns, options)
-    estimates = estimate(engine, numbers)
+    """Return the evaluation. Raises `UnprocessablePredictionsError`."""
+    predictions = read_predictions(engine, columns, options)
+    estimates = estimate(engine, predictions)
     return Evaluation(
-        rows=numbers.rows,
-        sample_count=numbers.examples,
+        rows=predictions.rows,
+        sample_count=predictions.examples,
         metrics={name: each.value for name, each in estimates.items()},
-        confidence_intervals=intervals_of(estimates),
-        residuals=worst_examples.residuals(engine, columns, numbers),
-        curves=residual_plots.curves(engine, numbers),
+        confidence_intervals=known_intervals(estimates),
+        residuals=worst_examples.worst_residuals(engine, columns, predictions),
+        curves=residual_plots.curves(engine, predictions),
     )
 
 
-def estimate(engine: Engine, numbers: Numbers) -> dict[str, Estimate]:
+def estimate(engine: Engine, predictions: NumericPredictions) -> dict[str, Estimate]:
     """Return the metrics, by name."""
-    means, squared_product, about_product, largest = _moments(engine, numbers)
-    squared, absolute, relative, about_bias, spread, about_mean = means
-    off = about_bias.estimate()
+    means, squared_product, centred_product, largest = _means_of_losses(engine, predictions)
+    squared, absolute, relative, centred, spread, centred_squared = means
     return {
-        "rmse": root(squared),
-        "mae": of_errors(absolute),
-        "r_squared": _share_explained(squared, spread, squared_product),
-        "mape": of_errors(relative),
-        "median_absolute_error": median_error(engine, numbers, absolute.value),
-        "max_error": Estimate(largest),  # of which a sample bounds nothing but from below
-        "explained_variance": _share_explained(about_mean, spread, about_product),
-        "bias": Estimate(numbers.bias, off.interval and off.interval.mapped(lambda end: end + numbers.bias)),
+        "rmse": root_estimate(squared),
+        "mae": error_estimate(absolute),
+        "r_squared": _explained_share(squared, spread, squared_product),
+        "mape": error_estimate(relative),
+        "median_absolute_error": median_absolute_error(engine, predictions, absolute.value),
+        "max_error": Estimate(largest),  # no interval: a sample bounds the largest error only from below
+        "explained_variance": _explained_share(centred_squared, spread, centred_product),
+        "bias": _bias(predictions.bias, centred.estimate().interval),
     }
 
 
-def _moments(engine: Engine, numbers: Numbers) -> tuple[list[Mean], float, float, float]:
-    """Return the means of each loss, of the error less its mean, and of the squares of the spread and of that error.
+def _bias(bias: float, centred: Interval | None) -> Estimate:
+    """Return the mean error. The interval of the centred errors is moved by it, which rounds less."""
+    return Estimate(bias, centred and centred.transform(lambda end: end + bias))
 
-    And the sums of the products of spread and squared error, and of spread and that about the mean; the largest error.
+
+def _means_of_losses(engine: Engine, predictions: NumericPredictions) -> tuple[list[Mean], float, float, float]:
+    """Return the means of six losses, two sums of products, and the largest absolute error.
+
+    The losses are the squared, the absolute and the relative error, the error minus its mean, the squared deviation of
+    the actual value from its mean, and the squared error minus its mean. The sums are those of w²·(squared
+    error)·(squared deviation) and w²·(squared centred error)·(squared deviation).
     """
-    error = f"({numbers.predicted} - {numbers.actual})"
-    spread = f"(({numbers.actual} - {number(numbers.mean)}) * ({numbers.actual} - {number(numbers.mean)}))"
-    about = f"(({error} - {number(numbers.bias)}) * ({error} - {number(numbers.bias)}))"
-    losses = [each(numbers.actual, numbers.predicted) for each in (errors.squared, errors.absolute, errors.relative)]
-    losses += [f"({error} - {number(numbers.bias)})", spread, about]
+    error = f"({predictions.predicted} - {predictions.actual})"
+    deviation = f"({predictions.actual} - {number_literal(predictions.mean)})"
+    centred = f"({error} - {number_literal(predictions.bias)})"
+    spread, about_bias = f"({deviation} * {deviation})", f"({centred} * {centred})"
+    losses = [
+        each(predictions.actual, predictions.predicted) for each in (errors.squared, errors.absolute, errors.relative)
+    ]
+    losses += [centred, spread, about_bias]
     [row] = engine.rows(f"""
-        SELECT {", ".join(sums(loss, numbers.weight) for loss in losses)},
-            sum({numbers.weight} * {numbers.weight} * {losses[0]} * {spread}),
-            sum({numbers.weight} * {numbers.weight} * {about} * {spread}), max(abs({error}))
-        FROM predictions WHERE {numbers.scored}
+        SELECT {", ".join(sums(loss, predictions.weight) for loss in losses)},
+            sum({predictions.weight} * {predictions.weight} * {losses[0]} * {spread}),
+            sum({predictions.weight} * {predictions.weight} * {about_bias} * {spread}), max(abs({error}))
+        FROM predictions WHERE {predictions.scored}
     """)
-    *found, squared_product, about_product, largest = row
-    return means(numbers.total, numbers.squares, found), squared_product, about_product, largest
+    *totals, squared_product, centred_product, largest = row
+    return (
+        means(predictions.total_weight, predictions.squared_weight, totals),
+        squared_product,
+        centred_product,
+        largest,
+    )
 
 
-def _share_explained(unexplained: Mean, spread: Mean, product: float) -> Estimate:
+def _explained_share(unexplained: Mean, spread: Mean, product: float) -> Estimate:
     """Return 1 - unexplained / spread, such as R².
 
-    As scikit-learn has it, it is 1 where a constant was hit exactly, and 0 where it was not. It is not known where the
-    spread is too small to divide by. `product` is the sum of w²·unexplained·spread.
+    If the actual values are constant, it is 1 if all are predicted exactly, else 0, as in `sklearn.metrics.r2_score`.
+    It is undefined if the spread is too small to divide by. `product` is the sum of w²·unexplained·spread.
     """
     if spread.value == 0:
         return Estimate(1.0 if unexplained.value == 0 else 0.0)

@@ -1,4 +1,4 @@
-"""Every metric is declared as the contract lists it, and its worked example is what other software computes."""
+"""The metrics are those of the contract, and their worked examples agree with independent implementations."""
 
 import contextlib
 import io
@@ -289,11 +289,11 @@ def test_a_worked_example_is_what_an_independent_implementation_computes(task_ty
 @type_and_metric
 def test_a_worked_example_is_a_value_that_the_metric_accepts(task_type: str, metric: Metric) -> None:
     assert type(metric.example.value) is float
-    assert metric.fault(metric.example.value) is None
+    assert metric.validation_error(metric.example.value) is None
 
 
 @type_and_metric
-def test_a_metric_gets_better_the_way_it_should(task_type: str, metric: Metric) -> None:
+def test_a_metric_improves_in_its_direction(task_type: str, metric: Metric) -> None:
     name = task_type, metric.name
     if name in CLOSER_TO_ZERO:
         assert metric.direction is Direction.ZERO
@@ -304,7 +304,7 @@ def test_a_metric_gets_better_the_way_it_should(task_type: str, metric: Metric) 
 
 
 @type_and_metric
-def test_a_metric_is_bounded_as_its_definition_is(task_type: str, metric: Metric) -> None:
+def test_the_bounds_of_a_metric_agree_with_its_definition(task_type: str, metric: Metric) -> None:
     assert (metric.lower, metric.upper) == BOUNDS.get((task_type, metric.name), FRACTION)
 
 
@@ -322,7 +322,7 @@ def test_a_metric_has_a_label_a_one_sentence_definition_and_a_source(task_type: 
 
 
 @pytest.mark.parametrize("task_type", all_task_types(), ids=lambda task_type: task_type.name)
-def test_a_task_type_is_labelled_and_described_and_labels_no_two_metrics_alike(task_type: TaskType) -> None:
+def test_a_task_type_has_a_description_and_unique_metric_labels(task_type: TaskType) -> None:
     labels = [metric.label for metric in task_type.all_metrics]
     assert len(set(labels)) == len(labels)
     assert task_type.label.strip()

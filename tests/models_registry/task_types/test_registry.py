@@ -1,4 +1,4 @@
-"""Task types are found, told apart by name, and refuse what their metrics cannot be."""
+"""The registry of task types, and the validation of metrics."""
 
 import importlib
 import json
@@ -66,8 +66,8 @@ def outside(bounded: Metric) -> st.SearchStrategy[float]:
 def faults(values: dict[str, object]) -> dict[str, str]:
     with pytest.raises(InvalidMetricsError) as refused:
         TOY.clean(values)
-    assert all(name in str(refused.value) for name in refused.value.faults)
-    return dict(refused.value.faults)
+    assert all(name in str(refused.value) for name in refused.value.errors)
+    return dict(refused.value.errors)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def toy() -> Iterator[TaskType]:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the registry that has no task type yet."""
+    """A copy of the registry without task types."""
     package = tmp_path / "another_registry"
     package.mkdir()
     shutil.copy(task_types.__file__, package)
@@ -162,12 +162,12 @@ def test_an_unknown_metric_is_refused_with_the_known_ones_even_if_it_is_none() -
 
 
 @pytest.mark.parametrize("value", [True, False, "0.5", "", b"1", [0.5], {}, 1j, object()])
-def test_what_is_not_a_number_is_refused(value: object) -> None:
+def test_a_metric_that_is_not_a_number_is_refused(value: object) -> None:
     assert faults({"balance": value}) == {"balance": "Must be a number."}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400, -(10**400)], ids=lambda v: f"{str(v)[:5]}")
-def test_a_number_that_no_double_holds_is_refused(value: float) -> None:
+def test_a_metric_that_is_not_finite_is_refused(value: float) -> None:
     assert faults({"balance": value}) == {"balance": "Must be a finite number."}
 
 
@@ -184,7 +184,7 @@ def test_a_value_out_of_bounds_is_refused_with_both_numbers(name: str, value: fl
     assert faults({name: value}) == {name: reason}
 
 
-def test_every_fault_is_named_at_once() -> None:
+def test_all_metric_errors_are_reported_together() -> None:
     found = faults({"recall": 0.5, "share": 1.5, "error": math.nan, "fit": True, "balance": 1.0})
     assert list(found) == ["recall", "share", "error", "fit"]
 
@@ -198,7 +198,7 @@ def test_any_float_within_bounds_is_accepted_and_survives_json(data: st.DataObje
 
 @given(st.data(), st.sampled_from([m for t in task_types.all_task_types() for m in t.metrics]))
 def test_any_float_outside_bounds_is_refused(data: st.DataObject, bounded: Metric) -> None:
-    assert bounded.fault(data.draw(outside(bounded)))
+    assert bounded.validation_error(data.draw(outside(bounded)))
 
 
 @given(
@@ -207,7 +207,7 @@ def test_any_float_outside_bounds_is_refused(data: st.DataObject, bounded: Metri
     good=st.fixed_dictionaries({}, optional={n: within(m) for n, m in METRICS.items()}),
     bad=st.dictionaries(st.sampled_from(sorted(METRICS)), never_a_metric),
 )
-def test_any_mix_of_faults_is_named_whole_and_nothing_else_is(
+def test_any_mix_of_metric_errors_is_reported_completely(
     unknown: dict[str, float], outside_bounds: dict[str, float], good: dict[str, float], bad: dict[str, object]
 ) -> None:
     values = {**good, **outside_bounds, **bad, **unknown}
@@ -218,16 +218,16 @@ def test_any_mix_of_faults_is_named_whole_and_nothing_else_is(
         assert TOY.clean(values) == good
 
 
-def test_a_perfect_score_that_rounding_carried_past_its_bound_is_the_bound() -> None:
+def test_a_perfect_score_beyond_its_bound_by_rounding_becomes_the_bound() -> None:
     assert TOY.clean({"share": 1.0000000000000004, "error": -4e-17}) == {"error": 0.0, "share": 1.0}
     assert faults({"share": 1.00000000001}) == {"share": "Must be at most 1, not 1.00000000001."}
 
 
-def test_a_metric_by_class_that_is_not_declared_is_refused() -> None:
-    with pytest.raises(ValueError, match="a metric by class that it does not declare"):
-        TaskType(name="by", label="By", description="By.", metrics=TOY.metrics, by_class=("share", "shares"))
+def test_an_undeclared_per_class_metric_is_refused() -> None:
+    with pytest.raises(ValueError, match="a per-class metric that it does not declare"):
+        TaskType(name="by", label="By", description="By.", metrics=TOY.metrics, per_class_metrics=("share", "shares"))
 
 
-def test_a_metric_that_is_declared_twice_is_refused() -> None:
+def test_a_duplicate_metric_is_refused() -> None:
     with pytest.raises(ValueError, match="declares a metric twice"):
         TaskType(name="twice", label="Twice", description="Twice.", metrics=(TOY.metrics[0], TOY.metrics[0]))

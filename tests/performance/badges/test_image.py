@@ -1,4 +1,4 @@
-"""Badges as images: well-formed for any text, readable by screen readers, and without external resources."""
+"""Badge images are well-formed, accessible and self-contained, whatever their text."""
 
 from xml.etree.ElementTree import Element, fromstring
 
@@ -39,7 +39,7 @@ def luminance(color: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_a_metric_is_told_with_its_interval_in_blue() -> None:
+def test_a_metric_badge_has_the_interval_on_blue() -> None:
     image = drawn(metric_content("Accuracy", 0.9341, Interval(0.92061, 0.9457, "wilson")))
 
     assert texts(image) == ["Accuracy", "0.934 (0.921 to 0.946)"]
@@ -48,7 +48,7 @@ def test_a_metric_is_told_with_its_interval_in_blue() -> None:
     assert [box.get("fill") for box in image.iter(f"{SVG}rect")] == [Color.DARK, Color.BLUE]
 
 
-def test_a_metric_without_an_interval_is_its_value_alone() -> None:
+def test_a_metric_badge_without_interval_has_only_the_value() -> None:
     assert texts(drawn(metric_content("RMSE", -0.5, None))) == ["RMSE", "-0.500"]
 
 
@@ -60,24 +60,24 @@ def test_a_metric_without_an_interval_is_its_value_alone() -> None:
         (Status.NO_POLICY, "no policy", Color.GREY),
     ],
 )
-def test_a_verdict_is_told_in_its_colour(status: Status, message: str, color: Color) -> None:
+def test_a_verdict_badge_has_the_colour_of_its_status(status: Status, message: str, color: Color) -> None:
     assert verdict_content(status) == BadgeContent("gate", message, color)
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.0, "0.000"), (0.00012345, "0.000123"), (12.34567, "12.346"), (1.5e9, "1.5e+09")]
 )
-def test_a_number_is_short_and_never_rounded_to_nothing(value: float, text: str) -> None:
+def test_badge_numbers_are_short_and_never_rounded_to_zero(value: float, text: str) -> None:
     assert format_short(value) == text
 
 
 @pytest.mark.parametrize("color", Color)
-def test_white_is_readable_on_every_colour(color: Color) -> None:
+def test_white_text_is_readable_on_every_badge_colour(color: Color) -> None:
     assert 1.05 / (luminance(color) + 0.05) >= 4.5
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_hostile_text_stays_a_text(text: str) -> None:
+def test_a_hostile_text_is_escaped_in_a_badge(text: str) -> None:
     image = drawn(BadgeContent(text, text))
 
     assert {element.tag for element in image.iter()} == {f"{SVG}{name}" for name in ("svg", "title", "rect", "text")}
@@ -86,7 +86,7 @@ def test_a_hostile_text_stays_a_text(text: str) -> None:
 
 
 @given(label=st.text(), message=st.text())
-def test_any_text_is_drawn_within_its_own_half(label: str, message: str) -> None:
+def test_any_text_fits_into_its_half_of_a_badge(label: str, message: str) -> None:
     image = drawn(BadgeContent(label, message))
 
     left, right = image.iter(f"{SVG}rect")

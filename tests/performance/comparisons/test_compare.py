@@ -15,7 +15,7 @@ from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types import base
 from performance.metrics.comparison import Change, MetricComparison, MetricValues, compare_metric
-from performance.metrics.statistics.differences import independent
+from performance.metrics.statistics.differences import independent_interval
 from performance.metrics.statistics.intervals import Interval, wilson
 from performance.snapshots.models import SnapshotDetail
 from tests.api import Caller, refusal
@@ -187,7 +187,7 @@ SHARES = st.tuples(*[st.floats(0, 1)] * 3).map(sorted)
 def test_the_interval_of_a_difference_holds_it_and_turns_with_it(one: list[float], other: list[float]) -> None:
     measured = [(middle, Interval(lower, upper, "wilson")) for lower, middle, upper in (one, other)]
 
-    there, back = independent(*measured[0], *measured[1]), independent(*measured[1], *measured[0])
+    there, back = independent_interval(*measured[0], *measured[1]), independent_interval(*measured[1], *measured[0])
 
     assert there is not None
     assert back is not None
@@ -197,7 +197,7 @@ def test_the_interval_of_a_difference_holds_it_and_turns_with_it(one: list[float
 
 def test_intervals_of_two_shares_give_newcombes_of_their_difference() -> None:
     """56 of 70 and 48 of 80: Newcombe (1998), doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I."""
-    found = independent(56 / 70, wilson(56 / 70, 70), 48 / 80, wilson(48 / 80, 80))
+    found = independent_interval(56 / 70, wilson(56 / 70, 70), 48 / 80, wilson(48 / 80, 80))
 
     assert found is not None
     assert (found.lower, found.upper) == pytest.approx((0.0524, 0.3339), abs=5e-5)

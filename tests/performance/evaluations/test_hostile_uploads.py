@@ -78,7 +78,7 @@ def test_a_hundred_million_rows_in_less_than_a_megabyte_are_refused(hundred_mill
 def test_a_file_that_expands_to_two_gigabytes_is_refused(editor: User) -> None:
     content = parquet({"actual": ["a" * 2**26] * 32, "predicted": ["a"] * 32}, compression="zstd")
     assert len(content) < 10_000
-    assert "more memory, disk or time" in refused(editor, content)
+    assert "more memory, disk space or time" in refused(editor, content)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_file_that_expands_to_two_gigabytes_is_refused(editor: User) -> None:
         (b"actual\tpredicted\na\ta\n", "There is no column"),
         ("actual,predicted\na,a\n".encode("utf-16"), "cannot be read"),
         (b"\0" * 1000, "cannot be read"),
-        (b"{" * 100_000, "100,000 characters; 200 are the most"),
+        (b"{" * 100_000, "100,000 characters; the limit is 200"),
         (b"PAR1" + b"\0" * 1000 + b"PAR1", "cannot be read"),
         (b"actual,predicted\n" + b"".join(b"%d,0\n" % n for n in range(2000)), "labels"),
     ],

@@ -43,7 +43,7 @@ class TestNames:
         name = "c" * 201
         problem = refused(editor, f"actual,predicted,{name}\na,b,1\n".encode())
 
-        assert "201 characters; 200 are the most" in problem["detail"]
+        assert "201 characters; the limit is 200" in problem["detail"]
         assert problem["column"] == "c" * 200
 
     @pytest.mark.parametrize(
@@ -186,5 +186,5 @@ class TestCost:
 
         problem = refused(editor, f"actual,predicted,{names}\n".encode())
 
-        assert "150,002 columns; 10,000 are the most" in problem["detail"]
+        assert "150,002 columns; the limit is 10,000" in problem["detail"]
         assert child_seconds() - before < 20

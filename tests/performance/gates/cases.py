@@ -1,4 +1,4 @@
-"""Policies, and versions to be judged by them."""
+"""Judge versions with given values by rules."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ NOW = datetime(2026, 3, 13, 14, 22, 10, tzinfo=UTC)
 NOTHING: Mapping[str, Any] = {}
 
 
-def case(
+def gate_input(
     values: Mapping[str, float] | None,
     baseline: Mapping[str, float] | None = None,
     *,
@@ -23,7 +23,7 @@ def case(
     differences: Mapping[str, tuple[float, float]] = NOTHING,
     promoted: str | None = "ver-00001",
 ) -> GateInput:
-    """Return a version with these values and intervals, beside a promoted one."""
+    """Return the input for a version with these values and intervals, and for a promoted version."""
     measured = None if values is None else MetricValues(values, _intervals(intervals))
     before = None if baseline is None else MetricValues(baseline, {})
     return GateInput(
@@ -31,15 +31,15 @@ def case(
     )
 
 
-def verdict_on(rules: list[dict[str, Any]], judged: GateInput, task_type: str = "classification") -> Verdict:
+def judge_rules(rules: list[dict[str, Any]], judged: GateInput, task_type: str = "classification") -> Verdict:
     """Return the verdict of these rules."""
     policy = parse_policy({"rules": rules})
     return judge(policy, task_types.get(task_type), judged, judged_at=NOW, stored=StoredPolicy("model", 3))
 
 
-def judged(rule: dict[str, Any], judged: GateInput, task_type: str = "classification") -> RuleVerdict:
-    """Return what becomes of one rule."""
-    return verdict_on([rule], judged, task_type).rules[0]
+def judge_rule(rule: dict[str, Any], judged: GateInput, task_type: str = "classification") -> RuleVerdict:
+    """Return the verdict of one rule."""
+    return judge_rules([rule], judged, task_type).rules[0]
 
 
 def _intervals(ends: Mapping[str, tuple[float, float]]) -> dict[str, Interval]:

@@ -150,7 +150,7 @@ def test_what_became_of_the_rules_is_a_table_in_six_digits(root: Client, model: 
         "interval": within,
         "baseline_value": None,
         "status": "failed",
-        "detail": "the lower end of its 95% interval 0.9254751605265878; at least <b>0.93</b> is asked.",
+        "detail": "the lower end of its 95% interval 0.9254751605265878; at least <b>0.93</b> is required.",
     }
     of_difference = {**within, "lower": -0.015749693366599732}
     compared = {**judged, "metric": "log_loss", "baseline_value": 0.05540456851630012, "interval": of_difference}
@@ -170,9 +170,10 @@ def test_what_became_of_the_rules_is_a_table_in_six_digits(root: Client, model: 
     text = text_of(root.get(page_url(verdict)).content.decode())
 
     assert (
-        "Metric Status Asked Value Interval Promoted Why accuracy failed >= 0.93 0.973684 0.925475 to 0.99101" in text
+        "Metric Status Required Value Interval Promoted Why accuracy failed >= 0.93 0.973684 0.925475 to 0.99101"
+        in text
     )
-    assert "0.925475; at least <b>0.93</b> is asked." in text
+    assert "0.925475; at least <b>0.93</b> is required." in text
     assert "log_loss failed >= 0.93 0.973684 difference -0.0157497 to 0.99101 0.0554046" in text
     assert "recall missing the lower" in text
     assert "recall <= 1 lets worse values pass." in text
@@ -180,7 +181,7 @@ def test_what_became_of_the_rules_is_a_table_in_six_digits(root: Client, model: 
 
 
 def test_verdicts_are_listed_and_only_looked_at(root: Client, model: RegisteredModel) -> None:
-    document = {"rules": [{"detail": "accuracy is 0.91; at least 0.93 is asked."}]}
+    document = {"rules": [{"detail": "accuracy is 0.91; at least 0.93 is required."}]}
     verdict = GateVerdict.objects.create(
         model=model, version=model.versions.get(), occasion="promotion", status="failed", document=document
     )

@@ -114,7 +114,7 @@ class TestTheAnswer:
 
         assert (answer.status_code, answer.json()["status"]) == (200, "failed")
         assert statuses(answer) == ["failed", "passed"]
-        assert answer.json()["rules"][0]["detail"] == "accuracy is 0.95; at least 0.99 is asked."
+        assert answer.json()["rules"][0]["detail"] == "accuracy is 0.95; at least 0.99 is required."
 
     @pytest.mark.parametrize(
         ("metric", "value"),
@@ -323,7 +323,7 @@ class TestEnforced:
         answer = Caller(viewer).get(GATE, {"enforce": "true"})
 
         assert refusal(answer) == (409, "gate_failed")
-        told = "ver-001a2 fails 1 of 2 rules. accuracy is 0.95; at least 0.99 is asked. See `verdict`."
+        told = "ver-001a2 fails 1 of 2 rules. accuracy is 0.95; at least 0.99 is required. See `verdict`."
         assert answer.json()["detail"] == told
         assert answer.json()["verdict"]["status"] == "failed"
 
@@ -636,7 +636,7 @@ class TestPromotion:
         answer = ada.post(f"{CANDIDATE}/promote", {"reason": "better"})
 
         assert refusal(answer) == (409, "gate_failed")
-        assert answer.json()["verdict"]["rules"][0]["detail"] == "accuracy is 0.95; at least 0.99 is asked."
+        assert answer.json()["verdict"]["rules"][0]["detail"] == "accuracy is 0.95; at least 0.99 is required."
         assert ada.get(MODEL).json()["promoted_version_id"] == "ver-001a1"
         assert Promotion.objects.count() == 1
         [kept] = ada.get(f"{MODEL}/verdicts").json()["results"]

@@ -1,4 +1,4 @@
-"""Verdicts: what passes, what fails, what is missing, and what must hold of every verdict."""
+"""Verdicts: which rules pass, fail or are missing, and what holds for every verdict."""
 
 import math
 from dataclasses import replace
@@ -15,7 +15,7 @@ from performance.gates.gate_input import RuleStatus
 from performance.gates.verdict import Status, judge
 from performance.metrics.comparison import MetricValues
 from performance.metrics.statistics.intervals import Interval
-from tests.performance.gates.cases import NOW, case, judged, verdict_on
+from tests.performance.gates.cases import NOW, gate_input, judge_rule, judge_rules
 
 AT_LEAST = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
 SURE = AT_LEAST | {"confidence": 0.95}
@@ -23,7 +23,7 @@ LIMIT = {"metric": "accuracy", "max_regression": 0.1}
 PASSED, FAILED, MISSING = RuleStatus
 
 
-class TestAThreshold:
+class TestThreshold:
     @pytest.mark.parametrize(
         ("operator", "value", "status"),
         [
@@ -37,34 +37,37 @@ class TestAThreshold:
             ("<", math.nextafter(0.93, 0), PASSED),
         ],
     )
-    def test_holds_up_to_the_very_number(self, operator: str, value: float, status: RuleStatus) -> None:
-        assert judged(AT_LEAST | {"operator": operator}, case({"accuracy": value})).status is status
+    def test_includes_the_bound_or_not_by_its_operator(self, operator: str, value: float, status: RuleStatus) -> None:
+        assert judge_rule(AT_LEAST | {"operator": operator}, gate_input({"accuracy": value})).status is status
 
-    def test_that_is_broken_is_told_with_both_numbers(self) -> None:
-        rule = judged(AT_LEAST, case({"accuracy": 0.91}))
+    def test_failure_is_reported_with_both_numbers(self) -> None:
+        rule = judge_rule(AT_LEAST, gate_input({"accuracy": 0.91}))
 
         assert (rule.metric, rule.operator, rule.threshold, rule.value) == ("accuracy", ">=", 0.93, 0.91)
         assert (rule.interval, rule.baseline_value) == (None, None)
-        assert rule.detail == "accuracy is 0.91; at least 0.93 is asked."
+        assert rule.detail == "accuracy is 0.91; at least 0.93 is required."
 
     @pytest.mark.parametrize(
         ("operator", "words"), [(">", "more than"), ("<=", "at most"), ("<", "less than"), (">=", "at least")]
     )
-    def test_is_told_in_words(self, operator: str, words: str) -> None:
+    def test_operator_is_reported_in_words(self, operator: str, words: str) -> None:
         rule = {"metric": "sample_count", "operator": operator, "threshold": 1000}
 
-        assert judged(rule, case({"sample_count": 990})).detail == f"sample_count is 990; {words} 1000 is asked."
+        assert (
+            judge_rule(rule, gate_input({"sample_count": 990})).detail
+            == f"sample_count is 990; {words} 1000 is required."
+        )
 
     @pytest.mark.parametrize("name", ["custom.cost", "per_class.a cat.recall", "specificity", "sample_count"])
-    def test_may_be_of_any_number(self, name: str) -> None:
+    def test_may_use_any_number_of_a_snapshot(self, name: str) -> None:
         rule = {"metric": name, "operator": ">", "threshold": 0.5}
 
-        assert judged(rule, case({name: 0.75})).status is PASSED
-        assert judged(rule, case({name: 0.25})).status is FAILED
-        assert judged(rule, case({"accuracy": 0.75})).status is MISSING
+        assert judge_rule(rule, gate_input({name: 0.75})).status is PASSED
+        assert judge_rule(rule, gate_input({name: 0.25})).status is FAILED
+        assert judge_rule(rule, gate_input({"accuracy": 0.75})).status is MISSING
 
 
-class TestWithConfidence:
+class TestThresholdWithConfidence:
     @pytest.mark.parametrize(
         ("operator", "ends", "status"),
         [
@@ -76,34 +79,40 @@ class TestWithConfidence:
             ("<", (0.80, 0.93), FAILED),
         ],
     )
-    def test_the_unfavourable_end_must_hold(self, operator: str, ends: tuple[float, float], status: RuleStatus) -> None:
-        rule = judged(SURE | {"operator": operator}, case({"accuracy": 0.93}, intervals={"accuracy": ends}))
+    def test_unfavourable_end_of_the_interval_must_be_within_the_bound(
+        self, operator: str, ends: tuple[float, float], status: RuleStatus
+    ) -> None:
+        rule = judge_rule(SURE | {"operator": operator}, gate_input({"accuracy": 0.93}, intervals={"accuracy": ends}))
 
         assert rule.status is status
         assert rule.interval == Interval(*ends, "a test")
 
-    def test_both_ends_and_numbers_are_told(self) -> None:
-        low = judged(SURE, case({"accuracy": 0.95}, intervals={"accuracy": (0.92, 0.97)}))
-        high = judged(SURE | {"operator": "<"}, case({"accuracy": 0.95}, intervals={"accuracy": (0.92, 0.97)}))
+    def test_value_and_end_of_the_interval_are_reported(self) -> None:
+        low = judge_rule(SURE, gate_input({"accuracy": 0.95}, intervals={"accuracy": (0.92, 0.97)}))
+        high = judge_rule(
+            SURE | {"operator": "<"}, gate_input({"accuracy": 0.95}, intervals={"accuracy": (0.92, 0.97)})
+        )
 
-        told = "accuracy is 0.95, and the {} end of its 95% interval {}; {} 0.93 is asked."
-        assert low.detail == told.format("lower", 0.92, "at least")
-        assert high.detail == told.format("upper", 0.97, "less than")
+        text = "accuracy is 0.95, and the {} end of its 95% interval {}; {} 0.93 is required."
+        assert low.detail == text.format("lower", 0.92, "at least")
+        assert high.detail == text.format("upper", 0.97, "less than")
 
     @pytest.mark.parametrize("ends", [None, (math.nan, 0.99), (0.95, math.inf), (-math.inf, 0.99)])
     def test_without_a_finite_interval_it_fails_closed(self, ends: tuple[float, float] | None) -> None:
-        rule = judged(SURE, case({"accuracy": 0.99}, intervals={} if ends is None else {"accuracy": ends}))
+        rule = judge_rule(SURE, gate_input({"accuracy": 0.99}, intervals={} if ends is None else {"accuracy": ends}))
 
         assert (rule.status, rule.interval, rule.value) == (MISSING, None, 0.99)
-        assert rule.detail == "accuracy is 0.99, without the 95% interval that is asked for."
+        assert rule.detail == "accuracy is 0.99, without the 95% interval that is required."
 
-    def test_an_interval_of_another_level_is_none(self) -> None:
+    def test_interval_of_another_level_does_not_count(self) -> None:
         wide = {"accuracy": Interval(0.95, 0.99, "a test", level=0.5)}
 
-        assert judged(SURE, replace(case({}), measured=MetricValues({"accuracy": 0.97}, wide))).status is MISSING
+        assert (
+            judge_rule(SURE, replace(gate_input({}), measured=MetricValues({"accuracy": 0.97}, wide))).status is MISSING
+        )
 
 
-class TestALimitOnRegression:
+class TestRegression:
     @pytest.mark.parametrize(
         ("limit", "before", "value", "status"),
         [
@@ -116,31 +125,31 @@ class TestALimitOnRegression:
             (0, 0.8, 0.9, PASSED),
         ],
     )
-    def test_counts_decimals_as_they_are_written(
+    def test_decimals_count_as_they_are_written(
         self, limit: float, before: float, value: float, status: RuleStatus
     ) -> None:
-        rule = judged(LIMIT | {"max_regression": limit}, case({"accuracy": value}, {"accuracy": before}))
+        rule = judge_rule(LIMIT | {"max_regression": limit}, gate_input({"accuracy": value}, {"accuracy": before}))
 
         assert rule.status is status
 
-    def test_of_a_metric_that_is_better_lower_is_one_upwards(self) -> None:
+    def test_metric_that_is_better_lower_is_limited_upwards(self) -> None:
         rule = {"metric": "log_loss", "max_regression": 0.01}
 
-        kept = judged(rule, case({"log_loss": 0.15}, {"log_loss": 0.14}))
-        broken = judged(rule, case({"log_loss": 0.16}, {"log_loss": 0.14}))
-        better = judged(rule, case({"log_loss": 0.1}, {"log_loss": 0.14}))
+        kept = judge_rule(rule, gate_input({"log_loss": 0.15}, {"log_loss": 0.14}))
+        broken = judge_rule(rule, gate_input({"log_loss": 0.16}, {"log_loss": 0.14}))
+        better = judge_rule(rule, gate_input({"log_loss": 0.1}, {"log_loss": 0.14}))
 
         assert [each.status for each in (kept, broken, better)] == [PASSED, FAILED, PASSED]
         assert (broken.operator, broken.threshold, broken.value, broken.baseline_value) == ("<=", 0.15, 0.16, 0.14)
-        told = "log_loss is {}, and 0.14 in the promoted ver-00001: {}; worse by 0.01 is allowed."
-        assert broken.detail == told.format(0.16, "worse by 0.02")
-        assert better.detail == told.format(0.1, "no worse")
+        text = "log_loss is {}, and 0.14 in the promoted ver-00001: {}; worse by 0.01 is allowed."
+        assert broken.detail == text.format(0.16, "worse by 0.02")
+        assert better.detail == text.format(0.1, "no worse")
 
-    def test_of_a_metric_that_is_best_at_zero_is_one_of_its_magnitude(self) -> None:
+    def test_metric_that_is_best_at_zero_is_limited_by_magnitude(self) -> None:
         rule = {"metric": "bias", "max_regression": 0.5}
 
         def status(value: float, before: float) -> RuleStatus:
-            return judged(rule, case({"bias": value}, {"bias": before}), "regression").status
+            return judge_rule(rule, gate_input({"bias": value}, {"bias": before}), "regression").status
 
         assert [status(-2.5, 2), status(2.5, -2), status(-2.75, 2), status(1, -2)] == [PASSED, PASSED, FAILED, PASSED]
 
@@ -148,12 +157,12 @@ class TestALimitOnRegression:
     @pytest.mark.parametrize(
         ("value", "bound"), [(1, ("<=", 2.5)), (2.75, ("<=", 2.5)), (-1, (">=", -2.5)), (-2.75, (">=", -2.5))]
     )
-    def test_of_a_metric_that_is_best_at_zero_is_told_on_the_side_of_the_value(
+    def test_metric_that_is_best_at_zero_has_a_threshold_on_its_side(
         self, before: float, value: float, bound: tuple[str, float]
     ) -> None:
         rule = {"metric": "bias", "max_regression": 0.5}
 
-        found = judged(rule, case({"bias": value}, {"bias": before}), "regression")
+        found = judge_rule(rule, gate_input({"bias": value}, {"bias": before}), "regression")
 
         assert (found.operator, found.threshold) == bound
         assert (found.status is PASSED) == (value >= bound[1] if bound[0] == ">=" else value <= bound[1])
@@ -170,60 +179,58 @@ class TestALimitOnRegression:
             ("log_loss", 0, 0.01, FAILED, 0),
         ],
     )
-    def test_may_be_a_fraction_of_what_it_was(
+    def test_limit_may_be_a_fraction_of_the_promoted_value(
         self, metric: str, before: float, value: float, status: RuleStatus, bound: float
     ) -> None:
         rule = {"metric": metric, "max_regression": 0.1, "relative": True}
 
-        found = judged(rule, case({metric: value}, {metric: before}))
+        found = judge_rule(rule, gate_input({metric: value}, {metric: before}))
 
         assert (found.status, found.threshold) == (status, bound)
 
-    def test_holds_for_the_first_promotion_which_has_nothing_to_be_worse_than(self) -> None:
-        rule = judged(LIMIT, case({"accuracy": 0.1}, promoted=None))
+    def test_first_promotion_passes(self) -> None:
+        rule = judge_rule(LIMIT, gate_input({"accuracy": 0.1}, promoted=None))
 
         assert (rule.status, rule.threshold, rule.operator) == (PASSED, None, None)
-        assert (
-            rule.detail == "accuracy is 0.1, and no version was promoted before this one that it could be worse than."
-        )
-        assert judged(LIMIT, case({}, promoted=None)).status is MISSING
+        assert rule.detail == "accuracy is 0.1, and no version was promoted before to compare it with."
+        assert judge_rule(LIMIT, gate_input({}, promoted=None)).status is MISSING
 
     @pytest.mark.parametrize("baseline", [None, {}, {"accuracy": math.nan}, {"log_loss": 0.1}])
     def test_fails_closed_when_the_promoted_version_was_not_measured(self, baseline: Any) -> None:
-        rule = judged(LIMIT, case({"accuracy": 0.99}, baseline))
+        rule = judge_rule(LIMIT, gate_input({"accuracy": 0.99}, baseline))
 
         assert (rule.status, rule.baseline_value) == (MISSING, None)
         what = "metrics" if baseline is None else "accuracy"
         assert rule.detail == f"The promoted ver-00001 has no {what} for the split test."
 
-    def test_past_a_double_is_judged_all_the_same(self) -> None:
+    def test_limit_beyond_a_double_is_judged(self) -> None:
         rule = {"metric": "log_loss", "max_regression": 1e308, "relative": True}
 
-        found = judged(rule, case({"log_loss": 1e308}, {"log_loss": 1e308}))
+        found = judge_rule(rule, gate_input({"log_loss": 1e308}, {"log_loss": 1e308}))
 
         assert (found.status, found.threshold) == (PASSED, None)
         assert found.detail.endswith("worse by more than a double can hold is allowed.")
 
 
-class TestALimitBetweenWaysOfTaking:
-    """A metric may be made to look better by another positive class, or another averaging."""
+class TestLimitsBetweenDifferentAveraging:
+    """A metric can be made to look better by another positive class, or another averaging."""
 
     OURS = MetricValues({"recall": 0.99, "accuracy": 0.9, "per_class.no.recall": 0.9}, {}, "no", "binary")
     THEIRS = MetricValues({"recall": 0.9, "accuracy": 0.9, "per_class.no.recall": 0.9}, {}, "yes", "binary")
 
     def status(self, metric: str, ours: MetricValues, theirs: MetricValues) -> RuleStatus:
-        both = replace(case({}), measured=ours, baseline=theirs)
-        return judged({"metric": metric, "max_regression": 0.05}, both).status
+        both = replace(gate_input({}), measured=ours, baseline=theirs)
+        return judge_rule({"metric": metric, "max_regression": 0.05}, both).status
 
-    def test_is_missing_and_names_both(self) -> None:
-        both = replace(case({}), measured=self.OURS, baseline=self.THEIRS)
+    def test_rule_is_missing_and_names_both(self) -> None:
+        both = replace(gate_input({}), measured=self.OURS, baseline=self.THEIRS)
 
-        rule = judged({"metric": "recall", "max_regression": 0.05}, both)
+        rule = judge_rule({"metric": "recall", "max_regression": 0.05}, both)
 
         assert (rule.status, rule.value, rule.baseline_value) == (MISSING, 0.99, 0.9)
         assert rule.detail == (
-            "recall of ver-00002 was taken of the positive class 'no' with binary averaging, and of the promoted "
-            "ver-00001 of the positive class 'yes' with binary averaging: the two do not compare."
+            "recall of ver-00002 is computed for the positive class 'no' with binary averaging, and that of "
+            "the promoted ver-00001 for the positive class 'yes' with binary averaging: they are not comparable."
         )
 
     @pytest.mark.parametrize(
@@ -233,31 +240,31 @@ class TestALimitBetweenWaysOfTaking:
         ("ours", "theirs"),
         [(("no", "binary"), ("yes", "binary")), (("", None), ("yes", None)), ((None, "macro"), ("yes", "binary"))],
     )
-    def test_is_missing_of_what_depends_on_the_choice(self, metric: str, ours: Any, theirs: Any) -> None:
+    def test_metric_that_depends_on_averaging_is_missing(self, metric: str, ours: Any, theirs: Any) -> None:
         newer, older = (MetricValues({metric: 0.5}, {}, *choice) for choice in (ours, theirs))
 
         assert self.status(metric, newer, older) is MISSING
         assert self.status(metric, newer, newer) is PASSED
 
     @pytest.mark.parametrize("choice", [(None, None), ("yes", None), (None, "binary")])
-    def test_is_judged_where_one_of_both_is_not_known(self, choice: Any) -> None:
+    def test_unknown_averaging_is_judged(self, choice: Any) -> None:
         assert self.status("recall", self.OURS, MetricValues({"recall": 0.99}, {}, None, None)) is PASSED
         assert self.status("recall", MetricValues({"recall": 0.99}, {}, *choice), self.THEIRS) is PASSED
 
     @pytest.mark.parametrize("metric", ["accuracy", "per_class.no.recall"])
-    def test_is_judged_of_what_does_not_depend_on_it(self, metric: str) -> None:
+    def test_metric_that_does_not_depend_on_averaging_is_judged(self, metric: str) -> None:
         assert self.status(metric, self.OURS, self.THEIRS) is PASSED
 
-    def test_is_missing_with_confidence_as_well(self) -> None:
+    def test_rule_with_confidence_is_missing_too(self) -> None:
         surely_better = {"recall": Interval(0.05, 0.1, "a test")}
-        both = replace(case({}), measured=self.OURS, baseline=self.THEIRS, differences=surely_better)
+        both = replace(gate_input({}), measured=self.OURS, baseline=self.THEIRS, differences=surely_better)
 
-        rule = judged({"metric": "recall", "max_regression": 0.05, "confidence": 0.95}, both)
+        rule = judge_rule({"metric": "recall", "max_regression": 0.05, "confidence": 0.95}, both)
 
         assert (rule.status, rule.interval) == (MISSING, None)
 
 
-class TestALimitWithConfidence:
+class TestRegressionWithConfidence:
     @pytest.mark.parametrize(
         ("metric", "task_type", "ends", "status"),
         [
@@ -270,83 +277,89 @@ class TestALimitWithConfidence:
             ("bias", "regression", (-0.1, 0.11), FAILED),
         ],
     )
-    def test_the_unfavourable_end_of_the_difference_must_hold(
+    def test_unfavourable_end_of_the_difference_must_be_within_the_limit(
         self, metric: str, task_type: str, ends: tuple[float, float], status: RuleStatus
     ) -> None:
         rule = {"metric": metric, "max_regression": 0.1, "confidence": 0.95}
 
-        found = judged(rule, case({metric: 0.5}, {metric: 0.5}, differences={metric: ends}), task_type)
+        found = judge_rule(rule, gate_input({metric: 0.5}, {metric: 0.5}, differences={metric: ends}), task_type)
 
         assert (found.status, found.interval) == (status, Interval(*ends, "a test"))
 
-    def test_how_much_worse_it_may_be_is_told(self) -> None:
+    def test_largest_regression_is_reported(self) -> None:
         rule = LIMIT | {"confidence": 0.95}
-        told = "accuracy is 0.9, and 0.91 in the promoted ver-00001: with 95% confidence {}; worse by 0.1 is allowed."
+        text = "accuracy is 0.9, and 0.91 in the promoted ver-00001: with 95% confidence {}; worse by 0.1 is allowed."
 
         def detail(ends: tuple[float, float]) -> str:
-            return judged(rule, case({"accuracy": 0.9}, {"accuracy": 0.91}, differences={"accuracy": ends})).detail
+            return judge_rule(
+                rule, gate_input({"accuracy": 0.9}, {"accuracy": 0.91}, differences={"accuracy": ends})
+            ).detail
 
-        assert detail((-0.03, 0.01)) == told.format("worse by up to 0.03")
-        assert detail((0.01, 0.02)) == told.format("no worse")
+        assert detail((-0.03, 0.01)) == text.format("worse by up to 0.03")
+        assert detail((0.01, 0.02)) == text.format("no worse")
 
     @pytest.mark.parametrize("ends", [None, (math.nan, 0), (-math.inf, 0), (0, math.inf)])
     def test_without_a_finite_interval_it_fails_closed(self, ends: tuple[float, float] | None) -> None:
         differences = {} if ends is None else {"accuracy": ends}
-        rule = judged(LIMIT | {"confidence": 0.95}, case({"accuracy": 0.9}, {"accuracy": 0.9}, differences=differences))
+        rule = judge_rule(
+            LIMIT | {"confidence": 0.95}, gate_input({"accuracy": 0.9}, {"accuracy": 0.9}, differences=differences)
+        )
 
         assert (rule.status, rule.interval) == (MISSING, None)
-        assert rule.detail.endswith("without the 95% interval of the difference that is asked for.")
+        assert rule.detail.endswith("without the 95% interval of the difference that is required.")
 
 
-class TestWhatIsMissing:
+class TestMissingValues:
     @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
     @pytest.mark.parametrize("rule", [AT_LEAST, AT_LEAST | {"operator": "<="}, LIMIT])
-    def test_includes_what_is_not_finite(self, value: float, rule: dict[str, Any]) -> None:
-        found = judged(rule, case({"accuracy": value}, {"accuracy": 0.9}))
+    def test_value_that_is_not_finite_is_missing(self, value: float, rule: dict[str, Any]) -> None:
+        found = judge_rule(rule, gate_input({"accuracy": value}, {"accuracy": 0.9}))
 
         assert (found.status, found.value) == (MISSING, None)
         assert found.detail == "ver-00002 has no accuracy for the split test."
 
-    def test_includes_everything_of_a_version_without_a_snapshot(self) -> None:
-        verdict = verdict_on([AT_LEAST, LIMIT], case(None, {"accuracy": 0.9}))
+    def test_every_value_of_a_version_without_snapshot_is_missing(self) -> None:
+        verdict = judge_rules([AT_LEAST, LIMIT], gate_input(None, {"accuracy": 0.9}))
 
         assert verdict.status is Status.FAILED
         assert {rule.status for rule in verdict.rules} == {MISSING}
         assert verdict.rules[0].detail == "ver-00002 has no metrics for the split test."
 
-    def test_includes_what_the_task_type_does_not_have(self) -> None:
+    def test_metric_of_another_task_type_is_missing(self) -> None:
         rules = [{"metric": "rmse", "operator": "<=", "threshold": 5}, {"metric": "rmse", "max_regression": 5}]
 
-        verdict = verdict_on(rules, case({"accuracy": 1.0}, {"accuracy": 1.0}))
+        verdict = judge_rules(rules, gate_input({"accuracy": 1.0}, {"accuracy": 1.0}))
 
         assert [(rule.status, rule.threshold) for rule in verdict.rules] == [(MISSING, 5), (MISSING, None)]
 
 
-class TestTheVerdict:
+class TestVerdict:
     def test_passes_only_when_every_rule_does(self) -> None:
         good, bad, none = AT_LEAST, AT_LEAST | {"metric": "recall"}, AT_LEAST | {"metric": "precision"}
-        measured = case({"accuracy": 0.95, "recall": 0.5})
+        measured = gate_input({"accuracy": 0.95, "recall": 0.5})
 
-        assert verdict_on([good], measured).status is Status.PASSED
-        assert verdict_on([good, bad], measured).status is Status.FAILED
-        assert verdict_on([good, none], measured).status is Status.FAILED
-        assert not verdict_on([good], measured).refuses
-        assert verdict_on([bad], measured).refuses
+        assert judge_rules([good], measured).status is Status.PASSED
+        assert judge_rules([good, bad], measured).status is Status.FAILED
+        assert judge_rules([good, none], measured).status is Status.FAILED
+        assert not judge_rules([good], measured).refuses
+        assert judge_rules([bad], measured).refuses
 
-    def test_says_in_a_sentence_how_it_comes(self) -> None:
+    def test_detail_is_a_sentence_with_the_first_reason(self) -> None:
         bad = AT_LEAST | {"metric": "recall"}
-        measured = case({"accuracy": 0.95, "recall": 0.5})
+        measured = gate_input({"accuracy": 0.95, "recall": 0.5})
 
-        assert verdict_on([AT_LEAST], measured).detail == "ver-00002 passes 1 rule."
-        assert verdict_on([AT_LEAST, LIMIT], case({"accuracy": 0.95}, promoted=None)).detail.endswith(" 2 rules.")
-        told = "ver-00002 fails 1 of 2 rules. recall is 0.5; at least 0.93 is asked."
-        assert verdict_on([AT_LEAST, bad], measured).detail == told
+        assert judge_rules([AT_LEAST], measured).detail == "ver-00002 passes 1 rule."
+        assert judge_rules([AT_LEAST, LIMIT], gate_input({"accuracy": 0.95}, promoted=None)).detail.endswith(
+            " 2 rules."
+        )
+        text = "ver-00002 fails 1 of 2 rules. recall is 0.5; at least 0.93 is required."
+        assert judge_rules([AT_LEAST, bad], measured).detail == text
 
-    def test_without_a_policy_is_neither(self) -> None:
-        verdict = judge(None, task_types.get("regression"), case(None), judged_at=NOW)
+    def test_without_policy_is_neither_passed_nor_failed(self) -> None:
+        verdict = judge(None, task_types.get("regression"), gate_input(None), judged_at=NOW)
 
         assert (verdict.status, verdict.rules, verdict.refuses) == (Status.NO_POLICY, (), False)
-        assert verdict.detail == "No policy says what ver-00002 must be like."
+        assert verdict.detail == "There is no policy for ver-00002."
         assert verdict.as_document()["policy"] is None
 
     @pytest.mark.parametrize(
@@ -372,18 +385,18 @@ class TestTheVerdict:
     ) -> None:
         rule = {"metric": metric, "operator": operator, "threshold": threshold}
 
-        warnings = verdict_on([rule], case({metric: threshold}), task_type).warnings
+        warnings = judge_rules([rule], gate_input({metric: threshold}), task_type).warnings
 
         assert len(warnings) == int(warns)
         assert all(text.startswith(f"{metric} {operator} {threshold} lets worse values pass: ") for text in warnings)
 
-    def test_of_a_limit_warns_of_nothing(self) -> None:
-        assert verdict_on([LIMIT], case({"accuracy": 0.5})).warnings == ()
+    def test_limit_on_regression_has_no_warning(self) -> None:
+        assert judge_rules([LIMIT], gate_input({"accuracy": 0.5})).warnings == ()
 
-    def test_is_told_in_the_contracts_form(self) -> None:
-        measured = case({"accuracy": 0.91}, {"accuracy": 0.92}, intervals={"accuracy": (0.9, 0.92)})
+    def test_document_has_the_form_of_the_contract(self) -> None:
+        measured = gate_input({"accuracy": 0.91}, {"accuracy": 0.92}, intervals={"accuracy": (0.9, 0.92)})
 
-        document = verdict_on([SURE, LIMIT | {"max_regression": 0.02}], measured).as_document()
+        document = judge_rules([SURE, LIMIT | {"max_regression": 0.02}], measured).as_document()
 
         assert list(document) == [
             "model_id",
@@ -395,7 +408,7 @@ class TestTheVerdict:
             "warnings",
             "policy",
         ]
-        told = "accuracy is 0.91, and the lower end of its 95% interval 0.9; at least 0.93 is asked."
+        text = "accuracy is 0.91, and the lower end of its 95% interval 0.9; at least 0.93 is required."
         assert document["rules"][0] == {
             "metric": "accuracy",
             "operator": ">=",
@@ -404,7 +417,7 @@ class TestTheVerdict:
             "interval": {"lower": 0.9, "upper": 0.92, "method": "a test", "level": 0.95},
             "baseline_value": None,
             "status": "failed",
-            "detail": told,
+            "detail": text,
         }
         assert list(document["rules"][0]) == list(document["rules"][1])
         assert document["rules"][1]["operator"] == ">="
@@ -419,17 +432,17 @@ class TestTheVerdict:
             "policy": {"owner": "model", "version": 3},
         }
 
-    def test_has_no_operator_for_a_limit_that_follows_from_nothing(self) -> None:
-        [rule] = verdict_on([LIMIT], case({"accuracy": 0.9}, {})).as_document()["rules"]
+    def test_limit_without_baseline_has_no_operator(self) -> None:
+        [rule] = judge_rules([LIMIT], gate_input({"accuracy": 0.9}, {})).as_document()["rules"]
 
         assert (rule["operator"], rule["threshold"], rule["status"]) == (None, None, "missing")
 
     def test_does_not_depend_on_the_order_of_the_rules(self) -> None:
         rules = [AT_LEAST, LIMIT, {"metric": "recall", "operator": ">", "threshold": 0.5}]
-        measured = case({"accuracy": 0.95, "recall": 0.4}, {"accuracy": 0.9})
+        measured = gate_input({"accuracy": 0.95, "recall": 0.4}, {"accuracy": 0.9})
 
         for ordered in permutations(rules):
-            verdict = verdict_on([*ordered], measured)
+            verdict = judge_rules([*ordered], measured)
             assert verdict.status is Status.FAILED
             assert {rule.metric: rule.status for rule in verdict.rules} == {"accuracy": PASSED, "recall": FAILED}
 
@@ -463,19 +476,17 @@ def test_a_better_metric_never_turns_a_pass_into_a_failure(
     def passes(now: float) -> list[bool]:
         ends = {metric: (now - spread, now + spread)}
         apart = {metric: (now - before - spread, now - before + spread)}
-        found = verdict_on(rules, case({metric: now}, {metric: before}, intervals=ends, differences=apart))
+        found = judge_rules(rules, gate_input({metric: now}, {metric: before}, intervals=ends, differences=apart))
         return [rule.status is PASSED for rule in found.rules]
 
     assert all(then or not now for now, then in zip(passes(value), passes(better), strict=True))
 
 
 @given(value=fractions, before=fractions, limit=fractions, relative=st.booleans())
-def test_a_limit_is_kept_exactly_when_the_decimals_say_so(
-    value: float, before: float, limit: float, relative: bool
-) -> None:
+def test_a_limit_is_exact_in_decimals(value: float, before: float, limit: float, relative: bool) -> None:
     rule = LIMIT | {"max_regression": limit, "relative": relative}
     now, was, most = (Fraction(repr(number)) for number in (value, before, limit))
 
-    found = judged(rule, case({"accuracy": value}, {"accuracy": before}))
+    found = judge_rule(rule, gate_input({"accuracy": value}, {"accuracy": before}))
 
     assert (found.status is PASSED) == (now >= was - most * (was if relative else 1))

@@ -1,4 +1,4 @@
-"""Policies in JSON: what is read, and what is refused, naming the rule."""
+"""Parsing policies from JSON, and their errors."""
 
 from contextlib import suppress
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models_registry import task_types
 from models_registry.task_types.base import TaskType
-from performance.gates.gate_metrics import gate_metric, values_of
+from performance.gates.gate_metrics import find_gate_metric, named_values
 from performance.gates.policy import MAX_RULES, InvalidPolicyError, parse_policy, validate_for
 
 CONTRACT = {
@@ -26,19 +26,19 @@ GOOD = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
 LIMIT = {"metric": "accuracy", "max_regression": 0.01}
 
 
-def faults(document: Any, *types: TaskType) -> list[tuple[str, str]]:
-    """Return field and code of what is wrong."""
+def errors(document: Any, *types: TaskType) -> list[tuple[str, str]]:
+    """Return the field and code of each error."""
     with pytest.raises(InvalidPolicyError) as refused:
         validate_for(parse_policy(document), types or (CLASSIFICATION,))
-    assert all(detail and detail in str(refused.value) for _, _, detail in refused.value.faults)
-    return [(field, code) for field, code, _ in refused.value.faults]
+    assert all(detail and detail in str(refused.value) for _, _, detail in refused.value.errors)
+    return [(field, code) for field, code, _ in refused.value.errors]
 
 
-def faults_of(rule: Any, *types: TaskType) -> list[tuple[str, str]]:
-    return faults({"rules": [GOOD | {"metric": "recall"}, rule]}, *types)
+def rule_errors_for(rule: Any, *types: TaskType) -> list[tuple[str, str]]:
+    return errors({"rules": [GOOD | {"metric": "recall"}, rule]}, *types)
 
 
-def test_the_contracts_example_is_read_and_written_as_it_is() -> None:
+def test_the_contracts_policy_round_trips() -> None:
     policy = parse_policy(CONTRACT)
     validate_for(policy, [CLASSIFICATION])
 
@@ -66,8 +66,8 @@ def test_the_split_is_test_unless_it_is_given() -> None:
         ({"rules": [1]}, "rules.0", "invalid"),
     ],
 )
-def test_what_is_no_policy_is_refused(document: Any, field: str, code: str) -> None:
-    assert faults(document) == [(field, code)]
+def test_an_invalid_policy_is_refused(document: Any, field: str, code: str) -> None:
+    assert errors(document) == [(field, code)]
 
 
 @pytest.mark.parametrize(
@@ -126,12 +126,12 @@ def test_what_is_no_policy_is_refused(document: Any, field: str, code: str) -> N
         ({**LIMIT, "metric": "per_class.cat.support", "confidence": 0.95}, "rules.1.confidence", "no_interval"),
     ],
 )
-def test_what_is_no_rule_is_refused_and_named(rule: Any, field: str, code: str) -> None:
-    assert faults_of(rule) == [(field, code)]
+def test_an_invalid_rule_is_refused_and_named(rule: Any, field: str, code: str) -> None:
+    assert rule_errors_for(rule) == [(field, code)]
 
 
 @pytest.mark.parametrize("metric", ["precision", "recall", "f1_score", "roc_auc"])
-def test_confidence_may_be_asked_for_of_a_class(metric: str) -> None:
+def test_a_rule_on_a_class_may_require_confidence(metric: str) -> None:
     validate_for(
         parse_policy({"rules": [{**GOOD, "metric": f"per_class.St. Gallen.{metric}", "confidence": 0.95}]}),
         [CLASSIFICATION],
@@ -139,7 +139,7 @@ def test_confidence_may_be_asked_for_of_a_class(metric: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "text"),
     [
         ([], "Must be an object with `rules`."),
         ({"rules": []}, "rules: Must be a list of at least one rule."),
@@ -150,18 +150,18 @@ def test_confidence_may_be_asked_for_of_a_class(metric: str) -> None:
         ),
         ({"rules": [GOOD], "x" * 50: 1}, f"{'x' * 40}: Unknown field; use dataset_split, rules."),
         ({"rules": [1]}, "rules.0: Must be an object."),
-        ({"rules": [GOOD, GOOD]}, "rules.1: Asks the same of accuracy as rule 0 does: keep one of both."),
+        ({"rules": [GOOD, GOOD]}, "rules.1: Repeats rule 0 for accuracy: keep one of the two."),
     ],
 )
-def test_what_is_wrong_is_told(document: Any, told: str) -> None:
+def test_a_policy_error_says_what_is_wrong(document: Any, text: str) -> None:
     with pytest.raises(InvalidPolicyError) as refused:
         parse_policy(document)
 
-    assert str(refused.value) == told
+    assert str(refused.value) == text
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "text"),
     [
         ({**GOOD, "metric": ""}, "metric: Must be the name of a metric: 1 to 300 characters."),
         ({**GOOD, "operator": "="}, "operator: Must be one of >=, >, <=, <; or give `max_regression`."),
@@ -182,23 +182,23 @@ def test_what_is_wrong_is_told(document: Any, told: str) -> None:
         ),
         (
             {**LIMIT, "metric": "custom.x"},
-            "max_regression: Of a custom metric it is not known which way is worse. Use `operator` and `threshold`.",
+            "max_regression: The direction of a custom metric is unknown. Use `operator` and `threshold`.",
         ),
-        ({**GOOD, "confidence": 0.9}, "confidence: Must be 0.95: the level of the intervals that are kept."),
+        ({**GOOD, "confidence": 0.9}, "confidence: Must be 0.95: the level of the stored intervals."),
         (
             {**GOOD, "metric": "sample_count", "confidence": 0.95},
-            "confidence: No confidence interval is kept of sample_count.",
+            "confidence: sample_count has no confidence interval.",
         ),
     ],
 )
-def test_what_is_wrong_with_a_rule_is_told(rule: dict[str, Any], told: str) -> None:
+def test_a_rule_error_says_what_is_wrong(rule: dict[str, Any], text: str) -> None:
     with pytest.raises(InvalidPolicyError) as refused:
         validate_for(parse_policy({"rules": [rule]}), [CLASSIFICATION])
 
-    assert str(refused.value) == f"rules.0.{told}"
+    assert str(refused.value) == f"rules.0.{text}"
 
 
-def test_an_unknown_metric_is_told_with_those_that_there_are() -> None:
+def test_an_unknown_metric_error_lists_the_known_metrics() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
         validate_for(parse_policy({"rules": [GOOD | {"metric": "x" * 50}]}), [task_types.get("ranking")])
 
@@ -208,7 +208,7 @@ def test_an_unknown_metric_is_told_with_those_that_there_are() -> None:
     )
 
 
-def test_an_unknown_metric_of_a_task_type_with_classes_is_told_with_that_form_as_well() -> None:
+def test_an_unknown_metric_error_mentions_per_class_metrics() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
         validate_for(parse_policy({"rules": [GOOD | {"metric": "speed"}]}), [task_types.get("forecasting")])
 
@@ -218,7 +218,7 @@ def test_an_unknown_metric_of_a_task_type_with_classes_is_told_with_that_form_as
     )
 
 
-def test_a_custom_name_that_no_snapshot_can_have_is_told_with_what_it_may_be() -> None:
+def test_an_invalid_custom_name_error_says_what_is_allowed() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
         validate_for(parse_policy({"rules": [GOOD | {"metric": "custom.-cost"}]}), [CLASSIFICATION])
 
@@ -228,7 +228,7 @@ def test_a_custom_name_that_no_snapshot_can_have_is_told_with_what_it_may_be() -
     )
 
 
-def test_an_unknown_metric_of_a_class_is_told_with_those_that_are_kept_by_class() -> None:
+def test_an_unknown_per_class_metric_error_lists_the_known_ones() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
         validate_for(parse_policy({"rules": [GOOD | {"metric": "per_class.cat.log_loss"}]}), [CLASSIFICATION])
 
@@ -240,26 +240,26 @@ def test_an_unknown_metric_of_a_class_is_told_with_those_that_are_kept_by_class(
 
 @pytest.mark.parametrize("task_type", [task_types.get("ranking"), task_types.get("regression")])
 @pytest.mark.parametrize("name", ["recall", "support", "rmse", "ndcg"])
-def test_nothing_is_kept_by_class_where_nothing_tells_classes_apart(task_type: TaskType, name: str) -> None:
+def test_task_types_without_classes_have_no_per_class_metrics(task_type: TaskType, name: str) -> None:
     rule = {"metric": f"per_class.cat.{name}", "operator": ">=", "threshold": 0.5}
 
-    assert faults({"rules": [rule]}, task_type) == [("rules.0.metric", "unknown")]
+    assert errors({"rules": [rule]}, task_type) == [("rules.0.metric", "unknown")]
 
 
-def test_either_a_threshold_or_a_limit_is_asked_for() -> None:
-    told = "Must have either `operator` and `threshold`, or `max_regression`."
+def test_a_rule_needs_either_a_threshold_or_a_limit() -> None:
+    text = "Must have either `operator` and `threshold`, or `max_regression`."
     for more in ({"operator": ">="}, {"threshold": 0.5}):
         with pytest.raises(InvalidPolicyError) as refused:
             parse_policy({"rules": [LIMIT | more]})
-        assert refused.value.faults == [("rules.0", "invalid", told)]
+        assert refused.value.errors == [("rules.0", "invalid", text)]
 
 
-def test_several_faults_are_told_one_after_the_other() -> None:
+def test_several_policy_errors_are_reported_together() -> None:
     with pytest.raises(InvalidPolicyError) as refused:
         parse_policy({"rules": [1], "dataset_split": "x"})
 
-    assert [field for field, _, _ in refused.value.faults] == ["dataset_split", "rules.0"]
-    assert str(refused.value) == "; ".join(f"{field}: {detail}" for field, _, detail in refused.value.faults)
+    assert [field for field, _, _ in refused.value.errors] == ["dataset_split", "rules.0"]
+    assert str(refused.value) == "; ".join(f"{field}: {detail}" for field, _, detail in refused.value.errors)
 
 
 def test_minus_zero_is_zero() -> None:
@@ -268,10 +268,10 @@ def test_minus_zero_is_zero() -> None:
     assert "-0.0" not in str(policy.as_document())
 
 
-def test_every_fault_is_told_up_to_twenty() -> None:
+def test_at_most_twenty_policy_errors_are_reported() -> None:
     rules = [{"metric": f"x{number}", "operator": ">=", "threshold": "high"} for number in range(50)]
 
-    assert faults({"rules": rules}) == [(f"rules.{number}.threshold", "invalid") for number in range(20)]
+    assert errors({"rules": rules}) == [(f"rules.{number}.threshold", "invalid") for number in range(20)]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_every_fault_is_told_up_to_twenty() -> None:
         {"metric": "accuracy", "max_regression": 0.1, "confidence": 0.95},
     ],
 )
-def test_a_rule_may_look_at_every_number_of_a_snapshot(more: dict[str, Any]) -> None:
+def test_a_rule_may_use_every_number_of_a_snapshot(more: dict[str, Any]) -> None:
     policy = parse_policy({"rules": [more]})
     validate_for(policy, [CLASSIFICATION])
 
@@ -299,33 +299,33 @@ def test_a_rule_may_look_at_every_number_of_a_snapshot(more: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("other", [GOOD, GOOD | {"threshold": 0.5}, GOOD | {"operator": ">"}])
-def test_to_ask_the_same_twice_is_refused(other: dict[str, Any]) -> None:
-    assert faults({"rules": [GOOD, LIMIT, other]}) == [("rules.2", "duplicate")]
+def test_duplicate_rules_are_refused(other: dict[str, Any]) -> None:
+    assert errors({"rules": [GOOD, LIMIT, other]}) == [("rules.2", "duplicate")]
 
 
-def test_a_limit_of_one_kind_may_be_given_once() -> None:
-    assert faults({"rules": [LIMIT, LIMIT | {"max_regression": 0.5}]}) == [("rules.1", "duplicate")]
+def test_a_metric_may_have_one_limit_of_each_kind() -> None:
+    assert errors({"rules": [LIMIT, LIMIT | {"max_regression": 0.5}]}) == [("rules.1", "duplicate")]
 
 
-def test_to_ask_different_things_of_a_metric_is_allowed() -> None:
+def test_different_rules_on_one_metric_are_allowed() -> None:
     rules = [GOOD, GOOD | {"confidence": 0.95}, GOOD | {"operator": "<="}, LIMIT, LIMIT | {"relative": True}]
 
     assert len(parse_policy({"rules": rules}).rules) == 5
 
 
-def test_an_organizations_rule_must_be_known_to_some_task_type() -> None:
+def test_an_organizations_rule_must_be_valid_for_some_task_type() -> None:
     every = task_types.all_task_types()
     rules = [GOOD, {"metric": "rmse", "operator": "<=", "threshold": 50}]
     validate_for(parse_policy({"rules": rules}), every)
 
-    assert faults({"rules": [GOOD, {"metric": "speed", "operator": ">", "threshold": 1}]}, *every) == [
+    assert errors({"rules": [GOOD, {"metric": "speed", "operator": ">", "threshold": 1}]}, *every) == [
         ("rules.1.metric", "unknown")
     ]
-    assert faults({"rules": [GOOD | {"threshold": 1.5}]}, *every) == [("rules.0.threshold", "out_of_bounds")]
+    assert errors({"rules": [GOOD | {"threshold": 1.5}]}, *every) == [("rules.0.threshold", "out_of_bounds")]
 
 
-def test_the_numbers_of_a_snapshot_go_by_the_names_of_rules() -> None:
-    values = values_of(
+def test_the_numbers_of_a_snapshot_have_the_names_that_rules_use() -> None:
+    values = named_values(
         {"accuracy": 0.9}, sample_count=7, custom={"cost": 2.0}, per_class={"a.b": {"recall": 0.5, "support": 3.0}}
     )
 
@@ -336,12 +336,12 @@ def test_the_numbers_of_a_snapshot_go_by_the_names_of_rules() -> None:
         "per_class.a.b.support": 3.0,
         "sample_count": 7,
     }
-    assert all(gate_metric(name, CLASSIFICATION) for name in values)
-    assert "sample_count" not in values_of({}, sample_count=None, custom={}, per_class={})
+    assert all(find_gate_metric(name, CLASSIFICATION) for name in values)
+    assert "sample_count" not in named_values({}, sample_count=None, custom={}, per_class={})
 
 
-def test_a_custom_metric_does_not_pass_for_one_of_the_task_type() -> None:
-    assert values_of({"accuracy": 0.1}, sample_count=1, custom={"accuracy": 0.9}, per_class={})["accuracy"] == 0.1
+def test_a_custom_metric_does_not_shadow_one_of_the_task_type() -> None:
+    assert named_values({"accuracy": 0.1}, sample_count=1, custom={"accuracy": 0.9}, per_class={})["accuracy"] == 0.1
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False, min_value=0, max_value=1)
@@ -364,7 +364,7 @@ limits = st.builds(
 
 
 @given(st.lists(thresholds | limits, min_size=1, max_size=5, unique_by=lambda rule: rule["metric"]))
-def test_a_policy_comes_back_as_it_was_written(rules: list[dict[str, Any]]) -> None:
+def test_any_valid_policy_round_trips(rules: list[dict[str, Any]]) -> None:
     policy = parse_policy({"rules": rules})
     validate_for(policy, [CLASSIFICATION])
 
@@ -383,6 +383,6 @@ odd_rules = st.dictionaries(
 
 
 @given(json_values | st.builds(lambda rules: {"rules": rules}, st.lists(odd_rules, max_size=4) | json_values))
-def test_whatever_is_sent_is_read_or_refused(document: Any) -> None:
+def test_any_json_is_parsed_or_refused_as_a_policy(document: Any) -> None:
     with suppress(InvalidPolicyError):
         validate_for(parse_policy(document), [CLASSIFICATION])

@@ -1,4 +1,4 @@
-"""Verdicts in other forms: as the programs that read them read them, and whatever a label holds."""
+"""Rendered verdicts: readable by the programs that use the formats, whatever a label contains."""
 
 import re
 from html.parser import HTMLParser
@@ -15,7 +15,7 @@ from xmlschema import XMLSchema
 from models_registry import task_types
 from performance.gates.renderers import RENDERERS, html, junit, markdown
 from performance.gates.verdict import Verdict, judge
-from tests.performance.gates.cases import NOW, case, verdict_on
+from tests.performance.gates.cases import NOW, gate_input, judge_rules
 
 SCHEMA = XMLSchema(Path(__file__).parent / "junit.xsd")
 RULES: list[dict[str, Any]] = [
@@ -30,21 +30,21 @@ HOSTILE = '<script>alert(1)</script>|`x`\n# [a](javascript:b) ![c](d) @everyone 
 
 @pytest.fixture
 def verdict() -> Verdict:
-    """One rule missing, one failed, the others passed, and one of these warned of."""
+    """A verdict with one rule missing, one failed, and the others passed, one of these with a warning."""
     values = {"accuracy": 0.95, "recall": 0.5, "log_loss": 0.14, "precision": 0.9}
-    return verdict_on(RULES, case(values, {"log_loss": 0.135}))
+    return judge_rules(RULES, gate_input(values, {"log_loss": 0.135}))
 
 
 @pytest.fixture
 def without_policy() -> Verdict:
-    return judge(None, task_types.get("classification"), case({}), judged_at=NOW)
+    return judge(None, task_types.get("classification"), gate_input({}), judged_at=NOW)
 
 
 def about(label: str) -> Verdict:
-    """Return a verdict on a class of this label, which fails and is warned of."""
-    return verdict_on(
+    """Return a verdict on a class with this label, with a failure and a warning."""
+    return judge_rules(
         [{"metric": f"per_class.{label}.recall", "operator": "<", "threshold": 0.25}],
-        case({f"per_class.{label}.recall": 0.5}),
+        gate_input({f"per_class.{label}.recall": 0.5}),
     )
 
 
@@ -66,24 +66,24 @@ class TestJUnit:
         assert [each.name for each in suite] == names
         assert {each.classname for each in suite} == {"mdl-7f3a19bc92"}
 
-    def test_tells_why_a_rule_did_not_pass(self, verdict: Verdict) -> None:
+    def test_junit_has_the_reason_of_each_rule_that_did_not_pass(self, verdict: Verdict) -> None:
         results = [each.result for each in suite_of(junit(verdict))]
 
         assert [[type(one) for one in each] for each in results] == [[], [Failure], [Error], [], []]
-        told = [rule.detail for rule in verdict.rules]
-        assert [(one.message, one.text) for each in results for one in each] == [(told[1],) * 2, (told[2],) * 2]
-        assert [each.system_out for each in suite_of(junit(verdict))] == [told[0], None, None, told[3], told[4]]
+        text = [rule.detail for rule in verdict.rules]
+        assert [(one.message, one.text) for each in results for one in each] == [(text[1],) * 2, (text[2],) * 2]
+        assert [each.system_out for each in suite_of(junit(verdict))] == [text[0], None, None, text[3], text[4]]
         assert "<system-out>precision &lt; 1 lets worse values pass" in junit(verdict)
 
-    def test_is_written_so(self) -> None:
+    def test_is_exactly_this_text(self) -> None:
         rule = {"metric": "per_class.\x01.recall", "operator": ">", "threshold": 0.5}
 
-        assert junit(verdict_on([rule], case({"per_class.\x01.recall": 0.25}))) == (
+        assert junit(judge_rules([rule], gate_input({"per_class.\x01.recall": 0.25}))) == (
             '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites><testsuite name="gate of mdl-7f3a19bc92 ver-00002" '
             'tests="1" failures="1" errors="0" skipped="0" time="0" timestamp="2026-03-13T14:22:10" '
             'hostname="registry"><testcase name="per_class.\ufffd.recall &gt; 0.5" classname="mdl-7f3a19bc92" time="0">'
-            '<failure message="per_class.\ufffd.recall is 0.25; more than 0.5 is asked." type="failed">'
-            "per_class.\ufffd.recall is 0.25; more than 0.5 is asked.</failure></testcase></testsuite></testsuites>"
+            '<failure message="per_class.\ufffd.recall is 0.25; more than 0.5 is required." type="failed">'
+            "per_class.\ufffd.recall is 0.25; more than 0.5 is required.</failure></testcase></testsuite></testsuites>"
         )
 
     def test_is_skipped_without_a_policy(self, without_policy: Verdict) -> None:
@@ -92,7 +92,7 @@ class TestJUnit:
 
         assert (suite.tests, suite.skipped, suite.failures) == (1, 1, 0)
         assert isinstance(skipped, Skipped)
-        assert skipped.message == "No policy says what ver-00002 must be like."
+        assert skipped.message == "There is no policy for ver-00002."
 
 
 class TestMarkdown:
@@ -100,26 +100,29 @@ class TestMarkdown:
         lines = markdown(verdict).splitlines()
 
         assert lines[0] == "### Gate: ver-00002 of mdl-7f3a19bc92 failed"
-        assert lines[2].startswith("ver-00002 fails 2 of 5 rules. recall is 0.5; at least 0.9 is asked.")
-        assert lines[4:6] == ["|  | Metric | Asked | Value | Promoted | Why |", "| --- | --- | --- | --- | --- | --- |"]
-        assert lines[6] == "| ✅ | accuracy | >= 0.93 | 0.95 |  | accuracy is 0.95; at least 0.93 is asked. |"
+        assert lines[2].startswith("ver-00002 fails 2 of 5 rules. recall is 0.5; at least 0.9 is required.")
+        assert lines[4:6] == [
+            "|  | Metric | Required | Value | Promoted | Why |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        assert lines[6] == "| ✅ | accuracy | >= 0.93 | 0.95 |  | accuracy is 0.95; at least 0.93 is required. |"
         assert lines[7].startswith("| ❌ | recall | >= 0.9 | 0.5 |  |")
         assert lines[8].startswith("| ❔ | roc_auc | >= 0.95 |  |  |")
         assert lines[9].startswith(r"| ✅ | log_loss | \<= 0.145 | 0.14 | 0.135 |")
         assert lines[12].startswith(r"- precision \< 1 lets worse values pass")
 
-    def test_has_six_digits_of_each_number(self) -> None:
+    def test_numbers_have_six_digits(self) -> None:
         rule = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
-        text = markdown(verdict_on([rule], case({"accuracy": 0.9736842105263158})))
+        text = markdown(judge_rules([rule], gate_input({"accuracy": 0.9736842105263158})))
 
-        assert "| accuracy | >= 0.93 | 0.973684 |  | accuracy is 0.973684; at least 0.93 is asked. |" in text
+        assert "| accuracy | >= 0.93 | 0.973684 |  | accuracy is 0.973684; at least 0.93 is required. |" in text
 
-    def test_of_no_policy_has_no_table(self, without_policy: Verdict) -> None:
-        told = "### Gate: ver-00002 of mdl-7f3a19bc92 has no policy\n\nNo policy says what ver-00002 must be like.\n"
+    def test_without_policy_has_no_table(self, without_policy: Verdict) -> None:
+        text = "### Gate: ver-00002 of mdl-7f3a19bc92 has no policy\n\nThere is no policy for ver-00002.\n"
 
-        assert markdown(without_policy) == told
+        assert markdown(without_policy) == text
 
-    def test_makes_nothing_of_a_label(self) -> None:
+    def test_label_is_escaped(self) -> None:
         text = markdown(about(HOSTILE))
 
         [row] = [line for line in text.splitlines() if "❌" in line]
@@ -134,7 +137,7 @@ class TestMarkdown:
 
 
 class Tags(HTMLParser):
-    """Keeps what tags and texts a page has."""
+    """Collect the tags and texts of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,36 +171,36 @@ class TestHTML:
         assert page.count('class="missing"') == 1
         assert page.count('class="passed"') == 3
 
-    def test_is_written_so(self) -> None:
+    def test_is_exactly_this_text(self) -> None:
         rules = [{"metric": "accuracy", "operator": "<", "threshold": 0.5}, {"metric": "recall", "max_regression": 0.5}]
-        page = html(verdict_on(rules, case({"accuracy": 0.5}, {"recall": 0.5})))
+        page = html(judge_rules(rules, gate_input({"accuracy": 0.5}, {"recall": 0.5})))
 
         assert re.sub(r"<style>(.*?)</style>", "<style></style>", page, flags=re.DOTALL) == (
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width">'
             "<title>Gate: ver-00002 of mdl-7f3a19bc92 failed</title><style></style></head>"
             '<body><h1 class="failed">Gate: ver-00002 of mdl-7f3a19bc92 failed</h1>'
-            "<p>ver-00002 fails 2 of 2 rules. accuracy is 0.5; less than 0.5 is asked.</p>"
-            "<table><thead><tr><th></th><th>Metric</th><th>Asked</th><th>Value</th><th>Promoted</th><th>Why</th></tr>"
+            "<p>ver-00002 fails 2 of 2 rules. accuracy is 0.5; less than 0.5 is required.</p>"
+            "<table><thead><tr><th></th><th>Metric</th><th>Required</th><th>Value</th><th>Promoted</th><th>Why</th></tr>"
             '</thead><tbody><tr class="failed"><td>❌</td><td>accuracy</td><td>&lt; 0.5</td><td>0.5</td><td></td>'
-            '<td>accuracy is 0.5; less than 0.5 is asked.</td></tr><tr class="missing"><td>❔</td><td>recall</td>'
+            '<td>accuracy is 0.5; less than 0.5 is required.</td></tr><tr class="missing"><td>❔</td><td>recall</td>'
             "<td></td><td></td><td>0.5</td><td>ver-00002 has no recall for the split test.</td></tr></tbody></table>"
             "<p>accuracy &lt; 0.5 lets worse values pass: higher is better.</p></body></html>"
         )
         assert ".failed, .missing { color:" in page
 
-    def test_of_no_policy_has_no_table(self, without_policy: Verdict) -> None:
+    def test_without_policy_has_no_table(self, without_policy: Verdict) -> None:
         seen = read(html(without_policy))
 
         assert "table" not in seen.tags
         assert without_policy.detail in seen.texts
 
 
-def test_every_form_has_a_name() -> None:
+def test_every_renderer_has_a_name() -> None:
     assert set(RENDERERS) == {"junit", "markdown", "html"}
 
 
-def test_the_schema_refuses_what_is_no_junit(verdict: Verdict) -> None:
+def test_the_junit_schema_refuses_invalid_documents(verdict: Verdict) -> None:
     assert SCHEMA.is_valid(StringIO(junit(verdict)))
     assert not SCHEMA.is_valid(StringIO(junit(verdict).replace(' tests="5"', "")))
 
@@ -218,5 +221,5 @@ def test_markdown_has_one_row_whatever_the_label(label: str) -> None:
 
 
 @given(st.just(HOSTILE) | st.text(max_size=30))
-def test_html_makes_nothing_of_a_label(label: str) -> None:
+def test_html_escapes_any_label(label: str) -> None:
     assert read(html(about(label))).tags == read(html(about("cat"))).tags

@@ -182,7 +182,7 @@ def test_another_positive_class_may_be_chosen(version: list[str], capsys: pytest
         ("actual,predicted\na,a\nb\n", "cannot be read|no prediction"),
         ("actual,predicted,Actual\na,a,a\n", "two columns 'Actual'"),
         ("actual,,predicted\na,a,a\n", "without a name"),
-        ('"actual\n', "no header"),
+        ('"actual\n', "not a header"),
     ],
 )
 def test_a_file_that_cannot_be_scored_is_refused_and_nothing_stored(

@@ -123,7 +123,7 @@ def test_a_cluster_that_does_not_answer_ends_the_command_with_one_line(
 ) -> None:
     settings.EVALUATION_ENGINE = master
 
-    with pytest.raises(CommandError, match=f"Apache Spark at {master} cannot be had") as refused:
+    with pytest.raises(CommandError, match=f"Apache Spark at {master} is not available") as refused:
         call_command("evaluate", *version, str(TEST))
 
     assert len(str(refused.value).splitlines()) == 1

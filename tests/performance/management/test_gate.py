@@ -56,7 +56,7 @@ def test_a_version_that_passes_ends_with_0(model: RegisteredModel, capsys: pytes
 
     assert status == 0
     assert "ver-001a2 of mdl-7f3a19bc92" in printed
-    assert "accuracy is 0.91; at least 0.9 is asked." in printed
+    assert "accuracy is 0.91; at least 0.9 is required." in printed
     assert printed.endswith("ver-001a2 passes 1 rule.\n")
 
 
@@ -127,7 +127,7 @@ def test_without_a_standard_output_it_ends_with_2(monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_a_policy_it_ends_with_0_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, MODEL) == (0, "No policy says what ver-001a2 must be like.\n")
+    assert run(capsys, MODEL) == (0, "There is no policy for ver-001a2.\n")
 
 
 def test_the_organizations_policy_is_in_force_as_well(

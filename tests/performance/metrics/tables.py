@@ -1,4 +1,4 @@
-"""Evaluating columns that a test makes up."""
+"""Evaluate and export columns that a test creates."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,29 +17,29 @@ from performance.metrics.tasks.evaluators import EVALUATORS
 Evaluate = Callable[[Engine, Columns, Options], Evaluation]
 
 
-def of(evaluate: Evaluate, folder: Path, columns: dict[str, Any], **options: Any) -> Evaluation:
-    """Return the evaluation of columns, by way of a Parquet file."""
+def evaluate_columns(evaluate: Evaluate, folder: Path, columns: dict[str, Any], **options: Any) -> Evaluation:
+    """Return the evaluation of columns, which are written as a Parquet file."""
     file = folder / "predictions.parquet"
-    write(file, columns)
-    return of_file(evaluate, file, folder, **options)
+    write_parquet(file, columns)
+    return evaluate_file(evaluate, file, folder, **options)
 
 
-def write(file: Path, columns: Any) -> None:
-    """Write columns, or a table, as Parquet."""
+def write_parquet(file: Path, columns: Any) -> None:
+    """Write columns or a table as Parquet."""
     pq.write_table(columns if isinstance(columns, pa.Table) else pa.table(columns), file)
 
 
-def kept(task: str, folder: Path, table: Any, columns: Columns | None = None, **options: Any) -> Path | None:
-    """Return the file in which what columns come to is kept."""
+def export_columns(task: str, folder: Path, table: Any, columns: Columns | None = None, **options: Any) -> Path | None:
+    """Return the file of the exported predictions."""
     named, chosen, file = columns or Columns(), Options(**options), folder / "predictions.parquet"
-    write(file, table)
+    write_parquet(file, table)
     with DuckDB(folder=folder) as engine:
         engine.read_parquet([str(file)])
         return export_predictions(engine, task, named, chosen, EVALUATORS[task](engine, named, chosen), folder)
 
 
-def values(evaluation: Evaluation) -> dict[str, float | None]:
-    """Return the values of what may have an interval, by the names that the intervals have."""
+def values_by_interval_name(evaluation: Evaluation) -> dict[str, float | None]:
+    """Return the values of all metrics by the names of their intervals."""
     of_classes = {
         f"per_class.{label}.{name}": value
         for label, found in evaluation.per_class.items()
@@ -48,8 +48,10 @@ def values(evaluation: Evaluation) -> dict[str, float | None]:
     return {**evaluation.metrics, **of_classes}
 
 
-def of_file(evaluate: Evaluate, file: Path, folder: Path, named: Columns | None = None, **options: Any) -> Evaluation:
-    """Return the evaluation of a file of predictions. What does not fit in memory goes to `folder`."""
+def evaluate_file(
+    evaluate: Evaluate, file: Path, folder: Path, named: Columns | None = None, **options: Any
+) -> Evaluation:
+    """Return the evaluation of a file of predictions. Temporary files go to `folder`."""
     with DuckDB(folder=folder) as engine:
         (engine.read_csv if file.suffix == ".csv" else engine.read_parquet)([str(file)])
         return evaluate(engine, named or Columns(), Options(**options))

@@ -1,4 +1,4 @@
-"""What rules may look at is what evaluations keep."""
+"""Gates may use the per-class metrics that evaluations store."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from models_registry import task_types
-from performance.gates.gate_metrics import names_by_class
+from performance.gates.gate_metrics import per_class_names
 from performance.metrics.tasks.evaluators import EVALUATORS
-from tests.performance.metrics.tables import of
+from tests.performance.metrics.tables import evaluate_columns
 
 CLASSES = {"actual": ["a", "b", "a", "b"], "predicted": ["a", "b", "b", "b"], "score": [0.1, 0.9, 0.6, 0.7]}
 NUMBERS = {"actual": [1.0, 2.0, 3.0], "predicted": [1.5, 2.0, 2.0]}
@@ -21,8 +21,8 @@ PREDICTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", EVALUATORS)
-def test_each_number_that_is_kept_by_class_has_a_name_and_no_other_has(tmp_path: Path, name: str) -> None:
-    found = of(EVALUATORS[name], tmp_path, PREDICTIONS[name])
+def test_gates_know_exactly_the_per_class_metrics_that_an_evaluation_has(tmp_path: Path, name: str) -> None:
+    found = evaluate_columns(EVALUATORS[name], tmp_path, PREDICTIONS[name])
 
     kept = {metric for values in found.per_class.values() for metric in values}
-    assert kept == set(names_by_class(task_types.get(name)))
+    assert kept == set(per_class_names(task_types.get(name)))

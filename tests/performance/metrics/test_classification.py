@@ -1,4 +1,4 @@
-"""Classification, against scikit-learn: on the fixtures, and on made-up predictions of the worst kinds."""
+"""Evaluation of classification, compared with scikit-learn on the fixtures and on random predictions."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from sklearn import metrics as sk
 
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks import classification
-from tests.performance.metrics.tables import of, of_file, values
+from tests.performance.metrics.tables import evaluate_columns, evaluate_file, values_by_interval_name
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 SEED = json.loads((FIXTURES / "seed.json").read_text())
@@ -31,8 +31,10 @@ MEASURED = [
 
 
 @pytest.mark.parametrize(("file", "snapshot"), MEASURED)
-def test_the_fixtures_numbers_are_found_again(tmp_path: Path, file: Path, snapshot: dict[str, Any]) -> None:
-    found = of_file(classification.evaluate, file, tmp_path)
+def test_evaluations_of_the_fixtures_equal_their_snapshots(
+    tmp_path: Path, file: Path, snapshot: dict[str, Any]
+) -> None:
+    found = evaluate_file(classification.evaluate, file, tmp_path)
 
     assert found.sample_count == found.rows == snapshot["sample_count"]
     for name, value in snapshot["metrics"].items():
@@ -57,7 +59,7 @@ SCORES = st.sampled_from([0.0, 0.25, 0.5, 0.5, 0.75, 1.0]) | st.floats(0, 1)
 
 @st.composite
 def predictions(draw: st.DrawFn) -> dict[str, Any]:
-    """Columns of actual, predicted and scores, with weights or without."""
+    """Columns of actual and predicted labels and scores, with or without weights."""
     labels = draw(st.sampled_from(LABELS))
     pairs = draw(st.lists(st.tuples(st.sampled_from(labels), st.sampled_from(labels)), min_size=1, max_size=40))
     columns: dict[str, Any] = {"actual": [one for one, _ in pairs], "predicted": [other for _, other in pairs]}
@@ -82,8 +84,8 @@ def rows_of(width: int, length: int) -> st.SearchStrategy[list[list[float]]]:
 
 @given(columns=predictions())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) -> None:
-    found = of(classification.evaluate, tmp_path, columns)
+def test_every_metric_equals_that_of_scikit_learn(tmp_path: Path, columns: dict[str, Any]) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, columns)
     actual, predicted = columns["actual"], columns["predicted"]
     labels = sorted({*actual, *predicted})
     names = [str(label).lower() if isinstance(label, bool) else str(label) for label in labels]
@@ -93,14 +95,14 @@ def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) 
         expected = expectations(columns, labels, found.positive_class)
     assert found.confusion_matrix == {"labels": names, "counts": counts}
     for name, value in expected.items():
-        same(name, found, value)
+        assert_close(name, found, value)
     for name, interval in found.confidence_intervals.items():
-        estimate = values(found)[name]
+        estimate = values_by_interval_name(found)[name]
         assert estimate is not None
         assert interval.lower - 1e-9 <= estimate <= interval.upper + 1e-9, name
 
 
-def same(name: str, found: Evaluation, expected: float, within: float = 1e-9) -> None:
+def assert_close(name: str, found: Evaluation, expected: float, within: float = 1e-9) -> None:
     value = found.metrics[name]
     if math.isnan(expected):
         assert value is None, name
@@ -121,9 +123,9 @@ def expectations(columns: dict[str, Any], labels: list[Any], positive: str | Non
         precision, recall, f1, _ = sk.precision_recall_fscore_support(actual, predicted, **options)
         return {**expected, "precision": precision, "recall": recall, "f1_score": f1}
     is_positive = [name_of(one) == positive for one in actual]
-    said = [name_of(one) == positive for one in predicted]
+    message = [name_of(one) == positive for one in predicted]
     options = {"average": "binary", "zero_division": 0, **weigh}
-    precision, recall, f1, _ = sk.precision_recall_fscore_support(is_positive, said, **options)
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(is_positive, message, **options)
     both = len(set(is_positive)) == 2
     score = columns.get("score") or columns[f"score_{positive}"]
     if "score" not in columns and len(labels) == 2:
@@ -149,10 +151,10 @@ def name_of(label: Any) -> str:
 
 @given(columns=predictions().filter(lambda columns: "score" not in columns))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_of_several_classes_too(tmp_path: Path, columns: dict[str, Any]) -> None:
+def test_every_metric_of_several_classes_equals_that_of_scikit_learn(tmp_path: Path, columns: dict[str, Any]) -> None:
     labels = [name.removeprefix("score_") for name in columns if name.startswith("score_")]
     actual, weights = [name_of(one) for one in columns["actual"]], columns.get("weight")
-    found = of(classification.evaluate, tmp_path, columns, averaging="macro")
+    found = evaluate_columns(classification.evaluate, tmp_path, columns, averaging="macro")
     if len(found.per_class) < 3:  # the positive class's score decides, as `expectations` has it
         return
     scores = np.array([columns[f"score_{label}"] for label in labels]).T
@@ -171,7 +173,7 @@ def test_of_several_classes_too(tmp_path: Path, columns: dict[str, Any]) -> None
         assert found.metrics["roc_auc"] == pytest.approx(np.mean(areas), rel=1e-9, abs=1e-9)
 
 
-def test_each_class_has_intervals_as_it_has_where_it_is_the_positive_one(tmp_path: Path) -> None:
+def test_per_class_intervals_equal_those_of_the_positive_class(tmp_path: Path) -> None:
     random = np.random.default_rng(11)
     actual = np.where(random.random(200) < 0.4, "yes", "St. Gallen")
     score = np.round(1 / (1 + np.exp(-random.normal(np.where(actual == "yes", 1, 0), 1))), 2)
@@ -179,17 +181,21 @@ def test_each_class_has_intervals_as_it_has_where_it_is_the_positive_one(tmp_pat
     both = {"score_yes": score, "score_St. Gallen": 1 - score}
 
     for label in ("yes", "St. Gallen"):
-        found = of(classification.evaluate, tmp_path, {**columns, **both}, positive_class=label).confidence_intervals
+        found = evaluate_columns(
+            classification.evaluate, tmp_path, {**columns, **both}, positive_class=label
+        ).confidence_intervals
 
         names = ("precision", "recall", "f1_score", *(("roc_auc",) if label == "yes" else ()))
         assert {name: found[f"per_class.{label}.{name}"] for name in names} == {name: found[name] for name in names}
 
 
-def test_single_classes_have_no_intervals_where_there_are_many(tmp_path: Path) -> None:
+def test_classes_have_no_intervals_if_there_are_many(tmp_path: Path) -> None:
     few, many = ({"actual": range(number), "predicted": range(number)} for number in (50, 51))
 
-    assert "per_class.49.recall" in of(classification.evaluate, tmp_path, few).confidence_intervals
-    assert not any("per_class" in name for name in of(classification.evaluate, tmp_path, many).confidence_intervals)
+    assert "per_class.49.recall" in evaluate_columns(classification.evaluate, tmp_path, few).confidence_intervals
+    assert not any(
+        "per_class" in name for name in evaluate_columns(classification.evaluate, tmp_path, many).confidence_intervals
+    )
 
 
 REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
@@ -213,7 +219,7 @@ REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
     ({"actual": ["a", "b"], "predicted": ["a"] * 2, "weight": [1.0, -1.0]}, "0 or more", 2),
     ({"actual": ["a", "b"], "predicted": ["a"] * 2, "weight": [1.0, math.nan]}, "0 or more", 2),
     ({"actual": ["a", "b"], "predicted": ["a"] * 2, "weight": [0.0, 0.0]}, "above 0", None),
-    ({"actual": ["a\0", "b"], "predicted": ["a", "b"]}, "holds NUL", None),
+    ({"actual": ["a\0", "b"], "predicted": ["a", "b"]}, "contains a NUL character", None),
     ({"actual": [str(at) for at in range(1001)], "predicted": ["0"] * 1001}, "more than 1000 labels", None),
     ({"actual": ["a", "b" * 1001], "predicted": ["a", "b"]}, "at most 1,000 characters in the column 'actual'", 2),
     ({"actual": ["a", "b"], "predicted": ["a", "b" * 1001]}, "at most 1,000 characters in the column 'predicted'", 2),
@@ -223,37 +229,37 @@ REFUSED: list[tuple[dict[str, Any], str, int | None]] = [
 
 
 @pytest.mark.parametrize(("columns", "reason", "row"), REFUSED)
-def test_what_cannot_be_scored_is_refused_with_its_row(
+def test_a_row_that_cannot_be_scored_is_refused_with_its_number(
     tmp_path: Path, columns: dict[str, Any], reason: str, row: int | None
 ) -> None:
     with pytest.raises(UnprocessablePredictionsError, match=reason) as refused:
-        of(classification.evaluate, tmp_path, columns)
+        evaluate_columns(classification.evaluate, tmp_path, columns)
 
     assert refused.value.row == row
 
 
-def test_missing_predictions_may_be_allowed_and_are_counted(tmp_path: Path) -> None:
+def test_missing_predictions_are_counted_if_allowed(tmp_path: Path) -> None:
     columns = {"actual": ["a", "b", "b"], "predicted": ["a", None, "b"], "score": [0.1, 0.2, 0.9]}
 
-    found = of(classification.evaluate, tmp_path, columns, allow_missing=True)
+    found = evaluate_columns(classification.evaluate, tmp_path, columns, allow_missing=True)
 
     assert (found.rows, found.sample_count, found.metrics["accuracy"]) == (3, 2, 1.0)
     assert found.metrics["roc_auc"] == 1.0
 
 
 @pytest.mark.parametrize("name", ["truth", "confidence", "brier", "correct", "w", "bin", "loss", "third", "label"])
-def test_a_column_of_any_name_is_not_taken_for_something_else(tmp_path: Path, name: str) -> None:
+def test_extra_columns_with_any_name_are_ignored(tmp_path: Path, name: str) -> None:
     columns: dict[str, Any] = {"actual": ["a", "b", "b"], "predicted": ["a", "a", "a"], "score": [0.1, 0.4, 0.3]}
 
-    assert of(classification.evaluate, tmp_path, {**columns, name: [0.2, 0.5, 9.0]}) == (
-        of(classification.evaluate, tmp_path, columns)
+    assert evaluate_columns(classification.evaluate, tmp_path, {**columns, name: [0.2, 0.5, 9.0]}) == (
+        evaluate_columns(classification.evaluate, tmp_path, columns)
     )
 
 
-def test_scores_that_are_no_probabilities_rank_and_cost_nothing(tmp_path: Path) -> None:
+def test_scores_that_are_no_probabilities_rank_but_have_no_losses(tmp_path: Path) -> None:
     columns = {"actual": [0, 1, 1], "predicted": [0, 1, 1], "score": [-3.5, 2.0, 17.0]}
 
-    found = of(classification.evaluate, tmp_path, columns)
+    found = evaluate_columns(classification.evaluate, tmp_path, columns)
 
     assert (found.metrics["roc_auc"], found.metrics["log_loss"], found.metrics["brier_score"]) == (1.0, None, None)
 
@@ -272,12 +278,12 @@ BY_SCORE = ["roc_auc", "average_precision", "log_loss", "brier_score", "expected
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted", "micro"])
 @pytest.mark.parametrize("scores", [{"score": OF_POSITIVE}, OF_BOTH])
-def test_what_follows_from_the_score_of_two_classes_is_the_same_however_metrics_are_averaged(
+def test_metrics_of_two_class_scores_do_not_depend_on_averaging(
     tmp_path: Path, averaging: str, scores: dict[str, Any]
 ) -> None:
-    plain = of(classification.evaluate, tmp_path, {**TWO, "score": OF_POSITIVE})
+    plain = evaluate_columns(classification.evaluate, tmp_path, {**TWO, "score": OF_POSITIVE})
 
-    found = of(classification.evaluate, tmp_path, {**TWO, **scores}, averaging=averaging)
+    found = evaluate_columns(classification.evaluate, tmp_path, {**TWO, **scores}, averaging=averaging)
 
     assert {name: found.metrics[name] for name in BY_SCORE} == {name: plain.metrics[name] for name in BY_SCORE}
     assert None not in plain.metrics.values()
@@ -286,14 +292,14 @@ def test_what_follows_from_the_score_of_two_classes_is_the_same_however_metrics_
     assert found.metrics["precision"] == pytest.approx(precision)
 
 
-def test_a_threshold_may_be_of_the_positive_class_among_the_scores_of_both(tmp_path: Path) -> None:
-    found = of(classification.evaluate, tmp_path, {"actual": TWO["actual"], **OF_BOTH}, threshold=0.5)
+def test_a_threshold_applies_to_the_positive_class_score_of_two(tmp_path: Path) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, {"actual": TWO["actual"], **OF_BOTH}, threshold=0.5)
 
     assert found.confusion_matrix == {"labels": ["0", "1"], "counts": [[1, 1], [0, 3]]}
 
 
-def test_scores_of_two_classes_that_do_not_come_to_1_cost_nothing(tmp_path: Path) -> None:
-    found = of(classification.evaluate, tmp_path, {**TWO, "score_0": OF_POSITIVE, "score_1": OF_POSITIVE})
+def test_scores_of_two_classes_that_do_not_sum_to_1_have_no_losses(tmp_path: Path) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, {**TWO, "score_0": OF_POSITIVE, "score_1": OF_POSITIVE})
 
     assert found.metrics["roc_auc"] is not None
     assert (found.metrics["log_loss"], found.metrics["brier_score"]) == (None, None)
@@ -303,34 +309,34 @@ def test_scores_of_two_classes_that_do_not_come_to_1_cost_nothing(tmp_path: Path
 def test_an_empty_label_may_be_the_positive_one(tmp_path: Path, options: dict[str, Any]) -> None:
     columns = {"actual": ["", "b", ""], "predicted": ["", "b", "b"], "score": [0.9, 0.1, 0.8]}
 
-    found = of(classification.evaluate, tmp_path, columns, positive_class="", **options)
+    found = evaluate_columns(classification.evaluate, tmp_path, columns, positive_class="", **options)
 
     assert (found.positive_class, found.metrics["roc_auc"]) == ("", 1.0)
 
 
 @pytest.mark.parametrize("values", [["model", None, "x", "y", "z"], [-3.5, 7.0, math.nan, math.inf, 0.0]])
 @pytest.mark.parametrize("scores", [{"score": OF_POSITIVE}, OF_BOTH, OF_SEVERAL])
-def test_columns_that_are_only_named_as_if_they_had_scores_change_nothing(
+def test_columns_that_only_look_like_scores_are_ignored(
     tmp_path: Path, scores: dict[str, Any], values: list[Any]
 ) -> None:
     columns = {**(THREE if scores is OF_SEVERAL else TWO), **scores}
 
-    found = of(classification.evaluate, tmp_path, {**columns, "score_source": values})
+    found = evaluate_columns(classification.evaluate, tmp_path, {**columns, "score_source": values})
 
-    assert found == of(classification.evaluate, tmp_path, columns)
+    assert found == evaluate_columns(classification.evaluate, tmp_path, columns)
 
 
-def test_an_example_that_is_not_scored_needs_no_score(tmp_path: Path) -> None:
+def test_a_row_without_prediction_needs_no_score(tmp_path: Path) -> None:
     columns = {"actual": ["a", "b", "b"], "predicted": ["a", None, "b"], "score": [0.1, None, 0.9]}
 
-    assert of(classification.evaluate, tmp_path, columns, allow_missing=True).metrics["roc_auc"] == 1.0
+    assert evaluate_columns(classification.evaluate, tmp_path, columns, allow_missing=True).metrics["roc_auc"] == 1.0
 
 
-def test_the_score_of_a_lone_class_that_nobody_said_is_the_positive_one_costs_nothing(tmp_path: Path) -> None:
+def test_the_score_of_a_single_label_is_ignored_without_positive_class(tmp_path: Path) -> None:
     columns = {"actual": ["no", "no"], "predicted": ["no", "no"], "score": [0.1, 0.2]}
 
-    unknown = of(classification.evaluate, tmp_path, columns).metrics
-    known = of(classification.evaluate, tmp_path, columns, positive_class="yes").metrics
+    unknown = evaluate_columns(classification.evaluate, tmp_path, columns).metrics
+    known = evaluate_columns(classification.evaluate, tmp_path, columns, positive_class="yes").metrics
 
     assert (unknown["log_loss"], unknown["brier_score"]) == (None, None)
     assert known["brier_score"] == pytest.approx((0.1**2 + 0.2**2) / 2)
@@ -338,11 +344,9 @@ def test_the_score_of_a_lone_class_that_nobody_said_is_the_positive_one_costs_no
 
 @given(columns=predictions().filter(lambda columns: "score" not in columns))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_the_micro_average_of_roc_auc_is_of_the_decisions_on_all_classes(
-    tmp_path: Path, columns: dict[str, Any]
-) -> None:
+def test_micro_averaged_roc_auc_pools_the_decisions_on_all_classes(tmp_path: Path, columns: dict[str, Any]) -> None:
     labels = [name.removeprefix("score_") for name in columns if name.startswith("score_")]
-    found = of(classification.evaluate, tmp_path, columns, averaging="micro")
+    found = evaluate_columns(classification.evaluate, tmp_path, columns, averaging="micro")
     if len(found.per_class) < 3:  # the positive class's score decides
         return
     truth = np.array([[name_of(one) == label for label in labels] for one in columns["actual"]])
@@ -350,14 +354,14 @@ def test_the_micro_average_of_roc_auc_is_of_the_decisions_on_all_classes(
 
     expected = sk.roc_auc_score(truth, scores, average="micro", sample_weight=columns.get("weight"))
 
-    same("roc_auc", found, expected)
+    assert_close("roc_auc", found, expected)
 
 
-def test_no_area_stands_for_all_decisions_where_a_class_has_no_score(tmp_path: Path) -> None:
+def test_micro_averaged_roc_auc_is_undefined_if_a_class_has_no_score(tmp_path: Path) -> None:
     columns = {"actual": ["a", "b", "c"], "predicted": ["a", "b", "b"]}
     scores = {"score_a": [0.5, 0.25, 0.25], "score_b": [0.5, 0.75, 0.75]}
 
-    found = of(classification.evaluate, tmp_path, {**columns, **scores}, averaging="micro")
+    found = evaluate_columns(classification.evaluate, tmp_path, {**columns, **scores}, averaging="micro")
 
     assert (found.metrics["roc_auc"], found.per_class["a"]["roc_auc"]) == (None, 1.0)
 
@@ -373,69 +377,69 @@ FORMS: list[tuple[list[Any], list[Any], dict[str, int]]] = [
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
 @pytest.mark.parametrize(("actual", "predicted", "supports"), FORMS)
-def test_a_label_is_the_same_however_it_is_written(
+def test_equal_labels_in_different_formats_are_equal(
     tmp_path: Path, actual: list[Any], predicted: list[Any], supports: dict[str, int], suffix: str
 ) -> None:
     file = tmp_path / f"predictions{suffix}"
     table = pa.table({"actual": actual, "predicted": predicted})
     (pq.write_table if suffix == ".parquet" else pa_csv.write_csv)(table, file)
 
-    found = of_file(classification.evaluate, file, tmp_path)
+    found = evaluate_file(classification.evaluate, file, tmp_path)
 
     assert {label: values["support"] for label, values in found.per_class.items()} == supports
     assert found.metrics["accuracy"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("predicted", [[1, 0, 0], [1.0, 0.0, 0.0]])
-def test_truth_values_beside_numbers_are_numbers(tmp_path: Path, predicted: list[Any]) -> None:
-    found = of(classification.evaluate, tmp_path, {"actual": [True, False, True], "predicted": predicted})
+def test_booleans_compared_with_numbers_are_numbers(tmp_path: Path, predicted: list[Any]) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, {"actual": [True, False, True], "predicted": predicted})
 
     assert found.confusion_matrix == {"labels": ["0", "1"], "counts": [[1, 0], [1, 1]]}
 
 
 @pytest.mark.parametrize("label", ["1.0\n", "1.01", ".0", "x.0", "1.0.0", "1" * 19 + ".0", "tRUE", "10", "-.0", " 1.0"])
-def test_a_text_that_is_no_whole_number_and_no_truth_value_stays_as_it_is(tmp_path: Path, label: str) -> None:
-    found = of(classification.evaluate, tmp_path, {"actual": [label, "b"], "predicted": [label, "b"]})
+def test_other_text_labels_are_unchanged(tmp_path: Path, label: str) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, {"actual": [label, "b"], "predicted": [label, "b"]})
 
     assert set(found.per_class) == {label, "b"}
 
 
 @pytest.mark.parametrize("options", [{}, {"threshold": 0.5}])
-def test_the_positive_class_and_the_scores_are_named_in_any_form_as_well(
-    tmp_path: Path, options: dict[str, Any]
-) -> None:
+def test_the_positive_class_and_score_columns_accept_any_label_format(tmp_path: Path, options: dict[str, Any]) -> None:
     columns = {"actual": ["True", "False"], "predicted": ["True", "False"]}
     scores = {"score_True": [0.9, 0.1], "score_False": [0.1, 0.9]}
 
-    found = of(classification.evaluate, tmp_path, columns | scores, positive_class="False", **options)
+    found = evaluate_columns(classification.evaluate, tmp_path, columns | scores, positive_class="False", **options)
 
     assert (found.positive_class, found.metrics["roc_auc"]) == ("false", 1.0)
 
 
 @pytest.mark.parametrize("weight", [1e-200, 1e-320])
 @pytest.mark.parametrize("scores", [{"score": OF_POSITIVE}, OF_SEVERAL])
-def test_weights_so_small_that_their_squares_are_none_tell_of_no_variance(
+def test_weights_whose_squares_underflow_have_no_intervals(
     tmp_path: Path, scores: dict[str, Any], weight: float
 ) -> None:
     columns = {**(THREE if scores is OF_SEVERAL else TWO), **scores}
 
-    found = of(classification.evaluate, tmp_path, {**columns, "weight": [weight] * 5})
+    found = evaluate_columns(classification.evaluate, tmp_path, {**columns, "weight": [weight] * 5})
 
-    plain = of(classification.evaluate, tmp_path, columns).metrics
+    plain = evaluate_columns(classification.evaluate, tmp_path, columns).metrics
     assert not found.confidence_intervals
     for name, value in plain.items():
-        same(name, found, math.nan if value is None else value, within=1e-3)
+        assert_close(name, found, math.nan if value is None else value, within=1e-3)
 
 
-def test_labels_may_be_any_finite_numbers(tmp_path: Path) -> None:
-    found = of(classification.evaluate, tmp_path, {"actual": [1.0, 0.5, -0.0], "predicted": [1.0, 1e300, -0.0]})
+def test_any_finite_number_is_a_valid_label(tmp_path: Path) -> None:
+    found = evaluate_columns(
+        classification.evaluate, tmp_path, {"actual": [1.0, 0.5, -0.0], "predicted": [1.0, 1e300, -0.0]}
+    )
 
     assert set(found.per_class) == {"0", "0.5", "1", "1e+300"}
 
 
 def test_a_file_with_a_flipped_bit_is_scored_or_refused(tmp_path: Path) -> None:
     columns = {"actual": ["a", "b"] * 50, "predicted": ["a", "b"] * 50, "score": [0.1, 0.9] * 50}
-    of(classification.evaluate, tmp_path, columns)
+    evaluate_columns(classification.evaluate, tmp_path, columns)
     good, rng = (tmp_path / "predictions.parquet").read_bytes(), np.random.default_rng(20260313)
     outcomes: set[type] = set()
     for _ in range(100):
@@ -444,7 +448,7 @@ def test_a_file_with_a_flipped_bit_is_scored_or_refused(tmp_path: Path) -> None:
         file = tmp_path / "flipped.parquet"
         file.write_bytes(flipped)
         try:
-            outcomes.add(type(of_file(classification.evaluate, file, tmp_path)))
+            outcomes.add(type(evaluate_file(classification.evaluate, file, tmp_path)))
         except UnprocessablePredictionsError as refused:
             outcomes.add(type(refused))
 

@@ -1,14 +1,14 @@
-"""The names of columns: those that are given must be there, and mean something."""
+"""The names of columns: named columns must exist, and apply to the task type."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from performance.metrics.inputs.options import Columns, columns_of, foreign_columns
+from performance.metrics.inputs.options import Columns, inapplicable_columns, parse_columns
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import EVALUATORS
-from tests.performance.metrics.tables import Evaluate, kept, of_file, write
+from tests.performance.metrics.tables import Evaluate, evaluate_file, export_columns, write_parquet
 
 NUMBERS: dict[str, Any] = {"actual": [1.0, 2.0], "predicted": [1.5, 2.5]}
 ITEMS: dict[str, Any] = {"query_id": [1, 1], "relevance": [0, 1], "score": [0.5, 0.25]}
@@ -25,37 +25,39 @@ ABSENT = [
 ]
 
 
-def of_named(evaluate: Evaluate, folder: Path, columns: dict[str, Any], named: Columns) -> Evaluation:
-    write(folder / "predictions.parquet", columns)
-    return of_file(evaluate, folder / "predictions.parquet", folder, named)
+def evaluate_named(evaluate: Evaluate, folder: Path, columns: dict[str, Any], named: Columns) -> Evaluation:
+    write_parquet(folder / "predictions.parquet", columns)
+    return evaluate_file(evaluate, folder / "predictions.parquet", folder, named)
 
 
 @pytest.mark.parametrize(("task", "columns", "kind"), ABSENT)
-def test_a_column_that_was_named_must_be_there(tmp_path: Path, task: str, columns: dict[str, Any], kind: str) -> None:
+def test_a_named_column_that_is_missing_is_refused(
+    tmp_path: Path, task: str, columns: dict[str, Any], kind: str
+) -> None:
     with pytest.raises(UnprocessablePredictionsError, match="There is no column 'nowhere'") as refused:
-        of_named(EVALUATORS[task], tmp_path, columns, columns_of({kind: "nowhere"}))
+        evaluate_named(EVALUATORS[task], tmp_path, columns, parse_columns({kind: "nowhere"}))
 
     assert refused.value.column == "nowhere"
 
 
-def test_the_columns_of_a_forecast_may_have_other_names(tmp_path: Path) -> None:
+def test_forecast_columns_may_have_other_names(tmp_path: Path) -> None:
     usual = {"series_id": [1, 2], "horizon": [1, 2], "scale": [0.5, 2.0], "example_id": ["a", "b"]}
     other = dict(zip(["shop", "ahead", "naive", "example_id"], usual.values(), strict=True))
     named = Columns(series="shop", horizon="ahead", scale="naive")
 
-    assert of_named(EVALUATORS["forecasting"], tmp_path, {**NUMBERS, **other}, named) == (
-        of_named(EVALUATORS["forecasting"], tmp_path, {**NUMBERS, **usual}, Columns())
+    assert evaluate_named(EVALUATORS["forecasting"], tmp_path, {**NUMBERS, **other}, named) == (
+        evaluate_named(EVALUATORS["forecasting"], tmp_path, {**NUMBERS, **usual}, Columns())
     )
     digests = []
     for columns, names in ((usual, Columns()), (other, named)):
-        file = kept("forecasting", tmp_path, {**NUMBERS, **columns}, columns=names)
+        file = export_columns("forecasting", tmp_path, {**NUMBERS, **columns}, columns=names)
         assert file is not None
         digests.append(file.read_bytes())
     assert digests[0] == digests[1]
 
 
 @pytest.mark.parametrize(
-    ("task", "columns", "foreign"),
+    ("task", "columns", "inapplicable"),
     [
         ("classification", Columns(), []),
         ("classification", Columns(actual="y", scores={"a": "p"}, attributes=["age"]), []),
@@ -67,9 +69,11 @@ def test_the_columns_of_a_forecast_may_have_other_names(tmp_path: Path) -> None:
         ("ranking", Columns(actual="actual", attributes=[]), []),
     ],
 )
-def test_what_a_column_was_named_for_means_something(task: str, columns: Columns, foreign: list[str]) -> None:
-    assert foreign_columns(task, columns) == foreign
+def test_columns_that_do_not_apply_to_the_task_type_are_reported(
+    task: str, columns: Columns, inapplicable: list[str]
+) -> None:
+    assert inapplicable_columns(task, columns) == inapplicable
 
 
-def test_every_task_type_knows_its_columns() -> None:
-    assert [foreign_columns(task, Columns()) for task in EVALUATORS] == [[]] * len(EVALUATORS)
+def test_the_default_columns_apply_to_every_task_type() -> None:
+    assert [inapplicable_columns(task, Columns()) for task in EVALUATORS] == [[]] * len(EVALUATORS)

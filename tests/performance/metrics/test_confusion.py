@@ -1,4 +1,4 @@
-"""Metrics of a confusion matrix, against scikit-learn, and their intervals against what repetition shows."""
+"""Metrics of a confusion matrix compared with scikit-learn, and their intervals compared with simulations."""
 
 import math
 import warnings
@@ -18,7 +18,7 @@ CLASSES = st.integers(2, 5)
 
 @st.composite
 def examples(draw: st.DrawFn) -> tuple[list[int], list[int], list[float] | None]:
-    """Actual and predicted classes, with weights or without."""
+    """Actual and predicted classes, with or without weights."""
     classes = st.integers(0, draw(CLASSES) - 1)
     pairs = draw(st.lists(st.tuples(classes, classes), min_size=1, max_size=60))
     weights = draw(st.none() | st.lists(st.floats(0.01, 100), min_size=len(pairs), max_size=len(pairs)))
@@ -34,7 +34,7 @@ def matrix_of(actual: list[int], predicted: list[int], weights: list[float] | No
     return ConfusionMatrix([str(label) for label in labels], cells, sum(weight**2 for weight in each))
 
 
-def same(estimate: Estimate, expected: float) -> None:
+def assert_close(estimate: Estimate, expected: float) -> None:
     assert estimate.value == pytest.approx(expected, rel=1e-9, abs=1e-9)
     if estimate.interval is not None:
         slack = 1e-9
@@ -43,34 +43,34 @@ def same(estimate: Estimate, expected: float) -> None:
 
 @given(examples())
 @settings(deadline=None)
-def test_every_metric_is_scikit_learns(given_examples: Any) -> None:
+def test_every_metric_equals_that_of_scikit_learn(given_examples: Any) -> None:
     actual, predicted, weights = given_examples
     matrix = matrix_of(actual, predicted, weights)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         weigh = {"sample_weight": weights}
-        same(matrix.accuracy, sk.accuracy_score(actual, predicted, **weigh))
-        same(matrix.balanced_accuracy, sk.balanced_accuracy_score(actual, predicted, **weigh))
+        assert_close(matrix.accuracy, sk.accuracy_score(actual, predicted, **weigh))
+        assert_close(matrix.balanced_accuracy, sk.balanced_accuracy_score(actual, predicted, **weigh))
         correlation = sk.matthews_corrcoef(actual, predicted, **weigh)
         # With weights it is 0 / 0 where all is of one class, and without them 0.
-        same(matrix.matthews_correlation, 0.0 if math.isnan(correlation) else correlation)
+        assert_close(matrix.matthews_correlation, 0.0 if math.isnan(correlation) else correlation)
         kappa = sk.cohen_kappa_score(actual, predicted, **weigh)
         if matrix.cohen_kappa.value is None:
             assert math.isnan(kappa)
         else:
-            same(matrix.cohen_kappa, kappa)
+            assert_close(matrix.cohen_kappa, kappa)
         for averaging in ("macro", "weighted", "micro"):
             options = {"average": averaging, "zero_division": 0, **weigh}
-            same(matrix.averaged("precision", averaging), sk.precision_score(actual, predicted, **options))
-            same(matrix.averaged("recall", averaging), sk.recall_score(actual, predicted, **options))
-            same(matrix.averaged("f1_score", averaging), sk.f1_score(actual, predicted, **options))
+            assert_close(matrix.averaged("precision", averaging), sk.precision_score(actual, predicted, **options))
+            assert_close(matrix.averaged("recall", averaging), sk.recall_score(actual, predicted, **options))
+            assert_close(matrix.averaged("f1_score", averaging), sk.f1_score(actual, predicted, **options))
         for label in sorted({*actual, *predicted}):
             options = {"labels": [label], "average": None, "zero_division": 0, **weigh}
-            same(matrix.precision(str(label)), sk.precision_score(actual, predicted, **options)[0])
-            same(matrix.recall(str(label)), sk.recall_score(actual, predicted, **options)[0])
-            same(matrix.f1_score(str(label)), sk.f1_score(actual, predicted, **options)[0])
+            assert_close(matrix.precision(str(label)), sk.precision_score(actual, predicted, **options)[0])
+            assert_close(matrix.recall(str(label)), sk.recall_score(actual, predicted, **options)[0])
+            assert_close(matrix.f1_score(str(label)), sk.f1_score(actual, predicted, **options)[0])
             rest = [one != label for one in actual], [one != label for one in predicted]
-            same(matrix.specificity(str(label)), sk.recall_score(*rest, zero_division=0, **weigh))
+            assert_close(matrix.specificity(str(label)), sk.recall_score(*rest, zero_division=0, **weigh))
 
 
 CELLS = np.array([[0.30, 0.06, 0.04], [0.05, 0.25, 0.05], [0.02, 0.08, 0.15]])
@@ -98,7 +98,7 @@ def drawn(counts: Any) -> ConfusionMatrix:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_an_interval_covers_the_truth_as_often_as_it_says(name: str) -> None:
+def test_confusion_matrix_intervals_cover_the_truth_as_often_as_they_claim(name: str) -> None:
     metric, rng, runs = METRICS[name], np.random.default_rng(20260313), 2000
     truth = metric(drawn(CELLS * 1e9)).value
     assert truth is not None
@@ -111,7 +111,7 @@ def test_an_interval_covers_the_truth_as_often_as_it_says(name: str) -> None:
     assert 0.93 <= covered / runs <= 0.975
 
 
-def test_a_perfect_matrix_is_not_certain() -> None:
+def test_a_perfect_confusion_matrix_has_intervals_of_positive_width() -> None:
     matrix = ConfusionMatrix(["no", "yes"], [[50.0, 0.0], [0.0, 50.0]], 100.0)
 
     for estimate in (matrix.accuracy, matrix.f1_score("yes"), matrix.averaged("recall", "macro")):

@@ -1,6 +1,6 @@
-"""Whether 95% intervals hold the truth in about 95 of 100 samples, by simulation with fixed seeds.
+"""Whether 95% intervals contain the truth in about 95 of 100 samples, by simulation with fixed seeds.
 
-This is a slice of what `tests.benchmarks.coverage` simulates with a thousand samples.
+This is a part of what `tests.benchmarks.coverage` simulates with a thousand samples.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ def of_estimates(estimates: Mapping[str, Estimate]) -> dict[str, Interval]:
 
 
 def check(intervals: Intervals, folder: Path, columns: dict[str, Any], truth: dict[str, float]) -> None:
-    """Take intervals of samples, whose rows follow each other, and compare with what is true of the population."""
+    """Compute the intervals of consecutive samples, and compare them with the truth of the population."""
     rows = len(next(iter(columns.values())))
     pq.write_table(pa.table({**columns, "sample": np.arange(rows) * SAMPLES // rows}), folder / "samples.parquet")
     held: Counter[str] = Counter()
@@ -49,7 +49,7 @@ def check(intervals: Intervals, folder: Path, columns: dict[str, Any], truth: di
     assert all(0.89 <= share < 1 for share in shares.values()), shares
 
 
-def test_of_regression(tmp_path: Path) -> None:
+def test_regression_intervals_cover_the_truth(tmp_path: Path) -> None:
     def draw(random: np.random.Generator, size: int) -> tuple[Any, Any]:
         actual = random.normal(30, 5, size)
         return actual, 3 + 0.9 * actual + random.normal(0, 2, size)
@@ -69,16 +69,18 @@ def test_of_regression(tmp_path: Path) -> None:
     }
 
     def intervals(engine: Engine) -> Mapping[str, Interval]:
-        return of_estimates(regression.estimate(engine, numeric_predictions.find(engine, Columns(), Options())))
+        return of_estimates(
+            regression.estimate(engine, numeric_predictions.read_predictions(engine, Columns(), Options()))
+        )
 
     check(intervals, tmp_path, {"actual": actual, "predicted": predicted}, truth)
 
 
-def test_of_forecasting_many_series(tmp_path: Path) -> None:
+def test_forecasting_intervals_of_many_series_cover_the_truth(tmp_path: Path) -> None:
     steps = 4
 
     def draw(random: np.random.Generator, series: int) -> tuple[Any, Any, Any]:
-        """Series of different levels and of different difficulty, so that the errors of one resemble each other."""
+        """Draw series of different levels and difficulties, so that the errors of one series are correlated."""
         scale, difficulty = random.uniform(1, 3, (series, 1)), random.uniform(0.5, 1.5, (series, 1))
         actual = random.uniform(20, 60, (series, 1)) + random.normal(0, 3, (series, steps))
         predicted = actual + difficulty * scale * random.normal(0, 1, (series, steps))
@@ -98,13 +100,13 @@ def test_of_forecasting_many_series(tmp_path: Path) -> None:
     }
 
     def intervals(engine: Engine) -> Mapping[str, Interval]:
-        found = numeric_predictions.find(engine, Columns(), Options())
+        found = numeric_predictions.read_predictions(engine, Columns(), Options())
         return of_estimates(forecasting.estimate(engine, found, Columns(), engine.columns()))
 
     check(intervals, tmp_path, {**columns, "series_id": np.arange(len(actual)) // steps}, truth)
 
 
-def test_of_ranking(tmp_path: Path) -> None:
+def test_ranking_intervals_cover_the_truth(tmp_path: Path) -> None:
     items = 6
 
     def draw(random: np.random.Generator, queries: int) -> tuple[Any, Any]:

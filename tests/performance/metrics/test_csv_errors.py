@@ -1,4 +1,4 @@
-"""Files that cannot be read: which row is at fault, and why, without a word of what reads them."""
+"""Unreadable files: the error names the row and the reason, but not the library."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.result import UnprocessablePredictionsError
 
 FEWER, MORE = "has fewer cells than the header, which has 2", "has more cells than the header, which has 2"
-QUOTE = "has a quote that is never closed, or more behind the closing one"
+QUOTE = "has a quote that is never closed, or text after the closing quote"
 
 
 def refused(folder: Path, *contents: bytes, kind: str = "csv") -> UnprocessablePredictionsError:
-    """Return the error of reading files, which are given in bytes, as one."""
+    """Return the error of reading files, whose contents are given as bytes."""
     files = [folder / f"{number}.{kind}" for number, _ in enumerate(contents)]
     for file, content in zip(files, contents, strict=True):
         file.write_bytes(content)
@@ -42,7 +42,7 @@ def read(folder: Path, files: list[str], kind: str) -> None:
         (b"x,y\n" * 3_000_000 + b"x\n" + b"x,y\n" * 100_000, 3_000_001, FEWER),
     ],
 )
-def test_a_malformed_row_is_told_with_its_number_and_the_reason(
+def test_a_malformed_row_is_reported_with_its_number_and_the_reason(
     tmp_path: Path, rows: bytes, row: int, reason: str
 ) -> None:
     error = refused(tmp_path, b"a,b\n" + rows)
@@ -51,34 +51,34 @@ def test_a_malformed_row_is_told_with_its_number_and_the_reason(
     assert error.row == row
 
 
-def test_a_line_is_told_where_blank_ones_hide_the_number_of_the_row(tmp_path: Path) -> None:
+def test_a_malformed_line_is_reported_if_blank_lines_hide_the_row_number(tmp_path: Path) -> None:
     error = refused(tmp_path, b"a,b\n\nx,y\n\nx\n")
 
     assert str(error) == f"The file cannot be read: line 5 {FEWER}."
     assert error.row is None
 
 
-def test_nothing_is_certain_of_a_large_file_with_quotes(tmp_path: Path) -> None:
+def test_a_malformed_large_file_with_quotes_is_reported_without_row_or_reason(tmp_path: Path) -> None:
     error = refused(tmp_path, b"a,b\n" + b'x,"y"\n' * 1_000_000 + b"x\n")
 
-    assert str(error).startswith("The file cannot be read: it is malformed about line ")
+    assert str(error).startswith("The file cannot be read: it is malformed near line ")
     assert error.row is None
 
 
-def test_of_several_files_the_one_at_fault_is_named(tmp_path: Path) -> None:
+def test_the_malformed_one_of_several_files_is_named(tmp_path: Path) -> None:
     error = refused(tmp_path, b"a,b\nx,y\n", b"a,b\nx,y\nx\n")
 
     assert str(error) == f"The file cannot be read: line 3 of {tmp_path / '1.csv'} {FEWER}."
     assert error.row is None
 
 
-def test_a_header_that_is_not_utf_8_is_told_as_that(tmp_path: Path) -> None:
-    assert "its first line is no header in UTF-8" in str(refused(tmp_path, b"a,\xff\nx,y\n"))
+def test_a_header_that_is_not_utf_8_is_reported(tmp_path: Path) -> None:
+    assert "its first line is not a header in UTF-8" in str(refused(tmp_path, b"a,\xff\nx,y\n"))
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"PAR1" + b"\0" * 50 + b"PAR1"])
-def test_of_a_file_that_is_no_parquet_only_the_reason_is_told(tmp_path: Path, content: bytes) -> None:
-    told = str(refused(tmp_path, content, kind="parquet"))
+def test_an_unreadable_parquet_file_is_reported_without_paths(tmp_path: Path, content: bytes) -> None:
+    message = str(refused(tmp_path, content, kind="parquet"))
 
-    assert told.startswith("The file cannot be read: ")
-    assert not any(word in told for word in ("Error: ", "'", "0.parquet", str(tmp_path)))
+    assert message.startswith("The file cannot be read: ")
+    assert not any(word in message for word in ("Error: ", "'", "0.parquet", str(tmp_path)))

@@ -1,4 +1,4 @@
-"""The curves of classification, against scikit-learn: their areas, their points and their number, whatever the data."""
+"""The curves of classification compared with scikit-learn: their areas, points and numbers of points."""
 
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,21 @@ from sklearn import metrics as sk
 
 from performance.metrics.result import Evaluation
 from performance.metrics.tasks import classification
-from tests.performance.metrics.tables import of, of_file
+from tests.performance.metrics.tables import evaluate_columns, evaluate_file
 from tests.performance.metrics.test_classification import MEASURED
 
 Drawn = list[dict[str, Any]]
 
 
 def area(curve: Drawn, x: str, y: str) -> float:
-    """Return the area under straight lines from point to point."""
+    """Return the area under the straight lines between the points."""
     return float(np.trapezoid([point[y] for point in curve], [point[x] for point in curve]))
 
 
 def check(found: Evaluation, label: str, truth: Any, scores: Any, weights: Any = None) -> None:
-    """Check both curves of a label: each point is one of scikit-learn's, and the area is that of all of them."""
-    roc, precision_recall = found.curves["roc"][label], found.curves["precision_recall"][label]
+    """Check both curves of a label: each point is one of scikit-learn's, and the area is that of all points."""
+    curves: Any = found.curves
+    roc, precision_recall = curves["roc"][label], curves["precision_recall"][label]
     for curve in (roc, precision_recall):
         assert 2 <= len(curve) <= 200
     first, last = roc[0], roc[-1]
@@ -45,8 +46,8 @@ def check(found: Evaluation, label: str, truth: Any, scores: Any, weights: Any =
 
 
 @pytest.mark.parametrize("file", [file for file, _ in MEASURED])
-def test_the_fixtures_curves_are_scikit_learns(tmp_path: Path, file: Path) -> None:
-    found = of_file(classification.evaluate, file, tmp_path)
+def test_curves_of_the_fixtures_equal_those_of_scikit_learn(tmp_path: Path, file: Path) -> None:
+    found = evaluate_file(classification.evaluate, file, tmp_path)
     table = np.genfromtxt(file, delimiter=",", names=True, dtype=None, encoding="utf-8", deletechars="")
     actual = table["actual"].astype(str)
     labels = found.confusion_matrix["labels"] if found.confusion_matrix else []
@@ -59,7 +60,7 @@ def test_the_fixtures_curves_are_scikit_learns(tmp_path: Path, file: Path) -> No
 
 @st.composite
 def stairs(draw: st.DrawFn) -> tuple[Any, Any, Any]:
-    """Labels and scores, block by block of one label or of ties, with weights or without: curves with any corners."""
+    """Labels and scores in blocks of one label or of ties, with or without weights: curves with any corners."""
     blocks = st.tuples(st.integers(0, 2), st.integers(1, draw(st.sampled_from([3, 40, 400]))))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     labels: list[int] = [0, 1]
@@ -74,37 +75,43 @@ def stairs(draw: st.DrawFn) -> tuple[Any, Any, Any]:
 
 @given(drawn=stairs())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_thinning_does_not_move_the_areas(tmp_path: Path, drawn: tuple[Any, Any, Any]) -> None:
+def test_downsampling_preserves_the_areas_under_the_curves(tmp_path: Path, drawn: tuple[Any, Any, Any]) -> None:
     labels, scores, weights = drawn
     columns = {"actual": labels, "predicted": labels, "score": scores}
 
-    found = of(classification.evaluate, tmp_path, columns if weights is None else {**columns, "weight": weights})
+    found = evaluate_columns(
+        classification.evaluate, tmp_path, columns if weights is None else {**columns, "weight": weights}
+    )
 
     check(found, "1", labels, scores, weights)
 
 
 @pytest.mark.parametrize("teeth", [3, 100, 150, 199, 200, 201, 400, 1000, 3000])
 @pytest.mark.parametrize("share", [0.5, 0.01])
-def test_nor_does_it_where_each_point_but_one_is_a_corner(tmp_path: Path, teeth: int, share: float) -> None:
-    """As many teeth as there may be points are the worst: all inner corners missed, or all outer ones."""
+def test_downsampling_preserves_the_areas_of_jagged_curves(tmp_path: Path, teeth: int, share: float) -> None:
+    """As many teeth as allowed points are the worst case: all inner corners may be missed, or all outer ones."""
     length = 20_000 // teeth
     positives = max(round(length * share), 1)
     labels = np.tile([1] * positives + [0] * max(length - positives, 1), teeth)
     scores = np.arange(len(labels), 0.0, -1.0)
 
-    found = of(classification.evaluate, tmp_path, {"actual": labels, "predicted": labels, "score": scores})
+    found = evaluate_columns(
+        classification.evaluate, tmp_path, {"actual": labels, "predicted": labels, "score": scores}
+    )
 
     check(found, "1", labels, scores)
     assert "calibration" not in found.curves
 
 
-def test_of_many_classes_the_heaviest_twenty_are_drawn(tmp_path: Path) -> None:
+def test_only_the_twenty_largest_classes_have_curves(tmp_path: Path) -> None:
     random = np.random.default_rng(7)
     actual = np.repeat([f"c{at:02}" for at in range(25)], range(10, 35))
     scores = random.dirichlet(np.ones(25), len(actual))
     columns = {f"score_c{at:02}": scores[:, at] for at in range(25)}
 
-    found = of(classification.evaluate, tmp_path, {"actual": actual, "predicted": actual[::-1], **columns})
+    found = evaluate_columns(
+        classification.evaluate, tmp_path, {"actual": actual, "predicted": actual[::-1], **columns}
+    )
 
     heaviest = {f"c{at:02}" for at in range(5, 25)}
     assert set(found.curves["roc"]) == set(found.curves["precision_recall"]) == heaviest
@@ -116,11 +123,14 @@ def test_of_many_classes_the_heaviest_twenty_are_drawn(tmp_path: Path) -> None:
         )
 
 
-def test_without_scores_there_is_nothing_to_draw(tmp_path: Path) -> None:
-    assert of(classification.evaluate, tmp_path, {"actual": ["a", "b"], "predicted": ["a", "b"]}).curves == {}
+def test_there_are_no_curves_without_scores(tmp_path: Path) -> None:
+    assert (
+        evaluate_columns(classification.evaluate, tmp_path, {"actual": ["a", "b"], "predicted": ["a", "b"]}).curves
+        == {}
+    )
 
 
-def test_calibration_says_how_often_a_confidence_is_right(tmp_path: Path) -> None:
+def test_calibration_bins_have_mean_confidence_and_accuracy(tmp_path: Path) -> None:
     columns = {
         "actual": [1, 0, 1, 1],
         "predicted": [1, 1, 1, 0],
@@ -128,7 +138,9 @@ def test_calibration_says_how_often_a_confidence_is_right(tmp_path: Path) -> Non
         "weight": [1, 2, 1, 1],
     }
 
-    [sure, surest] = of(classification.evaluate, tmp_path, columns).curves["calibration"]
+    sure: Any
+    surest: Any
+    sure, surest = evaluate_columns(classification.evaluate, tmp_path, columns).curves["calibration"]
 
     assert sure == {
         "lower": pytest.approx(13 / 15),

@@ -1,4 +1,4 @@
-"""Two versions on the same examples: intervals of the differences, against what follows from first principles."""
+"""Paired intervals of two versions on the same examples, compared with first principles."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,14 +14,14 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from performance.metrics.paired.intervals import paired
+from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
-from performance.metrics.statistics.differences import correlated, independent
+from performance.metrics.statistics.differences import correlated_interval, independent_interval
 from performance.metrics.statistics.intervals import Interval, wilson
 from performance.metrics.tasks.evaluators import EVALUATORS
-from tests.performance.metrics.differences import classes_of, drawn, holding
-from tests.performance.metrics.tables import kept, of
+from tests.performance.metrics.differences import draw_samples, interval_coverage, prediction_columns
+from tests.performance.metrics.tables import evaluate_columns, export_columns
 
 Numbers = npt.NDArray[np.float64]
 Metric = Callable[[Any, Any, Numbers], float]
@@ -34,18 +34,18 @@ def compare(
     """Return the paired intervals of two tables of predictions, the newer one first."""
     files = []
     for name, table in zip(("newer", "older"), tables, strict=True):
-        file = kept(task, folder, table, **options)
+        file = export_columns(task, folder, table, **options)
         assert file is not None
         files.append(file.rename(folder / f"{name}.parquet"))
-    return paired(files[0], files[1], task, choices or Choices())
+    return paired_intervals(files[0], files[1], task, choices or Choices())
 
 
 def ids(count: int) -> list[str]:
     return [f"example-{at}" for at in range(count)]
 
 
-def variance(metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers) -> float:
-    """Return the variance of a metric's difference by the infinitesimal jackknife, derivatives taken by differences.
+def jackknife_variance(metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers) -> float:
+    """Return the variance of a metric's difference by the infinitesimal jackknife, with numerical derivatives.
 
     Efron (1982), The jackknife, the bootstrap and other resampling plans, chapter 6.
     """
@@ -64,7 +64,7 @@ def variance(metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbe
     return float((weights**2 * np.square(slopes)).sum() / total**2 * size / (size - 1))
 
 
-def agrees(interval: Interval, difference: float, of_difference: float, tolerance: float = 1e-5) -> None:
+def assert_interval(interval: Interval, difference: float, of_difference: float, tolerance: float = 1e-5) -> None:
     spread = Z * math.sqrt(of_difference)
     assert (interval.lower + interval.upper) / 2 == pytest.approx(difference, abs=1e-9)
     assert (interval.upper - interval.lower) / 2 == pytest.approx(spread, rel=tolerance)
@@ -74,8 +74,8 @@ def agrees(interval: Interval, difference: float, of_difference: float, toleranc
 
 
 @pytest.fixture
-def two(seeded: np.random.Generator) -> dict[str, Any]:
-    """Two versions' scores and predictions of 120 examples of two classes, with ties."""
+def two_classes(seeded: np.random.Generator) -> dict[str, Any]:
+    """The scores and predictions of two versions for 80 examples of two classes, with ties."""
     actual = seeded.integers(0, 2, 80)
     common = actual + seeded.normal(0, 0.8, 80)
     scores = [1 / (1 + np.exp(-(common + seeded.normal(0, noise, 80)))) for noise in (0.3, 0.9)]
@@ -88,7 +88,7 @@ def seeded() -> np.random.Generator:
 
 
 def tables(actual: Any, *versions: dict[str, Any], weight: Numbers | None = None) -> list[dict[str, Any]]:
-    """Return the table of each version, the older one's in another order."""
+    """Return the table of each version. The order of the older one is reversed."""
     count = len(actual)
     whole = [
         {"example_id": ids(count), "actual": actual, **each, **({} if weight is None else {"weight": weight})}
@@ -98,18 +98,20 @@ def tables(actual: Any, *versions: dict[str, Any], weight: Numbers | None = None
     return [{name: list(values) for name, values in whole[0].items()}, backwards]
 
 
-def binary(two: dict[str, Any], weight: Numbers | None = None) -> list[dict[str, Any]]:
-    versions = [{"predicted": (score >= 0.5).astype(int), "score": score} for score in two["scores"]]
-    return tables(two["actual"], *versions, weight=weight)
+def binary(two_classes: dict[str, Any], weight: Numbers | None = None) -> list[dict[str, Any]]:
+    versions = [{"predicted": (score >= 0.5).astype(int), "score": score} for score in two_classes["scores"]]
+    return tables(two_classes["actual"], *versions, weight=weight)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_metrics_of_two_classes_vary_as_the_jackknife_says(
-    tmp_path: Path, two: dict[str, Any], seeded: np.random.Generator, weighted: bool
+def test_paired_intervals_of_two_classes_equal_the_jackknife(
+    tmp_path: Path, two_classes: dict[str, Any], seeded: np.random.Generator, weighted: bool
 ) -> None:
-    actual, scores = two["actual"], two["scores"]
+    actual, scores = two_classes["actual"], two_classes["scores"]
     weights = seeded.choice([0.5, 1.0, 2.5], len(actual)) if weighted else np.ones(len(actual))
-    found = compare(tmp_path, "classification", binary(two, weights if weighted else None), Choices("1", "binary"))
+    found = compare(
+        tmp_path, "classification", binary(two_classes, weights if weighted else None), Choices("1", "binary")
+    )
 
     metrics: dict[str, Metric] = {
         "precision": lambda y, s, w: sk.precision_score(y, s >= 0.5, sample_weight=w),
@@ -124,16 +126,18 @@ def test_metrics_of_two_classes_vary_as_the_jackknife_says(
     }
     for name, metric in metrics.items():
         difference = metric(actual, scores[0], weights) - metric(actual, scores[1], weights)
-        agrees(found[name], difference, variance(metric, actual, scores[0], scores[1], weights))
+        assert_interval(found[name], difference, jackknife_variance(metric, actual, scores[0], scores[1], weights))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_average_precision_varies_as_the_jackknife_says_with_the_freedom_of_the_positives(
-    tmp_path: Path, two: dict[str, Any], seeded: np.random.Generator, weighted: bool
+def test_the_paired_interval_of_average_precision_equals_the_jackknife(
+    tmp_path: Path, two_classes: dict[str, Any], seeded: np.random.Generator, weighted: bool
 ) -> None:
-    actual, scores = two["actual"], two["scores"]
+    actual, scores = two_classes["actual"], two_classes["scores"]
     weights = seeded.choice([0.5, 1.0, 2.5], len(actual)) if weighted else np.ones(len(actual))
-    found = compare(tmp_path, "classification", binary(two, weights if weighted else None), Choices("1", "binary"))
+    found = compare(
+        tmp_path, "classification", binary(two_classes, weights if weighted else None), Choices("1", "binary")
+    )
 
     def metric(y: Any, s: Any, w: Numbers) -> float:
         return float(sk.average_precision_score(y, s, sample_weight=w))
@@ -142,14 +146,14 @@ def test_average_precision_varies_as_the_jackknife_says_with_the_freedom_of_the_
         return float(weights.sum() ** 2 / (weights**2).sum())
 
     of_all, of_positives = size(weights), size(weights[actual == 1])
-    spread = variance(metric, actual, scores[0], scores[1], weights) * (of_all - 1) / of_all
+    spread = jackknife_variance(metric, actual, scores[0], scores[1], weights) * (of_all - 1) / of_all
     spread *= of_positives / (of_positives - 1) * (stats.t.ppf(0.975, of_positives - 1) / Z) ** 2
     difference = metric(actual, scores[0], weights) - metric(actual, scores[1], weights)
-    agrees(found["average_precision"], difference, spread)
+    assert_interval(found["average_precision"], difference, spread)
 
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted"])
-def test_averages_over_classes_vary_as_the_jackknife_says(
+def test_paired_intervals_of_averages_equal_the_jackknife(
     tmp_path: Path, seeded: np.random.Generator, averaging: str
 ) -> None:
     actual = seeded.integers(0, 3, 80)
@@ -168,16 +172,16 @@ def test_averages_over_classes_vary_as_the_jackknife_says(
 
         ones = np.ones(80)
         difference = metric(actual, versions[0], ones) - metric(actual, versions[1], ones)
-        agrees(found[name], difference, variance(metric, actual, versions[0], versions[1], ones))
+        assert_interval(found[name], difference, jackknife_variance(metric, actual, versions[0], versions[1], ones))
 
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted"])
-def test_averages_over_two_classes_are_no_positive_classs_alone(
-    tmp_path: Path, two: dict[str, Any], averaging: str
+def test_averages_over_two_classes_do_not_depend_on_the_positive_class(
+    tmp_path: Path, two_classes: dict[str, Any], averaging: str
 ) -> None:
-    alone = compare(tmp_path, "classification", binary(two), Choices(None, averaging), averaging=averaging)
+    alone = compare(tmp_path, "classification", binary(two_classes), Choices(None, averaging), averaging=averaging)
 
-    found = compare(tmp_path, "classification", binary(two), Choices("1", averaging), averaging=averaging)
+    found = compare(tmp_path, "classification", binary(two_classes), Choices("1", averaging), averaging=averaging)
 
     assert {name: found[name] for name in ("precision", "recall", "f1_score")} == {
         name: alone[name] for name in ("precision", "recall", "f1_score")
@@ -185,7 +189,7 @@ def test_averages_over_two_classes_are_no_positive_classs_alone(
     assert {"roc_auc", "log_loss", "brier_score"} <= found.keys()
 
 
-def test_losses_of_several_classes_are_paired(tmp_path: Path, seeded: np.random.Generator) -> None:
+def test_paired_intervals_of_losses_of_several_classes(tmp_path: Path, seeded: np.random.Generator) -> None:
     actual = seeded.integers(0, 3, 90)
     scores = [seeded.dirichlet([1, 1, 1], 90) * 0.5 + 0.5 * np.eye(3)[actual] * share for share in (1.0, 0.6)]
     scores = [each / each.sum(axis=1, keepdims=True) for each in scores]
@@ -199,17 +203,17 @@ def test_losses_of_several_classes_are_paired(tmp_path: Path, seeded: np.random.
     briers = [np.square(each - np.eye(3)[actual]).sum(axis=1) for each in scores]
     for name, losses in (("log_loss", logs), ("brier_score", briers)):
         apart = losses[0] - losses[1]
-        agrees(found[name], float(apart.mean()), float(apart.var(ddof=1) / 90))
+        assert_interval(found[name], float(apart.mean()), float(apart.var(ddof=1) / 90))
 
 
-def test_micro_averages_are_the_accuracy(tmp_path: Path, two: dict[str, Any]) -> None:
-    found = compare(tmp_path, "classification", binary(two), Choices(None, "micro"), averaging="micro")
+def test_paired_micro_averages_equal_the_accuracy(tmp_path: Path, two_classes: dict[str, Any]) -> None:
+    found = compare(tmp_path, "classification", binary(two_classes), Choices(None, "micro"), averaging="micro")
 
     assert found["precision"] == found["recall"] == found["f1_score"] == found["accuracy"]
 
 
 def brute_force_delong(actual: Any, scores: list[Numbers]) -> tuple[float, float]:
-    """Return the difference of two areas and its variance from all pairs of a positive and a negative example."""
+    """Return the difference of two areas and its variance, from all pairs of a positive and a negative example."""
     placements = []
     for score in scores:
         positives, negatives = score[actual == 1], score[actual == 0]
@@ -223,37 +227,45 @@ def brute_force_delong(actual: Any, scores: list[Numbers]) -> tuple[float, float
     return float(of_positives.mean() - old_positives.mean()), float(sum(by_class))
 
 
-def test_areas_vary_as_all_pairs_of_examples_say(tmp_path: Path, two: dict[str, Any]) -> None:
-    found = compare(tmp_path, "classification", binary(two), Choices("1", "binary"))["roc_auc"]
+def test_the_paired_roc_auc_interval_equals_brute_force_delong(tmp_path: Path, two_classes: dict[str, Any]) -> None:
+    found = compare(tmp_path, "classification", binary(two_classes), Choices("1", "binary"))["roc_auc"]
 
-    agrees(found, *brute_force_delong(two["actual"], two["scores"]), tolerance=1e-9)
+    assert_interval(found, *brute_force_delong(two_classes["actual"], two_classes["scores"]), tolerance=1e-9)
     assert found.method == "paired_delong"
 
 
-def test_areas_of_the_other_class_turn_with_it(tmp_path: Path, two: dict[str, Any]) -> None:
-    """Against the rest, a score of the other class is one minus it."""
-    turned: dict[str, Any] = {**two, "actual": 1 - two["actual"], "scores": [1 - each for each in two["scores"]]}
+def test_the_paired_roc_auc_interval_is_the_same_for_the_other_class(
+    tmp_path: Path, two_classes: dict[str, Any]
+) -> None:
+    """The score of the other class is one minus the score."""
+    turned: dict[str, Any] = {
+        **two_classes,
+        "actual": 1 - two_classes["actual"],
+        "scores": [1 - each for each in two_classes["scores"]],
+    }
 
-    there = compare(tmp_path, "classification", binary(two), Choices("1", "binary"))["roc_auc"]
+    there = compare(tmp_path, "classification", binary(two_classes), Choices("1", "binary"))["roc_auc"]
     back = compare(tmp_path, "classification", binary(turned), Choices("1", "binary"))["roc_auc"]
 
     assert (there.lower, there.upper) == pytest.approx((back.lower, back.upper))
 
 
-def test_weights_of_two_count_as_two_examples_in_an_area(tmp_path: Path, two: dict[str, Any]) -> None:
+def test_an_example_of_weight_two_counts_as_two_in_the_paired_roc_auc(
+    tmp_path: Path, two_classes: dict[str, Any]
+) -> None:
     weights = np.tile([1.0, 2.0], 40)
-    weighted = compare(tmp_path, "classification", binary(two, weights), Choices("1", "binary"))["roc_auc"]
+    weighted = compare(tmp_path, "classification", binary(two_classes, weights), Choices("1", "binary"))["roc_auc"]
     twice: dict[str, Any] = {
-        "actual": np.repeat(two["actual"], weights.astype(int)),
-        "scores": [np.repeat(each, weights.astype(int)) for each in two["scores"]],
+        "actual": np.repeat(two_classes["actual"], weights.astype(int)),
+        "scores": [np.repeat(each, weights.astype(int)) for each in two_classes["scores"]],
     }
 
     difference, _ = brute_force_delong(twice["actual"], twice["scores"])
     assert (weighted.lower + weighted.upper) / 2 == pytest.approx(difference)
 
 
-def test_accuracy_is_newcombes_square_and_add(tmp_path: Path) -> None:
-    """Of 100 examples both get 70 right, the newer one alone 15, the older one alone 5."""
+def test_the_paired_accuracy_interval_is_newcombes_square_and_add(tmp_path: Path) -> None:
+    """Of 100 examples, both versions get 70 right, the newer one alone 15, and the older one alone 5."""
     newer = ["y"] * 70 + ["y"] * 15 + ["n"] * 5 + ["n"] * 10
     older = ["y"] * 70 + ["n"] * 15 + ["y"] * 5 + ["n"] * 10
     found = compare(tmp_path, "classification", tables(["y"] * 100, {"predicted": newer}, {"predicted": older}))
@@ -271,11 +283,11 @@ def test_accuracy_is_newcombes_square_and_add(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("correlation", [-1.0, -0.5, 0.0, 0.3, 0.999, 1.0])
-def test_an_interval_narrows_as_the_measurements_go_together(correlation: float) -> None:
+def test_a_difference_interval_is_narrower_with_correlation(correlation: float) -> None:
     one, other = Interval(0.7, 0.9, "wilson"), Interval(0.6, 0.85, "wilson")
 
-    found = correlated(0.8, one, 0.75, other, correlation=correlation, method="x")
-    apart = independent(0.8, one, 0.75, other)
+    found = correlated_interval(0.8, one, 0.75, other, correlation=correlation, method="x")
+    apart = independent_interval(0.8, one, 0.75, other)
 
     assert found is not None
     assert apart is not None
@@ -294,7 +306,7 @@ def numbers(seeded: np.random.Generator) -> list[dict[str, Any]]:
     return tables(actual, *versions, weight=seeded.choice([0.5, 1.0, 2.0], 80))
 
 
-def test_metrics_of_numbers_vary_as_the_jackknife_says(tmp_path: Path, numbers: list[dict[str, Any]]) -> None:
+def test_paired_intervals_of_regression_equal_the_jackknife(tmp_path: Path, numbers: list[dict[str, Any]]) -> None:
     actual, weights = np.array(numbers[0]["actual"]), np.array(numbers[0]["weight"])
     newer, older = np.array(numbers[0]["predicted"]), np.array(numbers[1]["predicted"])[::-1]
     found = compare(tmp_path, "regression", numbers)
@@ -311,7 +323,7 @@ def test_metrics_of_numbers_vary_as_the_jackknife_says(tmp_path: Path, numbers: 
     }
     for name, metric in metrics.items():
         difference = metric(actual, newer, weights) - metric(actual, older, weights)
-        agrees(found[name], difference, variance(metric, actual, newer, older, weights))
+        assert_interval(found[name], difference, jackknife_variance(metric, actual, newer, older, weights))
 
 
 def test_of_several_series_each_is_one_draw(tmp_path: Path, seeded: np.random.Generator) -> None:
@@ -324,9 +336,9 @@ def test_of_several_series_each_is_one_draw(tmp_path: Path, seeded: np.random.Ge
 
     apart = abs(versions[0]["predicted"] - actual) - abs(versions[1]["predicted"] - actual)
     of_series = apart.reshape(12, 10).mean(axis=1)
-    agrees(found["mae"], float(apart.mean()), float(of_series.var(ddof=1) / 12))
+    assert_interval(found["mae"], float(apart.mean()), float(of_series.var(ddof=1) / 12))
     scaled = of_series / (1.0 + np.arange(12))
-    agrees(found["mase"], float(scaled.mean()), float(scaled.var(ddof=1) / 12))
+    assert_interval(found["mase"], float(scaled.mean()), float(scaled.var(ddof=1) / 12))
 
 
 # Rankings
@@ -342,7 +354,7 @@ def test_rankings_are_paired_by_query(tmp_path: Path, seeded: np.random.Generato
     found = compare(tmp_path, "ranking", versions)
 
     assert set(found) == {"map", "mrr", "ndcg", "precision_at_k", "recall_at_k"}
-    evaluated = [of(EVALUATORS["ranking"], tmp_path, each) for each in versions]
+    evaluated = [evaluate_columns(EVALUATORS["ranking"], tmp_path, each) for each in versions]
     for name, interval in found.items():
         difference = float(evaluated[0].metrics[name] or 0) - float(evaluated[1].metrics[name] or 0)
         assert (interval.lower + interval.upper) / 2 == pytest.approx(difference, abs=1e-9)
@@ -403,7 +415,9 @@ def test_a_million_rows_of_one_id_are_not_joined_with_each_other(tmp_path: Path)
     column = pa.array(["a"] * 1_000_000)
     pq.write_table(pa.table({"example_id": column, "actual": column, "predicted": column}), tmp_path / "kept.parquet")
 
-    assert not paired(tmp_path / "kept.parquet", tmp_path / "kept.parquet", "classification", Choices(None, "macro"))
+    assert not paired_intervals(
+        tmp_path / "kept.parquet", tmp_path / "kept.parquet", "classification", Choices(None, "macro")
+    )
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -411,7 +425,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_text("no Parquet")
 
     with pytest.raises(UnprocessablePredictionsError):
-        paired(tmp_path / "newer", tmp_path / "older", "regression", Choices())
+        paired_intervals(tmp_path / "newer", tmp_path / "older", "regression", Choices())
 
 
 def test_a_small_file_that_expands_to_gigabytes_is_refused(tmp_path: Path) -> None:
@@ -424,7 +438,7 @@ def test_a_small_file_that_expands_to_gigabytes_is_refused(tmp_path: Path) -> No
     assert file.stat().st_size < 2**20
 
     with pytest.raises(UnprocessablePredictionsError):
-        paired(file, file, "classification", Choices(None, "macro"), disk="64MB")
+        paired_intervals(file, file, "classification", Choices(None, "macro"), disk="64MB")
 
 
 # The edges
@@ -438,8 +452,10 @@ def test_whatever_is_evaluated_can_be_paired(tmp_path: Path, task: str) -> None:
     assert compare(tmp_path, task, [table, table], Choices("1", "binary"))
 
 
-def test_equal_predictions_do_not_differ(tmp_path: Path, two: dict[str, Any], numbers: list[dict[str, Any]]) -> None:
-    same = binary({**two, "scores": [two["scores"][0]] * 2})
+def test_equal_predictions_do_not_differ(
+    tmp_path: Path, two_classes: dict[str, Any], numbers: list[dict[str, Any]]
+) -> None:
+    same = binary({**two_classes, "scores": [two_classes["scores"][0]] * 2})
     classes = compare(tmp_path, "classification", same, Choices("1", "binary"))
     of_numbers = compare(tmp_path, "regression", [numbers[0]] * 2)
 
@@ -453,7 +469,7 @@ def test_equal_predictions_do_not_differ(tmp_path: Path, two: dict[str, Any], nu
 
 
 def test_what_does_not_vary_in_the_sample_has_no_paired_interval(tmp_path: Path) -> None:
-    """Both versions part the classes fully, with other scores: that says little of how they would do elsewhere."""
+    """Both versions separate the classes completely with different scores, which says little about other samples."""
     table = {"example_id": ids(6), "actual": [0, 0, 0, 1, 1, 1], "predicted": [0, 0, 0, 1, 1, 1]}
     scores = [[0.1, 0.2, 0.3, 0.7, 0.8, 0.9], [0.2, 0.1, 0.3, 0.9, 0.8, 0.7]]
 
@@ -501,7 +517,7 @@ def test_a_class_that_only_one_version_predicts_is_one_of_its_own(tmp_path: Path
     found = compare(tmp_path, "classification", versions, Choices(None, "macro"), averaging="macro")
 
     evaluated: list[Evaluation] = [
-        of(EVALUATORS["classification"], tmp_path, each, averaging="macro") for each in versions
+        evaluate_columns(EVALUATORS["classification"], tmp_path, each, averaging="macro") for each in versions
     ]
     difference = float(evaluated[0].metrics["recall"] or 0) - float(evaluated[1].metrics["recall"] or 0)
     assert (found["recall"].lower + found["recall"].upper) / 2 == pytest.approx(difference)
@@ -510,21 +526,21 @@ def test_a_class_that_only_one_version_predicts_is_one_of_its_own(tmp_path: Path
 # How often the truth is within
 
 
-def test_the_true_difference_is_within_as_often_as_it_should(tmp_path: Path) -> None:
-    """A slice of what `tests.benchmarks.coverage` simulates: of so few samples, a share is off by 0.022 by chance."""
-    shares = holding(tmp_path, samples=100, size=250)
+def test_paired_intervals_cover_the_true_difference(tmp_path: Path) -> None:
+    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.022."""
+    shares = interval_coverage(tmp_path, samples=100, size=250)
 
     assert all(0.89 <= share < 1 for share in shares.values()), shares
 
 
-def test_a_paired_interval_is_narrower_where_versions_err_alike(tmp_path: Path) -> None:
-    actual, odds = drawn(np.random.default_rng(3), 400)
-    tables = [{"example_id": ids(400), **classes_of(actual, each)} for each in odds]
+def test_paired_intervals_are_narrower_for_versions_with_correlated_errors(tmp_path: Path) -> None:
+    actual, odds = draw_samples(np.random.default_rng(3), 400)
+    tables = [{"example_id": ids(400), **prediction_columns(actual, each)} for each in odds]
     found = compare(tmp_path, "classification", tables, Choices("1", "binary"))
-    newer, older = (of(EVALUATORS["classification"], tmp_path, each) for each in tables)
+    newer, older = (evaluate_columns(EVALUATORS["classification"], tmp_path, each) for each in tables)
 
     for name, interval in found.items():
-        apart = independent(
+        apart = independent_interval(
             newer.metrics[name] or 0,
             newer.confidence_intervals[name],
             older.metrics[name] or 0,

@@ -1,4 +1,4 @@
-"""Ranking, against scikit-learn where it has the metric, and against plain counting."""
+"""Evaluation of rankings, compared with scikit-learn and with plain counting."""
 
 import math
 from itertools import permutations
@@ -13,20 +13,22 @@ from sklearn import metrics as sk
 
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.tasks import ranking
-from tests.performance.metrics.tables import of
+from tests.performance.metrics.tables import evaluate_columns
 
 ITEM = st.tuples(st.sampled_from("abcd"), st.sampled_from([0, 0, 1, 2, 3]), st.sampled_from([0.0, 0.5, 0.5, 1.0, 2.0]))
 
 
 @given(items=st.lists(ITEM, min_size=1, max_size=40), k=st.integers(1, 6))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_every_metric_is_a_mean_over_queries(tmp_path: Path, items: list[tuple[str, int, float]], k: int) -> None:
+def test_every_ranking_metric_is_a_mean_over_queries(
+    tmp_path: Path, items: list[tuple[str, int, float]], k: int
+) -> None:
     columns: dict[str, Any] = {
         "query_id": [query for query, _, _ in items],
         "relevance": [relevance for _, relevance, _ in items],
         "score": [score for _, _, score in items],
     }
-    found = of(ranking.evaluate, tmp_path, columns, k=k)
+    found = evaluate_columns(ranking.evaluate, tmp_path, columns, k=k)
     queries = {query: np.array([item[1:] for item in items if item[0] == query]) for query in columns["query_id"]}
     assert (found.rows, found.sample_count) == (len(items), len(queries))
     expected = {name: np.mean([one_query(name, rows, k) for rows in queries.values()]) for name in ranking.METRICS}
@@ -37,7 +39,7 @@ def test_every_metric_is_a_mean_over_queries(tmp_path: Path, items: list[tuple[s
 def test_every_metric_has_an_interval(tmp_path: Path) -> None:
     columns = {"query_id": [1, 1, 2, 2], "relevance": [1, 0, 0, 2], "score": [0.5, 0.25, 0.5, 0.25]}
 
-    assert set(of(ranking.evaluate, tmp_path, columns).confidence_intervals) == set(ranking.METRICS)
+    assert set(evaluate_columns(ranking.evaluate, tmp_path, columns).confidence_intervals) == set(ranking.METRICS)
 
 
 def one_query(name: str, rows: Any, k: int) -> float:
@@ -63,7 +65,7 @@ FEW_ITEMS = st.lists(st.tuples(st.sampled_from([0, 1, 3]), st.sampled_from([0.0,
 
 @given(items=FEW_ITEMS, k=st.integers(1, 6))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_what_is_cut_after_k_items_is_the_mean_over_all_orders_of_equals(
+def test_metrics_at_k_average_over_the_orders_of_tied_items(
     tmp_path: Path, items: list[tuple[int, float]], k: int
 ) -> None:
     columns = {
@@ -71,7 +73,7 @@ def test_what_is_cut_after_k_items_is_the_mean_over_all_orders_of_equals(
         "relevance": [relevance for relevance, _ in items],
         "score": [score for _, score in items],
     }
-    found = of(ranking.evaluate, tmp_path, columns, k=k).metrics
+    found = evaluate_columns(ranking.evaluate, tmp_path, columns, k=k).metrics
     falling = sorted((score for _, score in items), reverse=True)
     orders = [order for order in permutations(items) if [score for _, score in order] == falling]
     hits = np.mean([sum(relevance > 0 for relevance, _ in order[:k]) for order in orders])
@@ -92,10 +94,10 @@ def test_what_is_cut_after_k_items_is_the_mean_over_all_orders_of_equals(
         ({"query_id": ["a"], "score": [1.0]}, None),
     ],
 )
-def test_what_cannot_be_scored_is_refused_with_its_row(
+def test_a_row_that_cannot_be_scored_is_refused_with_its_number(
     tmp_path: Path, columns: dict[str, Any], row: int | None
 ) -> None:
     with pytest.raises(UnprocessablePredictionsError) as refused:
-        of(ranking.evaluate, tmp_path, columns)
+        evaluate_columns(ranking.evaluate, tmp_path, columns)
 
     assert refused.value.row == row

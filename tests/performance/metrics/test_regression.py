@@ -1,4 +1,4 @@
-"""Regression, against scikit-learn: on the fixtures, and on made-up predictions."""
+"""Evaluation of regression, compared with scikit-learn on the fixtures and on random predictions."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from sklearn import metrics as sk
 from models_registry import task_types
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.tasks import forecasting, regression
-from tests.performance.metrics.tables import of, of_file
+from tests.performance.metrics.tables import evaluate_columns, evaluate_file
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 DIABETES = next(
@@ -25,11 +25,11 @@ DIABETES = next(
 )
 
 
-def test_the_fixtures_numbers_are_found_again(tmp_path: Path) -> None:
+def test_evaluations_of_the_fixtures_equal_their_snapshots(tmp_path: Path) -> None:
     for version in DIABETES["versions"]:
         for snapshot in version["snapshots"]:
             file = FIXTURES / "predictions" / "diabetes" / f"{version['version_id']}-{snapshot['dataset_split']}.csv"
-            found = of_file(regression.evaluate, file, tmp_path)
+            found = evaluate_file(regression.evaluate, file, tmp_path)
             for name, value in snapshot["metrics"].items():
                 assert found.metrics[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
 
@@ -60,8 +60,8 @@ METRICS: dict[str, Callable[..., float]] = {
 
 @given(columns=predictions())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) -> None:
-    found = of(regression.evaluate, tmp_path, columns)
+def test_every_metric_equals_that_of_scikit_learn(tmp_path: Path, columns: dict[str, Any]) -> None:
+    found = evaluate_columns(regression.evaluate, tmp_path, columns)
     actual, predicted, weights = columns["actual"], columns["predicted"], columns.get("weight")
     scale = max(map(abs, actual + predicted)) or 1.0
     for name, metric in METRICS.items():
@@ -77,13 +77,15 @@ def test_every_metric_is_scikit_learns(tmp_path: Path, columns: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_intervals_of_explained_shares_follow_from_how_single_examples_deviate(tmp_path: Path, weighted: bool) -> None:
+def test_intervals_of_explained_shares_equal_the_influence_function(tmp_path: Path, weighted: bool) -> None:
     random = np.random.default_rng(7)
     actual = random.normal(5, 3, 400)
     predicted = actual * 0.8 + random.normal(2, 1, 400)
     weight = random.uniform(0.5, 2, 400) if weighted else np.ones(400)
 
-    found = of(regression.evaluate, tmp_path, {"actual": actual, "predicted": predicted, "weight": weight})
+    found = evaluate_columns(
+        regression.evaluate, tmp_path, {"actual": actual, "predicted": predicted, "weight": weight}
+    )
 
     error = predicted - actual
     spread = (actual - np.average(actual, weights=weight)) ** 2
@@ -99,10 +101,8 @@ def test_intervals_of_explained_shares_follow_from_how_single_examples_deviate(t
 
 @given(errors=st.lists(st.integers(-5, 5) | st.floats(-9, 9), min_size=1, max_size=120))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_the_median_error_lies_between_two_errors_that_rank_alike_from_both_ends(
-    tmp_path: Path, errors: list[float]
-) -> None:
-    found = of(regression.evaluate, tmp_path, {"actual": [0.0] * len(errors), "predicted": errors})
+def test_the_median_interval_is_symmetric_in_ranks(tmp_path: Path, errors: list[float]) -> None:
+    found = evaluate_columns(regression.evaluate, tmp_path, {"actual": [0.0] * len(errors), "predicted": errors})
 
     interval = found.confidence_intervals.get("median_absolute_error")
     ordered = np.sort(np.abs(errors))
@@ -116,25 +116,27 @@ def test_the_median_error_lies_between_two_errors_that_rank_alike_from_both_ends
     assert any((interval.lower, interval.upper) == (ordered[rank], ordered[-1 - rank]) for rank in close)
 
 
-def test_weights_of_one_size_change_no_interval_of_the_median(tmp_path: Path) -> None:
+def test_equal_weights_do_not_change_the_median_interval(tmp_path: Path) -> None:
     random = np.random.default_rng(9)
     columns = {"actual": np.zeros(500), "predicted": random.standard_cauchy(500)}
     found = [
-        of(regression.evaluate, tmp_path, {**columns, "weight": np.full(500, weight)}).confidence_intervals
+        evaluate_columns(
+            regression.evaluate, tmp_path, {**columns, "weight": np.full(500, weight)}
+        ).confidence_intervals
         for weight in (1.0, 0.25)
     ]
-    plain = of(regression.evaluate, tmp_path, columns).confidence_intervals
+    plain = evaluate_columns(regression.evaluate, tmp_path, columns).confidence_intervals
 
     assert [each["median_absolute_error"] for each in found] == [plain["median_absolute_error"]] * 2
 
 
-def test_the_median_of_few_that_weigh_much_is_less_certain(tmp_path: Path) -> None:
+def test_the_median_interval_is_wider_with_unequal_weights(tmp_path: Path) -> None:
     random = np.random.default_rng(10)
     columns = {"actual": np.zeros(2000), "predicted": random.normal(0, 1, 2000)}
     weight = np.where(np.arange(2000) % 20, 0.01, 1.0)
 
-    plain = of(regression.evaluate, tmp_path, columns).confidence_intervals["median_absolute_error"]
-    weighted = of(regression.evaluate, tmp_path, {**columns, "weight": weight}).confidence_intervals
+    plain = evaluate_columns(regression.evaluate, tmp_path, columns).confidence_intervals["median_absolute_error"]
+    weighted = evaluate_columns(regression.evaluate, tmp_path, {**columns, "weight": weight}).confidence_intervals
 
     assert weighted["median_absolute_error"].upper - weighted["median_absolute_error"].lower > 2 * (
         plain.upper - plain.lower
@@ -142,19 +144,19 @@ def test_the_median_of_few_that_weigh_much_is_less_certain(tmp_path: Path) -> No
 
 
 def test_the_largest_error_has_no_interval(tmp_path: Path) -> None:
-    found = of(regression.evaluate, tmp_path, {"actual": [0.0] * 50, "predicted": range(50)})
+    found = evaluate_columns(regression.evaluate, tmp_path, {"actual": [0.0] * 50, "predicted": range(50)})
 
     assert "max_error" not in found.confidence_intervals
 
 
 @pytest.mark.parametrize("column", ["actual", "predicted", "weight"])
 @pytest.mark.parametrize("value", [1e46, -1e308])
-def test_numbers_without_squares_are_refused_with_their_row(tmp_path: Path, column: str, value: float) -> None:
+def test_numbers_whose_squares_overflow_are_refused_with_their_row(tmp_path: Path, column: str, value: float) -> None:
     columns = {"actual": [1.0, 2.0], "predicted": [1.0, 2.0], "weight": [1.0, 1.0]}
     columns[column] = [1.0, value]
 
     with pytest.raises(UnprocessablePredictionsError, match=f"Row 2 .*'{column}'") as refused:
-        of(regression.evaluate, tmp_path, columns)
+        evaluate_columns(regression.evaluate, tmp_path, columns)
 
     assert (refused.value.row, refused.value.column) == (2, column)
 
@@ -164,47 +166,47 @@ MAGNITUDES = st.sampled_from([0.0, 1e-323, 1e-300, -1e-160, 1.0, -1e45, 1e45])
 
 @given(rows=st.lists(st.tuples(MAGNITUDES, MAGNITUDES, MAGNITUDES.map(abs)), min_size=1, max_size=20))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_whatever_can_be_scored_comes_to_finite_numbers(tmp_path: Path, rows: list[tuple[float, float, float]]) -> None:
+def test_metrics_of_accepted_numbers_are_finite(tmp_path: Path, rows: list[tuple[float, float, float]]) -> None:
     actual, predicted, weight = zip(*rows, strict=True)
     columns: dict[str, Any] = {"actual": actual, "predicted": predicted, "scale": [1e-44] * len(rows)}
     if any(weight):
         columns["weight"] = weight
     for evaluate, name in ((regression.evaluate, "regression"), (forecasting.evaluate, "forecasting")):
-        found = of(evaluate, tmp_path, columns)
+        found = evaluate_columns(evaluate, tmp_path, columns)
 
         task_types.get(name).clean(found.metrics, further=True)
         json.dumps(asdict(found), allow_nan=False)
 
 
 @pytest.mark.parametrize("name", ["id", "first", "second", "third", "error"])
-def test_a_column_of_any_name_is_not_taken_for_something_else(tmp_path: Path, name: str) -> None:
+def test_extra_columns_with_any_name_are_ignored(tmp_path: Path, name: str) -> None:
     columns = {"actual": [1.0, 2.0, 3.0], "predicted": [1.5, 5.0, 2.0]}
 
-    assert of(regression.evaluate, tmp_path, {**columns, name: [9.0, 1.0, 5.0]}) == (
-        of(regression.evaluate, tmp_path, columns)
+    assert evaluate_columns(regression.evaluate, tmp_path, {**columns, name: [9.0, 1.0, 5.0]}) == (
+        evaluate_columns(regression.evaluate, tmp_path, columns)
     )
 
 
 @pytest.mark.parametrize("mean", [1e8, -1e9, 1e12])
-def test_what_varies_less_than_rounding_leaves_has_the_interval_that_it_should_or_none(
-    tmp_path: Path, mean: float
-) -> None:
+def test_intervals_below_rounding_precision_are_right_or_missing(tmp_path: Path, mean: float) -> None:
     errors = np.random.default_rng(11).integers(-3, 4, 500) + mean
     half = 1.959963984540054 * np.std(errors - mean, ddof=1) / math.sqrt(500)
 
-    found = of(regression.evaluate, tmp_path, {"actual": np.zeros(500), "predicted": errors})
+    found = evaluate_columns(regression.evaluate, tmp_path, {"actual": np.zeros(500), "predicted": errors})
 
     interval = found.confidence_intervals["bias"]
     assert (interval.upper - interval.lower) / 2 == pytest.approx(half, rel=1e-3)
     assert (interval.upper + interval.lower) / 2 == pytest.approx(errors.mean(), rel=1e-12)
     assert not {"mae", "rmse"} & set(found.confidence_intervals)
     assert not {"mae", "rmse"} & set(
-        of(forecasting.evaluate, tmp_path, {"actual": np.zeros(500), "predicted": errors}).confidence_intervals
+        evaluate_columns(
+            forecasting.evaluate, tmp_path, {"actual": np.zeros(500), "predicted": errors}
+        ).confidence_intervals
     )
 
 
-def test_one_example_has_no_interval_of_what_it_explains(tmp_path: Path) -> None:
-    found = of(regression.evaluate, tmp_path, {"actual": [1.0], "predicted": [2.0]})
+def test_explained_shares_of_one_example_have_no_interval(tmp_path: Path) -> None:
+    found = evaluate_columns(regression.evaluate, tmp_path, {"actual": [1.0], "predicted": [2.0]})
 
     assert not {"r_squared", "explained_variance"} & set(found.confidence_intervals)
 
@@ -221,10 +223,10 @@ def test_one_example_has_no_interval_of_what_it_explains(tmp_path: Path) -> None
         ({"actual": [1.0]}, "no column 'predicted'", None),
     ],
 )
-def test_what_cannot_be_scored_is_refused_with_its_row(
+def test_a_row_that_cannot_be_scored_is_refused_with_its_number(
     tmp_path: Path, columns: dict[str, Any], reason: str, row: int | None
 ) -> None:
     with pytest.raises(UnprocessablePredictionsError, match=reason) as refused:
-        of(regression.evaluate, tmp_path, columns)
+        evaluate_columns(regression.evaluate, tmp_path, columns)
 
     assert refused.value.row == row

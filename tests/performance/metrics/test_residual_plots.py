@@ -1,4 +1,4 @@
-"""The points to draw of numbers, against NumPy's histograms and means."""
+"""The points of residual plots, compared with NumPy's histograms and means."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from performance.metrics.tasks import forecasting, regression
-from tests.performance.metrics.tables import Evaluate, of
+from tests.performance.metrics.tables import Evaluate, evaluate_columns
 
 NUMBERS = (
     st.sampled_from([0.0, -0.0, 1.0, 0.1, -1e45, 1e45, 5e-324, 1e15])
@@ -22,7 +22,7 @@ PAIRS = st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=60)
 
 
 def curves_of(folder: Path, actual: Any, predicted: Any, evaluate: Evaluate = regression.evaluate) -> Any:
-    return of(evaluate, folder, {"actual": actual, "predicted": predicted}).curves
+    return evaluate_columns(evaluate, folder, {"actual": actual, "predicted": predicted}).curves
 
 
 def check_histogram(histogram: list[dict[str, float]], residuals: Any) -> None:
@@ -41,9 +41,7 @@ def check_histogram(histogram: list[dict[str, float]], residuals: Any) -> None:
 
 @given(pairs=PAIRS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_each_residual_is_counted_in_the_bin_that_numpy_has_it_in(
-    tmp_path: Path, pairs: list[tuple[float, float]]
-) -> None:
+def test_residual_bins_equal_those_of_numpy(tmp_path: Path, pairs: list[tuple[float, float]]) -> None:
     actual, predicted = (np.array(each) for each in zip(*pairs, strict=True))
 
     check_histogram(curves_of(tmp_path, actual, predicted)["residual_histogram"], predicted - actual)
@@ -59,7 +57,7 @@ def test_each_residual_is_counted_in_the_bin_that_numpy_has_it_in(
         lambda random: random.integers(-3, 4, 5000).astype(float),
     ],
 )
-def test_bins_are_about_as_wide_as_scotts(tmp_path: Path, draw: Callable[[np.random.Generator], Any]) -> None:
+def test_residual_bins_have_about_scotts_width(tmp_path: Path, draw: Callable[[np.random.Generator], Any]) -> None:
     residuals = draw(np.random.default_rng(5))
     histogram = curves_of(tmp_path, np.zeros(5000), residuals)["residual_histogram"]
 
@@ -69,7 +67,7 @@ def test_bins_are_about_as_wide_as_scotts(tmp_path: Path, draw: Callable[[np.ran
     assert 0.6 * min(scotts, 160) <= len(histogram) <= 1.5 * scotts + 2
 
 
-def test_one_residual_alone_has_a_bin_of_its_own(tmp_path: Path) -> None:
+def test_a_single_residual_has_its_own_bin(tmp_path: Path) -> None:
     for evaluate in (regression.evaluate, forecasting.evaluate):
         curves = curves_of(tmp_path, [2.0, 5.0], [2.5, 5.5], evaluate)
 
@@ -78,7 +76,7 @@ def test_one_residual_alone_has_a_bin_of_its_own(tmp_path: Path) -> None:
 
 @given(pairs=PAIRS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-def test_few_actual_values_have_a_point_each(tmp_path: Path, pairs: list[tuple[float, float]]) -> None:
+def test_few_actual_values_have_one_point_each(tmp_path: Path, pairs: list[tuple[float, float]]) -> None:
     actual, predicted = (np.array(each) for each in zip(*pairs, strict=True))
 
     points = curves_of(tmp_path, actual, predicted)["predicted_versus_actual"]
@@ -111,19 +109,19 @@ def test_many_actual_values_share_points(tmp_path: Path, spread: float) -> None:
         at += point["count"]
 
 
-def test_two_hundred_actual_values_are_few(tmp_path: Path) -> None:
+def test_two_hundred_actual_values_have_one_point_each(tmp_path: Path) -> None:
     for distinct in (200, 201):
         actual = np.arange(1000) % distinct + 0.1
         points = curves_of(tmp_path, actual, actual)["predicted_versus_actual"]
         assert len(points) == 200 if distinct == 200 else len(points) < 200
 
 
-def test_weights_do_not_count(tmp_path: Path) -> None:
+def test_residual_plots_ignore_weights(tmp_path: Path) -> None:
     columns = {"actual": [1.0, 1.0, 2.0], "predicted": [1.0, 3.0, 2.5]}
 
-    plain = of(regression.evaluate, tmp_path, columns).curves
+    plain = evaluate_columns(regression.evaluate, tmp_path, columns).curves
 
-    assert of(regression.evaluate, tmp_path, {**columns, "weight": [1.0, 9.0, 0.5]}).curves == plain
+    assert evaluate_columns(regression.evaluate, tmp_path, {**columns, "weight": [1.0, 9.0, 0.5]}).curves == plain
     assert plain["predicted_versus_actual"] == [
         {"actual": 1.0, "predicted": 2.0, "count": 2},
         {"actual": 2.0, "predicted": 2.5, "count": 1},

@@ -1,4 +1,4 @@
-"""Intervals of what ranks say, against how single examples move the metrics, and against what repetition shows."""
+"""Intervals of ROC AUC and average precision, compared with influence functions and simulations."""
 
 import math
 from pathlib import Path
@@ -11,24 +11,22 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from performance.metrics.statistics.roc import OneVsRest, RankedScores, areas
+from performance.metrics.statistics.roc import OneVsRest, RankedScores, cells_statement
 from performance.metrics.tasks import classification
-from tests.performance.metrics.tables import of
+from tests.performance.metrics.tables import evaluate_columns
 
 Z = 1.959963984540054
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_interval_of_average_precision_follows_from_how_single_examples_move_it(
-    tmp_path: Path, weighted: bool
-) -> None:
+def test_the_average_precision_interval_equals_the_influence_function(tmp_path: Path, weighted: bool) -> None:
     random = np.random.default_rng(7)
     actual = (random.random(120) < 0.4).astype(int)
     score = np.round(1 / (1 + np.exp(-random.normal(actual * 1.2, 1))), 1 if weighted else 2)  # with ties
     weight = random.uniform(0.5, 2, 120) if weighted else np.ones(120)
     columns = {"actual": actual, "predicted": actual, "score": score, "weight": weight}
 
-    found = of(classification.evaluate, tmp_path, columns)
+    found = evaluate_columns(classification.evaluate, tmp_path, columns)
 
     value = sk.average_precision_score(actual, score, sample_weight=weight)
     nudge = 1e-6 * np.eye(120)
@@ -45,9 +43,7 @@ def test_the_interval_of_average_precision_follows_from_how_single_examples_move
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_interval_of_the_micro_average_follows_from_how_single_examples_move_it(
-    tmp_path: Path, weighted: bool
-) -> None:
+def test_the_micro_average_interval_equals_the_influence_function(tmp_path: Path, weighted: bool) -> None:
     random = np.random.default_rng(7)
     actual = random.choice(3, 120, p=[0.5, 0.3, 0.2])
     odds = np.exp(random.normal(0, 1, (120, 3)) + np.eye(3)[actual])
@@ -55,7 +51,7 @@ def test_the_interval_of_the_micro_average_follows_from_how_single_examples_move
     weight = random.uniform(0.5, 2, 120) if weighted else np.ones(120)
     by_label = {f"score_{label}": scores[:, label] for label in range(3)}
 
-    found = of(
+    found = evaluate_columns(
         classification.evaluate,
         tmp_path,
         {"actual": actual, "predicted": actual, "weight": weight, **by_label},
@@ -74,18 +70,18 @@ def test_the_interval_of_the_micro_average_follows_from_how_single_examples_move
     assert (odds_of_ends[1] - odds_of_ends[0]) / 2 == pytest.approx(Z * deviation, rel=1e-4)
 
 
-def placed(connection: duckdb.DuckDBPyConnection, actual: Any, score: Any) -> RankedScores:
-    contest = OneVsRest("1", "score", float(actual.sum()), float(len(actual) - actual.sum()))
+def ranked_scores(connection: duckdb.DuckDBPyConnection, actual: Any, score: Any) -> RankedScores:
+    problem = OneVsRest("1", "score", float(actual.sum()), float(len(actual) - actual.sum()))
     connection.register("predictions", pa.table({"actual": actual.astype(str), "score": score}))
-    return RankedScores.of(
-        contest, [row[1:] for row in connection.execute(areas([contest], actual="actual")).fetchall()]
+    return RankedScores.from_rows(
+        problem, [row[1:] for row in connection.execute(cells_statement([problem], actual="actual")).fetchall()]
     )
 
 
 @pytest.mark.parametrize(
     ("size", "share", "apart"), [(300, 0.5, 1.0), (300, 0.3, 2.5), (200, 0.1, 1.5), (1000, 0.1, 1.5)]
 )
-def test_intervals_cover_the_truth_as_often_as_they_say(size: int, share: float, apart: float) -> None:
+def test_roc_auc_intervals_cover_the_truth_as_often_as_they_claim(size: int, share: float, apart: float) -> None:
     random, runs = np.random.default_rng(20260313), 1500
 
     def drawn(number: int) -> tuple[Any, Any]:
@@ -97,7 +93,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(size: int, share: float,
     covered = dict.fromkeys(truth, 0)
     with duckdb.connect(config={"threads": 1}) as connection:
         for _ in range(runs):
-            found = placed(connection, *drawn(size))
+            found = ranked_scores(connection, *drawn(size))
             for name, value in truth.items():
                 interval = getattr(found, name).interval
                 covered[name] += interval.lower <= value <= interval.upper
@@ -107,7 +103,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(size: int, share: float,
 
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted"])
-def test_the_interval_of_several_areas_is_never_too_narrow(tmp_path: Path, averaging: str) -> None:
+def test_the_interval_of_averaged_roc_auc_is_conservative(tmp_path: Path, averaging: str) -> None:
     random, runs = np.random.default_rng(20260313), 60
 
     def drawn(number: int) -> dict[str, Any]:
@@ -121,9 +117,9 @@ def test_the_interval_of_several_areas_is_never_too_narrow(tmp_path: Path, avera
     truth = sk.roc_auc_score(many["actual"], scores, average=averaging, multi_class="ovr")
     covered = 0
     for _ in range(runs):
-        interval = of(classification.evaluate, tmp_path, drawn(200), averaging=averaging).confidence_intervals[
-            "roc_auc"
-        ]
+        interval = evaluate_columns(
+            classification.evaluate, tmp_path, drawn(200), averaging=averaging
+        ).confidence_intervals["roc_auc"]
         covered += interval.lower <= truth <= interval.upper
 
     assert covered / runs >= 0.95

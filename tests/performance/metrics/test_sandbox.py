@@ -16,7 +16,7 @@ import pytest
 
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.paired.intervals import paired
+from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import (
@@ -43,7 +43,9 @@ def parquet(table: dict[str, Any]) -> bytes:
     return file.getvalue()
 
 
-def apart(folder: Path, content: bytes, *, kind: str = "parquet", task: str = "classification", **limits: int) -> Any:
+def evaluate_apart(
+    folder: Path, content: bytes, *, kind: str = "parquet", task: str = "classification", **limits: int
+) -> Any:
     (folder / f"predictions.{kind}").write_bytes(content)
     job = Job(folder, f"predictions.{kind}", task, Columns(), Options(), Limits(**limits))
     return evaluate_in_sandbox(job, lambda progress: None)
@@ -51,20 +53,20 @@ def apart(folder: Path, content: bytes, *, kind: str = "parquet", task: str = "c
 
 def refusal(folder: Path, content: bytes, **options: Any) -> str:
     with pytest.raises(UnprocessablePredictionsError) as refused:
-        apart(folder, content, **options)
+        evaluate_apart(folder, content, **options)
     return str(refused.value)
 
 
 @pytest.mark.parametrize("task", CASES)
-def test_comes_to_the_same_as_in_this_process(task: str, tmp_path: Path) -> None:
+def test_a_sandboxed_evaluation_equals_one_in_this_process(task: str, tmp_path: Path) -> None:
     with DuckDB(folder=tmp_path) as engine:
         engine.read_csv([str(CASES[task])])
         here: Evaluation = EVALUATORS[task](engine, Columns(), Options())
-    found = asdict(apart(tmp_path, CASES[task].read_bytes(), kind="csv", task=task))
+    found = asdict(evaluate_apart(tmp_path, CASES[task].read_bytes(), kind="csv", task=task))
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(asdict(here)))
 
 
-def test_says_which_row_cannot_be_scored(tmp_path: Path) -> None:
+def test_the_sandbox_reports_the_row_that_cannot_be_scored(tmp_path: Path) -> None:
     (tmp_path / "predictions.csv").write_bytes(b"actual,predicted\r\na,a\r\nb,\r\n")
     job = Job(tmp_path, "predictions.csv", "classification", Columns(), Options())
     with pytest.raises(UnprocessablePredictionsError) as refused:
@@ -73,27 +75,27 @@ def test_says_which_row_cannot_be_scored(tmp_path: Path) -> None:
     assert refused.value.column == "predicted"
 
 
-def test_refuses_more_rows_than_are_allowed_without_reading_them(tmp_path: Path) -> None:
+def test_the_sandbox_refuses_too_many_rows_without_reading_them(tmp_path: Path) -> None:
     content = parquet({"actual": ["a"] * 1001, "predicted": ["a"] * 1001})
     assert refusal(tmp_path, content, rows=1000) == "There are 1,001 rows; 1,000 are the most."
 
 
-def test_refuses_more_columns_than_are_allowed(tmp_path: Path) -> None:
+def test_the_sandbox_refuses_too_many_columns(tmp_path: Path) -> None:
     content = parquet({f"column_{number}": [1] for number in range(20_000)})
     assert refusal(tmp_path, content) == "There are 20,000 columns; 1,000 are the most."
 
 
-def test_refuses_a_small_file_that_expands_to_2_gb(tmp_path: Path) -> None:
+def test_the_sandbox_refuses_a_small_file_that_expands_to_2_gb(tmp_path: Path) -> None:
     content = parquet({"actual": ["a" * 2**26] * 32, "predicted": ["a"] * 32})
     assert len(content) < 10_000
-    assert "more memory, disk or time" in refusal(tmp_path, content)
+    assert "more memory, disk space or time" in refusal(tmp_path, content)
 
 
-def test_ends_an_evaluation_that_takes_too_long(tmp_path: Path) -> None:
-    assert "more memory, disk or time" in refusal(tmp_path, parquet({"actual": [1], "predicted": [1]}), seconds=0)
+def test_the_sandbox_ends_an_evaluation_that_takes_too_long(tmp_path: Path) -> None:
+    assert "more memory, disk space or time" in refusal(tmp_path, parquet({"actual": [1], "predicted": [1]}), seconds=0)
 
 
-def test_names_no_path_of_the_server(tmp_path: Path) -> None:
+def test_sandbox_errors_contain_no_path_of_the_server(tmp_path: Path) -> None:
     assert str(tmp_path) not in refusal(tmp_path, b"PAR1 is how it begins, and that is all")
 
 
@@ -120,7 +122,7 @@ def test_a_confined_engine_reaches_nothing_outside_of_its_folder(statement: str,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["beside.txt", "own"]
 
 
-def test_ends_when_the_process_that_asked_has_ended(tmp_path: Path) -> None:
+def test_the_sandbox_ends_with_its_parent_process(tmp_path: Path) -> None:
     (tmp_path / "predictions.csv").write_text("actual,predicted\n" + "a,b\nb,a\n" * 2_000_000)
     job = tmp_path / "job.json"
     job.write_text(
@@ -132,13 +134,13 @@ def test_ends_when_the_process_that_asked_has_ended(tmp_path: Path) -> None:
     assert not ended.stdout
 
 
-def test_ends_a_process_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sandbox_ends_a_process_without_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("performance.metrics.sandbox.runner.CHILD", ("-c", "import time; time.sleep(600)"))
-    assert "more memory, disk or time" in refusal(tmp_path, b"", seconds=1)
+    assert "more memory, disk space or time" in refusal(tmp_path, b"", seconds=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_process_that_another_one_ends_is_no_fault_of_the_predictions(
+def test_a_killed_sandbox_does_not_blame_the_predictions(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = """import os, time; print('{"progress": %f}' % os.getpid(), flush=True); time.sleep(600)"""
@@ -149,23 +151,25 @@ def test_a_process_that_another_one_ends_is_no_fault_of_the_predictions(
 
 
 @pytest.mark.parametrize("number", [signal.SIGXCPU, signal.SIGXFSZ, signal.SIGABRT])
-def test_a_process_that_its_limits_end_is_refused(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_that_exceed_the_sandbox_limits_are_refused(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = f"import os, signal; signal.signal({number}, signal.SIG_DFL); os.kill(os.getpid(), {number})"
     monkeypatch.setattr("performance.metrics.sandbox.runner.CHILD", ("-c", code))
-    assert "more memory, disk or time" in refusal(tmp_path, b"")
+    assert "more memory, disk space or time" in refusal(tmp_path, b"")
 
 
-def test_the_kernel_holds_the_process_to_its_limits() -> None:
+def test_the_kernel_enforces_the_sandbox_limits() -> None:
     code = (
         "import resource; from performance.metrics.sandbox.worker import Limits, _limit;"
         "_limit(Limits(memory=256, seconds=7)); names = 'AS', 'FSIZE', 'CORE';"
         "print([resource.getrlimit(getattr(resource, f'RLIMIT_{name}'))[0] for name in names])"
     )
-    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert json.loads(said) == [(256 + 2048) * 2**20, 256 * 16 * 2**20, 0]
+    message = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert json.loads(message) == [(256 + 2048) * 2**20, 256 * 16 * 2**20, 0]
 
 
-def test_a_name_is_no_pattern(tmp_path: Path) -> None:
+def test_wildcards_in_a_file_name_are_literal(tmp_path: Path) -> None:
     for name, label in (("p[1].parquet", "a"), ("p1.parquet", "b")):
         (tmp_path / name).write_bytes(parquet({"actual": [label], "predicted": [label]}))
     with DuckDB(folder=tmp_path) as engine:
@@ -173,7 +177,7 @@ def test_a_name_is_no_pattern(tmp_path: Path) -> None:
         assert engine.rows("SELECT actual FROM predictions") == [("a",)]
 
 
-def test_a_folder_is_no_column(tmp_path: Path) -> None:
+def test_a_folder_name_does_not_become_a_column(tmp_path: Path) -> None:
     folder = tmp_path / "score=0.9"
     folder.mkdir()
     (folder / "p.parquet").write_bytes(parquet({"actual": ["a"], "predicted": ["a"]}))
@@ -182,7 +186,7 @@ def test_a_folder_is_no_column(tmp_path: Path) -> None:
         assert list(engine.columns()) == ["actual", "predicted"]
 
 
-def kept(folder: Path, **changes: bytes) -> PairJob:
+def pair_job(folder: Path, **changes: bytes) -> PairJob:
     """Return the job of comparing two files of the same three examples, or others in their places."""
     table = {"example_id": ["1", "2", "3"], "actual": ["a", "b", "a"], "predicted": ["a", "b", "b"]}
     for name, predicted in (("newer", ["a", "b", "a"]), ("older", ["a", "b", "b"])):
@@ -191,10 +195,10 @@ def kept(folder: Path, **changes: bytes) -> PairJob:
     return PairJob(folder, "newer.parquet", "older.parquet", "classification", Choices(None, "macro"))
 
 
-def test_a_comparison_comes_to_the_same_as_in_this_process(tmp_path: Path) -> None:
-    job = kept(tmp_path)
+def test_a_sandboxed_comparison_equals_one_in_this_process(tmp_path: Path) -> None:
+    job = pair_job(tmp_path)
 
-    here = paired(tmp_path / job.newer, tmp_path / job.older, job.task_type, job.choices)
+    here = paired_intervals(tmp_path / job.newer, tmp_path / job.older, job.task_type, job.choices)
 
     assert pair_in_sandbox(job, lambda progress: None) == here
     assert here["accuracy"].method == "paired_newcombe"
@@ -202,10 +206,10 @@ def test_a_comparison_comes_to_the_same_as_in_this_process(tmp_path: Path) -> No
 
 def test_a_comparison_of_a_damaged_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnprocessablePredictionsError, match="cannot be read"):
-        pair_in_sandbox(kept(tmp_path, older=b"PAR1, and no more"), lambda progress: None)
+        pair_in_sandbox(pair_job(tmp_path, older=b"PAR1, and no more"), lambda progress: None)
 
 
-def test_whoever_waits_for_a_comparison_may_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_may_end_a_sandboxed_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     endless = """print('{"progress": 0.0}', flush=True); import time; time.sleep(600)"""
     monkeypatch.setattr("performance.metrics.sandbox.runner.CHILD", ("-c", endless))
 
@@ -213,4 +217,4 @@ def test_whoever_waits_for_a_comparison_may_end_it(tmp_path: Path, monkeypatch: 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pair_in_sandbox(kept(tmp_path), end)
+        pair_in_sandbox(pair_job(tmp_path), end)

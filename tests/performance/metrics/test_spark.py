@@ -1,4 +1,4 @@
-"""Apache Spark comes to what DuckDB comes to: the same numbers, and the same refusals with the same rows."""
+"""Evaluations on Apache Spark equal those on DuckDB, including their errors."""
 
 import datetime
 import math
@@ -33,14 +33,14 @@ Compare = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def spark(spark_is_there: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
-    """Spark on this machine, the same for all tests, as it takes seconds to start."""
+    """Spark on this machine, shared by all tests, as it takes seconds to start."""
     with Spark("local[2]", folder=tmp_path_factory.mktemp("spark")) as engine:
         yield engine
 
 
 @pytest.fixture
 def compare(spark: Spark, tmp_path: Path) -> Compare:
-    """Return how to evaluate files, or columns, on both engines, which must agree; it returns what both came to."""
+    """Return a function that evaluates files or columns on both engines, and checks that they agree."""
 
     def on_both(
         evaluate: Evaluate, given: Any, columns: Columns | None = None, *, intervals: float = 1e-12, **options: Any
@@ -49,8 +49,8 @@ def compare(spark: Spark, tmp_path: Path) -> Compare:
         found = _outcome(spark, evaluate, files, columns, options)
         with DuckDB(folder=tmp_path) as duckdb:
             expected = _outcome(duckdb, evaluate, files, columns, options)
-        same(found.pop("confidence_intervals", {}), expected.pop("confidence_intervals", {}), within=intervals)
-        same(found, expected)
+        assert_close(found.pop("confidence_intervals", {}), expected.pop("confidence_intervals", {}), within=intervals)
+        assert_close(found, expected)
         return found
 
     return on_both
@@ -64,7 +64,7 @@ def _written(file: Path, columns: dict[str, Any]) -> Path:
 def _outcome(
     engine: Engine, evaluate: Evaluate, files: list[Path], columns: Columns | None, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return an evaluation as a document, or where it was refused, why."""
+    """Return an evaluation as a document, or the reason why it is refused."""
     try:
         (engine.read_csv if files[0].suffix == ".csv" else engine.read_parquet)(list(map(str, files)))
         return asdict(evaluate(engine, columns or Columns(), Options(**options)))
@@ -72,24 +72,24 @@ def _outcome(
         return {"refused": str(error), "row": error.row, "column": error.column}
 
 
-def same(one: Any, other: Any, at: str = "", *, within: float = 1e-12) -> None:
-    """Check that two documents are equal, and that doubles are, but for a share of them."""
+def assert_close(one: Any, other: Any, at: str = "", *, within: float = 1e-12) -> None:
+    """Check that two documents are equal, except for a relative difference of floats."""
     assert type(one) is type(other), at
     if isinstance(one, Mapping):
         assert list(one) == list(other), at
         for name in one:
-            same(one[name], other[name], f"{at}.{name}", within=within)
+            assert_close(one[name], other[name], f"{at}.{name}", within=within)
     elif isinstance(one, Sequence) and not isinstance(one, str):
         assert len(one) == len(other), at
         for index, (left, right) in enumerate(zip(one, other, strict=True)):
-            same(left, right, f"{at}[{index}]", within=within)
+            assert_close(left, right, f"{at}[{index}]", within=within)
     else:
         expected = pytest.approx(other, rel=within, abs=within) if isinstance(other, float) else other
         assert one == expected, at
 
 
 @pytest.mark.parametrize(("file", "snapshot"), test_classification.MEASURED)
-def test_classes_of_the_fixtures_are_scored_as_scikit_learn_does(
+def test_spark_scores_the_classification_fixtures_like_scikit_learn(
     compare: Compare, file: Path, snapshot: dict[str, Any]
 ) -> None:
     found = compare(classification.evaluate, [file])
@@ -100,17 +100,17 @@ def test_classes_of_the_fixtures_are_scored_as_scikit_learn_does(
 
 
 @pytest.mark.parametrize("file", REGRESSION, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_numbers_of_the_fixtures_are_scored_alike(compare: Compare, file: Path) -> None:
+def test_spark_scores_the_regression_fixtures_like_duckdb(compare: Compare, file: Path) -> None:
     assert compare(regression.evaluate, [file])["metrics"]["rmse"] > 0
 
 
 @pytest.mark.parametrize("options", [{"averaging": "macro"}, {"averaging": "micro"}])
-def test_averages_are_alike(compare: Compare, options: dict[str, Any]) -> None:
+def test_spark_averages_like_duckdb(compare: Compare, options: dict[str, Any]) -> None:
     assert compare(classification.evaluate, [FIXTURES / "digits" / "ver-00003-test.csv"], **options)["averaging"]
 
 
 @pytest.mark.parametrize("options", [{"threshold": 0.25}, {"positive_class": "benign"}])
-def test_thresholds_and_positive_classes_are_alike(compare: Compare, options: dict[str, Any]) -> None:
+def test_spark_applies_thresholds_and_positive_classes_like_duckdb(compare: Compare, options: dict[str, Any]) -> None:
     assert compare(classification.evaluate, [FIXTURES / "breast-cancer" / "ver-00003-test.csv"], **options)["metrics"]
 
 
@@ -124,25 +124,27 @@ made_up = settings(
 
 @given(columns=test_classification.predictions())
 @made_up
-def test_made_up_classes_are_scored_alike(compare: Compare, columns: dict[str, Any]) -> None:
+def test_spark_scores_random_classes_like_duckdb(compare: Compare, columns: dict[str, Any]) -> None:
     assert compare(classification.evaluate, columns, intervals=ROUNDED)["metrics"]
 
 
 @given(columns=test_regression.predictions())
 @made_up
-def test_made_up_numbers_are_scored_alike(compare: Compare, columns: dict[str, Any]) -> None:
+def test_spark_scores_random_numbers_like_duckdb(compare: Compare, columns: dict[str, Any]) -> None:
     assert compare(regression.evaluate, columns, intervals=ROUNDED)["metrics"]
 
 
 @given(columns=test_forecasting.forecasts())
 @made_up
-def test_made_up_forecasts_are_scored_alike(compare: Compare, columns: dict[str, Any]) -> None:
+def test_spark_scores_random_forecasts_like_duckdb(compare: Compare, columns: dict[str, Any]) -> None:
     assert compare(forecasting.evaluate, columns, intervals=ROUNDED)["metrics"]
 
 
 @given(items=st.lists(test_ranking.ITEM, min_size=1, max_size=40), k=st.integers(1, 6))
 @made_up
-def test_made_up_rankings_are_scored_alike(compare: Compare, items: list[tuple[str, int, float]], k: int) -> None:
+def test_spark_scores_random_rankings_like_duckdb(
+    compare: Compare, items: list[tuple[str, int, float]], k: int
+) -> None:
     query, relevance, score = map(list, zip(*items, strict=True))
 
     columns = {"query_id": query, "relevance": relevance, "score": score}
@@ -155,7 +157,7 @@ ODD = [
 ]
 
 
-def test_labels_may_be_odd(compare: Compare) -> None:
+def test_spark_accepts_unusual_labels(compare: Compare) -> None:
     scores: dict[str, Any] = {f"score_{label}": [1 / len(ODD)] * len(ODD) for label in ODD}
 
     found = compare(
@@ -180,13 +182,15 @@ TYPED: list[tuple[Any, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("actual", "predicted", "score"), TYPED)
-def test_labels_and_scores_may_be_of_many_types(compare: Compare, actual: Any, predicted: Any, score: Any) -> None:
+def test_spark_accepts_labels_and_scores_of_many_types(
+    compare: Compare, actual: Any, predicted: Any, score: Any
+) -> None:
     scores = {} if score is None else {"score": score}
 
     assert compare(classification.evaluate, {"actual": actual, "predicted": predicted, **scores})["metrics"]
 
 
-def test_columns_may_have_odd_names_and_two_that_differ_in_case(compare: Compare) -> None:
+def test_spark_accepts_unusual_column_names(compare: Compare) -> None:
     columns: dict[str, Any] = {"a.b": ["a", "b"], "A.B": ["b", "b"], "x`y": ["a", "a"], 'q"z': [0.1, 0.2], "é ": [1, 2]}
     named = Columns(actual="a.b", predicted="x`y", score='q"z', attributes=["é "])
 
@@ -194,7 +198,7 @@ def test_columns_may_have_odd_names_and_two_that_differ_in_case(compare: Compare
 
 
 @pytest.mark.parametrize(("columns", "reason", "row"), test_classification.REFUSED)
-def test_what_cannot_be_scored_is_refused_with_its_row(
+def test_a_row_that_cannot_be_scored_is_refused_with_its_number(
     compare: Compare, columns: dict[str, Any], reason: str, row: int | None
 ) -> None:
     found = compare(classification.evaluate, columns)
@@ -215,7 +219,7 @@ NOT_NUMBERS = [math.nan, -math.inf, "nan", "inf", "1d", "1f", "0x1p3", "1 2", ""
         (ranking.evaluate, {"query_id": ["a"] * 3, "score": [1.0, 2.0, 3.0]}, "relevance"),
     ],
 )
-def test_what_is_no_finite_number_is_refused_with_its_row(
+def test_spark_refuses_a_number_that_is_not_finite_with_its_row(
     compare: Compare, evaluate: Evaluate, columns: dict[str, Any], name: str, value: Any
 ) -> None:
     values = ["1", value, value] if isinstance(value, str) else [1.0, value, value]
@@ -227,7 +231,7 @@ def test_what_is_no_finite_number_is_refused_with_its_row(
     }
 
 
-def test_missing_predictions_may_be_allowed(compare: Compare) -> None:
+def test_spark_allows_missing_predictions(compare: Compare) -> None:
     columns = {"actual": ["a", "b", "b"], "predicted": ["a", None, "b"], "score": [0.1, 0.2, 0.9]}
 
     found = compare(classification.evaluate, columns, allow_missing=True)
@@ -235,7 +239,7 @@ def test_missing_predictions_may_be_allowed(compare: Compare) -> None:
     assert (found["rows"], found["sample_count"]) == (3, 2)
 
 
-def test_the_first_of_many_rows_in_several_files_is_named(compare: Compare, tmp_path: Path) -> None:
+def test_spark_names_the_first_invalid_row_of_several_files(compare: Compare, tmp_path: Path) -> None:
     rows = 300_000
     files = [tmp_path / "b.parquet", tmp_path / "a.parquet"]
     for at, file in enumerate(files):
@@ -262,14 +266,14 @@ CSV = [
 
 
 @pytest.mark.parametrize("content", CSV)
-def test_csv_is_read_by_the_same_rules(compare: Compare, tmp_path: Path, content: str) -> None:
+def test_spark_reads_csv_by_the_same_rules(compare: Compare, tmp_path: Path, content: str) -> None:
     file = tmp_path / "predictions.csv"
     file.write_text(content, newline="")
 
     assert compare(classification.evaluate, [file])
 
 
-def test_several_csv_files_are_read_as_one(compare: Compare) -> None:
+def test_spark_reads_several_csv_files_as_one(compare: Compare) -> None:
     files = sorted((FIXTURES / "breast-cancer").glob("ver-00003-*.csv"))
 
     found = compare(classification.evaluate, files)
@@ -278,7 +282,7 @@ def test_several_csv_files_are_read_as_one(compare: Compare) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b*[1]?{x}", "year=2024", "é%20", "back\\slash", "#;&"])
-def test_a_file_may_have_a_name_that_looks_like_a_pattern(compare: Compare, tmp_path: Path, name: str) -> None:
+def test_spark_accepts_file_names_with_wildcards(compare: Compare, tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     for other in ("predictions", name):
@@ -288,7 +292,7 @@ def test_a_file_may_have_a_name_that_looks_like_a_pattern(compare: Compare, tmp_
 
 
 @pytest.mark.parametrize("name", ["a:b.parquet", "_a.parquet", ".a.parquet"])
-def test_a_file_with_a_name_that_spark_skips_is_refused(spark: Spark, tmp_path: Path, name: str) -> None:
+def test_spark_refuses_files_that_it_would_skip(spark: Spark, tmp_path: Path, name: str) -> None:
     file = _written(tmp_path / name, {"actual": ["a"], "predicted": ["a"]})
 
     with pytest.raises(UnprocessablePredictionsError, match="Spark reads no file"):
@@ -296,14 +300,14 @@ def test_a_file_with_a_name_that_spark_skips_is_refused(spark: Spark, tmp_path: 
 
 
 @pytest.mark.parametrize("content", [b"", b"actual,predicted\na,a\n", b"PAR1 is not enough PAR1"])
-def test_what_is_no_parquet_is_refused(spark: Spark, tmp_path: Path, content: bytes) -> None:
+def test_spark_refuses_files_that_are_not_parquet(spark: Spark, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "predictions.parquet"
     file.write_bytes(content)
 
     assert "cannot be read" in _outcome(spark, classification.evaluate, [file], None, {})["refused"]
 
 
-def test_a_damaged_file_is_refused(spark: Spark, tmp_path: Path) -> None:
+def test_spark_refuses_a_damaged_file(spark: Spark, tmp_path: Path) -> None:
     file = _written(tmp_path / "predictions.parquet", {"actual": ["a", "b"] * 999, "predicted": ["a", "b"] * 999})
     content = file.read_bytes()
     file.write_bytes(content[:4] + b"\xff" * 200 + content[204:])
@@ -312,14 +316,14 @@ def test_a_damaged_file_is_refused(spark: Spark, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [{"actual": ["a"]}, {"actual": ["a"], "predicted": [1]}])
-def test_files_of_other_columns_are_not_read_as_one(spark: Spark, tmp_path: Path, other: dict[str, Any]) -> None:
+def test_spark_refuses_files_with_different_columns(spark: Spark, tmp_path: Path, other: dict[str, Any]) -> None:
     files = [_written(tmp_path / "a.parquet", {"actual": ["a"], "predicted": ["a"]})]
     files += [_written(tmp_path / "b.parquet", other)]
 
     assert "different columns" in _outcome(spark, classification.evaluate, files, None, {})["refused"]
 
 
-def test_types_are_called_as_duckdb_calls_them(spark: Spark, tmp_path: Path) -> None:
+def test_spark_reports_types_with_duckdbs_names(spark: Spark, tmp_path: Path) -> None:
     types = [pa.string(), pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64()]
     types += [pa.decimal128(9, 2), pa.date32()]
     file = _written(tmp_path / "a.parquet", {str(kind): pa.nulls(1, kind) for kind in types})
@@ -330,7 +334,7 @@ def test_types_are_called_as_duckdb_calls_them(spark: Spark, tmp_path: Path) -> 
         assert spark.columns() == duckdb.columns()
 
 
-def test_progress_is_a_share(spark: Spark, tmp_path: Path) -> None:
+def test_spark_reports_progress_from_0_to_1(spark: Spark, tmp_path: Path) -> None:
     spark.read_parquet([str(_written(tmp_path / "a.parquet", {"actual": ["a"]}))])
     before = spark.statements
 

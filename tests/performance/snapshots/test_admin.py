@@ -318,7 +318,7 @@ class TestThePage:
             part = body.split(f'id="{name}"', 1)[1].split("</div>", 1)[0]
             assert ("max-height" in part) == scrolled
             assert part.count('scope="row"') == shown
-        assert body.count("And 2 more classes, which the API tells of.") == (2 if classes == 52 else 0)
+        assert body.count("2 more classes are available from the API.") == (2 if classes == 52 else 0)
 
     def test_the_page_of_a_snapshot_without_curves_has_no_chart(
         self, root: Client, empty_model: RegisteredModel

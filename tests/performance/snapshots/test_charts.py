@@ -1,4 +1,4 @@
-"""Charts of a snapshot, as the numbers that SVG is drawn from."""
+"""The SVG coordinates of a snapshot's charts."""
 
 from itertools import pairwise
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models_registry import task_types
+from performance.metrics.statistics.intervals import IntervalDocument
 from performance.snapshots import charts
 from performance.snapshots.charts import Chart
 from tests.conftest import golden
@@ -13,36 +14,38 @@ from tests.conftest import golden
 CURVES = golden("curves")["curves"]
 
 
-def drawn(**curves: Any) -> Chart:
+def only_chart(**curves: Any) -> Chart:
     [chart] = charts.charts(curves)
     return chart
 
 
 def test_a_curve_goes_from_the_lower_left_to_the_upper_right() -> None:
-    chart = drawn(roc=CURVES["roc"])
+    chart = only_chart(roc=CURVES["roc"])
 
     [line] = chart.lines
     assert (chart.title, line.label) == ("ROC curve", "yes")
     assert line.points == "0.00,100.00 25.00,25.00 100.00,0.00"
-    assert chart.description.endswith("Of the class yes.")
+    assert chart.description.endswith("Class yes.")
 
 
-def test_each_class_has_a_line() -> None:
-    chart = drawn(precision_recall={"a": CURVES["precision_recall"]["yes"], "b": CURVES["precision_recall"]["yes"]})
+def test_each_class_has_a_line_in_the_chart() -> None:
+    chart = only_chart(
+        precision_recall={"a": CURVES["precision_recall"]["yes"], "b": CURVES["precision_recall"]["yes"]}
+    )
 
     assert [line.label for line in chart.lines] == ["a", "b"]
-    assert chart.description.endswith("Of 2 classes.")
+    assert chart.description.endswith("2 classes.")
 
 
 def test_calibration_has_a_dot_for_each_bin() -> None:
-    assert drawn(calibration=CURVES["calibration"]).dots == [(62.5, 25.0)]
+    assert only_chart(calibration=CURVES["calibration"]).dots == [(62.5, 25.0)]
 
 
-def test_the_bars_of_residuals_stand_side_by_side_on_the_ground() -> None:
+def test_residual_bars_are_adjacent_and_start_at_zero() -> None:
     counts = [2, 0, 8]
     bins = [{"lower": 0.5 * at, "upper": 0.5 * at + 0.5, "count": count} for at, count in enumerate(counts, -1)]
 
-    chart = drawn(residual_histogram=bins)
+    chart = only_chart(residual_histogram=bins)
 
     assert [(bar.x, bar.width) for bar in chart.bars] == [
         pytest.approx((100 * at / 3, 100 / 3)) for at in range(len(counts))
@@ -50,11 +53,11 @@ def test_the_bars_of_residuals_stand_side_by_side_on_the_ground() -> None:
     assert [bar.height for bar in chart.bars] == [25, 0, 100]
     assert all(bar.y + bar.height == 100 for bar in chart.bars)
     assert chart.bars[0].label == "2 from -0.5 to 0"
-    assert chart.across == ("-0.5", "predicted - actual", "1")
+    assert chart.x_axis == ("-0.5", "predicted - actual", "1")
 
 
-def test_one_residual_alone_is_a_bar_of_full_width() -> None:
-    [bar] = drawn(residual_histogram=[{"lower": 2.0, "upper": 2.0, "count": 5}]).bars
+def test_a_single_residual_bin_has_full_width() -> None:
+    [bar] = only_chart(residual_histogram=[{"lower": 2.0, "upper": 2.0, "count": 5}]).bars
 
     assert (bar.x, bar.y, bar.width, bar.height) == (0, 0, 100, 100)
 
@@ -66,13 +69,13 @@ def test_predicted_and_actual_values_share_a_scale(scale: float) -> None:
         {"actual": 4 * scale, "predicted": 3 * scale, "count": 2},
     ]
 
-    dots = drawn(predicted_versus_actual=points).dots
+    dots = only_chart(predicted_versus_actual=points).dots
 
     assert [value for dot in dots for value in dot] == pytest.approx([0, 75, 100, 25])
 
 
-def test_one_point_alone_is_drawn_at_the_origin() -> None:
-    assert drawn(predicted_versus_actual=[{"actual": 7.0, "predicted": 7.0, "count": 1}]).dots == [(0, 100)]
+def test_a_single_point_is_at_the_origin() -> None:
+    assert only_chart(predicted_versus_actual=[{"actual": 7.0, "predicted": 7.0, "count": 1}]).dots == [(0, 100)]
 
 
 @pytest.mark.parametrize("curves", [{}, {"roc": {}, "calibration": []}, {"something_else": [1]}])
@@ -81,7 +84,7 @@ def test_curves_without_points_have_no_chart(curves: dict[str, Any]) -> None:
 
 
 def test_lines_of_classes_differ_by_colour_and_dash_and_are_named_in_a_legend() -> None:
-    chart = drawn(roc={str(number): CURVES["roc"]["yes"] for number in range(20)})
+    chart = only_chart(roc={str(number): CURVES["roc"]["yes"] for number in range(20)})
 
     assert len({(line.colour, line.dash) for line in chart.lines}) == 20
     for one, next_one in pairwise(chart.lines):
@@ -89,18 +92,18 @@ def test_lines_of_classes_differ_by_colour_and_dash_and_are_named_in_a_legend() 
         assert one.dash != next_one.dash
     assert chart.lines[0].dash == ""
     assert (chart.legend, chart.note) == ("Classes", "")
-    assert drawn(calibration=CURVES["calibration"]).legend == ""
+    assert only_chart(calibration=CURVES["calibration"]).legend == ""
 
 
-def test_past_twenty_classes_it_is_said_how_many_are_not_drawn() -> None:
-    chart = drawn(roc={f"{number:04}": CURVES["roc"]["yes"] for number in range(1_020)})
+def test_a_chart_notes_how_many_classes_beyond_twenty_are_omitted() -> None:
+    chart = only_chart(roc={f"{number:04}": CURVES["roc"]["yes"] for number in range(1_020)})
 
     assert [line.label for line in chart.lines] == [f"{number:04}" for number in range(20)]
-    assert chart.note == "And 1,000 more classes, which the API tells of."
+    assert chart.note == "1,000 more classes are available from the API."
 
 
 @pytest.mark.parametrize("colour", charts.COLOURS)
-def test_the_colours_stand_out_from_a_white_and_from_a_dark_page(colour: str) -> None:
+def test_colours_contrast_with_white_and_dark_pages(colour: str) -> None:
     luminance = luminance_of(colour)
 
     assert (1 + 0.05) / (luminance + 0.05) >= 3
@@ -114,8 +117,8 @@ def luminance_of(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_metrics_with_bounds_have_gauges_with_their_intervals() -> None:
-    interval = {"lower": 0.5, "upper": 0.75, "level": 0.95, "method": "wilson"}
+def test_bounded_metrics_have_gauges_with_their_intervals() -> None:
+    interval: IntervalDocument = {"lower": 0.5, "upper": 0.75, "level": 0.95, "method": "wilson"}
     metrics = {"accuracy": 0.625, "log_loss": 0.3, "specificity": 0.5}
 
     first, second = charts.gauges(task_types.get("classification"), metrics, {"accuracy": interval})
@@ -125,8 +128,8 @@ def test_metrics_with_bounds_have_gauges_with_their_intervals() -> None:
     assert (second.label, second.lower) == ("Specificity 0.5", None)
 
 
-def test_metrics_without_bounds_have_gauges_as_long_as_their_intervals() -> None:
-    intervals = {
+def test_unbounded_metrics_have_gauges_scaled_to_their_intervals() -> None:
+    intervals: dict[str, IntervalDocument] = {
         "rmse": {"lower": 30.0, "upper": 50.0, "level": 0.95, "method": "moments"},
         "r_squared": {"lower": -1.0, "upper": 0.5, "level": 0.95, "method": "moments"},
         "bias": {"lower": -3.0, "upper": 1.0, "level": 0.95, "method": "moments"},
@@ -140,8 +143,8 @@ def test_metrics_without_bounds_have_gauges_as_long_as_their_intervals() -> None
     assert (bias.left, bias.width, bias.lower, bias.upper, bias.ends) == (50, 25, 0, 100, ("-3", "1"))
 
 
-def test_a_metric_that_is_nothing_but_0_has_a_gauge() -> None:
-    nothing = {"lower": 0.0, "upper": 0.0, "level": 0.95, "method": "moments"}
+def test_a_metric_of_0_has_a_gauge() -> None:
+    nothing: IntervalDocument = {"lower": 0.0, "upper": 0.0, "level": 0.95, "method": "moments"}
 
     [gauge] = charts.gauges(task_types.get("regression"), {"rmse": 0.0}, {"rmse": nothing})
 

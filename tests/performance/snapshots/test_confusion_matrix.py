@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix
 from models_registry.accounts.models import User
 from models_registry.api import large_responses
 from models_registry.registry.models import RegisteredModel, Version
-from performance.metrics.statistics.rates import Normalization, rates
+from performance.metrics.statistics.rates import Normalization, normalize_counts
 from performance.snapshots import selectors
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, faults, refusal
@@ -122,7 +122,7 @@ def test_shares_are_those_of_scikit_learn(examples: list[tuple[int, int]], norma
     counts = confusion_matrix(actual, predicted, labels=[0, 1, 2]).tolist()
     expected = confusion_matrix(actual, predicted, labels=[0, 1, 2], normalize=names[normalization])
 
-    assert np.array(rates(counts, normalization)) == pytest.approx(expected)
+    assert np.array(normalize_counts(counts, normalization)) == pytest.approx(expected)
 
 
 # Large matrices come in parts
@@ -160,7 +160,7 @@ def test_parts_of_a_large_matrix_add_up_to_the_whole(
     assert all(part["labels"] == [f"class {at}" for at in range(LARGE)] for part in found)
     assert [row for part in found for row in part["counts"]] == LARGE_COUNTS
     if normalize:
-        assert [row for part in found for row in part["rates"]] == rates(LARGE_COUNTS, normalize)
+        assert [row for part in found for row in part["rates"]] == normalize_counts(LARGE_COUNTS, normalize)
 
 
 def test_a_part_past_the_last_is_empty(vera: Caller, large: MetricSnapshot) -> None:
