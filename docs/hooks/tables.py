@@ -23,7 +23,7 @@ from models_registry.accounts.scopes import Scope
 from models_registry.task_types.base import Metric
 from performance.metrics.inputs.columns import COLUMNS, ColumnDescription
 from performance.metrics.inputs.options import Options
-from performance.metrics.tasks.evaluators import EVALUATORS, foreign_options
+from performance.metrics.tasks.evaluators import EVALUATORS, inapplicable_options
 from performance.webhooks.events import EVENTS
 
 COMMANDS = sorted(
@@ -191,7 +191,7 @@ def _column(item: ColumnDescription, task_type: str) -> list[str]:
 
 
 def _takes(task_type: str, option: str) -> bool:
-    return not foreign_options(task_type, Options(**{option: EXAMPLES[option]}))
+    return not inapplicable_options(task_type, Options(**{option: EXAMPLES[option]}))
 
 
 def events_table() -> str:

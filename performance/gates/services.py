@@ -55,7 +55,7 @@ class GateCheck:
     def prepare(self, version: Version) -> None:
         """Compare the examples that rules with confidence need."""
         policy, _ = current_policy(version.model)
-        if policy is not None and policy.of_differences:
+        if policy is not None and policy.difference_metrics:
             judge_version(version, policy=policy, compare=pair_for_promotion)
 
     @transaction.atomic

@@ -18,7 +18,7 @@ from docs.hooks.reference import on_page_markdown
 from models_registry import task_types
 from models_registry.accounts.scopes import Scope
 from performance.metrics.inputs.columns import COLUMNS
-from performance.metrics.inputs.options import Columns, foreign_columns
+from performance.metrics.inputs.options import Columns, inapplicable_columns
 from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.config.test_routes import routes
 from tests.operations import OPERATIONS, operations_of
@@ -127,9 +127,9 @@ def test_the_columns_are_described_as_the_evaluation_takes_them() -> None:
     assert {item.key for item in COLUMNS} == set(defaults)
     for task_type in EVALUATORS:
         described = {item.key: item for item in COLUMNS if task_type in item.task_types}
-        assert not foreign_columns(task_type, Columns(**dict.fromkeys(described, "x")))  # type: ignore[arg-type]
+        assert not inapplicable_columns(task_type, Columns(**dict.fromkeys(described, "x")))  # type: ignore[arg-type]
         others = set(defaults) - set(described)
-        assert set(foreign_columns(task_type, Columns(**dict.fromkeys(others, "x")))) == others  # type: ignore[arg-type]
+        assert set(inapplicable_columns(task_type, Columns(**dict.fromkeys(others, "x")))) == others  # type: ignore[arg-type]
     for item in COLUMNS:
         assert defaults[item.key] in (item.column, None, (), {})
 
