@@ -16,7 +16,6 @@ from models_registry.api.capacity import Capacity
 from models_registry.registry.models import RegisteredModel
 from performance.comparisons import services
 from performance.comparisons.models import ComparisonJob, PairedComparison
-from performance.metrics.sandbox import runner
 from performance.metrics.sandbox.runner import pair_in_sandbox
 from tests.concurrency.together import ask, together
 from tests.conftest import authenticated
@@ -50,7 +49,7 @@ class Computing:
 @pytest.fixture
 def computing(monkeypatch: pytest.MonkeyPatch) -> Computing:
     computing = Computing(pair_in_sandbox)
-    monkeypatch.setattr(runner, "pair_in_sandbox", computing)
+    monkeypatch.setattr(services, "pair_in_sandbox", computing)
     return computing
 
 

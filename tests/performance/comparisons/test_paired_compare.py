@@ -288,7 +288,7 @@ def test_a_comparison_that_takes_too_long_is_tried_by_one_request_and_left_to_th
         patch.setattr(runner, "CHILD", ("-c", "import time; time.sleep(600)"))
         assert tumours.pairing() == "pending"
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "pair_in_sandbox", no_child)
+        patch.setattr(services, "pair_in_sandbox", no_child)
         assert [tumours.pairing() for _ in range(3)] == ["pending"] * 3
     job = ComparisonJob.objects.get()
     assert (job.state, job.attempts, job.interactive) == ("queued", 1, True)
@@ -366,7 +366,7 @@ def test_a_worker_that_lost_the_comparison_says_so(
         ComparisonJob.objects.update(attempts=2)
         on_progress(0.0)
 
-    monkeypatch.setattr(runner, "pair_in_sandbox", taken_meanwhile)
+    monkeypatch.setattr(services, "pair_in_sandbox", taken_meanwhile)
     assert work()
 
     assert "Another process has taken the comparison" in caplog.text
@@ -408,7 +408,7 @@ def test_one_worker_serves_organizations_in_turn_however_many_comparisons_one_qu
 def test_a_request_is_answered_at_once_while_another_of_the_process_computes(
     tumours: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "pair_in_sandbox", no_child)
+    monkeypatch.setattr(services, "pair_in_sandbox", no_child)
     with services._reader_capacity.claim():
         assert tumours.pairing() == "pending"
 
@@ -497,7 +497,7 @@ def test_a_database_that_takes_no_pair_does_not_spoil_the_answer_and_nothing_is_
 
     monkeypatch.setattr("django.db.models.query.QuerySet.bulk_create", refuse)
 
-    monkeypatch.setattr(runner, "pair_in_sandbox", no_child)
+    monkeypatch.setattr(services, "pair_in_sandbox", no_child)
     with caplog.at_level(logging.ERROR):
         assert tumours.pairing() == "pending"
         assert tumours.methods() == {"independent"}
@@ -614,7 +614,7 @@ class TestAGate:
             patch.setattr(services, "MAX_ROWS", 100)  # so that the first request computes nothing
             first = ada.post(f"/models/{tumours.model.pk}/{path}", body, Idempotency_Key="job-1")
 
-        monkeypatch.setattr(runner, "pair_in_sandbox", no_child)
+        monkeypatch.setattr(services, "pair_in_sandbox", no_child)
         again = ada.post(f"/models/{tumours.model.pk}/{path}", body, Idempotency_Key="job-1")
 
         assert again["Idempotency-Replayed"] == "true"

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
+from performance.comparisons import services as comparison_services
 from performance.comparisons.models import PairedComparison
 from performance.comparisons.tasks import compare_next
 from performance.evaluations import tasks
@@ -94,7 +95,7 @@ def test_a_worker_whose_job_was_taken_by_another_stores_nothing(
         take_again(job)
         return evaluation
 
-    monkeypatch.setattr(runner, "evaluate_in_sandbox", slowly)
+    monkeypatch.setattr(tasks, "evaluate_in_sandbox", slowly)
     assert evaluate()
     job.refresh_from_db()
     assert (job.state, job.attempts, job.snapshot) == ("running", 2, None)
@@ -113,7 +114,7 @@ def test_progress_of_a_job_that_was_taken_by_another_ends_the_evaluation(
         go_on(0.6)
         pytest.fail("it went on")
 
-    monkeypatch.setattr(runner, "evaluate_in_sandbox", told)
+    monkeypatch.setattr(tasks, "evaluate_in_sandbox", told)
     assert evaluate()
     job.refresh_from_db()
     assert (job.state, job.progress, job.attempts) == ("running", 0.5, 2)
@@ -125,7 +126,7 @@ def test_what_breaks_off_is_tried_again_later_and_fails_after_three_times(
     def broken(*arguments: Any) -> Any:
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr(runner, "evaluate_in_sandbox", broken)
+    monkeypatch.setattr(tasks, "evaluate_in_sandbox", broken)
     for attempt in (1, 2):
         assert evaluate()
         job.refresh_from_db()
@@ -175,7 +176,7 @@ def test_a_worker_outlives_an_outage_of_the_database(monkeypatch: pytest.MonkeyP
             stop.set()
         return bool(answer)
 
-    monkeypatch.setattr(tasks, "evaluate_next", next_answer)
+    monkeypatch.setattr(worker, "evaluate_next", next_answer)
     monkeypatch.setattr(worker, "close_old_connections", lambda: None)
     monkeypatch.setattr(worker, "OUTAGE", 0.01)
     worker.run_worker(stop)
@@ -275,7 +276,7 @@ def test_a_worker_that_is_to_stop_breaks_a_comparison_off_and_keeps_the_snapshot
         go_on(0.0)
         pytest.fail("it went on")
 
-    monkeypatch.setattr(runner, "pair_in_sandbox", told)
+    monkeypatch.setattr(comparison_services, "pair_in_sandbox", told)
     evaluate_as_promoted_and_later(model, editor, stop)
     assert compare_next(stop)
     assert not PairedComparison.objects.exists()

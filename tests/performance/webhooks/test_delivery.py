@@ -21,7 +21,6 @@ from models_registry.api.http_client import DeliveryError, Response
 from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel
 from models_registry.registry.promotions import promote, roll_back
-from performance.evaluations import tasks
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.management import worker
 from performance.snapshots.services import report_snapshot
@@ -290,7 +289,7 @@ class TestAnAttempt:
         self, delivery: WebhookDelivery, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         Webhook.objects.update(url="https://example.com/hook")
-        monkeypatch.setattr(http_client, "post", lambda *_, **__: Response(500, "not now"))
+        monkeypatch.setattr(webhook_delivery, "post", lambda *_, **__: Response(500, "not now"))
         assert deliver_next()
         assert state(delivery) == ("queued", 1, 500)
         assert delivery.last_answer == "not now"
@@ -298,7 +297,7 @@ class TestAnAttempt:
         def silent(*_: Any, **__: Any) -> Any:
             raise DeliveryError("No answer came in time.")
 
-        monkeypatch.setattr(http_client, "post", silent)
+        monkeypatch.setattr(webhook_delivery, "post", silent)
         come_due(delivery)
         assert deliver_next()
         assert state(delivery) == ("queued", 2, None)
@@ -380,7 +379,7 @@ class TestAnAttempt:
             WebhookDelivery.objects.take(webhook_delivery.LEASE)
             return http_client.post(*arguments, **options)
 
-        monkeypatch.setattr(http_client, "post", taken_meanwhile)
+        monkeypatch.setattr(webhook_delivery, "post", taken_meanwhile)
         assert deliver_next()
         assert state(delivery) == ("running", 2, None)
 
@@ -484,7 +483,7 @@ def test_a_message_that_was_lost_to_another_worker_is_told_in_the_log_and_frees_
         assert WebhookDelivery.objects.take_fairly(webhook_delivery.LEASE, most=1)
         return http_client.post(*arguments, **options)
 
-    monkeypatch.setattr(http_client, "post", taken_meanwhile)
+    monkeypatch.setattr(webhook_delivery, "post", taken_meanwhile)
     assert deliver_next()
 
     assert "no longer this worker's" in caplog.text
@@ -573,8 +572,8 @@ def working(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool], Ev
             stop.set()
             return True
 
-        monkeypatch.setattr(tasks, "evaluate_next", evaluate_for_long)
-        monkeypatch.setattr(webhook_delivery, "deliver_next", deliver)
+        monkeypatch.setattr(worker, "evaluate_next", evaluate_for_long)
+        monkeypatch.setattr(worker, "deliver_next", deliver)
         monkeypatch.setattr(worker, "close_old_connections", lambda: None)
         monkeypatch.setattr(worker, "POLL", 0.01)
         monkeypatch.setattr(worker, "OUTAGE", 0.01)
