@@ -343,7 +343,7 @@ class _StrictYAMLLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise ValueError("it has an alias; write the value again instead")
+            raise ValueError("it holds an alias; write the value again instead")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

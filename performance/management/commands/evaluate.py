@@ -191,7 +191,7 @@ def _run_with_progress(engine: Engine, work: Callable[[], Evaluation]) -> Evalua
 
 def _as_json(evaluation: Evaluation, snapshot: MetricSnapshot | None) -> str:
     values = asdict(evaluation)
-    for rows in ("misclassified", "residuals", "curves"):  # too many for a terminal
+    for rows in ("misclassified", "residuals", "curves"):  # not metrics
         del values[rows]
     return json.dumps({"snapshot": snapshot and _identity(snapshot), **values}, indent=2)
 
