@@ -88,9 +88,12 @@ def summary_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]
 
 
 class ByTaskType:
-    """A serializer for each task type, which `make` returns, and `one` or `many` of any of them, called `name`.
+    """The serializers of one kind of response, by the name of the task type.
 
-    `among` says for which task types there is one, by default for all.
+    Args:
+        name: the name of the response in the OpenAPI document.
+        make: returns the serializer of a task type.
+        among: says which task types have such a response; by default all.
     """
 
     def __init__(
@@ -99,25 +102,28 @@ class ByTaskType:
         make: Callable[[TaskType], type[serializers.Serializer[Any]]],
         among: Callable[[TaskType], bool] = lambda _: True,
     ) -> None:
-        self.among = among
-        self.make = cache(make)
-        # One serves for all records of a task type: it keeps nothing of what it represents.
-        self.of = cache(lambda task_type: self.make(task_type)())
+        self._among = among
+        self._make = cache(make)
         self.one, self.many = self._any(name, many=False), self._any(name, many=True)
 
-    def represent(self, record: Any, task_type: str) -> dict[str, Any]:
-        """Return a record as its task type has it."""
-        representation: dict[str, Any] = self.of(task_types.get(task_type)).to_representation(record)
-        return representation
+    def __getitem__(self, task_type: str) -> type[serializers.Serializer[Any]]:
+        """Return the serializer of a task type."""
+        return self._make(task_types.get(task_type))
 
     def all(self) -> dict[str, serializers.Serializer[Any] | type[serializers.Serializer[Any]]]:
-        """Return the serializer for each task type, by name."""
-        return {each.name: self.make(each) for each in task_types.all_task_types() if self.among(each)}
+        """Return the serializer of each task type that has such a response."""
+        return {each.name: self[each.name] for each in task_types.all_task_types() if self._among(each)}
 
     def _any(self, name: str, *, many: bool) -> Any:
         return PolymorphicProxySerializer(
             component_name=name, serializers=self.all, resource_type_field_name="task_type", many=many
         )
+
+
+@cache
+def shared_serializer(serializer_class: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """Return one instance of a serializer for all records: it keeps no state, and creating one takes long."""
+    return serializer_class()
 
 
 SUMMARY = ByTaskType("PerformanceSummary", summary_serializer)
