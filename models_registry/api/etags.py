@@ -32,7 +32,9 @@ def not_modified_or(request: Request, response: HttpResponse) -> HttpResponse:
     _check_if_match(headers.get("HTTP_IF_MATCH"), etag)
     if "HTTP_IF_NONE_MATCH" in headers:
         conditional = get_conditional_response(request._request, etag=etag, response=response)
-        if conditional.status_code == 304:  # a condition on dates is ignored, as responses have none
+        if (
+            conditional is not None and conditional.status_code == 304
+        ):  # a condition on dates is ignored, as responses have none
             return conditional
     return response
 

@@ -23,15 +23,14 @@ capacity = Capacity(
 
 View = TypeVar("View")
 URLArguments = ParamSpec("URLArguments")
+Action = Callable[Concatenate[View, Request, URLArguments], HttpResponse]
 
 _claimed: ContextVar[bool] = ContextVar("claimed", default=False)
 _large: OrderedDict[str, None] = OrderedDict()  # the most recent path comes last
 _lock = Lock()
 
 
-def bounded(
-    action: Callable[Concatenate[View, Request, URLArguments], HttpResponse],
-) -> Callable[Concatenate[View, Request, URLArguments], HttpResponse]:
+def bounded(action: Action[View, URLArguments]) -> Action[View, URLArguments]:
     """Decorate an action whose response has an ETag and may be large, so that few threads run it at a time.
 
     The bound applies to paths that are known to have large responses: a snapshot never changes, and the versions of a
@@ -42,7 +41,7 @@ def bounded(
 
     @wraps(action)
     def bounded_action(
-        view: View, request: Request, *args: URLArguments.args, **kwargs: URLArguments.kwargs
+        view: View, request: Request, /, *args: URLArguments.args, **kwargs: URLArguments.kwargs
     ) -> HttpResponse:
         with claim() if request.path in _large else nullcontext():
             response = action(view, request, *args, **kwargs)

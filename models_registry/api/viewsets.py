@@ -70,12 +70,16 @@ class APIViewSet(GenericViewSet[Any]):
         ordering = ["ordering"] if self.ordering_fields else []
         filters = list(self.filterset_class.base_filters) if self.filterset_class else []
         repeated = refuse_unknown(self.request, ["cursor", "page_size", *ordering, *filters])
-        self.paginate_queryset(self.filter_queryset(self.queryset.none()))  # type: ignore[union-attr]  # of a list
+        self.paginate_queryset(self.filter_queryset(super().get_queryset().none()))  # asks the database nothing
         if repeated:
             raise invalid_parameters(repeated)
 
     def check_target(self) -> None:
         """Check that what the URL names exists and that the caller has the action's scope on it."""
+        raise NotImplementedError
+
+    def get_object(self, *, lock: bool = False) -> Any:
+        """Return the record that the URL names, locked until the transaction ends if `lock` is true."""
         raise NotImplementedError
 
     def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
@@ -97,6 +101,12 @@ class APIViewSet(GenericViewSet[Any]):
         if "If-Match" in self.request.headers:
             refuse_lost_update(self.request, self.get_response_serializer(record).data)
 
+    @property
+    def user_id(self) -> int:
+        """The primary key of the caller."""
+        user: Any = self.request.user
+        return int(user.pk)
+
     @contextmanager
     def audited_transaction(self) -> Iterator[None]:
         """Run the block in one transaction."""
@@ -115,12 +125,12 @@ class APIViewSet(GenericViewSet[Any]):
         """
         body = self.request.data if body is None else body
         with self.audited_transaction():
-            return run_idempotent(self.request, self.request.user.pk, body, work, shown_once=shown_once)
+            return run_idempotent(self.request, self.user_id, body, work, shown_once=shown_once)
 
     def stored_response(self, body: Any = None) -> HttpResponse | None:
         """Return the response that `run_idempotent` would repeat, or `None` if the request is new."""
         body = self.request.data if body is None else body
-        return stored_response(self.request, self.request.user.pk, body)
+        return stored_response(self.request, self.user_id, body)
 
 
 class ListModelMixin(mixins.ListModelMixin, APIViewSet):

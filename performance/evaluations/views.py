@@ -83,7 +83,7 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
         self.version = self.get_version()
         refuse_any_evaluation(self.version)
 
-    def get_object(self) -> EvaluationJob:
+    def get_object(self) -> EvaluationJob:  # type: ignore[override]  # no action locks one
         """Return the evaluation that the URL names, if the caller may read its model. Raises `NotFoundError`."""
         evaluation_id = self.kwargs["evaluation_id"]
         missing = NotFoundError(f"There is no evaluation {evaluation_id[:40]!r}. Check the id.")
@@ -110,7 +110,8 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
         202 says where to ask for what becomes of it. With `Prefer: wait=N`, 201 says that the snapshot is stored, and
         422 why there is none.
         """
-        form: Any = dict(request.data.items())  # no field is repeated
+        fields: Any = request.data
+        form = dict(fields.items())  # no field is repeated
         serializer = self.get_serializer(data=form)
         serializer.is_valid(raise_exception=True)
         upload = serializer.validated_data

@@ -252,7 +252,7 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
         snapshots = snapshots.for_list() if self.action == "list" else snapshots.with_matrix_text()
         return snapshots.filter(version=self.version)
 
-    def get_object(self) -> Any:
+    def get_object(self) -> Any:  # type: ignore[override]  # no action locks one
         """Return the snapshot that the URL names. Raises `SnapshotNotFoundError`."""
         snapshots = self.get_queryset()
         missing = SnapshotNotFoundError(f"{self.version.version_id} has no such snapshot. Its snapshots are listed.")

@@ -16,7 +16,6 @@ from models_registry.accounts.models import User
 from models_registry.api import large_responses
 from models_registry.registry.models import RegisteredModel, Version
 from performance.metrics.statistics.rates import Normalization, rates
-from performance.snapshots import selectors
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, faults, refusal
 from tests.conftest import golden
