@@ -8,7 +8,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
 from config.problems import CONTENT_TYPE, PROBLEMS, document
-from models_registry.api.viewsets import APIViewSet
+from models_registry.accounts.viewsets import OrganizationScopedViewSet
 from models_registry.registry import ids
 
 ALWAYS = (
@@ -79,8 +79,8 @@ CODES_OF = {
     "promote": ("gate_failed",),
     "roll_back": ("gate_failed",),
     "evaluations": ("unprocessable_predictions",),
-    "get_policy": ("not_found",),
-    "withdraw_policy": ("not_found",),
+    "retrieve gate-policy": ("not_found",),
+    "destroy gate-policy": ("not_found",),
     "GET": ("precondition_failed",),
     "PATCH": ("invalid_body", "conflict", "precondition_failed"),
     "PUT": ("invalid_body", "conflict", "precondition_failed"),
@@ -130,13 +130,17 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 class ProblemAutoSchema(AutoSchema):
     """Adds the problems that a view declares in `problem_codes`, and those that any view may answer.
 
-    What a view of the registry takes as its body is in its `inputs`.
+    A viewset declares the serializers of its bodies in `input_serializers`.
     """
 
     def get_request_serializer(self) -> Any:
         """Return the serializer of the body."""
-        inputs = getattr(self.view, "inputs", None)
+        inputs = getattr(self.view, "input_serializers", None)
         return super().get_request_serializer() if inputs is None else inputs.get(getattr(self.view, "action", None))
+
+    def get_response_serializers(self) -> Any:
+        """Return the serializer of the response, which is not that of the body."""
+        return getattr(self.view, "serializer_class", None) or super().get_response_serializers()
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
         return [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]} for name in variables]
@@ -166,10 +170,11 @@ class ProblemAutoSchema(AutoSchema):
 
     def _codes(self) -> list[str]:
         """Return the problems of the view, which those of the registry need not declare."""
-        if not isinstance(self.view, APIViewSet):
+        if not isinstance(self.view, OrganizationScopedViewSet):
             return [*getattr(self.view, "problem_codes", ())]
         end = self.path.rpartition("/")[2]
-        names = [*uritemplate.variables(self.path), end, self.view.action or "", self.method]
+        action = self.view.action or ""
+        names = [*uritemplate.variables(self.path), end, action, f"{action} {end}", self.method]
         return list(dict.fromkeys([*CALLER_CODES, *(code for name in names for code in CODES_OF.get(name, ()))]))
 
     def _example(self, code: str) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from django.template import engines
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from config import schema
-from models_registry import task_types
 from performance.comparisons.serializers import COMPARISON
 from performance.snapshots.detail_serializers import CURVES, REPORT, SNAPSHOT, SNAPSHOT_ROW
-from performance.snapshots.serializers import SUMMARY
+from performance.snapshots.serializers import SUMMARY, shared_serializer
 
 
 def warm_up() -> None:
@@ -21,9 +20,8 @@ def warm_up() -> None:
     for form in ("yaml", "json"):
         schema.document(form)
     for kind in (SUMMARY, REPORT, SNAPSHOT, SNAPSHOT_ROW, CURVES, COMPARISON):
-        for task_type in task_types.all_task_types():
-            if kind.among(task_type):
-                _load_fields(kind.of(task_type))
+        for serializer_class in kind.all().values():
+            _load_fields(shared_serializer(serializer_class))
 
 
 def _load_views(patterns: Iterable[URLPattern | URLResolver]) -> None:
@@ -32,7 +30,7 @@ def _load_views(patterns: Iterable[URLPattern | URLResolver]) -> None:
         if isinstance(pattern, URLResolver):
             _load_views(pattern.url_patterns)
         elif isinstance(pattern, URLPattern):
-            for serializer in getattr(getattr(pattern.callback, "cls", None), "queries", {}).values():
+            for serializer in getattr(getattr(pattern.callback, "cls", None), "query_serializers", {}).values():
                 _load_fields(serializer)
 
 

@@ -10,7 +10,7 @@ from performance.gates.views import GateViewSet, ModelPolicyViewSet, Organizatio
 from performance.snapshots.views import PerformanceViewSet, SnapshotViewSet
 from performance.webhooks.views import WebhookDeliveryViewSet, WebhookViewSet
 
-POLICY = {"get": "get_policy", "put": "set_policy", "delete": "withdraw_policy"}
+POLICY = {"get": "retrieve", "put": "update", "delete": "destroy"}
 VERSION = f"{MODEL}/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
 WEBHOOKS = f"{ORGANIZATION}/webhooks"

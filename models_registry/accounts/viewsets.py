@@ -1,10 +1,10 @@
-"""Viewsets of what belongs to an organization that the URL names."""
+"""The base class of viewsets whose URL names an organization."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from models_registry.accounts.models import Organization
 from models_registry.accounts.permissions import HasScope
@@ -28,18 +28,26 @@ class OrganizationScopedViewSet(APIViewSet):
         """The scope that the action needs."""
         return self.scopes[self.action]
 
+    @property
+    def is_superuser(self) -> bool:
+        """Whether the caller needs neither a role nor a grant."""
+        return bool(self.account.is_superuser)
+
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Do what is done inside in one transaction, in the caller's name."""
-        with acting_user(self.account), super().writing():
+    def audited_transaction(self) -> Iterator[None]:
+        """Run the block in one transaction, and record the caller in the audit trail."""
+        with acting_user(self.account), super().audited_transaction():
             yield
 
-    def find_target(self) -> Any:
-        """Return the organization that the URL names. Raises what `get_organization` does."""
-        return self.get_organization()
+    def check_target(self) -> None:
+        """Check that the organization exists and that the caller has the action's scope in it."""
+        self.get_organization()
 
     def get_organization(self, *, lock: bool = False) -> Organization:
-        """Return the organization that the URL names. Raises `NotFoundError` or `PermissionDenied`."""
+        """Return the organization that the URL names, locked until the transaction ends if `lock` is true.
+
+        Raises `NotFoundError` or `PermissionDenied`.
+        """
         organization = self._organization()
         if lock:
             wait_for_row(organization)
@@ -55,6 +63,6 @@ class OrganizationScopedViewSet(APIViewSet):
         self.check_object_permissions(self.request, organization)
         return organization
 
-    def refuse_narrowed(self) -> None:
-        """Refuse a token that was narrowed to other scopes. Raises `PermissionDenied`."""
+    def check_token_scopes(self) -> None:
+        """Raise `PermissionDenied` if the token is limited to other scopes than the action's."""
         self.check_object_permissions(self.request, _ANYTHING)

@@ -1,9 +1,10 @@
-"""Answers that have a strong ETag, and the requests that name one (RFC 9110, section 13)."""
+"""Responses with a strong ETag, and the requests that name one (RFC 9110, section 13)."""
 
 from hashlib import md5
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse
+from django.utils.cache import get_conditional_response
 from django.utils.http import parse_etags
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -14,23 +15,27 @@ _renderer = JSONRenderer()
 
 
 def conditional_json_response(request: Request, data: Any) -> HttpResponse:
-    """Return `data` as JSON with its ETag, or 304 when `If-None-Match` names it.
+    """Return `data` as JSON with its ETag, or 304 if `If-None-Match` names it.
 
-    Raises `PreconditionFailedError` when `If-Match` names another.
+    Raises `PreconditionFailedError` if `If-Match` names another.
     """
     return not_modified_or(request, json_response(data))
 
 
 def not_modified_or(request: Request, response: HttpResponse) -> HttpResponse:
-    """Return a response that has an ETag, or 304 when `If-None-Match` names it.
+    """Return a response that has an ETag, or 304 if `If-None-Match` names it.
 
-    Raises `PreconditionFailedError` when `If-Match` names another.
+    Raises `PreconditionFailedError` if `If-Match` names another.
     """
     etag = response["ETag"]
     headers = request._request.META
-    _check_precondition(headers.get("HTTP_IF_MATCH"), etag)
-    if "HTTP_IF_NONE_MATCH" in headers and _is_known(headers["HTTP_IF_NONE_MATCH"], etag):
-        return HttpResponseNotModified(headers={"ETag": etag})
+    _check_if_match(headers.get("HTTP_IF_MATCH"), etag)
+    if "HTTP_IF_NONE_MATCH" in headers:
+        conditional = get_conditional_response(request._request, etag=etag, response=response)
+        if (
+            conditional is not None and conditional.status_code == 304
+        ):  # a condition on dates is ignored, as responses have none
+            return conditional
     return response
 
 
@@ -53,20 +58,13 @@ def etag_of(body: bytes) -> str:
 
 
 def refuse_lost_update(request: Request, data: Any) -> None:
-    """Refuse to change what is represented by `data` when `If-Match` names another state of it.
-
-    Raises `PreconditionFailedError`.
-    """
+    """Raise `PreconditionFailedError` if `If-Match` names another state than `data`, the present one."""
     if_match = request._request.META.get("HTTP_IF_MATCH")
     if if_match is not None:
-        _check_precondition(if_match, json_response(data)["ETag"])
+        _check_if_match(if_match, json_response(data)["ETag"])
 
 
-def _check_precondition(if_match: str | None, etag: str) -> None:
+def _check_if_match(if_match: str | None, etag: str) -> None:
+    """Refuse a header that does not name the ETag, also a malformed one, which Django's check would ignore."""
     if if_match is not None and parse_etags(if_match) != ["*"] and etag not in parse_etags(if_match):
         raise PreconditionFailedError(f"If-Match does not name the present state, {etag}. Read it again first.")
-
-
-def _is_known(if_none_match: str, etag: str) -> bool:
-    tags = parse_etags(if_none_match)
-    return tags == ["*"] or etag in {tag.removeprefix("W/") for tag in tags}

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a POST that is repeated under the same key does its work once, and gets the same answer."""
+"""Run the work of a POST once for each `Idempotency-Key`, and repeat its response."""
 
 import hashlib
 import json
@@ -24,42 +24,45 @@ _key = re.compile(r"[ -~]{1,255}")
 
 
 def check_key(request: Request) -> None:
-    """Refuse a key that is not 1 to 255 printable ASCII characters. Raises `InvalidParameterError`."""
+    """Raise `InvalidParameterError` if the key is not 1 to 255 printable ASCII characters."""
     given = request.headers.get(HEADER)
     if given is not None and not _key.fullmatch(given):
         raise invalid_parameters([(HEADER, "invalid", "Must be 1 to 255 printable ASCII characters.")])
 
 
 def run_idempotent(
-    request: Request,
-    user_id: int,
-    fingerprint: Callable[[], Any],
-    work: Callable[[], HttpResponse],
-    *,
-    shown_once: Collection[str] = (),
+    request: Request, user_id: int, body: Any, work: Callable[[], HttpResponse], *, shown_once: Collection[str] = ()
 ) -> HttpResponse:
-    """Answer with what `work` does, or did under the request's key in the last 24 hours.
+    """Run `work` and return its response, or repeat the response of the last 24 hours under the request's key.
 
-    `fingerprint` gives what tells the request from another to the same path, as JSON has it. Of the answer's members
-    that are `shown_once` nothing is kept: they are null in a repeated answer.
-    To be called in the transaction of the work, so that the answer is kept if and only if the work is done; a refusal
-    is not kept, and may be tried again. Raises `IdempotencyMismatchError` when the key was used with another request,
-    and `IdempotencyInProgressError` while the first request is under way.
+    Call this in the transaction of the work, so that the response is stored if and only if the work is done. A refusal
+    is not stored, and the caller may try again.
+
+    Args:
+        request: the request, which may have a key.
+        user_id: the primary key of the caller.
+        body: what distinguishes the request from others to the same path, as JSON.
+        work: writes, and returns the response.
+        shown_once: members of the response that are not stored. A repeated response has them as null.
+
+    Raises:
+        IdempotencyMismatchError: the key was used with another body.
+        IdempotencyInProgressError: the first request under the key has not ended.
     """
     key = request.headers.get(HEADER)
     if key is None:
         return work()
     _claim(user_id, request.path, key)
-    first = replayed(request, user_id, fingerprint)
+    first = stored_response(request, user_id, body)
     if first is not None:
         return first
-    IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key).delete()  # past its 24 hours
+    IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key).delete()  # older than 24 hours
     response = work()
     IdempotencyKey.objects.create(
         user_id=user_id,
         route=request.path,
         key=key,
-        digest=_digest(fingerprint),
+        digest=_digest(body),
         status=response.status_code,
         headers={name: response[name] for name in _HEADERS if name in response},
         body=_without(shown_once, response.content).decode(),
@@ -67,11 +70,11 @@ def run_idempotent(
     return response
 
 
-def replayed(request: Request, user_id: int, fingerprint: Callable[[], Any]) -> HttpResponse | None:
-    """Return the answer that is stored under the request's key; `None` if there is none.
+def stored_response(request: Request, user_id: int, body: Any) -> HttpResponse | None:
+    """Return the response that is stored under the request's key, or `None`.
 
-    Work that takes long and must not be in a transaction comes after this look-up. `once` then looks again, as another
-    request with the key may have been answered meanwhile. Raises `IdempotencyMismatchError`.
+    Call this before long work that must not run in a transaction. `run_idempotent` looks again, as another request with
+    the key may have ended meanwhile. Raises `IdempotencyMismatchError`.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -79,17 +82,17 @@ def replayed(request: Request, user_id: int, fingerprint: Callable[[], Any]) -> 
     since = timezone.now() - IdempotencyKey.KEPT
     keys = IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key, created_at__gt=since)
     first = keys.first()
-    return None if first is None else _replay(first, _digest(fingerprint))
+    return None if first is None else _replay(first, _digest(body))
 
 
-def _digest(fingerprint: Callable[[], Any]) -> str:
-    return hashlib.sha256(json.dumps(fingerprint(), sort_keys=True).encode()).hexdigest()
+def _digest(body: Any) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def _claim(*parts: Any) -> None:
-    """Hold a key until the transaction ends. Raises `IdempotencyInProgressError` when another request holds it.
+    """Lock a key until the transaction ends. Raises `IdempotencyInProgressError` if another request holds it.
 
-    SQLite needs no lock, as there transactions that write follow each other.
+    SQLite needs no lock, because it runs one writing transaction at a time.
     """
     if connection.vendor != "postgresql":
         return

@@ -1,156 +1,197 @@
-"""What the registry's views have in common: who calls, what of, and how a write is done."""
+"""The base class of the API's viewsets, and DRF's mixins with conditional requests and idempotency.
+
+A viewset is written as in DRF: it lists the mixins of its actions and overrides DRF's hooks, such as `get_queryset`,
+`get_object` and `perform_create`. `input_serializers` names the serializer of each action that takes a body, and
+`serializer_class` the serializer of what the actions respond with.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpResponse
-from rest_framework import serializers
+from rest_framework import mixins, serializers
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from models_registry.api.etags import conditional_json_response, json_response, refuse_lost_update
 from models_registry.api.filters import StrictFilterBackend
-from models_registry.api.idempotency import check_key, replayed, run_idempotent
+from models_registry.api.idempotency import check_key, run_idempotent, stored_response
 from models_registry.api.pagination import SignedCursorPagination
 from models_registry.api.query import invalid_parameters, refuse_unknown
 
 
 class APIViewSet(GenericViewSet[Any]):
-    """Reads and writes of records.
-
-    The checks come in the contract's order: 401, 400 of the query, 404 and 403 of what the URL names, then the body.
-    A subclass declares in `inputs` what each of its actions takes as its body.
-    """
+    """The base class of all viewsets. Every request passes the same checks in the same order."""
 
     pagination_class = SignedCursorPagination
     filter_backends: tuple[type[BaseFilterBackend], ...] = (StrictFilterBackend,)
     filterset_class: type[Any] | None = None
-    large_columns: tuple[str, ...] = ()  # which may make a page of a list long, and so end it early
+    large_columns: tuple[str, ...] = ()  # columns that may be so long that a page of a list ends early
     ordering: tuple[str, ...] = ()
     ordering_fields: tuple[str, ...] = ()
-    inputs: ClassVar[dict[str, type[serializers.Serializer[Any]]]] = {}
+    input_serializers: ClassVar[dict[str, type[serializers.BaseSerializer[Any]]]] = {}  # by action
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """Let only the caller's own cache keep an answer, and only to ask whether it still holds."""
+        """Let only the caller's own cache keep a response, and only if it asks each time whether it is still valid."""
         return {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
-    # Who calls, and what with
-
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check the caller, the query and the rights, and read the body last.
+        """Check the caller (401), then the query (400), then what the URL names (404, 403).
 
-        Nobody has the server read, keep or parse a body without the right to send it.
+        The action reads the body afterwards, so that nobody can send a body without the right to.
         """
         super().initial(request, *args, **kwargs)
-        self.account = self.caller.load_account()
-        if self.action != "list":
-            refuse_unknown(request, ())
-        check_key(request)
-        self.body: dict[str, Any] = {}
-        if self.action in self.inputs:
-            self.target = self.find_target()
-            self.body = self._read_body()
+        self.check_account()
+        self.check_query()
+        if self.action in self.input_serializers:
+            self.check_target()
 
-    @property
-    def caller(self) -> Any:
-        """What the token says of the caller."""
-        return self.request.user
+    def check_account(self) -> None:
+        """Load the caller's account. Raises `InvalidTokenError` if it may no longer log in."""
+        self.account = self.request.user.load_account()  # type: ignore[union-attr]  # BearerAuthentication's caller
 
-    @property
-    def everywhere(self) -> bool:
-        """Whether the caller needs no role and no grant."""
-        is_superuser: bool = self.account.is_superuser
-        return is_superuser
+    def check_query(self) -> None:
+        """Check the query and the `Idempotency-Key` without asking the database.
 
-    def find_target(self) -> Any:
-        """Return what the URL names, for an action that takes a body. It is called before the body is read."""
-        raise NotImplementedError
+        Raises `UnknownParameterError` or `InvalidParameterError`.
+        """
+        if self.action == "list":
+            self._check_list_query()
+        else:
+            refuse_unknown(self.request, ())
+        check_key(self.request)
 
-    def _read_body(self) -> dict[str, Any]:
-        body = self.inputs[self.action](data=self.sent())
-        body.is_valid(raise_exception=True)
-        values: dict[str, Any] = body.validated_data
-        return values
-
-    def sent(self) -> Any:
-        """Return the body as it was sent."""
-        return self.request.data
-
-    def fingerprint(self) -> Any:
-        """Return what tells the body from another, as JSON has it."""
-        return self.sent()
-
-    # What is answered
-
-    def represent(self, record: Any) -> Any:
-        """Return a record as the API has it."""
-        return self.record_serializer.to_representation(record)
-
-    @cached_property
-    def record_serializer(self) -> Any:
-        """The serializer of the request's records: making one for each row of a list takes longer than its use."""
-        return self.get_serializer()
-
-    def show(self, record: Any) -> HttpResponse:
-        """Answer with a record."""
-        return conditional_json_response(self.request, self.represent(record))
-
-    def page(self, rows: Callable[[], Any]) -> HttpResponse:
-        """Answer with a page of the rows, which are asked for when the query has been found good."""
-        self._refuse_bad_query()
-        page = self.paginate_queryset(self.filter_queryset(rows()))
-        return conditional_json_response(
-            self.request, self.get_paginated_response([self.represent(row) for row in page or ()]).data
-        )
-
-    def _refuse_bad_query(self) -> None:
-        """Have no rows filtered, ordered and paged as the query says, which asks the database nothing."""
-        own = ["ordering"] if self.ordering_fields else []
+    def _check_list_query(self) -> None:
+        ordering = ["ordering"] if self.ordering_fields else []
         filters = list(self.filterset_class.base_filters) if self.filterset_class else []
-        repeated = refuse_unknown(self.request, ["cursor", "page_size", *own, *filters])
-        self.paginate_queryset(self.filter_queryset(self.get_queryset().none()))
+        repeated = refuse_unknown(self.request, ["cursor", "page_size", *ordering, *filters])
+        self.paginate_queryset(self.filter_queryset(super().get_queryset().none()))  # asks the database nothing
         if repeated:
             raise invalid_parameters(repeated)
 
-    # How a write is done
+    def check_target(self) -> None:
+        """Check that what the URL names exists and that the caller has the action's scope on it."""
+        raise NotImplementedError
+
+    def get_object(self, *, lock: bool = False) -> Any:
+        """Return the record that the URL names, locked until the transaction ends if `lock` is true."""
+        raise NotImplementedError
+
+    def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
+        """Return the serializer of the action's body, or of its response if it takes no body."""
+        return self.input_serializers.get(self.action) or super().get_serializer_class()
+
+    def get_response_serializer(self, record: Any) -> serializers.BaseSerializer[Any]:
+        """Return the serializer of the response to a write."""
+        return super().get_serializer_class()(record, context=self.get_serializer_context())
+
+    def get_valid_serializer(self) -> serializers.BaseSerializer[Any]:
+        """Return the serializer of the body, which is read and validated. Raises `ValidationError`."""
+        serializer = self.get_serializer(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return serializer
+
+    def check_if_match(self, record: Any) -> None:
+        """Refuse to change a record if `If-Match` names another state of it. Raises `PreconditionFailedError`."""
+        if "If-Match" in self.request.headers:
+            refuse_lost_update(self.request, self.get_response_serializer(record).data)
+
+    @property
+    def user_id(self) -> int:
+        """The primary key of the caller."""
+        user: Any = self.request.user
+        return int(user.pk)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Do what is done inside in one transaction."""
+    def audited_transaction(self) -> Iterator[None]:
+        """Run the block in one transaction."""
         with transaction.atomic():
             yield
 
-    def once(self, work: Callable[[], HttpResponse], **options: Any) -> HttpResponse:
-        """Answer with what `work` does, or did when the request was made before under the same key."""
-        with self.writing():
-            return run_idempotent(self.request, self.account.pk, self.fingerprint, work, **options)
+    def run_idempotent(
+        self, work: Callable[[], HttpResponse], *, body: Any = None, shown_once: tuple[str, ...] = ()
+    ) -> HttpResponse:
+        """Run `work` in one transaction, unless the same request was made before under the same `Idempotency-Key`.
 
-    def replayed(self) -> HttpResponse | None:
-        """Return the answer that `once` would repeat; `None` if the request is new."""
-        return replayed(self.request, self.account.pk, self.fingerprint)
+        Args:
+            work: writes, and returns the response.
+            body: what distinguishes the request from others to the same path, as JSON; by default its body.
+            shown_once: members of the response that a repeated response has as null.
+        """
+        body = self.request.data if body is None else body
+        with self.audited_transaction():
+            return run_idempotent(self.request, self.user_id, body, work, shown_once=shown_once)
 
-    def changed(self, record: Any, change: Callable[[], Any]) -> HttpResponse:
-        """Change a record, unless the caller knows another state of it, and answer with what became of it."""
-        refuse_lost_update(self.request, self.represent(record))
-        return json_response(self.represent(change()))
+    def stored_response(self, body: Any = None) -> HttpResponse | None:
+        """Return the response that `run_idempotent` would repeat, or `None` if the request is new."""
+        body = self.request.data if body is None else body
+        return stored_response(self.request, self.user_id, body)
 
-    def removed(self, record: Any, removal: Callable[[], object]) -> HttpResponse:
-        """Remove a record, unless the caller knows another state of it, and answer with nothing."""
-        refuse_lost_update(self.request, self.represent(record))
-        removal()
+
+class ListModelMixin(mixins.ListModelMixin, APIViewSet):
+    """Lists records, page by page. Responds with 304 if the caller has the page."""
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        return conditional_json_response(request, super().list(request, *args, **kwargs).data)
+
+
+class RetrieveModelMixin(mixins.RetrieveModelMixin, APIViewSet):
+    """Shows one record. Responds with 304 if the caller has it."""
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        return conditional_json_response(request, super().retrieve(request, *args, **kwargs).data)
+
+
+class CreateModelMixin(mixins.CreateModelMixin, APIViewSet):
+    """Creates a record, once for each `Idempotency-Key`. `perform_create` sets the serializer's `instance`."""
+
+    shown_once: tuple[str, ...] = ()  # members of the response that a repeated response has as null
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        serializer = self.get_valid_serializer()
+        return self.run_idempotent(lambda: self._create(serializer), shown_once=self.shown_once)
+
+    def _create(self, serializer: Any) -> HttpResponse:
+        self.perform_create(serializer)
+        data = self.get_response_serializer(serializer.instance).data
+        return json_response(data, status=201, headers=self.get_success_headers(data))
+
+
+class UpdateModelMixin(mixins.UpdateModelMixin, APIViewSet):
+    """Changes a record, unless `If-Match` names another state of it. `perform_update` sets the serializer's `instance`.
+
+    The action's serializer says itself which fields the body may leave out.
+    """
+
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        serializer = self.get_valid_serializer()
+        with self.audited_transaction():
+            serializer.instance = self.get_object(lock=True)
+            self.check_if_match(serializer.instance)
+            self.perform_update(serializer)
+            return json_response(self.get_response_serializer(serializer.instance).data)
+
+
+class DestroyModelMixin(mixins.DestroyModelMixin, APIViewSet):
+    """Removes a record, unless `If-Match` names another state of it."""
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        with self.audited_transaction():
+            record = self.get_object(lock=True)
+            self.check_if_match(record)
+            self.perform_destroy(record)
         return HttpResponse(status=204)
 
 
 def wait_for_row(record: Model) -> None:
-    """Lock a row until the transaction ends.
+    """Lock a row until the transaction ends, then read it and what depends on it again.
 
-    Nothing read before or by this holds afterwards: of a statement that waits, PostgreSQL reads only the locked row
-    again, not what is joined to it or follows from other tables, such as the caller's right.
+    Of a statement that waits for a lock, PostgreSQL repeats only the read of the locked row: what is joined to it, such
+    as the caller's rights, may have changed meanwhile.
     """
     type(record)._default_manager.select_for_update().filter(pk=record.pk).first()

@@ -48,6 +48,10 @@ class ModelInput(StrictSerializer):
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Replace the slug by the organization, in which the caller must be allowed to register a model."""
+        return {**attrs, "organization": self.context["view"].get_owner(attrs["organization"])}
+
 
 class ModelChanges(StrictSerializer):
     """What of a model may change."""

@@ -1,19 +1,26 @@
-"""What promoting a version and rolling a model back have in common."""
+"""Models, their versions, grants and promotions over HTTP."""
 
-import re
 from typing import Any
 
 from django.http import HttpResponse
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 
 from models_registry.accounts.models import ModelGrant, Organization
 from models_registry.accounts.scopes import Scope
-from models_registry.accounts.views import no_such, user_named
+from models_registry.accounts.selectors import lock_active_user
 from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import json_response
 from models_registry.api.filters import StrictFilterBackend, StrictOrdering
+from models_registry.api.lookups import get_or_404, missing_reference, parse_row_id
+from models_registry.api.viewsets import (
+    CreateModelMixin,
+    DestroyModelMixin,
+    ListModelMixin,
+    RetrieveModelMixin,
+    UpdateModelMixin,
+)
 from models_registry.registry import promotions, services
 from models_registry.registry.errors import GateFailedError
 from models_registry.registry.filters import ModelFilters, VersionFilters
@@ -35,13 +42,14 @@ from models_registry.registry.viewsets import RegistryViewSet
 
 
 class PromotingViewSet(RegistryViewSet):
-    """A gate may refuse a promotion, and an admin may overrule it."""
+    """Promotes versions. A gate may refuse a promotion, and an admin may override it."""
+
+    overrides_gate = False  # as the body of the request asks for
 
     @property
     def scope(self) -> Scope:
-        """The scope that the action needs: overruling a gate is for admins, which the body decides."""
-        overrules = self.inputs.get(self.action) is PromotionInput and self.body.get("override")
-        return Scope.ORGANIZATION_ADMIN if overrules else super().scope
+        """The scope that the action needs: only an admin overrides a gate."""
+        return Scope.ORGANIZATION_ADMIN if self.overrides_gate else super().scope
 
     def promotion_response(self, outcome: Promotion | CheckResult) -> HttpResponse:
         """Answer with a promotion, or with the refusal. Its verdict is stored, so the transaction is not undone."""
@@ -50,8 +58,44 @@ class PromotingViewSet(RegistryViewSet):
         return json_response(PromotionSerializer(outcome).data)
 
 
-class ModelViewSet(PromotingViewSet):
-    """Models, and what is promoted of them."""
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_models",
+        tags=["models"],
+        summary="List models",
+        description="Return the models that the caller may read.",
+    ),
+    create=extend_schema(
+        operation_id="register_model",
+        tags=["models"],
+        summary="Register a model",
+        description=("Register a model of an organization. Its task type decides which metrics it has, and stays."),
+    ),
+    retrieve=extend_schema(
+        operation_id="get_model",
+        tags=["models"],
+        summary="Get a model",
+        description="Return one model, with the state that follows from its versions.",
+    ),
+    partial_update=extend_schema(
+        operation_id="update_model",
+        tags=["models"],
+        summary="Change a model",
+        description=(
+            "Change a model's name, description or tags. With `If-Match`, only the state that it names is changed."
+        ),
+    ),
+    destroy=extend_schema(
+        operation_id="archive_model",
+        tags=["models"],
+        summary="Archive a model",
+        description="Archive a model: it can be read as before, and takes no more writes.",
+    ),
+)
+class ModelViewSet(
+    ListModelMixin, CreateModelMixin, RetrieveModelMixin, UpdateModelMixin, DestroyModelMixin, PromotingViewSet
+):
+    """Registered models, and the rollback of their promotions."""
 
     queryset = RegisteredModel.objects.with_state().select_related("organization", "promoted_version", "created_by")
     models = queryset
@@ -69,47 +113,50 @@ class ModelViewSet(PromotingViewSet):
         "destroy": Scope.ORGANIZATION_ADMIN,
         "roll_back": Scope.MODEL_PROMOTE,
     }
-    inputs = {"create": ModelInput, "partial_update": ModelChanges, "roll_back": PromotionInput}
+    input_serializers = {"create": ModelInput, "partial_update": ModelChanges, "roll_back": PromotionInput}
 
-    @extend_schema(operation_id="list_models", tags=["models"], summary="List models")
-    def list(self, request: Request) -> HttpResponse:
-        """Return the models that the caller may read."""
-        return self.page(self._readable)
-
-    def find_target(self) -> Any:
-        """Return the model that the URL names. A new one needs an organization in which the caller may register it."""
+    def check_target(self) -> None:
+        """Check the caller's scope on the model, or that there is an organization in which they may register one."""
         if self.action != "create":
-            return super().find_target()
-        self.refuse_narrowed()
-        if not self.everywhere and not Organization.objects.permitting(self.scope, self.account.pk).exists():
+            super().check_target()
+            return
+        self.check_token_scopes()
+        if not self.is_superuser and not Organization.objects.permitting(self.scope, self.account.pk).exists():
             self.check_object_permissions(self.request, None)
-        return None
 
-    @extend_schema(operation_id="register_model", tags=["models"], summary="Register a model")
-    def create(self, request: Request) -> HttpResponse:
-        """Register a model of an organization. Its task type decides which metrics it has, and stays."""
-        organization = self._owner(self.body["organization"])
-        content = {**self.body, "organization": organization, "created_by": self.account}
-        return self.once(lambda: self.created(services.register_model(**content)))
+    def get_queryset(self) -> Any:
+        """Return the models on which the caller has the action's scope: all for a superuser."""
+        self.check_token_scopes()
+        models: Any = super().get_queryset()
+        return models if self.is_superuser else models.permitting(self.scope, self.account.pk)
 
-    @extend_schema(operation_id="get_model", tags=["models"], summary="Get a model")
-    def retrieve(self, request: Request, model_id: str) -> HttpResponse:
-        """Return one model, with the state that follows from its versions."""
-        return self.show(self.get_model())
+    def get_object(self, *, lock: bool = False) -> RegisteredModel:
+        """Return the model that the URL names."""
+        return self.get_model(lock=lock)
 
-    @extend_schema(operation_id="update_model", tags=["models"], summary="Change a model")
-    def partial_update(self, request: Request, model_id: str) -> HttpResponse:
-        """Change a model's name, description or tags. With `If-Match`, only the state that it names is changed."""
-        with self.writing():
-            model = self.get_model(lock=True)
-            return self.changed(model, lambda: services.update_model(model=model, **self.body))
+    def get_owner(self, slug: str) -> Organization:
+        """Return the organization of a new model. Raises `InvalidBodyError` or `PermissionDenied`."""
+        organizations: Any = Organization.objects
+        owner: Organization | None = (
+            organizations.with_permission(self.scope, self.account.pk).filter(slug=slug).first()
+        )
+        if owner is None:
+            raise missing_reference("organization", f"There is no organization {slug[:40]!r}.")
+        self.check_object_permissions(self.request, owner)
+        return owner
 
-    @extend_schema(operation_id="archive_model", tags=["models"], summary="Archive a model")
-    def destroy(self, request: Request, model_id: str) -> HttpResponse:
-        """Archive a model: it can be read as before, and takes no more writes."""
-        with self.writing():
-            model = self.get_model(lock=True)
-            return self.removed(model, lambda: services.archive_model(model=model))
+    def perform_create(self, serializer: Any) -> None:
+        model = services.register_model(**serializer.validated_data, created_by=self.account)
+        serializer.instance = self.models.get(pk=model.pk)  # with its state
+
+    def perform_update(self, serializer: Any) -> None:
+        serializer.instance = services.update_model(model=serializer.instance, **serializer.validated_data)
+
+    def perform_destroy(self, instance: RegisteredModel) -> None:
+        services.archive_model(model=instance)
+
+    def get_success_headers(self, data: Any) -> dict[str, str]:
+        return {"Location": reverse("model", args=[data["model_id"]])}
 
     @extend_schema(
         operation_id="roll_back_model",
@@ -123,85 +170,82 @@ class ModelViewSet(PromotingViewSet):
         What was only ever promoted against a gate is judged again. If it fails, `override` is needed, with the scope
         organization:admin and a reason.
         """
+        reason = self.get_valid_serializer().validated_data
+        self.overrides_gate = reason["override"]
         self.get_model()
-        return self.once(self._roll_back)
 
-    def _roll_back(self) -> HttpResponse:
-        model = self.get_model(lock=True)
-        return self.promotion_response(promotions.roll_back(model=model, promoted_by=self.account, **self.body))
+        def promote() -> HttpResponse:
+            outcome = promotions.roll_back(model=self.get_model(lock=True), promoted_by=self.account, **reason)
+            return self.promotion_response(outcome)
 
-    def created(self, model: RegisteredModel) -> HttpResponse:
-        """Answer with a new model."""
-        stored = self.get_queryset().get(pk=model.pk)  # with its state
-        location = reverse("model", args=[model.pk])
-        return json_response(self.represent(stored), status=201, headers={"Location": location})
-
-    def _readable(self) -> Any:
-        self.refuse_narrowed()
-        models: Any = self.get_queryset()
-        return models if self.everywhere else models.permitting(self.scope, self.account.pk)
-
-    def _owner(self, slug: str) -> Organization:
-        organizations: Any = Organization.objects
-        owner: Organization | None = (
-            organizations.with_permission(self.scope, self.account.pk).filter(slug=slug).first()
-        )
-        if owner is None:
-            raise no_such("organization", f"There is no organization {slug[:40]!r}.")
-        self.check_object_permissions(self.request, owner)
-        return owner
+        return self.run_idempotent(promote)
 
 
-class GrantViewSet(RegistryViewSet):
-    """Scopes that single users hold on one model, beside the members of its organization."""
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_grants",
+        tags=["models"],
+        summary="List grants",
+        description="Return the grants on a model, oldest first.",
+    ),
+    create=extend_schema(
+        operation_id="create_grant",
+        tags=["models"],
+        summary="Grant a scope",
+        description="Give a user a scope on a model.",
+    ),
+    retrieve=extend_schema(
+        operation_id="get_grant", tags=["models"], summary="Get a grant", description="Return one grant."
+    ),
+    destroy=extend_schema(
+        operation_id="revoke_grant",
+        tags=["models"],
+        summary="Revoke a grant",
+        description="Take a grant back, on an archived model as well: what it allowed is refused at once.",
+    ),
+)
+class GrantViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
+    """Scopes that single users have on one model, in addition to the members of its organization."""
 
     queryset = ModelGrant.objects.select_related("user")
     serializer_class = GrantSerializer
     ordering = ("pk",)
     scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
-    inputs = {"create": GrantInput}
+    input_serializers = {"create": GrantInput}
 
-    @extend_schema(operation_id="list_grants", tags=["models"], summary="List grants")
-    def list(self, request: Request, model_id: str) -> HttpResponse:
-        """Return the grants on a model, oldest first."""
-        return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
+    def get_queryset(self) -> Any:
+        """Return the grants on the model that the URL names."""
+        return super().get_queryset().filter(model=self.get_model())
 
-    @extend_schema(operation_id="create_grant", tags=["models"], summary="Grant a scope")
-    def create(self, request: Request, model_id: str) -> HttpResponse:
-        """Give a user a scope on a model."""
-        return self.once(self._give)
-
-    @extend_schema(operation_id="get_grant", tags=["models"], summary="Get a grant")
-    def retrieve(self, request: Request, model_id: str, grant_id: str) -> HttpResponse:
-        """Return one grant."""
-        return self.show(self._grant())
-
-    @extend_schema(operation_id="revoke_grant", tags=["models"], summary="Revoke a grant")
-    def destroy(self, request: Request, model_id: str, grant_id: str) -> HttpResponse:
-        """Take a grant back, on an archived model as well: what it allowed is refused at once."""
-        with self.writing():
-            grant = self._grant()
-            return self.removed(grant, lambda: services.revoke_grant(grant=grant))
-
-    def _give(self) -> HttpResponse:
-        model = self.get_model(lock=True)
-        user = user_named(self.body["username"])
-        return self.created(services.grant(model=model, user=user, scope=self.body["scope"]))
-
-    def created(self, grant: ModelGrant) -> HttpResponse:
-        """Answer with a new grant."""
-        location = reverse("grant", args=[grant.model_id, grant.pk])
-        return json_response(self.represent(grant), status=201, headers={"Location": location})
-
-    def _grant(self) -> ModelGrant:
-        model = self.get_model()
-        grant: ModelGrant | None = self.get_queryset().filter(model=model, pk=row_id(self.kwargs["grant_id"])).first()
-        if grant is None:
-            raise NotFoundError(f"{model.pk} has no such grant. Its grants are listed.")
+    def get_object(self, *, lock: bool = False) -> ModelGrant:
+        """Return the grant that the URL names; `lock` locks the model. Raises `NotFoundError`."""
+        model = self.get_model(lock=lock)
+        missing = NotFoundError(f"{model.pk} has no such grant. Its grants are listed.")
+        grants = super().get_queryset().filter(model=model)
+        grant: ModelGrant = get_or_404(grants, missing, pk=parse_row_id(self.kwargs["grant_id"]))
         return grant
 
+    def perform_create(self, serializer: Any) -> None:
+        model = self.get_model(lock=True)
+        user = lock_active_user(serializer.validated_data["username"])
+        serializer.instance = services.grant(model=model, user=user, scope=serializer.validated_data["scope"])
 
-class PromotionViewSet(RegistryViewSet):
+    def perform_destroy(self, instance: ModelGrant) -> None:
+        services.revoke_grant(grant=instance)
+
+    def get_success_headers(self, data: Any) -> dict[str, str]:
+        return {"Location": reverse("grant", args=[data["model_id"], data["id"]])}
+
+
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_promotions",
+        tags=["promotions"],
+        summary="List promotions",
+        description="Return what was promoted when, by whom and why, newest first.",
+    )
+)
+class PromotionViewSet(ListModelMixin, RegistryViewSet):
     """The history of a model's promotions."""
 
     queryset = Promotion.objects.select_related("version", "previous_version", "promoted_by")
@@ -210,18 +254,37 @@ class PromotionViewSet(RegistryViewSet):
     ordering = ("-pk",)
     scopes = {"list": Scope.MODEL_READ}
 
-    @extend_schema(operation_id="list_promotions", tags=["promotions"], summary="List promotions")
-    def list(self, request: Request, model_id: str) -> HttpResponse:
-        """Return what was promoted when, by whom and why, newest first."""
-        return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
+    def get_queryset(self) -> Any:
+        """Return the promotions of the model that the URL names."""
+        return super().get_queryset().filter(model=self.get_model())
 
 
-def row_id(text: str) -> int:
-    """Return the key of a row that an id in a URL stands for: 0, which no row has, for what is not an id."""
-    return int(text) if re.fullmatch("[1-9][0-9]{0,17}", text) else 0
-
-
-class VersionViewSet(PromotingViewSet):
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_versions",
+        tags=["versions"],
+        summary="List versions",
+        description="Return the versions of a model, newest first.",
+    ),
+    create=extend_schema(
+        operation_id="create_version",
+        tags=["versions"],
+        summary="Create a version",
+        description="Create a model's next version, in training.",
+    ),
+    retrieve=extend_schema(
+        operation_id="get_version", tags=["versions"], summary="Get a version", description="Return one version."
+    ),
+    partial_update=extend_schema(
+        operation_id="update_version",
+        tags=["versions"],
+        summary="Change a version",
+        description=(
+            "Change a version's description, tags or state: `training` becomes `completed` or `failed`, both final."
+        ),
+    ),
+)
+class VersionViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, UpdateModelMixin, PromotingViewSet):
     """The versions of a model."""
 
     queryset = Version.objects.select_related("model", "created_by")
@@ -236,29 +299,26 @@ class VersionViewSet(PromotingViewSet):
         "partial_update": Scope.MODEL_WRITE,
         "promote": Scope.MODEL_PROMOTE,
     }
-    inputs = {"create": VersionInput, "partial_update": VersionChanges, "promote": PromotionInput}
+    input_serializers = {"create": VersionInput, "partial_update": VersionChanges, "promote": PromotionInput}
 
-    @extend_schema(operation_id="list_versions", tags=["versions"], summary="List versions")
-    def list(self, request: Request, model_id: str) -> HttpResponse:
-        """Return the versions of a model, newest first."""
-        return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
+    def get_queryset(self) -> Any:
+        """Return the versions of the model that the URL names."""
+        return super().get_queryset().filter(model=self.get_model())
 
-    @extend_schema(operation_id="create_version", tags=["versions"], summary="Create a version")
-    def create(self, request: Request, model_id: str) -> HttpResponse:
-        """Create a model's next version, in training."""
-        return self.once(self._create)
+    def get_object(self, *, lock: bool = False) -> Version:
+        """Return the version that the URL names; `lock` locks its model."""
+        return self.get_version(lock=lock)
 
-    @extend_schema(operation_id="get_version", tags=["versions"], summary="Get a version")
-    def retrieve(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
-        """Return one version."""
-        return self.show(self.get_version())
+    def perform_create(self, serializer: Any) -> None:
+        model = self.get_model(lock=True)
+        version = services.create_version(model=model, created_by=self.account, **serializer.validated_data)
+        serializer.instance = super().get_queryset().get(pk=version.pk)  # as the database stores its JSON
 
-    @extend_schema(operation_id="update_version", tags=["versions"], summary="Change a version")
-    def partial_update(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
-        """Change a version's description, tags or state: `training` becomes `completed` or `failed`, both final."""
-        with self.writing():
-            version = self.get_version(lock=True)
-            return self.changed(version, lambda: services.update_version(version=version, **self.body))
+    def perform_update(self, serializer: Any) -> None:
+        serializer.instance = services.update_version(version=serializer.instance, **serializer.validated_data)
+
+    def get_success_headers(self, data: Any) -> dict[str, str]:
+        return {"Location": reverse("version", args=[data["model_id"], data["version_id"]])}
 
     @extend_schema(
         operation_id="promote_version", tags=["promotions"], summary="Promote", responses=PromotionSerializer
@@ -268,21 +328,14 @@ class VersionViewSet(PromotingViewSet):
 
         A gate may refuse it; `override` then needs the scope organization:admin and a reason.
         """
+        reason = self.get_valid_serializer().validated_data
+        self.overrides_gate = reason["override"]
         version = self.get_version()
-        if self.replayed() is None:
+        if self.stored_response() is None:
             promotions.prepare_promotion(version)
-        return self.once(self._promote)
 
-    def _promote(self) -> HttpResponse:
-        version = self.get_version(lock=True)
-        return self.promotion_response(promotions.promote(version=version, promoted_by=self.account, **self.body))
+        def promote() -> HttpResponse:
+            outcome = promotions.promote(version=self.get_version(lock=True), promoted_by=self.account, **reason)
+            return self.promotion_response(outcome)
 
-    def _create(self) -> HttpResponse:
-        model = self.get_model(lock=True)
-        return self.created(services.create_version(model=model, created_by=self.account, **self.body))
-
-    def created(self, version: Version) -> HttpResponse:
-        """Answer with a new version, as it is stored."""
-        version = self.get_queryset().get(pk=version.pk)
-        location = reverse("version", args=[version.model_id, version.version_id])
-        return json_response(self.represent(version), status=201, headers={"Location": location})
+        return self.run_idempotent(promote)

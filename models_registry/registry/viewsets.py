@@ -1,6 +1,4 @@
-"""Viewsets of what belongs to a model that the URL names."""
-
-from typing import Any
+"""The base class of viewsets whose URL names a model, or one of its versions."""
 
 from models_registry.accounts.viewsets import OrganizationScopedViewSet
 from models_registry.api.viewsets import wait_for_row
@@ -15,25 +13,28 @@ class RegistryViewSet(OrganizationScopedViewSet):
 
     models: RegisteredModelQuerySet = RegisteredModel.objects.all()  # among which the URL names one
 
-    def find_target(self) -> Any:
-        """Return the version, the model or the organization that the URL names."""
+    def check_target(self) -> None:
+        """Check that what the URL names exists and that the caller has the action's scope on it."""
         if "version_id" in self.kwargs:
-            return self.get_version()
-        return self.get_model() if "model_id" in self.kwargs else super().find_target()
+            self.get_version()
+        elif "model_id" in self.kwargs:
+            self.get_model()
+        else:
+            super().check_target()
 
     def get_model(self, *, lock: bool = False) -> RegisteredModel:
-        """Return the model that the URL names, if the caller has the action's scope on it.
+        """Return the model that the URL names, locked until the transaction ends if `lock` is true.
 
         Raises `ModelNotFoundError` or `PermissionDenied`.
         """
-        model = self._model()
+        model = self.find_model(self.kwargs["model_id"])
         if lock:
             wait_for_row(model)
-            model = self._model()
+            model = self.find_model(model.pk)
         return model
 
-    def _model(self) -> RegisteredModel:
-        model_id = self.kwargs["model_id"]
+    def find_model(self, model_id: str) -> RegisteredModel:
+        """Return a model if the caller has the action's scope on it. Raises as `get_model` does."""
         models = self.models.with_permission(self.scope, self.account.pk)
         model: RegisteredModel | None = models.filter(pk=model_id).first() if ids.is_model_id(model_id) else None
         if model is None:
@@ -42,7 +43,7 @@ class RegistryViewSet(OrganizationScopedViewSet):
         return model
 
     def get_version(self, *, lock: bool = False) -> Version:
-        """Return the version that the URL names. Raises what `get_model` does, and `VersionNotFoundError`."""
+        """Return the version that the URL names; `lock` locks its model. Raises `VersionNotFoundError`."""
         model = self.get_model(lock=lock)
         version_id = self.kwargs["version_id"]
         number = ids.version_number(version_id) if ids.is_version_id(version_id) else 0

@@ -6,16 +6,17 @@ from typing import Any
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from models_registry import task_types
 from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import NotFoundError
-from models_registry.api.etags import json_response, not_modified_or, with_etag
+from models_registry.api.etags import not_modified_or, with_etag
+from models_registry.api.lookups import get_or_404, parse_row_id
 from models_registry.api.query import invalid_parameters
-from models_registry.registry.views import row_id
+from models_registry.api.viewsets import CreateModelMixin, DestroyModelMixin, ListModelMixin, RetrieveModelMixin
 from models_registry.registry.viewsets import RegistryViewSet
 from models_registry.tokens.jwt import Caller
 from performance.badges.image import BadgeContent, render_svg, verdict_content
@@ -43,7 +44,7 @@ class BadgeImageViewSet(PerformanceViewSet):
 
     permission_classes = (CanReadBadge,)
     renderer_classes = (Svg,)
-    queries = {"badge": BadgeQuerySerializer()}
+    query_serializers = {"badge": BadgeQuerySerializer()}
     problem_codes = tuple(  # type: ignore[assignment]  # one less
         code for code in PerformanceViewSet.problem_codes if code != "not_available_for_task_type"
     )
@@ -65,42 +66,41 @@ class BadgeImageViewSet(PerformanceViewSet):
     )
     def badge(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with an image that says a metric's value with its interval, or else the gate's verdict."""
-        query = self.query()
+        query = self.query
         if "signature" in query:
-            return self.signed(signed_badge(model_id=model_id, signature=query["signature"]))
+            return self._signed_badge(signed_badge(model_id=model_id, signature=query["signature"]))
         if "metric" in query:
-            return self.drawn(self.measured(query))
-        return self.drawn(self.judged(query.get("version_id")))
+            return self._svg_response(self._metric_content(model_id, **query))
+        return self._svg_response(self._verdict_content(model_id, query.get("version_id")))
 
-    def signed(self, badge: Badge) -> HttpResponse:
-        """Answer to whoever has a badge's URL, as which caches may answer as well while it is sure to be good."""
+    def _signed_badge(self, badge: Badge) -> HttpResponse:
+        """Respond to whoever has a badge's URL. Caches may repeat the response until the badge may have expired."""
         age = min(MAX_AGE, int((badge.expires_at - timezone.now()).total_seconds()))
-        response = self.drawn(badge_content(badge))
+        response = self._svg_response(badge_content(badge))
         self.headers = {"Cache-Control": f"public, max-age={max(0, age)}"}
         return response
 
-    def measured(self, query: dict[str, Any]) -> BadgeContent:
+    def _metric_content(self, model_id: str, metric: str, **query: Any) -> BadgeContent:
         """Return what the badge says of a metric. Raises what a report does, and for an unknown metric."""
-        metric = query.pop("metric")
-        reading = self.read(**{"dataset_split": DatasetSplit.TEST.value, **query})
-        snapshot, task_type = selectors.report(reading), task_types.get(reading.task_type)
+        lookup = self.look_up(model_id, **{"dataset_split": DatasetSplit.TEST.value, **query})
+        snapshot, task_type = selectors.report(lookup), task_types.get(lookup.task_type)
         declared = [each.name for each in task_type.all_metrics]
         if metric not in declared and snapshot.value_of(metric) is None:
             fault = (
                 f"Neither a metric of {task_type.name} nor a custom one of this snapshot; use {', '.join(declared)}."
             )
             raise invalid_parameters([("metric", "unknown", fault)])
-        return snapshot_content(metric_label(task_type, metric, reading.dataset_split), snapshot, metric)
+        return snapshot_content(metric_label(task_type, metric, lookup.dataset_split), snapshot, metric)
 
-    def judged(self, version_id: str | None) -> BadgeContent:
+    def _verdict_content(self, model_id: str, version_id: str | None) -> BadgeContent:
         """Return what the badge says of the gate's verdict on a version, by default the promoted one."""
-        reading = self.read(dataset_split=DatasetSplit.TEST.value, version_id=version_id)
+        lookup = self.look_up(model_id, dataset_split=DatasetSplit.TEST.value, version_id=version_id)
         caller: Caller = self.request.user  # type: ignore[assignment]  # BearerAuthentication's
-        found = read_gate(caller=caller, model_id=reading.model_id, version_id=reading.completed_version())
-        return verdict_content(found.verdict().status)
+        context = read_gate(caller=caller, model_id=model_id, version_id=lookup.completed_version())
+        return verdict_content(context.verdict().status)
 
-    def drawn(self, content: BadgeContent) -> HttpResponse:
-        """Answer with a badge that says this."""
+    def _svg_response(self, content: BadgeContent) -> HttpResponse:
+        """Return a badge as an image, or 304 if the caller has it."""
         response = with_etag(
             render_svg(content).encode(),
             content_type=Svg.media_type,
@@ -112,48 +112,65 @@ class BadgeImageViewSet(PerformanceViewSet):
         return not_modified_or(self.request, response)
 
 
-class BadgeViewSet(RegistryViewSet):
-    """The badges of a model that may be looked at without a token; for the admins of its organization."""
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_badges",
+        tags=["badges"],
+        summary="List badges",
+        description=(
+            "Return the badges of a model that were made, newest first, also those that have expired or were revoked."
+        ),
+    ),
+    create=extend_schema(
+        operation_id="create_badge",
+        tags=["badges"],
+        summary="Make a badge",
+        description="Make a URL by which one badge of the model may be looked at without a token.",
+    ),
+    retrieve=extend_schema(
+        operation_id="get_badge",
+        tags=["badges"],
+        summary="Get a badge",
+        description="Return one badge, with its URL.",
+    ),
+    destroy=extend_schema(
+        operation_id="revoke_badge",
+        tags=["badges"],
+        summary="Revoke a badge",
+        description=(
+            "Have the badge's URL answer nobody any more, of an archived model as well. Caches may for five minutes."
+        ),
+    ),
+)
+class BadgeViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
+    """The badges of a model that anyone with the URL may look at, for the admins of its organization."""
 
     queryset = Badge.objects.select_related("created_by")
     serializer_class = BadgeSerializer
     ordering = ("-pk",)
     scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
-    inputs = {"create": BadgeInput}
+    input_serializers = {"create": BadgeInput}
 
-    @extend_schema(operation_id="list_badges", tags=["badges"], summary="List badges")
-    def list(self, request: Request, model_id: str) -> HttpResponse:
-        """Return the badges of a model that were made, newest first, also those that have expired or were revoked."""
-        return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
+    def get_queryset(self) -> Any:
+        """Return the badges of the model that the URL names."""
+        return super().get_queryset().filter(model=self.get_model())
 
-    @extend_schema(operation_id="create_badge", tags=["badges"], summary="Make a badge")
-    def create(self, request: Request, model_id: str) -> HttpResponse:
-        """Make a URL by which one badge of the model may be looked at without a token."""
-        return self.once(self._make)
-
-    @extend_schema(operation_id="get_badge", tags=["badges"], summary="Get a badge")
-    def retrieve(self, request: Request, model_id: str, badge_id: str) -> HttpResponse:
-        """Return one badge, with its URL."""
-        return self.show(self._badge())
-
-    @extend_schema(operation_id="revoke_badge", tags=["badges"], summary="Revoke a badge")
-    def destroy(self, request: Request, model_id: str, badge_id: str) -> HttpResponse:
-        """Have the badge's URL answer nobody any more, of an archived model as well. Caches may for five minutes."""
-        with self.writing():
-            badge = self._badge()
-            return self.removed(badge, lambda: revoke_badge(badge=badge))
-
-    def _make(self) -> HttpResponse:
-        model = self.get_model(lock=True)
-        lifetime = timedelta(days=self.body["lifetime_days"])
-        shown = {name: self.body[name] for name in ("metric", "dataset_split")}
-        badge = create_badge(model=model, lifetime=lifetime, created_by=self.account, **shown)
-        location = reverse("badge", args=[model.pk, badge.pk])
-        return json_response(self.represent(badge), status=201, headers={"Location": location})
-
-    def _badge(self) -> Badge:
-        model = self.get_model()
-        badge: Badge | None = self.get_queryset().filter(model=model, pk=row_id(self.kwargs["badge_id"])).first()
-        if badge is None:
-            raise NotFoundError(f"{model.pk} has no such badge. Its badges are listed.")
+    def get_object(self, *, lock: bool = False) -> Badge:
+        """Return the badge that the URL names; `lock` locks the model. Raises `NotFoundError`."""
+        model = self.get_model(lock=lock)
+        missing = NotFoundError(f"{model.pk} has no such badge. Its badges are listed.")
+        badges = super().get_queryset().filter(model=model)
+        badge: Badge = get_or_404(badges, missing, pk=parse_row_id(self.kwargs["badge_id"]))
         return badge
+
+    def perform_create(self, serializer: Any) -> None:
+        content = dict(serializer.validated_data)
+        lifetime = timedelta(days=content.pop("lifetime_days"))
+        model = self.get_model(lock=True)
+        serializer.instance = create_badge(model=model, lifetime=lifetime, created_by=self.account, **content)
+
+    def perform_destroy(self, instance: Badge) -> None:
+        revoke_badge(badge=instance)
+
+    def get_success_headers(self, data: Any) -> dict[str, str]:
+        return {"Location": reverse("badge", args=[data["model_id"], data["id"]])}

@@ -13,7 +13,8 @@ from performance.snapshots.views import PerformanceViewSet
 class ComparisonViewSet(PerformanceViewSet):
     """How the metrics of two versions differ on one split."""
 
-    queries = {"compare": ComparisonQuerySerializer()}
+    query_serializers = {"compare": ComparisonQuerySerializer()}
+    response_serializers = {"compare": COMPARISON}
 
     @extend_schema(
         operation_id="compare_performance",
@@ -24,10 +25,7 @@ class ComparisonViewSet(PerformanceViewSet):
     )
     def compare(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with how each metric differs between two versions, by default from the promoted one's."""
-        query = self.query()
-        baseline_id = query.pop("baseline_version_id", None)
-        reading = self.read(**query)
-        baseline = self.read(dataset_split=reading.dataset_split, version_id=baseline_id)
-        return conditional_json_response(
-            request, COMPARISON.represent(selectors.compare(reading, baseline), reading.task_type)
-        )
+        baseline_id = self.query.pop("baseline_version_id", None)
+        newer = self.look_up(model_id, **self.query)
+        baseline = self.look_up(model_id, dataset_split=newer.dataset_split, version_id=baseline_id)
+        return conditional_json_response(request, self.serialize(selectors.compare(newer, baseline)))

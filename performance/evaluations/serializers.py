@@ -13,6 +13,7 @@ from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENG
 from performance.snapshots.detail_serializers import SNAPSHOT_ROW
 from performance.snapshots.models import DatasetSplit
 from performance.snapshots.query_serializers import PageQuerySerializer
+from performance.snapshots.serializers import shared_serializer
 
 MAX_COLUMNS_LENGTH = 65_536  # characters of JSON
 
@@ -131,7 +132,9 @@ class EvaluationSerializer(serializers.Serializer[EvaluationJob]):
         """Return the snapshot in the form of lists."""
         if job.snapshot is None:
             return None
-        return SNAPSHOT_ROW.represent(job.snapshot, job.version.model.task_type)
+        serializer = shared_serializer(SNAPSHOT_ROW[job.version.model.task_type])
+        representation: dict[str, Any] = serializer.to_representation(job.snapshot)
+        return representation
 
     @extend_schema_field({"$ref": "#/components/schemas/Problem"})
     def get_problem(self, job: EvaluationJob) -> dict[str, object] | None:

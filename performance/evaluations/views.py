@@ -1,4 +1,4 @@
-"""Evaluations: predictions that are uploaded, and what comes of them."""
+"""Evaluations of uploaded predictions, and the examples that a version predicts worst, over HTTP."""
 
 import json
 import logging
@@ -10,12 +10,15 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.request import Request
 
 from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import ConflictError, NotFoundError, RegistryError
 from models_registry.api.etags import conditional_json_response, json_response
+from models_registry.api.lookups import get_or_404
+from models_registry.api.viewsets import RetrieveModelMixin
+from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.evaluations import selectors
 from performance.evaluations.errors import EvaluationBrokenOffError, PredictionsRefusedError
@@ -31,18 +34,16 @@ from performance.evaluations.services import check_before_upload, check_options,
 from performance.evaluations.uploads import STORAGE_UNAVAILABLE, PredictionsParser
 from performance.snapshots import prediction_store
 from performance.snapshots.errors import KeptFileUnavailableError, StorageUnavailableError
-from performance.snapshots.query_serializers import (
-    PageQuerySerializer,
-)
+from performance.snapshots.query_serializers import PageQuerySerializer
 from performance.snapshots.selectors import SnapshotLookup
 from performance.snapshots.services import check_accepts_metrics
-from performance.snapshots.views import PerformanceViewSet
+from performance.snapshots.views import VERSION_QUERY, PerformanceViewSet
 
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 30  # seconds
 LOOK_AGAIN = 0.2  # seconds
-# A caller who waits keeps a thread, of which some must be left for all others: past two, none is made to wait.
+# A caller who waits occupies a thread. Only two may, so that threads are left for all others.
 _waiting = BoundedSemaphore(2)
 _wait = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,9})\s*(?:$|[,;])", re.IGNORECASE)
 _uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -58,7 +59,15 @@ _ERRORS: dict[str, type[RegistryError]] = {
 }
 
 
-class EvaluationViewSet(RegistryViewSet):
+@extend_schema_view(
+    retrieve=extend_schema(
+        operation_id="get_evaluation",
+        tags=["evaluations"],
+        summary="Get an evaluation",
+        description="Return an evaluation, and how far it is.",
+    )
+)
+class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
     """Evaluations of uploaded predictions."""
 
     queryset = EvaluationJob.objects.select_related("version__model", "snapshot__detail").defer(
@@ -67,13 +76,27 @@ class EvaluationViewSet(RegistryViewSet):
     serializer_class = EvaluationSerializer
     parser_classes = (PredictionsParser,)
     scopes = {"create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
-    inputs = {"create": EvaluationInput}
+    input_serializers = {"create": EvaluationInput}
+    version: Version  # that the URL of an upload names
 
-    def find_target(self) -> Any:
-        """Return the version that the URL names, if it takes predictions. Otherwise no upload is read."""
-        version = self.get_version()
-        check_before_upload(version)
-        return version
+    def check_target(self) -> None:
+        """Check that the version takes predictions. Otherwise no upload is read."""
+        self.version = self.get_version()
+        check_before_upload(self.version)
+
+    def get_object(self) -> EvaluationJob:  # type: ignore[override]  # no action locks one
+        """Return the evaluation that the URL names, if the caller may read its model. Raises `NotFoundError`."""
+        evaluation_id = self.kwargs["evaluation_id"]
+        missing = NotFoundError(f"There is no evaluation {evaluation_id[:40]!r}. Check the id.")
+        if not _uuid.fullmatch(evaluation_id):
+            raise missing
+        job: EvaluationJob = get_or_404(self.get_queryset(), missing, pk=evaluation_id)
+        self.find_model(job.version.model_id)
+        return job
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Return what the serializer needs to show why an evaluation failed."""
+        return {**super().get_serializer_context(), "problem_of": self._problem_of}
 
     @extend_schema(
         operation_id="evaluate_predictions",
@@ -88,18 +111,22 @@ class EvaluationViewSet(RegistryViewSet):
         202 says where to ask for what becomes of it. With `Prefer: wait=N`, 201 says that the snapshot is stored, and
         422 why there is none.
         """
-        first = self.replayed()
-        return self._waited(self._accepted() if first is None else first)
+        fields: Any = request.data
+        form = dict(fields.items())  # no field is repeated
+        serializer = self.get_serializer(data=form)
+        serializer.is_valid(raise_exception=True)
+        upload = serializer.validated_data
+        body = {**form, "file": upload["file"].digest}
+        return self._waited(self.stored_response(body) or self._accept(upload, body))
 
-    def _accepted(self) -> HttpResponse:
-        """Store the predictions, queue their evaluation, and answer with it."""
-        version, file = self.target, self.body["file"]
-        check_accepts_metrics(version, self.body["dataset_split"])  # before the file is stored for nothing
-        check_options(version.model.task_type, self.body["columns"], self.body["options"])
-        stored = f"{UPLOADS}/{uuid.uuid4().hex}.{file.kind}"
+    def _accept(self, upload: dict[str, Any], body: dict[str, Any]) -> HttpResponse:
+        """Store the predictions, queue their evaluation, and respond with it."""
+        check_accepts_metrics(self.version, upload["dataset_split"])  # before the file is stored for nothing
+        check_options(self.version.model.task_type, upload["columns"], upload["options"])
+        stored = f"{UPLOADS}/{uuid.uuid4().hex}.{upload['file'].kind}"
         try:
-            prediction_store.store_upload(stored, file)
-            return self.once(lambda: self._request(stored))
+            prediction_store.store_upload(stored, upload["file"])
+            return self.run_idempotent(lambda: self._request(upload, stored), body=body)
         except KeptFileUnavailableError as error:
             log.error("An upload cannot be stored: %s", error)
             raise StorageUnavailableError(STORAGE_UNAVAILABLE) from None
@@ -107,54 +134,27 @@ class EvaluationViewSet(RegistryViewSet):
             if not EvaluationJob.objects.filter(file=stored).exists():
                 prediction_store.delete_upload(stored)
 
-    @extend_schema(operation_id="get_evaluation", tags=["evaluations"], summary="Get an evaluation")
-    def retrieve(self, request: Request, evaluation_id: str) -> HttpResponse:
-        """Return an evaluation, and how far it is."""
-        return self.show(self._permitted(evaluation_id))
-
-    def sent(self) -> Any:
-        """Return the form: fields and file."""
-        form: Any = self.request.data
-        return dict(form.items())  # of which none is repeated
-
-    def fingerprint(self) -> Any:
-        """Return what tells this request's body from another: of the file its digest."""
-        return {**self.sent(), "file": self.body["file"].digest}
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        """Return what the serializer needs to tell of a problem."""
-        return {**super().get_serializer_context(), "problem_of": self._problem_of}
-
-    def _request(self, stored: str) -> HttpResponse:
+    def _request(self, upload: dict[str, Any], stored: str) -> HttpResponse:
         job = request_evaluation(
             version=self.get_version(lock=True),
-            dataset_split=self.body["dataset_split"],
+            dataset_split=upload["dataset_split"],
             file=stored,
-            digest=self.body["file"].digest,
-            columns=self.body["columns"],
-            options=self.body["options"],
+            digest=upload["file"].digest,
+            columns=upload["columns"],
+            options=upload["options"],
             requested_by=self.account,
         )
-        return self._answer(self.get_queryset().get(pk=job.pk), 202)
+        return self._response(self.get_queryset().get(pk=job.pk), 202)
 
-    def _answer(self, job: EvaluationJob, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
+    def _response(self, job: EvaluationJob, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
         location = {"Location": reverse("evaluation", args=[job.pk])}
-        return json_response(self.represent(job), status=status, headers={**location, **(headers or {})})
-
-    def _permitted(self, evaluation_id: str) -> EvaluationJob:
-        """Return an evaluation of a model that the caller may read. Raises `NotFoundError` or `PermissionDenied`."""
-        known = _uuid.fullmatch(evaluation_id)
-        job: EvaluationJob | None = self.get_queryset().filter(pk=evaluation_id).first() if known else None
-        if job is None:
-            raise NotFoundError(f"There is no evaluation {evaluation_id[:40]!r}. Check the id.")
-        self.kwargs["model_id"] = job.version.model_id
-        self.get_model()
-        return job
+        data = self.get_response_serializer(job).data
+        return json_response(data, status=status, headers={**location, **(headers or {})})
 
     def _waited(self, accepted: HttpResponse) -> HttpResponse:
-        """Return the answer that was given, or, if the caller prefers to wait for it, what became of the evaluation.
+        """Return the response, or the ended evaluation if the caller prefers to wait for it.
 
-        Raises the error of one that failed.
+        Raises the error of an evaluation that failed.
         """
         seconds = _seconds(self.request.headers.get("Prefer", ""))
         if not seconds or not _waiting.acquire(blocking=False):
@@ -168,10 +168,10 @@ class EvaluationViewSet(RegistryViewSet):
         if job.problem is not None:
             raise _error_of(job)
         replayed = {name: accepted[name] for name in ("Idempotency-Replayed",) if name in accepted}
-        return self._answer(job, 201, {"Preference-Applied": f"wait={seconds}", **replayed})
+        return self._response(job, 201, {"Preference-Applied": f"wait={seconds}", **replayed})
 
     def _ended(self, pk: str, seconds: int) -> EvaluationJob | None:
-        """Return the evaluation once it has ended; `None` if it has not within so many seconds."""
+        """Return the evaluation once it has ended, or `None` if that takes more than `seconds`."""
         until = monotonic() + seconds
         ended = self.get_queryset().filter(pk=pk, finished_at__isnull=False)
         while (job := ended.first()) is None and monotonic() < until:
@@ -194,11 +194,17 @@ def _error_of(job: EvaluationJob) -> RegistryError:
 
 
 class WorstExamplesViewSet(PerformanceViewSet):
-    """The examples that a version predicted worst on one split, as far as they were kept."""
+    """The examples that a version predicted worst on one split, if they were stored."""
 
     large_columns = ("example_id", "attributes")
     ordering = ("rank", "pk")
-    queries = {"misclassifications": MisclassificationQuerySerializer(), "residuals": PageQuerySerializer()}
+    query_serializers = {"misclassifications": MisclassificationQuerySerializer(), "residuals": PageQuerySerializer()}
+    response_serializers = {"misclassifications": MisclassificationSerializer, "residuals": ResidualSerializer}
+
+    def check_query(self) -> None:
+        """Validate the query, and refuse a bad cursor before the database is asked."""
+        super().check_query()
+        self.paginate_queryset(MisclassifiedExample.objects.none())
 
     @extend_schema(
         operation_id="list_misclassifications",
@@ -209,10 +215,8 @@ class WorstExamplesViewSet(PerformanceViewSet):
     )
     def misclassifications(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the wrongly predicted examples, the most confidently wrong first: at most 1,000 are kept."""
-        query = self.page_query()
-        conditions = {lookup: query[name] for name, lookup in _LOOKUPS.items() if name in query}
-        rows = selectors.misclassifications(self.read_of(query), **conditions)
-        return self.page(rows, MisclassificationSerializer)
+        conditions = {lookup: self.query[name] for name, lookup in _LOOKUPS.items() if name in self.query}
+        return self._page(selectors.misclassifications(self._look_up_version(model_id), **conditions))
 
     @extend_schema(
         operation_id="list_residuals",
@@ -223,22 +227,14 @@ class WorstExamplesViewSet(PerformanceViewSet):
     )
     def residuals(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the examples of the largest absolute errors, the largest first: at most 1,000 are kept."""
-        return self.page(selectors.residuals(self.read_of(self.page_query())), ResidualSerializer)
+        return self._page(selectors.residuals(self._look_up_version(model_id)))
 
-    def page_query(self) -> dict[str, Any]:
-        """Return the query. Raises what `query` does, and `InvalidParameterError` for a bad cursor."""
-        query = self.query()
-        self.paginate_queryset(MisclassifiedExample.objects.none())
-        return query
+    def _look_up_version(self, model_id: str) -> SnapshotLookup:
+        return self.look_up(model_id, **{name: self.query[name] for name in VERSION_QUERY if name in self.query})
 
-    def read_of(self, query: dict[str, Any]) -> SnapshotLookup:
-        """Return what the database holds of the version and split that are asked for."""
-        return self.read(**{name: query[name] for name in ("dataset_split", "version_id") if name in query})
-
-    def page(self, rows: Any, serializer: Any) -> HttpResponse:
-        """Answer with a page of rows."""
-        values = serializer(self.paginate_queryset(rows), many=True).data
-        return conditional_json_response(self.request, self.get_paginated_response(values).data)
+    def _page(self, examples: Any) -> HttpResponse:
+        data = self.get_serializer(self.paginate_queryset(examples), many=True).data
+        return conditional_json_response(self.request, self.get_paginated_response(data).data)
 
 
 _LOOKUPS = {"actual": "actual", "predicted": "predicted", "min_confidence": "confidence__gte"}

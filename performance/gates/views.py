@@ -1,23 +1,25 @@
 """Gates over HTTP: their policies and their verdicts."""
 
-from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
+from models_registry.accounts.models import Organization
 from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import ConflictError, NotFoundError, PreconditionFailedError
-from models_registry.api.etags import etag_of, json_response, not_modified_or, refuse_lost_update, with_etag
-from models_registry.api.idempotency import HEADER, check_key, replayed, run_idempotent
+from models_registry.api.etags import etag_of, json_response, not_modified_or, with_etag
+from models_registry.api.idempotency import HEADER, check_key
+from models_registry.api.viewsets import DestroyModelMixin, ListModelMixin, RetrieveModelMixin
 from models_registry.registry.errors import GateFailedError
+from models_registry.registry.models import RegisteredModel
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.gates.models import GatePolicy, GateVerdict
+from performance.gates.policy import Policy
 from performance.gates.renderers import RENDERERS
 from performance.gates.selectors import GateContext, may_write, read_gate
 from performance.gates.serializers import (
@@ -32,142 +34,148 @@ from performance.gates.verdict import Verdict
 from performance.snapshots.views import PerformanceViewSet
 
 
-class PolicyViewSet(RegistryViewSet):
-    """The policy of a gate. Each edit is kept as a version of its own."""
+class PolicyViewSet(RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
+    """The policy of a gate. Each edit is stored as a version of its own."""
 
     queryset = GatePolicy.objects.all()
     serializer_class = PolicySerializer
-    inputs = {"set_policy": PolicyInput}
+    input_serializers = {"update": PolicyInput}
 
-    @property
-    def owner_id(self) -> str:
-        """What the URL names the owner by: names of models may come up twice."""
-        [owner_id] = self.kwargs.values()
-        return str(owner_id)
-
-    def find(self, *, lock: bool = False) -> tuple[Any, GatePolicy | None]:
-        """Return whose policy the URL names, and the policy that counts."""
+    def get_owner(self, *, lock: bool = False) -> Any:
+        """Return the model or organization that the URL names, locked until the transaction ends if `lock` is true."""
         raise NotImplementedError
 
-    def store(self, owner: Any, **content: Any) -> GatePolicy:
-        """Store what the policy of an owner is from now on."""
+    def find_policy(self, owner: Any) -> GatePolicy | None:
+        """Return the current policy of an owner."""
         raise NotImplementedError
 
-    def show_policy(self) -> HttpResponse:
-        """Answer with the policy. Raises `NotFoundError`."""
-        return self.show(self.there(self.find()[1]))
+    def store_policy(self, owner: Any, policy: Policy | None) -> GatePolicy:
+        """Store the policy of an owner, or with `None` that there is none any more."""
+        raise NotImplementedError
 
-    def replace(self) -> HttpResponse:
-        """Store the policy that was sent, unless the caller knows another state than the present one."""
-        with self.writing():
-            owner, present = self.find(lock=True)
-            self.refuse_lost_update(present)
-            stored = self.store(owner, policy=self.body["policy"], created_by=self.account.username)
-            return json_response(self.represent(stored), status=200 if present else 201)
-
-    def withdraw(self) -> HttpResponse:
-        """Store that there is no policy any more. Raises `NotFoundError`."""
-        with self.writing():
-            owner, present = self.find(lock=True)
-            withdrawal: dict[str, Any] = {"policy": None, "created_by": self.account.username}
-            return self.removed(self.there(present), lambda: self.store(owner, **withdrawal))
-
-    def there(self, present: GatePolicy | None) -> GatePolicy:
-        """Return the policy that counts. Raises `NotFoundError`."""
-        if present is None:
+    def get_object(self, *, lock: bool = False) -> GatePolicy:
+        """Return the current policy of the owner that the URL names. Raises `NotFoundError`."""
+        self.owner = self.get_owner(lock=lock)
+        policy = self.find_policy(self.owner)
+        if policy is None:
             raise NotFoundError(f"{self.owner_id} has no gate policy of its own. Set one with PUT.")
-        return present
+        return policy
 
-    def refuse_lost_update(self, present: GatePolicy | None) -> None:
-        """Refuse to change a policy of which the caller knows another state. Raises `PreconditionFailedError`."""
-        if present is not None:
-            refuse_lost_update(self.request, self.represent(present))
+    def update(self, request: Request, **kwargs: str) -> HttpResponse:
+        """Store the policy in the body as the current one."""
+        policy = self.get_valid_serializer().validated_data["policy"]
+        with self.audited_transaction():
+            owner = self.get_owner(lock=True)
+            present = self.find_policy(owner)
+            self.check_if_match(present)
+            stored = self.store_policy(owner, policy)
+            return json_response(self.get_response_serializer(stored).data, status=200 if present else 201)
+
+    def perform_destroy(self, instance: GatePolicy) -> None:
+        self.store_policy(self.owner, None)
+
+    def check_if_match(self, record: GatePolicy | None) -> None:
+        """Refuse to replace a policy if `If-Match` names another. Raises `PreconditionFailedError`."""
+        if record is not None:
+            super().check_if_match(record)
         elif "If-Match" in self.request.headers:
             raise PreconditionFailedError(f"{self.owner_id} has no gate policy of its own that If-Match could name.")
 
+    @property
+    def owner_id(self) -> str:
+        """The id of the owner in the URL."""
+        [owner_id] = self.kwargs.values()
+        return str(owner_id)
 
+
+@extend_schema_view(
+    retrieve=extend_schema(
+        operation_id="get_model_gate_policy",
+        tags=["gates"],
+        summary="Get a model's gate policy",
+        description="Return the model's own policy. Without one it is judged by its organization's.",
+    ),
+    update=extend_schema(
+        operation_id="set_model_gate_policy",
+        tags=["gates"],
+        summary="Set a model's gate policy",
+        description="Set the policy that versions of the model are judged by from now on.",
+        responses={200: PolicySerializer, 201: PolicySerializer},
+    ),
+    destroy=extend_schema(
+        operation_id="withdraw_model_gate_policy",
+        tags=["gates"],
+        summary="Withdraw a model's gate policy",
+        description="Have the model judged by its organization's policy again, if there is one.",
+    ),
+)
 class ModelPolicyViewSet(PolicyViewSet):
     """A model's own policy."""
 
     scopes = {
-        "get_policy": Scope.MODEL_READ,
-        "set_policy": Scope.ORGANIZATION_ADMIN,
-        "withdraw_policy": Scope.ORGANIZATION_ADMIN,
+        "retrieve": Scope.MODEL_READ,
+        "update": Scope.ORGANIZATION_ADMIN,
+        "destroy": Scope.ORGANIZATION_ADMIN,
     }
 
-    @extend_schema(operation_id="get_model_gate_policy", tags=["gates"], summary="Get a model's gate policy")
-    def get_policy(self, request: Request, model_id: str) -> HttpResponse:
-        """Return the model's own policy. Without one it is judged by its organization's."""
-        return self.show_policy()
+    def get_owner(self, *, lock: bool = False) -> RegisteredModel:
+        """Return the model that the URL names."""
+        return self.get_model(lock=lock)
 
-    @extend_schema(
-        operation_id="set_model_gate_policy",
+    def find_policy(self, owner: RegisteredModel) -> GatePolicy | None:
+        """Return the current policy of a model."""
+        policy: GatePolicy | None = GatePolicy.objects.filter(model=owner).current()
+        return policy
+
+    def store_policy(self, owner: RegisteredModel, policy: Policy | None) -> GatePolicy:
+        """Store the policy of a model."""
+        return set_model_policy(model=owner, policy=policy, created_by=self.account.username)
+
+
+@extend_schema_view(
+    retrieve=extend_schema(
+        operation_id="get_organization_gate_policy",
         tags=["gates"],
-        summary="Set a model's gate policy",
+        summary="Get an organization's gate policy",
+        description="Return the policy by which the organization's models are judged that have none of their own.",
+    ),
+    update=extend_schema(
+        operation_id="set_organization_gate_policy",
+        tags=["gates"],
+        summary="Set an organization's gate policy",
+        description=(
+            "Set the policy of models that have none of their own. A model that lacks what a rule looks at fails it."
+        ),
         responses={200: PolicySerializer, 201: PolicySerializer},
-    )
-    def set_policy(self, request: Request, model_id: str) -> HttpResponse:
-        """Set the policy that versions of the model are judged by from now on."""
-        return self.replace()
-
-    @extend_schema(operation_id="withdraw_model_gate_policy", tags=["gates"], summary="Withdraw a model's gate policy")
-    def withdraw_policy(self, request: Request, model_id: str) -> HttpResponse:
-        """Have the model judged by its organization's policy again, if there is one."""
-        return self.withdraw()
-
-    def find(self, *, lock: bool = False) -> tuple[Any, GatePolicy | None]:
-        """Return the model, and its policy."""
-        model = self.get_model(lock=lock)
-        return model, GatePolicy.objects.filter(model=model).current()
-
-    def store(self, owner: Any, **content: Any) -> GatePolicy:
-        """Store a model's policy."""
-        return set_model_policy(model=owner, **content)
-
-
+    ),
+    destroy=extend_schema(
+        operation_id="withdraw_organization_gate_policy",
+        tags=["gates"],
+        summary="Withdraw an organization's gate policy",
+        description="Have the models without a policy of their own judged by none.",
+    ),
+)
 class OrganizationPolicyViewSet(PolicyViewSet):
     """The policy of an organization's models that have none of their own."""
 
     scopes = {
-        "get_policy": Scope.ORGANIZATION_VIEWER,
-        "set_policy": Scope.ORGANIZATION_ADMIN,
-        "withdraw_policy": Scope.ORGANIZATION_ADMIN,
+        "retrieve": Scope.ORGANIZATION_VIEWER,
+        "update": Scope.ORGANIZATION_ADMIN,
+        "destroy": Scope.ORGANIZATION_ADMIN,
     }
 
-    @extend_schema(
-        operation_id="get_organization_gate_policy", tags=["gates"], summary="Get an organization's gate policy"
-    )
-    def get_policy(self, request: Request, slug: str) -> HttpResponse:
-        """Return the policy by which the organization's models are judged that have none of their own."""
-        return self.show_policy()
+    def get_owner(self, *, lock: bool = False) -> Organization:
+        """Return the organization that the URL names."""
+        return self.get_organization(lock=lock)
 
-    @extend_schema(
-        operation_id="set_organization_gate_policy",
-        tags=["gates"],
-        summary="Set an organization's gate policy",
-        responses={200: PolicySerializer, 201: PolicySerializer},
-    )
-    def set_policy(self, request: Request, slug: str) -> HttpResponse:
-        """Set the policy of models that have none of their own. A model that lacks what a rule looks at fails it."""
-        return self.replace()
+    def find_policy(self, owner: Organization) -> GatePolicy | None:
+        """Return the current policy of an organization."""
+        policy: GatePolicy | None = GatePolicy.objects.filter(organization=owner).current()
+        return policy
 
-    @extend_schema(
-        operation_id="withdraw_organization_gate_policy",
-        tags=["gates"],
-        summary="Withdraw an organization's gate policy",
-    )
-    def withdraw_policy(self, request: Request, slug: str) -> HttpResponse:
-        """Have the models without a policy of their own judged by none."""
-        return self.withdraw()
-
-    def find(self, *, lock: bool = False) -> tuple[Any, GatePolicy | None]:
-        """Return the organization, and its policy."""
-        organization = self.get_organization(lock=lock)
-        return organization, GatePolicy.objects.filter(organization=organization).current()
-
-    def store(self, owner: Any, **content: Any) -> GatePolicy:
-        """Store an organization's policy."""
-        return set_organization_policy(organization=owner, **content)
+    def store_policy(self, owner: Organization, policy: Policy | None) -> GatePolicy:
+        """Store the policy of an organization."""
+        return set_organization_policy(organization=owner, policy=policy, created_by=self.account.username)
 
 
 class JUnit(BaseRenderer):
@@ -203,7 +211,7 @@ class GateViewSet(PerformanceViewSet):
 
     http_method_names = ["get", "head", "post"]
     renderer_classes = (JSONRenderer, *TEXTS)  # a browser takes XML as well
-    queries = {"gate": GateQuerySerializer(), "judge": GateQuerySerializer()}
+    query_serializers = {"gate": GateQuerySerializer(), "judge": GateQuerySerializer()}
     caching = {
         "ETag": {
             "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
@@ -243,9 +251,8 @@ class GateViewSet(PerformanceViewSet):
     )
     def gate(self, request: Request, model_id: str) -> HttpResponse:
         """Judge a version by its model's policy, or the organization's. It is 200 either way, but see `enforce`."""
-        query = self.query()
-        found = self.read_gate(query)
-        return self.told(found.verdict(), found, query)
+        found = self.read_gate(model_id)
+        return self.respond(found.verdict(), found)
 
     @extend_schema(
         operation_id="judge_by_policy",
@@ -257,54 +264,39 @@ class GateViewSet(PerformanceViewSet):
     )
     def judge(self, request: Request, model_id: str) -> HttpResponse:
         """Judge a version by the policy that is sent, which is not stored."""
-        query = self.query()
         check_key(request)
-        found = self.read_gate(query)  # before the body is read
+        found = self.read_gate(model_id)  # before the body is read
         body = PolicyInput(data=request.data)
         body.is_valid(raise_exception=True)
         policy = body.validated_data["policy"]
         refuse_invalid(policy, [found.task_type])
-        first = self.replayed(query)
+        content = request.data, {**self.query, "format": self.renderer.format}
+        first = self.stored_response(content)
         if first is not None:
             return first
         verdict = found.verdict_by(policy)  # which may compare examples: not in a transaction
-        return self.once(query, lambda: self.told(verdict, found, query))
-
-    def replayed(self, query: dict[str, Any]) -> HttpResponse | None:
-        """Return the answer that `once` would repeat; `None` if the request is new."""
-        caller: Any = self.request.user
-        return replayed(self.request, caller.pk, lambda: self.fingerprint(query))
-
-    def once(self, query: dict[str, Any], work: Callable[[], HttpResponse]) -> HttpResponse:
-        """Answer with what `work` does, or did when the request was made before under the same key."""
-        if HEADER not in self.request.headers:
-            return work()
-        caller: Any = self.request.user
-        with transaction.atomic():
-            return run_idempotent(self.request, caller.pk, lambda: self.fingerprint(query), work)
-
-    def fingerprint(self, query: dict[str, Any]) -> Any:
-        """Return what tells this request from another to the same path."""
-        return self.request.data, {**query, "format": self.renderer.format}
+        if HEADER not in request.headers:
+            return self.respond(verdict, found)
+        return self.run_idempotent(lambda: self.respond(verdict, found), body=content)
 
     @property
     def renderer(self) -> Any:
         """The form that is asked for."""
         return self.request.accepted_renderer
 
-    def read_gate(self, query: dict[str, Any]) -> GateContext:
+    def read_gate(self, model_id: str) -> GateContext:
         """Return what a verdict needs, if the caller may read it."""
         caller: Any = self.request.user
-        found = read_gate(caller=caller, model_id=self.kwargs["model_id"], version_id=query.get("version_id"))
+        found = read_gate(caller=caller, model_id=model_id, version_id=self.query.get("version_id"))
         self.check_object_permissions(self.request, found)
         return found
 
-    def told(self, verdict: Verdict, found: GateContext, query: dict[str, Any]) -> HttpResponse:
-        """Answer with a verdict in the form that is asked for; keep it if it counts, which it does not by HEAD.
+    def respond(self, verdict: Verdict, found: GateContext) -> HttpResponse:
+        """Return a verdict in the requested form. An enforced verdict is stored, except by HEAD.
 
-        Raises `ConflictError` when it would be kept, but the model is archived.
+        Raises `ConflictError` if it would be stored, but the model is archived.
         """
-        enforced = query["enforce"] == "true"
+        enforced = self.query["enforce"] == "true"
         if enforced and found.archived:
             raise ConflictError(
                 f"{verdict.model_id} is archived, so that no verdict on it counts. Ask without enforce."
@@ -312,11 +304,11 @@ class GateViewSet(PerformanceViewSet):
         if enforced and self.keeps(found):
             store_enforced_verdict(verdict, requested_by=found.username)
         if not enforced:
-            return self.unless_known(verdict)
+            return self.not_modified_or(verdict)
         if verdict.refuses and self.renderer.format not in RENDERERS:
             failed = GateFailedError(f"{verdict.detail} See `verdict`.", verdict.as_document())
-            return self.handle_exception(failed)  # not raised, as that would undo what is kept
-        return self.shown(verdict, status=409 if verdict.refuses else 200)
+            return self.handle_exception(failed)  # not raised, as that would undo what is stored
+        return self.render(verdict, status=409 if verdict.refuses else 200)
 
     def keeps(self, found: GateContext) -> bool:
         """Return whether an enforced verdict is stored.
@@ -329,18 +321,18 @@ class GateViewSet(PerformanceViewSet):
             return may_write(caller, found.reading.model_id)
         return self.request.method != "HEAD"
 
-    def unless_known(self, verdict: Verdict) -> HttpResponse:
-        """Answer with a verdict, unless the caller has one from which it differs only in when it was judged.
+    def not_modified_or(self, verdict: Verdict) -> HttpResponse:
+        """Return a verdict, or 304 to a GET if the caller has one that differs only in `judged_at`.
 
-        To a POST, which is no read, it is told in any case. Raises `PreconditionFailedError`.
+        Raises `PreconditionFailedError`.
         """
-        response = self.shown(verdict)
+        response = self.render(verdict)
         judged_at = f"{verdict.judged_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
         response["ETag"] = etag_of(response.content.replace(judged_at.encode(), b""))
         return response if self.request.method == "POST" else not_modified_or(self.request, response)
 
-    def shown(self, verdict: Verdict, status: int = 200) -> HttpResponse:
-        """Return a verdict in the form that is asked for, as JSON with 200: a refusal in JSON is a problem."""
+    def render(self, verdict: Verdict, status: int = 200) -> HttpResponse:
+        """Return a verdict in the requested form. `status` is not for JSON, in which a refusal is a problem."""
         if self.renderer.format not in RENDERERS:
             return json_response(verdict.as_document())
         return with_etag(
@@ -350,7 +342,17 @@ class GateViewSet(PerformanceViewSet):
         )
 
 
-class VerdictViewSet(RegistryViewSet):
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_verdicts",
+        tags=["gates"],
+        summary="List verdicts",
+        description=(
+            "Return the verdicts on promotions of the model, refused ones as well, and on who asked with `enforce`."
+        ),
+    )
+)
+class VerdictViewSet(ListModelMixin, RegistryViewSet):
     """The verdicts that counted."""
 
     queryset = GateVerdict.objects.all()
@@ -359,7 +361,6 @@ class VerdictViewSet(RegistryViewSet):
     ordering = ("-pk",)
     scopes = {"list": Scope.MODEL_READ}
 
-    @extend_schema(operation_id="list_verdicts", tags=["gates"], summary="List verdicts")
-    def list(self, request: Request, model_id: str) -> HttpResponse:
-        """Return the verdicts on promotions of the model, refused ones as well, and on who asked with `enforce`."""
-        return self.page(lambda: self.get_queryset().filter(model=self.get_model()))
+    def get_queryset(self) -> Any:
+        """Return the verdicts on the model that the URL names."""
+        return super().get_queryset().filter(model=self.get_model())

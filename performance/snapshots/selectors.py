@@ -12,7 +12,7 @@ from django.db.models import CharField, Exists, IntegerField, QuerySet, Subquery
 
 from models_registry import task_types
 from models_registry.accounts.scopes import Scope
-from models_registry.api.capacity import Capacity
+from models_registry.api import large_responses
 from models_registry.api.errors import InvalidParameterError, NotFoundError
 from models_registry.db.prepared import Parameter, PreparedQuery
 from models_registry.registry import ids
@@ -33,8 +33,6 @@ from performance.snapshots.models import MetricSnapshot, SnapshotDetail, Source
 from performance.snapshots.querysets import MetricSnapshotQuerySet
 
 MAX_MATRIX_CELLS = 20_000  # of one response
-
-large_reads = Capacity(1, "Other large confusion matrices are being read. Ask again.")
 
 _MODEL = Parameter("model", CharField())
 _NUMBER = Parameter("number", IntegerField())
@@ -220,7 +218,7 @@ def _column_totals(database: str, pk: int, created_at: datetime) -> list[int]:
     The sums are cached, as a snapshot never changes. `created_at` is part of the cache's key, because a restored
     database may have another snapshot with the same primary key.
     """
-    with large_reads.claim():
+    with large_responses.claim():
         details = SnapshotDetail.objects.using(database).filter(pk=pk)
         matrix: Any = details.values_list("confusion_matrix", flat=True).get()
         return column_sums(matrix["counts"])

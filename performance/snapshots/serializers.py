@@ -90,10 +90,12 @@ def summary_serializer(task_type: TaskType) -> SerializerClass:
 
 
 class ByTaskType:
-    """A serializer class for each task type.
+    """The serializers of one kind of response, by the name of the task type.
 
-    `make` returns the class for a task type. `among` selects the task types that have one, by default all. `one` and
-    `many` describe a record, or a list of records, of any task type to the OpenAPI document, under the name `name`.
+    Args:
+        name: the name of the response in the OpenAPI document.
+        make: returns the serializer of a task type.
+        among: says which task types have such a response; by default all.
     """
 
     def __init__(
@@ -102,25 +104,28 @@ class ByTaskType:
         make: Callable[[TaskType], SerializerClass],
         among: Callable[[TaskType], bool] = lambda _: True,
     ) -> None:
-        self.among = among
-        self.make = cache(make)
-        # One instance serves all records of a task type, as `to_representation` keeps no state.
-        self.of = cache(lambda task_type: self.make(task_type)())
+        self._among = among
+        self._make = cache(make)
         self.one, self.many = self._any(name, many=False), self._any(name, many=True)
 
-    def represent(self, record: object, task_type: str) -> dict[str, object]:
-        """Return the representation of a record of this task type."""
-        representation: dict[str, object] = self.of(task_types.get(task_type)).to_representation(record)
-        return representation
+    def __getitem__(self, task_type: str) -> SerializerClass:
+        """Return the serializer of a task type."""
+        return self._make(task_types.get(task_type))
 
     def all(self) -> dict[str, serializers.Serializer[Any] | SerializerClass]:
-        """Return the serializer class for each task type, by name."""
-        return {each.name: self.make(each) for each in task_types.all_task_types() if self.among(each)}
+        """Return the serializer of each task type that has such a response."""
+        return {each.name: self[each.name] for each in task_types.all_task_types() if self._among(each)}
 
     def _any(self, name: str, *, many: bool) -> Any:
         return PolymorphicProxySerializer(
             component_name=name, serializers=self.all, resource_type_field_name="task_type", many=many
         )
+
+
+@cache
+def shared_serializer(serializer_class: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """Return one instance of a serializer for all records: it keeps no state, and creating one takes long."""
+    return serializer_class()
 
 
 SUMMARY = ByTaskType("PerformanceSummary", summary_serializer)

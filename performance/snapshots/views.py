@@ -1,22 +1,23 @@
-"""Reads of performance over HTTP."""
+"""Reads of performance over HTTP, and the snapshots that they read."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from django.http import HttpResponse
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.viewsets import GenericViewSet
 
 from models_registry.accounts.scopes import Scope
 from models_registry.api import large_responses
-from models_registry.api.etags import conditional_json_response, json_response, not_modified_or, with_etag
-from models_registry.api.pagination import SignedCursorPagination
+from models_registry.api.etags import conditional_json_response, json_response, with_etag
+from models_registry.api.lookups import get_or_404, parse_row_id
 from models_registry.api.query import parse_query
-from models_registry.registry.views import row_id
+from models_registry.api.viewsets import APIViewSet, CreateModelMixin, ListModelMixin
+from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.snapshots import selectors
 from performance.snapshots.detail_serializers import (
@@ -36,8 +37,8 @@ from performance.snapshots.query_serializers import (
     HistoryQuerySerializer,
     PerformanceQuerySerializer,
 )
-from performance.snapshots.selectors import SnapshotLookup, large_reads
-from performance.snapshots.serializers import SUMMARY, HistorySerializer
+from performance.snapshots.selectors import SnapshotLookup
+from performance.snapshots.serializers import SUMMARY, ByTaskType, HistorySerializer, shared_serializer
 from performance.snapshots.services import report_snapshot
 
 EXAMPLE = {
@@ -57,8 +58,8 @@ EXAMPLE = {
 }
 
 
-class PerformanceViewSet(GenericViewSet[Any]):
-    """What is known of how well a version of a model does on one split. Only reads; never evaluates or infers."""
+class PerformanceViewSet(APIViewSet):
+    """Reads of how well a version of a model does on one split. They never evaluate a model."""
 
     permission_classes = (CanReadPerformance,)
     http_method_names = ["get", "head"]
@@ -80,16 +81,52 @@ class PerformanceViewSet(GenericViewSet[Any]):
         "version_not_trained",
     )
 
-    pagination_class = SignedCursorPagination
+    filter_backends = ()
     ordering = ("evaluated_at", "pk")  # of the history
-    ordering_fields = ()
-    queries: Mapping[str, serializers.Serializer[Any]] = {
+    query_serializers: Mapping[str, serializers.Serializer[Any]] = {  # by action
         "summary": PerformanceQuerySerializer(),
         "report": PerformanceQuerySerializer(),
         "confusion_matrix": ConfusionMatrixQuerySerializer(),
         "curves": PerformanceQuerySerializer(),
         "history": HistoryQuerySerializer(),
     }
+    response_serializers: Mapping[str, ByTaskType | type[serializers.Serializer[Any]]] = {  # by action
+        "summary": SUMMARY,
+        "report": REPORT,
+        "confusion_matrix": StoredMatrixSerializer,
+        "curves": CURVES,
+        "history": HistorySerializer,
+    }
+    query: dict[str, Any]
+    task_type: str
+
+    def check_account(self) -> None:
+        """Do nothing: the statement that reads performance checks the account as well."""
+
+    def check_query(self) -> None:
+        """Validate the query. Raises `UnknownParameterError` or `InvalidParameterError`."""
+        if self.action in self.query_serializers:
+            self.query = parse_query(self.request, self.query_serializers[self.action])
+
+    def look_up(self, model_id: str, **query: Any) -> SnapshotLookup:
+        """Return what the database holds of a model, if the caller may read it."""
+        lookup = selectors.read_performance(
+            caller=self.request.user,  # type: ignore[arg-type]  # BearerAuthentication's caller
+            model_id=model_id,
+            **query,
+        )
+        self.check_object_permissions(self.request, lookup)
+        self.task_type = lookup.task_type
+        return lookup
+
+    def get_serializer_class(self) -> type[serializers.Serializer[Any]]:
+        """Return the serializer of the action's response, which may depend on the model's task type."""
+        serializer = self.response_serializers[self.action]
+        return serializer[self.task_type] if isinstance(serializer, ByTaskType) else serializer
+
+    def serialize(self, record: Any) -> Any:
+        """Return a record as the action's serializer represents it."""
+        return shared_serializer(self.get_serializer_class()).to_representation(record)
 
     @extend_schema(
         operation_id="get_performance_summary",
@@ -104,9 +141,9 @@ class PerformanceViewSet(GenericViewSet[Any]):
         examples=[OpenApiExample("A classifier on its test split", value=EXAMPLE, response_only=True)],
     )
     def summary(self, request: Request, model_id: str) -> HttpResponse:
-        """Answer with the newest snapshot's summary metrics."""
-        snapshot = self.read(**self.query()).snapshot()
-        return conditional_json_response(request, SUMMARY.represent(snapshot, snapshot.task_type))
+        """Return the summary metrics of the newest snapshot."""
+        snapshot = self.look_up(model_id, **self.query).snapshot()
+        return conditional_json_response(request, self.serialize(snapshot))
 
     @extend_schema(
         operation_id="get_performance_report",
@@ -115,15 +152,11 @@ class PerformanceViewSet(GenericViewSet[Any]):
         parameters=[PerformanceQuerySerializer],
         responses=REPORT.one,
     )
+    @large_responses.bounded
     def report(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the newest snapshot as a whole, and where its numbers come from."""
-        query = self.query()
-
-        def body() -> tuple[Any, bool]:
-            reading = self.read(**query)
-            return REPORT.represent(selectors.report(reading), reading.task_type), False
-
-        return self.prepare(body)
+        snapshot = selectors.report(self.look_up(model_id, **self.query))
+        return json_response(self.serialize(snapshot))
 
     @extend_schema(
         operation_id="get_confusion_matrix",
@@ -132,20 +165,19 @@ class PerformanceViewSet(GenericViewSet[Any]):
         parameters=[ConfusionMatrixQuerySerializer],
         responses=StoredMatrixSerializer,
     )
+    @large_responses.bounded
     def confusion_matrix(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with how often examples of each class were predicted as each class.
 
         A matrix of more than 20,000 cells comes in parts, each of some rows: `next` leads to the next one.
         """
-        query = self.query()
-        normalize, offset = query.pop("normalize", None), query.pop("offset")
-
-        def body() -> tuple[Any, bool]:
-            page = selectors.confusion_matrix(self.read(**query), offset=offset)
-            context = {"normalize": normalize, "url": request.build_absolute_uri()}
-            return StoredMatrixSerializer(page, context=context).data, not page.is_whole
-
-        return self.prepare(body)
+        normalize, offset = self.query.pop("normalize", None), self.query.pop("offset")
+        page = selectors.confusion_matrix(self.look_up(model_id, **self.query), offset=offset)
+        context = {"normalize": normalize, "url": request.build_absolute_uri()}
+        response = json_response(StoredMatrixSerializer(page, context=context).data)
+        if not page.is_whole:
+            large_responses.remember(request.path)  # any part takes as long as a large response
+        return response
 
     @extend_schema(
         operation_id="get_performance_curves",
@@ -154,15 +186,11 @@ class PerformanceViewSet(GenericViewSet[Any]):
         parameters=[PerformanceQuerySerializer],
         responses=CURVES.one,
     )
+    @large_responses.bounded
     def curves(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the points of each curve, at most 200, as the evaluation drew them; none for what is unknown."""
-        query = self.query()
-
-        def body() -> tuple[Any, bool]:
-            reading = self.read(**query)
-            return CURVES.represent(selectors.curves(reading), reading.task_type), False
-
-        return self.prepare(body)
+        snapshot = selectors.curves(self.look_up(model_id, **self.query))
+        return json_response(self.serialize(snapshot))
 
     @extend_schema(
         operation_id="get_performance_history",
@@ -173,116 +201,105 @@ class PerformanceViewSet(GenericViewSet[Any]):
     )
     def history(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with a metric over completed versions and re-evaluations, oldest first."""
-        query = self.query()
-        self.paginate_queryset(MetricSnapshot.objects.none())  # refuses a bad cursor
-        asked_for = {name: query[name] for name in ("dataset_split", "version_id") if name in query}
-        rows = self.paginate_queryset(selectors.history(self.read(**asked_for), query["metric"]))
-        values = HistorySerializer(rows, many=True, context={"metric": query["metric"]}).data
+        self.paginate_queryset(MetricSnapshot.objects.none())  # refuses a bad cursor before the database is asked
+        metric = self.query["metric"]
+        lookup = self.look_up(model_id, **{name: self.query[name] for name in VERSION_QUERY if name in self.query})
+        rows = self.paginate_queryset(selectors.history(lookup, metric))
+        values = HistorySerializer(rows, many=True, context={"metric": metric}).data
         return conditional_json_response(request, self.get_paginated_response(values).data)
 
-    def query(self) -> dict[str, Any]:
-        """Return the action's query parameters. Raises `UnknownParameterError` or `InvalidParameterError`."""
-        return parse_query(self.request, self.queries[self.action])
 
-    def read(self, **asked_for: Any) -> SnapshotLookup:
-        """Return what the database holds, if the caller may read it."""
-        reading = selectors.read_performance(
-            caller=self.request.user,  # type: ignore[arg-type]  # BearerAuthentication's caller
-            model_id=self.kwargs["model_id"],
-            **asked_for,
-        )
-        self.check_object_permissions(self.request, reading)
-        return reading
-
-    def prepare(self, body: Callable[[], tuple[Any, bool]]) -> HttpResponse:
-        """Answer with a body that may be large. `body` returns it, and whether it is expensive whatever its length."""
-
-        def respond() -> tuple[HttpResponse, bool]:
-            data, is_expensive = body()
-            return json_response(data), is_expensive
-
-        return not_modified_or(self.request, large_responses.render_bounded(self.request.path, respond))
-
-    @property
-    def default_response_headers(self) -> dict[str, str]:
-        """Let only the caller's own cache keep the answer, and only to ask whether it still holds."""
-        return {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+VERSION_QUERY = ("dataset_split", "version_id")  # the query parameters that name a snapshot
+MAX_MATRIX_LENGTH = 250_000  # characters of a confusion matrix that is read at the same time as others
+PLACEHOLDER = "\0"  # no stored text contains it
 
 
-MAX_MATRIX_LENGTH = 250_000  # characters of a confusion matrix that is read at once with any other
-PLACE = "\0"  # which no stored text holds
-
-
-class SnapshotViewSet(RegistryViewSet):
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_snapshots",
+        tags=["snapshots"],
+        summary="List snapshots",
+        description="Return the snapshots of a version, newest first, without their confusion matrices.",
+        responses=SNAPSHOT_ROW.many,
+    ),
+    create=extend_schema(
+        operation_id="report_snapshot",
+        tags=["snapshots"],
+        summary="Report metrics",
+        description=(
+            "Store metrics that were measured elsewhere. The task type says which there are, and their bounds."
+        ),
+        responses={201: SNAPSHOT.one},
+    ),
+)
+class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
     """The snapshots of a version, which never change and are never deleted."""
 
     queryset = MetricSnapshot.objects.select_related("version__model", "detail").without_curves()
     filterset_class = SnapshotFilters
     ordering = ("-evaluated_at", "-pk")
     scopes = {"list": Scope.MODEL_READ, "create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
-    inputs = {"create": SnapshotInput}
+    input_serializers = {"create": SnapshotInput}
 
-    @extend_schema(
-        operation_id="list_snapshots", tags=["snapshots"], summary="List snapshots", responses=SNAPSHOT_ROW.many
-    )
-    def list(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
-        """Return the snapshots of a version, newest first, without their confusion matrices."""
-        rows: Any = self.get_queryset()
-        return self.page(lambda: rows.for_list().filter(version=self.get_version()))
+    @cached_property
+    def version(self) -> Version:
+        """The version that the URL names."""
+        return self.get_version()
 
-    @extend_schema(
-        operation_id="report_snapshot", tags=["snapshots"], summary="Report metrics", responses={201: SNAPSHOT.one}
-    )
-    def create(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
-        """Store metrics that were measured elsewhere. The task type says which there are, and their bounds."""
-        return self.once(self._report)
+    def get_queryset(self) -> Any:
+        """Return the snapshots of the version: in a list without their details, otherwise with the matrix as text."""
+        snapshots: Any = super().get_queryset()
+        snapshots = snapshots.for_list() if self.action == "list" else snapshots.with_matrix_text()
+        return snapshots.filter(version=self.version)
+
+    def get_object(self) -> Any:  # type: ignore[override]  # no action locks one
+        """Return the snapshot that the URL names. Raises `SnapshotNotFoundError`."""
+        snapshots = self.get_queryset()
+        missing = SnapshotNotFoundError(f"{self.version.version_id} has no such snapshot. Its snapshots are listed.")
+        return get_or_404(snapshots, missing, pk=parse_row_id(self.kwargs["snapshot_id"]))
+
+    def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
+        """Return the serializer of the body, or of the version's task type."""
+        if self.action in self.input_serializers:
+            return super().get_serializer_class()
+        by_task_type = SNAPSHOT_ROW if self.action == "list" else SNAPSHOT
+        return by_task_type[self.version.model.task_type]
+
+    def get_response_serializer(self, record: MetricSnapshot) -> serializers.BaseSerializer[Any]:
+        """Return the serializer of a new snapshot."""
+        return SNAPSHOT[record.version.model.task_type](record)
+
+    def perform_create(self, serializer: Any) -> None:
+        version = self.get_version(lock=True)
+        stored = report_snapshot(version=version, reported_by=self.account, **serializer.validated_data)
+        serializer.instance = super().get_queryset().get(pk=stored.pk)  # as the database stores its JSON
+
+    def get_success_headers(self, data: Any) -> dict[str, str]:
+        return {"Location": reverse("snapshot", args=[data["model_id"], data["version_id"], data["id"]])}
 
     @extend_schema(operation_id="get_snapshot", tags=["snapshots"], summary="Get a snapshot", responses=SNAPSHOT.one)
+    @large_responses.bounded
     def retrieve(self, request: Request, model_id: str, version_id: str, snapshot_id: str) -> HttpResponse:
         """Return one snapshot."""
-        return large_responses.render_bounded(request.path, lambda: (self._whole(snapshot_id), False))
-
-    def _whole(self, snapshot_id: str) -> HttpResponse:
-        version = self.get_version()
-        rows: Any = self.get_queryset()
-        snapshot = rows.with_matrix_text().filter(version=version, pk=row_id(snapshot_id)).first()
-        if snapshot is None:
-            raise SnapshotNotFoundError(f"{version.version_id} has no such snapshot. Its snapshots are listed.")
+        snapshot = self.get_object()
         matrix = snapshot.matrix_text
-        if matrix is None:
-            return self.show(snapshot)
-        if len(matrix) > MAX_MATRIX_LENGTH:
-            with large_reads.claim():
-                return self._show_with_text(snapshot, matrix)
-        snapshot.detail.confusion_matrix = json.loads(matrix)
-        return self.show(snapshot)
+        if matrix is None or len(matrix) <= MAX_MATRIX_LENGTH:
+            if matrix is not None:
+                snapshot.detail.confusion_matrix = json.loads(matrix)
+            return json_response(self.get_serializer(snapshot).data)
+        with large_responses.claim():
+            return self._response_with_text(snapshot, matrix)
 
-    def _show_with_text(self, snapshot: MetricSnapshot, matrix: str) -> HttpResponse:
-        """Answer with a snapshot and the text of its matrix. Reading and writing the numbers would stop all threads."""
-        snapshot.detail.confusion_matrix = None  # or it would be read again
-        whole = json_response({**self.represent(snapshot), "confusion_matrix": PLACE})
-        body = whole.content.replace(json.dumps(PLACE).encode(), _labels_first(matrix).encode(), 1)
-        return not_modified_or(self.request, with_etag(body, content_type=whole["Content-Type"]))
-
-    def represent(self, record: MetricSnapshot) -> dict[str, object]:
-        """Return a snapshot as its task type has it."""
-        kind = SNAPSHOT_ROW if self.action == "list" else SNAPSHOT
-        return kind.represent(record, record.version.model.task_type)
-
-    def _report(self) -> HttpResponse:
-        version = self.get_version(lock=True)
-        return self.created(report_snapshot(version=version, reported_by=self.account, **self.body))
-
-    def created(self, snapshot: MetricSnapshot) -> HttpResponse:
-        """Answer with a new snapshot, as it is stored."""
-        snapshot = self.get_queryset().get(pk=snapshot.pk)
-        version = snapshot.version
-        location = reverse("snapshot", args=[version.model_id, version.version_id, snapshot.pk])
-        return json_response(self.represent(snapshot), status=201, headers={"Location": location})
+    def _response_with_text(self, snapshot: MetricSnapshot, matrix: str) -> HttpResponse:
+        """Return a snapshot with the text of its matrix. Parsing and writing the numbers would block all threads."""
+        snapshot.detail.confusion_matrix = None  # otherwise the serializer would read it again
+        response = json_response({**self.get_serializer(snapshot).data, "confusion_matrix": PLACEHOLDER})
+        body = response.content.replace(json.dumps(PLACEHOLDER).encode(), _labels_first(matrix).encode(), 1)
+        return with_etag(body, content_type=response["Content-Type"])
 
 
 def _labels_first(matrix: str) -> str:
-    """Return the text of a matrix with its labels before its counts, which PostgreSQL turns around."""
+    """Return the text of a matrix with its labels before its counts. PostgreSQL stores them in the other order."""
     start, between = '{"counts": ', ', "labels": '
     if not matrix.startswith(start):
         return matrix

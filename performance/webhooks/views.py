@@ -1,21 +1,28 @@
-"""Webhooks: who is told what happens to an organization's models."""
+"""Webhooks and their deliveries over HTTP."""
 
 from typing import Any
 
 from django.http import HttpResponse
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import serializers
 from rest_framework.request import Request
 
 from models_registry.accounts.models import Organization
 from models_registry.accounts.scopes import Scope
-from models_registry.accounts.views import no_such
+from models_registry.accounts.viewsets import OrganizationScopedViewSet
 from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import json_response
+from models_registry.api.lookups import get_or_404, missing_reference, parse_row_id
+from models_registry.api.viewsets import (
+    CreateModelMixin,
+    DestroyModelMixin,
+    ListModelMixin,
+    RetrieveModelMixin,
+    UpdateModelMixin,
+)
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel
-from models_registry.registry.views import row_id
-from models_registry.registry.viewsets import RegistryViewSet
 from performance.webhooks.models import Webhook, WebhookDelivery
 from performance.webhooks.serializers import (
     NewWebhookSerializer,
@@ -28,8 +35,59 @@ from performance.webhooks.serializers import (
 from performance.webhooks.services import create_webhook, delete_webhook, send_test_message, update_webhook
 
 
-class WebhookViewSet(RegistryViewSet):
-    """URLs that are told what happens to an organization's models; for its admins."""
+class WebhookScopedViewSet(OrganizationScopedViewSet):
+    """Records of an organization's webhook."""
+
+    def get_webhook(self, *, lock: bool = False) -> Webhook:
+        """Return the webhook that the URL names; `lock` locks its organization. Raises `NotFoundError`."""
+        organization = self.get_organization(lock=lock)
+        webhooks = Webhook.objects.select_related("organization", "created_by").filter(organization=organization)
+        missing = NotFoundError(f"{organization.slug} has no such webhook. Its webhooks are listed.")
+        webhook: Webhook = get_or_404(webhooks, missing, pk=parse_row_id(self.kwargs["webhook_id"]))
+        return webhook
+
+
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_webhooks",
+        tags=["webhooks"],
+        summary="List webhooks",
+        description="Return the webhooks of an organization, oldest first, without their secrets.",
+    ),
+    create=extend_schema(
+        operation_id="create_webhook",
+        tags=["webhooks"],
+        summary="Create a webhook",
+        description=(
+            "Have a URL told of events. The answer alone has the secret with which messages to it are signed.\n\n"
+            "Repeated under its `Idempotency-Key`, it has null instead: if it was lost, delete the webhook and make "
+            "another."
+        ),
+        responses={201: NewWebhookSerializer},
+    ),
+    retrieve=extend_schema(
+        operation_id="get_webhook",
+        tags=["webhooks"],
+        summary="Get a webhook",
+        description="Return one webhook, without its secret.",
+    ),
+    partial_update=extend_schema(
+        operation_id="update_webhook",
+        tags=["webhooks"],
+        summary="Change a webhook",
+        description="Change what a webhook is told, and where, or whether it is.",
+    ),
+    destroy=extend_schema(
+        operation_id="delete_webhook",
+        tags=["webhooks"],
+        summary="Delete a webhook",
+        description="Tell a URL nothing more, not even what is queued for it.",
+    ),
+)
+class WebhookViewSet(
+    ListModelMixin, CreateModelMixin, RetrieveModelMixin, UpdateModelMixin, DestroyModelMixin, WebhookScopedViewSet
+):
+    """URLs that receive messages about an organization's models, for its admins."""
 
     queryset = Webhook.objects.select_related("organization", "created_by")
     serializer_class = WebhookSerializer
@@ -37,44 +95,46 @@ class WebhookViewSet(RegistryViewSet):
     scopes = dict.fromkeys(
         ("list", "create", "retrieve", "partial_update", "destroy", "send_test"), Scope.ORGANIZATION_ADMIN
     )
-    inputs = {"create": WebhookInput, "partial_update": WebhookChanges, "send_test": WebhookTest}
+    input_serializers = {"create": WebhookInput, "partial_update": WebhookChanges, "send_test": WebhookTest}
+    shown_once = ("secret",)
 
-    @extend_schema(operation_id="list_webhooks", tags=["webhooks"], summary="List webhooks")
-    def list(self, request: Request, slug: str) -> HttpResponse:
-        """Return the webhooks of an organization, oldest first, without their secrets."""
-        return self.page(lambda: self.get_queryset().filter(organization=self.get_organization()))
+    def check_target(self) -> None:
+        """Check that the webhook, or the organization of a new one, is the caller's to change."""
+        if "webhook_id" in self.kwargs:
+            self.get_webhook()
+        else:
+            self.get_organization()
 
-    @extend_schema(
-        operation_id="create_webhook",
-        tags=["webhooks"],
-        summary="Create a webhook",
-        responses={201: NewWebhookSerializer},
-    )
-    def create(self, request: Request, slug: str) -> HttpResponse:
-        """Have a URL told of events. The answer alone has the secret with which messages to it are signed.
+    def get_queryset(self) -> Any:
+        """Return the webhooks of the organization that the URL names."""
+        return super().get_queryset().filter(organization=self.get_organization())
 
-        Repeated under its `Idempotency-Key`, it has null instead: if it was lost, delete the webhook and make another.
-        """
-        return self.once(self._create, shown_once=("secret",))
+    def get_object(self, *, lock: bool = False) -> Webhook:
+        """Return the webhook that the URL names."""
+        return self.get_webhook(lock=lock)
 
-    @extend_schema(operation_id="get_webhook", tags=["webhooks"], summary="Get a webhook")
-    def retrieve(self, request: Request, slug: str, webhook_id: str) -> HttpResponse:
-        """Return one webhook, without its secret."""
-        return self.show(self.get_webhook())
+    def get_response_serializer(self, record: Webhook) -> serializers.BaseSerializer[Any]:
+        """Return the serializer of the response: only a new webhook is shown with its secret."""
+        return NewWebhookSerializer(record) if self.action == "create" else super().get_response_serializer(record)
 
-    @extend_schema(operation_id="update_webhook", tags=["webhooks"], summary="Change a webhook")
-    def partial_update(self, request: Request, slug: str, webhook_id: str) -> HttpResponse:
-        """Change what a webhook is told, and where, or whether it is."""
-        with self.writing():
-            webhook = self.get_webhook(lock=True)
-            return self.changed(webhook, lambda: update_webhook(webhook=webhook, **self.body))
+    def perform_create(self, serializer: Any) -> None:
+        content = dict(serializer.validated_data)
+        organization = self.get_organization(lock=True)
+        model_id = content.pop("model_id", None)
+        model = None if model_id is None else _model_of(organization, model_id)
+        serializer.instance = create_webhook(organization=organization, model=model, created_by=self.account, **content)
 
-    @extend_schema(operation_id="delete_webhook", tags=["webhooks"], summary="Delete a webhook")
-    def destroy(self, request: Request, slug: str, webhook_id: str) -> HttpResponse:
-        """Tell a URL nothing more, not even what is queued for it."""
-        with self.writing():
-            webhook = self.get_webhook(lock=True)
-            return self.removed(webhook, lambda: delete_webhook(webhook=webhook))
+    def perform_update(self, serializer: Any) -> None:
+        serializer.instance = update_webhook(webhook=serializer.instance, **serializer.validated_data)
+
+    def perform_destroy(self, instance: Webhook) -> None:
+        delete_webhook(webhook=instance)
+
+    def get_success_headers(self, data: Any) -> dict[str, str]:
+        """Return the location of a new webhook, and its ETag, which is that of the webhook without its secret."""
+        shown = {name: value for name, value in data.items() if name not in self.shown_once}
+        location = reverse("webhook", args=[data["organization"], data["id"]])
+        return {"Location": location, "ETag": json_response(shown)["ETag"]}
 
     @extend_schema(
         operation_id="test_webhook",
@@ -84,36 +144,26 @@ class WebhookViewSet(RegistryViewSet):
     )
     def send_test(self, request: Request, slug: str, webhook_id: str) -> HttpResponse:
         """Queue a message of the type `webhook.test`. The webhook's deliveries tell what becomes of it."""
-        return self.once(self._test)
+        self.get_valid_serializer()
 
-    def find_target(self) -> Any:
-        """Return the webhook that the URL names, or the organization of a new one."""
-        return self.get_webhook() if "webhook_id" in self.kwargs else self.get_organization()
+        def send() -> HttpResponse:
+            delivery = send_test_message(webhook=self.get_webhook(lock=True))
+            return json_response(WebhookDeliverySerializer(delivery).data, status=202)
 
-    def get_webhook(self, *, lock: bool = False) -> Webhook:
-        """Return the webhook that the URL names. Raises `NotFoundError` or `PermissionDenied`."""
-        return webhook_of(self.get_organization(lock=lock), self.kwargs["webhook_id"])
-
-    def created(self, webhook: Webhook) -> HttpResponse:
-        """Answer with a new webhook and its secret, and with the ETag that it has from now on."""
-        location = reverse("webhook", args=[webhook.organization.slug, webhook.pk])
-        headers = {"Location": location, "ETag": json_response(self.represent(webhook))["ETag"]}
-        return json_response(NewWebhookSerializer(webhook).data, status=201, headers=headers)
-
-    def _create(self) -> HttpResponse:
-        organization = self.get_organization(lock=True)
-        model_id = self.body.pop("model_id", None)
-        model = None if model_id is None else _model(organization, model_id)
-        return self.created(
-            create_webhook(organization=organization, model=model, created_by=self.account, **self.body)
-        )
-
-    def _test(self) -> HttpResponse:
-        delivery = send_test_message(webhook=self.get_webhook(lock=True))
-        return json_response(WebhookDeliverySerializer(delivery).data, status=202)
+        return self.run_idempotent(send)
 
 
-class WebhookDeliveryViewSet(RegistryViewSet):
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_deliveries",
+        tags=["webhooks"],
+        summary="List deliveries",
+        description=(
+            "Return the messages to a webhook, newest first. Those that ended more than 30 days ago are forgotten."
+        ),
+    )
+)
+class WebhookDeliveryViewSet(ListModelMixin, WebhookScopedViewSet):
     """The messages to a webhook of the last 30 days, and what became of them."""
 
     queryset = WebhookDelivery.objects.defer("payload")
@@ -121,27 +171,15 @@ class WebhookDeliveryViewSet(RegistryViewSet):
     ordering = ("-created_at", "-pk")
     scopes = {"list": Scope.ORGANIZATION_ADMIN}
 
-    @extend_schema(operation_id="list_deliveries", tags=["webhooks"], summary="List deliveries")
-    def list(self, request: Request, slug: str, webhook_id: str) -> HttpResponse:
-        """Return the messages to a webhook, newest first. Those that ended more than 30 days ago are forgotten."""
-        return self.page(self._deliveries)
-
-    def _deliveries(self) -> Any:
-        return self.get_queryset().filter(webhook=webhook_of(self.get_organization(), self.kwargs["webhook_id"]))
+    def get_queryset(self) -> Any:
+        """Return the messages to the webhook that the URL names."""
+        return super().get_queryset().filter(webhook=self.get_webhook())
 
 
-def webhook_of(organization: Organization, webhook_id: str) -> Webhook:
-    """Return an organization's webhook. Raises `NotFoundError`."""
-    webhook: Webhook | None = WebhookViewSet.queryset.filter(organization=organization, pk=row_id(webhook_id)).first()
-    if webhook is None:
-        raise NotFoundError(f"{organization.slug} has no such webhook. Its webhooks are listed.")
-    return webhook
-
-
-def _model(organization: Organization, model_id: str) -> RegisteredModel:
+def _model_of(organization: Organization, model_id: str) -> RegisteredModel:
     """Return a model of an organization. Raises `InvalidBodyError`."""
     known = ids.is_model_id(model_id)
     model: RegisteredModel | None = organization.models.filter(pk=model_id).first() if known else None
     if model is None:
-        raise no_such("model_id", f"{organization.slug} has no model {model_id!r}.")
+        raise missing_reference("model_id", f"{organization.slug} has no model {model_id!r}.")
     return model

@@ -14,7 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from models_registry.accounts.models import User
 from models_registry.accounts.scopes import ALL_SCOPES
-from models_registry.api.viewsets import APIViewSet
+from models_registry.accounts.viewsets import OrganizationScopedViewSet
 from models_registry.tokens.services import open_token_family
 
 # The views that are not of the REST framework. The admin asks for a log-in of staff in each of its own.
@@ -106,7 +106,7 @@ def test_a_view_that_declares_nothing_refuses_even_a_superuser(superuser: User) 
 
 
 VIEWSETS: list[tuple[str, Any]] = [
-    (path, view) for path, view in routes() if issubclass(getattr(view, "cls", object), APIViewSet)
+    (path, view) for path, view in routes() if issubclass(getattr(view, "cls", object), OrganizationScopedViewSet)
 ]
 ACTIONS = [(path, view.cls, method, action) for path, view in VIEWSETS for method, action in view.actions.items()]
 
@@ -114,11 +114,11 @@ ACTIONS = [(path, view.cls, method, action) for path, view in VIEWSETS for metho
 @pytest.mark.parametrize(("path", "view", "method", "action"), ACTIONS)
 def test_an_action_of_the_registry_names_its_scope_and_its_body(path: str, view: Any, method: str, action: str) -> None:
     assert action in view.scopes
-    assert (action in view.inputs) == (method in {"post", "put", "patch"})
+    assert (action in view.input_serializers) == (method in {"post", "put", "patch"})
 
 
 def test_a_viewset_declares_nothing_that_it_does_not_have() -> None:
     has = {view: {action for _, other, _, action in ACTIONS if other is view} for _, view, _, _ in ACTIONS}
     for view, actions in has.items():
         assert set(view.scopes) == actions
-        assert set(view.inputs) <= actions
+        assert set(view.input_serializers) <= actions
