@@ -179,7 +179,7 @@ def compute(
         try:
             intervals = _compute_intervals(snapshot, baseline, bounds, heartbeat)
         except UnprocessablePredictionsError as error:
-            log.error("Two versions cannot be compared example by example: %s", error)
+            log.error("Two versions have no comparison example by example: %s", error)
             if str(error) == EXHAUSTED:
                 raise
             intervals = {}  # it would fail again, as with numbers near the limit of a double

@@ -124,7 +124,7 @@ def delete_upload(name: str) -> None:
     try:
         default_storage.delete(name)
     except Exception:
-        log.exception("The upload %s could not be deleted.", name)
+        log.exception("The upload %s is not deleted.", name)
 
 
 def _chunks(digest: str, most: int | None) -> Iterator[bytes]:
