@@ -32,6 +32,7 @@ class OrganizationViewSet(OrganizationScopedViewSet):
     serializer_class = OrganizationSerializer
     ordering = ("slug",)
     scopes = dict.fromkeys(("list", "create", "retrieve", "partial_update"), Scope.ORGANIZATION_ADMIN)
+    errors = dict.fromkeys(("retrieve", "partial_update"), (NotFoundError,))
     inputs = {"create": OrganizationInput, "partial_update": OrganizationChanges}
 
     @extend_schema(operation_id="list_organizations", tags=["organizations"], summary="List organizations")
@@ -85,6 +86,7 @@ class MemberViewSet(OrganizationScopedViewSet):
     serializer_class = MemberSerializer
     ordering = ("username",)
     scopes = dict.fromkeys(("list", "create", "retrieve", "partial_update", "destroy"), Scope.ORGANIZATION_ADMIN)
+    errors = (NotFoundError,)
     inputs = {"create": MemberInput, "partial_update": MemberChanges}
 
     @extend_schema(operation_id="list_members", tags=["organizations"], summary="List members")

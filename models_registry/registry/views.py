@@ -16,8 +16,9 @@ from models_registry.accounts.views import no_such, user_named
 from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import json_response
 from models_registry.api.filters import StrictFilterBackend, StrictOrdering
+from models_registry.api.viewsets import CREATE_ERRORS
 from models_registry.registry import promotions, services
-from models_registry.registry.errors import GateFailedError
+from models_registry.registry.errors import GateFailedError, ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.filters import ModelFilters, VersionFilters
 from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.serializers import (
@@ -76,6 +77,12 @@ class ModelViewSet(PromotingViewSet):
         "partial_update": Scope.MODEL_WRITE,
         "destroy": Scope.ORGANIZATION_ADMIN,
         "roll_back": Scope.MODEL_PROMOTE,
+    }
+    errors = {
+        "retrieve": (ModelNotFoundError,),
+        "partial_update": (ModelNotFoundError,),
+        "destroy": (ModelNotFoundError,),
+        "roll_back": (*CREATE_ERRORS, ModelNotFoundError, GateFailedError),
     }
     inputs = {"create": ModelInput, "partial_update": ModelChanges, "roll_back": PromotionInput}
 
@@ -168,6 +175,12 @@ class GrantViewSet(RegistryViewSet):
     serializer_class = GrantSerializer
     ordering = ("pk",)
     scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
+    errors = {
+        "list": (ModelNotFoundError,),
+        "create": (ModelNotFoundError,),
+        "retrieve": (ModelNotFoundError, NotFoundError),
+        "destroy": (ModelNotFoundError, NotFoundError),
+    }
     inputs = {"create": GrantInput}
 
     @extend_schema(operation_id="list_grants", tags=["models"], summary="List grants")
@@ -218,6 +231,7 @@ class PromotionViewSet(RegistryViewSet):
     large_columns = ("reason", "verdict")
     ordering = ("-pk",)
     scopes = {"list": Scope.MODEL_READ}
+    errors = (ModelNotFoundError,)
 
     @extend_schema(operation_id="list_promotions", tags=["promotions"], summary="List promotions")
     def list(self, request: Request, model_id: str) -> HttpResponse:
@@ -244,6 +258,13 @@ class VersionViewSet(PromotingViewSet):
         "retrieve": Scope.MODEL_READ,
         "partial_update": Scope.MODEL_WRITE,
         "promote": Scope.MODEL_PROMOTE,
+    }
+    errors = {
+        "list": (ModelNotFoundError,),
+        "create": (ModelNotFoundError,),
+        "retrieve": (ModelNotFoundError, VersionNotFoundError),
+        "partial_update": (ModelNotFoundError, VersionNotFoundError),
+        "promote": (*CREATE_ERRORS, ModelNotFoundError, VersionNotFoundError, GateFailedError),
     }
     inputs = {"create": VersionInput, "partial_update": VersionChanges, "promote": PromotionInput}
 

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from models_registry.api.etags import conditional_json_response
 from performance.comparisons import selectors
 from performance.comparisons.serializers import COMPARISON, ComparisonQuerySerializer
+from performance.snapshots.errors import SNAPSHOT_ERRORS
 from performance.snapshots.views import PerformanceViewSet
 
 
@@ -14,6 +15,7 @@ class ComparisonViewSet(PerformanceViewSet):
     """How the metrics of two versions differ on one split."""
 
     queries = {"compare": ComparisonQuerySerializer()}
+    errors = {"compare": SNAPSHOT_ERRORS}
 
     @extend_schema(
         operation_id="compare_performance",

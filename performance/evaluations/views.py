@@ -14,8 +14,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
 from models_registry.accounts.scopes import Scope
-from models_registry.api.errors import ConflictError, NotFoundError, RegistryError
+from models_registry.api.errors import APIError, ConflictError, NotFoundError
 from models_registry.api.etags import conditional_json_response, json_response
+from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.evaluations import selectors
 from performance.evaluations.errors import EvaluationBrokenOffError, PredictionsRefusedError
@@ -30,7 +31,7 @@ from performance.evaluations.serializers import (
 from performance.evaluations.services import refuse_any_evaluation, refuse_evaluation, request_evaluation
 from performance.evaluations.uploads import STORAGE_UNAVAILABLE, PredictionsParser
 from performance.snapshots import prediction_store
-from performance.snapshots.errors import KeptFileUnavailableError, StorageUnavailableError
+from performance.snapshots.errors import DETAIL_ERRORS, KeptFileUnavailableError, StorageUnavailableError
 from performance.snapshots.query_serializers import (
     PageQuerySerializer,
 )
@@ -52,7 +53,7 @@ _PREFER = OpenApiParameter(
     OpenApiParameter.HEADER,
     description=f"`wait=N`: wait up to N seconds, {LONGEST_WAIT} at most, for the end of the evaluation (RFC 7240).",
 )
-_ERRORS: dict[str, type[RegistryError]] = {
+_ERRORS: dict[str, type[APIError]] = {
     error.code: error for error in (PredictionsRefusedError, ConflictError, EvaluationBrokenOffError)
 }
 
@@ -66,6 +67,10 @@ class EvaluationViewSet(RegistryViewSet):
     serializer_class = EvaluationSerializer
     parser_classes = (PredictionsParser,)
     scopes = {"create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
+    errors = {
+        "create": (ModelNotFoundError, VersionNotFoundError, PredictionsRefusedError),
+        "retrieve": (NotFoundError,),
+    }
     inputs = {"create": EvaluationInput}
 
     def find_target(self) -> Any:
@@ -186,7 +191,7 @@ def _seconds(prefer: str) -> int:
     return min(int(found[1]), LONGEST_WAIT) if found else 0
 
 
-def _error_of(job: EvaluationJob) -> RegistryError:
+def _error_of(job: EvaluationJob) -> APIError:
     told: dict[str, Any] = {**(job.problem or {})}
     return _ERRORS[told.pop("code")](**told)
 
@@ -197,6 +202,7 @@ class WorstExamplesViewSet(PerformanceViewSet):
     large_columns = ("example_id", "attributes")
     ordering = ("rank", "pk")
     queries = {"misclassifications": MisclassificationQuerySerializer(), "residuals": PageQuerySerializer()}
+    errors = dict.fromkeys(queries, DETAIL_ERRORS)
 
     @extend_schema(
         operation_id="list_misclassifications",

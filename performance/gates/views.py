@@ -12,10 +12,18 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from models_registry.accounts.scopes import Scope
-from models_registry.api.errors import ConflictError, NotFoundError, PreconditionFailedError
+from models_registry.api.errors import (
+    ConflictError,
+    IdempotencyInProgressError,
+    IdempotencyMismatchError,
+    InvalidBodyError,
+    NotFoundError,
+    PreconditionFailedError,
+)
 from models_registry.api.etags import etag_of, json_response, not_modified_or, refuse_lost_update, with_etag
 from models_registry.api.idempotency import HEADER, check_key, replayed, run_idempotent
-from models_registry.registry.errors import GateFailedError
+from models_registry.api.viewsets import DELETE_ERRORS, READ_ERRORS, UPDATE_ERRORS
+from models_registry.registry.errors import GateFailedError, ModelNotFoundError
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.renderers import RENDERERS
@@ -29,6 +37,7 @@ from performance.gates.serializers import (
 )
 from performance.gates.services import keep_enforced_verdict, refuse_invalid, set_model_policy, set_organization_policy
 from performance.gates.verdict import Verdict
+from performance.snapshots.errors import VERSION_ERRORS
 from performance.snapshots.views import PerformanceViewSet
 
 
@@ -94,6 +103,11 @@ class ModelPolicyViewSet(PolicyViewSet):
         "set_policy": Scope.ORGANIZATION_ADMIN,
         "withdraw_policy": Scope.ORGANIZATION_ADMIN,
     }
+    errors = {
+        "get_policy": (*READ_ERRORS, ModelNotFoundError, NotFoundError),
+        "set_policy": (*UPDATE_ERRORS, ModelNotFoundError),
+        "withdraw_policy": (*DELETE_ERRORS, ModelNotFoundError, NotFoundError),
+    }
 
     @extend_schema(operation_id="get_model_gate_policy", tags=["gates"], summary="Get a model's gate policy")
     def get_policy(self, request: Request, model_id: str) -> HttpResponse:
@@ -132,6 +146,11 @@ class OrganizationPolicyViewSet(PolicyViewSet):
         "get_policy": Scope.ORGANIZATION_VIEWER,
         "set_policy": Scope.ORGANIZATION_ADMIN,
         "withdraw_policy": Scope.ORGANIZATION_ADMIN,
+    }
+    errors = {
+        "get_policy": (*READ_ERRORS, NotFoundError),
+        "set_policy": (*UPDATE_ERRORS, NotFoundError),
+        "withdraw_policy": (*DELETE_ERRORS, NotFoundError),
     }
 
     @extend_schema(
@@ -204,6 +223,17 @@ class GateViewSet(PerformanceViewSet):
     http_method_names = ["get", "head", "post"]
     renderer_classes = (JSONRenderer, *TEXTS)  # a browser takes XML as well
     queries = {"gate": GateQuerySerializer(), "judge": GateQuerySerializer()}
+    errors = {
+        "gate": (*VERSION_ERRORS, ConflictError, GateFailedError),
+        "judge": (
+            *(error for error in VERSION_ERRORS if error is not PreconditionFailedError),
+            InvalidBodyError,
+            ConflictError,
+            GateFailedError,
+            IdempotencyInProgressError,
+            IdempotencyMismatchError,
+        ),
+    }
     caching = {
         "ETag": {
             "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
@@ -227,16 +257,6 @@ class GateViewSet(PerformanceViewSet):
             return self.get_content_negotiator().select_renderer(request, named)
         except NotAcceptable:
             return named[0], named[0].media_type
-
-    @property
-    def problem_codes(self) -> tuple[str, ...]:  # type: ignore[override]  # which depend on the action
-        """The problems that the action may answer."""
-        unfit = {"no_promoted_version", "snapshot_not_found", "not_available_for_task_type", "not_found"}
-        codes = [code for code in PerformanceViewSet.problem_codes if code not in unfit]
-        if self.action == "judge":
-            codes[codes.index("precondition_failed")] = "invalid_body"
-            codes += ["idempotency_in_progress", "idempotency_mismatch"]
-        return *codes, "conflict", "gate_failed"
 
     @extend_schema(
         operation_id="get_gate", tags=["gates"], summary="Gate", parameters=[GateQuerySerializer], responses=VERDICT
@@ -358,6 +378,7 @@ class VerdictViewSet(RegistryViewSet):
     large_columns = ("document",)
     ordering = ("-pk",)
     scopes = {"list": Scope.MODEL_READ}
+    errors = (ModelNotFoundError,)
 
     @extend_schema(operation_id="list_verdicts", tags=["gates"], summary="List verdicts")
     def list(self, request: Request, model_id: str) -> HttpResponse:

@@ -6,10 +6,13 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from models_registry.api.errors import NotAuthenticatedError, PermissionDeniedError
+
 
 class CanReadPerformance(IsAuthenticated):
     """Allows a caller with `model:read` on the model, by a grant or by a role in its organization."""
 
+    errors = (NotAuthenticatedError, PermissionDeniedError)
     message = "You need the scope model:read on this model: by a grant, or as a viewer of its organization."
 
     def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:

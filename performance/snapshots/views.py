@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -16,6 +16,8 @@ from models_registry.api import large_responses
 from models_registry.api.etags import conditional_json_response, json_response, not_modified_or, with_etag
 from models_registry.api.pagination import SignedCursorPagination
 from models_registry.api.query import parse_query
+from models_registry.api.viewsets import Errors
+from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.views import row_id
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.snapshots import selectors
@@ -27,7 +29,7 @@ from performance.snapshots.detail_serializers import (
     SnapshotInput,
     StoredMatrixSerializer,
 )
-from performance.snapshots.errors import SnapshotNotFoundError
+from performance.snapshots.errors import DETAIL_ERRORS, SNAPSHOT_ERRORS, VERSION_ERRORS, SnapshotNotFoundError
 from performance.snapshots.filters import SnapshotFilters
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.permissions import CanReadPerformance
@@ -62,24 +64,6 @@ class PerformanceViewSet(GenericViewSet[Any]):
 
     permission_classes = (CanReadPerformance,)
     http_method_names = ["get", "head"]
-    problem_codes = (
-        "invalid_parameter",
-        "unknown_parameter",
-        "not_authenticated",
-        "invalid_token",
-        "token_expired",
-        "permission_denied",
-        "model_not_found",
-        "version_not_found",
-        "no_promoted_version",
-        "snapshot_not_found",
-        "not_available_for_task_type",
-        "not_found",
-        "precondition_failed",
-        "no_trained_version",
-        "version_not_trained",
-    )
-
     pagination_class = SignedCursorPagination
     ordering = ("evaluated_at", "pk")  # of the history
     ordering_fields = ()
@@ -89,6 +73,13 @@ class PerformanceViewSet(GenericViewSet[Any]):
         "confusion_matrix": ConfusionMatrixQuerySerializer(),
         "curves": PerformanceQuerySerializer(),
         "history": HistoryQuerySerializer(),
+    }
+    errors: ClassVar[dict[str, Errors]] = {
+        "summary": SNAPSHOT_ERRORS,
+        "report": SNAPSHOT_ERRORS,
+        "confusion_matrix": DETAIL_ERRORS,
+        "curves": DETAIL_ERRORS,
+        "history": VERSION_ERRORS,
     }
 
     @extend_schema(
@@ -220,6 +211,11 @@ class SnapshotViewSet(RegistryViewSet):
     filterset_class = SnapshotFilters
     ordering = ("-evaluated_at", "-pk")
     scopes = {"list": Scope.MODEL_READ, "create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
+    errors = {
+        "list": (ModelNotFoundError, VersionNotFoundError),
+        "create": (ModelNotFoundError, VersionNotFoundError),
+        "retrieve": (ModelNotFoundError, VersionNotFoundError, SnapshotNotFoundError),
+    }
     inputs = {"create": SnapshotInput}
 
     @extend_schema(

@@ -12,6 +12,7 @@ from models_registry.accounts.scopes import Scope
 from models_registry.accounts.views import no_such
 from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import json_response
+from models_registry.api.viewsets import CREATE_ERRORS
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel
 from models_registry.registry.views import row_id
@@ -37,6 +38,7 @@ class WebhookViewSet(RegistryViewSet):
     scopes = dict.fromkeys(
         ("list", "create", "retrieve", "partial_update", "destroy", "send_test"), Scope.ORGANIZATION_ADMIN
     )
+    errors = {**dict.fromkeys(scopes, (NotFoundError,)), "send_test": (*CREATE_ERRORS, NotFoundError)}
     inputs = {"create": WebhookInput, "partial_update": WebhookChanges, "send_test": WebhookTest}
 
     @extend_schema(operation_id="list_webhooks", tags=["webhooks"], summary="List webhooks")
@@ -120,6 +122,7 @@ class WebhookDeliveryViewSet(RegistryViewSet):
     serializer_class = WebhookDeliverySerializer
     ordering = ("-created_at", "-pk")
     scopes = {"list": Scope.ORGANIZATION_ADMIN}
+    errors = (NotFoundError,)
 
     @extend_schema(operation_id="list_deliveries", tags=["webhooks"], summary="List deliveries")
     def list(self, request: Request, slug: str, webhook_id: str) -> HttpResponse:
