@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.serializers import PolymorphicProxySerializerExtension
 
 from config.problems import CONTENT_TYPE, document, error_classes
 from models_registry.api.errors import (
@@ -114,6 +115,12 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
+class TaskTypeProxyExtension(PolymorphicProxySerializerExtension):
+    """How an answer that depends on the task type is documented."""
+
+    target_class = "performance.snapshots.serializers.TaskTypeProxySerializer"
+
+
 class ProblemAutoSchema(AutoSchema):
     """Adds the errors that a view declares in `errors`, and those that any view can answer with.
 
@@ -145,14 +152,20 @@ class ProblemAutoSchema(AutoSchema):
         if IdempotencyMismatchError in errors:
             self._document_idempotency(operation, caching)
         for status in sorted({error.status_code for error in errors}):
-            operation["responses"][str(status)] = self._response([e for e in errors if e.status_code == status])
+            found = sorted((e for e in errors if e.status_code == status), key=lambda error: error.code)
+            response = self._response(found)
+            if str(status) in operation["responses"]:  # an answer of the view that is not JSON
+                response["content"] |= operation["responses"][str(status)]["content"]
+            else:
+                name = "-".join(error.__name__.removesuffix("Error") for error in found)
+                response = self._ref(name, ResolvedComponent.RESPONSE, response)
+            operation["responses"][str(status)] = response
         return operation
 
     def _response(self, errors: list[type[APIError]]) -> dict[str, Any]:
-        """Return a reference to the response for errors of one status."""
-        errors = sorted(errors, key=lambda error: error.code)
+        """Return the response for errors of one status."""
         headers = dict.fromkeys(name for error in errors for name in error().headers)
-        response = {
+        return {
             "description": "; ".join(error.title for error in errors),
             "headers": self._headers(*headers, "X-Request-ID"),
             "content": {
@@ -162,8 +175,6 @@ class ProblemAutoSchema(AutoSchema):
                 }
             },
         }
-        name = "-".join(error.__name__.removesuffix("Error") for error in errors)
-        return self._ref(name, ResolvedComponent.RESPONSE, response)
 
     def _example(self, error: type[APIError]) -> dict[str, Any]:
         path = "/api/v1/models/mdl-7f3a19bc92"
@@ -209,7 +220,7 @@ def declared_errors(view: Any) -> Iterator[type[APIError]]:
 
 def problem_schema() -> dict[str, Any]:
     """Return the schema of problem documents, with the code of every error."""
-    properties = {**PROBLEM["properties"], "code": {"type": "string", "enum": [*{e.code for e in error_classes()}]}}
+    properties = {**PROBLEM["properties"], "code": {"type": "string", "enum": sorted(e.code for e in error_classes())}}
     return {**PROBLEM, "properties": properties}
 
 
@@ -230,8 +241,9 @@ def share_parameters(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     shared: dict[str, dict[str, Any]] = {}
     for operation in operations:
         for index, parameter in enumerate(operation.get("parameters", ())):
-            if counts[repr(parameter)] > 1 and shared.setdefault(parameter["name"], parameter) == parameter:
-                operation["parameters"][index] = {"$ref": f"#/components/parameters/{parameter['name']}"}
+            name = f"{parameter['in']}-{parameter['name']}"
+            if counts[repr(parameter)] > 1 and shared.setdefault(name, parameter) == parameter:
+                operation["parameters"][index] = {"$ref": f"#/components/parameters/{name}"}
     result["components"]["parameters"] = dict(sorted(shared.items()))
     return result
 
@@ -246,6 +258,23 @@ def allow_null_references(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             [reference] = schema.pop("allOf")
             del schema["nullable"]
             schema["oneOf"] = [reference, {"enum": [None]}]
+    return result
+
+
+def join_blank_strings(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Describe a string with a pattern that may be empty as one string, not as one of two."""
+    for schema in _schemas(result["components"]["schemas"]):
+        match schema.get("oneOf"):
+            case [{"type": "string", "pattern": pattern} as text, {"type": "string", "maxLength": 0}]:
+                del schema["oneOf"]
+                schema.update(text, pattern=f"^$|{pattern}")
+    return result
+
+
+def drop_enum_ids(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Drop the marks by which the library would find enumerations again."""
+    for schema in _schemas(result):
+        schema.pop("x-spec-enum-id", None)
     return result
 
 

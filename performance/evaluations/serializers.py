@@ -107,8 +107,12 @@ class EvaluationSerializer(serializers.Serializer[Any]):
     dataset_split = serializers.ChoiceField(DatasetSplit.values)
     state = serializers.ChoiceField(EvaluationJob.State.values)
     progress = serializers.FloatField(min_value=0, max_value=1, help_text="About how much is done, from 0 to 1.")
-    snapshot = serializers.SerializerMethodField(help_text="What came of it; null until it has succeeded.")
-    problem = serializers.SerializerMethodField(help_text="Why it failed, as a problem document; null otherwise.")
+    snapshot = serializers.SerializerMethodField(
+        allow_null=True, help_text="What came of it; null until it has succeeded."
+    )
+    problem = serializers.SerializerMethodField(
+        allow_null=True, help_text="Why it failed, as a problem document; null otherwise."
+    )
     created_at = UTCSecondsField()
     started_at = UTCSecondsField(allow_null=True)
     finished_at = UTCSecondsField(allow_null=True)

@@ -214,7 +214,10 @@ class Page(BaseRenderer):
 
 
 TEXTS = (Page, JUnit, TextXML, Markdown)
-VERDICT = {(200, JSONRenderer.media_type): VerdictSerializer, **{(200, each.media_type): str for each in TEXTS}}
+VERDICT = {
+    (200, JSONRenderer.media_type): VerdictSerializer,
+    **{(status, each.media_type): str for status in (200, 409) for each in TEXTS},  # in JSON, a refusal is a problem
+}
 
 
 class GateViewSet(PerformanceViewSet):

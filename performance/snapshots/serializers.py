@@ -87,6 +87,18 @@ def summary_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]
     return named(task_type, "Summary", fields)
 
 
+class TaskTypeProxySerializer(PolymorphicProxySerializer):
+    """A component for each task type. The library's own class keeps the task types that it finds first."""
+
+    @property
+    def serializers(self) -> Any:
+        return self._serializers()
+
+    @serializers.setter
+    def serializers(self, value: Any) -> None:
+        self._serializers = value
+
+
 class ByTaskType:
     """A serializer for each task type, which `make` returns, and `one` or `many` of any of them, called `name`.
 
@@ -115,7 +127,7 @@ class ByTaskType:
         return {each.name: self.make(each) for each in task_types.all_task_types() if self.among(each)}
 
     def _any(self, name: str, *, many: bool) -> Any:
-        return PolymorphicProxySerializer(
+        return TaskTypeProxySerializer(
             component_name=name, serializers=self.all, resource_type_field_name="task_type", many=many
         )
 

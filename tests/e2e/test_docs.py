@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config.problems import PROBLEMS
+from config.problems import error_classes
 from models_registry import task_types
 from tests.config.test_routes import routes
 from tests.operations import operations_of
@@ -45,7 +45,7 @@ def test_every_error_code_is_in_the_table_with_its_status() -> None:
     table = rows(section(README, "Errors"))
     documented = {code: int(status) for status, codes, _ in table for code in re.findall(r"`(\w+)`", codes)}
 
-    assert documented == {code: problem.status for code, problem in PROBLEMS.items()}
+    assert documented == {error.code: error.status_code for error in error_classes()}
 
 
 def test_every_variable_that_the_settings_read_is_in_the_table() -> None:
