@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from config.problems import respond
+from models_registry.api.errors import MethodNotAllowedError, ServiceUnavailableError
 from models_registry.db.outages import READ_ONLY
 
 READY_WITHIN = 1.8
@@ -23,9 +24,7 @@ def _probe(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest
     def probe(request: HttpRequest) -> HttpResponse:
         if request.method in {"GET", "HEAD"}:
             return view(request)
-        response = respond(request, "method_not_allowed")
-        response["Allow"] = "GET, HEAD"
-        return response
+        return respond(request, MethodNotAllowedError(allowed=("GET", "HEAD")))
 
     return csrf_exempt(probe)
 
@@ -45,11 +44,11 @@ def ready(request: HttpRequest) -> HttpResponse:
     try:  # in another thread, as a frozen database could block this one beyond any timeout
         missing, writable = _probes.submit(_state_of_database).result(timeout=READY_WITHIN)
     except (Error, FutureTimeoutError):
-        return respond(request, "service_unavailable")
+        return respond(request, ServiceUnavailableError())
     if missing:
-        return respond(request, "service_unavailable", detail=f"Migrations to apply: {missing}. Run manage.py migrate.")
+        return respond(request, ServiceUnavailableError(f"Migrations to apply: {missing}. Run manage.py migrate."))
     if not writable and request.GET.get("writable") == "true":
-        return respond(request, "service_unavailable", detail=READ_ONLY)
+        return respond(request, ServiceUnavailableError(READ_ONLY))
     return JsonResponse({"status": "ready", "writable": writable})
 
 

@@ -1,51 +1,63 @@
-"""The OpenAPI document: every operation with every problem that it may answer, each with an example."""
+"""The OpenAPI document: every operation with every error that it can answer with, each with an example."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-import uritemplate
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.serializers import PolymorphicProxySerializerExtension
 
-from config.problems import CONTENT_TYPE, PROBLEMS, document
-from models_registry.accounts.viewsets import OrganizationScopedViewSet
+from config.problems import CONTENT_TYPE, document, error_classes
+from models_registry.api.errors import (
+    APIError,
+    HeaderTooLargeError,
+    IdempotencyMismatchError,
+    InternalError,
+    InvalidBodyError,
+    InvalidInputError,
+    MethodNotAllowedError,
+    NotAcceptableError,
+    PayloadTooLargeError,
+    PreconditionFailedError,
+    ServiceUnavailableError,
+    UnsupportedMediaTypeError,
+)
 from models_registry.registry import ids
 
-ALWAYS = (
-    "method_not_allowed",
-    "not_acceptable",
-    "throttled",
-    "header_too_large",
-    "internal_error",
-    "service_unavailable",
-)
-WITH_BODY = ("payload_too_large", "unsupported_media_type")
-WITH_ERRORS = {"invalid_parameter", "unknown_parameter", "invalid_body"}
-HEADERS: dict[int, dict[str, Any]] = {
-    405: {"Allow": {"schema": {"type": "string"}}},
-    401: {"WWW-Authenticate": {"schema": {"type": "string", "enum": ["Bearer"]}}},
-    429: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
-    503: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
-}
-REQUEST_ID = {"X-Request-ID": {"schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}}}
-_ETAG = {"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
-CACHING = {
-    "ETag": {"schema": _ETAG, "description": "Changes when the answer does."},
-    "Cache-Control": {"schema": {"type": "string", "enum": ["private, no-cache"]}},
-    "Vary": {"schema": {"type": "string", "enum": ["Authorization"]}},
-}
-CONDITIONS = {
-    "If-None-Match": "ETags that the caller has: 304 when the answer's is one of them.",
-    "If-Match": "ETags that the caller expects: 412 when the answer's is none of them.",
-}
+# What comes of the framework and the middleware, whatever the view.
+ALWAYS = (MethodNotAllowedError, NotAcceptableError, HeaderTooLargeError, InternalError, ServiceUnavailableError)
+WITH_BODY = (InvalidBodyError, PayloadTooLargeError, UnsupportedMediaTypeError)
 
-LOCATION = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
-REPLAYED = {
+ETAG = {"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
+HEADERS: dict[str, dict[str, Any]] = {
+    "Allow": {"schema": {"type": "string"}, "description": "The methods that the URL takes."},
+    "Cache-Control": {"schema": {"type": "string", "enum": ["private, no-cache"]}},
+    "ETag": {"schema": ETAG, "description": "Changes when the answer does."},
     "Idempotency-Replayed": {
         "schema": {"type": "string", "enum": ["true"]},
-        "description": "There when this is the answer to an earlier request of the same key.",
-    }
+        "description": "Present if this is the answer to an earlier request with the same key.",
+    },
+    "Location": {"schema": {"type": "string", "format": "uri-reference"}},
+    "Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."},
+    "Vary": {"schema": {"type": "string", "enum": ["Authorization"]}},
+    "WWW-Authenticate": {"schema": {"type": "string", "enum": ["Bearer"]}},
+    "X-Request-ID": {"schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}},
 }
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "ETags that the caller expects: 412 if the answer's is none of them.",
+}
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "ETags that the caller has: 304 if the answer's is one of them.",
+}
+
 IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -64,31 +76,8 @@ PATH_PARAMETERS = {
     "badge_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
 }
 
-# The problems of any route of the registry, of a parameter of its path, of its end, of an action, and of a method.
-CALLER_CODES = ("unknown_parameter", "not_authenticated", "invalid_token", "token_expired", "permission_denied")
-CODES_OF = {
-    "slug": ("not_found",),
-    "model_id": ("model_not_found",),
-    "version_id": ("version_not_found",),
-    "grant_id": ("not_found",),
-    "snapshot_id": ("snapshot_not_found",),
-    "evaluation_id": ("not_found",),
-    "webhook_id": ("not_found",),
-    "badge_id": ("not_found",),
-    "list": ("invalid_parameter",),
-    "promote": ("gate_failed",),
-    "roll_back": ("gate_failed",),
-    "evaluations": ("unprocessable_predictions",),
-    "retrieve gate-policy": ("not_found",),
-    "destroy gate-policy": ("not_found",),
-    "GET": ("precondition_failed",),
-    "PATCH": ("invalid_body", "conflict", "precondition_failed"),
-    "PUT": ("invalid_body", "conflict", "precondition_failed"),
-    "DELETE": ("conflict", "precondition_failed"),
-    "POST": ("invalid_parameter", "invalid_body", "conflict", "idempotency_in_progress", "idempotency_mismatch"),
-}
-
-PROBLEM_SCHEMA = {
+FAULT = ("dataset_split", "invalid_choice", "Must be one of train, validation, test.")
+PROBLEM: dict[str, Any] = {
     "type": "object",
     "description": "What went wrong, and what to do next (RFC 9457).",
     "properties": {
@@ -97,7 +86,6 @@ PROBLEM_SCHEMA = {
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What to do next."},
         "instance": {"type": "string", "description": "The request's path."},
-        "code": {"type": "string", "enum": sorted(PROBLEMS)},
         "request_id": {"type": "string"},
         "verdict": {"type": "object", "additionalProperties": {}, "description": "Of a gate that failed: why."},
         "column": {"type": "string", "description": "Of predictions that cannot be scored: where."},
@@ -127,10 +115,16 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
-class ProblemAutoSchema(AutoSchema):
-    """Adds the problems that a view declares in `problem_codes`, and those that any view may answer.
+class TaskTypeProxyExtension(PolymorphicProxySerializerExtension):  # type: ignore[no-untyped-call]
+    """How an answer that depends on the task type is documented."""
 
-    A viewset declares the serializers of its bodies in `input_serializers`.
+    target_class = "performance.snapshots.serializers.TaskTypeProxySerializer"
+
+
+class ProblemAutoSchema(AutoSchema):
+    """Adds the errors that a view declares in `errors`, and those that any view can answer with.
+
+    A viewset declares the body of each action in `input_serializers`.
     """
 
     def get_request_serializer(self) -> Any:
@@ -150,65 +144,147 @@ class ProblemAutoSchema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        codes = [*self._codes(), *ALWAYS, *(WITH_BODY if "requestBody" in operation else ())]
-        problem = self._problem_component().ref
+        errors = {*declared_errors(self.view), *ALWAYS, *(WITH_BODY if "requestBody" in operation else ())}
         for response in operation["responses"].values():
-            response["headers"] = {**response.get("headers", {}), **REQUEST_ID}
-        caching = {**CACHING, **getattr(self.view, "caching", {}), **REQUEST_ID}
-        if "precondition_failed" in codes:
+            response["headers"] = {**response.get("headers", {}), **self._headers("X-Request-ID")}
+        caching = {
+            **self._headers("ETag", "Cache-Control", "Vary", "X-Request-ID"),
+            **getattr(self.view, "caching", {}),
+        }
+        if PreconditionFailedError in errors:
             _document_conditions(operation, caching, reading=self.method == "GET")
-        if "idempotency_mismatch" in codes:
-            _document_idempotency(operation, caching)
-        for status in sorted({PROBLEMS[code].status for code in codes}):
-            examples = {code: self._example(code) for code in codes if PROBLEMS[code].status == status}
-            operation["responses"][str(status)] = {
-                "description": "; ".join(PROBLEMS[code].title for code in examples),
-                "headers": {**HEADERS.get(status, {}), **REQUEST_ID},
-                "content": {CONTENT_TYPE: {"schema": problem, "examples": examples}},
-            }
+        if IdempotencyMismatchError in errors:
+            self._document_idempotency(operation, caching)
+        for status in sorted({error.status_code for error in errors}):
+            found = sorted((e for e in errors if e.status_code == status), key=lambda error: error.code)
+            response = self._response(found)
+            if str(status) in operation["responses"]:  # an answer of the view that is not JSON
+                response["content"] |= operation["responses"][str(status)]["content"]
+            else:
+                name = "-".join(error.__name__.removesuffix("Error") for error in found)
+                response = self._ref(name, ResolvedComponent.RESPONSE, response)
+            operation["responses"][str(status)] = response
         return operation
 
-    def _codes(self) -> list[str]:
-        """Return the problems of the view, which those of the registry need not declare."""
-        if not isinstance(self.view, OrganizationScopedViewSet):
-            return [*getattr(self.view, "problem_codes", ())]
-        end = self.path.rpartition("/")[2]
-        action = self.view.action or ""
-        names = [*uritemplate.variables(self.path), end, action, f"{action} {end}", self.method]
-        return list(dict.fromkeys([*CALLER_CODES, *(code for name in names for code in CODES_OF.get(name, ()))]))
+    def _response(self, errors: list[type[APIError]]) -> dict[str, Any]:
+        """Return the response for errors of one status."""
+        headers = dict.fromkeys(name for error in errors for name in error().headers)
+        return {
+            "description": "; ".join(error.title for error in errors),
+            "headers": self._headers(*headers, "X-Request-ID"),
+            "content": {
+                CONTENT_TYPE: {
+                    "schema": self._ref("Problem", ResolvedComponent.SCHEMA, problem_schema()),
+                    "examples": {error.code: self._example(error) for error in errors},
+                }
+            },
+        }
 
-    def _example(self, code: str) -> dict[str, Any]:
-        errors = [
-            {"field": "dataset_split", "code": "invalid_choice", "detail": "Must be one of train, validation, test."}
-        ]
-        value = document(self.path, code, errors=errors if code in WITH_ERRORS else None)
-        return {"value": {**value, "request_id": "0f8fad5bd9cb469fa16570867728950e"}}
+    def _example(self, error: type[APIError]) -> dict[str, Any]:
+        path = "/api/v1/models/mdl-7f3a19bc92"
+        value = document(path, error(errors=[FAULT]) if issubclass(error, InvalidInputError) else error())
+        example = {"value": {**value, "request_id": "0f8fad5bd9cb469fa16570867728950e"}}
+        return self._ref(error.code, ResolvedComponent.EXAMPLE, example)
 
-    def _problem_component(self) -> ResolvedComponent:
-        component = ResolvedComponent(  # type: ignore[no-untyped-call]
-            "Problem", ResolvedComponent.SCHEMA, schema=PROBLEM_SCHEMA, object="Problem"
-        )
+    def _headers(self, *names: str) -> dict[str, Any]:
+        return {name: self._ref(name, ResolvedComponent.HEADER, HEADERS[name]) for name in names}
+
+    def _ref(self, name: str, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Return a reference to a shared component."""
+        component = ResolvedComponent(name, kind, schema=content, object=name)  # type: ignore[no-untyped-call]
         self.registry.register_on_missing(component)
-        return component
+        reference: dict[str, Any] = component.ref
+        return reference
+
+    def _document_idempotency(self, operation: dict[str, Any], headers: dict[str, Any]) -> None:
+        """Add the header that makes a repeated request safe, and those of the answer to what was done."""
+        operation.setdefault("parameters", []).append(IDEMPOTENCY)
+        for status, response in operation["responses"].items():
+            if status.startswith("2"):
+                location = self._headers("Location") if status == "201" else {}
+                response["headers"] = {
+                    **response["headers"],
+                    **headers,
+                    **location,
+                    **self._headers("Idempotency-Replayed"),
+                }
+
+
+def declared_errors(view: Any) -> Iterator[type[APIError]]:
+    """Yield the errors that a view's classes declare for its action.
+
+    They are the view's class, its base classes, and its authentication, permission and throttle classes. `errors` is
+    a tuple, or a mapping from actions to tuples.
+    """
+    policies = (*view.authentication_classes, *view.permission_classes, *view.throttle_classes)
+    for each in (base for kind in (type(view), *policies) for base in kind.__mro__):
+        errors = vars(each).get("errors", ())
+        yield from errors.get(view.action, ()) if isinstance(errors, dict) else errors
+
+
+def problem_schema() -> dict[str, Any]:
+    """Return the schema of problem documents, with the code of every error."""
+    properties = {**PROBLEM["properties"], "code": {"type": "string", "enum": sorted(e.code for e in error_classes())}}
+    return {**PROBLEM, "properties": properties}
 
 
 def _document_conditions(operation: dict[str, Any], headers: dict[str, Any], *, reading: bool) -> None:
-    """Add the headers by which a caller asks whether what it knows still holds, and what comes of them."""
-    conditions = CONDITIONS if reading else {"If-Match": CONDITIONS["If-Match"]}
-    operation.setdefault("parameters", []).extend(
-        {"name": name, "in": "header", "schema": {"type": "string"}, "description": meaning}
-        for name, meaning in conditions.items()
-    )
-    if "200" in operation["responses"]:  # to which a removal has nothing to say
+    """Add the headers of conditional requests, and what comes of them."""
+    conditions = [IF_NONE_MATCH, IF_MATCH] if reading else [IF_MATCH]
+    operation.setdefault("parameters", []).extend(conditions)
+    if "200" in operation["responses"]:  # a removal has no body
         operation["responses"]["200"]["headers"] = headers
     if reading:
-        operation["responses"]["304"] = {"description": "The caller has the present answer.", "headers": headers}
+        operation["responses"]["304"] = {"description": "The caller has the current answer.", "headers": headers}
 
 
-def _document_idempotency(operation: dict[str, Any], headers: dict[str, Any]) -> None:
-    """Add the header by which a request may be repeated, and those of an answer to what was done."""
-    operation.setdefault("parameters", []).append(IDEMPOTENCY)
-    for status, response in operation["responses"].items():
-        if status.startswith("2"):
-            location = LOCATION if status == "201" else {}
-            response["headers"] = {**response["headers"], **headers, **location, **REPLAYED}
+def share_parameters(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Move parameters that several operations have in common to the components."""
+    operations = [operation for path in result["paths"].values() for operation in path.values()]
+    counts = Counter(repr(each) for operation in operations for each in operation.get("parameters", ()))
+    shared: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        for index, parameter in enumerate(operation.get("parameters", ())):
+            name = f"{parameter['in']}-{parameter['name']}"
+            if counts[repr(parameter)] > 1 and shared.setdefault(name, parameter) == parameter:
+                operation["parameters"][index] = {"$ref": f"#/components/parameters/{name}"}
+    result["components"]["parameters"] = dict(sorted(shared.items()))
+    return result
+
+
+def allow_null_references(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Let a reference that is nullable be null.
+
+    In OpenAPI 3.0, `nullable` has an effect only beside a `type`.
+    """
+    for schema in _schemas(result["components"]["schemas"]):
+        if schema.get("nullable") and "allOf" in schema:
+            [reference] = schema.pop("allOf")
+            del schema["nullable"]
+            schema["oneOf"] = [reference, {"enum": [None]}]
+    return result
+
+
+def join_blank_strings(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Describe a string with a pattern that may be empty as one string, not as one of two."""
+    for schema in _schemas(result["components"]["schemas"]):
+        match schema.get("oneOf"):
+            case [{"type": "string", "pattern": pattern} as text, {"type": "string", "maxLength": 0}]:
+                del schema["oneOf"]
+                schema.update(text, pattern=f"^$|{pattern}")
+    return result
+
+
+def drop_enum_ids(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Drop the marks by which the library would find enumerations again."""
+    for schema in _schemas(result):
+        schema.pop("x-spec-enum-id", None)
+    return result
+
+
+def _schemas(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield every mapping in a document."""
+    if isinstance(node, dict):
+        yield node
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _schemas(inner)

@@ -216,7 +216,12 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "POSTPROCESSING_HOOKS": [],
+    "POSTPROCESSING_HOOKS": [
+        "config.openapi.share_parameters",
+        "config.openapi.allow_null_references",
+        "config.openapi.join_blank_strings",
+        "config.openapi.drop_enum_ids",
+    ],
 }
 
 # Transport

@@ -28,6 +28,7 @@ from models_registry.registry.models import RegisteredModel
 from models_registry.registry.promotions import promote
 from models_registry.tokens import jwt
 from models_registry.tokens.services import open_token_family
+from tests import openapi
 from tests.demo_data import SHARED_FOLDER
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
@@ -96,6 +97,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         fcntl.flock(running, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
         fcntl.flock(turn, fcntl.LOCK_UN)
         return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _exchanges_match_the_openapi_document() -> Iterator[None]:
+    """Check each response that Django's test client gets, and each body that was accepted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "generic", openapi.checked_generic)
+        yield
 
 
 @pytest.fixture(autouse=True)

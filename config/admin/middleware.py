@@ -136,7 +136,7 @@ def too_many(what: str, wait: float) -> HttpResponse:
 def _unavailable(error: Exception) -> HttpResponse | None:
     """Return the page for what cannot be had now, but can be in a moment; `None` for any other error."""
     if isinstance(error, BusyError):
-        return _page(503, error.detail, error.wait)
+        return _page(503, str(error.detail), error.wait)
     if is_outage(error):
         return _page(503, outage_detail(error) or _OUTAGE, RETRY_AFTER_OUTAGE)
     return None

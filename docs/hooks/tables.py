@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from config.env.variables import VARIABLES, Variable
-from config.problems import PROBLEMS
+from config.problems import error_classes
 from models_registry import task_types
 from models_registry.accounts.scopes import Scope
 from models_registry.task_types.base import Metric
@@ -62,8 +62,7 @@ class Operation(NamedTuple):
 
 def problems() -> list[Problem]:
     """Return every kind of error, by status."""
-    found = [Problem(problem.status, code, problem.title, problem.detail) for code, problem in PROBLEMS.items()]
-    return sorted(found, key=lambda problem: problem.status)
+    return [Problem(each.status_code, each.code, each.title, str(each.default_detail)) for each in error_classes()]
 
 
 @cache
@@ -79,10 +78,18 @@ def operations() -> list[Operation]:
             tag=operation["tags"][0],
             summary=operation["summary"],
             description=operation["description"],
-            parameters=[item["name"] for item in operation.get("parameters", []) if item["in"] == "query"],
+            parameters=[item["name"] for item in parameters(document, operation) if item["in"] == "query"],
         )
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
+    ]
+
+
+def parameters(document: Any, operation: Any) -> list[dict[str, Any]]:
+    """Return the parameters of an operation, shared ones included."""
+    shared = document["components"]["parameters"]
+    return [
+        shared[each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in operation.get("parameters", [])
     ]
 
 

@@ -66,6 +66,7 @@ class OrganizationViewSet(
     serializer_class = OrganizationSerializer
     ordering = ("slug",)
     scopes = dict.fromkeys(("list", "create", "retrieve", "partial_update"), Scope.ORGANIZATION_ADMIN)
+    errors = dict.fromkeys(("retrieve", "partial_update"), (NotFoundError,))
     input_serializers = {"create": OrganizationInput, "partial_update": OrganizationChanges}
 
     def check_target(self) -> None:
@@ -142,6 +143,7 @@ class MemberViewSet(
     serializer_class = MemberSerializer
     ordering = ("username",)
     scopes = dict.fromkeys(("list", "create", "retrieve", "partial_update", "destroy"), Scope.ORGANIZATION_ADMIN)
+    errors = (NotFoundError,)
     input_serializers = {"create": MemberInput, "partial_update": MemberChanges}
 
     def get_queryset(self) -> Any:

@@ -180,9 +180,7 @@ def list_errors(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
 
 
 MAX_TEXT = 10_000
-_ONE_LINE = RegexValidator(
-    re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"), "Must be one line of text.", "invalid", inverse_match=True
-)
+_ONE_LINE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Must be one line of text.", "invalid")
 
 
 class NameField(TextField):

@@ -5,12 +5,12 @@ from typing import TypeVar
 
 from django.db.models import Model, QuerySet
 
-from models_registry.api.errors import InvalidBodyError, RegistryError
+from models_registry.api.errors import APIError, InvalidBodyError
 
 Record = TypeVar("Record", bound=Model)
 
 
-def get_or_404(queryset: QuerySet[Record], error: RegistryError, **lookup: object) -> Record:
+def get_or_404(queryset: QuerySet[Record], error: APIError, **lookup: object) -> Record:
     """Return the record that a URL names. Raises `error` if there is none."""
     record = queryset.filter(**lookup).first()
     if record is None:

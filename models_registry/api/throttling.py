@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
 from models_registry.api.client_address import client_network
+from models_registry.api.errors import ThrottledError
 
 
 class WindowThrottle(SimpleRateThrottle):
@@ -15,6 +16,8 @@ class WindowThrottle(SimpleRateThrottle):
 
     The library's own throttles keep a list of every request's time, which grows with the rate.
     """
+
+    errors = (ThrottledError,)
 
     num_requests: int
     duration: int

@@ -17,15 +17,50 @@ from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
+from models_registry.api.errors import (
+    APIError,
+    ConflictError,
+    IdempotencyInProgressError,
+    IdempotencyMismatchError,
+    InvalidBodyError,
+    InvalidParameterError,
+    PreconditionFailedError,
+    UnknownParameterError,
+)
 from models_registry.api.etags import conditional_json_response, json_response, refuse_lost_update
 from models_registry.api.filters import StrictFilterBackend
 from models_registry.api.idempotency import check_key, run_idempotent, stored_response
 from models_registry.api.pagination import SignedCursorPagination
 from models_registry.api.query import invalid_parameters, refuse_unknown
 
+Errors = tuple[type[APIError], ...]
+READ_ERRORS: Errors = (UnknownParameterError, PreconditionFailedError)
+CREATE_ERRORS: Errors = (
+    UnknownParameterError,
+    InvalidParameterError,
+    InvalidBodyError,
+    ConflictError,
+    IdempotencyInProgressError,
+    IdempotencyMismatchError,
+)
+UPDATE_ERRORS: Errors = (UnknownParameterError, InvalidBodyError, ConflictError, PreconditionFailedError)
+DELETE_ERRORS: Errors = (UnknownParameterError, ConflictError, PreconditionFailedError)
+
 
 class APIViewSet(GenericViewSet[Any]):
-    """The base class of all viewsets. Every request passes the same checks in the same order."""
+    """The base class of all viewsets. Every request passes the same checks in the same order.
+
+    `errors` names the errors that the actions can answer with, for all of them or by action. What a class declares is
+    added to what its base classes declare, and its authentication, permission and throttle classes.
+    """
+
+    errors: ClassVar[Errors | dict[str, Errors]] = {
+        "list": (*READ_ERRORS, InvalidParameterError),
+        "retrieve": READ_ERRORS,
+        "create": CREATE_ERRORS,
+        "partial_update": UPDATE_ERRORS,
+        "destroy": DELETE_ERRORS,
+    }
 
     pagination_class = SignedCursorPagination
     filter_backends: tuple[type[BaseFilterBackend], ...] = (StrictFilterBackend,)

@@ -15,6 +15,7 @@ from models_registry.api.etags import json_response
 from models_registry.api.filters import StrictFilterBackend, StrictOrdering
 from models_registry.api.lookups import get_or_404, missing_reference, parse_row_id
 from models_registry.api.viewsets import (
+    CREATE_ERRORS,
     CreateModelMixin,
     DestroyModelMixin,
     ListModelMixin,
@@ -22,7 +23,7 @@ from models_registry.api.viewsets import (
     UpdateModelMixin,
 )
 from models_registry.registry import promotions, services
-from models_registry.registry.errors import GateFailedError
+from models_registry.registry.errors import GateFailedError, ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.filters import ModelFilters, VersionFilters
 from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult
@@ -112,6 +113,12 @@ class ModelViewSet(
         "partial_update": Scope.MODEL_WRITE,
         "destroy": Scope.ORGANIZATION_ADMIN,
         "roll_back": Scope.MODEL_PROMOTE,
+    }
+    errors = {
+        "retrieve": (ModelNotFoundError,),
+        "partial_update": (ModelNotFoundError,),
+        "destroy": (ModelNotFoundError,),
+        "roll_back": (*CREATE_ERRORS, ModelNotFoundError, GateFailedError),
     }
     input_serializers = {"create": ModelInput, "partial_update": ModelChanges, "roll_back": PromotionInput}
 
@@ -211,6 +218,12 @@ class GrantViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, Destroy
     serializer_class = GrantSerializer
     ordering = ("pk",)
     scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
+    errors = {
+        "list": (ModelNotFoundError,),
+        "create": (ModelNotFoundError,),
+        "retrieve": (ModelNotFoundError, NotFoundError),
+        "destroy": (ModelNotFoundError, NotFoundError),
+    }
     input_serializers = {"create": GrantInput}
 
     def get_queryset(self) -> Any:
@@ -253,6 +266,7 @@ class PromotionViewSet(ListModelMixin, RegistryViewSet):
     large_columns = ("reason", "verdict")
     ordering = ("-pk",)
     scopes = {"list": Scope.MODEL_READ}
+    errors = (ModelNotFoundError,)
 
     def get_queryset(self) -> Any:
         """Return the promotions of the model that the URL names."""
@@ -298,6 +312,13 @@ class VersionViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, Updat
         "retrieve": Scope.MODEL_READ,
         "partial_update": Scope.MODEL_WRITE,
         "promote": Scope.MODEL_PROMOTE,
+    }
+    errors = {
+        "list": (ModelNotFoundError,),
+        "create": (ModelNotFoundError,),
+        "retrieve": (ModelNotFoundError, VersionNotFoundError),
+        "partial_update": (ModelNotFoundError, VersionNotFoundError),
+        "promote": (*CREATE_ERRORS, ModelNotFoundError, VersionNotFoundError, GateFailedError),
     }
     input_serializers = {"create": VersionInput, "partial_update": VersionChanges, "promote": PromotionInput}
 

@@ -3,12 +3,14 @@
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from models_registry.tokens.errors import InvalidTokenError
+from models_registry.tokens.errors import InvalidTokenError, TokenExpiredError
 from models_registry.tokens.jwt import Caller, read_access_token
 
 
 class BearerAuthentication(BaseAuthentication):
     """Verifies a bearer token's signature and claims. The scheme's case does not matter (RFC 9110, 11.1)."""
+
+    errors = (InvalidTokenError, TokenExpiredError)
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         """Return the caller, or `None` without a bearer token. Raises `InvalidTokenError` or `TokenExpiredError`."""

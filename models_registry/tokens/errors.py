@@ -1,43 +1,36 @@
 """Errors of logins and tokens."""
 
-from models_registry.api.errors import RegistryError
+from models_registry.api.errors import (
+    AuthenticationError,
+    PermissionDeniedError,
+    ServiceUnavailableError,
+    ThrottledError,
+)
 
 
-class NotAuthenticatedError(RegistryError):
-    """The credentials match no active user."""
-
-    code = "not_authenticated"
-
-
-class InvalidTokenError(RegistryError):
+class InvalidTokenError(AuthenticationError):
     """The token is malformed, forged, revoked, of the wrong type, or its user may no longer log in."""
 
     code = "invalid_token"
+    title = "Invalid token"
+    default_detail = "The token is not valid here. Get a new one with POST /api/v1/auth/token."
 
 
-class TokenExpiredError(RegistryError):
-    """The token's lifetime is over."""
+class TokenExpiredError(AuthenticationError):
+    """The token has expired."""
 
     code = "token_expired"
+    title = "Token expired"
+    default_detail = "The token has expired. Get a new one with POST /api/v1/auth/token/refresh."
 
 
-class NotTrustedError(RegistryError):
-    """The token of another issuer is genuine, but stands for no account, or not for what is asked."""
-
-    code = "permission_denied"
+class NotTrustedError(PermissionDeniedError):
+    """The token of another issuer is genuine, but no rule lets it do what is asked."""
 
 
-class IssuerUnavailableError(RegistryError):
+class IssuerUnavailableError(ServiceUnavailableError):
     """The keys of another issuer cannot be fetched."""
 
-    code = "service_unavailable"
 
-
-class TooManyFailedLoginsError(RegistryError):
-    """This user name and address failed to log in too often. `wait` is in seconds."""
-
-    code = "throttled"
-
-    def __init__(self, detail: str, wait: int) -> None:
-        super().__init__(detail)
-        self.wait = wait
+class TooManyFailedLoginsError(ThrottledError):
+    """Too many logins with this user name failed, from this network or from anywhere."""

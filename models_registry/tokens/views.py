@@ -15,11 +15,17 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 from models_registry.accounts.models import User
 from models_registry.accounts.scopes import ALL_SCOPES, Scope
 from models_registry.api.client_address import client_network
-from models_registry.api.errors import UnknownParameterError
+from models_registry.api.errors import (
+    APIError,
+    InvalidBodyError,
+    NotAuthenticatedError,
+    PermissionDeniedError,
+    UnknownParameterError,
+)
 from models_registry.api.parsers import StrictFormParser
 from models_registry.api.throttling import LoginThrottle
 from models_registry.tokens import services
-from models_registry.tokens.errors import NotAuthenticatedError, TooManyFailedLoginsError
+from models_registry.tokens.errors import InvalidTokenError, TokenExpiredError, TooManyFailedLoginsError
 from models_registry.tokens.lockout import forget_failures, login_capacity, login_wait
 from models_registry.tokens.serializers import (
     ACCESS_TOKEN_TYPE,
@@ -38,6 +44,7 @@ class LoginView(APIView):
     permission_classes = (AllowAny,)
     throttle_classes = (LoginThrottle,)
     http_method_names = ["post"]
+    errors: tuple[type[APIError], ...] = (UnknownParameterError, InvalidBodyError)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse query parameters, of which these routes have none. Raises `UnknownParameterError`."""
@@ -50,7 +57,7 @@ class LoginView(APIView):
 class TokenView(LoginView):
     """Tokens for a user name and password."""
 
-    problem_codes = ("unknown_parameter", "invalid_body", "not_authenticated")
+    errors = (NotAuthenticatedError,)
 
     @extend_schema(
         operation_id="create_token",
@@ -84,7 +91,7 @@ class TokenView(LoginView):
 class TokenRefreshView(LoginView):
     """The next pair of tokens."""
 
-    problem_codes = ("unknown_parameter", "invalid_body", "invalid_token", "token_expired")
+    errors = (InvalidTokenError, TokenExpiredError)
 
     @extend_schema(
         operation_id="refresh_token",
@@ -102,7 +109,7 @@ class TokenRefreshView(LoginView):
 class TokenRevokeView(LoginView):
     """The end of a login."""
 
-    problem_codes = ("unknown_parameter", "invalid_body", "invalid_token", "token_expired")
+    errors = (InvalidTokenError, TokenExpiredError)
 
     @extend_schema(
         operation_id="revoke_token",
@@ -122,7 +129,7 @@ class TokenExchangeView(LoginView):
     """An access token for an identity token of a trusted issuer."""
 
     parser_classes = (StrictFormParser,)
-    problem_codes = ("unknown_parameter", "invalid_body", "invalid_token", "token_expired", "permission_denied")
+    errors = (InvalidTokenError, TokenExpiredError, PermissionDeniedError)
 
     @extend_schema(
         operation_id="exchange_token",

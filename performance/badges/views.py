@@ -17,6 +17,7 @@ from models_registry.api.etags import not_modified_or, with_etag
 from models_registry.api.lookups import get_or_404, parse_row_id
 from models_registry.api.query import invalid_parameters
 from models_registry.api.viewsets import CreateModelMixin, DestroyModelMixin, ListModelMixin, RetrieveModelMixin
+from models_registry.registry.errors import ModelNotFoundError
 from models_registry.registry.viewsets import RegistryViewSet
 from models_registry.tokens.jwt import Caller
 from performance.badges.image import BadgeContent, render_svg, verdict_content
@@ -26,6 +27,7 @@ from performance.badges.serializers import BadgeInput, BadgeQuerySerializer, Bad
 from performance.badges.services import create_badge, revoke_badge
 from performance.gates.selectors import read_gate
 from performance.snapshots import selectors
+from performance.snapshots.errors import SNAPSHOT_ERRORS
 from performance.snapshots.models import DatasetSplit
 from performance.snapshots.permissions import CanReadBadge
 from performance.snapshots.views import PerformanceViewSet
@@ -45,9 +47,7 @@ class BadgeImageViewSet(PerformanceViewSet):
     permission_classes = (CanReadBadge,)
     renderer_classes = (Svg,)
     query_serializers = {"badge": BadgeQuerySerializer()}
-    problem_codes = tuple(  # type: ignore[assignment]  # one less
-        code for code in PerformanceViewSet.problem_codes if code != "not_available_for_task_type"
-    )
+    errors = {"badge": (*SNAPSHOT_ERRORS, NotFoundError)}
     caching = {
         "Cache-Control": {
             "schema": {"type": "string", "pattern": r"^(private, no-cache|public, max-age=\d{1,3})$"},
@@ -149,6 +149,12 @@ class BadgeViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, Destroy
     serializer_class = BadgeSerializer
     ordering = ("-pk",)
     scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
+    errors = {
+        "list": (ModelNotFoundError,),
+        "create": (ModelNotFoundError,),
+        "retrieve": (ModelNotFoundError, NotFoundError),
+        "destroy": (ModelNotFoundError, NotFoundError),
+    }
     input_serializers = {"create": BadgeInput}
 
     def get_queryset(self) -> Any:

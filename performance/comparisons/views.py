@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from models_registry.api.etags import conditional_json_response
 from performance.comparisons import selectors
 from performance.comparisons.serializers import COMPARISON, ComparisonQuerySerializer
+from performance.snapshots.errors import SNAPSHOT_ERRORS
 from performance.snapshots.views import PerformanceViewSet
 
 
@@ -15,6 +16,7 @@ class ComparisonViewSet(PerformanceViewSet):
 
     query_serializers = {"compare": ComparisonQuerySerializer()}
     response_serializers = {"compare": COMPARISON}
+    errors = {"compare": SNAPSHOT_ERRORS}
 
     @extend_schema(
         operation_id="compare_performance",

@@ -2,15 +2,18 @@
 
 from typing import Any
 
-from models_registry.api.errors import RegistryError
+from models_registry.api.errors import APIError, InternalError, ThrottledError
 
 
-class PredictionsRefusedError(RegistryError):
-    """Predictions that cannot be scored. `column` and `row`, from 1, say where, if that is known."""
+class PredictionsRefusedError(APIError):
+    """The predictions cannot be scored. `column` and `row`, from 1, say where, if that is known."""
 
+    status_code = 422
     code = "unprocessable_predictions"
+    title = "Unprocessable predictions"
+    default_detail = "Row 17 has no finite number in the column 'score'. Mend the file, then send it."
 
-    def __init__(self, detail: str, *, column: str | None = None, row: int | None = None) -> None:
+    def __init__(self, detail: str = "", *, column: str | None = None, row: int | None = None) -> None:
         super().__init__(detail)
         self.column = column
         self.row = row
@@ -20,14 +23,11 @@ class PredictionsRefusedError(RegistryError):
         return {"column": self.column, "row": self.row}
 
 
-class EvaluationBrokenOffError(RegistryError):
-    """The evaluation was begun several times, and never came to an end."""
-
-    code = "internal_error"
+class EvaluationBrokenOffError(InternalError):
+    """Several attempts at the evaluation began, and none came to an end."""
 
 
-class TooManyEvaluationsError(RegistryError):
+class TooManyEvaluationsError(ThrottledError):
     """The organization has as many evaluations queued and running as it may."""
 
-    code = "throttled"
     wait = 30

@@ -118,10 +118,10 @@ class EvaluationSerializer(serializers.Serializer[EvaluationJob]):
     state = serializers.ChoiceField(EvaluationJob.State.values)
     progress = serializers.FloatField(min_value=0, max_value=1, help_text="The approximate progress, from 0 to 1.")
     snapshot = serializers.SerializerMethodField(
-        help_text="The stored snapshot; null until the evaluation has succeeded."
+        allow_null=True, help_text="The stored snapshot; null until the evaluation has succeeded."
     )
     problem = serializers.SerializerMethodField(
-        help_text="Why the evaluation failed, as a problem document; null otherwise."
+        allow_null=True, help_text="Why the evaluation failed, as a problem document; null otherwise."
     )
     created_at = UTCSecondsField()
     started_at = UTCSecondsField(allow_null=True)

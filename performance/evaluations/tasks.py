@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from models_registry.api.errors import RegistryError
+from models_registry.api.errors import APIError
 from models_registry.audit.context import acting_user
 from models_registry.db.purge import delete_in_batches
 from performance.comparisons import services
@@ -63,7 +63,7 @@ def _attempt(job: EvaluationJob, stop: Event) -> None:
             _evaluate(job, Lease(job, stop))
         except UnprocessablePredictionsError as error:
             _fail(job, PredictionsRefusedError(str(error), column=error.column, row=error.row))
-        except RegistryError as error:
+        except APIError as error:
             _fail(job, error)
 
     def give_up(detail: str) -> None:
@@ -123,7 +123,7 @@ def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str
     return snapshot
 
 
-def _fail(job: EvaluationJob, error: RegistryError) -> None:
+def _fail(job: EvaluationJob, error: APIError) -> None:
     problem = {"code": error.code, "detail": error.detail, **error.members}
     leased = EvaluationJob.objects.leased_by(job)
     if leased.update(state="failed", problem=problem, due_at=None, finished_at=timezone.now()):

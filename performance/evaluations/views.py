@@ -14,10 +14,11 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework.request import Request
 
 from models_registry.accounts.scopes import Scope
-from models_registry.api.errors import ConflictError, NotFoundError, RegistryError
+from models_registry.api.errors import APIError, ConflictError, NotFoundError
 from models_registry.api.etags import conditional_json_response, json_response
 from models_registry.api.lookups import get_or_404
 from models_registry.api.viewsets import RetrieveModelMixin
+from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.evaluations import selectors
@@ -33,7 +34,7 @@ from performance.evaluations.serializers import (
 from performance.evaluations.services import check_before_upload, check_options, request_evaluation
 from performance.evaluations.uploads import STORAGE_UNAVAILABLE, PredictionsParser
 from performance.snapshots import prediction_store
-from performance.snapshots.errors import KeptFileUnavailableError, StorageUnavailableError
+from performance.snapshots.errors import DETAIL_ERRORS, KeptFileUnavailableError, StorageUnavailableError
 from performance.snapshots.query_serializers import PageQuerySerializer
 from performance.snapshots.selectors import SnapshotLookup
 from performance.snapshots.services import check_accepts_metrics
@@ -54,7 +55,7 @@ _PREFER = OpenApiParameter(
     OpenApiParameter.HEADER,
     description=f"`wait=N`: wait up to N seconds, {LONGEST_WAIT} at most, for the end of the evaluation (RFC 7240).",
 )
-_ERRORS: dict[str, type[RegistryError]] = {
+_ERRORS: dict[str, type[APIError]] = {
     error.code: error for error in (PredictionsRefusedError, ConflictError, EvaluationBrokenOffError)
 }
 
@@ -76,6 +77,10 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
     serializer_class = EvaluationSerializer
     parser_classes = (PredictionsParser,)
     scopes = {"create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
+    errors = {
+        "create": (ModelNotFoundError, VersionNotFoundError, PredictionsRefusedError),
+        "retrieve": (NotFoundError,),
+    }
     input_serializers = {"create": EvaluationInput}
     version: Version  # that the URL of an upload names
 
@@ -188,7 +193,7 @@ def _seconds(prefer: str) -> int:
     return min(int(found[1]), LONGEST_WAIT) if found else 0
 
 
-def _error_of(job: EvaluationJob) -> RegistryError:
+def _error_of(job: EvaluationJob) -> APIError:
     told: dict[str, Any] = {**(job.problem or {})}
     return _ERRORS[told.pop("code")](**told)
 
@@ -199,6 +204,7 @@ class WorstExamplesViewSet(PerformanceViewSet):
     large_columns = ("example_id", "attributes")
     ordering = ("rank", "pk")
     query_serializers = {"misclassifications": MisclassificationQuerySerializer(), "residuals": PageQuerySerializer()}
+    errors = dict.fromkeys(query_serializers, DETAIL_ERRORS)
     response_serializers = {"misclassifications": MisclassificationSerializer, "residuals": ResidualSerializer}
 
     def check_query(self) -> None:

@@ -11,11 +11,25 @@ from rest_framework.request import Request
 
 from models_registry.accounts.models import Organization
 from models_registry.accounts.scopes import Scope
-from models_registry.api.errors import ConflictError, NotFoundError, PreconditionFailedError
+from models_registry.api.errors import (
+    ConflictError,
+    IdempotencyInProgressError,
+    IdempotencyMismatchError,
+    InvalidBodyError,
+    NotFoundError,
+    PreconditionFailedError,
+)
 from models_registry.api.etags import etag_of, json_response, not_modified_or, with_etag
 from models_registry.api.idempotency import HEADER, check_key
-from models_registry.api.viewsets import DestroyModelMixin, ListModelMixin, RetrieveModelMixin
-from models_registry.registry.errors import GateFailedError
+from models_registry.api.viewsets import (
+    DELETE_ERRORS,
+    READ_ERRORS,
+    UPDATE_ERRORS,
+    DestroyModelMixin,
+    ListModelMixin,
+    RetrieveModelMixin,
+)
+from models_registry.registry.errors import GateFailedError, ModelNotFoundError
 from models_registry.registry.models import RegisteredModel
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.gates.models import GatePolicy, GateVerdict
@@ -31,6 +45,7 @@ from performance.gates.serializers import (
 )
 from performance.gates.services import refuse_invalid, set_model_policy, set_organization_policy, store_enforced_verdict
 from performance.gates.verdict import Verdict
+from performance.snapshots.errors import VERSION_ERRORS
 from performance.snapshots.views import PerformanceViewSet
 
 
@@ -117,6 +132,11 @@ class ModelPolicyViewSet(PolicyViewSet):
         "update": Scope.ORGANIZATION_ADMIN,
         "destroy": Scope.ORGANIZATION_ADMIN,
     }
+    errors = {
+        "get_policy": (*READ_ERRORS, ModelNotFoundError, NotFoundError),
+        "set_policy": (*UPDATE_ERRORS, ModelNotFoundError),
+        "withdraw_policy": (*DELETE_ERRORS, ModelNotFoundError, NotFoundError),
+    }
 
     def get_owner(self, *, lock: bool = False) -> RegisteredModel:
         """Return the model that the URL names."""
@@ -163,6 +183,11 @@ class OrganizationPolicyViewSet(PolicyViewSet):
         "update": Scope.ORGANIZATION_ADMIN,
         "destroy": Scope.ORGANIZATION_ADMIN,
     }
+    errors = {
+        "get_policy": (*READ_ERRORS, NotFoundError),
+        "set_policy": (*UPDATE_ERRORS, NotFoundError),
+        "withdraw_policy": (*DELETE_ERRORS, NotFoundError),
+    }
 
     def get_owner(self, *, lock: bool = False) -> Organization:
         """Return the organization that the URL names."""
@@ -203,7 +228,10 @@ class Page(BaseRenderer):
 
 
 TEXTS = (Page, JUnit, TextXML, Markdown)
-VERDICT = {(200, JSONRenderer.media_type): VerdictSerializer, **{(200, each.media_type): str for each in TEXTS}}
+VERDICT = {
+    (200, JSONRenderer.media_type): VerdictSerializer,
+    **{(status, each.media_type): str for status in (200, 409) for each in TEXTS},  # in JSON, a refusal is a problem
+}
 
 
 class GateViewSet(PerformanceViewSet):
@@ -211,6 +239,17 @@ class GateViewSet(PerformanceViewSet):
 
     http_method_names = ["get", "head", "post"]
     renderer_classes = (JSONRenderer, *TEXTS)  # a browser takes XML as well
+    errors = {
+        "gate": (*VERSION_ERRORS, ConflictError, GateFailedError),
+        "judge": (
+            *(error for error in VERSION_ERRORS if error is not PreconditionFailedError),
+            InvalidBodyError,
+            ConflictError,
+            GateFailedError,
+            IdempotencyInProgressError,
+            IdempotencyMismatchError,
+        ),
+    }
     query_serializers = {"gate": GateQuerySerializer(), "judge": GateQuerySerializer()}
     caching = {
         "ETag": {
@@ -235,16 +274,6 @@ class GateViewSet(PerformanceViewSet):
             return self.get_content_negotiator().select_renderer(request, named)
         except NotAcceptable:
             return named[0], named[0].media_type
-
-    @property
-    def problem_codes(self) -> tuple[str, ...]:  # type: ignore[override]  # which depend on the action
-        """The problems that the action may answer."""
-        unfit = {"no_promoted_version", "snapshot_not_found", "not_available_for_task_type", "not_found"}
-        codes = [code for code in PerformanceViewSet.problem_codes if code not in unfit]
-        if self.action == "judge":
-            codes[codes.index("precondition_failed")] = "invalid_body"
-            codes += ["idempotency_in_progress", "idempotency_mismatch"]
-        return *codes, "conflict", "gate_failed"
 
     @extend_schema(
         operation_id="get_gate", tags=["gates"], summary="Gate", parameters=[GateQuerySerializer], responses=VERDICT
@@ -360,6 +389,7 @@ class VerdictViewSet(ListModelMixin, RegistryViewSet):
     large_columns = ("document",)
     ordering = ("-pk",)
     scopes = {"list": Scope.MODEL_READ}
+    errors = (ModelNotFoundError,)
 
     def get_queryset(self) -> Any:
         """Return the verdicts on the model that the URL names."""

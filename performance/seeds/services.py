@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from models_registry.accounts.models import Membership, ModelGrant, Organization, User
-from models_registry.api.errors import RegistryError
+from models_registry.api.errors import APIError
 from models_registry.audit.recorder import record_added
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
@@ -99,7 +99,7 @@ def _promote(path: str, model: RegisteredModel, version: Version) -> None:
         return
     try:
         outcome = promote(version=version, promoted_by=None, reason="seeded")
-    except RegistryError as error:
+    except APIError as error:
         raise SeedError(f"{path}.promoted: {error.detail}") from None
     if isinstance(outcome, CheckResult):
         raise SeedError(f"{path}.promoted: {outcome.detail}")

@@ -89,6 +89,18 @@ def summary_serializer(task_type: TaskType) -> SerializerClass:
     return make_serializer(task_type, "Summary", fields)
 
 
+class TaskTypeProxySerializer(PolymorphicProxySerializer):
+    """A component for each task type. The library's own class keeps the task types that it finds first."""
+
+    @property
+    def serializers(self) -> Any:
+        return self._serializers()
+
+    @serializers.setter
+    def serializers(self, value: Any) -> None:
+        self._serializers = value
+
+
 class ByTaskType:
     """The serializers of one kind of response, by the name of the task type.
 
@@ -117,7 +129,7 @@ class ByTaskType:
         return {each.name: self[each.name] for each in task_types.all_task_types() if self._among(each)}
 
     def _any(self, name: str, *, many: bool) -> Any:
-        return PolymorphicProxySerializer(
+        return TaskTypeProxySerializer(
             component_name=name, serializers=self.all, resource_type_field_name="task_type", many=many
         )
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -16,7 +16,8 @@ from models_registry.api import large_responses
 from models_registry.api.etags import conditional_json_response, json_response, with_etag
 from models_registry.api.lookups import get_or_404, parse_row_id
 from models_registry.api.query import parse_query
-from models_registry.api.viewsets import APIViewSet, CreateModelMixin, ListModelMixin
+from models_registry.api.viewsets import APIViewSet, CreateModelMixin, Errors, ListModelMixin
+from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.snapshots import selectors
@@ -28,7 +29,7 @@ from performance.snapshots.detail_serializers import (
     SnapshotInput,
     StoredMatrixSerializer,
 )
-from performance.snapshots.errors import SnapshotNotFoundError
+from performance.snapshots.errors import DETAIL_ERRORS, SNAPSHOT_ERRORS, VERSION_ERRORS, SnapshotNotFoundError
 from performance.snapshots.filters import SnapshotFilters
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.permissions import CanReadPerformance
@@ -63,24 +64,6 @@ class PerformanceViewSet(APIViewSet):
 
     permission_classes = (CanReadPerformance,)
     http_method_names = ["get", "head"]
-    problem_codes = (
-        "invalid_parameter",
-        "unknown_parameter",
-        "not_authenticated",
-        "invalid_token",
-        "token_expired",
-        "permission_denied",
-        "model_not_found",
-        "version_not_found",
-        "no_promoted_version",
-        "snapshot_not_found",
-        "not_available_for_task_type",
-        "not_found",
-        "precondition_failed",
-        "no_trained_version",
-        "version_not_trained",
-    )
-
     filter_backends = ()
     ordering = ("evaluated_at", "pk")  # of the history
     query_serializers: Mapping[str, serializers.Serializer[Any]] = {  # by action
@@ -89,6 +72,13 @@ class PerformanceViewSet(APIViewSet):
         "confusion_matrix": ConfusionMatrixQuerySerializer(),
         "curves": PerformanceQuerySerializer(),
         "history": HistoryQuerySerializer(),
+    }
+    errors: ClassVar[dict[str, Errors]] = {
+        "summary": SNAPSHOT_ERRORS,
+        "report": SNAPSHOT_ERRORS,
+        "confusion_matrix": DETAIL_ERRORS,
+        "curves": DETAIL_ERRORS,
+        "history": VERSION_ERRORS,
     }
     response_serializers: Mapping[str, ByTaskType | type[serializers.Serializer[Any]]] = {  # by action
         "summary": SUMMARY,
@@ -239,6 +229,11 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
     filterset_class = SnapshotFilters
     ordering = ("-evaluated_at", "-pk")
     scopes = {"list": Scope.MODEL_READ, "create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
+    errors = {
+        "list": (ModelNotFoundError, VersionNotFoundError),
+        "create": (ModelNotFoundError, VersionNotFoundError),
+        "retrieve": (ModelNotFoundError, VersionNotFoundError, SnapshotNotFoundError),
+    }
     input_serializers = {"create": SnapshotInput}
 
     @cached_property

@@ -15,6 +15,7 @@ from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import json_response
 from models_registry.api.lookups import get_or_404, missing_reference, parse_row_id
 from models_registry.api.viewsets import (
+    CREATE_ERRORS,
     CreateModelMixin,
     DestroyModelMixin,
     ListModelMixin,
@@ -95,6 +96,7 @@ class WebhookViewSet(
     scopes = dict.fromkeys(
         ("list", "create", "retrieve", "partial_update", "destroy", "send_test"), Scope.ORGANIZATION_ADMIN
     )
+    errors = {**dict.fromkeys(scopes, (NotFoundError,)), "send_test": (*CREATE_ERRORS, NotFoundError)}
     input_serializers = {"create": WebhookInput, "partial_update": WebhookChanges, "send_test": WebhookTest}
     shown_once = ("secret",)
 
@@ -170,6 +172,7 @@ class WebhookDeliveryViewSet(ListModelMixin, WebhookScopedViewSet):
     serializer_class = WebhookDeliverySerializer
     ordering = ("-created_at", "-pk")
     scopes = {"list": Scope.ORGANIZATION_ADMIN}
+    errors = (NotFoundError,)
 
     def get_queryset(self) -> Any:
         """Return the messages to the webhook that the URL names."""

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models_registry.api.errors import RegistryError
+from models_registry.api.errors import APIError
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.models import Version
 from performance.comparisons.tasks import compare_with_promoted
@@ -44,7 +44,7 @@ _CODES: Mapping[type[Exception], str] = {
     OperationalError: "service_unavailable",
     InterfaceError: "service_unavailable",
 }
-_ERRORS: tuple[type[Exception], ...] = (RegistryError, *_CODES)
+_ERRORS: tuple[type[Exception], ...] = (APIError, *_CODES)
 
 
 class Command(BaseCommand):
@@ -101,7 +101,7 @@ class Command(BaseCommand):
 
 def _problem(error: Exception) -> dict[str, object]:
     """Return the error in the form of the API's problem documents."""
-    if isinstance(error, RegistryError):
+    if isinstance(error, APIError):
         problem: dict[str, object] = {"code": error.code, "detail": error.detail, **error.members}
     else:
         code = next(code for kind, code in _CODES.items() if isinstance(error, kind))

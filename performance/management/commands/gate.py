@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from models_registry import task_types
-from models_registry.api.errors import RegistryError
+from models_registry.api.errors import APIError
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.models import Version
 from models_registry.task_types import base
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             found = _version(model, version)
             given = _policy(policy, task_types.get(found.model.task_type)) if policy else None
             verdict = judge_version(found, policy=given, compare=pair)
-        except RegistryError as error:
+        except APIError as error:
             raise CommandError(error.detail, returncode=NOT_JUDGED) from None
         except DatabaseError as error:
             raise CommandError(f"The database cannot be reached: {error}", returncode=NOT_JUDGED) from None
@@ -80,7 +80,7 @@ class Command(BaseCommand):
 
 
 def _version(model_id: str, version_id: str | None) -> Version:
-    """Return the version to judge. Raises `RegistryError` or `CommandError`."""
+    """Return the version to judge. Raises `APIError` or `CommandError`."""
     model = find_model(model_id)
     if version_id is not None:
         version: Version | None = find_version(model, version_id)
