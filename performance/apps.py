@@ -13,7 +13,7 @@ class PerformanceConfig(AppConfig):
 
         Not so verdicts, which are a trail themselves, and messages to webhooks, which follow from what leaves one.
         """
-        from models_registry.audit.recorder import watch
+        from models_registry.audit.recorder import audit_model, mask_after_origin
         from models_registry.registry.promotions import register_listener, register_promotion_check
         from performance.badges.models import Badge
         from performance.evaluations.models import EvaluationJob
@@ -25,8 +25,12 @@ class PerformanceConfig(AppConfig):
 
         register_promotion_check(judge_promotion, prepare=prepare_promotion)
         for model in (MetricSnapshot, GatePolicy, Badge):
-            watch(model)
-        watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))
-        of_sending = ("consecutive_failures", "paused_until", "sending_until")
-        watch(Webhook, masked=("secret", "url"), mask="masked_but_origin", unwatched=of_sending)
+            audit_model(model)
+        audit_model(EvaluationJob, exclude_fields=["progress", "due_at", "attempts"])
+        audit_model(
+            Webhook,
+            exclude_fields=["consecutive_failures", "paused_until", "sending_until"],
+            mask_fields=["secret", "url"],
+            mask=mask_after_origin,
+        )
         register_listener(announce_promotion)
