@@ -1,4 +1,4 @@
-"""Permission classes that ask for a scope."""
+"""Permissions that depend on scopes."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from rest_framework.request import Request
 
 
 class HasScope(IsAuthenticated):
-    """Allows a caller with the scope that the view's action needs, on what is asked for and in the token."""
+    """Allows callers that have the action's scope on the requested object and in their token."""
 
     def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
         self.message = f"You need the scope {view.scope} here: ask an admin of the organization."
-        held = view.account.is_superuser or getattr(obj, "permitted", False)
-        return bool(held and view.scope in view.caller.scopes)
+        has_right = view.account.is_superuser or getattr(obj, "permitted", False)
+        return bool(has_right and view.scope in view.caller.scopes)

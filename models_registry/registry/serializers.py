@@ -1,4 +1,4 @@
-"""What the registry's routes take and give."""
+"""Request and response bodies of models, grants, versions and promotions."""
 
 import json
 import unicodedata
@@ -19,7 +19,7 @@ from models_registry.api.fields import (
     UTCSecondsField,
 )
 from models_registry.registry import ids
-from models_registry.registry.models import Promotion, Version
+from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.validators import validate_source_uri
 
 MAX_REASON = 2000
@@ -30,7 +30,7 @@ VERSION_ID = rf"^{ids.VERSION_ID_PATTERN}$"
 
 
 class ParametersField(serializers.DictField):
-    """What a version was trained with: a JSON object of up to 64 KiB."""
+    """The parameters of a training: a JSON object of up to 64 KiB."""
 
     default_error_messages = {"too_large": f"Must be at most {MAX_PARAMETERS_BYTES} bytes of JSON."}
 
@@ -53,14 +53,14 @@ class ModelInput(StrictSerializer):
 
 
 class ModelChanges(StrictSerializer):
-    """What of a model may change."""
+    """The fields of a model that can change."""
 
     name = NameField(required=False)
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
 
 
-class ModelSerializer(serializers.Serializer[Any]):
+class ModelSerializer(serializers.Serializer[RegisteredModel]):
     """A registered model. Its state follows from its versions."""
 
     model_id = serializers.RegexField(MODEL_ID)
@@ -79,14 +79,14 @@ class ModelSerializer(serializers.Serializer[Any]):
 
 
 class GrantInput(StrictSerializer):
-    """A scope for a user."""
+    """A new grant: a scope for a user."""
 
     username = TextField(max_length=150, trim_whitespace=False)
     scope = serializers.ChoiceField(ModelGrant.SCOPES)
 
 
-class GrantSerializer(serializers.Serializer[Any]):
-    """A scope that a user holds on one model."""
+class GrantSerializer(serializers.Serializer[ModelGrant]):
+    """A scope on one model, granted to a user."""
 
     id = serializers.CharField()
     model_id = serializers.RegexField(MODEL_ID)
@@ -110,14 +110,14 @@ class VersionInput(StrictSerializer):
 
 
 class VersionChanges(StrictSerializer):
-    """What of a version may change."""
+    """The fields of a version that can change."""
 
     state = serializers.ChoiceField(Version.State.choices, required=False)
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
 
 
-class VersionSerializer(serializers.Serializer[Any]):
+class VersionSerializer(serializers.Serializer[Version]):
     """One training of a model."""
 
     version_id = serializers.RegexField(VERSION_ID)
@@ -134,7 +134,7 @@ class VersionSerializer(serializers.Serializer[Any]):
 
 
 class PromotionInput(StrictSerializer):
-    """Why a version is promoted, or gone back to."""
+    """The reason of a promotion or rollback, and whether it overrides the gate."""
 
     reason = TextField(max_length=MAX_REASON, allow_blank=True, default="")
     override = StrictBooleanField(
@@ -142,20 +142,20 @@ class PromotionInput(StrictSerializer):
     )
 
     def validate_reason(self, value: str) -> str:
-        """Refuse a reason of which nothing can be seen: of spaces, controls and format characters alone."""
+        """Refuse an invisible reason, which has only spaces, control and format characters."""
         if value and all(unicodedata.category(character)[0] in "ZC" for character in value):
             raise serializers.ValidationError("Must have at least one visible character.")
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse to overrule a verdict without a reason."""
+        """Refuse an override without a reason."""
         if attrs["override"] and not attrs["reason"]:
             raise serializers.ValidationError({"reason": "To override a gate, say why."})
         return attrs
 
 
-class PromotionSerializer(serializers.Serializer[Any]):
-    """That a version became the promoted one."""
+class PromotionSerializer(serializers.Serializer[Promotion]):
+    """One promotion or rollback."""
 
     id = serializers.CharField()
     model_id = serializers.RegexField(MODEL_ID)
