@@ -25,7 +25,7 @@ from rest_framework.request import Request
 from config.admin.middleware import is_admin, too_many
 from config.observability import current_request_id
 from models_registry.api.errors import InvalidInputError, RegistryError
-from models_registry.api.fields import MAX_FAULTS, list_errors
+from models_registry.api.fields import MAX_ERRORS, list_errors
 from models_registry.audit.denials import note_denial, seconds_to_wait
 from models_registry.db.outages import RETRY_AFTER_OUTAGE, is_outage, outage_detail
 
@@ -224,7 +224,7 @@ def _respond_to_registry_error(request: Request, error: RegistryError) -> HttpRe
 def _errors(found: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
     return [
         {"field": field, "code": code, "detail": Truncator(detail).chars(MAX_DETAIL)}  # which may quote what was sent
-        for field, code, detail in islice(found, MAX_FAULTS)
+        for field, code, detail in islice(found, MAX_ERRORS)
     ]
 
 

@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from models_registry.api.model_admin import (
-    ReadOnly,
+    ReadOnlyAdminMixin,
     RegistryAdmin,
     badge,
     link_to,
-    pretty,
+    pretty_json,
 )
 from models_registry.registry.model_admin import VersionRecordAdmin
 from performance.gates import tables
@@ -55,7 +55,7 @@ class GatePolicyAdmin(RegistryAdmin):
     @admin.display(description="policy")
     def as_json(self, policy: GatePolicy) -> str:
         """Return the policy as it is written."""
-        return "withdrawn" if policy.document is None else pretty(parse_policy(policy.document).as_document())
+        return "withdrawn" if policy.document is None else pretty_json(parse_policy(policy.document).as_document())
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nothing is changed: a new policy is added."""
@@ -87,7 +87,7 @@ class GatePolicyAdmin(RegistryAdmin):
 
 
 @admin.register(GateVerdict)
-class GateVerdictAdmin(ReadOnly, VersionRecordAdmin):
+class GateVerdictAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """The verdicts that counted, newest first."""
 
     list_display = ("judged_at", "model", "version", "result", "occasion", "requested_by")

@@ -9,11 +9,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 
 from models_registry import task_types
 from models_registry.api.model_admin import (
-    ReadOnly,
-    Rows,
+    ReadOnlyAdminMixin,
+    RegistryInline,
     link_to,
+    nowrap,
     task_type_label,
-    unbroken,
 )
 from models_registry.registry.admin import VersionAdmin
 from models_registry.registry.model_admin import PromotedFilter, VersionRecordAdmin, promoted_badge
@@ -60,7 +60,7 @@ def _matrix(snapshot: Any) -> dict[str, Any] | None:
     return snapshot.matrix_labels and {"labels": snapshot.matrix_labels, "counts": snapshot.matrix_counts}
 
 
-class SnapshotInline(ReadOnly, Rows):
+class SnapshotInline(ReadOnlyAdminMixin, RegistryInline):
     """The snapshots of a version, newest first, a page at a time."""
 
     model = MetricSnapshot
@@ -100,7 +100,7 @@ class VersionWithSnapshotsAdmin(VersionAdmin):
 
 
 @admin.register(MetricSnapshot)
-class MetricSnapshotAdmin(ReadOnly, VersionRecordAdmin):
+class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """Metric snapshots, newest first."""
 
     list_display = (
@@ -170,7 +170,7 @@ class MetricSnapshotAdmin(ReadOnly, VersionRecordAdmin):
     @admin.display(description="version", ordering="version__number")
     def version_name(self, snapshot: MetricSnapshot) -> str:
         """Return the version's public id."""
-        return unbroken(snapshot.version.version_id)
+        return nowrap(snapshot.version.version_id)
 
     @admin.display(description="task type")
     def task(self, snapshot: MetricSnapshot) -> str:

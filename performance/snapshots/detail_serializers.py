@@ -70,10 +70,10 @@ class CountsField(BoundedListField):
 class ConfusionMatrixInput(StrictSerializer):
     """How often examples of each class were predicted as each class."""
 
-    labels = BoundedListField(child=TextField(max_length=200), min_length=2, most=MAX_LABELS)
+    labels = BoundedListField(child=TextField(max_length=200), min_length=2, max_length=MAX_LABELS)
     counts = BoundedListField(
-        child=CountsField(child=WholeNumberField(min_value=0, max_value=MAX_CELL), most=MAX_LABELS),
-        most=MAX_LABELS,
+        child=CountsField(child=WholeNumberField(min_value=0, max_value=MAX_CELL), max_length=MAX_LABELS),
+        max_length=MAX_LABELS,
         help_text="`counts[actual][predicted]`, in the order of the labels.",
     )
 
@@ -92,10 +92,10 @@ class SnapshotInput(StrictSerializer):
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = ReportedMetricsField(
-        most=MAX_METRICS, help_text="Metrics of the task type; null or left out when not recorded."
+        max_length=MAX_METRICS, help_text="Metrics of the task type; null or left out when not recorded."
     )
     custom_metrics = CustomMetricsField(
-        most=MAX_METRICS, required=False, help_text="Metrics that the task type does not know."
+        max_length=MAX_METRICS, required=False, help_text="Metrics that the task type does not know."
     )
     sample_count = WholeNumberField(required=False, min_value=1, max_value=MAX_COUNT)
     confusion_matrix = ConfusionMatrixInput(required=False)

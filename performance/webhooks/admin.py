@@ -7,7 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
-from models_registry.api.model_admin import ReadOnly, RegistryAdmin, badge, link_to
+from models_registry.api.model_admin import ReadOnlyAdminMixin, RegistryAdmin, badge, link_to
 from performance.jobs.admin import STATE_COLORS
 from performance.webhooks.forms import WebhookForm
 from performance.webhooks.models import Webhook, WebhookDelivery
@@ -60,7 +60,7 @@ class WebhookAdmin(RegistryAdmin):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(ReadOnly, RegistryAdmin):
+class WebhookDeliveryAdmin(ReadOnlyAdminMixin, RegistryAdmin):
     """Messages to webhooks, newest first."""
 
     list_display = ("created_at", "event", "receiver", "status", "attempts", "last_status", "last_error")

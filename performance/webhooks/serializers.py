@@ -37,7 +37,7 @@ class EventsField(BoundedListField):
     def __init__(self, **options: Any) -> None:
         super().__init__(
             child=serializers.ChoiceField(EVENTS),
-            most=len(EVENTS),
+            max_length=len(EVENTS),
             min_length=1,
             validators=[validate_events],
             **options,
