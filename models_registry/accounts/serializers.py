@@ -4,13 +4,13 @@ from django.core.validators import validate_slug
 from rest_framework import serializers
 
 from models_registry.accounts.models import Membership, Organization
-from models_registry.api.fields import NameField, StrictSerializer, TextField, UTCSecondsField
+from models_registry.api.fields import NameField, StrictCharField, StrictSerializer, UTCDateTimeField
 
 
 class OrganizationInput(StrictSerializer):
     """A new organization."""
 
-    slug = TextField(max_length=63, validators=[validate_slug])
+    slug = StrictCharField(max_length=63, validators=[validate_slug])
     name = NameField()
 
 
@@ -25,13 +25,13 @@ class OrganizationSerializer(serializers.Serializer[Organization]):
 
     slug = serializers.SlugField()
     name = serializers.CharField()
-    created_at = UTCSecondsField()
+    created_at = UTCDateTimeField()
 
 
 class MemberInput(StrictSerializer):
     """A new member."""
 
-    username = TextField(max_length=150, trim_whitespace=False)
+    username = StrictCharField(max_length=150, trim_whitespace=False)
     role = serializers.ChoiceField(Membership.ROLES)
 
 

@@ -13,7 +13,7 @@ from rest_framework.exceptions import ErrorDetail
 MAX_ERRORS = 20  # errors that one response lists
 TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 FIRST_YEAR = 1970
-MAX_NAME = 40  # characters of an unknown name that an error quotes
+MAX_QUOTED_NAME = 40  # characters of an unknown name that an error quotes
 
 Key = TypeVar("Key", int, str)
 _Child: TypeAlias = "serializers.Field[Any, Any, Any, Any]"
@@ -30,7 +30,7 @@ class StrictSerializer(serializers.Serializer[Any]):
             return super().to_internal_value(data)
         writable = {str(field.field_name) for field in self._writable_fields}
         names = islice((str(name) for name in data if name not in writable), MAX_ERRORS)
-        unknown = {name[:MAX_NAME]: [unknown_field(writable)] for name in names}
+        unknown = {name[:MAX_QUOTED_NAME]: [unknown_field(writable)] for name in names}
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -98,7 +98,7 @@ def _validate_items(child: _Child, items: Iterable[tuple[Key, Any]]) -> dict[Key
     return valid
 
 
-class TextField(serializers.CharField):
+class StrictCharField(serializers.CharField):
     """A string. DRF's field also accepts numbers."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -118,7 +118,7 @@ class StrictBooleanField(serializers.BooleanField):
         return data
 
 
-class WholeNumberField(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
     """An integer. DRF's field also accepts strings, booleans and floats such as 1.0."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -128,7 +128,7 @@ class WholeNumberField(serializers.IntegerField):
         return data
 
 
-class NumberField(serializers.FloatField):
+class StrictFloatField(serializers.FloatField):
     """A finite number. DRF's field also accepts strings, booleans and `NaN`."""
 
     def to_internal_value(self, data: Any) -> float:
@@ -141,7 +141,7 @@ class NumberField(serializers.FloatField):
 
 
 class UTCDateTimeField(serializers.DateTimeField):
-    """A time in UTC with whole seconds, such as `2026-03-13T14:22:10Z`, in a request."""
+    """A time in UTC with whole seconds (RFC 3339), such as `2026-03-13T14:22:10Z`."""
 
     default_error_messages = {"too_early": f"Must be in {FIRST_YEAR} or later."}
 
@@ -159,11 +159,8 @@ class UTCDateTimeField(serializers.DateTimeField):
             self.fail("too_early")
         return time
 
-
-class UTCSecondsField(serializers.DateTimeField):
-    """A time in UTC with whole seconds (RFC 3339), such as `2026-03-13T14:22:10Z`, in a response."""
-
     def to_representation(self, value: datetime) -> str:
+        """Return the time as text."""
         return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
@@ -190,14 +187,14 @@ _ONE_LINE = RegexValidator(
 )
 
 
-class NameField(TextField):
+class NameField(StrictCharField):
     """A name: one line of text."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=200, validators=[_ONE_LINE], **options)
 
 
-class DescriptionField(TextField):
+class DescriptionField(StrictCharField):
     """A text of any number of lines. It may be empty."""
 
     def __init__(self, **options: Any) -> None:
@@ -210,7 +207,7 @@ class TagsField(BoundedListField):
     default_error_messages = {"repeated": "Each tag may be given once."}
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(child=TextField(max_length=100, validators=[_ONE_LINE]), max_length=50, **options)
+        super().__init__(child=StrictCharField(max_length=100, validators=[_ONE_LINE]), max_length=50, **options)
 
     def to_internal_value(self, data: Any) -> list[str]:
         """Return the tags. Raises `ValidationError`."""
@@ -220,7 +217,7 @@ class TagsField(BoundedListField):
         return tags
 
 
-class UsernameOf(serializers.CharField):
+class RelatedUsernameField(serializers.CharField):
     """The name of a user, or null if the user has been deleted."""
 
     def __init__(self, source: str) -> None:

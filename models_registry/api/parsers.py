@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import FormParser, JSONParser
 
-from models_registry.api.fields import MAX_NAME
+from models_registry.api.fields import MAX_QUOTED_NAME
 from models_registry.api.strict_json import parse_json
 
 MAX_FORM_FIELDS = 100
@@ -45,7 +45,7 @@ class StrictFormParser(FormParser):
             raise ParseError(
                 f"The body is not a form that this service takes: UTF-8, with up to {MAX_FORM_FIELDS} fields."
             ) from None
-        repeated = [name[:MAX_NAME] for name, count in Counter(name for name, _ in fields).items() if count > 1]
+        repeated = [name[:MAX_QUOTED_NAME] for name, count in Counter(name for name, _ in fields).items() if count > 1]
         if repeated:
             error = ErrorDetail("Repeated field; send it once.", code="repeated_field")
             raise ValidationError({name: [error] for name in repeated})

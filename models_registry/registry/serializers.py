@@ -11,12 +11,12 @@ from models_registry.accounts.models import ModelGrant
 from models_registry.api.fields import (
     DescriptionField,
     NameField,
+    RelatedUsernameField,
     StrictBooleanField,
+    StrictCharField,
     StrictSerializer,
     TagsField,
-    TextField,
-    UsernameOf,
-    UTCSecondsField,
+    UTCDateTimeField,
 )
 from models_registry.registry import ids
 from models_registry.registry.models import Promotion, RegisteredModel, Version
@@ -45,7 +45,7 @@ class ParametersField(serializers.DictField):
 class ModelInput(StrictSerializer):
     """A new model."""
 
-    organization = TextField(max_length=63, help_text="The slug of the organization that will own it.")
+    organization = StrictCharField(max_length=63, help_text="The slug of the organization that will own it.")
     name = NameField()
     task_type = serializers.ChoiceField(task_types.choices())
     description = DescriptionField(required=False)
@@ -73,15 +73,15 @@ class ModelSerializer(serializers.Serializer[RegisteredModel]):
     promoted_version_id = serializers.RegexField(
         VERSION_ID, source="promoted_version.version_id", default=None, allow_null=True, read_only=True
     )
-    created_by = UsernameOf("created_by")
-    created_at = UTCSecondsField()
-    archived_at = UTCSecondsField(allow_null=True)
+    created_by = RelatedUsernameField("created_by")
+    created_at = UTCDateTimeField()
+    archived_at = UTCDateTimeField(allow_null=True)
 
 
 class GrantInput(StrictSerializer):
     """A new grant: a scope for a user."""
 
-    username = TextField(max_length=150, trim_whitespace=False)
+    username = StrictCharField(max_length=150, trim_whitespace=False)
     scope = serializers.ChoiceField(ModelGrant.SCOPES)
 
 
@@ -98,7 +98,7 @@ class VersionInput(StrictSerializer):
     """A new version."""
 
     description = DescriptionField(required=False)
-    source_uri = TextField(
+    source_uri = StrictCharField(
         required=False,
         allow_blank=True,
         max_length=2000,
@@ -128,15 +128,15 @@ class VersionSerializer(serializers.Serializer[Version]):
     source_uri = serializers.CharField(allow_blank=True)
     parameters = serializers.DictField()
     tags = serializers.ListField(child=serializers.CharField())
-    created_by = UsernameOf("created_by")
-    created_at = UTCSecondsField()
-    completed_at = UTCSecondsField(allow_null=True)
+    created_by = RelatedUsernameField("created_by")
+    created_at = UTCDateTimeField()
+    completed_at = UTCDateTimeField(allow_null=True)
 
 
 class PromotionInput(StrictSerializer):
     """The reason of a promotion or rollback, and whether it overrides the gate."""
 
-    reason = TextField(max_length=MAX_REASON, allow_blank=True, default="")
+    reason = StrictCharField(max_length=MAX_REASON, allow_blank=True, default="")
     override = StrictBooleanField(
         default=False, help_text="Promote against the gate's verdict: for an admin of the organization, with a reason."
     )
@@ -167,5 +167,5 @@ class PromotionSerializer(serializers.Serializer[Promotion]):
     reason = serializers.CharField(allow_blank=True)
     overridden = serializers.BooleanField()
     verdict = serializers.DictField(allow_null=True)
-    promoted_by = UsernameOf("promoted_by")
-    promoted_at = UTCSecondsField()
+    promoted_by = RelatedUsernameField("promoted_by")
+    promoted_at = UTCDateTimeField()

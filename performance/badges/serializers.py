@@ -6,7 +6,13 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from rest_framework import serializers
 
-from models_registry.api.fields import StrictSerializer, TextField, UsernameOf, UTCSecondsField, WholeNumberField
+from models_registry.api.fields import (
+    RelatedUsernameField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 from models_registry.registry.serializers import MODEL_ID
 from performance.badges.models import Badge
 from performance.badges.selectors import signature_of
@@ -50,7 +56,7 @@ class BadgeQuerySerializer(PerformanceQuerySerializer):
 class BadgeInput(StrictSerializer):
     """A new badge, to be looked at without a token. It is of whichever version is promoted."""
 
-    metric = TextField(
+    metric = StrictCharField(
         required=False,
         max_length=MAX_METRIC_NAME,
         trim_whitespace=False,
@@ -59,7 +65,7 @@ class BadgeInput(StrictSerializer):
     dataset_split = serializers.ChoiceField(
         DatasetSplit.choices, required=False, help_text="The split that the metric was measured on, by default `test`."
     )
-    lifetime_days = WholeNumberField(min_value=1, max_value=MAX_LIFETIME, help_text="After which it expires.")
+    lifetime_days = StrictIntegerField(min_value=1, max_value=MAX_LIFETIME, help_text="After which it expires.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return what is to be stored, where a verdict has neither metric nor split. Raises `ValidationError`."""
@@ -78,10 +84,10 @@ class BadgeSerializer(serializers.Serializer[Any]):
     metric = serializers.CharField(allow_null=True, help_text="Null for the gate's verdict.")
     dataset_split = serializers.ChoiceField(DatasetSplit.choices, allow_null=True)
     url = serializers.SerializerMethodField(help_text="Where the image is. Whoever has the URL may look at it.")
-    created_by = UsernameOf("created_by")
-    created_at = UTCSecondsField()
-    expires_at = UTCSecondsField()
-    revoked_at = UTCSecondsField(allow_null=True)
+    created_by = RelatedUsernameField("created_by")
+    created_at = UTCDateTimeField()
+    expires_at = UTCDateTimeField()
+    revoked_at = UTCDateTimeField(allow_null=True)
 
     def get_url(self, badge: Badge) -> str:
         """Return the signed URL of the image."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from models_registry.api.fields import UTCSecondsField
+from models_registry.api.fields import UTCDateTimeField
 from models_registry.registry import ids
 from models_registry.task_types.base import TaskType
 from performance.metrics.comparison import Change, PairingStatus
@@ -60,8 +60,8 @@ def comparison_serializer(task_type: TaskType) -> type[serializers.Serializer[An
                 "that the metrics were taken in different ways, or that the comparison failed."
             ),
         ),
-        "evaluated_at": UTCSecondsField(),
-        "baseline_evaluated_at": UTCSecondsField(),
+        "evaluated_at": UTCDateTimeField(),
+        "baseline_evaluated_at": UTCDateTimeField(),
     }
     return named(task_type, "Comparison", fields)
 

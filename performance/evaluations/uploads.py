@@ -21,7 +21,7 @@ from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 
 from models_registry.api.errors import PayloadTooLargeError
-from models_registry.api.fields import MAX_NAME, unknown_field
+from models_registry.api.fields import MAX_QUOTED_NAME, unknown_field
 from performance.evaluations.errors import PredictionsRefusedError
 from performance.snapshots.errors import StorageUnavailableError
 
@@ -72,7 +72,7 @@ class PredictionsHandler(FileUploadHandler):
         """Begin with a file. Raises `ValidationError` for one that is not expected."""
         super().new_file(field_name, file_name, *args, **kwargs)
         if field_name != FIELD:
-            raise ValidationError({field_name[:MAX_NAME]: [unknown_field({FIELD})]})
+            raise ValidationError({field_name[:MAX_QUOTED_NAME]: [unknown_field({FIELD})]})
         if hasattr(self, "file"):
             raise ValidationError({FIELD: [_repeated()]})
         with _storing():
@@ -114,7 +114,9 @@ class PredictionsParser(MultiPartParser):
         with ExitStack() as failing:
             failing.callback(handler.upload_interrupted)
             fields, files = _parsed({**request.META, "CONTENT_TYPE": media_type}, stream, handler)
-            if repeated := [name[:MAX_NAME] for name in fields if len(fields.getlist(name)) > 1 or name in files]:
+            if repeated := [
+                name[:MAX_QUOTED_NAME] for name in fields if len(fields.getlist(name)) > 1 or name in files
+            ]:
                 raise ValidationError({name: [_repeated()] for name in repeated})
             failing.pop_all()
         return DataAndFiles(fields, files)

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from models_registry.api.fields import UTCSecondsField
+from models_registry.api.fields import UTCDateTimeField
 from models_registry.registry import ids
 from performance.gates.gate_input import Operator, RuleStatus
 from performance.gates.models import GateVerdict
@@ -63,7 +63,7 @@ class PolicySerializer(serializers.Serializer[Any]):
     rules = serializers.ListField(child=RuleSerializer(), source="document.rules")
     version = serializers.IntegerField(help_text="Each edit is a new one; a verdict names the one it judged by.")
     created_by = serializers.CharField(allow_blank=True)
-    created_at = UTCSecondsField()
+    created_at = UTCDateTimeField()
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Return the policy, with its rules as the gates write them: each has fields of its own."""

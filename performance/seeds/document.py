@@ -21,10 +21,10 @@ from models_registry import task_types
 from models_registry.accounts.models import Membership, ModelGrant, User
 from models_registry.api.fields import (
     StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
     StrictSerializer,
-    TextField,
     UTCDateTimeField,
-    WholeNumberField,
     list_errors,
 )
 from models_registry.api.strict_json import check_document, parse_json
@@ -42,7 +42,7 @@ class SeedError(Exception):
     """A seed document that is refused whole. The message names each fault's path in the document and its reason."""
 
 
-class UsernameField(TextField):
+class UsernameField(StrictCharField):
     """A user name, in the form in which Django stores it."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class ByUsernameField(serializers.DictField):
         return by_name
 
 
-class SlugTextField(TextField):
+class SlugTextField(StrictCharField):
     """A slug, which the library's own field would make of a number, too."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class UserDocument(StrictSerializer):
     """Someone who may log in; without a password, only with tokens that an operator makes."""
 
     username = UsernameField()
-    password = TextField(required=False, max_length=1024, trim_whitespace=False)
+    password = StrictCharField(required=False, max_length=1024, trim_whitespace=False)
     superuser = StrictBooleanField(default=False)
 
 
@@ -87,7 +87,7 @@ class OrganizationDocument(StrictSerializer):
     """A team, and its members' roles by user name."""
 
     slug = SlugTextField()
-    name = TextField(max_length=200)
+    name = StrictCharField(max_length=200)
     members = ByUsernameField(child=serializers.ChoiceField(Membership.ROLES), default=dict)
 
 
@@ -96,8 +96,8 @@ class SnapshotDocument(StrictSerializer):
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = serializers.DictField(required=False)
-    predictions = TextField(required=False, max_length=1000)
-    sample_count = WholeNumberField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
+    predictions = StrictCharField(required=False, max_length=1000)
+    sample_count = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = UTCDateTimeField()
 
     def validate_metrics(self, value: dict[str, Any]) -> dict[str, Any]:
@@ -151,14 +151,14 @@ class ModelDocument(StrictSerializer):
 
     model_id = serializers.RegexField(rf"^{ids.MODEL_ID_PATTERN}\Z")
     organization = SlugTextField()
-    name = TextField(max_length=200)
-    task_type = TextField()
-    description = TextField(default="", allow_blank=True)
+    name = StrictCharField(max_length=200)
+    task_type = StrictCharField()
+    description = StrictCharField(default="", allow_blank=True)
     grants = ByUsernameField(
         child=serializers.ListField(child=serializers.ChoiceField(ModelGrant.SCOPES)), default=dict
     )
     archived = StrictBooleanField(default=False)
-    promoted = TextField(required=False, allow_null=True)
+    promoted = StrictCharField(required=False, allow_null=True)
     versions = VersionDocument(many=True, default=list)
 
     def validate_task_type(self, value: str) -> str:

@@ -11,15 +11,14 @@ from rest_framework import serializers
 from rest_framework.utils.urls import replace_query_param
 
 from models_registry.api.fields import (
-    MAX_NAME,
+    MAX_QUOTED_NAME,
     BoundedDictField,
     BoundedListField,
-    NumberField,
+    StrictCharField,
+    StrictFloatField,
+    StrictIntegerField,
     StrictSerializer,
-    TextField,
     UTCDateTimeField,
-    UTCSecondsField,
-    WholeNumberField,
 )
 from models_registry.registry import ids
 from models_registry.task_types.base import TaskType
@@ -43,7 +42,7 @@ class ReportedMetricsField(BoundedDictField):
 class CustomMetricsField(BoundedDictField):
     """Up to a hundred metrics of the reporter's own, by name: finite numbers."""
 
-    child = NumberField()
+    child = StrictFloatField()
     default_error_messages = {
         "name": f"A name is {CUSTOM_NAME_IS}.",
     }
@@ -53,7 +52,7 @@ class CustomMetricsField(BoundedDictField):
         metrics: dict[str, float] = super().to_internal_value(data)
         if bad := [name for name in metrics if not CUSTOM_NAME.fullmatch(name)]:
             message = serializers.ErrorDetail(str(self.error_messages["name"]), code="name")
-            raise serializers.ValidationError({name[:MAX_NAME]: [message] for name in bad})
+            raise serializers.ValidationError({name[:MAX_QUOTED_NAME]: [message] for name in bad})
         return metrics
 
 
@@ -70,9 +69,9 @@ class CountsField(BoundedListField):
 class ConfusionMatrixInput(StrictSerializer):
     """How often examples of each class were predicted as each class."""
 
-    labels = BoundedListField(child=TextField(max_length=200), min_length=2, max_length=MAX_LABELS)
+    labels = BoundedListField(child=StrictCharField(max_length=200), min_length=2, max_length=MAX_LABELS)
     counts = BoundedListField(
-        child=CountsField(child=WholeNumberField(min_value=0, max_value=MAX_CELL), max_length=MAX_LABELS),
+        child=CountsField(child=StrictIntegerField(min_value=0, max_value=MAX_CELL), max_length=MAX_LABELS),
         max_length=MAX_LABELS,
         help_text="`counts[actual][predicted]`, in the order of the labels.",
     )
@@ -97,7 +96,7 @@ class SnapshotInput(StrictSerializer):
     custom_metrics = CustomMetricsField(
         max_length=MAX_METRICS, required=False, help_text="Metrics that the task type does not know."
     )
-    sample_count = WholeNumberField(required=False, min_value=1, max_value=MAX_COUNT)
+    sample_count = StrictIntegerField(required=False, min_value=1, max_value=MAX_COUNT)
     confusion_matrix = ConfusionMatrixInput(required=False)
     evaluated_at = UTCDateTimeField(required=False, help_text="By default now.")
 
@@ -155,7 +154,7 @@ class StoredMatrixSerializer(serializers.Serializer[Any]):
         help_text="`counts[actual][predicted]`, in the order of the labels.",
     )
     rates = serializers.SerializerMethodField()
-    evaluated_at = UTCSecondsField(source="snapshot.evaluated_at")
+    evaluated_at = UTCDateTimeField(source="snapshot.evaluated_at")
 
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_next(self, page: MatrixPage) -> str | None:
@@ -203,7 +202,7 @@ class ProvenanceSerializer(serializers.Serializer[Any]):
         help_text="Of what is kept of the predictions, to compare versions example by example; null where nothing is.",
     )
     created_by = serializers.CharField(allow_blank=True, help_text="The name of the user who stored them.")
-    created_at = UTCSecondsField()
+    created_at = UTCDateTimeField()
 
 
 def snapshot_row_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
@@ -228,8 +227,8 @@ def snapshot_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]
         "confusion_matrix": detail("confusion_matrix", ConfusionMatrixSerializer),
         "source": serializers.ChoiceField(Source.values),
         "created_by": serializers.CharField(allow_blank=True),
-        "created_at": UTCSecondsField(),
-        "evaluated_at": UTCSecondsField(),
+        "created_at": UTCDateTimeField(),
+        "evaluated_at": UTCDateTimeField(),
     }
     return named(task_type, "Snapshot", fields)
 
@@ -264,7 +263,7 @@ def report_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
         "positive_class": detail("positive_class", serializers.CharField),
         "averaging": detail("averaging", serializers.CharField),
         "provenance": ProvenanceSerializer(source="*"),
-        "evaluated_at": UTCSecondsField(),
+        "evaluated_at": UTCDateTimeField(),
     }
     return named(task_type, "Report", fields)
 
@@ -342,7 +341,7 @@ def curves_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]:
         "__doc__": f"Curves of how a version does on one split: {task_type.label.lower()}.",
         **_identity(task_type),
         "curves": named(task_type, "Points", points)(source="details.curves"),
-        "evaluated_at": UTCSecondsField(),
+        "evaluated_at": UTCDateTimeField(),
     }
     return named(task_type, "Curves", fields)
 

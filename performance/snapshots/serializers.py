@@ -8,7 +8,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 
 from models_registry import task_types
-from models_registry.api.fields import UTCSecondsField
+from models_registry.api.fields import UTCDateTimeField
 from models_registry.registry import ids
 from models_registry.task_types.base import TaskType
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, Source
@@ -21,7 +21,7 @@ class HistorySerializer(serializers.Serializer[Any]):
     value = serializers.SerializerMethodField("recorded")
     sample_count = serializers.IntegerField(allow_null=True)
     source = serializers.ChoiceField(Source.values)  # type: ignore[assignment]  # a field of that name
-    evaluated_at = UTCSecondsField()
+    evaluated_at = UTCDateTimeField()
 
     def recorded(self, snapshot: MetricSnapshot) -> float:
         """Return the metric that is asked for."""
@@ -82,7 +82,7 @@ def summary_serializer(task_type: TaskType) -> type[serializers.Serializer[Any]]
         **identity_fields(task_type),
         "__doc__": f"How well a model's version does on one split: {task_type.label.lower()}.",
         "metrics": metrics_serializer(task_type)(),
-        "evaluated_at": UTCSecondsField(),
+        "evaluated_at": UTCDateTimeField(),
     }
     return named(task_type, "Summary", fields)
 
