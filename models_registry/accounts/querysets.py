@@ -1,14 +1,17 @@
 """Queries of organizations."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef
 
 from models_registry.accounts.scopes import Scope, roles_implying
 
+if TYPE_CHECKING:
+    from models_registry.accounts.models import Organization  # noqa: F401  # names the base class
 
-class OrganizationQuerySet(models.QuerySet[Any]):
+
+class OrganizationQuerySet(models.QuerySet["Organization"]):
     """Adds permission filters to queries of organizations."""
 
     def permitting(self, scope: Scope, user_id: int) -> Self:

@@ -1,11 +1,14 @@
 """Queries of registered models and versions."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 from django.db.models import Exists, Expression, FilteredRelation, OuterRef, Q
 
 from models_registry.accounts.scopes import Scope, roles_implying
+
+if TYPE_CHECKING:
+    from models_registry.registry.models import Version  # noqa: F401  # names the base class
 
 
 class RegisteredModelQuerySet(models.QuerySet[Any]):
@@ -42,7 +45,7 @@ class RegisteredModelQuerySet(models.QuerySet[Any]):
         return Exists(versions._default_manager.filter(model=OuterRef("pk"), state=state))
 
 
-class VersionQuerySet(models.QuerySet[Any]):
+class VersionQuerySet(models.QuerySet["Version"]):
     """Adds filters by state and promotion to queries of versions."""
 
     def completed(self) -> Self:
