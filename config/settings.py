@@ -186,7 +186,7 @@ EVALUATION_RETENTION_DAYS = count("EVALUATION_RETENTION_DAYS", default=30, minim
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["models_registry.tokens.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["models_registry.api.permissions.Denied"],
+    "DEFAULT_PERMISSION_CLASSES": ["models_registry.api.permissions.DenyAll"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "models_registry.api.negotiation.Negotiation",
     "DEFAULT_PARSER_CLASSES": ["models_registry.api.parsers.StrictJSONParser"],

@@ -13,7 +13,7 @@ class PerformanceConfig(AppConfig):
 
         Verdicts are a trail themselves, and messages to webhooks follow from recorded writes: neither is recorded.
         """
-        from models_registry.audit.recorder import watch
+        from models_registry.audit.recorder import audit_model, mask_after_origin
         from models_registry.registry.promotions import register_promotion_check, version_promoted
         from performance.badges.models import Badge
         from performance.evaluations.models import EvaluationJob
@@ -26,7 +26,11 @@ class PerformanceConfig(AppConfig):
         register_promotion_check(GateCheck())
         version_promoted.connect(publish_promotion)
         for model in (MetricSnapshot, GatePolicy, Badge):
-            watch(model)
-        watch(EvaluationJob, unwatched=("progress", "due_at", "attempts"))
-        delivery_fields = ("consecutive_failures", "paused_until", "sending_until")
-        watch(Webhook, masked=("secret", "url"), mask="masked_but_origin", unwatched=delivery_fields)
+            audit_model(model)
+        audit_model(EvaluationJob, exclude_fields=["progress", "due_at", "attempts"])
+        audit_model(
+            Webhook,
+            exclude_fields=["consecutive_failures", "paused_until", "sending_until"],
+            mask_fields=["secret", "url"],
+            mask=mask_after_origin,
+        )

@@ -112,7 +112,7 @@ def _clean_slate() -> None:
     """Forget what processes remember between requests: throttles, large answers and verified tokens."""
     cache.clear()
     large_responses.forget_all()
-    jwt._verified.cache_clear()
+    jwt.decode_access_token.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,28 @@
 """Users, groups, organizations and lockouts in the admin."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, Permission
-from django.db.models import Model, Q, QuerySet
+from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from models_registry.accounts.models import Membership, ModelGrant, Organization, User
-from models_registry.api.model_admin import (
-    RegistryAdmin,
-    Rows,
-)
+from models_registry.api.model_admin import RegistryAdmin, RegistryInline
+
+if TYPE_CHECKING:
+    _UserAdminBase = BaseModelAdmin[Any]
+else:
+    _UserAdminBase = object
 
 
-class MembershipInline(Rows):
-    """The members of an organization and their roles, a page at a time: each row asks for its user's name."""
+class MembershipInline(RegistryInline):
+    """The members of an organization and their roles, in pages, because each row queries its user's name."""
 
     model = Membership
     verbose_name_plural = "members"
@@ -28,7 +31,7 @@ class MembershipInline(Rows):
     per_page = 20
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
-        """Return the members in order of name, with their users."""
+        """Return the members in order of user name, with their users."""
         members: QuerySet[Membership] = super().get_queryset(request)
         return members.select_related("user", "organization").order_by("user__username")
 
@@ -48,7 +51,7 @@ class OrganizationAdmin(RegistryAdmin):
 
 @admin.register(ModelGrant)
 class ModelGrantAdmin(RegistryAdmin):
-    """Scopes that users hold on single models."""
+    """Scopes on single models that are granted to users."""
 
     list_display = ("user", "scope", "model", "organization")
     list_filter = ("scope", ("model__organization", AutocompleteSelectFilter))
@@ -63,45 +66,45 @@ class ModelGrantAdmin(RegistryAdmin):
         return str(grant.model.organization)
 
 
-class NoEscalation:
-    """Mixed into the pages of users: staff who are no superusers can neither give themselves rights nor borrow them.
+class PreventEscalationMixin(_UserAdminBase):
+    """Prevents staff from gaining rights through the pages of users.
 
-    Only a superuser hands out rights. Nobody changes, deletes or sets the password of a user who has rights in the
-    admin that they lack: whoever sets a password can log in with it.
+    Only a superuser can give rights to users. Other staff cannot change or delete a user who has permissions that they
+    lack, and cannot set that user's password: whoever sets a password can log in with it.
     """
 
-    reserved_fields: tuple[str, ...] = ("is_staff", "is_superuser", "groups", "user_permissions")
+    superuser_fields: tuple[str, ...] = ("is_staff", "is_superuser", "groups", "user_permissions")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Return the fields that the caller may not set."""
-        fields: Any = super().get_readonly_fields(request, obj)  # type: ignore[misc]
-        return fields if request.user.is_superuser else (*fields, *self.reserved_fields)
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str] | tuple[str, ...]:
+        """Return the fields that the caller cannot set."""
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, *self.superuser_fields)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Say whether the caller may change users, or this one."""
-        return super().has_change_permission(request, obj) and _has_rights_of(request.user, obj)  # type: ignore[misc]
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Return whether the caller may change users, or this user."""
+        return super().has_change_permission(request, obj) and _has_rights_of(request.user, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Say whether the caller may delete users, or this one."""
-        return super().has_delete_permission(request, obj) and _has_rights_of(request.user, obj)  # type: ignore[misc]
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Return whether the caller may delete users, or this user."""
+        return super().has_delete_permission(request, obj) and _has_rights_of(request.user, obj)
 
 
-def _has_rights_of(caller: Any, user: User | None) -> bool:
-    """Say whether the caller has all the rights that a user has, or will have once active again."""
+def _has_rights_of(caller: User | AnonymousUser, user: User | None) -> bool:
+    """Return whether the caller has every permission that a user has, or would have if active."""
     if user is None or caller.is_superuser:
         return True
-    return not user.is_superuser and caller.get_all_permissions() >= _granted(user)
+    return not user.is_superuser and caller.get_all_permissions() >= _all_permissions(user)
 
 
-def _granted(user: User) -> set[str]:
-    """Return the permissions of a user, active or not."""
+def _all_permissions(user: User) -> set[str]:
+    """Return the permissions of a user, even if the user is inactive."""
     permissions = Permission.objects.filter(Q(user=user) | Q(group__user=user))
     return {f"{app}.{name}" for app, name in permissions.values_list("content_type__app_label", "codename")}
 
 
 @admin.register(User)
-class UserAdmin(NoEscalation, DjangoUserAdmin, RegistryAdmin):  # type: ignore[misc,type-arg]
-    """Users, as Django has them."""
+class UserAdmin(PreventEscalationMixin, DjangoUserAdmin, RegistryAdmin):  # type: ignore[misc,type-arg]
+    """Django's page of users, in the look of the other pages."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -119,10 +122,10 @@ class UserAdmin(NoEscalation, DjangoUserAdmin, RegistryAdmin):  # type: ignore[m
     ordering = ("username",)
     readonly_fields = ("last_login", "date_joined")
     autocomplete_fields = ("groups",)
-    filter_horizontal = ("user_permissions",)  # as many as there are kinds of records, and never more
+    filter_horizontal = ("user_permissions",)  # there are few permissions: their number depends on the models alone
 
-    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Return the groups of fields; the form alone masks the hash of a password, so it is left out without one."""
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Return the fieldsets, without the password on read-only pages: only the form hides its hash."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
@@ -132,13 +135,13 @@ class UserAdmin(NoEscalation, DjangoUserAdmin, RegistryAdmin):  # type: ignore[m
         ]
 
 
-admin.site.unregister(Group)  # Django's page, which has another look
+admin.site.unregister(Group)  # Django's own page, which looks different
 
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, RegistryAdmin):  # type: ignore[misc]
-    """Groups of users with the same permissions, which only superusers choose."""
+    """Groups of users with the same permissions. Only superusers choose these."""
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Return the fields that the caller may not set."""
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
+        """Return the fields that the caller cannot set."""
         return () if request.user.is_superuser else ("permissions",)

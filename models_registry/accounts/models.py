@@ -12,7 +12,7 @@ from models_registry.accounts.scopes import MODEL_SCOPES, Role
 
 
 class User(AbstractUser):
-    """Someone who can log in, or a service account: something that works with tokens alone."""
+    """A person who can log in, or a service account, which only works with tokens."""
 
     is_service_account = models.BooleanField(
         "service account",
@@ -32,7 +32,7 @@ class User(AbstractUser):
 
 
 class ServiceAccountManager(UserManager["ServiceAccount"]):
-    """The users that are service accounts."""
+    """Selects the users that are service accounts."""
 
     use_in_migrations = False
 
@@ -42,7 +42,7 @@ class ServiceAccountManager(UserManager["ServiceAccount"]):
 
 
 class ServiceAccount(User):
-    """A user for a pipeline, which cannot log in."""
+    """A user for a pipeline. It cannot log in."""
 
     objects: ClassVar[ServiceAccountManager] = ServiceAccountManager()
 
@@ -76,7 +76,7 @@ class Membership(models.Model):
 
     class Meta:
         constraints = [
-            # Serves as well the look-up of a caller's role.
+            # Also serves the lookup of a caller's role.
             models.UniqueConstraint(fields=["organization", "user"], name="membership_once_per_user"),
             models.CheckConstraint(condition=Q(role__in=[role.value for role in Role]), name="membership_role_known"),
         ]
@@ -86,7 +86,7 @@ class Membership(models.Model):
 
 
 class ModelGrant(models.Model):
-    """A scope that one user holds on one model."""
+    """A scope on one model, granted to one user."""
 
     SCOPES = [(scope.value, scope.value) for scope in MODEL_SCOPES]
 
@@ -98,7 +98,7 @@ class ModelGrant(models.Model):
 
     class Meta:
         constraints = [
-            # Serves as well the look-up of a caller's grant.
+            # Also serves the lookup of a caller's grant.
             models.UniqueConstraint(fields=["model", "user", "scope"], name="grant_once_per_scope"),
             models.CheckConstraint(
                 condition=Q(scope__in=[scope.value for scope in MODEL_SCOPES]), name="grant_scope_known"

@@ -1,4 +1,4 @@
-"""Permission classes that ask for a scope."""
+"""Permissions that depend on scopes."""
 
 from typing import Any
 

@@ -1,22 +1,26 @@
-"""Organizations as queryset methods."""
+"""Queries of organizations."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef
 
 from models_registry.accounts.scopes import Scope, roles_implying
 
+if TYPE_CHECKING:
+    from models_registry.accounts.models import Organization  # noqa: F401  # names the base class
 
-class OrganizationQuerySet(models.QuerySet[Any]):
-    """Organizations."""
 
-    def permitting(self, scope: Scope, user: Any) -> Self:
-        """Keep the organizations in which the role of `user` implies `scope`."""
-        return self.with_permission(scope, user).filter(permitted=True)
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    """Adds permission filters to queries of organizations."""
 
-    def with_permission(self, scope: Scope, user: Any) -> Self:
-        """Annotate, as `permitted`, whether the role of `user` implies `scope`."""
-        memberships = self.model._meta.get_field("memberships").related_model.objects
-        implying = memberships.filter(organization=OuterRef("pk"), user=user, role__in=roles_implying(scope))
-        return self.annotate(permitted=Exists(implying))
+    def permitting(self, scope: Scope, user_id: int) -> Self:
+        """Keep the organizations in which the user's role implies the scope."""
+        return self.with_permission(scope, user_id).filter(permitted=True)
+
+    def with_permission(self, scope: Scope, user_id: int) -> Self:
+        """Annotate as `permitted` whether the user's role implies the scope."""
+        memberships = self.model._meta.get_field("memberships").related_model._default_manager.filter(
+            organization=OuterRef("pk"), user=user_id, role__in=roles_implying(scope)
+        )
+        return self.annotate(permitted=Exists(memberships))

@@ -1,49 +1,47 @@
-"""The bodies of organizations and members."""
-
-from typing import Any
+"""Request and response bodies of organizations and members."""
 
 from django.core.validators import validate_slug
 from rest_framework import serializers
 
-from models_registry.accounts.models import Membership
-from models_registry.api.fields import NameField, StrictSerializer, TextField, UTCSecondsField
+from models_registry.accounts.models import Membership, Organization
+from models_registry.api.fields import NameField, StrictCharField, StrictSerializer, UTCDateTimeField
 
 
 class OrganizationInput(StrictSerializer):
     """A new organization."""
 
-    slug = TextField(max_length=63, validators=[validate_slug])
+    slug = StrictCharField(max_length=63, validators=[validate_slug])
     name = NameField()
 
 
 class OrganizationChanges(StrictSerializer):
-    """What of an organization may change."""
+    """The fields of an organization that can change."""
 
     name = NameField(required=False)
 
 
-class OrganizationSerializer(serializers.Serializer[Any]):
+class OrganizationSerializer(serializers.Serializer[Organization]):
     """A team that owns models."""
 
     slug = serializers.SlugField()
     name = serializers.CharField()
-    created_at = UTCSecondsField()
+    created_at = UTCDateTimeField()
 
 
 class MemberInput(StrictSerializer):
     """A new member."""
 
-    username = TextField(max_length=150, trim_whitespace=False)
+    username = StrictCharField(max_length=150, trim_whitespace=False)
     role = serializers.ChoiceField(Membership.ROLES)
 
 
 class MemberChanges(StrictSerializer):
-    """A member's other role."""
+    """A new role for a member."""
 
     role = serializers.ChoiceField(Membership.ROLES)
 
 
-class MemberSerializer(serializers.Serializer[Any]):
+class MemberSerializer(serializers.Serializer[Membership]):
     """A user's role in an organization."""
 
     username = serializers.CharField(source="user.username")

@@ -1,4 +1,4 @@
-"""Writes of organizations and their members."""
+"""Writes to organizations and their members."""
 
 from django.db import transaction
 
@@ -9,27 +9,27 @@ from models_registry.api.writes import refusing_duplicates, save_changes
 
 
 def create_organization(*, slug: str, name: str) -> Organization:
-    """Store an organization, which has no members yet. Raises `ConflictError` when the slug is taken."""
+    """Create an organization without members. Raises `ConflictError` if the slug is in use."""
     with refusing_duplicates(f"There is an organization {slug} already. Choose another slug."):
         return Organization.objects.create(slug=slug, name=name)
 
 
 def update_organization(*, organization: Organization, **changes: str) -> Organization:
-    """Change an organization's name; its slug stays."""
+    """Update an organization's name. Its slug cannot change."""
     return save_changes(organization, **changes)
 
 
 def add_member(*, organization: Organization, user: User, role: str) -> Membership:
-    """Make a user a member. Raises `ConflictError` when they are one already."""
+    """Make a user a member. Raises `ConflictError` if the user already is one."""
     with refusing_duplicates(f"{user.username} is a member already. Change the role with PATCH instead."):
         return Membership.objects.create(organization=organization, user=user, role=role)
 
 
 @transaction.atomic
 def change_role(*, membership: Membership, role: str) -> Membership:
-    """Give a member another role. Raises `ConflictError` when the last admin would lose theirs."""
+    """Change a member's role. Raises `ConflictError` if the organization would have no admin left."""
     if role != Role.ADMIN:
-        _keep_an_admin(membership)
+        _check_not_last_admin(membership)
     membership.role = role
     membership.save(update_fields=["role"])
     return membership
@@ -37,13 +37,13 @@ def change_role(*, membership: Membership, role: str) -> Membership:
 
 @transaction.atomic
 def remove_member(*, membership: Membership) -> None:
-    """End a membership. Raises `ConflictError` for that of the last admin."""
-    _keep_an_admin(membership)
+    """Delete a membership. Raises `ConflictError` if it belongs to the last admin."""
+    _check_not_last_admin(membership)
     membership.delete()
 
 
-def _keep_an_admin(membership: Membership) -> None:
-    """Refuse to take the role from an organization's only admin, as nobody could then give it to another."""
+def _check_not_last_admin(membership: Membership) -> None:
+    """Raise `ConflictError` if the member is the only active admin: nobody else could appoint another admin."""
     admins = (
         membership.organization.memberships.select_for_update(of=["self"])
         .filter(role=Role.ADMIN, user__is_active=True)

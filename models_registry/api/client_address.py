@@ -7,21 +7,21 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 UNKNOWN_ADDRESS = "::"
-IPV6_PREFIX = 64  # bits: the smallest network that one customer of a provider gets
+IPV6_PREFIX = 64  # bits: the smallest network that a provider gives to one customer
 
 
 def client_address(request: HttpRequest | Request) -> str:
-    """Return the caller's address. `X-Forwarded-For` is trusted only as far as the trusted proxies wrote it.
+    """Return the caller's address. Only entries of `X-Forwarded-For` from trusted proxies count.
 
-    All callers without an IP address, such as those on a Unix socket, have the same address.
+    Callers without an IP address, such as those that use a Unix socket, share one address.
     """
     return str(_address(request))
 
 
 def client_network(request: HttpRequest | Request) -> str:
-    """Return the key by which failed logins and requests are counted: an IPv4 address, or the first one of an IPv6 /64.
+    """Return the network for which failed logins and requests are counted, as `network_of` does.
 
-    One machine has a whole /64 of addresses, so it could use a new one for each request.
+    One machine has a whole /64 of IPv6 addresses, and can use a new address for each request.
     """
     return network_of(_address(request))
 
@@ -36,7 +36,7 @@ def network_of(address: IPv4Address | IPv6Address) -> str:
 
 
 def _address(request: HttpRequest | Request) -> IPv4Address | IPv6Address:
-    ident = BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]  # only reads headers and META
+    ident = BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]  # it only reads headers and META
     try:
         return ip_address(ident.partition("%")[0])  # without the zone of a link-local address
     except ValueError:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from django.utils.text import Truncator
 from rest_framework.exceptions import APIException
 
-from models_registry.api.fields import MAX_FAULTS
+from models_registry.api.fields import MAX_ERRORS
 
 MAX_DETAIL = 400  # characters of the detail of one fault, which may quote the request
 
@@ -51,7 +51,7 @@ class InvalidInputError(APIError):
 
     def __init__(self, detail: str = "", errors: Iterable[Fault] = ()) -> None:
         super().__init__(detail)
-        self.errors = list(islice(errors, MAX_FAULTS))
+        self.errors = list(islice(errors, MAX_ERRORS))
 
     @property
     def members(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Form fields that parse JSON strictly."""
+"""A form field for strictly parsed JSON."""
 
 import json
 from typing import Any
@@ -11,20 +11,20 @@ from models_registry.api.strict_json import parse_json
 
 
 class StrictJSONField(forms.Field):
-    """JSON without what the library's own field lets through: above all a repeated key, of which it takes the last."""
+    """A JSON document. Django's field is more lenient: for example, it accepts repeated keys and uses the last."""
 
     widget = UnfoldAdminTextareaWidget
 
-    def prepare_value(self, value: Any) -> Any:
-        """Return the text to edit: what was typed, or the stored document."""
+    def prepare_value(self, value: Any) -> str | None:
+        """Return the text to edit: the submitted text, or the stored document as JSON."""
         return value if isinstance(value, str | None) else json.dumps(value, indent=2, ensure_ascii=False)
 
-    def to_python(self, value: Any) -> Any:
+    def to_python(self, value: str | None) -> Any:
         """Return the document. Raises `ValidationError`."""
         try:
             document = parse_json(value.encode()) if value else None
         except ValueError as error:
             raise ValidationError(f"This is not a JSON document that this service takes: {error}.") from None
         if value and document is None:
-            raise ValidationError("This is `null`, which is no document.")
+            raise ValidationError("This is `null`. Enter a JSON document.")
         return document

@@ -79,7 +79,7 @@ def stored_response(request: Request, user_id: int, body: Any) -> HttpResponse |
     key = request.headers.get(HEADER)
     if key is None:
         return None
-    since = timezone.now() - IdempotencyKey.KEPT
+    since = timezone.now() - IdempotencyKey.RETENTION
     keys = IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key, created_at__gt=since)
     first = keys.first()
     return None if first is None else _replay(first, _digest(body))

@@ -1,16 +1,17 @@
-"""What the pages of the admin are made of: badges, links, filters, and what all pages have in common."""
+"""Shared parts of the admin's pages: base classes, widgets, filters, badges and links."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from django.contrib.admin import FieldListFilter, ShowFacets
+from django.contrib.admin import FieldListFilter, ShowFacets, SimpleListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
 from django.contrib.admin.utils import get_fields_from_path, quote
 from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.core.exceptions import BadRequest, ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Field, ForeignKey, ManyToManyField, Model, QuerySet
+from django.forms import ModelChoiceField, ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils.html import format_html
@@ -21,58 +22,72 @@ from unfold.views import ChangeList
 
 from models_registry import task_types
 
+# An entry of `list_filter`: a field's path, a path with the class of its filter, or a filter class.
+ListFilterItem: TypeAlias = str | tuple[str, type[FieldListFilter]] | type[SimpleListFilter]
 
-def is_id(model: type[Model], given: str) -> bool:
-    """Say whether a text has the form of a primary key of the model, in ASCII."""
-    key: Any = model._meta.pk
+
+if TYPE_CHECKING:
+    _AutocompleteBase = AutocompleteSelect
+    _AdminBase = BaseModelAdmin[Any]
+else:
+    _AutocompleteBase = _AdminBase = object
+
+
+def is_valid_pk(model: type[Model], value: str) -> bool:
+    """Return whether a text has the form of a primary key of the model, in ASCII."""
+    key = model._meta.pk
     try:
-        key.run_validators(key.to_python(given))
+        key.run_validators(key.to_python(value))
     except ValidationError:
         return False
-    return given.isascii()
+    return value.isascii()
 
 
-def check_id(model: type[Model], given: str) -> None:
+def validate_pk(model: type[Model], value: str) -> None:
     """Raise `BadRequest` unless a text has the form of a primary key of the model."""
-    if not is_id(model, given):
+    if not is_valid_pk(model, value):
         raise BadRequest("This is not an id.")
 
 
-class IdsOnly:
-    """Mixed into search boxes: a form that was sent without an id is shown again, with its error."""
+class ValidPkMixin(_AutocompleteBase):
+    """Ignores malformed ids in a submitted form, so that the form is shown again with its error."""
 
-    def optgroups(self: Any, name: str, value: list[str], attr: Any = None) -> Any:
-        """Return the chosen options, without what is no id."""
-        chosen = [given for given in value if is_id(self.field.remote_field.model, given)]
-        return super().optgroups(name, chosen, attr)  # type: ignore[misc]
+    def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
+        """Return the selected options, without malformed ids."""
+        valid = [given for given in value if is_valid_pk(self.field.remote_field.model, given)]
+        return super().optgroups(name, valid, attrs)
 
 
-class SearchBox(IdsOnly, AutocompleteSelect):  # type: ignore[misc]
+class ValidatedAutocompleteSelect(ValidPkMixin, AutocompleteSelect):
     """A search box for one record."""
 
 
-class MultipleSearchBox(IdsOnly, AutocompleteSelectMultiple):  # type: ignore[misc]
+class ValidatedAutocompleteSelectMultiple(ValidPkMixin, AutocompleteSelectMultiple):
     """A search box for any number of records."""
 
 
-class WithSearchBoxes:
-    """Mixed into pages and inlines: `autocomplete_fields` are the search boxes above."""
+class ValidatedAutocompleteMixin(_AdminBase):
+    """Uses the search boxes above for the `autocomplete_fields` of a page or inline."""
 
-    def formfield_for_foreignkey(self: Any, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+    def formfield_for_foreignkey(
+        self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **options: Any
+    ) -> "ModelChoiceField[Any] | None":
         """Return the form field of a relation to one record."""
         if db_field.name in self.get_autocomplete_fields(request):
-            options["widget"] = SearchBox(db_field, self.admin_site)
-        return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]
+            options["widget"] = ValidatedAutocompleteSelect(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **options)
 
-    def formfield_for_manytomany(self: Any, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+    def formfield_for_manytomany(
+        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **options: Any
+    ) -> "ModelMultipleChoiceField[Any] | None":
         """Return the form field of a relation to many records."""
         if db_field.name in self.get_autocomplete_fields(request):
-            options["widget"] = MultipleSearchBox(db_field, self.admin_site)
-        return super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
+            options["widget"] = ValidatedAutocompleteSelectMultiple(db_field, self.admin_site)
+        return super().formfield_for_manytomany(db_field, request, **options)
 
 
-class Rows(WithSearchBoxes, TabularInline):  # type: ignore[misc]  # the library is untyped
-    """Related records as plain rows, without a title over each: an option whose name depends on the theme's version."""
+class RegistryInline(ValidatedAutocompleteMixin, TabularInline):  # type: ignore[misc]  # the library is untyped
+    """Related records as table rows, without a title above each row. The option's name depends on Unfold's version."""
 
     if hasattr(TabularInline, "show_title"):
         show_title = False
@@ -85,13 +100,13 @@ def badge(text: str, color: str) -> str:
     return str(display_for_label(text, "", {text: color}))
 
 
-def unbroken(text: str) -> str:
+def nowrap(text: str) -> str:
     """Return the HTML of a text that stays on one line."""
     return format_html('<span class="whitespace-nowrap">{}</span>', text)
 
 
-def pretty(document: Any) -> str:
-    """Return the HTML of a JSON document, a line a field."""
+def pretty_json(document: object) -> str:
+    """Return the HTML of an indented JSON document."""
     return format_html(
         '<pre class="max-w-full overflow-auto text-xs">{}</pre>', json.dumps(document, indent=2, ensure_ascii=False)
     )
@@ -105,7 +120,7 @@ def link_to(record: Model) -> str:
 
 
 def task_type_label(name: str) -> str:
-    """Return the label of a task type, or what is wrong with a stored name that no module declares."""
+    """Return the label of a task type, or an error message if no module declares the stored name."""
     try:
         return task_types.get(name).label
     except task_types.UnknownTaskTypeError as error:
@@ -113,7 +128,7 @@ def task_type_label(name: str) -> str:
 
 
 class RegistryChangeList(ChangeList):  # type: ignore[misc]  # the library is untyped
-    """A list that answers dates outside the calendar, such as the year 9999, like other values that do not fit."""
+    """A list that handles impossible dates, such as those after the year 9999, like other invalid parameters."""
 
     def get_filters(self, request: HttpRequest) -> Any:
         """Return the filters. Raises `IncorrectLookupParameters`."""
@@ -123,22 +138,22 @@ class RegistryChangeList(ChangeList):  # type: ignore[misc]  # the library is un
             raise IncorrectLookupParameters(error) from error
 
 
-class RegistryAdmin(WithSearchBoxes, ModelAdmin):  # type: ignore[misc]  # the library is untyped
-    """The base of every page: an allow-list of filters, checked ids, and a search that knows the ids of versions."""
+class RegistryAdmin(ValidatedAutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the library is untyped
+    """The base of every page. It allows only declared filters, and checks ids."""
 
     list_filter_submit = True
-    show_facets = ShowFacets.NEVER  # a count for each choice reads the whole table
+    show_facets = ShowFacets.NEVER  # facets count the records of each choice, which reads the whole table
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Allow the lookups of the list's own filters and dates alone, so that nobody probes a field by filtering."""
-        return request is not None and lookup in self._own_lookups(request)
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Allow only the lookups of the page's filters and dates, so that nobody can probe a field by filtering."""
+        return request is not None and lookup in self._declared_lookups(request)
 
-    def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        """Return the filters, without those that choose among records that the user may not see."""
-        return [listed for listed in super().get_list_filter(request) if self._may_choose(listed, request)]
+    def get_list_filter(self, request: HttpRequest) -> list[ListFilterItem]:
+        """Return the filters, without those that offer records which the user must not see."""
+        return [item for item in super().get_list_filter(request) if self._may_use(item, request)]
 
-    def autocompleted_fields(self, request: HttpRequest) -> Iterator[Any]:
-        """Yield the relations whose records this page offers in search boxes: in forms, inlines and filters."""
+    def autocompleted_fields(self, request: HttpRequest) -> "Iterator[Field[Any, Any]]":
+        """Yield the relations with a search box on this page: in its form, inlines and filters."""
         for page in (self, *self.get_inline_instances(request)):
             for name in page.get_autocomplete_fields(request):
                 yield page.model._meta.get_field(name)
@@ -149,82 +164,81 @@ class RegistryAdmin(WithSearchBoxes, ModelAdmin):  # type: ignore[misc]  # the l
         return RegistryChangeList
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Return the record, or `None`. Raises `BadRequest` when the id is none."""
+        """Return the record, or `None`. Raises `BadRequest` if the id is malformed."""
         if from_field is None:
-            check_id(self.model, object_id)
+            validate_pk(self.model, object_id)
         return super().get_object(request, object_id, from_field)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], **options: Any) -> HttpResponseBase | None:
-        """Run the chosen action on the chosen records. Raises `BadRequest` when an id is none."""
-        for given in request.POST.getlist(ACTION_CHECKBOX_NAME):
-            check_id(self.model, given)
+        """Run the selected action on the selected records. Raises `BadRequest` if an id is malformed."""
+        for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            validate_pk(self.model, value)
         response: HttpResponseBase | None = super().response_action(request, queryset, **options)
         return response
 
-    def _own_lookups(self, request: HttpRequest) -> set[str | None]:
+    def _declared_lookups(self, request: HttpRequest) -> set[str | None]:
         dates = {f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day")} if self.date_hierarchy else ()
         return {
             *dates,
-            *(name for listed in self.get_list_filter(request) for name in self._parameters(listed, request)),
+            *(name for item in self.get_list_filter(request) for name in self._parameters(item, request)),
         }
 
-    def _parameters(self, listed: Any, request: HttpRequest) -> list[str | None]:
-        """Return the query parameters of one of the filters."""
-        if not isinstance(listed, str | tuple):
-            return [listed.parameter_name]
-        path, kind = listed if isinstance(listed, tuple) else (listed, FieldListFilter.create)
+    def _parameters(self, item: ListFilterItem, request: HttpRequest) -> list[str | None]:
+        """Return the query parameters of a filter."""
+        if not isinstance(item, str | tuple):
+            return [item.parameter_name]
+        path, create = item if isinstance(item, tuple) else (item, FieldListFilter.create)
         field = get_fields_from_path(self.model, path)[-1]
-        built = kind(field, request, {}, self.model, self, field_path=path)
-        parameters: list[str | None] = built.expected_parameters()
-        return parameters
+        list_filter = create(field, request, {}, self.model, self, field_path=path)
+        return list_filter.expected_parameters()
 
-    def _autocompleted(self, listed: Any) -> Any:
-        """Return the relation that one of the filters offers in a search box; `None` if it has none."""
-        if isinstance(listed, tuple) and issubclass(listed[1], AutocompleteSelectFilter):
-            return get_fields_from_path(self.model, listed[0])[-1]
+    def _autocompleted(self, item: ListFilterItem) -> "ForeignKey[Any, Any] | None":
+        """Return the relation of a filter with a search box, or `None` for another filter."""
+        if isinstance(item, tuple) and issubclass(item[1], AutocompleteSelectFilter):
+            return cast("ForeignKey[Any, Any]", get_fields_from_path(self.model, item[0])[-1])
         return None
 
-    def _may_choose(self, listed: Any, request: HttpRequest) -> bool:
-        field = self._autocompleted(listed)
+    def _may_use(self, item: ListFilterItem, request: HttpRequest) -> bool:
+        field = self._autocompleted(item)
         if field is None:
             return True
         page = self.admin_site.get_model_admin(field.remote_field.model)
         return bool(page.has_view_permission(request))
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
-        """Store what was changed on the page and nothing else: what others changed since it was loaded stays."""
+    def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+        """Store only the changed fields, so that changes by others since the page was loaded remain."""
         if not change:
             super().save_model(request, obj, form, change)
         elif fields := [field.name for field in obj._meta.concrete_fields if field.name in form.changed_data]:
             obj.save(update_fields=fields)
 
 
-class ReadOnly:
-    """Mixed into the pages of what is only looked at here, and written elsewhere."""
+class ReadOnlyAdminMixin:
+    """Makes a page or inline read-only."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nothing is added here."""
+        """Deny additions."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nothing is changed here."""
+        """Deny changes."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nothing is deleted here."""
+        """Deny deletions."""
         return False
 
 
 class RevokedFilter(DropdownFilter):  # type: ignore[misc]
-    """Keeps the logins that were revoked, or those that were not."""
+    """Filters records by whether they are revoked."""
 
     title = "revocation"
     parameter_name = "revoked"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
         """Return both choices."""
         return [("yes", "Revoked"), ("no", "Not revoked")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the chosen logins."""
+        """Keep the records of the chosen kind."""
         return queryset.filter(revoked_at__isnull=self.value() == "no") if self.value() else queryset

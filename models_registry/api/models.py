@@ -1,4 +1,4 @@
-"""The keys of requests that may be repeated."""
+"""Responses to requests with an `Idempotency-Key`."""
 
 from datetime import timedelta
 
@@ -8,9 +8,9 @@ from django.utils import timezone
 
 
 class IdempotencyKey(models.Model):
-    """The answer to a POST that was given a key: a repetition within 24 hours gets it again, and does nothing."""
+    """The stored response to a POST with a key. A repeated request gets it again and changes nothing."""
 
-    KEPT = timedelta(hours=24)
+    RETENTION = timedelta(hours=24)
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     route = models.CharField(max_length=255, help_text="The path that was posted to.")
@@ -23,7 +23,7 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         constraints = [
-            # Serves as well the look-up of an answer.
+            # Also serves the lookup of a response.
             models.UniqueConstraint(fields=["user", "route", "key"], name="idempotency_key_once"),
         ]
         indexes = [

@@ -1,4 +1,4 @@
-"""Reading JSON and forms that may be hostile."""
+"""Strict parsers of JSON and forms, for input that may be hostile."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,16 +8,17 @@ from urllib.parse import parse_qsl
 from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import FormParser, JSONParser
 
-from models_registry.api.fields import MAX_NAME
+from models_registry.api.fields import MAX_QUOTED_NAME
 from models_registry.api.strict_json import parse_json
 
 MAX_FORM_FIELDS = 100
 
 
 class StrictJSONParser(JSONParser):
-    """Parses JSON as RFC 8259 has it, in UTF-8, within 32 levels.
+    """Parses JSON (RFC 8259) in UTF-8, nested at most 32 levels deep.
 
-    Refuses what Python's reader lets through: `NaN`, numbers past a double, a repeated key, NUL and lone surrogates.
+    It refuses what Python's parser accepts: `NaN`, numbers outside the range of a double, repeated keys, NUL and lone
+    surrogates.
     """
 
     def parse(
@@ -31,12 +32,12 @@ class StrictJSONParser(JSONParser):
 
 
 class StrictFormParser(FormParser):
-    """Parses a form in UTF-8. Refuses a repeated field, of which the library's own parser takes the last."""
+    """Parses a form in UTF-8. It refuses repeated fields, for which DRF's parser uses the last value."""
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        """Return the fields. Raises `ParseError`, or `ValidationError` naming repeated fields."""
+        """Return the fields. Raises `ParseError`, or `ValidationError` for repeated fields."""
         try:
             text = stream.read().decode()
             fields = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS)
@@ -44,8 +45,8 @@ class StrictFormParser(FormParser):
             raise ParseError(
                 f"The body is not a form that this service takes: UTF-8, with up to {MAX_FORM_FIELDS} fields."
             ) from None
-        repeated = [name[:MAX_NAME] for name, times in Counter(name for name, _ in fields).items() if times > 1]
+        repeated = [name[:MAX_QUOTED_NAME] for name, count in Counter(name for name, _ in fields).items() if count > 1]
         if repeated:
-            fault = ErrorDetail("Repeated field; send it once.", code="repeated_field")
-            raise ValidationError({name: [fault] for name in repeated})
+            error = ErrorDetail("Repeated field; send it once.", code="repeated_field")
+            raise ValidationError({name: [error] for name in repeated})
         return dict(fields)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from models_registry.api.errors import InvalidParameterError, UnknownParameterError
-from models_registry.api.fields import MAX_NAME, list_errors
+from models_registry.api.fields import MAX_QUOTED_NAME, list_errors
 
 Fault = tuple[str, str, str]
 
@@ -28,10 +28,14 @@ def refuse_unknown(request: Request, known: Collection[str]) -> list[Fault]:
     """Return the faults of repeated parameters. Raises `UnknownParameterError`, naming those as well."""
     given = request.query_params
     repeated = [
-        (name[:MAX_NAME], "repeated", "Give this parameter once.") for name in given if len(given.getlist(name)) > 1
+        (name[:MAX_QUOTED_NAME], "repeated", "Give this parameter once.")
+        for name in given
+        if len(given.getlist(name)) > 1
     ]
     instead = f"use {', '.join(known)}" if known else "this route has none"
-    unknown = [(name[:MAX_NAME], "unknown", f"Unknown parameter; {instead}.") for name in given if name not in known]
+    unknown = [
+        (name[:MAX_QUOTED_NAME], "unknown", f"Unknown parameter; {instead}.") for name in given if name not in known
+    ]
     if unknown:
         raise UnknownParameterError("This route has no such query parameter; `errors` names it.", unknown + repeated)
     return repeated

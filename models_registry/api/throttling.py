@@ -1,7 +1,7 @@
-"""How often a caller may ask."""
+"""Limits on the rate of requests, logins and denials."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
 from rest_framework.request import Request
@@ -10,11 +10,14 @@ from rest_framework.throttling import SimpleRateThrottle
 from models_registry.api.client_address import client_network
 from models_registry.api.errors import ThrottledError
 
+if TYPE_CHECKING:  # DRF's settings import this module before its views
+    from rest_framework.views import APIView
+
 
 class WindowThrottle(SimpleRateThrottle):
-    """Counts requests in windows of fixed length: one small counter for a caller, however high the rate.
+    """Counts requests in fixed windows. It stores one small counter for each caller.
 
-    The library's own throttles keep a list of every request's time, which grows with the rate.
+    DRF's throttles store a list of the times of all requests, which grows with the rate.
     """
 
     errors = (ThrottledError,)
@@ -23,8 +26,8 @@ class WindowThrottle(SimpleRateThrottle):
     duration: int
     seconds_left: float
 
-    def allow_request(self, request: HttpRequest | Request, view: Any) -> bool:
-        """Count this request and say whether it is within the rate."""
+    def allow_request(self, request: HttpRequest | Request, view: "APIView | None") -> bool:
+        """Count a request and return whether it is within the rate."""
         now = time.time()
         window = int(now // self.duration)
         self.seconds_left = (window + 1) * self.duration - now
@@ -38,35 +41,35 @@ class WindowThrottle(SimpleRateThrottle):
         """Return the seconds until the next window."""
         return self.seconds_left
 
-    def get_cache_key(self, request: HttpRequest | Request, view: Any) -> str:
-        """Return what the count is kept under: the user, or the network of an anonymous caller."""
+    def get_cache_key(self, request: HttpRequest | Request, view: "APIView | None") -> str:
+        """Return the cache key of the counter: by user, or by network if the caller is anonymous."""
         ident = request.user.pk if request.user else client_network(request)
         return self.cache_format % {"scope": self.scope, "ident": ident}
 
 
 class CallerThrottle(WindowThrottle):
-    """Bounds the requests of one user, or of one network without a token."""
+    """Limits the requests of one user, or of one network if the caller is anonymous."""
 
     scope = "caller"
 
 
 class LoginThrottle(WindowThrottle):
-    """Bounds the logins from one network, whoever they are of."""
+    """Limits the logins from one network, for all users together."""
 
     scope = "login"
 
-    def get_cache_key(self, request: HttpRequest | Request, view: Any) -> str:
-        """Return what the count is kept under: the network."""
+    def get_cache_key(self, request: HttpRequest | Request, view: "APIView | None") -> str:
+        """Return the cache key of the counter, by network."""
         return self.cache_format % {"scope": self.scope, "ident": client_network(request)}
 
 
 class RefusalThrottle(LoginThrottle):
-    """Bounds the requests from one network that are answered 401 or 403. It counts those alone."""
+    """Limits the requests from one network with a 401 or 403 response. It counts no other requests."""
 
     scope = "refusal"
 
 
 class DenialThrottle(LoginThrottle):
-    """Bounds the denials of one network that the audit trail keeps, so that nobody can fill the disk with them."""
+    """Limits the denials of one network that the audit trail records, so that nobody can fill the disk with them."""
 
     scope = "denial"

@@ -1,4 +1,4 @@
-"""What all writes have in common."""
+"""Shared parts of services that write."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ Record = TypeVar("Record", bound=Model)
 
 @contextmanager
 def refusing_duplicates(detail: str) -> Iterator[None]:
-    """Turn what a unique constraint refuses into a `ConflictError` with this detail."""
+    """Raise `ConflictError` with this detail if a write inside the block violates a unique constraint."""
     try:
         with transaction.atomic():
             yield
@@ -23,7 +23,7 @@ def refusing_duplicates(detail: str) -> Iterator[None]:
 
 
 def save_changes(record: Record, **changes: Any) -> Record:
-    """Store these values, and no others, of a record."""
+    """Set these fields of a record and store only them."""
     for name, value in changes.items():
         setattr(record, name, value)
     record.save(update_fields=list(changes))

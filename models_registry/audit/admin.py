@@ -1,14 +1,14 @@
-"""The audit trail in the admin: for whoever may see it, and changed by nobody."""
+"""The audit trail in the admin, read-only."""
 
 from datetime import UTC
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
-from auditlog.admin import LogEntryAdmin as LogEntryAdmin  # registers its own page first
+from auditlog.admin import LogEntryAdmin as LogEntryAdmin  # registers the library's page, which is replaced below
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import make_aware
@@ -20,14 +20,15 @@ from unfold.contrib.filters.admin import (
     TextFilter,
 )
 
-from models_registry.api.model_admin import ReadOnly, RegistryAdmin, badge
+from models_registry.api.model_admin import ReadOnlyAdminMixin, RegistryAdmin, badge
 from models_registry.audit.models import AuditEntry
-from models_registry.audit.selectors import MAX_FOUND, find_audit_entries, having, is_common_path_prefix
+from models_registry.audit.selectors import MAX_FOUND, find_audit_entries, is_common_path_prefix, with_value
 
 MAX_LISTED = 10_000  # entries that the list pages through; counting and skipping them takes milliseconds
 
-# By which filter a list is ordered first, if by several then by the rarest: by which index it is read.
-FILTERED = {"code": "code", "actor__": "actor_id", "content_type__": "content_type_id", "action__": "action"}
+# The column of each filter, the most selective first. The list is ordered by the first column that is filtered, so that
+# PostgreSQL reads that column's index.
+FILTERED_COLUMNS = {"code": "code", "actor__": "actor_id", "content_type__": "content_type_id", "action__": "action"}
 
 ACTION_COLORS = {
     0: "success",
@@ -41,93 +42,99 @@ ACTION_COLORS = {
 admin.site.unregister(AuditEntry)
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Pages through the first entries and counts no further: counting millions would take seconds."""
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for the type checker only
+    """Pages through the first `MAX_LISTED` entries and counts no more: counting millions would take seconds."""
 
     @cached_property
     def count(self) -> int:
         """The number of entries, at most `MAX_LISTED`."""
-        entries: Any = self.object_list  # a queryset
-        return int(entries[:MAX_LISTED].count())
+        entries = cast("QuerySet[AuditEntry]", self.object_list)
+        return entries[:MAX_LISTED].count()
 
 
 class TimestampFilter(RangeDateTimeFilter):  # type: ignore[misc]
-    """Keeps the entries between two moments in UTC. The library's own filter compares moments without a time zone."""
+    """Filters by two times in UTC. The library's own filter compares times without a time zone."""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the entries from the one moment, to the other, or both."""
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        """Keep the entries from the first time on, up to the second time, or both."""
         for lookup, end in (("gte", "from"), ("lte", "to")):
             parts = [self.used_parameters.get(f"{self.parameter_name}_{end}_{i}") or "" for i in (0, 1)]
-            moment = parse_datetime(" ".join(parts))
-            if moment is not None:
-                queryset = queryset.filter(**{f"timestamp__{lookup}": make_aware(moment, UTC)})
+            time = parse_datetime(" ".join(parts))
+            if time is not None:
+                queryset = queryset.filter(**{f"timestamp__{lookup}": make_aware(time, UTC)})
         return queryset
 
 
-class IndexedFilter:
-    """Mixed into a filter by one value of a field: has PostgreSQL read the field's own index."""
+class IndexedFilterMixin:
+    """Makes PostgreSQL read the field's own index for a filter by one value."""
 
     used_parameters: dict[str, Any]
-    field: Any
+    field: "Field[Any, Any]"
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the entries with the value. Raises `IncorrectLookupParameters` for one that the field cannot have."""
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        """Keep the entries with the value. Raises `IncorrectLookupParameters` if the field cannot have it."""
         for name, value in self.used_parameters.items():
-            one = value[-1] if isinstance(value, list) else value
+            single = value[-1] if isinstance(value, list) else value
             if name.endswith("__isnull"):
-                queryset = queryset.filter(**{name: one})
+                queryset = queryset.filter(**{name: single})
                 continue
             try:
-                prepared = self.field.get_prep_value(one)
+                prepared = self.field.get_prep_value(single)
             except (TypeError, ValueError) as error:
                 raise IncorrectLookupParameters(error) from error
-            queryset = having(queryset, self.field.attname, prepared)
+            queryset = with_value(queryset, self.field.attname, prepared)
         return queryset
 
 
-class ActionFilter(IndexedFilter, ChoicesDropdownFilter):  # type: ignore[misc]
-    """Keeps the entries of one action."""
+class ActionFilter(IndexedFilterMixin, ChoicesDropdownFilter):  # type: ignore[misc]
+    """Filters by action."""
 
 
-class KindFilter(IndexedFilter, RelatedDropdownFilter):  # type: ignore[misc]
-    """Keeps the entries of one kind of record."""
+class ContentTypeFilter(IndexedFilterMixin, RelatedDropdownFilter):  # type: ignore[misc]
+    """Filters by the kind of record."""
 
 
-class ActorFilter(IndexedFilter, AutocompleteSelectFilter):  # type: ignore[misc]
-    """Keeps the entries of one user."""
+class ActorFilter(IndexedFilterMixin, AutocompleteSelectFilter):  # type: ignore[misc]
+    """Filters by user."""
 
 
 class CodeFilter(TextFilter):  # type: ignore[misc]
-    """Keeps the denials with exactly this code."""
+    """Filters denials by their whole code."""
 
     title = "code"
     parameter_name = "code"
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         """Keep the denials with the code."""
-        return having(queryset, "code", self.value()) if self.value() else queryset
+        return with_value(queryset, "code", self.value()) if self.value() else queryset
 
 
 @admin.register(AuditEntry)
-class AuditAdmin(ReadOnly, RegistryAdmin):
+class AuditAdmin(ReadOnlyAdminMixin, RegistryAdmin):
     """The audit trail, newest first.
 
-    It stays fast with millions of entries: every filter and search uses an index, nothing is counted past a limit, and
-    there is neither a date hierarchy nor sorting by other columns, which would read the whole table.
+    It stays fast with millions of entries: every filter and search uses an index, and no count exceeds a limit. A date
+    hierarchy and sorting by other columns would read the whole table, so the page has neither.
     """
 
     list_display = ("timestamp", "who", "action_badge", "what", "kind", "remote_addr", "code", "cid")
     list_filter = (
         ("action", ActionFilter),
-        ("content_type", KindFilter),
+        ("content_type", ContentTypeFilter),
         ("actor", ActorFilter),
         CodeFilter,
         ("timestamp", TimestampFilter),
     )
-    search_fields = ("object_repr", "object_pk", "actor_name", "path", "cid")  # shows the search: see below
+    search_fields = (
+        "object_repr",
+        "object_pk",
+        "actor_name",
+        "path",
+        "cid",
+    )  # makes the search box appear; see `get_search_results`
     search_help_text = (
-        "A user's name, a record's name or key, or a request id, as a whole; or how a path begins. "
-        f"Finds the newest {MAX_FOUND:,}."
+        "A whole user name, record name, record key or request id, or the beginning of a path. "
+        f"Finds the newest {MAX_FOUND:,} entries."
     )
     ordering = ("-timestamp", "-pk")
     sortable_by = ()
@@ -143,55 +150,63 @@ class AuditAdmin(ReadOnly, RegistryAdmin):
     change_form_after_template = "models_registry/changes_table.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
-        """Return the entries with the kinds of their records."""
+        """Return the entries with their content types."""
         entries: QuerySet[AuditEntry] = super().get_queryset(request)
         return entries.select_related("content_type")
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Return the order of the list: newest first, in the order of the index that serves its filter."""
-        given = [column for start, column in FILTERED.items() if any(name.startswith(start) for name in request.GET)]
-        return (*given[:1], *self.ordering)
+        """Return the ordering: the column of the active filter, whose index serves it, then the newest first."""
+        columns = [
+            column
+            for prefix, column in FILTERED_COLUMNS.items()
+            if any(name.startswith(prefix) for name in request.GET)
+        ]
+        return (*columns[:1], *self.ordering)
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Find entries by exact values, and by the beginning of a path."""
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        """Find entries by exact values, or by the beginning of a path."""
         text = search_term.strip()
         if not text:
             return queryset, False
         if is_common_path_prefix(text):
-            messages.warning(request, "Too many paths begin with this text, so only this exact path was searched for.")
+            messages.warning(
+                request, "Too many paths begin with this text, so the search was for this exact path only."
+            )
         return queryset.filter(pk__in=find_audit_entries(queryset, text)), False
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Add the table of what changed."""
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the table of changed fields."""
         context["changes_table"] = changes_table(context["original"])
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 
     @admin.display(ordering="actor_name")
     def who(self, entry: AuditEntry) -> str:
-        """Return the user's name, as it was then."""
+        """Return the user's name at the time."""
         return entry.actor_name
 
     @admin.display(description="action", ordering="action")
     def action_badge(self, entry: AuditEntry) -> str:
-        """Return the action in its colour."""
+        """Return the action as a coloured badge."""
         return badge(entry.get_action_display(), ACTION_COLORS[entry.action])
 
     @admin.display(description="record or path", ordering="object_repr")
     def what(self, entry: AuditEntry) -> str:
-        """Return what was written, or which request was denied."""
+        """Return the record that was written, or the request that was denied."""
         return entry.object_repr or f"{entry.method} {entry.path}"
 
     @admin.display(ordering="content_type")
     def kind(self, entry: AuditEntry) -> str:
-        """Return what kind of record was written."""
+        """Return the kind of the record that was written."""
         return entry.content_type.name if entry.content_type else ""
 
 
 def changes_table(entry: AuditEntry) -> dict[str, Any]:
-    """Return each changed field before and after, for `unfold/components/table.html`."""
+    """Return each changed field before and after, as data for `unfold/components/table.html`."""
     changes = (entry.changes or {}).items()
     return {
         "headers": ["Field", "Before", "After"],
@@ -201,5 +216,5 @@ def changes_table(entry: AuditEntry) -> dict[str, Any]:
     }
 
 
-def _change_text(value: Any) -> str:
+def _change_text(value: object) -> str:
     return "" if value is None else str(value)

@@ -1,27 +1,30 @@
-"""Who is doing what is being done, for the audit trail: kept for the request that a thread is answering."""
+"""The request and the user that the audit trail records, one pair for each context (thread or task)."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
 
+if TYPE_CHECKING:  # the logging configuration imports this module before Django can load models
+    from django.contrib.auth.models import AbstractUser
+
 _controls = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
-_user: ContextVar[Any] = ContextVar("user", default=None)
+_user: ContextVar["AbstractUser | None"] = ContextVar("user", default=None)
 
 
 def set_current_request(request: HttpRequest | None) -> None:
-    """Note which request is being answered; nobody is known to have made it yet."""
+    """Set the request that is being answered, and clear the user."""
     _request.set(request)
     _user.set(None)
 
 
 @contextmanager
-def acting_user(user: Any) -> Iterator[None]:
-    """Do what is done inside in the name of a user."""
+def acting_user(user: "AbstractUser | None") -> Iterator[None]:
+    """Attribute the writes inside the block to a user."""
     token = _user.set(user)
     try:
         yield
@@ -30,16 +33,16 @@ def acting_user(user: Any) -> Iterator[None]:
 
 
 def current_request() -> HttpRequest | None:
-    """Return the request that is being answered; `None` in a command."""
+    """Return the request that is being answered, or `None` in a command."""
     return _request.get()
 
 
-def current_user() -> Any:
-    """Return the user in whose name something is done: in the admin, the one who is logged in there."""
+def current_user() -> "AbstractUser | None":
+    """Return the user to whom writes are attributed. In the admin, this is the user who is logged in."""
     logged_in = getattr(_request.get(), "user", None)
     return _user.get() or (logged_in if getattr(logged_in, "username", "") else None)
 
 
 def escape_controls(text: str) -> str:
-    """Return a text with its control characters written out, so that it stays on one line."""
-    return _controls.sub(lambda found: repr(found[0])[1:-1], text)
+    """Return a text with its control characters escaped, so that it stays on one line."""
+    return _controls.sub(lambda match: repr(match[0])[1:-1], text)

@@ -1,4 +1,4 @@
-"""Rows of the audit trail for denied requests, written behind the answers by one thread of the process."""
+"""Writes denied requests to the audit trail in a background thread, so that no response waits for it."""
 
 import logging
 import os
@@ -15,18 +15,18 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 
 from models_registry.audit.models import AuditEntry
 
-BATCH = 500  # rows in one transaction
-RETRY_AFTER = 1.0  # seconds until the next attempt after one that failed
-SHUTDOWN_CHECK = 0.5  # seconds between looks at whether the process is ending
-NOT_RECORDED = "not_recorded"  # the code of a row that sums up denials without rows of their own
+BATCH_SIZE = 500  # rows in one transaction
+RETRY_DELAY = 1.0  # seconds to wait after a failed write
+SHUTDOWN_POLL_INTERVAL = 0.5  # seconds between checks whether the process is ending
+NOT_RECORDED = "not_recorded"  # the code of a row that stands for several denials
 
-TEMPORARY = (OperationalError, InterfaceError, InternalError)
+TEMPORARY_ERRORS = (OperationalError, InterfaceError, InternalError)
 
 log = logging.getLogger(__name__)
 
 
 def store_denials(entries: Sequence[AuditEntry]) -> None:
-    """Store rows in their order, with the names of their users."""
+    """Store rows in the given order, and add the names of their users."""
     if not entries:
         return
     users = {entry.actor_id for entry in entries if entry.actor_id and not entry.actor_name}
@@ -39,7 +39,7 @@ def store_denials(entries: Sequence[AuditEntry]) -> None:
 
 @dataclass
 class _Overflow:
-    """How many denials came while as many were waiting as may."""
+    """The number of denials that arrived while the queue was full."""
 
     count: int
 
@@ -49,29 +49,29 @@ class _Overflow:
 
 
 class DenialWriter:
-    """Writes rows in the order in which they come, in a thread that starts with the first.
+    """Writes rows in the order of their arrival, in a thread that starts with the first row.
 
-    At most `settings.DENIALS_PENDING` rows wait. Further denials are counted, and one row in their place sums them up.
-    While the database takes no writes, rows wait. When the process ends in order, the thread first writes them.
-    The next denial starts a thread again that has ended or could not be started.
+    At most `settings.DENIALS_PENDING` rows wait. Further denials are only counted, and one row with their number takes
+    their place. Rows wait while the database refuses writes. Before the process exits normally, the thread writes all
+    waiting rows. If the thread has ended or could not start, the next denial starts it again.
     """
 
     def __init__(self) -> None:
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)  # the parent writes its own rows
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)  # the parent process writes its own rows
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._changed = threading.Condition()
         self._waiting: deque[AuditEntry | _Overflow] = deque()
-        self._in_writing = 0  # how many of the oldest
+        self._batch_size = 0  # how many of the oldest rows are being written
         self._thread: threading.Thread | None = None
 
     def add(self, entry: AuditEntry) -> None:
-        """Have a row written soon. This waits for no write."""
+        """Queue a row and return at once."""
         with self._changed:
             if len(self._waiting) < settings.DENIALS_PENDING:
                 self._waiting.append(entry)
-            elif len(self._waiting) > self._in_writing and isinstance(self._waiting[-1], _Overflow):
+            elif len(self._waiting) > self._batch_size and isinstance(self._waiting[-1], _Overflow):
                 self._waiting[-1].count += 1
             else:
                 self._waiting.append(_Overflow(1))
@@ -80,11 +80,11 @@ class DenialWriter:
                 self._start()
 
     def _start(self) -> None:
-        # Not a daemon, as it would be by default in a thread of the server: the process waits for its end.
+        # Not a daemon, which is the default in a server thread: the process waits for this thread to end.
         thread = threading.Thread(target=self._run, name="denials", daemon=False)
         try:
             thread.start()
-        except RuntimeError as error:  # the system has no thread left: the next denial tries again
+        except RuntimeError as error:  # the system cannot start a thread now; the next denial tries again
             log.error("Denials are not in the audit trail yet: %s", error)
         else:
             self._thread = thread
@@ -101,29 +101,29 @@ class DenialWriter:
                 if ending:
                     log.error("%d denials are missing in the audit trail.", len(self._waiting))
                     return
-                time.sleep(RETRY_AFTER)
+                time.sleep(RETRY_DELAY)
             finally:
                 _close_connection()
             if ending and not batch:
                 return
 
     def _next_batch(self) -> list[AuditEntry]:
-        """Return the oldest rows, or none if none come for a while."""
+        """Return the oldest rows, or an empty list if no row arrives for a while."""
         with self._changed:
             if not self._waiting:
-                self._changed.wait(SHUTDOWN_CHECK)
-            batch = list(islice(self._waiting, BATCH))
-            self._in_writing = len(batch)
+                self._changed.wait(SHUTDOWN_POLL_INTERVAL)
+            batch = list(islice(self._waiting, BATCH_SIZE))
+            self._batch_size = len(batch)
         return [each.as_entry() if isinstance(each, _Overflow) else each for each in batch]
 
     def _write(self, batch: list[AuditEntry]) -> None:
-        """Store the oldest rows, and give up each that the database will never take.
+        """Store a batch, and drop each row that the database permanently refuses.
 
-        Raises an error that may pass; the rows that are not stored yet wait on.
+        Raises temporary errors. The rows that are not stored yet stay in the queue.
         """
         try:
             store_denials(batch)
-        except TEMPORARY:
+        except TEMPORARY_ERRORS:
             raise
         except Exception as error:
             if len(batch) == 1:
@@ -139,11 +139,11 @@ class DenialWriter:
         with self._changed:
             for _ in range(count):
                 self._waiting.popleft()
-            self._in_writing -= count
+            self._batch_size -= count
 
 
 def _close_connection() -> None:
-    """Close the thread's connection. One that cannot be closed must not end the thread."""
+    """Close the thread's connection. A failure must not end the thread."""
     try:
         connection.close()
     except Exception as error:

@@ -10,23 +10,25 @@ from django.db import models
 from models_registry.api.client_address import client_address
 from models_registry.audit.context import current_request, current_user, escape_controls
 
-# The rows of successful logins: to the admin, and for a token by a user's name and password.
+# Selects successful logins: to the admin, and for a token by user name and password.
 LOGINS = models.Q(action=5) | models.Q(action=0, path="/api/v1/auth/token")
 
 
 class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is untyped
-    """A written record, a denied request, or a login to the admin: who, what, from where, before and after.
+    """A written record, a denied request, or a login to or logout from the admin.
 
-    The database refuses to change a row, and to delete one except when `purge` deletes an old one: see the migrations
-    `audit_trail_append_only` and `audit_trail_retention`. So rows outlive the users and kinds of records that they
-    name. Only the owner of the table can empty it, by `TRUNCATE`.
+    It says who did what from where, and how the fields changed.
 
-    The table may have millions of rows. Each look-up needs an index that begins with its column and ends with the
+    The database refuses to change a row, and allows only `purge` to delete an old row: see the migrations
+    `audit_trail_append_only` and `audit_trail_retention`. So rows outlive the users and content types that they refer
+    to. Only the owner of the table can empty it, with `TRUNCATE`.
+
+    The table may have millions of rows. Each lookup needs an index that begins with its column and ends with the
     timestamp, so that the newest rows come first without sorting.
     """
 
     DENIED, LOGGED_IN, LOGGED_OUT = 4, 5, 6
-    MAX_RECORD = 255  # characters of the record's name; the index of a text takes no more than 2,700 bytes
+    MAX_RECORD_NAME = 255  # characters; an index entry on PostgreSQL holds at most 2,700 bytes
     ACTIONS = [
         (0, "create"),
         (1, "update"),
@@ -36,7 +38,7 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
         (LOGGED_OUT, "logged out"),
     ]
 
-    serialized_data = models.JSONField(null=True, editable=False)  # which the library gives, though always empty
+    serialized_data = models.JSONField(null=True, editable=False)  # required by the library, but always empty
     remote_port = None
     actor_email = None
     changes_text = None
@@ -81,11 +83,11 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
             models.Index(fields=["content_type", "-timestamp"], name="audit_by_kind"),
             # Serves the filter by user.
             models.Index(fields=["actor", "-timestamp"], name="audit_by_actor"),
-            # Serves the look-up of where a user has logged in from, at a login.
+            # Serves the lookup of networks from which a user has logged in.
             models.Index(fields=["actor", "-timestamp"], condition=LOGINS, name="audit_logins_by_actor"),
             # Serves the search by a user's name.
             models.Index(fields=["actor_name", "-timestamp"], name="audit_by_actor_name"),
-            # Serves the search by a path or its beginning, which needs PostgreSQL's operators of patterns.
+            # Serves the search by a path or its prefix, which needs PostgreSQL's pattern operators.
             models.Index(
                 fields=["path", "-timestamp"],
                 opclasses=["varchar_pattern_ops", "timestamptz_ops"],
@@ -101,12 +103,12 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
         return f"{self.get_action_display()} {self.object_repr or self.path}"
 
     def save(self, **options: Any) -> None:
-        """Store the row, together with who is acting in which request."""
+        """Store the row with the current user and request."""
         self.describe_request()
         super().save(**options)
 
     def describe_request(self) -> None:
-        """Note who is acting in which request."""
+        """Set the user, address, method, path and request id from the current request."""
         request, user = current_request(), current_user()
         if user is not None:
             self.actor, self.actor_name = user, user.username
@@ -114,5 +116,5 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
             self.remote_addr = client_address(request)
             self.method = str(request.method)[:10]
             self.path = escape_controls(request.path)[:255]
-        self.object_repr = self.object_repr[: self.MAX_RECORD]
+        self.object_repr = self.object_repr[: self.MAX_RECORD_NAME]
         self.cid = get_cid() if request is not None else None

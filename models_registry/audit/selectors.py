@@ -1,43 +1,41 @@
 """Searches of the audit trail."""
 
-from typing import Any
-
 from django.db.models import QuerySet
 
 from models_registry.audit.models import AuditEntry
 
-MAX_FOUND = 1_000  # audit entries that a search finds
-MAX_PREFIXED = 10_000  # audit entries whose paths may begin with a text that is searched for
-_SEARCHED = ("actor_name", "object_pk", "object_repr", "cid")
+MAX_FOUND = 1_000  # audit entries that a search returns
+MAX_PREFIXED = 10_000  # audit entries with a path prefix up to which a search by that prefix is allowed
+_SEARCH_COLUMNS = ("actor_name", "object_pk", "object_repr", "cid")
 
 
 def find_audit_entries(entries: QuerySet[AuditEntry], text: str) -> list[int]:
-    """Return the keys of the newest of `entries` that match a text, at most `MAX_FOUND`.
+    """Return the primary keys of the newest entries that match a text, at most `MAX_FOUND`.
 
-    A user's name, a record's name or key, a request id and a path match as a whole; a path also by its beginning, if
-    that is not too common. Only a text that begins with `/` is a path. Each column is a query of its own, as no index
+    A text that begins with `/` is a path. It also matches as a prefix, unless the prefix is too common. Any other text
+    must equal a user's name, a record's name or key, or a request id. Each column has its own query, because no index
     serves a condition with OR.
     """
     if text.startswith("/"):
         path = {"path": text} if is_common_path_prefix(text) else {"path__startswith": text}
         matching = [entries.filter(**path).order_by("-timestamp", "-pk")]
     else:
-        matching = [having(entries, name, text).order_by(name, "-timestamp", "-pk") for name in _SEARCHED]
-    found = {row for rows in matching for row in rows.values_list("timestamp", "pk")[:MAX_FOUND]}
+        matching = [with_value(entries, name, text).order_by(name, "-timestamp", "-pk") for name in _SEARCH_COLUMNS]
+    found = {row for query in matching for row in query.values_list("timestamp", "pk")[:MAX_FOUND]}
     return [pk for _, pk in sorted(found, reverse=True)[:MAX_FOUND]]
 
 
-def having(entries: QuerySet[AuditEntry], column: str, value: Any) -> QuerySet[AuditEntry]:
-    """Keep the entries with a value in a column. Order them by the column first, and then by the timestamp.
+def with_value(entries: QuerySet[AuditEntry], column: str, value: object) -> QuerySet[AuditEntry]:
+    """Keep the entries that have a value in a column. The caller orders them by that column, then by the timestamp.
 
-    The condition is a range of one value, so that PostgreSQL takes the order by the column seriously, and reads the
-    column's own index. By an equality it would often read the index of all timestamps instead, in the hope to come
-    across the value soon: of a user who left two years ago, it would read millions of rows first.
+    The condition is a range that contains one value. So the ordering by the column matters to PostgreSQL, and it reads
+    the column's own index. For an equality, it would often read the index of all timestamps instead, and expect to find
+    the value soon. For a user who left two years ago, it would first read millions of rows.
     """
     return entries.filter(**{f"{column}__gte": value, f"{column}__lte": value})
 
 
 def is_common_path_prefix(text: str) -> bool:
-    """Return whether the paths of more than `MAX_PREFIXED` audit entries begin with a text, such as `/api/v1`."""
-    beginning = AuditEntry.objects.filter(path__startswith=text).order_by()
-    return text.startswith("/") and beginning[: MAX_PREFIXED + 1].count() > MAX_PREFIXED
+    """Return whether a text such as `/api/v1` is the path prefix of more than `MAX_PREFIXED` audit entries."""
+    matching = AuditEntry.objects.filter(path__startswith=text).order_by()
+    return text.startswith("/") and matching[: MAX_PREFIXED + 1].count() > MAX_PREFIXED

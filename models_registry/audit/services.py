@@ -1,8 +1,7 @@
-"""Deletion of audit entries past their retention."""
+"""Deletion of audit entries after their retention period."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -12,20 +11,20 @@ from django.utils import timezone
 from models_registry.audit.models import AuditEntry
 from models_registry.db.purge import delete_in_batches
 
-_FOREVER = 0
+_FOREVER = 0  # days, in the settings
 _SQLITE_TRIGGER = "models_registry_auditentry_no_DELETE"
 
 
 def delete_audit_entries() -> int:
-    """Delete the audit entries past the retention of writes, or of denials. Return their number."""
+    """Delete the audit entries that are older than their retention period, and return their number."""
     return sum(
         delete_in_batches(AuditEntry.objects.filter(action=action), "timestamp", before, delete=_delete_audit_entries)
-        for action, before in _ends_of_retention()
+        for action, before in _retention_cutoffs()
     )
 
 
-def _ends_of_retention() -> Iterator[tuple[int, datetime]]:
-    """Yield each action whose entries are not kept for ever, and since when they are kept."""
+def _retention_cutoffs() -> Iterator[tuple[int, datetime]]:
+    """Yield each action with limited retention, and the time before which its entries have expired."""
     now = _database_now()
     for action, _ in AuditEntry.ACTIONS:
         is_denial = action == AuditEntry.DENIED
@@ -35,7 +34,7 @@ def _ends_of_retention() -> Iterator[tuple[int, datetime]]:
 
 
 def _database_now() -> datetime:
-    """Return the time by which the database refuses to delete young entries: this machine's clock may be ahead."""
+    """Return the database's time: it refuses to delete young entries, and this machine's clock may be ahead."""
     if connection.vendor != "postgresql":
         return timezone.now()
     with connection.cursor() as cursor:
@@ -44,8 +43,8 @@ def _database_now() -> datetime:
     return now  # type: ignore[no-any-return]
 
 
-def _delete_audit_entries(entries: QuerySet[Any]) -> None:
-    """Delete a batch of audit entries by the one way that the database allows."""
+def _delete_audit_entries(entries: QuerySet[AuditEntry]) -> None:
+    """Delete a batch of audit entries in the only way that the database allows."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL models_registry.purges_audit_trail = 'on'")

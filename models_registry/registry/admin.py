@@ -1,20 +1,21 @@
-"""The registry in the admin: for browsing, and for setting up organizations, users, grants and trust in pipelines."""
+"""Models, versions and promotions in the admin."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Field, QuerySet
+from django.forms import TypedChoiceField
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from models_registry.api.model_admin import (
-    ReadOnly,
+    ReadOnlyAdminMixin,
     RegistryAdmin,
-    Rows,
+    RegistryInline,
     badge,
     link_to,
+    nowrap,
     task_type_label,
-    unbroken,
 )
 from models_registry.registry.model_admin import (
     MODEL_STATE_COLORS,
@@ -25,10 +26,11 @@ from models_registry.registry.model_admin import (
     promoted_badge,
 )
 from models_registry.registry.models import Promotion, RegisteredModel, Version
+from models_registry.registry.querysets import RegisteredModelQuerySet
 
 
-class VersionInline(ReadOnly, Rows):
-    """The versions of a model, newest first, a page at a time."""
+class VersionInline(ReadOnlyAdminMixin, RegistryInline):
+    """The versions of a model, newest first, in pages."""
 
     model = Version
     fk_name = "model"
@@ -37,7 +39,7 @@ class VersionInline(ReadOnly, Rows):
     per_page = 20
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Version]:
-        """Return the versions with their models, which say which one is promoted."""
+        """Return the versions with their models, which know the promoted version."""
         versions: QuerySet[Version] = super().get_queryset(request)
         return versions.select_related("model")
 
@@ -59,7 +61,7 @@ class VersionInline(ReadOnly, Rows):
 
 @admin.register(RegisteredModel)
 class RegisteredModelAdmin(RegistryAdmin):
-    """Registered models and their versions. What is promoted is shown, and set by promoting a version."""
+    """Registered models and their versions. The promoted version is read-only: only a promotion changes it."""
 
     list_display = ("name", "model_id", "organization", "task", "state", "promoted", "created_at")
     list_filter = (
@@ -72,9 +74,9 @@ class RegisteredModelAdmin(RegistryAdmin):
     ordering = ("-created_at", "pk")
     autocomplete_fields = ("organization",)
     fields = ("name", "organization", "task_type", "description")
-    fieldsets_of_existing = (
+    change_fieldsets = (
         (None, {"fields": ("model_id", "name", "organization", "task", "description", "tags")}),
-        ("Where it stands", {"fields": ("state", "promoted_version", "created_by", "created_at", "archived_at")}),
+        ("Status", {"fields": ("state", "promoted_version", "created_by", "created_at", "archived_at")}),
     )
     readonly_fields = (
         "model_id",
@@ -89,24 +91,26 @@ class RegisteredModelAdmin(RegistryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
         """Return the models with their state, organization and promoted version."""
-        models: Any = super().get_queryset(request)
-        queryset: QuerySet[RegisteredModel] = models.with_state().select_related(
-            "organization", "promoted_version", "created_by"
-        )
-        return queryset
+        models = cast("RegisteredModelQuerySet", super().get_queryset(request))
+        return models.with_state().select_related("organization", "promoted_version", "created_by")
 
-    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Ask for the task type of a new model; show all there is of an existing one."""
-        return self.fieldsets_of_existing if obj else super().get_fieldsets(request, obj)
+    def get_fieldsets(self, request: HttpRequest, obj: RegisteredModel | None = None) -> Any:
+        """Return the fields of a new model with its task type, or all fields of an existing model."""
+        return self.change_fieldsets if obj else super().get_fieldsets(request, obj)
 
-    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Have the task type chosen, for it stays: none is chosen beforehand."""
+    def formfield_for_choice_field(
+        self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> TypedChoiceField | None:
+        """Return the form field of the task type. It has no default, because it cannot change later."""
         choices = db_field.get_choices(blank_choice=[("", "Select a task type")])
-        return super().formfield_for_choice_field(db_field, request, choices=choices, **kwargs)
+        form_field: TypedChoiceField | None = super().formfield_for_choice_field(
+            db_field, request, choices=choices, **kwargs
+        )
+        return form_field
 
-    def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
-        """List the versions of an existing model."""
-        return [VersionInline] if obj else []
+    def get_inlines(self, request: HttpRequest, obj: RegisteredModel | None) -> tuple[type[RegistryInline], ...]:
+        """Return the inline of versions for an existing model."""
+        return (VersionInline,) if obj else ()
 
     @admin.display(description="task type", ordering="task_type")
     def task(self, model: RegisteredModel) -> str:
@@ -120,15 +124,15 @@ class RegisteredModelAdmin(RegistryAdmin):
 
     @admin.display(description="promoted", ordering="promoted_version__number")
     def promoted(self, model: RegisteredModel) -> str:
-        """Return the id of the promoted version, marked so."""
+        """Return the id of the promoted version as a badge."""
         return badge(str(model.promoted_version), "primary") if model.promoted_version else ""
 
 
 @admin.register(Version)
-class VersionAdmin(ReadOnly, VersionRecordAdmin):
+class VersionAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """Versions of models, newest first."""
 
-    version_number = "number"
+    version_number_lookup = "number"
     list_display = ("version_id", "model", "organization", "promoted", "state_badge", "created_at", "completed_at")
     list_filter = (
         ("model__organization", AutocompleteSelectFilter),
@@ -158,7 +162,7 @@ class VersionAdmin(ReadOnly, VersionRecordAdmin):
     @admin.display(description="version", ordering="number")
     def version_id(self, version: Version) -> str:
         """Return the public id."""
-        return unbroken(version.version_id)
+        return nowrap(version.version_id)
 
     @admin.display(ordering="model__organization__name")
     def organization(self, version: Version) -> str:
@@ -182,7 +186,7 @@ class VersionAdmin(ReadOnly, VersionRecordAdmin):
 
 
 @admin.register(Promotion)
-class PromotionAdmin(ReadOnly, VersionRecordAdmin):
+class PromotionAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """The history of promotions, newest first."""
 
     list_display = ("version", "model", "organization", "previous_version", "promoted_by", "promoted_at", "reason")
@@ -201,7 +205,7 @@ class PromotionAdmin(ReadOnly, VersionRecordAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Promotion]:
-        """Return the promotions with all that they name."""
+        """Return the promotions with their related records."""
         promotions: QuerySet[Promotion] = super().get_queryset(request)
         return promotions.select_related("model__organization", "version", "previous_version", "promoted_by")
 

@@ -1,4 +1,4 @@
-"""Filters of the lists of models and versions."""
+"""Filters for the lists of models and versions."""
 
 import django_filters
 from django.db.models import Q, QuerySet
@@ -10,7 +10,7 @@ from models_registry.registry.models import RegisteredModel, Version
 
 
 class ModelFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
-    """Filters of the list of models."""
+    """Filters for the list of models."""
 
     organization = django_filters.CharFilter(
         "organization__slug", max_length=63, strip=False, label="The organization's slug."
@@ -19,7 +19,7 @@ class ModelFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
     state = django_filters.ChoiceFilter(choices=RegisteredModel.State.choices, label="The derived state.")
     name = django_filters.CharFilter(max_length=200, strip=False, label="The whole name.")
     search = django_filters.CharFilter(
-        method="matching",
+        method="filter_by_text",
         max_length=MAX_SEARCH,
         strip=False,
         label="A part of the name, id or description, in any case.",
@@ -29,13 +29,13 @@ class ModelFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
         model = RegisteredModel
         fields = ()
 
-    def matching(self, models: QuerySet[RegisteredModel], name: str, value: str) -> QuerySet[RegisteredModel]:
-        """Return the models whose name, id or description holds the text."""
+    def filter_by_text(self, models: QuerySet[RegisteredModel], name: str, value: str) -> QuerySet[RegisteredModel]:
+        """Keep the models whose name, id or description contains the text."""
         return models.filter(Q(name__icontains=value) | Q(model_id__icontains=value) | Q(description__icontains=value))
 
 
 class VersionFilters(FilterSet):  # type: ignore[misc]  # the library is untyped
-    """Filters of the list of a model's versions."""
+    """Filters for the list of a model's versions."""
 
     state = django_filters.ChoiceFilter(choices=Version.State.choices, label="The version's state.")
 

@@ -13,7 +13,7 @@ from models_registry.registry.validators import validate_source_uri
 
 
 class RegisteredModel(models.Model):
-    """A model that an organization trains, with at most one promoted version at a time."""
+    """A model that an organization trains. At most one of its versions is promoted at a time."""
 
     class State(models.TextChoices):
         """The state that follows from its versions: see `with_state`. No column stores it."""
@@ -32,11 +32,11 @@ class RegisteredModel(models.Model):
     )
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="models", db_index=False)
     name = models.CharField(max_length=200)
-    # No check constraint: a task type is added by adding its module, not by a migration.
+    # No check constraint: adding a task type takes a new module, and no migration.
     task_type = models.CharField(max_length=40, choices=task_types.choices)
     description = models.TextField(blank=True)
     tags = models.JSONField(default=list, blank=True)
-    # The database refuses a version of another model: see the migration `promoted_version_of_same_model`.
+    # The database refuses a version of another model; see the migration `promoted_version_of_same_model`.
     promoted_version = models.ForeignKey(
         "Version", on_delete=models.PROTECT, null=True, blank=True, related_name="promoted_in"
     )
@@ -62,7 +62,7 @@ class RegisteredModel(models.Model):
 
 
 class Version(models.Model):
-    """One training of a model. `completed` and `failed` are final."""
+    """One training of a model. The states `completed` and `failed` are final."""
 
     class State(models.TextChoices):
         TRAINING = "training"
@@ -89,9 +89,9 @@ class Version(models.Model):
 
     class Meta:
         constraints = [
-            # Serves as well the look-up of a version by its id.
+            # Also serves the lookup of a version by its id.
             models.UniqueConstraint(fields=["model", "number"], name="version_number_once_per_model"),
-            # What the foreign key of a promoted version refers to.
+            # The foreign key of a promoted version refers to this.
             models.UniqueConstraint(fields=["model", "id"], name="version_of_model"),
             models.CheckConstraint(condition=Q(number__gte=1), name="version_number_from_1"),
             models.CheckConstraint(
@@ -104,7 +104,7 @@ class Version(models.Model):
             ),
         ]
         indexes = [
-            # Serves the newest completed version of a model, and its derived state.
+            # Serves the lookup of a model's newest completed version and of its derived state.
             models.Index(fields=["model", "state", "-number"], name="version_newest_in_state"),
         ]
 
@@ -118,14 +118,15 @@ class Version(models.Model):
 
     @property
     def promoted(self) -> bool:
-        """Whether its model has promoted it."""
+        """Whether this is the promoted version of its model."""
         return self.model.promoted_version_id == self.pk
 
 
 class Promotion(models.Model):
-    """That a version became the promoted one: the history behind `RegisteredModel.promoted_version`.
+    """One change of `RegisteredModel.promoted_version`.
 
-    A rollback names the earlier promotion that it restores; so does a promotion of the version promoted already.
+    A rollback refers to the earlier promotion that it restores. So does a promotion of the version that is already
+    promoted.
     """
 
     KINDS = ("promotion", "rollback")
@@ -151,6 +152,6 @@ class Promotion(models.Model):
 
     @property
     def kind(self) -> str:
-        """Whether someone promoted the version, or it came back by a rollback."""
-        came_back = self.restores_id is not None and self.version_id != self.previous_version_id
-        return "rollback" if came_back else "promotion"
+        """The way in which the version was promoted: `promotion` or `rollback`."""
+        is_rollback = self.restores_id is not None and self.version_id != self.previous_version_id
+        return "rollback" if is_rollback else "promotion"

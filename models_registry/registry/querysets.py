@@ -1,29 +1,32 @@
-"""Reads of one model each, as queryset methods."""
+"""Queries of registered models and versions."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
-from django.db.models import Exists, FilteredRelation, OuterRef, Q
+from django.db.models import Exists, Expression, FilteredRelation, OuterRef, Q
 
 from models_registry.accounts.scopes import Scope, roles_implying
 
+if TYPE_CHECKING:
+    from models_registry.registry.models import Version  # noqa: F401  # names the base class
+
 
 class RegisteredModelQuerySet(models.QuerySet[Any]):
-    """Registered models."""
+    """Adds permission filters and the derived state to queries of models."""
 
-    def permitting(self, scope: Scope, user: Any) -> Self:
-        """Keep the models on which `user` holds `scope`, by a role in the organization or by a grant."""
+    def permitting(self, scope: Scope, user_id: int | Expression) -> Self:
+        """Keep the models on which the user has the scope, by a role in the organization or by a grant."""
         return self.annotate(
             own_membership=FilteredRelation(
-                "organization__memberships", condition=Q(organization__memberships__user=user)
+                "organization__memberships", condition=Q(organization__memberships__user=user_id)
             ),
-            own_grant=FilteredRelation("grants", condition=Q(grants__user=user, grants__scope=scope)),
+            own_grant=FilteredRelation("grants", condition=Q(grants__user=user_id, grants__scope=scope)),
         ).filter(Q(own_membership__role__in=roles_implying(scope)) | Q(own_grant__isnull=False))
 
-    def with_permission(self, scope: Scope, user: Any) -> Self:
-        """Annotate, as `permitted`, whether `user` holds `scope`."""
-        permitting = self.model.objects.filter(pk=OuterRef("pk")).permitting(scope, user)
-        return self.annotate(permitted=Exists(permitting))
+    def with_permission(self, scope: Scope, user_id: int | Expression) -> Self:
+        """Annotate as `permitted` whether the user has the scope on the model."""
+        permitted = self.model.objects.filter(pk=OuterRef("pk")).permitting(scope, user_id)
+        return self.annotate(permitted=Exists(permitted))
 
     def with_state(self) -> Self:
         """Annotate the derived state, one of `RegisteredModel.State`."""
@@ -41,17 +44,17 @@ class RegisteredModelQuerySet(models.QuerySet[Any]):
         )
 
 
-class VersionQuerySet(models.QuerySet[Any]):
-    """Versions of registered models."""
+class VersionQuerySet(models.QuerySet["Version"]):
+    """Adds filters by state and promotion to queries of versions."""
 
     def completed(self) -> Self:
         """Keep the fully trained versions."""
         return self.filter(state=self.model.State.COMPLETED)
 
     def promoted(self) -> Self:
-        """Keep the versions that their models have promoted."""
+        """Keep the promoted versions."""
         return self.filter(promoted_in__isnull=False)
 
     def newest_first(self) -> Self:
-        """Order by sequence number, newest first."""
+        """Order by sequence number, the newest first."""
         return self.order_by("-number")

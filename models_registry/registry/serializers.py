@@ -1,4 +1,4 @@
-"""What the registry's routes take and give."""
+"""Request and response bodies of models, grants, versions and promotions."""
 
 import json
 import unicodedata
@@ -11,12 +11,12 @@ from models_registry.accounts.models import ModelGrant
 from models_registry.api.fields import (
     DescriptionField,
     NameField,
+    RelatedUsernameField,
     StrictBooleanField,
+    StrictCharField,
     StrictSerializer,
     TagsField,
-    TextField,
-    UsernameOf,
-    UTCSecondsField,
+    UTCDateTimeField,
 )
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.registry.models import Promotion, RegisteredModel, Version
@@ -27,7 +27,7 @@ MAX_PARAMETERS_BYTES = 65_536
 
 
 class ParametersField(serializers.DictField):
-    """What a version was trained with: a JSON object of up to 64 KiB."""
+    """The parameters of a training: a JSON object of up to 64 KiB."""
 
     default_error_messages = {"too_large": f"Must be at most {MAX_PARAMETERS_BYTES} bytes of JSON."}
 
@@ -42,7 +42,7 @@ class ParametersField(serializers.DictField):
 class ModelInput(StrictSerializer):
     """A new model."""
 
-    organization = TextField(max_length=63, help_text="The slug of the organization that will own it.")
+    organization = StrictCharField(max_length=63, help_text="The slug of the organization that will own it.")
     name = NameField()
     task_type = serializers.ChoiceField(task_types.choices())
     description = DescriptionField(required=False)
@@ -54,14 +54,14 @@ class ModelInput(StrictSerializer):
 
 
 class ModelChanges(StrictSerializer):
-    """What of a model may change."""
+    """The fields of a model that can change."""
 
     name = NameField(required=False)
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
 
 
-class ModelSerializer(serializers.Serializer[Any]):
+class ModelSerializer(serializers.Serializer[RegisteredModel]):
     """A registered model. Its state follows from its versions."""
 
     model_id = ModelIdField()
@@ -74,20 +74,20 @@ class ModelSerializer(serializers.Serializer[Any]):
     promoted_version_id = VersionIdField(
         source="promoted_version.version_id", default=None, allow_null=True, read_only=True
     )
-    created_by = UsernameOf("created_by")
-    created_at = UTCSecondsField()
-    archived_at = UTCSecondsField(allow_null=True)
+    created_by = RelatedUsernameField("created_by")
+    created_at = UTCDateTimeField()
+    archived_at = UTCDateTimeField(allow_null=True)
 
 
 class GrantInput(StrictSerializer):
-    """A scope for a user."""
+    """A new grant: a scope for a user."""
 
-    username = TextField(max_length=150, trim_whitespace=False)
+    username = StrictCharField(max_length=150, trim_whitespace=False)
     scope = serializers.ChoiceField(ModelGrant.SCOPES)
 
 
-class GrantSerializer(serializers.Serializer[Any]):
-    """A scope that a user holds on one model."""
+class GrantSerializer(serializers.Serializer[ModelGrant]):
+    """A scope on one model, granted to a user."""
 
     id = serializers.CharField()
     model_id = ModelIdField()
@@ -99,7 +99,7 @@ class VersionInput(StrictSerializer):
     """A new version."""
 
     description = DescriptionField(required=False)
-    source_uri = TextField(
+    source_uri = StrictCharField(
         required=False,
         allow_blank=True,
         max_length=2000,
@@ -111,14 +111,14 @@ class VersionInput(StrictSerializer):
 
 
 class VersionChanges(StrictSerializer):
-    """What of a version may change."""
+    """The fields of a version that can change."""
 
     state = serializers.ChoiceField(Version.State.choices, required=False)
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
 
 
-class VersionSerializer(serializers.Serializer[Any]):
+class VersionSerializer(serializers.Serializer[Version]):
     """One training of a model."""
 
     version_id = VersionIdField()
@@ -129,34 +129,34 @@ class VersionSerializer(serializers.Serializer[Any]):
     source_uri = serializers.CharField(allow_blank=True)
     parameters = serializers.DictField()
     tags = serializers.ListField(child=serializers.CharField())
-    created_by = UsernameOf("created_by")
-    created_at = UTCSecondsField()
-    completed_at = UTCSecondsField(allow_null=True)
+    created_by = RelatedUsernameField("created_by")
+    created_at = UTCDateTimeField()
+    completed_at = UTCDateTimeField(allow_null=True)
 
 
 class PromotionInput(StrictSerializer):
-    """Why a version is promoted, or gone back to."""
+    """The reason of a promotion or rollback, and whether it overrides the gate."""
 
-    reason = TextField(max_length=MAX_REASON, allow_blank=True, default="")
+    reason = StrictCharField(max_length=MAX_REASON, allow_blank=True, default="")
     override = StrictBooleanField(
         default=False, help_text="Promote against the gate's verdict: for an admin of the organization, with a reason."
     )
 
     def validate_reason(self, value: str) -> str:
-        """Refuse a reason of which nothing can be seen: of spaces, controls and format characters alone."""
+        """Refuse an invisible reason, which has only spaces, control and format characters."""
         if value and all(unicodedata.category(character)[0] in "ZC" for character in value):
             raise serializers.ValidationError("Must have at least one visible character.")
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse to overrule a verdict without a reason."""
+        """Refuse an override without a reason."""
         if attrs["override"] and not attrs["reason"]:
             raise serializers.ValidationError({"reason": "To override a gate, say why."})
         return attrs
 
 
-class PromotionSerializer(serializers.Serializer[Any]):
-    """That a version became the promoted one."""
+class PromotionSerializer(serializers.Serializer[Promotion]):
+    """One promotion or rollback."""
 
     id = serializers.CharField()
     model_id = ModelIdField()
@@ -168,5 +168,5 @@ class PromotionSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True)
     overridden = serializers.BooleanField()
     verdict = serializers.DictField(allow_null=True)
-    promoted_by = UsernameOf("promoted_by")
-    promoted_at = UTCSecondsField()
+    promoted_by = RelatedUsernameField("promoted_by")
+    promoted_at = UTCDateTimeField()

@@ -1,4 +1,4 @@
-"""Registered models, the grants on them, and their versions."""
+"""Writes to registered models, their grants and their versions."""
 
 from typing import Any
 
@@ -14,49 +14,49 @@ from models_registry.registry.models import RegisteredModel, Version
 
 
 def register_model(*, organization: Organization, name: str, created_by: User, **content: Any) -> RegisteredModel:
-    """Store a model. `content` may hold task_type, description and tags.
+    """Create a model. `content` may have the keys task_type, description and tags.
 
-    Raises `ConflictError` when the organization has a model of that name.
+    Raises `ConflictError` if the organization already has a model of that name.
     """
-    with refusing_duplicates(_name_taken(name)):
+    with refusing_duplicates(_duplicate_name(name)):
         return RegisteredModel.objects.create(organization=organization, name=name, created_by=created_by, **content)
 
 
 def update_model(*, model: RegisteredModel, **changes: Any) -> RegisteredModel:
-    """Change a model's name, description or tags; the caller holds the lock of its row.
+    """Update a model's name, description or tags. The caller must have locked the model's row.
 
-    Raises `ConflictError` when the model is archived, or the organization has another of that name.
+    Raises `ConflictError` if the model is archived, or if the organization has another model of that name.
     """
     refuse_archived(model)
-    with refusing_duplicates(_name_taken(changes.get("name", model.name))):
+    with refusing_duplicates(_duplicate_name(changes.get("name", model.name))):
         return save_changes(model, **changes)
 
 
 def archive_model(*, model: RegisteredModel) -> None:
-    """Archive a model for good; the caller holds the lock of its row. Archiving it again changes nothing."""
+    """Archive a model for ever. Do nothing if it is archived already. The caller must have locked the model's row."""
     if model.archived_at is None:
         save_changes(model, archived_at=timezone.now())
 
 
 @transaction.atomic
 def grant(*, model: RegisteredModel, user: User, scope: str) -> ModelGrant:
-    """Give a user a scope on one model. Raises `ConflictError` when they have it, or the model is archived."""
+    """Grant a user a scope on one model. Raises `ConflictError` for a repeated grant or an archived model."""
     lock_unarchived(model)
     with refusing_duplicates(f"{user.username} has {scope} on {model.pk} already."):
         return ModelGrant.objects.create(model=model, user=user, scope=scope)
 
 
 def revoke_grant(*, grant: ModelGrant) -> None:
-    """Take a grant back, also on an archived model: whoever could read it may no longer."""
+    """Delete a grant, even on an archived model, so that the user can no longer read it."""
     grant.delete()
 
 
 @transaction.atomic
 def create_version(*, model: RegisteredModel, created_by: User, **content: Any) -> Version:
-    """Store a model's next version, in training. `content` may hold description, source_uri, parameters and tags.
+    """Create a model's next version, in training.
 
-    Numbers follow each other without a gap, however many versions are created at once. Raises `ConflictError` when the
-    model is archived.
+    `content` may have the keys description, source_uri, parameters and tags. Numbers have no gaps, even if several
+    requests create versions at once. Raises `ConflictError` if the model is archived or has used all its version ids.
     """
     locked = lock_unarchived(model)
     numbers = Version.objects.filter(model=locked).newest_first().values_list("number", flat=True)
@@ -67,9 +67,9 @@ def create_version(*, model: RegisteredModel, created_by: User, **content: Any) 
 
 
 def update_version(*, version: Version, **changes: Any) -> Version:
-    """Change a version's description, tags or state; the caller holds the lock of its model's row.
+    """Update a version's description, tags or state. The caller must have locked the model's row.
 
-    Raises `ConflictError` when the model is archived, or the version is in another final state already.
+    Raises `ConflictError` if the model is archived, or if the version is already in another final state.
     """
     refuse_archived(version.model)
     state = changes.get("state", version.state)
@@ -81,5 +81,5 @@ def update_version(*, version: Version, **changes: Any) -> Version:
     return save_changes(version, **changes)
 
 
-def _name_taken(name: str) -> str:
+def _duplicate_name(name: str) -> str:
     return f"The organization has a model {name!r} already. Choose another name."

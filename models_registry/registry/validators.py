@@ -1,10 +1,11 @@
-"""Validators of the fields of models and versions."""
+"""Validators of fields of versions."""
 
 import re
 
 from django.core.validators import RegexValidator
 
-# Where artefacts and code are kept. A browser runs none of these: `javascript:` and `data:` must never be here.
+# The schemes of places where artefacts and code are stored. A browser must execute none of them, so never add
+# `javascript:` or `data:`.
 SOURCE_SCHEMES = (
     "https",
     "http",

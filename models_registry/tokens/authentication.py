@@ -1,4 +1,7 @@
-"""Who is calling, from the bearer token alone: no query. The caller's state and rights come with the data asked for."""
+"""Authentication by bearer token, without a query.
+
+The query for the requested data also reads the state of the user and the login.
+"""
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -8,7 +11,7 @@ from models_registry.tokens.jwt import Caller, read_access_token
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Verifies a bearer token's signature and claims. The scheme's case does not matter (RFC 9110, 11.1)."""
+    """Verifies the signature and claims of a bearer token. The scheme is case-insensitive (RFC 9110, 11.1)."""
 
     errors = (InvalidTokenError, TokenExpiredError)
 
@@ -23,5 +26,5 @@ class BearerAuthentication(BaseAuthentication):
         return read_access_token(token.encode("iso-8859-1")), None
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401."""
+        """Return the `WWW-Authenticate` header of a 401 response."""
         return "Bearer"

@@ -1,4 +1,4 @@
-"""Who may log in, to the admin and with POST /auth/token."""
+"""The authentication backend of the admin and of `POST /auth/token`."""
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
@@ -7,8 +7,8 @@ from models_registry.accounts.models import User
 
 
 class PeopleBackend(ModelBackend):
-    """Lets people in by name and password, and no service account."""
+    """Authenticates people by user name and password, but never a service account."""
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
-        """Say whether this user is active, and no service account."""
+        """Return whether the user is active and not a service account."""
         return super().user_can_authenticate(user) and not (isinstance(user, User) and user.is_service_account)

@@ -1,4 +1,4 @@
-"""Forms of the admin."""
+"""Admin forms of logins, service accounts and trust rules."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from models_registry.tokens.models import TrustRule
 
 
 class LoginForm(AuthenticationForm):  # type: ignore[misc]
-    """The admin's login form, which looks up no user name that is too long for any user."""
+    """The admin's login form. It refuses a user name that is longer than any user's without looking it up."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -22,7 +22,7 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]
 
 
 class ServiceAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
-    """A service account, which a new one becomes by this form: it has no password."""
+    """Creates or edits a service account. A new account has no password."""
 
     class Meta:
         model = ServiceAccount
@@ -36,7 +36,7 @@ class ServiceAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
 
 
 class TrustRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
-    """A rule, with its claims in JSON and its scopes to choose from."""
+    """Edits a trust rule: its claims as JSON, its scopes as checkboxes."""
 
     claims = StrictJSONField(help_text=TrustRule._meta.get_field("claims").help_text)
     scopes = forms.MultipleChoiceField(

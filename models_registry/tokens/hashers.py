@@ -1,4 +1,4 @@
-"""Password hashing, bounded: it costs a third of a second of CPU, and anybody can ask for it by trying to log in."""
+"""Limited password hashing. One hash costs a third of a second of CPU, and anybody can trigger it by a login."""
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
@@ -12,9 +12,9 @@ _hashing = Capacity(
 
 
 class BoundedPasswordHasher(PBKDF2PasswordHasher):
-    """Hashes as Django does by default, in at most `HASHING_THREADS` threads of a process at a time.
+    """Django's default hasher, in at most `HASHING_THREADS` threads of a process at a time.
 
-    Every check and every change of a password comes here, as does the dummy hash for an unknown user name.
+    Every check and every change of a password uses it, and so does the dummy hash for an unknown user name.
     """
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Access and refresh tokens: what they claim, and how they are verified."""
+"""Access and refresh tokens: create them, verify them, and read their claims."""
 
 import re
 import time
@@ -21,7 +21,7 @@ from models_registry.tokens.errors import InvalidTokenError, TokenExpiredError
 T = TypeVar("T", bound=Token)
 
 MAX_TOKEN_BYTES = 4096
-VERIFIED_TOKENS_KEPT = 4096
+VERIFIED_TOKEN_CACHE_SIZE = 4096
 
 _INVALID = "The token is not valid here. Get a new one with POST /api/v1/auth/token."
 _EXPIRED = "The token has expired. Get a new one with POST /api/v1/auth/token/refresh."
@@ -31,10 +31,10 @@ _user_id = re.compile(r"[1-9][0-9]{0,18}")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What a verified token says of its bearer. It proves who logged in, not that they still may.
+    """The claims of a verified token. They prove who logged in, not that the user may still log in.
 
-    `family` is the login that the token descends from, `None` for a token made by an operator. `scopes` is the most
-    that the token may do. `password_digest` changes with the user's password.
+    `family` is the login that the token belongs to, or `None` for a token that an operator created. `scopes` limits
+    what the token can do. `password_digest` changes with the user's password.
     """
 
     pk: int
@@ -47,29 +47,29 @@ class Caller:
     is_authenticated = True
 
     def has_password(self, password: str) -> bool:
-        """Say whether the user's stored password is still the one with which the token was made."""
+        """Return whether this stored password is the one for which the token was created."""
         return get_md5_hash_password(password) == self.password_digest
 
     def load_account(self) -> User:
-        """Return the user, in one query. Raises `InvalidTokenError` when they may no longer log in."""
-        from models_registry.tokens.selectors import account_of  # which reads what a caller claims
+        """Return the user, in one query. Raises `InvalidTokenError` if the login is no longer valid."""
+        from models_registry.tokens.selectors import get_account  # that module imports this one
 
-        return account_of(self)
+        return get_account(self)
 
 
 def read_access_token(encoded: bytes) -> Caller:
-    """Return whom a valid access token speaks for. Raises `InvalidTokenError` or `TokenExpiredError`."""
-    caller = _verified(encoded)
+    """Return the caller of an access token. Raises `InvalidTokenError` or `TokenExpiredError`."""
+    caller = decode_access_token(encoded)
     _refuse_expired(caller)
     return caller
 
 
 def read_refresh_token(encoded: str) -> tuple[Caller, UUID]:
-    """Return whom a valid refresh token speaks for, and its family.
+    """Return the caller of a refresh token and the token's family.
 
     Raises `InvalidTokenError` or `TokenExpiredError`.
     """
-    caller = _read(RefreshToken, encoded)
+    caller = _decode(RefreshToken, encoded)
     _refuse_expired(caller)
     if caller.family is None:
         raise InvalidTokenError(_INVALID)
@@ -77,7 +77,7 @@ def read_refresh_token(encoded: str) -> tuple[Caller, UUID]:
 
 
 def new_token(kind: type[T], user: User, *, family: UUID | None, scope: frozenset[Scope]) -> T:
-    """Return a token for a user, which `str()` signs. `scope` bounds what it may do."""
+    """Return a token for a user, limited to a scope. `str()` signs it."""
     token: T = kind.for_user(user)
     if family is not None:
         token["sid"] = family.hex
@@ -87,29 +87,29 @@ def new_token(kind: type[T], user: User, *, family: UUID | None, scope: frozense
 
 
 def _refuse_expired(caller: Caller) -> None:
-    """Refuse a token whose lifetime is over, without the leeway that the library grants here as well."""
+    """Refuse an expired token. The library would accept it for the seconds of the clock leeway."""
     if caller.expires_at <= time.time():
         raise TokenExpiredError(_EXPIRED)
 
 
-@lru_cache(maxsize=VERIFIED_TOKENS_KEPT)
-def _verified(encoded: bytes) -> Caller:
-    """Verify an access token. A signature once found good stays so: only expiry must be looked at again."""
-    return _read(AccessToken, encoded)
+@lru_cache(maxsize=VERIFIED_TOKEN_CACHE_SIZE)
+def decode_access_token(encoded: bytes) -> Caller:
+    """Verify an access token. The result is cached, as a valid signature stays valid. Expiry is checked each time."""
+    return _decode(AccessToken, encoded)
 
 
-def _read(kind: type[Token], encoded: str | bytes) -> Caller:
+def _decode(kind: type[Token], encoded: str | bytes) -> Caller:
     if len(encoded) > MAX_TOKEN_BYTES:
         raise InvalidTokenError(_INVALID)
     try:
-        return _caller(kind(encoded))  # type: ignore[arg-type]  # the library takes encoded tokens
+        return _parse_claims(kind(encoded))  # type: ignore[arg-type]  # it accepts encoded tokens
     except ExpiredTokenError:
         raise TokenExpiredError(_EXPIRED) from None
     except (TokenError, KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         raise InvalidTokenError(_INVALID) from None
 
 
-def _caller(token: Token) -> Caller:
+def _parse_claims(token: Token) -> Caller:
     user_id = token[api_settings.USER_ID_CLAIM]
     if not _user_id.fullmatch(user_id) or int(user_id) > BigIntegerField.MAX_BIGINT:
         raise ValueError("no user has such an id")

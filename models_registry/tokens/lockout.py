@@ -1,11 +1,10 @@
-"""Failed logins: what they lock, what they slow down, and how much of a process they may take."""
+"""Protection of the login: lockouts after failures, slower guessing, and a limit on simultaneous logins."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Any
 
 from axes.attempts import get_cool_off_threshold
 from axes.handlers.database import AxesDatabaseHandler
@@ -23,8 +22,8 @@ from models_registry.audit.models import LOGINS, AuditEntry
 from models_registry.audit.recorder import record_lifted_lockout
 
 LOGIN_THREADS = 1  # of each process
-LOGIN_LOCK_TIMEOUT = 2000  # milliseconds that a login waits for a lock; PostgreSQL's setting is as long
-FAMILIAR_LOGINS = 1000  # how many of a user's newest successful logins say which networks are familiar
+LOGIN_LOCK_TIMEOUT = 2000  # milliseconds that a login waits for a database lock, the same as on PostgreSQL
+FAMILIAR_LOGINS = 1000  # the newest successful logins of a user, whose networks count as familiar
 
 _logins = Capacity(
     LOGIN_THREADS, "The service is busy with other logins. Try again after the seconds that Retry-After gives."
@@ -33,9 +32,9 @@ _logins = Capacity(
 
 @contextmanager
 def login_capacity() -> Iterator[None]:
-    """Do a whole login inside, its writes included, as one of the few threads that may.
+    """Limit how many threads of the process log users in. The block contains the whole login and its writes.
 
-    Raises `BusyError` if too many threads of the process are at it.
+    Raises `BusyError` if too many threads already do so.
     """
     with _logins.claim(), _short_lock_timeout():
         yield
@@ -43,16 +42,16 @@ def login_capacity() -> Iterator[None]:
 
 @contextmanager
 def _short_lock_timeout() -> Iterator[None]:
-    """Have SQLite wait for a lock no longer than `LOGIN_LOCK_TIMEOUT`; PostgreSQL does so anyway."""
+    """Make SQLite wait for a lock no longer than `LOGIN_LOCK_TIMEOUT`. PostgreSQL always does so."""
     if connection.vendor != "sqlite":
         yield
         return
-    usual = int(1000 * connection.settings_dict["OPTIONS"].get("timeout", 5))
+    default = int(1000 * connection.settings_dict["OPTIONS"].get("timeout", 5))
     _set_busy_timeout(LOGIN_LOCK_TIMEOUT)
     try:
         yield
     finally:
-        _set_busy_timeout(usual)
+        _set_busy_timeout(default)
 
 
 def _set_busy_timeout(milliseconds: int) -> None:
@@ -61,30 +60,30 @@ def _set_busy_timeout(milliseconds: int) -> None:
 
 
 def login_wait(request: HttpRequest) -> int:
-    """Return for how many seconds a login that was refused, or that has just locked its user out, must wait."""
+    """Return how many seconds to wait after a refused login, or after a login that has just locked its user out."""
     return getattr(request, "login_wait", 0) or math.ceil(settings.AXES_COOLOFF_TIME.total_seconds())
 
 
 class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]  # the library is untyped
     """Locks a user out from one network after repeated failures, as axes does, and slows down guessing from many.
 
-    After `ACCOUNT_FAILURE_LIMIT` failures of one user name, wherever they came from, the service takes one attempt on
-    that name every `ACCOUNT_ATTEMPT_INTERVAL`. A refused attempt is no failure and prolongs nothing. Networks
+    After `ACCOUNT_FAILURE_LIMIT` failures for one user name from any networks, the service accepts one attempt for that
+    name every `ACCOUNT_ATTEMPT_INTERVAL`. A refused attempt is not a failure and does not prolong the wait. Networks
     from which the user has logged in before are exempt.
 
-    A user on another network competes with the attacker for that one attempt. As long as somebody guesses without a
-    pause, this may be in practice a lock for networks where the user never logged in; it ends with the guessing.
+    On other networks, the user competes with the attacker for that one attempt. If somebody guesses without a pause,
+    the user may in practice be locked out on networks where they never logged in, until the guessing ends.
     """
 
-    def is_allowed(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> bool:
-        """Say whether a login may be attempted now; leave the seconds to wait in `request.login_wait`."""
+    def is_allowed(self, request: HttpRequest, credentials: dict[str, str] | None = None) -> bool:
+        """Return whether a login may be attempted now. Store the seconds to wait as `request.login_wait`."""
         locked = not super().is_allowed(request, credentials)
         wait = settings.AXES_COOLOFF_TIME if locked else self._wait_for_account(request, credentials)
         seconds = math.ceil(wait.total_seconds())
         request.login_wait = seconds  # type: ignore[attr-defined]
         return seconds == 0
 
-    def _wait_for_account(self, request: HttpRequest, credentials: dict[str, Any] | None) -> timedelta:
+    def _wait_for_account(self, request: HttpRequest, credentials: dict[str, str] | None) -> timedelta:
         username = get_client_username(request, credentials)
         attempts = AccessAttempt.objects.filter(username=username, attempt_time__gte=get_cool_off_threshold(request))
         recent = attempts.aggregate(failures=Sum("failures_since_start"), last=Max("attempt_time"))
@@ -98,14 +97,14 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]  # the library 
     def reset_attempts(
         self, *, ip_address: str | None = None, username: str | None = None, ip_or_username: bool = False
     ) -> int:
-        """Lift lockouts from an address, of a user, or all, as a command does; return how many."""
-        given = {name: value for name, value in (("ip_address", ip_address), ("username", username)) if value}
+        """Lift the lockouts of an address or a user, or all, and return their number. Commands of axes call this."""
+        conditions = {name: value for name, value in (("ip_address", ip_address), ("username", username)) if value}
         connector = Q.OR if ip_or_username else Q.AND
-        return lift_lockouts(AccessAttempt.objects.filter(Q(**given, _connector=connector)))
+        return lift_lockouts(AccessAttempt.objects.filter(Q(**conditions, _connector=connector)))
 
 
 def _is_familiar(username: str, network: str) -> bool:
-    """Say whether one of the user's newest logins came from a network. What else the user does counts nothing."""
+    """Return whether one of the user's newest logins came from this network. Other requests do not count."""
     user = User.objects.filter(username=username).first()
     if user is None:
         return False
@@ -114,16 +113,16 @@ def _is_familiar(username: str, network: str) -> bool:
     return network in {network_of(ip_address(address)) for address in addresses if address}
 
 
-def forget_failures(*, username: str, network: str) -> None:
-    """Forget the failures before a successful login. Nobody lifts a lockout so, and it leaves no row."""
+def delete_failures(*, username: str, network: str) -> None:
+    """Delete the failures that preceded a successful login. This lifts no lockout, so it is not audited."""
     AccessAttempt.objects.filter(username=username, ip_address=network).delete()
 
 
 @transaction.atomic
-def lift_lockouts(attempts: QuerySet[Any]) -> int:
-    """Forget failed logins, each with a row in the audit trail; return how many."""
-    forgotten = list(attempts.select_for_update())
-    for attempt in forgotten:
+def lift_lockouts(attempts: QuerySet[AccessAttempt]) -> int:
+    """Delete failed logins, record each in the audit trail, and return their number."""
+    locked = list(attempts.select_for_update())
+    for attempt in locked:
         record_lifted_lockout(attempt)
-    AccessAttempt.objects.filter(pk__in=[attempt.pk for attempt in forgotten]).delete()
-    return len(forgotten)
+    AccessAttempt.objects.filter(pk__in=[attempt.pk for attempt in locked]).delete()
+    return len(locked)

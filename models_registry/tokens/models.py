@@ -1,4 +1,4 @@
-"""Logins, and the issuers whose identity tokens are trusted."""
+"""Logins, trusted issuers of identity tokens, and the rules for their tokens."""
 
 import uuid
 
@@ -11,7 +11,7 @@ from models_registry.tokens.oidc.validators import validate_patterns, validate_p
 
 
 class TokenFamily(models.Model):
-    """All refresh tokens that descend from one login, of which only the newest may be used, once."""
+    """All refresh tokens of one login. Only the newest can be used, and only once."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_families")
@@ -32,7 +32,7 @@ class TokenFamily(models.Model):
 
 
 class TrustedIssuer(models.Model):
-    """Who signs identity tokens that may be exchanged for ours, such as a CI system."""
+    """An issuer, such as a CI system, whose identity tokens can be exchanged for access tokens."""
 
     issuer = models.CharField(
         max_length=MAX_TEXT,
@@ -60,7 +60,7 @@ class TrustedIssuer(models.Model):
 
 
 class TrustRule(models.Model):
-    """Which of an issuer's tokens stand for a service account, and the most that they may do."""
+    """Selects tokens of an issuer by their claims, and maps them to a service account and its maximum scopes."""
 
     issuer = models.ForeignKey(TrustedIssuer, on_delete=models.CASCADE, related_name="rules", db_index=False)
     name = models.CharField(max_length=200)
@@ -79,7 +79,7 @@ class TrustRule(models.Model):
 
     class Meta:
         verbose_name = "trust rule"
-        # Serves the look-up of an issuer's rules, in the order in which they are tried.
+        # Serves the lookup of an issuer's rules, in the order in which they are tried.
         indexes = [models.Index(fields=["issuer", "id"], name="trust_rules_of_issuer")]
 
     def __str__(self) -> str:

@@ -1,9 +1,10 @@
-"""Reads that span models."""
+"""Reads of the caller's account together with the state of the login."""
 
 from functools import cache
 from typing import Any
 
 from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, UUIDField
+from django.db.models.expressions import Combinable
 
 from models_registry.accounts.models import User
 from models_registry.db.prepared import Parameter, PreparedQuery
@@ -15,16 +16,16 @@ USER = Parameter("user", BigIntegerField())
 FAMILY = Parameter("family", UUIDField())
 
 
-def account_of(caller: Caller) -> User:
-    """Return the user that a token speaks for. Raises `InvalidTokenError` when they may no longer log in."""
-    row = login_row(_account().first(user=caller.pk, family=caller.family), caller)
+def get_account(caller: Caller) -> User:
+    """Return the user of a token. Raises `InvalidTokenError` if the login is no longer valid."""
+    row = check_login(_account().first(user=caller.pk, family=caller.family), caller)
     return User(pk=caller.pk, username=row["username"], is_superuser=row["is_superuser"])
 
 
-def login_row(row: dict[str, Any] | None, caller: Caller) -> dict[str, Any]:
-    """Return a row of `account_rows` if by it the user is active, has kept the password and not ended the login.
+def check_login(row: dict[str, Any] | None, caller: Caller) -> dict[str, Any]:
+    """Return a row of `account_rows` if it shows that the caller's login is still valid.
 
-    Raises `InvalidTokenError`.
+    Raises `InvalidTokenError` if the user is inactive or has a new password, or if the login is revoked.
     """
     if (
         row
@@ -36,12 +37,11 @@ def login_row(row: dict[str, Any] | None, caller: Caller) -> dict[str, Any]:
     raise InvalidTokenError("The token is no longer valid. Get a new one with POST /api/v1/auth/token.")
 
 
-def account_rows(*columns: str, **more: Any) -> QuerySet[User, dict[str, Any]]:
-    """Return the user `USER`, with what says whether the login `FAMILY` still holds, and more columns."""
+def account_rows(*columns: str, **annotations: Combinable) -> QuerySet[User, dict[str, Any]]:
+    """Return a query of the user `USER` and the login `FAMILY`, with the columns that `check_login` needs and more."""
     logged_in = Exists(TokenFamily.objects.filter(pk=FAMILY, user=OuterRef("pk"), revoked_at=None))
-    users: Any = User.objects.filter(pk=USER)
-    rows: QuerySet[User, dict[str, Any]] = users.values(
-        "is_active", "is_superuser", "password", *columns, logged_in=logged_in, **more
+    rows: QuerySet[User, dict[str, Any]] = User.objects.filter(pk=USER).values(
+        "is_active", "is_superuser", "password", *columns, logged_in=logged_in, **annotations
     )
     return rows
 

@@ -1,20 +1,20 @@
-"""What the token routes take and give."""
+"""Request and response bodies of the token routes."""
 
 from typing import Any
 
 from rest_framework import serializers
 
 from models_registry.accounts import scopes
-from models_registry.api.fields import StrictSerializer, TextField
+from models_registry.api.fields import StrictCharField, StrictSerializer
 
-ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a name, no secret
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a name, not a secret
 
 
-class ScopeField(TextField):
+class ScopeField(StrictCharField):
     """A space-separated list of scopes."""
 
     def to_internal_value(self, data: Any) -> frozenset[scopes.Scope]:  # type: ignore[override]
-        """Return the scopes."""
+        """Return the scopes. Raises `ValidationError`."""
         try:
             return scopes.parse(super().to_internal_value(data))
         except scopes.UnknownScopeError as error:
@@ -22,10 +22,12 @@ class ScopeField(TextField):
 
 
 class CredentialsSerializer(StrictSerializer):
-    """A user's name and password, and optionally the scopes that bound the token."""
+    """A user's name and password, and optionally the scopes that limit the token."""
 
-    username = TextField(max_length=150, trim_whitespace=False)
-    password = TextField(max_length=1024, trim_whitespace=False, style={"input_type": "password"}, write_only=True)
+    username = StrictCharField(max_length=150, trim_whitespace=False)
+    password = StrictCharField(
+        max_length=1024, trim_whitespace=False, style={"input_type": "password"}, write_only=True
+    )
     scope = ScopeField(
         required=False, help_text="A space-separated list of scopes: the token never does more than those."
     )
@@ -34,14 +36,14 @@ class CredentialsSerializer(StrictSerializer):
 class RefreshTokenSerializer(StrictSerializer):
     """A refresh token."""
 
-    refresh = TextField()
+    refresh = StrictCharField()
 
 
 class TokenExchangeSerializer(StrictSerializer):
-    """An identity token of a trusted issuer, and optionally the scopes that bound the token for it (RFC 8693)."""
+    """An identity token of a trusted issuer, and optionally the scopes that limit the new token (RFC 8693)."""
 
     grant_type = serializers.ChoiceField(["urn:ietf:params:oauth:grant-type:token-exchange"])
-    subject_token = TextField(write_only=True, help_text="The identity token that the pipeline's platform made.")
+    subject_token = StrictCharField(write_only=True, help_text="The identity token that the pipeline's platform made.")
     subject_token_type = serializers.ChoiceField(
         ["urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token"]
     )
@@ -62,7 +64,7 @@ class ExchangedTokenSerializer(serializers.Serializer[Any]):
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):
-    """An access token, and the refresh token that gets the next pair."""
+    """An access token, and the refresh token for the next pair."""
 
     access = serializers.CharField(read_only=True, help_text="Lives 5 minutes.")
     refresh = serializers.CharField(read_only=True, help_text="Lives 1 day, and may be used once.")

@@ -26,7 +26,7 @@ from models_registry.api.parsers import StrictFormParser
 from models_registry.api.throttling import LoginThrottle
 from models_registry.tokens import services
 from models_registry.tokens.errors import InvalidTokenError, TokenExpiredError, TooManyFailedLoginsError
-from models_registry.tokens.lockout import forget_failures, login_capacity, login_wait
+from models_registry.tokens.lockout import delete_failures, login_capacity, login_wait
 from models_registry.tokens.serializers import (
     ACCESS_TOKEN_TYPE,
     CredentialsSerializer,
@@ -169,7 +169,7 @@ def log_in(request: Request, *, username: str, password: str) -> User:
         )
     if not isinstance(user, User):
         raise NotAuthenticatedError("No active user has this name and password. Check both.")
-    forget_failures(username=username, network=client_network(request))
+    delete_failures(username=username, network=client_network(request))
     return user
 
 

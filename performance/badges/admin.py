@@ -6,13 +6,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from models_registry.api.model_admin import ReadOnly, RegistryAdmin, RevokedFilter
+from models_registry.api.model_admin import ReadOnlyAdminMixin, RegistryAdmin, RevokedFilter
 from performance.badges.models import Badge
 from performance.badges.services import revoke_badge
 
 
 @admin.register(Badge)
-class BadgeAdmin(ReadOnly, RegistryAdmin):
+class BadgeAdmin(ReadOnlyAdminMixin, RegistryAdmin):
     """Badges, newest first. Only the API shows their signed URLs."""
 
     list_display = ("created_at", "model", "shows", "dataset_split", "expires_at", "revoked_at", "created_by")

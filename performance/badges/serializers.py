@@ -6,7 +6,13 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from rest_framework import serializers
 
-from models_registry.api.fields import StrictSerializer, TextField, UsernameOf, UTCSecondsField, WholeNumberField
+from models_registry.api.fields import (
+    RelatedUsernameField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 from models_registry.registry.fields import ModelIdField
 from performance.badges.models import Badge
 from performance.badges.selectors import badge_signature
@@ -52,7 +58,7 @@ class BadgeQuerySerializer(PerformanceQuerySerializer):
 class BadgeInput(StrictSerializer):
     """A new badge, shown without a token. It shows the version that is promoted when it is requested."""
 
-    metric = TextField(
+    metric = StrictCharField(
         required=False,
         max_length=MAX_METRIC_NAME,
         trim_whitespace=False,
@@ -63,7 +69,7 @@ class BadgeInput(StrictSerializer):
         required=False,
         help_text="The split of the metric; by default `test`.",
     )
-    lifetime_days = WholeNumberField(
+    lifetime_days = StrictIntegerField(
         min_value=1, max_value=MAX_LIFETIME, help_text="The number of days until the badge expires."
     )
 
@@ -84,10 +90,10 @@ class BadgeSerializer(serializers.Serializer[Badge]):
     metric = serializers.CharField(allow_null=True, help_text="Null for the gate's verdict.")
     dataset_split = serializers.ChoiceField(DatasetSplit.choices, allow_null=True)
     url = serializers.SerializerMethodField(help_text="The signed URL of the image. Whoever has it can see the badge.")
-    created_by = UsernameOf("created_by")
-    created_at = UTCSecondsField()
-    expires_at = UTCSecondsField()
-    revoked_at = UTCSecondsField(allow_null=True)
+    created_by = RelatedUsernameField("created_by")
+    created_at = UTCDateTimeField()
+    expires_at = UTCDateTimeField()
+    revoked_at = UTCDateTimeField(allow_null=True)
 
     def get_url(self, badge: Badge) -> str:
         """Return the signed URL of the image."""

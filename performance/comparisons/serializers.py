@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from models_registry.api.fields import UTCSecondsField
+from models_registry.api.fields import UTCDateTimeField
 from models_registry.registry.fields import VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.metrics.comparison import Change, MetricComparison, PairingStatus
@@ -65,8 +65,8 @@ def comparison_serializer(task_type: TaskType) -> SerializerClass:
                 "stored for both, that the metrics were computed with different options, or that the comparison failed."
             ),
         ),
-        "evaluated_at": UTCSecondsField(),
-        "baseline_evaluated_at": UTCSecondsField(),
+        "evaluated_at": UTCDateTimeField(),
+        "baseline_evaluated_at": UTCDateTimeField(),
     }
     return make_serializer(task_type, "Comparison", fields)
 

@@ -5,14 +5,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
-from models_registry.api.model_admin import ReadOnly, badge, link_to, unbroken
+from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, link_to, nowrap
 from models_registry.registry.model_admin import VersionRecordAdmin
 from performance.evaluations.models import EvaluationJob
 from performance.jobs.admin import STATE_COLORS
 
 
 @admin.register(EvaluationJob)
-class EvaluationAdmin(ReadOnly, VersionRecordAdmin):
+class EvaluationAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """Evaluations, newest first."""
 
     list_display = (
@@ -58,7 +58,7 @@ class EvaluationAdmin(ReadOnly, VersionRecordAdmin):
     @admin.display(description="version", ordering="version__number")
     def version_name(self, job: EvaluationJob) -> str:
         """Return the version's public id."""
-        return unbroken(job.version.version_id)
+        return nowrap(job.version.version_id)
 
     @admin.display(description="state", ordering="state")
     def status(self, job: EvaluationJob) -> str:

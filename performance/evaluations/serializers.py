@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from models_registry.api.fields import StrictSerializer, UTCSecondsField
+from models_registry.api.fields import StrictSerializer, UTCDateTimeField
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.evaluations.models import EvaluationJob
@@ -123,9 +123,9 @@ class EvaluationSerializer(serializers.Serializer[EvaluationJob]):
     problem = serializers.SerializerMethodField(
         allow_null=True, help_text="Why the evaluation failed, as a problem document; null otherwise."
     )
-    created_at = UTCSecondsField()
-    started_at = UTCSecondsField(allow_null=True)
-    finished_at = UTCSecondsField(allow_null=True)
+    created_at = UTCDateTimeField()
+    started_at = UTCDateTimeField(allow_null=True)
+    finished_at = UTCDateTimeField(allow_null=True)
 
     @extend_schema_field(SNAPSHOT_ROW.one)
     def get_snapshot(self, job: EvaluationJob) -> dict[str, object] | None:

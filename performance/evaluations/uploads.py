@@ -22,7 +22,7 @@ from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 
 from models_registry.api.errors import PayloadTooLargeError
-from models_registry.api.fields import MAX_NAME, unknown_field
+from models_registry.api.fields import MAX_QUOTED_NAME, unknown_field
 from performance.evaluations.errors import PredictionsRefusedError
 from performance.snapshots.errors import StorageUnavailableError
 
@@ -80,7 +80,7 @@ class PredictionsHandler(FileUploadHandler):
         """Open a temporary file. Raises `ValidationError` for an unexpected file."""
         super().new_file(field_name, file_name, *args, **kwargs)
         if field_name != FIELD:
-            raise ValidationError({field_name[:MAX_NAME]: [unknown_field({FIELD})]})
+            raise ValidationError({field_name[:MAX_QUOTED_NAME]: [unknown_field({FIELD})]})
         if hasattr(self, "file"):
             raise ValidationError({FIELD: [_repeated()]})
         with _disk_errors():
@@ -122,7 +122,9 @@ class PredictionsParser(MultiPartParser):
         with ExitStack() as on_error:
             on_error.callback(handler.upload_interrupted)
             fields, files = _parse({**request.META, "CONTENT_TYPE": media_type}, stream, handler)
-            if repeated := [name[:MAX_NAME] for name in fields if len(fields.getlist(name)) > 1 or name in files]:
+            if repeated := [
+                name[:MAX_QUOTED_NAME] for name in fields if len(fields.getlist(name)) > 1 or name in files
+            ]:
                 raise ValidationError({name: [_repeated()] for name in repeated})
             on_error.pop_all()
         return DataAndFiles(fields, files)

@@ -4,15 +4,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from models_registry.api.model_admin import (
-    ReadOnly,
+    ReadOnlyAdminMixin,
     RegistryAdmin,
     badge,
     link_to,
-    pretty,
+    pretty_json,
 )
 from models_registry.registry.model_admin import VersionRecordAdmin
 from performance.gates import tables
@@ -57,7 +58,7 @@ class GatePolicyAdmin(RegistryAdmin):
     @admin.display(description="policy")
     def as_json(self, policy: GatePolicy) -> str:
         """Return the policy as JSON."""
-        return "withdrawn" if policy.document is None else pretty(parse_policy(policy.document).as_document())
+        return "withdrawn" if policy.document is None else pretty_json(parse_policy(policy.document).as_document())
 
     def has_change_permission(self, request: HttpRequest, obj: GatePolicy | None = None) -> bool:
         """Return `False`: a policy is replaced by adding a new one."""
@@ -67,7 +68,7 @@ class GatePolicyAdmin(RegistryAdmin):
         """Return `False`: a policy is withdrawn by adding an empty one."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: GatePolicy, form: GatePolicyForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: GatePolicy, form: ModelForm[Any], change: bool) -> None:
         """Store the policy as the API does."""
         policy = None if obj.document is None else parse_policy(obj.document)
         content: dict[str, Any] = {"policy": policy, "created_by": request.user.get_username()}
@@ -89,7 +90,7 @@ class GatePolicyAdmin(RegistryAdmin):
 
 
 @admin.register(GateVerdict)
-class GateVerdictAdmin(ReadOnly, VersionRecordAdmin):
+class GateVerdictAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """Stored verdicts, newest first."""
 
     list_display = ("judged_at", "model", "version", "result", "occasion", "requested_by")

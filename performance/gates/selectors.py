@@ -19,7 +19,7 @@ from models_registry.registry.errors import ModelNotFoundError
 from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.task_types.base import TaskType
 from models_registry.tokens.jwt import Caller
-from models_registry.tokens.selectors import USER, account_rows, login_row
+from models_registry.tokens.selectors import USER, account_rows, check_login
 from performance.comparisons.models import ComparisonJob, PairedComparison
 from performance.comparisons.services import PENDING, UNAVAILABLE, Compare, Paired, pair, paired
 from performance.gates.gate_input import GateInput
@@ -107,7 +107,7 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
         model=model_id if ids.is_model_id(model_id) else "",
         number=0 if version_id is None else ids.version_number(version_id),
     )
-    row = login_row(found, caller)
+    row = check_login(found, caller)
     if row["task_type"] is None:
         raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
     version = row["version"] or dict.fromkeys(("pk", "number", "state"))

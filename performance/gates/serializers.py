@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from models_registry.api.fields import UTCSecondsField
+from models_registry.api.fields import UTCDateTimeField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.gates.gate_input import Operator, RuleStatus
 from performance.gates.models import GateVerdict
@@ -68,7 +68,7 @@ class PolicySerializer(serializers.Serializer[Any]):
         help_text="The revision of the policy: each edit adds one. A verdict names the revision that was applied."
     )
     created_by = serializers.CharField(allow_blank=True)
-    created_at = UTCSecondsField()
+    created_at = UTCDateTimeField()
 
     def to_representation(self, instance: Any) -> dict[str, object]:
         """Return the policy. Each rule has only its own fields."""

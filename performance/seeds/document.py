@@ -21,10 +21,10 @@ from models_registry import task_types
 from models_registry.accounts.models import Membership, ModelGrant, User
 from models_registry.api.fields import (
     StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
     StrictSerializer,
-    TextField,
     UTCDateTimeField,
-    WholeNumberField,
     list_errors,
 )
 from models_registry.api.strict_json import check_document, parse_json
@@ -95,7 +95,7 @@ class ModelValues(TypedDict):
     versions: list[VersionValues]
 
 
-class UsernameField(TextField):
+class UsernameField(StrictCharField):
     """A user name, normalized as Django stores it."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class ByUsernameField(serializers.DictField):
         return by_name
 
 
-class SlugTextField(TextField):
+class SlugTextField(StrictCharField):
     """A slug. DRF's own field would also accept a number."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class UserDocument(StrictSerializer):
     """A user. Without a password, the user needs a token that an operator makes."""
 
     username = UsernameField()
-    password = TextField(required=False, max_length=1024, trim_whitespace=False)
+    password = StrictCharField(required=False, max_length=1024, trim_whitespace=False)
     superuser = StrictBooleanField(default=False)
 
 
@@ -140,7 +140,7 @@ class OrganizationDocument(StrictSerializer):
     """An organization, and the roles of its members by user name."""
 
     slug = SlugTextField()
-    name = TextField(max_length=200)
+    name = StrictCharField(max_length=200)
     members = ByUsernameField(child=serializers.ChoiceField(Membership.ROLES), default=dict)
 
 
@@ -149,8 +149,8 @@ class SnapshotDocument(StrictSerializer):
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = serializers.DictField(required=False)
-    predictions = TextField(required=False, max_length=1000)
-    sample_count = WholeNumberField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
+    predictions = StrictCharField(required=False, max_length=1000)
+    sample_count = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = UTCDateTimeField()
 
     def validate_metrics(self, value: dict[str, object]) -> dict[str, object]:
@@ -204,14 +204,14 @@ class ModelDocument(StrictSerializer):
 
     model_id = ModelIdField()
     organization = SlugTextField()
-    name = TextField(max_length=200)
-    task_type = TextField()
-    description = TextField(default="", allow_blank=True)
+    name = StrictCharField(max_length=200)
+    task_type = StrictCharField()
+    description = StrictCharField(default="", allow_blank=True)
     grants = ByUsernameField(
         child=serializers.ListField(child=serializers.ChoiceField(ModelGrant.SCOPES)), default=dict
     )
     archived = StrictBooleanField(default=False)
-    promoted = TextField(required=False, allow_null=True)
+    promoted = StrictCharField(required=False, allow_null=True)
     versions = VersionDocument(many=True, default=list)
 
     def validate_task_type(self, value: str) -> str:

@@ -9,11 +9,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 
 from models_registry import task_types
 from models_registry.api.model_admin import (
-    ReadOnly,
-    Rows,
+    ReadOnlyAdminMixin,
+    RegistryInline,
     link_to,
+    nowrap,
     task_type_label,
-    unbroken,
 )
 from models_registry.registry.admin import VersionAdmin
 from models_registry.registry.model_admin import PromotedFilter, VersionRecordAdmin, promoted_badge
@@ -22,7 +22,6 @@ from performance.formatting import format_short, format_six_digits
 from performance.metrics.result import ConfusionMatrixDocument
 from performance.snapshots import charts, tables
 from performance.snapshots.models import MetricSnapshot
-from performance.snapshots.querysets import MetricSnapshotQuerySet
 
 HEADLINE_METRICS = 3
 MAX_MATRIX_CELLS = tables.MAX_CLASSES * 1000  # enough for the rows that are shown of a matrix of 1,000 classes
@@ -64,7 +63,7 @@ def _matrix(snapshot: Any) -> ConfusionMatrixDocument | None:
     return {"labels": snapshot.matrix_labels, "counts": snapshot.matrix_counts}
 
 
-class SnapshotInline(ReadOnly, Rows):
+class SnapshotInline(ReadOnlyAdminMixin, RegistryInline):
     """The snapshots of a version, newest first, a page at a time."""
 
     model = MetricSnapshot
@@ -104,7 +103,7 @@ class VersionWithSnapshotsAdmin(VersionAdmin):
 
 
 @admin.register(MetricSnapshot)
-class MetricSnapshotAdmin(ReadOnly, VersionRecordAdmin):
+class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """Metric snapshots, newest first."""
 
     list_display = (
@@ -141,7 +140,7 @@ class MetricSnapshotAdmin(ReadOnly, VersionRecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their versions, models and organizations."""
-        snapshots: MetricSnapshotQuerySet = super().get_queryset(request)
+        snapshots: Any = super().get_queryset(request)
         return snapshots.select_related("version__model__organization", "detail").for_list()
 
     def render_change_form(
@@ -173,7 +172,7 @@ class MetricSnapshotAdmin(ReadOnly, VersionRecordAdmin):
     @admin.display(description="version", ordering="version__number")
     def version_name(self, snapshot: MetricSnapshot) -> str:
         """Return the version's public id."""
-        return unbroken(snapshot.version.version_id)
+        return nowrap(snapshot.version.version_id)
 
     @admin.display(description="task type")
     def task(self, snapshot: MetricSnapshot) -> str:

@@ -11,15 +11,14 @@ from rest_framework import serializers
 from rest_framework.utils.urls import replace_query_param
 
 from models_registry.api.fields import (
-    MAX_NAME,
+    MAX_QUOTED_NAME,
     BoundedDictField,
     BoundedListField,
-    NumberField,
+    StrictCharField,
+    StrictFloatField,
+    StrictIntegerField,
     StrictSerializer,
-    TextField,
     UTCDateTimeField,
-    UTCSecondsField,
-    WholeNumberField,
 )
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
@@ -51,7 +50,7 @@ class ReportedMetricsField(BoundedDictField):
 class CustomMetricsField(BoundedDictField):
     """Up to a hundred custom metrics, by name: finite numbers."""
 
-    child = NumberField()
+    child = StrictFloatField()
     default_error_messages = {
         "name": f"A name is {CUSTOM_NAME_IS}.",
     }
@@ -61,7 +60,7 @@ class CustomMetricsField(BoundedDictField):
         metrics: dict[str, float] = super().to_internal_value(data)
         if invalid := [name for name in metrics if not CUSTOM_NAME.fullmatch(name)]:
             message = serializers.ErrorDetail(str(self.error_messages["name"]), code="name")
-            raise serializers.ValidationError({name[:MAX_NAME]: [message] for name in invalid})
+            raise serializers.ValidationError({name[:MAX_QUOTED_NAME]: [message] for name in invalid})
         return metrics
 
 
@@ -78,10 +77,10 @@ class CountsField(BoundedListField):
 class ConfusionMatrixInput(StrictSerializer):
     """How often examples of each class were predicted as each class."""
 
-    labels = BoundedListField(child=TextField(max_length=200), min_length=2, most=MAX_LABELS)
+    labels = BoundedListField(child=StrictCharField(max_length=200), min_length=2, max_length=MAX_LABELS)
     counts = BoundedListField(
-        child=CountsField(child=WholeNumberField(min_value=0, max_value=MAX_CELL), most=MAX_LABELS),
-        most=MAX_LABELS,
+        child=CountsField(child=StrictIntegerField(min_value=0, max_value=MAX_CELL), max_length=MAX_LABELS),
+        max_length=MAX_LABELS,
         help_text="`counts[actual][predicted]`, in the order of the labels.",
     )
 
@@ -100,12 +99,12 @@ class SnapshotInput(StrictSerializer):
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = ReportedMetricsField(
-        most=MAX_METRICS, help_text="Metrics of the task type. Omit a metric that was not recorded, or send null."
+        max_length=MAX_METRICS, help_text="Metrics of the task type. Omit a metric that was not recorded, or send null."
     )
     custom_metrics = CustomMetricsField(
-        most=MAX_METRICS, required=False, help_text="Metrics that the task type does not know."
+        max_length=MAX_METRICS, required=False, help_text="Metrics that the task type does not know."
     )
-    sample_count = WholeNumberField(required=False, min_value=1, max_value=MAX_COUNT)
+    sample_count = StrictIntegerField(required=False, min_value=1, max_value=MAX_COUNT)
     confusion_matrix = ConfusionMatrixInput(required=False)
     evaluated_at = UTCDateTimeField(required=False, help_text="By default now.")
 
@@ -166,7 +165,7 @@ class StoredMatrixSerializer(serializers.Serializer[MatrixPage]):
         help_text="`counts[actual][predicted]`, in the order of the labels.",
     )
     rates = serializers.SerializerMethodField()
-    evaluated_at = UTCSecondsField(source="snapshot.evaluated_at")
+    evaluated_at = UTCDateTimeField(source="snapshot.evaluated_at")
 
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_next(self, page: MatrixPage) -> str | None:
@@ -219,7 +218,7 @@ class ProvenanceSerializer(serializers.Serializer[MetricSnapshot]):
         ),
     )
     created_by = serializers.CharField(allow_blank=True, help_text="The name of the user who stored them.")
-    created_at = UTCSecondsField()
+    created_at = UTCDateTimeField()
 
 
 def snapshot_row_serializer(task_type: TaskType) -> SerializerClass:
@@ -244,8 +243,8 @@ def snapshot_serializer(task_type: TaskType) -> SerializerClass:
         "confusion_matrix": detail_field("confusion_matrix", ConfusionMatrixSerializer),
         "source": serializers.ChoiceField(Source.values),
         "created_by": serializers.CharField(allow_blank=True),
-        "created_at": UTCSecondsField(),
-        "evaluated_at": UTCSecondsField(),
+        "created_at": UTCDateTimeField(),
+        "evaluated_at": UTCDateTimeField(),
     }
     return make_serializer(task_type, "Snapshot", fields)
 
@@ -284,7 +283,7 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
         "positive_class": detail_field("positive_class", serializers.CharField),
         "averaging": detail_field("averaging", serializers.CharField),
         "provenance": ProvenanceSerializer(source="*"),
-        "evaluated_at": UTCSecondsField(),
+        "evaluated_at": UTCDateTimeField(),
     }
     return make_serializer(task_type, "Report", fields)
 
@@ -368,7 +367,7 @@ def curves_serializer(task_type: TaskType) -> SerializerClass:
         "__doc__": f"The curves of a version on one split: {task_type.label.lower()}.",
         **_identity(task_type),
         "curves": make_serializer(task_type, "Points", curves)(source="details.curves"),
-        "evaluated_at": UTCSecondsField(),
+        "evaluated_at": UTCDateTimeField(),
     }
     return make_serializer(task_type, "Curves", fields)
 

@@ -26,7 +26,7 @@ from models_registry.registry.errors import (
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types import base
 from models_registry.tokens.jwt import Caller
-from models_registry.tokens.selectors import USER, account_rows, login_row
+from models_registry.tokens.selectors import USER, account_rows, check_login
 from performance.metrics.statistics.rates import Normalization, column_sums, normalize_counts
 from performance.snapshots.errors import NotAvailableForTaskTypeError, SnapshotNotFoundError
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail, Source
@@ -168,7 +168,7 @@ def read_performance(
         number=0 if version_id is None else ids.version_number(version_id),
         split=dataset_split,
     )
-    row = login_row(found, caller)
+    row = check_login(found, caller)
     if row["task_type"] is None:
         raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
     return SnapshotLookup(

@@ -8,7 +8,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 
 from models_registry import task_types
-from models_registry.api.fields import UTCSecondsField
+from models_registry.api.fields import UTCDateTimeField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, Source
@@ -23,7 +23,7 @@ class HistorySerializer(serializers.Serializer[Any]):
     value = serializers.SerializerMethodField("metric_value")
     sample_count = serializers.IntegerField(allow_null=True)
     source = serializers.ChoiceField(Source.values)  # type: ignore[assignment]  # a field of that name
-    evaluated_at = UTCSecondsField()
+    evaluated_at = UTCDateTimeField()
 
     def metric_value(self, snapshot: MetricSnapshot) -> float:
         """Return the value of the requested metric."""
@@ -84,7 +84,7 @@ def summary_serializer(task_type: TaskType) -> SerializerClass:
         **identity_fields(task_type),
         "__doc__": f"The summary metrics of a version on one split: {task_type.label.lower()}.",
         "metrics": metrics_serializer(task_type)(),
-        "evaluated_at": UTCSecondsField(),
+        "evaluated_at": UTCDateTimeField(),
     }
     return make_serializer(task_type, "Summary", fields)
 

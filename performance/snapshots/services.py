@@ -10,7 +10,7 @@ from django.utils import timezone
 from models_registry import task_types
 from models_registry.accounts.models import User
 from models_registry.api.errors import ConflictError, InvalidBodyError
-from models_registry.api.fields import MAX_NAME, TIMESTAMP
+from models_registry.api.fields import MAX_QUOTED_NAME, TIMESTAMP
 from models_registry.registry.locks import refuse_archived
 from models_registry.registry.models import Version
 from models_registry.task_types import base
@@ -125,7 +125,7 @@ def _clean_metrics(task_type: base.TaskType, metrics: dict[str, Any]) -> tuple[d
     try:
         recorded = task_type.clean(metrics, further=True)
     except base.InvalidMetricsError as error:
-        return {}, [(f"metrics.{name[:MAX_NAME]}", "invalid", reason) for name, reason in error.errors.items()]
+        return {}, [(f"metrics.{name[:MAX_QUOTED_NAME]}", "invalid", reason) for name, reason in error.errors.items()]
     return recorded, [] if recorded else [("metrics", "empty", "At least one metric is needed.")]
 
 

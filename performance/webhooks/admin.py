@@ -4,10 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
-from models_registry.api.model_admin import ReadOnly, RegistryAdmin, badge, link_to
+from models_registry.api.model_admin import ReadOnlyAdminMixin, RegistryAdmin, badge, link_to
 from performance.jobs.admin import STATE_COLORS
 from performance.webhooks.forms import WebhookForm
 from performance.webhooks.models import Webhook, WebhookDelivery
@@ -26,7 +27,7 @@ class WebhookAdmin(RegistryAdmin):
     ordering = ("organization__name", "pk")
     autocomplete_fields = ("organization", "model")
 
-    def save_model(self, request: HttpRequest, obj: Any, form: WebhookForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
         """Store the webhook. For a new one, record its creator and show the secret."""
         if not change:
             obj.created_by = request.user
@@ -39,10 +40,10 @@ class WebhookAdmin(RegistryAdmin):
         """Keep the owner of an existing webhook: its messages are about the owner's models."""
         return ("organization", "model", "consecutive_failures", "paused_until") if obj else ()
 
-    def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
         """Add the state of the deliveries to an existing webhook."""
-        delivery_fields = ["consecutive_failures", "paused_until"] if obj else []
-        return ["organization", "model", "url", "events", "is_active", *delivery_fields]
+        delivery_fields = ("consecutive_failures", "paused_until") if obj else ()
+        return ("organization", "model", "url", "events", "is_active", *delivery_fields)
 
     @admin.display(description="sending", ordering="consecutive_failures")
     def sending(self, webhook: Webhook) -> str:
@@ -60,7 +61,7 @@ class WebhookAdmin(RegistryAdmin):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(ReadOnly, RegistryAdmin):
+class WebhookDeliveryAdmin(ReadOnlyAdminMixin, RegistryAdmin):
     """Messages to webhooks, newest first."""
 
     list_display = ("created_at", "event", "receiver", "status", "attempts", "last_status", "last_error")

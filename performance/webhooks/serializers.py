@@ -7,9 +7,9 @@ from rest_framework import serializers
 from models_registry.api.fields import (
     BoundedListField,
     StrictBooleanField,
+    StrictCharField,
     StrictSerializer,
-    TextField,
-    UTCSecondsField,
+    UTCDateTimeField,
 )
 from models_registry.api.http_client import MAX_TEXT, MAX_URL
 from models_registry.registry.fields import ModelIdField
@@ -18,7 +18,7 @@ from performance.webhooks.services import TEST
 from performance.webhooks.validators import EVENTS, validate_events, validate_webhook_url
 
 
-class WebhookURLField(TextField):
+class WebhookURLField(StrictCharField):
     """A URL to which messages may be sent."""
 
     def __init__(self, **options: Any) -> None:
@@ -37,7 +37,7 @@ class EventsField(BoundedListField):
     def __init__(self, **options: Any) -> None:
         super().__init__(
             child=serializers.ChoiceField(EVENTS),
-            most=len(EVENTS),
+            max_length=len(EVENTS),
             min_length=1,
             validators=[validate_events],
             **options,
@@ -49,7 +49,7 @@ class WebhookInput(StrictSerializer):
 
     url = WebhookURLField()
     events = EventsField()
-    model_id = TextField(
+    model_id = StrictCharField(
         required=False,
         allow_null=True,
         max_length=40,
@@ -81,11 +81,11 @@ class WebhookSerializer(serializers.Serializer[Any]):
     consecutive_failures = serializers.IntegerField(
         min_value=0, help_text="Attempts that failed since the last success."
     )
-    paused_until = UTCSecondsField(
+    paused_until = UTCDateTimeField(
         allow_null=True, help_text="When one message is tried again; null unless attempts fail."
     )
     created_by = serializers.CharField(source="created_by.username", read_only=True, default=None, allow_null=True)
-    created_at = UTCSecondsField()
+    created_at = UTCDateTimeField()
 
 
 class NewWebhookSerializer(WebhookSerializer):
@@ -111,6 +111,6 @@ class WebhookDeliverySerializer(serializers.Serializer[Any]):
         allow_blank=True, help_text=f"The first {MAX_TEXT} characters of the last response's body."
     )
     last_error = serializers.CharField(allow_blank=True, help_text="Why the message is not delivered.")
-    created_at = UTCSecondsField()
-    next_attempt_at = UTCSecondsField(allow_null=True)
-    finished_at = UTCSecondsField(allow_null=True)
+    created_at = UTCDateTimeField()
+    next_attempt_at = UTCDateTimeField(allow_null=True)
+    finished_at = UTCDateTimeField(allow_null=True)

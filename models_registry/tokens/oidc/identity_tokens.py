@@ -1,4 +1,4 @@
-"""Identity tokens of other issuers: verified with the issuer's published keys, and judged by its rules."""
+"""Identity tokens: verify them with the published keys of a trusted issuer, and find the rule that accepts them."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def read_identity_token(encoded: str) -> tuple[TrustedIssuer, dict[str, Any]]:
-    """Return who issued a valid identity token, and its claims.
+    """Return the issuer and the claims of an identity token.
 
     Raises `InvalidTokenError`, `TokenExpiredError` or `IssuerUnavailableError`.
     """
@@ -34,16 +34,16 @@ def read_identity_token(encoded: str) -> tuple[TrustedIssuer, dict[str, Any]]:
         raise InvalidTokenError(_INVALID)
     try:
         unverified = jwt.decode_complete(encoded, options={"verify_signature": False})
-        issuer = _issuer(unverified["payload"].get("iss"))
-        return issuer, _verified(encoded, unverified["header"].get("kid"), issuer)
+        issuer = _find_issuer(unverified["payload"].get("iss"))
+        return issuer, _verify(encoded, unverified["header"].get("kid"), issuer)
     except jwt.ExpiredSignatureError:
         raise TokenExpiredError(_EXPIRED) from None
     except MALFORMED_TOKENS:
         raise InvalidTokenError(_INVALID) from None
 
 
-def matching_rule(issuer: TrustedIssuer, claims: Mapping[str, Any]) -> TrustRule:
-    """Return the first active rule of an issuer that a token's claims match. Raises `NotTrustedError`."""
+def find_matching_rule(issuer: TrustedIssuer, claims: Mapping[str, Any]) -> TrustRule:
+    """Return the first active rule of the issuer that matches the claims. Raises `NotTrustedError` if none does."""
     rules = issuer.rules.filter(is_active=True).select_related("service_account").order_by("id")
     rule = next((rule for rule in rules if matches(rule.claims, claims)), None)
     if rule is None:
@@ -54,24 +54,24 @@ def matching_rule(issuer: TrustedIssuer, claims: Mapping[str, Any]) -> TrustRule
     return rule
 
 
-def _issuer(name: Any) -> TrustedIssuer:
-    # Compared here, as there are a few of them, so that no text of a forged token reaches the database.
+def _find_issuer(name: object) -> TrustedIssuer:
+    # There are few issuers. Comparing them here keeps text of a forged token out of database queries.
     issuer = next((each for each in TrustedIssuer.objects.filter(is_active=True) if each.issuer == name), None)
     if issuer is None:
         raise InvalidTokenError(_UNKNOWN_ISSUER)
     return issuer
 
 
-def _verified(encoded: str, kid: Any, issuer: TrustedIssuer) -> dict[str, Any]:
+def _verify(encoded: str, key_id: Any, issuer: TrustedIssuer) -> dict[str, Any]:
     claims: dict[str, Any] = jwt.decode(
         encoded,
-        keys_client(issuer.jwks_url).get_signing_key(kid),
+        keys_client(issuer.jwks_url).get_signing_key(key_id),
         algorithms=ALGORITHMS,
         audience=issuer.audience,
         issuer=issuer.issuer,
         leeway=settings.CLOCK_LEEWAY,
         options={"require": REQUIRED_CLAIMS, "enforce_minimum_key_length": True},
     )
-    if int(claims["exp"]) <= time.time():  # the leeway is for `iat` and `nbf`
+    if int(claims["exp"]) <= time.time():  # the leeway applies only to `iat` and `nbf`
         raise jwt.ExpiredSignatureError
     return claims

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 def delete_idempotency_keys() -> int:
     """Delete the idempotency keys past their retention, and return their number."""
-    return delete_in_batches(IdempotencyKey.objects.all(), "created_at", timezone.now() - IdempotencyKey.KEPT)
+    return delete_in_batches(IdempotencyKey.objects.all(), "created_at", timezone.now() - IdempotencyKey.RETENTION)
 
 
 PURGES: dict[str, Callable[[], int]] = {

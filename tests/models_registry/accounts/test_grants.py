@@ -51,7 +51,7 @@ def test_what_breaks_a_rule_is_named_and_nothing_is_stored(
     assert not ModelGrant.objects.exists()
 
 
-def test_a_scope_is_granted_once(admin: User, nora: User) -> None:
+def test_granting_a_scope_again_is_a_conflict(admin: User, nora: User) -> None:
     body = {"username": "nora", "scope": "model:read"}
     Caller(admin).post(GRANTS, body)
 
@@ -59,7 +59,7 @@ def test_a_scope_is_granted_once(admin: User, nora: User) -> None:
     assert Caller(admin).post(GRANTS, {**body, "scope": "model:promote"}).status_code == 201
 
 
-def test_a_grant_that_is_revoked_is_refused_at_once_also_on_an_archived_model(admin: User, grantee: User) -> None:
+def test_a_revoked_grant_ends_at_once_even_on_an_archived_model(admin: User, grantee: User) -> None:
     ada, gil = Caller(admin), Caller(grantee)
     grant = ada.get(GRANTS).json()["results"][0]
     assert (grant["username"], grant["scope"]) == ("gil", "model:read")
@@ -73,7 +73,7 @@ def test_a_grant_that_is_revoked_is_refused_at_once_also_on_an_archived_model(ad
 
 
 @pytest.mark.parametrize("grant_id", ["0", "-1", "99999999", "9" * 30, "x", "1.0", "%D9%A1", "%C2%B2"])
-def test_a_grant_that_is_not_there_is_not_found(admin: User, grantee: User, grant_id: str) -> None:
+def test_an_unknown_grant_is_not_found(admin: User, grantee: User, grant_id: str) -> None:
     assert refusal(Caller(admin).get(f"{GRANTS}/{grant_id}")) == (404, "not_found")
     assert refusal(Caller(admin).delete(f"{GRANTS}/{grant_id}")) == (404, "not_found")
 

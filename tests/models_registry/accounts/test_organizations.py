@@ -15,7 +15,7 @@ MEMBERS = "/organizations/acme/members"
 
 
 class TestOrganizations:
-    def test_a_superuser_creates_one(self, superuser: User) -> None:
+    def test_a_superuser_creates_an_organization(self, superuser: User) -> None:
         answer = Caller(superuser).post("/organizations", {"slug": "initech", "name": "Initech"})
 
         assert answer.status_code == 201
@@ -48,19 +48,19 @@ class TestOrganizations:
         assert faults(Caller(superuser).post("/organizations", body)) == [(field, code)]
         assert not Organization.objects.exists()
 
-    def test_a_slug_is_taken_once(self, superuser: User, acme: Organization) -> None:
+    def test_a_repeated_slug_is_a_conflict(self, superuser: User, acme: Organization) -> None:
         answer = Caller(superuser).post("/organizations", {"slug": "acme", "name": "Another"})
 
         assert refusal(answer) == (409, "conflict")
         assert [each.name for each in Organization.objects.all()] == ["Acme"]
 
-    def test_not_even_an_admin_creates_one(self, admin: User) -> None:
+    def test_an_admin_of_an_organization_cannot_create_another(self, admin: User) -> None:
         answer = Caller(admin).post("/organizations", {"slug": "initech", "name": "Initech"})
 
         assert refusal(answer) == (403, "permission_denied")
         assert "organization:admin" in answer.json()["detail"]
 
-    def test_its_name_may_change_and_nothing_else(self, admin: User) -> None:
+    def test_only_the_name_of_an_organization_can_change(self, admin: User) -> None:
         caller = Caller(admin)
 
         assert caller.patch("/organizations/acme", {"name": "Acme Corporation"}).json()["name"] == "Acme Corporation"
@@ -71,23 +71,23 @@ class TestOrganizations:
         assert Caller(admin).patch("/organizations/acme", {}).json()["name"] == "Acme"
 
     @pytest.mark.parametrize("slug", ["nope", "ACME", "acme%00", "%2e%2e", "a" * 300, "a%0a"])
-    def test_one_that_is_not_there_is_not_found(self, admin: User, slug: str) -> None:
+    def test_an_unknown_organization_is_not_found(self, admin: User, slug: str) -> None:
         assert refusal(Caller(admin).get(f"/organizations/{slug}")) in [(404, "not_found"), (400, "invalid_parameter")]
 
-    def test_the_list_has_those_of_the_admin_alone(self, admin: User, outsider: User, superuser: User) -> None:
+    def test_an_admin_lists_only_their_own_organizations(self, admin: User, outsider: User, superuser: User) -> None:
         def listed(user: User) -> list[str]:
             return [each["slug"] for each in Caller(user).get("/organizations").json()["results"]]
 
         assert (listed(admin), listed(outsider), listed(superuser)) == (["acme"], ["globex"], ["acme", "globex"])
 
-    def test_members_who_are_no_admins_see_none(self, viewer: User, editor: User) -> None:
+    def test_members_who_are_not_admins_list_no_organizations(self, viewer: User, editor: User) -> None:
         for user in (viewer, editor):
             assert Caller(user).get("/organizations").json()["results"] == []
             assert refusal(Caller(user).get("/organizations/acme")) == (403, "permission_denied")
 
 
 class TestMembers:
-    def test_an_admin_adds_one_who_may_then_do_what_the_role_says(self, admin: User, model: RegisteredModel) -> None:
+    def test_an_admin_adds_a_member_who_gets_the_rights_of_the_role(self, admin: User, model: RegisteredModel) -> None:
         nora = new_user("nora")
         assert refusal(Caller(nora).get(f"/models/{model.pk}")) == (403, "permission_denied")
 
@@ -121,13 +121,13 @@ class TestMembers:
         assert faults(Caller(admin).post(MEMBERS, body)) == [(field, code)]
         assert Membership.objects.count() == 1
 
-    def test_one_is_a_member_once(self, admin: User, viewer: User) -> None:
+    def test_adding_a_member_again_is_a_conflict(self, admin: User, viewer: User) -> None:
         answer = Caller(admin).post(MEMBERS, {"username": "vera", "role": "admin"})
 
         assert refusal(answer) == (409, "conflict")
         assert Membership.objects.get(user=viewer).role == "viewer"
 
-    def test_are_listed_by_name(self, admin: User, viewer: User, editor: User, outsider: User) -> None:
+    def test_members_are_listed_by_name(self, admin: User, viewer: User, editor: User, outsider: User) -> None:
         results = Caller(admin).get(MEMBERS).json()["results"]
 
         assert [(each["username"], each["role"]) for each in results] == [
@@ -136,7 +136,7 @@ class TestMembers:
             ("vera", "viewer"),
         ]
 
-    def test_another_role_counts_at_once(self, admin: User, viewer: User, model: RegisteredModel) -> None:
+    def test_a_changed_role_takes_effect_at_once(self, admin: User, viewer: User, model: RegisteredModel) -> None:
         vera = Caller(viewer)
         assert refusal(vera.post(f"/models/{model.pk}/versions")) == (403, "permission_denied")
 
@@ -145,9 +145,7 @@ class TestMembers:
         assert changed.json() == {"username": "vera", "role": "editor"}
         assert vera.post(f"/models/{model.pk}/versions").status_code == 201
 
-    def test_who_is_removed_may_do_nothing_from_then_on(
-        self, admin: User, viewer: User, model: RegisteredModel
-    ) -> None:
+    def test_a_removed_member_loses_all_rights_at_once(self, admin: User, viewer: User, model: RegisteredModel) -> None:
         vera = Caller(viewer)
         assert vera.get(f"/models/{model.pk}").status_code == 200
 
@@ -157,7 +155,7 @@ class TestMembers:
         assert refusal(Caller(admin).get(f"{MEMBERS}/vera")) == (404, "not_found")
         assert refusal(Caller(admin).delete(f"{MEMBERS}/vera")) == (404, "not_found")
 
-    def test_the_last_admin_stays(self, admin: User, editor: User) -> None:
+    def test_the_last_admin_cannot_leave(self, admin: User, editor: User) -> None:
         ada = Caller(admin)
         assert refusal(ada.delete(f"{MEMBERS}/ada")) == (409, "conflict")
         assert refusal(ada.patch(f"{MEMBERS}/ada", {"role": "viewer"})) == (409, "conflict")
@@ -166,18 +164,18 @@ class TestMembers:
         ada.patch(f"{MEMBERS}/ed", {"role": "admin"})
         assert ada.delete(f"{MEMBERS}/ada").status_code == 204
 
-    def test_the_last_admin_who_can_log_in_stays(self, admin: User, editor: User) -> None:
+    def test_the_last_active_admin_cannot_leave(self, admin: User, editor: User) -> None:
         Caller(admin).patch(f"{MEMBERS}/ed", {"role": "admin"})
         User.objects.filter(username="ed").update(is_active=False)
 
         assert refusal(Caller(admin).delete(f"{MEMBERS}/ada")) == (409, "conflict")
 
-    def test_the_head_of_one_is_that_of_the_page(self, admin: User) -> None:
+    def test_head_of_a_member_has_the_headers_of_get(self, admin: User) -> None:
         answer = Caller(admin).client.head(f"/api/v1{MEMBERS}/ada")
 
         assert (answer.status_code, answer.content) == (200, b"")
 
-    def test_of_another_organization_are_out_of_reach(self, admin: User, outsider: User) -> None:
+    def test_members_of_another_organization_are_not_found(self, admin: User, outsider: User) -> None:
         ada = Caller(admin)
 
         assert refusal(ada.get("/organizations/globex/members")) == (403, "permission_denied")
@@ -185,7 +183,7 @@ class TestMembers:
         assert refusal(ada.delete("/organizations/globex/members/otto")) == (403, "permission_denied")
         assert refusal(ada.get(f"{MEMBERS}/otto")) == (404, "not_found")
 
-    def test_a_name_of_odd_characters_has_a_location_that_leads_there(self, admin: User) -> None:
+    def test_the_location_of_a_member_with_an_unusual_name_works(self, admin: User) -> None:
         new_user("zoë@x+y")
 
         answer = Caller(admin).post(MEMBERS, {"username": "zoë@x+y", "role": "viewer"})

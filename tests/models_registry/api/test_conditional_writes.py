@@ -30,7 +30,7 @@ READS = [
 
 
 @pytest.mark.parametrize("path", CHANGES)
-def test_of_two_who_read_the_same_state_the_second_is_refused(admin: User, path: str) -> None:
+def test_the_second_of_two_writers_with_the_same_state_is_refused(admin: User, path: str) -> None:
     ada, (first, second) = Caller(admin), CHANGES[path]
     etag = ada.get(path)["ETag"]
 
@@ -62,7 +62,7 @@ def test_without_the_header_the_last_writer_wins(admin: User, model: RegisteredM
 
 
 @pytest.mark.parametrize("path", ["/organizations/acme/members/vera", "/models/mdl-7f3a19bc92"])
-def test_what_has_changed_meanwhile_is_not_removed(admin: User, path: str) -> None:
+def test_a_record_that_has_changed_is_not_deleted(admin: User, path: str) -> None:
     ada = Caller(admin)
     etag = ada.get(path)["ETag"]
     ada.patch(path, CHANGES[path][0])
@@ -71,7 +71,7 @@ def test_what_has_changed_meanwhile_is_not_removed(admin: User, path: str) -> No
     assert ada.delete(path, If_Match=ada.get(path)["ETag"]).status_code == 204
 
 
-def test_what_was_just_created_may_be_changed_by_its_etag(admin: User, model: RegisteredModel) -> None:
+def test_the_etag_of_a_new_record_allows_a_change(admin: User, model: RegisteredModel) -> None:
     created = Caller(admin).post(f"/models/{model.pk}/versions", {"parameters": {"zeta": 1, "a": 2}})
 
     changed = Caller(admin).patch(created["Location"], {"description": "x"}, If_Match=created["ETag"])
@@ -88,7 +88,7 @@ def test_a_promotion_is_a_change_of_the_model(admin: User, model: RegisteredMode
 
 
 @pytest.mark.parametrize("path", READS)
-def test_what_the_caller_has_is_not_sent_again(admin: User, path: str) -> None:
+def test_an_unchanged_record_is_not_sent_again(admin: User, path: str) -> None:
     ada = Caller(admin)
     first = ada.get(path)
     assert first.status_code == 200, first.content

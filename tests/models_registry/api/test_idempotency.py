@@ -104,7 +104,7 @@ def test_no_post_of_the_registry_is_left_out() -> None:
     assert {form(path) for path in POSTS} | uploads | without_body == taking
 
 
-def test_the_order_and_spelling_of_the_body_is_no_difference(root: Caller) -> None:
+def test_order_and_spelling_of_the_body_do_not_matter(root: Caller) -> None:
     path = f"/api/v1{VERSIONS}"
     key = {"Idempotency-Key": "job-1"}
     root.client.generic("POST", path, '{"description": "a", "tags": []}', "application/json", headers=key)
@@ -130,7 +130,7 @@ def test_a_key_is_of_one_user_and_one_route(root: Caller, editor: User) -> None:
     ]
 
 
-def test_a_refusal_is_not_kept_so_that_what_was_wrong_may_be_mended(root: Caller, model: RegisteredModel) -> None:
+def test_a_refusal_is_not_stored_so_a_corrected_request_works(root: Caller, model: RegisteredModel) -> None:
     path = f"{VERSIONS}/ver-001a3/promote"
     root.post(VERSIONS)
     assert refusal(root.post(path, Idempotency_Key="job-1")) == (409, "conflict")
@@ -141,7 +141,7 @@ def test_a_refusal_is_not_kept_so_that_what_was_wrong_may_be_mended(root: Caller
     assert (answer.status_code, "Idempotency-Replayed" in answer) == (200, False)
 
 
-def test_a_right_that_is_gone_replays_nothing(root: Caller, editor: User) -> None:
+def test_a_caller_who_lost_the_right_gets_no_replay(root: Caller, editor: User) -> None:
     ed = Caller(editor)
     ed.post(VERSIONS, Idempotency_Key="job-1")
     root.delete("/organizations/acme/members/ed")
@@ -149,7 +149,7 @@ def test_a_right_that_is_gone_replays_nothing(root: Caller, editor: User) -> Non
     assert refusal(ed.post(VERSIONS, Idempotency_Key="job-1")) == (403, "permission_denied")
 
 
-def test_a_retry_is_answered_though_whom_it_names_was_deactivated(root: Caller) -> None:
+def test_a_retry_is_replayed_even_if_its_user_was_deactivated(root: Caller) -> None:
     body = {"username": "nora", "scope": "model:read"}
     first = root.post(f"{MODEL}/grants", body, Idempotency_Key="job-1")
     User.objects.filter(username="nora").update(is_active=False)
@@ -159,7 +159,7 @@ def test_a_retry_is_answered_though_whom_it_names_was_deactivated(root: Caller) 
     assert (again.status_code, again.content) == (201, first.content)
 
 
-def test_a_day_later_the_key_is_new(root: Caller) -> None:
+def test_a_key_expires_after_a_day(root: Caller) -> None:
     root.post(VERSIONS, Idempotency_Key="job-1")
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
 
@@ -169,7 +169,7 @@ def test_a_day_later_the_key_is_new(root: Caller) -> None:
     assert root.post(VERSIONS, {"description": "another"}, Idempotency_Key="job-1")["Idempotency-Replayed"] == "true"
 
 
-def test_a_little_earlier_it_is_not(root: Caller) -> None:
+def test_a_key_is_valid_until_a_day_has_passed(root: Caller) -> None:
     root.post(VERSIONS, Idempotency_Key="job-1")
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=23, minutes=59))
 
@@ -177,7 +177,7 @@ def test_a_little_earlier_it_is_not(root: Caller) -> None:
 
 
 @pytest.mark.parametrize("path", POSTS)
-def test_a_key_that_is_none_is_refused(root: Caller, path: str) -> None:
+def test_a_malformed_key_is_refused(root: Caller, path: str) -> None:
     before = rows()
     for key in ("", "x" * 256, "ключ", "a\tb", "\x7f"):
         assert faults(root.post(path, POSTS[path][0], Idempotency_Key=key)) == [("Idempotency-Key", "invalid")], key
@@ -186,14 +186,14 @@ def test_a_key_that_is_none_is_refused(root: Caller, path: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["x", " ", "x" * 255, '"quoted"', "'; DROP TABLE x; --", "0123-4567"])
-def test_any_printable_ascii_is_a_key(root: Caller, key: str) -> None:
+def test_any_printable_ascii_key_is_accepted(root: Caller, key: str) -> None:
     root.post(VERSIONS, Idempotency_Key=key)
 
     assert root.post(VERSIONS, Idempotency_Key=key)["Idempotency-Replayed"] == "true"
     assert Version.objects.count() == 3
 
 
-def test_no_secret_is_kept(root: Caller) -> None:
+def test_no_secret_is_stored(root: Caller) -> None:
     credentials = {"username": "root", "password": "correct horse battery staple"}
 
     assert Caller().post("/auth/token", credentials, Idempotency_Key="job-1").status_code == 200

@@ -38,7 +38,7 @@ def snapshot(**more: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_what_is_too_long_is_one_fault(
+def test_a_too_long_list_is_one_error(
     editor: User, model: RegisteredModel, path: str, body: dict[str, Any], field: str
 ) -> None:
     assert len(json.dumps(body, separators=(",", ":"))) <= settings.MAX_BODY_BYTES
@@ -46,7 +46,7 @@ def test_what_is_too_long_is_one_fault(
     assert [named for named, _ in faults(Caller(editor).post(path, body))] == [field]
 
 
-def test_of_many_wrong_counts_some_are_told(editor: User, model: RegisteredModel) -> None:
+def test_only_the_first_errors_of_many_are_reported(editor: User, model: RegisteredModel) -> None:
     wrong = {"labels": [f"l{at}" for at in range(300)], "counts": [[-1] * 300] * 300}
 
     found = faults(Caller(editor).post(SNAPSHOTS, snapshot(confusion_matrix=wrong)))
@@ -55,7 +55,7 @@ def test_of_many_wrong_counts_some_are_told(editor: User, model: RegisteredModel
     assert found[0] == ("confusion_matrix.counts.0.0", "min_value")
 
 
-def test_a_matrix_of_many_classes_is_kept(editor: User, model: RegisteredModel) -> None:
+def test_a_matrix_of_many_classes_is_stored(editor: User, model: RegisteredModel) -> None:
     labels, counts = [f"{at}" for at in range(500)], [[0] * 500 for _ in range(500)]
     counts[7][8] = 3
 

@@ -1,4 +1,4 @@
-"""The audit trail in the admin: what its search finds, and that no page reads more of it than it shows."""
+"""The audit trail in the admin: its search finds the right entries, and no page reads more rows than it shows."""
 
 import json
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def entry(**fields: Any) -> int:
 
 
 def found(client: Client, text: str, **filters: str) -> set[int]:
-    """Return the keys of the entries that a search of the list shows."""
+    """Return the primary keys of the entries that a search finds."""
     context = client.get(LIST, {"q": text, **filters}).context
     return {each.pk for each in context["cl"].result_list}
 
@@ -56,7 +56,7 @@ def test_the_search_finds_paths_by_their_beginning(client: Client) -> None:
     assert found(client, "/api/v1/models/A%") == {other}
 
 
-def test_of_too_many_paths_the_exact_one_is_found(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_too_common_path_prefix_only_finds_the_exact_path(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selectors, "MAX_PREFIXED", 1)
     exact = entry(path="/api/v1/models")
     entry(path="/api/v1/models/a")
@@ -66,7 +66,7 @@ def test_of_too_many_paths_the_exact_one_is_found(client: Client, monkeypatch: p
     assert "Too many paths begin with this text" in page
 
 
-def test_a_search_heeds_the_filters(client: Client) -> None:
+def test_a_search_respects_the_filters(client: Client) -> None:
     entry(actor_name="grace")
     denied = entry(actor_name="grace", action=AuditEntry.DENIED, code="permission_denied")
     entry(actor_name="grace", action=AuditEntry.DENIED, code="locked_out")
@@ -74,7 +74,7 @@ def test_a_search_heeds_the_filters(client: Client) -> None:
     assert found(client, "grace", code="permission_denied", action__exact=str(AuditEntry.DENIED)) == {denied}
 
 
-def test_the_list_can_be_of_a_range_of_time(client: Client) -> None:
+def test_the_list_can_be_filtered_by_time(client: Client) -> None:
     _, within, _ = (entry(timestamp=datetime(2025, 3, day, tzinfo=UTC)) for day in (1, 2, 3))
     march = {"timestamp_from_0": "2025-03-01", "timestamp_from_1": "12:00"}
     march |= {"timestamp_to_0": "2025-03-02", "timestamp_to_1": "12:00"}

@@ -1,4 +1,4 @@
-"""The audit trail: who did what, from where, and what became of it; and who was denied."""
+"""The audit trail: who did what from where, and who was denied."""
 
 import pytest
 from django.db import Error, connection, transaction
@@ -40,16 +40,16 @@ def test_a_promotion_leaves_one_row_with_what_was_promoted_before(admin: User, m
 
     [entry] = trail(path=path)
     assert (entry.actor_name, entry.content_type and entry.content_type.model) == ("ada", "promotion")
-    told = {name: entry.changes[name] for name in ("version", "previous_version", "reason")}
+    recorded = {name: entry.changes[name] for name in ("version", "previous_version", "reason")}
     versions = {each.number: each.pk for each in model.versions.all()}
-    assert told == {
+    assert recorded == {
         "version": [None, versions[418]],
         "previous_version": [None, versions[417]],
         "reason": [None, "better"],
     }
 
 
-def test_a_refused_write_leaves_none(editor: User, model: RegisteredModel) -> None:
+def test_a_refused_write_leaves_no_row(editor: User, model: RegisteredModel) -> None:
     client = authenticated(editor)
     before = AuditEntry.objects.count()
 
@@ -60,7 +60,7 @@ def test_a_refused_write_leaves_none(editor: User, model: RegisteredModel) -> No
     assert AuditEntry.objects.count() == before
 
 
-def test_a_row_goes_with_a_write_that_is_rolled_back(acme: Organization) -> None:
+def test_a_rollback_removes_the_row_as_well(acme: Organization) -> None:
     before = AuditEntry.objects.count()
 
     with transaction.atomic():
@@ -94,7 +94,7 @@ def test_a_failed_login_in_the_admin_leaves_a_row(superuser: User) -> None:
     assert [each.code for each in trail(cid="release-42", action=AuditEntry.DENIED)] == ["not_authenticated"]
 
 
-def test_a_password_leaves_no_trace(superuser: User) -> None:
+def test_a_password_is_masked(superuser: User) -> None:
     client = Client()
     client.force_login(superuser)
 
@@ -105,12 +105,12 @@ def test_a_password_leaves_no_trace(superuser: User) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET code = 'x'", "DELETE FROM {}"])
-def test_the_database_refuses_to_change_it(acme: Organization, statement: str) -> None:
+def test_the_database_refuses_to_change_the_audit_trail(acme: Organization, statement: str) -> None:
     with pytest.raises(Error, match="audit trail never changes"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement.format("models_registry_auditentry"))
 
 
-def test_the_admin_shows_it_and_changes_nothing(superuser: User, model: RegisteredModel) -> None:
+def test_the_admin_shows_the_audit_trail_read_only(superuser: User, model: RegisteredModel) -> None:
     client = Client()
     client.force_login(superuser)
     entry = trail(object_pk=model.pk)[0]

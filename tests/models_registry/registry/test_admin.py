@@ -30,7 +30,7 @@ def root(superuser: User) -> Client:
 
 @pytest.fixture
 def staff(db: None) -> User:
-    """Stan, who may look at models and versions in the admin."""
+    """Stan, a staff user who may view models and versions in the admin."""
     user = new_user("stan", is_staff=True)
     names = ["view_registeredmodel", "view_version"]
     user.user_permissions.set(Permission.objects.filter(codename__in=names))
@@ -38,7 +38,7 @@ def staff(db: None) -> User:
 
 
 def listed(client: Client, model: type[Any], **query: str) -> list[str]:
-    """Return the text of each row of a model's list."""
+    """Return the text of each row of a model's list page."""
     response = client.get(list_url(model), query)
     assert response.status_code == 200
     return rows(response)

@@ -1,4 +1,4 @@
-"""Invariants that the database itself holds, whoever writes."""
+"""Invariants that the database enforces for every write."""
 
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +70,7 @@ def test_version_numbers_start_at_1(model: RegisteredModel, number: int) -> None
     refused(lambda: Version.objects.create(model=model, number=number))
 
 
-def test_a_version_number_comes_once_in_a_model(model: RegisteredModel, empty_model: RegisteredModel) -> None:
+def test_version_numbers_are_unique_within_a_model(model: RegisteredModel, empty_model: RegisteredModel) -> None:
     completed_version(empty_model, number=417)
 
     refused(lambda: Version.objects.create(model=model, number=417))
@@ -91,7 +91,7 @@ def test_states_roles_scopes_and_splits_are_the_known_ones(model: RegisteredMode
     refused(lambda: version.snapshots.create(dataset_split="holdout", metrics={}, evaluated_at=timezone.now()))
 
 
-def test_names_and_ids_come_once(model: RegisteredModel, viewer: User) -> None:
+def test_names_and_ids_are_unique(model: RegisteredModel, viewer: User) -> None:
     acme = model.organization
 
     refused(lambda: RegisteredModel.objects.create(organization=acme, name="churn", task_type="regression"))

@@ -17,7 +17,7 @@ GOOD = {"organization": "acme", "name": "fraud", "task_type": "classification"}
 
 
 class TestRegistering:
-    def test_an_editor_registers_one(self, editor: User) -> None:
+    def test_an_editor_registers_a_model(self, editor: User) -> None:
         body = {**GOOD, "description": "Is this\npayment fraud?", "tags": ["payments", "pci"]}
         answer = Caller(editor).post("/models", body)
 
@@ -30,7 +30,7 @@ class TestRegistering:
         assert answer["ETag"] == Caller(editor).get(answer["Location"])["ETag"]
 
     @pytest.mark.parametrize("task_type", [each.name for each in task_types.all_task_types()])
-    def test_every_task_type_may_be_had(self, editor: User, task_type: str) -> None:
+    def test_every_task_type_is_accepted(self, editor: User, task_type: str) -> None:
         assert Caller(editor).post("/models", {**GOOD, "task_type": task_type}).json()["task_type"] == task_type
 
     @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ class TestRegistering:
 
         assert faults(Caller(editor).post("/models", body)) == [(missing, "required")]
 
-    def test_all_faults_are_told_at_once(self, editor: User) -> None:
+    def test_all_errors_are_reported_at_once(self, editor: User) -> None:
         answer = Caller(editor).post("/models", {"name": "", "task_type": "x", "id": 1})
 
         assert {field for field, _ in faults(answer)} == {"organization", "name", "task_type", "id"}
 
-    def test_a_name_is_taken_once_in_an_organization(
+    def test_names_are_unique_within_an_organization(
         self, editor: User, superuser: User, outsider: User, model: RegisteredModel
     ) -> None:
         assert refusal(Caller(editor).post("/models", {**GOOD, "name": "churn"})) == (409, "conflict")
@@ -88,7 +88,7 @@ class TestRegistering:
         assert globex.status_code == 201
 
     @pytest.mark.parametrize("name", ["vera", "otto"])
-    def test_who_is_no_editor_of_the_organization_registers_none(self, viewer: User, outsider: User, name: str) -> None:
+    def test_only_editors_register_models(self, viewer: User, outsider: User, name: str) -> None:
         answer = Caller(User.objects.get(username=name)).post("/models", GOOD)
 
         assert refusal(answer) == (403, "permission_denied")
@@ -151,19 +151,19 @@ class TestFinding:
             ({"task_type": "classification", "state": "draft", "search": "back"}, "delta"),
         ],
     )
-    def test_by_filters_and_order(self, viewer: User, query: dict[str, str], names: str) -> None:
+    def test_models_can_be_filtered_and_ordered(self, viewer: User, query: dict[str, str], names: str) -> None:
         results = Caller(viewer).get("/models", query).json()["results"]
 
         assert [each["name"] for each in results] == names.split()
 
-    def test_by_a_part_of_the_id(self, viewer: User, many: dict[str, RegisteredModel]) -> None:
+    def test_models_are_found_by_a_part_of_the_id(self, viewer: User, many: dict[str, RegisteredModel]) -> None:
         results = Caller(viewer).get("/models", {"search": many["gamma"].pk[4:].upper()}).json()["results"]
 
         assert [each["model_id"] for each in results] == [many["gamma"].pk]
 
     @pytest.mark.parametrize("query", ["task_type=x", "task_type=", "state=", "state=Ready", "state=completed"])
     @pytest.mark.parametrize("also", ["", "&name=alpha"])
-    def test_a_value_that_a_filter_does_not_take_is_named(self, viewer: User, query: str, also: str) -> None:
+    def test_an_invalid_filter_value_is_named(self, viewer: User, query: str, also: str) -> None:
         answer = Caller(viewer).get(f"/models?{query}{also}")
 
         assert {field for field, _ in faults(answer)} == {query.partition("=")[0]}
@@ -215,7 +215,7 @@ class TestChanging:
         assert answer["ETag"] == Caller(editor).get(f"/models/{model.pk}")["ETag"]
 
     @pytest.mark.parametrize("name", ["model_id", "organization", "task_type", "state", "created_by", "archived_at"])
-    def test_what_is_not_the_callers_to_set_is_unknown(self, admin: User, model: RegisteredModel, name: str) -> None:
+    def test_read_only_fields_are_refused_as_unknown(self, admin: User, model: RegisteredModel, name: str) -> None:
         before = Caller(admin).get(f"/models/{model.pk}").content
 
         assert faults(Caller(admin).patch(f"/models/{model.pk}", {name: "x", "description": "y"})) == [
@@ -223,7 +223,7 @@ class TestChanging:
         ]
         assert Caller(admin).get(f"/models/{model.pk}").content == before
 
-    def test_a_name_that_is_taken_is_a_conflict(
+    def test_renaming_to_an_existing_name_is_a_conflict(
         self, editor: User, model: RegisteredModel, empty_model: RegisteredModel
     ) -> None:
         assert refusal(Caller(editor).patch(f"/models/{model.pk}", {"name": "prices"})) == (409, "conflict")
@@ -252,7 +252,7 @@ class TestArchiving:
         ]
         assert [refusal(answer) for answer in writes] == [(409, "conflict")] * len(writes)
 
-    def test_again_changes_nothing(self, admin: User, model: RegisteredModel) -> None:
+    def test_archiving_again_changes_nothing(self, admin: User, model: RegisteredModel) -> None:
         ada, path = Caller(admin), f"/models/{model.pk}"
         ada.delete(path)
         archived = ada.get(path).content
@@ -260,7 +260,7 @@ class TestArchiving:
         assert ada.delete(path).status_code == 204
         assert ada.get(path).content == archived
 
-    def test_is_for_admins(self, editor: User, model: RegisteredModel) -> None:
+    def test_only_admins_archive_models(self, editor: User, model: RegisteredModel) -> None:
         answer = Caller(editor).delete(f"/models/{model.pk}")
 
         assert refusal(answer) == (403, "permission_denied")
@@ -268,7 +268,7 @@ class TestArchiving:
 
 
 class TestState:
-    def test_follows_from_the_versions(self, editor: User, empty_model: RegisteredModel) -> None:
+    def test_the_state_follows_from_the_versions(self, editor: User, empty_model: RegisteredModel) -> None:
         ed, path = Caller(editor), f"/models/{empty_model.pk}"
 
         def state() -> str:

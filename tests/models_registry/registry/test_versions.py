@@ -54,7 +54,7 @@ class TestCreating:
     @pytest.mark.parametrize(
         "uri", ["https://example.com/m", "gs://b/m", "abfss://c@a/m", "file:///m", "git+https://h/r@v1", "models:/m/3"]
     )
-    def test_a_source_may_be_in_any_store_of_the_list(self, ed: Caller, path: str, uri: str) -> None:
+    def test_a_source_may_use_any_listed_scheme(self, ed: Caller, path: str, uri: str) -> None:
         assert ed.post(path, {"source_uri": uri}).json()["source_uri"] == uri
 
     def test_a_source_of_before_the_list_is_read_as_it_was(self, ed: Caller, path: str) -> None:
@@ -64,10 +64,10 @@ class TestCreating:
         assert ed.get(created).json()["source_uri"] == "javascript:alert(1)"
         assert ed.patch(created, {"description": "still writable"}).status_code == 200
 
-    def test_nothing_needs_to_be_said_of_it(self, ed: Caller, path: str) -> None:
+    def test_every_field_of_a_version_is_optional(self, ed: Caller, path: str) -> None:
         assert ed.post(path, {}).json()["state"] == "training"
 
-    def test_numbers_follow_each_other_in_each_model(self, ed: Caller, path: str, model: RegisteredModel) -> None:
+    def test_numbers_are_consecutive_within_each_model(self, ed: Caller, path: str, model: RegisteredModel) -> None:
         assert [ed.post(path).json()["version_id"] for _ in range(3)] == ["ver-00001", "ver-00002", "ver-00003"]
         assert ed.post(f"/models/{model.pk}/versions").json()["version_id"] == "ver-001a2"
 
@@ -98,7 +98,9 @@ class TestCreating:
         assert not Version.objects.exists()
         assert ed.post(path).json()["version_id"] == "ver-00001"
 
-    def test_the_last_number_is_the_last(self, ed: Caller, path: str, empty_model: RegisteredModel) -> None:
+    def test_a_model_that_has_used_all_numbers_refuses_another_version(
+        self, ed: Caller, path: str, empty_model: RegisteredModel
+    ) -> None:
         Version.objects.create(model=empty_model, number=ids.MAX_VERSION_NUMBER)
 
         assert refusal(ed.post(path)) == (409, "conflict")
@@ -128,7 +130,7 @@ class TestState:
         assert ed.patch(f"{path}/ver-00001", {"state": state}).json() == first
 
     @pytest.mark.parametrize("state", ["", "Completed", "archived", None, 1, ["completed"]])
-    def test_another_state_is_invalid(self, ed: Caller, path: str, state: Any) -> None:
+    def test_an_unknown_state_is_invalid(self, ed: Caller, path: str, state: Any) -> None:
         ed.post(path)
 
         assert [field for field, _ in faults(ed.patch(f"{path}/ver-00001", {"state": state}))] == ["state"]
@@ -143,7 +145,7 @@ class TestState:
         assert (answer["description"], answer["tags"], answer["state"]) == ("the best", ["keep"], "completed")
 
     @pytest.mark.parametrize("name", ["parameters", "source_uri", "version_id", "number", "completed_at", "promoted"])
-    def test_what_it_was_trained_with_stays(self, ed: Caller, path: str, name: str) -> None:
+    def test_parameters_cannot_change(self, ed: Caller, path: str, name: str) -> None:
         ed.post(path)
 
         assert faults(ed.patch(f"{path}/ver-00001", {name: "x"})) == [(name, "unknown_field")]
@@ -151,13 +153,13 @@ class TestState:
 
 class TestReading:
     @pytest.mark.parametrize("version_id", ["ver-00002", "ver-1", "VER-00001", "1", "ver-0000g", "ver-%00", "x" * 9999])
-    def test_one_that_is_not_there_is_not_found(self, ed: Caller, path: str, version_id: str) -> None:
+    def test_an_unknown_version_is_not_found(self, ed: Caller, path: str, version_id: str) -> None:
         ed.post(path)
 
         assert refusal(ed.get(f"{path}/{version_id}")) == (404, "version_not_found")
         assert refusal(ed.patch(f"{path}/{version_id}", {})) == (404, "version_not_found")
 
-    def test_the_list_is_newest_first_and_may_be_of_one_state(self, ed: Caller, path: str) -> None:
+    def test_the_list_is_newest_first_and_filtered_by_state(self, ed: Caller, path: str) -> None:
         for _ in range(3):
             ed.post(path)
         ed.patch(f"{path}/ver-00002", {"state": "completed"})
@@ -171,10 +173,10 @@ class TestReading:
         assert listed(state="failed") == []
         assert faults(ed.get(path, {"state": "archived"})) == [("state", "invalid_choice")]
 
-    def test_a_version_of_a_model_that_is_not_there_is_a_model_not_found(self, ed: Caller) -> None:
+    def test_a_version_of_an_unknown_model_is_model_not_found(self, ed: Caller) -> None:
         assert refusal(ed.get("/models/mdl-0000000000/versions/ver-00001")) == (404, "model_not_found")
 
-    def test_whether_it_is_promoted_is_told(self, ed: Caller, model: RegisteredModel) -> None:
+    def test_a_version_says_whether_it_is_promoted(self, ed: Caller, model: RegisteredModel) -> None:
         assert ed.get(f"/models/{model.pk}/versions/ver-001a1").json()["promoted"] is True
         ed.post(f"/models/{model.pk}/versions")
         assert [each["promoted"] for each in ed.get(f"/models/{model.pk}/versions").json()["results"]] == [False, True]

@@ -1,4 +1,4 @@
-"""A CI system's identity provider on loopback: publishes its keys, and makes tokens with them."""
+"""A CI system's identity provider on the loopback interface. It publishes keys and signs tokens with them."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ CLAIMS = {
 
 
 class Issuer:
-    """An issuer with one key at a time. `answer` may be replaced to have it misbehave; `asked` counts its answers."""
+    """An issuer with one key at a time. Tests replace `answer` to make it misbehave; `asked` counts its answers."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -33,15 +33,15 @@ class Issuer:
 
     @property
     def jwks_url(self) -> str:
-        """Where the keys are."""
+        """The URL of the keys."""
         return f"http://127.0.0.1:{self.port}/.well-known/jwks"
 
     def rotate(self, kid: str) -> None:
-        """Use another key from now on, and publish no other."""
+        """Replace the key. The old key is no longer published."""
         self.kid, self.key = kid, new_key()
 
     def keys(self) -> dict[str, Any]:
-        """Return the document of keys."""
+        """Return the JWKS document."""
         public = RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         return {"keys": [{**public, "kid": self.kid, "use": "sig", "alg": "RS256"}]}
 
@@ -50,7 +50,7 @@ class Issuer:
         send(request, 200, json.dumps(self.keys()).encode())
 
     def token(self, *, key: Any = None, algorithm: str = "RS256", headers: Any = None, **claims: Any) -> str:
-        """Return a token of a job on the main branch, but for these claims (`None` leaves one out)."""
+        """Return a token for a job on the main branch. These claims replace the defaults; `None` omits a claim."""
         now = int(time.time())
         usual = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "nbf": now, "exp": now + 300, **CLAIMS}
         said = {name: value for name, value in {**usual, **claims}.items() if value is not None}
@@ -59,7 +59,7 @@ class Issuer:
 
 @contextmanager
 def publishing() -> Iterator[Issuer]:
-    """Let an issuer publish its keys while the context lasts."""
+    """Run an issuer inside the block."""
     issuer = Issuer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,7 +68,7 @@ def publishing() -> Iterator[Issuer]:
             issuer.answer(self)
 
         def log_message(self, *arguments: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     issuer.port = server.server_address[1]

@@ -36,7 +36,7 @@ def issuer(db: None) -> TrustedIssuer:
 
 @pytest.fixture
 def rule(issuer: TrustedIssuer, account: ServiceAccount) -> dict[str, Any]:
-    """What the form of a rule is filled in with."""
+    """Valid input for the form of a rule."""
     return {
         "issuer": issuer.pk,
         "name": "branches of churn",
@@ -58,7 +58,7 @@ def trail(record: Model) -> list[tuple[str, str]]:
 
 
 class TestServiceAccounts:
-    def test_are_made_by_name_alone_without_a_password(self, root: Client) -> None:
+    def test_a_service_account_is_created_by_name_without_a_password(self, root: Client) -> None:
         assert root.post(add_url(ServiceAccount), {"username": "churn-pipeline"}).status_code == 302
 
         account = ServiceAccount.objects.get()
@@ -66,17 +66,17 @@ class TestServiceAccounts:
         assert not account.has_usable_password()
         assert trail(account) == [("root", "create")]
 
-    def test_are_deactivated(self, root: Client, account: ServiceAccount) -> None:
+    def test_a_service_account_can_be_deactivated(self, root: Client, account: ServiceAccount) -> None:
         assert root.post(page_url(account), {"username": account.username}).status_code == 302
 
         account.refresh_from_db()
         assert not account.is_active
         assert trail(account)[-1] == ("root", "update")
 
-    def test_a_name_is_taken_once(self, root: Client, viewer: User) -> None:
+    def test_a_repeated_service_account_name_is_refused(self, root: Client, viewer: User) -> None:
         assert "already exists" in refused(root.post(add_url(ServiceAccount), {"username": "vera"}))
 
-    def test_are_the_only_ones_listed(self, root: Client, viewer: User, account: ServiceAccount) -> None:
+    def test_only_service_accounts_are_listed(self, root: Client, viewer: User, account: ServiceAccount) -> None:
         [row] = rows(root.get(list_url(ServiceAccount)))
         assert row.startswith("churn-pipeline")
 
@@ -108,7 +108,7 @@ class TestIssuers:
         refused(root.post(add_url(TrustedIssuer), {**ISSUER, name: url}))
         assert not TrustedIssuer.objects.exists()
 
-    def test_an_audience_is_needed(self, root: Client) -> None:
+    def test_an_issuer_needs_an_audience(self, root: Client) -> None:
         assert "This field is required" in refused(root.post(add_url(TrustedIssuer), {**ISSUER, "audience": ""}))
 
 
@@ -145,19 +145,17 @@ class TestRules:
         ],
         ids=str,
     )
-    def test_a_rule_that_lets_too_much_in_or_says_nothing_is_refused(
+    def test_a_rule_that_is_too_broad_or_empty_is_refused(
         self, root: Client, rule: dict[str, Any], change: dict[str, Any]
     ) -> None:
         refused(root.post(add_url(TrustRule), {**rule, **change}))
         assert not TrustRule.objects.exists()
 
-    def test_stand_for_service_accounts_alone(self, root: Client, rule: dict[str, Any], viewer: User) -> None:
+    def test_a_rule_only_accepts_service_accounts(self, root: Client, rule: dict[str, Any], viewer: User) -> None:
         refused(root.post(add_url(TrustRule), {**rule, "service_account": viewer.pk}))
         assert not TrustRule.objects.exists()
 
-    def test_a_person_may_not_become_one_who_stands_behind_a_rule_and_logs_in(
-        self, root: Client, account: ServiceAccount
-    ) -> None:
+    def test_the_account_of_a_rule_cannot_become_a_person(self, root: Client, account: ServiceAccount) -> None:
         staff = {"username": account.username, "is_staff": "on", "is_service_account": "on", "is_active": "on"}
         user = User.objects.get(pk=account.pk)
         moment = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}

@@ -1,4 +1,4 @@
-"""Logging in to the admin, with all that strangers may send there."""
+"""Logging in to the admin, also with hostile input."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""With key files, tokens are signed by RS256 or ES256, and no secret but the private key makes one."""
+"""With key files, tokens are signed with RS256 or ES256, and only the private key can sign them."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 ROOT = Path(__file__).parent.parent.parent.parent
 SECRET = "a key of more than thirty-two bytes, for this test only"
 
-# Runs in a process of its own, as keys are read at the start; prints what became of each token.
+# Runs in its own process, because keys are read at the start. It prints the result for each token.
 SCRIPT = """
 import base64, hmac, json, os, sys
 from pathlib import Path

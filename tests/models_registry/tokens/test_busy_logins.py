@@ -1,4 +1,4 @@
-"""Logins that cost too much, come from too many networks, or are sent by those who are refused again and again."""
+"""Limits on simultaneous logins, on guesses from many networks, and on callers who are refused repeatedly."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -55,7 +55,7 @@ def close(call: Callable[[], Any]) -> Any:
 
 @pytest.fixture
 def hashing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
-    """Hash as in production, and hold each hash: give the events that one has begun, and that it may end."""
+    """Hash as in production, but pause each hash. Return an event for its start and an event that lets it finish."""
     begun, may_end = Event(), Event()
 
     def hold(self: Any, password: str, salt: str, iterations: int | None = None) -> str:
@@ -73,7 +73,7 @@ def hashing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[tup
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("rows_can_be_cleaned_up")
 @pytest.mark.parametrize("name", ["nobody", "vera"])
-def test_while_one_login_hashes_others_are_refused_at_once_and_count_as_no_failures(
+def test_logins_during_another_hash_are_refused_and_do_not_count_as_failures(
     hashing: tuple[Event, Event], name: str
 ) -> None:
     begun, may_end = hashing
@@ -96,7 +96,7 @@ def test_while_one_login_hashes_others_are_refused_at_once_and_count_as_no_failu
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("rows_can_be_cleaned_up")
-def test_changing_a_password_hashes_within_the_same_share(hashing: tuple[Event, Event]) -> None:
+def test_changing_a_password_uses_the_same_hashing_limit(hashing: tuple[Event, Event]) -> None:
     begun, may_end = hashing
     root = User.objects.create(username="root", password="pbkdf2_sha256$1$salt$hash", is_staff=True, is_superuser=True)
     client = logged_in(root)
@@ -114,7 +114,7 @@ def test_changing_a_password_hashes_within_the_same_share(hashing: tuple[Event, 
 @pytest.mark.usefixtures("rows_can_be_cleaned_up")
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite's one lock is held by no row")
 @pytest.mark.parametrize("waiting", [by_token, by_form])
-def test_a_login_is_within_the_share_until_its_last_write(waiting: Callable[..., Any]) -> None:
+def test_a_login_occupies_its_slot_until_its_last_write(waiting: Callable[..., Any]) -> None:
     root = new_user("root", is_staff=True, is_superuser=True)
     table = connection.ops.quote_name(AuditEntry._meta.db_table)
     with psycopg.connect(url_of_the_tests()) as holder, ThreadPoolExecutor(1) as pool:
@@ -130,7 +130,7 @@ def test_a_login_is_within_the_share_until_its_last_write(waiting: Callable[...,
 
 
 @pytest.mark.django_db
-def test_a_busy_login_to_the_admin_is_refused_before_anything_is_asked_of_the_database(
+def test_a_busy_admin_login_is_refused_without_a_query(
     django_assert_num_queries: Any,
 ) -> None:
     with login_capacity(), django_assert_num_queries(0):
@@ -154,7 +154,7 @@ def test_addresses_of_one_ipv6_network_are_locked_out_together(superuser: User, 
     )
 
 
-def test_ipv4_addresses_in_ipv6_form_are_told_apart(viewer: User) -> None:
+def test_ipv4_addresses_in_ipv6_form_are_distinguished(viewer: User) -> None:
     for _ in range(10):
         by_token(password="wrong", address="::ffff:198.51.100.7")
 
@@ -246,7 +246,7 @@ def test_familiar_networks_are_read_by_an_index(superuser: User, settings: Setti
         assert "audit_logins_by_actor" in str(cursor.fetchall())
 
 
-def test_failures_of_long_ago_slow_nobody_down(viewer: User, settings: Settings) -> None:
+def test_old_failures_slow_nobody_down(viewer: User, settings: Settings) -> None:
     settings.ACCOUNT_FAILURE_LIMIT = 5
     guess(by_token, "vera", 5)
     pass_time(minutes=16)
@@ -254,7 +254,7 @@ def test_failures_of_long_ago_slow_nobody_down(viewer: User, settings: Settings)
     assert by_token(address="203.0.113.200").status_code == 200
 
 
-# Callers who are refused
+# Refused callers
 
 
 @pytest.fixture
@@ -291,6 +291,6 @@ def test_refusals_in_the_admin_count_as_well(superuser: User) -> None:
 
 
 @pytest.mark.usefixtures("_two_refusals_a_day")
-def test_requests_that_are_answered_do_not_count(viewer: User, model: RegisteredModel) -> None:
+def test_successful_requests_do_not_count_as_refusals(viewer: User, model: RegisteredModel) -> None:
     client = authenticated(viewer)
     assert [client.get(SUMMARY).status_code for _ in range(5)] == [200] * 5

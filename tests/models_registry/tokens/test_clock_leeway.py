@@ -1,4 +1,4 @@
-"""Clocks may differ a little: tokens of the near future are taken, expired ones are not."""
+"""Clocks may differ a little: tokens issued in the near future are valid, expired tokens are not."""
 
 import time
 from typing import Any
@@ -31,14 +31,16 @@ def moved(token: Any, claims: dict[str, int]) -> str:
 
 
 @pytest.mark.parametrize(("claims", "status"), CASES)
-def test_of_an_access_token(viewer: User, model: RegisteredModel, claims: dict[str, int], status: int) -> None:
+def test_clock_leeway_of_access_tokens(
+    viewer: User, model: RegisteredModel, claims: dict[str, int], status: int
+) -> None:
     token = moved(new_token(AccessToken, viewer, family=None, scope=ALL_SCOPES), claims)
     for _ in range(2):  # the second time it is known
         assert Client(headers={"Authorization": f"Bearer {token}"}).get(SUMMARY).status_code == status
 
 
 @pytest.mark.parametrize(("claims", "status"), CASES)
-def test_of_a_refresh_token(viewer: User, claims: dict[str, int], status: int) -> None:
+def test_clock_leeway_of_refresh_tokens(viewer: User, claims: dict[str, int], status: int) -> None:
     refresh: RefreshToken = open_token_family(user=viewer, scope=ALL_SCOPES)
     body = {"refresh": moved(refresh, claims)}
 

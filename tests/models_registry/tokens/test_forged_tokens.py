@@ -1,4 +1,4 @@
-"""Forged tokens are refused, as access and as refresh tokens, before database, files and network are asked."""
+"""Forged access and refresh tokens are refused without access to the database, files or the network."""
 
 import base64
 import hmac
@@ -31,13 +31,13 @@ Pinned = Callable[[str], AbstractContextManager[None]]
 
 
 def segment(part: Any) -> str:
-    """Return a JWS segment; bytes are taken as they are, anything else as JSON."""
+    """Return a JWS segment of raw bytes, or of any other value as JSON."""
     raw = part if isinstance(part, bytes) else json.dumps(part).encode()
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def sign(claims: Any, header: Any = HS256, key: str = "", digest: str = "sha256") -> str:
-    """Return a token, signed with the service's own key unless another is given, whatever the header says."""
+    """Return a token, signed with the service's key by default. The header may claim something else."""
     signed = f"{segment(header)}.{segment(claims)}"
     own_key = str(settings.SIMPLE_JWT["SIGNING_KEY"])
     return f"{signed}.{segment(hmac.digest((key or own_key).encode(), signed.encode(), digest))}"
@@ -72,7 +72,7 @@ WRONG_CLAIMS: dict[str, list[Any]] = {
 }
 
 FORGERIES: dict[str, Callable[[Claims], str]] = {
-    # Not signed, or not by us
+    # Unsigned, or signed with another key
     "alg none": lambda claims: f"{segment({'alg': 'none'})}.{segment(claims)}.",
     "alg NONE": lambda claims: f"{segment({'alg': 'NONE'})}.{segment(claims)}.",
     "alg none, but signed": lambda claims: sign(claims, {"alg": "none", "typ": "JWT"}),
@@ -83,7 +83,7 @@ FORGERIES: dict[str, Callable[[Claims], str]] = {
     ),
     "foreign key": lambda claims: sign(claims, key=FOREIGN_KEY),
     "the other secret": lambda claims: sign(claims, key=settings.SECRET_KEY),
-    # Signed with our key, but not as we sign
+    # Signed with the service's key, but in another way
     "HS512": lambda claims: sign(claims, {"alg": "HS512", "typ": "JWT"}, digest="sha512"),
     "HS384": lambda claims: sign(claims, {"alg": "HS384", "typ": "JWT"}, digest="sha384"),
     "RS256 by HMAC": lambda claims: sign(claims, {"alg": "RS256", "typ": "JWT"}),
@@ -92,13 +92,13 @@ FORGERIES: dict[str, Callable[[Claims], str]] = {
     "no alg": lambda claims: sign(claims, {"typ": "JWT"}),
     "alg a list": lambda claims: sign(claims, {"alg": ["HS256"]}),
     "alg null": lambda claims: sign(claims, {"alg": None}),
-    # Headers that ask for more than we know
+    # Headers with unsupported requirements
     "unknown crit": lambda claims: sign(claims, {**HS256, "crit": ["exp"], "exp": 1}),
     "empty crit": lambda claims: sign(claims, {**HS256, "crit": []}),
     "crit not a list": lambda claims: sign(claims, {**HS256, "crit": "exp"}),
     "b64 false": lambda claims: sign(claims, {**HS256, "b64": False, "crit": ["b64"]}),
     "kid not a text": lambda claims: sign(claims, {**HS256, "kid": {"path": "/etc/passwd"}}),
-    # Parts that are not what they should be
+    # Malformed parts
     "header a list": lambda claims: sign(claims, ["HS256"]),
     "header not JSON": lambda claims: sign(claims, b"HS256"),
     "header not UTF-8": lambda claims: sign(claims, b"\xff\xfe"),
@@ -167,7 +167,7 @@ def code_of_refusal(answer: Any) -> str:
 
 
 @pytest.mark.parametrize("kind", ["access", "refresh"])
-def test_genuine_claims_signed_with_the_services_key_are_taken(genuine: dict[str, Claims], kind: str) -> None:
+def test_genuine_claims_signed_with_the_services_key_are_accepted(genuine: dict[str, Claims], kind: str) -> None:
     assert use(kind, sign(genuine[kind])).status_code == 200
 
 
@@ -220,7 +220,7 @@ sys.addaudithook(_record)
 
 @contextmanager
 def recorded() -> Iterator[list[str]]:
-    """Record each file that is opened and each connection that is tried."""
+    """Record every opened file and every attempted connection."""
     global _seen
     seen: list[str] = []
     _seen = seen
@@ -296,5 +296,5 @@ def test_a_header_without_a_good_bearer_token_is_refused_without_a_query(
     assert code_of_refusal(answer) == code
 
 
-def test_a_token_in_the_query_is_none(genuine: dict[str, Claims]) -> None:
+def test_a_token_in_the_query_is_ignored(genuine: dict[str, Claims]) -> None:
     assert code_of_refusal(Client().get(f"{SUMMARY}?access={sign(genuine['access'])}")) == "not_authenticated"

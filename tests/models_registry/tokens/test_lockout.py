@@ -1,4 +1,4 @@
-"""Who guesses passwords is locked out, who asks too often must wait, and nobody else notices."""
+"""Guessing passwords leads to a lockout, too many requests are throttled, and nobody else is affected."""
 
 from datetime import timedelta
 from typing import Any
@@ -47,13 +47,13 @@ def test_after_ten_failures_the_eleventh_login_must_wait_even_with_the_right_pas
     assert_throttled(log_in(name, "wrong"))
 
 
-def test_after_nine_failures_the_right_password_opens(viewer: User) -> None:
+def test_after_nine_failures_the_right_password_still_works(viewer: User) -> None:
     fail(9)
 
     assert log_in().status_code == 200
 
 
-def test_a_login_forgets_the_failures_before_it(viewer: User) -> None:
+def test_a_successful_login_resets_the_failures(viewer: User) -> None:
     fail(9)
     log_in()
 
@@ -97,7 +97,7 @@ def test_no_header_evades_the_lock(viewer: User, header: str) -> None:
     assert_throttled(log_in(**{header: "203.0.113.200"}))
 
 
-# Behind a proxy, the address is what the proxy says
+# Behind a proxy, which provides the address
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_behind_a_proxy_only_its_own_entry_counts(viewer: User) -> None:
 
 @pytest.mark.usefixtures("_behind_a_proxy")
 @pytest.mark.parametrize("entry", ["unknown", "198.51.100.7:4711", ""])
-def test_an_entry_that_is_no_address_locks_as_well(viewer: User, entry: str) -> None:
+def test_a_malformed_forwarded_address_is_locked_as_well(viewer: User, entry: str) -> None:
     assert fail(10, **{"X-Forwarded-For": f"{ELSEWHERE}, {entry}"}) == LOCKED_BY_TEN
 
     assert_throttled(log_in(**{"X-Forwarded-For": f"{ELSEWHERE}, {entry}"}))
@@ -151,7 +151,7 @@ def _two_requests_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_two_logins_a_day")
-def test_an_address_may_ask_for_tokens_so_often(viewer: User) -> None:
+def test_logins_from_one_address_are_throttled(viewer: User) -> None:
     assert [log_in().status_code for _ in range(2)] == [200, 200]
 
     assert_throttled(log_in())
@@ -161,7 +161,7 @@ def test_an_address_may_ask_for_tokens_so_often(viewer: User) -> None:
 
 @pytest.mark.usefixtures("_two_logins_a_day")
 @pytest.mark.parametrize("action", ["refresh", "revoke"])
-def test_the_other_token_routes_count_as_well(db: None, action: str) -> None:
+def test_all_token_routes_share_the_login_throttle(db: None, action: str) -> None:
     for _ in range(2):
         Client().post(f"{TOKEN}/{action}", {"refresh": "garbage"}, content_type="application/json")
 
@@ -169,7 +169,7 @@ def test_the_other_token_routes_count_as_well(db: None, action: str) -> None:
 
 
 @pytest.mark.usefixtures("_two_requests_a_day")
-def test_a_caller_may_ask_so_often_with_any_token_from_anywhere(viewer: User, model: RegisteredModel) -> None:
+def test_one_caller_is_throttled_across_tokens_and_addresses(viewer: User, model: RegisteredModel) -> None:
     assert [authenticated(viewer).get(SUMMARY).status_code for _ in range(2)] == [200, 200]
 
     assert_throttled(authenticated(viewer).get(SUMMARY))
@@ -177,9 +177,7 @@ def test_a_caller_may_ask_so_often_with_any_token_from_anywhere(viewer: User, mo
 
 
 @pytest.mark.usefixtures("_two_requests_a_day")
-def test_what_one_caller_asks_for_does_not_count_against_another(
-    viewer: User, editor: User, model: RegisteredModel
-) -> None:
+def test_callers_are_throttled_independently(viewer: User, editor: User, model: RegisteredModel) -> None:
     for _ in range(3):
         authenticated(viewer).get(SUMMARY)
 

@@ -1,4 +1,4 @@
-"""Logging in: a pair of tokens for a name and a password, bounded by scopes, telling nothing to who guesses."""
+"""Logging in: a pair of tokens for a name and a password, limited by scopes. Refusals reveal nothing."""
 
 from typing import Any, ClassVar
 
@@ -40,7 +40,7 @@ def test_the_refresh_token_opens_nothing(viewer: User, model: RegisteredModel) -
     assert read_summary(log_in(viewer).json()["refresh"]).status_code == 401
 
 
-def test_nobody_may_keep_a_copy_of_tokens(viewer: User) -> None:
+def test_responses_with_tokens_forbid_caching(viewer: User) -> None:
     given = log_in(viewer)
     rotated = post(f"{TOKEN}/refresh", {"refresh": given.json()["refresh"]})
 
@@ -64,7 +64,7 @@ def test_nobody_may_keep_a_copy_of_tokens(viewer: User) -> None:
         ("model:promote model:write model:write", 403),
     ],
 )
-def test_a_scope_bounds_what_the_token_may_do_and_outlives_rotation(
+def test_a_scope_limits_the_token_and_survives_rotation(
     admin: User, model: RegisteredModel, scope: str, status: int, rotations: int
 ) -> None:
     pair = log_in(admin, scope=scope).json()
@@ -135,10 +135,10 @@ def test_a_query_parameter_is_refused_by_name(db: None, path: str) -> None:
     assert [error["field"] for error in answer.json()["errors"]] == ["username"]
 
 
-# Refusals that tell nothing
+# Refusals that reveal nothing
 
 
-def test_every_failed_login_is_answered_alike(viewer: User) -> None:
+def test_every_failed_login_gets_the_same_response(viewer: User) -> None:
     new_user("gone", is_active=False)
     User.objects.create_user("sso")
     guesses = [("vera", "wrong"), ("nobody", PASSWORD), ("gone", PASSWORD), ("gone", "wrong"), ("sso", "wrong")]
@@ -154,7 +154,7 @@ def test_every_failed_login_is_answered_alike(viewer: User) -> None:
 
 
 class CountingHasher(MD5PasswordHasher):
-    """Counts how often a password is hashed, which is what a login's time goes into."""
+    """Counts password hashes, which take most of a login's time."""
 
     hashed: ClassVar[list[str]] = []
 
@@ -187,12 +187,12 @@ def test_a_login_hashes_one_password_whoever_it_names(
     assert len(CountingHasher.hashed) == 1
 
 
-# Other ways to ask
+# Other methods, media types and paths
 
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_only_post_is_taken(db: None, path: str, method: str) -> None:
+def test_only_post_is_allowed(db: None, path: str, method: str) -> None:
     answer = Client().generic(method, path)
 
     assert answer.status_code == 405
@@ -205,13 +205,13 @@ def test_only_post_is_taken(db: None, path: str, method: str) -> None:
     "content_type",
     ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "application/xml", "json"],
 )
-def test_only_json_is_taken(db: None, path: str, content_type: str) -> None:
+def test_only_json_is_accepted(db: None, path: str, content_type: str) -> None:
     answer = post(path, "username=vera&password=x", content_type)
 
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
-def test_a_path_with_a_slash_at_its_end_is_another_path(db: None) -> None:
+def test_a_path_with_a_trailing_slash_is_not_found(db: None) -> None:
     answer = post(f"{TOKEN}/", {"username": "vera", "password": PASSWORD})
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

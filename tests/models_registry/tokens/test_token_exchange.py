@@ -110,7 +110,7 @@ class TestTrusted:
         assert refused(created) == (403, "permission_denied")
 
     @pytest.mark.parametrize("scope", ["model:promote", "model:read model:promote", "organization:admin"])
-    def test_no_more_than_the_rule_gives(self, issuer: Issuer, scope: str) -> None:
+    def test_a_scope_beyond_the_rule_is_refused(self, issuer: Issuer, scope: str) -> None:
         answer = exchange(issuer.token(), scope=scope.replace(" ", "+"))
 
         assert refused(answer) == (403, "permission_denied")
@@ -175,7 +175,7 @@ def unsigned(claims: dict[str, Any]) -> str:
 
 
 def signed_with_the_public_key(issuer: Issuer) -> str:
-    """Return a token by HMAC whose secret is the text of the public key: the classic confusion of algorithms."""
+    """Return an HMAC token whose secret is the public key: the classic algorithm confusion attack."""
     pem = issuer.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     header, payload, _ = issuer.token().split(".")
     header = base64.urlsafe_b64encode(json.dumps({"alg": "HS256", "kid": issuer.kid}).encode()).rstrip(b"=").decode()
@@ -229,7 +229,7 @@ def test_a_forged_token_is_refused(issuer: Issuer, forged: str) -> None:
 
 
 @pytest.mark.usefixtures("rule")
-def test_an_expired_token_says_so(issuer: Issuer) -> None:
+def test_an_expired_identity_token_is_refused_as_expired(issuer: Issuer) -> None:
     answer = exchange(issuer.token(iat=NOW - 1000, nbf=NOW - 1000, exp=NOW - 100))
 
     assert refused(answer) == (401, "token_expired")
@@ -269,7 +269,7 @@ def test_a_header_of_the_token_leads_to_no_connection(issuer: Issuer, header: st
         {"ref": None},
     ],
 )
-def test_a_job_that_no_rule_matches_gets_nothing(issuer: Issuer, claims: dict[str, Any]) -> None:
+def test_a_token_that_matches_no_rule_is_refused(issuer: Issuer, claims: dict[str, Any]) -> None:
     answer = exchange(issuer.token(**claims))
 
     assert refused(answer) == (403, "permission_denied")
@@ -285,7 +285,7 @@ def test_a_job_that_no_rule_matches_gets_nothing(issuer: Issuer, claims: dict[st
     ],
     ids=["issuer", "rule", "account"],
 )
-def test_what_an_operator_switched_off_lets_nobody_in(issuer: Issuer, rule: TrustRule, switch_off: Any) -> None:
+def test_an_inactive_issuer_rule_or_account_is_refused(issuer: Issuer, rule: TrustRule, switch_off: Any) -> None:
     assert exchange(issuer.token()).status_code == 200
     switch_off(rule)
 
@@ -379,7 +379,7 @@ def test_a_redirect_is_not_followed(issuer: Issuer) -> None:
 
 
 @pytest.mark.usefixtures("rule")
-def test_it_works_again_when_the_issuer_does(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_exchange_recovers_when_the_issuer_does(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jwks, "PAUSE_AFTER_FAILURE", 0)
     issuer.answer = error
     assert refused(exchange(issuer.token())) == (503, "service_unavailable")
@@ -441,7 +441,9 @@ def test_a_field_that_is_missing_is_named(db: None, missing: str) -> None:
     ],
     ids=["json", "not utf-8", "101 fields", "too large"],
 )
-def test_another_body_is_refused(db: None, body: Any, media_type: str, problem: tuple[int, str]) -> None:
+def test_a_body_that_is_not_a_valid_form_is_refused(
+    db: None, body: Any, media_type: str, problem: tuple[int, str]
+) -> None:
     assert refused(Client().post(URL, body, content_type=media_type)) == problem
 
 
@@ -455,7 +457,7 @@ class TestServiceAccounts:
 
         assert refused(answer) == (401, "not_authenticated")
 
-    def test_cannot_log_in_to_the_admin_nor_be_made_to(self, account: ServiceAccount) -> None:
+    def test_a_service_account_cannot_log_in_to_the_admin(self, account: ServiceAccount) -> None:
         account.set_password("correct horse battery staple")
         account.save()
         with pytest.raises(IntegrityError, match="service_account_not_staff"), transaction.atomic():

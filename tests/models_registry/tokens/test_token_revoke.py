@@ -1,4 +1,4 @@
-"""Logging out: the login's tokens are refused from the very next request on."""
+"""Logging out: the login's tokens are refused from the next request on."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def outcome(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def test_revoking_answers_with_nothing(viewer: User) -> None:
+def test_revoking_returns_no_content(viewer: User) -> None:
     answer = send("revoke", pair_of(viewer)["refresh"])
 
     assert (answer.status_code, answer.content) == (204, b"")
@@ -64,14 +64,14 @@ def test_a_refresh_token_that_was_used_up_still_ends_its_login(viewer: User, mod
     assert outcome(read_summary(second["access"])) == (401, "invalid_token")
 
 
-def test_a_login_is_revoked_once(viewer: User) -> None:
+def test_revoking_a_login_again_is_refused(viewer: User) -> None:
     refresh = pair_of(viewer)["refresh"]
     send("revoke", refresh)
 
     assert outcome(send("revoke", refresh)) == (401, "invalid_token")
 
 
-def test_the_users_other_logins_go_on(viewer: User, model: RegisteredModel) -> None:
+def test_the_users_other_logins_stay_valid(viewer: User, model: RegisteredModel) -> None:
     ended, other = pair_of(viewer), pair_of(viewer)
 
     send("revoke", ended["refresh"])
@@ -81,11 +81,11 @@ def test_the_users_other_logins_go_on(viewer: User, model: RegisteredModel) -> N
 
 
 @pytest.mark.parametrize("garbage", ["garbage", "a.b.c", "é", "."])
-def test_garbage_is_refused(db: None, garbage: str) -> None:
+def test_a_malformed_token_is_refused(db: None, garbage: str) -> None:
     assert outcome(send("revoke", garbage)) == (401, "invalid_token")
 
 
-def test_an_access_token_ends_nothing(viewer: User, model: RegisteredModel) -> None:
+def test_an_access_token_revokes_nothing(viewer: User, model: RegisteredModel) -> None:
     access = pair_of(viewer)["access"]
 
     assert outcome(send("revoke", access)) == (401, "invalid_token")
