@@ -1,7 +1,7 @@
 """How performance is asked for and answered, the answer by task type."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from drf_spectacular.utils import PolymorphicProxySerializer
@@ -38,11 +38,14 @@ class IntervalSerializer(serializers.Serializer[Any]):
 
 
 class MetricsSerializer(serializers.Serializer[Any]):
-    """Metrics of a task type, always all of them and in its order; one that was not recorded is null."""
+    """All metrics of a task type, in its order. A metric that was not recorded is null."""
 
     def to_representation(self, instance: dict[str, float]) -> dict[str, float | None]:
-        recorded = ((str(name), instance.get(str(name))) for name in self.fields)
-        return {name: None if value is None else float(value) for name, value in recorded}
+        return {name: None if (value := instance.get(name)) is None else float(value) for name in self._names}
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [str(name) for name in self.fields]
 
 
 @cache
