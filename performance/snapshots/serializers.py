@@ -38,7 +38,7 @@ class IntervalSerializer(serializers.Serializer[Any]):
 
 
 class MetricsSerializer(serializers.Serializer[Any]):
-    """All metrics of a task type, in its order. A metric that was not recorded is null."""
+    """Metrics of a task type, always all of them and in its order; one that was not recorded is null."""
 
     def to_representation(self, instance: dict[str, float]) -> dict[str, float | None]:
         return {name: None if (value := instance.get(name)) is None else float(value) for name in self._names}
