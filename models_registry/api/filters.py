@@ -1,4 +1,4 @@
-"""What the lists may be filtered and ordered by."""
+"""Filters and orders of lists, which refuse what they do not know."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ MAX_SEARCH = 200
 
 
 class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # the library is untyped
-    """Filters, and refuses a value that a filter does not take."""
+    """Filters a list. Refuses a value that the filter does not accept."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
-        """Return the rows that pass. Raises `InvalidParameterError`."""
+        """Return the rows that match. Raises `InvalidParameterError`."""
         filterset = self.get_filterset(request, queryset, view)
         if filterset is None:
             return queryset
@@ -27,7 +27,7 @@ class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # the lib
 
 
 def _faults(request: Request, filterset: FilterSet) -> list[Fault]:
-    """Return what is wrong with the filters' values: an empty one as well, which the library would ignore."""
+    """Return the faults of the filters' values. An empty value is one; the library would ignore it."""
     empty = [
         (name, "blank", "Must not be empty.")
         for name in filterset.filters
@@ -38,7 +38,7 @@ def _faults(request: Request, filterset: FilterSet) -> list[Fault]:
 
 
 class StrictOrdering(OrderingFilter):
-    """Orders by a field of the view's `ordering_fields`, a hyphen turning the order, and refuses any other."""
+    """Orders by one of the view's `ordering_fields`, descending after a hyphen. Refuses any other."""
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> list[str]:
         """Return the order. Raises `InvalidParameterError`."""
@@ -49,7 +49,7 @@ class StrictOrdering(OrderingFilter):
         return [given, "-pk" if given.startswith("-") else "pk"]
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """Return the parameter as OpenAPI has it."""
+        """Return the parameter for the OpenAPI document."""
         schema = {"type": "string", "enum": self.choices(view), "default": view.ordering[0]}
         return [
             {"name": "ordering", "in": "query", "required": False, "schema": schema, "description": "The rows' order."}
@@ -57,5 +57,5 @@ class StrictOrdering(OrderingFilter):
 
     @staticmethod
     def choices(view: Any) -> list[str]:
-        """Return the orders that the view's list may have."""
+        """Return the orders that the view allows."""
         return [f"{sign}{name}" for name in view.ordering_fields for sign in ("", "-")]

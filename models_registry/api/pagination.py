@@ -1,4 +1,4 @@
-"""Pages of lists: by cursor, so that a page costs the same wherever it is and rows added meanwhile shift nothing."""
+"""Pages of lists by cursor: every page costs the same, and rows that are added meanwhile shift nothing."""
 
 import json
 import re
@@ -19,17 +19,17 @@ MAX_PAGE_LENGTH = 500_000  # characters of a page's large columns
 
 
 class SignedCursorPagination(CursorPagination):
-    """Cursors are signed, each for its list in its order: none reaches the database that this service did not make."""
+    """Signs each cursor for its list and order, so that only cursors of this service reach the database."""
 
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = MAX_PAGE_SIZE
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
-        """Return the page asked for. Raises `InvalidParameterError`.
+        """Return the requested page. Raises `InvalidParameterError`.
 
-        A view names the columns that may be large in `large_columns`. A page of which these take more than
-        `MAX_PAGE_LENGTH` characters ends early, but has a row; `next` goes on from there.
+        A view lists its large columns in `large_columns`. If they take more than `MAX_PAGE_LENGTH` characters, the page
+        ends early, after at least one row. `next` continues from there.
         """
         self.salt = f"{request.path}?{','.join(self.get_ordering(request, queryset, view))}"
         columns = getattr(view, "large_columns", ())
@@ -45,7 +45,7 @@ class SignedCursorPagination(CursorPagination):
         return self.page
 
     def _shorten(self, page: list[Any], documents: list[str], texts: list[str]) -> list[Any]:
-        """Return the page without the rows, last in the cursor's direction, that make it too long."""
+        """Return the page without the last rows in the cursor's direction, if they make it too long."""
         is_reverse = self.cursor is not None and self.cursor.reverse
         rows = page[::-1] if is_reverse else page
         names = [*map(_text_of, documents), *texts]
@@ -62,14 +62,14 @@ class SignedCursorPagination(CursorPagination):
         return rows[:fitting]
 
     def get_page_size(self, request: Request) -> int:
-        """Return how many rows a page has. Raises `InvalidParameterError`."""
+        """Return the number of rows of a page. Raises `InvalidParameterError`."""
         given = request.query_params.get("page_size", str(self.page_size))
         if not re.fullmatch("[0-9]{1,3}", given) or not 1 <= int(given) <= MAX_PAGE_SIZE:
             raise invalid_parameters([("page_size", "invalid", f"Must be a number from 1 to {MAX_PAGE_SIZE}.")])
         return int(given)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """Return where the page begins. Raises `InvalidParameterError`."""
+        """Return the cursor at which the page begins. Raises `InvalidParameterError`."""
         given = request.query_params.get("cursor")
         if given is None:
             return None
@@ -80,19 +80,19 @@ class SignedCursorPagination(CursorPagination):
             raise invalid_parameters([fault]) from None
 
     def encode_cursor(self, cursor: Cursor) -> str:
-        """Return the URL of the page that begins there."""
+        """Return the URL of the page that begins at a cursor."""
         return replace_query_param(str(self.base_url), "cursor", self._signed(cursor))
 
     def _signed(self, cursor: Cursor) -> str:
-        """Return a cursor, signed: without the moment, so that a page that has not changed stays as it was."""
+        """Return a signed cursor. It has no timestamp, so that an unchanged page keeps its ETag."""
         return signing.Signer(salt=self.salt).sign_object(tuple(cursor))
 
     def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
-        """Return the order of the rows: what is asked for, where the list can be ordered, or else the view's own."""
+        """Return the requested order if the view has `ordering_fields`, otherwise the view's own."""
         return tuple(super().get_ordering(request, queryset, view) if view.ordering_fields else view.ordering)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """Return the parameters as OpenAPI has them."""
+        """Return the parameters for the OpenAPI document."""
         size = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": self.page_size}
         return [
             _parameter("cursor", {"type": "string"}, "Where the page begins: from `next` or `previous` of another."),
@@ -101,7 +101,7 @@ class SignedCursorPagination(CursorPagination):
 
 
 def _with_texts(queryset: Any, documents: list[str]) -> Any:
-    """Read JSON columns as texts, of which only those on the page are parsed."""
+    """Read JSON columns as text, so that only the values on the page are parsed."""
     return queryset.defer(*documents).annotate(**{_text_of(name): Cast(name, TextField()) for name in documents})
 
 

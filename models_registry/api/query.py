@@ -1,4 +1,4 @@
-"""Query parameters, of which none is unknown, repeated or malformed."""
+"""Validate query parameters: unknown, repeated and malformed ones are refused."""
 
 from collections.abc import Collection
 from typing import Any
@@ -13,7 +13,7 @@ Fault = tuple[str, str, str]
 
 
 def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> dict[str, Any]:
-    """Return the query's parameters, validated. Raises `UnknownParameterError` or `InvalidParameterError`."""
+    """Return the validated query parameters. Raises `UnknownParameterError` or `InvalidParameterError`."""
     repeated = refuse_unknown(request, serializer.fields)
     try:
         values: dict[str, Any] = serializer.run_validation(request.query_params.dict())
@@ -25,7 +25,7 @@ def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> di
 
 
 def refuse_unknown(request: Request, known: Collection[str]) -> list[Fault]:
-    """Return the faults of repeated parameters. Raises `UnknownParameterError`, naming those as well."""
+    """Return a fault for each repeated parameter. Raises `UnknownParameterError`, which lists them as well."""
     given = request.query_params
     repeated = [
         (name[:MAX_QUOTED_NAME], "repeated", "Give this parameter once.")
@@ -42,5 +42,5 @@ def refuse_unknown(request: Request, known: Collection[str]) -> list[Fault]:
 
 
 def invalid_parameters(found: list[Fault]) -> InvalidParameterError:
-    """Return the error of these faults."""
+    """Return the error that lists these faults."""
     return InvalidParameterError("A query parameter is not valid; `errors` says why.", found)

@@ -194,8 +194,8 @@ def _seconds(prefer: str) -> int:
 
 
 def _error_of(job: EvaluationJob) -> APIError:
-    told: dict[str, Any] = {**(job.problem or {})}
-    return _ERRORS[told.pop("code")](**told)
+    problem: dict[str, Any] = {**(job.problem or {})}
+    return _ERRORS[problem.pop("code")](**problem)
 
 
 class WorstExamplesViewSet(PerformanceViewSet):
@@ -210,7 +210,8 @@ class WorstExamplesViewSet(PerformanceViewSet):
     def check_query(self) -> None:
         """Validate the query, and refuse a bad cursor before the database is asked."""
         super().check_query()
-        self.paginate_queryset(MisclassifiedExample.objects.none())
+        if self.action in self.query_serializers:
+            self.paginate_queryset(MisclassifiedExample.objects.none())
 
     @extend_schema(
         operation_id="list_misclassifications",

@@ -68,7 +68,7 @@ class GatePolicyAdmin(RegistryAdmin):
         """Return `False`: a policy is withdrawn by adding an empty one."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: GatePolicy, form: ModelForm[Any], change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: GatePolicy, form: "ModelForm[Any]", change: bool) -> None:
         """Store the policy as the API does."""
         policy = None if obj.document is None else parse_policy(obj.document)
         content: dict[str, Any] = {"policy": policy, "created_by": request.user.get_username()}

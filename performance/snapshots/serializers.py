@@ -1,7 +1,7 @@
 """Serializers of the performance summary and of a metric's history; how serializers are made by task type."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from drf_spectacular.utils import PolymorphicProxySerializer
@@ -43,8 +43,11 @@ class MetricsSerializer(serializers.Serializer[dict[str, float]]):
     """All metrics of a task type, in its order. A metric that was not recorded is null."""
 
     def to_representation(self, instance: dict[str, float]) -> dict[str, float | None]:
-        recorded = ((str(name), instance.get(str(name))) for name in self.fields)
-        return {name: None if value is None else float(value) for name, value in recorded}
+        return {name: None if (value := instance.get(name)) is None else float(value) for name in self._names}
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [str(name) for name in self.fields]
 
 
 @cache

@@ -27,7 +27,7 @@ class WebhookAdmin(RegistryAdmin):
     ordering = ("organization__name", "pk")
     autocomplete_fields = ("organization", "model")
 
-    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         """Store the webhook. For a new one, record its creator and show the secret."""
         if not change:
             obj.created_by = request.user

@@ -235,3 +235,10 @@ def test_the_database_refuses_to_change_or_delete_a_residual(model: RegisteredMo
     for write in (lambda: ResidualExample.objects.update(actual=3), lambda: ResidualExample.objects.all().delete()):
         with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
             write()
+
+
+@pytest.mark.parametrize("read", ["misclassifications", "residuals"])
+def test_the_query_of_another_method_is_not_looked_at(vera: Caller, model: RegisteredModel, read: str) -> None:
+    answer = vera.post(f"/models/{model.pk}/performance/{read}?page_size=none&no_such=1")
+
+    assert refusal(answer) == (405, "method_not_allowed")
