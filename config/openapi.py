@@ -115,7 +115,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
-class TaskTypeProxyExtension(PolymorphicProxySerializerExtension):
+class TaskTypeProxyExtension(PolymorphicProxySerializerExtension):  # type: ignore[no-untyped-call]
     """How an answer that depends on the task type is documented."""
 
     target_class = "performance.snapshots.serializers.TaskTypeProxySerializer"

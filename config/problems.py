@@ -129,7 +129,7 @@ def api_error(error: Exception, view: Any) -> APIError | None:
             accepted = " or ".join(parser.media_type for parser in view.parser_classes)
             return UnsupportedMediaTypeError(f"Send the body as {accepted}, declared in Content-Type.")
         case exceptions.Throttled():
-            return ThrottledError(wait=math.ceil(error.wait or 0))
+            return ThrottledError(wait=math.ceil(getattr(error, "wait", None) or 0))
         case RequestDataTooBig():
             return PayloadTooLargeError()
         case _:
