@@ -29,6 +29,18 @@ def serve(**settings: str) -> Iterator[str]:
         server.wait(timeout=30)
 
 
+@contextmanager
+def run_worker(**settings: str) -> Iterator[None]:
+    """Run a worker with these settings while the context lasts."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "HTTPS_ONLY": "false", **settings}
+    worker = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=ROOT, env=environment)
+    try:
+        yield
+    finally:
+        worker.terminate()
+        worker.wait(timeout=30)
+
+
 def start_server(port: int, log: IO[bytes] | None = None, /, **settings: str) -> subprocess.Popen[bytes]:
     """Return a server with these settings that answers; it and its workers are a process group of their own.
 

@@ -24,10 +24,9 @@ class APIError(APIException):
     the caller may try again. A subclass without a code of its own is a case of its base class.
     """
 
-    status_code: int
     code: ClassVar[str]
     title: ClassVar[str]
-    default_detail: str
+    detail: str  # type: ignore[assignment]  # which is any structure in the framework
     wait: int | None = None
 
     def __init__(self, detail: str = "") -> None:

@@ -141,7 +141,8 @@ class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their versions, models and organizations."""
         snapshots: Any = super().get_queryset(request)
-        return snapshots.select_related("version__model__organization", "detail").for_list()
+        listed: QuerySet[MetricSnapshot] = snapshots.select_related("version__model__organization", "detail").for_list()
+        return listed
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.utils.urls import replace_query_param
 
+from models_registry import task_types
 from models_registry.api.fields import (
     MAX_QUOTED_NAME,
     BoundedDictField,
@@ -144,12 +145,31 @@ class ConfusionMatrixSerializer(serializers.Serializer[dict[str, object]]):
     counts = StoredListField(child=serializers.ListField(child=serializers.IntegerField()))
 
 
+class NextRowsField(serializers.URLField):
+    """The URL of the next rows of a matrix; null after the last."""
+
+    def get_attribute(self, instance: MatrixPage) -> str | None:
+        if instance.next_offset is None:
+            return None
+        return replace_query_param(self.context["url"], "offset", instance.next_offset)
+
+
+class RatesField(StoredListField):
+    """The counts of a matrix as shares. `normalize` in the query says of which total."""
+
+    def get_attribute(self, instance: MatrixPage) -> list[list[float]]:
+        return instance.rates(Normalization(self.context["normalize"]))
+
+
 class StoredMatrixSerializer(serializers.Serializer[MatrixPage]):
     """The confusion matrix of a version on one split, with `rates` if `normalize` was given."""
 
     model_id = ModelIdField(source="snapshot.version.model_id")
     version_id = VersionIdField(source="snapshot.version.version_id")
-    task_type = serializers.CharField(source="snapshot.version.model.task_type")
+    task_type = serializers.ChoiceField(
+        [each.name for each in task_types.all_task_types() if each.has_classes],
+        source="snapshot.version.model.task_type",
+    )
     dataset_split = serializers.ChoiceField(DatasetSplit.values, source="snapshot.dataset_split")
     labels = StoredListField(child=serializers.CharField())
     offset = serializers.IntegerField(
@@ -157,29 +177,21 @@ class StoredMatrixSerializer(serializers.Serializer[MatrixPage]):
         min_value=0,
         help_text="The index in `labels` of the first row. Present only if a large matrix is returned in parts.",
     )
-    next = serializers.SerializerMethodField(
-        help_text="The URL of the next rows; null after the last. Present only if a large matrix is returned in parts."
+    next = NextRowsField(
+        required=False,
+        allow_null=True,
+        help_text="The URL of the next rows; null after the last. Present only if a large matrix is returned in parts.",
     )
     counts = StoredListField(
         child=serializers.ListField(child=serializers.IntegerField()),
         help_text="`counts[actual][predicted]`, in the order of the labels.",
     )
-    rates = serializers.SerializerMethodField()
-    evaluated_at = UTCDateTimeField(source="snapshot.evaluated_at")
-
-    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
-    def get_next(self, page: MatrixPage) -> str | None:
-        """Return the URL of the next rows."""
-        if page.next_offset is None:
-            return None
-        return replace_query_param(self.context["url"], "offset", page.next_offset)
-
-    @extend_schema_field(
-        {"type": "array", "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}}
+    rates = RatesField(
+        required=False,
+        child=serializers.ListField(child=serializers.FloatField(min_value=0, max_value=1)),
+        help_text="Only with `normalize`: the counts as shares.",
     )
-    def get_rates(self, page: MatrixPage) -> list[list[float]]:
-        """Return the counts as shares, of what `normalize` says."""
-        return page.rates(Normalization(self.context["normalize"]))
+    evaluated_at = UTCDateTimeField(source="snapshot.evaluated_at")
 
     def get_fields(self) -> dict[str, AnyField]:
         """Return the fields: `rates` only if it was asked for, `offset` and `next` only for a part of a matrix."""
