@@ -25,11 +25,11 @@ class MatrixRows(Func):
         return sql, [first, first, cells]
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
-        """Return the SQL that takes them from the JSON text."""
+        """Return the SQL that takes them from the JSON text, whose labels it counts once and not for each row."""
         (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
-        rows = f"MAX({most} / json_array_length({matrix}, '$.labels'), 1)"
-        counts = f"json_each({matrix}, '$.counts') WHERE key >= {offset} AND key < {offset} + {rows}"
-        return f"(SELECT json_group_array(json(value)) FROM {counts})", [first, first, cells]  # noqa: S608
+        page = f"(SELECT MAX({most} / json_array_length({matrix}, '$.labels'), 1) AS length LIMIT 1)"
+        counts = f"{page}, json_each({matrix}, '$.counts') WHERE key >= {offset} AND key < {offset} + length"
+        return f"(SELECT json_group_array(json(value)) FROM {counts})", [cells, first, first]  # noqa: S608
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):
