@@ -59,7 +59,7 @@ class Caller:
 
 def read_access_token(encoded: bytes) -> Caller:
     """Return whom a valid access token speaks for. Raises `InvalidTokenError` or `TokenExpiredError`."""
-    caller = _verified(encoded)
+    caller = verified_caller(encoded)
     _refuse_expired(caller)
     return caller
 
@@ -93,8 +93,8 @@ def _refuse_expired(caller: Caller) -> None:
 
 
 @lru_cache(maxsize=VERIFIED_TOKENS_KEPT)
-def _verified(encoded: bytes) -> Caller:
-    """Verify an access token. A signature once found good stays so: only expiry must be looked at again."""
+def verified_caller(encoded: bytes) -> Caller:
+    """Return whom an access token speaks for. The result is cached, so it says nothing about expiry."""
     return _read(AccessToken, encoded)
 
 

@@ -14,7 +14,7 @@ from tests.demo_data import serve_demo_data
 from tests.reliability.databases import new_database
 from tests.serving import ROOT
 
-pytestmark = [pytest.mark.served, pytest.mark.django_db]
+pytestmark = [pytest.mark.served, pytest.mark.once, pytest.mark.django_db]
 PACKAGE = "registry_client"
 
 

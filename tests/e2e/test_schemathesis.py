@@ -64,6 +64,7 @@ def authorization(superuser: User, model: RegisteredModel) -> str:
     return str(authenticated(superuser).defaults["HTTP_AUTHORIZATION"])
 
 
+@pytest.mark.once
 def test_every_operation_answers_as_documented(
     schema: BaseSchema, authorization: str, subtests: pytest.Subtests
 ) -> None:

@@ -510,6 +510,7 @@ def test_a_class_that_only_one_version_predicts_is_one_of_its_own(tmp_path: Path
 # How often the truth is within
 
 
+@pytest.mark.once
 def test_the_true_difference_is_within_as_often_as_it_should(tmp_path: Path) -> None:
     """A slice of what `tests.benchmarks.coverage` simulates: of so few samples, a share is off by 0.022 by chance."""
     shares = holding(tmp_path, samples=100, size=250)
