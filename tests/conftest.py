@@ -79,7 +79,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     shutil.rmtree(os.environ[SHARED_FOLDER])
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
     failed = {report.nodeid: None for kind in ("failed", "error") for report in reporter.stats.get(kind, [])}
     for name in failed:
         reporter.write_line(f"failed: {name}", red=True)

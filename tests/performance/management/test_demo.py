@@ -184,7 +184,7 @@ def has_ipv6() -> bool:
 
 
 @pytest.fixture(scope="module")
-def served(checkout: Path) -> Iterator[str]:
+def served(checkout: Path, first: dict[str, Any]) -> Iterator[str]:
     """The text of a demo that serves at an IPv6 address, if the machine has one."""
     host, shown = ("::1", "[::1]") if has_ipv6() else ("127.0.0.1", "127.0.0.1")
     with serving(checkout, host, shown) as text:
