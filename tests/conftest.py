@@ -60,10 +60,13 @@ KEEPS_DENIAL = re.compile(
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run the suite in a process for each core, and files that are named in this process alone, as it starts sooner."""
+    """Run files that are named in this process alone, which starts sooner, and the suite in one more than the cores.
+
+    A quarter of the time, a process waits for a server or for a worker that it started.
+    """
     if all(Path(argument.partition("::")[0]).is_file() for argument in config.args):
         return 0
-    return min(os.cpu_count() or 1, MOST_PROCESSES)
+    return min((os.cpu_count() or 1) + 1, MOST_PROCESSES)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,9 +76,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the folder that the processes of the run shared."""
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ[SHARED_FOLDER])
+    """Name the tests that failed once more, as a log may be cut, and remove the folder that the processes shared."""
+    if hasattr(config, "workerinput"):
+        return
+    shutil.rmtree(os.environ[SHARED_FOLDER])
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    failed = {report.nodeid: None for kind in ("failed", "error") for report in reporter.stats.get(kind, [])}
+    for name in failed:
+        reporter.write_line(f"failed: {name}", red=True)
 
 
 @pytest.hookimpl(trylast=True)

@@ -9,7 +9,6 @@ from django.core.signals import request_started
 from django.db import close_old_connections
 from django.test import RequestFactory
 
-from config.wsgi import application
 from tests.api import refusal
 
 TOO_DEEP, NOT_UTF8, NO_JSON = "deeper than 32 levels", "not UTF-8", "not a JSON document"
@@ -138,6 +137,8 @@ class Endless(io.RawIOBase):
 
 def served(environ: dict[str, Any]) -> tuple[int, str | None]:
     """Return the status, and the code of the problem, with which the application answers."""
+    from config.wsgi import application  # which prepares itself for requests, and takes seconds
+
     started: list[Any] = []
     request_started.disconnect(close_old_connections)  # which holds the test's transaction
     try:

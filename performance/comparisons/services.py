@@ -46,7 +46,7 @@ LEASE = timedelta(seconds=60)  # after which a worker takes over the pair of a k
 FOLDER = "model-performance-registry-comparison-"
 
 log = logging.getLogger(__name__)
-_reader_capacity = Capacity(WAITING_REQUESTS, "The process is comparing other versions. Ask again.")
+waiting_requests = Capacity(WAITING_REQUESTS, "The process is comparing other versions. Ask again.")
 _promotion_capacity = Capacity(
     WAITING_PROMOTIONS, "The process is comparing versions for another promotion.", waiting=1
 )
@@ -194,7 +194,7 @@ def _wait_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnap
     capacity, claim, is_worth_waiting = (
         (_promotion_capacity, jobs.claim_for_promotion, _is_unfinished)
         if for_promotion
-        else (_reader_capacity, jobs.claim_for_request, _is_first_attempt)
+        else (waiting_requests, jobs.claim_for_request, _is_first_attempt)
     )
     is_small = max(snapshot.sample_count or 0, baseline.sample_count or 0) <= MAX_ROWS
     if is_small and is_worth_waiting(job):

@@ -101,7 +101,7 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
     It is one SQL statement, never on a replica, which may lag behind. Raises `InvalidTokenError` if the caller may no
     longer log in, and `ModelNotFoundError`.
     """
-    found = _statement(newest=version_id is None).first(
+    found = gate_statement(newest=version_id is None).first(
         user=caller.pk,
         family=caller.family,
         model=model_id if ids.is_model_id(model_id) else "",
@@ -316,7 +316,8 @@ def _row(rows: QuerySet[Any], **columns: Any) -> Subquery:
 
 
 @cache
-def _statement(*, newest: bool) -> PreparedQuery:
+def gate_statement(*, newest: bool) -> PreparedQuery:
+    """Return the query that reads what a gate needs, of the newest completed version or of a numbered one."""
     model = RegisteredModel.objects.filter(pk=_MODEL)
     completed = Version.objects.filter(model=_MODEL).completed().newest_first()
     version = completed if newest else Version.objects.filter(model=_MODEL, number=_NUMBER)

@@ -32,11 +32,11 @@ class MatrixRows(Func):
         return sql, (first, first, cells)
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any) -> SQL:
-        """Return the SQL that reads the rows from JSON text."""
+        """Return the SQL that reads the rows from JSON text. It counts the labels once, not for each row."""
         (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
-        rows = f"MAX({most} / json_array_length({matrix}, '$.labels'), 1)"
-        counts = f"json_each({matrix}, '$.counts') WHERE key >= {offset} AND key < {offset} + {rows}"
-        return f"(SELECT json_group_array(json(value)) FROM {counts})", (first, first, cells)  # noqa: S608
+        page = f"(SELECT MAX({most} / json_array_length({matrix}, '$.labels'), 1) AS length LIMIT 1)"
+        counts = f"{page}, json_each({matrix}, '$.counts') WHERE key >= {offset} AND key < {offset} + length"
+        return f"(SELECT json_group_array(json(value)) FROM {counts})", (cells, first, first)  # noqa: S608
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):

@@ -160,7 +160,7 @@ def read_performance(
     `ModelNotFoundError`.
     """
     database = random.choice(settings.REPLICAS or [DEFAULT_DB_ALIAS])  # noqa: S311  # spreads the load
-    found = _statement(promoted=version_id is None).first(
+    found = summary_statement(promoted=version_id is None).first(
         using=database,
         user=caller.pk,
         family=caller.family,
@@ -294,7 +294,8 @@ def _column_of(task_type: base.TaskType, metric: str) -> str:
 
 
 @cache
-def _statement(*, promoted: bool) -> PreparedQuery:
+def summary_statement(*, promoted: bool) -> PreparedQuery:
+    """Return the query that reads a summary, of the promoted version or of a numbered one."""
     model = RegisteredModel.objects.filter(pk=_MODEL)
     completed = Version.objects.filter(model=_MODEL).completed().newest_first()
     version = Version.objects.filter(promoted_in=_MODEL) if promoted else _numbered()

@@ -18,6 +18,8 @@ from sklearn import metrics as sk
 
 from performance.metrics.result import Evaluation
 from performance.metrics.tasks import classification, forecasting, ranking, regression
+from tests.performance.metrics.areas import SAMPLINGS
+from tests.performance.metrics.areas import coverage as area_coverage
 from tests.performance.metrics.differences import interval_coverage
 from tests.performance.metrics.tables import Evaluate, evaluate_columns, values_by_interval_name
 
@@ -27,6 +29,7 @@ MANY = 500_000  # examples, series or queries that stand for all there are
 STEPS = 4  # of each series
 ITEMS = 6  # of each query
 DIFFERENCES = "differences"
+AREAS = "areas"
 
 
 def two_classes(random: np.random.Generator, size: int) -> Columns:
@@ -113,6 +116,9 @@ SETTINGS = {
 }
 
 
+EVERYTHING = [*SETTINGS, DIFFERENCES, AREAS]
+
+
 def evaluated(setting: Setting, columns: Columns) -> Evaluation:
     """Return the evaluation of columns."""
     with tempfile.TemporaryDirectory() as folder:
@@ -154,17 +160,28 @@ def show_differences(size: int, runs: int) -> None:
     Console(highlight=False).print(table)
 
 
+def show_areas(runs: int) -> None:
+    """Print how often the intervals of areas hold the true value, for samples of other sizes and balances."""
+    table = Table("sampling", "metric", "interval, %", title="areas of two classes")
+    for sampling in SAMPLINGS:
+        for name, share in area_coverage(sampling, samples=runs, population=1_000_000).items():
+            table.add_row(str(sampling), name, f"{100 * share:.1f}")
+    Console(highlight=False).print(table)
+
+
 def main() -> None:
-    """Print a table of each setting, and one of the differences of two versions."""
+    """Print a table of each setting, one of the differences of two versions, and one of areas."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=200, help="examples, series or queries of a sample")
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--bootstraps", type=int, default=200, help="runs of the bootstrap")
     parser.add_argument("--resamples", type=int, default=200)
-    parser.add_argument("--only", nargs="+", choices=[*SETTINGS, DIFFERENCES], default=[*SETTINGS, DIFFERENCES])
+    parser.add_argument("--only", nargs="+", choices=EVERYTHING, default=EVERYTHING)
     options = parser.parse_args()
     if DIFFERENCES in options.only:
         show_differences(options.size, options.runs)
+    if AREAS in options.only:
+        show_areas(options.runs)
     for title in (title for title in options.only if title in SETTINGS):
         setting, random = SETTINGS[title], np.random.default_rng(20260313)
         truth = evaluated(setting, setting.draw(random, MANY))

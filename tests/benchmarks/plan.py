@@ -30,9 +30,9 @@ def plans(dataset_url: str, model_id: str) -> dict[str, list[str]]:
 def _summary_statement(*, promoted: bool, model_id: str) -> tuple[str, dict[str, Any]]:
     from django.db import connection
 
-    from performance.snapshots.selectors import _statement
+    from performance.snapshots.selectors import summary_statement
 
-    compiled = _statement(promoted=promoted).compiled("default")
+    compiled = summary_statement(promoted=promoted).compiled("default")
     values = {"user": 1, "family": None, "model": model_id, "number": 1, "split": "test"}
     return compiled.sql, compiled.bind(values, connection)
 

@@ -93,7 +93,7 @@ def test_a_process_computes_the_pair_once_and_answers_the_others_at_once(viewer:
 def test_processes_wait_for_the_one_that_computes_the_pair(
     viewer: User, computing: Computing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "_reader_capacity", Capacity(PROCESSES, ""))  # as if in several processes
+    monkeypatch.setattr(services, "waiting_requests", Capacity(PROCESSES, ""))  # as if in several processes
     monkeypatch.setattr(services, "REQUEST_TIMEOUT", 60.0)
 
     told = together([partial(compare, client, 2, 1) for client in clients(viewer, PROCESSES)])
@@ -119,7 +119,7 @@ def test_requests_together_queue_no_more_pairs_than_one_after_the_other(
 def test_requests_compute_one_pair_at_a_time(
     viewer: User, computing: Computing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "_reader_capacity", Capacity(2, ""))
+    monkeypatch.setattr(services, "waiting_requests", Capacity(2, ""))
     monkeypatch.setattr(services, "REQUEST_TIMEOUT", 60.0)
     first, second = clients(viewer, 2)
 

@@ -21,6 +21,7 @@ from models_registry.tokens.services import open_token_family
 from tests.admin_pages import add_url, list_url, logged_in, page_url
 from tests.api import Caller, refusal
 from tests.conftest import authenticated
+from tests.demo_data import load_demo_data
 from tests.factories import PASSWORD
 from tests.operations import OPERATIONS, Operation, furnish
 from tests.reliability.databases import new_database
@@ -126,8 +127,7 @@ def test_the_admin_reads_and_says_that_it_stores_nothing(
 @pytest.mark.django_db
 def test_a_served_standby_is_ready_for_reads_and_says_that_it_is_not_for_writes(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": new_database(tmp_path), **new_keys()}
-    manage("migrate", **settings)
-    manage("seed", "fixtures/seed.json", **settings)
+    load_demo_data(**settings)
     access = manage("token", "ada", **settings).strip()
     with psycopg.connect(settings["DATABASE_URL"], autocommit=True) as administrator:
         name = administrator.info.dbname

@@ -20,7 +20,7 @@ import pytest
 from tests.deploy.proxy import configuration, proxy
 from tests.serving import free_port, serve
 
-pytestmark = pytest.mark.served
+pytestmark = [pytest.mark.served, pytest.mark.once]
 
 SENDERS, ADDRESSES = 200, 10
 SLOWEST = 0.1  # seconds that /healthz may take meanwhile

@@ -38,6 +38,7 @@ TrustRule.objects.create(
 """
 
 pytestmark = [
+    pytest.mark.once,
     pytest.mark.served,
     pytest.mark.django_db,
     pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"needs {', '.join(TOOLS)} (Debian: apt-get install)"),

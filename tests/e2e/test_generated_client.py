@@ -19,7 +19,7 @@ from tests.demo_data import load_demo_data
 from tests.reliability.databases import new_database
 from tests.serving import ROOT, manage, new_keys, run_worker, serve
 
-pytestmark = [pytest.mark.served, pytest.mark.django_db]
+pytestmark = [pytest.mark.served, pytest.mark.once, pytest.mark.django_db]
 PACKAGE = "registry_client"
 PREDICTIONS = b"actual,predicted\n1,1.5\n2,2.5\n3,2.5\n"
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.demo_data import load_demo_data
 from tests.forms import BOUNDARY, multipart
 from tests.reliability.databases import new_database
 from tests.serving import ROOT, free_port, kill, manage, new_keys, start_server
@@ -127,8 +128,7 @@ def test_uploads_and_promotions_survive_that_the_server_is_killed(tmp_path: Path
         "GRANIAN_WORKERS": "2",
         **new_keys(),
     }
-    manage("migrate", **settings)
-    manage("seed", "fixtures/seed.json", **settings)
+    load_demo_data(**settings)
     tokens = {name: manage("token", name, "--lifetime", "1h", **settings).strip() for name in ("ada", "ed")}
     clients = Clients(free_port(), tokens)
 

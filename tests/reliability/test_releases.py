@@ -1,6 +1,7 @@
 """A release: its migrations run while the service answers, and on a backup that was taken before it."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 from collections import Counter
@@ -22,6 +23,7 @@ from django.db.migrations import AddIndex, RemoveIndex
 from django.db.migrations.loader import MigrationLoader
 
 from tests.database import tool
+from tests.demo_data import load_demo_data
 from tests.reliability.databases import new_database
 from tests.serving import manage, new_keys, serve
 
@@ -74,15 +76,21 @@ class Clients:
             path = page["next"] and page["next"].removeprefix(self.url)
 
 
-@pytest.fixture
-def before(tmp_path: Path) -> dict[str, str]:
-    """Return the settings of a filled database as the release before had it."""
-    settings = {"DATABASE_URL": new_database(tmp_path), **new_keys()}
-    manage("migrate", **settings)
-    manage("seed", "fixtures/seed.json", **settings)
+@pytest.fixture(scope="module")
+def backup(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup of a filled database as the release before had it."""
+    folder = tmp_path_factory.mktemp("before")
+    settings = {"DATABASE_URL": new_database(folder), **new_keys()}
+    load_demo_data(**settings)
     for app, name in BEFORE.items():
         manage("migrate", app, name, **settings)
-    return settings
+    return back_up(settings["DATABASE_URL"], folder)
+
+
+@pytest.fixture
+def before(backup: Path, tmp_path: Path) -> dict[str, str]:
+    """The settings of a database that is restored from the backup."""
+    return {"DATABASE_URL": restore(backup, tmp_path), **new_keys()}
 
 
 def access(settings: dict[str, str]) -> str:
@@ -112,18 +120,16 @@ def test_migrations_run_while_the_service_answers(before: dict[str, str]) -> Non
     assert clients.acknowledged <= stored
 
 
-def test_a_backup_of_before_is_restored_and_migrated(before: dict[str, str], tmp_path: Path) -> None:
-    restored = {**before, "DATABASE_URL": restore(back_up(before["DATABASE_URL"], tmp_path), tmp_path)}
+def test_a_backup_of_before_is_restored_and_migrated(before: dict[str, str]) -> None:
+    manage("migrate", **before)
 
-    manage("migrate", **restored)
-
-    with serve(**restored) as url:
-        clients = Clients(url, access(restored))
+    with serve(**before) as url:
+        clients = Clients(url, access(before))
         assert clients.ask("GET", f"{MODEL}/performance/summary")[0] == 200
         body = {"dataset_split": "test", "metrics": {"accuracy": 0.5}}
         assert clients.ask("POST", SNAPSHOTS, body)[0] == 201
         assert clients.ask("GET", f"{MODEL}/performance/summary")[1]["metrics"]["accuracy"] == 0.5
-    assert "Deleted 0 audit entries." in manage("purge", **restored)
+    assert "Deleted 0 audit entries." in manage("purge", **before)
 
 
 def test_the_release_before_can_show_the_examples_again(tmp_path: Path) -> None:
@@ -131,8 +137,7 @@ def test_the_release_before_can_show_the_examples_again(tmp_path: Path) -> None:
     predictions = tmp_path / "predictions.csv"
     predictions.write_text("actual,predicted,country,note\na,b,FR,\nb,b,DE,x\n")
     columns = json.dumps({"attributes": ["country", "note"]})
-    manage("migrate", **settings)
-    manage("seed", "fixtures/seed.json", **settings)
+    load_demo_data(**settings)
     manage("evaluate", "mdl-7f3a19bc92", "ver-001a1", str(predictions), "--columns", columns, **settings)
     written = stored_attributes(settings["DATABASE_URL"])
 
@@ -192,8 +197,9 @@ def back_up(url: str, folder: Path) -> Path:
 
 def restore(backup: Path, folder: Path) -> str:
     """Return the URL of a new database with what the backup holds."""
-    if connection.vendor != "postgresql":
-        return f"sqlite:///{backup}"
     url = new_database(folder)
+    if connection.vendor != "postgresql":
+        shutil.copyfile(backup, url.removeprefix("sqlite:///"))
+        return url
     subprocess.run([tool("pg_restore"), "--no-owner", "--exit-on-error", f"--dbname={url}", backup], check=True)
     return url

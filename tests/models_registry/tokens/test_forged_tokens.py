@@ -18,6 +18,7 @@ from models_registry.accounts.models import User
 from models_registry.accounts.scopes import ALL_SCOPES
 from models_registry.registry.models import RegisteredModel
 from models_registry.tokens.services import open_token_family
+from tests.api import refusal
 
 SUMMARY = "/api/v1/models/mdl-7f3a19bc92/performance/summary"
 REFRESH = "/api/v1/auth/token/refresh"
@@ -160,10 +161,10 @@ def use(kind: str, token: str) -> Any:
 
 
 def code_of_refusal(answer: Any) -> str:
-    assert answer.status_code == 401, answer.content
-    assert answer.headers["Content-Type"] == "application/problem+json"
+    status, code = refusal(answer)
+    assert status == 401, answer.content
     assert answer.headers["WWW-Authenticate"] == "Bearer"
-    return str(answer.json()["code"])
+    return code
 
 
 @pytest.mark.parametrize("kind", ["access", "refresh"])

@@ -12,6 +12,7 @@ from pytest_django import Settings
 from models_registry.accounts.models import User
 from models_registry.api.throttling import CallerThrottle, LoginThrottle
 from models_registry.registry.models import RegisteredModel
+from tests.api import refusal
 from tests.conftest import authenticated
 from tests.factories import PASSWORD, new_user
 
@@ -31,8 +32,7 @@ def fail(times: int, **call: Any) -> list[int]:
 
 
 def assert_throttled(answer: Any) -> None:
-    assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
-    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert refusal(answer) == (429, "throttled")
     assert int(answer.headers["Retry-After"]) > 0
 
 

@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
+from tests.api import refusal
 from tests.factories import PASSWORD, new_user
 
 TOKEN = "/api/v1/auth/token"
@@ -150,7 +151,7 @@ def test_every_failed_login_gets_the_same_response(viewer: User) -> None:
     assert (bodies[0]["status"], bodies[0]["code"]) == (401, "not_authenticated")
     assert {answer.status_code for answer in answers} == {401}
     assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"Bearer"}
-    assert {answer.headers["Content-Type"] for answer in answers} == {"application/problem+json"}
+    assert {refusal(answer) for answer in answers} == {(401, "not_authenticated")}
 
 
 class CountingHasher(MD5PasswordHasher):

@@ -21,6 +21,7 @@ from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel
 from models_registry.tokens.models import TrustedIssuer, TrustRule
 from models_registry.tokens.oidc import jwks
+from tests.api import refusal
 from tests.conftest import authenticated
 from tests.models_registry.tokens.issuer import AUDIENCE, CLAIMS, ISSUER, Issuer, new_key, publishing, send
 
@@ -69,9 +70,8 @@ def exchange(token: str, **fields: str) -> Any:
 
 
 def refused(answer: Any) -> tuple[int, str]:
-    assert answer["Content-Type"] == "application/problem+json"
     assert "access_token" not in answer.json()
-    return answer.status_code, answer.json()["code"]
+    return refusal(answer)
 
 
 @pytest.mark.usefixtures("rule")

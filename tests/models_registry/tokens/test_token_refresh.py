@@ -15,6 +15,7 @@ from models_registry.accounts.models import User
 from models_registry.accounts.scopes import ALL_SCOPES
 from models_registry.registry.models import RegisteredModel
 from models_registry.tokens.services import open_token_family
+from tests.api import refusal
 from tests.factories import new_user
 
 REFRESH = "/api/v1/auth/token/refresh"
@@ -34,11 +35,6 @@ def read_summary(access: str) -> Any:
     return Client(headers={"Authorization": f"Bearer {access}"}).get(SUMMARY)
 
 
-def outcome(answer: Any) -> tuple[int, str]:
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    return answer.status_code, answer.json()["code"]
-
-
 def test_a_refresh_token_is_exchanged_for_a_new_pair_again_and_again(viewer: User, model: RegisteredModel) -> None:
     pairs = [pair_of(viewer)]
     for _ in range(3):
@@ -56,10 +52,10 @@ def test_using_a_refresh_token_again_is_refused_and_ends_the_login_at_once(
     first = pair_of(viewer)
     second = rotate(first["refresh"]).json()
 
-    assert outcome(rotate(first["refresh"])) == (401, "invalid_token")
-    assert outcome(read_summary(first["access"])) == (401, "invalid_token")
-    assert outcome(read_summary(second["access"])) == (401, "invalid_token")
-    assert outcome(rotate(second["refresh"])) == (401, "invalid_token")
+    assert refusal(rotate(first["refresh"])) == (401, "invalid_token")
+    assert refusal(read_summary(first["access"])) == (401, "invalid_token")
+    assert refusal(read_summary(second["access"])) == (401, "invalid_token")
+    assert refusal(rotate(second["refresh"])) == (401, "invalid_token")
 
 
 def test_the_end_of_one_login_leaves_the_users_others_alone(viewer: User, model: RegisteredModel) -> None:
@@ -91,22 +87,22 @@ def test_a_refresh_token_ends_with_what_it_was_given_for(viewer: User, happens: 
 
     happens(viewer)
 
-    assert outcome(rotate(refresh)) == (401, "invalid_token")
+    assert refusal(rotate(refresh)) == (401, "invalid_token")
 
 
 def test_an_access_token_is_no_refresh_token(viewer: User) -> None:
-    assert outcome(rotate(pair_of(viewer)["access"])) == (401, "invalid_token")
+    assert refusal(rotate(pair_of(viewer)["access"])) == (401, "invalid_token")
 
 
 def test_an_expired_refresh_token_is_refused_as_expired(viewer: User) -> None:
     refresh = open_token_family(user=viewer, scope=ALL_SCOPES)
     refresh.set_exp(lifetime=-timedelta(seconds=1))
 
-    assert outcome(rotate(str(refresh))) == (401, "token_expired")
+    assert refusal(rotate(str(refresh))) == (401, "token_expired")
 
 
 def test_a_refresh_token_of_no_login_is_refused(viewer: User) -> None:
-    assert outcome(rotate(str(RefreshToken.for_user(viewer)))) == (401, "invalid_token")
+    assert refusal(rotate(str(RefreshToken.for_user(viewer)))) == (401, "invalid_token")
 
 
 @pytest.mark.parametrize("path", [REFRESH, "/api/v1/auth/token/revoke"])
@@ -126,7 +122,7 @@ def test_a_field_that_is_missing_wrong_or_unknown_is_refused_by_name(
 ) -> None:
     answer = Client().post(path, body, content_type="application/json")
 
-    assert outcome(answer) == (400, "invalid_body")
+    assert refusal(answer) == (400, "invalid_body")
     assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [(field, code)]
 
 

@@ -409,7 +409,7 @@ def test_a_request_is_answered_at_once_while_another_of_the_process_computes(
     tumours: Compared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "pair_in_sandbox", no_child)
-    with services._reader_capacity.claim():
+    with services.waiting_requests.claim():
         assert tumours.pairing() == "pending"
 
 
@@ -586,7 +586,7 @@ class TestAGate:
         assert other is not None
         assert ComparisonJob.objects.claim_for_request(other, services.LEASE)  # the one place of all processes
 
-        with services._reader_capacity.claim():  # the one place of this process
+        with services.waiting_requests.claim():  # the one place of this process
             answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
 
         [rule] = answer["verdict"]["rules"]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.engines.duckdb import DuckDB
@@ -25,6 +26,8 @@ SIZE = 200  # examples, series or queries of each sample
 POPULATION = 1_000_000
 SEED = 20260313
 
+
+pytestmark = pytest.mark.once
 
 Intervals = Callable[[Engine], Mapping[str, Interval]]
 

@@ -526,6 +526,7 @@ def test_a_class_that_only_one_version_predicts_is_one_of_its_own(tmp_path: Path
 # How often the truth is within
 
 
+@pytest.mark.once
 def test_paired_intervals_cover_the_true_difference(tmp_path: Path) -> None:
     """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.022."""
     shares = interval_coverage(tmp_path, samples=100, size=250)

@@ -1,13 +1,16 @@
 """`GET …/performance/confusion-matrix`: how often each class was predicted as each class."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from time import sleep
 from typing import Any
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
@@ -160,6 +163,26 @@ def test_parts_of_a_large_matrix_add_up_to_the_whole(
     assert [row for part in found for row in part["counts"]] == LARGE_COUNTS
     if normalize:
         assert [row for part in found for row in part["rates"]] == normalize_counts(LARGE_COUNTS, normalize)
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL stores the matrix parsed")
+def test_a_part_of_a_large_matrix_counts_its_labels_once(vera: Caller, large: MetricSnapshot) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        body = vera.get(MATRIX, {"version_id": "ver-001a4", "offset": "66"}).json()
+    (statement,) = [query["sql"] for query in queries.captured_queries if "json_each" in query["sql"]]
+    counted: list[str] = []
+
+    def json_array_length(document: str, path: str) -> int:
+        counted.append(path)
+        return LARGE
+
+    with closing(sqlite3.connect(":memory:")) as copy:  # where the function can be replaced
+        connection.connection.backup(copy)
+        copy.create_function("json_array_length", 2, json_array_length)
+        assert len(copy.execute(statement).fetchall()) == 1
+
+    assert body["counts"] == LARGE_COUNTS[66:132]
+    assert counted == ["$.labels"]
 
 
 def test_a_part_past_the_last_is_empty(vera: Caller, large: MetricSnapshot) -> None:
