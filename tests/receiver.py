@@ -1,4 +1,4 @@
-"""A server on loopback that is sent messages, keeps them, and answers as it is told."""
+"""A server on loopback that records the messages sent to it, and answers as a test asks."""
 
 import datetime
 import ssl

@@ -21,14 +21,14 @@ class WebhookDeliveryQuerySet(JobQuerySet):
         """Claim a message of the webhook that has waited longest for its turn; `None` if no message may be sent.
 
         At most one message of a webhook is being sent, and at most `most` of an organization. The rows of the webhook
-        and of its organization are locked while a message is taken, so that no other worker exceeds these limits.
+        and of its organization are locked while a message is claimed, so that no other worker exceeds these limits.
         """
         if not self.due().exists():  # without a lock
             return None
         webhooks = self.model._meta.get_field("webhook").related_model.objects
         with transaction.atomic():
             webhook = webhooks.ready_to_send(self.due(), most=most).lock_next()
-            # Counted again, as others may have taken messages before the rows were locked.
+            # Counted again, as others may have claimed messages before the rows were locked.
             if webhook is None or webhooks.sending(webhook.organization_id).count() >= most:
                 return None
             job = self.filter(webhook=webhook.pk).claim(lease)

@@ -60,7 +60,7 @@ class WebhookScopedViewSet(OrganizationScopedViewSet):
         tags=["webhooks"],
         summary="Create a webhook",
         description=(
-            "Have a URL told of events. The answer alone has the secret with which messages to it are signed.\n\n"
+            "Send messages about events to a URL. Only this response has the secret that signs the messages.\n\n"
             "Repeated under its `Idempotency-Key`, it has null instead: if it was lost, delete the webhook and make "
             "another."
         ),
@@ -76,7 +76,7 @@ class WebhookScopedViewSet(OrganizationScopedViewSet):
         operation_id="update_webhook",
         tags=["webhooks"],
         summary="Change a webhook",
-        description="Change what a webhook is told, and where, or whether it is.",
+        description="Change the URL or the events of a webhook, or switch it on or off.",
     ),
     destroy=extend_schema(
         operation_id="delete_webhook",

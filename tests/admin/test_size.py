@@ -106,12 +106,12 @@ def test_a_relation_in_a_form_is_a_search_box(root: Client, superuser: User, kin
     page: Any = admin.site._registry[kind]
     for each in (page, *page.get_inline_instances(request)):
         own = [field for field in (*each.model._meta.fields, *each.model._meta.many_to_many) if field.related_model]
-        taken = [
+        chosen = [
             field.name
             for field in own
             if field.editable and field.related_model not in {*BOUNDED, kind} and _in_form(each, field, request)
         ]
-        assert set(taken) <= set(each.autocomplete_fields)
+        assert set(chosen) <= set(each.autocomplete_fields)
 
 
 def _in_form(page: Any, field: Any, request: Any) -> bool:

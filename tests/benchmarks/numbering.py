@@ -18,7 +18,7 @@ OVERLOADED = 503
 
 
 def create(service: Service, port: int, path: str, versions: int) -> list[int]:
-    """Return the numbers of the versions that one client created, which asks again when it is told to."""
+    """Return the numbers of the versions that one client created, which asks again when the response says so."""
     client = Client(port, service.access)
     numbers: list[int] = []
     while len(numbers) < versions:

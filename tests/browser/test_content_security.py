@@ -129,6 +129,6 @@ def test_redoc_violates_its_policy_by_its_makers_logo_alone(chromium: str, live_
         expect(page.get_by_role("heading", name="Log in")).to_be_visible(timeout=120_000)
         page.get_by_role("textbox").first.fill("summary")
         expect(page.locator("[data-role='search:results'] li").first).to_be_visible(timeout=60_000)
-        told = [message.text for message in complaints if message.type in {"error", "warning"}]
+        messages = [message.text for message in complaints if message.type in {"error", "warning"}]
         browser.close()
-    assert [text for text in told if "cdn.redoc.ly" not in text] == []
+    assert [text for text in messages if "cdn.redoc.ly" not in text] == []

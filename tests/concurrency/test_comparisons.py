@@ -82,10 +82,10 @@ def clients(user: User, number: int) -> list[Client]:
 
 
 def test_a_process_computes_the_pair_once_and_answers_the_others_at_once(viewer: User, computing: Computing) -> None:
-    told = together([partial(compare, client, 2, 1) for client in clients(viewer, REQUESTS)])
+    states = together([partial(compare, client, 2, 1) for client in clients(viewer, REQUESTS)])
 
-    assert "complete" in told
-    assert set(told) <= {"complete", "pending"}
+    assert "complete" in states
+    assert set(states) <= {"complete", "pending"}
     assert computing.all == PairedComparison.objects.count() == 1
     assert ComparisonJob.objects.get().state == "succeeded"
 
@@ -96,9 +96,9 @@ def test_processes_wait_for_the_one_that_computes_the_pair(
     monkeypatch.setattr(services, "waiting_requests", Capacity(PROCESSES, ""))  # as if in several processes
     monkeypatch.setattr(services, "REQUEST_TIMEOUT", 60.0)
 
-    told = together([partial(compare, client, 2, 1) for client in clients(viewer, PROCESSES)])
+    states = together([partial(compare, client, 2, 1) for client in clients(viewer, PROCESSES)])
 
-    assert told == ["complete"] * PROCESSES
+    assert states == ["complete"] * PROCESSES
 
     assert computing.all == PairedComparison.objects.count() == 1
 
@@ -110,9 +110,9 @@ def test_requests_together_queue_no_more_pairs_than_one_after_the_other(
     monkeypatch.setattr(services, "MAX_UNFINISHED_FOR_READERS", 1)
     first, second = clients(viewer, 2)
 
-    told = together([partial(compare, first, 2, 1), partial(compare, second, 1, 2)])
+    states = together([partial(compare, first, 2, 1), partial(compare, second, 1, 2)])
 
-    assert told == ["pending"] * 2
+    assert states == ["pending"] * 2
     assert ComparisonJob.objects.count() == 1
 
 
@@ -123,8 +123,8 @@ def test_requests_compute_one_pair_at_a_time(
     monkeypatch.setattr(services, "REQUEST_TIMEOUT", 60.0)
     first, second = clients(viewer, 2)
 
-    told = together([partial(compare, first, 2, 1), partial(compare, second, 1, 2)])
+    states = together([partial(compare, first, 2, 1), partial(compare, second, 1, 2)])
 
-    assert told == ["complete"] * 2
+    assert states == ["complete"] * 2
     assert computing.all == PairedComparison.objects.count() == 2
     assert computing.most == 1

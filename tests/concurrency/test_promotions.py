@@ -60,7 +60,7 @@ def by_the_versions(client: Client) -> list[str]:
     return [version["version_id"] for version in listed if version["promoted"]]
 
 
-def told(client: Client) -> list[dict[str, Any]]:
+def promotion_history(client: Client) -> list[dict[str, Any]]:
     """Return the history of promotions, oldest first."""
     newest_first: list[dict[str, Any]] = ask(client, "GET", f"{MODEL}/promotions?page_size=200").json()["results"]
     return newest_first[::-1]
@@ -83,7 +83,7 @@ def test_exactly_one_version_is_promoted_at_any_moment_and_the_history_has_every
         assert len(promoted) > 3
         assert all(seen in ([rivals[0]], [rivals[1]]) for seen in promoted)
 
-    history = told(authenticated(viewer))
+    history = promotion_history(authenticated(viewer))
     versions = [promotion["version_id"] for promotion in history]
     assert sorted(versions) == sorted(rivals * (WRITERS * EACH // 2))
     assert [promotion["previous_version_id"] for promotion in history] == [None, *versions[:-1]]

@@ -103,12 +103,12 @@ def slow_senders(url: str) -> Iterator[None]:
 
 def slowest_of(url: str) -> float:
     """Return how long the slowest of some requests takes."""
-    taken = []
+    durations = []
     for _ in range(ASKED):
         start = time.perf_counter()
         assert ask(url)[0] == 200
-        taken.append(time.perf_counter() - start)
-    return max(taken)
+        durations.append(time.perf_counter() - start)
+    return max(durations)
 
 
 def problem(answer: tuple[int, Any, Any], status: int, code: str) -> None:
@@ -197,9 +197,9 @@ def test_a_body_over_the_limit_is_refused(nginx: str, echo: str, path: str, mega
 
 def test_only_an_upload_may_be_large(nginx: str, echo: str) -> None:
     with proxy(nginx, echo, PROXY_BODY_MB="4") as url:
-        taken = ask(f"{url}{UPLOADS}", b"x" * 2**22, Authorization="Bearer token")
+        received = ask(f"{url}{UPLOADS}", b"x" * 2**22, Authorization="Bearer token")
 
-    assert taken[2]["length"] == 2**22
+    assert received[2]["length"] == 2**22
 
 
 @pytest.mark.parametrize(
@@ -235,13 +235,13 @@ def test_one_address_has_a_limit_and_others_do_not_feel_it(nginx: str, echo: str
         other = begin(url, "127.0.1.1")
         other.sendall(b"x" * 100_000)
         other.settimeout(10)
-        taken = other.recv(65536)
+        received = other.recv(65536)
         other.close()
 
     problem(refused, 429, "throttled")
     assert refused[1]["Retry-After"] == "1"
     assert refused[2]["instance"] == "/a"
-    assert taken.startswith(b"HTTP/1.1 200 ")
+    assert received.startswith(b"HTTP/1.1 200 ")
 
 
 def test_without_the_service_the_answer_is_a_problem_document(nginx: str) -> None:

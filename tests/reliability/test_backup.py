@@ -1,4 +1,4 @@
-"""A backup is taken while many write; what is restored from it holds all that must hold."""
+"""A backup made during many writes restores to a database whose invariants hold."""
 
 import sqlite3
 import subprocess

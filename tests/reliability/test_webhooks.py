@@ -68,7 +68,7 @@ def post(service: Service, path: str, body: str) -> Any:
 
 
 def promote_before(service: Service, receiver: Receiver) -> tuple[str, Any, Event]:
-    """Have a promotion told; return where its message's state is, the webhook, and what must be set for an answer."""
+    """Promote a version; return where its message's state is, the webhook, and the event to set for an answer."""
     body = f'{{"url": "{receiver.url}", "events": ["version.promoted"]}}'
     webhook, answered = post(service, WEBHOOKS, body), Event()
 

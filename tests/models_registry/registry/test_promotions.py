@@ -182,8 +182,8 @@ class TestRollingBack:
         answer = ada.post(f"{MODEL}/rollback", {"reason": "it drifts"})
 
         assert answer.status_code == 200
-        told = {name: answer.json()[name] for name in ("version_id", "previous_version_id", "kind", "reason")}
-        assert told == {
+        recorded = {name: answer.json()[name] for name in ("version_id", "previous_version_id", "kind", "reason")}
+        assert recorded == {
             "version_id": "ver-001a2",
             "previous_version_id": "ver-001a3",
             "kind": "rollback",
@@ -310,12 +310,12 @@ def test_the_history_is_newest_first_and_stays_when_its_author_goes(
     ada.post(f"{MODEL}/rollback")
     superuser.delete()
 
-    told = [
+    recorded = [
         (each["version_id"], each["previous_version_id"], each["kind"], each["promoted_by"])
         for each in ada.get(f"{MODEL}/promotions").json()["results"]
     ]
 
-    assert told == [
+    assert recorded == [
         ("ver-001a1", "ver-001a2", "rollback", "ada"),
         ("ver-001a2", "ver-001a1", "promotion", None),
         ("ver-001a1", None, "promotion", None),

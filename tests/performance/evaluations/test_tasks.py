@@ -106,7 +106,7 @@ def test_a_worker_whose_job_was_taken_by_another_stores_nothing(
 def test_progress_of_a_job_that_was_taken_by_another_ends_the_evaluation(
     job: EvaluationJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(described: Any, heartbeat: Any) -> Any:
+    def report_progress(described: Any, heartbeat: Any) -> Any:
         heartbeat(0.5)
         job.refresh_from_db()
         assert job.progress == 0.5
@@ -114,7 +114,7 @@ def test_progress_of_a_job_that_was_taken_by_another_ends_the_evaluation(
         heartbeat(0.6)
         pytest.fail("it went on")
 
-    monkeypatch.setattr(tasks, "evaluate_in_sandbox", told)
+    monkeypatch.setattr(tasks, "evaluate_in_sandbox", report_progress)
     assert evaluate()
     job.refresh_from_db()
     assert (job.state, job.progress, job.attempts) == ("running", 0.5, 2)
@@ -271,12 +271,12 @@ def test_a_worker_that_is_to_stop_breaks_a_comparison_off_and_keeps_the_snapshot
 ) -> None:
     stop = Event()
 
-    def told(described: Any, heartbeat: Any) -> Any:
+    def report_progress(described: Any, heartbeat: Any) -> Any:
         stop.set()
         heartbeat(0.0)
         pytest.fail("it went on")
 
-    monkeypatch.setattr(comparison_services, "pair_in_sandbox", told)
+    monkeypatch.setattr(comparison_services, "pair_in_sandbox", report_progress)
     evaluate_as_promoted_and_later(model, editor, stop)
     assert compare_next(stop)
     assert not PairedComparison.objects.exists()

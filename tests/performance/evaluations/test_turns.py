@@ -42,7 +42,7 @@ def queue(slug: str, *, ago: int = 0) -> EvaluationJob:
     )
 
 
-def taken() -> str:
+def claim_next() -> str:
     """Take the next evaluation, and return the slug of its organization."""
     job = EvaluationJob.objects.claim(LEASE)
     return str(job.organization.slug)
@@ -63,7 +63,7 @@ class TestTurns:
 
         order = []
         for _ in range(6):
-            order.append(taken())
+            order.append(claim_next())
             end(order[-1])
 
         assert order == ["acme", "globex", "acme", "globex", "acme", "acme"]
@@ -72,12 +72,12 @@ class TestTurns:
         for ago in (50, 40, 30):
             queue("acme", ago=ago)
         queue("globex", ago=1)
-        assert taken() == "acme"  # which goes on for long
-        assert taken() == "globex"
+        assert claim_next() == "acme"  # which goes on for long
+        assert claim_next() == "globex"
         end("globex")
         queue("globex")
 
-        assert taken() == "globex"
+        assert claim_next() == "globex"
 
     def test_within_an_organization_the_one_due_for_longest_comes_first(self) -> None:
         younger, older = queue("acme", ago=10), queue("acme", ago=20)
@@ -89,7 +89,7 @@ class TestTurns:
             EvaluationJob.objects.filter(pk=queue("acme", ago=ago).pk).update(organization=None)
         queue("globex", ago=30)
 
-        assert [taken() for _ in range(3)] == ["acme", "globex", "acme"]
+        assert [claim_next() for _ in range(3)] == ["acme", "globex", "acme"]
 
     def test_one_statement_finds_the_next_evaluation(self) -> None:
         queue("acme")
@@ -131,7 +131,7 @@ class TestQuota:
         settings.MAX_QUEUED_EVALUATIONS = 1
         queue("globex")
         assert upload(editor).status_code == 202
-        assert {taken(), taken()} == {"acme", "globex"}
+        assert {claim_next(), claim_next()} == {"acme", "globex"}
 
         assert upload(editor).status_code == 429
 

@@ -323,8 +323,8 @@ class TestEnforced:
         answer = Caller(viewer).get(GATE, {"enforce": "true"})
 
         assert refusal(answer) == (409, "gate_failed")
-        told = "ver-001a2 fails 1 of 2 rules. accuracy is 0.95; at least 0.99 is required. See `verdict`."
-        assert answer.json()["detail"] == told
+        verdict_text = "ver-001a2 fails 1 of 2 rules. accuracy is 0.95; at least 0.99 is required. See `verdict`."
+        assert answer.json()["detail"] == verdict_text
         assert answer.json()["verdict"]["status"] == "failed"
 
     def test_a_passed_gate_is_as_ever(self, viewer: User, under: Under) -> None:
@@ -342,11 +342,11 @@ class TestEnforced:
         answer = vera.get(GATE, {"enforce": "true"})
         [kept] = vera.get(f"{MODEL}/verdicts").json()["results"]
 
-        told = answer.json().get("verdict", answer.json())
+        verdict = answer.json().get("verdict", answer.json())
         assert kept.pop("id").isdigit()
-        assert kept == {"occasion": "enforcement", "requested_by": "vera", "verdict": told}
+        assert kept == {"occasion": "enforcement", "requested_by": "vera", "verdict": verdict}
         assert [*kept["verdict"]] == [*golden("gate")]
-        assert told["status"] == status
+        assert verdict["status"] == status
 
     @pytest.mark.parametrize("method", ["get", "head"])
     def test_on_an_archived_model_is_a_conflict_and_nothing_is_kept(
@@ -525,11 +525,11 @@ class TestOtherForms:
         ],
     )
     def test_are_those_of_which_the_caller_wants_most(
-        self, viewer: User, under: Under, accepted: str, told: str
+        self, viewer: User, under: Under, accepted: str, verdict_text: str
     ) -> None:
         under(PASSES)
 
-        assert Caller(viewer).get(GATE, Accept=accepted)["Content-Type"].partition(";")[0] == told
+        assert Caller(viewer).get(GATE, Accept=accepted)["Content-Type"].partition(";")[0] == verdict_text
 
     @pytest.mark.parametrize("accepted", ["application/json;q=0", "*/*;q=0", "image/png, text/html;q=0.000", ";q=1"])
     def test_are_none_of_what_the_caller_wants_not_at_all(self, viewer: User, accepted: str) -> None:

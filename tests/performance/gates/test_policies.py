@@ -122,10 +122,10 @@ class TestWithdrawing:
 
     @BOTH
     def test_what_is_not_there_is_told_by_the_id_of_the_owner(self, ada: Caller, path: str) -> None:
-        told = f"{path.split('/')[2]} has no gate policy of its own"
+        message = f"{path.split('/')[2]} has no gate policy of its own"
 
         for answer in (ada.get(path), ada.delete(path), ada.put(path, GOOD, If_Match="*")):
-            assert answer.json()["detail"].startswith(told)
+            assert answer.json()["detail"].startswith(message)
 
 
 class TestIfMatch:

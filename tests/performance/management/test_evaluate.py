@@ -86,11 +86,11 @@ def test_json_is_one_object(version: list[str], capsys: pytest.CaptureFixture[st
 
 def test_evaluate_says_which_snapshot_is_stored(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     printed = run(capsys, *version, TEST, "--split", "validation")
-    told = json.loads(run(capsys, *version, TEST, "--json"))["snapshot"]
+    printed_snapshot = json.loads(run(capsys, *version, TEST, "--json"))["snapshot"]
 
     older, newer = MetricSnapshot.objects.order_by("pk")
     assert f"Stored for ver-00003 of {version[0]} on validation: snapshot {older.pk}." in printed
-    assert told == {
+    assert printed_snapshot == {
         "id": str(newer.pk),
         "model_id": version[0],
         "version_id": "ver-00003",
@@ -114,7 +114,7 @@ def test_what_goes_wrong_is_json_as_well(
     capsys: pytest.CaptureFixture[str],
     file: str | None,
     more: list[str],
-    told: tuple[str, str | None, int | None],
+    printed_snapshot: tuple[str, str | None, int | None],
 ) -> None:
     path = tmp_path / "predictions.csv"
     if file is not None:
@@ -124,7 +124,7 @@ def test_what_goes_wrong_is_json_as_well(
         call_command("evaluate", *version, str(path), "--json", *more)
 
     problem = json.loads(capsys.readouterr().out)
-    assert (problem["code"], problem.get("column"), problem.get("row")) == told
+    assert (problem["code"], problem.get("column"), problem.get("row")) == printed_snapshot
     assert problem["detail"] == str(refused.value)
     assert None not in problem.values()
     assert refused.value.returncode == 1

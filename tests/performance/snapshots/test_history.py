@@ -29,7 +29,7 @@ def vera(viewer: User, model: RegisteredModel) -> Caller:
     return Caller(viewer)
 
 
-def told(caller: Caller, **query: str) -> list[tuple[str, float]]:
+def timeline(caller: Caller, **query: str) -> list[tuple[str, float]]:
     answer = caller.get(HISTORY, query)
     assert answer.status_code == 200, answer.content
     return [(each["version_id"], each["value"]) for each in answer.json()["results"]]
@@ -37,20 +37,27 @@ def told(caller: Caller, **query: str) -> list[tuple[str, float]]:
 
 def test_a_history_is_oldest_first(vera: Caller) -> None:
     assert vera.get(HISTORY, {"metric": "accuracy"}).json() == golden("history")
-    assert told(vera, metric="accuracy") == [("ver-001a1", 0.9341), ("ver-001a2", 0.96), ("ver-001a1", 0.94)]
+    assert timeline(vera, metric="accuracy") == [
+        ("ver-001a1", 0.9341),
+        ("ver-001a2", 0.96),
+        ("ver-001a1", 0.94),
+    ]
 
 
 def test_a_history_has_only_snapshots_that_recorded_the_metric(vera: Caller) -> None:
-    assert told(vera, metric="roc_auc") == [("ver-001a1", 0.9678), ("ver-001a2", 0.99)]
+    assert timeline(vera, metric="roc_auc") == [("ver-001a1", 0.9678), ("ver-001a2", 0.99)]
 
 
 def test_a_history_may_be_of_one_version(vera: Caller) -> None:
-    assert told(vera, metric="accuracy", version_id="ver-001a1") == [("ver-001a1", 0.9341), ("ver-001a1", 0.94)]
+    assert timeline(vera, metric="accuracy", version_id="ver-001a1") == [
+        ("ver-001a1", 0.9341),
+        ("ver-001a1", 0.94),
+    ]
 
 
 def test_a_history_is_of_one_split_and_of_completed_versions(vera: Caller) -> None:
-    assert told(vera, metric="accuracy", dataset_split="train") == [("ver-001a2", 0.99)]
-    assert told(vera, metric="accuracy", dataset_split="validation") == []
+    assert timeline(vera, metric="accuracy", dataset_split="train") == [("ver-001a2", 0.99)]
+    assert timeline(vera, metric="accuracy", dataset_split="validation") == []
 
 
 def test_a_history_needs_no_promoted_version(vera: Caller, empty_model: RegisteredModel) -> None:
@@ -73,7 +80,7 @@ def test_a_history_may_be_of_a_custom_metric(vera: Caller, editor: User) -> None
 def test_a_custom_metric_may_be_named_by_a_number(vera: Caller, editor: User, name: str) -> None:
     Caller(editor).post(SNAPSHOTS, {**GOOD, "custom_metrics": {name: 0.25}})
 
-    assert told(vera, metric=name) == [("ver-001a1", 0.25)]
+    assert timeline(vera, metric=name) == [("ver-001a1", 0.25)]
 
 
 @pytest.mark.parametrize("metric", ["acuracy", "rmse", "profit", "accuracy'", "a__lt", "$.accuracy", "0"])

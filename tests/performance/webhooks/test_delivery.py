@@ -63,7 +63,7 @@ def delivery(webhook: Webhook, model: RegisteredModel) -> WebhookDelivery:
     return webhook.deliveries.get()
 
 
-def told(message: Message, webhook: Webhook) -> Any:
+def verified_content(message: Message, webhook: Webhook) -> Any:
     """Verify a message's signature as a receiver does, and return its content."""
     return Verifier(webhook.secret).verify(message.body, message.headers)
 
@@ -102,7 +102,7 @@ class TestMessages:
         assert deliver_next()
 
         [message] = receiver.messages
-        payload = told(message, webhook)
+        payload = verified_content(message, webhook)
         assert list(payload) == ["type", "timestamp", "data"]
         assert payload["type"] == "snapshot.created"
         assert list(payload["data"]) == documented("snapshot.created")
@@ -129,7 +129,7 @@ class TestMessages:
         assert deliver_next()
         assert deliver_next()
 
-        [first, second] = [told(message, webhook)["data"] for message in receiver.messages]
+        [first, second] = [verified_content(message, webhook)["data"] for message in receiver.messages]
         assert list(first) == list(second) == documented("version.promoted")
         assert first == {
             "organization": "acme",
@@ -156,7 +156,7 @@ class TestMessages:
         assert deliver_next()
 
         [message] = receiver.messages
-        payload = told(message, webhook)
+        payload = verified_content(message, webhook)
         verdict = GateVerdict.objects.get()
         assert payload["type"] == "gate.failed"
         assert list(payload["data"]) == documented("gate.failed")
@@ -173,7 +173,7 @@ class TestMessages:
         assert not deliver_next()
         assert ada.post(path, {"override": True, "reason": "it must be"}).status_code == 200
         assert deliver_next()
-        assert told(receiver.messages[-1], webhook)["type"] == "version.promoted"
+        assert verified_content(receiver.messages[-1], webhook)["type"] == "version.promoted"
         assert not deliver_next()
 
     def test_a_transaction_that_is_rolled_back_sends_nothing(self, model: RegisteredModel, webhook: Webhook) -> None:
@@ -197,7 +197,7 @@ class TestMessages:
     ) -> None:
         acme, globex = model.organization, Organization.objects.get(slug="globex")
         url, events = "https://example.com", ["gate.failed"]
-        told = [
+        verified_content = [
             Webhook.objects.create(organization=acme, url=url, events=events),
             Webhook.objects.create(organization=acme, url=url, events=EVENTS, model=model),
         ]
@@ -208,7 +208,7 @@ class TestMessages:
         Webhook.objects.create(organization=globex, url=url, events=events, model=model)
         publish("gate.failed", model, {})
 
-        assert {each.webhook for each in WebhookDelivery.objects.all()} == set(told)
+        assert {each.webhook for each in WebhookDelivery.objects.all()} == set(verified_content)
 
 
 class TestTheSignature:
@@ -217,12 +217,12 @@ class TestTheSignature:
     ) -> None:
         assert deliver_next()
         [message] = receiver.messages
-        assert told(message, delivery.webhook)["data"]["version_id"] == "ver-001a1"
+        assert verified_content(message, delivery.webhook)["data"]["version_id"] == "ver-001a1"
         other = Webhook(organization=delivery.webhook.organization, url=receiver.url, events=EVENTS)
         with pytest.raises(WebhookVerificationError):
-            told(message, other)
+            verified_content(message, other)
         with pytest.raises(WebhookVerificationError):
-            told(Message(message.path, message.headers, message.body + b" "), delivery.webhook)
+            verified_content(Message(message.path, message.headers, message.body + b" "), delivery.webhook)
 
     def test_the_signature_is_of_the_moment_of_the_attempt_and_the_message_of_the_same_id(
         self, delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
@@ -245,7 +245,7 @@ class TestTheSignature:
         assert first.headers["webhook-timestamp"] == str(int(long_ago.timestamp()))
         assert first.headers["webhook-id"] == second.headers["webhook-id"] == delivery.message_id
         assert first.body == second.body
-        told(second, delivery.webhook)
+        verified_content(second, delivery.webhook)
 
 
 class TestAnAttempt:
@@ -320,7 +320,7 @@ class TestAnAttempt:
         assert deliver_next()
         assert state(delivery) == ("queued", 1, 500)
         assert delivery.last_answer == ""
-        told = []
+        verified_content = []
         with receiving() as closed:
             pass
         for url in (receiver.url, closed.url, f"https://127.0.0.1:{receiver.port}/", f"http://127.0.0.1:{closed.port}"):
@@ -328,9 +328,9 @@ class TestAnAttempt:
             come_due(delivery)
             assert deliver_next()
             delivery.refresh_from_db()
-            told.append((delivery.last_status, delivery.last_answer, delivery.last_error))
+            verified_content.append((delivery.last_status, delivery.last_answer, delivery.last_error))
 
-        assert told == [(None, "", "No answer came. Ask the operator, whose log says why.")] * 4
+        assert verified_content == [(None, "", "No answer came. Ask the operator, whose log says why.")] * 4
         assert "SSH-2.0" in caplog.text
         assert "Connection refused" in caplog.text
 
