@@ -13,7 +13,7 @@ from models_registry.db.outages import CACHE_ERRORS
 
 STORAGE_ERRORS: tuple[type[Exception], ...] = (Error, *CACHE_ERRORS)
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 denials = logging.getLogger("denials")
 
 
@@ -30,7 +30,7 @@ def note_denial(request: HttpRequest | Request, status: int, code: str) -> None:
         if DenialThrottle().allow_request(request, None):
             record_denial(code, user=user)
     except STORAGE_ERRORS as error:
-        logger.error("A denial is missing in the audit trail: %s", error)
+        log.error("A denial is missing in the audit trail: %s", error)
 
 
 def seconds_to_wait(request: HttpRequest | Request) -> float:
@@ -39,5 +39,5 @@ def seconds_to_wait(request: HttpRequest | Request) -> float:
     try:
         return 0 if throttle.allow_request(request, None) else throttle.wait()
     except STORAGE_ERRORS as error:
-        logger.error("A refusal is not counted: %s", error)
+        log.error("A refusal is not counted: %s", error)
         return 0

@@ -7,7 +7,7 @@ from contextlib import suppress
 import psycopg
 from django.db import InterfaceError, OperationalError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 RETRY_AFTER_OUTAGE = 2  # seconds
 READ_ONLY = (
@@ -52,7 +52,7 @@ def is_read_only(error: BaseException | None) -> bool:
 
 def outage_detail(error: BaseException) -> str:
     """Log an outage, and return the detail for the caller; empty if the general text applies."""
-    logger.error("A request failed because the database or cache is unavailable: %s", error)
+    log.error("A request failed because the database or cache is unavailable: %s", error)
     if is_unmigrated(error):
         return UNMIGRATED
     return READ_ONLY if is_read_only(error) else ""

@@ -6,7 +6,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 OWNER_ONLY = 0o700
 SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
@@ -67,4 +67,4 @@ def restrict_to_owner(path: Path) -> None:
     except (FileNotFoundError, PermissionError):
         pass
     except OSError as error:
-        logger.warning("Users other than the owner may read %s, and this cannot be changed: %s", path, error.strerror)
+        log.warning("Users other than the owner may read %s, and this cannot be changed: %s", path, error.strerror)

@@ -27,7 +27,7 @@ from performance.metrics.result import EXHAUSTED, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import Limits, PairJob, SandboxCrashed, pair_in_sandbox
 from performance.metrics.statistics.intervals import Interval, stored_intervals
 from performance.snapshots import prediction_store
-from performance.snapshots.errors import KeptFileUnavailableError
+from performance.snapshots.errors import StoredFileUnavailableError
 from performance.snapshots.models import MetricSnapshot
 
 MAX_ROWS = 1_000_000  # of a pair that a request computes
@@ -171,7 +171,7 @@ def compute(
     """Compute a pair whose job the caller has claimed, store it, and return its intervals.
 
     `heartbeat` is called about every second; an exception that it raises ends the computation. Raises
-    `ComparisonTimeoutError`, `KeptFileUnavailableError`, `SandboxCrashed`, `OSError`, and
+    `ComparisonTimeoutError`, `StoredFileUnavailableError`, `SandboxCrashed`, `OSError`, and
     `UnprocessablePredictionsError` if more time, memory or disk space may help.
     """
     intervals = find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
@@ -233,7 +233,7 @@ def _compute_for_request(
         return paired(compute(job, snapshot, baseline, Bounds(REQUEST_TIMEOUT, MAX_BYTES, SPILL)))
     except (ComparisonTimeoutError, UnprocessablePredictionsError):
         pass
-    except (KeptFileUnavailableError, SandboxCrashed, OSError) as error:
+    except (StoredFileUnavailableError, SandboxCrashed, OSError) as error:
         log.error("Two versions cannot be compared example by example: %s", error)
     ComparisonJob.objects.release(job, wait=timedelta(0), counts=counts)
     return PENDING

@@ -34,7 +34,7 @@ from performance.evaluations.serializers import (
 from performance.evaluations.services import check_before_upload, check_options, request_evaluation
 from performance.evaluations.uploads import STORAGE_UNAVAILABLE, PredictionsParser
 from performance.snapshots import prediction_store
-from performance.snapshots.errors import DETAIL_ERRORS, KeptFileUnavailableError, StorageUnavailableError
+from performance.snapshots.errors import DETAIL_ERRORS, StorageUnavailableError, StoredFileUnavailableError
 from performance.snapshots.query_serializers import PageQuerySerializer
 from performance.snapshots.selectors import SnapshotLookup
 from performance.snapshots.services import check_accepts_metrics
@@ -132,7 +132,7 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
         try:
             prediction_store.store_upload(stored, upload["file"])
             return self.run_idempotent(lambda: self._request(upload, stored), body=body)
-        except KeptFileUnavailableError as error:
+        except StoredFileUnavailableError as error:
             log.error("An upload cannot be stored: %s", error)
             raise StorageUnavailableError(STORAGE_UNAVAILABLE) from None
         finally:

@@ -133,9 +133,9 @@ class ModelPolicyViewSet(PolicyViewSet):
         "destroy": Scope.ORGANIZATION_ADMIN,
     }
     errors = {
-        "get_policy": (*READ_ERRORS, ModelNotFoundError, NotFoundError),
-        "set_policy": (*UPDATE_ERRORS, ModelNotFoundError),
-        "withdraw_policy": (*DELETE_ERRORS, ModelNotFoundError, NotFoundError),
+        "retrieve": (*READ_ERRORS, ModelNotFoundError, NotFoundError),
+        "update": (*UPDATE_ERRORS, ModelNotFoundError),
+        "destroy": (*DELETE_ERRORS, ModelNotFoundError, NotFoundError),
     }
 
     def get_owner(self, *, lock: bool = False) -> RegisteredModel:
@@ -184,9 +184,9 @@ class OrganizationPolicyViewSet(PolicyViewSet):
         "destroy": Scope.ORGANIZATION_ADMIN,
     }
     errors = {
-        "get_policy": (*READ_ERRORS, NotFoundError),
-        "set_policy": (*UPDATE_ERRORS, NotFoundError),
-        "withdraw_policy": (*DELETE_ERRORS, NotFoundError),
+        "retrieve": (*READ_ERRORS, NotFoundError),
+        "update": (*UPDATE_ERRORS, NotFoundError),
+        "destroy": (*DELETE_ERRORS, NotFoundError),
     }
 
     def get_owner(self, *, lock: bool = False) -> Organization:
@@ -330,7 +330,7 @@ class GateViewSet(PerformanceViewSet):
             raise ConflictError(
                 f"{verdict.model_id} is archived, so that no verdict on it counts. Ask without enforce."
             )
-        if enforced and self.keeps(found):
+        if enforced and self.stores_verdict(found):
             store_enforced_verdict(verdict, requested_by=found.username)
         if not enforced:
             return self.not_modified_or(verdict)
@@ -339,7 +339,7 @@ class GateViewSet(PerformanceViewSet):
             return self.handle_exception(failed)  # not raised, as that would undo what is stored
         return self.render(verdict, status=409 if verdict.refuses else 200)
 
-    def keeps(self, found: GateContext) -> bool:
+    def stores_verdict(self, found: GateContext) -> bool:
         """Return whether an enforced verdict is stored.
 
         A caller can send any number of policies, so that a verdict by such a policy is stored only for a caller who may

@@ -1,7 +1,7 @@
 """The result of an evaluation, and the error if there is none."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 from performance.metrics.statistics.intervals import Interval
@@ -75,10 +75,6 @@ class Evaluation:
     misclassified: Sequence[Misclassified] = ()
     residuals: Sequence[Residual] = ()
     curves: CurvesDocument = field(default_factory=CurvesDocument)
-
-    def document(self) -> dict[str, object]:
-        """Return the fields by name, without copying: `dataclasses.asdict` would copy each of a million counts."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 DAMAGED = "The file gives different values each time it is read, so it is damaged. Write it again."

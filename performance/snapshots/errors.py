@@ -37,7 +37,7 @@ class NotAvailableForTaskTypeError(APIError):
     default_detail = "A model of regression has no classes that could be confused."
 
 
-class KeptFileUnavailableError(Exception):
+class StoredFileUnavailableError(Exception):
     """The storage cannot give or take a file of predictions. The message says why."""
 
 

@@ -15,7 +15,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from performance.snapshots.errors import KeptFileUnavailableError
+from performance.snapshots.errors import StoredFileUnavailableError
 from performance.snapshots.models import SnapshotDetail
 
 FOLDER = "predictions"
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def put(file: Path) -> str:
-    """Store a file under its SHA-256, and return that. Raises `KeptFileUnavailableError`.
+    """Store a file under its SHA-256, and return that. Raises `StoredFileUnavailableError`.
 
     A stored file is reused only if a snapshot names it, because `delete_unreferenced_files` never deletes such a file.
     Otherwise the file is written again. It is then new, and its snapshot can be stored within a day.
@@ -62,7 +62,7 @@ def _save(name: str, content: IO[bytes], size: int) -> str:
 def fetch(digest: str, to: Path, *, most: int | None = None, heartbeat: Callable[[], object] = lambda: None) -> None:
     """Copy a stored file to a path. `heartbeat` is called for each chunk; an exception of it ends the copy.
 
-    Raises `KeptFileUnavailableError` if the file is missing, has other content, or has more bytes than `most`.
+    Raises `StoredFileUnavailableError` if the file is missing, has other content, or has more bytes than `most`.
     """
     hasher = hashlib.sha256()
     with to.open("wb") as file:
@@ -71,7 +71,7 @@ def fetch(digest: str, to: Path, *, most: int | None = None, heartbeat: Callable
             hasher.update(chunk)
             file.write(chunk)
     if hasher.hexdigest() != digest:
-        raise KeptFileUnavailableError(f"{_name(digest)} does not have the content that its name says.")
+        raise StoredFileUnavailableError(f"{_name(digest)} does not have the content that its name says.")
 
 
 def delete_unreferenced_files() -> int:
@@ -114,7 +114,7 @@ def _delete_if_old(name: str) -> bool:
 
 
 def store_upload(name: str, file: "File[bytes]") -> None:
-    """Store an upload. Raises `KeptFileUnavailableError`."""
+    """Store an upload. Raises `StoredFileUnavailableError`."""
     with _storage_errors():
         default_storage.save(name, file)
 
@@ -128,10 +128,10 @@ def delete_upload(name: str) -> None:
 
 
 def _chunks(digest: str, most: int | None) -> Iterator[bytes]:
-    """Yield the content of a stored file in chunks. Raises `KeptFileUnavailableError`."""
+    """Yield the content of a stored file in chunks. Raises `StoredFileUnavailableError`."""
     with _storage_errors(), default_storage.open(_name(digest)) as file:
         if most is not None and file.size > most:
-            raise KeptFileUnavailableError(f"{_name(digest)} has {file.size:,} bytes; at most {most:,} are read.")
+            raise StoredFileUnavailableError(f"{_name(digest)} has {file.size:,} bytes; at most {most:,} are read.")
         yield from file.chunks(CHUNK)
 
 
@@ -141,13 +141,13 @@ def _name(digest: str) -> str:
 
 @contextmanager
 def _storage_errors() -> Iterator[None]:
-    """Turn any exception of a storage into a `KeptFileUnavailableError`. Each storage raises its own classes."""
+    """Turn any exception of a storage into a `StoredFileUnavailableError`. Each storage raises its own classes."""
     try:
         yield
-    except KeptFileUnavailableError:
+    except StoredFileUnavailableError:
         raise
     except Exception as error:
-        raise KeptFileUnavailableError(f"{type(error).__name__}: {error}") from error
+        raise StoredFileUnavailableError(f"{type(error).__name__}: {error}") from error
 
 
 def store_predictions(file: Path | None) -> str | None:
@@ -158,6 +158,6 @@ def store_predictions(file: Path | None) -> str | None:
     """
     try:
         return put(file) if file else None
-    except KeptFileUnavailableError as error:
+    except StoredFileUnavailableError as error:
         log.error("The predictions are not kept for comparisons: %s", error)
         return None

@@ -7,14 +7,14 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from performance.webhooks.models import Webhook
-from performance.webhooks.validators import EVENTS
+from performance.webhooks.validators import SUBSCRIBABLE_NAMES
 
 
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
     """A webhook. Its events are check boxes."""
 
     events = forms.MultipleChoiceField(
-        choices=[(event, event) for event in EVENTS], widget=UnfoldAdminCheckboxSelectMultipleWidget
+        choices=[(event, event) for event in SUBSCRIBABLE_NAMES], widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
 
     class Meta:

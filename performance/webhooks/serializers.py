@@ -15,7 +15,7 @@ from models_registry.api.http_client import MAX_TEXT, MAX_URL
 from models_registry.registry.fields import ModelIdField
 from performance.webhooks.models import WebhookDelivery
 from performance.webhooks.services import TEST
-from performance.webhooks.validators import EVENTS, validate_events, validate_webhook_url
+from performance.webhooks.validators import SUBSCRIBABLE_NAMES, validate_events, validate_webhook_url
 
 
 class WebhookURLField(StrictCharField):
@@ -36,8 +36,8 @@ class EventsField(BoundedListField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            child=serializers.ChoiceField(EVENTS),
-            max_length=len(EVENTS),
+            child=serializers.ChoiceField(SUBSCRIBABLE_NAMES),
+            max_length=len(SUBSCRIBABLE_NAMES),
             min_length=1,
             validators=[validate_events],
             **options,
@@ -76,7 +76,7 @@ class WebhookSerializer(serializers.Serializer[Any]):
     organization = serializers.SlugField(source="organization.slug")
     model_id = ModelIdField(allow_null=True)
     url = serializers.CharField()
-    events = serializers.ListField(child=serializers.ChoiceField(EVENTS))
+    events = serializers.ListField(child=serializers.ChoiceField(SUBSCRIBABLE_NAMES))
     is_active = serializers.BooleanField()
     consecutive_failures = serializers.IntegerField(
         min_value=0, help_text="Attempts that failed since the last success."
@@ -101,7 +101,7 @@ class WebhookDeliverySerializer(serializers.Serializer[Any]):
     """A message to a webhook, and the state of its delivery."""
 
     message_id = serializers.CharField(help_text="The `webhook-id` header of each attempt.")
-    event = serializers.ChoiceField([*EVENTS, TEST])
+    event = serializers.ChoiceField([*SUBSCRIBABLE_NAMES, TEST])
     state = serializers.ChoiceField(WebhookDelivery.State.values)
     attempts = serializers.IntegerField(min_value=0)
     last_status = serializers.IntegerField(

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from models_registry.api.http_client import check_url
 from performance.webhooks.events import SUBSCRIBABLE
 
-EVENTS = tuple(event.name for event in SUBSCRIBABLE)
+SUBSCRIBABLE_NAMES = tuple(event.name for event in SUBSCRIBABLE)
 
 
 def validate_webhook_url(url: str) -> None:
@@ -22,7 +22,7 @@ def validate_events(names: object) -> None:
     if (
         not isinstance(names, list)
         or not names
-        or any(name not in EVENTS for name in names)
+        or any(name not in SUBSCRIBABLE_NAMES for name in names)
         or len(set(names)) < len(names)
     ):
-        raise ValidationError(f"It must be a list of one or more of {', '.join(EVENTS)}.")
+        raise ValidationError(f"It must be a list of one or more of {', '.join(SUBSCRIBABLE_NAMES)}.")

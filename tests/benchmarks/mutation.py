@@ -8,9 +8,32 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parent.parent.parent
-COPIED = ("models_registry/task_types", "performance/metrics", "performance/gates", "tests/performance/gates")
-PACKAGES = ("models_registry", "performance", "tests", "tests/performance")
-MODULES = ("performance/comparison.py",)
+FOLDERS = ("models_registry/task_types", "performance/metrics")
+GATES = tuple(
+    f"performance/gates/{name}.py"
+    for name in ("gate_input", "gate_metrics", "policy", "renderers", "rules", "tables", "verdict")
+)
+TESTS = tuple(
+    f"tests/performance/gates/{name}.py" for name in ("cases", "test_judging", "test_policy", "test_renderers")
+)
+FILES = (
+    *GATES,
+    *TESTS,
+    "tests/performance/gates/junit.xsd",
+    "performance/formatting.py",
+    "performance/snapshots/charts.py",
+    "performance/snapshots/metric_names.py",
+    "performance/snapshots/tables.py",
+)
+PACKAGES = (
+    "models_registry",
+    "performance",
+    "performance/gates",
+    "performance/snapshots",
+    "tests",
+    "tests/performance",
+    "tests/performance/gates",
+)
 CONFIGURATION = """[mutmut]
 source_paths=performance/gates
 also_copy=
@@ -41,9 +64,10 @@ def main() -> None:
 
 def copy_into(folder: Path) -> None:
     """Copy the gates, what they stand on, and their tests."""
-    for name in COPIED:
+    for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (*(f"{package}/__init__.py" for package in PACKAGES), *MODULES):
+    for name in (*(f"{package}/__init__.py" for package in PACKAGES), *FILES):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     (folder / "setup.cfg").write_text(CONFIGURATION)
 

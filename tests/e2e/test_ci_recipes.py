@@ -25,7 +25,7 @@ MODEL = "mdl-09b6f2e83d"
 PASSES, FAILS = "ver-00002", "ver-00003"  # of digits, by accuracy
 POLICY = {"rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.96}]}
 SET_UP = f"""
-from models_registry.registry.models import *
+from models_registry.models import *
 User.objects.create_superuser("root")
 account = ServiceAccount.objects.create(username="ci", is_service_account=True)
 for scope in ("model:read", "model:promote"):

@@ -1,7 +1,6 @@
 """Identity tokens: verify them with the published keys of a trusted issuer, and find the rule that accepts them."""
 
 import json
-import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -21,8 +20,6 @@ MAX_TOKEN_BYTES = 16 * 1024
 _INVALID = "The subject token is not valid here. Have the pipeline ask its platform for one with the right audience."
 _EXPIRED = "The subject token has expired. Have the pipeline ask its platform for a new one just before the exchange."
 _UNKNOWN_ISSUER = "No trusted issuer has made the subject token. An operator sets issuers up in the admin."
-
-log = logging.getLogger(__name__)
 
 
 def read_identity_token(encoded: str) -> tuple[TrustedIssuer, dict[str, Any]]:

@@ -59,13 +59,18 @@ class KeysClient:
 
     def get_signing_key(self, kid: str | None) -> PyJWK:
         """Return the key with an id. Raises `LookupError` without such a key, and `IssuerUnavailableError`."""
+        if kid in self._keys and self._are_fresh():
+            return self._keys[kid]  # without the lock, as another thread may wait for a slow issuer
         with self._lock:
-            if time.monotonic() > self._fetched_at + KEYS_LIFETIME:
+            if not self._are_fresh():
                 self._fetch()
             if kid not in self._keys and time.monotonic() > self._refreshed_at + REFRESH_PAUSE:
-                self._fetch()
                 self._refreshed_at = time.monotonic()
+                self._fetch()
             return self._keys[kid]
+
+    def _are_fresh(self) -> bool:
+        return time.monotonic() <= self._fetched_at + KEYS_LIFETIME
 
     def _fetch(self) -> None:
         if time.monotonic() < self._failed_at + PAUSE_AFTER_FAILURE:

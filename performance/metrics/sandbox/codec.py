@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 
-def to_json(value: Any) -> str:
-    """Return a value as JSON: a dataclass, or JSON's own types with dataclasses in them."""
-    return json.dumps(value, default=_as_json)
+def to_json(value: Any, *, allow_nan: bool = True) -> str:
+    """Return a value as JSON: a dataclass, or JSON's own types with dataclasses in them.
+
+    Raises `ValueError` for a number that JSON does not have, unless `allow_nan`.
+    """
+    return json.dumps(value, default=_as_json, allow_nan=allow_nan)
 
 
 def from_json(kind: Any, document: Any) -> Any:

@@ -43,7 +43,7 @@ def main() -> None:
     kind, do = _WORK[sys.argv[1]]
     job = from_json(kind, json.loads(Path(sys.argv[2]).read_text()))
     os.nice(NICENESS)
-    _limit(job.limits)
+    limit_resources(job.limits)
     Thread(target=_end_with_parent, args=[job.folder], daemon=True).start()
     try:
         _say({"done": do(job)})
@@ -57,7 +57,7 @@ def main() -> None:
         _say({"full": str(error.strerror)})
 
 
-def _limit(limits: Limits) -> None:
+def limit_resources(limits: Limits) -> None:
     """Have the kernel enforce the limits."""
     bounds = {
         resource.RLIMIT_AS: (limits.memory + BESIDE) * MB,

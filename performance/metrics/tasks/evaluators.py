@@ -1,12 +1,12 @@
 """Evaluate predictions by task type."""
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH, Columns, Options
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.sandbox.codec import to_json
 from performance.metrics.tasks import classification, forecasting, ranking, regression
 
 Evaluator = Callable[[Engine, Columns, Options], Evaluation]
@@ -62,6 +62,6 @@ def _check_column_names(engine: Engine) -> None:
 def _check_finite(evaluation: Evaluation) -> None:
     """Check that JSON can represent all numbers. Raises `OverflowError`."""
     try:
-        json.dumps(evaluation.document(), default=asdict, allow_nan=False)
+        to_json(evaluation, allow_nan=False)
     except ValueError as error:
         raise OverflowError from error

@@ -92,7 +92,7 @@ def test_run_again_has_the_same_data_and_logins_but_new_tokens(checkout: Path, f
 
 def test_run_again_takes_no_promotion_back(checkout: Path, first: dict[str, Any]) -> None:
     promote = (
-        "from models_registry.registry.models import *; from models_registry.registry.services import promote; "
+        "from models_registry.models import *; from models_registry.registry.promotions import promote; "
         "other = RegisteredModel.objects.get(name='diabetes'); "
         "promote(version=other.versions.get(number=2), promoted_by=None, reason='')"
     )

@@ -161,8 +161,8 @@ def test_predictions_that_exceed_the_sandbox_limits_are_refused(
 
 def test_the_kernel_enforces_the_sandbox_limits() -> None:
     code = (
-        "import resource; from performance.metrics.sandbox.worker import Limits, _limit;"
-        "_limit(Limits(memory=256, seconds=7)); names = 'AS', 'FSIZE', 'CORE';"
+        "import resource; from performance.metrics.sandbox.worker import Limits, limit_resources;"
+        "limit_resources(Limits(memory=256, seconds=7)); names = 'AS', 'FSIZE', 'CORE';"
         "print([resource.getrlimit(getattr(resource, f'RLIMIT_{name}'))[0] for name in names])"
     )
     message = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
