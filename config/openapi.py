@@ -17,6 +17,7 @@ from models_registry.api.errors import (
     InternalError,
     InvalidBodyError,
     InvalidInputError,
+    InvalidParameterError,
     MethodNotAllowedError,
     NotAcceptableError,
     PayloadTooLargeError,
@@ -27,7 +28,14 @@ from models_registry.api.errors import (
 from models_registry.registry import ids
 
 # What comes of the framework and the middleware, whatever the view.
-ALWAYS = (MethodNotAllowedError, NotAcceptableError, HeaderTooLargeError, InternalError, ServiceUnavailableError)
+ALWAYS = (
+    InvalidParameterError,  # a malformed query or Host
+    MethodNotAllowedError,
+    NotAcceptableError,
+    HeaderTooLargeError,
+    InternalError,
+    ServiceUnavailableError,
+)
 WITH_BODY = (InvalidBodyError, PayloadTooLargeError, UnsupportedMediaTypeError)
 
 ETAG = {"type": "string", "pattern": '^"[0-9a-f]{32}"$'}

@@ -78,7 +78,11 @@ def fill(model: RegisteredModel, numbers: range) -> None:
         for number, user in zip(numbers, users, strict=True)
     )
     WebhookDelivery.objects.bulk_create(
-        WebhookDelivery(webhook_id=FIRST_WEBHOOK, created_at=EVALUATED_AT + timedelta(hours=number // 2))
+        WebhookDelivery(
+            webhook_id=FIRST_WEBHOOK,
+            event="version.promoted",
+            created_at=EVALUATED_AT + timedelta(hours=number // 2),
+        )
         for number in numbers
     )
 

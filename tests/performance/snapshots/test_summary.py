@@ -18,6 +18,7 @@ from models_registry.registry.promotions import promote
 from tests.api import refusal
 from tests.conftest import authenticated, golden
 from tests.factories import EVALUATED_AT, EXAMPLE_METRICS, completed_version, snapshot
+from tests.openapi import unchecked
 
 SPLITS = ["train", "validation", "test"]
 
@@ -107,13 +108,13 @@ class TestTheAnswer:
     ) -> None:
         names = [metric.name for metric in task_types.get(task_type).metrics]
         RegisteredModel.objects.filter(pk=empty_model.pk).update(task_type=task_type)
-        snapshot(completed_version(empty_model, number=1), metrics={names[-1]: 0.5})
+        snapshot(completed_version(empty_model, number=1), metrics={names[-1]: 1.0})
 
         body = get(client, empty_model, version_id="ver-00001").json()
 
         assert body["task_type"] == task_type
         assert list(body["metrics"]) == names
-        assert body["metrics"] == dict.fromkeys(names) | {names[-1]: 0.5}
+        assert body["metrics"] == dict.fromkeys(names) | {names[-1]: 1.0}
 
     @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -125,7 +126,8 @@ class TestTheAnswer:
         )
         snapshot(version, metrics={"mae": number, "r_squared": -1.0}, evaluated_at=datetime.now(UTC))
 
-        body = get(client, empty_model, version_id="ver-00001").content.decode()
+        with unchecked():  # an error below 0, which the service doesn't store
+            body = get(client, empty_model, version_id="ver-00001").content.decode()
 
         assert json.loads(body)["metrics"]["mae"] == number
         assert f'"mae":{number + 0.0!r}'.replace("-0.0", "0.0").removesuffix(".0") in body.replace("-0.0", "0.0")
