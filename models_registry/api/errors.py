@@ -12,9 +12,9 @@ from rest_framework.exceptions import APIException
 
 from models_registry.api.fields import MAX_ERRORS
 
-MAX_DETAIL = 400  # characters of the detail of one fault, which may quote the request
+MAX_DETAIL = 400  # characters of the detail of one error, which may quote the request
 
-Fault = tuple[str, str, str]  # field, code, detail
+FieldError = tuple[str, str, str]  # the field, a code, and what is wrong
 
 
 class APIError(APIException):
@@ -44,11 +44,11 @@ class APIError(APIException):
 
 
 class InvalidInputError(APIError):
-    """Input that is refused as a whole. `errors` lists every fault that was found."""
+    """Input that is refused as a whole. `errors` lists the errors of its fields."""
 
     status_code = 400
 
-    def __init__(self, detail: str = "", errors: Iterable[Fault] = ()) -> None:
+    def __init__(self, detail: str = "", errors: Iterable[FieldError] = ()) -> None:
         super().__init__(detail)
         self.errors = list(islice(errors, MAX_ERRORS))
 

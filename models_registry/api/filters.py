@@ -7,7 +7,8 @@ from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 
-from models_registry.api.query import Fault, invalid_parameters
+from models_registry.api.errors import FieldError
+from models_registry.api.query import invalid_parameters
 
 MAX_SEARCH = 200
 
@@ -20,14 +21,14 @@ class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # the lib
         filterset = self.get_filterset(request, queryset, view)
         if filterset is None:
             return queryset
-        if found := _faults(request, filterset):
+        if found := _find_errors(request, filterset):
             raise invalid_parameters(found)
         rows: QuerySet[Any] = filterset.qs
         return rows
 
 
-def _faults(request: Request, filterset: FilterSet) -> list[Fault]:
-    """Return the faults of the filters' values. An empty value is one; the library would ignore it."""
+def _find_errors(request: Request, filterset: FilterSet) -> list[FieldError]:
+    """Return the errors of the filters' values. An empty value is one; the library would ignore it."""
     empty = [
         (name, "blank", "Must not be empty.")
         for name in filterset.filters

@@ -76,8 +76,8 @@ class SignedCursorPagination(CursorPagination):
         try:
             return Cursor(*signing.Signer(salt=self.salt).unsign_object(given))
         except signing.BadSignature:
-            fault = ("cursor", "invalid", "Not a cursor of this list in this order. Begin again without it.")
-            raise invalid_parameters([fault]) from None
+            error = ("cursor", "invalid", "Not a cursor of this list in this order. Begin again without it.")
+            raise invalid_parameters([error]) from None
 
     def encode_cursor(self, cursor: Cursor) -> str:
         """Return the URL of the page that begins at a cursor."""

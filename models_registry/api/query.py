@@ -6,10 +6,8 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from models_registry.api.errors import InvalidParameterError, UnknownParameterError
+from models_registry.api.errors import FieldError, InvalidParameterError, UnknownParameterError
 from models_registry.api.fields import MAX_QUOTED_NAME, list_errors
-
-Fault = tuple[str, str, str]
 
 
 def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> dict[str, Any]:
@@ -24,8 +22,8 @@ def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> di
     return values
 
 
-def refuse_unknown(request: Request, known: Collection[str]) -> list[Fault]:
-    """Return a fault for each repeated parameter. Raises `UnknownParameterError`, which lists them as well."""
+def refuse_unknown(request: Request, known: Collection[str]) -> list[FieldError]:
+    """Return an error for each repeated parameter. Raises `UnknownParameterError`, which lists them as well."""
     given = request.query_params
     repeated = [
         (name[:MAX_QUOTED_NAME], "repeated", "Give this parameter once.")
@@ -41,6 +39,6 @@ def refuse_unknown(request: Request, known: Collection[str]) -> list[Fault]:
     return repeated
 
 
-def invalid_parameters(found: list[Fault]) -> InvalidParameterError:
-    """Return the error that lists these faults."""
+def invalid_parameters(found: list[FieldError]) -> InvalidParameterError:
+    """Return the error that lists these errors of parameters."""
     return InvalidParameterError("A query parameter is not valid; `errors` says why.", found)

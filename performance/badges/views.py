@@ -86,10 +86,10 @@ class BadgeImageViewSet(PerformanceViewSet):
         snapshot, task_type = selectors.report(lookup), task_types.get(lookup.task_type)
         declared = [each.name for each in task_type.all_metrics]
         if metric not in declared and snapshot.value_of(metric) is None:
-            fault = (
+            message = (
                 f"Neither a metric of {task_type.name} nor a custom one of this snapshot; use {', '.join(declared)}."
             )
-            raise invalid_parameters([("metric", "unknown", fault)])
+            raise invalid_parameters([("metric", "unknown", message)])
         return snapshot_content(metric_label(task_type, metric, lookup.dataset_split), snapshot, metric)
 
     def _verdict_content(self, model_id: str, version_id: str | None) -> BadgeContent:

@@ -147,10 +147,10 @@ def check_options(task_type: str, columns: Columns, options: Options) -> None:
     _check_task_type(task_type)
     named = [f"columns.{name}" for name in inapplicable_columns(task_type, columns)]
     if foreign := named + inapplicable_options(task_type, options):
-        fault = f"Means nothing for a model of {task_type}."
+        message = f"Means nothing for a model of {task_type}."
         raise InvalidBodyError(
             f"A model of {task_type} is evaluated without {', '.join(foreign)}.",
-            [(name, "not_available", fault) for name in foreign],
+            [(name, "not_available", message) for name in foreign],
         )
 
 

@@ -9,15 +9,13 @@ from django.utils import timezone
 
 from models_registry import task_types
 from models_registry.accounts.models import User
-from models_registry.api.errors import ConflictError, InvalidBodyError
+from models_registry.api.errors import ConflictError, FieldError, InvalidBodyError
 from models_registry.api.fields import MAX_QUOTED_NAME, TIMESTAMP
 from models_registry.registry.locks import refuse_archived
 from models_registry.registry.models import Version
 from models_registry.task_types import base
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, SnapshotDetail, Source
 from performance.webhooks.services import publish
-
-Fault = tuple[str, str, str]
 
 
 @transaction.atomic
@@ -34,7 +32,7 @@ def report_snapshot(
 ) -> MetricSnapshot:
     """Store the metrics that someone reports of a version, for good. `evaluated_at` is by default now.
 
-    The caller holds the lock of the model's row. Raises `InvalidBodyError`, naming each fault, if the model's task type
+    The caller holds the lock of the model's row. Raises `InvalidBodyError`, which lists the errors, if the model's task type
     does not allow the metrics, and what `check_accepts_metrics` raises.
     """
     task_type = task_types.get(version.model.task_type)
@@ -107,21 +105,21 @@ def _clean(
     confusion_matrix: dict[str, Any] | None,
 ) -> dict[str, float]:
     """Return the metrics as floats. Raises `InvalidBodyError`."""
-    recorded, faults = _clean_metrics(task_type, metrics)
+    recorded, errors = _clean_metrics(task_type, metrics)
     known = {metric.name for metric in task_type.all_metrics}
-    faults += [
+    errors += [
         (f"custom_metrics.{name}", "reserved", f"A metric of {task_type.name}: give it in `metrics`.")
         for name in custom_metrics
         if name in known
     ]
     if confusion_matrix and not task_type.has_classes:
-        faults.append(("confusion_matrix", "not_available", f"A model of {task_type.name} has no classes."))
-    if faults:
-        raise InvalidBodyError("The metrics are not those of the task type; `errors` says which and why.", faults)
+        errors.append(("confusion_matrix", "not_available", f"A model of {task_type.name} has no classes."))
+    if errors:
+        raise InvalidBodyError("The metrics are not those of the task type; `errors` says which and why.", errors)
     return recorded
 
 
-def _clean_metrics(task_type: base.TaskType, metrics: dict[str, Any]) -> tuple[dict[str, float], list[Fault]]:
+def _clean_metrics(task_type: base.TaskType, metrics: dict[str, Any]) -> tuple[dict[str, float], list[FieldError]]:
     try:
         recorded = task_type.clean(metrics, further=True)
     except base.InvalidMetricsError as error:
