@@ -32,8 +32,8 @@ def report_snapshot(
 ) -> MetricSnapshot:
     """Store the metrics that someone reports of a version, for good. `evaluated_at` is by default now.
 
-    The caller holds the lock of the model's row. Raises `InvalidBodyError`, which lists the errors, if the model's task type
-    does not allow the metrics, and what `check_accepts_metrics` raises.
+    The caller holds the lock of the model's row. Raises `InvalidBodyError`, which lists the errors, if the model's
+    task type does not allow the metrics, and what `check_accepts_metrics` raises.
     """
     task_type = task_types.get(version.model.task_type)
     recorded = _clean(task_type, metrics, custom_metrics or {}, confusion_matrix)
