@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -163,19 +164,22 @@ class ProblemAutoSchema(AutoSchema):
             _document_conditions(operation, caching, reading=self.method == "GET")
         if IdempotencyMismatchError in errors:
             self._document_idempotency(operation, caching)
-        for status in sorted({error.status_code for error in errors}):
-            found = sorted((e for e in errors if e.status_code == status), key=lambda error: error.code)
-            response = self._response(found)
-            if str(status) in operation["responses"]:  # an answer of the view that is not JSON
-                response["content"] |= operation["responses"][str(status)]["content"]
-            else:
-                name = "-".join(error.__name__.removesuffix("Error") for error in found)
-                response = self._ref(name, ResolvedComponent.RESPONSE, response)
-            operation["responses"][str(status)] = response
+        ordered = sorted(errors, key=lambda error: (error.status_code, error.code))
+        for status, found in groupby(ordered, lambda error: error.status_code):
+            self._add_problems(operation["responses"], str(status), [*found])
         return operation
 
+    def _add_problems(self, responses: dict[str, Any], status: str, errors: list[type[APIError]]) -> None:
+        """Add the response for errors of one status: a shared component, unless the view itself has such answers."""
+        response = self._response(errors)
+        if status in responses:
+            response["content"] |= responses[status]["content"]
+        else:
+            name = "-".join(error.__name__.removesuffix("Error") for error in errors)
+            response = self._ref(name, ResolvedComponent.RESPONSE, response)
+        responses[status] = response
+
     def _response(self, errors: list[type[APIError]]) -> dict[str, Any]:
-        """Return the response for errors of one status."""
         headers = dict.fromkeys(name for error in errors for name in error().headers)
         return {
             "description": "; ".join(error.title for error in errors),
