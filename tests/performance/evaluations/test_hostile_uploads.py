@@ -108,7 +108,7 @@ def test_what_is_no_table_of_predictions_is_refused(editor: User, content: bytes
 
 def test_numbers_past_a_double_are_refused(editor: User, model: RegisteredModel) -> None:
     RegisteredModel.objects.filter(pk=model.pk).update(task_type="regression")
-    assert "past what a double can hold" in refused(editor, b"actual,predicted\n1e308,-1e308\n-1e308,1e308\n")
+    assert "above which sums exceed a double" in refused(editor, b"actual,predicted\n1e308,-1e308\n-1e308,1e308\n")
     assert "Row 1" in refused(editor, b"actual,predicted\n1e400,1\n")
     assert "Row 2" in refused(editor, b"actual,predicted\n1,1\nNaN,1\n")
 

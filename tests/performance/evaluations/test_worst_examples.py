@@ -192,7 +192,7 @@ def test_reported_metrics_have_no_examples(vera: Caller, model: RegisteredModel)
     answer = vera.get("/models/mdl-7f3a19bc92/performance/misclassifications")
 
     assert refusal(answer) == (404, "not_found")
-    assert "evaluated here" in answer.json()["detail"]
+    assert "only snapshots of evaluated predictions" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ class TestTheAnswer:
         answer = ada.get(GATE)
 
         assert statuses(answer) == ["missing", "passed"]
-        assert "of the positive class 'no'" in answer.json()["rules"][0]["detail"]
+        assert "for the positive class 'no'" in answer.json()["rules"][0]["detail"]
         assert refusal(ada.post(f"{MODEL}/versions/ver-001a3/promote")) == (409, "gate_failed")
 
     def test_of_the_promoted_version_is_that_it_is_no_worse_than_itself(self, ada: Caller, under: Under) -> None:

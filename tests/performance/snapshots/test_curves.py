@@ -101,7 +101,7 @@ def test_reported_metrics_have_no_curves(vera: Caller) -> None:
     answer = vera.get(CURVES)
 
     assert refusal(answer) == (404, "not_found")
-    assert "evaluated here" in answer.json()["detail"]
+    assert "only snapshots of evaluated predictions" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

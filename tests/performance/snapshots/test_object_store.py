@@ -111,7 +111,7 @@ def test_predictions_are_kept_in_the_bucket_and_compared_from_there(
 def test_spark_reads_no_object_store_and_says_so(model: RegisteredModel, bucket: Any, settings: Settings) -> None:
     settings.EVALUATION_ENGINE = "local[2]"
 
-    with pytest.raises(CommandError, match="reads no object store here. Copy the files"):
+    with pytest.raises(CommandError, match="cannot read from an object store here. Copy the files"):
         evaluate(model, "ver-00003", "s3://kept/predictions of models/ver-00003-test.csv")
 
 
