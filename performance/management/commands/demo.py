@@ -50,7 +50,9 @@ class Command(BaseCommand):
     def handle(self, *, host: str, port: int, no_serve: bool, json: bool, **options: Any) -> None:
         """Set up, print and serve. Running it again changes nothing, except that the tokens are new."""
         address = host if no_serve else _address_to_serve(host, port)
+        self.stderr.write("Creating the database…")
         call_command("migrate", verbosity=0)
+        self.stderr.write("Evaluating predictions…")
         names, model_ids = _seed()
         description = describe(_base_url(host, port), _set_passwords(names), model_ids)
         self.stdout.write(_as_json(description) if json else _as_text(description, colour=self.stdout.isatty()))
@@ -114,7 +116,7 @@ def _stored_passwords() -> dict[str, str]:
 
 def _role(user: User) -> str:
     if user.is_superuser:
-        return "superuser"
+        return "superuser, admin site"
     roles = [f"{item.role} of {item.organization}" for item in _memberships(user)]
     grants = [f"{grant.scope} on {grant.model_id}" for grant in ModelGrant.objects.filter(user=user)]
     return ", ".join(roles + grants)
