@@ -1,4 +1,4 @@
-"""`manage.py demo`: set up and serve the service with real data in one command."""
+"""`manage.py demo`: set up and serve the service with example data in one command."""
 
 import argparse
 import io
@@ -39,7 +39,7 @@ SERVER_OPTIONS = (
 class Command(BaseCommand):
     """Migrates, seeds, creates users, prints how to use the service, and serves it."""
 
-    help = "Set everything up, load real data, print URLs, logins and a working curl command, and serve."
+    help = "Set everything up, load example data, print URLs, logins and a working curl command, and serve."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
