@@ -117,9 +117,7 @@ class BadgeImageViewSet(PerformanceViewSet):
         operation_id="list_badges",
         tags=["badges"],
         summary="List badges",
-        description=(
-            "Return the badges of a model that were made, newest first, also those that have expired or were revoked."
-        ),
+        description="Return the badges of a model, newest first, also those that have expired or were revoked.",
     ),
     create=extend_schema(
         operation_id="create_badge",
