@@ -207,7 +207,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Model Performance Registry",
     "VERSION": "1",
-    "DESCRIPTION": "How well trained models generalise on held-out data, at once and with authority.",
+    "DESCRIPTION": "The metrics of trained models on held-out data, with access rights.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],

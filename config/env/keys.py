@@ -11,6 +11,7 @@ from config.env.readers import read
 
 MIN_KEY_BYTES = 32
 KEY_COMMAND = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
+DEMO_KEYS = " (the keys of the demo are loaded by: set -a; . var/demo.env; set +a)"
 
 
 def secret(name: str, *, debug: bool) -> str:
@@ -19,9 +20,10 @@ def secret(name: str, *, debug: bool) -> str:
     if not text and debug:
         return f"{name} for local development only, not a secret"
     if len(text.encode()) < MIN_KEY_BYTES:
-        fault = "is missing" if not text else f"has {len(text.encode())} bytes"
+        fault, demo = ("is missing", DEMO_KEYS) if not text else (f"has {len(text.encode())} bytes", "")
         raise ImproperlyConfigured(
-            f"{name} {fault}; set it to at least {MIN_KEY_BYTES} random bytes, for example the output of: {KEY_COMMAND}"
+            f"{name} {fault}; set it to at least {MIN_KEY_BYTES} random bytes, for example the output of: "
+            f"{KEY_COMMAND}{demo}"
         )
     return text
 

@@ -1,6 +1,7 @@
 """MkDocs hook: put the tables that follow from the code into the reference pages.
 
-A line `<!-- generated: NAME -->` becomes the table that `docs.hooks.tables` makes under that name.
+A line `<!-- generated: NAME -->` becomes the table that `docs.hooks.tables` makes under that name. The note in italics
+above it is for readers of the source, such as on a code host. The built page leaves it out.
 """
 
 import os
@@ -12,7 +13,7 @@ from typing import Any
 import django
 
 ROOT = Path(__file__).parents[2]
-PLACEHOLDER = re.compile(r"^<!-- generated: ([a-z-]+) -->$", re.M)
+PLACEHOLDER = re.compile(r"^(?:\*[^*\n]+\*\n\n)?<!-- generated: ([a-z-]+) -->$", re.M)
 
 
 def on_config(config: Any) -> None:

@@ -130,7 +130,8 @@ def routes_table() -> str:
 
 def _about(item: Operation) -> str:
     parameters = ", ".join(f"`{name}`" for name in item.parameters)
-    return f"**{item.summary}.** {item.description}" + (f" Parameters: {parameters}." if parameters else "")
+    lines = [f"**{item.summary}.**", item.description, parameters and f"Parameters: {parameters}."]
+    return "<br>".join(filter(None, lines))
 
 
 def errors_table() -> str:
@@ -226,14 +227,19 @@ def _metrics_of(item: task_types.TaskType) -> str:
     for title, metrics in (("In the summary", item.metrics), ("In the report", item.further)):
         if metrics:
             parts += [f"**{title}**", _table(["metric", "better", "bounds", "definition"], map(_metric, metrics))]
-    return "\n\n".join([*parts, _worked_examples(item.all_metrics)])
+    return "\n\n".join([*parts, _sources(item.all_metrics), _worked_examples(item.all_metrics)])
 
 
 def _metric(metric: Metric) -> list[str]:
     lower = "−∞" if metric.lower is None else f"{metric.lower:g}"
     upper = "∞" if metric.upper is None else f"{metric.upper:g}"
-    about = f"{metric.definition} *Source:* {_linked(metric.source)}"
-    return [f"`{metric.name}`", str(metric.direction), f"{lower} to {upper}", about]
+    return [f"`{metric.name}`", str(metric.direction), f"{lower} to {upper}", metric.definition]
+
+
+def _sources(metrics: Iterable[Metric]) -> str:
+    """Return a box that folds, with the source of each metric."""
+    lines = [f"- `{metric.name}`: {_linked(metric.source)}" for metric in metrics]
+    return '??? quote "Sources"\n\n' + indent("\n".join(lines), "    ")
 
 
 def _linked(source: str) -> str:

@@ -120,13 +120,13 @@ class OrganizationViewSet(
         operation_id="update_member",
         tags=["organizations"],
         summary="Change a member's role",
-        description="Give a member another role. The last admin keeps theirs.",
+        description="Give a member another role. The last admin of an organization cannot be demoted.",
     ),
     destroy=extend_schema(
         operation_id="remove_member",
         tags=["organizations"],
         summary="Remove a member",
-        description="End a membership: what it implied is refused at once. The last admin stays.",
+        description="Remove a member, who loses the rights of the role at once. The last admin cannot be removed.",
     ),
 )
 class MemberViewSet(

@@ -66,7 +66,7 @@ class UnknownParameterError(InvalidInputError):
 
     code = "unknown_parameter"
     title = "Unknown parameter"
-    default_detail = "This route has no such query parameter; `errors` names the ones it has."
+    default_detail = "This route has no such query parameter; `errors` names it."
 
 
 class InvalidParameterError(InvalidInputError):

@@ -58,7 +58,7 @@ class GateFailedError(APIError):
     status_code = 409
     code = "gate_failed"
     title = "Gate failed"
-    default_detail = "The gate refuses this version: accuracy is 0.91, and 0.93 is the least. See `verdict`."
+    default_detail = "ver-00003 fails 1 of 2 rules. accuracy is 0.91; at least 0.93 is required. See `verdict`."
 
     def __init__(self, detail: str = "", verdict: dict[str, Any] | None = None) -> None:
         super().__init__(detail)

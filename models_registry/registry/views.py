@@ -208,7 +208,7 @@ class ModelViewSet(
         operation_id="revoke_grant",
         tags=["models"],
         summary="Revoke a grant",
-        description="Take a grant back, on an archived model as well: what it allowed is refused at once.",
+        description="Revoke a grant, also on an archived model. The user loses the scope at once.",
     ),
 )
 class GrantViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):

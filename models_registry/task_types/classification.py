@@ -207,9 +207,9 @@ TASK_TYPE = TaskType(
             lower=0,
             upper=1,
             definition=(
-                "Mean over the examples of the distance, in the one of 15 equal ranges that the probability of the "
-                "predicted class falls into, between the mean of these probabilities and the share predicted "
-                "correctly, a fraction from 0 to 1."
+                "With the examples sorted into 15 equal ranges by the probability of the predicted class, the absolute "
+                "difference between the mean probability and the fraction predicted correctly in each range, averaged "
+                "over the ranges with their numbers of examples as weights, a fraction from 0 to 1."
             ),
             source="Guo, Pleiss, Sun & Weinberger (2017), On calibration of modern neural networks, arXiv:1706.04599",
             # Three are predicted with 0.6, one of them correctly; one with 0.7, not; two with 0.8, two with 0.9, all.

@@ -117,15 +117,13 @@ class BadgeImageViewSet(PerformanceViewSet):
         operation_id="list_badges",
         tags=["badges"],
         summary="List badges",
-        description=(
-            "Return the badges of a model that were made, newest first, also those that have expired or were revoked."
-        ),
+        description="Return the badges of a model, newest first, also those that have expired or were revoked.",
     ),
     create=extend_schema(
         operation_id="create_badge",
         tags=["badges"],
         summary="Make a badge",
-        description="Make a URL by which one badge of the model may be looked at without a token.",
+        description="Create a signed URL that shows one badge of the model without a token.",
     ),
     retrieve=extend_schema(
         operation_id="get_badge",
@@ -138,7 +136,8 @@ class BadgeImageViewSet(PerformanceViewSet):
         tags=["badges"],
         summary="Revoke a badge",
         description=(
-            "Have the badge's URL answer nobody any more, of an archived model as well. Caches may for five minutes."
+            "Revoke a badge, also of an archived model. Its URL is 404 from then on; caches may show it for five more "
+            "minutes."
         ),
     ),
 )

@@ -111,10 +111,10 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
         responses={202: EvaluationSerializer, 201: EvaluationSerializer},
     )
     def create(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
-        """Take predictions, and queue their evaluation, of which a snapshot comes.
+        """Store predictions and queue their evaluation, which stores a snapshot.
 
-        202 says where to ask for what becomes of it. With `Prefer: wait=N`, 201 says that the snapshot is stored, and
-        422 why there is none.
+        The response is 202, with the evaluation's URL in `Location`. With `Prefer: wait=N`, the service waits up to N
+        seconds for the end: the response is then 201, or the problem that ended the evaluation.
         """
         fields: Any = request.data
         form = dict(fields.items())  # no field is repeated

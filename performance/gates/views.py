@@ -108,7 +108,7 @@ class PolicyViewSet(RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
         operation_id="get_model_gate_policy",
         tags=["gates"],
         summary="Get a model's gate policy",
-        description="Return the model's own policy. Without one it is judged by its organization's.",
+        description="Return the model's own policy. Without one, the policy of its organization applies.",
     ),
     update=extend_schema(
         operation_id="set_model_gate_policy",
@@ -121,7 +121,7 @@ class PolicyViewSet(RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
         operation_id="withdraw_model_gate_policy",
         tags=["gates"],
         summary="Withdraw a model's gate policy",
-        description="Have the model judged by its organization's policy again, if there is one.",
+        description="Withdraw the model's own policy. The policy of its organization applies again, if there is one.",
     ),
 )
 class ModelPolicyViewSet(PolicyViewSet):
@@ -157,14 +157,15 @@ class ModelPolicyViewSet(PolicyViewSet):
         operation_id="get_organization_gate_policy",
         tags=["gates"],
         summary="Get an organization's gate policy",
-        description="Return the policy by which the organization's models are judged that have none of their own.",
+        description="Return the policy for the organization's models that have no policy of their own.",
     ),
     update=extend_schema(
         operation_id="set_organization_gate_policy",
         tags=["gates"],
         summary="Set an organization's gate policy",
         description=(
-            "Set the policy of models that have none of their own. A model that lacks what a rule looks at fails it."
+            "Set the policy for the organization's models that have no policy of their own. A model without the metric "
+            "of a rule fails that rule."
         ),
         responses={200: PolicySerializer, 201: PolicySerializer},
     ),
@@ -172,7 +173,7 @@ class ModelPolicyViewSet(PolicyViewSet):
         operation_id="withdraw_organization_gate_policy",
         tags=["gates"],
         summary="Withdraw an organization's gate policy",
-        description="Have the models without a policy of their own judged by none.",
+        description="Withdraw the policy. Models without a policy of their own then have none.",
     ),
 )
 class OrganizationPolicyViewSet(PolicyViewSet):
@@ -254,7 +255,7 @@ class GateViewSet(PerformanceViewSet):
     caching = {
         "ETag": {
             "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
-            "description": "Changes when the answer does in more than `judged_at`; with `enforce`, no condition holds.",
+            "description": "Changes if anything but `judged_at` changes. With `enforce=true`, conditions are ignored.",
         },
         "Vary": {"schema": {"type": "string", "enum": ["Authorization, Accept"]}},
     }
@@ -279,7 +280,7 @@ class GateViewSet(PerformanceViewSet):
         operation_id="get_gate", tags=["gates"], summary="Gate", parameters=[GateQuerySerializer], responses=VERDICT
     )
     def gate(self, request: Request, model_id: str) -> HttpResponse:
-        """Judge a version by its model's policy, or the organization's. It is 200 either way, but see `enforce`."""
+        """Judge a version by the policy of its model or organization. With `enforce=true`, a failed gate is 409."""
         found = self.read_gate(model_id)
         return self.respond(found.verdict(), found)
 
@@ -377,7 +378,8 @@ class GateViewSet(PerformanceViewSet):
         tags=["gates"],
         summary="List verdicts",
         description=(
-            "Return the verdicts on promotions of the model, refused ones as well, and on who asked with `enforce`."
+            "Return the stored verdicts on versions of the model, newest first: those on promotions, also refused "
+            "ones, and those of requests with `enforce=true`."
         ),
     )
 )

@@ -24,7 +24,7 @@ class SnapshotNotFoundError(APIError):
     code = "snapshot_not_found"
     title = "Snapshot not found"
     default_detail = (
-        "Version ver-00003 was not evaluated on the split train. Ask for another split, or evaluate it first."
+        "ver-00003 has no metrics for the split train. Ask for another split, or evaluate it on this one first."
     )
 
 

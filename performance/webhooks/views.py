@@ -61,8 +61,8 @@ class WebhookScopedViewSet(OrganizationScopedViewSet):
         summary="Create a webhook",
         description=(
             "Send messages about events to a URL. Only this response has the secret that signs the messages.\n\n"
-            "Repeated under its `Idempotency-Key`, it has null instead: if it was lost, delete the webhook and make "
-            "another."
+            "If the request is repeated with its `Idempotency-Key`, the secret is null. If you lose the secret, delete "
+            "the webhook and create another."
         ),
         responses={201: NewWebhookSerializer},
     ),
@@ -82,7 +82,7 @@ class WebhookScopedViewSet(OrganizationScopedViewSet):
         operation_id="delete_webhook",
         tags=["webhooks"],
         summary="Delete a webhook",
-        description="Tell a URL nothing more, not even what is queued for it.",
+        description="Delete a webhook. Messages that are queued for it are not sent.",
     ),
 )
 class WebhookViewSet(
@@ -160,9 +160,7 @@ class WebhookViewSet(
         operation_id="list_deliveries",
         tags=["webhooks"],
         summary="List deliveries",
-        description=(
-            "Return the messages to a webhook, newest first. Those that ended more than 30 days ago are forgotten."
-        ),
+        description="Return the messages to a webhook, newest first. `purge` deletes them 30 days after they ended.",
     )
 )
 class WebhookDeliveryViewSet(ListModelMixin, WebhookScopedViewSet):

@@ -196,7 +196,7 @@ def test_an_admin_who_was_demoted_while_their_request_waited_changes_nothing(acm
     assert acme.memberships.filter(role="admin").count() == 2
 
 
-REFUSAL = CheckResult(passed=False, verdict={"status": "failed"}, detail="accuracy is 0.91, and 0.93 is the least.")
+REFUSAL = CheckResult(passed=False, verdict={"status": "failed"}, detail="accuracy is 0.91; at least 0.93 is required.")
 
 
 def test_a_judge_who_comes_while_a_promotion_waits_judges_it(

@@ -274,6 +274,7 @@ def test_a_wrong_setting_ends_any_command_with_2_and_one_line(start: Start, comm
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert line.startswith("Wrong settings: SECRET_KEY is missing; set it to ")
+    assert "set -a; . var/demo.env; set +a" in line
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,18 @@ def test_the_example_answer_is_what_the_demo_answers(document: str) -> None:
     }
 
 
+def test_the_source_of_a_page_says_that_its_tables_are_generated_and_the_built_page_does_not() -> None:
+    with_tables = [document for document in PAGES if "<!-- generated: " in source(document)]
+
+    assert with_tables
+    for document in with_tables:
+        notes = re.findall(
+            r"^(\*.+ generated: see the built documentation.+\*)\n\n<!-- generated: ", source(document), re.M
+        )
+        assert len(notes) == source(document).count("<!-- generated: ")
+        assert "see the built documentation" not in page(document)
+
+
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras, groups = project["project"].get("optional-dependencies", {}), project["dependency-groups"]

@@ -75,12 +75,22 @@ class TestShell:
             printed = printed_by(document, script)
             assert printed in ("", run.stdout), script
 
-    def test_the_tutorial_is_six_calls_and_stops_when_it_is_pasted_again(self, environment: dict[str, str]) -> None:
+    def test_the_tutorial_is_six_calls_that_are_safe_to_repeat_in_the_same_job(
+        self, environment: dict[str, str]
+    ) -> None:
         [script] = runnable(TUTORIAL)
 
         assert script.count("curl ") == 6
         paste(script, environment)
-        assert paste(script, environment).returncode == 22, "the name is taken, which must stop the script"
+        again = paste(script, environment)
+        assert (again.returncode, again.stdout) == (0, printed_by(TUTORIAL, script)), again.stderr
+
+    def test_the_tutorial_stops_when_another_job_pastes_it(self, environment: dict[str, str]) -> None:
+        [script] = runnable(TUTORIAL)
+
+        paste(script, environment)
+        other = paste(script, {**environment, "JOB_ID": "4712"})
+        assert other.returncode == 22, "the name is taken, which must stop the script"
 
     def test_a_summary_that_is_known_is_answered_304(self, environment: dict[str, str]) -> None:
         [script] = runnable("docs/explanation/idempotency-and-etags.md")
@@ -90,9 +100,19 @@ class TestShell:
     def test_a_gate_without_a_policy_stops_nothing(self, environment: dict[str, str]) -> None:
         [enforced] = [block for block in runnable(GATE) if "enforce=true" in block]
 
-        run = paste(enforced, environment)
+        run = paste(enforced.replace("mdl-c41e08d5a7", "mdl-5ad2c7710e"), environment)
 
         assert (run.returncode, '"status":"no_policy"' in run.stdout) == (0, True), run.stderr
+
+    def test_the_gate_stops_the_version_that_the_document_says(self, environment: dict[str, str]) -> None:
+        policy, *_ = runnable(GATE)
+        [enforced] = [block for block in runnable(GATE) if "enforce=true" in block]
+        paste(policy, environment)
+
+        run = paste(enforced.replace("ver-00003", "ver-00002"), environment)
+
+        assert (run.returncode, "gate_failed" in run.stdout) == (22, True), run.stderr
+        assert "log_loss" in run.stdout
 
 
 def printed_by(document: str, script: str) -> str:

@@ -1,4 +1,4 @@
-"""`manage.py demo`: set up and serve the service with real data in one command."""
+"""`manage.py demo`: set up and serve the service with example data in one command."""
 
 import argparse
 import io
@@ -39,7 +39,7 @@ SERVER_OPTIONS = (
 class Command(BaseCommand):
     """Migrates, seeds, creates users, prints how to use the service, and serves it."""
 
-    help = "Set everything up, load real data, print URLs, logins and a working curl command, and serve."
+    help = "Set everything up, load example data, print URLs, logins and a working curl command, and serve."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
@@ -50,7 +50,9 @@ class Command(BaseCommand):
     def handle(self, *, host: str, port: int, no_serve: bool, json: bool, **options: Any) -> None:
         """Set up, print and serve. Running it again changes nothing, except that the tokens are new."""
         address = host if no_serve else _address_to_serve(host, port)
+        self.stderr.write("Creating the database…")
         call_command("migrate", verbosity=0)
+        self.stderr.write("Evaluating predictions…")
         names, model_ids = _seed()
         description = describe(_base_url(host, port), _set_passwords(names), model_ids)
         self.stdout.write(_as_json(description) if json else _as_text(description, colour=self.stdout.isatty()))
@@ -114,7 +116,7 @@ def _stored_passwords() -> dict[str, str]:
 
 def _role(user: User) -> str:
     if user.is_superuser:
-        return "superuser"
+        return "superuser, admin site"
     roles = [f"{item.role} of {item.organization}" for item in _memberships(user)]
     grants = [f"{grant.scope} on {grant.model_id}" for grant in ModelGrant.objects.filter(user=user)]
     return ", ".join(roles + grants)

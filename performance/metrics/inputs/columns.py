@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-_EXAMPLES = ("classification", "regression", "forecasting")
+_LABELS = ("classification",)
+_NUMBERS = ("regression", "forecasting")
+_EXAMPLES = (*_LABELS, *_NUMBERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +19,18 @@ class ColumnDescription:
 
 
 COLUMNS = (
-    ColumnDescription("actual", "actual", "The true label or number.", _EXAMPLES, required_by=_EXAMPLES),
+    ColumnDescription("actual", "actual", "The true label.", _LABELS, required_by=_LABELS),
+    ColumnDescription("actual", "actual", "The true number.", _NUMBERS, required_by=_NUMBERS),
     ColumnDescription(
         "predicted",
         "predicted",
-        "The predicted label or number. With the option `threshold` it is not needed.",
-        _EXAMPLES,
-        required_by=_EXAMPLES,
+        "The predicted label. It is not needed with the option `threshold`.",
+        _LABELS,
+        required_by=_LABELS,
     ),
-    ColumnDescription("score", "score", "The probability of the positive class of two.", ("classification",)),
-    ColumnDescription("score_<label>", "scores", "The probability of one class, a column each.", ("classification",)),
+    ColumnDescription("predicted", "predicted", "The predicted number.", _NUMBERS, required_by=_NUMBERS),
+    ColumnDescription("score", "score", "The probability of the positive class of two.", _LABELS),
+    ColumnDescription("score_<label>", "scores", "The probability of one class, a column each.", _LABELS),
     ColumnDescription("series_id", "series", "The time series that the row belongs to.", ("forecasting",)),
     ColumnDescription("horizon", "horizon", "The number of steps ahead.", ("forecasting",)),
     ColumnDescription(

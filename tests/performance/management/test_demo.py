@@ -71,6 +71,7 @@ def test_demo_prints_urls_models_and_logins(first: dict[str, Any]) -> None:
     assert all(list(user) == ["username", "password", "role", "access"] for user in first["users"])
     promoted = {model["model_id"]: model["promoted_version_id"] for model in first["models"]}
     assert promoted["mdl-7f3a19bc92"] == "ver-001a1"
+    assert [user["username"] for user in first["users"] if "admin site" in user["role"]] == ["admin"]
     assert None in promoted.values()
     assert {model["task_type"] for model in first["models"]} >= {"classification", "regression"}
 
@@ -88,6 +89,12 @@ def test_run_again_has_the_same_data_and_logins_but_new_tokens(checkout: Path, f
     for before, after in zip(first["users"], again["users"], strict=True):
         assert (before["username"], before["password"]) == (after["username"], after["password"])
         assert before["access"] != after["access"]
+
+
+def test_each_step_is_announced_on_standard_error(checkout: Path, first: dict[str, Any]) -> None:
+    finished = run(checkout, "demo", "--no-serve", "--json")
+
+    assert finished.stderr.splitlines() == ["Creating the database…", "Evaluating predictions…"]
 
 
 def test_run_again_takes_no_promotion_back(checkout: Path, first: dict[str, Any]) -> None:
