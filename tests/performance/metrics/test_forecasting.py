@@ -117,7 +117,7 @@ def test_the_wape_interval_is_that_of_a_ratio_of_two_sums(tmp_path: Path, severa
 
 @pytest.mark.parametrize("scale", [[1.0, 2.0], [0.0, 0.0], [None, 1.0], [math.inf, math.inf], [1e-300, 1e-300]])
 def test_a_series_with_an_invalid_or_varying_scale_is_refused(tmp_path: Path, scale: list[Any]) -> None:
-    with pytest.raises(UnprocessablePredictionsError, match="one 'scale' above 0"):
+    with pytest.raises(UnprocessablePredictionsError, match="one value of 'scale' above 0"):
         evaluate_columns(
             forecasting.evaluate, tmp_path, {"actual": [1.0, 2.0], "predicted": [1.0, 1.0], "scale": scale}
         )
