@@ -16,6 +16,8 @@ from models_registry.registry.models import RegisteredModel
 T = TypeVar("T")
 
 OVERLOADED = 503
+# Other processes of the run have databases of their own on the same server.
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 PATIENCE = 60
 
 
@@ -74,5 +76,5 @@ def wait_for_waiting(number: int) -> None:
 
 def _waiting() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        cursor.execute(WAITING)
         return int(cursor.fetchone()[0])

@@ -508,7 +508,7 @@ class TestOtherForms:
         assert Caller(viewer).get(GATE, Accept=accepted).json()["status"] == "passed"
 
     @pytest.mark.parametrize(
-        ("accepted", "told"),
+        ("accepted", "media_type"),
         [
             ("text/html;q=0.1, application/json", "application/json"),
             ("application/json;q=0.5, text/html", "text/html"),
@@ -525,11 +525,11 @@ class TestOtherForms:
         ],
     )
     def test_are_those_of_which_the_caller_wants_most(
-        self, viewer: User, under: Under, accepted: str, verdict_text: str
+        self, viewer: User, under: Under, accepted: str, media_type: str
     ) -> None:
         under(PASSES)
 
-        assert Caller(viewer).get(GATE, Accept=accepted)["Content-Type"].partition(";")[0] == verdict_text
+        assert Caller(viewer).get(GATE, Accept=accepted)["Content-Type"].partition(";")[0] == media_type
 
     @pytest.mark.parametrize("accepted", ["application/json;q=0", "*/*;q=0", "image/png, text/html;q=0.000", ";q=1"])
     def test_are_none_of_what_the_caller_wants_not_at_all(self, viewer: User, accepted: str) -> None:

@@ -100,7 +100,7 @@ def test_evaluate_says_which_snapshot_is_stored(version: list[str], capsys: pyte
 
 
 @pytest.mark.parametrize(
-    ("file", "more", "told"),
+    ("file", "more", "problem"),
     [
         ("actual,predicted,score\na,a,0.1\nb,b,nan\n", [], ("unprocessable_predictions", "score", 2)),
         ("actual\na\n", [], ("unprocessable_predictions", "predicted", None)),
@@ -114,7 +114,7 @@ def test_what_goes_wrong_is_json_as_well(
     capsys: pytest.CaptureFixture[str],
     file: str | None,
     more: list[str],
-    printed_snapshot: tuple[str, str | None, int | None],
+    problem: tuple[str, str | None, int | None],
 ) -> None:
     path = tmp_path / "predictions.csv"
     if file is not None:
@@ -124,7 +124,7 @@ def test_what_goes_wrong_is_json_as_well(
         call_command("evaluate", *version, str(path), "--json", *more)
 
     problem = json.loads(capsys.readouterr().out)
-    assert (problem["code"], problem.get("column"), problem.get("row")) == printed_snapshot
+    assert (problem["code"], problem.get("column"), problem.get("row")) == problem
     assert problem["detail"] == str(refused.value)
     assert None not in problem.values()
     assert refused.value.returncode == 1
