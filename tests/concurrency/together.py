@@ -17,7 +17,12 @@ T = TypeVar("T")
 
 OVERLOADED = 503
 # Other processes of the run have databases of their own on the same server.
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+WAITING = """
+SELECT count(*) FROM pg_locks waiting WHERE NOT granted AND EXISTS (
+    SELECT FROM pg_locks own JOIN pg_database ON own.database = pg_database.oid
+    WHERE own.pid = waiting.pid AND pg_database.datname = current_database()
+)
+"""
 PATIENCE = 60
 
 

@@ -24,6 +24,7 @@ from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel
 from models_registry.tokens.lockout import login_capacity
 from tests.admin_pages import logged_in
+from tests.concurrency.together import WAITING
 from tests.conftest import authenticated
 from tests.factories import PASSWORD, new_user
 from tests.reliability.databases import url_of_the_tests
@@ -120,7 +121,7 @@ def test_a_login_occupies_its_slot_until_its_last_write(waiting: Callable[..., A
     with psycopg.connect(url_of_the_tests()) as holder, ThreadPoolExecutor(1) as pool:
         holder.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")  # which the row of a login comes up against
         first = pool.submit(close, lambda: waiting("root"))
-        eventually(lambda: holder.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() != (0,))
+        eventually(lambda: holder.execute(WAITING).fetchone() != (0,))
         refused = [by_token("root"), by_form("root")]
         holder.rollback()
         assert first.result().status_code in {200, 302}

@@ -100,7 +100,7 @@ def test_evaluate_says_which_snapshot_is_stored(version: list[str], capsys: pyte
 
 
 @pytest.mark.parametrize(
-    ("file", "more", "problem"),
+    ("file", "more", "expected"),
     [
         ("actual,predicted,score\na,a,0.1\nb,b,nan\n", [], ("unprocessable_predictions", "score", 2)),
         ("actual\na\n", [], ("unprocessable_predictions", "predicted", None)),
@@ -114,7 +114,7 @@ def test_what_goes_wrong_is_json_as_well(
     capsys: pytest.CaptureFixture[str],
     file: str | None,
     more: list[str],
-    problem: tuple[str, str | None, int | None],
+    expected: tuple[str, str | None, int | None],
 ) -> None:
     path = tmp_path / "predictions.csv"
     if file is not None:
@@ -124,7 +124,7 @@ def test_what_goes_wrong_is_json_as_well(
         call_command("evaluate", *version, str(path), "--json", *more)
 
     problem = json.loads(capsys.readouterr().out)
-    assert (problem["code"], problem.get("column"), problem.get("row")) == problem
+    assert (problem["code"], problem.get("column"), problem.get("row")) == expected
     assert problem["detail"] == str(refused.value)
     assert None not in problem.values()
     assert refused.value.returncode == 1
@@ -174,7 +174,7 @@ def test_another_positive_class_may_be_chosen(version: list[str], capsys: pytest
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "There is no row"),
+        ("", "The file is empty"),
         ("actual,predicted\n", "There is no row"),
         ("actual,score\na,0.5\n", "no column 'predicted'"),
         ("actual,predicted,score\na,a,0.1\nb,b,nan\n", "Row 2 has no finite number in the column 'score'"),
@@ -213,7 +213,7 @@ def test_columns_of_other_names_may_be_named(
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ("actual=label", "as JSON"),
+        ("actual=label", "not a valid JSON object"),
         ("[]", "Must be an object"),
         ('{"label": "actual"}', "no 'label'"),
         ('{"actual": ""}', "'actual' must be a name of at most 200 characters"),
@@ -263,7 +263,7 @@ def test_a_threshold_needs_no_column_of_predictions(
 @pytest.mark.parametrize(
     ("content", "more", "reason"),
     [
-        ("actual,predicted\na,b\n", [], "needs one score"),
+        ("actual,predicted\na,b\n", [], "needs the score of the positive class"),
         ("actual,score\na,0.5\n", [], "two classes"),
         ("actual,score\na,0.5\nb,0.5\nc,0.5\n", [], "two classes"),
         ("actual,score\na,0.5\nb,0.5\n", ["--positive-class", "c"], "no label 'c'"),
@@ -319,7 +319,7 @@ def test_without_the_extra_spark_is_refused_in_one_line_that_names_what_is_missi
     settings.EVALUATION_ENGINE = "local[2]"
     monkeypatch.setitem(sys.modules, "pyspark", None)
 
-    with pytest.raises(CommandError, match="needs the package pyspark: install the extra `spark`") as refused:
+    with pytest.raises(CommandError, match="needs the package pyspark. Install the extra `spark`") as refused:
         call_command("evaluate", *version, str(TEST))
 
     assert len(str(refused.value).splitlines()) == 1
