@@ -4,6 +4,7 @@ import contextlib
 import io
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,12 +12,16 @@ import pytest
 import sacrebleu
 import scipy.stats
 import sklearn.metrics
+from absl import logging as absl_logging
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from rouge_score.rouge_scorer import RougeScorer
 
 from models_registry.task_types import all_task_types
 from models_registry.task_types.base import Direction, Metric, TaskType
+
+# rouge-score loads absl, whose log handler would close pytest's standard error when Django configures logging.
+absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 CONTRACT = {
     "classification": ["accuracy", "precision", "recall", "f1_score", "roc_auc", "log_loss"],

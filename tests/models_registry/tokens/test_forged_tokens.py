@@ -80,7 +80,7 @@ FORGERIES: dict[str, Callable[[Claims], str]] = {
     "no signature": lambda claims: sign(claims).rpartition(".")[0] + ".",
     "cut signature": lambda claims: sign(claims)[:-4],
     "signature of other claims": lambda claims: (
-        f"{sign(claims).rpartition('.')[0]}.{sign({**claims, 'user_id': '2'}).rpartition('.')[2]}"
+        f"{sign(claims).rpartition('.')[0]}.{sign({**claims, 'user_id': '999999'}).rpartition('.')[2]}"
     ),
     "foreign key": lambda claims: sign(claims, key=FOREIGN_KEY),
     "the other secret": lambda claims: sign(claims, key=settings.SECRET_KEY),
