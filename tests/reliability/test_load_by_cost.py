@@ -1,11 +1,10 @@
-"""One caller does something expensive, and everyone else's light requests stay fast.
+"""One caller does something expensive, and everyone else's light requests go on.
 
 The service runs behind its production server with two processes of four threads, on PostgreSQL, and on SQLite with one
-process, as the demo does. While an attack goes on, `/healthz` and the summary are asked twenty times a second each, and
-both must stay under 250 ms at the 99th percentile.
+process, as the demo does. While an attack goes on, `/healthz` and the summary are asked twenty times a second each.
 
-The machine may have other work, which makes figures worse and never better. So an attack is withstood if one of three
-rounds is under the limit: what is wrong with the service itself fails them all.
+Here no light request may fail, and none may stop. How fast they stay, under 250 ms at the 99th percentile, is for
+`tests.benchmarks.load_by_cost` on a quiet machine: a test must not depend on what else the machine does.
 """
 
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from tests.reliability.load import Attack, Blows, Service, serving
 
 pytestmark = [pytest.mark.served, pytest.mark.alone]
 
-ROUNDS = 3
+STOPPED = 5.0  # seconds: a light request that takes longer waited for the attack to end
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +40,20 @@ def service_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
-def test_light_requests_stay_fast_under(attack: Attack, service: Service) -> None:
+def test_light_requests_go_on_under(attack: Attack, service: Service) -> None:
     attack.check(service, withstood(attack, service))
 
 
-def test_light_requests_stay_fast_while_refusals_would_wait_for_a_writer(service_on_sqlite: Service) -> None:
+def test_light_requests_go_on_while_refusals_would_wait_for_a_writer(service_on_sqlite: Service) -> None:
     withstood(LOCKED, service_on_sqlite)
 
 
 def withstood(attack: Attack, service: Service) -> Blows:
-    """Return what became of an attack's requests in the first round that is under the limit."""
-    seen = []
-    for number in range(ROUNDS):
-        figures, blows = attack.round(service, number)
-        assert set(blows.statuses) <= attack.answers, blows
-        if figures.are_good:
-            return blows
-        seen.append(f"{figures}; the attackers got {dict(blows.statuses)}")
-    raise AssertionError("\n".join(seen))
+    """Return what became of an attack's requests, in a round in which every light request was answered."""
+    figures, blows = attack.round(service, 0)
+    assert set(blows.statuses) <= attack.answers, blows
+    for each in (figures.healthz, figures.summary):
+        assert each["latencies"], figures
+        assert not each["failures"], figures
+        assert max(each["latencies"]) < STOPPED, figures
+    return blows
