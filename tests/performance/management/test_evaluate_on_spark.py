@@ -111,7 +111,7 @@ def test_without_java_one_line_says_what_to_install(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
 
-    with pytest.raises(CommandError, match="needs Java: .*openjdk-17-jre-headless") as refused:
+    with pytest.raises(CommandError, match="needs Java. .*openjdk-17-jre-headless") as refused:
         call_command("evaluate", *version, str(TEST))
 
     assert len(str(refused.value).splitlines()) == 1

@@ -295,7 +295,7 @@ def test_spark_accepts_file_names_with_wildcards(compare: Compare, tmp_path: Pat
 def test_spark_refuses_files_that_it_would_skip(spark: Spark, tmp_path: Path, name: str) -> None:
     file = _written(tmp_path / name, {"actual": ["a"], "predicted": ["a"]})
 
-    with pytest.raises(UnprocessablePredictionsError, match="Spark reads no file"):
+    with pytest.raises(UnprocessablePredictionsError, match="Spark cannot read a file"):
         spark.read_parquet([str(file)])
 
 
