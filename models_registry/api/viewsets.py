@@ -58,6 +58,7 @@ class APIViewSet(GenericViewSet[Any]):
         "list": (*READ_ERRORS, InvalidParameterError),
         "retrieve": READ_ERRORS,
         "create": CREATE_ERRORS,
+        "update": UPDATE_ERRORS,
         "partial_update": UPDATE_ERRORS,
         "destroy": DELETE_ERRORS,
     }

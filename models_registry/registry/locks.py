@@ -8,7 +8,7 @@ from models_registry.registry.models import RegisteredModel, Version
 
 
 def lock_unarchived(model: RegisteredModel) -> RegisteredModel:
-    """Lock a model's row until the transaction ends, and return the model as it is now.
+    """Lock a model's row until the transaction ends, and return the model in its present state.
 
     Raises `ConflictError` if the model is archived.
     """
@@ -18,7 +18,7 @@ def lock_unarchived(model: RegisteredModel) -> RegisteredModel:
 
 
 def lock_version(version: Version) -> Version:
-    """Lock the row of a version's model until the transaction ends, and return the version as it is now."""
+    """Lock the row of a version's model until the transaction ends, and return the version in its present state."""
     model: RegisteredModel = RegisteredModel.objects.select_for_update().get(pk=version.model_id)
     current: Version = model.versions.get(pk=version.pk)
     return current

@@ -10,10 +10,9 @@ from rest_framework.request import Request
 from models_registry.accounts.models import ModelGrant, Organization
 from models_registry.accounts.scopes import Scope
 from models_registry.accounts.selectors import lock_active_user
-from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import json_response
 from models_registry.api.filters import StrictFilterBackend, StrictOrdering
-from models_registry.api.lookups import get_or_404, missing_reference, parse_row_id
+from models_registry.api.lookups import missing_reference
 from models_registry.api.viewsets import (
     CREATE_ERRORS,
     CreateModelMixin,
@@ -39,7 +38,7 @@ from models_registry.registry.serializers import (
     VersionInput,
     VersionSerializer,
 )
-from models_registry.registry.viewsets import RegistryViewSet
+from models_registry.registry.viewsets import ModelRecordViewSet, RegistryViewSet
 
 
 class PromotingViewSet(RegistryViewSet):
@@ -211,32 +210,14 @@ class ModelViewSet(
         description="Revoke a grant, also on an archived model. The user loses the scope at once.",
     ),
 )
-class GrantViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
+class GrantViewSet(ModelRecordViewSet):
     """Scopes that single users have on one model, in addition to the members of its organization."""
 
     queryset = ModelGrant.objects.select_related("user")
     serializer_class = GrantSerializer
     ordering = ("pk",)
-    scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
-    errors = {
-        "list": (ModelNotFoundError,),
-        "create": (ModelNotFoundError,),
-        "retrieve": (ModelNotFoundError, NotFoundError),
-        "destroy": (ModelNotFoundError, NotFoundError),
-    }
+    record_name, lookup_url_kwarg = "grant", "grant_id"
     input_serializers = {"create": GrantInput}
-
-    def get_queryset(self) -> Any:
-        """Return the grants on the model that the URL names."""
-        return super().get_queryset().filter(model=self.get_model())
-
-    def get_object(self, *, lock: bool = False) -> ModelGrant:
-        """Return the grant that the URL names; `lock` locks the model. Raises `NotFoundError`."""
-        model = self.get_model(lock=lock)
-        missing = NotFoundError(f"{model.pk} has no such grant. Its grants are listed.")
-        grants = super().get_queryset().filter(model=model)
-        grant: ModelGrant = get_or_404(grants, missing, pk=parse_row_id(self.kwargs["grant_id"]))
-        return grant
 
     def perform_create(self, serializer: Any) -> None:
         model = self.get_model(lock=True)

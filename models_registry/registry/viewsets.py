@@ -1,7 +1,18 @@
 """The base class of viewsets whose URL names a model, or one of its versions."""
 
+from typing import Any
+
+from models_registry.accounts.scopes import Scope
 from models_registry.accounts.viewsets import OrganizationScopedViewSet
-from models_registry.api.viewsets import wait_for_row
+from models_registry.api.errors import NotFoundError
+from models_registry.api.lookups import get_or_404, parse_row_id
+from models_registry.api.viewsets import (
+    CreateModelMixin,
+    DestroyModelMixin,
+    ListModelMixin,
+    RetrieveModelMixin,
+    wait_for_row,
+)
 from models_registry.registry import ids
 from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.models import RegisteredModel, Version
@@ -52,3 +63,31 @@ class RegistryViewSet(OrganizationScopedViewSet):
             raise VersionNotFoundError(f"{model.pk} has no version {version_id[:40]}. Its versions are listed.")
         version.model = model
         return version
+
+
+class ModelRecordViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
+    """Records of a model that the admins of its organization create and revoke.
+
+    A subclass names its records in `record_name`, and the argument of the URL with their id in `lookup_url_kwarg`.
+    """
+
+    record_name: str
+    lookup_url_kwarg: str
+    scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
+    errors = {
+        "list": (ModelNotFoundError,),
+        "create": (ModelNotFoundError,),
+        "retrieve": (ModelNotFoundError, NotFoundError),
+        "destroy": (ModelNotFoundError, NotFoundError),
+    }
+
+    def get_queryset(self) -> Any:
+        """Return the records of the model that the URL names."""
+        return super().get_queryset().filter(model=self.get_model())
+
+    def get_object(self, *, lock: bool = False) -> Any:
+        """Return the record that the URL names; `lock` locks the model. Raises `NotFoundError`."""
+        model = self.get_model(lock=lock)
+        missing = NotFoundError(f"{model.pk} has no such {self.record_name}. Its {self.record_name}s are listed.")
+        records = super().get_queryset().filter(model=model)
+        return get_or_404(records, missing, pk=parse_row_id(self.kwargs[self.lookup_url_kwarg]))

@@ -47,7 +47,7 @@ class LoginView(APIView):
     errors: tuple[type[APIError], ...] = (UnknownParameterError, InvalidBodyError)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse query parameters, of which these routes have none. Raises `UnknownParameterError`."""
+        """Refuse query parameters, as these routes have none. Raises `UnknownParameterError`."""
         super().initial(request, *args, **kwargs)
         if request.query_params:
             unknown = [(name, "unknown", "Unknown parameter; send a body.") for name in request.query_params]

@@ -11,14 +11,10 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from models_registry import task_types
-from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import not_modified_or, with_etag
-from models_registry.api.lookups import get_or_404, parse_row_id
 from models_registry.api.query import invalid_parameters
-from models_registry.api.viewsets import CreateModelMixin, DestroyModelMixin, ListModelMixin, RetrieveModelMixin
-from models_registry.registry.errors import ModelNotFoundError
-from models_registry.registry.viewsets import RegistryViewSet
+from models_registry.registry.viewsets import ModelRecordViewSet
 from models_registry.tokens.jwt import Caller
 from performance.badges.image import BadgeContent, render_svg, verdict_content
 from performance.badges.models import Badge
@@ -141,32 +137,14 @@ class BadgeImageViewSet(PerformanceViewSet):
         ),
     ),
 )
-class BadgeViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
+class BadgeViewSet(ModelRecordViewSet):
     """The badges of a model that anyone with the URL may look at, for the admins of its organization."""
 
     queryset = Badge.objects.select_related("created_by")
     serializer_class = BadgeSerializer
     ordering = ("-pk",)
-    scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
-    errors = {
-        "list": (ModelNotFoundError,),
-        "create": (ModelNotFoundError,),
-        "retrieve": (ModelNotFoundError, NotFoundError),
-        "destroy": (ModelNotFoundError, NotFoundError),
-    }
+    record_name, lookup_url_kwarg = "badge", "badge_id"
     input_serializers = {"create": BadgeInput}
-
-    def get_queryset(self) -> Any:
-        """Return the badges of the model that the URL names."""
-        return super().get_queryset().filter(model=self.get_model())
-
-    def get_object(self, *, lock: bool = False) -> Badge:
-        """Return the badge that the URL names; `lock` locks the model. Raises `NotFoundError`."""
-        model = self.get_model(lock=lock)
-        missing = NotFoundError(f"{model.pk} has no such badge. Its badges are listed.")
-        badges = super().get_queryset().filter(model=model)
-        badge: Badge = get_or_404(badges, missing, pk=parse_row_id(self.kwargs["badge_id"]))
-        return badge
 
     def perform_create(self, serializer: Any) -> None:
         content = dict(serializer.validated_data)

@@ -54,5 +54,5 @@ class ComparisonJobQuerySet(FairJobQuerySet):
         return True
 
     def fail(self, job: "ComparisonJob") -> None:
-        """Record that a job failed for good, if its lease is still the caller's."""
+        """Record that a job failed and is not tried again, if its lease is still the caller's."""
         self.leased_by(job).update(state="failed", due_at=None, finished_at=timezone.now())

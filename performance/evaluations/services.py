@@ -35,7 +35,7 @@ def store_evaluation(
     created_by: str,
     evaluated_at: datetime | None = None,
 ) -> MetricSnapshot:
-    """Store the evaluation of a version on a split as a snapshot, for good. `evaluated_at` is by default now.
+    """Store the evaluation of a version on a split as a permanent snapshot. `evaluated_at` is by default now.
 
     `digest` is the SHA-256 of the predictions, and `predictions_digest` what `store_predictions` returned for them. It
     locks the model's row. Raises what `check_accepts_metrics` raises.

@@ -1,6 +1,5 @@
 """Serializers of gate requests, policies and verdicts."""
 
-from functools import cached_property
 from typing import Any
 
 from rest_framework import serializers
@@ -13,7 +12,7 @@ from performance.gates.models import GateVerdict
 from performance.gates.policy import MAX_NAME_LENGTH, MAX_RULES, InvalidPolicyError, Policy, parse_policy, stored_policy
 from performance.gates.verdict import Status
 from performance.snapshots.models import DatasetSplit
-from performance.snapshots.serializers import IntervalSerializer
+from performance.snapshots.serializers import IntervalSerializer, MappingSerializer
 
 FORMATS = ("json", "junit", "markdown", "html")
 
@@ -97,15 +96,11 @@ class GateQuerySerializer(serializers.Serializer[None]):
     )
 
 
-class DocumentSerializer(serializers.Serializer[dict[str, Any]]):
-    """Part of a document that was validated when it was stored. Its values are returned unchanged, in field order."""
+class DocumentSerializer(MappingSerializer):
+    """Part of a stored document. Its values are returned unchanged."""
 
     def to_representation(self, instance: dict[str, Any]) -> dict[str, object]:
-        return {name: instance[name] for name in self._names}
-
-    @cached_property
-    def _names(self) -> list[str]:
-        return [str(name) for name in self.fields]
+        return {name: instance[name] for name in self.names}
 
 
 class RuleVerdictSerializer(DocumentSerializer):

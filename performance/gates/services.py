@@ -122,7 +122,7 @@ def store_verdict(
     requested_by: str,
     overridden: bool = False,
 ) -> None:
-    """Store a verdict for good, and notify webhooks if the gate stopped the version.
+    """Store a verdict, and notify webhooks if the gate stopped the version.
 
     Webhooks receive nothing about verdicts by a policy that is not stored.
     """

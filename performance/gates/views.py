@@ -1,7 +1,7 @@
 """Gates over HTTP: their policies and their verdicts."""
 
 from datetime import UTC
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -22,10 +22,8 @@ from models_registry.api.errors import (
 from models_registry.api.etags import etag_of, json_response, not_modified_or, with_etag
 from models_registry.api.idempotency import HEADER, check_key
 from models_registry.api.viewsets import (
-    DELETE_ERRORS,
-    READ_ERRORS,
-    UPDATE_ERRORS,
     DestroyModelMixin,
+    Errors,
     ListModelMixin,
     RetrieveModelMixin,
 )
@@ -54,7 +52,9 @@ class PolicyViewSet(RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
 
     queryset = GatePolicy.objects.all()
     serializer_class = PolicySerializer
+    errors: ClassVar[Errors | dict[str, Errors]] = {"retrieve": (NotFoundError,), "destroy": (NotFoundError,)}
     input_serializers = {"update": PolicyInput}
+    owner_field: str  # of a policy
 
     def get_owner(self, *, lock: bool = False) -> Any:
         """Return the model or organization that the URL names, locked until the transaction ends if `lock` is true."""
@@ -62,7 +62,8 @@ class PolicyViewSet(RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
 
     def find_policy(self, owner: Any) -> GatePolicy | None:
         """Return the current policy of an owner."""
-        raise NotImplementedError
+        policy: GatePolicy | None = GatePolicy.objects.filter(**{self.owner_field: owner}).current()
+        return policy
 
     def store_policy(self, owner: Any, policy: Policy | None) -> GatePolicy:
         """Store the policy of an owner, or with `None` that there is none any more."""
@@ -132,20 +133,12 @@ class ModelPolicyViewSet(PolicyViewSet):
         "update": Scope.ORGANIZATION_ADMIN,
         "destroy": Scope.ORGANIZATION_ADMIN,
     }
-    errors = {
-        "retrieve": (*READ_ERRORS, ModelNotFoundError, NotFoundError),
-        "update": (*UPDATE_ERRORS, ModelNotFoundError),
-        "destroy": (*DELETE_ERRORS, ModelNotFoundError, NotFoundError),
-    }
+    errors = (ModelNotFoundError,)
+    owner_field = "model"
 
     def get_owner(self, *, lock: bool = False) -> RegisteredModel:
         """Return the model that the URL names."""
         return self.get_model(lock=lock)
-
-    def find_policy(self, owner: RegisteredModel) -> GatePolicy | None:
-        """Return the current policy of a model."""
-        policy: GatePolicy | None = GatePolicy.objects.filter(model=owner).current()
-        return policy
 
     def store_policy(self, owner: RegisteredModel, policy: Policy | None) -> GatePolicy:
         """Store the policy of a model."""
@@ -184,20 +177,12 @@ class OrganizationPolicyViewSet(PolicyViewSet):
         "update": Scope.ORGANIZATION_ADMIN,
         "destroy": Scope.ORGANIZATION_ADMIN,
     }
-    errors = {
-        "retrieve": (*READ_ERRORS, NotFoundError),
-        "update": (*UPDATE_ERRORS, NotFoundError),
-        "destroy": (*DELETE_ERRORS, NotFoundError),
-    }
+    errors = (NotFoundError,)
+    owner_field = "organization"
 
     def get_owner(self, *, lock: bool = False) -> Organization:
         """Return the organization that the URL names."""
         return self.get_organization(lock=lock)
-
-    def find_policy(self, owner: Organization) -> GatePolicy | None:
-        """Return the current policy of an organization."""
-        policy: GatePolicy | None = GatePolicy.objects.filter(organization=owner).current()
-        return policy
 
     def store_policy(self, owner: Organization, policy: Policy | None) -> GatePolicy:
         """Store the policy of an organization."""

@@ -39,15 +39,23 @@ class IntervalSerializer(serializers.Serializer[dict[str, object]]):
     method = serializers.CharField()
 
 
-class MetricsSerializer(serializers.Serializer[dict[str, float]]):
+class MappingSerializer(serializers.Serializer[Any]):
+    """A stored mapping, in the order of the fields.
+
+    The fields' own methods are not called, as the values were validated when they were stored.
+    """
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the fields."""
+        return [str(name) for name in self.fields]
+
+
+class MetricsSerializer(MappingSerializer):
     """All metrics of a task type, in its order. A metric that was not recorded is null."""
 
     def to_representation(self, instance: dict[str, float]) -> dict[str, float | None]:
-        return {name: None if (value := instance.get(name)) is None else float(value) for name in self._names}
-
-    @cached_property
-    def _names(self) -> list[str]:
-        return [str(name) for name in self.fields]
+        return {name: None if (value := instance.get(name)) is None else float(value) for name in self.names}
 
 
 @cache

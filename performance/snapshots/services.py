@@ -30,7 +30,7 @@ def report_snapshot(
     confusion_matrix: dict[str, Any] | None = None,
     evaluated_at: datetime | None = None,
 ) -> MetricSnapshot:
-    """Store the metrics that someone reports of a version, for good. `evaluated_at` is by default now.
+    """Store the metrics that someone reports of a version, as a permanent snapshot. `evaluated_at` is by default now.
 
     The caller holds the lock of the model's row. Raises `InvalidBodyError`, which lists the errors, if the model's
     task type does not allow the metrics, and what `check_accepts_metrics` raises.
