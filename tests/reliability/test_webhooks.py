@@ -118,7 +118,7 @@ def test_a_worker_that_stood_still_past_its_lease_notices_that_another_sent_its_
     number = len(service.processes)
     first = sending(service, receiver)
 
-    first.send_signal(signal.SIGSTOP)
+    service.pause(first)
     try:
         manage("shell", "-c", DUE, **service.settings)
         service.start_worker()

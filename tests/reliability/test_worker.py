@@ -14,6 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.demo_data import load_demo_data
@@ -33,6 +34,11 @@ from django.utils import timezone
 from performance.models import EvaluationJob
 
 EvaluationJob.objects.filter(state='running').update(due_at=timezone.now())
+"""
+
+OPEN_TRANSACTIONS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
 """
 
 
@@ -57,6 +63,15 @@ class Service:
             )
         self.processes.append(worker)
         return worker
+
+    def pause(self, worker: subprocess.Popen[bytes]) -> None:
+        """Stop a worker between two transactions: one that holds a lock would make the others wait too."""
+        with psycopg.connect(self.settings["DATABASE_URL"], autocommit=True) as other:
+            worker.send_signal(signal.SIGSTOP)
+            while other.execute(OPEN_TRANSACTIONS).fetchone() != (0,):
+                worker.send_signal(signal.SIGCONT)
+                time.sleep(0.05)
+                worker.send_signal(signal.SIGSTOP)
 
     def log(self, number: int) -> Path:
         """Return where a worker's log is, by its place among the workers. It is no file of the service's."""
@@ -195,7 +210,7 @@ def test_a_worker_that_stood_still_past_its_lease_notices_that_another_did_its_e
     uploaded = service.upload(LARGE)
     until(lambda: [*service.work.rglob("job.json")])  # it is being evaluated
 
-    first.send_signal(signal.SIGSTOP)
+    service.pause(first)
     try:
         service.let_leases_end()
         service.start_worker()
