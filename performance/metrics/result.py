@@ -52,21 +52,60 @@ class CurvesDocument(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationWarning:
+    """Something about the predictions that a reader of the metrics should know. `code` is stable."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The summary metrics of the examples with one value of an attribute.
+
+    `value` is `None` for all values past the most frequent ones, which count together. A metric is `None` if it is
+    undefined for these examples; `intervals_unavailable` says why others have no interval.
+    """
+
+    attribute: str
+    value: str | None
+    sample_count: int
+    metrics: Mapping[str, float | None]
+    confidence_intervals: Mapping[str, Interval]
+    intervals_unavailable: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The metrics of predictions, with their known confidence intervals.
 
-    `sample_count` is the number of scored examples among the `rows`. A metric that is undefined for these examples is
-    `None`. The intervals of per-class metrics have the names that gates use, such as `per_class.LABEL.recall`; there
-    are none for more than `MAX_CLASSES` classes. `confusion_matrix` counts examples without weights:
-    `counts[actual][predicted]`. `misclassified` holds those of the `misclassified_count` wrong predictions that are
-    most confident, and `residuals` the examples with the largest errors. `curves` holds points to draw, by kind of
-    curve.
+    `sample_count` is the number of scored examples with a weight above 0 among the `rows`, and `effective_sample_size`
+    the number of unweighted, independent examples that tell as much. `missing_fraction` is the share of the rows
+    without a prediction, from 0 to 1.
+
+    A metric that is undefined for these examples is `None`; `metrics_unavailable` says why, and `intervals_unavailable`
+    why another metric has no interval. The intervals of per-class metrics have the names that gates use, such as
+    `per_class.LABEL.recall`; there are none for more than `MAX_CLASSES` classes.
+
+    `evaluation_options` holds what was asked for or chosen, such as `positive_class` or `k`. `examples_digest`
+    identifies the examples, whatever is predicted: it is a SHA-256 as hexadecimal digits. `confusion_matrix` counts
+    examples without weights: `counts[actual][predicted]`. `misclassified` holds those of the `misclassified_count`
+    wrong predictions that are most confident, and `residuals` the examples with the largest errors. `curves` holds
+    points to draw, by kind of curve.
     """
 
     rows: int
     sample_count: int
     metrics: Mapping[str, float | None]
     confidence_intervals: Mapping[str, Interval]
+    metrics_unavailable: Mapping[str, str] = field(default_factory=dict)
+    intervals_unavailable: Mapping[str, str] = field(default_factory=dict)
+    effective_sample_size: float | None = None
+    missing_fraction: float = 0.0
+    evaluation_options: Mapping[str, str | float | bool | None] = field(default_factory=dict)
+    examples_digest: str | None = None
+    warnings: Sequence[EvaluationWarning] = ()
+    slices: Sequence[Slice] = ()
     per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     confusion_matrix: ConfusionMatrixDocument | None = None
     positive_class: str | None = None

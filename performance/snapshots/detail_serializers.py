@@ -261,6 +261,18 @@ def snapshot_serializer(task_type: TaskType) -> SerializerClass:
     return make_serializer(task_type, "Snapshot", fields)
 
 
+class WarningSerializer(serializers.Serializer[dict[str, str]]):
+    """What a reader of the metrics should know about the predictions."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+def reasons(name: str, help_text: str) -> AnyField:
+    """Return a read-only field for a detail's reasons, by metric."""
+    return detail_field(name, serializers.DictField, nullable=False, child=serializers.CharField(), help_text=help_text)
+
+
 def report_serializer(task_type: TaskType) -> SerializerClass:
     """Return the serializer of the performance report for a task type."""
     by_class = serializers.DictField(child=serializers.FloatField())
@@ -278,10 +290,22 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
             child=IntervalSerializer(),
             help_text="By metric. Intervals of single classes, up to 50 classes, are under `per_class.LABEL.METRIC`.",
         ),
+        "metrics_unavailable": reasons("metrics_unavailable", "Why a metric is null, by metric."),
+        "intervals_unavailable": reasons("intervals_unavailable", "Why a metric has no interval, by metric."),
         "per_class": detail_field(
             "per_class", serializers.DictField, nullable=False, child=by_class, help_text="By class, then by metric."
         ),
         "sample_count": serializers.IntegerField(allow_null=True, help_text="The number of examples that were scored."),
+        "effective_sample_size": detail_field(
+            "effective_sample_size",
+            serializers.FloatField,
+            help_text="The number of unweighted, independent examples that tell as much.",
+        ),
+        "missing_fraction": detail_field(
+            "missing_fraction",
+            serializers.FloatField,
+            help_text="The share of the rows without a prediction, from 0 to 1.",
+        ),
         "row_count": detail_field(
             "row_count",
             serializers.IntegerField,
@@ -294,6 +318,13 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
         ),
         "positive_class": detail_field("positive_class", serializers.CharField),
         "averaging": detail_field("averaging", serializers.CharField),
+        "evaluation_options": detail_field(
+            "evaluation_options",
+            serializers.DictField,
+            nullable=False,
+            help_text="Everything that the evaluation was asked for or chose.",
+        ),
+        "warnings": detail_field("warnings", WarningSerializer, nullable=False, many=True),
         "provenance": ProvenanceSerializer(source="*"),
         "evaluated_at": UTCDateTimeField(),
     }

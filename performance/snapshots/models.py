@@ -103,6 +103,23 @@ class SnapshotDetail(models.Model):
     curves = models.JSONField(default=dict, help_text="Points to draw, by the kind of curve.")
     # Null if there are no examples, or if each example holds the names itself, as older rows do.
     attribute_names = models.JSONField(null=True, help_text="Names of the attributes of the worst examples, in order.")
+    metrics_unavailable = models.JSONField(
+        default=dict, db_default={}, help_text="Why a metric has no value, by metric."
+    )
+    intervals_unavailable = models.JSONField(
+        default=dict, db_default={}, help_text="Why a metric has no interval, by metric."
+    )
+    effective_sample_size = models.FloatField(
+        null=True, help_text="The number of unweighted, independent examples that tell as much."
+    )
+    missing_fraction = models.FloatField(null=True, help_text="The share of rows without a prediction, from 0 to 1.")
+    evaluation_options = models.JSONField(
+        default=dict, db_default={}, help_text="What the evaluation was asked for or chose."
+    )
+    warnings = models.JSONField(default=list, db_default=[], help_text="`code` and `detail` of each.")
+    examples_digest = models.CharField(  # noqa: DJ001
+        max_length=64, null=True, help_text="The SHA-256 of the examples, whatever is predicted."
+    )
     dataset_digest = models.CharField(max_length=64, null=True, help_text="Of the predictions, SHA-256.")  # noqa: DJ001
     predictions_digest = models.CharField(  # noqa: DJ001
         max_length=64, null=True, help_text="Of the predictions as they are kept, SHA-256; they are stored under it."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 _LABELS = ("classification",)
 _NUMBERS = ("regression", "forecasting")
 _EXAMPLES = (*_LABELS, *_NUMBERS)
+_ALL = (*_EXAMPLES, "ranking")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ COLUMNS = (
     ColumnDescription("weight", "weight", "The weight of the example.", _EXAMPLES),
     ColumnDescription(
         "", "attributes", "Further columns to store with the worst predictions: a list of names.", _EXAMPLES
+    ),
+    ColumnDescription("", "slices", "Further columns to evaluate each value of: a list of names.", _ALL),
+    ColumnDescription(
+        "group", "group", "What correlated examples share, such as the patient. Intervals allow for it.", _ALL
     ),
     ColumnDescription("query_id", "query", "The query that the item was ranked for.", ("ranking",), ("ranking",)),
     ColumnDescription("relevance", "relevance", "How relevant the item is.", ("ranking",), ("ranking",)),

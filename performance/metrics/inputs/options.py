@@ -24,6 +24,8 @@ class Columns:
     identifies the series, `horizon` is the number of steps ahead, and `scale` is the mean |y(t) - y(t - m)| of the
     training series. For a ranking, `query` identifies the query, `relevance` is the graded relevance of an item, and
     `score` determines its rank. `attributes` are stored with the worst examples.
+    The metrics of each value of the columns in `slices` are computed too. Examples with the same `group`, such as those
+    of one patient, may be correlated.
     """
 
     actual: str = "actual"
@@ -38,6 +40,8 @@ class Columns:
     query: str | None = None
     relevance: str = "relevance"
     attributes: Sequence[str] = ()
+    slices: Sequence[str] = ()
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,12 @@ class Options:
     k: int = 10
 
 
-_EXAMPLES = frozenset({"actual", "predicted", "weight", "example_id", "attributes"})
+_EXAMPLES = frozenset({"actual", "predicted", "weight", "example_id", "attributes", "slices", "group"})
 _APPLICABLE_COLUMNS: Mapping[str, frozenset[str]] = {
     "classification": _EXAMPLES | {"score", "scores"},
     "regression": _EXAMPLES,
     "forecasting": _EXAMPLES | {"series", "horizon", "scale"},
-    "ranking": frozenset({"query", "relevance", "score"}),
+    "ranking": frozenset({"query", "relevance", "score", "slices", "group"}),
 }
 
 
@@ -112,13 +116,12 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= MAX_COLUMN_NAME_LENGTH
 
 
+_NAME_LIST = f"a list of at most {MAX_ATTRIBUTES} names of at most {MAX_COLUMN_NAME_LENGTH} characters"
 _VALIDATORS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "scores": (
         _is_name_by_class,
         f"an object of names, by class: at most {MAX_LABELS:,}, each of at most {MAX_LABEL_LENGTH:,} characters",
     ),
-    "attributes": (
-        _is_name_list,
-        f"a list of at most {MAX_ATTRIBUTES} names of at most {MAX_COLUMN_NAME_LENGTH} characters",
-    ),
+    "attributes": (_is_name_list, _NAME_LIST),
+    "slices": (_is_name_list, _NAME_LIST),
 }

@@ -11,20 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from performance.metrics.statistics.intervals import Interval, effective_sample_size, logit, normal, wilson
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """The value of a metric and its confidence interval. Each is `None` if it is undefined."""
-
-    value: float | None
-    interval: Interval | None = None
-
-
-def known_intervals(estimates: Mapping[str, Estimate]) -> dict[str, Interval]:
-    """Return the intervals of the estimates that have one, by name."""
-    return {name: each.interval for name, each in estimates.items() if each.interval is not None}
+from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.statistics.intervals import effective_sample_size, logit, normal, wilson
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from performance.metrics.inputs.column_mapping import ColumnMapping
 from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.inputs.sql import number_literal, string_literal, sum_terms
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
-from performance.metrics.statistics.confusion import Estimate
+from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.means import Mean, sums
 
 BINS = 15

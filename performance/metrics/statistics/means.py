@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from performance.metrics.statistics.confusion import Estimate
+from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import effective_sample_size, normal
 
 ROUNDING_TOLERANCE = 1e-9  # a variance of single examples below this share of the squared mean may be rounding

@@ -6,7 +6,7 @@ from itertools import accumulate
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.numeric_predictions import NumericPredictions
 from performance.metrics.inputs.sql import number_literal
-from performance.metrics.statistics.confusion import Estimate
+from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, effective_sample_size, median_interval_rank
 
 BINS = 4096  # a quarter of them are below the mean error

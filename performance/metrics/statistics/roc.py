@@ -15,7 +15,7 @@ from typing import Self
 
 from performance.metrics.engines.base import Row
 from performance.metrics.inputs.sql import number_literal, string_literal
-from performance.metrics.statistics.confusion import Estimate
+from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import effective_sample_size, logit
 from performance.metrics.statistics.means import Mean, sums
 

@@ -14,7 +14,13 @@ from performance.metrics.inputs.options import AVERAGINGS, Columns, Options
 from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.result import DAMAGED, MAX_CLASSES, CurvesDocument, Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics import curves, losses, roc
-from performance.metrics.statistics.confusion import ConfusionMatrix, Estimate, known_intervals
+from performance.metrics.statistics.confusion import ConfusionMatrix
+from performance.metrics.statistics.estimates import (
+    Estimate,
+    known_intervals,
+    unavailable_intervals,
+    unavailable_metrics,
+)
 from performance.metrics.statistics.intervals import Interval, logit
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.means import Mean
@@ -59,6 +65,8 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         sample_count=counts.examples,
         metrics={name: estimate.value for name, estimate in estimates.items()},
         confidence_intervals=_intervals(estimates, class_metrics),
+        metrics_unavailable=unavailable_metrics(estimates),
+        intervals_unavailable=unavailable_intervals(estimates),
         per_class={
             label: _values(metrics) | {"support": matrix.support(label)} for label, metrics in class_metrics.items()
         },

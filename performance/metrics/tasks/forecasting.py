@@ -13,7 +13,12 @@ from performance.metrics.inputs.row_checks import MAX_MAGNITUDE, RowCheck
 from performance.metrics.inputs.sql import identifier, number_literal
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics import errors, residual_plots
-from performance.metrics.statistics.confusion import Estimate, known_intervals
+from performance.metrics.statistics.estimates import (
+    Estimate,
+    known_intervals,
+    unavailable_intervals,
+    unavailable_metrics,
+)
 from performance.metrics.statistics.intervals import normal
 from performance.metrics.statistics.means import Mean, error_estimate, means, ratio_variance, root_estimate, sums
 
@@ -31,6 +36,8 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         sample_count=predictions.examples,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
+        metrics_unavailable=unavailable_metrics(estimates),
+        intervals_unavailable=unavailable_intervals(estimates),
         residuals=worst_examples.worst_residuals(engine, columns, predictions),
         per_class=_by_horizon(engine, predictions, columns, types),
         curves=residual_plots.curves(engine, predictions),

@@ -14,7 +14,7 @@ from performance.metrics.inputs.options import QUERY_ID, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
-from performance.metrics.statistics.confusion import known_intervals
+from performance.metrics.statistics.estimates import known_intervals, unavailable_intervals, unavailable_metrics
 from performance.metrics.statistics.means import Mean
 
 QUERY, SCORE = QUERY_ID, "score"  # usual names of columns
@@ -49,6 +49,8 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         sample_count=queries,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
+        metrics_unavailable=unavailable_metrics(estimates),
+        intervals_unavailable=unavailable_intervals(estimates),
     )
 
 

@@ -9,7 +9,12 @@ from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.inputs.sql import number_literal
 from performance.metrics.result import Evaluation
 from performance.metrics.statistics import errors, residual_plots
-from performance.metrics.statistics.confusion import Estimate, known_intervals
+from performance.metrics.statistics.estimates import (
+    Estimate,
+    known_intervals,
+    unavailable_intervals,
+    unavailable_metrics,
+)
 from performance.metrics.statistics.intervals import Interval, normal
 from performance.metrics.statistics.means import Mean, error_estimate, means, ratio_variance, root_estimate, sums
 from performance.metrics.statistics.medians import median_absolute_error
@@ -24,6 +29,8 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         sample_count=predictions.examples,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
+        metrics_unavailable=unavailable_metrics(estimates),
+        intervals_unavailable=unavailable_intervals(estimates),
         residuals=worst_examples.worst_residuals(engine, columns, predictions),
         curves=residual_plots.curves(engine, predictions),
     )

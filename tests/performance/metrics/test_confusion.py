@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from performance.metrics.statistics.confusion import ConfusionMatrix, Estimate
+from performance.metrics.statistics.confusion import ConfusionMatrix
+from performance.metrics.statistics.estimates import Estimate
 
 CLASSES = st.integers(2, 5)
 

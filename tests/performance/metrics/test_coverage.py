@@ -17,7 +17,7 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs import numeric_predictions
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.statistics.confusion import Estimate
+from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.tasks import forecasting, ranking, regression
 
