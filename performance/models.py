@@ -10,5 +10,6 @@ from performance.gates.models import GatePolicy as GatePolicy
 from performance.gates.models import GateVerdict as GateVerdict
 from performance.snapshots.models import MetricSnapshot as MetricSnapshot
 from performance.snapshots.models import SnapshotDetail as SnapshotDetail
+from performance.snapshots.models import SnapshotSlice as SnapshotSlice
 from performance.webhooks.models import Webhook as Webhook
 from performance.webhooks.models import WebhookDelivery as WebhookDelivery

@@ -46,6 +46,7 @@ APPEND_ONLY = (
     "performance.migrations.0004_details_append_only",
     "performance.migrations.0007_worst_examples_append_only",
     "performance.migrations.0011_gate_policies",
+    "performance.migrations.0024_slices_append_only",
 )
 
 

@@ -37,6 +37,9 @@ class RegisteredModel(models.Model):
     description = models.TextField(blank=True)
     tags = models.JSONField(default=list, blank=True)
     # The database refuses a version of another model; see the migration `promoted_version_of_same_model`.
+    positive_class = models.TextField(  # noqa: DJ001  # the empty string may be a class
+        null=True, blank=True, help_text="The class that every evaluation treats as the positive one of two."
+    )
     promoted_version = models.ForeignKey(
         "Version", on_delete=models.PROTECT, null=True, blank=True, related_name="promoted_in"
     )

@@ -1,5 +1,7 @@
 """Writes of evaluations."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -19,7 +21,7 @@ from performance.metrics.engines.base import EngineInfo
 from performance.metrics.inputs.options import Columns, Options, inapplicable_columns
 from performance.metrics.result import Evaluation, Misclassified, Residual
 from performance.metrics.tasks.evaluators import EVALUATORS, inapplicable_options
-from performance.snapshots.models import MetricSnapshot, Source
+from performance.snapshots.models import MetricSnapshot, SnapshotSlice, Source
 from performance.snapshots.services import check_accepts_metrics, store_snapshot
 
 
@@ -71,6 +73,7 @@ def store_evaluation(
         predictions_digest=predictions_digest,
         attribute_names=_attribute_names(evaluation),
     )
+    SnapshotSlice.objects.bulk_create(_slices(snapshot, evaluation))
     MisclassifiedExample.objects.bulk_create(
         MisclassifiedExample(snapshot=snapshot, rank=rank, **_example(each))
         for rank, each in enumerate(evaluation.misclassified, 1)
@@ -80,6 +83,23 @@ def store_evaluation(
         for rank, each in enumerate(evaluation.residuals, 1)
     )
     return snapshot
+
+
+def _slices(snapshot: MetricSnapshot, evaluation: Evaluation) -> Iterator[SnapshotSlice]:
+    """Yield the rows of the slices, numbered within each attribute."""
+    positions: Counter[str] = Counter()
+    for each in evaluation.slices:
+        positions[each.attribute] += 1
+        yield SnapshotSlice(
+            snapshot=snapshot,
+            attribute=each.attribute,
+            position=positions[each.attribute],
+            value=each.value,
+            sample_count=each.sample_count,
+            metrics={name: value for name, value in each.metrics.items() if value is not None},
+            confidence_intervals={name: asdict(interval) for name, interval in each.confidence_intervals.items()},
+            intervals_unavailable=dict(each.intervals_unavailable),
+        )
 
 
 def _attribute_names(evaluation: Evaluation) -> list[str] | None:

@@ -10,6 +10,8 @@ from models_registry.registry.models import Version
 from performance.snapshots.querysets import MetricSnapshotQuerySet
 
 MAX_METRIC_NAME = 100  # characters, of a custom metric; the task types' own names are shorter
+MAX_DATASET_NAME = 100  # characters
+MAX_ATTRIBUTE = 200  # characters of an attribute's name, as of a column's
 CLOCK_SKEW = timedelta(minutes=5)  # how far a reporter's clock may be ahead
 
 
@@ -38,6 +40,13 @@ class MetricSnapshot(models.Model):
 
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="snapshots", db_index=False)
     dataset_split = models.CharField(max_length=10, choices=DatasetSplit.choices)
+    dataset = models.CharField(
+        max_length=MAX_DATASET_NAME,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The name of the dataset; empty for the primary one.",
+    )
     metrics = models.JSONField(help_text="Summary metrics of the model's task type, by name; absent when not recorded.")
     sample_count = models.PositiveBigIntegerField(null=True, blank=True)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.IMPORTED)
@@ -120,6 +129,9 @@ class SnapshotDetail(models.Model):
     examples_digest = models.CharField(  # noqa: DJ001
         max_length=64, null=True, help_text="The SHA-256 of the examples, whatever is predicted."
     )
+    dataset_version = models.CharField(  # noqa: DJ001
+        max_length=MAX_DATASET_NAME, null=True, help_text="The version of the named dataset."
+    )
     dataset_digest = models.CharField(max_length=64, null=True, help_text="Of the predictions, SHA-256.")  # noqa: DJ001
     predictions_digest = models.CharField(  # noqa: DJ001
         max_length=64, null=True, help_text="Of the predictions as they are kept, SHA-256; they are stored under it."
@@ -137,3 +149,29 @@ class SnapshotDetail(models.Model):
 
     def __str__(self) -> str:
         return f"detail of {self.snapshot}"
+
+
+class SnapshotSlice(models.Model):
+    """The metrics of the examples with one value of an attribute. It is append-only, as the snapshot is."""
+
+    snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="slices", db_index=False)
+    attribute = models.CharField(max_length=MAX_ATTRIBUTE)
+    position = models.PositiveSmallIntegerField(
+        help_text="The place of the value among those of the attribute, from 1."
+    )
+    value = models.TextField(  # noqa: DJ001  # the empty string may be a value
+        null=True, help_text="Null for all values past the most frequent ones, which count together."
+    )
+    sample_count = models.PositiveBigIntegerField()
+    metrics = models.JSONField(help_text="Summary metrics by name; absent when undefined.")
+    confidence_intervals = models.JSONField(default=dict, help_text="`lower`, `upper`, `level`, `method`, by metric.")
+    intervals_unavailable = models.JSONField(default=dict, help_text="Why a metric has no interval, by metric.")
+
+    class Meta:
+        constraints = [
+            # Serves the list as well.
+            models.UniqueConstraint(fields=["snapshot", "attribute", "position"], name="slice_position_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.attribute}={self.value}"

@@ -29,6 +29,7 @@ APPEND_ONLY = [
     "performance_snapshotdetail",
     "performance_misclassifiedexample",
     "performance_residualexample",
+    "performance_snapshotslice",
     "performance_gatepolicy",
     "performance_gateverdict",
 ]
