@@ -47,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-serve", action="store_true", help="exit after printing")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *, host: str, port: int, no_serve: bool, json: bool, **options: Any) -> None:
+    def handle(self, *, host: str, port: int, no_serve: bool, json: bool, **options: object) -> None:
         """Set up, print and serve. Running it again changes nothing, except that the tokens are new."""
         address = host if no_serve else _address_to_serve(host, port)
         self.stderr.write("Creating the database…")

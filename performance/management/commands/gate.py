@@ -5,7 +5,6 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
@@ -48,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--policy", type=Path, metavar="FILE", help="judge by the policy in this JSON file")
         parser.add_argument("--format", choices=["table", "json", *RENDERERS], default="table")
 
-    def handle(self, *, model: str, version: str | None, policy: Path | None, format: str, **options: Any) -> None:
+    def handle(self, *, model: str, version: str | None, policy: Path | None, format: str, **options: object) -> None:
         """Judge the version and print the verdict."""
         if sys.stdout is None:
             raise CommandError("Standard output is closed.", returncode=NOT_JUDGED)

@@ -3,7 +3,6 @@
 import argparse
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from rest_framework_simplejwt.tokens import AccessToken
@@ -32,7 +31,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--lifetime", type=_lifetime, default=None, help="for example 15m, 8h or 30d, at most 365d")
 
-    def handle(self, *, user: str, scope: frozenset[scopes.Scope], lifetime: timedelta | None, **options: Any) -> None:
+    def handle(
+        self, *, user: str, scope: frozenset[scopes.Scope], lifetime: timedelta | None, **options: object
+    ) -> None:
         """Print the token and nothing else."""
         found = User.objects.filter(username=user, is_active=True).first()
         if found is None:
