@@ -220,6 +220,7 @@ SPECTACULAR_SETTINGS = {
         "config.openapi.share_parameters",
         "config.openapi.allow_null_references",
         "config.openapi.join_blank_strings",
+        "config.openapi.name_operators",
         "config.openapi.drop_enum_ids",
     ],
 }

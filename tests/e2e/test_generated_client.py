@@ -153,7 +153,7 @@ def test_a_model_goes_from_registration_through_an_upload_and_its_gate_to_its_su
         evaluation = call("evaluations.get_evaluation", evaluation.id).body
     assert (evaluation.state, evaluation.problem) == (models.EvaluationState.SUCCEEDED, None)
 
-    rule = models.RuleRequest(metric="rmse", operator=models.RuleRequestOperator.VALUE_2, threshold=1)
+    rule = models.RuleRequest(metric="rmse", operator=models.RuleRequestOperator.AT_MOST, threshold=1)
     assert call("gates.set_model_gate_policy", model, body=models.PolicyInputRequest(rules=[rule])).status == 201
     assert call("gates.get_gate", model).body.status == models.VerdictStatus.PASSED
     promoted = call("promotions.promote_version", model, version, body=models.PromotionInputRequest(reason="passed"))
