@@ -101,7 +101,7 @@ class UsernameField(StrictCharField):
     def __init__(self) -> None:
         super().__init__(max_length=150, validators=[UnicodeUsernameValidator()])
 
-    def to_internal_value(self, data: str) -> str:
+    def to_internal_value(self, data: object) -> str:
         """Return the normalized name. Raises `ValidationError`."""
         name: str = User.normalize_username(super().to_internal_value(data))
         return name
