@@ -1,5 +1,6 @@
 """Badges over HTTP: the images, and the signed URLs by which they are looked at without a token."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
 
 from models_registry import task_types
 from models_registry.api.errors import NotFoundError
@@ -146,7 +148,7 @@ class BadgeViewSet(ModelRecordViewSet):
     record_name, lookup_url_kwarg = "badge", "badge_id"
     input_serializers = {"create": BadgeInput}
 
-    def perform_create(self, serializer: Any) -> None:
+    def perform_create(self, serializer: BaseSerializer[Badge]) -> None:
         content = dict(serializer.validated_data)
         lifetime = timedelta(days=content.pop("lifetime_days"))
         model = self.get_model(lock=True)
@@ -155,5 +157,5 @@ class BadgeViewSet(ModelRecordViewSet):
     def perform_destroy(self, instance: Badge) -> None:
         revoke_badge(badge=instance)
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
+    def get_success_headers(self, data: Mapping[str, object]) -> dict[str, str]:
         return {"Location": reverse("badge", args=[data["model_id"], data["id"]])}
