@@ -87,5 +87,5 @@ def _wait_for_disk(job: Job, error: Exception, fail: Callable[[str], object]) ->
         fail(NO_SPACE)
 
 
-def _jobs(job: Job) -> JobQuerySet:
+def _jobs(job: Job) -> JobQuerySet[Job]:
     return type(job).objects.all()

@@ -11,13 +11,13 @@ from models_registry.registry.models import RegisteredModel
 from performance.jobs.querysets import DatabaseNow, JobQuerySet
 
 if TYPE_CHECKING:
-    from performance.webhooks.models import Webhook
+    from performance.webhooks.models import Webhook, WebhookDelivery
 
 
-class WebhookDeliveryQuerySet(JobQuerySet):
+class WebhookDeliveryQuerySet(JobQuerySet[Any]):
     """Messages to webhooks, which are claimed webhook by webhook."""
 
-    def claim_fairly(self, lease: timedelta, *, most: int) -> Any:
+    def claim_fairly(self, lease: timedelta, *, most: int) -> "WebhookDelivery | None":
         """Claim a message of the webhook that has waited longest for its turn; `None` if no message may be sent.
 
         At most one message of a webhook is being sent, and at most `most` of an organization. The rows of the webhook
@@ -37,14 +37,14 @@ class WebhookDeliveryQuerySet(JobQuerySet):
         return job
 
 
-class WebhookQuerySet(models.QuerySet[Any]):
+class WebhookQuerySet(models.QuerySet["Webhook"]):
     """Webhooks."""
 
     def sending(self, organization: int | OuterRef) -> Self:
         """Keep the webhooks of an organization to which a message is being sent."""
         return self.filter(organization=organization, sending_until__gt=DatabaseNow())
 
-    def ready_to_send(self, due: models.QuerySet[Any], *, most: int) -> Self:
+    def ready_to_send(self, due: "models.QuerySet[WebhookDelivery]", *, most: int) -> Self:
         """Keep the webhooks that have a due message and are neither paused nor being sent one.
 
         Leave out the webhooks of an organization to which `most` messages are being sent already.
@@ -62,8 +62,7 @@ class WebhookQuerySet(models.QuerySet[Any]):
         """Return the webhook whose last message was sent longest ago, locked together with its organization."""
         longest_ago = self.select_related("organization").order_by(F("sending_until").asc(nulls_first=True), "pk")
         rows = longest_ago.select_for_update(skip_locked=True, of=("self", "organization"), no_key=True)
-        webhook: Webhook | None = rows.first()
-        return webhook
+        return rows.first()
 
     def subscribed_to(self, model: RegisteredModel) -> Self:
         """Keep the active webhooks that receive events about a model, with their organization."""
