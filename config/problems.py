@@ -20,6 +20,7 @@ from django.template import loader
 from django.views import csrf, defaults
 from rest_framework import exceptions
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from config.admin.middleware import is_admin, too_many
 from config.observability import current_request_id
@@ -60,7 +61,7 @@ def _subclasses(error: type[APIError]) -> Iterator[type[APIError]]:
         yield from _subclasses(each)
 
 
-def document(path: str, error: APIError) -> dict[str, Any]:
+def document(path: str, error: APIError) -> dict[str, object]:
     """Return the problem document of an error in answer to a request of `path`."""
     return {
         "type": f"urn:problem:{error.code}",
@@ -101,7 +102,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     return None if answered is None else respond(context["request"], answered)
 
 
-def api_error(error: Exception, view: Any) -> APIError | None:
+def api_error(error: Exception, view: APIView) -> APIError | None:
     """Return the error of ours that an exception of Django or its REST framework stands for, if there is one."""
     match error:
         case APIError():

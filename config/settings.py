@@ -102,7 +102,9 @@ TIME_ZONE = "UTC"
 
 # Databases and cache
 
-DATABASES = {"default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{VAR}/registry.sqlite3"))}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{VAR}/registry.sqlite3"))
+}
 _replicas = read("DATABASE_REPLICA_URLS").split(",") if read("DATABASE_REPLICA_URLS") else []
 DATABASES |= {
     f"replica{number}": database("DATABASE_REPLICA_URLS", url.strip()) for number, url in enumerate(_replicas, 1)
@@ -291,7 +293,7 @@ LOGGING = {
 FORMAT_MODULE_PATH = "config.formats"
 
 
-def _page(title: str, icon: str, model: str) -> dict[str, Any]:
+def _page(title: str, icon: str, model: str) -> dict[str, object]:
     """Return the sidebar's link to the list of a model, visible to users with permission."""
     app, name = model.split(".")
     permissions = [f"{app}.view_{name}", f"{app}.change_{name}"]

@@ -122,7 +122,7 @@ def _is_login(request: HttpRequest) -> bool:
     return request.method == "POST" and request.path_info == reverse("admin:login")
 
 
-def locked_out(request: HttpRequest, original_response: HttpResponse | None, credentials: Any) -> HttpResponse:
+def locked_out(request: HttpRequest, original_response: HttpResponse | None, credentials: object) -> HttpResponse:
     """Return the answer to a login in the admin after too many failures of this user."""
     return too_many("logins", login_wait(request))
 

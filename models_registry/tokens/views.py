@@ -1,7 +1,5 @@
 """Logging in: tokens for a user name and password, or for another issuer's token; rotated and revoked."""
 
-from typing import Any
-
 from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth import authenticate
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -46,7 +44,7 @@ class LoginView(APIView):
     http_method_names = ["post"]
     errors: tuple[type[APIError], ...] = (UnknownParameterError, InvalidBodyError)
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Refuse query parameters, as these routes have none. Raises `UnknownParameterError`."""
         super().initial(request, *args, **kwargs)
         if request.query_params:

@@ -1,6 +1,5 @@
 """Serializers of badges."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -103,7 +102,7 @@ class BadgeSerializer(serializers.Serializer[Badge]):
         absolute: str = self.context["request"].build_absolute_uri(url)
         return absolute
 
-    def to_representation(self, instance: Badge) -> dict[str, Any]:
+    def to_representation(self, instance: Badge) -> dict[str, object]:
         """Return the badge. The metric and the split of a verdict are null."""
         values = super().to_representation(instance)
         return {**values, "metric": values["metric"] or None, "dataset_split": values["dataset_split"] or None}
