@@ -1,4 +1,4 @@
-"""The OpenAPI document: every operation with every error that it can answer with, each with an example."""
+"""The OpenAPI document: every operation with every error that it can respond with, each with an example."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from drf_spectacular.serializers import PolymorphicProxySerializerExtension
 
-from config.problems import CONTENT_TYPE, document, error_classes
+from config.problems import CONTENT_TYPE, error_classes, problem_document
 from models_registry.api.errors import (
     APIError,
     HeaderTooLargeError,
@@ -33,8 +33,8 @@ from performance.gates.gate_input import Operator
 # A part of an OpenAPI document, such as a schema, a response or an operation.
 JSONObject: TypeAlias = dict[str, Any]
 
-# What comes of the framework and the middleware, whatever the view.
-ALWAYS = (
+# Errors of the framework and the middleware, whatever the view.
+COMMON_ERRORS = (
     InvalidParameterError,  # a malformed query or Host
     MethodNotAllowedError,
     NotAcceptableError,
@@ -42,16 +42,16 @@ ALWAYS = (
     InternalError,
     ServiceUnavailableError,
 )
-WITH_BODY = (InvalidBodyError, PayloadTooLargeError, UnsupportedMediaTypeError)
+BODY_ERRORS = (InvalidBodyError, PayloadTooLargeError, UnsupportedMediaTypeError)
 
 ETAG = {"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
 HEADERS: dict[str, JSONObject] = {
     "Allow": {"schema": {"type": "string"}, "description": "The methods that the URL takes."},
     "Cache-Control": {"schema": {"type": "string", "enum": ["private, no-cache"]}},
-    "ETag": {"schema": ETAG, "description": "Changes when the answer does."},
+    "ETag": {"schema": ETAG, "description": "Changes when the response changes."},
     "Idempotency-Replayed": {
         "schema": {"type": "string", "enum": ["true"]},
-        "description": "Present if this is the answer to an earlier request with the same key.",
+        "description": "Present if this response repeats the response to an earlier request with the same key.",
     },
     "Location": {"schema": {"type": "string", "format": "uri-reference"}},
     "Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."},
@@ -63,20 +63,20 @@ IF_MATCH = {
     "name": "If-Match",
     "in": "header",
     "schema": {"type": "string"},
-    "description": "ETags that the caller expects: 412 if the answer's is none of them.",
+    "description": "ETags that the caller expects: 412 if the response has another.",
 }
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "schema": {"type": "string"},
-    "description": "ETags that the caller has: 304 if the answer's is one of them.",
+    "description": "ETags that the caller has: 304 if the response has one of them.",
 }
 
 IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
-    "description": "The same key and body within 24 hours get the same answer, and do nothing again.",
+    "description": "The same key and body within 24 hours get the same response, and the work is done once.",
 }
 PATH_PARAMETERS = {
     "model_id": {"type": "string", "pattern": f"^{ids.MODEL_ID_PATTERN}$"},
@@ -90,10 +90,10 @@ PATH_PARAMETERS = {
     "badge_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
 }
 
-FAULT = ("dataset_split", "invalid_choice", "Must be one of train, validation, test.")
+EXAMPLE_ERROR = ("dataset_split", "invalid_choice", "Must be one of train, validation, test.")
 PROBLEM: JSONObject = {
     "type": "object",
-    "description": "What went wrong, and what to do next (RFC 9457).",
+    "description": "What is wrong, and what to do next (RFC 9457).",
     "properties": {
         "type": {"type": "string", "format": "uri", "description": "`urn:problem:` and the code."},
         "title": {"type": "string"},
@@ -101,12 +101,16 @@ PROBLEM: JSONObject = {
         "detail": {"type": "string", "description": "What to do next."},
         "instance": {"type": "string", "description": "The request's path."},
         "request_id": {"type": "string"},
-        "verdict": {"type": "object", "additionalProperties": {}, "description": "Of a gate that failed: why."},
-        "column": {"type": "string", "description": "Of predictions that cannot be scored: where."},
-        "row": {"type": "integer", "minimum": 1, "description": "Of predictions that cannot be scored: where."},
+        "verdict": {
+            "type": "object",
+            "additionalProperties": {},
+            "description": "The verdict of a gate that refuses a promotion.",
+        },
+        "column": {"type": "string", "description": "The column of predictions that cannot be scored."},
+        "row": {"type": "integer", "minimum": 1, "description": "The row of predictions that cannot be scored."},
         "errors": {
             "type": "array",
-            "description": "Each fault of invalid input.",
+            "description": "The errors of invalid input.",
             "items": {
                 "type": "object",
                 "properties": {name: {"type": "string"} for name in ("field", "code", "detail")},
@@ -119,7 +123,7 @@ PROBLEM: JSONObject = {
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How a caller authenticates."""
+    """Documents how a caller authenticates."""
 
     target_class = "models_registry.tokens.authentication.BearerAuthentication"
     name = "bearer"
@@ -130,13 +134,13 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class TaskTypeProxyExtension(PolymorphicProxySerializerExtension):  # type: ignore[no-untyped-call]
-    """How an answer that depends on the task type is documented."""
+    """Documents a response that depends on the task type."""
 
     target_class = "performance.snapshots.serializers.TaskTypeProxySerializer"
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Adds the errors that a view declares in `errors`, and those that any view can answer with.
+    """Adds the errors that a view declares in `errors`, and those that any view can respond with.
 
     A viewset declares the body of each action in `input_serializers`.
     """
@@ -160,7 +164,7 @@ class ProblemAutoSchema(AutoSchema):
         operation: JSONObject | None = super().get_operation(path, path_regex, path_prefix, method, registry)
         if operation is None:
             return None
-        errors = {*declared_errors(self.view), *ALWAYS, *(WITH_BODY if "requestBody" in operation else ())}
+        errors = {*declared_errors(self.view), *COMMON_ERRORS, *(BODY_ERRORS if "requestBody" in operation else ())}
         for response in operation["responses"].values():
             response["headers"] = {**response.get("headers", {}), **self._headers("X-Request-ID")}
         caching = {
@@ -177,7 +181,7 @@ class ProblemAutoSchema(AutoSchema):
         return operation
 
     def _add_problems(self, responses: JSONObject, status: str, errors: list[type[APIError]]) -> None:
-        """Add the response for errors of one status: a shared component, unless the view itself has such answers."""
+        """Add the response for errors of one status: a shared component, unless the view itself has such responses."""
         response = self._response(errors)
         if status in responses:
             response["content"] |= responses[status]["content"]
@@ -201,7 +205,9 @@ class ProblemAutoSchema(AutoSchema):
 
     def _example(self, error: type[APIError]) -> JSONObject:
         path = "/api/v1/models/mdl-7f3a19bc92"
-        value = document(path, error(errors=[FAULT]) if issubclass(error, InvalidInputError) else error())
+        value = problem_document(
+            path, error(errors=[EXAMPLE_ERROR]) if issubclass(error, InvalidInputError) else error()
+        )
         example = {"value": {**value, "request_id": "0f8fad5bd9cb469fa16570867728950e"}}
         return self._ref(error.code, ResolvedComponent.EXAMPLE, example)
 
@@ -216,7 +222,7 @@ class ProblemAutoSchema(AutoSchema):
         return reference
 
     def _document_idempotency(self, operation: JSONObject, headers: JSONObject) -> None:
-        """Add the header that makes a repeated request safe, and those of the answer to what was done."""
+        """Add the header that makes a repeated request safe, and the headers of the response."""
         operation.setdefault("parameters", []).append(IDEMPOTENCY)
         for status, response in operation["responses"].items():
             if status.startswith("2"):
@@ -249,13 +255,13 @@ def problem_schema() -> JSONObject:
 
 
 def _document_conditions(operation: JSONObject, headers: JSONObject, *, reading: bool) -> None:
-    """Add the headers of conditional requests, and what comes of them."""
+    """Add the headers of conditional requests, and the 304 response."""
     conditions = [IF_NONE_MATCH, IF_MATCH] if reading else [IF_MATCH]
     operation.setdefault("parameters", []).extend(conditions)
     if "200" in operation["responses"]:  # a removal has no body
         operation["responses"]["200"]["headers"] = headers
     if reading:
-        operation["responses"]["304"] = {"description": "The caller has the current answer.", "headers": headers}
+        operation["responses"]["304"] = {"description": "The caller has the current response.", "headers": headers}
 
 
 def share_parameters(result: JSONObject, **_: object) -> JSONObject:
@@ -305,7 +311,7 @@ def name_operators(result: JSONObject, **_: object) -> JSONObject:
 
 
 def drop_enum_ids(result: JSONObject, **_: object) -> JSONObject:
-    """Drop the marks by which the library would find enumerations again."""
+    """Drop the library's marks of enumerations."""
     for schema in _schemas(result):
         schema.pop("x-spec-enum-id", None)
     return result

@@ -53,7 +53,7 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
         if _is_login(request):
             throttle = LoginThrottle()
             if not throttle.allow_request(request, None):
-                return too_many("logins", throttle.wait())
+                return too_many_requests("logins", throttle.wait())
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -78,7 +78,7 @@ class AdminDenialMiddleware(_AdminOnly, MiddlewareMixin):
         if not _is_login(request):
             return response
         if response.status_code == 200 and (wait := seconds_to_wait(request)):
-            response = too_many("logins", wait)
+            response = too_many_requests("logins", wait)
         if response.status_code == 200:
             note_denial(request, 401, "not_authenticated")
         elif response.status_code == 429:
@@ -124,10 +124,10 @@ def _is_login(request: HttpRequest) -> bool:
 
 def locked_out(request: HttpRequest, original_response: HttpResponse | None, credentials: object) -> HttpResponse:
     """Return the answer to a login in the admin after too many failures of this user."""
-    return too_many("logins", login_wait(request))
+    return too_many_requests("logins", login_wait(request))
 
 
-def too_many(what: str, wait: float) -> HttpResponse:
+def too_many_requests(what: str, wait: float) -> HttpResponse:
     """Return the page for who asks too often for something, and may again after these seconds."""
     seconds = max(1, math.ceil(wait))
     return _page(429, f"Too many {what}. Try again in {seconds} seconds.", seconds)

@@ -47,7 +47,7 @@ class _Range(NamedTuple):
     weight: float
     media_type: str
 
-    def holds(self, media_type: str) -> bool:
+    def contains(self, media_type: str) -> bool:
         """Return whether the range contains a media type without parameters."""
         main_type = media_type.partition("/")[0]
         return self.media_type in {media_type, f"{main_type}/*", "*/*"}
@@ -70,5 +70,5 @@ def _split_weight(accepted: str) -> tuple[str, float]:
 
 def _preference(media_type: str, accepted: list[_Range]) -> tuple[float, int]:
     """Return the weight and the specificity of the most specific range that contains a media type; 0 if none does."""
-    specificity, weight, _ = max((each for each in accepted if each.holds(media_type)), default=(0, 0.0, ""))
+    specificity, weight, _ = max((each for each in accepted if each.contains(media_type)), default=(0, 0.0, ""))
     return weight, specificity

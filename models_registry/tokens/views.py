@@ -83,7 +83,7 @@ class TokenView(LoginView):
         scope = credentials.validated_data.pop("scope", ALL_SCOPES)
         with login_capacity():
             user = log_in(request, **credentials.validated_data)
-            return token_pair(services.open_token_family(user=user, scope=scope))
+            return token_pair_response(services.open_token_family(user=user, scope=scope))
 
 
 class TokenRefreshView(LoginView):
@@ -101,7 +101,7 @@ class TokenRefreshView(LoginView):
     )
     def post(self, request: Request) -> Response:
         """Answer with the next pair of tokens."""
-        return token_pair(services.rotate_refresh_token(encoded=given_refresh_token(request)))
+        return token_pair_response(services.rotate_refresh_token(encoded=validated_refresh_token(request)))
 
 
 class TokenRevokeView(LoginView):
@@ -119,7 +119,7 @@ class TokenRevokeView(LoginView):
     )
     def post(self, request: Request) -> Response:
         """Answer with nothing."""
-        services.revoke_refresh_token(encoded=given_refresh_token(request))
+        services.revoke_refresh_token(encoded=validated_refresh_token(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -148,7 +148,7 @@ class TokenExchangeView(LoginView):
         access, scope = services.exchange_identity_token(
             encoded=form.validated_data["subject_token"], scope=form.validated_data.get("scope")
         )
-        return exchanged_token(access, scope)
+        return exchanged_token_response(access, scope)
 
 
 def log_in(request: Request, *, username: str, password: str) -> User:
@@ -171,20 +171,20 @@ def log_in(request: Request, *, username: str, password: str) -> User:
     return user
 
 
-def given_refresh_token(request: Request) -> str:
+def validated_refresh_token(request: Request) -> str:
     """Return the refresh token in the body. Raises `ValidationError`."""
     body = RefreshTokenSerializer(data=request.data)
     body.is_valid(raise_exception=True)
     return str(body.validated_data["refresh"])
 
 
-def token_pair(refresh: RefreshToken) -> Response:
+def token_pair_response(refresh: RefreshToken) -> Response:
     """Return a refresh token with an access token of the same login; nobody may keep a copy."""
     pair = {"access": str(refresh.access_token), "refresh": str(refresh)}
     return Response(pair, headers={"Cache-Control": "no-store"})
 
 
-def exchanged_token(access: AccessToken, scope: frozenset[Scope]) -> Response:
+def exchanged_token_response(access: AccessToken, scope: frozenset[Scope]) -> Response:
     """Return an access token in the form of RFC 8693; nobody may keep a copy."""
     given = {
         "access_token": str(access),

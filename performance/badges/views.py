@@ -33,7 +33,7 @@ from performance.snapshots.views import PerformanceViewSet
 MAX_AGE = 300  # seconds for which caches may show a signed badge without asking again
 
 
-class Svg(BaseRenderer):
+class SVGRenderer(BaseRenderer):
     """An image."""
 
     media_type, format = "image/svg+xml", "svg"
@@ -43,7 +43,7 @@ class BadgeImageViewSet(PerformanceViewSet):
     """A badge as an image. To a token it is a read of performance like the others; a signature stands for one."""
 
     permission_classes = (CanReadBadge,)
-    renderer_classes = (Svg,)
+    renderer_classes = (SVGRenderer,)
     query_serializers = {"badge": BadgeQuerySerializer()}
     errors = {"badge": (*SNAPSHOT_ERRORS, NotFoundError)}
     caching = {
@@ -59,7 +59,7 @@ class BadgeImageViewSet(PerformanceViewSet):
         tags=["badges"],
         summary="Badge",
         parameters=[BadgeQuerySerializer],
-        responses={(200, Svg.media_type): str},
+        responses={(200, SVGRenderer.media_type): str},
         auth=[{"bearer": []}, {}],  # type: ignore[list-item]  # either; the library takes these as they are
     )
     def badge(self, request: Request, model_id: str) -> HttpResponse:
@@ -101,7 +101,7 @@ class BadgeImageViewSet(PerformanceViewSet):
         """Return a badge as an image, or 304 if the caller has it."""
         response = with_etag(
             render_svg(content).encode(),
-            content_type=Svg.media_type,
+            content_type=SVGRenderer.media_type,
             headers={
                 "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
                 "X-Content-Type-Options": "nosniff",

@@ -221,7 +221,7 @@ def test_proxies_of_the_environment_have_no_say(receiver: Receiver, monkeypatch:
 
 
 def fetch(url: str, *trusted: str) -> bytes:
-    return get(url, trusted_hosts=trusted, within=5, max_bytes=100)
+    return get(url, trusted_hosts=trusted, timeout=5, max_bytes=100)
 
 
 class TestGet:
@@ -335,7 +335,7 @@ class TestHostileAnswers:
 
     @pytest.mark.parametrize("content", [b"", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nX-A: b\r\n"])
     def test_silence_has_an_end(self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-        monkeypatch.setattr(http_client, "ANSWER_WITHIN", 0.3)
+        monkeypatch.setattr(http_client, "RESPONSE_TIMEOUT", 0.3)
         done = Event()
 
         def fall_silent(handler: BaseHTTPRequestHandler) -> None:
@@ -351,7 +351,7 @@ class TestHostileAnswers:
     def test_a_byte_now_and_then_has_an_end(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, endless: bytes
     ) -> None:
-        monkeypatch.setattr(http_client, "ANSWER_WITHIN", 0.3)
+        monkeypatch.setattr(http_client, "RESPONSE_TIMEOUT", 0.3)
 
         def trickle(handler: BaseHTTPRequestHandler) -> None:
             pause = Event()
@@ -371,7 +371,7 @@ class TestHostileAnswers:
             send(closed.url, "127.0.0.1")
 
     def test_a_handshake_without_end_has_an_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(http_client, "ANSWER_WITHIN", 0.3)
+        monkeypatch.setattr(http_client, "RESPONSE_TIMEOUT", 0.3)
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             with pytest.raises(DeliveryError, match="in time"):

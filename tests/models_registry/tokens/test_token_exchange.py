@@ -356,7 +356,7 @@ def dripping(request: BaseHTTPRequestHandler) -> None:
 def test_an_issuer_without_usable_keys_is_a_503_that_says_when_to_come_back(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, misbehaving: Any
 ) -> None:
-    monkeypatch.setattr(jwks, "FETCH_WITHIN", 0.5)
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT", 0.5)
     issuer.answer = misbehaving
 
     started = time.monotonic()

@@ -287,7 +287,7 @@ class TestAnAttempt:
     def test_an_attempt_without_a_response_is_repeated(
         self, delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(http_client, "ANSWER_WITHIN", 0.3)
+        monkeypatch.setattr(http_client, "RESPONSE_TIMEOUT", 0.3)
         done = Event()
         receiver.answers = [lambda _: done.wait(30)]
         assert deliver_next()
