@@ -21,7 +21,7 @@ print(answer.status_code, "duckdb" in sys.modules)
 """
 
 
-def test_a_web_process_does_without_duckdb(tmp_path: Path) -> None:
+def test_a_web_process_does_not_import_duckdb(tmp_path: Path) -> None:
     settings = {
         "DATABASE_URL": new_database(tmp_path),
         "ALLOWED_HOSTS": "testserver",

@@ -54,7 +54,7 @@ def run(installed: Path) -> Run:
     return command
 
 
-def test_the_database_and_what_is_beside_it_are_the_owners_alone(run: Run, installed: Path) -> None:
+def test_only_the_owner_can_read_the_database_and_its_files(run: Run, installed: Path) -> None:
     run("showmigrations")
 
     database = installed / "var" / "registry.sqlite3"
@@ -75,13 +75,13 @@ def test_the_database_and_what_is_beside_it_are_the_owners_alone(run: Run, insta
     ],
     ids=lambda command: command[0],
 )
-def test_what_needs_no_database_makes_none(run: Run, installed: Path, command: list[str]) -> None:
+def test_a_command_without_a_database_creates_none(run: Run, installed: Path, command: list[str]) -> None:
     run(*command)
 
     assert not (installed / "var").exists()
 
 
-def test_a_file_system_that_refuses_does_not_stop_the_start(
+def test_a_file_system_without_permissions_does_not_stop_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(path: Path, mode: int) -> None:
@@ -97,7 +97,7 @@ def test_a_file_system_that_refuses_does_not_stop_the_start(
     assert "Read-only file system" in caplog.text
 
 
-def test_what_others_could_read_is_tightened_at_the_start(run: Run, installed: Path) -> None:
+def test_the_start_restricts_files_that_others_could_read(run: Run, installed: Path) -> None:
     var = installed / "var"
     folders = [var, var / "storage", var / "tmp"]
     files = [var / "registry.sqlite3", var / "registry.sqlite3-wal", var / "registry.sqlite3-shm", var / "demo.env"]
@@ -112,7 +112,7 @@ def test_what_others_could_read_is_tightened_at_the_start(run: Run, installed: P
     assert {mode(file) for file in files} == {0o600}
 
 
-def test_the_demo_leaves_nothing_for_others(run: Run, installed: Path) -> None:
+def test_only_the_owner_can_read_the_demos_files(run: Run, installed: Path) -> None:
     run("demo", "--no-serve")
 
     var = installed / "var"
@@ -121,7 +121,7 @@ def test_the_demo_leaves_nothing_for_others(run: Run, installed: Path) -> None:
     assert {mode(path) for path in var.rglob("*") if path.is_file()} == {0o600}
 
 
-def test_another_folder_is_made_private_and_one_that_is_there_stays(run: Run, tmp_path: Path) -> None:
+def test_a_new_storage_folder_is_private_and_an_existing_one_is_unchanged(run: Run, tmp_path: Path) -> None:
     run(
         "showmigrations",
         DATABASE_URL=f"sqlite:///{tmp_path}/new/folder/data.sqlite3",

@@ -63,7 +63,7 @@ def assert_unavailable(answer: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-def test_each_operation_reads_or_is_unavailable(
+def test_on_a_standby_each_operation_reads_or_is_a_503(
     read_only: Any, superuser: User, model: RegisteredModel, operation: Operation
 ) -> None:
     target = furnish(model)
@@ -80,7 +80,7 @@ def test_each_operation_reads_or_is_unavailable(
         assert answer.status_code == operation.status
 
 
-def test_nobody_can_log_in_or_go_on(read_only: Any, viewer: User) -> None:
+def test_on_a_standby_the_token_routes_are_a_503(read_only: Any, viewer: User) -> None:
     refresh = str(open_token_family(user=viewer, scope=ALL_SCOPES))
     read_only()
 
@@ -94,7 +94,7 @@ def test_nobody_can_log_in_or_go_on(read_only: Any, viewer: User) -> None:
             assert_unavailable(Caller().post(f"/auth/token{path}", body))
 
 
-def test_a_denial_stays_a_denial(read_only: Any, outsider: User, model: RegisteredModel) -> None:
+def test_on_a_standby_a_denial_stays_a_denial(read_only: Any, outsider: User, model: RegisteredModel) -> None:
     caller = Caller(outsider)
     read_only()
 
@@ -102,7 +102,7 @@ def test_a_denial_stays_a_denial(read_only: Any, outsider: User, model: Register
     assert refusal(Caller().get(SUMMARY)) == (401, "not_authenticated")
 
 
-def test_the_admin_reads_and_says_that_it_stores_nothing(
+def test_on_a_standby_the_admin_reads_and_refuses_writes(
     read_only: Any, superuser: User, model: RegisteredModel, acme: Organization
 ) -> None:
     client = logged_in(superuser)
@@ -125,7 +125,7 @@ def test_the_admin_reads_and_says_that_it_stores_nothing(
 @pytest.mark.served
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no failover")
 @pytest.mark.django_db
-def test_a_served_standby_is_ready_for_reads_and_says_that_it_is_not_for_writes(tmp_path: Path) -> None:
+def test_a_standby_is_ready_for_reads_but_not_for_writes(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": new_database(tmp_path), **new_keys()}
     load_demo_data(**settings)
     access = manage("token", "ada", **settings).strip()

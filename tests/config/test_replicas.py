@@ -63,7 +63,9 @@ def test_a_pair_that_the_replica_does_not_have_yet_is_computed_once(tmp_path: Pa
     assert second == first
 
 
-def test_a_primary_that_takes_no_row_leaves_independent_samples(tmp_path: Path, evaluated: dict[str, str]) -> None:
+def test_a_primary_that_cannot_be_written_leaves_independent_intervals(
+    tmp_path: Path, evaluated: dict[str, str]
+) -> None:
     """A pair that cannot be stored would be computed by every request."""
     access = access_token(evaluated)
 

@@ -125,7 +125,7 @@ def attempt(operation: Operation, target: Target, client: Client) -> tuple[int, 
 
 
 @pytest.mark.parametrize("organization", ["acme", pytest.param("globex", marks=pytest.mark.once)])
-def test_who_may_do_it_is_as_the_contract_says_and_the_audit_trail_has_one_row_for_it(
+def test_each_operation_allows_whom_the_contract_names_and_leaves_one_audit_entry(
     targets: dict[str, Target], actors: dict[str, User], organization: str, subtests: pytest.Subtests
 ) -> None:
     for operation in OPERATIONS:
@@ -143,7 +143,7 @@ def row(operation: Operation, status: int) -> tuple[int, int, int]:
     return (status, 0, 1) if status in (401, 403) else (status, int(operation.writes), 0)
 
 
-def test_no_operation_is_left_out() -> None:
+def test_every_operation_is_in_the_matrix() -> None:
     assert {str(operation) for operation in OPERATIONS} == operations_of(routes())
 
 
@@ -151,8 +151,8 @@ def test_every_scope_is_in_the_matrix() -> None:
     assert {scope for scope in COVERED if scope} == set(Scope) == ADMINISTERS
 
 
-class TestWhatIsNotTheirs:
-    def test_is_in_no_list_whatever_the_filter(
+class TestOtherOrganizations:
+    def test_lists_never_show_records_of_other_organizations(
         self, targets: dict[str, Target], actors: dict[str, User], subtests: pytest.Subtests
     ) -> None:
         clients = {name: holding(user, None) for name, user in actors.items()}
@@ -169,7 +169,7 @@ class TestWhatIsNotTheirs:
                 for name in ("writer", "promoter"):
                     assert clients[name].get(path).json()["results"] == []
 
-    def test_cannot_be_named_in_a_body(self, targets: dict[str, Target], actors: dict[str, User]) -> None:
+    def test_a_body_cannot_name_another_organization(self, targets: dict[str, Target], actors: dict[str, User]) -> None:
         body = {"organization": "globex", "name": "x", "task_type": "ranking"}
 
         answer = authenticated(actors["admin"]).post("/api/v1/models", body, content_type="application/json")
@@ -177,7 +177,9 @@ class TestWhatIsNotTheirs:
         assert answer.status_code == 403
         assert not RegisteredModel.objects.filter(name="x").exists()
 
-    def test_is_not_reached_through_what_is(self, targets: dict[str, Target], actors: dict[str, User]) -> None:
+    def test_own_urls_do_not_lead_to_records_of_other_organizations(
+        self, targets: dict[str, Target], actors: dict[str, User]
+    ) -> None:
         ada, own, foreign = authenticated(actors["admin"]), targets["acme"], targets["globex"]
 
         grant = f"/api/v1/models/{own.model_id}/grants/{foreign.grant_id}"
@@ -209,7 +211,7 @@ def remove_role(user: User) -> None:
 
 
 @pytest.mark.parametrize("happens", [deactivate, change_password, log_out, remove_role])
-def test_the_very_next_write_is_refused(
+def test_a_lost_right_is_refused_at_the_next_write(
     targets: dict[str, Target], actors: dict[str, User], happens: Any, subtests: pytest.Subtests
 ) -> None:
     for operation in (each for each in OPERATIONS if each.writes and each.scope):
@@ -225,7 +227,7 @@ def test_the_very_next_write_is_refused(
 
 
 @pytest.mark.parametrize("name", ["id", "pk", "created_by", "created_at", "promoted_version", "organization_id"])
-def test_what_is_not_the_callers_to_set_is_refused(
+def test_fields_that_the_caller_cannot_set_are_refused(
     targets: dict[str, Target], actors: dict[str, User], name: str, subtests: pytest.Subtests
 ) -> None:
     client, target = authenticated(actors["superuser"]), targets["acme"]

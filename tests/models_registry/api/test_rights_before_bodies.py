@@ -65,7 +65,7 @@ class TestOrderOfChecks:
 
         assert problem(answer) == (403, "permission_denied")
 
-    def test_one_who_may_only_read_is_refused_before_the_body(
+    def test_a_reader_is_refused_before_the_body(
         self, model: RegisteredModel, viewer: User, operation: Operation
     ) -> None:
         if not operation.writes:
@@ -78,7 +78,9 @@ class TestOrderOfChecks:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("operation", [each for each in WITH_BODIES if "model_id" in each.route], ids=str)
-def test_a_model_that_is_not_there_needs_no_body(model: RegisteredModel, superuser: User, operation: Operation) -> None:
+def test_an_unknown_model_is_a_404_before_the_body(
+    model: RegisteredModel, superuser: User, operation: Operation
+) -> None:
     path = operation.path(furnish(model)).replace(model.pk, "mdl-00000000aa")
 
     assert problem(announced(authenticated(superuser), operation, path)) == (404, "model_not_found")
@@ -105,7 +107,7 @@ class TestServer:
     """The same over a socket, where the server has a body only if it asks for it."""
 
     @pytest.mark.parametrize(("who", "status"), [("stranger", "403"), ("editor", "413")])
-    def test_an_upload_that_is_announced_as_too_large_is_refused_unread(
+    def test_an_upload_with_too_large_a_content_length_is_refused_unread(
         self, served: Any, who: str, status: str
     ) -> None:
         url, tokens, folder = served
@@ -137,7 +139,7 @@ class TestServer:
 
         assert not (folder / "storage" / "uploads").exists()
 
-    def test_a_form_that_is_no_upload_is_read_up_to_the_limit(self, served: Any) -> None:
+    def test_a_form_for_another_route_is_read_up_to_the_limit(self, served: Any) -> None:
         url, _, _ = served
         part = 'Content-Disposition: form-data; name="file"; filename="p.csv"\r\n\r\n'
         head = (
