@@ -70,7 +70,7 @@ class Server(MPServer):
         requests: SimpleQueue[Request] = SimpleQueue()
         for number in range(blocking_threads):
             name = f"request-{number}"
-            threading.Thread(target=_answer_all, args=(requests, callback), name=name, daemon=True).start()
+            threading.Thread(target=_handle_requests, args=(requests, callback), name=name, daemon=True).start()
         signalled = _signals.set_sync_signals()  # type: ignore[no-untyped-call]
         stopped = threading.Event()
         signalled.add_cb(stopped.set)
@@ -115,18 +115,18 @@ class _Scheduler(CallbackScheduler):
         self._schedule_fn = hand_over
 
 
-def _answer_all(requests: SimpleQueue[Request], application: WSGIApplication) -> None:
+def _handle_requests(requests: SimpleQueue[Request], application: WSGIApplication) -> None:
     """Handle requests one after the other, for the lifetime of the process."""
     while True:
         request = requests.get()
         try:
-            _answer(request.scope, request.proto, application)
+            _handle(request.scope, request.proto, application)
         except BaseException as error:  # it would end the thread
             request.err(error)  # logs it, and sends a 500 unless a response was sent
         del request
 
 
-def _answer(scope: Scope, protocol: RSGIHTTPProtocol, application: WSGIApplication) -> None:
+def _handle(scope: Scope, protocol: RSGIHTTPProtocol, application: WSGIApplication) -> None:
     status, headers = 500, []
 
     def start_response(

@@ -190,7 +190,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["models_registry.tokens.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["models_registry.api.permissions.DenyAll"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "models_registry.api.negotiation.Negotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "models_registry.api.negotiation.ContentNegotiation",
     "DEFAULT_PARSER_CLASSES": ["models_registry.api.parsers.StrictJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["models_registry.api.throttling.CallerThrottle"],
     "DEFAULT_THROTTLE_RATES": {

@@ -34,13 +34,13 @@ class _AdminOnly:
         if not is_admin(request):
             return self.get_response(request)
         try:
-            return self._answer(request)
+            return self._respond(request)
         except Exception as error:
             if (page := _unavailable(error)) is None:
                 raise
             return page
 
-    def _answer(self, request: HttpRequest) -> Any:
+    def _respond(self, request: HttpRequest) -> Any:
         return super().__call__(request)  # type: ignore[misc]
 
 
@@ -92,7 +92,7 @@ class AdminLoginMiddleware(_AdminOnly, MiddlewareMixin):
     A login is all that it reads and writes: failures, session, user and audit trail.
     """
 
-    def _answer(self, request: HttpRequest) -> Any:
+    def _respond(self, request: HttpRequest) -> Any:
         with login_capacity() if _is_login(request) else nullcontext():
             return self.get_response(request)
 

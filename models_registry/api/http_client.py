@@ -101,7 +101,7 @@ def is_public(address: str) -> bool:
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
         return ip.is_global and not ip.is_multicast and not any(ip in network for network in _SPECIAL_IPV4)
-    inner = _embedded(ip)
+    inner = _embedded_ipv4(ip)
     return is_public(str(inner)) if inner else ip.is_global and ip in _PUBLIC_IPV6
 
 
@@ -110,7 +110,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, trusted_hosts: Co
 
     It takes `RESPONSE_TIMEOUT` seconds at most, and the time in which the system's resolver finds the name.
     """
-    return _send(Request("POST", url, headers, body, timeout=RESPONSE_TIMEOUT), trusted_hosts, _beginning)
+    return _send(Request("POST", url, headers, body, timeout=RESPONSE_TIMEOUT), trusted_hosts, _read_beginning)
 
 
 def get(url: str, *, trusted_hosts: Collection[str], timeout: float, max_bytes: int) -> bytes:
@@ -172,7 +172,7 @@ def _is_public_name(name: str) -> bool:
     )
 
 
-def _embedded(ip: IPv6Address) -> IPv4Address | None:
+def _embedded_ipv4(ip: IPv6Address) -> IPv4Address | None:
     """Return the IPv4 address that an IPv6 address embeds: mapped, or by NAT64 or 6to4."""
     if ip in _NAT64:
         return IPv4Address(int(ip) & 0xFFFFFFFF)
@@ -195,23 +195,23 @@ def _exchange(
     request: Request, parts: SplitResult, addresses: list[Address], read: Callable[[HTTPResponse], Result]
 ) -> Result:
     deadline = time.monotonic() + request.timeout
-    with _connect(addresses, min(CONNECT_TIMEOUT, request.timeout)) as plain, _secured(plain, parts) as connected:
+    with _connect(addresses, min(CONNECT_TIMEOUT, request.timeout)) as plain, _wrap_tls(plain, parts) as connected:
         # The timeout is for each single read: a host that sends a byte now and then would never end.
         connected.settimeout(request.timeout)
         watchdog = Timer(deadline - time.monotonic(), _shut_down, [connected])
         watchdog.start()
         try:
-            result = _ask(connected, request, parts, read)
+            result = _request(connected, request, parts, read)
         except (OSError, HTTPException):
-            _refuse_late(deadline)
+            _check_deadline(deadline)
             raise
         finally:
             watchdog.cancel()
-    _refuse_late(deadline)
+    _check_deadline(deadline)
     return result
 
 
-def _secured(plain: socket.socket, parts: SplitResult) -> socket.socket:
+def _wrap_tls(plain: socket.socket, parts: SplitResult) -> socket.socket:
     """Return the connection with TLS, before its handshake, or unchanged if the URL is without TLS."""
     if parts.scheme != "https":
         return plain
@@ -236,7 +236,7 @@ def _connect(addresses: list[Address], timeout: float) -> socket.socket:
     raise failure
 
 
-def _refuse_late(deadline: float) -> None:
+def _check_deadline(deadline: float) -> None:
     """Raise `TimeoutError` if the watchdog may have cut the response."""
     if time.monotonic() >= deadline:
         raise TimeoutError
@@ -248,7 +248,7 @@ def _shut_down(connected: socket.socket) -> None:
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-def _ask(
+def _request(
     connected: socket.socket, request: Request, parts: SplitResult, read: Callable[[HTTPResponse], Result]
 ) -> Result:
     if isinstance(connected, ssl.SSLSocket):
@@ -262,7 +262,7 @@ def _ask(
         return read(response)
 
 
-def _beginning(response: HTTPResponse) -> Response:
+def _read_beginning(response: HTTPResponse) -> Response:
     """Return the status and the beginning of the body, which is for people and may be incomplete."""
     try:
         beginning = response.read(4 * MAX_TEXT)

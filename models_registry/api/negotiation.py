@@ -12,7 +12,7 @@ from rest_framework.request import Request
 _weight = re.compile(r"\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE)
 
 
-class Negotiation(DefaultContentNegotiation):
+class ContentNegotiation(DefaultContentNegotiation):
     """Choose a renderer by weight and specificity: `text/html;q=0.1, application/json` (RFC 9110, 12.4.2 and 12.5.1).
 
     Nothing is parsed for the most common headers: any type, or JSON.

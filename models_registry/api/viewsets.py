@@ -32,7 +32,7 @@ from models_registry.api.etags import conditional_json_response, json_response, 
 from models_registry.api.filters import StrictFilterBackend
 from models_registry.api.idempotency import check_key, run_idempotent, stored_response
 from models_registry.api.pagination import SignedCursorPagination
-from models_registry.api.query import invalid_parameters, refuse_unknown
+from models_registry.api.query import invalid_parameters, refuse_unknown_parameters
 
 AnySerializer: TypeAlias = serializers.BaseSerializer[Any]
 Errors: TypeAlias = tuple[type[APIError], ...]
@@ -101,13 +101,13 @@ class APIViewSet(GenericViewSet[Any]):
         if self.action == "list":
             self._check_list_query()
         else:
-            refuse_unknown(self.request, ())
+            refuse_unknown_parameters(self.request, ())
         check_key(self.request)
 
     def _check_list_query(self) -> None:
         ordering = ["ordering"] if self.ordering_fields else []
         filters = list(self.filterset_class.base_filters) if self.filterset_class else []
-        repeated = refuse_unknown(self.request, ["cursor", "page_size", *ordering, *filters])
+        repeated = refuse_unknown_parameters(self.request, ["cursor", "page_size", *ordering, *filters])
         self.paginate_queryset(self.filter_queryset(super().get_queryset().none()))  # asks the database nothing
         if repeated:
             raise invalid_parameters(repeated)
@@ -226,7 +226,7 @@ class DestroyModelMixin(mixins.DestroyModelMixin, APIViewSet):
         return HttpResponse(status=204)
 
 
-def wait_for_row(record: Model) -> None:
+def lock_row(record: Model) -> None:
     """Lock a row until the transaction ends, then read it and what depends on it again.
 
     Of a statement that waits for a lock, PostgreSQL repeats only the read of the locked row: what is joined to it, such

@@ -49,7 +49,7 @@ def deliver_next() -> bool:
     Its row records the result. Raises the database's error if the database cannot be reached; the message then comes
     due again.
     """
-    delivery: WebhookDelivery | None = WebhookDelivery.objects.claim_fairly(LEASE, most=SENDERS_PER_ORGANIZATION)
+    delivery: WebhookDelivery | None = WebhookDelivery.objects.claim_fairly(LEASE, limit=SENDERS_PER_ORGANIZATION)
     if delivery is None:
         return False
     webhook = Webhook.objects.filter(pk=delivery.webhook_id).first()

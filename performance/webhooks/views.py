@@ -125,7 +125,7 @@ class WebhookViewSet(
         content = dict(serializer.validated_data)
         organization = self.get_organization(lock=True)
         model_id = content.pop("model_id", None)
-        model = None if model_id is None else _model_of(organization, model_id)
+        model = None if model_id is None else _find_model(organization, model_id)
         serializer.instance = create_webhook(organization=organization, model=model, created_by=self.account, **content)
 
     def perform_update(self, serializer: Any) -> None:
@@ -179,7 +179,7 @@ class WebhookDeliveryViewSet(ListModelMixin, WebhookScopedViewSet):
         return super().get_queryset().filter(webhook=self.get_webhook())
 
 
-def _model_of(organization: Organization, model_id: str) -> RegisteredModel:
+def _find_model(organization: Organization, model_id: str) -> RegisteredModel:
     """Return a model of an organization. Raises `InvalidBodyError`."""
     known = ids.is_model_id(model_id)
     model: RegisteredModel | None = organization.models.filter(pk=model_id).first() if known else None
