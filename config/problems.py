@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): how every error is answered."""
+"""Problem documents (RFC 9457), the responses to errors."""
 
 import math
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def _subclasses(error: type[APIError]) -> Iterator[type[APIError]]:
 
 
 def problem_document(path: str, error: APIError) -> dict[str, object]:
-    """Return the problem document of an error in answer to a request of `path`."""
+    """Return the problem document of an error for a request of `path`."""
     return {
         "type": f"urn:problem:{error.code}",
         "title": error.title,
@@ -94,16 +94,16 @@ def problem_response(request: HttpRequest | Request, error: APIError) -> HttpRes
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """Answer what a view raised.
+    """Return the response to an exception that a view raised.
 
     Return `None` for an unexpected error: Django then logs it and calls `handler500`.
     """
-    answered = as_api_error(error, context["view"])
-    return None if answered is None else problem_response(context["request"], answered)
+    known = as_api_error(error, context["view"])
+    return None if known is None else problem_response(context["request"], known)
 
 
 def as_api_error(error: Exception, view: APIView) -> APIError | None:
-    """Return the error of ours that an exception of Django or its REST framework stands for, if there is one."""
+    """Return the `APIError` for an exception of Django or DRF, or `None` for an unexpected one."""
     match error:
         case APIError():
             return error
@@ -137,11 +137,11 @@ def as_api_error(error: Exception, view: APIView) -> APIError | None:
             return ServiceUnavailableError(outage_detail(error)) if is_outage(error) else None
 
 
-# What Django itself calls, outside of any API view.
+# Views that Django calls for errors outside of API views.
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a bad host, a malformed URL or an oversized form; people in the admin get a page."""
+    """Respond to a bad host, a malformed URL or an oversized form, in the admin with a page."""
     if isinstance(exception, RequestDataTooBig):
         return problem_response(request, PayloadTooLargeError())
     if is_admin(request) and not isinstance(exception, DisallowedHost):
@@ -151,19 +151,19 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer what the caller may not do; people in the admin get a page."""
+    """Respond to a forbidden request, in the admin with a page."""
     if not is_admin(request):
         return problem_response(request, PermissionDeniedError())
     return _refusal(request, defaults.permission_denied(request, exception))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a form of the admin that does not come from the admin."""
+    """Respond to a form that does not come from the admin."""
     return _refusal(request, csrf.csrf_failure(request, reason))
 
 
 def _refusal(request: HttpRequest, page: HttpResponse) -> HttpResponse:
-    """Note a denial in the admin, and return its page, or a 429 to who is refused too often."""
+    """Note a denial in the admin. Return its page, or a 429 if this network was refused too often."""
     if wait := seconds_to_wait(request):
         note_denial(request, 429, "throttled")
         return too_many_requests("requests", wait)
@@ -172,12 +172,12 @@ def _refusal(request: HttpRequest, page: HttpResponse) -> HttpResponse:
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answer an unknown URL; people in the admin get a page."""
+    """Respond to an unknown URL, in the admin with a page."""
     return (
         defaults.page_not_found(request, exception) if is_admin(request) else problem_response(request, NotFoundError())
     )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer an error that nobody foresaw."""
+    """Respond to an unexpected error, in the admin with a page."""
     return defaults.server_error(request) if is_admin(request) else problem_response(request, InternalError())

@@ -26,7 +26,7 @@ _OUTAGE = "The database or cache cannot be reached at present. Try again in a mo
 
 
 class _AdminOnly:
-    """Leaves every request outside the admin alone, and answers what its own work cannot be had for at present."""
+    """Runs a middleware in the admin alone. Responds with 503 while the database or the cache is unreachable."""
 
     get_response: Callable[[HttpRequest], Any]
 
@@ -48,7 +48,7 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
     """Refuses input that no page expects or the database cannot hold, and a flood of logins from one address."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        """Answer what is refused. Raises `BadRequest`."""
+        """Return a 429 for a login too many. Raises `BadRequest` for input that no page expects."""
         check_input(request)
         if _is_login(request):
             throttle = LoginThrottle()
@@ -57,7 +57,7 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer a page that cannot be had now, but can be in a moment.
+        """Return a 503 while the database or the cache is unreachable.
 
         Raises `BadRequest` for a value that the database cannot hold.
         """
@@ -74,7 +74,7 @@ class AdminDenialMiddleware(_AdminOnly, MiddlewareMixin):
     """Notes failed logins in the log and in the audit trail."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Return the answer, or a 429 to who is refused too often."""
+        """Return the response, or a 429 if this network was refused too often."""
         if not _is_login(request):
             return response
         if response.status_code == 200 and (wait := seconds_to_wait(request)):
@@ -110,7 +110,7 @@ class AdminMessageMiddleware(_AdminOnly, MessageMiddleware):
 
 
 class AdminAxesMiddleware(_AdminOnly, AxesMiddleware):  # type: ignore[misc]
-    """The answer to a locked-out login, in the admin."""
+    """Responds to a locked-out login in the admin."""
 
 
 def is_admin(request: HttpRequest) -> bool:
@@ -123,12 +123,12 @@ def _is_login(request: HttpRequest) -> bool:
 
 
 def locked_out(request: HttpRequest, original_response: HttpResponse | None, credentials: object) -> HttpResponse:
-    """Return the answer to a login in the admin after too many failures of this user."""
+    """Return the response to a login in the admin after too many failures of this user."""
     return too_many_requests("logins", login_wait(request))
 
 
 def too_many_requests(what: str, wait: float) -> HttpResponse:
-    """Return the page for who asks too often for something, and may again after these seconds."""
+    """Return a 429 page, which says after how many seconds to try again."""
     seconds = max(1, math.ceil(wait))
     return _page(429, f"Too many {what}. Try again in {seconds} seconds.", seconds)
 

@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 from datetime import timedelta
-from typing import Any
+from typing import TypedDict
 
 from django.conf import settings
 from django.core.management import call_command
@@ -34,6 +34,32 @@ SERVER_OPTIONS = (
     *("--interface", "wsgi", "--workers", "1", "--blocking-threads", "4", "--no-ws"),
     *("--workers-kill-timeout", "10"),  # a worker that is just starting misses the signal to stop
 )
+
+
+class Login(TypedDict):
+    """A user of the demo, with a password and an access token."""
+
+    username: str
+    password: str
+    role: str
+    access: str
+
+
+class SeededModel(TypedDict):
+    """A model of the demo."""
+
+    model_id: str
+    task_type: str
+    promoted_version_id: str | None
+
+
+class Description(TypedDict):
+    """What the command prints."""
+
+    base_url: str
+    admin_url: str
+    users: list[Login]
+    models: list[SeededModel]
 
 
 class Command(BaseCommand):
@@ -62,7 +88,7 @@ class Command(BaseCommand):
             _serve(host, address, port)
 
 
-def describe(base_url: str, users: list[tuple[User, str]], seeded: list[str]) -> dict[str, Any]:
+def describe(base_url: str, users: list[tuple[User, str]], seeded: list[str]) -> Description:
     """Return the URLs, the logins with new access tokens, and the seeded models."""
     models = RegisteredModel.objects.filter(pk__in=seeded).select_related("promoted_version").order_by("name")
     return {
@@ -132,11 +158,11 @@ def _access(user: User) -> str:
     return str(token)
 
 
-def _as_json(description: dict[str, Any]) -> str:
+def _as_json(description: Description) -> str:
     return json.dumps(description, indent=2)
 
 
-def _as_text(description: dict[str, Any], *, colour: bool) -> str:
+def _as_text(description: Description, *, colour: bool) -> str:
     base_url = description["base_url"]
     table = Table("user", "password", "may", title="Logins")
     for user in description["users"]:
