@@ -114,7 +114,7 @@ class AdminAxesMiddleware(_AdminOnly, AxesMiddleware):  # type: ignore[misc]
 
 
 def is_admin(request: HttpRequest) -> bool:
-    """Say whether a request is for the admin's pages."""
+    """Return whether a request is for a page of the admin."""
     return request.path_info.startswith("/admin/")
 
 
@@ -134,7 +134,7 @@ def too_many_requests(what: str, wait: float) -> HttpResponse:
 
 
 def _unavailable(error: Exception) -> HttpResponse | None:
-    """Return the page for what cannot be had now, but can be in a moment; `None` for any other error."""
+    """Return a 503 page if the error is an outage or a lack of capacity, otherwise `None`."""
     if isinstance(error, BusyError):
         return _page(503, str(error.detail), error.wait)
     if is_outage(error):

@@ -55,7 +55,7 @@ class PromotingViewSet(RegistryViewSet):
         return Scope.ORGANIZATION_ADMIN if self.overrides_gate else super().scope
 
     def promotion_response(self, outcome: Promotion | CheckResult) -> HttpResponse:
-        """Answer with a promotion, or with the refusal. Its verdict is stored, so the transaction is not undone."""
+        """Return the response to a promotion or a refusal, whose verdict is stored with this transaction."""
         if isinstance(outcome, CheckResult):
             return self.handle_exception(GateFailedError(outcome.detail, outcome.verdict))
         return json_response(PromotionSerializer(outcome).data)

@@ -77,7 +77,7 @@ class TokenView(LoginView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Answer with a pair of tokens."""
+        """Return a pair of tokens."""
         credentials = CredentialsSerializer(data=request.data)
         credentials.is_valid(raise_exception=True)
         scope = credentials.validated_data.pop("scope", ALL_SCOPES)
@@ -100,7 +100,7 @@ class TokenRefreshView(LoginView):
         responses=TokenPairSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Answer with the next pair of tokens."""
+        """Return the next pair of tokens."""
         return token_pair_response(services.rotate_refresh_token(encoded=validated_refresh_token(request)))
 
 
@@ -118,7 +118,7 @@ class TokenRevokeView(LoginView):
         responses={204: None},
     )
     def post(self, request: Request) -> Response:
-        """Answer with nothing."""
+        """Revoke the login."""
         services.revoke_refresh_token(encoded=validated_refresh_token(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -142,7 +142,7 @@ class TokenExchangeView(LoginView):
         responses=ExchangedTokenSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Answer with an access token."""
+        """Return an access token."""
         form = TokenExchangeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         access, scope = services.exchange_identity_token(

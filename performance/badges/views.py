@@ -63,7 +63,7 @@ class BadgeImageViewSet(PerformanceViewSet):
         auth=[{"bearer": []}, {}],  # type: ignore[list-item]  # either; the library takes these as they are
     )
     def badge(self, request: Request, model_id: str) -> HttpResponse:
-        """Answer with an image that says a metric's value with its interval, or else the gate's verdict."""
+        """Return an image of a metric's value and its interval, by default of the gate's verdict."""
         query = self.query
         if "signature" in query:
             return self._signed_badge(signed_badge(model_id=model_id, signature=query["signature"]))
