@@ -15,6 +15,7 @@ import django
 import pytest
 
 from models_registry.db.secret_files import restrict_to_owner
+from tests.demo_data import write_seed
 from tests.serving import ROOT, new_keys
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -30,7 +31,7 @@ def installed(tmp_path: Path) -> Path:
     folder = tmp_path / "service"
     folder.mkdir()
     for name in ("config", "models_registry", "performance", "fixtures"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))  # one being written
     shutil.copy(ROOT / "manage.py", folder)
     return folder
 
@@ -113,6 +114,8 @@ def test_the_start_restricts_files_that_others_could_read(run: Run, installed: P
 
 
 def test_only_the_owner_can_read_the_demos_files(run: Run, installed: Path) -> None:
+    write_seed(installed / "fixtures" / "seed.json")
+
     run("demo", "--no-serve")
 
     var = installed / "var"

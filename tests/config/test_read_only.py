@@ -21,11 +21,11 @@ from models_registry.tokens.services import open_token_family
 from tests.admin_pages import add_url, list_url, logged_in, page_url
 from tests.api import Caller, refusal
 from tests.conftest import authenticated
-from tests.demo_data import load_demo_data
+from tests.demo_data import access_token, load_demo_data
 from tests.factories import PASSWORD
 from tests.operations import OPERATIONS, Operation, furnish
 from tests.reliability.databases import new_database
-from tests.serving import manage, new_keys, serve
+from tests.serving import new_keys, serve
 
 SUMMARY = "/models/mdl-7f3a19bc92/performance/summary"
 
@@ -128,7 +128,7 @@ def test_on_a_standby_the_admin_reads_and_refuses_writes(
 def test_a_standby_is_ready_for_reads_but_not_for_writes(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": new_database(tmp_path), **new_keys()}
     load_demo_data(**settings)
-    access = manage("token", "ada", **settings).strip()
+    access = access_token("ada", **settings)
     with psycopg.connect(settings["DATABASE_URL"], autocommit=True) as administrator:
         name = administrator.info.dbname
         administrator.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")

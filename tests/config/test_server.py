@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.serving import ROOT, manage, new_keys, serve
+from tests.demo_data import load_demo_data
+from tests.serving import ROOT, new_keys, serve
 
 pytestmark = pytest.mark.served
 CLIENT, FORGED = "198.51.100.7", "203.0.113.66"
@@ -19,10 +20,10 @@ SUMMARY = "/api/v1/models/mdl-7f3a19bc92/performance/summary"
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A new SQLite, behind one proxy that ends TLS."""
+    """A SQLite of its own, behind one proxy that ends TLS."""
     path: Path = tmp_path_factory.mktemp("server") / "registry.sqlite3"
     settings = {"DATABASE_URL": f"sqlite:///{path}", "TRUSTED_PROXIES": "1", "HTTPS_ONLY": "true", **new_keys()}
-    manage("migrate", **settings)
+    load_demo_data(**settings)
     return settings
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.demo_data import load_demo_data
+from tests.demo_data import access_token, load_demo_data
 from tests.reliability.databases import new_database
-from tests.serving import ROOT, manage, new_keys, run_worker, serve
+from tests.serving import ROOT, new_keys, run_worker, serve
 
 pytestmark = [pytest.mark.served, pytest.mark.once, pytest.mark.django_db]
 PACKAGE = "registry_client"
@@ -34,7 +34,7 @@ def service(
         database = new_database(folder)
     settings = {"DATABASE_URL": database, "STORAGE_URL": f"file://{folder}/files", **new_keys()}
     load_demo_data(**settings)
-    access = manage("token", "ada", **settings).strip()
+    access = access_token("ada", **settings)
     with serve(**settings) as url, run_worker(**settings):
         yield url, access
 

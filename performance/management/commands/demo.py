@@ -125,7 +125,7 @@ def _set_passwords(names: list[str]) -> list[tuple[User, str]]:
     write_secret_file(PASSWORDS, json.dumps(passwords))
     users = {user.username: user for user in User.objects.filter(username__in=names)}
     for name, password in passwords.items():
-        if not users[name].check_password(password):
+        if not (users[name].has_usable_password() and users[name].check_password(password)):
             users[name].set_password(password)
             users[name].save(update_fields=["password"])
     return [(users[name], password) for name, password in passwords.items()]

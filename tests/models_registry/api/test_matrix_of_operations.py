@@ -1,4 +1,8 @@
-"""Who may do what, with a token narrowed to what: every operation of the resolver, every actor, every cell."""
+"""Who may do what, with a token narrowed to what: every operation of the resolver, every actor, every cell.
+
+Of a foreign organization, whose model most actors have no right to, the cells are left out that are refused for two
+reasons: the actor's rights and the token's scope.
+"""
 
 from itertools import product
 from typing import Any
@@ -59,6 +63,7 @@ COVERED = {
 }
 ACTORS = list(HELD["acme"])
 CELLS = [(actor, scope) for actor in ACTORS for scope in COVERED]
+Cell = tuple[str, str | None]
 
 
 def expected(operation: Operation, organization: str, actor: str, scope: str | None) -> int:
@@ -109,9 +114,12 @@ def holding(user: User, scope: str | None) -> Client:
     return Client(headers={"Authorization": f"Bearer {token}"})
 
 
-def attempt(operation: Operation, target: Target, client: Client) -> tuple[int, int, int]:
-    """Return the status, and how many writes and denials are in the audit trail; then undo it all."""
-    newest = AuditEntry.objects.order_by("pk").values_list("pk", flat=True).last() or 0
+def newest_entry() -> int:
+    return AuditEntry.objects.order_by("pk").values_list("pk", flat=True).last() or 0
+
+
+def attempt(operation: Operation, target: Target, client: Client, newest: int) -> tuple[int, int, int]:
+    """Return the status, and how many writes and denials are in the audit trail after `newest`; then undo it all."""
     with transaction.atomic():
         data = operation.data(target)
         answer = client.generic(operation.method, operation.path(target), data, operation.content_type)
@@ -124,18 +132,27 @@ def attempt(operation: Operation, target: Target, client: Client) -> tuple[int, 
     return counted
 
 
-@pytest.mark.parametrize("organization", ["acme", pytest.param("globex", marks=pytest.mark.once)])
+def is_decisive(operation: Operation, organization: str, cell: Cell) -> bool:
+    """Say whether the cell is allowed, or is refused for one reason alone."""
+    actor, scope = cell
+    needed = operation.scope or "organization:admin"
+    return needed in COVERED[scope] or expected(operation, organization, actor, None) != 403
+
+
+@pytest.mark.parametrize("organization", [pytest.param("acme", marks=pytest.mark.once), "globex"])
 def test_each_operation_allows_whom_the_contract_names_and_leaves_one_audit_entry(
     targets: dict[str, Target], actors: dict[str, User], organization: str, subtests: pytest.Subtests
 ) -> None:
+    clients = {(actor, scope): holding(actors[actor], scope) for actor, scope in CELLS}
+    stranger, target, newest = Client(), targets[organization], newest_entry()
     for operation in OPERATIONS:
         cache.clear()  # else answers were 429 in the end
-        clients = {(actor, scope): holding(actors[actor], scope) for actor, scope in CELLS}
+        cells = [cell for cell in CELLS if organization == "acme" or is_decisive(operation, organization, cell)]
         with subtests.test(str(operation)):
-            found = {cell: attempt(operation, targets[organization], client) for cell, client in clients.items()}
-            should_be = {cell: row(operation, expected(operation, organization, *cell)) for cell in CELLS}
+            found = {cell: attempt(operation, target, clients[cell], newest) for cell in cells}
+            should_be = {cell: row(operation, expected(operation, organization, *cell)) for cell in cells}
             assert found == should_be
-            assert attempt(operation, targets[organization], Client()) == row(operation, 401)
+            assert attempt(operation, target, stranger, newest) == row(operation, 401)
 
 
 def row(operation: Operation, status: int) -> tuple[int, int, int]:
@@ -216,11 +233,12 @@ def test_a_lost_right_is_refused_at_the_next_write(
 ) -> None:
     for operation in (each for each in OPERATIONS if each.writes and each.scope):
         client = authenticated(actors["admin"])
+        newest = newest_entry()
         with subtests.test(str(operation)):
-            assert attempt(operation, targets["acme"], client) == (operation.status, 1, 0)
+            assert attempt(operation, targets["acme"], client, newest) == (operation.status, 1, 0)
             with transaction.atomic():
                 happens(actors["admin"])
-                refused = attempt(operation, targets["acme"], client)
+                refused = attempt(operation, targets["acme"], client, newest_entry())
                 transaction.set_rollback(True)
 
             assert refused == (403 if happens is remove_role else 401, 0, 1)

@@ -11,10 +11,11 @@ from django.test import Client
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
 from tests.conftest import authenticated
+from tests.demo_data import access_token, load_demo_data
 from tests.factories import new_user
 from tests.hostile import problem
 from tests.operations import OPERATIONS, Operation, furnish
-from tests.serving import manage, new_keys, serve
+from tests.serving import new_keys, serve
 
 WITH_BODIES = [each for each in OPERATIONS if each.body is not None or each.form is not None]
 GIGABYTE = str(2**30)
@@ -90,14 +91,11 @@ def test_an_unknown_model_is_a_404_before_the_body(
 def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Serve a model to a stranger and an editor; give the address, their tokens and the temporary folder."""
     folder: Path = tmp_path_factory.mktemp("rights")
-    seed = folder / "seed.yaml"
-    seed.write_text(SEED)
     spool = folder / "spool"
     spool.mkdir()
     database = {"DATABASE_URL": f"sqlite:///{folder}/registry.sqlite3", **new_keys()}
-    manage("migrate", **database)
-    manage("seed", str(seed), **database)
-    tokens = {name: manage("token", name, **database).strip() for name in ("stranger", "editor")}
+    load_demo_data(**database)
+    tokens = {name: access_token(user, **database) for name, user in (("stranger", "otto"), ("editor", "ed"))}
     storage = f"file://{folder}/storage"
     with serve(**database, TMPDIR=str(spool), STORAGE_URL=storage, MAX_UPLOAD_MB="1") as url:
         yield url, tokens, folder
@@ -152,14 +150,4 @@ class TestServer:
             assert caller.recv(65_536).decode().split()[1] == "413"
 
 
-PATH = "/api/v1/models/mdl-0123456789/versions/ver-00001/evaluations"
-SEED = """
-users: [{username: stranger}, {username: editor}]
-organizations: [{slug: acme, name: Acme, members: {editor: editor}}]
-models:
-  - model_id: mdl-0123456789
-    organization: acme
-    name: churn
-    task_type: classification
-    versions: [{version_id: ver-00001, state: completed, completed_at: "2026-03-13T14:22:10Z"}]
-"""
+PATH = "/api/v1/models/mdl-7f3a19bc92/versions/ver-001a1/evaluations"
