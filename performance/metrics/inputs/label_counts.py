@@ -71,10 +71,11 @@ class LabelCounts:
 
     def matrix(self) -> ConfusionMatrix:
         """Return the weighted confusion matrix."""
-        weights = [[0.0] * len(self.labels) for _ in self.labels]
+        weights, squares = ([[0.0] * len(self.labels) for _ in self.labels] for _ in range(2))
         for cell in self.cells:
-            weights[self._index[cell.actual]][self._index[cell.predicted]] = cell.weight
-        return ConfusionMatrix(self.labels, weights, self.squared_weight)
+            row, column = self._index[cell.actual], self._index[cell.predicted]
+            weights[row][column], squares[row][column] = cell.weight, cell.squared_weight
+        return ConfusionMatrix(self.labels, weights, squares)
 
     @cached_property
     def _index(self) -> dict[str, int]:
