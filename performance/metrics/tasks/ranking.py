@@ -21,7 +21,7 @@ from performance.metrics.statistics.estimates import (
     unavailable_metrics,
 )
 from performance.metrics.statistics.means import Mean, means, sums
-from performance.metrics.statistics.scores import GROUPS, QUERIES, Units
+from performance.metrics.statistics.scores import GROUPS
 
 QUERY, SCORE = QUERY_ID, "score"  # usual names of columns
 METRICS = ("ndcg", "map", "mrr", "recall_at_k", "precision_at_k")
@@ -47,12 +47,14 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     if group_name:
         row_checks.check_nested(engine, query_name, group_name, "query")
     queries = query_metrics(query, relevance, score, options.k, identifier(group_name) if group_name else "0")
-    count, found = _means_over_queries(engine, queries, grouped=group_name is not None)
-    units = GROUPS if group_name else QUERIES
-    estimates = {name: _estimate(mean, units) for name, mean in zip(METRICS, found, strict=True)}
+    found, shortage = _means_over_queries(engine, queries, grouped=group_name is not None)
+    estimates = {
+        name: Estimate(mean.value, reason=shortage) if shortage else mean.bounded_estimate(0, 1)
+        for name, mean in zip(METRICS, found, strict=True)
+    }
     return Evaluation(
         rows=rows,
-        sample_count=count,
+        sample_count=int(found[0].weight),
         effective_sample_size=found[0].size,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
@@ -61,20 +63,19 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     )
 
 
-def _means_over_queries(engine: Engine, queries: str, *, grouped: bool) -> tuple[int, list[Mean]]:
-    """Return the number of queries, and the mean of each metric over them. Groups of queries are its units."""
+def _means_over_queries(engine: Engine, queries: str, *, grouped: bool) -> tuple[list[Mean], str | None]:
+    """Return the mean of each metric over the queries, and why there are too few units for intervals, if so.
+
+    The units are queries, or groups of them.
+    """
     units = f"SELECT 1 AS w, {', '.join(map(identifier, METRICS))} FROM ({queries})"
     if grouped:
         averages = ", ".join(f"avg({name}) AS {name}" for name in map(identifier, METRICS))
         units = f"SELECT count(*) AS w, {averages} FROM ({queries}) GROUP BY cluster"
     totals = ", ".join(sums(identifier(name), "w") for name in METRICS)
-    [[count, of_squares, *found]] = engine.rows(f"SELECT sum(w), sum(w * w), {totals} FROM ({units})")
-    return int(count), means(float(count), float(of_squares), found)
-
-
-def _estimate(mean: Mean, units: Units) -> Estimate:
-    shortage = units.shortage(mean.size)
-    return Estimate(mean.value, reason=shortage) if shortage else mean.bounded_estimate(0, 1)
+    [[count, weight, of_squares, *found]] = engine.rows(f"SELECT count(*), sum(w), sum(w * w), {totals} FROM ({units})")
+    shortage = GROUPS.shortage(count) if grouped else None
+    return means(float(weight), float(of_squares), found), shortage
 
 
 def _check(engine: Engine, checks: Sequence[RowCheck]) -> int:

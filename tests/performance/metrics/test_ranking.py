@@ -100,7 +100,7 @@ def test_fewer_than_ten_groups_have_no_interval(tmp_path: Path) -> None:
     found = evaluate_columns(ranking.evaluate, tmp_path, grouped_queries(9))
 
     assert not found.confidence_intervals
-    assert found.intervals_unavailable["ndcg"] == "An interval needs at least 10 groups; there are 9."
+    assert found.intervals_unavailable["ndcg"] == "An interval needs at least 10 groups, not 9."
 
 
 def test_a_query_in_two_groups_is_refused(tmp_path: Path) -> None:
