@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TypedDict
 
+from performance.metrics.statistics.student_t import student_t_quantile
+
 CONFIDENCE_LEVEL = 0.95
 _Z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2)
 
@@ -154,23 +156,6 @@ def logit(share: float, variance: float, size: float, method: str, degrees: floa
     spread = student_t_quantile(degrees) * math.sqrt(variance) / (share * (1 - share))
     odds = math.log(share / (1 - share))
     return _clipped(_fraction(odds - spread), _fraction(odds + spread), method, 0, 1)
-
-
-def student_t_quantile(degrees: float) -> float:
-    """Return the 97.5% quantile of Student's t distribution; infinite without degrees of freedom.
-
-    The expansion of Abramowitz & Stegun (1964), Handbook of Mathematical Functions, 26.7.5. Its error is below 0.01
-    from 2 degrees of freedom, and below 0.001 from 5.
-    """
-    if degrees <= 0:
-        return math.inf
-    terms = (
-        (_Z**3 + _Z) / 4,
-        (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / 96,
-        (3 * _Z**7 + 19 * _Z**5 + 17 * _Z**3 - 15 * _Z) / 384,
-        (79 * _Z**9 + 776 * _Z**7 + 1482 * _Z**5 - 1920 * _Z**3 - 945 * _Z) / 92160,
-    )
-    return _Z + sum(term / degrees**power for power, term in enumerate(terms, 1))
 
 
 def median_interval_rank(size: float) -> int | None:

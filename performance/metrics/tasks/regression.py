@@ -1,6 +1,7 @@
 """Evaluate regression."""
 
 import math
+from dataclasses import dataclass, replace
 
 from performance.metrics import worst_examples
 from performance.metrics.engines.base import Engine
@@ -15,18 +16,30 @@ from performance.metrics.statistics.estimates import (
     unavailable_intervals,
     unavailable_metrics,
 )
-from performance.metrics.statistics.intervals import Interval, normal
-from performance.metrics.statistics.means import Mean, error_estimate, means, ratio_variance, root_estimate, sums
 from performance.metrics.statistics.medians import median_absolute_error
+from performance.metrics.statistics.scores import (
+    AHEAD,
+    AHEAD_OF_SQUARES,
+    EXAMPLES,
+    GROUPS,
+    Scores,
+    deviation,
+    measure_scores,
+    root_estimate,
+)
+
+ONE_EXAMPLE = "It needs at least two examples."
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
     predictions = read_predictions(engine, columns, options)
-    estimates = estimate(engine, predictions)
+    found = _measure(engine, predictions)
+    estimates = _estimates(engine, predictions, found)
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,
+        effective_sample_size=found.scores["bias"].deviations.size,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
         metrics_unavailable=unavailable_metrics(estimates),
@@ -38,64 +51,115 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
 
 def estimate(engine: Engine, predictions: NumericPredictions) -> dict[str, Estimate]:
     """Return the metrics, by name."""
-    means, squared_product, centred_product, largest = _means_of_losses(engine, predictions)
-    squared, absolute, relative, centred, spread, centred_squared = means
+    return _estimates(engine, predictions, _measure(engine, predictions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Losses:
+    """The weighted means of losses, the largest absolute error, and the scores that intervals follow from.
+
+    `variance` is that of the errors, `spread` that of the actual values.
+    """
+
+    squared: float
+    absolute: float
+    relative: float
+    variance: float
+    spread: float
+    largest: float
+    scores: dict[str, Scores]
+
+
+def _measure(engine: Engine, predictions: NumericPredictions) -> _Losses:
+    """Return the means of the losses in one scan, and the scores of the examples or of their groups in another."""
+    losses = _losses(predictions)
+    means = ", ".join(f"sum({predictions.weight} * {loss}) / sum({predictions.weight})" for loss in losses.values())
+    source = f"predictions WHERE {predictions.scored}"
+    [[*found, largest]] = engine.rows(
+        f"SELECT {means}, max({errors.absolute(predictions.actual, predictions.predicted)}) FROM {source}"
+    )
+    by_name = dict(zip(losses, map(float, found), strict=True))
+    scores = measure_scores(
+        engine,
+        GROUPS if predictions.group else EXAMPLES,
+        _deviations(predictions, losses, by_name),
+        weight=predictions.weight,
+        total=predictions.total_weight,
+        source=source,
+        by=predictions.group,
+    )
+    return _Losses(**by_name, largest=float(largest), scores=scores)
+
+
+def _losses(predictions: NumericPredictions) -> dict[str, str]:
+    """Return the SQL of each example's losses. The last two are squared deviations from the mean."""
+    actual, predicted = predictions.actual, predictions.predicted
+    error = f"({predicted} - {actual} - {number_literal(predictions.bias)})"
+    deviation_of_actual = f"({actual} - {number_literal(predictions.mean)})"
     return {
-        "rmse": root_estimate(squared),
-        "mae": error_estimate(absolute),
-        "r_squared": _explained_share(squared, spread, squared_product),
-        "mape": error_estimate(relative),
-        "median_absolute_error": median_absolute_error(engine, predictions, absolute.value),
-        "max_error": Estimate(largest),  # no interval: a sample bounds the largest error only from below
-        "explained_variance": _explained_share(centred_squared, spread, centred_product),
-        "bias": _bias(predictions.bias, centred.estimate().interval),
+        "squared": errors.squared(actual, predicted),
+        "absolute": errors.absolute(actual, predicted),
+        "relative": errors.relative(actual, predicted),
+        "variance": f"({error} * {error})",
+        "spread": f"({deviation_of_actual} * {deviation_of_actual})",
     }
 
 
-def _bias(bias: float, centred: Interval | None) -> Estimate:
-    """Return the mean error. The interval of the centred errors is moved by it, which rounds less."""
-    return Estimate(bias, centred and centred.transform(lambda end: end + bias))
+def _deviations(predictions: NumericPredictions, losses: dict[str, str], means: dict[str, float]) -> dict[str, str]:
+    """Return the SQL of each example's relative deviation from the mean, by metric.
 
-
-def _means_of_losses(engine: Engine, predictions: NumericPredictions) -> tuple[list[Mean], float, float, float]:
-    """Return the means of six losses, two sums of products, and the largest absolute error.
-
-    The losses are the squared, the absolute and the relative error, the error minus its mean, the squared deviation of
-    the actual value from its mean, and the squared error minus its mean. The sums are those of w²·(squared
-    error)·(squared deviation) and w²·(squared centred error)·(squared deviation).
+    That of an unexplained share, such as 1 - R², is of its linear approximation: Cochran (1977), section 6.3.
     """
+    squared, absolute, relative, variance, spread = (deviation(losses[name], means[name]) for name in losses)
     error = f"({predictions.predicted} - {predictions.actual})"
-    deviation = f"({predictions.actual} - {number_literal(predictions.mean)})"
-    centred = f"({error} - {number_literal(predictions.bias)})"
-    spread, about_bias = f"({deviation} * {deviation})", f"({centred} * {centred})"
-    losses = [
-        each(predictions.actual, predictions.predicted) for each in (errors.squared, errors.absolute, errors.relative)
-    ]
-    losses += [centred, spread, about_bias]
-    [row] = engine.rows(f"""
-        SELECT {", ".join(sums(loss, predictions.weight) for loss in losses)},
-            sum({predictions.weight} * {predictions.weight} * {losses[0]} * {spread}),
-            sum({predictions.weight} * {predictions.weight} * {about_bias} * {spread}), max(abs({error}))
-        FROM predictions WHERE {predictions.scored}
-    """)
-    *totals, squared_product, centred_product, largest = row
-    return (
-        means(predictions.total_weight, predictions.squared_weight, totals),
-        squared_product,
-        centred_product,
-        largest,
-    )
+    return {
+        "rmse": squared,
+        "mae": absolute,
+        "mape": relative,
+        "bias": deviation(error, predictions.bias, math.sqrt(means["variance"])),
+        "r_squared": f"({squared} - {spread})",
+        "explained_variance": f"({variance} - {spread})",
+    }
 
 
-def _explained_share(unexplained: Mean, spread: Mean, product: float) -> Estimate:
+def _estimates(engine: Engine, predictions: NumericPredictions, found: _Losses) -> dict[str, Estimate]:
+    scores = found.scores
+    return {
+        "rmse": root_estimate(scores["rmse"].estimate(found.squared, squares=True)),
+        "mae": scores["mae"].estimate(found.absolute),
+        "r_squared": _explained_share(predictions, found, "r_squared", found.squared),
+        "mape": scores["mape"].estimate(found.relative),
+        "median_absolute_error": median_absolute_error(engine, predictions, found.absolute, found.largest),
+        "max_error": Estimate(found.largest, reason="A sample bounds the largest error only from below."),
+        "explained_variance": _explained_share(predictions, found, "explained_variance", found.variance),
+        "bias": _bias(predictions.bias, math.sqrt(found.variance), scores["bias"]),
+    }
+
+
+def _bias(bias: float, deviation_of_errors: float, scores: Scores) -> Estimate:
+    """Return the mean error."""
+    if reason := scores.obstacle():
+        return Estimate(bias, reason=reason)
+    return Estimate(bias, scores.interval(bias, deviation_of_errors, behind=AHEAD))
+
+
+def _explained_share(predictions: NumericPredictions, found: _Losses, name: str, unexplained: float) -> Estimate:
     """Return 1 - unexplained / spread, such as R².
 
     If the actual values are constant, it is 1 if all are predicted exactly, else 0, as in `sklearn.metrics.r2_score`.
-    It is undefined if the spread is too small to divide by. `product` is the sum of w²·unexplained·spread.
+    It is undefined for one example, or if the spread is too small to divide by.
     """
-    if spread.value == 0:
-        return Estimate(1.0 if unexplained.value == 0 else 0.0)
-    share = 1 - unexplained.value / spread.value
-    if not math.isfinite(share):
-        return Estimate(None)
-    return Estimate(share, normal(share, ratio_variance(unexplained, spread, product), "moments", upper=1.0))
+    if predictions.examples < 2:
+        return Estimate(None, reason=ONE_EXAMPLE)
+    if found.spread == 0:
+        return Estimate(1.0 if unexplained == 0 else 0.0, reason="All actual values are equal.")
+    ratio = unexplained / found.spread
+    if not math.isfinite(ratio):
+        return Estimate(None, reason="The actual values differ too little to divide by their variance.")
+    scores = found.scores[name]
+    if reason := found.scores["rmse"].obstacle(squares=True) or scores.obstacle(squares=True):
+        return Estimate(1 - ratio, reason=reason)
+    interval = scores.interval(ratio, ratio, ahead=AHEAD_OF_SQUARES, behind=AHEAD)
+    return Estimate(
+        1 - ratio, interval and replace(interval, lower=1 - interval.upper, upper=min(1 - interval.lower, 1.0))
+    )

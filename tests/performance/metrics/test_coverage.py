@@ -104,7 +104,7 @@ def test_forecasting_intervals_of_many_series_cover_the_truth(tmp_path: Path) ->
 
     def intervals(engine: Engine) -> Mapping[str, Interval]:
         found = numeric_predictions.read_predictions(engine, Columns(), Options())
-        return of_estimates(forecasting.estimate(engine, found, Columns(), engine.columns()))
+        return of_estimates(forecasting.estimate(engine, found, Columns()))
 
     check(intervals, tmp_path, {**columns, "series_id": np.arange(len(actual)) // steps}, truth)
 
