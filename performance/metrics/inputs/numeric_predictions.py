@@ -4,10 +4,16 @@ from dataclasses import dataclass
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
-from performance.metrics.inputs.column_mapping import ColumnMapping, find_column, is_finite, number_sql, require_columns
+from performance.metrics.inputs.column_mapping import (
+    ColumnMapping,
+    find_column,
+    is_finite,
+    is_missing,
+    number_sql,
+    require_columns,
+)
 from performance.metrics.inputs.options import EXAMPLE_ID, SERIES_ID, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck
-from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import UnprocessablePredictionsError
 
 
@@ -15,8 +21,8 @@ from performance.metrics.result import UnprocessablePredictionsError
 class NumericPredictions:
     """The SQL expressions of each example's values, and aggregates of all scored examples.
 
-    `scored` is the condition that selects them. `mean` is the weighted mean of the actual values, `bias` that of
-    predicted - actual, both in the target's unit.
+    `scored` is the condition that selects them, and `missing` the number of other rows. `mean` is the weighted mean of
+    the actual values, `bias` that of predicted - actual, both in the target's unit.
     """
 
     actual: str
@@ -25,6 +31,7 @@ class NumericPredictions:
     scored: str
     is_weighted: bool
     rows: int
+    missing: int
     examples: int
     total_weight: float
     squared_weight: float
@@ -37,7 +44,7 @@ def read_predictions(engine: Engine, columns: Columns, options: Options) -> Nume
     mapping = map_columns(engine, columns)
     actual, predicted, weight = mapping.actual, mapping.predicted, mapping.weight_or_one
     weight_name = mapping.names[mapping.weight] if mapping.weight else None
-    missing = f"{identifier(columns.predicted)} IS NULL"
+    missing = is_missing(columns.predicted, engine.columns())
     checks = [
         row_checks.not_finite(actual, columns.actual),
         RowCheck(f"(NOT {is_finite(predicted)} AND NOT ({missing}))", columns.predicted, "a finite number"),
@@ -72,6 +79,7 @@ def read_predictions(engine: Engine, columns: Columns, options: Options) -> Nume
         scored=scored,
         is_weighted=mapping.weight is not None,
         rows=rows,
+        missing=absent,
         examples=rows - absent,
         total_weight=float(total),
         squared_weight=float(squared),
