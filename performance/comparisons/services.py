@@ -286,14 +286,14 @@ def _complete(job: ComparisonJob, intervals: Mapping[str, Interval]) -> None:
 
 
 def queue_comparison(snapshot: MetricSnapshot) -> ComparisonJob | None:
-    """Queue the comparison of a snapshot with the newest one of the promoted version on its split.
+    """Queue the comparison of a snapshot with the newest one of the promoted version on its split and dataset.
 
     Return the job. Return `None` if there is nothing to compare with, if the two cannot be compared example by example,
     if their comparison is stored, or if the organization has too many unfinished jobs.
     """
     snapshots = MetricSnapshot.objects.select_related("version__model", "detail").defer_large()
     baseline = (
-        snapshots.for_model(snapshot.version.model_id, snapshot.dataset_split)
+        snapshots.for_model(snapshot.version.model_id, snapshot.dataset_split, dataset=snapshot.dataset)
         .promoted()
         .exclude(version=snapshot.version)
         .newest_first()

@@ -34,8 +34,8 @@ class Source(models.TextChoices):
 class MetricSnapshot(models.Model):
     """The metrics of one evaluation of a version on one split.
 
-    The newest snapshot by `(evaluated_at, id)` is the current one of its version and split. The database refuses to
-    change or delete a snapshot: see the migration `snapshots_append_only`.
+    The newest snapshot by `(evaluated_at, id)` is the current one of its version, split and dataset. The database
+    refuses to change or delete a snapshot: see the migration `snapshots_append_only`.
     """
 
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="snapshots", db_index=False)
@@ -66,8 +66,11 @@ class MetricSnapshot(models.Model):
             models.CheckConstraint(condition=Q(source__in=Source.values), name="snapshot_source_known"),
         ]
         indexes = [
-            # Serves the newest snapshot of a version and split, and the versions' foreign key.
-            models.Index(fields=["version", "dataset_split", "-evaluated_at", "-id"], name="snapshot_newest"),
+            # Serves the newest snapshot of a version, split and dataset, and the versions' foreign key.
+            models.Index(
+                fields=["version", "dataset_split", "dataset", "-evaluated_at", "-id"],
+                name="snapshot_newest_of_dataset",
+            ),
             # Serves the admin's list and its date hierarchy.
             models.Index(fields=["-evaluated_at", "-id"], name="snapshot_by_date"),
         ]
