@@ -125,6 +125,9 @@ class SnapshotDetail(models.Model):
         null=True, help_text="The number of unweighted, independent examples that tell as much."
     )
     missing_fraction = models.FloatField(null=True, help_text="The share of rows without a prediction, from 0 to 1.")
+    train_overlap = models.FloatField(
+        null=True, help_text="The share of the examples that the version's train split has too, from 0 to 1."
+    )
     evaluation_options = models.JSONField(
         default=dict, db_default={}, help_text="What the evaluation was asked for or chose."
     )
