@@ -23,8 +23,8 @@ class NumericPredictions:
     """The SQL expressions of each example's values, and aggregates of all scored examples.
 
     `scored` is the condition that selects them: those with a prediction and a weight above 0. `missing` is the number
-    of rows without a prediction. `group_name` is the column of the groups of correlated examples, if there is one. `mean` is the weighted mean of the actual values,
-    `bias` that of predicted - actual, both in the target's unit.
+    of rows without a prediction. `group_name` is the column of the groups of correlated examples, if there is one.
+    `mean` is the weighted mean of the actual values, `bias` that of predicted - actual, both in the target's unit.
     """
 
     actual: str
