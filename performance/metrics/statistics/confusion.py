@@ -213,8 +213,13 @@ class ConfusionMatrix:
 
     @cached_property
     def margins(self) -> Margins:
-        """The diagonal, the rows and the columns."""
-        return Margins(self.diagonal, self.rows, self.columns)
+        """The shares on the diagonal, of the rows and of the columns."""
+        return Margins(self._shares(self.diagonal), self._shares(self.rows), self._shares(self.columns))
+
+    def accuracy_gradient(self) -> Gradient:
+        """Return the accuracy with its derivatives."""
+        nothing = [0.0] * len(self.labels)
+        return Gradient(math.fsum(self.diagonal) / self.total, [1.0] * len(self.labels), nothing, nothing)
 
     def multiclass_gradient(self, metric: str) -> Gradient | None:
         """Return a metric of all classes with its derivatives; `None` if it has none."""
@@ -355,12 +360,12 @@ class ConfusionMatrix:
     @cached_property
     def _melding(self) -> Melding:
         cells = [
-            EffectiveCell(row, column, count.size, count.unit)
+            EffectiveCell(row, column, count.size, count.unit / self.total)
             for row, weights in enumerate(self.weights)
             for column, weight in enumerate(weights)
             if weight > 0 and (count := self._count(row, column)).size > 0
         ]
-        return Melding(cells, [each.unit for each in self._by_row])
+        return Melding(cells, [each.unit / self.total for each in self._by_row])
 
     def _count(self, row: int, column: int) -> WeightedCount:
         return WeightedCount(self.weights[row][column], self.squared_weights[row][column] * self.design_effect)
@@ -416,6 +421,7 @@ _MULTICLASS_GRADIENTS: Mapping[str, Callable[[ConfusionMatrix], Gradient | None]
     "matthews_correlation": ConfusionMatrix._matthews_correlation,
     "cohen_kappa": ConfusionMatrix._cohen_kappa,
 }
+MULTICLASS_METRICS = tuple(_MULTICLASS_GRADIENTS)
 _TOLERANCE = 1e-15
 
 

@@ -114,6 +114,58 @@ def weighted_wilson(right: WeightedCount, wrong: WeightedCount, *, likely_unit: 
     return interval.transform(lambda share: share / (share + odds * (1 - share)))
 
 
+def area_interval(area: float, positives: float, negatives: float) -> Interval | None:
+    """Return the interval of the area under a ROC curve, `None` without a sample.
+
+    Its ends are the areas from which the estimate is as far as the quantile of the normal distribution says. The
+    variance is that of Hanley & McNeil (1982), doi:10.1148/radiology.143.1.7063747, with both classes of mean size:
+    method 5 of Newcombe (2006), Confidence intervals for an effect size measure based on the Mann-Whitney statistic,
+    part 2, doi:10.1002/sim.2324
+
+    Args:
+        area: the estimate, from 0 to 1.
+        positives: the effective number of positive examples.
+        negatives: the effective number of negative examples.
+    """
+    if min(positives, negatives) <= 0:
+        return None
+
+    def is_likely(other: float) -> bool:
+        return abs(area - other) <= _Z * math.sqrt(area_variance(other, positives, negatives))
+
+    return Interval(_last(is_likely, area, 0.0), _last(is_likely, area, 1.0), "newcombe_5")
+
+
+def area_variance(area: float, positives: float, negatives: float) -> float:
+    """Return the variance of an area under a ROC curve of exponentially distributed scores: see `area_interval`."""
+    pairs = max((positives + negatives) / 2 - 1, 0.0)
+    spread = 1 + pairs * (1 - area) / (2 - area) + pairs * area / (1 + area)
+    return area * (1 - area) * spread / (positives * negatives)
+
+
+def _last(is_likely: Callable[[float], bool], start: float, end: float) -> float:
+    """Return the last likely value from `start` towards `end`, by bisection."""
+    for _ in range(_BISECTIONS):
+        middle = (start + end) / 2
+        start, end = (middle, end) if is_likely(middle) else (start, middle)
+    return start
+
+
+_BISECTIONS = 50
+
+
+def shrunk_ratio(variance: float, expected: float, size: float) -> float:
+    """Return how many times a variance is the expected one, as if `PRIOR_SIZE` more examples agreed with the latter.
+
+    The variance of a few examples is uncertain, above all if the metric is near 1.
+    """
+    ratio = variance / expected if expected > 0 else 1.0
+    return (size * ratio + PRIOR_SIZE) / (size + PRIOR_SIZE)
+
+
+PRIOR_SIZE = 20.0
+
+
 def normal(
     value: float,
     variance: float,

@@ -46,9 +46,14 @@ class Mean:
         size = self.size
         if size <= 1:
             return math.nan
+        return self.sum_of_squares / self.weight / self.weight * size / (size - 1)
+
+    @property
+    def sum_of_squares(self) -> float:
+        """The sum of w²·(x - mean)²."""
         # Products that exceed a double are infinite; powers would raise an error.
         spread = self.sum_w2x2 - 2 * self.value * self.sum_w2x + self.value * self.value * self.squared_weight
-        return max(spread, 0.0) / self.weight / self.weight * size / (size - 1)
+        return max(spread, 0.0)
 
     def with_examples(self, *values: float) -> "Mean":
         """Return the mean with one more example of each value. Each counts as one effective example."""
@@ -60,6 +65,16 @@ class Mean:
             self.sum_wx + weight * total,
             self.sum_w2x + weight * weight * total,
             self.sum_w2x2 + weight * weight * of_squares,
+        )
+
+    def with_design_effect(self, design_effect: float) -> "Mean":
+        """Return the mean of as many effective examples as there are, divided by the design effect."""
+        return Mean(
+            self.weight,
+            self.squared_weight * design_effect,
+            self.sum_wx,
+            self.sum_w2x * design_effect,
+            self.sum_w2x2 * design_effect,
         )
 
     def bounded_estimate(self, lower: float, upper: float) -> Estimate:
