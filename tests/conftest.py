@@ -120,7 +120,7 @@ def _exchanges_match_the_openapi_document() -> Iterator[None]:
 def _clean_slate() -> None:
     """Forget what processes remember between requests: throttles, large answers and verified tokens."""
     cache.clear()
-    large_responses.forget_all()
+    large_responses.clear()
     jwt.decode_access_token.cache_clear()
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from performance.metrics.engines.duckdb import DuckDB
-from performance.metrics.inputs import numeric_predictions
-from performance.metrics.inputs.column_mapping import find_column, number_sql
+from performance.metrics.inputs import label_counts, numeric_predictions
+from performance.metrics.inputs.column_mapping import find_column, is_missing, number_sql
 from performance.metrics.inputs.options import GROUP, Columns, Options
-from performance.metrics.inputs.sql import identifier, sum_terms
+from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics import losses
 from performance.metrics.tasks import classification, forecasting, ranking
@@ -65,14 +65,16 @@ def _classification_expressions(
 ) -> tuple[ColumnExpressions, str]:
     """Export the positive class's score, or for several classes what their losses follow from."""
     every = classification.map_columns(engine, columns, options)
-    mapping = classification.select_scores(engine, every, columns, options, list(evaluation.per_class))
+    classes = classification.scored_classes(engine, every, columns, list(evaluation.per_class))
+    mapping = classification.select_scores(every, options, classes)
+    if evaluation.metrics["log_loss"] is not None:
+        mapping = label_counts.as_probabilities(mapping)
     expressions = {"actual": mapping.actual, "predicted": mapping.predicted}
     if mapping.score is not None:
         expressions["score"] = mapping.score
     elif evaluation.positive_class is None and evaluation.metrics["log_loss"] is not None:
         expressions["truth"] = losses.predicted_probability(mapping, mapping.actual, None)
-        squares = sum_terms([f"{each} * {each}" for each in mapping.scores.values()])
-        expressions["brier"] = f"{squares} - 2 * {expressions['truth']} + 1"
+        expressions["brier"] = losses.class_brier_loss(mapping, expressions["truth"])
     return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
 
 
@@ -81,7 +83,8 @@ def _numeric_expressions(
 ) -> tuple[ColumnExpressions, str]:
     mapping = numeric_predictions.map_columns(engine, columns)
     expressions = {"actual": mapping.actual, "predicted": mapping.predicted, **cluster_expression(engine, columns)}
-    return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
+    scored = f"NOT {is_missing(columns.predicted, engine.columns())}"
+    return expressions | ({"weight": mapping.weight} if mapping.weight else {}), scored
 
 
 def _forecasting_expressions(

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
-from performance.metrics.inputs.column_mapping import ColumnMapping, find_column, is_finite, number_sql, require_columns
+from performance.metrics.inputs.column_mapping import (
+    ColumnMapping,
+    find_column,
+    is_finite,
+    is_missing,
+    number_sql,
+    require_columns,
+)
 from performance.metrics.inputs.options import EXAMPLE_ID, GROUP, SERIES_ID, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck
 from performance.metrics.inputs.sql import identifier
@@ -15,9 +22,9 @@ from performance.metrics.result import UnprocessablePredictionsError
 class NumericPredictions:
     """The SQL expressions of each example's values, and aggregates of all scored examples.
 
-    `scored` is the condition that selects them: those with a prediction and a weight above 0. `group_name` is the
-    column of the groups of correlated examples, if there is one. `mean` is the weighted mean of the actual values,
-    `bias` that of predicted - actual, both in the target's unit.
+    `scored` is the condition that selects them: those with a prediction and a weight above 0. `missing` is the number
+    of rows without a prediction. `group_name` is the column of the groups of correlated examples, if there is one.
+    `mean` is the weighted mean of the actual values, `bias` that of predicted - actual, both in the target's unit.
     """
 
     actual: str
@@ -27,6 +34,7 @@ class NumericPredictions:
     group_name: str | None
     is_weighted: bool
     rows: int
+    missing: int
     examples: int
     total_weight: float
     squared_weight: float
@@ -51,7 +59,7 @@ def read_predictions(
     group_name = find_column(columns.group, GROUP, types)
     actual, predicted, weight = mapping.actual, mapping.predicted, mapping.weight_or_one
     weight_name = mapping.names[mapping.weight] if mapping.weight else None
-    missing = f"{identifier(columns.predicted)} IS NULL"
+    missing = is_missing(columns.predicted, types)
     checks = [
         row_checks.not_finite(actual, columns.actual),
         RowCheck(f"(NOT {is_finite(predicted)} AND NOT ({missing}))", columns.predicted, "a finite number"),
@@ -90,6 +98,7 @@ def read_predictions(
         group_name=group_name,
         is_weighted=mapping.weight is not None,
         rows=rows,
+        missing=absent,
         examples=examples,
         total_weight=float(total),
         squared_weight=float(squared),

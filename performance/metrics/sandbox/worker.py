@@ -18,7 +18,7 @@ from time import sleep
 from typing import Any
 
 from performance.metrics.engines.duckdb import DuckDB
-from performance.metrics.inputs.column_mapping import SCORE_PREFIX
+from performance.metrics.inputs.column_mapping import usual_scores
 from performance.metrics.inputs.files import PredictionFiles
 from performance.metrics.inputs.options import Columns
 from performance.metrics.paired.intervals import paired_intervals
@@ -110,7 +110,7 @@ def _refuse_size(engine: DuckDB, named: Columns, limits: Limits) -> None:
     [(rows,)] = engine.rows("SELECT count(*) FROM predictions")
     if rows > limits.rows:
         raise UnprocessablePredictionsError(f"There are {rows:,} rows; {limits.rows:,} are the most.")
-    of_classes = len(named.scores) or sum(name.startswith(SCORE_PREFIX) for name in columns)
+    of_classes = len(named.scores or usual_scores(engine.names))
     if of_classes > 1 and rows * of_classes > limits.scores:
         raise UnprocessablePredictionsError(
             f"There are {rows:,} rows with the scores of {of_classes:,} classes, {rows * of_classes:,} scores; "

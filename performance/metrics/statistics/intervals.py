@@ -48,13 +48,70 @@ def wilson(share: float, size: float) -> Interval | None:
     """Return the interval of a proportion (`share`, from 0 to 1) of `size` examples, `None` without a sample.
 
     Wilson (1927), Probable inference, the law of succession, and statistical inference,
-    doi:10.1080/01621459.1927.10502953
+    doi:10.1080/01621459.1927.10502953. The end near 0 or 1 is moved outwards if there are 1 to 3 successes or failures:
+    Brown, Cai & DasGupta (2001), Interval estimation for a binomial proportion, section 4.1.1,
+    doi:10.1214/ss/1009213286
     """
     if size <= 0:
         return None
     spread = _Z * math.sqrt(share * (1 - share) / size + _Z**2 / (4 * size**2))
     centre, scale = share + _Z**2 / (2 * size), 1 + _Z**2 / size
-    return _clipped((centre - spread) / scale, (centre + spread) / scale, "wilson", 0, 1)
+    lower = min((centre - spread) / scale, _bound_of_few(share * size, size))
+    upper = max((centre + spread) / scale, 1 - _bound_of_few((1 - share) * size, size))
+    return _clipped(lower, upper, "wilson", 0, 1)
+
+
+def _bound_of_few(count: float, size: float) -> float:
+    """Return the largest lower end for the proportion of so few successes, 1 if they are not few."""
+    whole = math.floor(count + _ROUNDING)
+    return _FEW[whole] / size if whole <= (2 if size <= 50 else 3) else 1.0
+
+
+_ROUNDING = 1e-9
+_FEW = (0.0, 0.0513, 0.3554, 0.8177)  # half the 5% quantile of chi-square with 2, 4 and 6 degrees of freedom
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedCount:
+    """Some examples, as the sum of their weights and of their squared weights."""
+
+    weight: float
+    squared_weight: float
+
+    @property
+    def size(self) -> float:
+        """The effective number of examples."""
+        return effective_sample_size(self.weight, self.squared_weight)
+
+    @property
+    def unit(self) -> float:
+        """The weight of one effective example; 0 without examples."""
+        return self.squared_weight / self.weight if self.weight > 0 else 0.0
+
+    def __add__(self, other: "WeightedCount") -> "WeightedCount":
+        return WeightedCount(self.weight + other.weight, self.squared_weight + other.squared_weight)
+
+    def __sub__(self, other: "WeightedCount") -> "WeightedCount":
+        """Return the rest of the examples. A difference that may be rounding is none."""
+        rest = WeightedCount(self.weight - other.weight, self.squared_weight - other.squared_weight)
+        return rest if rest.weight > 1e-13 * self.weight else NO_EXAMPLES
+
+
+NO_EXAMPLES = WeightedCount(0.0, 0.0)
+
+
+def weighted_wilson(right: WeightedCount, wrong: WeightedCount, *, likely_unit: float) -> Interval | None:
+    """Return the interval of the weighted share of right examples, `None` without a sample.
+
+    It is Wilson's interval for the effective examples, each side with the weight of its own ones. Without weights it is
+    Wilson's. `likely_unit` is the weight of an effective example on a side that has none.
+    """
+    size = right.size + wrong.size
+    interval = wilson(right.size / size, size) if size > 0 else None
+    if interval is None:
+        return None
+    odds = (wrong.unit or likely_unit or right.unit) / (right.unit or likely_unit or wrong.unit)
+    return interval.transform(lambda share: share / (share + odds * (1 - share)))
 
 
 def normal(

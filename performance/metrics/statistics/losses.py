@@ -78,10 +78,7 @@ def _probabilities(mapping: ColumnMapping, positive: str | None) -> str:
     """Return, for each example, the probabilities of its actual and its predicted class, and the Brier loss."""
     truth = predicted_probability(mapping, mapping.actual, positive)
     confidence = predicted_probability(mapping, mapping.predicted, positive)
-    if positive is not None:
-        brier = f"(1 - {truth}) * (1 - {truth})"
-    else:
-        brier = f"{sum_terms([f'{score} * {score}' for score in mapping.scores.values()])} - 2 * {truth} + 1"
+    brier = f"(1 - {truth}) * (1 - {truth})" if positive is not None else class_brier_loss(mapping, truth)
     return f"""
         SELECT {mapping.weight_or_one} AS w, {truth} AS truth, {confidence} AS confidence, {brier} AS brier,
             {mapping.actual} = {mapping.predicted} AS correct
@@ -99,4 +96,10 @@ def predicted_probability(mapping: ColumnMapping, label: str, positive: str | No
     if positive is not None:
         return f"CASE WHEN {label} = {string_literal(positive)} THEN {mapping.score} ELSE 1 - {mapping.score} END"
     branches = " ".join(f"WHEN {string_literal(name)} THEN {score}" for name, score in mapping.scores.items())
-    return f"CASE {label} {branches} END"
+    return f"(CASE {label} {branches} END)" + (f" / {mapping.total}" if mapping.total else "")
+
+
+def class_brier_loss(mapping: ColumnMapping, truth: str) -> str:
+    """Return the Brier loss of several classes, from 0 to 2. `truth` is the actual class's probability."""
+    squares = f"({sum_terms([f'{score} * {score}' for score in mapping.scores.values()])})"
+    return squares + (f" / ({mapping.total} * {mapping.total})" if mapping.total else "") + f" - 2 * {truth} + 1"

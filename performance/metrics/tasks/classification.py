@@ -34,15 +34,17 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
     mapping = map_columns(engine, columns, options)
     counts = label_counts.count_labels(engine, mapping, allow_missing=options.allow_missing)
-    averaging = _averaging(counts, options)
-    positive = _positive(counts.labels, options)
+    classes = scored_classes(engine, mapping, columns, counts.labels)
+    averaging = _averaging(classes, options)
+    positive = _positive(classes, options)
     single = mapping.score
-    mapping = select_scores(engine, mapping, columns, options, counts.labels)
-    are_probabilities = label_counts.are_probabilities(engine, mapping, single)
+    mapping = select_scores(mapping, options, classes)
+    improbable = label_counts.improbable_reason(engine, mapping, single) or _missing_score(mapping, counts, positive)
+    probabilities = label_counts.as_probabilities(mapping)
     matrix = counts.matrix()
     ranked = _ranked_scores(engine, mapping, counts, positive)
     is_micro = averaging == "micro" and positive is None
-    probability_losses = _losses(engine, mapping, counts, positive) if are_probabilities else None
+    probability_losses = None if improbable else losses.measure_losses(engine, probabilities, counts, positive)
     estimates = {
         "accuracy": matrix.accuracy,
         **{name: _summary_metric(matrix, name, averaging, positive) for name in AVERAGED},
@@ -53,16 +55,17 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         if is_micro
         else _roc_auc(counts, ranked, averaging, positive),
         "average_precision": _average_precision(ranked, positive),
-        "log_loss": probability_losses.log_loss if probability_losses else Estimate(None),
-        "brier_score": probability_losses.brier_score if probability_losses else Estimate(None),
+        "log_loss": probability_losses.log_loss if probability_losses else Estimate(None, reason=improbable),
+        "brier_score": probability_losses.brier_score if probability_losses else Estimate(None, reason=improbable),
         "expected_calibration_error": Estimate(
-            probability_losses.expected_calibration_error if probability_losses else None
+            probability_losses.expected_calibration_error if probability_losses else None, reason=improbable
         ),
     }
     class_metrics = {label: _class_metrics(matrix, label, ranked) for label in counts.labels}
     return Evaluation(
         rows=counts.rows,
         sample_count=counts.examples,
+        missing_fraction=counts.missing / counts.rows,
         metrics={name: estimate.value for name, estimate in estimates.items()},
         confidence_intervals=_intervals(estimates, class_metrics),
         metrics_unavailable=unavailable_metrics(estimates),
@@ -75,7 +78,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         averaging=averaging,
         misclassified_count=counts.misclassified,
         misclassified=worst_examples.worst_misclassified(
-            engine, columns, mapping, are_probabilities=are_probabilities, positive=positive
+            engine, columns, probabilities, are_probabilities=improbable is None, positive=positive
         ),
         curves=_curves(ranked, probability_losses),
     )
@@ -92,33 +95,32 @@ def map_columns(engine: Engine, columns: Columns, options: Options) -> ColumnMap
     return _apply_threshold(engine, mapping, options.threshold, options)
 
 
-def select_scores(
-    engine: Engine, mapping: ColumnMapping, columns: Columns, options: Options, labels: Sequence[str]
-) -> ColumnMapping:
+def scored_classes(engine: Engine, mapping: ColumnMapping, columns: Columns, labels: Sequence[str]) -> list[str]:
+    """Return the classes in ascending order: those that occur, and those that only have scores.
+
+    A column of scores is that of a class that does not occur if it is named so or if all scores sum to 1. Otherwise, it
+    only looks like a score.
+    """
+    of_labels = set(mapping.scores) & set(labels)
+    if columns.scores or len(of_labels) == len(mapping.scores) or label_counts.scores_sum_to_one(engine, mapping):
+        return sort_labels([*labels, *mapping.scores])
+    return sort_labels(labels)
+
+
+def select_scores(mapping: ColumnMapping, options: Options, classes: Sequence[str]) -> ColumnMapping:
     """Return the mapping with only the scores that count.
 
-    With two classes it is that of the positive class, with more those of several classes. If there is only one label
-    and no `positive_class`, nobody knows whether the label is the positive one, so the column `score` is ignored; a
-    column that is named after the label counts. Raises `UnprocessablePredictionsError`.
+    With two classes it is that of the positive class, with more those of all classes. If there is only one class and no
+    `positive_class`, nobody knows whether the class is the positive one, so the column `score` is ignored; a column
+    that is named after the class counts. Raises `UnprocessablePredictionsError`.
     """
-    positive = _positive(labels, options)
+    positive = _positive(classes, options)
+    scores = {label: score for label, score in mapping.scores.items() if label in classes}
     if positive is None:
-        return replace(mapping, score=None, scores=_class_scores(engine, mapping, columns, labels))
-    if mapping.score is not None and (options.positive_class is not None or determines_positive(labels)):
+        return replace(mapping, score=None, scores=scores)
+    if mapping.score is not None and (options.positive_class is not None or determines_positive(classes)):
         return replace(mapping, scores={})
-    of_both = {label: mapping.scores[label] for label in labels if label in mapping.scores}
-    return replace(mapping, score=mapping.scores.get(positive), scores=of_both)
-
-
-def _class_scores(engine: Engine, mapping: ColumnMapping, columns: Columns, labels: Sequence[str]) -> Mapping[str, str]:
-    """Return the scores of the classes that occur, and of others if they are named or if all scores sum to 1.
-
-    Otherwise, a column of another class is one that only looks like a score.
-    """
-    of_labels = {label: score for label, score in mapping.scores.items() if label in labels}
-    if columns.scores or len(of_labels) == len(mapping.scores) or label_counts.scores_sum_to_one(engine, mapping):
-        return mapping.scores
-    return of_labels
+    return replace(mapping, score=mapping.scores.get(positive), scores=scores)
 
 
 def _apply_threshold(engine: Engine, mapping: ColumnMapping, threshold: float, options: Options) -> ColumnMapping:
@@ -145,14 +147,14 @@ def _apply_threshold(engine: Engine, mapping: ColumnMapping, threshold: float, o
     )
 
 
-def _averaging(counts: LabelCounts, options: Options) -> str:
-    two = len(counts.labels) <= 2
+def _averaging(classes: Sequence[str], options: Options) -> str:
+    two = len(classes) <= 2
     averaging = options.averaging or ("binary" if two else "weighted")
     if averaging not in AVERAGINGS:
         raise UnprocessablePredictionsError(f"The averaging must be one of {', '.join(AVERAGINGS)}, not {averaging!r}.")
     if averaging == "binary" and not two:
         raise UnprocessablePredictionsError(
-            f"There are {len(counts.labels)} labels, so there is no single positive class: choose another averaging."
+            f"There are {len(classes)} labels, so there is no single positive class: choose another averaging."
         )
     return averaging
 
@@ -261,10 +263,12 @@ def _average_precision(ranked: Mapping[str, RankedScores], positive: str | None)
     return ranked[positive].average_precision if positive is not None and positive in ranked else Estimate(None)
 
 
-def _losses(engine: Engine, mapping: ColumnMapping, counts: LabelCounts, positive: str | None) -> Losses | None:
-    """Return the losses of the probabilities, `None` unless every class has them."""
-    whole = mapping.score is not None if positive is not None else set(counts.labels) <= set(mapping.scores)
-    return losses.measure_losses(engine, mapping, counts, positive) if whole else None
+def _missing_score(mapping: ColumnMapping, counts: LabelCounts, positive: str | None) -> str | None:
+    """Return the reason if a class of several has no score, which the losses of probabilities need."""
+    if positive is not None:
+        return None if mapping.score is not None else f"There is no score of the class {positive[:40]!r}."
+    without = [label for label in counts.labels if label not in mapping.scores]
+    return f"There is no score of the class {without[0][:40]!r}." if without else None
 
 
 def _curves(ranked: Mapping[str, RankedScores], probability_losses: Losses | None) -> CurvesDocument:
