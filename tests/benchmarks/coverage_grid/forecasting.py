@@ -12,7 +12,7 @@ SEED = 20260313
 COUNTS = (2, 3, 5, 10, 30)  # of series
 STEPS = 24
 LEVEL = 10.0
-MANY = 100_000  # series that stand for all there are
+MANY = 30_000  # series that stand for all there are
 
 
 def draw(random: np.random.Generator, series: int, correlation: float) -> Numbers:
