@@ -33,12 +33,12 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     series = find_column(columns.series, SERIES, types)
     predictions = read_predictions(engine, columns, options, series=series)
     scale = find_column(columns.scale, SCALE, types)
-    found = _measure(engine, predictions, series)
-    estimates = _estimates(engine, predictions, found, series, scale)
+    losses = measure_losses(engine, predictions, series)
+    estimates = {**losses.estimates(), "mase": _mase(engine, predictions, series, scale)}
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,
-        effective_sample_size=found.scores["mae"].deviations.size,
+        effective_sample_size=losses.scores["mae"].deviations.size,
         missing_fraction=predictions.missing / predictions.rows,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
@@ -54,21 +54,41 @@ def estimate(engine: Engine, predictions: NumericPredictions, columns: Columns) 
     """Return the metrics, by name. Raises `UnprocessablePredictionsError`."""
     types = engine.columns()
     series, scale = find_column(columns.series, SERIES, types), find_column(columns.scale, SCALE, types)
-    return _estimates(engine, predictions, _measure(engine, predictions, series), series, scale)
+    losses = measure_losses(engine, predictions, series)
+    return {**losses.estimates(), "mase": _mase(engine, predictions, series, scale)}
 
 
 @dataclass(frozen=True, slots=True)
-class _Losses:
+class Losses:
     """The weighted means of losses, and the scores that intervals follow from. `actual` is the mean absolute value."""
 
     squared: float
     absolute: float
     symmetric: float
     actual: float
-    scores: dict[str, Scores]
+    scores: Mapping[str, Scores]
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Return the metrics that follow, by name."""
+        return {
+            "mae": self.scores["mae"].estimate(self.absolute),
+            "rmse": root_estimate(self.scores["rmse"].estimate(self.squared, squares=True)),
+            "smape": self.scores["smape"].estimate(self.symmetric, upper=2.0),
+            "wape": self._wape(),
+        }
+
+    def _wape(self) -> Estimate:
+        """Return the sum of the absolute errors divided by the sum of the absolute actual values.
+
+        Kolassa & Schütz (2007), Advantages of the MAD/mean ratio over the MAPE, Foresight 6, 40-43.
+        """
+        share = self.absolute / self.actual if self.actual else math.inf
+        if not math.isfinite(share):
+            return Estimate(None, reason="All actual values are 0, or nearly so.")
+        return self.scores["wape"].estimate(share, behind=AHEAD)
 
 
-def _measure(engine: Engine, predictions: NumericPredictions, series: str | None) -> _Losses:
+def measure_losses(engine: Engine, predictions: NumericPredictions, series: str | None) -> Losses:
     """Return the means of the losses in one scan, and the scores of the units in another.
 
     The errors of one series are correlated, so series are the units, or groups of series. Without either, all examples
@@ -90,7 +110,7 @@ def _measure(engine: Engine, predictions: NumericPredictions, series: str | None
         source=source,
         by=predictions.group or (identifier(series) if series else ""),
     )
-    return _Losses(**by_name, scores=scores)
+    return Losses(**by_name, scores=scores)
 
 
 def _losses(predictions: NumericPredictions) -> dict[str, str]:
@@ -102,29 +122,6 @@ def _losses(predictions: NumericPredictions) -> dict[str, str]:
         "symmetric": errors.symmetric(actual, predicted),
         "actual": f"abs({actual})",
     }
-
-
-def _estimates(
-    engine: Engine, predictions: NumericPredictions, found: _Losses, series: str | None, scale: str | None
-) -> dict[str, Estimate]:
-    return {
-        "mae": found.scores["mae"].estimate(found.absolute),
-        "rmse": root_estimate(found.scores["rmse"].estimate(found.squared, squares=True)),
-        "smape": found.scores["smape"].estimate(found.symmetric, upper=2.0),
-        "mase": _mase(engine, predictions, series, scale),
-        "wape": _wape(found),
-    }
-
-
-def _wape(found: _Losses) -> Estimate:
-    """Return the sum of the absolute errors divided by the sum of the absolute actual values.
-
-    Kolassa & Schütz (2007), Advantages of the MAD/mean ratio over the MAPE, Foresight 6, 40-43.
-    """
-    share = found.absolute / found.actual if found.actual else math.inf
-    if not math.isfinite(share):
-        return Estimate(None, reason="All actual values are 0, or nearly so.")
-    return found.scores["wape"].estimate(share, behind=AHEAD)
 
 
 def _mase(engine: Engine, predictions: NumericPredictions, series: str | None, scale_name: str | None) -> Estimate:
@@ -158,8 +155,8 @@ def _mase(engine: Engine, predictions: NumericPredictions, series: str | None, s
         )
     if constant:
         named = f" of the series {example!r}" if series else ""
-        others = f", and those of {constant - 1:,} more" if constant > 1 else ""
-        return Estimate(None, reason=f"The scale{named} is 0{others}: no error is relative to a constant series.")
+        others = f" and of {constant - 1:,} more" if constant > 1 else ""
+        return Estimate(None, reason=f"The scale{named}{others} is 0: no error is relative to a constant series.")
     value = float(mean)
     scores = measure_scores(
         engine,

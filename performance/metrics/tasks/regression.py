@@ -1,6 +1,7 @@
 """Evaluate regression."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from performance.metrics import worst_examples
@@ -34,12 +35,12 @@ ONE_EXAMPLE = "It needs at least two examples."
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
     predictions = read_predictions(engine, columns, options)
-    found = _measure(engine, predictions)
-    estimates = _estimates(engine, predictions, found)
+    losses = measure_losses(engine, predictions)
+    estimates = _estimates(engine, predictions, losses)
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,
-        effective_sample_size=found.scores["bias"].deviations.size,
+        effective_sample_size=losses.scores["bias"].deviations.size,
         missing_fraction=predictions.missing / predictions.rows,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
@@ -52,26 +53,66 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
 
 def estimate(engine: Engine, predictions: NumericPredictions) -> dict[str, Estimate]:
     """Return the metrics, by name."""
-    return _estimates(engine, predictions, _measure(engine, predictions))
+    return _estimates(engine, predictions, measure_losses(engine, predictions))
 
 
 @dataclass(frozen=True, slots=True)
-class _Losses:
+class Losses:
     """The weighted means of losses, the largest absolute error, and the scores that intervals follow from.
 
-    `variance` is that of the errors, `spread` that of the actual values.
+    `bias` is the mean error, `variance` that of the errors, `spread` that of the actual values. `scores` has those of
+    each metric but the median and the largest error.
     """
 
+    examples: int
+    bias: float
     squared: float
     absolute: float
     relative: float
     variance: float
     spread: float
     largest: float
-    scores: dict[str, Scores]
+    scores: Mapping[str, Scores]
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Return the metrics that follow, by name."""
+        return {
+            "rmse": root_estimate(self.scores["rmse"].estimate(self.squared, squares=True)),
+            "mae": self.scores["mae"].estimate(self.absolute),
+            "r_squared": self._explained_share("r_squared", self.squared),
+            "mape": self.scores["mape"].estimate(self.relative),
+            "max_error": Estimate(self.largest, reason="A sample bounds the largest error only from below."),
+            "explained_variance": self._explained_share("explained_variance", self.variance),
+            "bias": self._bias(),
+        }
+
+    def _bias(self) -> Estimate:
+        scores = self.scores["bias"]
+        if reason := scores.obstacle():
+            return Estimate(self.bias, reason=reason)
+        return Estimate(self.bias, scores.interval(self.bias, math.sqrt(self.variance), behind=AHEAD))
+
+    def _explained_share(self, name: str, unexplained: float) -> Estimate:
+        """Return 1 - unexplained / spread, such as R².
+
+        If the actual values are constant, it is 1 if all are predicted exactly, else 0, as in
+        `sklearn.metrics.r2_score`. It is undefined for one example, or if the spread is too small to divide by.
+        """
+        if self.examples < 2:
+            return Estimate(None, reason=ONE_EXAMPLE)
+        if self.spread == 0:
+            return Estimate(1.0 if unexplained == 0 else 0.0, reason="All actual values are equal.")
+        ratio = unexplained / self.spread
+        if not math.isfinite(ratio):
+            return Estimate(None, reason="The actual values differ too little to divide by their variance.")
+        scores = self.scores[name]
+        if reason := self.scores["rmse"].obstacle(squares=True) or scores.obstacle(squares=True):
+            return Estimate(1 - ratio, reason=reason)
+        found = scores.interval(ratio, ratio, ahead=AHEAD_OF_SQUARES, behind=AHEAD)
+        return Estimate(1 - ratio, found and replace(found, lower=1 - found.upper, upper=min(1 - found.lower, 1.0)))
 
 
-def _measure(engine: Engine, predictions: NumericPredictions) -> _Losses:
+def measure_losses(engine: Engine, predictions: NumericPredictions) -> Losses:
     """Return the means of the losses in one scan, and the scores of the examples or of their groups in another."""
     losses = _losses(predictions)
     means = ", ".join(f"sum({predictions.weight} * {loss}) / sum({predictions.weight})" for loss in losses.values())
@@ -89,7 +130,9 @@ def _measure(engine: Engine, predictions: NumericPredictions) -> _Losses:
         source=source,
         by=predictions.group,
     )
-    return _Losses(**by_name, largest=float(largest), scores=scores)
+    return Losses(
+        examples=predictions.examples, bias=predictions.bias, **by_name, largest=float(largest), scores=scores
+    )
 
 
 def _losses(predictions: NumericPredictions) -> dict[str, str]:
@@ -123,44 +166,6 @@ def _deviations(predictions: NumericPredictions, losses: dict[str, str], means: 
     }
 
 
-def _estimates(engine: Engine, predictions: NumericPredictions, found: _Losses) -> dict[str, Estimate]:
-    scores = found.scores
-    return {
-        "rmse": root_estimate(scores["rmse"].estimate(found.squared, squares=True)),
-        "mae": scores["mae"].estimate(found.absolute),
-        "r_squared": _explained_share(predictions, found, "r_squared", found.squared),
-        "mape": scores["mape"].estimate(found.relative),
-        "median_absolute_error": median_absolute_error(engine, predictions, found.absolute, found.largest),
-        "max_error": Estimate(found.largest, reason="A sample bounds the largest error only from below."),
-        "explained_variance": _explained_share(predictions, found, "explained_variance", found.variance),
-        "bias": _bias(predictions.bias, math.sqrt(found.variance), scores["bias"]),
-    }
-
-
-def _bias(bias: float, deviation_of_errors: float, scores: Scores) -> Estimate:
-    """Return the mean error."""
-    if reason := scores.obstacle():
-        return Estimate(bias, reason=reason)
-    return Estimate(bias, scores.interval(bias, deviation_of_errors, behind=AHEAD))
-
-
-def _explained_share(predictions: NumericPredictions, found: _Losses, name: str, unexplained: float) -> Estimate:
-    """Return 1 - unexplained / spread, such as R².
-
-    If the actual values are constant, it is 1 if all are predicted exactly, else 0, as in `sklearn.metrics.r2_score`.
-    It is undefined for one example, or if the spread is too small to divide by.
-    """
-    if predictions.examples < 2:
-        return Estimate(None, reason=ONE_EXAMPLE)
-    if found.spread == 0:
-        return Estimate(1.0 if unexplained == 0 else 0.0, reason="All actual values are equal.")
-    ratio = unexplained / found.spread
-    if not math.isfinite(ratio):
-        return Estimate(None, reason="The actual values differ too little to divide by their variance.")
-    scores = found.scores[name]
-    if reason := found.scores["rmse"].obstacle(squares=True) or scores.obstacle(squares=True):
-        return Estimate(1 - ratio, reason=reason)
-    interval = scores.interval(ratio, ratio, ahead=AHEAD_OF_SQUARES, behind=AHEAD)
-    return Estimate(
-        1 - ratio, interval and replace(interval, lower=1 - interval.upper, upper=min(1 - interval.lower, 1.0))
-    )
+def _estimates(engine: Engine, predictions: NumericPredictions, losses: Losses) -> dict[str, Estimate]:
+    median = median_absolute_error(engine, predictions, losses.absolute, losses.largest)
+    return {**losses.estimates(), "median_absolute_error": median}

@@ -176,7 +176,7 @@ def test_mase_is_undefined_for_a_constant_training_series(tmp_path: Path, scale:
     assert found.metrics["mae"] == 1
     assert found.metrics["mase"] is None
     assert found.metrics_unavailable["mase"] == (
-        "The scale of the series 'b' is 0, and those of 1 more: no error is relative to a constant series."
+        "The scale of the series 'b' and of 1 more is 0: no error is relative to a constant series."
     )
 
 
