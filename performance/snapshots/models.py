@@ -129,6 +129,9 @@ class SnapshotDetail(models.Model):
     examples_digest = models.CharField(  # noqa: DJ001
         max_length=64, null=True, help_text="The SHA-256 of the examples, whatever is predicted."
     )
+    train_overlap = models.FloatField(
+        null=True, help_text="The share of the examples that the version's train snapshot has too, from 0 to 1."
+    )
     dataset_version = models.CharField(  # noqa: DJ001
         max_length=MAX_DATASET_NAME, null=True, help_text="The version of the named dataset."
     )
