@@ -398,7 +398,9 @@ def test_booleans_compared_with_numbers_are_numbers(tmp_path: Path, predicted: l
     assert found.confusion_matrix == {"labels": ["0", "1"], "counts": [[1, 0], [1, 1]]}
 
 
-@pytest.mark.parametrize("label", ["1.01", ".0", "x.0", "1.0.0", "1" * 19 + ".0", "tRUE", "10", "-.0", "007", "1e99", "é"])
+@pytest.mark.parametrize(
+    "label", ["1.01", ".0", "x.0", "1.0.0", "1" * 19 + ".0", "tRUE", "10", "-.0", "007", "1e99", "é"]
+)
 def test_other_text_labels_are_unchanged(tmp_path: Path, label: str) -> None:
     found = evaluate_columns(classification.evaluate, tmp_path, {"actual": [label, "b"], "predicted": [label, "b"]})
 
