@@ -48,7 +48,7 @@ LABELS: list[list[Any]] = [
     [-1, 1],
     [False, True],
     ["Ünïcode", "\U0001f4a3"],
-    ["", " "],
+    ["", "x y"],
     ["it's", 'a "b"'],
     ["a", "b", "c"],
     [1, 2, 10],
