@@ -9,6 +9,7 @@ from pathlib import Path
 
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs import label_counts, numeric_predictions
+from performance.metrics.inputs.column_lookup import find_columns
 from performance.metrics.inputs.column_mapping import find_column, is_missing, number_sql
 from performance.metrics.inputs.options import GROUP, Columns, Options
 from performance.metrics.inputs.sql import identifier
@@ -41,7 +42,7 @@ def export_predictions(
     Returns `None` if the examples have no ids to match them by, or if the file would take more memory or disk space
     than allowed. The evaluation itself remains valid.
     """
-    exporter = _EXPORTERS[task_type]
+    exporter, columns = _EXPORTERS[task_type], find_columns(engine, task_type, columns)
     example_id = exporter.example_id(columns)
     if example_id not in engine.columns():
         return None

@@ -1,4 +1,4 @@
-"""Store the share of examples that the train split has too."""
+"""Store how many evaluated examples are in the training data too, and which dataset an upload is of."""
 
 from django.db import migrations, models
 
@@ -15,5 +15,21 @@ class Migration(migrations.Migration):
             field=models.FloatField(
                 help_text="The share of the examples that the version's train split has too, from 0 to 1.", null=True
             ),
+        ),
+        migrations.AddField(
+            model_name="evaluationjob",
+            name="dataset",
+            field=models.CharField(
+                blank=True,
+                db_default="",
+                default="",
+                help_text="The name of the dataset; empty for the primary one.",
+                max_length=100,
+            ),
+        ),
+        migrations.AddField(
+            model_name="evaluationjob",
+            name="dataset_version",
+            field=models.CharField(help_text="The version of the named dataset.", max_length=100, null=True),
         ),
     ]

@@ -185,11 +185,16 @@ def _label_sql(name: str, types: Mapping[str, str], spellings: Mapping[str, str 
 
 
 def is_missing(name: str, types: Mapping[str, str]) -> str:
-    """Return the condition that a prediction of a number is missing: null, or NaN as a number or as a text."""
+    """Return the condition that a prediction of a number is missing: null, or NaN as a number or as a text.
+
+    DuckDB trusts a file's statistics, which leave NaN out, and would optimize `isnan` away.
+    """
     sql = identifier(name)
     if types[name] == "VARCHAR":
         return f"({sql} IS NULL OR trim({sql}) IN ({', '.join(map(string_literal, NOT_A_NUMBER))}))"
-    return f"({sql} IS NULL OR isnan({sql}))" if types[name] in {"FLOAT", "DOUBLE"} else f"({sql} IS NULL)"
+    if types[name] not in {"FLOAT", "DOUBLE"}:
+        return f"({sql} IS NULL)"
+    return f"(CASE WHEN {is_finite(sql)} THEN FALSE ELSE {sql} IS NULL OR lower(CAST({sql} AS VARCHAR)) = 'nan' END)"
 
 
 def number_sql(name: str, types: Mapping[str, str]) -> str:

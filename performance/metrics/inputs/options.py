@@ -61,8 +61,21 @@ class Options:
     k: int = 10
 
 
+USUAL_NAMES: Mapping[str, str] = {
+    "actual": "actual",
+    "predicted": "predicted",
+    "score": "score",
+    "weight": "weight",
+    "example_id": EXAMPLE_ID,
+    "series": SERIES_ID,
+    "horizon": "horizon",
+    "scale": "scale",
+    "query": QUERY_ID,
+    "relevance": "relevance",
+    "group": "group",
+}
 _EXAMPLES = frozenset({"actual", "predicted", "weight", "example_id", "attributes", "slices", "group"})
-_APPLICABLE_COLUMNS: Mapping[str, frozenset[str]] = {
+APPLICABLE_COLUMNS: Mapping[str, frozenset[str]] = {
     "classification": _EXAMPLES | {"score", "scores"},
     "regression": _EXAMPLES,
     "forecasting": _EXAMPLES | {"series", "horizon", "scale"},
@@ -75,7 +88,7 @@ def inapplicable_columns(task_type: str, columns: Columns) -> list[str]:
     usual = Columns()
     named = [each.name for each in fields(columns) if getattr(columns, each.name)]
     chosen = [name for name in named if getattr(columns, name) != getattr(usual, name)]
-    return [name for name in chosen if name not in _APPLICABLE_COLUMNS[task_type]]
+    return [name for name in chosen if name not in APPLICABLE_COLUMNS[task_type]]
 
 
 class InvalidColumnsError(ValueError):

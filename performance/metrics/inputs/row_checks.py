@@ -69,6 +69,13 @@ def first_error(engine: Engine, checks: Sequence[RowCheck]) -> UnprocessablePred
     if not failed:
         return UnprocessablePredictionsError(DAMAGED)
     row, check = min(failed, key=lambda each: each[0])
+    if _has_decimal_comma(engine, check.column):
+        return UnprocessablePredictionsError(
+            f"The column {check.column!r} has numbers with a decimal comma, such as in row {row:,}. "
+            "Write them with a decimal point: 1.5, not 1,5.",
+            column=check.column,
+            row=row,
+        )
     return UnprocessablePredictionsError(
         f"Row {row:,} has no {check.needed.removeprefix('a ')} in the column {check.column!r}.",
         column=check.column,
@@ -89,6 +96,13 @@ def check_nested(engine: Engine, name: str, group_name: str, noun: str) -> None:
             f"Give all rows of a {noun} the same group.",
             column=group_name,
         )
+
+
+def _has_decimal_comma(engine: Engine, column: str) -> bool:
+    if engine.columns().get(column) != "VARCHAR":
+        return False
+    comma = f"regexp_matches({sql.identifier(column)}, '^[+-]?[0-9]*,[0-9]+$')"
+    return bool(engine.rows(f"SELECT 1 FROM predictions WHERE {comma} LIMIT 1"))
 
 
 def missing_prediction_error(
