@@ -54,8 +54,9 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
     mapping = map_columns(engine, columns, options)
     counts = label_counts.count_labels(engine, mapping, allow_missing=options.allow_missing)
-    averaging = _averaging(counts, options)
-    positive = _positive(counts.labels, options)
+    classes = _classes(engine, mapping, columns, counts.labels)
+    averaging = _averaging(classes, options)
+    positive = _positive(classes, options)
     single = mapping.score
     mapping = select_scores(engine, mapping, columns, options, counts.labels)
     are_probabilities = label_counts.are_probabilities(engine, mapping, single)
@@ -270,13 +271,26 @@ def select_scores(
     and no `positive_class`, nobody knows whether the label is the positive one, so the column `score` is ignored; a
     column that is named after the label counts. Raises `UnprocessablePredictionsError`.
     """
-    positive = _positive(labels, options)
+    positive = _positive(_classes(engine, mapping, columns, labels), options)
     if positive is None:
         return replace(mapping, score=None, scores=_class_scores(engine, mapping, columns, labels))
     if mapping.score is not None and (options.positive_class is not None or determines_positive(labels)):
         return replace(mapping, scores={})
     of_both = {label: mapping.scores[label] for label in labels if label in mapping.scores}
     return replace(mapping, score=mapping.scores.get(positive), scores=of_both)
+
+
+def _classes(engine: Engine, mapping: ColumnMapping, columns: Columns, labels: Sequence[str]) -> Sequence[str]:
+    """Return the labels, and of one or two labels also the classes that have scores but no example.
+
+    Those count if they are named or if all scores sum to 1. Otherwise, their columns only look like scores.
+    """
+    every = {*labels, *mapping.scores}
+    if len(labels) > 2 or len(every) <= 2 or mapping.score is not None:
+        return labels
+    if columns.scores or label_counts.scores_sum_to_one(engine, mapping):
+        return sort_labels(every)
+    return labels
 
 
 def _class_scores(engine: Engine, mapping: ColumnMapping, columns: Columns, labels: Sequence[str]) -> Mapping[str, str]:
@@ -314,14 +328,14 @@ def _apply_threshold(engine: Engine, mapping: ColumnMapping, threshold: float, o
     )
 
 
-def _averaging(counts: LabelCounts, options: Options) -> str:
-    two = len(counts.labels) <= 2
+def _averaging(classes: Sequence[str], options: Options) -> str:
+    two = len(classes) <= 2
     averaging = options.averaging or ("binary" if two else "weighted")
     if averaging not in AVERAGINGS:
         raise UnprocessablePredictionsError(f"The averaging must be one of {', '.join(AVERAGINGS)}, not {averaging!r}.")
     if averaging == "binary" and not two:
         raise UnprocessablePredictionsError(
-            f"There are {len(counts.labels)} labels, so there is no single positive class: choose another averaging."
+            f"There are {len(classes)} classes, so there is no single positive class: choose another averaging."
         )
     return averaging
 
