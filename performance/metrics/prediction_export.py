@@ -46,7 +46,7 @@ def export_predictions(
     if example_id not in engine.columns():
         return None
     expressions, scored = exporter.expressions(engine, columns, options, evaluation)
-    selected = ", ".join(f"{sql} AS {name}" for name, sql in expressions.items())
+    selected = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in expressions.items())
     file = folder / EXPORT_FILE
     try:
         engine.write_parquet(
@@ -73,6 +73,8 @@ def _classification_expressions(
         expressions["truth"] = losses.predicted_probability(mapping, mapping.actual, None)
         squares = sum_terms([f"{each} * {each}" for each in mapping.scores.values()])
         expressions["brier"] = f"{squares} - 2 * {expressions['truth']} + 1"
+    if group := find_column(columns.group, classification.GROUP, engine.columns()):
+        expressions["group"] = f"CAST({identifier(group)} AS VARCHAR)"
     return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
 
 

@@ -283,9 +283,7 @@ class Areas:
 
 
 SIZES = ((5, 95), (10, 90), (10, 490), (30, 30), (50, 50), (100, 900))
-AREAS = [
-    Areas(area, *sizes, ties) for ties in (False, True) for area in (0.8, 0.9, 0.97, 0.99) for sizes in SIZES
-]
+AREAS = [Areas(area, *sizes, ties) for ties in (False, True) for area in (0.8, 0.9, 0.97, 0.99) for sizes in SIZES]
 
 
 def areas(settings: list[Areas], samples: int) -> Tallies:
@@ -294,7 +292,7 @@ def areas(settings: list[Areas], samples: int) -> Tallies:
         for setting in settings:
             random = np.random.default_rng(SEED)
             size = setting.positives + setting.negatives
-            many = setting.draw(random, 1_000_000 // size)
+            many = setting.draw(random, 500_000 // size)
             truth = _true_areas(*many)
             found = {name: Tally(str(setting), name, size, value) for name, value in truth.items()}
             for ranked in ranked_scores(connection, *setting.draw(random, samples)):
