@@ -469,7 +469,7 @@ def test_rankings_are_paired_by_query(tmp_path: Path, seeded: np.random.Generato
         [float(sk.ndcg_score([relevance[queries == query]], [each["score"][queries == query]])) for query in range(150)]
         for each in versions
     ]
-    ends = augmented_t(np.subtract(*by_query), np.ones(150), 2, 2)
+    ends = augmented_t(np.subtract(by_query[0], by_query[1]), np.ones(150), 2, 2)
     assert (found["ndcg"].lower, found["ndcg"].upper) == pytest.approx(ends)
 
 
@@ -491,7 +491,7 @@ def test_rankings_of_grouped_queries_are_paired_by_group(tmp_path: Path, seeded:
         [float(sk.ndcg_score([relevance[queries == query]], [each["score"][queries == query]])) for query in range(120)]
         for each in versions
     ]
-    of_groups = np.subtract(*by_query).reshape(30, 4).mean(axis=1)
+    of_groups = np.subtract(by_query[0], by_query[1]).reshape(30, 4).mean(axis=1)
     assert (found.lower, found.upper) == pytest.approx(augmented_t(of_groups, np.ones(30), 2, 2))
 
 
