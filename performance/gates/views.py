@@ -28,7 +28,7 @@ from models_registry.api.viewsets import (
     RetrieveModelMixin,
 )
 from models_registry.registry.errors import GateFailedError, ModelNotFoundError
-from models_registry.registry.models import RegisteredModel
+from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import Policy
@@ -41,7 +41,13 @@ from performance.gates.serializers import (
     PolicySerializer,
     VerdictSerializer,
 )
-from performance.gates.services import refuse_invalid, set_model_policy, set_organization_policy, store_enforced_verdict
+from performance.gates.services import (
+    refuse_invalid,
+    refuse_unknown_versions,
+    set_model_policy,
+    set_organization_policy,
+    store_enforced_verdict,
+)
 from performance.gates.verdict import Verdict
 from performance.snapshots.errors import VERSION_ERRORS
 from performance.snapshots.views import PerformanceViewSet
@@ -285,6 +291,7 @@ class GateViewSet(PerformanceViewSet):
         body.is_valid(raise_exception=True)
         policy = body.validated_data["policy"]
         refuse_invalid(policy, [found.task_type])
+        refuse_unknown_versions(policy, Version.objects.filter(model=model_id))
         content = request.data, {**self.query, "format": self.renderer.format}
         first = self.stored_response(content)
         if first is not None:
