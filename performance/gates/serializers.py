@@ -87,7 +87,7 @@ class RequirementsSerializer(serializers.Serializer[Any]):
     )
     same_dataset = serializers.BooleanField(
         required=False,
-        help_text="With true, limits on regression are `missing` unless both versions were measured on the same examples.",
+        help_text="With true, limits on regression are `missing` unless both versions have the same examples.",
     )
     max_age_days = serializers.IntegerField(
         required=False,
