@@ -53,11 +53,12 @@ def metric_content(label: str, value: float, interval: Interval | None) -> Badge
 def verdict_content(verdict: Verdict) -> BadgeContent:
     """Return the content for a gate's verdict. It says if all that a failed version lacks is examples.
 
-    The text for screen readers also has the warnings.
+    The text for screen readers also counts the warnings.
     """
     message = "failed, too few examples" if verdict.lacks_examples else verdict.status.replace("_", " ")
-    spoken = ". ".join([message, *(warning.rstrip(".") for warning in verdict.warnings)])
-    return BadgeContent(GATE_LABEL, message, _COLORS[verdict.status], spoken if verdict.warnings else "")
+    count = len(verdict.warnings)
+    spoken = f"{message}, with {count} warning{'s' if count > 1 else ''}" if count else ""
+    return BadgeContent(GATE_LABEL, message, _COLORS[verdict.status], spoken)
 
 
 def render_svg(content: BadgeContent) -> str:

@@ -78,11 +78,11 @@ def test_a_verdict_badge_says_that_examples_are_all_that_is_lacking() -> None:
     assert verdict_content(verdict(Status.FAILED, lacking, broken)).message == "failed"
 
 
-def test_a_verdict_badge_speaks_the_warnings() -> None:
+def test_a_verdict_badge_counts_the_warnings() -> None:
     content = verdict_content(verdict(Status.PASSED, warnings=("ver-00002: 5.0% of the rows have no prediction.",)))
 
     assert content.message == "passed"
-    assert content.aria_label == "passed. ver-00002: 5.0% of the rows have no prediction"
+    assert content.aria_label == "passed, with 1 warning"
 
 
 @pytest.mark.parametrize(
