@@ -65,8 +65,8 @@ class EvaluationInput(StrictSerializer):
         required=False,
         help_text=(
             "A JSON object with the names of columns that differ from the default names: `actual`, `predicted`, "
-            "`score`, `scores` (an object, by class), `weight`, `example_id`, `attributes` (a list), and for rankings "
-            "and forecasts `query`, `relevance`, `series`, `horizon`, `scale`."
+            "`score`, `scores` (an object, by class), `weight`, `example_id`, `attributes` and `slices` (lists), "
+            "and for rankings and forecasts `query`, `relevance`, `series`, `horizon`, `scale`."
         ),
     )
     positive_class = serializers.CharField(

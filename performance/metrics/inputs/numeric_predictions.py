@@ -31,6 +31,11 @@ class NumericPredictions:
     mean: float
     bias: float
 
+    @property
+    def count(self) -> str:
+        """The SQL aggregate that counts examples with a weight above 0."""
+        return f"count(*) FILTER (WHERE {self.weight} > 0)"
+
 
 def read_predictions(engine: Engine, columns: Columns, options: Options) -> NumericPredictions:
     """Return the predictions. Raises `UnprocessablePredictionsError` with the first row that cannot be scored."""

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from performance.metrics import worst_examples
+from performance.metrics import slices, worst_examples
 from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs import column_mapping, label_counts
 from performance.metrics.inputs.column_mapping import ColumnMapping
@@ -13,6 +13,7 @@ from performance.metrics.inputs.labels import canonical_label, default_positive,
 from performance.metrics.inputs.options import AVERAGINGS, Columns, Options
 from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.result import DAMAGED, MAX_CLASSES, CurvesDocument, Evaluation, UnprocessablePredictionsError
+from performance.metrics.slices import Sample
 from performance.metrics.statistics import curves, losses, roc
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import (
@@ -30,6 +31,19 @@ NO_SCORE = "A threshold needs the score of the positive class."
 AVERAGED = ("precision", "recall", "f1_score", "specificity")
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What all examples together determine: the columns that count, and how classes are averaged.
+
+    `positive` is the positive class of two, `None` if there are more classes.
+    """
+
+    mapping: ColumnMapping
+    averaging: str
+    positive: str | None
+    are_probabilities: bool
+
+
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
     mapping = map_columns(engine, columns, options)
@@ -39,26 +53,10 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     single = mapping.score
     mapping = select_scores(engine, mapping, columns, options, counts.labels)
     are_probabilities = label_counts.are_probabilities(engine, mapping, single)
+    problem = Problem(mapping, averaging, positive, are_probabilities)
     matrix = counts.matrix()
-    ranked = _ranked_scores(engine, mapping, counts, positive)
-    is_micro = averaging == "micro" and positive is None
-    probability_losses = _losses(engine, mapping, counts, positive) if are_probabilities else None
-    estimates = {
-        "accuracy": matrix.accuracy,
-        **{name: _summary_metric(matrix, name, averaging, positive) for name in AVERAGED},
-        "balanced_accuracy": matrix.balanced_accuracy,
-        "matthews_correlation": matrix.matthews_correlation,
-        "cohen_kappa": matrix.cohen_kappa,
-        "roc_auc": _micro_roc_auc(engine, mapping, counts)
-        if is_micro
-        else _roc_auc(counts, ranked, averaging, positive),
-        "average_precision": _average_precision(ranked, positive),
-        "log_loss": probability_losses.log_loss if probability_losses else Estimate(None),
-        "brier_score": probability_losses.brier_score if probability_losses else Estimate(None),
-        "expected_calibration_error": Estimate(
-            probability_losses.expected_calibration_error if probability_losses else None
-        ),
-    }
+    ranked, probability_losses = _measure_scores(engine, problem, counts)
+    estimates = _estimate(engine, problem, counts, ranked, probability_losses)
     class_metrics = {label: _class_metrics(matrix, label, ranked) for label in counts.labels}
     return Evaluation(
         rows=counts.rows,
@@ -78,7 +76,60 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
             engine, columns, mapping, are_probabilities=are_probabilities, positive=positive
         ),
         curves=_curves(ranked, probability_losses),
+        slices=slices.evaluate_slices(
+            engine,
+            columns.slices,
+            "classification",
+            lambda part: _measure_slice(part, problem),
+            count=f"count(*) FILTER (WHERE {mapping.weight_or_one} > 0)",
+            where=f"{mapping.predicted} IS NOT NULL",
+            labels=len(counts.labels),
+        ),
     )
+
+
+def _measure_scores(
+    engine: Engine, problem: Problem, counts: LabelCounts
+) -> tuple[Mapping[str, RankedScores], Losses | None]:
+    """Return the ranked scores of each class, and the losses of the probabilities if there are any."""
+    ranked = _ranked_scores(engine, problem.mapping, counts, problem.positive)
+    if not problem.are_probabilities:
+        return ranked, None
+    return ranked, _losses(engine, problem.mapping, counts, problem.positive)
+
+
+def _estimate(
+    engine: Engine,
+    problem: Problem,
+    counts: LabelCounts,
+    ranked: Mapping[str, RankedScores],
+    probability_losses: Losses | None,
+) -> dict[str, Estimate]:
+    """Return the metrics, by name, of the examples that were counted."""
+    matrix, averaging, positive = counts.matrix(), problem.averaging, problem.positive
+    is_micro = averaging == "micro" and positive is None
+    return {
+        "accuracy": matrix.accuracy,
+        **{name: _summary_metric(matrix, name, averaging, positive) for name in AVERAGED},
+        "balanced_accuracy": matrix.balanced_accuracy,
+        "matthews_correlation": matrix.matthews_correlation,
+        "cohen_kappa": matrix.cohen_kappa,
+        "roc_auc": _micro_roc_auc(engine, problem.mapping, counts)
+        if is_micro
+        else _roc_auc(counts, ranked, averaging, positive),
+        "average_precision": _average_precision(ranked, positive),
+        "log_loss": probability_losses.log_loss if probability_losses else Estimate(None),
+        "brier_score": probability_losses.brier_score if probability_losses else Estimate(None),
+        "expected_calibration_error": Estimate(
+            probability_losses.expected_calibration_error if probability_losses else None
+        ),
+    }
+
+
+def _measure_slice(engine: Engine, problem: Problem) -> Sample:
+    """Return the metrics of a part of the examples. The problem stays that of all, whichever labels the part has."""
+    counts = label_counts.count_labels(engine, problem.mapping, allow_missing=True)
+    return Sample(counts.examples, _estimate(engine, problem, counts, *_measure_scores(engine, problem, counts)))
 
 
 def map_columns(engine: Engine, columns: Columns, options: Options) -> ColumnMapping:

@@ -7,6 +7,7 @@ relevant item, it is the rank of the last tied item. A query without a relevant 
 
 from collections.abc import Sequence
 
+from performance.metrics import slices
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
 from performance.metrics.inputs.column_mapping import number_sql, require_columns
@@ -14,6 +15,7 @@ from performance.metrics.inputs.options import QUERY_ID, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.slices import Sample
 from performance.metrics.statistics.estimates import known_intervals, unavailable_intervals, unavailable_metrics
 from performance.metrics.statistics.means import Mean
 
@@ -36,22 +38,51 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         *row_checks.long_ids([query_name], types),
     ]
     rows = _check(engine, checks)
-    means = ", ".join(f"sum({name}), sum({name} * {name})" for name in map(identifier, METRICS))
-    [[queries, *totals]] = engine.rows(
-        f"SELECT count(*), {means} FROM ({query_metrics(query, relevance, score, options.k)})"
+    for attribute in columns.slices:
+        _check_nested(engine, attribute, query)
+    sample = _measure(engine, query_metrics(query, relevance, score, options.k))
+    return Evaluation(
+        rows=rows,
+        sample_count=sample.examples,
+        metrics={name: each.value for name, each in sample.estimates.items()},
+        confidence_intervals=known_intervals(sample.estimates),
+        metrics_unavailable=unavailable_metrics(sample.estimates),
+        intervals_unavailable=unavailable_intervals(sample.estimates),
+        slices=slices.evaluate_slices(
+            engine,
+            columns.slices,
+            "ranking",
+            lambda part: _measure(part, query_metrics(query, relevance, score, options.k)),
+            count=f"count(DISTINCT {query})",
+        ),
     )
+
+
+def _measure(engine: Engine, of_queries: str) -> Sample:
+    """Return the means over the queries of their metrics, which the query `of_queries` computes."""
+    means = ", ".join(f"sum({name}), sum({name} * {name})" for name in map(identifier, METRICS))
+    [[queries, *totals]] = engine.rows(f"SELECT count(*), {means} FROM ({of_queries})")
     estimates = {
         name: Mean(queries, queries, totals[2 * at], totals[2 * at], totals[2 * at + 1]).estimate(0, 1)
         for at, name in enumerate(METRICS)
     }
-    return Evaluation(
-        rows=rows,
-        sample_count=queries,
-        metrics={name: each.value for name, each in estimates.items()},
-        confidence_intervals=known_intervals(estimates),
-        metrics_unavailable=unavailable_metrics(estimates),
-        intervals_unavailable=unavailable_intervals(estimates),
-    )
+    return Sample(queries, estimates)
+
+
+def _check_nested(engine: Engine, attribute: str, query: str) -> None:
+    """Check that all items of a query have the same value of an attribute. Raises `UnprocessablePredictionsError`."""
+    require_columns(engine.columns(), [attribute])
+    value = slices.value_sql(engine, attribute)
+    mixed = engine.rows(f"""
+        SELECT CAST(min({query}) AS VARCHAR) AS id, min({value}), max({value}) FROM predictions
+        GROUP BY {query} HAVING min({value}) <> max({value}) ORDER BY id LIMIT 1
+    """)
+    for name, least, greatest in mixed:
+        raise UnprocessablePredictionsError(
+            f"The items of the query {name!r} have different values in the column {attribute!r}, such as {least!r} and "
+            f"{greatest!r}. A slice of a ranking consists of whole queries: give all items of a query the same value.",
+            column=attribute,
+        )
 
 
 def _check(engine: Engine, checks: Sequence[RowCheck]) -> int:
