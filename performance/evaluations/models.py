@@ -10,7 +10,7 @@ from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import Version
 from performance.evaluations.querysets import EvaluationQuerySet
 from performance.jobs.models import Job, due_until_finished
-from performance.snapshots.models import DatasetSplit, MetricSnapshot
+from performance.snapshots.models import MAX_DATASET_NAME, DatasetSplit, MetricSnapshot
 
 UPLOADS = "uploads"  # the storage's folder for predictions that are not evaluated yet
 
@@ -31,6 +31,16 @@ class EvaluationJob(Job):
     dataset_split = models.CharField(max_length=10, choices=DatasetSplit.choices)
     columns = models.JSONField(default=dict, help_text="Which columns hold what, where not named as usual.")
     options = models.JSONField(default=dict, help_text="What its author chose: the positive class, the averaging, …")
+    dataset = models.CharField(
+        max_length=MAX_DATASET_NAME,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The name of the dataset; empty for the primary one.",
+    )
+    dataset_version = models.CharField(  # noqa: DJ001
+        max_length=MAX_DATASET_NAME, null=True, help_text="The version of the named dataset."
+    )
     file = models.FileField(help_text="The upload, which is kept until the evaluation has ended.")
     digest = models.CharField(max_length=64, help_text="Of the upload, SHA-256.")
     requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")

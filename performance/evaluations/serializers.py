@@ -1,5 +1,6 @@
 """Serializers of evaluations and of the worst examples."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -9,13 +10,15 @@ from models_registry.api.fields import StrictSerializer, UTCDateTimeField
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.evaluations.models import EvaluationJob
+from performance.evaluations.uploads import FORMATS
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH, Columns, Options, parse_columns
 from performance.snapshots.detail_serializers import SNAPSHOT_ROW
-from performance.snapshots.models import DatasetSplit
+from performance.snapshots.models import MAX_DATASET_NAME, DatasetSplit
 from performance.snapshots.query_serializers import PageQuerySerializer
 from performance.snapshots.serializers import shared_serializer
 
 MAX_COLUMNS_LENGTH = 65_536  # characters of JSON
+MAX_DATASET_LENGTH = 4_096
 
 
 @extend_schema_field({"type": "string", "format": "binary"})
@@ -45,6 +48,42 @@ class ColumnsField(serializers.CharField):
             ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class NamedDataset:
+    """A dataset; its name is empty for the primary one."""
+
+    name: str = ""
+    version: str | None = None
+
+
+@extend_schema_field({"type": "string", "maxLength": MAX_DATASET_LENGTH})
+class DatasetField(serializers.CharField):
+    """A dataset, as JSON text."""
+
+    default_error_messages = {
+        "not_a_dataset": 'Must be a JSON object such as {{"name": "churn-2026-10", "version": "3"}}: texts of 1 to '
+        "{most} characters; the version may be left out."
+    }
+
+    def to_internal_value(self, data: Any) -> NamedDataset:  # type: ignore[override]  # not a string
+        """Return the dataset. Raises `ValidationError`."""
+        text = super().to_internal_value(data)
+        try:
+            document = parse_json(text.encode()) if len(text) <= MAX_DATASET_LENGTH else None
+        except ValueError:
+            document = None
+        if not isinstance(document, dict) or not {"name"} <= document.keys() <= {"name", "version"}:
+            self.fail("not_a_dataset", most=MAX_DATASET_NAME)
+        if not all(is_dataset_text(value) for value in document.values()):
+            self.fail("not_a_dataset", most=MAX_DATASET_NAME)
+        return NamedDataset(**document)
+
+
+def is_dataset_text(value: object) -> bool:
+    """Return whether a value may be the name or the version of a dataset."""
+    return isinstance(value, str) and 1 <= len(value) <= MAX_DATASET_NAME and value.isprintable()
+
+
 class ThresholdField(serializers.FloatField):
     """A finite number. DRF's own field accepts `nan`."""
 
@@ -59,14 +98,25 @@ class ThresholdField(serializers.FloatField):
 class EvaluationInput(StrictSerializer):
     """The form that uploads predictions."""
 
-    file = PredictionsField(help_text="Parquet, or CSV with a header.")
+    file = PredictionsField(
+        help_text="Parquet, or CSV with a header; its cells are separated by commas, semicolons or tabs. CSV may be "
+        "compressed by gzip if the file is named `.csv.gz` or `format` says so."
+    )
+    format = serializers.ChoiceField(
+        FORMATS, required=False, help_text="The format of the file; by default as its name and content say."
+    )
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
+    dataset = DatasetField(
+        required=False,
+        help_text="The dataset, as a JSON object of its `name` and perhaps `version`; by default the primary one.",
+    )
     columns = ColumnsField(
         required=False,
         help_text=(
             "A JSON object with the names of columns that differ from the default names: `actual`, `predicted`, "
-            "`score`, `scores` (an object, by class), `weight`, `example_id`, `attributes` and `slices` (lists), "
-            "and for rankings and forecasts `query`, `relevance`, `series`, `horizon`, `scale`."
+            "`score`, `scores` (an object, by class), `weight`, `example_id`, `group`, `attributes` and `slices` "
+            "(lists), and for rankings and forecasts `query`, `relevance`, `series`, `horizon`, `scale`. Names such as "
+            "`y_true`, `y_pred`, `y_prob` and `proba_<label>` are known."
         ),
     )
     positive_class = serializers.CharField(
@@ -74,7 +124,7 @@ class EvaluationInput(StrictSerializer):
         allow_blank=True,
         trim_whitespace=False,
         max_length=MAX_LABEL_LENGTH,
-        help_text="The positive class of two; by default the greater label.",
+        help_text="The positive class of two; by default the one that the model declares, or the greater label.",
     )
     averaging = serializers.ChoiceField(
         AVERAGINGS,
@@ -97,12 +147,14 @@ class EvaluationInput(StrictSerializer):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Return the file, the split, the `columns` and the `options` of the evaluation."""
+        """Return the file and its format, the split, the dataset, the `columns` and the `options`."""
         names = ("positive_class", "averaging", "threshold", "k")
         options = {name: attrs[name] for name in names if name in attrs}
         return {
             "file": attrs["file"],
+            "format": attrs.get("format"),
             "dataset_split": attrs["dataset_split"],
+            "dataset": attrs.get("dataset", NamedDataset()),
             "columns": attrs.get("columns", Columns()),
             "options": Options(**options, allow_missing=attrs.get("allow_missing") == "true"),
         }

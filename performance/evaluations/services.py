@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +14,14 @@ from models_registry.accounts.locks import lock_organization
 from models_registry.accounts.models import User
 from models_registry.api.errors import InvalidBodyError
 from models_registry.registry.locks import lock_version
-from models_registry.registry.models import Version
+from models_registry.registry.models import RegisteredModel, Version
 from performance.evaluations.errors import PredictionsRefusedError, TooManyEvaluationsError
 from performance.evaluations.models import EvaluationJob, MisclassifiedExample, ResidualExample
+from performance.evaluations.overlap import with_overlap_warning
 from performance.metrics.engines.base import EngineInfo
+from performance.metrics.inputs.labels import canonical_label
 from performance.metrics.inputs.options import Columns, Options, inapplicable_columns
+from performance.metrics.overlap import Overlap
 from performance.metrics.result import Evaluation, Misclassified, Residual
 from performance.metrics.tasks.evaluators import EVALUATORS, inapplicable_options
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice, Source
@@ -36,12 +39,17 @@ def store_evaluation(
     predictions_digest: str | None,
     created_by: str,
     evaluated_at: datetime | None = None,
+    dataset: str = "",
+    dataset_version: str | None = None,
+    train_overlap: Overlap | None = None,
 ) -> MetricSnapshot:
     """Store the evaluation of a version on a split as a permanent snapshot. `evaluated_at` is by default now.
 
-    `digest` is the SHA-256 of the predictions, and `predictions_digest` what `store_predictions` returned for them. It
-    locks the model's row. Raises what `check_accepts_metrics` raises.
+    `digest` is the SHA-256 of the predictions, and `predictions_digest` what `store_predictions` returned for them.
+    `dataset` is empty for the primary one, and `train_overlap` what `measure_train_overlap` returned. It locks the
+    model's row. Raises what `check_accepts_metrics` raises.
     """
+    evaluation = with_overlap_warning(evaluation, train_overlap)
     version = lock_version(version)
     task_type = task_types.get(version.model.task_type)
     snapshot = store_snapshot(
@@ -52,6 +60,9 @@ def store_evaluation(
         created_by=created_by,
         evaluated_at=evaluated_at,
         sample_count=evaluation.sample_count,
+        dataset=dataset,
+        dataset_version=dataset_version,
+        train_overlap=train_overlap and train_overlap.share,
         confidence_intervals={name: asdict(each) for name, each in evaluation.confidence_intervals.items()},
         metrics_unavailable=dict(evaluation.metrics_unavailable),
         intervals_unavailable=dict(evaluation.intervals_unavailable),
@@ -123,6 +134,8 @@ def request_evaluation(
     columns: Columns,
     options: Options,
     requested_by: User,
+    dataset: str = "",
+    dataset_version: str | None = None,
 ) -> EvaluationJob:
     """Queue the evaluation of stored predictions; `file` is their name in the storage, `digest` their SHA-256.
 
@@ -142,6 +155,8 @@ def request_evaluation(
         columns=asdict(columns),
         options=asdict(options),
         requested_by=requested_by,
+        dataset=dataset,
+        dataset_version=dataset_version,
     )
 
 
@@ -180,6 +195,24 @@ def check_options(task_type: str, columns: Columns, options: Options) -> None:
             f"A model of {task_type} is evaluated without {', '.join(foreign)}.",
             [(name, "not_available", message) for name in foreign],
         )
+
+
+def with_declared_class(model: RegisteredModel, options: Options) -> Options:
+    """Return the options with the positive class that the model declares, if it declares one.
+
+    Raises `InvalidBodyError` if the options name another one.
+    """
+    declared = model.positive_class
+    if declared is None or model.task_type != "classification":
+        return options
+    named = options.positive_class
+    if named is not None and canonical_label(named) != canonical_label(declared):
+        reason = f"The model declares the positive class {declared[:40]!r}, not {named[:40]!r}."
+        raise InvalidBodyError(
+            f"{reason} Leave `positive_class` out, or evaluate a model that declares another.",
+            [("positive_class", "contradicts_model", reason)],
+        )
+    return replace(options, positive_class=declared)
 
 
 def _check_task_type(task_type: str) -> None:

@@ -20,12 +20,14 @@ from models_registry.audit.context import acting_user
 from models_registry.db.purge import delete_in_batches
 from performance.comparisons import services
 from performance.comparisons.services import queue_comparison
+from performance.evaluations import overlap
 from performance.evaluations.errors import EvaluationBrokenOffError, PredictionsRefusedError
 from performance.evaluations.models import UPLOADS, EvaluationJob
 from performance.evaluations.services import store_evaluation
 from performance.jobs.leases import Lease, LeaseLost, attempt
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.overlap import Overlap
 from performance.metrics.prediction_export import EXPORT_FILE
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import Job, evaluate_in_sandbox
@@ -77,7 +79,7 @@ def _evaluate(job: EvaluationJob, lease: Lease) -> None:
         lease.extend(LEASE, progress=progress)
 
     with TemporaryDirectory(prefix=FOLDER) as folder:
-        file = Path(folder) / f"predictions{PurePath(str(job.file)).suffix}"
+        file = Path(folder) / f"predictions{''.join(PurePath(str(job.file)).suffixes)}"
         _fetch(job, file, heartbeat)
         described = Job(
             folder=file.parent,
@@ -88,9 +90,12 @@ def _evaluate(job: EvaluationJob, lease: Lease) -> None:
         )
         evaluation = evaluate_in_sandbox(described, heartbeat)
         lease.extend(LONG_LEASE, progress=1.0)
-        exported = file.with_name(EXPORT_FILE)
-        digest = prediction_store.store_predictions(exported if exported.exists() else None)
-        snapshot = _succeed(job, evaluation, digest)
+        exported = file.with_name(EXPORT_FILE) if file.with_name(EXPORT_FILE).exists() else None
+        train_overlap = overlap.measure_train_overlap(
+            job.version, job.dataset_split, exported, lambda: lease.extend(LONG_LEASE, progress=1.0)
+        )
+        digest = prediction_store.store_predictions(exported)
+        snapshot = _succeed(job, evaluation, digest, train_overlap)
     prediction_store.delete_upload(str(job.file))
     queue_comparison(snapshot)
 
@@ -105,7 +110,9 @@ def _fetch(job: EvaluationJob, file: Path, heartbeat: Callable[[float], None]) -
 
 
 @transaction.atomic
-def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str | None) -> MetricSnapshot:
+def _succeed(
+    job: EvaluationJob, evaluation: Evaluation, predictions_digest: str | None, train_overlap: Overlap | None
+) -> MetricSnapshot:
     """Store the snapshot and the end of the job in one transaction. Raises `LeaseLost`."""
     leased = EvaluationJob.objects.leased_by(job)
     if not leased.select_for_update():
@@ -118,6 +125,9 @@ def _succeed(job: EvaluationJob, evaluation: Evaluation, predictions_digest: str
         digest=job.digest,
         predictions_digest=predictions_digest,
         created_by=job.requested_by.username if job.requested_by else "",
+        dataset=job.dataset,
+        dataset_version=job.dataset_version,
+        train_overlap=train_overlap,
     )
     leased.update(state="succeeded", progress=1.0, snapshot=snapshot, due_at=None, finished_at=timezone.now())
     return snapshot
@@ -156,7 +166,9 @@ def _is_older(name: str, before: datetime) -> bool:
 def delete_abandoned_folders() -> None:
     """Delete the temporary folders of processes that were killed on this machine."""
     before = timezone.now() - ORPHAN_AGE
-    for folder in [each for name in (FOLDER, services.FOLDER) for each in Path(gettempdir()).glob(f"{name}*")]:
+    for folder in [
+        each for name in (FOLDER, services.FOLDER, overlap.FOLDER) for each in Path(gettempdir()).glob(f"{name}*")
+    ]:
         with suppress(FileNotFoundError):  # its worker may be ending
             about = folder.stat()
             if about.st_uid == os.getuid() and about.st_mtime < before.timestamp():

@@ -5,7 +5,6 @@ import logging
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property
 from pathlib import PurePath
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -27,12 +26,13 @@ from performance.evaluations.errors import PredictionsRefusedError
 from performance.snapshots.errors import StorageUnavailableError
 
 FIELD = "file"
-PARQUET, CSV = "parquet", "csv"
+FORMATS = PARQUET, CSV, COMPRESSED_CSV = "parquet", "csv", "csv.gz"
+GZIP_SIGNATURE = b"\x1f\x8b"
 STORAGE_UNAVAILABLE = "The file cannot be stored at the moment. Send it again later."
 
 log = logging.getLogger(__name__)
 
-_COMPRESSION_SIGNATURES = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00")
+_COMPRESSION_SIGNATURES = (b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00")
 
 
 class PredictionsFile(UploadedFile):  # type: ignore[type-arg]  # generic for the type checker only
@@ -42,23 +42,44 @@ class PredictionsFile(UploadedFile):  # type: ignore[type-arg]  # generic for th
         super().__init__(file, **attributes)
         self.digest = digest
 
-    @cached_property
-    def kind(self) -> str:
-        """The content's format, `parquet` or `csv`. Raises `PredictionsRefusedError` if the name contradicts it."""
+    def find_format(self, declared: str | None) -> str:
+        """Return the content's format, one of `FORMATS`.
+
+        Raises `PredictionsRefusedError` if neither the file's name nor `declared` says so.
+        """
+        found = self._content_format()
+        claims = {declared, _named_format(self.name or "")} - {None}
+        if found == COMPRESSED_CSV and not claims:
+            raise PredictionsRefusedError(
+                "The file is compressed by gzip. Name it .csv.gz, or send `format` with `csv.gz`."
+            )
+        if claims and found not in claims:
+            raise PredictionsRefusedError(
+                f"The file's name or `format` says {' and '.join(sorted(map(str, claims)))}, but its content is "
+                f"{found}. Send a file that matches them."
+            )
+        return found
+
+    def _content_format(self) -> str:
         self.seek(0)
         start = self.read(6)
         self.seek(0)
         if start.startswith(_COMPRESSION_SIGNATURES):
             raise PredictionsRefusedError(
-                "The file is compressed as a whole. Send Parquet, which is compressed inside, or uncompressed CSV."
+                "The file is compressed as a whole. Send Parquet, which is compressed inside, or CSV, which may be "
+                "compressed by gzip."
             )
-        kind = PARQUET if start.startswith(b"PAR1") else CSV
-        extension = PurePath(self.name or "").suffix.lower().removeprefix(".")
-        if extension in {PARQUET, CSV} and extension != kind:
-            raise PredictionsRefusedError(
-                f"The file is named .{extension}, but its content is another format. Send a file that matches its name."
-            )
-        return kind
+        if start.startswith(GZIP_SIGNATURE):
+            return COMPRESSED_CSV
+        return PARQUET if start.startswith(b"PAR1") else CSV
+
+
+def _named_format(name: str) -> str | None:
+    """Return the format that a file's name says, if it says one."""
+    path = PurePath(name.lower())
+    extensions = path.suffixes[-2:] if path.suffix == ".gz" else [path.suffix]
+    extension = "".join(extensions).removeprefix(".")
+    return extension if extension in FORMATS else None
 
 
 class PredictionsHandler(FileUploadHandler):

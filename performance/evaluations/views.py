@@ -31,7 +31,12 @@ from performance.evaluations.serializers import (
     MisclassificationSerializer,
     ResidualSerializer,
 )
-from performance.evaluations.services import check_before_upload, check_options, request_evaluation
+from performance.evaluations.services import (
+    check_before_upload,
+    check_options,
+    request_evaluation,
+    with_declared_class,
+)
 from performance.evaluations.uploads import STORAGE_UNAVAILABLE, PredictionsParser
 from performance.snapshots import prediction_store
 from performance.snapshots.errors import DETAIL_ERRORS, StorageUnavailableError, StoredFileUnavailableError
@@ -128,7 +133,8 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
         """Store the predictions, queue their evaluation, and respond with it."""
         check_accepts_metrics(self.version, upload["dataset_split"])  # before the file is stored for nothing
         check_options(self.version.model.task_type, upload["columns"], upload["options"])
-        stored = f"{UPLOADS}/{uuid.uuid4().hex}.{upload['file'].kind}"
+        upload["options"] = with_declared_class(self.version.model, upload["options"])
+        stored = f"{UPLOADS}/{uuid.uuid4().hex}.{upload['file'].find_format(upload['format'])}"
         try:
             prediction_store.store_upload(stored, upload["file"])
             return self.run_idempotent(lambda: self._request(upload, stored), body=body)
@@ -148,6 +154,8 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
             columns=upload["columns"],
             options=upload["options"],
             requested_by=self.account,
+            dataset=upload["dataset"].name,
+            dataset_version=upload["dataset"].version,
         )
         return self._response(self.get_queryset().get(pk=job.pk), 202)
 

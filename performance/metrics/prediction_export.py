@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from performance.metrics.engines.duckdb import DuckDB
-from performance.metrics.inputs import numeric_predictions
-from performance.metrics.inputs.column_mapping import find_column, number_sql
-from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.inputs.sql import identifier, sum_terms
+from performance.metrics.inputs import label_counts, numeric_predictions
+from performance.metrics.inputs.column_lookup import find_columns
+from performance.metrics.inputs.column_mapping import find_column, is_missing, number_sql
+from performance.metrics.inputs.options import GROUP, Columns, Options
+from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics import losses
 from performance.metrics.tasks import classification, forecasting, ranking
@@ -41,7 +42,7 @@ def export_predictions(
     Returns `None` if the examples have no ids to match them by, or if the file would take more memory or disk space
     than allowed. The evaluation itself remains valid.
     """
-    exporter = _EXPORTERS[task_type]
+    exporter, columns = _EXPORTERS[task_type], find_columns(engine, task_type, columns)
     example_id = exporter.example_id(columns)
     if example_id not in engine.columns():
         return None
@@ -65,14 +66,16 @@ def _classification_expressions(
 ) -> tuple[ColumnExpressions, str]:
     """Export the positive class's score, or for several classes what their losses follow from."""
     every = classification.map_columns(engine, columns, options)
-    mapping = classification.select_scores(engine, every, columns, options, list(evaluation.per_class))
+    classes = classification.scored_classes(engine, every, columns, list(evaluation.per_class))
+    mapping = classification.select_scores(every, options, classes)
+    if evaluation.metrics["log_loss"] is not None:
+        mapping = label_counts.as_probabilities(mapping)
     expressions = {"actual": mapping.actual, "predicted": mapping.predicted}
     if mapping.score is not None:
         expressions["score"] = mapping.score
     elif evaluation.positive_class is None and evaluation.metrics["log_loss"] is not None:
         expressions["truth"] = losses.predicted_probability(mapping, mapping.actual, None)
-        squares = sum_terms([f"{each} * {each}" for each in mapping.scores.values()])
-        expressions["brier"] = f"{squares} - 2 * {expressions['truth']} + 1"
+        expressions["brier"] = losses.class_brier_loss(mapping, expressions["truth"])
     return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
 
 
@@ -80,8 +83,9 @@ def _numeric_expressions(
     engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
 ) -> tuple[ColumnExpressions, str]:
     mapping = numeric_predictions.map_columns(engine, columns)
-    expressions = {"actual": mapping.actual, "predicted": mapping.predicted}
-    return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
+    expressions = {"actual": mapping.actual, "predicted": mapping.predicted, **cluster_expression(engine, columns)}
+    scored = f"NOT {is_missing(columns.predicted, engine.columns())}"
+    return expressions | ({"weight": mapping.weight} if mapping.weight else {}), scored
 
 
 def _forecasting_expressions(
@@ -103,7 +107,14 @@ def _ranking_expressions(
     """Export each item of each query, from which the query's metrics follow."""
     types = engine.columns()
     relevance, score = number_sql(columns.relevance, types), number_sql(columns.score or ranking.SCORE, types)
-    return {"relevance": relevance, "score": score, "k": f"CAST({options.k} AS BIGINT)"}, "TRUE"
+    expressions = {"relevance": relevance, "score": score, "k": f"CAST({options.k} AS BIGINT)"}
+    return {**expressions, **cluster_expression(engine, columns)}, "TRUE"
+
+
+def cluster_expression(engine: DuckDB, columns: Columns) -> ColumnExpressions:
+    """Return the group of each example as the column `cluster`, if there are groups."""
+    group = find_column(columns.group, GROUP, engine.columns())
+    return {"cluster": f"CAST({identifier(group)} AS VARCHAR)"} if group else {}
 
 
 def _example_id_column(columns: Columns) -> str:

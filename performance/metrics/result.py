@@ -102,7 +102,7 @@ class Evaluation:
     intervals_unavailable: Mapping[str, str] = field(default_factory=dict)
     effective_sample_size: float | None = None
     missing_fraction: float = 0.0
-    evaluation_options: Mapping[str, str | float | bool | None] = field(default_factory=dict)
+    evaluation_options: Mapping[str, object] = field(default_factory=dict)
     examples_digest: str | None = None
     warnings: Sequence[EvaluationWarning] = ()
     slices: Sequence[Slice] = ()

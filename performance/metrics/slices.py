@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from models_registry import task_types
 from performance.metrics.engines.base import Engine
-from performance.metrics.inputs.column_mapping import label_sql, require_columns
+from performance.metrics.inputs import column_mapping
+from performance.metrics.inputs.column_mapping import require_columns
 from performance.metrics.inputs.sql import string_literal
 from performance.metrics.result import Slice, UnprocessablePredictionsError
 from performance.metrics.statistics.estimates import Estimate, known_intervals, unavailable_intervals
@@ -58,8 +59,8 @@ def evaluate_slices(
     task_type: str,
     measure: Callable[[Engine], Sample],
     *,
-    count: str,
     where: str = "TRUE",
+    count: str = "count(*)",
     labels: int = 1,
 ) -> list[Slice]:
     """Return the slices of each attribute, by how many examples they have; all values past `MAX_VALUES` come last.
@@ -71,8 +72,8 @@ def evaluate_slices(
         attributes: the columns whose values are evaluated.
         task_type: its summary metrics are those of the slices.
         measure: returns the estimates of an engine's predictions.
-        count: the SQL aggregate that counts examples. A value without examples is no slice.
         where: the SQL condition of the rows that are scored.
+        count: the SQL aggregate that counts examples. A value without examples is no slice.
         labels: the number of classes, which every slice may have.
     """
     require_columns(engine.columns(), attributes)
@@ -83,9 +84,9 @@ def evaluate_slices(
 
 
 def value_sql(engine: Engine, attribute: str) -> str:
-    """Return the SQL expression of an attribute's value as a text that does not depend on the file's format."""
-    label = label_sql(attribute, engine.columns(), beside=attribute)
-    return f"substr(coalesce(nullif(trim({label}), ''), {string_literal(MISSING)}), 1, {MAX_VALUE_LENGTH})"
+    """Return the SQL expression of an attribute's value as a text."""
+    value = column_mapping.value_sql(attribute, engine.columns())
+    return f"substr(coalesce({value}, {string_literal(MISSING)}), 1, {MAX_VALUE_LENGTH})"
 
 
 def _values(engine: Engine, attribute: str, count: str, where: str) -> Values:

@@ -26,7 +26,7 @@ def worst_misclassified(
         engine,
         columns,
         [mapping.actual, mapping.predicted, confidence],
-        where=f"{mapping.predicted} IS NOT NULL AND {mapping.actual} <> {mapping.predicted}",
+        where=f"{mapping.actual} <> {mapping.predicted} AND {mapping.weight_or_one} > 0",
         order="third DESC NULLS LAST, id, first, second",
     )
     return [

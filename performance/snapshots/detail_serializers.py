@@ -306,6 +306,12 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
             serializers.FloatField,
             help_text="The share of the rows without a prediction, from 0 to 1.",
         ),
+        "train_overlap": detail_field(
+            "train_overlap",
+            serializers.FloatField,
+            help_text="The share of the examples whose ids are in the version's training data too, from 0 to 1; null "
+            "unless both were evaluated here with ids.",
+        ),
         "row_count": detail_field(
             "row_count",
             serializers.IntegerField,

@@ -59,6 +59,8 @@ def store_snapshot(
     created_by: str,
     evaluated_at: datetime | None,
     sample_count: int | None,
+    dataset: str = "",
+    dataset_version: str | None = None,
     **details: Any,
 ) -> MetricSnapshot:
     """Store a snapshot, and publish it. The caller holds the lock of the model's row.
@@ -70,12 +72,14 @@ def store_snapshot(
     snapshot = MetricSnapshot.objects.create(
         version=version,
         dataset_split=dataset_split,
+        dataset=dataset,
         metrics={name: value for name, value in recorded.items() if name in summary},
         sample_count=sample_count,
         source=source,
         created_by=created_by,
         evaluated_at=evaluated_at or timezone.now().replace(microsecond=0),
     )
+    details["dataset_version"] = dataset_version
     details["further_metrics"] = {name: value for name, value in recorded.items() if name not in summary}
     if any(details.values()):
         SnapshotDetail.objects.create(snapshot=snapshot, **details)

@@ -23,7 +23,9 @@ from models_registry.api.errors import APIError
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.models import Version
 from performance.comparisons.tasks import compare_with_promoted
-from performance.evaluations.services import check_options, store_evaluation
+from performance.evaluations.overlap import measure_train_overlap
+from performance.evaluations.serializers import NamedDataset, is_dataset_text
+from performance.evaluations.services import check_options, store_evaluation, with_declared_class
 from performance.management.lookup import find_model, find_version
 from performance.metrics.engines.base import Engine
 from performance.metrics.engines.selection import export_with, open_engine
@@ -63,6 +65,13 @@ class Command(BaseCommand):
         )
         parser.add_argument("--split", choices=DatasetSplit.values, default=DatasetSplit.TEST.value)
         parser.add_argument(
+            "--dataset",
+            type=_dataset,
+            default=NamedDataset(),
+            metavar="NAME[@VERSION]",
+            help="the dataset; by default the primary one",
+        )
+        parser.add_argument(
             "--columns",
             type=_columns,
             default=Columns(),
@@ -71,7 +80,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--threshold", type=_finite, help="predict the positive one of two classes if the score is at least this"
         )
-        parser.add_argument("--positive-class", help="the positive class of two; by default the greater label")
+        parser.add_argument(
+            "--positive-class", help="the positive class of two; by default the model's, or the greater label"
+        )
         parser.add_argument(
             "--averaging", choices=AVERAGINGS, help="by default binary for two labels, otherwise weighted"
         )
@@ -87,7 +98,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="store nothing")
         parser.add_argument("--json", action="store_true", help="print one JSON object, also for an error")
 
-    def handle(self, *, model: str, version: str, split: str, dry_run: bool, **options: Any) -> None:
+    def handle(self, *, model: str, version: str, split: str, dry_run: bool, **options: object) -> None:
         """Evaluate, store and print. If the evaluation is refused or fails, the exit status is 1."""
         try:
             found = find_version(find_model(model), version)
@@ -127,6 +138,7 @@ def _evaluate_and_store(
         if not dry_run:
             check_accepts_metrics(version, split)
         check_options(task_type, columns, chosen)
+        chosen = with_declared_class(version.model, chosen)
         evaluation = _run_with_progress(engine, partial(_evaluate, engine, sources, task_type, columns, chosen))
         if dry_run:
             return evaluation, None
@@ -147,6 +159,9 @@ def _evaluate_and_store(
             digest=sources.digest(),
             predictions_digest=store_predictions(kept),
             created_by="",
+            dataset=options["dataset"].name,
+            dataset_version=options["dataset"].version,
+            train_overlap=measure_train_overlap(version, split, kept),
         )
     compare_with_promoted(snapshot)
     return evaluation, snapshot
@@ -158,6 +173,14 @@ def _columns(argument: str) -> Columns:
         return parse_columns(parse_json(argument.encode(errors="surrogateescape")))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not a valid JSON object of column names: {error}") from None
+
+
+def _dataset(argument: str) -> NamedDataset:
+    """Return the dataset. Raises `ArgumentTypeError`."""
+    name, at, version = argument.partition("@")
+    if not all(is_dataset_text(text) for text in ([name, version] if at else [name])):
+        raise argparse.ArgumentTypeError(f"{argument} is not NAME or NAME@VERSION, of at most 100 characters each")
+    return NamedDataset(name, version if at else None)
 
 
 def _finite(argument: str) -> float:

@@ -1,6 +1,6 @@
 """The interface of every engine."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
@@ -30,9 +30,14 @@ class EngineInfo(Protocol):
 
 
 class Engine(EngineInfo, Protocol):
-    """Run statements in DuckDB's dialect on the relation `predictions`. `statements` counts them."""
+    """Run statements in DuckDB's dialect on the relation `predictions`. `statements` counts them.
+
+    `names` maps each column's name in the files to its name in `predictions`. They differ only if two names in the
+    files are equal except for case.
+    """
 
     statements: int
+    names: Mapping[str, str]
 
     def __enter__(self) -> Self: ...
 
@@ -44,7 +49,10 @@ class Engine(EngineInfo, Protocol):
         """Define the predictions as the rows of Parquet files."""
 
     def read_csv(self, files: Sequence[str]) -> None:
-        """Define the predictions as the rows of CSV files (RFC 4180) with equal headers. Every cell is a text."""
+        """Define the predictions as the rows of CSV files with equal headers. Every cell is a text.
+
+        Cells are separated by a comma (RFC 4180), a semicolon or a tab. Files may be compressed by gzip.
+        """
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
@@ -54,6 +62,9 @@ class Engine(EngineInfo, Protocol):
 
     def progress(self) -> float:
         """Return how much of the current statement is done, from 0 to 1."""
+
+    def hash_parts(self, sql: str) -> tuple[str, str]:
+        """Return the expressions of the first and the next 60 bits of a text's MD5, as numbers."""
 
     def first_row(self, condition: str) -> int | None:
         """Return the number of the first row that meets a condition, from 1."""

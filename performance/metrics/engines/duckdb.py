@@ -3,19 +3,21 @@
 DuckDB is imported when an engine is opened: a web process imports this module but never opens one.
 """
 
-import csv
 import errno
 import os
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from copy import copy
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from performance.metrics.engines import gzip_files
 from performance.metrics.engines.base import PARTITION, PARTITIONS, ObjectStore, Row
+from performance.metrics.engines.column_names import distinct_names
 from performance.metrics.engines.csv_errors import malformed_error, malformed_line
+from performance.metrics.engines.csv_format import CsvFormat, read_format
 from performance.metrics.inputs.sql import identifier, string_literal
 from performance.metrics.result import EXHAUSTED, UnprocessablePredictionsError
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 DISK_FULL = os.strerror(errno.ENOSPC)
 MAX_HEADER = 2**20  # bytes of the first line of a CSV file
 MAX_LINE = 2**21  # bytes of its last line
-MAX_COLUMNS = 10_000  # in the header
 
 _glob_character = re.compile(r"([*?\[])")
 _error_class = re.compile(r"^[\w ]+ Error: ")
@@ -41,6 +42,7 @@ class DuckDB:
 
     name = "duckdb"
     version = metadata.version("duckdb")
+    names: Mapping[str, str]
 
     def __init__(
         self,
@@ -77,22 +79,40 @@ class DuckDB:
         self._connection.close()
 
     def read_parquet(self, files: Sequence[str]) -> None:
-        """Define the predictions as the rows of Parquet files."""
-        self._define(f"read_parquet({self._file_list(files)}, union_by_name = false, hive_partitioning = false)")
+        """Define the predictions as the rows of Parquet files. Raises `UnprocessablePredictionsError`."""
+        names = [distinct_names([name for name, _ in self.parquet_columns(file)]) for file in files]
+        self._define(
+            f"read_parquet({self._file_list(files)}, union_by_name = false, hive_partitioning = false)", names[0]
+        )
+
+    def parquet_columns(self, file: str) -> list[tuple[str, str]]:
+        """Return the name and the logical type of each column of a Parquet file, also of those with equal names.
+
+        Raises `UnprocessablePredictionsError`.
+        """
+        rows = self.rows(f"SELECT name, logical_type, num_children FROM parquet_schema({self._file_list([file])})")
+        columns, nested = [], 0
+        for name, kind, children in rows[1:]:  # the first is the root
+            if not nested:
+                columns.append((str(name), str(kind)))
+            nested = max(nested - 1, 0) + (children or 0)
+        return columns
 
     def read_csv(self, files: Sequence[str]) -> None:
-        """Define the predictions as the rows of CSV files (RFC 4180) with equal headers. Every cell is a text.
+        """Define the predictions as the rows of CSV files with equal headers. Every cell is a text.
 
-        The format is fixed; DuckDB guesses nothing from the content. Raises `UnprocessablePredictionsError`.
+        Cells are separated as in the header; DuckDB guesses nothing from the content. Files whose names end in `.gz`
+        are decompressed first. Raises `UnprocessablePredictionsError`.
         """
-        self._csv = files
-        headers = [self._header(file) for file in files]
-        if any(header != headers[0] for header in headers):
+        self._csv = {self._decompressed(file, at): file for at, file in enumerate(files)}
+        formats = [self._csv_format(file) for file in self._csv]
+        if any(each != formats[0] for each in formats):
             raise UnprocessablePredictionsError("The files have different headers, so they cannot be read together.")
-        columns = ", ".join(f"{string_literal(name)}: 'VARCHAR'" for name in headers[0])
-        form = """auto_detect = false, delim = ',', quote = '"', escape = '"', header = true, compression = 'none'"""
-        form += ", hive_partitioning = false"
-        self._define(f"read_csv({self._file_list(files)}, {form}, columns = {{{columns}}})")
+        names = distinct_names(formats[0].names)
+        columns = ", ".join(f"{string_literal(name)}: 'VARCHAR'" for name in names.values())
+        form = f"""auto_detect = false, delim = {string_literal(formats[0].separator)}, quote = '"', escape = '"', """
+        form += "header = true, compression = 'none', hive_partitioning = false"
+        self._define(f"read_csv({self._file_list(list(self._csv))}, {form}, columns = {{{columns}}})", names)
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
@@ -118,6 +138,12 @@ class DuckDB:
         with self._open(ordered=True) as connection:
             [(first,)] = self._run(connection, f"SELECT min(numbered) FROM ({numbered}) WHERE {condition}")
         return None if first is None else int(first)
+
+    def hash_parts(self, sql: str) -> tuple[str, str]:
+        """Return the expressions of the first and the next 60 bits of a text's MD5, as numbers."""
+        digest = f"md5({sql})"
+        first, second = (f"CAST('0x' || substr({digest}, {start}, 15) AS BIGINT)" for start in (1, 16))
+        return first, second
 
     def write_parquet(self, statement: str, file: Path) -> None:
         """Write the rows of a statement's result, in order, to a Parquet file without other content.
@@ -156,23 +182,33 @@ class DuckDB:
         part.rows(f"CREATE TEMP VIEW predictions AS SELECT * FROM {source}")
         return part
 
-    def _define(self, source: str) -> None:
-        self._source = source
-        self.rows(f"CREATE VIEW predictions AS SELECT * FROM {source}")
+    def _define(self, source: str, names: Mapping[str, str]) -> None:
+        self.names = names
+        self._source = f"{source} AS source ({', '.join(map(identifier, names.values()))})"
+        self.rows(f"CREATE VIEW predictions AS SELECT * FROM {self._source}")
 
-    def _header(self, file: str) -> list[str]:
-        """Return the column names of a CSV file. Raises `UnprocessablePredictionsError`."""
+    def _csv_format(self, file: str) -> CsvFormat:
+        """Return the format of a CSV file. Raises `UnprocessablePredictionsError`."""
         with self._open_file(file) as content:
             _check_last_line(content)
             content.seek(0)
-            return _column_names(re.split(rb"[\r\n]", content.read(MAX_HEADER), maxsplit=1)[0])
+            return read_format(re.split(rb"[\r\n]", content.read(MAX_HEADER), maxsplit=1)[0])
+
+    def _decompressed(self, file: str, at: int) -> str:
+        """Return the path of the decompressed file, or the file itself if it is not compressed."""
+        if not file.lower().endswith(gzip_files.SUFFIX):
+            return file
+        decompressed = self._folder / f"decompressed-{at}.csv"
+        with self._open_file(file) as compressed:
+            gzip_files.decompress(compressed, decompressed)
+        return str(decompressed)
 
     def _file_list(self, files: Sequence[str]) -> str:
         """Return the files as a SQL list. Escape wildcards in local names."""
-        return _list(files if self._store is not None else [_glob_character.sub(r"[\1]", file) for file in files])
+        return _list([file if "://" in file else _glob_character.sub(r"[\1]", file) for file in files])
 
     def _open_file(self, file: str) -> BinaryIO:
-        return Path(file).open("rb") if self._store is None else self._store.open(file, "rb")
+        return self._store.open(file, "rb") if self._store is not None and "://" in file else Path(file).open("rb")
 
     def _run(self, connection: "duckdb.DuckDBPyConnection", statement: str) -> list[Row]:
         import duckdb
@@ -202,9 +238,9 @@ class DuckDB:
         return UnprocessablePredictionsError(f"The file cannot be read: {reason}")
 
     def _malformed_error(self, message: str, line: int) -> UnprocessablePredictionsError:
-        file = next((each for each in self._csv if f"\n  file = {each}\n" in message), self._csv[0])
+        file = next((each for each in self._csv if f"\n  file = {each}\n" in message), next(iter(self._csv)))
         with self._open_file(file) as content:
-            return malformed_error(message, line, content, file if len(self._csv) > 1 else None)
+            return malformed_error(message, line, content, self._csv[file] if len(self._csv) > 1 else None)
 
     def _open(self, *, ordered: bool) -> "duckdb.DuckDBPyConnection":
         """Return a connection to a new database. Keeping the order of rows costs speed."""
@@ -226,38 +262,6 @@ class DuckDB:
 
 def _list(files: Sequence[str]) -> str:
     return f"[{', '.join(map(string_literal, files))}]"
-
-
-def _column_names(first_line: bytes) -> list[str]:
-    """Return the column names in the first line. Raises `UnprocessablePredictionsError`."""
-    try:
-        line = first_line.decode("utf-8-sig")
-        if "\0" in line:
-            raise csv.Error
-        header = next(csv.reader([line], strict=True), [])
-    except (UnicodeDecodeError, csv.Error):
-        raise UnprocessablePredictionsError(
-            "The file cannot be read: its first line is not a header in UTF-8."
-        ) from None
-    if len(header) > MAX_COLUMNS:
-        raise UnprocessablePredictionsError(f"There are {len(header):,} columns; the limit is {MAX_COLUMNS:,}.")
-    if not header:
-        raise UnprocessablePredictionsError("The file is empty: it has no rows, not even a header.")
-    duplicate = _duplicate(header)
-    if "" in header or duplicate is not None:
-        reason = "a column without a name" if duplicate is None else f"two columns {duplicate[:40]!r}, ignoring case"
-        raise UnprocessablePredictionsError(f"The header has {reason}.", column=duplicate)
-    return header
-
-
-def _duplicate(header: Sequence[str]) -> str | None:
-    """Return the first name that occurs earlier in the header, ignoring case."""
-    seen: set[str] = set()
-    for name in header:
-        if name.lower() in seen:
-            return name
-        seen.add(name.lower())
-    return None
 
 
 def _check_last_line(content: BinaryIO) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
 from performance.metrics.engines.base import PARTITION, PARTITIONS, Row
+from performance.metrics.engines.column_names import distinct_names
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import UnprocessablePredictionsError
@@ -42,6 +43,7 @@ _LOCAL_SETTINGS = {
     "spark.sql.shuffle.partitions": "8",  # the default of 200 is slow for small files
 }
 
+_HALF_PRECISION = "Float16"
 _ROW_NUMBER = "number of the row, from 0"
 _TYPES = {"string": "VARCHAR", "int": "INTEGER"}  # names that differ from DuckDB's, which are in capitals
 _NUMERIC = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL")
@@ -63,6 +65,7 @@ class Spark:
     """
 
     name = "spark"
+    names: Mapping[str, str]
 
     def __init__(self, master: str, *, folder: Path) -> None:
         self._folder = folder
@@ -81,14 +84,26 @@ class Spark:
     def read_parquet(self, files: Sequence[str]) -> None:
         """Define the predictions as the rows of Parquet files with equal columns.
 
-        Raises `UnprocessablePredictionsError`.
+        Spark cannot read half-precision floats; DuckDB writes such files again. Raises `UnprocessablePredictionsError`.
         """
-        self._files = [_path(file) for file in files]
-        schemas = [self._schema(file) for file in self._files]
+        paths = [_path(file) for file in files]
+        with DuckDB(folder=self._folder) as engine:
+            columns = [engine.parquet_columns(file) for file in files]
+            names = [distinct_names([name for name, _ in each]) for each in columns]
+            if any(kind.startswith(_HALF_PRECISION) for each in columns for _, kind in each):
+                engine.read_parquet(files)
+                self._read_again(engine)
+            else:
+                self._read(paths, names[0])
+
+    def _read(self, paths: Sequence[str], names: Mapping[str, str]) -> None:
+        """Define the predictions. `names` are the columns' names in `predictions` by those in the files."""
+        schemas = [self._schema(path) for path in paths]
         if any(_columns(schema) != _columns(schemas[0]) for schema in schemas):
             raise UnprocessablePredictionsError("The files have different columns, so they cannot be read together.")
-        self._types = _columns(schemas[0])
-        self._session.read.schema(schemas[0]).parquet(*self._files).createOrReplaceTempView("predictions")
+        self._files, self.names = paths, names
+        self._types = {names[name]: kind for name, kind in _columns(schemas[0]).items()}
+        self._session.read.schema(schemas[0]).parquet(*paths).toDF(*self._types).createOrReplaceTempView("predictions")
 
     def _schema(self, file: str) -> Any:
         """Return the schema of a Parquet file. Raises `UnprocessablePredictionsError`."""
@@ -105,11 +120,16 @@ class Spark:
 
         Spark reads a CSV file with line breaks in quotes on one core only, and by different rules.
         """
-        written = self._folder / "predictions.parquet"
         with DuckDB(folder=self._folder) as engine:
             engine.read_csv(files)
-            engine.write_parquet("SELECT * FROM predictions", written)
-        self.read_parquet([str(written)])
+            self._read_again(engine)
+
+    def _read_again(self, engine: DuckDB) -> None:
+        """Define the predictions as those of another engine, which writes them as Parquet."""
+        written = self._folder / "predictions.parquet"
+        engine.write_parquet("SELECT * FROM predictions", written)
+        self._read([_path(str(written))], {name: name for name in engine.names.values()})
+        self.names = engine.names
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name, with DuckDB's type names."""
@@ -127,6 +147,12 @@ class Spark:
         except (PySparkException, Py4JJavaError) as error:
             raise _unreadable_error(error) from None
 
+    def hash_parts(self, sql: str) -> tuple[str, str]:
+        """Return the expressions of the first and the next 60 bits of a text's MD5, as numbers whose sum fits."""
+        digest = f"md5({sql})"
+        first, second = (f"CAST(conv(substr({digest}, {start}, 15), 16, 10) AS DECIMAL(19, 0))" for start in (1, 16))
+        return first, second
+
     def progress(self) -> float:
         """Return how much of the running stages is done, from 0 to 1. Call it from another thread."""
         tracker = self._session.sparkContext.statusTracker()
@@ -139,7 +165,7 @@ class Spark:
         before = 0
         for file in self._files:
             read = self._session.read.parquet(file)
-            numbered = read.withColumn(_ROW_NUMBER, read.metadataColumn("_metadata").row_index)
+            numbered = read.select("*", read.metadataColumn("_metadata").row_index).toDF(*self._types, _ROW_NUMBER)
             numbered.createOrReplaceTempView("numbered")
             [(first, count)] = self.rows(
                 f'SELECT min(CASE WHEN {condition} THEN "{_ROW_NUMBER}" END), count(*) FROM numbered'

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
 
+from performance.metrics.engines import gzip_files
 from performance.metrics.engines.base import Engine, ObjectStore
 
-SUFFIXES = {".csv", ".parquet"}
+SUFFIXES = {".csv", ".csv.gz", ".parquet"}
 CHUNK_SIZE = 2**20
 
 
@@ -25,8 +26,8 @@ class PredictionFiles:
 
     @property
     def are_csv(self) -> bool:
-        """Whether they are CSV files, not Parquet."""
-        return _suffix(self.names[0]) == ".csv"
+        """Whether they are CSV files, compressed or not, and not Parquet."""
+        return _suffix(self.names[0]) != ".parquet"
 
     def read_into(self, engine: Engine) -> None:
         """Make the files the predictions of an engine. Raises the errors of its `read_csv` and `read_parquet`."""
@@ -51,9 +52,9 @@ def find_files(files: Sequence[str]) -> PredictionFiles:
     if not found.names:
         raise PredictionFilesError("The pattern matches no file.")
     suffixes = set(map(_suffix, found.names))
-    if len(suffixes) > 1 or not suffixes <= SUFFIXES:
+    if not suffixes <= SUFFIXES or (len(suffixes) > 1 and ".parquet" in suffixes):
         raise PredictionFilesError(
-            f"All files must end in .parquet, or all in .csv; these end in {', '.join(sorted(suffixes))}."
+            f"All files must end in .parquet, or all in .csv or .csv.gz; these end in {', '.join(sorted(suffixes))}."
         )
     return found
 
@@ -100,4 +101,5 @@ def _list_store(store: ObjectStore, path: str) -> list[str]:
 
 
 def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+    path = PurePosixPath(name.lower())
+    return "".join(path.suffixes[-2:]) if path.suffix == gzip_files.SUFFIX else path.suffix

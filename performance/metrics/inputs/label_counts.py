@@ -1,7 +1,7 @@
 """Count the examples of each actual and predicted label, and refuse rows that cannot be scored."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,12 +15,15 @@ from performance.metrics.inputs.sql import number_literal, sum_terms
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.statistics.confusion import ConfusionMatrix
 
+MAX_LISTED = 20  # labels in an error message
+MAX_LISTED_LENGTH = 40  # characters of each
+ROUNDING = 1e-6  # how far below 0 or above 1 a rounded probability may be
 SUM_TOLERANCE = 0.001  # how far the sum of rounded probabilities may be from 1
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The examples of one class that were predicted as one class."""
+    """The examples of one class that were predicted as one class. `examples` counts those with a weight above 0."""
 
     actual: str
     predicted: str
@@ -31,15 +34,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """The non-empty cells of the confusion matrix. `rows` also counts rows without a prediction."""
+    """The non-empty cells of the confusion matrix. `rows` also counts the `missing` rows without a prediction."""
 
     rows: int
+    missing: int
     labels: Sequence[str]
     cells: Sequence[Cell]
 
     @property
     def examples(self) -> int:
-        """The number of scored examples."""
+        """The number of scored examples with a weight above 0."""
         return sum(cell.examples for cell in self.cells)
 
     @property
@@ -71,10 +75,11 @@ class LabelCounts:
 
     def matrix(self) -> ConfusionMatrix:
         """Return the weighted confusion matrix."""
-        weights = [[0.0] * len(self.labels) for _ in self.labels]
+        weights, squares = ([[0.0] * len(self.labels) for _ in self.labels] for _ in range(2))
         for cell in self.cells:
-            weights[self._index[cell.actual]][self._index[cell.predicted]] = cell.weight
-        return ConfusionMatrix(self.labels, weights, self.squared_weight)
+            row, column = self._index[cell.actual], self._index[cell.predicted]
+            weights[row][column], squares[row][column] = cell.weight, cell.squared_weight
+        return ConfusionMatrix(self.labels, weights, squares)
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -92,8 +97,8 @@ def count_labels(engine: Engine, mapping: ColumnMapping, *, allow_missing: bool)
     """Count the examples. Raises `UnprocessablePredictionsError` with the first row that cannot be scored."""
     checks = [*_row_checks(mapping), *row_checks.long_ids([mapping.example_id], engine.columns())]
     rows = engine.rows(f"""
-        SELECT actual, predicted, count(*), sum(CAST(w AS DOUBLE)), sum(CAST(w AS DOUBLE) * w),
-            sum(CASE WHEN invalid THEN 1 ELSE 0 END)
+        SELECT actual, predicted, sum(CASE WHEN w > 0 THEN 1 ELSE 0 END), sum(CAST(w AS DOUBLE)),
+            sum(CAST(w AS DOUBLE) * w), count(*), sum(CASE WHEN invalid THEN 1 ELSE 0 END)
         FROM (
             SELECT {mapping.actual} AS actual, {mapping.predicted} AS predicted, {mapping.weight_or_one} AS w,
                 {row_checks.any_of(checks)} AS invalid
@@ -106,7 +111,7 @@ def count_labels(engine: Engine, mapping: ColumnMapping, *, allow_missing: bool)
         raise UnprocessablePredictionsError("There is no row.")
     if any(invalid for *_, invalid in rows):
         raise row_checks.first_error(engine, checks)
-    missing = sum(examples for _, predicted, examples, *_ in rows if predicted is None)
+    missing = sum(row[5] for row in rows if row[1] is None)
     if missing and not allow_missing:
         absent = f"{mapping.predicted} IS NULL"
         raise row_checks.missing_prediction_error(engine, absent, mapping.names.get(mapping.predicted, ""), missing)
@@ -120,13 +125,32 @@ def count_labels(engine: Engine, mapping: ColumnMapping, *, allow_missing: bool)
         raise UnprocessablePredictionsError(
             f"There are more than {MAX_LABELS} labels. Are the columns of labels the right ones?"
         )
-    return LabelCounts(sum(row[2] for row in rows), labels, cells)
+    return LabelCounts(sum(row[5] for row in rows), missing, labels, cells)
 
 
-def are_probabilities(engine: Engine, mapping: ColumnMapping, single: str | None) -> bool:
-    """Return whether all scores of the scored examples are from 0 to 1, and those of two classes sum to 1.
+def check_shared_labels(cells: Sequence[Cell]) -> None:
+    """Refuse labels that were never predicted and predictions that are no labels, such as `1` against `yes`.
 
-    Raises `UnprocessablePredictionsError` with the first row that has no score.
+    Raises `UnprocessablePredictionsError`.
+    """
+    actual, predicted = {cell.actual for cell in cells}, {cell.predicted for cell in cells}
+    if not actual & predicted:
+        raise UnprocessablePredictionsError(
+            f"The actual and the predicted labels have nothing in common: {_listed(actual)} against "
+            f"{_listed(predicted)}. Write them alike."
+        )
+
+
+def _listed(labels: Iterable[str]) -> str:
+    shown = [repr(label[:MAX_LISTED_LENGTH]) for label in sort_labels(labels)]
+    return ", ".join(shown[:MAX_LISTED]) + (f" and {len(shown) - MAX_LISTED:,} more" if len(shown) > MAX_LISTED else "")
+
+
+def improbable_reason(engine: Engine, mapping: ColumnMapping, single: str | None) -> str | None:
+    """Return why the scores of the scored examples are no probabilities of the classes; `None` if they are.
+
+    They are from 0 to 1, and those of several classes sum to 1, both apart from rounding. Raises
+    `UnprocessablePredictionsError` with the first row that has no score.
 
     Args:
         engine: holds the predictions.
@@ -136,23 +160,44 @@ def are_probabilities(engine: Engine, mapping: ColumnMapping, single: str | None
     scores = list(mapping.scores.values()) if mapping.score is None else [mapping.score]
     checked = scores if single is None or single in scores else [*scores, single]
     if not checked:
-        return False
+        return "There is no column of scores."
     is_scored = f"{mapping.predicted} IS NOT NULL"
     checks = [
         replace(check, condition=f"({is_scored} AND {check.condition})")
         for check in (row_checks.not_finite(score, mapping.names[score]) for score in checked)
     ]
-    improbable = [f"{score} < 0 OR {score} > 1" for score in scores]
-    if mapping.score is not None and len(mapping.scores) == 2:
-        improbable.append(_sum_differs_from_one(mapping))
-    [[unscored, improbable_count]] = engine.rows(f"""
+    lowest, highest = number_literal(-ROUNDING), number_literal(1 + ROUNDING)
+    out_of_range = " OR ".join(f"{score} < {lowest} OR {score} > {highest}" for score in scores) or "FALSE"
+    differs = _sum_differs_from_one(mapping) if len(mapping.scores) > 1 else "FALSE"
+    [[unscored, outside, unlike_one]] = engine.rows(f"""
         SELECT sum(CASE WHEN {row_checks.any_of(checks)} THEN 1 ELSE 0 END),
-            sum(CASE WHEN {" OR ".join(improbable) or "FALSE"} THEN 1 ELSE 0 END)
+            sum(CASE WHEN {out_of_range} THEN 1 ELSE 0 END), sum(CASE WHEN {differs} THEN 1 ELSE 0 END)
         FROM predictions WHERE {is_scored}
     """)
     if unscored:
         raise row_checks.first_error(engine, checks)
-    return bool(scores) and not improbable_count
+    if not scores:
+        return "There is no score of the classes."
+    if outside:
+        return f"Scores are no probabilities: {_rows_that(outside)} one below 0 or above 1."
+    if unlike_one:
+        return f"Scores are no probabilities: {_rows_that(unlike_one)} scores of the classes that do not sum to 1."
+    return None
+
+
+def _rows_that(rows: int) -> str:
+    return "1 row has" if rows == 1 else f"{rows:,} rows have"
+
+
+def as_probabilities(mapping: ColumnMapping) -> ColumnMapping:
+    """Return the mapping without the rounding that puts a probability below 0 or above 1, or their sum beside 1."""
+    clipped = {label: f"greatest(least({score}, 1), 0)" for label, score in mapping.scores.items()}
+    return replace(
+        mapping,
+        score=mapping.score and f"greatest(least({mapping.score}, 1), 0)",
+        scores=clipped,
+        total=f"({sum_terms(list(clipped.values()))})" if len(clipped) > 1 and mapping.score is None else None,
+    )
 
 
 def scores_sum_to_one(engine: Engine, mapping: ColumnMapping) -> bool:

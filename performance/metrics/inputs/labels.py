@@ -3,17 +3,38 @@
 import re
 from collections.abc import Iterable, Sequence
 
-BOOLEAN_LABELS = ("True", "TRUE", "False", "FALSE")
-WHOLE_NUMBER = "^-?[0-9]{1,18}[.]0+$"  # also used in SQL
+BLANKS = " \t\r\n"  # trimmed
+TRUTH_AS_NUMBERS = {"true": "1", "false": "0"}
+NOT_A_NUMBER = ("NaN", "nan", "NAN")  # what is written for a missing value
+MAX_EXACT = 2.0**53  # below this, a double holds every whole number
 
+_BOOLEAN_LABELS = ("True", "TRUE", "False", "FALSE")
+_integer = re.compile(r"-?[0-9]+")  # kept, with its leading zeros
+_whole_number = re.compile(r"[+-]?[0-9]{1,18}[.]?0*")
+_power = re.compile(r"[+-]?([0-9]{1,15}[.]?[0-9]{0,15}|[.][0-9]{1,15})[eE][+-]?[0-9]{1,2}")
 _COUNTERPARTS = {"0": "1", "false": "true"}
 
 
 def canonical_label(label: str) -> str:
-    """Return the form of a label that does not depend on the file's format: `1` for `1.0`, and `true` for `True`."""
-    if label in BOOLEAN_LABELS:
-        return label.lower()
-    return str(int(label.partition(".")[0])) if re.search(WHOLE_NUMBER, label) else label
+    """Return the form of a label that does not depend on how it is written.
+
+    Blanks around it are trimmed. It is `true` for `True`, and `1` for `1.0`, `1.`, `+1` and `1e0`.
+    """
+    text = label.strip(BLANKS)
+    if text in _BOOLEAN_LABELS:
+        return text.lower()
+    if _integer.fullmatch(text):
+        return text
+    if _whole_number.fullmatch(text):
+        return str(int(text.partition(".")[0]))
+    if _power.fullmatch(text) and (number := float(text)).is_integer() and abs(number) < MAX_EXACT:
+        return str(int(number))
+    return text
+
+
+def is_missing_label(label: str) -> bool:
+    """Return whether a text stands for a missing label, as pandas writes one."""
+    return label.strip(BLANKS) in NOT_A_NUMBER
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:

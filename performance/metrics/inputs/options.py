@@ -9,7 +9,7 @@ MAX_LABEL_LENGTH = 1000  # characters
 MAX_LABELS = 1000
 MAX_ID_LENGTH = 500  # characters of the id of an example, a query or a series
 MAX_K = 1000
-EXAMPLE_ID, SERIES_ID, QUERY_ID = "example_id", "series_id", "query_id"  # usual names of columns
+EXAMPLE_ID, SERIES_ID, QUERY_ID, GROUP = "example_id", "series_id", "query_id", "group"  # usual names of columns
 AVERAGINGS = ("binary", "macro", "weighted", "micro")
 
 
@@ -17,8 +17,8 @@ AVERAGINGS = ("binary", "macro", "weighted", "micro")
 class Columns:
     """The names of the columns.
 
-    Columns without a name are looked up by their usual names. `score`, `weight`, `example_id`, `series_id`, `horizon`
-    and `scale` are optional under their usual names, but must exist if they are named here.
+    Columns without a name are looked up by their usual names. `score`, `weight`, `example_id`, `group`, `series_id`,
+    `horizon` and `scale` are optional under their usual names, but must exist if they are named here.
 
     `scores` maps each class to its column of scores if there are more than two classes. For a forecast, `series`
     identifies the series, `horizon` is the number of steps ahead, and `scale` is the mean |y(t) - y(t - m)| of the
@@ -61,8 +61,21 @@ class Options:
     k: int = 10
 
 
+USUAL_NAMES: Mapping[str, str] = {
+    "actual": "actual",
+    "predicted": "predicted",
+    "score": "score",
+    "weight": "weight",
+    "example_id": EXAMPLE_ID,
+    "series": SERIES_ID,
+    "horizon": "horizon",
+    "scale": "scale",
+    "query": QUERY_ID,
+    "relevance": "relevance",
+    "group": "group",
+}
 _EXAMPLES = frozenset({"actual", "predicted", "weight", "example_id", "attributes", "slices", "group"})
-_APPLICABLE_COLUMNS: Mapping[str, frozenset[str]] = {
+APPLICABLE_COLUMNS: Mapping[str, frozenset[str]] = {
     "classification": _EXAMPLES | {"score", "scores"},
     "regression": _EXAMPLES,
     "forecasting": _EXAMPLES | {"series", "horizon", "scale"},
@@ -75,7 +88,7 @@ def inapplicable_columns(task_type: str, columns: Columns) -> list[str]:
     usual = Columns()
     named = [each.name for each in fields(columns) if getattr(columns, each.name)]
     chosen = [name for name in named if getattr(columns, name) != getattr(usual, name)]
-    return [name for name in chosen if name not in _APPLICABLE_COLUMNS[task_type]]
+    return [name for name in chosen if name not in APPLICABLE_COLUMNS[task_type]]
 
 
 class InvalidColumnsError(ValueError):

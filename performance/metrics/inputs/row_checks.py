@@ -32,6 +32,13 @@ def negative(sql: str, column: str) -> RowCheck:
     return RowCheck(f"(NOT {is_finite(sql)} OR {sql} < 0)", column, "a finite number of 0 or more")
 
 
+def missing_id(name: str, types: Mapping[str, str], needed: str) -> RowCheck:
+    """Return the check for rows without an id in a column, which is null or NaN."""
+    column = sql.identifier(name)
+    is_nan = f" OR NOT {is_finite(column)}" if types[name] in {"DOUBLE", "FLOAT"} else ""
+    return RowCheck(f"({column} IS NULL{is_nan})", name, needed)
+
+
 def long_ids(names: Sequence[str | None], types: Mapping[str, str]) -> list[RowCheck]:
     """Return the checks for ids that are too long to store, for those columns that exist."""
     return [
@@ -62,11 +69,40 @@ def first_error(engine: Engine, checks: Sequence[RowCheck]) -> UnprocessablePred
     if not failed:
         return UnprocessablePredictionsError(DAMAGED)
     row, check = min(failed, key=lambda each: each[0])
+    if _has_decimal_comma(engine, check.column):
+        return UnprocessablePredictionsError(
+            f"The column {check.column!r} has numbers with a decimal comma, such as in row {row:,}. "
+            "Write them with a decimal point: 1.5, not 1,5.",
+            column=check.column,
+            row=row,
+        )
     return UnprocessablePredictionsError(
         f"Row {row:,} has no {check.needed.removeprefix('a ')} in the column {check.column!r}.",
         column=check.column,
         row=row,
     )
+
+
+def check_nested(engine: Engine, name: str, group_name: str, noun: str) -> None:
+    """Check that all rows of each query or series are in one group. Raises `UnprocessablePredictionsError`."""
+    column, group = sql.identifier(name), sql.identifier(group_name)
+    divided = engine.rows(f"""
+        SELECT CAST(min({column}) AS VARCHAR) AS id FROM predictions
+        GROUP BY {column} HAVING min({group}) < max({group}) ORDER BY id LIMIT 1
+    """)
+    if divided:
+        raise UnprocessablePredictionsError(
+            f"The {noun} {divided[0][0]!r} has rows in more than one group of the column {group_name!r}. "
+            f"Give all rows of a {noun} the same group.",
+            column=group_name,
+        )
+
+
+def _has_decimal_comma(engine: Engine, column: str) -> bool:
+    if engine.columns().get(column) != "VARCHAR":
+        return False
+    comma = f"regexp_matches({sql.identifier(column)}, '^[+-]?[0-9]*,[0-9]+$')"
+    return bool(engine.rows(f"SELECT 1 FROM predictions WHERE {comma} LIMIT 1"))
 
 
 def missing_prediction_error(

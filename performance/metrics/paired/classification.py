@@ -161,7 +161,7 @@ def _matrix(cells: Iterable[tuple[str, str, float]]) -> ConfusionMatrix:
         cells_by_labels[actual, predicted] = cells_by_labels.get((actual, predicted), 0.0) + weight
     labels = sort_labels(label for pair in cells_by_labels for label in pair)
     weights = [[cells_by_labels.get((actual, predicted), 0.0) for predicted in labels] for actual in labels]
-    return ConfusionMatrix(labels, weights, math.fsum(cells_by_labels.values()))
+    return ConfusionMatrix(labels, weights)
 
 
 def _bounded_interval(

@@ -6,7 +6,7 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.statistics.intervals import Interval, normal
 from performance.metrics.statistics.means import Mean, means, sums
 
-_SHARED = ("actual", "weight", "series", "scale")
+_SHARED = ("actual", "weight", "series", "scale", "cluster")
 _OWN = ("predicted", "score", "truth", "brier")
 
 Intervals = dict[str, Interval | None]

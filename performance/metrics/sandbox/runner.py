@@ -16,6 +16,7 @@ from threading import Event, Timer
 from typing import Any
 
 from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.overlap import Overlap
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import EXHAUSTED, Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.codec import from_json, to_json
@@ -73,6 +74,16 @@ class PairJob:
     limits: Limits = Limits()
 
 
+@dataclass(frozen=True, slots=True)
+class OverlapJob:
+    """A count of the examples that two exported files in `folder` share, in which the process may write."""
+
+    folder: Path
+    evaluated: str
+    training: str
+    limits: Limits = Limits()
+
+
 class SandboxCrashed(RuntimeError):
     """The process failed, with the reason on its standard error, or was ended from outside."""
 
@@ -93,7 +104,13 @@ def pair_in_sandbox(job: PairJob, on_progress: Callable[[float], object]) -> dic
     return intervals
 
 
-def _run(work: str, job: Job | PairJob, on_progress: Callable[[float], object]) -> Any:
+def count_overlap_in_sandbox(job: OverlapJob, on_progress: Callable[[float], object]) -> Overlap:
+    """Return how many examples two files share. `on_progress` and errors are as in `evaluate_in_sandbox`."""
+    overlap: Overlap = from_json(Overlap, _run("overlap", job, on_progress))
+    return overlap
+
+
+def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[float], object]) -> Any:
     """Do a job in a process of its own, and return the document of its result."""
     description = job.folder / "job.json"
     description.write_text(to_json(job))

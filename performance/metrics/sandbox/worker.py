@@ -1,4 +1,4 @@
-"""`python -m performance.metrics.sandbox.worker WORK JOB`: does the job in a file: `evaluate` or `pair`.
+"""`python -m performance.metrics.sandbox.worker WORK JOB`: does the job in a file: `evaluate`, `pair` or `overlap`.
 
 It ends when its standard input closes. It writes lines of JSON: `{"progress": 0.5}` meanwhile, then what is `done`, a
 `fault` of the predictions, or that the disk is `full`.
@@ -18,14 +18,15 @@ from time import sleep
 from typing import Any
 
 from performance.metrics.engines.duckdb import DuckDB
-from performance.metrics.inputs.column_mapping import SCORE_PREFIX
+from performance.metrics.inputs.column_mapping import usual_scores
 from performance.metrics.inputs.files import PredictionFiles
 from performance.metrics.inputs.options import Columns
+from performance.metrics.overlap import Overlap, count_overlap
 from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import EXHAUSTED, Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.codec import from_json, to_json
-from performance.metrics.sandbox.runner import Job, Limits, PairJob
+from performance.metrics.sandbox.runner import Job, Limits, OverlapJob, PairJob
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.tasks.evaluators import evaluate
 
@@ -100,6 +101,16 @@ def _pair(job: PairJob) -> dict[str, Interval]:
     )
 
 
+def _overlap(job: OverlapJob) -> Overlap:
+    _report_progress(lambda: 0.0)  # only that the process is alive
+    return count_overlap(
+        job.folder / job.evaluated,
+        job.folder / job.training,
+        memory=_mb(job.limits.memory),
+        disk=_mb(job.limits.disk),
+    )
+
+
 def _mb(number: int) -> str:
     return f"{number}MB"
 
@@ -112,7 +123,7 @@ def _refuse_size(engine: DuckDB, named: Columns, limits: Limits) -> None:
     [(rows,)] = engine.rows("SELECT count(*) FROM predictions")
     if rows > limits.rows:
         raise UnprocessablePredictionsError(f"There are {rows:,} rows; {limits.rows:,} are the most.")
-    of_classes = len(named.scores) or sum(name.startswith(SCORE_PREFIX) for name in columns)
+    of_classes = len(named.scores or usual_scores(engine.names))
     if of_classes > 1 and rows * of_classes > limits.scores:
         raise UnprocessablePredictionsError(
             f"There are {rows:,} rows with the scores of {of_classes:,} classes, {rows * of_classes:,} scores; "
@@ -138,7 +149,11 @@ def _say(message: dict[str, Any]) -> None:
         print(to_json(message), flush=True)
 
 
-_WORK: Mapping[str, tuple[type, Callable[[Any], object]]] = {"evaluate": (Job, _evaluate), "pair": (PairJob, _pair)}
+_WORK: Mapping[str, tuple[type, Callable[[Any], object]]] = {
+    "evaluate": (Job, _evaluate),
+    "pair": (PairJob, _pair),
+    "overlap": (OverlapJob, _overlap),
+}
 
 if __name__ == "__main__":
     main()

@@ -325,7 +325,7 @@ def test_a_comparison_that_exhausts_the_worker_is_given_up_at_once(
     monkeypatch.setattr(services, "MAX_ROWS", 100)
     assert tumours.pairing() == "pending"
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "UNLIMITED", services.Bounds(seconds=1.0, file_bytes=None, spill=1))
+        patch.setattr(tasks, "UNLIMITED", services.PairLimits(seconds=1.0, file_bytes=None, spill=1))
         patch.setattr(runner, "CHILD", ("-c", "import time; time.sleep(600)"))
         assert work()
 

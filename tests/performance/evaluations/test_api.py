@@ -96,6 +96,75 @@ def _cells(line: str) -> list[Any]:
     return list(line.split(","))
 
 
+@pytest.mark.parametrize(
+    ("name", "fields"), [("p.csv.gz", {}), ("p.csv", {"format": "csv.gz"}), ("p", {"format": "csv.gz"})]
+)
+def test_an_upload_may_be_compressed(editor: User, name: str, fields: dict[str, str]) -> None:
+    done = evaluated(editor, gzip.compress(GOOD, mtime=0), name, **fields)
+
+    assert done["snapshot"]["metrics"]["accuracy"] == 0.75
+
+
+def test_a_damaged_compressed_upload_fails(editor: User) -> None:
+    done = evaluated(editor, gzip.compress(GOOD, mtime=0)[:-9], "p.csv.gz")
+
+    assert "not a complete gzip file" in done["problem"]["detail"]
+
+
+def test_an_evaluation_names_its_dataset_and_options(editor: User) -> None:
+    done = evaluated(editor, dataset='{"name": "churn-2026-10", "version": "3"}', threshold="0.65")
+
+    assert done["state"] == "succeeded", done["problem"]
+    stored = MetricSnapshot.objects.get(source="computed")
+    assert (stored.dataset, stored.detail.dataset_version) == ("churn-2026-10", "3")
+    assert len(stored.detail.examples_digest) == 64
+    assert stored.detail.evaluation_options == {
+        "positive_class": "yes",
+        "averaging": "binary",
+        "threshold": 0.65,
+        "allow_missing": False,
+        "columns": {"actual": "actual", "score": "score", "example_id": "example_id"},
+    }
+
+
+@pytest.mark.parametrize(
+    "dataset", ["churn", "[]", "{}", '{"name": ""}', '{"name": "a", "digest": "b"}', '{"name": 1}']
+)
+def test_a_dataset_must_be_an_object_with_a_name(editor: User, dataset: str) -> None:
+    answer = upload(editor, dataset=dataset)
+
+    assert refusal(answer) == (400, "invalid_body")
+    assert answer.json()["errors"][0]["field"] == "dataset"
+
+
+def test_a_declared_positive_class_holds_for_every_upload(editor: User, model: RegisteredModel) -> None:
+    RegisteredModel.objects.update(positive_class="no")
+
+    assert evaluated(editor)["state"] == "succeeded"
+    assert MetricSnapshot.objects.get(source="computed").detail.positive_class == "no"
+    answer = upload(editor, positive_class="yes")
+    assert refusal(answer) == (400, "invalid_body")
+    assert "declares the positive class 'no', not 'yes'" in answer.json()["detail"]
+
+
+def test_a_repeated_example_fails_with_its_id(editor: User) -> None:
+    done = evaluated(editor, GOOD + b"2,no,no,0.1\n")
+
+    assert done["problem"]["status"] == 422
+    assert done["problem"]["row"] == 2
+    assert "'2'" in done["problem"]["detail"]
+
+
+def test_examples_of_the_training_data_are_counted(editor: User) -> None:
+    evaluated(editor, dataset_split="train")
+
+    evaluated(editor, GOOD + b"5,no,no,0.1\n")
+
+    detail = MetricSnapshot.objects.get(source="computed", dataset_split="test").detail
+    assert detail.train_overlap == 0.8
+    assert [each["code"] for each in detail.warnings] == ["train_overlap"]
+
+
 def test_an_evaluation_takes_columns_and_options(editor: User) -> None:
     content = b"label,guess,p,country\nno,no,0.2,CH\nno,yes,0.7,FR\nyes,yes,0.9,CH\nyes,,0.6,FR\n"
     columns = {"actual": "label", "predicted": "guess", "score": "p", "attributes": ["country"]}
@@ -149,10 +218,11 @@ def test_a_form_that_is_not_valid_is_refused_by_field(editor: User, fields: Any,
 @pytest.mark.parametrize(
     ("content", "name", "told"),
     [
-        (GOOD, "predictions.parquet", "named .parquet"),
-        (parquet({"actual": ["a"], "predicted": ["a"]}), "predictions.csv", "named .csv"),
-        (gzip.compress(GOOD, mtime=0), "predictions.csv", "compressed"),
-        (gzip.compress(GOOD, mtime=0), "predictions.csv.gz", "compressed"),
+        (GOOD, "predictions.parquet", "says parquet, but its content is csv"),
+        (parquet({"actual": ["a"], "predicted": ["a"]}), "predictions.csv", "says csv, but its content is parquet"),
+        (gzip.compress(GOOD, mtime=0), "predictions.csv", "says csv, but its content is csv.gz"),
+        (gzip.compress(GOOD, mtime=0), "predictions", "Name it .csv.gz"),
+        (GOOD, "predictions.csv.gz", "says csv.gz, but its content is csv"),
         (b"PK\x03\x04" + GOOD, "predictions.zip", "compressed"),
     ],
 )

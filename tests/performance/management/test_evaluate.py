@@ -1,8 +1,10 @@
 """`manage.py evaluate MODEL VERSION FILE…`"""
 
 import csv
+import gzip
 import hashlib
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from models_registry.registry.models import RegisteredModel
 from performance.snapshots.models import MetricSnapshot
 from tests.api import Caller
 from tests.factories import completed_version
+from tests.performance.evaluations.uploads import stored_in
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "predictions"
 TEST = FIXTURES / "breast-cancer" / "ver-00003-test.csv"
@@ -180,7 +183,11 @@ def test_another_positive_class_may_be_chosen(version: list[str], capsys: pytest
         ("actual,predicted,score\na,a,0.1\nb,b,nan\n", "Row 2 has no finite number in the column 'score'"),
         ("actual,predicted,score\na,a,0.1\nb,b,\n", "Row 2 has no finite number in the column 'score'"),
         ("actual,predicted\na,a\nb\n", "cannot be read|no prediction"),
-        ("actual,predicted,Actual\na,a,a\n", "two columns 'Actual'"),
+        ("actual,predicted,Actual\na,a,a\n", "Both 'actual' and 'Actual' may be the column 'actual'"),
+        ("y_true,label,y_pred\na,a,a\n", "Both 'y_true' and 'label' may be the column 'actual'"),
+        ("actual,predicted,score_a,proba_a\na,a,1,1\n", "Both 'score_a' and 'proba_a' may hold"),
+        ("actual,predicted,score_1,score_1.0\n1,1,1,1\n", "'score_1' and 'score_1.0' hold scores of the same class"),
+        ("example_id,actual,predicted\nx,a,a\ny,a,a\nz,a,a\ny,a,a\n", "Row 2 has the example_id 'y'"),
         ("actual,,predicted\na,a,a\n", "without a name"),
         ('"actual\n', "not a header"),
     ],
@@ -207,7 +214,98 @@ def test_columns_of_other_names_may_be_named(
 
     named = json.loads(run(capsys, *version, file, "--columns", columns, "--json", "--dry-run"))
 
-    assert named == json.loads(run(capsys, *version, TEST, "--json", "--dry-run"))
+    usual = json.loads(run(capsys, *version, TEST, "--json", "--dry-run"))
+    assert named.pop("evaluation_options")["columns"] == {
+        "actual": "what it is",
+        "predicted": "Vorhersage",
+        "score": "p",
+        "example_id": "id",
+    }
+    assert usual.pop("evaluation_options")["columns"]["actual"] == "actual"
+    assert named == usual
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["example_id,y_true,y_pred,y_prob", "example_id,Label,Prediction,Y_Score", "example_id,TARGET,predicted,score"],
+)
+def test_columns_may_have_the_names_of_other_tools(
+    version: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], names: str
+) -> None:
+    file = tmp_path / "predictions.csv"
+    file.write_text(TEST.read_text().replace("example_id,actual,predicted,score", names, 1))
+
+    found = json.loads(run(capsys, *version, file, "--json", "--dry-run"))
+
+    assert found["metrics"]["roc_auc"] is not None
+    assert found["evaluation_options"]["columns"]["actual"] == names.split(",")[1]
+
+
+def test_the_probabilities_of_classes_may_begin_with_proba(
+    version: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "p.csv").write_text("y_true,y_pred,proba_a,Proba_b\na,a,0.75,0.25\nb,b,0.25,0.75\n")
+
+    found = json.loads(run(capsys, *version, tmp_path / "p.csv", "--json", "--dry-run"))
+
+    assert found["metrics"]["log_loss"] == pytest.approx(-math.log(0.75))
+
+
+def test_examples_may_repeat_in_groups(version: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text("example_id,actual,predicted,group\nx,a,a,1\nx,a,a,1\ny,b,b,2\n")
+
+    assert json.loads(run(capsys, *version, file, "--json", "--dry-run"))["sample_count"] == 3
+
+
+def test_a_file_may_be_compressed(version: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tmp_path / name for name in ("a.csv.gz", "b.csv.gz")]
+    header, *rows = TEST.read_text().splitlines(keepends=True)
+    for file, part in zip(files, (rows[:50], rows[50:]), strict=True):
+        file.write_bytes(gzip.compress("".join([header, *part]).encode()))
+
+    found = json.loads(run(capsys, *version, *files, "--json", "--dry-run"))
+
+    assert found["metrics"]["accuracy"] == 0.9736842105263158
+    files[0].write_bytes(files[0].read_bytes()[:-20])
+    with pytest.raises(CommandError, match="not a complete gzip file"):
+        run(capsys, *version, *files, "--json", "--dry-run")
+
+
+def test_a_declared_positive_class_holds(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    RegisteredModel.objects.update(positive_class="benign")
+
+    assert json.loads(run(capsys, *version, TEST, "--json", "--dry-run"))["positive_class"] == "benign"
+    with pytest.raises(CommandError, match="declares the positive class 'benign', not 'malignant'"):
+        run(capsys, *version, TEST, "--positive-class", "malignant")
+
+
+def test_a_snapshot_may_name_its_dataset(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, *version, TEST, "--dataset", "churn@3")
+
+    stored = MetricSnapshot.objects.get()
+    assert (stored.dataset, stored.detail.dataset_version) == ("churn", "3")
+    with pytest.raises(CommandError, match="is not NAME or NAME@VERSION"):
+        run(capsys, *version, TEST, "--dataset", "@3")
+
+
+def test_examples_of_the_training_data_are_counted(
+    version: list[str], tmp_path: Path, viewer: User, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored_in(settings, tmp_path)
+    header = "example_id,actual,predicted\n"
+    (tmp_path / "train.csv").write_text(header + "".join(f"{at},a,a\n" for at in range(10)))
+    (tmp_path / "test.csv").write_text(header + "".join(f"{at},a,a\n" for at in range(7, 19)))
+
+    run(capsys, *version, tmp_path / "test.csv")
+    assert MetricSnapshot.objects.get().detail.train_overlap is None
+    run(capsys, *version, tmp_path / "train.csv", "--split", "train")
+    run(capsys, *version, tmp_path / "test.csv")
+
+    report = Caller(viewer).get(f"/models/{version[0]}/performance/report?version_id=ver-00003").json()
+    assert report["train_overlap"] == 0.25
+    assert [each["code"] for each in report["warnings"]] == ["train_overlap"]
+    assert "3 of 12 examples (25.0%)" in report["warnings"][0]["detail"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pyarrow import csv as pa_csv
 from sklearn import metrics as sk
@@ -48,7 +48,7 @@ LABELS: list[list[Any]] = [
     [-1, 1],
     [False, True],
     ["Ünïcode", "\U0001f4a3"],
-    ["", " "],
+    ["", "x y"],
     ["it's", 'a "b"'],
     ["a", "b", "c"],
     [1, 2, 10],
@@ -63,6 +63,7 @@ def predictions(draw: st.DrawFn) -> dict[str, Any]:
     labels = draw(st.sampled_from(LABELS))
     pairs = draw(st.lists(st.tuples(st.sampled_from(labels), st.sampled_from(labels)), min_size=1, max_size=40))
     columns: dict[str, Any] = {"actual": [one for one, _ in pairs], "predicted": [other for _, other in pairs]}
+    assume(set(columns["actual"]) & set(columns["predicted"]))  # otherwise the labels are refused
     if len(labels) == 2:
         columns["score"] = draw(st.lists(SCORES, min_size=len(pairs), max_size=len(pairs)))
     else:
@@ -397,7 +398,9 @@ def test_booleans_compared_with_numbers_are_numbers(tmp_path: Path, predicted: l
     assert found.confusion_matrix == {"labels": ["0", "1"], "counts": [[1, 0], [1, 1]]}
 
 
-@pytest.mark.parametrize("label", ["1.0\n", "1.01", ".0", "x.0", "1.0.0", "1" * 19 + ".0", "tRUE", "10", "-.0", " 1.0"])
+@pytest.mark.parametrize(
+    "label", ["1.01", ".0", "x.0", "1.0.0", "1" * 19 + ".0", "tRUE", "10", "-.0", "007", "1e99", "é"]
+)
 def test_other_text_labels_are_unchanged(tmp_path: Path, label: str) -> None:
     found = evaluate_columns(classification.evaluate, tmp_path, {"actual": [label, "b"], "predicted": [label, "b"]})
 

@@ -36,20 +36,30 @@ def of_estimates(estimates: Mapping[str, Estimate]) -> dict[str, Interval]:
     return {name: each.interval for name, each in estimates.items() if each.interval is not None}
 
 
+def holds(interval: Interval, value: float) -> bool:
+    return interval.lower <= value <= interval.upper
+
+
 def check(intervals: Intervals, folder: Path, columns: dict[str, Any], truth: dict[str, float]) -> None:
-    """Compute the intervals of consecutive samples, and compare them with the truth of the population."""
+    """Compute the intervals of consecutive samples, and compare them with the truth of the population.
+
+    Some samples have too large errors for an interval, but not many.
+    """
     rows = len(next(iter(columns.values())))
     pq.write_table(pa.table({**columns, "sample": np.arange(rows) * SAMPLES // rows}), folder / "samples.parquet")
     held: Counter[str] = Counter()
+    given: Counter[str] = Counter()
     with DuckDB(folder=folder, threads=1) as engine:
         engine.read_parquet([str(folder / "samples.parquet")])
         engine.rows("CREATE TABLE samples AS SELECT * FROM predictions")
         for sample in range(SAMPLES):
             engine.rows(f"CREATE OR REPLACE VIEW predictions AS FROM samples WHERE sample = {sample}")
             found = intervals(engine)
-            held.update(name for name, value in truth.items() if found[name].lower <= value <= found[name].upper)
-    shares = {name: held[name] / SAMPLES for name in truth}
-    assert all(0.89 <= share < 1 for share in shares.values()), shares
+            given.update(truth.keys() & found.keys())
+            held.update(name for name in truth.keys() & found.keys() if holds(found[name], truth[name]))
+    assert all(given[name] >= 0.75 * SAMPLES for name in truth), given
+    shares = {name: held[name] / given[name] for name in truth}
+    assert all(share >= 0.89 for share in shares.values()), shares
 
 
 def test_regression_intervals_cover_the_truth(tmp_path: Path) -> None:
@@ -104,7 +114,7 @@ def test_forecasting_intervals_of_many_series_cover_the_truth(tmp_path: Path) ->
 
     def intervals(engine: Engine) -> Mapping[str, Interval]:
         found = numeric_predictions.read_predictions(engine, Columns(), Options())
-        return of_estimates(forecasting.estimate(engine, found, Columns(), engine.columns()))
+        return of_estimates(forecasting.estimate(engine, found, Columns()))
 
     check(intervals, tmp_path, {**columns, "series_id": np.arange(len(actual)) // steps}, truth)
 

@@ -20,6 +20,7 @@ from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics.differences import correlated_interval, independent_interval
 from performance.metrics.statistics.intervals import Interval, wilson
 from performance.metrics.tasks.evaluators import EVALUATORS
+from tests.performance.metrics.augmented import augmented_t
 from tests.performance.metrics.differences import draw_samples, interval_coverage, prediction_columns
 from tests.performance.metrics.tables import evaluate_columns, export_columns
 
@@ -300,13 +301,35 @@ def test_a_difference_interval_is_narrower_with_correlation(correlation: float) 
 
 @pytest.fixture
 def numbers(seeded: np.random.Generator) -> list[dict[str, Any]]:
-    actual = seeded.normal(100, 20, 80)
-    hard = seeded.normal(0, 10, 80)
-    versions = [{"predicted": actual + hard + seeded.normal(bias, 3, 80)} for bias in (1, 4)]
-    return tables(actual, *versions, weight=seeded.choice([0.5, 1.0, 2.0], 80))
+    actual = seeded.normal(100, 20, 200)
+    hard = seeded.normal(0, 10, 200)
+    versions = [{"predicted": actual + hard + seeded.normal(bias, 3, 200)} for bias in (1, 4)]
+    return tables(actual, *versions, weight=seeded.choice([0.5, 1.0, 2.0], 200))
 
 
-def test_paired_intervals_of_regression_equal_the_jackknife(tmp_path: Path, numbers: list[dict[str, Any]]) -> None:
+def scores_by_jackknife(metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers) -> Numbers:
+    """Return what each example contributes to a metric's difference, with numerical derivatives.
+
+    Their weighted mean is the difference. Efron (1982), The jackknife, the bootstrap and other resampling plans,
+    chapter 6.
+    """
+
+    def difference(changed: Numbers) -> float:
+        return metric(actual, newer, changed) - metric(actual, older, changed)
+
+    total, step = weights.sum(), 1e-4
+    slopes = []
+    for at, weight in enumerate(weights):
+        up, down = weights.copy(), weights.copy()
+        up[at] *= 1 + step
+        down[at] *= 1 - step
+        slopes.append((difference(up) - difference(down)) / (2 * step * weight) * total)
+    return np.array(slopes) + difference(weights)
+
+
+def test_paired_intervals_of_regression_follow_from_the_jackknife(
+    tmp_path: Path, numbers: list[dict[str, Any]]
+) -> None:
     actual, weights = np.array(numbers[0]["actual"]), np.array(numbers[0]["weight"])
     newer, older = np.array(numbers[0]["predicted"]), np.array(numbers[1]["predicted"])[::-1]
     found = compare(tmp_path, "regression", numbers)
@@ -321,43 +344,102 @@ def test_paired_intervals_of_regression_equal_the_jackknife(tmp_path: Path, numb
         "wape": lambda y, p, w: float(np.average(abs(p - y), weights=w) / np.average(abs(y), weights=w)),
         "smape": lambda y, p, w: float(np.average(2 * abs(p - y) / (abs(p) + abs(y)), weights=w)),
     }
+    assert set(found) == set(metrics)
     for name, metric in metrics.items():
-        difference = metric(actual, newer, weights) - metric(actual, older, weights)
-        assert_interval(found[name], difference, jackknife_variance(metric, actual, newer, older, weights))
+        scores = scores_by_jackknife(metric, actual, newer, older, weights)
+        ends = augmented_t(scores, weights, 2, 2)
+        assert (found[name].lower, found[name].upper) == pytest.approx(ends, rel=1e-5), name
+        assert found[name].method == "paired_augmented_t"
 
 
-def test_of_several_series_each_is_one_draw(tmp_path: Path, seeded: np.random.Generator) -> None:
-    series = np.repeat(np.arange(12), 10)
-    actual = seeded.normal(50, 5, 120)
-    hard = np.repeat(seeded.normal(0, 4, 12), 10)
-    extra = {"series_id": series, "scale": 1.0 + series}
-    versions = [{"predicted": actual + hard * factor + seeded.normal(0, 1, 120), **extra} for factor in (1, 1.5)]
+@pytest.mark.parametrize("grouped", [False, True])
+def test_of_several_series_or_groups_each_is_one_draw(
+    tmp_path: Path, seeded: np.random.Generator, grouped: bool
+) -> None:
+    series = np.repeat(np.arange(24), 10)
+    actual = seeded.normal(50, 5, 240)
+    hard = np.repeat(seeded.uniform(2, 4, 24), 10)
+    unit = series // 2 if grouped else series
+    extra = {"series_id": series, "scale": 1.0 + series % 2, **({"group": unit} if grouped else {})}
+    versions = [{"predicted": actual + hard * factor + seeded.normal(0, 1, 240), **extra} for factor in (1, 1.2)]
     found = compare(tmp_path, "forecasting", tables(actual, *versions))
 
     apart = abs(versions[0]["predicted"] - actual) - abs(versions[1]["predicted"] - actual)
-    of_series = apart.reshape(12, 10).mean(axis=1)
-    assert_interval(found["mae"], float(apart.mean()), float(of_series.var(ddof=1) / 12))
-    scaled = of_series / (1.0 + np.arange(12))
-    assert_interval(found["mase"], float(scaled.mean()), float(scaled.var(ddof=1) / 12))
+    for name, scores in {"mae": apart, "mase": apart / extra["scale"]}.items():
+        of_units = np.array([scores[unit == one].mean() for one in np.unique(unit)])
+        ends = augmented_t(of_units, np.ones(len(of_units)), 2, 2)
+        assert (found[name].lower, found[name].upper) == pytest.approx(ends), name
+
+
+def test_forecasts_of_one_series_have_no_paired_interval(tmp_path: Path, seeded: np.random.Generator) -> None:
+    actual = seeded.normal(50, 5, 100)
+    versions = [{"predicted": actual + seeded.normal(0, 1, 100)} for _ in range(2)]
+
+    assert not compare(tmp_path, "forecasting", tables(actual, *versions))
+    assert compare(tmp_path, "regression", tables(actual, *versions))
+
+
+def test_other_groups_are_not_paired(tmp_path: Path) -> None:
+    table = {"example_id": ids(40), "actual": range(40), "predicted": np.arange(40) * 1.1, "group": np.arange(40) // 2}
+
+    assert compare(tmp_path, "regression", [table, table])
+    assert not compare(tmp_path, "regression", [table, {**table, "group": np.arange(40) // 4}])
 
 
 # Rankings
 
 
 def test_rankings_are_paired_by_query(tmp_path: Path, seeded: np.random.Generator) -> None:
-    queries = np.repeat(np.arange(30), 8)
-    relevance = seeded.integers(0, 3, 240)
+    queries = np.repeat(np.arange(150), 8)
+    relevance = seeded.integers(0, 3, 1200)
     versions = [
-        {"query_id": queries, "relevance": relevance, "score": relevance + seeded.normal(0, noise, 240)}
+        {"query_id": queries, "relevance": relevance, "score": relevance + seeded.normal(0, noise, 1200)}
         for noise in (0.5, 2.0)
     ]
     found = compare(tmp_path, "ranking", versions)
 
-    assert set(found) == {"map", "mrr", "ndcg", "precision_at_k", "recall_at_k"}
+    assert set(found) == {"map", "mrr", "ndcg"}  # no query has more than k items, so the others are alike
     evaluated = [evaluate_columns(EVALUATORS["ranking"], tmp_path, each) for each in versions]
     for name, interval in found.items():
         difference = float(evaluated[0].metrics[name] or 0) - float(evaluated[1].metrics[name] or 0)
-        assert (interval.lower + interval.upper) / 2 == pytest.approx(difference, abs=1e-9)
+        assert interval.lower < difference < interval.upper
+    by_query = [
+        [float(sk.ndcg_score([relevance[queries == query]], [each["score"][queries == query]])) for query in range(150)]
+        for each in versions
+    ]
+    ends = augmented_t(np.subtract(*by_query), np.ones(150), 2, 2)
+    assert (found["ndcg"].lower, found["ndcg"].upper) == pytest.approx(ends)
+
+
+def test_rankings_of_grouped_queries_are_paired_by_group(tmp_path: Path, seeded: np.random.Generator) -> None:
+    queries = np.repeat(np.arange(120), 8)
+    relevance = seeded.integers(0, 3, 960)
+    versions = [
+        {
+            "query_id": queries,
+            "relevance": relevance,
+            "score": relevance + seeded.normal(0, noise, 960),
+            "group": queries // 4,
+        }
+        for noise in (0.5, 2.0)
+    ]
+    found = compare(tmp_path, "ranking", versions)["ndcg"]
+
+    by_query = [
+        [float(sk.ndcg_score([relevance[queries == query]], [each["score"][queries == query]])) for query in range(120)]
+        for each in versions
+    ]
+    of_groups = np.subtract(*by_query).reshape(30, 4).mean(axis=1)
+    assert (found.lower, found.upper) == pytest.approx(augmented_t(of_groups, np.ones(30), 2, 2))
+
+
+def test_equal_rankings_do_not_differ(tmp_path: Path) -> None:
+    table = {"query_id": [1, 1, 2], "relevance": [1, 0, 1], "score": [0.5, 0.4, 0.3]}
+
+    found = compare(tmp_path, "ranking", [table, table])
+
+    assert {(each.lower, each.upper) for each in found.values()} == {(0, 0)}
+    assert set(found) == {"map", "mrr", "ndcg", "precision_at_k", "recall_at_k"}
 
 
 @pytest.mark.parametrize(
@@ -464,8 +546,10 @@ def test_equal_predictions_do_not_differ(
     assert wide.upper - wide.lower < 0.1
     assert {"roc_auc", "log_loss", "f1_score"} <= set(classes)
     assert {"rmse", "r_squared", "mae"} <= set(of_numbers)
-    for interval in (*classes.values(), *of_numbers.values()):
+    for interval in classes.values():
         assert (interval.lower, interval.upper) == pytest.approx((0, 0), abs=1e-12)
+    for interval in of_numbers.values():
+        assert (interval.lower, interval.upper) == (0, 0)
 
 
 def test_what_does_not_vary_in_the_sample_has_no_paired_interval(tmp_path: Path) -> None:
@@ -487,13 +571,14 @@ def test_one_example_tells_of_no_variance(tmp_path: Path, task: str) -> None:
 
 
 def test_a_constant_target_has_no_share_explained(tmp_path: Path) -> None:
-    tables = [{"example_id": ids(3), "actual": [1.0] * 3, "predicted": each} for each in ([1.0, 1.5, 2], [1, 1, 1])]
+    predicted = 1 + np.arange(30) / 30
+    tables = [{"example_id": ids(30), "actual": [1.0] * 30, "predicted": each} for each in (predicted, [1.0] * 30)]
 
     found = compare(tmp_path, "regression", tables)
 
     assert "r_squared" not in found
     assert "rmse" not in found  # one is 0, near which the root is not straight
-    assert found["mae"].lower < 0.5 < found["mae"].upper
+    assert found["mae"].lower < predicted.mean() - 1 < found["mae"].upper
 
 
 @pytest.mark.parametrize("large", [1e150, 1e300])

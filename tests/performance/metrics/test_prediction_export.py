@@ -152,10 +152,10 @@ def test_a_sandboxed_evaluation_leaves_the_export_in_its_folder(tmp_path: Path) 
 
 
 def test_the_export_ignores_columns_with_misleading_names(tmp_path: Path) -> None:
-    table = {"weight": ["a", "b"], "actual": [1, None], "predicted": [0, 1], "example_id": [0.25, 0.5], "score": [1, 2]}
+    table = {"weight": ["a", "b"], "actual": [1, None], "predicted": [1, 0], "example_id": [0.25, 0.5], "score": [1, 2]}
     columns = Columns(example_id="weight", actual="predicted", predicted="actual", score="example_id", weight="score")
 
     file = export_columns("classification", tmp_path, table, columns=columns, allow_missing=True)
 
     assert file is not None
-    assert rows(file) == [{"example_id": "a", "actual": "0", "predicted": "1", "score": 0.25, "weight": 1.0}]
+    assert rows(file) == [{"example_id": "a", "actual": "1", "predicted": "1", "score": 0.25, "weight": 1.0}]

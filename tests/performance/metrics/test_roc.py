@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from performance.metrics.tasks import classification
-from tests.performance.metrics.areas import SAMPLINGS, Sampling, coverage
+from tests.performance.metrics.areas import IN_TESTS, Sampling, coverage
 from tests.performance.metrics.tables import evaluate_columns
 
 Z = 1.959963984540054
@@ -69,7 +69,7 @@ def test_the_micro_average_interval_equals_the_influence_function(tmp_path: Path
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("sampling", SAMPLINGS, ids=str)
+@pytest.mark.parametrize("sampling", IN_TESTS, ids=str)
 def test_roc_auc_intervals_cover_the_truth_as_often_as_they_claim(sampling: Sampling) -> None:
     """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.011."""
     shares = coverage(sampling, samples=400, population=200_000)

@@ -28,7 +28,7 @@ from performance.metrics.sandbox.runner import (
     evaluate_in_sandbox,
     pair_in_sandbox,
 )
-from performance.metrics.tasks.evaluators import EVALUATORS
+from performance.metrics.tasks.evaluators import evaluate
 
 FIXTURES = ROOT / "fixtures" / "predictions"
 CASES = {
@@ -61,7 +61,7 @@ def refusal(folder: Path, content: bytes, **options: Any) -> str:
 def test_a_sandboxed_evaluation_equals_one_in_this_process(task: str, tmp_path: Path) -> None:
     with DuckDB(folder=tmp_path) as engine:
         engine.read_csv([str(CASES[task])])
-        here: Evaluation = EVALUATORS[task](engine, Columns(), Options())
+        here: Evaluation = evaluate(engine, task, Columns(), Options())
     found = asdict(evaluate_apart(tmp_path, CASES[task].read_bytes(), kind="csv", task=task))
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(asdict(here)))
 

@@ -65,7 +65,8 @@ def assert_each_is_alone(task_type: str, folder: Path, columns: dict[str, list[A
 @MANY
 @given(_columns(st.sampled_from("01"), PROBABILITIES, WEIGHTS))
 def test_two_classes(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
-    columns = _named(rows, "actual", "score", "weight")
+    right = [(value, "1", 0.9, 0.0) for value in {row[0] for row in rows}]  # else some rows alone would be refused
+    columns = _named([*rows, *right], "actual", "score", "weight")
     columns["predicted"] = ["1" if score >= 0.5 else "0" for score in columns["score"]]
     assert_each_is_alone("classification", tmp_path, columns, positive_class="1", averaging="binary")
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,17 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.engines.spark import Spark
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.result import UnprocessablePredictionsError
+from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks import classification, forecasting, ranking, regression
-from tests.performance.metrics import test_classification, test_forecasting, test_ranking, test_regression
+from performance.metrics.tasks.evaluators import evaluate
+from tests.cases import CASES, Case
+from tests.performance.metrics import (
+    test_classification,
+    test_examples,
+    test_forecasting,
+    test_ranking,
+    test_regression,
+)
 from tests.performance.metrics.tables import Evaluate
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark_is_there")]
@@ -152,7 +161,7 @@ def test_spark_scores_random_rankings_like_duckdb(
 
 
 ODD = [
-    *["it's", 'a "b"', "a\\b", "\\u0041", "${env:HOME}", "{{x}}", "`", "--", "/*", "\\", "\n", "\r\n", "", " ", "  "],
+    *["it's", 'a "b"', "a\\b", "\\u0041", "${env:HOME}", "{{x}}", "`", "--", "/*", "\\", ""],
     *["\u202e", "e\u0301", "\u00e9", "\U0001f4a3", "x" * 300, ":a", "?"],
 ]
 
@@ -166,6 +175,12 @@ def test_spark_accepts_unusual_labels(compare: Compare) -> None:
 
     assert set(found["per_class"]) == set(ODD)
     assert found["metrics"]["roc_auc"] == 0.5
+
+
+def test_spark_trims_blanks(compare: Compare) -> None:
+    found = compare(classification.evaluate, {"actual": [" a", "b\n", "", " "], "predicted": ["a\t", "b", "", "\r\n"]})
+
+    assert found["confusion_matrix"] == {"labels": ["", "a", "b"], "counts": [[2, 0, 0], [0, 1, 0], [0, 0, 1]]}
 
 
 TYPED: list[tuple[Any, Any, Any]] = [
@@ -205,6 +220,80 @@ def test_a_row_that_cannot_be_scored_is_refused_with_its_number(
 
     assert reason in found["refused"]
     assert found["row"] == row
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}-{case.task_type}-{'-'.join(case.options)}")
+def test_spark_evaluates_or_refuses_every_case_like_duckdb(compare: Compare, tmp_path: Path, case: Case) -> None:
+    found = compare(partial(evaluate_task, case.task_type), [case.write(tmp_path)], intervals=ROUNDED, **case.options)
+
+    assert ("refused" in found) == (case.refusal is not None)
+
+
+def evaluate_task(task_type: str, engine: Engine, columns: Columns, options: Options) -> Evaluation:
+    return evaluate(engine, task_type, columns, options)
+
+
+NUMBERS_AS_TEXTS = [
+    *[
+        "1",
+        "-1",
+        "+1",
+        "1.",
+        ".5",
+        "-.5",
+        "1e3",
+        "1E-3",
+        " 1",
+        "1 ",
+        "\t1",
+        "1\n",
+        "007",
+        "-0",
+        "0x10",
+        "1d",
+        "1f",
+        "1_0",
+    ],
+    *[
+        "1,5",
+        "1e400",
+        "-1e400",
+        "1e-400",
+        "inf",
+        "Infinity",
+        "NaN",
+        "nan",
+        "NAN",
+        "null",
+        "",
+        " ",
+        "--1",
+        "+-1",
+        "1e",
+        "e1",
+    ],
+    *["1 2", "١", "1.5.2", "1L", "true", "0b1", "1'000", "½", "-", "+", ".", "1e+5", "1e5.0", "9007199254740993"],
+]
+
+
+@pytest.mark.parametrize("text", NUMBERS_AS_TEXTS)
+def test_spark_reads_a_text_as_the_same_number(compare: Compare, tmp_path: Path, text: str) -> None:
+    numbers = {"actual": ["1", text, "3"], "predicted": ["1", "2", text], "weight": ["1", "1", "2"]}
+    labels = {"actual": ["a", text, "a"], "predicted": ["a", text, text], "score": ["0.5", text, "0.5"]}
+
+    compare(partial(evaluate_task, "regression"), numbers, intervals=ROUNDED, allow_missing=True)
+    compare(partial(evaluate_task, "classification"), labels, intervals=ROUNDED, allow_missing=True)
+
+
+@pytest.mark.parametrize(("task_type", "table"), test_examples.TABLES)
+def test_spark_finds_the_same_digest(compare: Compare, task_type: str, table: dict[str, Any]) -> None:
+    assert compare(partial(evaluate_task, task_type), table, intervals=ROUNDED)["examples_digest"]
+
+
+def test_spark_refuses_a_repeated_example_with_its_row(compare: Compare) -> None:
+    table = {"example_id": ["x", "y", "z", "y"], "actual": [1, 2, 3, 4], "predicted": [1, 2, 3, 4]}
+
+    assert compare(partial(evaluate_task, "regression"), table)["row"] == 2
 
 
 NOT_NUMBERS = [math.nan, -math.inf, "nan", "inf", "1d", "1f", "0x1p3", "1 2", "", "x", None]

@@ -1,0 +1,32 @@
+"""Tell columns apart whose names differ only by case: DuckDB ignores case, labels do not."""
+
+from collections.abc import Sequence
+
+from performance.metrics.result import UnprocessablePredictionsError
+
+
+def distinct_names(names: Sequence[str]) -> dict[str, str]:
+    """Return the column of the predictions for each name in a file, in the same order.
+
+    It has the same name, followed by a number if an earlier name differs from it only by case. Raises
+    `UnprocessablePredictionsError` for two equal names.
+    """
+    columns: dict[str, str] = {}
+    taken = {name.lower() for name in names}
+    seen: set[str] = set()
+    for name in names:
+        if name in columns:
+            raise UnprocessablePredictionsError(
+                f"There are two columns {name[:40]!r}. Rename one, or leave it out.", column=name
+            )
+        columns[name] = _numbered(name, taken) if name.lower() in seen else name
+        seen.add(columns[name].lower())
+        taken.add(columns[name].lower())
+    return columns
+
+
+def _numbered(name: str, taken: set[str]) -> str:
+    number = 1
+    while f"{name}_{number}".lower() in taken:
+        number += 1
+    return f"{name}_{number}"

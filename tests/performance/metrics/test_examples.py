@@ -1,0 +1,106 @@
+"""The digest of the examples depends on the examples alone."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.inputs.files import find_files
+from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.tasks.evaluators import evaluate
+from tests.performance.metrics.tables import write_parquet
+
+CLASSES = {"example_id": ["a", "b", "c"], "actual": [True, False, True], "weight": [0.1, 2.0, 1e-7]}
+NUMBERS = {"example_id": [1, 2, 3], "actual": [0.1, -2.5e-8, 3e20], "group": ["x", "x", None], "weight": [1, 0.5, 3]}
+SERIES = {"series_id": ["s", "t", "u"], "horizon": [1, 2, 1], "actual": [1.0, 2.25, 1 / 3], "scale": [0.5, 0.5, 2.0]}
+ITEMS = {"query_id": [1, 1, 2], "relevance": [0, 2, 1], "score": [0.1, 0.2, 0.3]}
+TABLES = [
+    ("classification", {**CLASSES, "predicted": [True, True, False]}),
+    ("regression", {**NUMBERS, "predicted": [1.0, 2.0, 3.0]}),
+    ("forecasting", {**SERIES, "predicted": [1.0, 2.0, 3.0]}),
+    ("ranking", ITEMS),
+]
+
+
+def digest(folder: Path, task: str, table: dict[str, Any], suffix: str = "parquet", **columns: Any) -> str | None:
+    """Return the digest of the examples in a table, written as a file."""
+    file = folder / f"predictions.{suffix}"
+    if suffix == "csv":
+        with file.open("w", newline="") as written:
+            csv.writer(written).writerows([table, *zip(*table.values(), strict=True)])
+    else:
+        write_parquet(file, table)
+    with DuckDB(folder=folder) as engine:
+        find_files([str(file)]).read_into(engine)
+        return evaluate(engine, task, Columns(**columns), Options()).examples_digest
+
+
+@pytest.mark.parametrize(("task", "table"), TABLES)
+def test_the_digest_depends_neither_on_order_nor_on_format_nor_on_predictions(
+    tmp_path: Path, task: str, table: dict[str, Any]
+) -> None:
+    shuffled = {name: [values[at] for at in (2, 0, 1)] for name, values in table.items()}
+    predicted = "score" if task == "ranking" else "predicted"
+    other = {**table, predicted: list(reversed(table[predicted]))}
+
+    found = {digest(tmp_path, task, each, suffix) for each in (table, shuffled, other) for suffix in ("parquet", "csv")}
+
+    assert len(found) == 1
+    assert None not in found
+
+
+@pytest.mark.parametrize(("task", "table"), TABLES)
+def test_the_digest_depends_on_every_value_of_the_examples(tmp_path: Path, task: str, table: dict[str, Any]) -> None:
+    identifying = [name for name in table if name not in {"predicted", "score"}]
+    changed = [{**table, name: [_other(table[name]), *table[name][1:]]} for name in identifying]
+    repeated = {name: [*values, values[0]] for name, values in table.items()}
+
+    found = [digest(tmp_path, task, each, **_grouped(each)) for each in (table, *changed, repeated)]
+
+    assert len(set(found)) == len(found)
+
+
+def _grouped(table: dict[str, Any]) -> dict[str, str]:
+    """Say that examples repeat, as some of the changed ones do."""
+    return {"group": "predicted"} if "predicted" in table and "group" not in table else {}
+
+
+def _other(values: list[Any]) -> Any:
+    return next(value for value in values if value != values[0])
+
+
+def test_examples_without_ids_have_no_digest(tmp_path: Path) -> None:
+    assert digest(tmp_path, "classification", {"actual": [1, 0], "predicted": [1, 0]}) is None
+
+
+def test_truth_values_are_the_numbers_that_they_may_be_read_as(tmp_path: Path) -> None:
+    ids = {"example_id": ["a", "b"]}
+    found = {
+        digest(tmp_path, "classification", {**ids, "actual": actual, "predicted": predicted})
+        for actual, predicted in (([True, False], [True, False]), ([True, False], [1, 0]), (["1", "0"], ["1", "1"]))
+    }
+
+    assert len(found) == 1
+
+
+@given(st.lists(st.floats(-1e45, 1e45), min_size=1, max_size=20))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+def test_any_number_has_one_digest_in_both_formats(tmp_path: Path, numbers: list[float]) -> None:
+    table = {"example_id": list(range(len(numbers))), "actual": numbers, "predicted": [0.0] * len(numbers)}
+
+    assert digest(tmp_path, "regression", table) == digest(tmp_path, "regression", table, "csv")
+
+
+def test_columns_that_differ_by_case_are_told_apart(tmp_path: Path) -> None:
+    table = pa.table({"example_id": [1, 2], "ID": [1, 1], "id": [3, 4], "actual": [1.0, 2.0], "predicted": [1.0, 2.0]})
+    write_parquet(tmp_path / "p.parquet", table)
+    with DuckDB(folder=tmp_path) as engine:
+        engine.read_parquet([str(tmp_path / "p.parquet")])
+        found = evaluate(engine, "regression", Columns(example_id="id"), Options())
+
+    assert found.evaluation_options["columns"] == {"actual": "actual", "predicted": "predicted", "example_id": "id"}
