@@ -125,11 +125,10 @@ def count_labels(engine: Engine, mapping: ColumnMapping, *, allow_missing: bool)
         raise UnprocessablePredictionsError(
             f"There are more than {MAX_LABELS} labels. Are the columns of labels the right ones?"
         )
-    _check_shared_labels(cells)
     return LabelCounts(sum(row[5] for row in rows), missing, labels, cells)
 
 
-def _check_shared_labels(cells: Sequence[Cell]) -> None:
+def check_shared_labels(cells: Sequence[Cell]) -> None:
     """Refuse labels that were never predicted and predictions that are no labels, such as `1` against `yes`.
 
     Raises `UnprocessablePredictionsError`.

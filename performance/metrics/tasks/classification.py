@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from performance.metrics import worst_examples
+from performance.metrics import slices, worst_examples
 from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs import column_mapping, label_counts
 from performance.metrics.inputs.column_mapping import ColumnMapping, find_column
@@ -21,6 +21,7 @@ from performance.metrics.result import (
     EvaluationWarning,
     UnprocessablePredictionsError,
 )
+from performance.metrics.slices import Sample
 from performance.metrics.statistics import curves, losses, roc
 from performance.metrics.statistics.clusters import GroupSums, matrix_sums
 from performance.metrics.statistics.confusion import MULTICLASS_METRICS, ONE_CLASS, ConfusionMatrix, Gradient
@@ -53,28 +54,18 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
     mapping = map_columns(engine, columns, options)
     counts = label_counts.count_labels(engine, mapping, allow_missing=options.allow_missing)
+    label_counts.check_shared_labels(counts.cells)
     classes = scored_classes(engine, mapping, columns, counts.labels)
     averaging = _averaging(classes, options)
     positive = _positive(classes, options)
     single = mapping.score
     mapping = select_scores(mapping, options, classes)
     improbable = label_counts.improbable_reason(engine, mapping, single) or _missing_score(mapping, counts, positive)
-    probabilities = label_counts.as_probabilities(mapping)
-    found = _Found(
-        counts,
-        counts.matrix(),
-        _ranked_scores(engine, mapping, counts, positive),
-        None if improbable else losses.measure_losses(engine, probabilities, counts, positive),
-        averaging,
-        positive,
-        improbable,
-    )
     group = find_column(columns.group, GROUP, engine.columns())
-    design = _design(engine, mapping, found, group) if group else INDEPENDENT
-    estimates = _estimates(engine, mapping, found, design)
+    problem = _Problem(mapping, averaging, positive, improbable, group)
+    found, design, estimates = _measure(engine, problem, counts)
     class_metrics = {label: _class_metrics(found, label, design) for label in counts.labels}
     if design.reason:
-        estimates = _without_intervals(estimates, design.reason)
         class_metrics = {label: _without_intervals(metrics, design.reason) for label, metrics in class_metrics.items()}
     return Evaluation(
         rows=counts.rows,
@@ -95,10 +86,59 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         averaging=averaging,
         misclassified_count=counts.misclassified,
         misclassified=worst_examples.worst_misclassified(
-            engine, columns, probabilities, are_probabilities=improbable is None, positive=positive
+            engine,
+            columns,
+            label_counts.as_probabilities(mapping),
+            are_probabilities=improbable is None,
+            positive=positive,
         ),
         curves=_curves(found.ranked, found.losses),
+        slices=slices.evaluate_slices(
+            engine,
+            columns.slices,
+            "classification",
+            lambda part: _measure_slice(part, problem),
+            where=f"{mapping.predicted} IS NOT NULL",
+            count=f"sum(CASE WHEN {mapping.weight_or_one} > 0 THEN 1 ELSE 0 END)",
+            labels=len(counts.labels),
+        ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What all examples determine, and parts of them share. `improbable` says why there are no probabilities."""
+
+    mapping: ColumnMapping
+    averaging: str
+    positive: str | None
+    improbable: str | None
+    group: str | None
+
+
+def _measure(engine: Engine, problem: _Problem, counts: LabelCounts) -> tuple["_Found", "_Design", dict[str, Estimate]]:
+    """Return the estimates of all metrics but those of single classes, by name, and what they follow from."""
+    mapping, positive = problem.mapping, problem.positive
+    probabilities = label_counts.as_probabilities(mapping)
+    found = _Found(
+        counts,
+        counts.matrix(),
+        _ranked_scores(engine, mapping, counts, positive),
+        None if problem.improbable else losses.measure_losses(engine, probabilities, counts, positive),
+        problem.averaging,
+        positive,
+        problem.improbable,
+    )
+    design = _design(engine, mapping, found, problem.group) if problem.group else INDEPENDENT
+    estimates = _estimates(engine, mapping, found, design)
+    return found, design, _without_intervals(estimates, design.reason) if design.reason else estimates
+
+
+def _measure_slice(engine: Engine, problem: _Problem) -> Sample:
+    """Return the metrics of a part of the examples, all of which have predictions, whichever labels it has."""
+    counts = label_counts.count_labels(engine, problem.mapping, allow_missing=False)
+    _, _, estimates = _measure(engine, problem, counts)
+    return Sample(counts.examples, estimates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from performance.metrics import worst_examples
+from performance.metrics import slices, worst_examples
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
 from performance.metrics.inputs.column_mapping import MAX_WHOLE_NUMBER, find_column, is_finite, number_sql
@@ -13,6 +13,7 @@ from performance.metrics.inputs.options import SERIES_ID, Columns, Options
 from performance.metrics.inputs.row_checks import MAX_MAGNITUDE, RowCheck
 from performance.metrics.inputs.sql import identifier, number_literal
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.slices import Sample
 from performance.metrics.statistics import errors, residual_plots
 from performance.metrics.statistics.estimates import (
     Estimate,
@@ -47,7 +48,20 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         residuals=worst_examples.worst_residuals(engine, columns, predictions),
         per_class=_by_horizon(engine, predictions, columns, types),
         curves=residual_plots.curves(engine, predictions),
+        slices=slices.evaluate_slices(
+            engine,
+            columns.slices,
+            "forecasting",
+            lambda part: _measure_slice(part, columns, series),
+            where=predictions.scored,
+        ),
     )
+
+
+def _measure_slice(engine: Engine, columns: Columns, series: str | None) -> Sample:
+    """Return the metrics of a part of the examples, all of which have predictions."""
+    predictions = read_predictions(engine, columns, Options(), series=series)
+    return Sample(predictions.examples, estimate(engine, predictions, columns))
 
 
 def estimate(engine: Engine, predictions: NumericPredictions, columns: Columns) -> dict[str, Estimate]:

@@ -7,6 +7,7 @@ relevant item, it is the rank of the last tied item. A query without a relevant 
 
 from collections.abc import Sequence
 
+from performance.metrics import slices
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
 from performance.metrics.inputs.column_mapping import find_column, number_sql, require_columns
@@ -14,6 +15,7 @@ from performance.metrics.inputs.options import GROUP, QUERY_ID, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.slices import Sample
 from performance.metrics.statistics.estimates import (
     Estimate,
     known_intervals,
@@ -47,11 +49,11 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     if group_name:
         row_checks.check_nested(engine, query_name, group_name, "query")
     queries = query_metrics(query, relevance, score, options.k, identifier(group_name) if group_name else "0")
-    found, shortage = _means_over_queries(engine, queries, grouped=group_name is not None)
-    estimates = {
-        name: Estimate(mean.value, reason=shortage) if shortage else mean.bounded_estimate(0, 1)
-        for name, mean in zip(METRICS, found, strict=True)
-    }
+    for attribute in columns.slices:
+        _check_same_value(engine, attribute, query)
+    grouped = group_name is not None
+    found, shortage = _means_over_queries(engine, queries, grouped=grouped)
+    estimates = _estimates(found, shortage)
     return Evaluation(
         rows=rows,
         sample_count=int(found[0].weight),
@@ -60,7 +62,43 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         confidence_intervals=known_intervals(estimates),
         metrics_unavailable=unavailable_metrics(estimates),
         intervals_unavailable=unavailable_intervals(estimates),
+        slices=slices.evaluate_slices(
+            engine,
+            columns.slices,
+            "ranking",
+            lambda part: _measure_slice(part, queries, grouped=grouped),
+            count=f"count(DISTINCT {query})",
+        ),
     )
+
+
+def _measure_slice(engine: Engine, queries: str, *, grouped: bool) -> Sample:
+    """Return the metrics of some of the queries."""
+    found, shortage = _means_over_queries(engine, queries, grouped=grouped)
+    return Sample(int(found[0].weight), _estimates(found, shortage))
+
+
+def _estimates(found: Sequence[Mean], shortage: str | None) -> dict[str, Estimate]:
+    return {
+        name: Estimate(mean.value, reason=shortage) if shortage else mean.bounded_estimate(0, 1)
+        for name, mean in zip(METRICS, found, strict=True)
+    }
+
+
+def _check_same_value(engine: Engine, attribute: str, query: str) -> None:
+    """Check that all items of a query have the same value of an attribute. Raises `UnprocessablePredictionsError`."""
+    require_columns(engine.columns(), [attribute])
+    value = slices.value_sql(engine, attribute)
+    mixed = engine.rows(f"""
+        SELECT CAST(min({query}) AS VARCHAR) AS id, min({value}), max({value}) FROM predictions
+        GROUP BY {query} HAVING min({value}) <> max({value}) ORDER BY id LIMIT 1
+    """)
+    for name, least, greatest in mixed:
+        raise UnprocessablePredictionsError(
+            f"The items of the query {name!r} have different values in the column {attribute!r}, such as {least!r} and "
+            f"{greatest!r}. A slice of a ranking consists of whole queries: give all items of a query the same value.",
+            column=attribute,
+        )
 
 
 def _means_over_queries(engine: Engine, queries: str, *, grouped: bool) -> tuple[list[Mean], str | None]:

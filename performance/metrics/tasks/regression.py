@@ -4,12 +4,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from performance.metrics import worst_examples
+from performance.metrics import slices, worst_examples
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.numeric_predictions import NumericPredictions, read_predictions
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.inputs.sql import number_literal
 from performance.metrics.result import Evaluation
+from performance.metrics.slices import Sample
 from performance.metrics.statistics import errors, residual_plots
 from performance.metrics.statistics.estimates import (
     Estimate,
@@ -48,7 +49,20 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         intervals_unavailable=unavailable_intervals(estimates),
         residuals=worst_examples.worst_residuals(engine, columns, predictions),
         curves=residual_plots.curves(engine, predictions),
+        slices=slices.evaluate_slices(
+            engine,
+            columns.slices,
+            "regression",
+            lambda part: _measure_slice(part, columns),
+            where=predictions.scored,
+        ),
     )
+
+
+def _measure_slice(engine: Engine, columns: Columns) -> Sample:
+    """Return the metrics of a part of the examples, all of which have predictions."""
+    predictions = read_predictions(engine, columns, Options())
+    return Sample(predictions.examples, estimate(engine, predictions))
 
 
 def estimate(engine: Engine, predictions: NumericPredictions) -> dict[str, Estimate]:
