@@ -36,11 +36,14 @@ def store_evaluation(
     predictions_digest: str | None,
     created_by: str,
     evaluated_at: datetime | None = None,
+    dataset: str = "",
+    dataset_version: str | None = None,
 ) -> MetricSnapshot:
     """Store the evaluation of a version on a split as a permanent snapshot. `evaluated_at` is by default now.
 
-    `digest` is the SHA-256 of the predictions, and `predictions_digest` what `store_predictions` returned for them. It
-    locks the model's row. Raises what `check_accepts_metrics` raises.
+    `dataset` is the name of the dataset; an empty name is the primary one. `digest` is the SHA-256 of the predictions,
+    and `predictions_digest` what `store_predictions` returned for them. It locks the model's row. Raises what
+    `check_accepts_metrics` raises.
     """
     version = lock_version(version)
     task_type = task_types.get(version.model.task_type)
@@ -52,6 +55,8 @@ def store_evaluation(
         created_by=created_by,
         evaluated_at=evaluated_at,
         sample_count=evaluation.sample_count,
+        dataset=dataset,
+        dataset_version=dataset_version,
         confidence_intervals={name: asdict(each) for name, each in evaluation.confidence_intervals.items()},
         metrics_unavailable=dict(evaluation.metrics_unavailable),
         intervals_unavailable=dict(evaluation.intervals_unavailable),

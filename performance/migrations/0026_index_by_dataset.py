@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False  # as an index is added without a lock on its table
 
     dependencies = [
-        ("performance", "0024_slices_append_only"),
+        ("performance", "0025_train_overlap"),
     ]
 
     operations = [
