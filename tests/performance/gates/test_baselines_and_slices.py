@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
-from models_registry.registry.services import promote
+from models_registry.registry.promotions import promote
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.metrics.statistics.intervals import wilson
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail, SnapshotSlice
@@ -60,7 +60,7 @@ def sliced(stored: MetricSnapshot, attribute: str, shares: dict[str | None, tupl
 
 @pytest.fixture
 def history(model: RegisteredModel) -> Version:
-    """Three versions that were promoted, each a little worse than the one before, and a candidate that is worse again."""
+    """Three versions that were promoted, each worse than the one before, and a candidate that is worse again."""
     for number, accuracy in ((418, 0.99), (419, 0.985), (420, 0.98)):
         version = completed_version(model, number=number)
         measured(version, accuracy)
