@@ -42,10 +42,15 @@ class TextFieldOptions(FieldOptions, total=False):
     error_messages: "dict[str, StrOrPromise]"
 
 
-class ListFieldOptions(FieldOptions, total=False):
-    """The options of DRF's list and dict fields that ours pass on."""
+class DictFieldOptions(FieldOptions, total=False):
+    """The options of DRF's dict fields that ours pass on."""
 
     child: AnyField
+
+
+class ListFieldOptions(DictFieldOptions, total=False):
+    """The options of DRF's list fields that ours pass on."""
+
     min_length: int
     validators: Sequence[Callable[[list[str]], None]]
 
@@ -96,7 +101,7 @@ class BoundedDictField(serializers.DictField):
 
     default_error_messages = {"too_many": "At most {max_length} members."}
 
-    def __init__(self, *, max_length: int, **options: Unpack[FieldOptions]) -> None:
+    def __init__(self, *, max_length: int, **options: Unpack[DictFieldOptions]) -> None:
         super().__init__(**options)
         self.max_length = max_length
 

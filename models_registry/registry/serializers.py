@@ -2,7 +2,6 @@
 
 import json
 import unicodedata
-from typing import Unpack
 
 from rest_framework import serializers
 
@@ -10,7 +9,6 @@ from models_registry import task_types
 from models_registry.accounts.models import ModelGrant
 from models_registry.api.fields import (
     DescriptionField,
-    FieldOptions,
     NameField,
     RelatedUsernameField,
     StrictBooleanField,
@@ -44,12 +42,12 @@ class ParametersField(serializers.DictField):
 class PositiveClassField(StrictCharField):
     """The label of the positive class, or null for none. Blanks around it are trimmed, as in predictions."""
 
-    def __init__(self, **options: Unpack[FieldOptions]) -> None:
+    def __init__(self, *, required: bool) -> None:
         super().__init__(
+            required=required,
             max_length=MAX_POSITIVE_CLASS,
             allow_null=True,
             help_text="The class that every evaluation treats as the positive one of two; null lets each choose.",
-            **options,
         )
 
 

@@ -156,7 +156,7 @@ class SnapshotDocument(StrictSerializer):
     predictions = StrictCharField(required=False, max_length=1000)
     sample_count = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = UTCDateTimeField()
-    dataset = DatasetNameField(default="", help_text="The name of the dataset; by default the primary one.")
+    dataset = DatasetNameField(required=False, help_text="The name of the dataset; by default the primary one.")
 
     def validate_metrics(self, value: dict[str, object]) -> dict[str, object]:
         """Refuse a snapshot without any metric."""
@@ -171,9 +171,10 @@ class SnapshotDocument(StrictSerializer):
         return value
 
     def validate(self, attrs: SnapshotValues) -> SnapshotValues:
-        """Refuse a snapshot with neither metrics nor predictions."""
+        """Refuse a snapshot with neither metrics nor predictions. By default it is of the primary dataset."""
         if "metrics" not in attrs and "predictions" not in attrs:
             raise ValidationError({"metrics": "Either metrics are needed, or predictions."})
+        attrs.setdefault("dataset", "")
         return attrs
 
 
