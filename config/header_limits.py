@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from config.problems import respond
+from config.problems import problem_response
 from models_registry.api.errors import HeaderTooLargeError
 
 MAX_HEADER_LENGTH = 16 * 1024  # of each header except Authorization, whose token has its own limit
@@ -24,7 +24,7 @@ class HeaderLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         for name, value in request.META.items():
             if name.startswith("HTTP_") and len(value) > MAX_HEADER_LENGTH and name != "HTTP_AUTHORIZATION":
-                return respond(request, HeaderTooLargeError(_too_large(name)))
+                return problem_response(request, HeaderTooLargeError(_too_large(name)))
         if "\\" in request.META.get("HTTP_COOKIE", ""):
             request.META["HTTP_COOKIE"] = _without_long_escapes(request.META["HTTP_COOKIE"])
         return self.get_response(request)

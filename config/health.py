@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from config.problems import respond
+from config.problems import problem_response
 from models_registry.api.errors import MethodNotAllowedError, ServiceUnavailableError
 from models_registry.db.outages import READ_ONLY
 
@@ -24,7 +24,7 @@ def _probe(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest
     def probe(request: HttpRequest) -> HttpResponse:
         if request.method in {"GET", "HEAD"}:
             return view(request)
-        return respond(request, MethodNotAllowedError(allowed=("GET", "HEAD")))
+        return problem_response(request, MethodNotAllowedError(allowed=("GET", "HEAD")))
 
     return csrf_exempt(probe)
 
@@ -44,11 +44,13 @@ def ready(request: HttpRequest) -> HttpResponse:
     try:  # in another thread, as a frozen database could block this one beyond any timeout
         missing, writable = _probes.submit(_state_of_database).result(timeout=READY_WITHIN)
     except (Error, FutureTimeoutError):
-        return respond(request, ServiceUnavailableError())
+        return problem_response(request, ServiceUnavailableError())
     if missing:
-        return respond(request, ServiceUnavailableError(f"Migrations to apply: {missing}. Run manage.py migrate."))
+        return problem_response(
+            request, ServiceUnavailableError(f"Migrations to apply: {missing}. Run manage.py migrate.")
+        )
     if not writable and request.GET.get("writable") == "true":
-        return respond(request, ServiceUnavailableError(READ_ONLY))
+        return problem_response(request, ServiceUnavailableError(READ_ONLY))
     return JsonResponse({"status": "ready", "writable": writable})
 
 

@@ -1,16 +1,17 @@
-"""The OpenAPI document: every operation with every error that it can answer with, each with an example."""
+"""The OpenAPI document: every operation with every error that it can respond with, each with an example."""
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from drf_spectacular.serializers import PolymorphicProxySerializerExtension
 
-from config.problems import CONTENT_TYPE, document, error_classes
+from config.problems import CONTENT_TYPE, error_classes, problem_document
 from models_registry.api.errors import (
     APIError,
     HeaderTooLargeError,
@@ -27,9 +28,13 @@ from models_registry.api.errors import (
     UnsupportedMediaTypeError,
 )
 from models_registry.registry import ids
+from performance.gates.gate_input import Operator
 
-# What comes of the framework and the middleware, whatever the view.
-ALWAYS = (
+# A part of an OpenAPI document, such as a schema, a response or an operation.
+JSONObject: TypeAlias = dict[str, Any]
+
+# Errors of the framework and the middleware, whatever the view.
+COMMON_ERRORS = (
     InvalidParameterError,  # a malformed query or Host
     MethodNotAllowedError,
     NotAcceptableError,
@@ -37,16 +42,16 @@ ALWAYS = (
     InternalError,
     ServiceUnavailableError,
 )
-WITH_BODY = (InvalidBodyError, PayloadTooLargeError, UnsupportedMediaTypeError)
+BODY_ERRORS = (InvalidBodyError, PayloadTooLargeError, UnsupportedMediaTypeError)
 
 ETAG = {"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
-HEADERS: dict[str, dict[str, Any]] = {
+HEADERS: dict[str, JSONObject] = {
     "Allow": {"schema": {"type": "string"}, "description": "The methods that the URL takes."},
     "Cache-Control": {"schema": {"type": "string", "enum": ["private, no-cache"]}},
-    "ETag": {"schema": ETAG, "description": "Changes when the answer does."},
+    "ETag": {"schema": ETAG, "description": "Changes when the response changes."},
     "Idempotency-Replayed": {
         "schema": {"type": "string", "enum": ["true"]},
-        "description": "Present if this is the answer to an earlier request with the same key.",
+        "description": "Present if this response repeats the response to an earlier request with the same key.",
     },
     "Location": {"schema": {"type": "string", "format": "uri-reference"}},
     "Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."},
@@ -58,20 +63,20 @@ IF_MATCH = {
     "name": "If-Match",
     "in": "header",
     "schema": {"type": "string"},
-    "description": "ETags that the caller expects: 412 if the answer's is none of them.",
+    "description": "ETags that the caller expects: 412 if the response has another.",
 }
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "schema": {"type": "string"},
-    "description": "ETags that the caller has: 304 if the answer's is one of them.",
+    "description": "ETags that the caller has: 304 if the response has one of them.",
 }
 
 IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
-    "description": "The same key and body within 24 hours get the same answer, and do nothing again.",
+    "description": "The same key and body within 24 hours get the same response, and the work is done once.",
 }
 PATH_PARAMETERS = {
     "model_id": {"type": "string", "pattern": f"^{ids.MODEL_ID_PATTERN}$"},
@@ -85,10 +90,10 @@ PATH_PARAMETERS = {
     "badge_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
 }
 
-FAULT = ("dataset_split", "invalid_choice", "Must be one of train, validation, test.")
-PROBLEM: dict[str, Any] = {
+EXAMPLE_ERROR = ("dataset_split", "invalid_choice", "Must be one of train, validation, test.")
+PROBLEM: JSONObject = {
     "type": "object",
-    "description": "What went wrong, and what to do next (RFC 9457).",
+    "description": "What is wrong, and what to do next (RFC 9457).",
     "properties": {
         "type": {"type": "string", "format": "uri", "description": "`urn:problem:` and the code."},
         "title": {"type": "string"},
@@ -96,12 +101,16 @@ PROBLEM: dict[str, Any] = {
         "detail": {"type": "string", "description": "What to do next."},
         "instance": {"type": "string", "description": "The request's path."},
         "request_id": {"type": "string"},
-        "verdict": {"type": "object", "additionalProperties": {}, "description": "Of a gate that failed: why."},
-        "column": {"type": "string", "description": "Of predictions that cannot be scored: where."},
-        "row": {"type": "integer", "minimum": 1, "description": "Of predictions that cannot be scored: where."},
+        "verdict": {
+            "type": "object",
+            "additionalProperties": {},
+            "description": "The verdict of a gate that refuses a promotion.",
+        },
+        "column": {"type": "string", "description": "The column of predictions that cannot be scored."},
+        "row": {"type": "integer", "minimum": 1, "description": "The row of predictions that cannot be scored."},
         "errors": {
             "type": "array",
-            "description": "Each fault of invalid input.",
+            "description": "The errors of invalid input.",
             "items": {
                 "type": "object",
                 "properties": {name: {"type": "string"} for name in ("field", "code", "detail")},
@@ -114,7 +123,7 @@ PROBLEM: dict[str, Any] = {
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How a caller authenticates."""
+    """Documents how a caller authenticates."""
 
     target_class = "models_registry.tokens.authentication.BearerAuthentication"
     name = "bearer"
@@ -125,13 +134,13 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class TaskTypeProxyExtension(PolymorphicProxySerializerExtension):  # type: ignore[no-untyped-call]
-    """How an answer that depends on the task type is documented."""
+    """Documents a response that depends on the task type."""
 
     target_class = "performance.snapshots.serializers.TaskTypeProxySerializer"
 
 
 class ProblemAutoSchema(AutoSchema):
-    """Adds the errors that a view declares in `errors`, and those that any view can answer with.
+    """Adds the errors that a view declares in `errors`, and those that any view can respond with.
 
     A viewset declares the body of each action in `input_serializers`.
     """
@@ -145,15 +154,17 @@ class ProblemAutoSchema(AutoSchema):
         """Return the serializer of the response, which is not that of the body."""
         return getattr(self.view, "serializer_class", None) or super().get_response_serializers()
 
-    def _resolve_path_parameters(self, variables: list[str]) -> list[dict[str, Any]]:
+    def _resolve_path_parameters(self, variables: list[str]) -> list[JSONObject]:
         return [{"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]} for name in variables]
 
-    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+    def get_operation(
+        self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
+    ) -> JSONObject | None:
         """Return the operation with its problem responses."""
-        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        operation: JSONObject | None = super().get_operation(path, path_regex, path_prefix, method, registry)
         if operation is None:
             return None
-        errors = {*declared_errors(self.view), *ALWAYS, *(WITH_BODY if "requestBody" in operation else ())}
+        errors = {*declared_errors(self.view), *COMMON_ERRORS, *(BODY_ERRORS if "requestBody" in operation else ())}
         for response in operation["responses"].values():
             response["headers"] = {**response.get("headers", {}), **self._headers("X-Request-ID")}
         caching = {
@@ -169,8 +180,8 @@ class ProblemAutoSchema(AutoSchema):
             self._add_problems(operation["responses"], str(status), [*found])
         return operation
 
-    def _add_problems(self, responses: dict[str, Any], status: str, errors: list[type[APIError]]) -> None:
-        """Add the response for errors of one status: a shared component, unless the view itself has such answers."""
+    def _add_problems(self, responses: JSONObject, status: str, errors: list[type[APIError]]) -> None:
+        """Add the response for errors of one status: a shared component, unless the view itself has such responses."""
         response = self._response(errors)
         if status in responses:
             response["content"] |= responses[status]["content"]
@@ -179,7 +190,7 @@ class ProblemAutoSchema(AutoSchema):
             response = self._ref(name, ResolvedComponent.RESPONSE, response)
         responses[status] = response
 
-    def _response(self, errors: list[type[APIError]]) -> dict[str, Any]:
+    def _response(self, errors: list[type[APIError]]) -> JSONObject:
         headers = dict.fromkeys(name for error in errors for name in error().headers)
         return {
             "description": "; ".join(error.title for error in errors),
@@ -192,24 +203,26 @@ class ProblemAutoSchema(AutoSchema):
             },
         }
 
-    def _example(self, error: type[APIError]) -> dict[str, Any]:
+    def _example(self, error: type[APIError]) -> JSONObject:
         path = "/api/v1/models/mdl-7f3a19bc92"
-        value = document(path, error(errors=[FAULT]) if issubclass(error, InvalidInputError) else error())
+        value = problem_document(
+            path, error(errors=[EXAMPLE_ERROR]) if issubclass(error, InvalidInputError) else error()
+        )
         example = {"value": {**value, "request_id": "0f8fad5bd9cb469fa16570867728950e"}}
         return self._ref(error.code, ResolvedComponent.EXAMPLE, example)
 
-    def _headers(self, *names: str) -> dict[str, Any]:
+    def _headers(self, *names: str) -> JSONObject:
         return {name: self._ref(name, ResolvedComponent.HEADER, HEADERS[name]) for name in names}
 
-    def _ref(self, name: str, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    def _ref(self, name: str, kind: str, content: JSONObject) -> JSONObject:
         """Return a reference to a shared component."""
         component = ResolvedComponent(name, kind, schema=content, object=name)  # type: ignore[no-untyped-call]
         self.registry.register_on_missing(component)
-        reference: dict[str, Any] = component.ref
+        reference: JSONObject = component.ref
         return reference
 
-    def _document_idempotency(self, operation: dict[str, Any], headers: dict[str, Any]) -> None:
-        """Add the header that makes a repeated request safe, and those of the answer to what was done."""
+    def _document_idempotency(self, operation: JSONObject, headers: JSONObject) -> None:
+        """Add the header that makes a repeated request safe, and the headers of the response."""
         operation.setdefault("parameters", []).append(IDEMPOTENCY)
         for status, response in operation["responses"].items():
             if status.startswith("2"):
@@ -234,27 +247,28 @@ def declared_errors(view: Any) -> Iterator[type[APIError]]:
         yield from errors.get(view.action, ()) if isinstance(errors, dict) else errors
 
 
-def problem_schema() -> dict[str, Any]:
+@cache
+def problem_schema() -> JSONObject:
     """Return the schema of problem documents, with the code of every error."""
     properties = {**PROBLEM["properties"], "code": {"type": "string", "enum": sorted(e.code for e in error_classes())}}
     return {**PROBLEM, "properties": properties}
 
 
-def _document_conditions(operation: dict[str, Any], headers: dict[str, Any], *, reading: bool) -> None:
-    """Add the headers of conditional requests, and what comes of them."""
+def _document_conditions(operation: JSONObject, headers: JSONObject, *, reading: bool) -> None:
+    """Add the headers of conditional requests, and the 304 response."""
     conditions = [IF_NONE_MATCH, IF_MATCH] if reading else [IF_MATCH]
     operation.setdefault("parameters", []).extend(conditions)
     if "200" in operation["responses"]:  # a removal has no body
         operation["responses"]["200"]["headers"] = headers
     if reading:
-        operation["responses"]["304"] = {"description": "The caller has the current answer.", "headers": headers}
+        operation["responses"]["304"] = {"description": "The caller has the current response.", "headers": headers}
 
 
-def share_parameters(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+def share_parameters(result: JSONObject, **_: object) -> JSONObject:
     """Move parameters that several operations have in common to the components."""
     operations = [operation for path in result["paths"].values() for operation in path.values()]
     counts = Counter(repr(each) for operation in operations for each in operation.get("parameters", ()))
-    shared: dict[str, dict[str, Any]] = {}
+    shared: dict[str, JSONObject] = {}
     for operation in operations:
         for index, parameter in enumerate(operation.get("parameters", ())):
             name = f"{parameter['in']}-{parameter['name']}"
@@ -264,7 +278,7 @@ def share_parameters(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
-def allow_null_references(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+def allow_null_references(result: JSONObject, **_: object) -> JSONObject:
     """Let a reference that is nullable be null.
 
     In OpenAPI 3.0, `nullable` has an effect only beside a `type`.
@@ -277,7 +291,7 @@ def allow_null_references(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
-def join_blank_strings(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+def join_blank_strings(result: JSONObject, **_: object) -> JSONObject:
     """Describe a string with a pattern that may be empty as one string, not as one of two."""
     for schema in _schemas(result["components"]["schemas"]):
         match schema.get("oneOf"):
@@ -287,14 +301,23 @@ def join_blank_strings(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
-def drop_enum_ids(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Drop the marks by which the library would find enumerations again."""
+def name_operators(result: JSONObject, **_: object) -> JSONObject:
+    """Name the operators of gate policies, as generated clients cannot make names of `>=` and the like."""
+    for schema in _schemas(result["components"]["schemas"]):
+        match schema:
+            case {"enum": [*values]} if set(values) - {None} == set(Operator):
+                schema["x-enum-varnames"] = [Operator(value).name for value in values if value is not None]
+    return result
+
+
+def drop_enum_ids(result: JSONObject, **_: object) -> JSONObject:
+    """Drop the library's marks of enumerations."""
     for schema in _schemas(result):
         schema.pop("x-spec-enum-id", None)
     return result
 
 
-def _schemas(node: Any) -> Iterator[dict[str, Any]]:
+def _schemas(node: object) -> Iterator[JSONObject]:
     """Yield every mapping in a document."""
     if isinstance(node, dict):
         yield node

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): how every error is answered."""
+"""Problem documents (RFC 9457), the responses to errors."""
 
 import math
 from collections.abc import Iterator
@@ -20,8 +20,9 @@ from django.template import loader
 from django.views import csrf, defaults
 from rest_framework import exceptions
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
-from config.admin.middleware import is_admin, too_many
+from config.admin.middleware import is_admin, too_many_requests
 from config.observability import current_request_id
 from models_registry.api.errors import (
     APIError,
@@ -60,8 +61,8 @@ def _subclasses(error: type[APIError]) -> Iterator[type[APIError]]:
         yield from _subclasses(each)
 
 
-def document(path: str, error: APIError) -> dict[str, Any]:
-    """Return the problem document of an error in answer to a request of `path`."""
+def problem_document(path: str, error: APIError) -> dict[str, object]:
+    """Return the problem document of an error for a request of `path`."""
     return {
         "type": f"urn:problem:{error.code}",
         "title": error.title,
@@ -74,7 +75,7 @@ def document(path: str, error: APIError) -> dict[str, Any]:
     }
 
 
-def respond(request: HttpRequest | Request, error: APIError) -> HttpResponse:
+def problem_response(request: HttpRequest | Request, error: APIError) -> HttpResponse:
     """Return the problem document of an error as a response, and note a denial.
 
     A network with too many denials gets a 429 in place of a 401 or 403.
@@ -84,7 +85,7 @@ def respond(request: HttpRequest | Request, error: APIError) -> HttpResponse:
     if error.status_code in {401, 403, 429}:
         note_denial(request, error.status_code, error.code)
     return JsonResponse(
-        document(request.path, error),
+        problem_document(request.path, error),
         status=error.status_code,
         content_type=CONTENT_TYPE,
         headers=error.headers,
@@ -93,16 +94,16 @@ def respond(request: HttpRequest | Request, error: APIError) -> HttpResponse:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """Answer what a view raised.
+    """Return the response to an exception that a view raised.
 
     Return `None` for an unexpected error: Django then logs it and calls `handler500`.
     """
-    answered = api_error(error, context["view"])
-    return None if answered is None else respond(context["request"], answered)
+    known = as_api_error(error, context["view"])
+    return None if known is None else problem_response(context["request"], known)
 
 
-def api_error(error: Exception, view: Any) -> APIError | None:
-    """Return the error of ours that an exception of Django or its REST framework stands for, if there is one."""
+def as_api_error(error: Exception, view: APIView) -> APIError | None:
+    """Return the `APIError` for an exception of Django or DRF, or `None` for an unexpected one."""
     match error:
         case APIError():
             return error
@@ -136,45 +137,47 @@ def api_error(error: Exception, view: Any) -> APIError | None:
             return ServiceUnavailableError(outage_detail(error)) if is_outage(error) else None
 
 
-# What Django itself calls, outside of any API view.
+# Views that Django calls for errors outside of API views.
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a bad host, a malformed URL or an oversized form; people in the admin get a page."""
+    """Respond to a bad host, a malformed URL or an oversized form, in the admin with a page."""
     if isinstance(exception, RequestDataTooBig):
-        return respond(request, PayloadTooLargeError())
+        return problem_response(request, PayloadTooLargeError())
     if is_admin(request) and not isinstance(exception, DisallowedHost):
         detail = str(exception) if isinstance(exception, BadRequest) else "This page does not take what was sent."
         return HttpResponseBadRequest(loader.render_to_string("400.html", {"detail": detail}))
-    return respond(request, InvalidParameterError(MALFORMED_REQUEST))
+    return problem_response(request, InvalidParameterError(MALFORMED_REQUEST))
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer what the caller may not do; people in the admin get a page."""
+    """Respond to a forbidden request, in the admin with a page."""
     if not is_admin(request):
-        return respond(request, PermissionDeniedError())
+        return problem_response(request, PermissionDeniedError())
     return _refusal(request, defaults.permission_denied(request, exception))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a form of the admin that does not come from the admin."""
+    """Respond to a form that does not come from the admin."""
     return _refusal(request, csrf.csrf_failure(request, reason))
 
 
 def _refusal(request: HttpRequest, page: HttpResponse) -> HttpResponse:
-    """Note a denial in the admin, and return its page, or a 429 to who is refused too often."""
+    """Note a denial in the admin. Return its page, or a 429 if this network was refused too often."""
     if wait := seconds_to_wait(request):
         note_denial(request, 429, "throttled")
-        return too_many("requests", wait)
+        return too_many_requests("requests", wait)
     note_denial(request, 403, "permission_denied")
     return page
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answer an unknown URL; people in the admin get a page."""
-    return defaults.page_not_found(request, exception) if is_admin(request) else respond(request, NotFoundError())
+    """Respond to an unknown URL, in the admin with a page."""
+    return (
+        defaults.page_not_found(request, exception) if is_admin(request) else problem_response(request, NotFoundError())
+    )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer an error that nobody foresaw."""
-    return defaults.server_error(request) if is_admin(request) else respond(request, InternalError())
+    """Respond to an unexpected error, in the admin with a page."""
+    return defaults.server_error(request) if is_admin(request) else problem_response(request, InternalError())

@@ -27,7 +27,7 @@ PATH: Path = settings.BASE_DIR / "openapi.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedDocument:
     """The bytes of a document in one encoding, with their ETag."""
 
     body: bytes
@@ -35,13 +35,13 @@ class Encoded:
 
 
 @cache
-def document(form: str) -> tuple[Encoded, Encoded]:
+def encoded_document(form: str) -> tuple[EncodedDocument, EncodedDocument]:
     """Return the committed document as `yaml` or `json`: plain, then compressed with gzip."""
     body = PATH.read_bytes()
     if form == "json":
         body = OpenApiJsonRenderer().render(yaml.load(body, Loader=yaml.CSafeLoader))
     compressed = gzip.compress(body, mtime=0)
-    return Encoded(body, etag_of(body)), Encoded(compressed, etag_of(compressed))
+    return EncodedDocument(body, etag_of(body)), EncodedDocument(compressed, etag_of(compressed))
 
 
 class SchemaView(APIView):
@@ -61,7 +61,7 @@ class SchemaView(APIView):
     def get(self, request: Request) -> HttpResponse:
         """Return the document, or 304 if the caller has it."""
         renderer: BaseRenderer = request.accepted_renderer
-        plain, compressed = document(renderer.format)
+        plain, compressed = encoded_document(renderer.format)
         as_gzip = accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", ""))
         encoded = compressed if as_gzip else plain
         charset = f"; charset={renderer.charset}" if renderer.charset else ""

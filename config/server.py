@@ -16,14 +16,25 @@ from collections.abc import Callable
 from contextlib import closing
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from granian import _granian, _signals
-from granian._granian import CallbackScheduler
+from granian._granian import CallbackScheduler, RSGIHTTPProtocol
 from granian.constants import RuntimeModes
+from granian.rsgi import Scope
 from granian.server.common import WORKERS_METHODS
 from granian.server.mp import MPServer, WorkerProcess
+
+
+class Request(Protocol):
+    """What granian passes to a scheduler."""
+
+    scope: Scope
+    proto: RSGIHTTPProtocol
+
+    def err(self, error: BaseException) -> None: ...
+
 
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
@@ -36,7 +47,7 @@ class Server(MPServer):
     def _spawn_wsgi_worker(
         worker_id: int,
         callback: WSGIApplication,
-        sock: Any,
+        sock: tuple[Any, Any],
         ipc: object,
         loop: object,
         runtime_mode: RuntimeModes,
@@ -56,10 +67,10 @@ class Server(MPServer):
         scope_opts: dict[str, object],
         metrics: object,
     ) -> None:
-        requests: SimpleQueue[Any] = SimpleQueue()
+        requests: SimpleQueue[Request] = SimpleQueue()
         for number in range(blocking_threads):
             name = f"request-{number}"
-            threading.Thread(target=_answer_all, args=(requests, callback), name=name, daemon=True).start()
+            threading.Thread(target=_handle_requests, args=(requests, callback), name=name, daemon=True).start()
         signalled = _signals.set_sync_signals()  # type: ignore[no-untyped-call]
         stopped = threading.Event()
         signalled.add_cb(stopped.set)
@@ -99,23 +110,23 @@ class _EventLoop:
 class _Scheduler(CallbackScheduler):
     """Hand each request to a thread. Granian's own scheduler would run a coroutine."""
 
-    def __init__(self, event_loop: _EventLoop, hand_over: Callable[[Any], None], *unused: None) -> None:
+    def __init__(self, event_loop: _EventLoop, hand_over: Callable[[Request], None], *unused: None) -> None:
         super().__init__()
         self._schedule_fn = hand_over
 
 
-def _answer_all(requests: SimpleQueue[Any], application: WSGIApplication) -> None:
+def _handle_requests(requests: SimpleQueue[Request], application: WSGIApplication) -> None:
     """Handle requests one after the other, for the lifetime of the process."""
     while True:
         request = requests.get()
         try:
-            _answer(request.scope, request.proto, application)
+            _handle(request.scope, request.proto, application)
         except BaseException as error:  # it would end the thread
             request.err(error)  # logs it, and sends a 500 unless a response was sent
         del request
 
 
-def _answer(scope: Any, protocol: Any, application: WSGIApplication) -> None:
+def _handle(scope: Scope, protocol: RSGIHTTPProtocol, application: WSGIApplication) -> None:
     status, headers = 500, []
 
     def start_response(
@@ -139,7 +150,7 @@ def _refuse_write(data: bytes) -> None:
     raise NotImplementedError("Return the body from the application instead.")
 
 
-def environ_of(scope: Any, protocol: Any) -> WSGIEnvironment:
+def environ_of(scope: Scope, protocol: RSGIHTTPProtocol) -> WSGIEnvironment:
     """Return the environ of a request, without headers whose names contain an underscore."""
     environ: WSGIEnvironment = {
         **_SAME_FOR_ALL,
@@ -166,8 +177,8 @@ def environ_of(scope: Any, protocol: Any) -> WSGIEnvironment:
 class _Body(io.RawIOBase):
     """The body of a request, which is requested and awaited when it is read."""
 
-    def __init__(self, protocol: Any) -> None:
-        self._protocol = protocol
+    def __init__(self, protocol: RSGIHTTPProtocol) -> None:
+        self._protocol: Any = protocol  # `None` once closed
         self._chunks: Any = None
         self._chunk = memoryview(b"")
 

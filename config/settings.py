@@ -102,7 +102,9 @@ TIME_ZONE = "UTC"
 
 # Databases and cache
 
-DATABASES = {"default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{VAR}/registry.sqlite3"))}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": database("DATABASE_URL", read("DATABASE_URL", default=f"sqlite:///{VAR}/registry.sqlite3"))
+}
 _replicas = read("DATABASE_REPLICA_URLS").split(",") if read("DATABASE_REPLICA_URLS") else []
 DATABASES |= {
     f"replica{number}": database("DATABASE_REPLICA_URLS", url.strip()) for number, url in enumerate(_replicas, 1)
@@ -188,7 +190,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["models_registry.tokens.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["models_registry.api.permissions.DenyAll"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "models_registry.api.negotiation.Negotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "models_registry.api.negotiation.ContentNegotiation",
     "DEFAULT_PARSER_CLASSES": ["models_registry.api.parsers.StrictJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["models_registry.api.throttling.CallerThrottle"],
     "DEFAULT_THROTTLE_RATES": {
@@ -220,6 +222,7 @@ SPECTACULAR_SETTINGS = {
         "config.openapi.share_parameters",
         "config.openapi.allow_null_references",
         "config.openapi.join_blank_strings",
+        "config.openapi.name_operators",
         "config.openapi.drop_enum_ids",
     ],
 }
@@ -290,7 +293,7 @@ LOGGING = {
 FORMAT_MODULE_PATH = "config.formats"
 
 
-def _page(title: str, icon: str, model: str) -> dict[str, Any]:
+def _page(title: str, icon: str, model: str) -> dict[str, object]:
     """Return the sidebar's link to the list of a model, visible to users with permission."""
     app, name = model.split(".")
     permissions = [f"{app}.view_{name}", f"{app}.change_{name}"]

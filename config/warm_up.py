@@ -18,7 +18,7 @@ def warm_up() -> None:
     _load_views(resolver.url_patterns)
     engines.all()
     for form in ("yaml", "json"):
-        schema.document(form)
+        schema.encoded_document(form)
     for kind in (SUMMARY, REPORT, SNAPSHOT, SNAPSHOT_ROW, CURVES, COMPARISON):
         for serializer_class in kind.all().values():
             _load_fields(shared_serializer(serializer_class))

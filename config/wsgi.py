@@ -77,14 +77,14 @@ class _BoundedBody:
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes."""
-        return self.whole.read(size)
+        return self.buffer.read(size)
 
     def readline(self, size: int = -1) -> bytes:
         """Return a line of up to `size` bytes."""
-        return self.whole.readline(size)
+        return self.buffer.readline(size)
 
     @cached_property
-    def whole(self) -> io.BytesIO:
+    def buffer(self) -> io.BytesIO:
         """The complete body."""
         body = self.stream.read(settings.MAX_BODY_BYTES + 1)
         if len(body) > settings.MAX_BODY_BYTES:

@@ -1,22 +1,33 @@
 """The demo's data in a database and a storage of a test's own.
 
 `migrate` and `seed` take seconds, so each kind of database is filled once in a run. The tests copy it, in whichever
-process they run.
+process they run. Most of its metrics are imported: only the test split's predictions are evaluated.
 """
 
 import fcntl
+import json
 import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import AccessToken
 
-from tests.serving import manage, new_keys, serve
+from models_registry.accounts.models import User
+from models_registry.accounts.scopes import ALL_SCOPES
+from models_registry.tokens.jwt import new_token
+from tests.reliability.databases import execute
+from tests.serving import ROOT, manage, new_keys, serve
 
+FIXTURES = ROOT / "fixtures"
 SHARED_FOLDER = "TESTS_SHARED_FOLDER"  # the variable that names the folder which the processes of a run share
 
 
@@ -37,9 +48,41 @@ def serve_demo_data(database: str) -> Iterator[tuple[str, str]]:
     """Serve the demo's data from a new database while the context lasts; give the base URL and a token of its admin."""
     settings = {"DATABASE_URL": database, **new_keys()}
     load_demo_data(**settings)
-    access = manage("token", "ada", **settings).strip()
     with serve(**settings) as base_url:
-        yield base_url, access
+        yield base_url, access_token("ada", **settings)
+
+
+def access_token(username: str, **settings: str) -> str:
+    """Return a token of a stored user for an hour, as `manage.py token` prints it after the start of a process."""
+    user = User(**dict(zip(("pk", "password"), _stored_user(username, settings["DATABASE_URL"]), strict=True)))
+    token = new_token(AccessToken, user, family=None, scope=ALL_SCOPES)
+    token.set_exp(lifetime=timedelta(hours=1))
+    issuer = TokenBackend(
+        "HS256", settings["JWT_SIGNING_KEY"], audience=api_settings.AUDIENCE, issuer=api_settings.ISSUER
+    )
+    return issuer.encode(token.payload)
+
+
+def write_seed(file: Path) -> None:
+    """Write the demo's seed document, in which only the snapshots of the test split have predictions."""
+    document = json.loads((FIXTURES / "seed.json").read_text())
+    for snapshot in _snapshots(document):
+        if snapshot["dataset_split"] != "test":
+            snapshot.pop("predictions", None)
+        elif "predictions" in snapshot:
+            snapshot["predictions"] = str(FIXTURES / snapshot["predictions"])
+    file.write_text(json.dumps(document))
+
+
+def _snapshots(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for model in document["models"]:
+        for version in model["versions"]:
+            yield from version["snapshots"]
+
+
+def _stored_user(username: str, database: str) -> tuple[int, str]:
+    users = execute(database, "SELECT username, id, password FROM models_registry_user")
+    return next((pk, password) for name, pk, password in users if name == username)
 
 
 def _copy_sqlite(target: Path) -> None:
@@ -66,8 +109,10 @@ def _copy_postgresql(target: str) -> None:
 
 def _fill(database: str) -> None:
     settings = {"DATABASE_URL": database, "STORAGE_URL": f"file://{_files()}", **new_keys()}
+    seed = _folder() / "seed.json"
+    write_seed(seed)
     manage("migrate", **settings)
-    manage("seed", "fixtures/seed.json", **settings)
+    manage("seed", str(seed), **settings)
 
 
 @contextmanager

@@ -39,10 +39,16 @@ def snapshot(
     dataset_split: str = "test",
     evaluated_at: datetime = EVALUATED_AT,
     source: str = "imported",
+    dataset: str = "",
 ) -> MetricSnapshot:
     """Return a stored snapshot."""
     return MetricSnapshot.objects.create(
-        version=version, dataset_split=dataset_split, metrics=metrics, evaluated_at=evaluated_at, source=source
+        version=version,
+        dataset_split=dataset_split,
+        dataset=dataset,
+        metrics=metrics,
+        evaluated_at=evaluated_at,
+        source=source,
     )
 
 

@@ -26,7 +26,7 @@ _OUTAGE = "The database or cache cannot be reached at present. Try again in a mo
 
 
 class _AdminOnly:
-    """Leaves every request outside the admin alone, and answers what its own work cannot be had for at present."""
+    """Runs a middleware in the admin alone. Responds with 503 while the database or the cache is unreachable."""
 
     get_response: Callable[[HttpRequest], Any]
 
@@ -34,13 +34,13 @@ class _AdminOnly:
         if not is_admin(request):
             return self.get_response(request)
         try:
-            return self._answer(request)
+            return self._respond(request)
         except Exception as error:
             if (page := _unavailable(error)) is None:
                 raise
             return page
 
-    def _answer(self, request: HttpRequest) -> Any:
+    def _respond(self, request: HttpRequest) -> Any:
         return super().__call__(request)  # type: ignore[misc]
 
 
@@ -48,16 +48,16 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
     """Refuses input that no page expects or the database cannot hold, and a flood of logins from one address."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        """Answer what is refused. Raises `BadRequest`."""
+        """Return a 429 for a login too many. Raises `BadRequest` for input that no page expects."""
         check_input(request)
         if _is_login(request):
             throttle = LoginThrottle()
             if not throttle.allow_request(request, None):
-                return too_many("logins", throttle.wait())
+                return too_many_requests("logins", throttle.wait())
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer a page that cannot be had now, but can be in a moment.
+        """Return a 503 while the database or the cache is unreachable.
 
         Raises `BadRequest` for a value that the database cannot hold.
         """
@@ -74,11 +74,11 @@ class AdminDenialMiddleware(_AdminOnly, MiddlewareMixin):
     """Notes failed logins in the log and in the audit trail."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Return the answer, or a 429 to who is refused too often."""
+        """Return the response, or a 429 if this network was refused too often."""
         if not _is_login(request):
             return response
         if response.status_code == 200 and (wait := seconds_to_wait(request)):
-            response = too_many("logins", wait)
+            response = too_many_requests("logins", wait)
         if response.status_code == 200:
             note_denial(request, 401, "not_authenticated")
         elif response.status_code == 429:
@@ -92,7 +92,7 @@ class AdminLoginMiddleware(_AdminOnly, MiddlewareMixin):
     A login is all that it reads and writes: failures, session, user and audit trail.
     """
 
-    def _answer(self, request: HttpRequest) -> Any:
+    def _respond(self, request: HttpRequest) -> Any:
         with login_capacity() if _is_login(request) else nullcontext():
             return self.get_response(request)
 
@@ -110,11 +110,11 @@ class AdminMessageMiddleware(_AdminOnly, MessageMiddleware):
 
 
 class AdminAxesMiddleware(_AdminOnly, AxesMiddleware):  # type: ignore[misc]
-    """The answer to a locked-out login, in the admin."""
+    """Responds to a locked-out login in the admin."""
 
 
 def is_admin(request: HttpRequest) -> bool:
-    """Say whether a request is for the admin's pages."""
+    """Return whether a request is for a page of the admin."""
     return request.path_info.startswith("/admin/")
 
 
@@ -122,19 +122,19 @@ def _is_login(request: HttpRequest) -> bool:
     return request.method == "POST" and request.path_info == reverse("admin:login")
 
 
-def locked_out(request: HttpRequest, original_response: HttpResponse | None, credentials: Any) -> HttpResponse:
-    """Return the answer to a login in the admin after too many failures of this user."""
-    return too_many("logins", login_wait(request))
+def locked_out(request: HttpRequest, original_response: HttpResponse | None, credentials: object) -> HttpResponse:
+    """Return the response to a login in the admin after too many failures of this user."""
+    return too_many_requests("logins", login_wait(request))
 
 
-def too_many(what: str, wait: float) -> HttpResponse:
-    """Return the page for who asks too often for something, and may again after these seconds."""
+def too_many_requests(what: str, wait: float) -> HttpResponse:
+    """Return a 429 page, which says after how many seconds to try again."""
     seconds = max(1, math.ceil(wait))
     return _page(429, f"Too many {what}. Try again in {seconds} seconds.", seconds)
 
 
 def _unavailable(error: Exception) -> HttpResponse | None:
-    """Return the page for what cannot be had now, but can be in a moment; `None` for any other error."""
+    """Return a 503 page if the error is an outage or a lack of capacity, otherwise `None`."""
     if isinstance(error, BusyError):
         return _page(503, str(error.detail), error.wait)
     if is_outage(error):

@@ -19,7 +19,7 @@ class AdminSiteConfig(AdminConfig):
 class RegistrySite(UnfoldAdminSite):  # type: ignore[misc]  # the library is untyped
     """The theme's site with restricted search boxes."""
 
-    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def search(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         """List the pages whose names match. Raises `Http404` beyond the last page of results."""
         try:
             response: HttpResponse = super().search(request, extra_context)

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 import environ
@@ -17,7 +17,15 @@ DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
 LOCAL_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
 
 
-def database(name: str, url: str) -> dict[str, Any]:
+class ParsedURL(TypedDict, total=False):
+    """Settings that django-environ reads from a URL."""
+
+    NAME: str
+    BACKEND: str
+    OPTIONS: dict[str, object]
+
+
+def database(name: str, url: str) -> dict[str, object]:
     """Return Django's settings for the database at `url`: PostgreSQL with a pool, or SQLite in WAL mode."""
     try:
         scheme = urlsplit(url).scheme
@@ -29,7 +37,7 @@ def database(name: str, url: str) -> dict[str, Any]:
             "or sqlite:////absolute/path.sqlite3"
         )
     try:
-        parsed: dict[str, Any] = environ.Env.db_url_config(url)
+        parsed: ParsedURL = environ.Env.db_url_config(url)
     except (ValueError, environ.ImproperlyConfigured):
         parsed = {}
     if not parsed.get("NAME"):
@@ -39,7 +47,7 @@ def database(name: str, url: str) -> dict[str, Any]:
     return _sqlite(name, parsed) if scheme == "sqlite" else _postgresql(parsed)
 
 
-def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
+def _sqlite(name: str, parsed: ParsedURL) -> dict[str, object]:
     if parsed["NAME"] != ":memory:":
         file = Path(parsed["NAME"])
         try:
@@ -59,7 +67,7 @@ def _sqlite(name: str, parsed: dict[str, Any]) -> dict[str, Any]:
     return {**parsed, "ENGINE": "config.sqlite3", "OPTIONS": options}
 
 
-def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
+def _postgresql(parsed: ParsedURL) -> dict[str, object]:
     timeouts = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
     if {"migrate", "demo"} & set(sys.argv[1:2]):  # may rewrite a large table, but must not wait long for a lock
         timeouts = "-c lock_timeout=10000"
@@ -75,10 +83,10 @@ def _postgresql(parsed: dict[str, Any]) -> dict[str, Any]:
     return {**parsed, "ENGINE": "config.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": options}
 
 
-def cache(name: str, *, default: str) -> dict[str, Any]:
+def cache(name: str, *, default: str) -> dict[str, object]:
     """Return Django's settings for the cache at the URL in the variable. Its package must be installed."""
     try:
-        parsed: dict[str, Any] = environ.Env.cache_url_config(read(name, default=default))
+        parsed: ParsedURL = environ.Env.cache_url_config(read(name, default=default))
         if parsed["BACKEND"] == LOCAL_MEMORY:  # the default of 300 is too small to count requests by caller
             parsed["OPTIONS"] = {"MAX_ENTRIES": 100_000, **parsed.get("OPTIONS", {})}
         _import_cache(parsed)
@@ -89,10 +97,10 @@ def cache(name: str, *, default: str) -> dict[str, Any]:
             f"{name} names a cache whose package is not installed ({error}); set it to {default}, "
             "or to redis://host:6379/0 with the package redis installed"
         ) from None
-    return parsed
+    return {**parsed}
 
 
-def _import_cache(parsed: dict[str, Any]) -> None:
+def _import_cache(parsed: ParsedURL) -> None:
     """Import the cache's backend without connecting. Otherwise a missing package would fail the first request."""
     backend = CacheHandler({"default": parsed})["default"]
     if isinstance(backend, RedisCache):

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -11,7 +10,7 @@ from config.env.readers import read
 from models_registry.db.secret_files import create_private_folder
 
 
-def storage(name: str, *, default: Path) -> dict[str, Any]:
+def storage(name: str, *, default: Path) -> dict[str, object]:
     """Return Django's settings for the storage at the URL in the variable: a folder or an S3 bucket."""
     url = read(name)
     if not url:
@@ -38,7 +37,7 @@ def storage(name: str, *, default: Path) -> dict[str, Any]:
     )
 
 
-def _created_folder(name: str, folder: Path) -> dict[str, Any]:
+def _created_folder(name: str, folder: Path) -> dict[str, object]:
     try:
         create_private_folder(folder)
     except (OSError, ValueError):
@@ -48,12 +47,12 @@ def _created_folder(name: str, folder: Path) -> dict[str, Any]:
     return _folder(folder)
 
 
-def _folder(folder: Path) -> dict[str, Any]:
+def _folder(folder: Path) -> dict[str, object]:
     private = {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700}
     return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": folder, **private}}
 
 
-def _s3(name: str, bucket: str, prefix: str, options: dict[str, str]) -> dict[str, Any]:
+def _s3(name: str, bucket: str, prefix: str, options: dict[str, str]) -> dict[str, object]:
     try:
         from botocore.config import Config
         from storages.backends import s3  # noqa: F401  # otherwise it would fail at the first use

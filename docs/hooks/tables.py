@@ -2,10 +2,13 @@
 
 import argparse
 import json
+import math
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import cache
+from statistics import NormalDist
 from textwrap import indent
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -23,12 +26,16 @@ from models_registry.accounts.scopes import Scope
 from models_registry.task_types.base import Metric
 from performance.metrics.inputs.columns import COLUMNS, ColumnDescription
 from performance.metrics.inputs.options import Options
+from performance.metrics.statistics.intervals import wilson
 from performance.metrics.tasks.evaluators import EVALUATORS, inapplicable_options
 from performance.webhooks.events import EVENTS
 
 COMMANDS = sorted(
     path.stem for path in (settings.BASE_DIR / "performance" / "management" / "commands").glob("[!_]*.py")
 )
+FEWEST_DIFFERENCES = 10
+MARGINS = (0.05, 0.02, 0.01, 0.005)
+MOST_EXAMPLES = 10**7  # more than any margin needs
 # A value that is not the default, to ask which task types take an option.
 EXAMPLES: dict[str, Any] = {
     "positive_class": "yes",
@@ -276,6 +283,44 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
+def sample_sizes_table() -> str:
+    """Return how many examples a threshold on a share needs, by the measured value and the margin."""
+    head = ["measured", *(f"margin {margin:g}" for margin in MARGINS)]
+    rows = [
+        [f"{share:g}", *(f"{_examples_for_threshold(share, margin):,}" for margin in MARGINS)]
+        for share in (0.8, 0.9, 0.95, 0.99)
+    ]
+    return _table(head, rows)
+
+
+def paired_sample_sizes_table() -> str:
+    """Return how many examples a limit on regression needs, by how often only one version is right."""
+    head = ["only one is right", *(f"limit {margin:g}" for margin in MARGINS)]
+    rows = [
+        [f"{share:.0%}", *(f"{_examples_for_difference(share, margin):,}" for margin in MARGINS)]
+        for share in (0.02, 0.05, 0.1, 0.18)
+    ]
+    return _table(head, rows)
+
+
+def _examples_for_threshold(share: float, margin: float) -> int:
+    """Return the smallest sample whose lower end of Wilson's interval is at most the margin below the share."""
+    return bisect_left(range(MOST_EXAMPLES), True, lo=1, key=lambda size: _lower_end(share, size) >= share - margin)
+
+
+def _lower_end(share: float, size: int) -> float:
+    interval = wilson(share, size)
+    return interval.lower if interval else -math.inf
+
+
+def _examples_for_difference(share: float, margin: float) -> int:
+    """Return the smallest paired sample for equal versions whose interval is no wider than the limit on each side.
+
+    The versions differ on at least `FEWEST_DIFFERENCES` examples, as the normal approximation fails for fewer.
+    """
+    return math.ceil(max(share * (NormalDist().inv_cdf(0.975) / margin) ** 2, FEWEST_DIFFERENCES / share))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "routes": routes_table,
     "errors": errors_table,
@@ -285,4 +330,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "events": events_table,
     "task-types": task_types_table,
     "metrics": metrics_table,
+    "sample-sizes": sample_sizes_table,
+    "paired-sample-sizes": paired_sample_sizes_table,
 }

@@ -13,7 +13,7 @@ class HasScope(IsAuthenticated):
 
     errors = (NotAuthenticatedError, PermissionDeniedError)
 
-    def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
+    def has_object_permission(self, request: Request, view: Any, obj: object) -> bool:
         self.message = f"You need the scope {view.scope} here: ask an admin of the organization."
         permitted = view.is_superuser or getattr(obj, "permitted", False)
         return bool(permitted and view.scope in request.user.scopes)  # type: ignore[union-attr]

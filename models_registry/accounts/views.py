@@ -1,11 +1,13 @@
 """Organizations and their members over HTTP."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.serializers import BaseSerializer
 
 from models_registry.accounts import services
 from models_registry.accounts.models import Membership, Organization
@@ -78,17 +80,16 @@ class OrganizationViewSet(
         else:
             raise PermissionDenied("Only a superuser, with the scope organization:admin, creates an organization.")
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[Organization]:
         """Return the organizations that the caller is an admin of: all for a superuser."""
         self.check_token_scopes()
-        organizations: Any = super().get_queryset()
-        return organizations if self.is_superuser else organizations.permitting(self.scope, self.account.pk)
+        return self.queryset.all() if self.is_superuser else self.queryset.permitting(self.scope, self.account.pk)
 
     def get_object(self, *, lock: bool = False) -> Organization:
         """Return the organization that the URL names."""
         return self.get_organization(lock=lock)
 
-    def perform_create(self, serializer: Any) -> None:
+    def perform_create(self, serializer: BaseSerializer[Organization]) -> None:
         serializer.instance = services.create_organization(**serializer.validated_data)
 
     def perform_update(self, serializer: Any) -> None:
@@ -96,7 +97,7 @@ class OrganizationViewSet(
             organization=serializer.instance, **serializer.validated_data
         )
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
+    def get_success_headers(self, data: Mapping[str, object]) -> dict[str, str]:
         return {"Location": reverse("organization", args=[data["slug"]])}
 
 
@@ -146,7 +147,7 @@ class MemberViewSet(
     errors = (NotFoundError,)
     input_serializers = {"create": MemberInput, "partial_update": MemberChanges}
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[Membership]:
         """Return the members of the organization that the URL names."""
         return super().get_queryset().filter(organization=self.get_organization())
 
@@ -160,7 +161,7 @@ class MemberViewSet(
         membership: Membership = get_or_404(members, missing, username=username)
         return membership
 
-    def perform_create(self, serializer: Any) -> None:
+    def perform_create(self, serializer: BaseSerializer[Membership]) -> None:
         organization = self.get_organization(lock=True)
         user = lock_active_user(serializer.validated_data["username"])
         role = serializer.validated_data["role"]
@@ -172,5 +173,5 @@ class MemberViewSet(
     def perform_destroy(self, instance: Membership) -> None:
         services.remove_member(membership=instance)
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
+    def get_success_headers(self, data: Mapping[str, object]) -> dict[str, str]:
         return {"Location": reverse("member", args=[self.kwargs["slug"], data["username"]])}

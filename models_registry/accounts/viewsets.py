@@ -10,7 +10,7 @@ from models_registry.accounts.models import Organization
 from models_registry.accounts.permissions import HasScope
 from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import NotFoundError
-from models_registry.api.viewsets import APIViewSet, wait_for_row
+from models_registry.api.viewsets import APIViewSet, lock_row
 from models_registry.audit.context import acting_user
 
 _slug = re.compile(r"[-\w]{1,63}", re.ASCII)
@@ -50,7 +50,7 @@ class OrganizationScopedViewSet(APIViewSet):
         """
         organization = self._organization()
         if lock:
-            wait_for_row(organization)
+            lock_row(organization)
             organization = self._organization()
         return organization
 

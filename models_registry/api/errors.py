@@ -5,7 +5,7 @@ A problem document (RFC 9457), the OpenAPI document and the documentation follow
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.utils.text import Truncator
 from rest_framework.exceptions import APIException
@@ -33,7 +33,7 @@ class APIError(APIException):
         super().__init__(detail or None, self.code)
 
     @property
-    def members(self) -> dict[str, Any]:
+    def members(self) -> dict[str, object]:
         """Return the members that the problem document has beside the standard ones; a null one is left out."""
         return {}
 
@@ -53,7 +53,7 @@ class InvalidInputError(APIError):
         self.errors = list(islice(errors, MAX_ERRORS))
 
     @property
-    def members(self) -> dict[str, Any]:
+    def members(self) -> dict[str, object]:
         errors = [
             {"field": field, "code": code, "detail": Truncator(detail).chars(MAX_DETAIL)}
             for field, code, detail in self.errors

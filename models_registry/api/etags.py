@@ -1,7 +1,6 @@
 """Responses with a strong ETag, and the requests that name one (RFC 9110, section 13)."""
 
 from hashlib import md5
-from typing import Any
 
 from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.http import parse_etags
@@ -13,7 +12,7 @@ from models_registry.api.errors import PreconditionFailedError
 _renderer = JSONRenderer()
 
 
-def conditional_json_response(request: Request, data: Any) -> HttpResponse:
+def conditional_json_response(request: Request, data: object) -> HttpResponse:
     """Return `data` as JSON with its ETag, or 304 if `If-None-Match` names it.
 
     Raises `PreconditionFailedError` if `If-Match` names another.
@@ -35,7 +34,7 @@ def not_modified_or(request: Request, response: HttpResponse) -> HttpResponse:
     return response
 
 
-def json_response(data: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+def json_response(data: object, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
     """Return `data` as JSON with its ETag."""
     return with_etag(_renderer.render(data), content_type=_renderer.media_type, status=status, headers=headers)
 
@@ -53,7 +52,7 @@ def etag_of(body: bytes) -> str:
     return f'"{md5(body, usedforsecurity=False).hexdigest()}"'
 
 
-def refuse_lost_update(request: Request, data: Any) -> None:
+def refuse_lost_update(request: Request, data: object) -> None:
     """Raise `PreconditionFailedError` if `If-Match` names another state than `data`, the present one."""
     if_match = request._request.META.get("HTTP_IF_MATCH")
     if if_match is not None:

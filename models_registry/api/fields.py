@@ -1,14 +1,17 @@
 """A strict serializer, and fields without DRF's lenient conversions."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, Unpack
 
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 MAX_ERRORS = 20  # errors that one response lists
 TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -16,15 +19,41 @@ FIRST_YEAR = 1970
 MAX_QUOTED_NAME = 40  # characters of an unknown name that an error quotes
 
 Key = TypeVar("Key", int, str)
-_Child: TypeAlias = "serializers.Field[Any, Any, Any, Any]"
+AnyField: TypeAlias = "serializers.Field[Any, Any, Any, Any]"
 
 _timestamp = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+
+
+class FieldOptions(TypedDict, total=False):
+    """The options of DRF's fields that ours pass on."""
+
+    read_only: bool
+    required: bool
+    allow_null: bool
+    default: None
+    source: str
+    help_text: str
+
+
+class TextFieldOptions(FieldOptions, total=False):
+    """The options of DRF's text fields that ours pass on."""
+
+    trim_whitespace: bool
+    error_messages: "dict[str, StrOrPromise]"
+
+
+class ListFieldOptions(FieldOptions, total=False):
+    """The options of DRF's list and dict fields that ours pass on."""
+
+    child: AnyField
+    min_length: int
+    validators: Sequence[Callable[[list[str]], None]]
 
 
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer that refuses unknown and read-only fields."""
 
-    def to_internal_value(self, data: Any) -> Any:
+    def to_internal_value(self, data: object) -> Any:
         """Return the validated fields. Raises `ValidationError`, which also names unknown fields."""
         if not isinstance(data, Mapping):
             return super().to_internal_value(data)
@@ -46,7 +75,7 @@ class BoundedListField(serializers.ListField):
     DRF's field first creates an error for each item, and a request body can have very many items.
     """
 
-    def __init__(self, *, max_length: int, **options: Any) -> None:
+    def __init__(self, *, max_length: int, **options: Unpack[ListFieldOptions]) -> None:
         super().__init__(max_length=max_length, **options)
         self.max_length: int = max_length
 
@@ -57,7 +86,7 @@ class BoundedListField(serializers.ListField):
         items: list[Any] = super().to_internal_value(data)
         return items
 
-    def run_child_validation(self, data: Iterable[Any]) -> list[Any]:
+    def run_child_validation(self, data: Iterable[object]) -> list[object]:
         """Return the validated items. Raises `ValidationError`."""
         return list(_validate_items(self.child, enumerate(data)).values())
 
@@ -67,7 +96,7 @@ class BoundedDictField(serializers.DictField):
 
     default_error_messages = {"too_many": "At most {max_length} members."}
 
-    def __init__(self, *, max_length: int, **options: Any) -> None:
+    def __init__(self, *, max_length: int, **options: Unpack[FieldOptions]) -> None:
         super().__init__(**options)
         self.max_length = max_length
 
@@ -78,13 +107,13 @@ class BoundedDictField(serializers.DictField):
         members: dict[str, Any] = super().to_internal_value(data)
         return members
 
-    def run_child_validation(self, data: Mapping[Any, Any]) -> dict[str, Any]:
+    def run_child_validation(self, data: Mapping[str, object]) -> dict[str, object]:
         """Return the validated members. Raises `ValidationError`."""
         return _validate_items(self.child, ((str(name), value) for name, value in data.items()))
 
 
-def _validate_items(child: _Child, items: Iterable[tuple[Key, Any]]) -> dict[Key, Any]:
-    valid: dict[Key, Any] = {}
+def _validate_items(child: AnyField, items: Iterable[tuple[Key, object]]) -> dict[Key, object]:
+    valid: dict[Key, object] = {}
     errors: dict[Any, Any] = {}
     for key, value in items:
         try:
@@ -101,7 +130,7 @@ def _validate_items(child: _Child, items: Iterable[tuple[Key, Any]]) -> dict[Key
 class StrictCharField(serializers.CharField):
     """A string. DRF's field also accepts numbers."""
 
-    def to_internal_value(self, data: Any) -> str:
+    def to_internal_value(self, data: object) -> str:
         """Return the string. Raises `ValidationError`."""
         if not isinstance(data, str):
             self.fail("invalid")
@@ -111,7 +140,7 @@ class StrictCharField(serializers.CharField):
 class StrictBooleanField(serializers.BooleanField):
     """A boolean. DRF's field also accepts strings and numbers."""
 
-    def to_internal_value(self, data: Any) -> bool:
+    def to_internal_value(self, data: object) -> bool:
         """Return the boolean. Raises `ValidationError`."""
         if not isinstance(data, bool):
             self.fail("invalid")
@@ -121,7 +150,7 @@ class StrictBooleanField(serializers.BooleanField):
 class StrictIntegerField(serializers.IntegerField):
     """An integer. DRF's field also accepts strings, booleans and floats such as 1.0."""
 
-    def to_internal_value(self, data: Any) -> int:
+    def to_internal_value(self, data: object) -> int:
         """Return the integer. Raises `ValidationError`."""
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
@@ -131,7 +160,7 @@ class StrictIntegerField(serializers.IntegerField):
 class StrictFloatField(serializers.FloatField):
     """A finite number. DRF's field also accepts strings, booleans and `NaN`."""
 
-    def to_internal_value(self, data: Any) -> float:
+    def to_internal_value(self, data: object) -> float:
         """Return the number. Raises `ValidationError`."""
         if isinstance(data, bool) or not isinstance(data, int | float):
             self.fail("invalid")
@@ -145,10 +174,10 @@ class UTCDateTimeField(serializers.DateTimeField):
 
     default_error_messages = {"too_early": f"Must be in {FIRST_YEAR} or later."}
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[FieldOptions]) -> None:
         super().__init__(input_formats=[TIMESTAMP], **options)
 
-    def to_internal_value(self, value: Any) -> datetime:
+    def to_internal_value(self, value: object) -> datetime:
         """Return the time. Raises `ValidationError`, also for timestamps of YAML, which may have no time zone."""
         if not isinstance(value, str):
             self.fail("invalid", format="YYYY-MM-DDThh:mm:ssZ")
@@ -188,14 +217,14 @@ _ONE_LINE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Must be on
 class NameField(StrictCharField):
     """A name: one line of text."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[FieldOptions]) -> None:
         super().__init__(max_length=200, validators=[_ONE_LINE], **options)
 
 
 class DescriptionField(StrictCharField):
     """A text of any number of lines. It may be empty."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[FieldOptions]) -> None:
         super().__init__(max_length=MAX_TEXT, allow_blank=True, **options)
 
 
@@ -204,10 +233,10 @@ class TagsField(BoundedListField):
 
     default_error_messages = {"repeated": "Each tag may be given once."}
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[FieldOptions]) -> None:
         super().__init__(child=StrictCharField(max_length=100, validators=[_ONE_LINE]), max_length=50, **options)
 
-    def to_internal_value(self, data: Any) -> list[str]:
+    def to_internal_value(self, data: object) -> list[str]:
         """Return the tags. Raises `ValidationError`."""
         tags: list[str] = super().to_internal_value(data)
         if len(set(tags)) < len(tags):

@@ -1,7 +1,6 @@
 """A form field for strictly parsed JSON."""
 
 import json
-from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -15,11 +14,11 @@ class StrictJSONField(forms.Field):
 
     widget = UnfoldAdminTextareaWidget
 
-    def prepare_value(self, value: Any) -> str | None:
+    def prepare_value(self, value: object) -> str | None:
         """Return the text to edit: the submitted text, or the stored document as JSON."""
         return value if isinstance(value, str | None) else json.dumps(value, indent=2, ensure_ascii=False)
 
-    def to_python(self, value: str | None) -> Any:
+    def to_python(self, value: str | None) -> object:
         """Return the document. Raises `ValidationError`."""
         try:
             document = parse_json(value.encode()) if value else None

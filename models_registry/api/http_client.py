@@ -20,8 +20,8 @@ from urllib.parse import SplitResult, urlsplit
 MAX_URL = 2000
 MAX_TEXT = 500  # characters of a response that are returned
 MAX_ADDRESSES = 3  # of a host that are tried
-CONNECT_WITHIN = 5.0  # seconds, for all of them together
-ANSWER_WITHIN = 10.0  # seconds in all
+CONNECT_TIMEOUT = 5.0  # seconds, for all of them together
+RESPONSE_TIMEOUT = 10.0  # seconds in all
 USER_AGENT = "model-performance-registry"
 PORTS = {"https": 443, "http": 80}
 
@@ -59,7 +59,7 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    within: float = ANSWER_WITHIN
+    timeout: float = RESPONSE_TIMEOUT
 
 
 def check_url(url: str, trusted_hosts: Collection[str]) -> None:
@@ -101,22 +101,22 @@ def is_public(address: str) -> bool:
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
         return ip.is_global and not ip.is_multicast and not any(ip in network for network in _SPECIAL_IPV4)
-    inner = _embedded(ip)
+    inner = _embedded_ipv4(ip)
     return is_public(str(inner)) if inner else ip.is_global and ip in _PUBLIC_IPV6
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, trusted_hosts: Collection[str]) -> Response:
     """Send a body to a URL and return the response, whatever its status. Raises `DeliveryError`.
 
-    It takes `ANSWER_WITHIN` seconds at most, and the time in which the system's resolver finds the name.
+    It takes `RESPONSE_TIMEOUT` seconds at most, and the time in which the system's resolver finds the name.
     """
-    return _send(Request("POST", url, headers, body, within=ANSWER_WITHIN), trusted_hosts, _beginning)
+    return _send(Request("POST", url, headers, body, timeout=RESPONSE_TIMEOUT), trusted_hosts, _read_beginning)
 
 
-def get(url: str, *, trusted_hosts: Collection[str], within: float, max_bytes: int) -> bytes:
+def get(url: str, *, trusted_hosts: Collection[str], timeout: float, max_bytes: int) -> bytes:
     """Return the body of a response with status 200, of at most `max_bytes`. Raises `DeliveryError`.
 
-    It takes `within` seconds at most, and the time in which the system's resolver finds the name.
+    It takes `timeout` seconds at most, and the time in which the system's resolver finds the name.
     """
 
     def whole_body(response: HTTPResponse) -> bytes:
@@ -127,7 +127,7 @@ def get(url: str, *, trusted_hosts: Collection[str], within: float, max_bytes: i
             raise DeliveryError(f"The body is over {max_bytes} bytes.")
         return body
 
-    return _send(Request("GET", url, within=within), trusted_hosts, whole_body)
+    return _send(Request("GET", url, timeout=timeout), trusted_hosts, whole_body)
 
 
 def _send(request: Request, trusted_hosts: Collection[str], read: Callable[[HTTPResponse], Result]) -> Result:
@@ -172,7 +172,7 @@ def _is_public_name(name: str) -> bool:
     )
 
 
-def _embedded(ip: IPv6Address) -> IPv4Address | None:
+def _embedded_ipv4(ip: IPv6Address) -> IPv4Address | None:
     """Return the IPv4 address that an IPv6 address embeds: mapped, or by NAT64 or 6to4."""
     if ip in _NAT64:
         return IPv4Address(int(ip) & 0xFFFFFFFF)
@@ -194,24 +194,24 @@ def _resolve(parts: SplitResult, *, public: bool) -> list[Address]:
 def _exchange(
     request: Request, parts: SplitResult, addresses: list[Address], read: Callable[[HTTPResponse], Result]
 ) -> Result:
-    deadline = time.monotonic() + request.within
-    with _connect(addresses, min(CONNECT_WITHIN, request.within)) as plain, _secured(plain, parts) as connected:
+    deadline = time.monotonic() + request.timeout
+    with _connect(addresses, min(CONNECT_TIMEOUT, request.timeout)) as plain, _wrap_tls(plain, parts) as connected:
         # The timeout is for each single read: a host that sends a byte now and then would never end.
-        connected.settimeout(request.within)
+        connected.settimeout(request.timeout)
         watchdog = Timer(deadline - time.monotonic(), _shut_down, [connected])
         watchdog.start()
         try:
-            result = _ask(connected, request, parts, read)
+            result = _request(connected, request, parts, read)
         except (OSError, HTTPException):
-            _refuse_late(deadline)
+            _check_deadline(deadline)
             raise
         finally:
             watchdog.cancel()
-    _refuse_late(deadline)
+    _check_deadline(deadline)
     return result
 
 
-def _secured(plain: socket.socket, parts: SplitResult) -> socket.socket:
+def _wrap_tls(plain: socket.socket, parts: SplitResult) -> socket.socket:
     """Return the connection with TLS, before its handshake, or unchanged if the URL is without TLS."""
     if parts.scheme != "https":
         return plain
@@ -219,13 +219,13 @@ def _secured(plain: socket.socket, parts: SplitResult) -> socket.socket:
     return context.wrap_socket(plain, server_hostname=parts.hostname, do_handshake_on_connect=False)
 
 
-def _connect(addresses: list[Address], within: float) -> socket.socket:
+def _connect(addresses: list[Address], timeout: float) -> socket.socket:
     """Return a connection to the first of the addresses that accepts one. Raises `OSError`."""
     tried = addresses[:MAX_ADDRESSES]
     failure = OSError("the host has no address")
     for family, address in tried:
         connecting = socket.socket(family, socket.SOCK_STREAM)
-        connecting.settimeout(within / len(tried))
+        connecting.settimeout(timeout / len(tried))
         try:
             connecting.connect(address)
         except OSError as error:
@@ -236,7 +236,7 @@ def _connect(addresses: list[Address], within: float) -> socket.socket:
     raise failure
 
 
-def _refuse_late(deadline: float) -> None:
+def _check_deadline(deadline: float) -> None:
     """Raise `TimeoutError` if the watchdog may have cut the response."""
     if time.monotonic() >= deadline:
         raise TimeoutError
@@ -248,7 +248,7 @@ def _shut_down(connected: socket.socket) -> None:
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-def _ask(
+def _request(
     connected: socket.socket, request: Request, parts: SplitResult, read: Callable[[HTTPResponse], Result]
 ) -> Result:
     if isinstance(connected, ssl.SSLSocket):
@@ -262,7 +262,7 @@ def _ask(
         return read(response)
 
 
-def _beginning(response: HTTPResponse) -> Response:
+def _read_beginning(response: HTTPResponse) -> Response:
     """Return the status and the beginning of the body, which is for people and may be incomplete."""
     try:
         beginning = response.read(4 * MAX_TEXT)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Collection
-from typing import Any
 
 from django.db import connection
 from django.http import HttpResponse
@@ -31,7 +30,7 @@ def check_key(request: Request) -> None:
 
 
 def run_idempotent(
-    request: Request, user_id: int, body: Any, work: Callable[[], HttpResponse], *, shown_once: Collection[str] = ()
+    request: Request, user_id: int, body: object, work: Callable[[], HttpResponse], *, shown_once: Collection[str] = ()
 ) -> HttpResponse:
     """Run `work` and return its response, or repeat the response of the last 24 hours under the request's key.
 
@@ -70,7 +69,7 @@ def run_idempotent(
     return response
 
 
-def stored_response(request: Request, user_id: int, body: Any) -> HttpResponse | None:
+def stored_response(request: Request, user_id: int, body: object) -> HttpResponse | None:
     """Return the response that is stored under the request's key, or `None`.
 
     Call this before long work that must not run in a transaction. `run_idempotent` looks again, as another request with
@@ -85,11 +84,11 @@ def stored_response(request: Request, user_id: int, body: Any) -> HttpResponse |
     return None if first is None else _replay(first, _digest(body))
 
 
-def _digest(body: Any) -> str:
+def _digest(body: object) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _claim(*parts: Any) -> None:
+def _claim(*parts: object) -> None:
     """Lock a key until the transaction ends. Raises `IdempotencyInProgressError` if another request holds it.
 
     SQLite needs no lock, because it runs one writing transaction at a time.

@@ -78,7 +78,7 @@ def remember(path: str) -> None:
             _large.popitem(last=False)
 
 
-def forget_all() -> None:
+def clear() -> None:
     """Forget which paths have large responses."""
     with _lock:
         _large.clear()

@@ -70,16 +70,16 @@ class ValidatedAutocompleteMixin(_AdminBase):
     """Uses the search boxes above for the `autocomplete_fields` of a page or inline."""
 
     def formfield_for_foreignkey(
-        self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **options: Any
-    ) -> "ModelChoiceField[Any] | None":
+        self, db_field: "ForeignKey[Model, Model]", request: HttpRequest, **options: object
+    ) -> "ModelChoiceField[Model] | None":
         """Return the form field of a relation to one record."""
         if db_field.name in self.get_autocomplete_fields(request):
             options["widget"] = ValidatedAutocompleteSelect(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **options)
 
     def formfield_for_manytomany(
-        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **options: Any
-    ) -> "ModelMultipleChoiceField[Any] | None":
+        self, db_field: "ManyToManyField[Model, Model]", request: HttpRequest, **options: object
+    ) -> "ModelMultipleChoiceField[Model] | None":
         """Return the form field of a relation to many records."""
         if db_field.name in self.get_autocomplete_fields(request):
             options["widget"] = ValidatedAutocompleteSelectMultiple(db_field, self.admin_site)
@@ -130,12 +130,13 @@ def task_type_label(name: str) -> str:
 class RegistryChangeList(ChangeList):  # type: ignore[misc]  # the library is untyped
     """A list that handles impossible dates, such as those after the year 9999, like other invalid parameters."""
 
-    def get_filters(self, request: HttpRequest) -> Any:
+    def get_filters(self, request: HttpRequest) -> tuple[object, ...]:
         """Return the filters. Raises `IncorrectLookupParameters`."""
         try:
-            return super().get_filters(request)
+            filters: tuple[object, ...] = super().get_filters(request)
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
+        return filters
 
 
 class RegistryAdmin(ValidatedAutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the library is untyped
@@ -152,24 +153,27 @@ class RegistryAdmin(ValidatedAutocompleteMixin, ModelAdmin):  # type: ignore[mis
         """Return the filters, without those that offer records which the user must not see."""
         return [item for item in super().get_list_filter(request) if self._may_use(item, request)]
 
-    def autocompleted_fields(self, request: HttpRequest) -> "Iterator[Field[Any, Any]]":
+    def autocompleted_fields(self, request: HttpRequest) -> "Iterator[Field[object, object]]":
         """Yield the relations with a search box on this page: in its form, inlines and filters."""
         for page in (self, *self.get_inline_instances(request)):
             for name in page.get_autocomplete_fields(request):
                 yield page.model._meta.get_field(name)
         yield from filter(None, map(self._autocompleted, self.get_list_filter(request)))
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         """Return the class of the list."""
         return RegistryChangeList
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
         """Return the record, or `None`. Raises `BadRequest` if the id is malformed."""
         if from_field is None:
             validate_pk(self.model, object_id)
-        return super().get_object(request, object_id, from_field)
+        record: Model | None = super().get_object(request, object_id, from_field)
+        return record
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], **options: Any) -> HttpResponseBase | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Model], **options: object
+    ) -> HttpResponseBase | None:
         """Run the selected action on the selected records. Raises `BadRequest` if an id is malformed."""
         for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
             validate_pk(self.model, value)
@@ -192,10 +196,10 @@ class RegistryAdmin(ValidatedAutocompleteMixin, ModelAdmin):  # type: ignore[mis
         list_filter = create(field, request, {}, self.model, self, field_path=path)
         return list_filter.expected_parameters()
 
-    def _autocompleted(self, item: ListFilterItem) -> "ForeignKey[Any, Any] | None":
+    def _autocompleted(self, item: ListFilterItem) -> "ForeignKey[Model, Model] | None":
         """Return the relation of a filter with a search box, or `None` for another filter."""
         if isinstance(item, tuple) and issubclass(item[1], AutocompleteSelectFilter):
-            return cast("ForeignKey[Any, Any]", get_fields_from_path(self.model, item[0])[-1])
+            return cast("ForeignKey[Model, Model]", get_fields_from_path(self.model, item[0])[-1])
         return None
 
     def _may_use(self, item: ListFilterItem, request: HttpRequest) -> bool:
@@ -239,6 +243,6 @@ class RevokedFilter(DropdownFilter):  # type: ignore[misc]
         """Return both choices."""
         return [("yes", "Revoked"), ("no", "Not revoked")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
         """Keep the records of the chosen kind."""
         return queryset.filter(revoked_at__isnull=self.value() == "no") if self.value() else queryset

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 _weight = re.compile(r"\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE)
 
 
-class Negotiation(DefaultContentNegotiation):
+class ContentNegotiation(DefaultContentNegotiation):
     """Choose a renderer by weight and specificity: `text/html;q=0.1, application/json` (RFC 9110, 12.4.2 and 12.5.1).
 
     Nothing is parsed for the most common headers: any type, or JSON.
@@ -47,7 +47,7 @@ class _Range(NamedTuple):
     weight: float
     media_type: str
 
-    def holds(self, media_type: str) -> bool:
+    def contains(self, media_type: str) -> bool:
         """Return whether the range contains a media type without parameters."""
         main_type = media_type.partition("/")[0]
         return self.media_type in {media_type, f"{main_type}/*", "*/*"}
@@ -70,5 +70,5 @@ def _split_weight(accepted: str) -> tuple[str, float]:
 
 def _preference(media_type: str, accepted: list[_Range]) -> tuple[float, int]:
     """Return the weight and the specificity of the most specific range that contains a media type; 0 if none does."""
-    specificity, weight, _ = max((each for each in accepted if each.holds(media_type)), default=(0, 0.0, ""))
+    specificity, weight, _ = max((each for each in accepted if each.contains(media_type)), default=(0, 0.0, ""))
     return weight, specificity

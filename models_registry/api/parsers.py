@@ -22,7 +22,7 @@ class StrictJSONParser(JSONParser):
     """
 
     def parse(
-        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, object] | None = None
     ) -> Any:
         """Return the document. Raises `ParseError`."""
         try:
@@ -35,7 +35,7 @@ class StrictFormParser(FormParser):
     """Parses a form in UTF-8. It refuses repeated fields, for which DRF's parser uses the last value."""
 
     def parse(
-        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, object] | None = None
     ) -> Any:
         """Return the fields. Raises `ParseError`, or `ValidationError` for repeated fields."""
         try:

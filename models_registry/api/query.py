@@ -12,7 +12,7 @@ from models_registry.api.fields import MAX_QUOTED_NAME, list_errors
 
 def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> dict[str, Any]:
     """Return the validated query parameters. Raises `UnknownParameterError` or `InvalidParameterError`."""
-    repeated = refuse_unknown(request, serializer.fields)
+    repeated = refuse_unknown_parameters(request, serializer.fields)
     try:
         values: dict[str, Any] = serializer.run_validation(request.query_params.dict())
     except serializers.ValidationError as error:
@@ -22,7 +22,7 @@ def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> di
     return values
 
 
-def refuse_unknown(request: Request, known: Collection[str]) -> list[FieldError]:
+def refuse_unknown_parameters(request: Request, known: Collection[str]) -> list[FieldError]:
     """Return an error for each repeated parameter. Raises `UnknownParameterError`, which lists them as well."""
     given = request.query_params
     repeated = [

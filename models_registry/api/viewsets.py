@@ -7,11 +7,12 @@ A viewset is written as in DRF: it lists the mixins of its actions and overrides
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpResponse
+from django_filters.rest_framework import FilterSet
 from rest_framework import mixins, serializers
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
@@ -31,9 +32,10 @@ from models_registry.api.etags import conditional_json_response, json_response, 
 from models_registry.api.filters import StrictFilterBackend
 from models_registry.api.idempotency import check_key, run_idempotent, stored_response
 from models_registry.api.pagination import SignedCursorPagination
-from models_registry.api.query import invalid_parameters, refuse_unknown
+from models_registry.api.query import invalid_parameters, refuse_unknown_parameters
 
-Errors = tuple[type[APIError], ...]
+AnySerializer: TypeAlias = serializers.BaseSerializer[Any]
+Errors: TypeAlias = tuple[type[APIError], ...]
 READ_ERRORS: Errors = (UnknownParameterError, PreconditionFailedError)
 CREATE_ERRORS: Errors = (
     UnknownParameterError,
@@ -65,18 +67,18 @@ class APIViewSet(GenericViewSet[Any]):
 
     pagination_class = SignedCursorPagination
     filter_backends: tuple[type[BaseFilterBackend], ...] = (StrictFilterBackend,)
-    filterset_class: type[Any] | None = None
+    filterset_class: type[FilterSet] | None = None
     large_columns: tuple[str, ...] = ()  # columns that may be so long that a page of a list ends early
     ordering: tuple[str, ...] = ()
     ordering_fields: tuple[str, ...] = ()
-    input_serializers: ClassVar[dict[str, type[serializers.BaseSerializer[Any]]]] = {}  # by action
+    input_serializers: ClassVar[dict[str, type[AnySerializer]]] = {}  # by action
 
     @property
     def default_response_headers(self) -> dict[str, str]:
         """Let only the caller's own cache keep a response, and only if it asks each time whether it is still valid."""
         return {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Check the caller (401), then the query (400), then what the URL names (404, 403).
 
         The action reads the body afterwards, so that nobody can send a body without the right to.
@@ -99,13 +101,13 @@ class APIViewSet(GenericViewSet[Any]):
         if self.action == "list":
             self._check_list_query()
         else:
-            refuse_unknown(self.request, ())
+            refuse_unknown_parameters(self.request, ())
         check_key(self.request)
 
     def _check_list_query(self) -> None:
         ordering = ["ordering"] if self.ordering_fields else []
         filters = list(self.filterset_class.base_filters) if self.filterset_class else []
-        repeated = refuse_unknown(self.request, ["cursor", "page_size", *ordering, *filters])
+        repeated = refuse_unknown_parameters(self.request, ["cursor", "page_size", *ordering, *filters])
         self.paginate_queryset(self.filter_queryset(super().get_queryset().none()))  # asks the database nothing
         if repeated:
             raise invalid_parameters(repeated)
@@ -118,15 +120,15 @@ class APIViewSet(GenericViewSet[Any]):
         """Return the record that the URL names, locked until the transaction ends if `lock` is true."""
         raise NotImplementedError
 
-    def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
+    def get_serializer_class(self) -> type[AnySerializer]:
         """Return the serializer of the action's body, or of its response if it takes no body."""
         return self.input_serializers.get(self.action) or super().get_serializer_class()
 
-    def get_response_serializer(self, record: Any) -> serializers.BaseSerializer[Any]:
+    def get_response_serializer(self, record: Any) -> AnySerializer:
         """Return the serializer of the response to a write."""
         return super().get_serializer_class()(record, context=self.get_serializer_context())
 
-    def get_valid_serializer(self) -> serializers.BaseSerializer[Any]:
+    def get_valid_serializer(self) -> AnySerializer:
         """Return the serializer of the body, which is read and validated. Raises `ValidationError`."""
         serializer = self.get_serializer(data=self.request.data)
         serializer.is_valid(raise_exception=True)
@@ -150,7 +152,7 @@ class APIViewSet(GenericViewSet[Any]):
             yield
 
     def run_idempotent(
-        self, work: Callable[[], HttpResponse], *, body: Any = None, shown_once: tuple[str, ...] = ()
+        self, work: Callable[[], HttpResponse], *, body: object = None, shown_once: tuple[str, ...] = ()
     ) -> HttpResponse:
         """Run `work` in one transaction, unless the same request was made before under the same `Idempotency-Key`.
 
@@ -163,7 +165,7 @@ class APIViewSet(GenericViewSet[Any]):
         with self.audited_transaction():
             return run_idempotent(self.request, self.user_id, body, work, shown_once=shown_once)
 
-    def stored_response(self, body: Any = None) -> HttpResponse | None:
+    def stored_response(self, body: object = None) -> HttpResponse | None:
         """Return the response that `run_idempotent` would repeat, or `None` if the request is new."""
         body = self.request.data if body is None else body
         return stored_response(self.request, self.user_id, body)
@@ -172,14 +174,14 @@ class APIViewSet(GenericViewSet[Any]):
 class ListModelMixin(mixins.ListModelMixin, APIViewSet):
     """Lists records, page by page. Responds with 304 if the caller has the page."""
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+    def list(self, request: Request, *args: object, **kwargs: object) -> HttpResponse:  # type: ignore[override]
         return conditional_json_response(request, super().list(request, *args, **kwargs).data)
 
 
 class RetrieveModelMixin(mixins.RetrieveModelMixin, APIViewSet):
     """Shows one record. Responds with 304 if the caller has it."""
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+    def retrieve(self, request: Request, *args: object, **kwargs: object) -> HttpResponse:  # type: ignore[override]
         return conditional_json_response(request, super().retrieve(request, *args, **kwargs).data)
 
 
@@ -188,11 +190,11 @@ class CreateModelMixin(mixins.CreateModelMixin, APIViewSet):
 
     shown_once: tuple[str, ...] = ()  # members of the response that a repeated response has as null
 
-    def create(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+    def create(self, request: Request, *args: object, **kwargs: object) -> HttpResponse:  # type: ignore[override]
         serializer = self.get_valid_serializer()
         return self.run_idempotent(lambda: self._create(serializer), shown_once=self.shown_once)
 
-    def _create(self, serializer: Any) -> HttpResponse:
+    def _create(self, serializer: AnySerializer) -> HttpResponse:
         self.perform_create(serializer)
         data = self.get_response_serializer(serializer.instance).data
         return json_response(data, status=201, headers=self.get_success_headers(data))
@@ -204,7 +206,7 @@ class UpdateModelMixin(mixins.UpdateModelMixin, APIViewSet):
     The action's serializer says itself which fields the body may leave out.
     """
 
-    def update(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+    def update(self, request: Request, *args: object, **kwargs: object) -> HttpResponse:  # type: ignore[override]
         serializer = self.get_valid_serializer()
         with self.audited_transaction():
             serializer.instance = self.get_object(lock=True)
@@ -216,7 +218,7 @@ class UpdateModelMixin(mixins.UpdateModelMixin, APIViewSet):
 class DestroyModelMixin(mixins.DestroyModelMixin, APIViewSet):
     """Removes a record, unless `If-Match` names another state of it."""
 
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+    def destroy(self, request: Request, *args: object, **kwargs: object) -> HttpResponse:  # type: ignore[override]
         with self.audited_transaction():
             record = self.get_object(lock=True)
             self.check_if_match(record)
@@ -224,7 +226,7 @@ class DestroyModelMixin(mixins.DestroyModelMixin, APIViewSet):
         return HttpResponse(status=204)
 
 
-def wait_for_row(record: Model) -> None:
+def lock_row(record: Model) -> None:
     """Lock a row until the transaction ends, then read it and what depends on it again.
 
     Of a statement that waits for a lock, PostgreSQL repeats only the read of the locked row: what is joined to it, such

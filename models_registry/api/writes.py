@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import Model
@@ -22,7 +22,7 @@ def refusing_duplicates(detail: str) -> Iterator[None]:
         raise ConflictError(detail) from None
 
 
-def save_changes(record: Record, **changes: Any) -> Record:
+def save_changes(record: Record, **changes: object) -> Record:
     """Set these fields of a record and store only them."""
     for name, value in changes.items():
         setattr(record, name, value)

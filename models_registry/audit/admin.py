@@ -68,8 +68,8 @@ class TimestampFilter(RangeDateTimeFilter):  # type: ignore[misc]
 class IndexedFilterMixin:
     """Makes PostgreSQL read the field's own index for a filter by one value."""
 
-    used_parameters: dict[str, Any]
-    field: "Field[Any, Any]"
+    used_parameters: dict[str, object]
+    field: "Field[object, object]"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         """Keep the entries with the value. Raises `IncorrectLookupParameters` if the field cannot have it."""
@@ -177,7 +177,7 @@ class AuditAdmin(ReadOnlyAdminMixin, RegistryAdmin):
         return queryset.filter(pk__in=find_audit_entries(queryset, text)), False
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+        self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
     ) -> HttpResponse:
         """Add the table of changed fields."""
         context["changes_table"] = changes_table(context["original"])
@@ -205,7 +205,7 @@ class AuditAdmin(ReadOnlyAdminMixin, RegistryAdmin):
         return entry.content_type.name if entry.content_type else ""
 
 
-def changes_table(entry: AuditEntry) -> dict[str, Any]:
+def changes_table(entry: AuditEntry) -> dict[str, list[object]]:
     """Return each changed field before and after, as data for `unfold/components/table.html`."""
     changes = (entry.changes or {}).items()
     return {

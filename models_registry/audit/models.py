@@ -1,7 +1,5 @@
 """The table of the audit trail."""
 
-from typing import Any
-
 from auditlog.cid import get_cid
 from auditlog.models import AbstractLogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -102,7 +100,7 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
     def __str__(self) -> str:
         return f"{self.get_action_display()} {self.object_repr or self.path}"
 
-    def save(self, **options: Any) -> None:
+    def save(self, **options: object) -> None:
         """Store the row with the current user and request."""
         self.describe_request()
         super().save(**options)

@@ -7,7 +7,7 @@ A change of a model's promoted version is part of the promotion's row and has no
 import re
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 from auditlog.registry import auditlog
 from axes.models import AccessAttempt
@@ -48,7 +48,7 @@ def audit_model(
         mask: a function of this module that masks a value.
     """
     fields = [field.name for field in model._meta.concrete_fields if field.name not in exclude_fields]
-    relations = cast("list[ManyToManyField[Any, Any]]", model._meta.many_to_many)
+    relations = cast("list[ManyToManyField[Model, Model]]", model._meta.many_to_many)
     m2m_fields = {
         field.name for field in relations if (through := field.remote_field.through) and through._meta.auto_created
     }
@@ -86,12 +86,12 @@ def record_token(user: AbstractBaseUser, *, scope: str, until: datetime) -> None
     AuditEntry.objects.log_create(user, action=AuditEntry.Action.UPDATE, changes={"access token": [None, description]})
 
 
-def record_login(*, user: AbstractBaseUser, **kwargs: Any) -> None:
+def record_login(*, user: AbstractBaseUser, **kwargs: object) -> None:
     """Add a row for a login to the admin. Receives a signal."""
     AuditEntry.objects.log_create(user, force_log=True, action=AuditEntry.LOGGED_IN)
 
 
-def record_logout(*, user: AbstractBaseUser | None, **kwargs: Any) -> None:
+def record_logout(*, user: AbstractBaseUser | None, **kwargs: object) -> None:
     """Add a row for a logout from the admin, unless the session has already ended. Receives a signal."""
     if user is not None:
         AuditEntry.objects.log_create(user, force_log=True, action=AuditEntry.LOGGED_OUT)

@@ -7,18 +7,20 @@ statement never changes, the driver prepares it on a PostgreSQL server.
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
+Row: TypeAlias = dict[str, Any]  # values by name
+
 
 class Parameter(Expression):
     """A value that is passed by name whenever a `PreparedQuery` runs."""
 
-    def __init__(self, name: str, output_field: "Field[Any, Any]") -> None:
+    def __init__(self, name: str, output_field: "Field[object, object]") -> None:
         super().__init__(output_field=output_field)
         self.name = name
 
@@ -34,14 +36,14 @@ class PreparedQuery:
         self.queryset = queryset
         self.compiled = lru_cache(maxsize=None)(self._compile)
 
-    def first(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> dict[str, Any] | None:
+    def first(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> Row | None:
         """Run the query with these values, and return the first row or `None`.
 
         Raises `KeyError` if a value is missing.
         """
         return next(iter(self.all(using=using, **values)), None)
 
-    def all(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> list[dict[str, Any]]:
+    def all(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> list[Row]:
         """Run the query with these values, and return the rows. Raises `KeyError` if a value is missing."""
         statement = self.compiled(using)
         connection = connections[using]
@@ -82,7 +84,7 @@ class CompiledStatement:
         prepared = {name: field.get_db_prep_value(values[name], connection) for name, field in self.fields.items()}
         return self.constants | prepared
 
-    def as_dict(self, row: Sequence[object]) -> dict[str, Any]:
+    def as_dict(self, row: Sequence[object]) -> Row:
         """Return a row as the queryset would return it."""
         if self.converters:
             (row,) = self.compiler.apply_converters([row], self.converters)

@@ -3,9 +3,9 @@
 PostgreSQL takes this as foreign keys of two columns; SQLite cannot add those to a table, so there triggers refuse.
 """
 
-from typing import Any
-
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 # (table, its column with the model, its column with the version)
 REFERENCES = [
@@ -31,7 +31,7 @@ BEGIN SELECT RAISE(ABORT, 'a version stays with its model'); END
 """
 
 
-def add(apps: Any, schema_editor: Any) -> None:
+def add(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "sqlite":
         schema_editor.execute(SQLITE_VERSION)
     for table, model, version in REFERENCES:
@@ -42,7 +42,7 @@ def add(apps: Any, schema_editor: Any) -> None:
                 schema_editor.execute(SQLITE.format(table=table, model=model, version=version, event=event))
 
 
-def remove(apps: Any, schema_editor: Any) -> None:
+def remove(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "sqlite":
         schema_editor.execute("DROP TRIGGER models_registry_version_keeps_model")
     for table, _, version in REFERENCES:

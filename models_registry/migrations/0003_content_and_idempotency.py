@@ -5,18 +5,20 @@ SQLite makes a table anew to add a column, and so loses its triggers: they are p
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 triggers = import_module("models_registry.migrations.0002_promoted_version_of_same_model")
+Change = Callable[[StateApps, BaseDatabaseSchemaEditor], None]
 
 
-def on_sqlite(change: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    def run(apps: Any, schema_editor: Any) -> None:
+def on_sqlite(change: Change) -> Change:
+    def run(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         if schema_editor.connection.vendor == "sqlite":
             change(apps, schema_editor)
 

@@ -1,8 +1,8 @@
 """The audit trail never changes: the database itself refuses UPDATE, DELETE and REPLACE of its rows."""
 
-from typing import Any
-
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 POSTGRESQL = """
 CREATE FUNCTION models_registry_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -24,7 +24,7 @@ SQLITE_EVENTS = [
 ]
 
 
-def add(apps: Any, schema_editor: Any) -> None:
+def add(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(POSTGRESQL)
     else:
@@ -32,7 +32,7 @@ def add(apps: Any, schema_editor: Any) -> None:
             schema_editor.execute(SQLITE.format(event=event, condition=condition))
 
 
-def remove(apps: Any, schema_editor: Any) -> None:
+def remove(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute("DROP TRIGGER models_registry_auditentry_append_only ON models_registry_auditentry")
         schema_editor.execute("DROP FUNCTION models_registry_refuse_change()")

@@ -5,9 +5,9 @@ so that nothing else deletes a row by mistake, however old. SQLite has no such s
 trigger in its own transaction.
 """
 
-from typing import Any
-
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 FUNCTION = """
 CREATE OR REPLACE FUNCTION models_registry_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -23,12 +23,12 @@ EXCEPTION = """IF TG_OP = 'DELETE' AND current_setting('models_registry.purges_a
     """
 
 
-def allow_purge(apps: Any, schema_editor: Any) -> None:
+def allow_purge(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(FUNCTION.format(exception=EXCEPTION))
 
 
-def refuse_all(apps: Any, schema_editor: Any) -> None:
+def refuse_all(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(FUNCTION.format(exception=""))
 

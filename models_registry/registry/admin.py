@@ -99,7 +99,7 @@ class RegisteredModelAdmin(RegistryAdmin):
         return self.change_fieldsets if obj else super().get_fieldsets(request, obj)
 
     def formfield_for_choice_field(
-        self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any
+        self, db_field: "Field[object, object]", request: HttpRequest, **kwargs: object
     ) -> TypedChoiceField | None:
         """Return the form field of the task type. It has no default, because it cannot change later."""
         choices = db_field.get_choices(blank_choice=[("", "Select a task type")])

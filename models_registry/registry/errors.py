@@ -1,6 +1,6 @@
 """Errors of models, versions and promotions."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from models_registry.api.errors import APIError
 
@@ -60,10 +60,10 @@ class GateFailedError(APIError):
     title = "Gate failed"
     default_detail = "ver-00003 fails 1 of 2 rules. accuracy is 0.91; at least 0.93 is required. See `verdict`."
 
-    def __init__(self, detail: str = "", verdict: dict[str, Any] | None = None) -> None:
+    def __init__(self, detail: str = "", verdict: Mapping[str, object] | None = None) -> None:
         super().__init__(detail)
         self.verdict = verdict
 
     @property
-    def members(self) -> dict[str, Any]:
+    def members(self) -> dict[str, object]:
         return {"verdict": self.verdict}

@@ -1,9 +1,10 @@
 """Serializer fields of the public identifiers."""
 
-from typing import Any
+from typing import Unpack
 
 from rest_framework import serializers
 
+from models_registry.api.fields import TextFieldOptions
 from models_registry.registry import ids
 
 
@@ -12,7 +13,7 @@ class ModelIdField(serializers.RegexField):
 
     default_error_messages = {"invalid": "This value does not match a model id, such as mdl-7f3a19bc92."}
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[TextFieldOptions]) -> None:
         super().__init__(rf"^{ids.MODEL_ID_PATTERN}\Z", **options)
 
 
@@ -21,5 +22,5 @@ class VersionIdField(serializers.RegexField):
 
     default_error_messages = {"invalid": "Must be a version id such as ver-00001."}
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[TextFieldOptions]) -> None:
         super().__init__(rf"^{ids.VERSION_ID_PATTERN}\Z", **options)

@@ -1,8 +1,8 @@
 """Shared parts of admin pages about models and versions: colours of states, filters, search by version id."""
 
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
@@ -35,15 +35,15 @@ class VersionRecordAdmin(RegistryAdmin):
     version_number_lookup = "version__number"
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
+        self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
+    ) -> tuple[QuerySet[Model], bool]:
         """Search by the search fields and by version ids."""
         words = search_term.split()
         version_ids = [word for word in words if ids.is_version_id(word)]
         for version_id in version_ids:
             queryset = queryset.filter(**{self.version_number_lookup: ids.version_number(version_id)})
         others = " ".join(word for word in words if word not in version_ids)
-        results: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, others)
+        results: tuple[QuerySet[Model], bool] = super().get_search_results(request, queryset, others)
         return results
 
 

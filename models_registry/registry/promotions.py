@@ -3,8 +3,9 @@
 Callers of `promote` and `roll_back` hold the lock of the model's row, and have read the model since.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.db import transaction
 from django.dispatch import Signal
@@ -25,7 +26,7 @@ class CheckResult:
     """Whether a version may be promoted. `detail` says why not; `verdict` is stored with a promotion."""
 
     passed: bool
-    verdict: dict[str, Any]
+    verdict: Mapping[str, object]
     detail: str
 
 
@@ -114,7 +115,14 @@ def _check(version: Version, *, requested_by: User | None, override: bool) -> Ch
     return next((result for result in results if not result.passed), next(iter(results), None))
 
 
-def _set_promoted(version: Version, result: CheckResult | None, **content: Any) -> Promotion:
+def _set_promoted(
+    version: Version,
+    result: CheckResult | None,
+    *,
+    promoted_by: User | None,
+    reason: str,
+    restores: Promotion | None = None,
+) -> Promotion:
     model = version.model
     promotion = Promotion.objects.create(
         model=model,
@@ -122,7 +130,9 @@ def _set_promoted(version: Version, result: CheckResult | None, **content: Any) 
         previous_version=model.promoted_version,
         verdict=result and result.verdict,
         overridden=result is not None and not result.passed,
-        **content,
+        promoted_by=promoted_by,
+        reason=reason,
+        restores=restores,
     )
     model.promoted_version = version
     model.save(update_fields=["promoted_version"])

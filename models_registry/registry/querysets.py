@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from models_registry.registry.models import Version  # noqa: F401  # names the base class
 
 
-class RegisteredModelQuerySet(models.QuerySet[Any]):
+class RegisteredModelQuerySet(models.QuerySet[Any]):  # with the field `state`, which the model does not declare
     """Adds permission filters and the derived state to queries of models."""
 
     def permitting(self, scope: Scope, user_id: int | Expression) -> Self:

@@ -2,7 +2,6 @@
 
 import json
 import unicodedata
-from typing import Any
 
 from rest_framework import serializers
 
@@ -31,9 +30,9 @@ class ParametersField(serializers.DictField):
 
     default_error_messages = {"too_large": f"Must be at most {MAX_PARAMETERS_BYTES} bytes of JSON."}
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
+    def to_internal_value(self, data: dict[str, object]) -> dict[str, object]:
         """Return the object. Raises `ValidationError`."""
-        parameters: dict[str, Any] = super().to_internal_value(data)
+        parameters: dict[str, object] = super().to_internal_value(data)
         if len(json.dumps(parameters).encode()) > MAX_PARAMETERS_BYTES:
             self.fail("too_large")
         return parameters
@@ -48,7 +47,7 @@ class ModelInput(StrictSerializer):
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
         """Replace the slug by the organization, in which the caller must be allowed to register a model."""
         return {**attrs, "organization": self.context["view"].get_owner(attrs["organization"])}
 
@@ -148,7 +147,7 @@ class PromotionInput(StrictSerializer):
             raise serializers.ValidationError("Must have at least one visible character.")
         return value
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
         """Refuse an override without a reason."""
         if attrs["override"] and not attrs["reason"]:
             raise serializers.ValidationError({"reason": "To override a gate, say why."})

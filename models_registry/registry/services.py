@@ -1,6 +1,6 @@
 """Writes to registered models, their grants and their versions."""
 
-from typing import Any
+from typing import TypedDict, Unpack
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,8 +13,43 @@ from models_registry.registry.locks import lock_unarchived, refuse_archived
 from models_registry.registry.models import RegisteredModel, Version
 
 
-def register_model(*, organization: Organization, name: str, created_by: User, **content: Any) -> RegisteredModel:
-    """Create a model. `content` may have the keys task_type, description and tags.
+class ModelContent(TypedDict, total=False):
+    """The fields of a new model that may be left out."""
+
+    task_type: str
+    description: str
+    tags: list[str]
+
+
+class ModelUpdate(TypedDict, total=False):
+    """The fields of a model that can change."""
+
+    name: str
+    description: str
+    tags: list[str]
+
+
+class VersionContent(TypedDict, total=False):
+    """The fields of a new version that may be left out."""
+
+    description: str
+    source_uri: str
+    parameters: dict[str, object]
+    tags: list[str]
+
+
+class VersionUpdate(TypedDict, total=False):
+    """The fields of a version that can change."""
+
+    state: str
+    description: str
+    tags: list[str]
+
+
+def register_model(
+    *, organization: Organization, name: str, created_by: User, **content: Unpack[ModelContent]
+) -> RegisteredModel:
+    """Create a model.
 
     Raises `ConflictError` if the organization already has a model of that name.
     """
@@ -22,8 +57,8 @@ def register_model(*, organization: Organization, name: str, created_by: User, *
         return RegisteredModel.objects.create(organization=organization, name=name, created_by=created_by, **content)
 
 
-def update_model(*, model: RegisteredModel, **changes: Any) -> RegisteredModel:
-    """Update a model's name, description or tags. The caller must have locked the model's row.
+def update_model(*, model: RegisteredModel, **changes: Unpack[ModelUpdate]) -> RegisteredModel:
+    """Update a model. The caller must have locked the model's row.
 
     Raises `ConflictError` if the model is archived, or if the organization has another model of that name.
     """
@@ -52,11 +87,11 @@ def revoke_grant(*, grant: ModelGrant) -> None:
 
 
 @transaction.atomic
-def create_version(*, model: RegisteredModel, created_by: User, **content: Any) -> Version:
+def create_version(*, model: RegisteredModel, created_by: User, **content: Unpack[VersionContent]) -> Version:
     """Create a model's next version, in training.
 
-    `content` may have the keys description, source_uri, parameters and tags. Numbers have no gaps, even if several
-    requests create versions at once. Raises `ConflictError` if the model is archived or has used all its version ids.
+    Numbers have no gaps, even if several requests create versions at once. Raises `ConflictError` if the model is
+    archived or has used all its version ids.
     """
     locked = lock_unarchived(model)
     numbers = Version.objects.filter(model=locked).newest_first().values_list("number", flat=True)
@@ -66,8 +101,8 @@ def create_version(*, model: RegisteredModel, created_by: User, **content: Any) 
     return Version.objects.create(model=locked, number=newest + 1, created_by=created_by, **content)
 
 
-def update_version(*, version: Version, **changes: Any) -> Version:
-    """Update a version's description, tags or state. The caller must have locked the model's row.
+def update_version(*, version: Version, **changes: Unpack[VersionUpdate]) -> Version:
+    """Update a version. The caller must have locked the model's row.
 
     Raises `ConflictError` if the model is archived, or if the version is already in another final state.
     """
@@ -77,7 +112,7 @@ def update_version(*, version: Version, **changes: Any) -> Version:
         if version.state != Version.State.TRAINING:
             raise ConflictError(f"{version.version_id} is {version.state}, which is final; it cannot become {state}.")
         if state == Version.State.COMPLETED:
-            changes["completed_at"] = timezone.now()
+            return save_changes(version, **changes, completed_at=timezone.now())
     return save_changes(version, **changes)
 
 

@@ -1,11 +1,14 @@
 """Models, their versions, grants and promotions over HTTP."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
 
 from models_registry.accounts.models import ModelGrant, Organization
 from models_registry.accounts.scopes import Scope
@@ -52,7 +55,7 @@ class PromotingViewSet(RegistryViewSet):
         return Scope.ORGANIZATION_ADMIN if self.overrides_gate else super().scope
 
     def promotion_response(self, outcome: Promotion | CheckResult) -> HttpResponse:
-        """Answer with a promotion, or with the refusal. Its verdict is stored, so the transaction is not undone."""
+        """Return the response to a promotion or a refusal, whose verdict is stored with this transaction."""
         if isinstance(outcome, CheckResult):
             return self.handle_exception(GateFailedError(outcome.detail, outcome.verdict))
         return json_response(PromotionSerializer(outcome).data)
@@ -130,11 +133,10 @@ class ModelViewSet(
         if not self.is_superuser and not Organization.objects.permitting(self.scope, self.account.pk).exists():
             self.check_object_permissions(self.request, None)
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[RegisteredModel]:
         """Return the models on which the caller has the action's scope: all for a superuser."""
         self.check_token_scopes()
-        models: Any = super().get_queryset()
-        return models if self.is_superuser else models.permitting(self.scope, self.account.pk)
+        return self.queryset.all() if self.is_superuser else self.queryset.permitting(self.scope, self.account.pk)
 
     def get_object(self, *, lock: bool = False) -> RegisteredModel:
         """Return the model that the URL names."""
@@ -142,16 +144,13 @@ class ModelViewSet(
 
     def get_owner(self, slug: str) -> Organization:
         """Return the organization of a new model. Raises `InvalidBodyError` or `PermissionDenied`."""
-        organizations: Any = Organization.objects
-        owner: Organization | None = (
-            organizations.with_permission(self.scope, self.account.pk).filter(slug=slug).first()
-        )
+        owner = Organization.objects.with_permission(self.scope, self.account.pk).filter(slug=slug).first()
         if owner is None:
             raise missing_reference("organization", f"There is no organization {slug[:40]!r}.")
         self.check_object_permissions(self.request, owner)
         return owner
 
-    def perform_create(self, serializer: Any) -> None:
+    def perform_create(self, serializer: BaseSerializer[RegisteredModel]) -> None:
         model = services.register_model(**serializer.validated_data, created_by=self.account)
         serializer.instance = self.models.get(pk=model.pk)  # with its state
 
@@ -161,7 +160,7 @@ class ModelViewSet(
     def perform_destroy(self, instance: RegisteredModel) -> None:
         services.archive_model(model=instance)
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
+    def get_success_headers(self, data: Mapping[str, object]) -> dict[str, str]:
         return {"Location": reverse("model", args=[data["model_id"]])}
 
     @extend_schema(
@@ -219,7 +218,7 @@ class GrantViewSet(ModelRecordViewSet):
     record_name, lookup_url_kwarg = "grant", "grant_id"
     input_serializers = {"create": GrantInput}
 
-    def perform_create(self, serializer: Any) -> None:
+    def perform_create(self, serializer: BaseSerializer[ModelGrant]) -> None:
         model = self.get_model(lock=True)
         user = lock_active_user(serializer.validated_data["username"])
         serializer.instance = services.grant(model=model, user=user, scope=serializer.validated_data["scope"])
@@ -227,7 +226,7 @@ class GrantViewSet(ModelRecordViewSet):
     def perform_destroy(self, instance: ModelGrant) -> None:
         services.revoke_grant(grant=instance)
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
+    def get_success_headers(self, data: Mapping[str, object]) -> dict[str, str]:
         return {"Location": reverse("grant", args=[data["model_id"], data["id"]])}
 
 
@@ -249,7 +248,7 @@ class PromotionViewSet(ListModelMixin, RegistryViewSet):
     scopes = {"list": Scope.MODEL_READ}
     errors = (ModelNotFoundError,)
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[Promotion]:
         """Return the promotions of the model that the URL names."""
         return super().get_queryset().filter(model=self.get_model())
 
@@ -303,7 +302,7 @@ class VersionViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, Updat
     }
     input_serializers = {"create": VersionInput, "partial_update": VersionChanges, "promote": PromotionInput}
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[Version]:
         """Return the versions of the model that the URL names."""
         return super().get_queryset().filter(model=self.get_model())
 
@@ -311,7 +310,7 @@ class VersionViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, Updat
         """Return the version that the URL names; `lock` locks its model."""
         return self.get_version(lock=lock)
 
-    def perform_create(self, serializer: Any) -> None:
+    def perform_create(self, serializer: BaseSerializer[Version]) -> None:
         model = self.get_model(lock=True)
         version = services.create_version(model=model, created_by=self.account, **serializer.validated_data)
         serializer.instance = super().get_queryset().get(pk=version.pk)  # as the database stores its JSON
@@ -319,7 +318,7 @@ class VersionViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, Updat
     def perform_update(self, serializer: Any) -> None:
         serializer.instance = services.update_version(version=serializer.instance, **serializer.validated_data)
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
+    def get_success_headers(self, data: Mapping[str, object]) -> dict[str, str]:
         return {"Location": reverse("version", args=[data["model_id"], data["version_id"]])}
 
     @extend_schema(

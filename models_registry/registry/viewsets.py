@@ -1,6 +1,6 @@
 """The base class of viewsets whose URL names a model, or one of its versions."""
 
-from typing import Any
+from django.db.models import Model, QuerySet
 
 from models_registry.accounts.scopes import Scope
 from models_registry.accounts.viewsets import OrganizationScopedViewSet
@@ -11,7 +11,7 @@ from models_registry.api.viewsets import (
     DestroyModelMixin,
     ListModelMixin,
     RetrieveModelMixin,
-    wait_for_row,
+    lock_row,
 )
 from models_registry.registry import ids
 from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
@@ -40,7 +40,7 @@ class RegistryViewSet(OrganizationScopedViewSet):
         """
         model = self.find_model(self.kwargs["model_id"])
         if lock:
-            wait_for_row(model)
+            lock_row(model)
             model = self.find_model(model.pk)
         return model
 
@@ -81,13 +81,14 @@ class ModelRecordViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, D
         "destroy": (ModelNotFoundError, NotFoundError),
     }
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[Model]:
         """Return the records of the model that the URL names."""
         return super().get_queryset().filter(model=self.get_model())
 
-    def get_object(self, *, lock: bool = False) -> Any:
+    def get_object(self, *, lock: bool = False) -> Model:
         """Return the record that the URL names; `lock` locks the model. Raises `NotFoundError`."""
         model = self.get_model(lock=lock)
         missing = NotFoundError(f"{model.pk} has no such {self.record_name}. Its {self.record_name}s are listed.")
         records = super().get_queryset().filter(model=model)
-        return get_or_404(records, missing, pk=parse_row_id(self.kwargs[self.lookup_url_kwarg]))
+        record: Model = get_or_404(records, missing, pk=parse_row_id(self.kwargs[self.lookup_url_kwarg]))
+        return record

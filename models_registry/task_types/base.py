@@ -33,8 +33,8 @@ class Metric:
     """A number that measures how well a model performs.
 
     `lower` and `upper` are inclusive bounds, or `None`. `definition` is one sentence with the formula and the unit;
-    `source` says where the definition was published. `depends_on_averaging` says whether the value depends on the
-    positive class and the averaging, so that only values with equal settings are comparable.
+    `source` says where the definition was published. `depends_on` names the options of an evaluation that the value
+    depends on, such as `k`: only values with equal options are comparable.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Metric:
     example: WorkedExample
     lower: float | None = None
     upper: float | None = None
-    depends_on_averaging: bool = False
+    depends_on: tuple[str, ...] = ()
 
     def goodness(self, value: float) -> float:
         """Return a number that is higher for better values."""

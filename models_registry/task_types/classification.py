@@ -24,6 +24,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            depends_on=("threshold",),
             definition="Correctly predicted examples divided by all examples, a fraction from 0 to 1.",
             source="https://scikit-learn.org/stable/modules/model_evaluation.html#accuracy-score",
             example=WorkedExample(given=_EXAMPLE, value=5 / 8),
@@ -34,7 +35,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_averaging=True,
+            depends_on=("positive_class", "averaging", "threshold"),
             definition=(
                 "True positives divided by all examples predicted positive, a fraction from 0 to 1, for the positive "
                 "class or averaged over the classes."
@@ -51,7 +52,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_averaging=True,
+            depends_on=("positive_class", "averaging", "threshold"),
             definition=(
                 "True positives divided by all examples that are positive, a fraction from 0 to 1, for the positive "
                 "class or averaged over the classes."
@@ -68,7 +69,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_averaging=True,
+            depends_on=("positive_class", "averaging", "threshold"),
             definition=(
                 "Harmonic mean of precision and recall, 2PR / (P + R), a fraction from 0 to 1, for the positive class "
                 "or averaged over the classes."
@@ -82,7 +83,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_averaging=True,
+            depends_on=("positive_class", "averaging"),
             definition=(
                 "Area under the ROC curve, which is the probability from 0 to 1 that a random positive example scores "
                 "higher than a random negative one, ties counting half, averaged over each class against the rest "
@@ -118,7 +119,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_averaging=True,
+            depends_on=("positive_class", "averaging", "threshold"),
             definition=(
                 "True negatives divided by all examples that are negative, a fraction from 0 to 1, for the positive "
                 "class or averaged over the classes."
@@ -134,6 +135,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            depends_on=("threshold",),
             definition="Mean of the recall of each class that there is, a fraction from 0 to 1.",
             source=(
                 "Brodersen, Ong, Stephan & Buhmann (2010), The balanced accuracy and its posterior distribution, "
@@ -147,6 +149,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=-1,
             upper=1,
+            depends_on=("threshold",),
             definition=(
                 "Correlation coefficient of actual and predicted classes, from -1 to 1, and 0 where all examples are "
                 "of one class or predicted as one."
@@ -163,6 +166,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=-1,
             upper=1,
+            depends_on=("threshold",),
             definition=(
                 "Accuracy in excess of what chance gives for these frequencies of classes, divided by the most that it "
                 "could be in excess, from -1 to 1."
@@ -176,7 +180,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
-            depends_on_averaging=True,
+            depends_on=("positive_class", "averaging"),
             definition=(
                 "Mean over the positive examples of the precision where all that score at least as high are taken for "
                 "positive, a fraction from 0 to 1, which is the area under the precision-recall curve."
@@ -206,6 +210,7 @@ TASK_TYPE = TaskType(
             direction=Direction.LOWER,
             lower=0,
             upper=1,
+            depends_on=("threshold",),
             definition=(
                 "With the examples sorted into 15 equal ranges by the probability of the predicted class, the absolute "
                 "difference between the mean probability and the fraction predicted correctly in each range, averaged "

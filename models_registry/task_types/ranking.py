@@ -63,6 +63,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            depends_on=("k",),
             definition=(
                 "Mean over queries of the relevant items among the first k ranked divided by all relevant items of the "
                 "query, a fraction from 0 to 1, k being the evaluation's choice."
@@ -78,6 +79,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            depends_on=("k",),
             definition=(
                 "Mean over queries of the relevant items among the first k ranked divided by k, a fraction from 0 to "
                 "1, k being the evaluation's choice."

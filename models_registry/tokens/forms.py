@@ -16,7 +16,7 @@ from models_registry.tokens.models import TrustRule
 class LoginForm(AuthenticationForm):  # type: ignore[misc]
     """The admin's login form. It refuses a user name that is longer than any user's without looking it up."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].validators.append(MaxLengthValidator(User._meta.get_field("username").max_length or 0))
 

@@ -1,13 +1,12 @@
 """Reads of the caller's account together with the state of the login."""
 
 from functools import cache
-from typing import Any
 
 from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, UUIDField
 from django.db.models.expressions import Combinable
 
 from models_registry.accounts.models import User
-from models_registry.db.prepared import Parameter, PreparedQuery
+from models_registry.db.prepared import Parameter, PreparedQuery, Row
 from models_registry.tokens.errors import InvalidTokenError
 from models_registry.tokens.jwt import Caller
 from models_registry.tokens.models import TokenFamily
@@ -22,7 +21,7 @@ def get_account(caller: Caller) -> User:
     return User(pk=caller.pk, username=row["username"], is_superuser=row["is_superuser"])
 
 
-def check_login(row: dict[str, Any] | None, caller: Caller) -> dict[str, Any]:
+def check_login(row: Row | None, caller: Caller) -> Row:
     """Return a row of `account_rows` if it shows that the caller's login is still valid.
 
     Raises `InvalidTokenError` if the user is inactive or has a new password, or if the login is revoked.
@@ -37,10 +36,10 @@ def check_login(row: dict[str, Any] | None, caller: Caller) -> dict[str, Any]:
     raise InvalidTokenError("The token is no longer valid. Get a new one with POST /api/v1/auth/token.")
 
 
-def account_rows(*columns: str, **annotations: Combinable) -> QuerySet[User, dict[str, Any]]:
+def account_rows(*columns: str, **annotations: Combinable) -> QuerySet[User, Row]:
     """Return a query of the user `USER` and the login `FAMILY`, with the columns that `check_login` needs and more."""
     logged_in = Exists(TokenFamily.objects.filter(pk=FAMILY, user=OuterRef("pk"), revoked_at=None))
-    rows: QuerySet[User, dict[str, Any]] = User.objects.filter(pk=USER).values(
+    rows: QuerySet[User, Row] = User.objects.filter(pk=USER).values(
         "is_active", "is_superuser", "password", *columns, logged_in=logged_in, **annotations
     )
     return rows

@@ -1,7 +1,5 @@
 """Request and response bodies of the token routes."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from models_registry.accounts import scopes
@@ -13,7 +11,7 @@ ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S10
 class ScopeField(StrictCharField):
     """A space-separated list of scopes."""
 
-    def to_internal_value(self, data: Any) -> frozenset[scopes.Scope]:  # type: ignore[override]
+    def to_internal_value(self, data: object) -> frozenset[scopes.Scope]:  # type: ignore[override]
         """Return the scopes. Raises `ValidationError`."""
         try:
             return scopes.parse(super().to_internal_value(data))
@@ -53,7 +51,7 @@ class TokenExchangeSerializer(StrictSerializer):
     )
 
 
-class ExchangedTokenSerializer(serializers.Serializer[Any]):
+class ExchangedTokenSerializer(serializers.Serializer[dict[str, object]]):
     """An access token (RFC 8693)."""
 
     access_token = serializers.CharField(read_only=True)
@@ -63,7 +61,7 @@ class ExchangedTokenSerializer(serializers.Serializer[Any]):
     scope = serializers.CharField(read_only=True, help_text="What the token may do, separated by spaces.")
 
 
-class TokenPairSerializer(serializers.Serializer[Any]):
+class TokenPairSerializer(serializers.Serializer[dict[str, object]]):
     """An access token, and the refresh token for the next pair."""
 
     access = serializers.CharField(read_only=True, help_text="Lives 5 minutes.")

@@ -1,7 +1,5 @@
 """Logging in: tokens for a user name and password, or for another issuer's token; rotated and revoked."""
 
-from typing import Any
-
 from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth import authenticate
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -46,7 +44,7 @@ class LoginView(APIView):
     http_method_names = ["post"]
     errors: tuple[type[APIError], ...] = (UnknownParameterError, InvalidBodyError)
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Refuse query parameters, as these routes have none. Raises `UnknownParameterError`."""
         super().initial(request, *args, **kwargs)
         if request.query_params:
@@ -79,13 +77,13 @@ class TokenView(LoginView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Answer with a pair of tokens."""
+        """Return a pair of tokens."""
         credentials = CredentialsSerializer(data=request.data)
         credentials.is_valid(raise_exception=True)
         scope = credentials.validated_data.pop("scope", ALL_SCOPES)
         with login_capacity():
             user = log_in(request, **credentials.validated_data)
-            return token_pair(services.open_token_family(user=user, scope=scope))
+            return token_pair_response(services.open_token_family(user=user, scope=scope))
 
 
 class TokenRefreshView(LoginView):
@@ -102,8 +100,8 @@ class TokenRefreshView(LoginView):
         responses=TokenPairSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Answer with the next pair of tokens."""
-        return token_pair(services.rotate_refresh_token(encoded=given_refresh_token(request)))
+        """Return the next pair of tokens."""
+        return token_pair_response(services.rotate_refresh_token(encoded=validated_refresh_token(request)))
 
 
 class TokenRevokeView(LoginView):
@@ -120,8 +118,8 @@ class TokenRevokeView(LoginView):
         responses={204: None},
     )
     def post(self, request: Request) -> Response:
-        """Answer with nothing."""
-        services.revoke_refresh_token(encoded=given_refresh_token(request))
+        """Revoke the login."""
+        services.revoke_refresh_token(encoded=validated_refresh_token(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -144,13 +142,13 @@ class TokenExchangeView(LoginView):
         responses=ExchangedTokenSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Answer with an access token."""
+        """Return an access token."""
         form = TokenExchangeSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         access, scope = services.exchange_identity_token(
             encoded=form.validated_data["subject_token"], scope=form.validated_data.get("scope")
         )
-        return exchanged_token(access, scope)
+        return exchanged_token_response(access, scope)
 
 
 def log_in(request: Request, *, username: str, password: str) -> User:
@@ -173,20 +171,20 @@ def log_in(request: Request, *, username: str, password: str) -> User:
     return user
 
 
-def given_refresh_token(request: Request) -> str:
+def validated_refresh_token(request: Request) -> str:
     """Return the refresh token in the body. Raises `ValidationError`."""
     body = RefreshTokenSerializer(data=request.data)
     body.is_valid(raise_exception=True)
     return str(body.validated_data["refresh"])
 
 
-def token_pair(refresh: RefreshToken) -> Response:
+def token_pair_response(refresh: RefreshToken) -> Response:
     """Return a refresh token with an access token of the same login; nobody may keep a copy."""
     pair = {"access": str(refresh.access_token), "refresh": str(refresh)}
     return Response(pair, headers={"Cache-Control": "no-store"})
 
 
-def exchanged_token(access: AccessToken, scope: frozenset[Scope]) -> Response:
+def exchanged_token_response(access: AccessToken, scope: frozenset[Scope]) -> Response:
     """Return an access token in the form of RFC 8693; nobody may keep a copy."""
     given = {
         "access_token": str(access),

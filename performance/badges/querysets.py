@@ -1,12 +1,15 @@
 """Badges as queryset methods."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.utils import timezone
 
+if TYPE_CHECKING:
+    from performance.badges.models import Badge  # noqa: F401  # names the base class
 
-class BadgeQuerySet(models.QuerySet[Any]):
+
+class BadgeQuerySet(models.QuerySet["Badge"]):
     """Badges."""
 
     def active(self) -> Self:

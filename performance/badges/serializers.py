@@ -1,6 +1,5 @@
 """Serializers of badges."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -20,7 +19,7 @@ from performance.snapshots.models import MAX_METRIC_NAME, DatasetSplit
 from performance.snapshots.query_serializers import PerformanceQuerySerializer
 
 MAX_LIFETIME = 3650  # days
-SPLIT_OF_METRIC = "Give a metric as well: a verdict always uses the split of the policy."
+SPLIT_OF_METRIC = "Give a metric as well: a verdict always uses the split and the dataset of the policy."
 
 
 class BadgeQuerySerializer(PerformanceQuerySerializer):
@@ -45,13 +44,13 @@ class BadgeQuerySerializer(PerformanceQuerySerializer):
     )
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
-        """Refuse parameters beside a signature, and a split without a metric."""
+        """Refuse parameters beside a signature, and a split or dataset without a metric."""
         if "signature" in attrs and len(attrs) > 1:
             raise serializers.ValidationError(
                 {"signature": "A signed badge fixes what it shows: send no other parameters."}
             )
-        if "dataset_split" in attrs and "metric" not in attrs:
-            raise serializers.ValidationError({"dataset_split": SPLIT_OF_METRIC})
+        if "metric" not in attrs and (without := attrs.keys() & {"dataset_split", "dataset"}):
+            raise serializers.ValidationError(dict.fromkeys(without, SPLIT_OF_METRIC))
         return attrs
 
 
@@ -103,7 +102,7 @@ class BadgeSerializer(serializers.Serializer[Badge]):
         absolute: str = self.context["request"].build_absolute_uri(url)
         return absolute
 
-    def to_representation(self, instance: Badge) -> dict[str, Any]:
+    def to_representation(self, instance: Badge) -> dict[str, object]:
         """Return the badge. The metric and the split of a verdict are null."""
         values = super().to_representation(instance)
         return {**values, "metric": values["metric"] or None, "dataset_split": values["dataset_split"] or None}

@@ -1,5 +1,6 @@
 """Badges over HTTP: the images, and the signed URLs by which they are looked at without a token."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
 
 from models_registry import task_types
 from models_registry.api.errors import NotFoundError
@@ -31,7 +33,7 @@ from performance.snapshots.views import PerformanceViewSet
 MAX_AGE = 300  # seconds for which caches may show a signed badge without asking again
 
 
-class Svg(BaseRenderer):
+class SVGRenderer(BaseRenderer):
     """An image."""
 
     media_type, format = "image/svg+xml", "svg"
@@ -41,7 +43,7 @@ class BadgeImageViewSet(PerformanceViewSet):
     """A badge as an image. To a token it is a read of performance like the others; a signature stands for one."""
 
     permission_classes = (CanReadBadge,)
-    renderer_classes = (Svg,)
+    renderer_classes = (SVGRenderer,)
     query_serializers = {"badge": BadgeQuerySerializer()}
     errors = {"badge": (*SNAPSHOT_ERRORS, NotFoundError)}
     caching = {
@@ -57,11 +59,11 @@ class BadgeImageViewSet(PerformanceViewSet):
         tags=["badges"],
         summary="Badge",
         parameters=[BadgeQuerySerializer],
-        responses={(200, Svg.media_type): str},
+        responses={(200, SVGRenderer.media_type): str},
         auth=[{"bearer": []}, {}],  # type: ignore[list-item]  # either; the library takes these as they are
     )
     def badge(self, request: Request, model_id: str) -> HttpResponse:
-        """Answer with an image that says a metric's value with its interval, or else the gate's verdict."""
+        """Return an image of a metric's value and its interval, by default of the gate's verdict."""
         query = self.query
         if "signature" in query:
             return self._signed_badge(signed_badge(model_id=model_id, signature=query["signature"]))
@@ -93,13 +95,13 @@ class BadgeImageViewSet(PerformanceViewSet):
         lookup = self.look_up(model_id, dataset_split=DatasetSplit.TEST.value, version_id=version_id)
         caller: Caller = self.request.user  # type: ignore[assignment]  # BearerAuthentication's
         context = read_gate(caller=caller, model_id=model_id, version_id=lookup.completed_version())
-        return verdict_content(context.verdict().status)
+        return verdict_content(context.verdict())
 
     def _svg_response(self, content: BadgeContent) -> HttpResponse:
         """Return a badge as an image, or 304 if the caller has it."""
         response = with_etag(
             render_svg(content).encode(),
-            content_type=Svg.media_type,
+            content_type=SVGRenderer.media_type,
             headers={
                 "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
                 "X-Content-Type-Options": "nosniff",
@@ -146,7 +148,7 @@ class BadgeViewSet(ModelRecordViewSet):
     record_name, lookup_url_kwarg = "badge", "badge_id"
     input_serializers = {"create": BadgeInput}
 
-    def perform_create(self, serializer: Any) -> None:
+    def perform_create(self, serializer: BaseSerializer[Badge]) -> None:
         content = dict(serializer.validated_data)
         lifetime = timedelta(days=content.pop("lifetime_days"))
         model = self.get_model(lock=True)
@@ -155,5 +157,5 @@ class BadgeViewSet(ModelRecordViewSet):
     def perform_destroy(self, instance: Badge) -> None:
         revoke_badge(badge=instance)
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
+    def get_success_headers(self, data: Mapping[str, object]) -> dict[str, str]:
         return {"Location": reverse("badge", args=[data["model_id"], data["id"]])}

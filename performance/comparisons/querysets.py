@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class ComparisonJobQuerySet(FairJobQuerySet):
     """Comparison jobs. Organizations take turns."""
 
-    def of_pair(self, snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Self:
+    def for_pair(self, snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Self:
         """Keep the job of two snapshots."""
         return self.filter(snapshot=snapshot.pk, baseline=baseline.pk)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from models_registry import task_types
 from performance.comparisons import services
 from performance.metrics import comparison
-from performance.metrics.comparison import MetricComparison, MetricValues, PairingStatus
+from performance.metrics.comparison import MetricComparison, MetricValues, PairingStatus, known_options
 from performance.metrics.statistics.intervals import stored_intervals
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.selectors import SnapshotLookup, report
@@ -49,4 +49,6 @@ def compare(lookup: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
 
 
 def _metric_values(snapshot: MetricSnapshot) -> MetricValues:
-    return MetricValues(snapshot.metrics, stored_intervals(snapshot.details.confidence_intervals))
+    details = snapshot.details
+    options = known_options(details.evaluation_options, details.positive_class, details.averaging)
+    return MetricValues(snapshot.metrics, stored_intervals(details.confidence_intervals), options)

@@ -47,6 +47,13 @@ class MetricComparisonSerializer(serializers.Serializer[MetricComparison]):
             "inconclusive."
         ),
     )
+    detail = serializers.CharField(
+        allow_null=True,
+        help_text=(
+            "Why the values are not comparable: what the metric was computed with in each snapshot. It is null if they "
+            "are comparable."
+        ),
+    )
 
 
 def comparison_serializer(task_type: TaskType) -> SerializerClass:

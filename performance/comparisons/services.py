@@ -69,7 +69,7 @@ UNAVAILABLE = Paired(PairingStatus.UNAVAILABLE, {})
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class PairLimits:
     """The limits of computing a pair: seconds, bytes of each file, and disk space as a multiple of the memory."""
 
     seconds: float
@@ -149,7 +149,7 @@ def queue_pair(
 ) -> ComparisonJob | None:
     """Return the job of a pair, or create it. Return `None` if the organization has too many unfinished jobs."""
     jobs = ComparisonJob.objects.all()
-    found: ComparisonJob | None = jobs.of_pair(snapshot, baseline).first()
+    found: ComparisonJob | None = jobs.for_pair(snapshot, baseline).first()
     organization_id = snapshot.version.model.organization_id
     if found is None and jobs.unfinished_for(organization_id).count() < max_unfinished:  # without a lock
         with transaction.atomic():
@@ -157,7 +157,7 @@ def queue_pair(
             if jobs.unfinished_for(organization_id).count() < max_unfinished:
                 job = ComparisonJob(organization_id=organization_id, snapshot_id=snapshot.pk, baseline_id=baseline.pk)
                 jobs.bulk_create([job], ignore_conflicts=True)
-        found = jobs.of_pair(snapshot, baseline).first()
+        found = jobs.for_pair(snapshot, baseline).first()
     return found
 
 
@@ -165,7 +165,7 @@ def compute(
     job: ComparisonJob,
     snapshot: MetricSnapshot,
     baseline: MetricSnapshot,
-    bounds: Bounds,
+    limits: PairLimits,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> Mapping[str, Interval]:
     """Compute a pair whose job the caller has claimed, store it, and return its intervals.
@@ -177,7 +177,7 @@ def compute(
     intervals = find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
     if intervals is None:
         try:
-            intervals = _compute_intervals(snapshot, baseline, bounds, heartbeat)
+            intervals = _compute_intervals(snapshot, baseline, limits, heartbeat)
         except UnprocessablePredictionsError as error:
             log.error("Two versions have no comparison example by example: %s", error)
             if str(error) == EXHAUSTED:
@@ -206,7 +206,7 @@ def _wait_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnap
                 if monotonic() >= deadline:
                     return PENDING
                 time.sleep(POLL_INTERVAL)
-                current = ComparisonJob.objects.of_pair(snapshot, baseline).first()
+                current = ComparisonJob.objects.for_pair(snapshot, baseline).first()
     known = find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
     if known is not None:
         return paired(known)
@@ -230,7 +230,7 @@ def _compute_for_request(
     With `counts=False`, a failed attempt is not counted.
     """
     try:
-        return paired(compute(job, snapshot, baseline, Bounds(REQUEST_TIMEOUT, MAX_BYTES, SPILL)))
+        return paired(compute(job, snapshot, baseline, PairLimits(REQUEST_TIMEOUT, MAX_BYTES, SPILL)))
     except (ComparisonTimeoutError, UnprocessablePredictionsError):
         pass
     except (StoredFileUnavailableError, SandboxCrashed, OSError) as error:
@@ -240,10 +240,10 @@ def _compute_for_request(
 
 
 def _compute_intervals(
-    snapshot: MetricSnapshot, baseline: MetricSnapshot, bounds: Bounds, heartbeat: Callable[[], None]
+    snapshot: MetricSnapshot, baseline: MetricSnapshot, limits: PairLimits, heartbeat: Callable[[], None]
 ) -> dict[str, Interval]:
     """Return the intervals of the metrics that both snapshots have. Raises what `compute` raises."""
-    deadline = monotonic() + bounds.seconds
+    deadline = monotonic() + limits.seconds
 
     def seconds_left() -> float:
         heartbeat()
@@ -256,7 +256,7 @@ def _compute_intervals(
             prediction_store.fetch(
                 each.details.predictions_digest or "",
                 Path(folder) / file,
-                most=bounds.file_bytes,
+                most=limits.file_bytes,
                 heartbeat=seconds_left,
             )
         job = PairJob(
@@ -265,7 +265,7 @@ def _compute_intervals(
             older="older.parquet",
             task_type=snapshot.version.model.task_type,
             choices=Choices(snapshot.details.positive_class, snapshot.details.averaging),
-            limits=Limits(memory=MEMORY, spill=bounds.spill, seconds=seconds_left()),
+            limits=Limits(memory=MEMORY, spill=limits.spill, seconds=seconds_left()),
         )
         found = pair_in_sandbox(job, lambda progress: seconds_left())
     both = snapshot.all_metrics.keys() & baseline.all_metrics.keys()
@@ -286,14 +286,14 @@ def _complete(job: ComparisonJob, intervals: Mapping[str, Interval]) -> None:
 
 
 def queue_comparison(snapshot: MetricSnapshot) -> ComparisonJob | None:
-    """Queue the comparison of a snapshot with the newest one of the promoted version on its split.
+    """Queue the comparison of a snapshot with the newest one of the promoted version on its split and dataset.
 
     Return the job. Return `None` if there is nothing to compare with, if the two cannot be compared example by example,
     if their comparison is stored, or if the organization has too many unfinished jobs.
     """
     snapshots = MetricSnapshot.objects.select_related("version__model", "detail").defer_large()
     baseline = (
-        snapshots.for_model(snapshot.version.model_id, snapshot.dataset_split)
+        snapshots.for_model(snapshot.version.model_id, snapshot.dataset_split, dataset=snapshot.dataset)
         .promoted()
         .exclude(version=snapshot.version)
         .newest_first()

@@ -13,8 +13,8 @@ from performance.comparisons.services import (
     BACKGROUND_TIMEOUT,
     LEASE,
     LONG_SPILL,
-    Bounds,
     ComparisonTimeoutError,
+    PairLimits,
     compute,
     queue_comparison,
 )
@@ -24,7 +24,7 @@ from performance.snapshots.models import MetricSnapshot
 
 MAX_ATTEMPTS = 4  # the first one may be made by a request
 RETENTION = timedelta(days=7)  # for which an ended job stays
-UNLIMITED = Bounds(seconds=BACKGROUND_TIMEOUT, file_bytes=None, spill=LONG_SPILL)
+UNLIMITED = PairLimits(seconds=BACKGROUND_TIMEOUT, file_bytes=None, spill=LONG_SPILL)
 
 log = logging.getLogger(__name__)
 

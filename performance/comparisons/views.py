@@ -26,8 +26,8 @@ class ComparisonViewSet(PerformanceViewSet):
         responses=COMPARISON.one,
     )
     def compare(self, request: Request, model_id: str) -> HttpResponse:
-        """Answer with how each metric differs between two versions, by default from the promoted one's."""
+        """Return how each metric differs between two versions, by default from the promoted one."""
         baseline_id = self.query.pop("baseline_version_id", None)
         newer = self.look_up(model_id, **self.query)
-        baseline = self.look_up(model_id, dataset_split=newer.dataset_split, version_id=baseline_id)
+        baseline = self.look_up(model_id, **{**self.query, "version_id": baseline_id})
         return conditional_json_response(request, self.serialize(selectors.compare(newer, baseline)))

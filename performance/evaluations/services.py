@@ -98,6 +98,7 @@ def store_evaluation(
 
 def _slices(snapshot: MetricSnapshot, evaluation: Evaluation) -> Iterator[SnapshotSlice]:
     """Yield the rows of the slices, numbered within each attribute."""
+    task_type = task_types.get(snapshot.version.model.task_type)
     positions: Counter[str] = Counter()
     for each in evaluation.slices:
         positions[each.attribute] += 1
@@ -107,7 +108,7 @@ def _slices(snapshot: MetricSnapshot, evaluation: Evaluation) -> Iterator[Snapsh
             position=positions[each.attribute],
             value=each.value,
             sample_count=each.sample_count,
-            metrics={name: value for name, value in each.metrics.items() if value is not None},
+            metrics=task_type.clean(each.metrics),
             confidence_intervals={name: asdict(interval) for name, interval in each.confidence_intervals.items()},
             intervals_unavailable=dict(each.intervals_unavailable),
         )

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from performance.metrics.comparison import MetricValues, PairingStatus
+from performance.gates.measurement import Measurement
+from performance.gates.requirements import Requirements
+from performance.metrics.comparison import PairingStatus
 from performance.metrics.statistics.intervals import Interval
 
 
@@ -38,7 +41,8 @@ class RuleVerdict(NamedTuple):
 
     For a limit on regression, the threshold follows from the baseline's value; it is `None` without a baseline.
     `interval` is set if the rule requires confidence: it is that of the value, or of its difference from the baseline's
-    value.
+    value. `same_dataset` says whether both were measured on the same examples, `None` if that is unknown.
+    `needed_sample_count` is about how many examples a rule with confidence needs that failed for lack of examples.
     """
 
     metric: str
@@ -49,83 +53,95 @@ class RuleVerdict(NamedTuple):
     detail: str
     interval: Interval | None = None
     baseline_value: float | None = None
+    baseline_version_id: str | None = None
+    same_dataset: bool | None = None
+    needed_sample_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The version that a limit on regression compares with. `version_id` is `None` if there is none.
+
+    `measured` is `None` without a snapshot. `role` is what the version is to the limit, such as `the promoted`.
+    `differences` holds the intervals of the judged version's value minus the baseline's value. `pairing` says whether
+    these come from comparing example by example; it is `None` if no rule needs that.
+    """
+
+    version_id: str | None
+    measured: Measurement | None = None
+    role: str = "the promoted"
+    differences: Mapping[str, Interval] = field(default_factory=dict)
+    pairing: PairingStatus | None = None
+
+    @property
+    def title(self) -> str:
+        """The version and its role, such as `the promoted ver-00001`."""
+        return f"{self.role} {self.version_id}".strip()
+
+    def difference(self, metric: str, level: float) -> Interval | None:
+        """Return the interval of the difference, `None` unless it is finite and of this level."""
+        interval = self.differences.get(metric)
+        if interval is None or interval.level != level:
+            return None
+        return interval if math.isfinite(interval.lower) and math.isfinite(interval.upper) else None
 
 
 @dataclass(frozen=True, slots=True)
 class GateInput:
-    """What is known of the judged version and of its baseline, the promoted version, both on the policy's split.
+    """What is known of the judged version and of its baselines, all on the policy's split and dataset.
 
-    `baseline_version_id` is `None` if no version is promoted. `measured` and `baseline` are `None` without a snapshot;
-    the names of their values are those of `find_gate_metric`. `differences` holds the intervals of the value minus the
-    baseline's value. `pairing` says whether these come from comparing example by example; it is `None` if no rule needs
-    that.
+    `measured` is `None` without a snapshot. `promoted` is the promoted version; `baselines` holds the versions that
+    other limits compare with, by rule. `dataset` is the name of the dataset, empty for the primary one.
     """
 
     model_id: str
     version_id: str
     dataset_split: str
-    measured: MetricValues | None
-    baseline_version_id: str | None = None
-    baseline: MetricValues | None = None
-    differences: Mapping[str, Interval] = field(default_factory=dict)
-    pairing: PairingStatus | None = None
+    measured: Measurement | None
+    promoted: Baseline
+    baselines: Mapping[object, Baseline] = field(default_factory=dict)
+    dataset: str = ""
+    requirements: Requirements = field(default_factory=Requirements)
+    judged_at: datetime | None = None
 
-    def value(self, metric: str) -> float | None:
-        """Return the version's value, `None` unless it is finite."""
-        return _value(self.measured, metric)
-
-    def baseline_value(self, metric: str) -> float | None:
-        """Return the promoted version's value, `None` unless it is finite."""
-        return _value(self.baseline, metric)
-
-    def interval(self, metric: str, level: float) -> Interval | None:
-        """Return the interval of the version's value, `None` unless it is finite and of this level."""
-        return _usable(self.measured.intervals.get(metric), level) if self.measured else None
-
-    def difference(self, metric: str, level: float) -> Interval | None:
-        """Return the interval of the difference, `None` unless it is finite and of this level."""
-        return _usable(self.differences.get(metric), level)
+    def baseline_of(self, rule: object) -> Baseline:
+        """Return the version that a limit compares with."""
+        return self.baselines.get(rule, self.promoted)
 
     @property
-    def differs_in_averaging(self) -> bool:
-        """Whether the versions are known to differ in the positive class or the averaging."""
-        measured, baseline = self.measured, self.baseline
-        return measured is not None and baseline is not None and measured.differs_in_averaging(baseline)
+    def problem(self) -> str | None:
+        """Why the version's snapshot must not be used, if so."""
+        if self.measured is None:
+            return None
+        problem = self.requirements.problem(self.measured, self.version_id)
+        if problem is None and self.judged_at is not None:
+            return self.requirements.age_problem(self.measured, self.judged_at)
+        return problem
 
-    def averaging_message(self, metric: str) -> str:
-        """Say how both versions compute a metric."""
-        ours, theirs = (values.averaging_text if values else "" for values in (self.measured, self.baseline))
-        return (
-            f"{metric} of {self.version_id} is computed {ours}, and that of the promoted {self.baseline_version_id} "
-            f"{theirs}: they are not comparable."
+    def baseline_problem(self, baseline: Baseline) -> str | None:
+        """Return why a baseline's snapshot must not be used, if so. Its age does not matter."""
+        if self.measured is None or baseline.measured is None:
+            return None
+        return self.requirements.problem(baseline.measured, baseline.title) or self.requirements.dataset_problem(
+            self.measured, baseline.measured, baseline.title
         )
 
-    def missing_message(self, metric: str) -> str:
-        """Say that the version has no such value."""
-        return _missing_message(self.version_id, self.measured, metric, self.dataset_split)
+    def missing_message(self, metric: str, reason: str | None = None) -> str:
+        """Say that the version has no such value, and why if that is known."""
+        return self._missing(self.version_id, self.measured, metric, reason)
 
-    def missing_baseline_message(self, metric: str) -> str:
-        """Say that the promoted version has no such value."""
-        return _missing_message(f"The promoted {self.baseline_version_id}", self.baseline, metric, self.dataset_split)
+    def missing_baseline_message(self, baseline: Baseline, metric: str, reason: str | None = None) -> str:
+        """Say that a baseline has no such value, and why if that is known."""
+        title = f"{baseline.title[0].upper()}{baseline.title[1:]}" if baseline.role else baseline.title
+        return self._missing(title, baseline.measured, metric, reason)
+
+    def _missing(self, title: str, measured: Measurement | None, metric: str, reason: str | None) -> str:
+        what = "no metrics" if measured is None else f"no {metric}"
+        where = f"the dataset {self.dataset!r} of " if self.dataset else ""
+        return f"{title} has {what} for {where}the split {self.dataset_split}.{f' {reason}' if reason else ''}"
 
 
 @lru_cache(maxsize=256)  # many rules use the same number
 def format_number(number: float) -> str:
     """Return the shortest text of a number; whole numbers have no fraction."""
     return repr(int(number)) if number == int(number) and abs(number) < 1e15 else repr(float(number))
-
-
-def _value(measured: MetricValues | None, metric: str) -> float | None:
-    value = measured.values.get(metric) if measured else None
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _usable(interval: Interval | None, level: float) -> Interval | None:
-    if interval is None or interval.level != level:
-        return None
-    return interval if math.isfinite(interval.lower) and math.isfinite(interval.upper) else None
-
-
-def _missing_message(version: str, measured: MetricValues | None, metric: str, dataset_split: str) -> str:
-    what = "no metrics" if measured is None else f"no {metric}"
-    return f"{version} has {what} for the split {dataset_split}."

@@ -2,15 +2,20 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from models_registry.registry import ids
 from models_registry.task_types.base import TaskType
 from performance.gates.gate_input import Operator
-from performance.gates.gate_metrics import find_gate_metric, per_class_names
-from performance.gates.rules import FieldError, Regression, Rule, Threshold
+from performance.gates.gate_metrics import QUANTITIES, find_gate_metric, per_class_names
+from performance.gates.measurement import COMPUTED, SLICE, WORST_SLICE
+from performance.gates.requirements import Requirements
+from performance.gates.rules import BEST, PROMOTED, FieldError, Regression, Rule, Threshold
+from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
 from performance.snapshots.metric_names import CUSTOM_NAME_IS
+from performance.snapshots.models import MAX_DATASET_NAME
 
 SPLITS = ("train", "validation", "test")
 MAX_RULES = 100
@@ -18,8 +23,22 @@ MAX_ERRORS = 20  # that are reported for one policy
 MAX_NAME_LENGTH = 300  # characters of a metric's name
 MAX_QUOTED_LENGTH = 40  # characters of a name in an error
 
-_FIELDS = ("dataset_split", "rules")
-_RULE_FIELDS = ("metric", "operator", "threshold", "max_regression", "relative", "confidence")
+MAX_AGE = 36_500  # days
+MAX_SAMPLE_COUNT = 2**53  # that every reader of JSON keeps
+PINS = ("positive_class", "averaging", "threshold", "k")  # the options that a policy may pin
+AGAINST = f"{PROMOTED}, {BEST} or the id of a version"
+
+_FIELDS = ("dataset_split", "dataset", "source", "same_dataset", "max_age_days", "evaluation", "against", "rules")
+_RULE_FIELDS = (
+    "metric",
+    "operator",
+    "threshold",
+    "max_regression",
+    "relative",
+    "confidence",
+    "against",
+    "min_sample_count",
+)
 
 
 class InvalidPolicyError(ValueError):
@@ -32,10 +51,17 @@ class InvalidPolicyError(ValueError):
 
 @dataclass(frozen=True)
 class Policy:
-    """The rules that a version must all pass, and the split that they use."""
+    """The rules that a version must all pass, the split and dataset that they use, and what snapshots must meet.
+
+    `dataset` is empty for the primary dataset. `against` is what limits on regression compare with by default:
+    `promoted`, `best` or the id of a version.
+    """
 
     rules: tuple[Rule, ...]
     dataset_split: str = "test"
+    dataset: str = ""
+    requirements: Requirements = field(default_factory=Requirements)
+    against: str = PROMOTED
 
     @cached_property
     def confidence_metrics(self) -> frozenset[str]:
@@ -49,13 +75,28 @@ class Policy:
         return frozenset(rule.metric for rule in compared if rule.confidence is not None)
 
     @cached_property
-    def regression_metrics(self) -> frozenset[str]:
-        """The names of the metrics of limits on regression."""
-        return frozenset(rule.metric for rule in self.rules if isinstance(rule, Regression))
+    def limits(self) -> Mapping[Regression, str]:
+        """What each limit on regression is against: `promoted`, `best` or the id of a version."""
+        return {rule: rule.against or self.against for rule in self.rules if isinstance(rule, Regression)}
+
+    @property
+    def named_versions(self) -> frozenset[str]:
+        """The ids of the versions that limits compare with."""
+        return frozenset({self.against, *self.limits.values()} - {PROMOTED, BEST})
 
     def as_document(self) -> dict[str, object]:
-        """Return the policy as a JSON document."""
-        return {"dataset_split": self.dataset_split, "rules": [rule.as_document() for rule in self.rules]}
+        """Return the policy as a JSON document. Fields without a value are left out."""
+        required = self.requirements
+        optional = {
+            "dataset": self.dataset or None,
+            "source": required.source,
+            "same_dataset": required.same_dataset or None,
+            "max_age_days": required.max_age_days,
+            "evaluation": dict(required.evaluation) or None,
+            "against": None if self.against == PROMOTED else self.against,
+        }
+        given = {name: value for name, value in optional.items() if value is not None}
+        return {"dataset_split": self.dataset_split, **given, "rules": [rule.as_document() for rule in self.rules]}
 
 
 def parse_policy(document: object) -> Policy:
@@ -66,7 +107,12 @@ def parse_policy(document: object) -> Policy:
     """
     if not isinstance(document, Mapping):
         raise InvalidPolicyError([("", "invalid", "Must be an object with `rules`.")])
-    errors = [*_split_errors(document), *_rules_errors(document), *_unknown_field_errors("", document, _FIELDS)]
+    errors = [
+        *_split_errors(document),
+        *_requirement_errors(document),
+        *_rules_errors(document),
+        *_unknown_field_errors("", document, _FIELDS),
+    ]
     if errors:
         raise InvalidPolicyError(errors)
     policy = stored_policy(document)
@@ -77,19 +123,46 @@ def parse_policy(document: object) -> Policy:
 
 def stored_policy(document: Mapping[str, Any]) -> Policy:
     """Return the policy of a document that `parse_policy` accepted before."""
-    return Policy(tuple(map(_rule, document["rules"])), document.get("dataset_split", "test"))
+    requirements = Requirements(
+        document.get("evaluation", {}),
+        document.get("source"),
+        document.get("same_dataset", False),
+        document.get("max_age_days"),
+    )
+    return Policy(
+        tuple(map(_rule, document["rules"])),
+        document.get("dataset_split", "test"),
+        document.get("dataset", ""),
+        requirements,
+        document.get("against", PROMOTED),
+    )
 
 
 def validate_for(policy: Policy, task_types: Iterable[TaskType]) -> None:
-    """Check that each rule is valid for at least one of the task types. Raises `InvalidPolicyError`."""
+    """Check that each rule and each pin is valid for at least one of the task types. Raises `InvalidPolicyError`."""
     known = [*task_types]
+    options = {name for task_type in known for name in evaluation_options(task_type)}
     errors = [
+        (
+            f"evaluation.{name}",
+            "unknown",
+            f"No metric of {known[0].name if len(known) == 1 else 'any task type'} depends on it.",
+        )
+        for name in policy.requirements.evaluation
+        if name not in options
+    ]
+    errors += [
         (f"rules.{index}.{field}", code, detail)
         for index, rule in enumerate(policy.rules)
         for field, code, detail in min((rule_errors(rule, each) for each in known), key=_severity)
     ]
     if errors:
         raise InvalidPolicyError(errors)
+
+
+def evaluation_options(task_type: TaskType) -> frozenset[str]:
+    """Return the options of an evaluation that metrics of a task type depend on."""
+    return frozenset(name for metric in task_type.all_metrics for name in metric.depends_on)
 
 
 def rule_errors(rule: Rule, task_type: TaskType) -> list[FieldError]:
@@ -107,8 +180,12 @@ def _known_names(task_type: TaskType, kind: str) -> str:
         return f"custom.NAME, where NAME is {CUSTOM_NAME_IS}"
     if class_names and kind == "per_class":
         return f"per_class.LABEL.METRIC, where METRIC is one of {class_names}"
-    names = [metric.name for metric in task_type.all_metrics] + ["sample_count"]
-    return ", ".join([*names, "custom.NAME or per_class.LABEL.METRIC"] if class_names else [*names, "or custom.NAME"])
+    if kind in (SLICE, WORST_SLICE):
+        name = "slice.ATTRIBUTE.VALUE.METRIC" if kind == SLICE else "worst_slice.ATTRIBUTE.METRIC"
+        return f"{name}, where METRIC is one of {', '.join(metric.name for metric in task_type.metrics)}"
+    forms = ["custom.NAME", "slice.ATTRIBUTE.VALUE.METRIC", "worst_slice.ATTRIBUTE.METRIC"]
+    names = [*(metric.name for metric in task_type.all_metrics), *QUANTITIES, *forms]
+    return ", ".join([*names, "or per_class.LABEL.METRIC"] if class_names else [*names[:-1], f"or {names[-1]}"])
 
 
 def _severity(errors: list[FieldError]) -> tuple[bool, int]:
@@ -125,6 +202,48 @@ def _unknown_field_errors(path: str, document: Mapping[str, object], known: tupl
 def _split_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
     if document.get("dataset_split", "test") not in SPLITS:
         yield "dataset_split", "invalid_choice", f"Must be one of {', '.join(SPLITS)}, in lower case."
+
+
+def _requirement_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
+    """Yield the errors of the fields that say what snapshots must meet, and what limits compare with."""
+    dataset = document.get("dataset", "primary")
+    if not isinstance(dataset, str) or not 1 <= len(dataset) <= MAX_DATASET_NAME:
+        yield "dataset", "invalid", f"Must be the name of a dataset: 1 to {MAX_DATASET_NAME} characters."
+    if document.get("source", COMPUTED) != COMPUTED:
+        yield (
+            "source",
+            "invalid_choice",
+            f"Must be {COMPUTED}; leave it out to judge reported and imported metrics too.",
+        )
+    if not isinstance(document.get("same_dataset", False), bool):
+        yield "same_dataset", "invalid", "Must be true or false."
+    if "max_age_days" in document and not _is_whole(document["max_age_days"], MAX_AGE):
+        yield "max_age_days", "invalid", f"Must be a whole number of days from 1 to {MAX_AGE}."
+    yield from _against_errors("", document)
+    pins = document.get("evaluation", {})
+    if not isinstance(pins, Mapping):
+        yield "evaluation", "invalid", f"Must be an object with any of {', '.join(PINS)}."
+    else:
+        yield from _unknown_field_errors("evaluation.", pins, PINS)
+        yield from _pin_errors(pins)
+
+
+def _pin_errors(pins: Mapping[str, object]) -> Iterator[FieldError]:
+    positive_class = pins.get("positive_class", "")
+    if not isinstance(positive_class, str) or len(positive_class) > MAX_LABEL_LENGTH:
+        yield "evaluation.positive_class", "invalid", 'Must be a label as text, such as "1".'
+    if "averaging" in pins and pins["averaging"] not in AVERAGINGS:
+        yield "evaluation.averaging", "invalid_choice", f"Must be one of {', '.join(AVERAGINGS)}."
+    if "threshold" in pins and not _is_number(pins["threshold"]):
+        yield "evaluation.threshold", "invalid", "Must be a finite number."
+    if "k" in pins and not _is_whole(pins["k"], MAX_K):
+        yield "evaluation.k", "invalid", f"Must be a whole number from 1 to {MAX_K}."
+
+
+def _against_errors(path: str, document: Mapping[str, object]) -> Iterator[FieldError]:
+    against = document.get("against", PROMOTED)
+    if not isinstance(against, str) or not (against in (PROMOTED, BEST) or ids.is_version_id(against)):
+        yield f"{path}against", "invalid_choice", f"Must be {AGAINST}."
 
 
 def _rules_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
@@ -156,6 +275,12 @@ def _rule_errors(path: str, rule: object) -> Iterator[FieldError]:
         yield f"{path}.relative", "invalid", "Must be true or false, beside `max_regression`."
     if "confidence" in rule:
         yield from _number_errors(path, rule, "confidence")
+    if "against" in rule and "max_regression" not in rule:
+        yield f"{path}.against", "invalid", "Only a rule with `max_regression` may have it."
+    else:
+        yield from _against_errors(f"{path}.", rule)
+    if "min_sample_count" in rule and not _is_whole(rule["min_sample_count"], MAX_SAMPLE_COUNT):
+        yield f"{path}.min_sample_count", "invalid", "Must be a whole number from 1."
 
 
 def _threshold_errors(path: str, rule: Mapping[str, object]) -> Iterator[FieldError]:
@@ -170,6 +295,11 @@ def _number_errors(path: str, rule: Mapping[str, object], name: str) -> Iterator
         yield f"{path}.{name}", "invalid", "Must be a finite number."
 
 
+def _is_whole(value: object, most: int) -> bool:
+    """Return whether a value is a whole number from 1 to `most`."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+
+
 def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -180,11 +310,13 @@ def _is_number(value: object) -> bool:
 
 
 def _rule(document: Mapping[str, Any]) -> Rule:
-    metric, confidence = document["metric"], document.get("confidence")
-    confidence = None if confidence is None else float(confidence)
+    metric, confidence, least = (document.get(name) for name in ("metric", "confidence", "min_sample_count"))
+    metric, confidence = str(metric), None if confidence is None else float(confidence)
     if "max_regression" in document:
-        return Regression(metric, _clean(document["max_regression"]), document.get("relative", False), confidence)
-    return Threshold(metric, Operator(document["operator"]), _clean(document["threshold"]), confidence)
+        limit, relative = _clean(document["max_regression"]), document.get("relative", False)
+        return Regression(metric, limit, relative, confidence, document.get("against"), least)
+    operator = Operator(document["operator"])
+    return Threshold(metric, operator, _clean(document["threshold"]), confidence, least)
 
 
 def _clean(number: float) -> float:

@@ -1,16 +1,19 @@
 """Judge a version by a policy."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from models_registry.task_types.base import TaskType
-from performance.gates.gate_input import GateInput, RuleStatus, RuleVerdict
+from performance.gates.gate_input import Baseline, GateInput, RuleStatus, RuleVerdict
 from performance.gates.gate_metrics import GateMetric, find_gate_metric
-from performance.gates.policy import Policy
+from performance.gates.measurement import COMPUTED, Measurement
+from performance.gates.policy import Policy, evaluation_options
 from performance.metrics.comparison import PairingStatus
 from performance.metrics.statistics.intervals import Interval
+
+MISSING_WARNED_OF = 0.01  # the share of rows without a prediction from which a verdict warns
 
 
 class Status(StrEnum):
@@ -31,7 +34,11 @@ class StoredPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict on a version. `policy` is `None` if the policy is not stored, or if there is none."""
+    """The verdict on a version. `policy` is `None` if the policy is not stored, or if there is none.
+
+    `measured` is the snapshot that was judged, `None` if there was none. `baselines` are those that limits compare
+    with.
+    """
 
     model_id: str
     version_id: str
@@ -41,11 +48,19 @@ class Verdict:
     judged_at: datetime
     warnings: tuple[str, ...] = ()
     policy: StoredPolicy | None = None
+    measured: Measurement | None = None
+    baselines: tuple[Measurement, ...] = ()
 
     @property
     def refuses(self) -> bool:
         """Whether the version must not ship."""
         return self.status is Status.FAILED
+
+    @property
+    def lacks_examples(self) -> bool:
+        """Whether more examples may decide each rule that is not passed."""
+        broken = [rule for rule in self.rules if rule.status is not RuleStatus.PASSED]
+        return bool(broken) and all(rule.needed_sample_count is not None for rule in broken)
 
     @property
     def detail(self) -> str:
@@ -68,6 +83,8 @@ class Verdict:
             "judged_at": f"{self.judged_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "warnings": [*self.warnings],
             "policy": self.policy and asdict(self.policy),
+            "candidate": self.measured and self.measured.as_document(),
+            "baselines": [each.as_document() for each in self.baselines],
         }
 
 
@@ -84,22 +101,44 @@ def judge(
     `stored` says which policy it is. A rule for a metric that the task type does not have, as an organization's policy
     may contain, is `missing` and so fails.
     """
-    about = gate_input.model_id, gate_input.version_id, gate_input.baseline_version_id
+    about = gate_input.model_id, gate_input.version_id, gate_input.promoted.version_id
     if policy is None:
         return Verdict(*about, Status.NO_POLICY, (), judged_at)
+    requirements = policy.requirements.for_options(evaluation_options(task_type))
+    gate_input = replace(gate_input, requirements=requirements, judged_at=judged_at)
     rules_and_metrics = [(rule, find_gate_metric(rule.metric, task_type) or GateMetric(None)) for rule in policy.rules]
     rules = tuple(rule.judge(gate_input, gate_metric) for rule, gate_metric in rules_and_metrics)
-    warnings = tuple(warning for rule, gate_metric in rules_and_metrics if (warning := rule.warning(gate_metric)))
-    if gate_input.pairing is PairingStatus.PENDING:
-        warnings += (_pending(gate_input),)
+    warnings = [warning for rule, gate_metric in rules_and_metrics if (warning := rule.warning(gate_metric))]
+    compared = {each.version_id: each for rule in policy.limits if (each := gate_input.baseline_of(rule)).version_id}
+    warnings += [_pending(gate_input, each) for each in compared.values() if each.pairing is PairingStatus.PENDING]
+    baselines = tuple(each.measured for each in compared.values() if each.measured)
+    for each in (gate_input.measured, *baselines):
+        warnings += _measurement_warnings(each) if each else []
     passed = all(rule.status is RuleStatus.PASSED for rule in rules)
-    return Verdict(*about, Status.PASSED if passed else Status.FAILED, rules, judged_at, warnings, stored)
+    status = Status.PASSED if passed else Status.FAILED
+    return Verdict(
+        *about, status, rules, judged_at, tuple(warnings), stored, measured=gate_input.measured, baselines=baselines
+    )
 
 
-def _pending(gate_input: GateInput) -> str:
+def _measurement_warnings(measured: Measurement) -> list[str]:
+    """Return what a reader of the verdict should know of a snapshot that it used."""
+    version, values = measured.version_id, measured.metrics.values
+    warnings = [f"{version}: {each.detail}" for each in measured.warnings]
+    if measured.source != COMPUTED:
+        warnings.append(f"{version}: the metrics are {measured.source}, not computed here from predictions.")
+    known = {each.code for each in measured.warnings}
+    if (missing := values.get("missing_fraction", 0)) >= MISSING_WARNED_OF and "missing_predictions" not in known:
+        warnings.append(f"{version}: {missing:.1%} of the rows have no prediction.")
+    if (overlap := values.get("train_overlap", 0)) > 0 and "train_overlap" not in known:
+        warnings.append(f"{version}: {overlap:.1%} of the examples are in the train split too.")
+    return warnings
+
+
+def _pending(gate_input: GateInput, baseline: Baseline) -> str:
     return (
-        f"{gate_input.version_id} and the promoted {gate_input.baseline_version_id} are still being compared "
-        "example by example. Until that is done, limits with confidence use intervals of independent samples."
+        f"{gate_input.version_id} and {baseline.title} are still being compared example by example. Until that is "
+        "done, limits with confidence use intervals of independent samples."
     )
 
 
@@ -113,6 +152,9 @@ def _document_of(rule: RuleVerdict) -> dict[str, object]:
         "baseline_value": rule.baseline_value,
         "status": str(rule.status),
         "detail": rule.detail,
+        "baseline_version_id": rule.baseline_version_id,
+        "same_dataset": rule.same_dataset,
+        "needed_sample_count": rule.needed_sample_count,
     }
 
 

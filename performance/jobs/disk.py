@@ -6,7 +6,7 @@ import errno
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-def is_full(error: BaseException) -> bool:
+def is_disk_full(error: BaseException) -> bool:
     """Return whether a full disk caused the error, directly or as the cause of another error."""
     cause: BaseException | None = error
     while cause is not None:

@@ -8,7 +8,7 @@ from threading import Event
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from performance.jobs.disk import is_full
+from performance.jobs.disk import is_disk_full
 from performance.jobs.models import Job
 from performance.jobs.querysets import DatabaseNow, JobQuerySet
 
@@ -69,7 +69,7 @@ def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Ca
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
-        if is_full(error):
+        if is_disk_full(error):
             _wait_for_disk(job, error, fail)
             return
         log.exception("The %s %s broke off in attempt %d.", name, job.pk, job.attempts)
@@ -87,5 +87,5 @@ def _wait_for_disk(job: Job, error: Exception, fail: Callable[[str], object]) ->
         fail(NO_SPACE)
 
 
-def _jobs(job: Job) -> JobQuerySet:
+def _jobs(job: Job) -> JobQuerySet[Job]:
     return type(job).objects.all()

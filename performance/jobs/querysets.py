@@ -1,7 +1,7 @@
 """Jobs as a queue, as queryset methods."""
 
 from datetime import timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.db import models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -9,6 +9,11 @@ from django.db.models import Count, F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
+
+if TYPE_CHECKING:
+    from performance.jobs.models import Job
+
+JobType = TypeVar("JobType", bound="Job", covariant=True)
 
 
 class DatabaseNow(Now):
@@ -22,10 +27,10 @@ class DatabaseNow(Now):
         return compiler.compile(Value(timezone.now(), output_field=self.output_field))
 
 
-class JobQuerySet(models.QuerySet[Any]):
+class JobQuerySet(models.QuerySet[JobType]):
     """Jobs: rows that workers claim, as described in `performance.jobs.models.Job`."""
 
-    def claim(self, lease: timedelta) -> Any:
+    def claim(self, lease: timedelta) -> JobType | None:
         """Claim the job whose turn it is, and return it; `None` if none is due.
 
         It comes due again after `lease`, unless the lease is extended. Two workers never claim the same job: PostgreSQL
@@ -50,11 +55,11 @@ class JobQuerySet(models.QuerySet[Any]):
         """Order by whose turn it is: the job that has been due for longest comes first."""
         return self.order_by("due_at")
 
-    def leased_by(self, job: Any) -> Self:
+    def leased_by(self, job: "Job") -> Self:
         """Keep the job, if the worker that claimed it still has the lease."""
         return self.filter(pk=job.pk, attempts=job.attempts, state="running")
 
-    def release(self, job: Any, *, wait: timedelta, counts: bool = True) -> bool:
+    def release(self, job: "Job", *, wait: timedelta, counts: bool = True) -> bool:
         """Let a claimed job be claimed again after `wait`; return whether the worker still had the lease.
 
         An attempt does not count if it was interrupted through no fault of the job.
@@ -63,7 +68,7 @@ class JobQuerySet(models.QuerySet[Any]):
         return bool(self.leased_by(job).update(state="queued", due_at=DatabaseNow() + wait, attempts=attempts))
 
 
-class FairJobQuerySet(JobQuerySet):
+class FairJobQuerySet(JobQuerySet[Any]):  # of models with an `organization`
     """Jobs of organizations that take turns: an organization with many jobs does not delay the others."""
 
     def with_owner(self) -> Self:

@@ -1,20 +1,23 @@
 """Compare the metrics of two snapshots. Pure Python."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from models_registry.task_types.base import Direction, Metric, TaskType
 from performance.metrics.statistics.differences import independent_interval
 from performance.metrics.statistics.intervals import Interval
 
+OptionValue = str | float | bool | None
+_OPTION_WORDS = {"positive_class": "a positive class", "averaging": "averaging", "threshold": "a threshold"}
+
 
 class Change(StrEnum):
     """Say how a metric changed.
 
-    It is `inconclusive` if one of both values is missing, or if the difference may be due to the samples alone: its
-    confidence interval contains 0.
+    It is `inconclusive` if one of both values is missing, if they were computed with different options, or if the
+    difference may be due to the samples alone: its confidence interval contains 0.
     """
 
     IMPROVED = "improved"
@@ -44,7 +47,7 @@ class MetricComparison:
     divided by the absolute baseline value. Each is `None` if it is undefined: a value is missing, the result is too
     large for a double, or the baseline is 0 (`relative_change`). `confidence_interval` is the interval of the
     difference: paired if both snapshots have the same examples, else for independent samples if both values have an
-    interval, else `None`.
+    interval, else `None`. `detail` says why two values are not comparable; else it is `None`.
     """
 
     value: float | None
@@ -53,27 +56,58 @@ class MetricComparison:
     relative_change: float | None
     direction: Change
     confidence_interval: Interval | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MetricValues:
-    """The metrics of a snapshot, their known intervals, and the positive class and averaging if these are known."""
+    """The metrics of a snapshot and their known intervals.
+
+    `options` holds the options of the evaluation that are known. `unavailable` says why a metric has no value, or else
+    no interval, by name.
+    """
 
     values: Mapping[str, float]
     intervals: Mapping[str, Interval]
-    positive_class: str | None = None
-    averaging: str | None = None
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
-    def differs_in_averaging(self, other: "MetricValues") -> bool:
-        """Return whether both are known to use different positive classes or different averaging."""
-        pairs = (self.positive_class, other.positive_class), (self.averaging, other.averaging)
-        return any(ours is not None and theirs is not None and ours != theirs for ours, theirs in pairs)
+    def differing_options(self, other: "MetricValues", names: Iterable[str]) -> list[str]:
+        """Return which of the named options are known of both and differ."""
+        return [
+            name
+            for name in names
+            if name in self.options and name in other.options and self.options[name] != other.options[name]
+        ]
 
-    @property
-    def averaging_text(self) -> str:
-        """Describe the positive class and the averaging. The text is empty if neither is known."""
-        positive = [] if self.positive_class is None else [f"for the positive class {self.positive_class!r}"]
-        return " ".join(positive + ([f"with {self.averaging} averaging"] if self.averaging else []))
+
+def known_options(
+    stored: Mapping[str, OptionValue], positive_class: str | None, averaging: str | None
+) -> dict[str, OptionValue]:
+    """Return the options of an evaluation that are known.
+
+    `stored` is what the evaluation was asked for or chose. Older snapshots have only the positive class and the
+    averaging.
+    """
+    chosen = {"positive_class": positive_class, "averaging": averaging}
+    return {**stored, **{name: value for name, value in chosen.items() if value is not None}}
+
+
+def describe_option(name: str, value: OptionValue) -> str:
+    """Return a phrase that says how a metric was computed, such as `at the threshold 0.5`."""
+    if value is None:
+        return f"without {_OPTION_WORDS.get(name, name)}"
+    phrases = {
+        "positive_class": f"for the positive class {value!r}",
+        "averaging": f"with {value} averaging",
+        "threshold": f"at the threshold {value}",
+    }
+    return phrases.get(name, f"with {name} = {value}")
+
+
+def describe_options(options: Mapping[str, OptionValue], names: Iterable[str]) -> str:
+    """Return a phrase for the named options that are known."""
+    return " ".join(describe_option(name, options[name]) for name in names if name in options)
 
 
 def compare(
@@ -101,6 +135,10 @@ def compare_metric(
         return MetricComparison(value, before, None, None, Change.INCONCLUSIVE)
     difference = _finite(value - before)
     relative = _finite(difference / abs(before)) if difference is not None and before else None
+    if measured.differing_options(baseline, metric.depends_on):
+        ours, theirs = (describe_options(each.options, metric.depends_on) for each in (measured, baseline))
+        detail = f"{metric.name} is computed {ours}, and that of the baseline {theirs}: they are not comparable."
+        return MetricComparison(value, before, difference, relative, Change.INCONCLUSIVE, detail=detail)
     interval = paired or independent_interval(
         value, measured.intervals.get(metric.name), before, baseline.intervals.get(metric.name)
     )

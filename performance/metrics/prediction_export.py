@@ -11,7 +11,7 @@ from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs import label_counts, numeric_predictions
 from performance.metrics.inputs.column_lookup import find_columns
 from performance.metrics.inputs.column_mapping import find_column, is_missing, number_sql
-from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.inputs.options import GROUP, Columns, Options
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics import losses
@@ -47,7 +47,7 @@ def export_predictions(
     if example_id not in engine.columns():
         return None
     expressions, scored = exporter.expressions(engine, columns, options, evaluation)
-    selected = ", ".join(f"{sql} AS {name}" for name, sql in expressions.items())
+    selected = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in expressions.items())
     file = folder / EXPORT_FILE
     try:
         engine.write_parquet(
@@ -76,6 +76,7 @@ def _classification_expressions(
     elif evaluation.positive_class is None and evaluation.metrics["log_loss"] is not None:
         expressions["truth"] = losses.predicted_probability(mapping, mapping.actual, None)
         expressions["brier"] = losses.class_brier_loss(mapping, expressions["truth"])
+    expressions |= cluster_expression(engine, columns)
     return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
 
 
@@ -83,7 +84,7 @@ def _numeric_expressions(
     engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
 ) -> tuple[ColumnExpressions, str]:
     mapping = numeric_predictions.map_columns(engine, columns)
-    expressions = {"actual": mapping.actual, "predicted": mapping.predicted}
+    expressions = {"actual": mapping.actual, "predicted": mapping.predicted, **cluster_expression(engine, columns)}
     scored = f"NOT {is_missing(columns.predicted, engine.columns())}"
     return expressions | ({"weight": mapping.weight} if mapping.weight else {}), scored
 
@@ -107,7 +108,14 @@ def _ranking_expressions(
     """Export each item of each query, from which the query's metrics follow."""
     types = engine.columns()
     relevance, score = number_sql(columns.relevance, types), number_sql(columns.score or ranking.SCORE, types)
-    return {"relevance": relevance, "score": score, "k": f"CAST({options.k} AS BIGINT)"}, "TRUE"
+    expressions = {"relevance": relevance, "score": score, "k": f"CAST({options.k} AS BIGINT)"}
+    return {**expressions, **cluster_expression(engine, columns)}, "TRUE"
+
+
+def cluster_expression(engine: DuckDB, columns: Columns) -> ColumnExpressions:
+    """Return the group of each example as the column `cluster`, if there are groups."""
+    group = find_column(columns.group, GROUP, engine.columns())
+    return {"cluster": f"CAST({identifier(group)} AS VARCHAR)"} if group else {}
 
 
 def _example_id_column(columns: Columns) -> str:

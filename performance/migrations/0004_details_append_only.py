@@ -1,8 +1,8 @@
 """What a snapshot holds in its detail is as append-only as the snapshot: the database itself refuses a change."""
 
-from typing import Any
-
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 POSTGRESQL = """
 CREATE TRIGGER performance_snapshotdetail_append_only BEFORE UPDATE OR DELETE ON performance_snapshotdetail
@@ -20,7 +20,7 @@ SQLITE_EVENTS = [
 ]
 
 
-def add(apps: Any, schema_editor: Any) -> None:
+def add(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(POSTGRESQL)
     else:
@@ -28,7 +28,7 @@ def add(apps: Any, schema_editor: Any) -> None:
             schema_editor.execute(SQLITE.format(event=event, condition=condition))
 
 
-def remove(apps: Any, schema_editor: Any) -> None:
+def remove(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute("DROP TRIGGER performance_snapshotdetail_append_only ON performance_snapshotdetail")
     else:

@@ -1,8 +1,8 @@
 """The examples of a snapshot are as append-only as the snapshot: the database itself refuses a change."""
 
-from typing import Any
-
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 TABLES = ("performance_misclassifiedexample", "performance_residualexample")
 POSTGRESQL = """
@@ -18,7 +18,7 @@ IS_THERE = "WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id OR snapshot_id 
 SQLITE_EVENTS = [("UPDATE", ""), ("DELETE", ""), ("INSERT", IS_THERE)]
 
 
-def add(apps: Any, schema_editor: Any) -> None:
+def add(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     for table in TABLES:
         if schema_editor.connection.vendor == "postgresql":
             schema_editor.execute(POSTGRESQL.format(table=table))
@@ -27,7 +27,7 @@ def add(apps: Any, schema_editor: Any) -> None:
                 schema_editor.execute(SQLITE.format(table=table, event=event, condition=condition.format(table=table)))
 
 
-def remove(apps: Any, schema_editor: Any) -> None:
+def remove(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     for table in TABLES:
         if schema_editor.connection.vendor == "postgresql":
             schema_editor.execute(f"DROP TRIGGER {table}_append_only ON {table}")

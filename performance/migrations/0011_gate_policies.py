@@ -1,10 +1,10 @@
 """Policies of gates, and verdicts. Both are append-only: the database itself refuses a change."""
 
-from typing import Any
-
 import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 TABLES = ("performance_gatepolicy", "performance_gateverdict")
 FUNCTION = """
@@ -31,7 +31,7 @@ SAME = {
 SQLITE_EVENTS = [("UPDATE", ""), ("DELETE", ""), ("INSERT", IS_THERE)]
 
 
-def add(apps: Any, schema_editor: Any) -> None:
+def add(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(FUNCTION)
     for table in TABLES:
@@ -43,7 +43,7 @@ def add(apps: Any, schema_editor: Any) -> None:
                 schema_editor.execute(SQLITE.format(table=table, event=event, condition=when))
 
 
-def remove(apps: Any, schema_editor: Any) -> None:
+def remove(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     for table in TABLES:
         if schema_editor.connection.vendor == "postgresql":
             schema_editor.execute(f"DROP TRIGGER {table}_append_only ON {table}")

@@ -1,8 +1,8 @@
 """Undone, it gives every example the names of its attributes again, which the release before cannot do without."""
 
-from typing import Any
-
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 TABLES = ("performance_misclassifiedexample", "performance_residualexample")
 POSTGRESQL = """
@@ -27,7 +27,7 @@ UPDATE {table} SET attributes = (
 SQLITE_TRIGGER = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = %s"
 
 
-def name_attributes(apps: Any, schema_editor: Any) -> None:
+def name_attributes(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Make an object of each list of values. What it tells does not change, so the triggers are lifted for it."""
     for table in TABLES:
         if schema_editor.connection.vendor == "postgresql":

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             model_name="snapshotdetail",
             name="train_overlap",
             field=models.FloatField(
-                help_text="The share of the examples that the version's train snapshot has too, from 0 to 1.", null=True
+                help_text="The share of the examples that the version's train split has too, from 0 to 1.", null=True
             ),
         ),
         migrations.AddField(

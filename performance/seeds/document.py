@@ -38,7 +38,7 @@ from performance.snapshots.models import CLOCK_SKEW, DatasetSplit
 
 YAML_SUFFIXES = {".yaml", ".yml"}
 
-Item = TypeVar("Item", bound=Mapping[str, Any])
+Item = TypeVar("Item", bound=Mapping[str, object])
 
 
 class SeedError(Exception):
@@ -101,7 +101,7 @@ class UsernameField(StrictCharField):
     def __init__(self) -> None:
         super().__init__(max_length=150, validators=[UnicodeUsernameValidator()])
 
-    def to_internal_value(self, data: str) -> str:
+    def to_internal_value(self, data: object) -> str:
         """Return the normalized name. Raises `ValidationError`."""
         name: str = User.normalize_username(super().to_internal_value(data))
         return name
@@ -110,9 +110,9 @@ class UsernameField(StrictCharField):
 class ByUsernameField(serializers.DictField):
     """A value for each of several users, by their normalized names."""
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
+    def to_internal_value(self, data: dict[str, object]) -> dict[str, object]:
         """Return the values by user name. Raises `ValidationError`, also if two names belong to the same user."""
-        by_name: dict[str, Any] = {}
+        by_name: dict[str, object] = {}
         for given, value in super().to_internal_value(data).items():
             name = User.normalize_username(given)
             if name in by_name:
@@ -341,7 +341,7 @@ class _StrictYAMLLoader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise ValueError("it holds an alias; write the value again instead")
         return super().compose_node(parent, index)

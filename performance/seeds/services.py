@@ -120,7 +120,7 @@ def _load_registration(path: str, document: ModelValues) -> RegisteredModel:
     return _save_if_changed(model, name=document["name"], description=document["description"])
 
 
-def _save_if_changed(model: RegisteredModel, **values: Any) -> RegisteredModel:
+def _save_if_changed(model: RegisteredModel, **values: object) -> RegisteredModel:
     changed = [name for name, value in values.items() if getattr(model, name) != value]
     for name in changed:
         setattr(model, name, values[name])

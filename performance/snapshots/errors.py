@@ -18,7 +18,7 @@ from models_registry.registry.errors import (
 
 
 class SnapshotNotFoundError(APIError):
-    """The version has no snapshot of that split."""
+    """The version has no snapshot of that split and dataset."""
 
     status_code = 404
     code = "snapshot_not_found"

@@ -34,8 +34,8 @@ class Source(models.TextChoices):
 class MetricSnapshot(models.Model):
     """The metrics of one evaluation of a version on one split.
 
-    The newest snapshot by `(evaluated_at, id)` is the current one of its version and split. The database refuses to
-    change or delete a snapshot: see the migration `snapshots_append_only`.
+    The newest snapshot by `(evaluated_at, id)` is the current one of its version, split and dataset. The database
+    refuses to change or delete a snapshot: see the migration `snapshots_append_only`.
     """
 
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="snapshots", db_index=False)
@@ -66,8 +66,11 @@ class MetricSnapshot(models.Model):
             models.CheckConstraint(condition=Q(source__in=Source.values), name="snapshot_source_known"),
         ]
         indexes = [
-            # Serves the newest snapshot of a version and split, and the versions' foreign key.
-            models.Index(fields=["version", "dataset_split", "-evaluated_at", "-id"], name="snapshot_newest"),
+            # Serves the newest snapshot of a version, split and dataset, and the versions' foreign key.
+            models.Index(
+                fields=["version", "dataset_split", "dataset", "-evaluated_at", "-id"],
+                name="snapshot_newest_of_dataset",
+            ),
             # Serves the admin's list and its date hierarchy.
             models.Index(fields=["-evaluated_at", "-id"], name="snapshot_by_date"),
         ]
@@ -122,15 +125,15 @@ class SnapshotDetail(models.Model):
         null=True, help_text="The number of unweighted, independent examples that tell as much."
     )
     missing_fraction = models.FloatField(null=True, help_text="The share of rows without a prediction, from 0 to 1.")
+    train_overlap = models.FloatField(
+        null=True, help_text="The share of the examples that the version's train split has too, from 0 to 1."
+    )
     evaluation_options = models.JSONField(
         default=dict, db_default={}, help_text="What the evaluation was asked for or chose."
     )
     warnings = models.JSONField(default=list, db_default=[], help_text="`code` and `detail` of each.")
     examples_digest = models.CharField(  # noqa: DJ001
         max_length=64, null=True, help_text="The SHA-256 of the examples, whatever is predicted."
-    )
-    train_overlap = models.FloatField(
-        null=True, help_text="The share of the examples that the version's train snapshot has too, from 0 to 1."
     )
     dataset_version = models.CharField(  # noqa: DJ001
         max_length=MAX_DATASET_NAME, null=True, help_text="The version of the named dataset."

@@ -5,7 +5,7 @@ from rest_framework import serializers
 from models_registry.api.pagination import MAX_PAGE_SIZE
 from models_registry.registry.fields import VersionIdField
 from performance.metrics.statistics.rates import Normalization
-from performance.snapshots.models import DatasetSplit
+from performance.snapshots.models import MAX_DATASET_NAME, DatasetSplit
 
 MAX_OFFSET = 999_999  # small enough for an integer column of any database
 
@@ -23,6 +23,12 @@ class PerformanceQuerySerializer(serializers.Serializer[None]):
         default=DatasetSplit.TEST.value,
         help_text="The split that the metrics were measured on.",
         error_messages={"invalid_choice": f"Must be one of {', '.join(DatasetSplit.values)}, in lower case."},
+    )
+    dataset = serializers.CharField(
+        required=False,
+        max_length=MAX_DATASET_NAME,
+        trim_whitespace=False,
+        help_text="The dataset that the metrics were measured on, by name; by default the one without a name.",
     )
 
 

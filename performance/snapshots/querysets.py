@@ -43,12 +43,19 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
     """Metric snapshots."""
 
     def newest_first(self) -> Self:
-        """Order the snapshots of a version and split, the newest first."""
+        """Order the snapshots of a version, split and dataset, the newest first."""
         return self.order_by("-evaluated_at", "-id")
 
-    def for_model(self, model_id: str, dataset_split: str, number: int | None = None) -> Self:
-        """Keep the snapshots of a split of a model's completed versions, or only of the version with a number."""
+    def for_model(
+        self, model_id: str, dataset_split: str, number: int | None = None, *, dataset: str | None = ""
+    ) -> Self:
+        """Keep the snapshots of a split of a model's completed versions, or only of the version with a number.
+
+        They are those of one dataset, by default the primary one; with `None`, those of all datasets.
+        """
         snapshots = self.filter(version__model=model_id, version__state="completed", dataset_split=dataset_split)
+        if dataset is not None:
+            snapshots = snapshots.filter(dataset=dataset)
         return snapshots if number is None else snapshots.filter(version__number=number)
 
     def with_metric(self, metric: str, column: str) -> Self:

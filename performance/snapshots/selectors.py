@@ -33,19 +33,23 @@ from performance.snapshots.models import MetricSnapshot, SnapshotDetail, Source
 from performance.snapshots.querysets import MetricSnapshotQuerySet
 
 MAX_MATRIX_CELLS = 20_000  # of one response
+MAX_LISTED_DATASETS = 20  # in an error message
 
 _MODEL = Parameter("model", CharField())
 _NUMBER = Parameter("number", IntegerField())
 _SPLIT = Parameter("split", CharField())
+_DATASET = Parameter("dataset", CharField())
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotLookup:
-    """The result of one SQL statement: a caller's access, a model, a version of it and its newest snapshot of a split.
+    """The result of one SQL statement: a caller's access, a model, a version of it and its newest snapshot.
+
+    The snapshot is that of a split and a dataset, given by its name; an empty name is the primary dataset.
 
     `permitted` says whether the caller may read the model. `asked_for` is the version id in the request; `None` means
     the promoted version. `number` and `version_state` are `None` if there is no such version, and `metrics` and
-    `evaluated_at` if the version has no snapshot of the split.
+    `evaluated_at` if the version has no such snapshot.
     """
 
     model_id: str
@@ -59,6 +63,7 @@ class SnapshotLookup:
     metrics: dict[str, float] | None
     evaluated_at: datetime | None
     database: str
+    dataset: str = ""
 
     def refuse_untrained(self) -> None:
         """Raise `NoTrainedVersionError` if the model has no completed version."""
@@ -88,12 +93,25 @@ class SnapshotLookup:
         """Return the snapshot. Raises what `completed_version` raises, then `SnapshotNotFoundError`."""
         version_id = self.completed_version()
         if self.metrics is None:
-            raise SnapshotNotFoundError(
+            raise self._snapshot_missing(version_id)
+        return FoundSnapshot(
+            self.model_id, version_id, self.task_type, self.dataset_split, self.metrics, self.evaluated_at
+        )
+
+    def _snapshot_missing(self, version_id: str) -> SnapshotNotFoundError:
+        """Return the error. If a dataset was asked for, it names those that the version and split have metrics of."""
+        if not self.dataset:
+            return SnapshotNotFoundError(
                 f"{version_id} has no metrics for the split {self.dataset_split}. "
                 "Ask for another split, or evaluate it on this one first."
             )
-        return FoundSnapshot(
-            self.model_id, version_id, self.task_type, self.dataset_split, self.metrics, self.evaluated_at
+        snapshots = MetricSnapshot.objects.using(self.database)
+        snapshots = snapshots.for_model(self.model_id, self.dataset_split, self.number, dataset=None)
+        names = sorted(snapshots.values_list("dataset", flat=True).distinct()[:MAX_LISTED_DATASETS])
+        known = ", ".join(repr(name) if name else "the one without a name" for name in names) or "none"
+        return SnapshotNotFoundError(
+            f"{version_id} has no metrics for the split {self.dataset_split} and the dataset {self.dataset!r}. "
+            f"Datasets with metrics for this split: {known}."
         )
 
     def _version_missing(self) -> VersionNotFoundError | NoPromotedVersionError:
@@ -152,11 +170,12 @@ class MatrixPage:
 
 
 def read_performance(
-    *, caller: Caller, model_id: str, dataset_split: str, version_id: str | None = None
+    *, caller: Caller, model_id: str, dataset_split: str, version_id: str | None = None, dataset: str = ""
 ) -> SnapshotLookup:
-    """Look up a model, a version (by default the promoted one) and its newest snapshot of a split for a caller.
+    """Look up a model, a version and its newest snapshot of a split and dataset for a caller.
 
-    Always takes one SQL statement. Raises `InvalidTokenError` if the caller may no longer log in, and
+    The version is by default the promoted one, and the dataset the primary one, whose name is empty. Always takes one
+    SQL statement. Raises `InvalidTokenError` if the caller may no longer log in, and
     `ModelNotFoundError`.
     """
     database = random.choice(settings.REPLICAS or [DEFAULT_DB_ALIAS])  # noqa: S311  # spreads the load
@@ -167,6 +186,7 @@ def read_performance(
         model=model_id if ids.is_model_id(model_id) else "",
         number=0 if version_id is None else ids.version_number(version_id),
         split=dataset_split,
+        dataset=dataset,
     )
     row = check_login(found, caller)
     if row["task_type"] is None:
@@ -183,6 +203,7 @@ def read_performance(
         metrics=row["metrics"],
         evaluated_at=row["evaluated_at"],
         database=database,
+        dataset=dataset,
     )
 
 
@@ -253,13 +274,15 @@ def found_snapshots(lookup: SnapshotLookup) -> MetricSnapshotQuerySet:
 def newest_snapshot(lookup: SnapshotLookup, snapshots: MetricSnapshotQuerySet) -> MetricSnapshot:
     """Return the newest of the snapshots that belongs to the lookup. Raises what `SnapshotLookup.snapshot` raises."""
     lookup.snapshot()
-    newest = snapshots.for_model(lookup.model_id, lookup.dataset_split, lookup.number).newest_first()
+    newest = snapshots.for_model(
+        lookup.model_id, lookup.dataset_split, lookup.number, dataset=lookup.dataset
+    ).newest_first()
     snapshot: MetricSnapshot = newest[0]  # it exists, as a snapshot is never deleted
     return snapshot
 
 
 def history(lookup: SnapshotLookup, metric: str) -> QuerySet[MetricSnapshot]:
-    """Return the snapshots that have a metric: of one completed version, or of all if none was asked for.
+    """Return the snapshots of a split and dataset that have a metric: of one completed version, or by default of all.
 
     Raises `NoTrainedVersionError`, what `SnapshotLookup.completed_version` raises if a version was asked for, and
     `InvalidParameterError` if the metric is neither one of the task type nor recorded in any of these snapshots.
@@ -270,7 +293,10 @@ def history(lookup: SnapshotLookup, metric: str) -> QuerySet[MetricSnapshot]:
         lookup.completed_version()
     snapshots = MetricSnapshot.objects.using(lookup.database).select_related("version", "detail")
     snapshots = snapshots.for_list().for_model(
-        lookup.model_id, lookup.dataset_split, lookup.number if lookup.asked_for else None
+        lookup.model_id,
+        lookup.dataset_split,
+        lookup.number if lookup.asked_for else None,
+        dataset=lookup.dataset,
     )
     task_type = task_types.get(lookup.task_type)
     declared = [each.name for each in task_type.all_metrics]
@@ -299,8 +325,10 @@ def summary_statement(*, promoted: bool) -> PreparedQuery:
     model = RegisteredModel.objects.filter(pk=_MODEL)
     completed = Version.objects.filter(model=_MODEL).completed().newest_first()
     version = Version.objects.filter(promoted_in=_MODEL) if promoted else _numbered()
-    snapshot = MetricSnapshot.objects.filter(version=Subquery(version.values("pk")[:1]), dataset_split=_SPLIT)
-    newest = snapshot.newest_first()
+    snapshots = MetricSnapshot.objects.filter(
+        version=Subquery(version.values("pk")[:1]), dataset_split=_SPLIT, dataset=_DATASET
+    )
+    newest = snapshots.newest_first()
     return PreparedQuery(
         account_rows(
             task_type=Subquery(model.values("task_type")),

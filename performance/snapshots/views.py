@@ -199,7 +199,7 @@ class PerformanceViewSet(APIViewSet):
         return conditional_json_response(request, self.get_paginated_response(values).data)
 
 
-VERSION_QUERY = ("dataset_split", "version_id")  # the query parameters that name a snapshot
+VERSION_QUERY = ("dataset_split", "dataset", "version_id")  # the query parameters that name a snapshot
 MAX_MATRIX_LENGTH = 250_000  # characters of a confusion matrix that is read at the same time as others
 PLACEHOLDER = "\0"  # no stored text contains it
 

@@ -4,7 +4,6 @@ import logging
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -50,7 +49,7 @@ def deliver_next() -> bool:
     Its row records the result. Raises the database's error if the database cannot be reached; the message then comes
     due again.
     """
-    delivery: WebhookDelivery | None = WebhookDelivery.objects.claim_fairly(LEASE, most=SENDERS_PER_ORGANIZATION)
+    delivery: WebhookDelivery | None = WebhookDelivery.objects.claim_fairly(LEASE, limit=SENDERS_PER_ORGANIZATION)
     if delivery is None:
         return False
     webhook = Webhook.objects.filter(pk=delivery.webhook_id).first()
@@ -81,7 +80,7 @@ def _release_connection() -> None:
 
 
 def _record_response(delivery: WebhookDelivery, webhook: Webhook, response: Response) -> None:
-    result: dict[str, Any] = {"last_status": response.status, "last_answer": response.text}
+    result: dict[str, object] = {"last_status": response.status, "last_answer": response.text}
     if 200 <= response.status < 300:
         result |= {"state": "succeeded", "due_at": None, "finished_at": timezone.now(), "last_error": ""}
         _record(delivery, {"consecutive_failures": 0, "paused_until": None}, **result)
@@ -94,7 +93,9 @@ def _record_response(delivery: WebhookDelivery, webhook: Webhook, response: Resp
 
 
 @transaction.atomic
-def _record(delivery: WebhookDelivery, webhook_changes: Mapping[str, Any] | None = None, **changes: Any) -> bool:
+def _record(
+    delivery: WebhookDelivery, webhook_changes: Mapping[str, object] | None = None, /, **changes: object
+) -> bool:
     """Record the end of an attempt, and that the webhook is free for the next; return whether the lease still held."""
     recorded = bool(WebhookDelivery.objects.leased_by(delivery).update(**changes))
     if recorded:
@@ -107,7 +108,7 @@ def _record(delivery: WebhookDelivery, webhook_changes: Mapping[str, Any] | None
     return recorded
 
 
-def _record_failure(delivery: WebhookDelivery, webhook: Webhook, **result: Any) -> None:
+def _record_failure(delivery: WebhookDelivery, webhook: Webhook, **result: object) -> None:
     """Schedule the next attempt, or fail the message after the last one, and pause its webhook.
 
     While a webhook is paused, all its messages wait, and use up no attempts. After the pause, one of them is sent.
@@ -136,7 +137,7 @@ def _with_jitter(delay: timedelta) -> timedelta:
     return delay * (1 + JITTER * random.random())  # noqa: S311  # not a secret
 
 
-def _failed(error: str) -> dict[str, Any]:
+def _failed(error: str) -> dict[str, object]:
     return {"state": "failed", "due_at": None, "finished_at": timezone.now(), "last_error": error}
 
 

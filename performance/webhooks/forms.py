@@ -1,7 +1,5 @@
 """The form of a webhook in the admin."""
 
-from typing import Any
-
 from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -21,9 +19,9 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
         model = Webhook
         fields = ("organization", "model", "url", "events", "is_active")
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         """Refuse a model of another organization. Raises `ValidationError`."""
-        values: dict[str, Any] = super().clean() or {}
+        values = super().clean() or {}
         model, organization = values.get("model"), values.get("organization")
         if model is not None and model.organization != organization:
             raise ValidationError({"model": "Choose a model of the organization."})

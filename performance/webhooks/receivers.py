@@ -1,7 +1,5 @@
 """Receivers of signals that webhooks are notified of."""
 
-from typing import Any
-
 from django.urls import reverse
 
 from models_registry.api.fields import TIMESTAMP
@@ -9,7 +7,7 @@ from models_registry.registry.models import Promotion
 from performance.webhooks.services import publish
 
 
-def publish_promotion(sender: type[Promotion], promotion: Promotion, **kwargs: Any) -> None:
+def publish_promotion(sender: type[Promotion], promotion: Promotion, **kwargs: object) -> None:
     """Publish a promotion or a rollback, in its transaction."""
     version, previous = promotion.version, promotion.previous_version
     data = {

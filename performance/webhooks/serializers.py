@@ -1,7 +1,5 @@
 """Serializers of webhooks and of the messages to them."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from models_registry.api.fields import (
@@ -13,7 +11,7 @@ from models_registry.api.fields import (
 )
 from models_registry.api.http_client import MAX_TEXT, MAX_URL
 from models_registry.registry.fields import ModelIdField
-from performance.webhooks.models import WebhookDelivery
+from performance.webhooks.models import Webhook, WebhookDelivery
 from performance.webhooks.services import TEST
 from performance.webhooks.validators import SUBSCRIBABLE_NAMES, validate_events, validate_webhook_url
 
@@ -21,26 +19,26 @@ from performance.webhooks.validators import SUBSCRIBABLE_NAMES, validate_events,
 class WebhookURLField(StrictCharField):
     """A URL to which messages may be sent."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, required: bool = True) -> None:
         super().__init__(
             max_length=MAX_URL,
             trim_whitespace=False,
             validators=[validate_webhook_url],
             help_text="An https URL at a public host. The operator may allow hosts of the private network.",
-            **options,
+            required=required,
         )
 
 
 class EventsField(BoundedListField):
     """The events that a webhook receives: one or more, each once."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, required: bool = True) -> None:
         super().__init__(
             child=serializers.ChoiceField(SUBSCRIBABLE_NAMES),
             max_length=len(SUBSCRIBABLE_NAMES),
             min_length=1,
             validators=[validate_events],
-            **options,
+            required=required,
         )
 
 
@@ -69,7 +67,7 @@ class WebhookTest(StrictSerializer):
     """An empty body: a test has no options."""
 
 
-class WebhookSerializer(serializers.Serializer[Any]):
+class WebhookSerializer(serializers.Serializer[Webhook]):
     """A URL that receives events. Its secret is shown only when the webhook is created."""
 
     id = serializers.CharField()
@@ -97,7 +95,7 @@ class NewWebhookSerializer(WebhookSerializer):
     )
 
 
-class WebhookDeliverySerializer(serializers.Serializer[Any]):
+class WebhookDeliverySerializer(serializers.Serializer[WebhookDelivery]):
     """A message to a webhook, and the state of its delivery."""
 
     message_id = serializers.CharField(help_text="The `webhook-id` header of each attempt.")

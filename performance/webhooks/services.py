@@ -6,7 +6,7 @@ sends it.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict, Unpack
 
 from django.db import transaction
 from django.utils import timezone
@@ -24,6 +24,14 @@ MAX_WEBHOOKS = 20  # of an organization: an event may become as many messages
 TEST = TEST_EVENT.name
 
 
+class WebhookUpdate(TypedDict, total=False):
+    """The fields of a webhook that can change."""
+
+    url: str
+    events: list[str]
+    is_active: bool
+
+
 @transaction.atomic
 def create_webhook(
     *, organization: Organization, model: RegisteredModel | None, url: str, events: list[str], created_by: User
@@ -37,13 +45,13 @@ def create_webhook(
     return Webhook.objects.create(organization=organization, model=model, url=url, events=events, created_by=created_by)
 
 
-def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
-    """Change the URL, the events or the state of a webhook. Its secret stays.
+def update_webhook(*, webhook: Webhook, **changes: Unpack[WebhookUpdate]) -> Webhook:
+    """Change a webhook. Its secret stays.
 
     A new URL and `is_active=True` end a pause after failures.
     """
     if "url" in changes or changes.get("is_active"):
-        changes |= {"consecutive_failures": 0, "paused_until": None}
+        return save_changes(webhook, **changes, consecutive_failures=0, paused_until=None)
     return save_changes(webhook, **changes)
 
 

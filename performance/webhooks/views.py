@@ -1,12 +1,14 @@
 """Webhooks and their deliveries over HTTP."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import serializers
 from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
 
 from models_registry.accounts.models import Organization
 from models_registry.accounts.scopes import Scope
@@ -107,7 +109,7 @@ class WebhookViewSet(
         else:
             self.get_organization()
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[Webhook]:
         """Return the webhooks of the organization that the URL names."""
         return super().get_queryset().filter(organization=self.get_organization())
 
@@ -115,15 +117,15 @@ class WebhookViewSet(
         """Return the webhook that the URL names."""
         return self.get_webhook(lock=lock)
 
-    def get_response_serializer(self, record: Webhook) -> serializers.BaseSerializer[Any]:
+    def get_response_serializer(self, record: Webhook) -> BaseSerializer[Webhook]:
         """Return the serializer of the response: only a new webhook is shown with its secret."""
         return NewWebhookSerializer(record) if self.action == "create" else super().get_response_serializer(record)
 
-    def perform_create(self, serializer: Any) -> None:
+    def perform_create(self, serializer: BaseSerializer[Webhook]) -> None:
         content = dict(serializer.validated_data)
         organization = self.get_organization(lock=True)
         model_id = content.pop("model_id", None)
-        model = None if model_id is None else _model_of(organization, model_id)
+        model = None if model_id is None else _find_model(organization, model_id)
         serializer.instance = create_webhook(organization=organization, model=model, created_by=self.account, **content)
 
     def perform_update(self, serializer: Any) -> None:
@@ -132,7 +134,7 @@ class WebhookViewSet(
     def perform_destroy(self, instance: Webhook) -> None:
         delete_webhook(webhook=instance)
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
+    def get_success_headers(self, data: Mapping[str, object]) -> dict[str, str]:
         """Return the location of a new webhook, and its ETag, which is that of the webhook without its secret."""
         shown = {name: value for name, value in data.items() if name not in self.shown_once}
         location = reverse("webhook", args=[data["organization"], data["id"]])
@@ -172,12 +174,12 @@ class WebhookDeliveryViewSet(ListModelMixin, WebhookScopedViewSet):
     scopes = {"list": Scope.ORGANIZATION_ADMIN}
     errors = (NotFoundError,)
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[WebhookDelivery]:
         """Return the messages to the webhook that the URL names."""
         return super().get_queryset().filter(webhook=self.get_webhook())
 
 
-def _model_of(organization: Organization, model_id: str) -> RegisteredModel:
+def _find_model(organization: Organization, model_id: str) -> RegisteredModel:
     """Return a model of an organization. Raises `InvalidBodyError`."""
     known = ids.is_model_id(model_id)
     model: RegisteredModel | None = organization.models.filter(pk=model_id).first() if known else None

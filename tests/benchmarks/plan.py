@@ -33,7 +33,7 @@ def _summary_statement(*, promoted: bool, model_id: str) -> tuple[str, dict[str,
     from performance.snapshots.selectors import summary_statement
 
     compiled = summary_statement(promoted=promoted).compiled("default")
-    values = {"user": 1, "family": None, "model": model_id, "number": 1, "split": "test"}
+    values = {"user": 1, "family": None, "model": model_id, "number": 1, "split": "test", "dataset": ""}
     return compiled.sql, compiled.bind(values, connection)
 
 

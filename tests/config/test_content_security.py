@@ -59,7 +59,7 @@ def test_the_pages_of_gates_and_badges_run_no_scripts(admin: User, model: Regist
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/", "/healthz", "/static/models_registry/favicon.svg", "/api"])
-def test_every_other_answer_allows_nothing_that_runs(client: Client, db: None, path: str) -> None:
+def test_every_other_response_allows_no_scripts(client: Client, db: None, path: str) -> None:
     answer = client.get(path)
     answer.close()
 
@@ -68,7 +68,7 @@ def test_every_other_answer_allows_nothing_that_runs(client: Client, db: None, p
 
 
 @pytest.mark.parametrize("path", ["/api/v1/models", "/api/v1/nothing"])
-def test_json_allows_nothing(viewer: User, path: str) -> None:
+def test_json_responses_allow_no_content(viewer: User, path: str) -> None:
     for client in (authenticated(viewer), Client()):
         assert client.get(path)["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
@@ -79,24 +79,24 @@ class TestSessions:
         answer = Client().post("/admin/login/", {"username": "root", "password": PASSWORD})
         return answer.cookies["sessionid"]
 
-    def test_end_with_the_browser_and_after_12_hours(self, superuser: User) -> None:
+    def test_admin_sessions_end_with_the_browser_and_after_12_hours(self, superuser: User) -> None:
         client = Client()
         cookie = client.post("/admin/login/", {"username": "root", "password": PASSWORD}).cookies["sessionid"]
 
         assert (cookie["max-age"], cookie["expires"]) == ("", "")
         assert client.session.get_expiry_age() == 12 * 3600
 
-    def test_are_read_by_no_script_and_sent_from_no_other_site(self, cookie: Any) -> None:
+    def test_session_cookies_are_http_only_and_same_site(self, cookie: Any) -> None:
         assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
 
-    def test_travel_by_https_alone_where_that_is_required(self, superuser: User) -> None:
+    def test_session_cookies_are_secure_if_https_is_required(self, superuser: User) -> None:
         with override_settings(SESSION_COOKIE_SECURE=True, CSRF_COOKIE_SECURE=True):
             client = Client()
             client.get("/admin/login/")
             answer = client.post("/admin/login/", {"username": "root", "password": PASSWORD})
         assert answer.cookies["sessionid"]["secure"] is True
 
-    def test_are_safe_by_default(self) -> None:
+    def test_session_cookies_are_safe_by_default(self) -> None:
         """The settings that serve, not those of the tests, which have no HTTPS."""
         program = (
             "from config import settings; "

@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.demo_data import serve_demo_data
+from tests.reliability.databases import new_database
 
 pytestmark = pytest.mark.served
 MODEL = "/api/v1/models/mdl-7f3a19bc92"
@@ -34,7 +35,7 @@ PATHS = [
 
 
 def test_concurrent_first_requests_do_not_fail(tmp_path: Path) -> None:
-    with serve_demo_data(f"sqlite:///{tmp_path}/first.sqlite3") as (base_url, access):
+    with serve_demo_data(new_database(tmp_path)) as (base_url, access):
         together = Barrier(2 * len(PATHS))
 
         def ask(path: str) -> int:

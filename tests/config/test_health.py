@@ -19,7 +19,7 @@ from tests.serving import free_port, serve
 ROOT = Path(__file__).parents[2]
 
 
-def test_alive_without_a_query(client: Client) -> None:
+def test_the_liveness_probe_takes_no_query(client: Client) -> None:
     response = client.get("/healthz")
 
     assert (response.status_code, response.json()) == (200, {"status": "alive"})
@@ -27,7 +27,7 @@ def test_alive_without_a_query(client: Client) -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 @pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
-def test_takes_only_reads(path: str, method: str) -> None:
+def test_health_probes_allow_only_get_and_head(path: str, method: str) -> None:
     response = Client(enforce_csrf_checks=True).generic(method, path)
 
     assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
@@ -35,7 +35,7 @@ def test_takes_only_reads(path: str, method: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ready_when_the_database_is_reachable_and_migrated(client: Client) -> None:
+def test_a_service_is_ready_when_the_database_is_reachable_and_migrated(client: Client) -> None:
     response = client.get("/readyz")
 
     assert (response.status_code, response.json()) == (200, {"status": "ready", "writable": True})
@@ -45,20 +45,20 @@ def test_ready_when_the_database_is_reachable_and_migrated(client: Client) -> No
 class TestServed:
     """On a server of its own, with a database that is not ready."""
 
-    def test_not_ready_before_the_migrations_but_alive(self, tmp_path: Path) -> None:
+    def test_a_service_is_alive_but_not_ready_before_the_migrations(self, tmp_path: Path) -> None:
         with serve(DATABASE_URL=f"sqlite:///{tmp_path}/empty.sqlite3") as base_url:
             assert status(f"{base_url}/healthz") == 200
             assert status(f"{base_url}/readyz") == 503
             assert "manage.py migrate" in body(f"{base_url}/readyz")
 
-    def test_not_ready_within_two_seconds_when_nothing_listens(self) -> None:
+    def test_an_unreachable_database_is_reported_as_not_ready_within_two_seconds(self) -> None:
         with serve(DATABASE_URL=f"postgresql://nobody:x@127.0.0.1:{free_port()}/none") as base_url:
             started = time.monotonic()
             assert status(f"{base_url}/readyz") == 503
             assert time.monotonic() - started < 2.5
             assert status(f"{base_url}/healthz") == 200
 
-    def test_a_read_is_a_503_that_says_when_to_come_back(self) -> None:
+    def test_a_read_without_a_database_is_a_503_with_retry_after(self) -> None:
         access = str(new_token(AccessToken, User(pk=1, password="x"), family=None, scope=ALL_SCOPES))
         unreachable = f"postgresql://nobody:x@127.0.0.1:{free_port()}/none"
         with serve(DATABASE_URL=unreachable, JWT_SIGNING_KEY=str(settings.SIMPLE_JWT["SIGNING_KEY"])) as base_url:

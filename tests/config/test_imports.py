@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.demo_data import load_demo_data
+from tests.demo_data import access_token, load_demo_data
 from tests.reliability.databases import new_database
-from tests.serving import ROOT, manage, new_keys
+from tests.serving import ROOT, new_keys
 
 SCRIPT = """
 import sys
@@ -21,14 +21,14 @@ print(answer.status_code, "duckdb" in sys.modules)
 """
 
 
-def test_a_web_process_does_without_duckdb(tmp_path: Path) -> None:
+def test_a_web_process_does_not_import_duckdb(tmp_path: Path) -> None:
     settings = {
         "DATABASE_URL": new_database(tmp_path),
         "ALLOWED_HOSTS": "testserver",
         "HTTPS_ONLY": "false",
     } | new_keys()
     load_demo_data(**settings)
-    access = manage("token", "vera", **settings).strip()
+    access = access_token("vera", **settings)
 
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", **settings}
     command = [sys.executable, "-c", SCRIPT, access]

@@ -35,11 +35,11 @@ def backends_in_turn() -> set[int]:
     return found
 
 
-def test_connections_are_taken_again() -> None:
+def test_pooled_connections_are_reused() -> None:
     assert backends_in_turn() == backends_in_turn()
 
 
-def test_connections_that_the_server_ended_are_replaced_before_they_are_used() -> None:
+def test_connections_that_the_server_closed_are_replaced_before_use() -> None:
     ended = backends_in_turn()
     end_from_outside(ended)
 

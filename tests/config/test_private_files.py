@@ -15,6 +15,7 @@ import django
 import pytest
 
 from models_registry.db.secret_files import restrict_to_owner
+from tests.demo_data import write_seed
 from tests.serving import ROOT, new_keys
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -30,7 +31,7 @@ def installed(tmp_path: Path) -> Path:
     folder = tmp_path / "service"
     folder.mkdir()
     for name in ("config", "models_registry", "performance", "fixtures"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))  # one being written
     shutil.copy(ROOT / "manage.py", folder)
     return folder
 
@@ -54,7 +55,7 @@ def run(installed: Path) -> Run:
     return command
 
 
-def test_the_database_and_what_is_beside_it_are_the_owners_alone(run: Run, installed: Path) -> None:
+def test_only_the_owner_can_read_the_database_and_its_files(run: Run, installed: Path) -> None:
     run("showmigrations")
 
     database = installed / "var" / "registry.sqlite3"
@@ -75,13 +76,13 @@ def test_the_database_and_what_is_beside_it_are_the_owners_alone(run: Run, insta
     ],
     ids=lambda command: command[0],
 )
-def test_what_needs_no_database_makes_none(run: Run, installed: Path, command: list[str]) -> None:
+def test_a_command_without_a_database_creates_none(run: Run, installed: Path, command: list[str]) -> None:
     run(*command)
 
     assert not (installed / "var").exists()
 
 
-def test_a_file_system_that_refuses_does_not_stop_the_start(
+def test_a_file_system_without_permissions_does_not_stop_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(path: Path, mode: int) -> None:
@@ -97,7 +98,7 @@ def test_a_file_system_that_refuses_does_not_stop_the_start(
     assert "Read-only file system" in caplog.text
 
 
-def test_what_others_could_read_is_tightened_at_the_start(run: Run, installed: Path) -> None:
+def test_the_start_restricts_files_that_others_could_read(run: Run, installed: Path) -> None:
     var = installed / "var"
     folders = [var, var / "storage", var / "tmp"]
     files = [var / "registry.sqlite3", var / "registry.sqlite3-wal", var / "registry.sqlite3-shm", var / "demo.env"]
@@ -112,7 +113,9 @@ def test_what_others_could_read_is_tightened_at_the_start(run: Run, installed: P
     assert {mode(file) for file in files} == {0o600}
 
 
-def test_the_demo_leaves_nothing_for_others(run: Run, installed: Path) -> None:
+def test_only_the_owner_can_read_the_demos_files(run: Run, installed: Path) -> None:
+    write_seed(installed / "fixtures" / "seed.json")
+
     run("demo", "--no-serve")
 
     var = installed / "var"
@@ -121,7 +124,7 @@ def test_the_demo_leaves_nothing_for_others(run: Run, installed: Path) -> None:
     assert {mode(path) for path in var.rglob("*") if path.is_file()} == {0o600}
 
 
-def test_another_folder_is_made_private_and_one_that_is_there_stays(run: Run, tmp_path: Path) -> None:
+def test_a_new_storage_folder_is_private_and_an_existing_one_is_unchanged(run: Run, tmp_path: Path) -> None:
     run(
         "showmigrations",
         DATABASE_URL=f"sqlite:///{tmp_path}/new/folder/data.sqlite3",

@@ -95,7 +95,7 @@ def test_an_unknown_host_is_a_400(client: Client) -> None:
 
 @pytest.mark.urls("tests.config.test_problems")
 @pytest.mark.parametrize("address", ["/bug", "/page", "/nan"])
-def test_what_nobody_foresaw_is_a_500_that_tells_nothing(client: Client, address: str) -> None:
+def test_an_unexpected_error_is_a_500_without_details(client: Client, address: str) -> None:
     problem(client.get(address), 500, "internal_error")
 
 
@@ -106,7 +106,7 @@ def test_a_suspicious_request_is_a_400(client: Client) -> None:
 
 @pytest.mark.urls("tests.config.test_problems")
 @pytest.mark.parametrize("address", ["/down", "/lost"])
-def test_an_unreachable_database_is_a_503_that_says_when_to_come_back(client: Client, address: str) -> None:
+def test_an_unreachable_database_is_a_503_with_retry_after(client: Client, address: str) -> None:
     response = client.get(address)
 
     problem(response, 503, "service_unavailable")
@@ -129,7 +129,7 @@ def test_another_content_type_is_a_415(client: Client) -> None:
     problem(client.post("/api/v1/auth/token", {"username": "a"}), 415, "unsupported_media_type")
 
 
-def test_people_in_the_admin_get_pages(client: Client, superuser: User) -> None:
+def test_errors_in_the_admin_are_pages(client: Client, superuser: User) -> None:
     client.force_login(superuser)
 
     response = client.get("/admin/nope/")
@@ -139,7 +139,7 @@ def test_people_in_the_admin_get_pages(client: Client, superuser: User) -> None:
 
 
 @pytest.mark.parametrize(("actor", "status"), [("nobody", 401), ("outsider", 403)])
-def test_a_denial_is_logged_with_its_request_id_and_nothing_of_the_token(
+def test_a_denial_is_logged_with_its_request_id_and_without_the_token(
     model: RegisteredModel, outsider: User, caplog: pytest.LogCaptureFixture, actor: str, status: int
 ) -> None:
     client = authenticated(outsider) if actor == "outsider" else Client()

@@ -21,11 +21,11 @@ from models_registry.tokens.services import open_token_family
 from tests.admin_pages import add_url, list_url, logged_in, page_url
 from tests.api import Caller, refusal
 from tests.conftest import authenticated
-from tests.demo_data import load_demo_data
+from tests.demo_data import access_token, load_demo_data
 from tests.factories import PASSWORD
 from tests.operations import OPERATIONS, Operation, furnish
 from tests.reliability.databases import new_database
-from tests.serving import manage, new_keys, serve
+from tests.serving import new_keys, serve
 
 SUMMARY = "/models/mdl-7f3a19bc92/performance/summary"
 
@@ -63,7 +63,7 @@ def assert_unavailable(answer: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-def test_each_operation_reads_or_is_unavailable(
+def test_on_a_standby_each_operation_reads_or_is_a_503(
     read_only: Any, superuser: User, model: RegisteredModel, operation: Operation
 ) -> None:
     target = furnish(model)
@@ -80,7 +80,7 @@ def test_each_operation_reads_or_is_unavailable(
         assert answer.status_code == operation.status
 
 
-def test_nobody_can_log_in_or_go_on(read_only: Any, viewer: User) -> None:
+def test_on_a_standby_the_token_routes_are_a_503(read_only: Any, viewer: User) -> None:
     refresh = str(open_token_family(user=viewer, scope=ALL_SCOPES))
     read_only()
 
@@ -94,7 +94,7 @@ def test_nobody_can_log_in_or_go_on(read_only: Any, viewer: User) -> None:
             assert_unavailable(Caller().post(f"/auth/token{path}", body))
 
 
-def test_a_denial_stays_a_denial(read_only: Any, outsider: User, model: RegisteredModel) -> None:
+def test_on_a_standby_a_denial_stays_a_denial(read_only: Any, outsider: User, model: RegisteredModel) -> None:
     caller = Caller(outsider)
     read_only()
 
@@ -102,7 +102,7 @@ def test_a_denial_stays_a_denial(read_only: Any, outsider: User, model: Register
     assert refusal(Caller().get(SUMMARY)) == (401, "not_authenticated")
 
 
-def test_the_admin_reads_and_says_that_it_stores_nothing(
+def test_on_a_standby_the_admin_reads_and_refuses_writes(
     read_only: Any, superuser: User, model: RegisteredModel, acme: Organization
 ) -> None:
     client = logged_in(superuser)
@@ -125,10 +125,10 @@ def test_the_admin_reads_and_says_that_it_stores_nothing(
 @pytest.mark.served
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no failover")
 @pytest.mark.django_db
-def test_a_served_standby_is_ready_for_reads_and_says_that_it_is_not_for_writes(tmp_path: Path) -> None:
+def test_a_standby_is_ready_for_reads_but_not_for_writes(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": new_database(tmp_path), **new_keys()}
     load_demo_data(**settings)
-    access = manage("token", "ada", **settings).strip()
+    access = access_token("ada", **settings)
     with psycopg.connect(settings["DATABASE_URL"], autocommit=True) as administrator:
         name = administrator.info.dbname
         administrator.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")

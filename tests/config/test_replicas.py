@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import golden
-from tests.demo_data import load_demo_data
-from tests.serving import manage, new_keys, serve
+from tests.demo_data import access_token, load_demo_data
+from tests.serving import new_keys, serve
 
 pytestmark = pytest.mark.served
 
@@ -19,7 +19,7 @@ def test_a_summary_is_read_from_the_replica(tmp_path: Path) -> None:
     primary, replica = f"sqlite:///{tmp_path}/primary.sqlite3", f"sqlite:///{tmp_path}/replica.sqlite3"
     keys = new_keys()
     load_demo_data(DATABASE_URL=replica, **keys)
-    access = manage("token", "vera", DATABASE_URL=replica, **keys).strip()
+    access = access_token("vera", DATABASE_URL=replica, **keys)
 
     with serve(DATABASE_URL=primary, DATABASE_REPLICA_URLS=replica, **keys) as base_url:
         assert read(f"{base_url}/api/v1/models/mdl-7f3a19bc92/performance/summary", access) == golden("summary")
@@ -27,13 +27,10 @@ def test_a_summary_is_read_from_the_replica(tmp_path: Path) -> None:
 
 @pytest.fixture
 def evaluated(tmp_path: Path) -> dict[str, str]:
-    """The settings of a replica on which two versions were evaluated on the same examples."""
+    """The settings of a replica on which versions were evaluated on the same examples, and no pair was compared."""
     settings = {"STORAGE_URL": f"file://{tmp_path}/storage", **new_keys()}
     replica = f"sqlite:///{tmp_path}/replica.sqlite3"
     load_demo_data(DATABASE_URL=replica, **settings)
-    for version in ("ver-00002", "ver-00003"):
-        predictions = f"fixtures/predictions/breast-cancer/{version}-test.csv"
-        manage("evaluate", "mdl-c41e08d5a7", version, predictions, DATABASE_URL=replica, **settings)
     return {"DATABASE_REPLICA_URLS": replica, **settings}
 
 
@@ -42,14 +39,13 @@ def compare(base_url: str, access: str) -> Any:
     return read(f"{base_url}/api/v1/models/mdl-c41e08d5a7/performance/compare{query}", access)
 
 
-def access_token(settings: dict[str, str]) -> str:
+def token_of_the_replica(settings: dict[str, str]) -> str:
     """Return a token of a user of the replica."""
-    own = {name: value for name, value in settings.items() if name != "DATABASE_REPLICA_URLS"}
-    return manage("token", "vera", DATABASE_URL=settings["DATABASE_REPLICA_URLS"], **own).strip()
+    return access_token("vera", DATABASE_URL=settings["DATABASE_REPLICA_URLS"], **settings)
 
 
 def test_a_pair_that_the_replica_does_not_have_yet_is_computed_once(tmp_path: Path, evaluated: dict[str, str]) -> None:
-    access = access_token(evaluated)
+    access = token_of_the_replica(evaluated)
     copyfile(tmp_path / "replica.sqlite3", tmp_path / "primary.sqlite3")
     primary = {"DATABASE_URL": f"sqlite:///{tmp_path}/primary.sqlite3"}
 
@@ -59,13 +55,15 @@ def test_a_pair_that_the_replica_does_not_have_yet_is_computed_once(tmp_path: Pa
         second = compare(base_url, access)
 
     assert first["pairing"] == "complete"
-    assert first["metrics"]["roc_auc"]["confidence_interval"]["method"] == "paired_delong"
+    assert first["metrics"]["roc_auc"]["confidence_interval"]["method"] == "paired_newcombe_5"
     assert second == first
 
 
-def test_a_primary_that_takes_no_row_leaves_independent_samples(tmp_path: Path, evaluated: dict[str, str]) -> None:
+def test_a_primary_that_cannot_be_written_leaves_independent_intervals(
+    tmp_path: Path, evaluated: dict[str, str]
+) -> None:
     """A pair that cannot be stored would be computed by every request."""
-    access = access_token(evaluated)
+    access = token_of_the_replica(evaluated)
 
     with serve(DATABASE_URL=f"sqlite:///{tmp_path}/primary.sqlite3", **evaluated) as base_url:
         answer = compare(base_url, access)

@@ -57,16 +57,16 @@ def test_a_route_of_the_api_declares_its_permission(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", REST_VIEWS)
-def test_only_logging_in_and_the_documents_are_open_to_all(path: str) -> None:
+def test_only_logins_and_documentation_need_no_token(path: str) -> None:
     assert (AllowAny in REST_VIEWS[path].permission_classes) == (path in OPEN_TO_ALL)
 
 
 @pytest.mark.parametrize("path", OTHER_VIEWS)
-def test_any_other_route_is_a_known_one(path: str) -> None:
+def test_every_route_outside_the_api_is_listed_here(path: str) -> None:
     assert path in PLAIN_VIEWS or path.startswith(ADMIN)
 
 
-def test_the_walk_finds_the_routes() -> None:
+def test_the_routes_of_this_module_are_complete() -> None:
     assert "api/v1/models/<str:model_id>/performance/summary" in REST_VIEWS
     assert REST_VIEWS.keys() >= OPEN_TO_ALL
     assert set(OTHER_VIEWS) > PLAIN_VIEWS
@@ -85,18 +85,18 @@ def ask_undeclared(**headers: str) -> tuple[int, bytes]:
     return answer.status_code, answer.content
 
 
-def test_a_view_that_declares_nothing_is_not_found_to_declare() -> None:
+def test_a_view_without_permission_classes_is_detected() -> None:
     assert not declares(Undeclared)
 
 
-def test_a_view_that_declares_nothing_refuses_an_anonymous_caller(db: None) -> None:
+def test_a_view_without_permission_classes_refuses_an_anonymous_caller(db: None) -> None:
     status, content = ask_undeclared()
 
     assert status == 401
     assert b"secret" not in content
 
 
-def test_a_view_that_declares_nothing_refuses_even_a_superuser(superuser: User) -> None:
+def test_a_view_without_permission_classes_refuses_even_a_superuser(superuser: User) -> None:
     token = open_token_family(user=superuser, scope=ALL_SCOPES).access_token
 
     status, content = ask_undeclared(Authorization=f"Bearer {token}")
@@ -117,7 +117,7 @@ def test_an_action_of_the_registry_names_its_scope_and_its_body(path: str, view:
     assert (action in view.input_serializers) == (method in {"post", "put", "patch"})
 
 
-def test_a_viewset_declares_nothing_that_it_does_not_have() -> None:
+def test_a_viewset_declares_scopes_and_bodies_of_its_own_actions_only() -> None:
     has = {view: {action for _, other, _, action in ACTIONS if other is view} for _, view, _, _ in ACTIONS}
     for view, actions in has.items():
         assert set(view.scopes) == actions

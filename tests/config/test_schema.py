@@ -17,7 +17,7 @@ GZIP = {"Accept-Encoding": "br, gzip;q=0.5"}
 
 
 @pytest.mark.parametrize("media_type", ["application/vnd.oai.openapi", "application/yaml"])
-def test_is_the_committed_file(client: Client, media_type: str) -> None:
+def test_the_schema_is_the_committed_file(client: Client, media_type: str) -> None:
     for accepted in (media_type, "*/*"):
         answer = client.get(PATH, headers={"Accept": accepted})
         assert answer.content == COMMITTED.read_bytes()
@@ -26,7 +26,7 @@ def test_is_the_committed_file(client: Client, media_type: str) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["application/vnd.oai.openapi+json", "application/json"])
-def test_is_json_for_those_who_accept_it(client: Client, media_type: str) -> None:
+def test_the_schema_is_json_for_clients_that_accept_it(client: Client, media_type: str) -> None:
     answer = client.get(PATH, headers={"Accept": media_type})
 
     assert answer["Content-Type"] == media_type
@@ -34,7 +34,7 @@ def test_is_json_for_those_who_accept_it(client: Client, media_type: str) -> Non
 
 
 @pytest.mark.parametrize("media_type", ["application/yaml", "application/json"])
-def test_is_compressed_for_those_who_accept_it(client: Client, media_type: str) -> None:
+def test_the_schema_is_compressed_for_clients_that_accept_gzip(client: Client, media_type: str) -> None:
     plain = client.get(PATH, headers={"Accept": media_type})
     compressed = client.get(PATH, headers={"Accept": media_type, **GZIP})
 
@@ -47,17 +47,17 @@ def test_is_compressed_for_those_who_accept_it(client: Client, media_type: str) 
 
 
 @pytest.mark.parametrize("encodings", ["", "br", "gzip;q=0", "gzip; Q = 0.000", "*;q=0", "identity", "gzipped"])
-def test_is_plain_for_all_others(client: Client, encodings: str) -> None:
+def test_the_schema_is_plain_for_other_clients(client: Client, encodings: str) -> None:
     assert "Content-Encoding" not in client.get(PATH, headers={"Accept-Encoding": encodings})
 
 
 @pytest.mark.parametrize("encodings", ["gzip", "GZIP", "deflate, gzip", "*", "identity;q=0, gzip;q=0.001"])
-def test_is_compressed_however_gzip_is_accepted(client: Client, encodings: str) -> None:
+def test_the_schema_is_compressed_for_any_spelling_of_gzip(client: Client, encodings: str) -> None:
     assert client.get(PATH, headers={"Accept-Encoding": encodings})["Content-Encoding"] == "gzip"
 
 
 @pytest.mark.parametrize("headers", [{}, GZIP, {"Accept": "application/json"}])
-def test_is_not_sent_again(client: Client, headers: dict[str, str]) -> None:
+def test_an_unchanged_schema_is_a_304(client: Client, headers: dict[str, str]) -> None:
     first = client.get(PATH, headers=headers)
     again = client.get(PATH, headers={**headers, "If-None-Match": first["ETag"]})
 
@@ -67,7 +67,7 @@ def test_is_not_sent_again(client: Client, headers: dict[str, str]) -> None:
     assert client.get(PATH, headers={**headers, "If-None-Match": '"other"'}).status_code == 200
 
 
-def test_is_refused_as_any_route_does(client: Client) -> None:
+def test_the_schema_refuses_requests_as_any_route_does(client: Client) -> None:
     refused = client.get(PATH, headers={"Accept": "image/png"})
 
     assert refusal(refused) == (406, "not_acceptable")
@@ -77,7 +77,7 @@ def test_is_refused_as_any_route_does(client: Client) -> None:
     assert client.head(PATH).status_code == 200
 
 
-def test_costs_next_to_nothing(client: Client) -> None:
+def test_the_schema_is_served_cheaply(client: Client) -> None:
     client.get(PATH)
     start = time.process_time()
     for _ in range(20):

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.serving import ROOT, manage, new_keys, serve
+from tests.demo_data import load_demo_data
+from tests.serving import ROOT, new_keys, serve
 
 pytestmark = pytest.mark.served
 CLIENT, FORGED = "198.51.100.7", "203.0.113.66"
@@ -19,10 +20,10 @@ SUMMARY = "/api/v1/models/mdl-7f3a19bc92/performance/summary"
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A new SQLite, behind one proxy that ends TLS."""
+    """A SQLite of its own, behind one proxy that ends TLS."""
     path: Path = tmp_path_factory.mktemp("server") / "registry.sqlite3"
     settings = {"DATABASE_URL": f"sqlite:///{path}", "TRUSTED_PROXIES": "1", "HTTPS_ONLY": "true", **new_keys()}
-    manage("migrate", **settings)
+    load_demo_data(**settings)
     return settings
 
 
@@ -45,7 +46,7 @@ def send(server: str, method: str, path: str, *headers: str, body: bytes = b"") 
 
 @pytest.mark.parametrize("name", ["X_Forwarded_For", "X-Forwarded_For", "x_forwarded-for"])
 @pytest.mark.parametrize("forged_first", [True, False])
-def test_an_address_with_underscores_is_nobody_s(
+def test_a_forwarded_address_with_underscores_is_ignored(
     server: str, settings: dict[str, str], name: str, forged_first: bool
 ) -> None:
     path = f"{SUMMARY}?{name}{forged_first}"
@@ -58,7 +59,7 @@ def test_an_address_with_underscores_is_nobody_s(
     assert addresses(settings, f"{name}.{forged_first}") == [CLIENT]
 
 
-def test_without_the_real_header_the_address_is_the_peer(server: str, settings: dict[str, str]) -> None:
+def test_without_a_forwarded_address_the_address_is_the_peers(server: str, settings: dict[str, str]) -> None:
     request = "X-Request-ID: alone"
     send(server, "GET", SUMMARY, "X-Forwarded-Proto: https", request, f"X_Forwarded_For: {FORGED}")
 
@@ -68,7 +69,7 @@ def test_without_the_real_header_the_address_is_the_peer(server: str, settings: 
 @pytest.mark.parametrize(
     "headers", [["X_Forwarded_Proto: https"], ["X-Forwarded-Proto: http", "X_Forwarded_Proto: https"]]
 )
-def test_a_scheme_with_underscores_is_not_believed(server: str, headers: list[str]) -> None:
+def test_a_forwarded_scheme_with_underscores_is_ignored(server: str, headers: list[str]) -> None:
     for given in (headers, headers[::-1]):
         status, answer, _ = send(server, "GET", SUMMARY, *given)
         assert (status, answer["location"]) == (301, f"https://127.0.0.1{SUMMARY}")

@@ -120,7 +120,7 @@ def refusal(read_settings: ReadSettings) -> Refusal:
         ("EVALUATION_ENGINE", "yarn", "spark://host:7077"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name_with_a_right_one(
+def test_an_error_about_a_wrong_value_names_the_variable_and_a_right_value(
     refusal: Refusal, name: str, value: str, advice: str
 ) -> None:
     line = refusal(**{name: value})
@@ -144,7 +144,7 @@ def test_a_wrong_value_is_refused_by_name_with_a_right_one(
         ("STORAGE_URL", "s3://bucket?aws_secret_access_key=hunter2"),
     ],
 )
-def test_a_refusal_tells_no_secret(refusal: Refusal, name: str, value: str) -> None:
+def test_an_error_shows_no_secret(refusal: Refusal, name: str, value: str) -> None:
     assert "hunter2" not in refusal(**{name: value})
 
 
@@ -158,13 +158,13 @@ def test_redis_without_its_package_is_refused(refusal: Refusal, monkeypatch: pyt
     assert "hunter2" not in line
 
 
-def test_redis_with_its_package_is_taken_without_a_connection(read_settings: ReadSettings) -> None:
+def test_redis_with_its_package_is_accepted_without_a_connection(read_settings: ReadSettings) -> None:
     pytest.importorskip("redis")
 
     assert read_settings(CACHE_URL="redis://host:6379/0")["CACHES"]["default"]["LOCATION"] == "redis://host:6379/0"
 
 
-def test_files_go_to_a_folder_of_var_if_nothing_is_said(read_settings: ReadSettings) -> None:
+def test_files_go_to_a_folder_of_var_by_default(read_settings: ReadSettings) -> None:
     storage = read_settings(STORAGE_URL="")["STORAGES"]["default"]
 
     assert storage["BACKEND"] == "django.core.files.storage.FileSystemStorage"
@@ -172,7 +172,7 @@ def test_files_go_to_a_folder_of_var_if_nothing_is_said(read_settings: ReadSetti
     assert storage["OPTIONS"]["file_permissions_mode"] == 0o600
 
 
-def test_files_may_go_to_another_folder_which_is_made(read_settings: ReadSettings, tmp_path: Path) -> None:
+def test_files_may_go_to_another_folder_which_is_created(read_settings: ReadSettings, tmp_path: Path) -> None:
     storage = read_settings(STORAGE_URL=f"file://{tmp_path}/of%20files")["STORAGES"]["default"]
 
     assert storage["OPTIONS"]["location"] == tmp_path / "of files"
@@ -219,7 +219,7 @@ def test_a_key_may_begin_with_a_dollar(read_settings: ReadSettings) -> None:
 
 
 @pytest.mark.parametrize(("command", "bounded"), [("migrate", False), ("demo", False), ("check", True)])
-def test_a_statement_of_a_migration_may_take_long(
+def test_only_migrations_have_no_statement_timeout(
     read_settings: ReadSettings, monkeypatch: pytest.MonkeyPatch, command: str, bounded: bool
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["manage.py", command])
@@ -228,7 +228,7 @@ def test_a_statement_of_a_migration_may_take_long(
     assert ("statement_timeout" in settings["DATABASES"]["default"]["OPTIONS"]["options"]) == bounded
 
 
-def test_only_debug_does_without_keys(read_settings: ReadSettings) -> None:
+def test_only_debug_needs_no_keys(read_settings: ReadSettings) -> None:
     settings = read_settings(SECRET_KEY="", JWT_SIGNING_KEY="", DEBUG="true")
 
     assert settings["DEBUG"]
@@ -261,14 +261,14 @@ def start(tmp_path: Path) -> Start:
     return run
 
 
-def test_right_settings_start(start: Start) -> None:
+def test_the_service_starts_with_valid_settings(start: Start) -> None:
     ended = start("manage.py", "check")
 
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("command", ["check", "migrate", "runserver", "seed", "gate"])
-def test_a_wrong_setting_ends_any_command_with_2_and_one_line(start: Start, command: str) -> None:
+def test_a_wrong_setting_ends_any_command_with_exit_status_2_and_one_line(start: Start, command: str) -> None:
     ended = start("manage.py", command, SECRET_KEY="")
 
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -336,9 +336,7 @@ def test_an_unusable_private_key_is_refused(refusal: Refusal, tmp_path: Path, ki
 
 @pytest.mark.parametrize("content", [b"", b"not a key", b"\xff\xfe", None])
 @pytest.mark.parametrize("name", KEY_FILES)
-def test_a_file_that_holds_no_key_is_refused(
-    refusal: Refusal, tmp_path: Path, name: str, content: bytes | None
-) -> None:
+def test_a_file_without_a_key_is_refused(refusal: Refusal, tmp_path: Path, name: str, content: bytes | None) -> None:
     key = p256()
     files = pair(tmp_path, key, key)
     wrong = Path(files[name])

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from junitparser import JUnitXml
 
-from tests.demo_data import load_demo_data
+from tests.demo_data import access_token, load_demo_data
 from tests.models_registry.tokens.issuer import ISSUER, Issuer, publishing, send
 from tests.reliability.databases import new_database
 from tests.serving import ROOT, manage, new_keys, serve
@@ -79,7 +79,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     load_demo_data(**settings)
     with publishing() as issuer:
         manage("shell", "--no-imports", "-c", SET_UP % issuer.jwks_url, **settings)
-        admin = manage("token", "root", **settings).strip()
+        admin = access_token("root", **settings)
         with serve(**settings) as url:
             yield Registry(url, issuer, admin)
 

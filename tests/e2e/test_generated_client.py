@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.demo_data import load_demo_data
+from tests.demo_data import access_token, load_demo_data
 from tests.reliability.databases import new_database
-from tests.serving import ROOT, manage, new_keys, run_worker, serve
+from tests.serving import ROOT, new_keys, run_worker, serve
 
 pytestmark = [pytest.mark.served, pytest.mark.once, pytest.mark.django_db]
 PACKAGE = "registry_client"
@@ -34,7 +34,7 @@ def service(
         database = new_database(folder)
     settings = {"DATABASE_URL": database, "STORAGE_URL": f"file://{folder}/files", **new_keys()}
     load_demo_data(**settings)
-    access = manage("token", "ada", **settings).strip()
+    access = access_token("ada", **settings)
     with serve(**settings) as url, run_worker(**settings):
         yield url, access
 
@@ -153,7 +153,7 @@ def test_a_model_goes_from_registration_through_an_upload_and_its_gate_to_its_su
         evaluation = call("evaluations.get_evaluation", evaluation.id).body
     assert (evaluation.state, evaluation.problem) == (models.EvaluationState.SUCCEEDED, None)
 
-    rule = models.RuleRequest(metric="rmse", operator=models.RuleRequestOperator.VALUE_2, threshold=1)
+    rule = models.RuleRequest(metric="rmse", operator=models.RuleRequestOperator.AT_MOST, threshold=1)
     assert call("gates.set_model_gate_policy", model, body=models.PolicyInputRequest(rules=[rule])).status == 201
     assert call("gates.get_gate", model).body.status == models.VerdictStatus.PASSED
     promoted = call("promotions.promote_version", model, version, body=models.PromotionInputRequest(reason="passed"))

@@ -41,7 +41,7 @@ def kept(*entries: int) -> list[bool]:
 
 
 class TestAuditTrail:
-    def test_denials_are_kept_for_a_shorter_time_than_writes(self, settings: Settings) -> None:
+    def test_the_purge_deletes_denials_earlier_than_writes(self, settings: Settings) -> None:
         settings.AUDIT_RETENTION_DAYS, settings.AUDIT_DENIAL_RETENTION_DAYS = 730, 90
         writes = [entry(action, days=days) for action in (0, 1, 2) for days in (729, 731)]
         denials = [entry(AuditEntry.DENIED, days=days) for days in (89, 91)]
@@ -51,7 +51,7 @@ class TestAuditTrail:
         assert kept(*writes) == [True, False] * 3
         assert kept(*denials) == [True, False]
 
-    def test_without_a_retention_all_is_kept(self, settings: Settings) -> None:
+    def test_without_a_retention_the_purge_deletes_no_audit_entry(self, settings: Settings) -> None:
         settings.AUDIT_RETENTION_DAYS = settings.AUDIT_DENIAL_RETENTION_DAYS = 0
         entries = [entry(action, days=10_000) for action in (0, AuditEntry.DENIED)]
 
@@ -59,7 +59,9 @@ class TestAuditTrail:
 
         assert kept(*entries) == [True, True]
 
-    def test_the_command_says_how_many_it_deleted(self, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_the_purge_prints_how_many_audit_entries_it_deleted(
+        self, settings: Settings, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         settings.AUDIT_RETENTION_DAYS = 730
         entry(0, days=731)
 
@@ -68,7 +70,7 @@ class TestAuditTrail:
         assert "Deleted 1 audit entries." in capsys.readouterr().out.splitlines()
 
     @pytest.mark.parametrize("statement", [f"UPDATE {TRAIL} SET code = 'x'", f"DELETE FROM {TRAIL}"])
-    def test_the_database_refuses_every_other_way(self, settings: Settings, statement: str) -> None:
+    def test_only_the_purge_can_delete_audit_entries(self, settings: Settings, statement: str) -> None:
         settings.AUDIT_RETENTION_DAYS = 730
         entry(0, days=731)
         entry(0, days=100)
@@ -83,7 +85,7 @@ class TestAuditTrail:
 
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no settings of transactions")
     @pytest.mark.parametrize(("action", "days"), [(0, 29), (1, 29), (2, 29), (AuditEntry.DENIED, 6)])
-    def test_nobody_deletes_a_young_entry(self, action: int, days: int) -> None:
+    def test_the_purge_cannot_delete_a_young_audit_entry(self, action: int, days: int) -> None:
         young = entry(action, days=days)
 
         with transaction.atomic():
@@ -93,7 +95,7 @@ class TestAuditTrail:
             transaction.set_rollback(True)
 
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no settings of transactions")
-    def test_a_purge_changes_nothing(self) -> None:
+    def test_a_purge_cannot_change_an_audit_entry(self) -> None:
         old = entry(0, days=731)
 
         with transaction.atomic():
@@ -103,7 +105,9 @@ class TestAuditTrail:
             transaction.set_rollback(True)
 
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no clock of its own")
-    def test_the_database_says_what_is_old(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_age_of_an_audit_entry_is_by_the_databases_clock(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         settings.AUDIT_RETENTION_DAYS = 30
         young, old = entry(0, days=29.99), entry(0, days=30.01)
         ahead = timezone.now() + timedelta(hours=1)
@@ -114,7 +118,7 @@ class TestAuditTrail:
         assert kept(young, old) == [True, False]
 
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite refuses nothing to a purge")
-    def test_a_kind_that_fails_does_not_keep_the_others(
+    def test_a_failed_part_of_the_purge_does_not_stop_the_others(
         self, settings: Settings, capsys: pytest.CaptureFixture[str]
     ) -> None:
         settings.AUDIT_RETENTION_DAYS = 1  # which the database refuses
@@ -130,7 +134,7 @@ class TestAuditTrail:
 class TestBatches:
     @pytest.mark.parametrize("number", [0, 1, 2, 3, 4, 6, 7])
     @pytest.mark.parametrize("apart", [timedelta(0), timedelta(seconds=1)])
-    def test_all_that_expired_go_and_nothing_else(
+    def test_expired_idempotency_keys_are_deleted_in_batches(
         self, viewer: User, monkeypatch: pytest.MonkeyPatch, number: int, apart: timedelta
     ) -> None:
         monkeypatch.setattr(purge, "BATCH", 3)
@@ -143,7 +147,7 @@ class TestBatches:
         assert purge_command.delete_idempotency_keys() == number
         assert IdempotencyKey.objects.count() == 5
 
-    def test_sessions_of_the_admin_go_after_their_end(self) -> None:
+    def test_the_purge_deletes_expired_admin_sessions(self) -> None:
         for days in (-1, 1):
             Session.objects.create(session_key=f"{days}", expire_date=timezone.now() + timedelta(days=days))
 
@@ -154,7 +158,7 @@ class TestBatches:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("rows_can_be_cleaned_up")
-def test_what_was_deleted_before_an_interruption_stays_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_purge_keeps_its_finished_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(purge, "BATCH", 10)
     keys_of(new_user("vera"), 35, at=timezone.now() - timedelta(days=2))
     statements: list[str] = []

@@ -2,7 +2,10 @@
 
 import os
 import secrets
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -18,6 +21,16 @@ def new_database(folder: Path) -> str:
     with psycopg.connect(server, autocommit=True) as administrator:
         administrator.execute(f"CREATE DATABASE {name}")
     return urlsplit(server)._replace(path=f"/{name}").geturl()
+
+
+def execute(url: str, statement: str) -> list[Any]:
+    """Return the rows of a statement, of which a change has none."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connected, connected:
+            return connected.execute(statement).fetchall()
+    with psycopg.connect(url) as connected_to_server:
+        found = connected_to_server.execute(statement)
+        return found.fetchall() if found.description else []
 
 
 def url_of_the_tests() -> str:

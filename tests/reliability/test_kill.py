@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.demo_data import load_demo_data
+from tests.demo_data import access_token, load_demo_data
 from tests.reliability.databases import new_database
-from tests.serving import free_port, kill, manage, new_keys, start_server
+from tests.serving import free_port, kill, new_keys, start_server
 
 pytestmark = pytest.mark.served
 
@@ -91,7 +91,7 @@ def report_all(reporters: Reporters, numbers: Iterable[int], *, killing: Popen[b
 def test_what_was_acknowledged_is_there_whole_and_a_repetition_adds_only_what_is_missing(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": new_database(tmp_path), **new_keys()}
     load_demo_data(**settings)
-    reporters = Reporters(free_port(), manage("token", "ed", "--lifetime", "1h", **settings).strip())
+    reporters = Reporters(free_port(), access_token("ed", **settings))
 
     report_all(reporters, range(1, REPORTS + 1), killing=start_server(reporters.port, **settings))
     acknowledged = dict(reporters.acknowledged)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.demo_data import load_demo_data
+from tests.demo_data import access_token, load_demo_data
 from tests.forms import BOUNDARY, multipart
 from tests.reliability.databases import new_database
 from tests.serving import ROOT, free_port, kill, manage, new_keys, start_server
@@ -129,7 +129,7 @@ def test_uploads_and_promotions_survive_that_the_server_is_killed(tmp_path: Path
         **new_keys(),
     }
     load_demo_data(**settings)
-    tokens = {name: manage("token", name, "--lifetime", "1h", **settings).strip() for name in ("ada", "ed")}
+    tokens = {name: access_token(name, **settings) for name in ("ada", "ed")}
     clients = Clients(free_port(), tokens)
 
     send_all(clients, killing=start_server(clients.port, **settings))

@@ -23,8 +23,8 @@ from django.db.migrations import AddIndex, RemoveIndex
 from django.db.migrations.loader import MigrationLoader
 
 from tests.database import tool
-from tests.demo_data import load_demo_data
-from tests.reliability.databases import new_database
+from tests.demo_data import access_token, load_demo_data
+from tests.reliability.databases import execute, new_database
 from tests.serving import manage, new_keys, serve
 
 pytestmark = [pytest.mark.served, pytest.mark.django_db]
@@ -93,14 +93,10 @@ def before(backup: Path, tmp_path: Path) -> dict[str, str]:
     return {"DATABASE_URL": restore(backup, tmp_path), **new_keys()}
 
 
-def access(settings: dict[str, str]) -> str:
-    return manage("token", "ed", "--lifetime", "1h", **settings).strip()
-
-
 def test_migrations_run_while_the_service_answers(before: dict[str, str]) -> None:
     over = Event()
     with serve(**before) as url, ThreadPoolExecutor(CLIENTS) as threads:
-        clients = Clients(url, access(before))
+        clients = Clients(url, access_token("ed", **before))
         working = [threads.submit(clients.work, str(i), over) for i in range(CLIENTS)]
         try:
             manage("migrate", **before)
@@ -124,7 +120,7 @@ def test_a_backup_of_before_is_restored_and_migrated(before: dict[str, str]) -> 
     manage("migrate", **before)
 
     with serve(**before) as url:
-        clients = Clients(url, access(before))
+        clients = Clients(url, access_token("ed", **before))
         assert clients.ask("GET", f"{MODEL}/performance/summary")[0] == 200
         body = {"dataset_split": "test", "metrics": {"accuracy": 0.5}}
         assert clients.ask("POST", SNAPSHOTS, body)[0] == 201
@@ -173,15 +169,6 @@ def stored_attributes(url: str) -> list[Any]:
     """Return the attributes of the misclassified examples that have any, as the database has them."""
     stored = execute(url, "SELECT CAST(attributes AS text) FROM performance_misclassifiedexample")
     return [attributes for (text,) in stored if (attributes := json.loads(text))]
-
-
-def execute(url: str, statement: str) -> list[Any]:
-    """Return the rows of a statement."""
-    if connection.vendor == "postgresql":
-        with psycopg.connect(url) as connected:
-            return connected.execute(statement).fetchall()
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connected:
-        return connected.execute(statement).fetchall()
 
 
 def back_up(url: str, folder: Path) -> Path:

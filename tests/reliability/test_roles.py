@@ -14,6 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from tests.demo_data import write_seed
 from tests.reliability.databases import new_database
 from tests.serving import manage, new_keys, serve
 
@@ -75,7 +76,9 @@ class Roles:
 def roles(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Roles:
     """Make both roles, migrate as the one, and fill the database as the other."""
     owner, runtime = (f"{name}_{secrets.token_hex(4)}" for name in ("owner", "runtime"))
-    url = new_database(tmp_path_factory.mktemp("roles"))
+    folder = tmp_path_factory.mktemp("roles")
+    url, seed = new_database(folder), folder / "seed.json"
+    write_seed(seed)
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as administrator:
         for name in (owner, runtime):
             administrator.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")
@@ -84,7 +87,7 @@ def roles(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Ro
     as_owner, as_runtime = ({"DATABASE_URL": as_role(url, name), **keys} for name in (owner, runtime))
     manage("migrate", **as_owner)
     manage("grant_runtime_role", runtime, **as_owner)
-    manage("seed", "fixtures/seed.json", **as_runtime)
+    manage("seed", str(seed), **as_runtime)
     return Roles(as_owner, as_runtime, runtime)
 
 

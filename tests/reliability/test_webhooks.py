@@ -11,23 +11,20 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook as Verifier
 
-from tests.demo_data import load_demo_data
+from tests.demo_data import access_token, load_demo_data
 from tests.receiver import Receiver, receiving, status
-from tests.reliability.databases import new_database
+from tests.reliability.databases import execute, new_database
 from tests.reliability.test_worker import WITHIN, Service, until
-from tests.serving import free_port, kill, manage, new_keys, start_server
+from tests.serving import free_port, kill, new_keys, start_server
 
 pytestmark = pytest.mark.served
 
 MODEL = "/api/v1/models/mdl-7f3a19bc92"
 WEBHOOKS = "/api/v1/organizations/acme/webhooks"
-DUE = """
-from django.utils import timezone
-from performance.models import Webhook, WebhookDelivery
-
-WebhookDelivery.objects.filter(state='running').update(due_at=timezone.now())
-Webhook.objects.update(sending_until=timezone.now())
-"""
+DUE = (
+    "UPDATE performance_webhookdelivery SET due_at = CURRENT_TIMESTAMP WHERE state = 'running'",
+    "UPDATE performance_webhook SET sending_until = CURRENT_TIMESTAMP",
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         **new_keys(),
     }
     load_demo_data(**settings)
-    access = manage("token", "ada", "--lifetime", "1h", **settings).strip()
+    access = access_token("ada", **settings)
     service = Service(folder, settings, free_port(), access)
     server = start_server(service.port, **settings)
     yield service
@@ -53,6 +50,12 @@ def service(running: Service) -> Iterator[Service]:
     """The service without a worker, all of which end with the test."""
     yield running
     running.end_workers()
+
+
+def let_leases_end(service: Service) -> None:
+    """Have what is being sent come due, as if its lease had ended."""
+    for statement in DUE:
+        execute(service.settings["DATABASE_URL"], statement)
 
 
 @pytest.fixture
@@ -101,7 +104,7 @@ def test_the_message_of_a_worker_that_is_killed_is_sent_again_by_another(service
     answered.set()
     assert delivery(service, path)["state"] == "running"
 
-    manage("shell", "-c", DUE, **service.settings)
+    let_leases_end(service)
     service.start_worker()
     until(lambda: delivery(service, path)["state"] == "succeeded")
 
@@ -120,7 +123,7 @@ def test_a_worker_that_stood_still_past_its_lease_notices_that_another_sent_its_
 
     service.pause(first)
     try:
-        manage("shell", "-c", DUE, **service.settings)
+        let_leases_end(service)
         service.start_worker()
         until(lambda: delivery(service, path)["state"] == "succeeded")
         done = delivery(service, path)

@@ -59,7 +59,7 @@ def _find_issuer(name: object) -> TrustedIssuer:
     return issuer
 
 
-def _verify(encoded: str, key_id: Any, issuer: TrustedIssuer) -> dict[str, Any]:
+def _verify(encoded: str, key_id: str | None, issuer: TrustedIssuer) -> dict[str, Any]:
     claims: dict[str, Any] = jwt.decode(
         encoded,
         keys_client(issuer.jwks_url).get_signing_key(key_id),

@@ -19,7 +19,7 @@ from models_registry.tokens.oidc.claims import check_url
 
 MAX_KEYS_BYTES = 1024 * 1024
 KEYS_LIFETIME = 300  # seconds
-FETCH_WITHIN = 5  # seconds
+FETCH_TIMEOUT = 5  # seconds
 REFRESH_PAUSE = 30  # seconds between two fetches because of an unknown key id
 PAUSE_AFTER_FAILURE = 5  # seconds
 
@@ -88,7 +88,7 @@ class KeysClient:
         """Return the document. Raises `DeliveryError`, and `ValueError` if the URL is not allowed (any more)."""
         allowed = settings.OIDC_ALLOWED_HOSTS
         check_url(self._url, allowed)
-        return http_client.get(self._url, trusted_hosts=allowed, within=FETCH_WITHIN, max_bytes=MAX_KEYS_BYTES)
+        return http_client.get(self._url, trusted_hosts=allowed, timeout=FETCH_TIMEOUT, max_bytes=MAX_KEYS_BYTES)
 
 
 def _unavailable() -> IssuerUnavailableError:

@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 from datetime import timedelta
-from typing import Any
+from typing import TypedDict
 
 from django.conf import settings
 from django.core.management import call_command
@@ -36,6 +36,32 @@ SERVER_OPTIONS = (
 )
 
 
+class Login(TypedDict):
+    """A user of the demo, with a password and an access token."""
+
+    username: str
+    password: str
+    role: str
+    access: str
+
+
+class SeededModel(TypedDict):
+    """A model of the demo."""
+
+    model_id: str
+    task_type: str
+    promoted_version_id: str | None
+
+
+class Description(TypedDict):
+    """What the command prints."""
+
+    base_url: str
+    admin_url: str
+    users: list[Login]
+    models: list[SeededModel]
+
+
 class Command(BaseCommand):
     """Migrates, seeds, creates users, prints how to use the service, and serves it."""
 
@@ -47,7 +73,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-serve", action="store_true", help="exit after printing")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *, host: str, port: int, no_serve: bool, json: bool, **options: Any) -> None:
+    def handle(self, *, host: str, port: int, no_serve: bool, json: bool, **options: object) -> None:
         """Set up, print and serve. Running it again changes nothing, except that the tokens are new."""
         address = host if no_serve else _address_to_serve(host, port)
         self.stderr.write("Creating the database…")
@@ -62,7 +88,7 @@ class Command(BaseCommand):
             _serve(host, address, port)
 
 
-def describe(base_url: str, users: list[tuple[User, str]], seeded: list[str]) -> dict[str, Any]:
+def describe(base_url: str, users: list[tuple[User, str]], seeded: list[str]) -> Description:
     """Return the URLs, the logins with new access tokens, and the seeded models."""
     models = RegisteredModel.objects.filter(pk__in=seeded).select_related("promoted_version").order_by("name")
     return {
@@ -99,7 +125,7 @@ def _set_passwords(names: list[str]) -> list[tuple[User, str]]:
     write_secret_file(PASSWORDS, json.dumps(passwords))
     users = {user.username: user for user in User.objects.filter(username__in=names)}
     for name, password in passwords.items():
-        if not users[name].check_password(password):
+        if not (users[name].has_usable_password() and users[name].check_password(password)):
             users[name].set_password(password)
             users[name].save(update_fields=["password"])
     return [(users[name], password) for name, password in passwords.items()]
@@ -132,11 +158,11 @@ def _access(user: User) -> str:
     return str(token)
 
 
-def _as_json(description: dict[str, Any]) -> str:
+def _as_json(description: Description) -> str:
     return json.dumps(description, indent=2)
 
 
-def _as_text(description: dict[str, Any], *, colour: bool) -> str:
+def _as_text(description: Description, *, colour: bool) -> str:
     base_url = description["base_url"]
     table = Table("user", "password", "may", title="Logins")
     for user in description["users"]:

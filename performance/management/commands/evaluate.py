@@ -98,7 +98,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="store nothing")
         parser.add_argument("--json", action="store_true", help="print one JSON object, also for an error")
 
-    def handle(self, *, model: str, version: str, split: str, dry_run: bool, **options: Any) -> None:
+    def handle(self, *, model: str, version: str, split: str, dry_run: bool, **options: object) -> None:
         """Evaluate, store and print. If the evaluation is refused or fails, the exit status is 1."""
         try:
             found = find_version(find_model(model), version)

@@ -5,7 +5,6 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
@@ -23,7 +22,7 @@ from performance.comparisons.services import pair
 from performance.formatting import format_consistently
 from performance.gates.gate_input import RuleStatus
 from performance.gates.policy import InvalidPolicyError, Policy, parse_policy, validate_for
-from performance.gates.renderers import RENDERERS
+from performance.gates.renderers import RENDERERS, measured_texts
 from performance.gates.selectors import judge_version
 from performance.gates.tables import verdict_table
 from performance.gates.verdict import Verdict
@@ -36,6 +35,7 @@ _STYLES = {RuleStatus.PASSED: "green", RuleStatus.FAILED: "red", RuleStatus.MISS
 class Command(BaseCommand):
     """Judges a version. The exit status is the result."""
 
+    requires_system_checks = ()  # they would import every view, which takes a third of the time
     help = (
         "Judge a version, by default the newest completed one, by the policy in force or by one in a file. Exit status "
         "0: the version passed, or there is no policy; 1: it failed; 2: it could not be judged, the settings are wrong "
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         parser.add_argument("--policy", type=Path, metavar="FILE", help="judge by the policy in this JSON file")
         parser.add_argument("--format", choices=["table", "json", *RENDERERS], default="table")
 
-    def handle(self, *, model: str, version: str | None, policy: Path | None, format: str, **options: Any) -> None:
+    def handle(self, *, model: str, version: str | None, policy: Path | None, format: str, **options: object) -> None:
         """Judge the version and print the verdict."""
         if sys.stdout is None:
             raise CommandError("Standard output is closed.", returncode=NOT_JUDGED)
@@ -129,6 +129,8 @@ def _table(verdict: Verdict) -> str:
         for rule, cells in zip(verdict.rules, rules.rows, strict=True):
             table.add_row(*map(escape, cells), style=_STYLES[rule.status])
         console.print(table)
+    for text in measured_texts(verdict.as_document()):
+        console.print(text, markup=False)
     for warning in verdict.warnings:
         console.print(f"Warning: {warning}", markup=False)
     console.print(*format_consistently([verdict.detail]), markup=False)

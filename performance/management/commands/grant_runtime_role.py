@@ -1,7 +1,6 @@
 """`manage.py grant_runtime_role ROLE`: grant the service's database role the rights that it needs."""
 
 import argparse
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
@@ -34,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("role", metavar="ROLE", help="an existing role that can log in and owns nothing")
 
     @transaction.atomic
-    def handle(self, *, role: str, **options: Any) -> None:
+    def handle(self, *, role: str, **options: object) -> None:
         """Grant the rights on the present tables, and on those that later migrations create."""
         if connection.vendor != "postgresql":
             raise CommandError("Only PostgreSQL has roles; DATABASE_URL names another database.")

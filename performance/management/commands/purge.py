@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -49,7 +48,7 @@ class Command(BaseCommand):
         "and the exit status is 1."
     )
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **options: object) -> None:
         """Delete each kind and print a line for it. If one kind fails, go on with the others."""
         failed = []
         for name, delete in PURGES.items():

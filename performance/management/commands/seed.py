@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -21,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a seed document")
         parser.add_argument("--dry-run", action="store_true", help="only check the documents")
 
-    def handle(self, *, files: list[Path], dry_run: bool, **options: Any) -> None:
+    def handle(self, *, files: list[Path], dry_run: bool, **options: object) -> None:
         """Load each file; the first that is refused ends the command with exit status 1."""
         for file in files:
             self._load(file, dry_run=dry_run)

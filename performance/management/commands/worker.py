@@ -2,7 +2,6 @@
 
 import signal
 from threading import Event
-from typing import Any
 
 from django.core.management.base import BaseCommand
 
@@ -17,7 +16,7 @@ class Command(BaseCommand):
         "Each worker runs one evaluation at a time: start as many workers as evaluations should run at once."
     )
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **options: object) -> None:
         """Work until the signal TERM or INT; the current job is then released for another worker."""
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,10 +1,13 @@
 """The interface of every engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
 Row = tuple[Any, ...]
+
+PARTITION = "number of the partition"  # the name of a column that partitioned predictions are written with
+PARTITIONS = "partitions"  # the name of what they are written to
 
 
 class ObjectStore(Protocol):
@@ -65,3 +68,10 @@ class Engine(EngineInfo, Protocol):
 
     def first_row(self, condition: str) -> int | None:
         """Return the number of the first row that meets a condition, from 1."""
+
+    def partitions(self, number: str, numbers: Sequence[int]) -> Generator["Engine"]:
+        """Yield an engine for each of the numbers. Its predictions are the rows for which `number` gives that number.
+
+        `number` is a SQL expression; rows for which it is null belong to no engine. The rows are written once, sorted
+        by their numbers, so that each engine reads only its own. Use an engine only until the next one is yielded.
+        """

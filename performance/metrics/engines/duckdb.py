@@ -6,14 +6,15 @@ DuckDB is imported when an engine is opened: a web process imports this module b
 import errno
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from copy import copy
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from performance.metrics.engines import gzip_files
-from performance.metrics.engines.base import ObjectStore, Row
+from performance.metrics.engines.base import PARTITION, PARTITIONS, ObjectStore, Row
 from performance.metrics.engines.column_names import distinct_names
 from performance.metrics.engines.csv_errors import malformed_error, malformed_line
 from performance.metrics.engines.csv_format import CsvFormat, read_format
@@ -154,6 +155,32 @@ class DuckDB:
             self._run(
                 connection, f"COPY ({statement}) TO {string_literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
             )
+
+    def partitions(self, number: str, numbers: Sequence[int]) -> Generator["DuckDB"]:
+        """Yield an engine for each of the numbers. Its predictions are the rows for which `number` gives that number.
+
+        Raises `UnprocessablePredictionsError` if the rows take too much space.
+        """
+        file, partition = self._folder / f"{PARTITIONS}.parquet", identifier(PARTITION)
+        numbered = f"SELECT *, {number} AS {partition} FROM predictions"
+        try:
+            self.write_parquet(f"SELECT * FROM ({numbered}) WHERE {partition} IS NOT NULL ORDER BY {partition}", file)
+            written = f"read_parquet({self._file_list([str(file)])})"
+            for each in numbers:
+                with self._connection.cursor() as connection:
+                    yield self._part(
+                        connection, f"(SELECT * EXCLUDE ({partition}) FROM {written} WHERE {partition} = {each})"
+                    )
+                self.statements += 1
+        finally:
+            file.unlink(missing_ok=True)
+
+    def _part(self, connection: "duckdb.DuckDBPyConnection", source: str) -> "DuckDB":
+        """Return an engine whose predictions hide this one's on a connection of its own to the same database."""
+        part = copy(self)
+        part._connection, part._source = connection, source
+        part.rows(f"CREATE TEMP VIEW predictions AS SELECT * FROM {source}")
+        return part
 
     def _define(self, source: str, names: Mapping[str, str]) -> None:
         self.names = names

@@ -8,7 +8,8 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from copy import copy
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,9 +17,10 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
-from performance.metrics.engines.base import Row
+from performance.metrics.engines.base import PARTITION, PARTITIONS, Row
 from performance.metrics.engines.column_names import distinct_names
 from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import UnprocessablePredictionsError
 
 MISSING_REQUIREMENT = (
@@ -172,6 +174,36 @@ class Spark:
                 return before + int(first) + 1
             before += int(count)
         return None
+
+    def partitions(self, number: str, numbers: Sequence[int]) -> Generator["Spark"]:
+        """Yield an engine for each of the numbers. Its predictions are the rows for which `number` gives that number.
+
+        Raises `UnprocessablePredictionsError` for an unreadable file.
+        """
+        whole = self._session.table("predictions")
+        folder = self._folder / PARTITIONS
+        numbered = _to_spark_sql(f"SELECT *, {number} AS {identifier(PARTITION)} FROM predictions", self._types)
+        try:
+            self._write_partitions(self._session.sql(numbered), folder)
+            for each in numbers:
+                part = copy(self)
+                part._files = [_path(str(folder / f"{PARTITION}={each}"))]
+                self._session.read.schema(whole.schema).parquet(*part._files).createOrReplaceTempView("predictions")
+                yield part
+        finally:
+            whole.createOrReplaceTempView("predictions")
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _write_partitions(self, numbered: Any, folder: Path) -> None:
+        """Write a folder of rows for each number. Raises `UnprocessablePredictionsError` for an unreadable file."""
+        from py4j.protocol import Py4JJavaError
+        from pyspark.errors import PySparkException
+
+        rows = numbered.where(numbered[PARTITION].isNotNull()).repartition(PARTITION)
+        try:
+            rows.write.mode("overwrite").partitionBy(PARTITION).parquet(_path(str(folder)))
+        except (PySparkException, Py4JJavaError) as error:
+            raise _unreadable_error(error) from None
 
 
 def _unreadable_error(error: Any) -> UnprocessablePredictionsError:

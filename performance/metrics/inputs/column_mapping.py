@@ -184,6 +184,24 @@ def _label_sql(name: str, types: Mapping[str, str], spellings: Mapping[str, str 
     return f"CAST({sql} AS VARCHAR)"
 
 
+def value_sql(name: str, types: Mapping[str, str]) -> str:
+    """Return the expression of an attribute's value as a text that does not depend on the type of its column.
+
+    A whole number is `1`, a truth value `true`. NaN is null, as is a blank text. There may be any number of values, so
+    that other numbers in columns of texts stay as they are written.
+    """
+    if types[name] != "VARCHAR":
+        return _label_sql(name, types, {}, as_number=False)
+    text = f"trim({identifier(name)})"
+    missing = ", ".join(map(string_literal, ("", *NOT_A_NUMBER)))
+    return f"""CASE
+        WHEN {text} IN ({missing}) THEN NULL
+        WHEN lower({text}) IN ('true', 'false') THEN lower({text})
+        WHEN regexp_matches({text}, '^-?[0-9]{{1,18}}[.]0*$')
+            THEN CAST(TRY_CAST(split_part({text}, '.', 1) AS BIGINT) AS VARCHAR)
+        ELSE {text} END"""
+
+
 def is_missing(name: str, types: Mapping[str, str]) -> str:
     """Return the condition that a prediction of a number is missing: null, or NaN as a number or as a text.
 

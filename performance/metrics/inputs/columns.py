@@ -45,7 +45,16 @@ COLUMNS = (
     ColumnDescription(
         "", "attributes", "Further columns to store with the worst predictions: a list of names.", _EXAMPLES
     ),
-    ColumnDescription("", "slices", "Further columns to evaluate each value of: a list of names.", _ALL),
+    ColumnDescription(
+        "",
+        "slices",
+        (
+            "Columns whose values are evaluated by themselves: a list of at most 20 names. The 50 most frequent values "
+            "of a column have slices of their own, and all others one together. Examples without a value, whose cell "
+            "is null, NaN or blank, have the value `(missing)`. All items of a query need the same value."
+        ),
+        _ALL,
+    ),
     ColumnDescription(
         "group", "group", "What correlated examples share, such as the patient. Intervals allow for it.", _ALL
     ),

@@ -75,10 +75,11 @@ class LabelCounts:
 
     def matrix(self) -> ConfusionMatrix:
         """Return the weighted confusion matrix."""
-        weights = [[0.0] * len(self.labels) for _ in self.labels]
+        weights, squares = ([[0.0] * len(self.labels) for _ in self.labels] for _ in range(2))
         for cell in self.cells:
-            weights[self._index[cell.actual]][self._index[cell.predicted]] = cell.weight
-        return ConfusionMatrix(self.labels, weights, self.squared_weight)
+            row, column = self._index[cell.actual], self._index[cell.predicted]
+            weights[row][column], squares[row][column] = cell.weight, cell.squared_weight
+        return ConfusionMatrix(self.labels, weights, squares)
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -124,11 +125,10 @@ def count_labels(engine: Engine, mapping: ColumnMapping, *, allow_missing: bool)
         raise UnprocessablePredictionsError(
             f"There are more than {MAX_LABELS} labels. Are the columns of labels the right ones?"
         )
-    _check_shared_labels(cells)
     return LabelCounts(sum(row[5] for row in rows), missing, labels, cells)
 
 
-def _check_shared_labels(cells: Sequence[Cell]) -> None:
+def check_shared_labels(cells: Sequence[Cell]) -> None:
     """Refuse labels that were never predicted and predictions that are no labels, such as `1` against `yes`.
 
     Raises `UnprocessablePredictionsError`.

@@ -12,8 +12,9 @@ from performance.metrics.inputs.column_mapping import (
     number_sql,
     require_columns,
 )
-from performance.metrics.inputs.options import EXAMPLE_ID, SERIES_ID, Columns, Options
+from performance.metrics.inputs.options import EXAMPLE_ID, GROUP, SERIES_ID, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck
+from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import UnprocessablePredictionsError
 
 
@@ -21,14 +22,16 @@ from performance.metrics.result import UnprocessablePredictionsError
 class NumericPredictions:
     """The SQL expressions of each example's values, and aggregates of all scored examples.
 
-    `scored` is the condition that selects them, and `missing` the number of other rows. `mean` is the weighted mean of
-    the actual values, `bias` that of predicted - actual, both in the target's unit.
+    `scored` is the condition that selects them: those with a prediction and a weight above 0. `missing` is the number
+    of rows without a prediction. `group_name` is the column of the groups of correlated examples, if there is one.
+    `mean` is the weighted mean of the actual values, `bias` that of predicted - actual, both in the target's unit.
     """
 
     actual: str
     predicted: str
     weight: str
     scored: str
+    group_name: str | None
     is_weighted: bool
     rows: int
     missing: int
@@ -38,13 +41,25 @@ class NumericPredictions:
     mean: float
     bias: float
 
+    @property
+    def group(self) -> str | None:
+        """The SQL of the group, if the examples have groups."""
+        return identifier(self.group_name) if self.group_name else None
 
-def read_predictions(engine: Engine, columns: Columns, options: Options) -> NumericPredictions:
-    """Return the predictions. Raises `UnprocessablePredictionsError` with the first row that cannot be scored."""
+
+def read_predictions(
+    engine: Engine, columns: Columns, options: Options, *, series: str | None = None
+) -> NumericPredictions:
+    """Return the predictions. Raises `UnprocessablePredictionsError` with the first row that cannot be scored.
+
+    `series` is the column of the series that every row must belong to, if there is one.
+    """
+    types = engine.columns()
     mapping = map_columns(engine, columns)
+    group_name = find_column(columns.group, GROUP, types)
     actual, predicted, weight = mapping.actual, mapping.predicted, mapping.weight_or_one
     weight_name = mapping.names[mapping.weight] if mapping.weight else None
-    missing = is_missing(columns.predicted, engine.columns())
+    missing = is_missing(columns.predicted, types)
     checks = [
         row_checks.not_finite(actual, columns.actual),
         RowCheck(f"(NOT {is_finite(predicted)} AND NOT ({missing}))", columns.predicted, "a finite number"),
@@ -52,18 +67,21 @@ def read_predictions(engine: Engine, columns: Columns, options: Options) -> Nume
         row_checks.too_large(actual, columns.actual),
         row_checks.too_large(predicted, columns.predicted),
         *([row_checks.too_large(weight, weight_name)] if weight_name else []),
-        *row_checks.long_ids([columns.example_id or EXAMPLE_ID, columns.series or SERIES_ID], engine.columns()),
+        *([row_checks.missing_id(series, types, "a series")] if series else []),
+        *([row_checks.missing_id(group_name, types, "a group")] if group_name else []),
+        *row_checks.long_ids([columns.example_id or EXAMPLE_ID, columns.series or SERIES_ID, group_name], types),
     ]
-    scored = f"NOT ({missing})"
+    scored = f"NOT ({missing})" + (f" AND {weight} > 0" if weight_name else "")
     [row] = engine.rows(f"""
         SELECT count(*),
             sum(CASE WHEN {row_checks.any_of(checks)} THEN 1 ELSE 0 END), sum(CASE WHEN {missing} THEN 1 ELSE 0 END),
+            sum(CASE WHEN {scored} THEN 1 ELSE 0 END),
             sum({weight}) FILTER (WHERE {scored}), sum({weight} * {weight}) FILTER (WHERE {scored}),
             sum({weight} * {actual}) FILTER (WHERE {scored}),
             sum({weight} * ({predicted} - {actual})) FILTER (WHERE {scored})
         FROM predictions
     """)
-    rows, invalid, absent, total, squared, actual_sum, error_sum = row
+    rows, invalid, absent, examples, total, squared, actual_sum, error_sum = row
     if not rows:
         raise UnprocessablePredictionsError("There is no row.")
     if invalid:
@@ -77,10 +95,11 @@ def read_predictions(engine: Engine, columns: Columns, options: Options) -> Nume
         predicted=predicted,
         weight=weight,
         scored=scored,
+        group_name=group_name,
         is_weighted=mapping.weight is not None,
         rows=rows,
         missing=absent,
-        examples=rows - absent,
+        examples=examples,
         total_weight=float(total),
         squared_weight=float(squared),
         mean=actual_sum / total,

@@ -9,7 +9,7 @@ MAX_LABEL_LENGTH = 1000  # characters
 MAX_LABELS = 1000
 MAX_ID_LENGTH = 500  # characters of the id of an example, a query or a series
 MAX_K = 1000
-EXAMPLE_ID, SERIES_ID, QUERY_ID = "example_id", "series_id", "query_id"  # usual names of columns
+EXAMPLE_ID, SERIES_ID, QUERY_ID, GROUP = "example_id", "series_id", "query_id", "group"  # usual names of columns
 AVERAGINGS = ("binary", "macro", "weighted", "micro")
 
 
@@ -17,8 +17,8 @@ AVERAGINGS = ("binary", "macro", "weighted", "micro")
 class Columns:
     """The names of the columns.
 
-    Columns without a name are looked up by their usual names. `score`, `weight`, `example_id`, `series_id`, `horizon`
-    and `scale` are optional under their usual names, but must exist if they are named here.
+    Columns without a name are looked up by their usual names. `score`, `weight`, `example_id`, `group`, `series_id`,
+    `horizon` and `scale` are optional under their usual names, but must exist if they are named here.
 
     `scores` maps each class to its column of scores if there are more than two classes. For a forecast, `series`
     identifies the series, `horizon` is the number of steps ahead, and `scale` is the mean |y(t) - y(t - m)| of the

@@ -32,6 +32,13 @@ def negative(sql: str, column: str) -> RowCheck:
     return RowCheck(f"(NOT {is_finite(sql)} OR {sql} < 0)", column, "a finite number of 0 or more")
 
 
+def missing_id(name: str, types: Mapping[str, str], needed: str) -> RowCheck:
+    """Return the check for rows without an id in a column, which is null or NaN."""
+    column = sql.identifier(name)
+    is_nan = f" OR NOT {is_finite(column)}" if types[name] in {"DOUBLE", "FLOAT"} else ""
+    return RowCheck(f"({column} IS NULL{is_nan})", name, needed)
+
+
 def long_ids(names: Sequence[str | None], types: Mapping[str, str]) -> list[RowCheck]:
     """Return the checks for ids that are too long to store, for those columns that exist."""
     return [
@@ -74,6 +81,21 @@ def first_error(engine: Engine, checks: Sequence[RowCheck]) -> UnprocessablePred
         column=check.column,
         row=row,
     )
+
+
+def check_nested(engine: Engine, name: str, group_name: str, noun: str) -> None:
+    """Check that all rows of each query or series are in one group. Raises `UnprocessablePredictionsError`."""
+    column, group = sql.identifier(name), sql.identifier(group_name)
+    divided = engine.rows(f"""
+        SELECT CAST(min({column}) AS VARCHAR) AS id FROM predictions
+        GROUP BY {column} HAVING min({group}) < max({group}) ORDER BY id LIMIT 1
+    """)
+    if divided:
+        raise UnprocessablePredictionsError(
+            f"The {noun} {divided[0][0]!r} has rows in more than one group of the column {group_name!r}. "
+            f"Give all rows of a {noun} the same group.",
+            column=group_name,
+        )
 
 
 def _has_decimal_comma(engine: Engine, column: str) -> bool:

@@ -11,7 +11,7 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.sql import string_literal
 from performance.metrics.paired.classification import classification_intervals
-from performance.metrics.paired.numeric import numeric_intervals, ranking_intervals
+from performance.metrics.paired.numeric import forecasting_intervals, ranking_intervals, regression_intervals
 from performance.metrics.paired.paired_join import Choices, Intervals
 from performance.metrics.statistics.intervals import Interval
 
@@ -42,7 +42,7 @@ def paired_intervals(
 
 _PAIRED: Mapping[str, Callable[[Engine, Choices], Intervals]] = {
     "classification": classification_intervals,
-    "regression": numeric_intervals,
-    "forecasting": numeric_intervals,
+    "regression": regression_intervals,
+    "forecasting": forecasting_intervals,
     "ranking": ranking_intervals,
 }

@@ -1,136 +1,248 @@
 """Compute paired intervals for regression, forecasting and ranking."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import number_literal
-from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples, mean_interval
+from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
 from performance.metrics.statistics import errors
-from performance.metrics.statistics.intervals import Interval, normal
-from performance.metrics.statistics.means import Mean, ratio_variance
+from performance.metrics.statistics.intervals import Interval
+from performance.metrics.statistics.scores import AHEAD, EXAMPLES, GROUPS, SERIES, Units, measure_scores
 from performance.metrics.tasks import ranking
 
+METHOD = "paired_augmented_t"
+QUERIES = Units("queries", least=20, least_for_squares=20)
+NO_DIFFERENCE = Interval(0.0, 0.0, METHOD)  # of identical predictions, whatever the sample
 
-def numeric_intervals(engine: Engine, choices: Choices) -> Intervals:
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The difference of a metric, newer minus older, as the weighted mean of a score over the examples.
+
+    `score` is its SQL. `scale` is about as large as the metric. `squares` says whether the score has squared errors.
+    """
+
+    value: float
+    score: str
+    scale: float
+    squares: bool = False
+
+
+def regression_intervals(engine: Engine, choices: Choices) -> Intervals:
     """Return the interval of each metric's difference; none unless both versions have the same examples."""
     pairs = join_examples(engine)
-    return {} if pairs is None else _error_intervals(pairs) | _mase_interval(pairs)
+    if pairs is None:
+        return {}
+    grouped = "cluster" in pairs.columns
+    return _intervals(pairs, GROUPS if grouped else EXAMPLES, "cluster" if grouped else None)
 
 
-def _error_intervals(pairs: PairedExamples) -> Intervals:
-    """Return the intervals of metrics that follow from the errors, from the differences of examples or of series."""
-    actual, bias, old_bias = pairs.means("actual", "predicted - actual", "old_predicted - actual")
-    relation = _sampled_units(pairs, *(number_literal(mean.value) for mean in (actual, bias, old_bias)))
-    squared, old_squared, *differences = pairs.means("squared", "old_squared", *_DIFFERENCES, relation=relation)
-    explained, about, spread, magnitude = pairs.means(
-        "old_squared - squared", "old_about - about", "spread", "magnitude", relation=relation
-    )
-    [[of_spread, about_spread, of_magnitude]] = pairs.engine.rows(f"""
-        SELECT sum(w * w * (old_squared - squared) * spread), sum(w * w * (old_about - about) * spread),
-            sum(w * w * mae * magnitude)
-        FROM {relation}
-    """)
-    return {
-        "rmse": _root_interval(pairs, squared.value, old_squared.value, relation),
-        **{name: mean_interval(each) for name, each in zip(_DIFFERENCES, differences, strict=True)},
-        "r_squared": _ratio_interval(explained, spread, of_spread),
-        "explained_variance": _ratio_interval(about, spread, about_spread),
-        "wape": _ratio_interval(differences[0], magnitude, of_magnitude),
-    }
+def forecasting_intervals(engine: Engine, choices: Choices) -> Intervals:
+    """Return the interval of each metric's difference; none unless both versions have the same examples.
 
-
-_DIFFERENCES = ("mae", "mape", "smape", "bias")
-
-
-def _sampled_units(pairs: PairedExamples, mean: str, bias: str, old_bias: str) -> str:
-    """Return the relation of the independent units with their weights: examples, or series if there are several.
-
-    The errors of one series are correlated.
+    The errors of one series are correlated, so series are the units, or groups of series.
     """
-    parts = {
-        "squared": errors.squared("actual", "predicted"),
-        "old_squared": errors.squared("actual", "old_predicted"),
-        "about": f"(predicted - actual - {bias}) * (predicted - actual - {bias})",
-        "old_about": f"(old_predicted - actual - {old_bias}) * (old_predicted - actual - {old_bias})",
-        "mae": _difference(errors.absolute),
-        "mape": _difference(errors.relative),
-        "smape": _difference(errors.symmetric),
-        "bias": "predicted - old_predicted",
-        "spread": f"(actual - {mean}) * (actual - {mean})",
-        "magnitude": "abs(actual)",
-    }
-    if not _has_several_series(pairs):
-        return f"(SELECT w, {', '.join(f'{sql} AS {name}' for name, sql in parts.items())} FROM joined)"
-    averages = ", ".join(f"sum(w * ({sql})) / sum(w) AS {name}" for name, sql in parts.items())
-    return f"(SELECT sum(w) AS w, {averages} FROM joined GROUP BY series HAVING sum(w) > 0)"
+    pairs = join_examples(engine)
+    if pairs is None:
+        return {}
+    grouped = "cluster" in pairs.columns
+    units, by = (GROUPS, "cluster") if grouped else (SERIES, "series" if "series" in pairs.columns else "")
+    return _intervals(pairs, units, by) | _mase_interval(pairs, units, by)
 
 
-def _has_several_series(pairs: PairedExamples) -> bool:
-    if "series" not in pairs.columns:
-        return False
-    [[several]] = pairs.engine.rows("SELECT min(series) < max(series) OR count(series) < count(*) FROM joined")
-    return bool(several)
-
-
-def _difference(loss: Callable[[str, str], str]) -> str:
-    """Return the loss of the newer prediction minus that of the older one."""
-    return f"{loss('actual', 'predicted')} - {loss('actual', 'old_predicted')}"
-
-
-def _root_interval(pairs: PairedExamples, squared: float, old_squared: float, relation: str) -> Interval | None:
-    """Return the interval of a difference of roots of means, by the delta method; `None` if one of them is 0."""
+def _intervals(pairs: PairedExamples, units: Units, by: str | None) -> Intervals:
     if pairs.identical:
-        return normal(0.0, 0.0, "paired_moments")
-    if squared <= 0 or old_squared <= 0:
-        return None
-    root, old_root = math.sqrt(squared), math.sqrt(old_squared)
-    slopes = number_literal(1 / (2 * root)), number_literal(1 / (2 * old_root))
-    [influence] = pairs.means(f"squared * {slopes[0]} - old_squared * {slopes[1]}", relation=relation)
-    return normal(root - old_root, influence.variance, "paired_moments")
+        names = ("rmse", "mae", "mape", "smape", "wape", "bias", "r_squared", "explained_variance")
+        return dict.fromkeys((*names, "median_absolute_error", "max_error"), NO_DIFFERENCE)
+    return _measure(pairs, units, by, _differences(pairs))
 
 
-def _ratio_interval(above: Mean, below: Mean, product: float) -> Interval | None:
-    if below.value <= 0:
-        return None
-    return normal(above.value / below.value, ratio_variance(above, below, product), "paired_moments")
+def _measure(
+    pairs: PairedExamples,
+    units: Units,
+    by: str | None,
+    differences: Mapping[str, Difference],
+    *,
+    relation: str = "joined",
+    weight: str = "w",
+) -> Intervals:
+    """Return the intervals of differences, each `None` if none is known to hold."""
+    deviations = {
+        name: f"(({each.score} - {number_literal(each.value)}) / {number_literal(each.scale)})"
+        for name, each in differences.items()
+    }
+    [[total]] = pairs.engine.rows(f"SELECT sum({weight}) FROM {relation} WHERE {weight} > 0")
+    scores = measure_scores(
+        pairs.engine,
+        units,
+        deviations,
+        weight=weight,
+        total=float(total),
+        source=f"{relation} WHERE {weight} > 0",
+        by=by,
+    )
+    found: Intervals = {}
+    for name, each in differences.items():
+        holds = scores[name].obstacle(squares=each.squares) is None
+        interval = scores[name].interval(each.value, each.scale, behind=AHEAD) if holds else None
+        found[name] = interval and replace(interval, method=METHOD)
+    return found
 
 
-def _mase_interval(pairs: PairedExamples) -> Intervals:
+@dataclass(frozen=True, slots=True)
+class LossPair:
+    """The losses of both versions: the SQL of each, and the means."""
+
+    newer: str
+    older: str
+    mean: float
+    old_mean: float
+
+    def difference(self) -> Difference:
+        """Return the difference of the means."""
+        score = f"({self.newer} - {self.older})"
+        return Difference(self.mean - self.old_mean, score, self.mean + self.old_mean or 1.0)
+
+    def difference_of_roots(self) -> Difference:
+        """Return the difference of the roots of the means, which are above 0."""
+        root, old_root = math.sqrt(self.mean), math.sqrt(self.old_mean)
+        score = f"({_near_root(self.newer, root)} - {_near_root(self.older, old_root)})"
+        return Difference(root - old_root, score, root + old_root, squares=True)
+
+    def difference_of_ratios(self, sql: str, mean: float, *, squares: bool = False) -> Difference:
+        """Return the difference of the means, divided by another mean over the same examples."""
+        value = (self.mean - self.old_mean) / mean
+        relative = f"({sql} / {number_literal(mean)} - 1)"
+        score = f"(({self.newer} - {self.older}) / {number_literal(mean)} - {number_literal(value)} * {relative})"
+        return Difference(value, score, (self.mean + self.old_mean) / mean or 1.0, squares)
+
+    def swapped(self) -> "LossPair":
+        """Return the pair whose difference has the other sign."""
+        return LossPair(self.older, self.newer, self.old_mean, self.mean)
+
+
+def _differences(pairs: PairedExamples) -> dict[str, Difference]:
+    """Return the differences that are defined, by metric.
+
+    The scores of ratios and roots are their linear approximations: Cochran (1977), Sampling Techniques, 3rd edition,
+    section 6.3.
+    """
+    actual, bias, old_bias = (
+        mean.value for mean in pairs.means("actual", "predicted - actual", "old_predicted - actual")
+    )
+    spread, magnitude = _square(f"(actual - {number_literal(actual)})"), "abs(actual)"
+    losses = [
+        _of_both(errors.squared),
+        _of_both(errors.absolute),
+        _of_both(errors.relative),
+        _of_both(errors.symmetric),
+    ]
+    losses.append((_about("predicted", bias), _about("old_predicted", old_bias)))
+    *found, of_spread, of_magnitude = (
+        mean.value for mean in pairs.means(*(sql for both in losses for sql in both), spread, magnitude)
+    )
+    squared, absolute, relative, symmetric, about_bias = (
+        LossPair(*both, *found[2 * at : 2 * at + 2]) for at, both in enumerate(losses)
+    )
+    scale_of_bias = math.sqrt(about_bias.mean + about_bias.old_mean) or 1.0
+    differences = {
+        "mae": absolute.difference(),
+        "mape": relative.difference(),
+        "smape": symmetric.difference(),
+        "bias": Difference(bias - old_bias, "(predicted - old_predicted)", scale_of_bias),
+    }
+    if squared.mean > 0 and squared.old_mean > 0:
+        differences["rmse"] = squared.difference_of_roots()
+    if of_spread > 0:
+        for name, unexplained in (("r_squared", squared), ("explained_variance", about_bias)):
+            differences[name] = unexplained.swapped().difference_of_ratios(spread, of_spread, squares=True)
+    if of_magnitude > 0:
+        differences["wape"] = absolute.difference_of_ratios(magnitude, of_magnitude)
+    return differences
+
+
+def _of_both(loss: Callable[[str, str], str]) -> tuple[str, str]:
+    """Return the loss of the newer and of the older prediction."""
+    return loss("actual", "predicted"), loss("actual", "old_predicted")
+
+
+def _about(predicted: str, bias: float) -> str:
+    """Return the squared deviation of the error from its mean."""
+    return _square(f"({predicted} - actual - {number_literal(bias)})")
+
+
+def _square(sql: str) -> str:
+    return f"({sql} * {sql})"
+
+
+def _near_root(sql: str, root: float) -> str:
+    """Return the linear approximation of a square root near the root of the mean."""
+    return f"({sql} / {number_literal(2 * root)} + {number_literal(root / 2)})"
+
+
+def _mase_interval(pairs: PairedExamples, units: Units, by: str | None) -> Intervals:
     """Return the interval of the MASE: the mean over series of the MAE divided by the naive forecast's."""
     if "scale" not in pairs.columns:
         return {}
-    by_series = "GROUP BY series" if "series" in pairs.columns else ""
-    error = f"sum(w * ({_difference(errors.absolute)})) / sum(w)"
-    ratios = f"SELECT 1 AS w, {error} / min(scale) AS x FROM joined {by_series}"
-    [ratio] = pairs.means("x", relation=f"({ratios} HAVING sum(w) > 0)")
-    return {"mase": mean_interval(ratio)}
+    if pairs.identical:
+        return {"mase": NO_DIFFERENCE}
+    newer, older = _of_both(errors.absolute)
+    by_series = f"""(
+        SELECT 1 AS w, {by or "0"} AS unit, sum(w * ({newer} - {older})) / sum(w) / min(scale) AS x,
+            sum(w * ({newer} + {older})) / sum(w) / min(scale) AS size
+        FROM joined WHERE w > 0 {"GROUP BY series, unit" if "series" in pairs.columns else ""} HAVING min(scale) > 0
+    )"""
+    [[value, size]] = pairs.engine.rows(f"SELECT avg(x), avg(size) FROM {by_series}")
+    if value is None or not math.isfinite(value):
+        return {}
+    difference = Difference(float(value), "x", float(size) or 1.0)
+    return _measure(pairs, units, "unit" if by else by, {"mase": difference}, relation=by_series)
 
 
 def ranking_intervals(engine: Engine, choices: Choices) -> Intervals:
     """Return the interval of the difference of each mean over queries.
 
-    Returns none if the versions differ in the queries, in the relevance of items or in `k`.
+    Returns none if the versions differ in the queries, in the relevance of items, in their groups or in `k`.
     """
     cuts = engine.rows("SELECT k FROM newer UNION SELECT k FROM older")
-    if len(cuts) != 1:
+    columns = [{str(name) for name, *_ in engine.rows(f"DESCRIBE {version}")} for version in ("newer", "older")]
+    grouped = "cluster" in columns[0]
+    if len(cuts) != 1 or grouped != ("cluster" in columns[1]):
         return {}
+    cluster = "cluster" if grouped else "0"
     for name in ("newer", "older"):
-        items = ranking.query_metrics("example_id", "relevance", "score", cuts[0][0])
+        items = ranking.query_metrics("example_id", "relevance", "score", cuts[0][0], cluster)
         engine.rows(f"""
             CREATE TABLE {name}_queries AS
             SELECT * FROM (WITH predictions AS (SELECT * FROM {name}) {items})
-            JOIN (SELECT example_id AS query, list_sort(list(relevance)) AS items FROM {name} GROUP BY query)
+            JOIN (
+                SELECT example_id AS query, list_sort(list(relevance)) AS items,
+                    list_sort(list({{'relevance': relevance, 'score': score}})) AS scored
+                FROM {name} GROUP BY query
+            )
             USING (query)
         """)
     differences = ", ".join(f"newer.{name} - older.{name} AS {name}" for name in ranking.METRICS)
     engine.rows(f"""
         CREATE TABLE joined AS
-        SELECT 1 AS w, newer.items IS DISTINCT FROM older.items AS differs, {differences}
+        SELECT 1 AS w, newer.cluster AS cluster, {differences}, newer.scored IS DISTINCT FROM older.scored AS changed,
+            newer.items IS DISTINCT FROM older.items OR newer.cluster IS DISTINCT FROM older.cluster AS differs
         FROM newer_queries AS newer FULL JOIN older_queries AS older USING (query)
     """)
-    [[differing]] = engine.rows("SELECT count(*) FILTER (WHERE differs) FROM joined")
+    [[differing, changes]] = engine.rows(
+        "SELECT count(*) FILTER (WHERE differs), count(*) FILTER (WHERE changed) FROM joined"
+    )
     if differing:
         return {}
-    found = PairedExamples(engine, frozenset(), identical=False).means(*ranking.METRICS)
-    return {name: mean_interval(mean) for name, mean in zip(ranking.METRICS, found, strict=True)}
+    if not changes:
+        return dict.fromkeys(ranking.METRICS, NO_DIFFERENCE)
+    pairs = PairedExamples(engine, frozenset(), identical=False)
+    found = zip(ranking.METRICS, pairs.means(*ranking.METRICS), strict=True)
+    return _measure(
+        pairs,
+        GROUPS if grouped else QUERIES,
+        "cluster" if grouped else None,
+        {name: Difference(mean.value, name, 1.0) for name, mean in found},
+    )

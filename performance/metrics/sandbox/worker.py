@@ -33,6 +33,7 @@ from performance.metrics.tasks.evaluators import evaluate
 MB = 2**20
 BESIDE = 2048  # MB of address space that the process needs beside DuckDB's memory
 STATEMENTS = 14  # of an evaluation, roughly, for its progress
+STATEMENTS_OF_ATTRIBUTE = 10  # whose values are evaluated
 INTERVAL = 0.5  # seconds between two reports of progress
 NICENESS = 10  # so that processes which answer requests come first
 
@@ -79,7 +80,8 @@ def _end_with_parent(folder: Path) -> None:
 
 def _evaluate(job: Job) -> Evaluation:
     with DuckDB(folder=job.folder, memory=_mb(job.limits.memory), disk=_mb(job.limits.disk), confined=True) as engine:
-        _report_progress(lambda: (engine.statements - 1 + engine.progress()) / STATEMENTS)
+        statements = STATEMENTS + STATEMENTS_OF_ATTRIBUTE * len(job.columns.slices)
+        _report_progress(lambda: (engine.statements - 1 + engine.progress()) / statements)
         PredictionFiles([str(job.folder / job.file)]).read_into(engine)
         _refuse_size(engine, job.columns, job.limits)
         evaluation = evaluate(engine, job.task_type, job.columns, job.options)

@@ -1,4 +1,7 @@
-"""Compute metrics of a confusion matrix, with intervals from the multinomial distribution of its cells.
+"""Compute metrics of a confusion matrix, with confidence intervals.
+
+The intervals of proportions are Wilson's, and so is that of F1. Metrics of more cells have simulated intervals
+(`melding`), or, if there are too many cells, those of the delta method.
 
 All these metrics are functions of three vectors: the diagonal and the sums of the rows (actual) and of the columns
 (predicted). So the derivative by a cell is the derivative by its row, plus that by its column, plus that by the
@@ -11,8 +14,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from performance.metrics.statistics import margins
 from performance.metrics.statistics.estimates import Estimate
-from performance.metrics.statistics.intervals import effective_sample_size, logit, normal, wilson
+from performance.metrics.statistics.intervals import (
+    NO_EXAMPLES,
+    Interval,
+    WeightedCount,
+    effective_sample_size,
+    logit,
+    normal,
+    weighted_wilson,
+    wilson,
+)
+from performance.metrics.statistics.margins import MarginMetric, Margins
+from performance.metrics.statistics.melding import EffectiveCell, Melding
+
+TINY_WEIGHTS = "The weights are so small that their squares are 0. Multiply all weights by a large number."
+ONE_CLASS = "All examples are of one class. There must be examples of at least two."
+TOO_FEW = "There are many classes, and fewer than {0} right or {0} wrong predictions. {0} of each are enough."
+ENOUGH = 30  # right and wrong predictions, for the delta method
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +68,92 @@ class ConfusionMatrix:
     Args:
         labels: the classes.
         weights: the sums of the weights, `weights[actual][predicted]`.
-        squared_weight: the sum of the squared weights; without weights it is the number of examples.
+        squared_weights: the sums of the squared weights, likewise; by default the weights are counts.
+        design_effect: how many examples are worth one, if they are correlated.
     """
 
-    def __init__(self, labels: Sequence[str], weights: Sequence[Sequence[float]], squared_weight: float) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        weights: Sequence[Sequence[float]],
+        squared_weights: Sequence[Sequence[float]] | None = None,
+        design_effect: float = 1.0,
+    ) -> None:
         self.labels = tuple(labels)
         self.weights = weights
+        self.squared_weights = weights if squared_weights is None else squared_weights
+        self.design_effect = design_effect
         self.total = math.fsum(map(math.fsum, weights))
-        self.size = effective_sample_size(self.total, squared_weight)
+        self.size = effective_sample_size(self.total, math.fsum(map(math.fsum, self.squared_weights)) * design_effect)
         self.diagonal = [row[index] for index, row in enumerate(weights)]
         self.rows = [math.fsum(row) for row in weights]
         self.columns = [math.fsum(column) for column in zip(*weights, strict=True)]
 
+    def with_design_effect(self, design_effect: float) -> "ConfusionMatrix":
+        """Return the matrix of as many effective examples as there are, divided by the design effect."""
+        return ConfusionMatrix(self.labels, self.weights, self.squared_weights, design_effect)
+
     @cached_property
     def accuracy(self) -> Estimate:
-        """The share of correctly predicted examples, from 0 to 1, with a Wilson interval."""
-        share = math.fsum(self.diagonal) / self.total
-        return Estimate(share, wilson(share, self.size))
+        """The share of correctly predicted examples, from 0 to 1.
+
+        The interval is Wilson's. If weights differ, errors of the classes have different weights, so it is simulated.
+        """
+        if self._has_equal_weights or sum(row > 0 for row in self.rows) < 2:
+            everything, right = sum(self._by_row, NO_EXAMPLES), sum(self._right, NO_EXAMPLES)
+            value = math.fsum(self.diagonal) / self.total
+            return self._share(right, everything - right, max(each.unit for each in self._by_row), value)
+        return self._simulated(margins.accuracy, self.accuracy_gradient(), errors_by_class=True)
 
     def precision(self, label: str) -> Estimate:
         """Return the share of the examples predicted as the class that belong to it; 0 if there are none.
 
         See `sklearn.metrics.precision_score` with `zero_division=0`. The interval is Wilson's.
         """
-        return self._proportion(label, self.columns)
+        index = self.labels.index(label)
+        if self.columns[index] <= 0:
+            return Estimate(0.0, reason=f"No example is predicted as {label!r}.")
+        right, wrong = self._right[index], self._by_column[index] - self._right[index]
+        return self._share(right, wrong, self._unit_of_others(index), self.diagonal[index] / self.columns[index])
 
     def recall(self, label: str) -> Estimate:
         """Return the share of the class's examples that are predicted as the class; 0 if there are none.
 
         See `sklearn.metrics.recall_score` with `zero_division=0`. The interval is Wilson's.
         """
-        return self._proportion(label, self.rows)
+        index = self.labels.index(label)
+        if self.rows[index] <= 0:
+            return Estimate(0.0, reason=_absent(label))
+        right, wrong = self._right[index], self._by_row[index] - self._right[index]
+        return self._share(right, wrong, self._by_row[index].unit, self.diagonal[index] / self.rows[index])
 
     def f1_score(self, label: str) -> Estimate:
-        """Return the harmonic mean of precision and recall of a class; 0 if both are 0."""
+        """Return the harmonic mean of precision and recall of a class; 0 if both are 0.
+
+        It is 2J / (1 + J) for J = TP / (TP + FP + FN), a proportion with a Wilson interval. If weights differ, errors
+        of both kinds have different weights, so the interval is simulated.
+        """
         index = self.labels.index(label)
-        slope = self._f1(index)
-        return self._with_interval(slope.value, self._variance_of_class(index, slope))
+        metric = margins.class_metric("f1_score", index)
+        if self.rows[index] <= 0:
+            return Estimate(metric(self.margins), reason=_absent(label))
+        if not self._has_equal_weights:
+            return self._simulated(metric, errors_by_class=True)
+        either = self.rows[index] + self.columns[index] - self.diagonal[index]
+        jaccard = wilson(self.diagonal[index] / either, either / self.total * self.size)
+        return self._estimate(
+            metric(self.margins), jaccard and jaccard.transform(lambda share: 2 * share / (1 + share))
+        )
 
     def specificity(self, label: str) -> Estimate:
         """Return the share of the other classes' examples that are not predicted as the class; 0 if there are none."""
         index = self.labels.index(label)
-        others = self.total - self.rows[index]
-        share = (others - self.columns[index] + self.diagonal[index]) / others if others > 0 else 0.0
-        return Estimate(share, wilson(share, others / self.total * self.size))
+        if self.total - self.rows[index] <= _TOLERANCE * self.total:
+            return Estimate(0.0, reason=ONE_CLASS)
+        others = sum((each for at, each in enumerate(self._by_row) if at != index), NO_EXAMPLES)
+        wrong = self._by_column[index] - self._right[index]
+        value = margins.class_metric("specificity", index)(self.margins)
+        return self._share(others - wrong, wrong, self._unit_of_others(index), value)
 
     def support(self, label: str) -> float:
         """Return the sum of the weights of the class's examples."""
@@ -103,7 +165,16 @@ class ConfusionMatrix:
         `macro` weighs all classes equally, `weighted` by their examples, and `micro` pools the decisions on all
         classes.
         """
-        return self._micro(metric) if averaging == "micro" else self._fraction(self.gradient(metric, averaging))
+        if averaging == "micro":
+            return self._micro(metric)
+        if metric == "recall" and averaging == "weighted":
+            return self.accuracy
+        function = margins.averaged_metric(metric, averaging)
+        absent = [label for label, row in zip(self.labels, self.rows, strict=True) if row <= 0]
+        if absent and averaging == "macro":
+            return Estimate(function(self.margins), reason=_absent(absent[0]))
+        by_class = averaging == "macro" or metric == "precision"
+        return self._simulated(function, self.gradient(metric, averaging), errors_by_class=by_class)
 
     def gradient(self, metric: str, averaging: str, label: str | None = None) -> Gradient:
         """Return such a metric with its derivatives.
@@ -121,20 +192,39 @@ class ConfusionMatrix:
 
     @cached_property
     def balanced_accuracy(self) -> Estimate:
-        """The mean recall of the classes that have examples, from 0 to 1."""
-        return self._fraction(self._balanced_accuracy())
+        """The mean recall of the classes that have examples, from 0 to 1.
+
+        If a class has none, the mean over all classes is unknown, so there is no interval.
+        """
+        absent = [label for label, row in zip(self.labels, self.rows, strict=True) if row <= 0]
+        if len(absent) < len(self.labels) - 1 and absent:
+            return Estimate(margins.balanced_accuracy(self.margins), reason=_absent(absent[0]))
+        return self._simulated(margins.balanced_accuracy, self._balanced_accuracy(), errors_by_class=True)
 
     @cached_property
     def matthews_correlation(self) -> Estimate:
         """Matthews' correlation coefficient, from -1 to 1; 0 if all examples are of one class or predicted as one."""
-        gradient = self._matthews_correlation()
-        return self._agreement(gradient) if gradient else Estimate(0.0)
+        return self._simulated(
+            margins.matthews_correlation, self._matthews_correlation(), errors_by_class=False, lowest=-1
+        )
 
     @cached_property
     def cohen_kappa(self) -> Estimate:
         """Cohen's kappa, from -1 to 1; undefined if all examples are of one class and predicted as that class."""
         gradient = self._cohen_kappa()
-        return self._agreement(gradient) if gradient else Estimate(None)
+        if gradient is None:
+            return Estimate(None, reason=ONE_CLASS)
+        return self._simulated(margins.cohen_kappa, gradient, errors_by_class=False, lowest=-1)
+
+    @cached_property
+    def margins(self) -> Margins:
+        """The shares on the diagonal, of the rows and of the columns."""
+        return Margins(self._shares(self.diagonal), self._shares(self.rows), self._shares(self.columns))
+
+    def accuracy_gradient(self) -> Gradient:
+        """Return the accuracy with its derivatives."""
+        nothing = [0.0] * len(self.labels)
+        return Gradient(math.fsum(self.diagonal) / self.total, [1.0] * len(self.labels), nothing, nothing)
 
     def multiclass_gradient(self, metric: str) -> Gradient | None:
         """Return a metric of all classes with its derivatives; `None` if it has none."""
@@ -231,10 +321,13 @@ class ConfusionMatrix:
     def _micro(self, metric: str) -> Estimate:
         if metric != "specificity":
             return self.accuracy
-        wrong = 1 - math.fsum(self.diagonal) / self.total
-        others = len(self.labels) - 1
-        share = (others - wrong) / others if others else 0.0
-        return Estimate(share, wilson(share, self.size * max(others, 1)))
+        others = max(len(self.labels) - 1, 1)
+        share = math.fsum(self.diagonal) / self.total
+        interval = self.accuracy.interval
+        if len(self.labels) < 2:
+            return Estimate(0.0, reason=ONE_CLASS)
+        specificity = interval and interval.transform(lambda accuracy: 1 - (1 - accuracy) / others)
+        return Estimate(1 - (1 - share) / others, specificity, self.accuracy.reason)
 
     def _shares_at(self, index: int) -> tuple[float, float, float]:
         return self.diagonal[index] / self.total, self.rows[index] / self.total, self.columns[index] / self.total
@@ -242,20 +335,68 @@ class ConfusionMatrix:
     def _shares(self, weights: Sequence[float]) -> list[float]:
         return [weight / self.total for weight in weights]
 
-    def _proportion(self, label: str, totals: Sequence[float]) -> Estimate:
-        index = self.labels.index(label)
-        share = self.diagonal[index] / totals[index] if totals[index] > 0 else 0.0
-        return Estimate(share, wilson(share, totals[index] / self.total * self.size))
+    # Intervals
 
-    def _fraction(self, gradient: Gradient) -> Estimate:
-        return self._with_interval(gradient.value, self._variance(gradient))
+    def _share(self, right: WeightedCount, wrong: WeightedCount, likely_unit: float, value: float) -> Estimate:
+        return self._estimate(value, weighted_wilson(right, wrong, likely_unit=likely_unit))
 
-    def _with_interval(self, value: float, variance: float) -> Estimate:
-        return Estimate(value, logit(value, variance, self.size, "multinomial") if self.size else None)
+    def _estimate(self, value: float, interval: Interval | None) -> Estimate:
+        return Estimate(value, interval, None if interval else TINY_WEIGHTS)
 
-    def _agreement(self, gradient: Gradient) -> Estimate:
-        value = gradient.value
-        return Estimate(value, normal(value, self._variance(gradient), "multinomial", -1, 1))
+    def _simulated(
+        self, metric: MarginMetric, gradient: Gradient | None = None, *, errors_by_class: bool, lowest: float = 0.0
+    ) -> Estimate:
+        """Return a metric with the interval of `melding`, or that of the delta method if there are too many cells."""
+        value = metric(self.margins)
+        if sum(row > 0 for row in self.rows) < 2:
+            return Estimate(value, reason=ONE_CLASS)
+        if not self.size:
+            return Estimate(value, reason=TINY_WEIGHTS)
+        if self._melding.is_feasible:
+            return Estimate(value, self._melding.interval(metric, value, errors_by_class=errors_by_class))
+        right = math.fsum(self.diagonal) / self.total * self.size
+        if gradient is None or min(right, self.size - right) < ENOUGH:
+            return Estimate(value, reason=TOO_FEW.format(ENOUGH))
+        variance = self._variance(gradient)
+        if lowest < 0:
+            return Estimate(value, normal(value, variance, "multinomial", lowest, 1))
+        return Estimate(value, logit(value, variance, self.size, "multinomial"))
+
+    @cached_property
+    def _melding(self) -> Melding:
+        cells = [
+            EffectiveCell(row, column, count.size, count.unit / self.total)
+            for row, weights in enumerate(self.weights)
+            for column, weight in enumerate(weights)
+            if weight > 0 and (count := self._count(row, column)).size > 0
+        ]
+        return Melding(cells, [each.unit / self.total for each in self._by_row])
+
+    def _count(self, row: int, column: int) -> WeightedCount:
+        return WeightedCount(self.weights[row][column], self.squared_weights[row][column] * self.design_effect)
+
+    @cached_property
+    def _right(self) -> list[WeightedCount]:
+        return [self._count(index, index) for index in range(len(self.labels))]
+
+    @cached_property
+    def _by_row(self) -> list[WeightedCount]:
+        squares = [math.fsum(row) * self.design_effect for row in self.squared_weights]
+        return [WeightedCount(*each) for each in zip(self.rows, squares, strict=True)]
+
+    @cached_property
+    def _by_column(self) -> list[WeightedCount]:
+        squares = [math.fsum(column) * self.design_effect for column in zip(*self.squared_weights, strict=True)]
+        return [WeightedCount(*each) for each in zip(self.columns, squares, strict=True)]
+
+    def _unit_of_others(self, index: int) -> float:
+        """Return the weight of an effective example of the other classes, the greatest one."""
+        return max((each.unit for at, each in enumerate(self._by_row) if at != index), default=0.0)
+
+    @cached_property
+    def _has_equal_weights(self) -> bool:
+        units = [each.unit for each in self._by_row + self._by_column if each.weight > 0]
+        return max(units) - min(units) <= 1e-9 * max(units)
 
     def _variance(self, gradient: Gradient) -> float:
         """Return the variance of a metric's estimate, from the variance of its gradient over the cells."""
@@ -266,25 +407,12 @@ class ConfusionMatrix:
                     slope = gradient.by_cell(index, position)
                     first += weight * slope
                     second += weight * slope * slope
-        return self._variance_of_mean(first, second)
-
-    def _variance_of_class(self, index: int, slope: ClassGradient) -> float:
-        """Return the variance of a metric of one class. Its gradient is 0 outside of the class's row and column."""
-        diagonal = self.diagonal[index]
-        parts = (
-            (diagonal, slope.diagonal + slope.row + slope.column),
-            (self.rows[index] - diagonal, slope.row),
-            (self.columns[index] - diagonal, slope.column),
-        )
-        first = math.fsum(weight * gradient for weight, gradient in parts)
-        return self._variance_of_mean(first, math.fsum(weight * gradient * gradient for weight, gradient in parts))
-
-    def _variance_of_mean(self, first: float, second: float) -> float:
-        """Return the variance from the sums of weight × derivative and of weight × derivative²."""
-        if not self.size:  # the weights are so small that their squares are 0
-            return math.nan
         mean = first / self.total
         return max(second / self.total - mean * mean, 0.0) / self.size
+
+
+def _absent(label: str) -> str:
+    return f"No example is of the class {label!r}, so nothing is known about its recall."
 
 
 _ONE_CLASS: Mapping[str, str] = {
@@ -298,6 +426,7 @@ _MULTICLASS_GRADIENTS: Mapping[str, Callable[[ConfusionMatrix], Gradient | None]
     "matthews_correlation": ConfusionMatrix._matthews_correlation,
     "cohen_kappa": ConfusionMatrix._cohen_kappa,
 }
+MULTICLASS_METRICS = tuple(_MULTICLASS_GRADIENTS)
 _TOLERANCE = 1e-15
 
 

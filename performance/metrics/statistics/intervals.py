@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TypedDict
 
+from performance.metrics.statistics.student_t import student_t_quantile
+
 CONFIDENCE_LEVEL = 0.95
 _Z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2)
 
@@ -46,13 +48,122 @@ def wilson(share: float, size: float) -> Interval | None:
     """Return the interval of a proportion (`share`, from 0 to 1) of `size` examples, `None` without a sample.
 
     Wilson (1927), Probable inference, the law of succession, and statistical inference,
-    doi:10.1080/01621459.1927.10502953
+    doi:10.1080/01621459.1927.10502953. The end near 0 or 1 is moved outwards if there are 1 to 3 successes or failures:
+    Brown, Cai & DasGupta (2001), Interval estimation for a binomial proportion, section 4.1.1,
+    doi:10.1214/ss/1009213286
     """
     if size <= 0:
         return None
     spread = _Z * math.sqrt(share * (1 - share) / size + _Z**2 / (4 * size**2))
     centre, scale = share + _Z**2 / (2 * size), 1 + _Z**2 / size
-    return _clipped((centre - spread) / scale, (centre + spread) / scale, "wilson", 0, 1)
+    lower = min((centre - spread) / scale, _bound_of_few(share * size, size))
+    upper = max((centre + spread) / scale, 1 - _bound_of_few((1 - share) * size, size))
+    return _clipped(lower, upper, "wilson", 0, 1)
+
+
+def _bound_of_few(count: float, size: float) -> float:
+    """Return the largest lower end for the proportion of so few successes, 1 if they are not few."""
+    whole = math.floor(count + _ROUNDING)
+    return _FEW[whole] / size if whole <= (2 if size <= 50 else 3) else 1.0
+
+
+_ROUNDING = 1e-9
+_FEW = (0.0, 0.0513, 0.3554, 0.8177)  # half the 5% quantile of chi-square with 2, 4 and 6 degrees of freedom
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedCount:
+    """Some examples, as the sum of their weights and of their squared weights."""
+
+    weight: float
+    squared_weight: float
+
+    @property
+    def size(self) -> float:
+        """The effective number of examples."""
+        return effective_sample_size(self.weight, self.squared_weight)
+
+    @property
+    def unit(self) -> float:
+        """The weight of one effective example; 0 without examples."""
+        return self.squared_weight / self.weight if self.weight > 0 else 0.0
+
+    def __add__(self, other: "WeightedCount") -> "WeightedCount":
+        return WeightedCount(self.weight + other.weight, self.squared_weight + other.squared_weight)
+
+    def __sub__(self, other: "WeightedCount") -> "WeightedCount":
+        """Return the rest of the examples. A difference that may be rounding is none."""
+        rest = WeightedCount(self.weight - other.weight, self.squared_weight - other.squared_weight)
+        return rest if rest.weight > 1e-13 * self.weight else NO_EXAMPLES
+
+
+NO_EXAMPLES = WeightedCount(0.0, 0.0)
+
+
+def weighted_wilson(right: WeightedCount, wrong: WeightedCount, *, likely_unit: float) -> Interval | None:
+    """Return the interval of the weighted share of right examples, `None` without a sample.
+
+    It is Wilson's interval for the effective examples, each side with the weight of its own ones. Without weights it is
+    Wilson's. `likely_unit` is the weight of an effective example on a side that has none.
+    """
+    size = right.size + wrong.size
+    interval = wilson(right.size / size, size) if size > 0 else None
+    if interval is None:
+        return None
+    odds = (wrong.unit or likely_unit or right.unit) / (right.unit or likely_unit or wrong.unit)
+    return interval.transform(lambda share: share / (share + odds * (1 - share)))
+
+
+def area_interval(area: float, positives: float, negatives: float) -> Interval | None:
+    """Return the interval of the area under a ROC curve, `None` without a sample.
+
+    Its ends are the areas from which the estimate is as far as the quantile of the normal distribution says. The
+    variance is that of Hanley & McNeil (1982), doi:10.1148/radiology.143.1.7063747, with both classes of mean size:
+    method 5 of Newcombe (2006), Confidence intervals for an effect size measure based on the Mann-Whitney statistic,
+    part 2, doi:10.1002/sim.2324
+
+    Args:
+        area: the estimate, from 0 to 1.
+        positives: the effective number of positive examples.
+        negatives: the effective number of negative examples.
+    """
+    if min(positives, negatives) <= 0:
+        return None
+
+    def is_likely(other: float) -> bool:
+        return abs(area - other) <= _Z * math.sqrt(area_variance(other, positives, negatives))
+
+    return Interval(_last(is_likely, area, 0.0), _last(is_likely, area, 1.0), "newcombe_5")
+
+
+def area_variance(area: float, positives: float, negatives: float) -> float:
+    """Return the variance of an area under a ROC curve of exponentially distributed scores: see `area_interval`."""
+    pairs = max((positives + negatives) / 2 - 1, 0.0)
+    spread = 1 + pairs * (1 - area) / (2 - area) + pairs * area / (1 + area)
+    return area * (1 - area) * spread / (positives * negatives)
+
+
+def _last(is_likely: Callable[[float], bool], start: float, end: float) -> float:
+    """Return the last likely value from `start` towards `end`, by bisection."""
+    for _ in range(_BISECTIONS):
+        middle = (start + end) / 2
+        start, end = (middle, end) if is_likely(middle) else (start, middle)
+    return start
+
+
+_BISECTIONS = 50
+
+
+def shrunk_ratio(variance: float, expected: float, size: float) -> float:
+    """Return how many times a variance is the expected one, as if `PRIOR_SIZE` more examples agreed with the latter.
+
+    The variance of a few examples is uncertain, above all if the metric is near 1.
+    """
+    ratio = variance / expected if expected > 0 else 1.0
+    return (size * ratio + PRIOR_SIZE) / (size + PRIOR_SIZE)
+
+
+PRIOR_SIZE = 20.0
 
 
 def normal(
@@ -97,23 +208,6 @@ def logit(share: float, variance: float, size: float, method: str, degrees: floa
     spread = student_t_quantile(degrees) * math.sqrt(variance) / (share * (1 - share))
     odds = math.log(share / (1 - share))
     return _clipped(_fraction(odds - spread), _fraction(odds + spread), method, 0, 1)
-
-
-def student_t_quantile(degrees: float) -> float:
-    """Return the 97.5% quantile of Student's t distribution; infinite without degrees of freedom.
-
-    The expansion of Abramowitz & Stegun (1964), Handbook of Mathematical Functions, 26.7.5. Its error is below 0.01
-    from 2 degrees of freedom, and below 0.001 from 5.
-    """
-    if degrees <= 0:
-        return math.inf
-    terms = (
-        (_Z**3 + _Z) / 4,
-        (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / 96,
-        (3 * _Z**7 + 19 * _Z**5 + 17 * _Z**3 - 15 * _Z) / 384,
-        (79 * _Z**9 + 776 * _Z**7 + 1482 * _Z**5 - 1920 * _Z**3 - 945 * _Z) / 92160,
-    )
-    return _Z + sum(term / degrees**power for power, term in enumerate(terms, 1))
 
 
 def median_interval_rank(size: float) -> int | None:

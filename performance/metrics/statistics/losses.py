@@ -1,16 +1,23 @@
 """Compute log loss, Brier score and calibration in one scan."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.column_mapping import ColumnMapping
 from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.inputs.sql import number_literal, string_literal, sum_terms
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
+from performance.metrics.statistics.clusters import GroupSums
 from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.statistics.intervals import normal
 from performance.metrics.statistics.means import Mean, sums
 
 BINS = 15
+SURPRISE = -math.log(0.03)  # the loss of an example whose class was given 3%
+MIN_SIZE = 2
+FEW_EXAMPLES = "There are fewer than {0} examples, counted by their weight. {0} are enough."
+_ROUNDING = 1e-9
 EPSILON = 2.0**-52  # replaces a probability of 0, so that its logarithm is finite
 
 
@@ -31,11 +38,20 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """The losses of probabilities, and the calibration by bins."""
+    """The mean losses of probabilities, the greatest Brier loss, and the calibration by bins."""
 
-    log_loss: Estimate
-    brier_score: Estimate
+    log: Mean
+    brier: Mean
+    greatest_brier: float
     bins: tuple[CalibrationBin, ...]
+
+    def log_loss(self, design_effect: float = 1.0) -> Estimate:
+        """Return the mean logarithmic loss, in nats. `design_effect` examples are worth one."""
+        return loss_estimate(self.log.with_design_effect(design_effect), SURPRISE)
+
+    def brier_score(self, design_effect: float = 1.0) -> Estimate:
+        """Return the mean squared distance of probabilities and truth, from 0 to 1, or to 2 for several classes."""
+        return loss_estimate(self.brier.with_design_effect(design_effect), self.greatest_brier, self.greatest_brier)
 
     @property
     def expected_calibration_error(self) -> float:
@@ -69,19 +85,50 @@ def measure_losses(engine: Engine, mapping: ColumnMapping, counts: LabelCounts, 
         raise UnprocessablePredictionsError(DAMAGED)
     totals = [sum(column) for column in zip(*(row[5:] for row in rows), strict=True)]
     log_loss, brier = (Mean(counts.weight, counts.squared_weight, *totals[at : at + 3]) for at in (0, 3))
-    upper = 1.0 if positive is not None else 2.0
     bins = tuple(CalibrationBin(int(number), *rest[:4]) for number, *rest in rows)
-    return Losses(log_loss.estimate(0), brier.estimate(0, upper), bins)
+    return Losses(log_loss, brier, 1.0 if positive is not None else 2.0, bins)
 
 
-def _probabilities(mapping: ColumnMapping, positive: str | None) -> str:
+def group_sums(
+    engine: Engine, mapping: ColumnMapping, positive: str | None, found: Losses, group: str
+) -> tuple[GroupSums, GroupSums]:
+    """Return the sums by group of the influences on the log loss and on the Brier score. `group` is an expression."""
+    log, brier = found.log, found.brier
+    [[squared, fourth, brier_squared, brier_fourth]] = engine.rows(f"""
+        SELECT sum(l * l), sum(l * l * l * l), sum(b * b), sum(b * b * b * b)
+        FROM (
+            SELECT sum(w * ({log_loss_sql("truth")} - {number_literal(log.value)})) AS l,
+                sum(w * (brier - {number_literal(brier.value)})) AS b
+            FROM ({_probabilities(mapping, positive, group)}) GROUP BY g
+        )
+    """)
+    return GroupSums(squared, fourth, log.sum_of_squares), GroupSums(brier_squared, brier_fourth, brier.sum_of_squares)
+
+
+def loss_estimate(mean: Mean, bad: float, upper: float = math.inf) -> Estimate:
+    """Return a mean loss, with the interval of Student's t after adding an example with a `bad` loss.
+
+    A few bad losses dominate such a mean. A sample without one has a small mean and a small variance at once, so that
+    Student's t alone excludes the truth too often. Agresti & Coull (1998), Approximate is better than "exact" for
+    interval estimation of binomial proportions, doi:10.1080/00031305.1998.10480550, add examples to a proportion.
+    """
+    if mean.size < MIN_SIZE - _ROUNDING:
+        return Estimate(mean.value, reason=FEW_EXAMPLES.format(MIN_SIZE))
+    wider = mean.with_examples(bad)
+    interval = normal(wider.value, wider.variance, "augmented_t", 0.0, upper, wider.size - 1)
+    if interval is None:
+        return Estimate(mean.value, reason=FEW_EXAMPLES.format(MIN_SIZE))
+    return Estimate(mean.value, replace(interval, lower=min(interval.lower, mean.value)))
+
+
+def _probabilities(mapping: ColumnMapping, positive: str | None, group: str | None = None) -> str:
     """Return, for each example, the probabilities of its actual and its predicted class, and the Brier loss."""
     truth = predicted_probability(mapping, mapping.actual, positive)
     confidence = predicted_probability(mapping, mapping.predicted, positive)
     brier = f"(1 - {truth}) * (1 - {truth})" if positive is not None else class_brier_loss(mapping, truth)
     return f"""
         SELECT {mapping.weight_or_one} AS w, {truth} AS truth, {confidence} AS confidence, {brier} AS brier,
-            {mapping.actual} = {mapping.predicted} AS correct
+            {mapping.actual} = {mapping.predicted} AS correct{f", {group} AS g" if group else ""}
         FROM predictions WHERE {mapping.predicted} IS NOT NULL
     """
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import effective_sample_size, normal
 
+AUGMENTED_T = "augmented_t"
+
 ROUNDING_TOLERANCE = 1e-9  # a variance of single examples below this share of the squared mean may be rounding
 
 
@@ -34,14 +36,58 @@ class Mean:
         return self.sum_wx / self.weight
 
     @property
+    def size(self) -> float:
+        """The effective number of examples."""
+        return effective_sample_size(self.weight, self.squared_weight)
+
+    @property
     def variance(self) -> float:
         """The variance of the mean; NaN for fewer than two (effective) examples."""
-        size = effective_sample_size(self.weight, self.squared_weight)
+        size = self.size
         if size <= 1:
             return math.nan
+        return self.sum_of_squares / self.weight / self.weight * size / (size - 1)
+
+    @property
+    def sum_of_squares(self) -> float:
+        """The sum of w²·(x - mean)²."""
         # Products that exceed a double are infinite; powers would raise an error.
         spread = self.sum_w2x2 - 2 * self.value * self.sum_w2x + self.value * self.value * self.squared_weight
-        return max(spread, 0.0) / self.weight / self.weight * size / (size - 1)
+        return max(spread, 0.0)
+
+    def with_examples(self, *values: float) -> "Mean":
+        """Return the mean with one more example of each value. Each counts as one effective example."""
+        weight = self.squared_weight / self.weight
+        total, of_squares = math.fsum(values), math.fsum(value * value for value in values)
+        return Mean(
+            self.weight + len(values) * weight,
+            self.squared_weight + len(values) * weight * weight,
+            self.sum_wx + weight * total,
+            self.sum_w2x + weight * weight * total,
+            self.sum_w2x2 + weight * weight * of_squares,
+        )
+
+    def with_design_effect(self, design_effect: float) -> "Mean":
+        """Return the mean of as many effective examples as there are, divided by the design effect."""
+        return Mean(
+            self.weight,
+            self.squared_weight * design_effect,
+            self.sum_wx,
+            self.sum_w2x * design_effect,
+            self.sum_w2x2 * design_effect,
+        )
+
+    def bounded_estimate(self, lower: float, upper: float) -> Estimate:
+        """Return the mean of values within two bounds, with the interval of Student's t after adding one at each bound.
+
+        A sample whose values are nearly all at a bound has hardly any variance of its own, so that Student's t alone
+        excludes the truth too often. Two more successes and failures do the same for a proportion: Agresti & Coull
+        (1998), Approximate is better than "exact" for interval estimation of binomial proportions,
+        doi:10.1080/00031305.1998.10480550
+        """
+        wider = self.with_examples(lower, upper)
+        interval = normal(wider.value, wider.variance, AUGMENTED_T, lower, upper, degrees=wider.size - 1)
+        return Estimate(self.value, interval)
 
     def estimate(self, lower: float = -math.inf, upper: float = math.inf) -> Estimate:
         """Return the mean with its normal interval, clipped to the metric's bounds."""

@@ -10,13 +10,18 @@ from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, effective_sample_size, median_interval_rank
 
 BINS = 4096  # a quarter of them are below the mean error
+LEAST = 8  # examples, from which on an interval has both ends
+GROUPED = "No interval of a median is known here for examples in groups."
+ALIKE = "The middle errors are as large as the largest, so they do not tell how much others may differ."
 
 
-def median_absolute_error(engine: Engine, predictions: NumericPredictions, mean_error: float) -> Estimate:
+def median_absolute_error(
+    engine: Engine, predictions: NumericPredictions, mean_error: float, largest: float
+) -> Estimate:
     """Return the weighted median of the absolute error as `sklearn.metrics.median_absolute_error` does.
 
     It is the mean of the two middle errors if there are two. The ends of the interval are errors as well, so it makes
-    no assumption on their distribution: see `median_interval_rank`.
+    no assumption on their distribution: see `median_interval_rank`. Examples in groups have no interval.
     """
     size = effective_sample_size(predictions.total_weight, predictions.squared_weight)
     rank = median_interval_rank(size)
@@ -35,7 +40,13 @@ def median_absolute_error(engine: Engine, predictions: NumericPredictions, mean_
         )
     """)
     value = (lower + (lower if upper is None else upper)) / 2
-    return Estimate(value, Interval(low, high, "woodruff") if rank and high is not None else None)
+    if predictions.group:
+        return Estimate(value, reason=GROUPED)
+    if not rank or high is None:
+        return Estimate(value, reason=f"An interval needs at least {LEAST} examples, not {size:,.0f}.")
+    if low == high == largest:
+        return Estimate(value, reason=ALIKE)
+    return Estimate(value, Interval(low, high, "woodruff"))
 
 
 def _bins(engine: Engine, predictions: NumericPredictions, bin_of_error: str, tail: float) -> tuple[int, int, float]:
@@ -57,5 +68,5 @@ def _bins(engine: Engine, predictions: NumericPredictions, bin_of_error: str, ta
 def _errors(predictions: NumericPredictions) -> str:
     return f"""
         SELECT abs({predictions.predicted} - {predictions.actual}) AS error, {predictions.weight} AS w
-        FROM predictions WHERE {predictions.scored} AND {predictions.weight} > 0
+        FROM predictions WHERE {predictions.scored}
     """

@@ -3,24 +3,37 @@
 One statement sorts the scores. For each example it knows the weight of the examples above it and of those tied with it.
 The areas and their variances follow from these: DeLong, DeLong & Clarke-Pearson (1988), Comparing the areas under two
 or more correlated receiver operating characteristic curves: a nonparametric approach, doi:10.2307/2531595. The
+intervals are score intervals, for as many examples as that variance is worth. The
 statement also groups examples that lie close together on both curves into cells, a few thousand at most, which the
 curves are drawn from.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
 from performance.metrics.engines.base import Row
 from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.statistics.estimates import Estimate
-from performance.metrics.statistics.intervals import effective_sample_size, logit
+from performance.metrics.statistics.intervals import (
+    Interval,
+    area_interval,
+    area_variance,
+    effective_sample_size,
+    shrunk_ratio,
+    wilson,
+)
 from performance.metrics.statistics.means import Mean, sums
+from performance.metrics.statistics.student_t import student_t_quantile
 
 FINE_RANGES = 1000  # of each rate, for a problem whose curves are drawn
 COARSE_RANGES = 1
+MIN_POSITIVES = 5
+FEW_POSITIVES = "There are fewer than {0} examples of the positive class, counted by their weight. {0} are enough."
+TINY_WEIGHTS = "The weights are so small that their squares are 0. Multiply all weights by a large number."
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,54 @@ def cells_statement(
     """
 
 
-def _placements(problems: Sequence[OneVsRest], actual: str, weight: str | None, where: str) -> str:
+def group_sums_statement(
+    ranked: Mapping[str, "RankedScores"], *, group: str, actual: str, weight: str | None, where: str
+) -> str:
+    """Return the statement that selects the sums by group of each problem's influences, preceded by its label.
+
+    They are the sums of the squared influence and of its fourth power, for ROC AUC and then for average precision.
+    Obuchowski (1997), Nonparametric analysis of clustered ROC curve data, doi:10.2307/2533958, sums the placements by
+    group. `group`, `actual`, `weight` and `where` are SQL expressions.
+    """
+    problems = [each.problem for each in ranked.values()]
+    several = len(problems) > 1
+    label = "label" if several else string_literal(problems[0].label)
+    partition = "PARTITION BY label " if several else ""
+    w = "w" if weight else "1"
+
+    def value(numbers: Mapping[str, float]) -> str:
+        branches = " ".join(
+            f"WHEN {string_literal(name)} THEN {number_literal(each)}" for name, each in numbers.items()
+        )
+        return f"CASE label {branches} END" if several else number_literal(next(iter(numbers.values())))
+
+    areas = value({name: each.roc_auc.value or 0.0 for name, each in ranked.items()})
+    averages = value({name: each.average_precision.value or 0.0 for name, each in ranked.items()})
+    positives = value({name: each.problem.positives for name, each in ranked.items()})
+    negatives = value({name: each.problem.negatives for name, each in ranked.items()})
+    all_from = "(true_from + false_from)"
+    return f"""
+        WITH {_placements(problems, actual, weight, where, group)},
+        influenced AS (
+            SELECT *, sum({w} * positive * false_from / {all_from} / {all_from}) OVER up_to AS raised,
+                sum({w} * positive * true_from / {all_from} / {all_from}) OVER up_to AS lowered
+            FROM placed WINDOW up_to AS ({partition}ORDER BY score)
+        )
+        SELECT {"label, " if several else label + ", "}sum(a * a), sum(a * a * a * a), sum(p * p), sum(p * p * p * p)
+        FROM (
+            SELECT {"label, " if several else ""}g,
+                sum({w} * (place - {areas}) / CASE WHEN positive = 1 THEN {positives} ELSE {negatives} END) AS a,
+                sum({w} * CASE WHEN positive = 1 THEN precise - {averages} + raised ELSE -lowered END)
+                    / min({positives}) AS p
+            FROM influenced GROUP BY {"label, " if several else ""}g
+        )
+        {"GROUP BY label" if several else ""}
+    """
+
+
+def _placements(
+    problems: Sequence[OneVsRest], actual: str, weight: str | None, where: str, group: str | None = None
+) -> str:
     """Return the queries that compute each example's placement, precision and cell.
 
     The placement is the share of the negatives below a positive, or of the positives above a negative; ties count half.
@@ -64,14 +124,14 @@ def _placements(problems: Sequence[OneVsRest], actual: str, weight: str | None, 
     """
     several = len(problems) > 1
     label, by_label = ("label, ", "PARTITION BY label ") if several else ("", "")
-    weight_column = "w, " if weight else ""
+    weight_column = ("w, " if weight else "") + ("g, " if group else "")
     # Rows of several problems carry their totals: a CASE over a thousand labels would compare each row with each.
     passed = f"{label}{weight_column}{'positives, negatives, ranges, ' if several else ''}"
     positives = "positives" if several else number_literal(problems[0].positives)
     negatives = "negatives" if several else number_literal(problems[0].negatives)
     ranges = "ranges" if several else str(problems[0].ranges)
     return f"""
-        scored AS ({_scored(problems, actual, weight, where)}),
+        scored AS ({_scored(problems, actual, weight, where, group)}),
         ranked AS ({_ranked(passed, by_label, weighted=weight is not None)}),
         placed AS (
             SELECT {label}{weight_column}score, positive, true_from, all_from - true_from AS false_from,
@@ -146,15 +206,35 @@ def micro_roc_auc(placements: Mean) -> Estimate:
     doi:10.2307/2533958
     """
     area = placements.value / 2  # both the positives' and the negatives' mean placement is the area
-    return Estimate(
-        area,
-        logit(area, placements.variance, effective_sample_size(placements.weight, placements.squared_weight), "delong"),
-    )
+    return Estimate(area, fraction_interval(area, placements.variance, placements.size, math.inf, "wilson_pooled"))
 
 
-def _scored(problems: Sequence[OneVsRest], actual: str, weight: str | None, where: str) -> str:
+def fraction_interval(value: float, variance: float, size: float, degrees: float, method: str) -> Interval | None:
+    """Return the Wilson interval of a fraction for as many examples as its variance is worth, `None` without a sample.
+
+    Dean & Pagano (2015), Evaluating confidence interval methods for binomial proportions in clustered surveys,
+    doi:10.1093/jssam/smv024
+
+    Args:
+        value: the fraction, from 0 to 1.
+        variance: the variance of its estimate.
+        size: the effective number of examples.
+        degrees: the degrees of freedom of the variance.
+        method: names the method in the result.
+    """
+    if size <= 1 or not math.isfinite(variance):
+        return None
+    ratio = shrunk_ratio(variance, value * (1 - value) / size, size)
+    worth = size / ratio * (student_t_quantile(math.inf) / student_t_quantile(degrees)) ** 2
+    interval = wilson(min(max(value, 0.0), 1.0), worth)
+    return interval and replace(interval, method=method)
+
+
+def _scored(
+    problems: Sequence[OneVsRest], actual: str, weight: str | None, where: str, group: str | None = None
+) -> str:
     """Return the query of each score and whether its example is positive, in one scan for any number of problems."""
-    weight_column = f"{weight} AS w, " if weight else ""
+    weight_column = (f"{weight} AS w, " if weight else "") + (f"{group} AS g, " if group else "")
     condition = f"{where} AND {weight} > 0" if weight else where
     if len(problems) == 1:
         [problem] = problems
@@ -165,7 +245,7 @@ def _scored(problems: Sequence[OneVsRest], actual: str, weight: str | None, wher
     each = ", ".join(_struct(problem, actual) for problem in problems)
     parts = ", ".join(f"problem.{name} AS {name}" for name in _FIELDS)
     return f"""
-        SELECT {"w, " if weight else ""}{parts}
+        SELECT {"w, " if weight else ""}{"g, " if group else ""}{parts}
         FROM (SELECT {weight_column}unnest([{each}]) AS problem FROM predictions WHERE {condition})
     """
 
@@ -216,6 +296,7 @@ class RankedScores:
 
     problem: OneVsRest
     cells: Sequence[Cell]
+    design_effect: float = 1.0  # how many examples are worth one, if they are correlated
 
     @classmethod
     def from_rows(cls, problem: OneVsRest, rows: Iterable[Row]) -> Self:
@@ -225,33 +306,52 @@ class RankedScores:
 
     @cached_property
     def roc_auc(self) -> Estimate:
-        """The area under the ROC curve, from 0 to 1, with DeLong's interval."""
-        problem = self.problem
-        area = self._sum("placement", positive=True) / problem.positives
-        return Estimate(area, logit(area, self._variance(area), self.size, "delong"))
+        """The area under the ROC curve, from 0 to 1, with Newcombe's interval.
+
+        The variance of Hanley & McNeil holds for exponentially distributed scores. So the interval is for as many
+        examples as DeLong's variance is worth.
+        """
+        area = min(max(self._sum("placement", positive=True) / self.problem.positives, 0.0), 1.0)
+        positives, negatives = self._sizes
+        if min(positives, negatives) <= 0:
+            return Estimate(area, reason=TINY_WEIGHTS)
+        expected = area_variance(area, positives, negatives)
+        ratio = self.design_effect * shrunk_ratio(self._variance(area), expected, min(positives, negatives))
+        return Estimate(area, area_interval(area, positives / ratio, negatives / ratio))
 
     @cached_property
     def average_precision(self) -> Estimate:
         """The mean over the positives of the precision at their scores, as `sklearn.metrics.average_precision_score`.
 
-        Its variance has as many degrees of freedom as that of a mean over the positives: a few of them leave it
-        uncertain.
+        The interval is Wilson's over the positives: Boyd, Eng & Page (2013), Area under the precision-recall curve:
+        point estimates and confidence intervals, doi:10.1007/978-3-642-40994-3_29, on their logit scale. It is for as
+        many positives as the variance of the influences is worth, with as many degrees of freedom as a mean over the
+        positives has.
         """
-        value = self._sum("precision", positive=True) / self.problem.positives
-        size = effective_sample_size(self.problem.positives, self._sum("squared_weight", positive=True))
-        return Estimate(value, logit(value, self._variance_of_precision(value), size, "influence", size - 1))
+        value = min(self._sum("precision", positive=True) / self.problem.positives, 1.0)
+        size, _ = self._sizes
+        if size < MIN_POSITIVES - _ROUNDING:
+            return Estimate(value, reason=FEW_POSITIVES.format(MIN_POSITIVES))
+        variance, size = self._variance_of_precision(value) * self.design_effect, size / self.design_effect
+        return Estimate(value, fraction_interval(value, variance, size, size - 1, "wilson_influence"))
 
-    @property
-    def size(self) -> float:
-        """The effective number of positives or of negatives, whichever is smaller."""
-        return min(
+    @cached_property
+    def _sizes(self) -> tuple[float, float]:
+        """The effective numbers of positives and of negatives."""
+        return (
             effective_sample_size(self.problem.positives, self._sum("squared_weight", positive=True)),
             effective_sample_size(self.problem.negatives, self._sum("squared_weight", positive=False)),
         )
 
-    def standard_error(self) -> float:
-        """Return the standard error of the area under the ROC curve."""
-        return math.sqrt(max(self._variance(self.roc_auc.value or 0.0), 0.0))
+    def with_design_effect(self, design_effect: float) -> Self:
+        """Return the scores of as many effective examples as there are, divided by the design effect."""
+        return replace(self, design_effect=design_effect)
+
+    def variances(self) -> tuple[float, float]:
+        """Return the variances of ROC AUC and average precision if the examples are independent."""
+        return self._variance(self.roc_auc.value or 0.0), self._variance_of_precision(
+            self.average_precision.value or 0.0
+        )
 
     def _variance(self, area: float) -> float:
         return sum(

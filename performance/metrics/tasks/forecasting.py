@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from performance.metrics import worst_examples
-from performance.metrics.engines.base import Engine, Row
+from performance.metrics import slices, worst_examples
+from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
 from performance.metrics.inputs.column_mapping import MAX_WHOLE_NUMBER, find_column, is_finite, number_sql
 from performance.metrics.inputs.numeric_predictions import NumericPredictions, read_predictions
@@ -12,6 +13,7 @@ from performance.metrics.inputs.options import SERIES_ID, Columns, Options
 from performance.metrics.inputs.row_checks import MAX_MAGNITUDE, RowCheck
 from performance.metrics.inputs.sql import identifier, number_literal
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.slices import Sample
 from performance.metrics.statistics import errors, residual_plots
 from performance.metrics.statistics.estimates import (
     Estimate,
@@ -19,8 +21,8 @@ from performance.metrics.statistics.estimates import (
     unavailable_intervals,
     unavailable_metrics,
 )
-from performance.metrics.statistics.intervals import normal
-from performance.metrics.statistics.means import Mean, error_estimate, means, ratio_variance, root_estimate, sums
+from performance.metrics.statistics.scores import AHEAD, GROUPS, Scores, deviation, measure_scores, root_estimate
+from performance.metrics.statistics.scores import SERIES as SERIES_UNITS
 
 MAX_HORIZONS = 1000
 SERIES, SCALE = SERIES_ID, "scale"  # usual names of columns
@@ -28,12 +30,16 @@ SERIES, SCALE = SERIES_ID, "scale"  # usual names of columns
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
-    predictions = read_predictions(engine, columns, options)
     types = engine.columns()
-    estimates = estimate(engine, predictions, columns, types)
+    series = find_column(columns.series, SERIES, types)
+    predictions = read_predictions(engine, columns, options, series=series)
+    scale = find_column(columns.scale, SCALE, types)
+    losses = measure_losses(engine, predictions, series)
+    estimates = {**losses.estimates(), "mase": _mase(engine, predictions, series, scale)}
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,
+        effective_sample_size=losses.scores["mae"].deviations.size,
         missing_fraction=predictions.missing / predictions.rows,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
@@ -42,115 +48,140 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         residuals=worst_examples.worst_residuals(engine, columns, predictions),
         per_class=_by_horizon(engine, predictions, columns, types),
         curves=residual_plots.curves(engine, predictions),
+        slices=slices.evaluate_slices(
+            engine,
+            columns.slices,
+            "forecasting",
+            lambda part: _measure_slice(part, columns, series),
+            where=predictions.scored,
+        ),
     )
 
 
-def estimate(
-    engine: Engine, predictions: NumericPredictions, columns: Columns, types: Mapping[str, str]
-) -> dict[str, Estimate]:
-    """Return the metrics, by name. Raises `UnprocessablePredictionsError`.
+def _measure_slice(engine: Engine, columns: Columns, series: str | None) -> Sample:
+    """Return the metrics of a part of the examples, all of which have predictions."""
+    predictions = read_predictions(engine, columns, Options(), series=series)
+    return Sample(predictions.examples, estimate(engine, predictions, columns))
 
-    The errors of one series are correlated. If there are several series, they are the independent units that an
-    interval is computed from.
+
+def estimate(engine: Engine, predictions: NumericPredictions, columns: Columns) -> dict[str, Estimate]:
+    """Return the metrics, by name. Raises `UnprocessablePredictionsError`."""
+    types = engine.columns()
+    series, scale = find_column(columns.series, SERIES, types), find_column(columns.scale, SCALE, types)
+    losses = measure_losses(engine, predictions, series)
+    return {**losses.estimates(), "mase": _mase(engine, predictions, series, scale)}
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The weighted means of losses, and the scores that intervals follow from. `actual` is the mean absolute value."""
+
+    squared: float
+    absolute: float
+    symmetric: float
+    actual: float
+    scores: Mapping[str, Scores]
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Return the metrics that follow, by name."""
+        return {
+            "mae": self.scores["mae"].estimate(self.absolute),
+            "rmse": root_estimate(self.scores["rmse"].estimate(self.squared, squares=True)),
+            "smape": self.scores["smape"].estimate(self.symmetric, upper=2.0),
+            "wape": self._wape(),
+        }
+
+    def _wape(self) -> Estimate:
+        """Return the sum of the absolute errors divided by the sum of the absolute actual values.
+
+        Kolassa & Schütz (2007), Advantages of the MAD/mean ratio over the MAPE, Foresight 6, 40-43.
+        """
+        share = self.absolute / self.actual if self.actual else math.inf
+        if not math.isfinite(share):
+            return Estimate(None, reason="All actual values are 0, or nearly so.")
+        return self.scores["wape"].estimate(share, behind=AHEAD)
+
+
+def measure_losses(engine: Engine, predictions: NumericPredictions, series: str | None) -> Losses:
+    """Return the means of the losses in one scan, and the scores of the units in another.
+
+    The errors of one series are correlated, so series are the units, or groups of series. Without either, all examples
+    are one unit.
     """
-    series_name = find_column(columns.series, SERIES, types)
-    series = identifier(series_name) if series_name else None
-    (squared, absolute, symmetric, actual), product = _means(engine, predictions, series)
+    if series and predictions.group_name:
+        row_checks.check_nested(engine, series, predictions.group_name, "series")
+    losses, source = _losses(predictions), f"predictions WHERE {predictions.scored}"
+    means = ", ".join(f"sum({predictions.weight} * {loss}) / sum({predictions.weight})" for loss in losses.values())
+    [found] = engine.rows(f"SELECT {means} FROM {source}")
+    by_name = dict(zip(losses, map(float, found), strict=True))
+    squared, absolute, symmetric, actual = (deviation(losses[name], mean) for name, mean in by_name.items())
+    scores = measure_scores(
+        engine,
+        GROUPS if predictions.group else SERIES_UNITS,
+        {"rmse": squared, "mae": absolute, "smape": symmetric, "wape": f"({absolute} - {actual})"},
+        weight=predictions.weight,
+        total=predictions.total_weight,
+        source=source,
+        by=predictions.group or (identifier(series) if series else ""),
+    )
+    return Losses(**by_name, scores=scores)
+
+
+def _losses(predictions: NumericPredictions) -> dict[str, str]:
+    """Return the SQL of each example's losses, and of its absolute actual value."""
+    actual, predicted = predictions.actual, predictions.predicted
     return {
-        "mae": error_estimate(absolute),
-        "rmse": root_estimate(squared),
-        "smape": error_estimate(symmetric, 2),
-        "mase": _mase(engine, predictions, series, types, columns, absolute),
-        "wape": _wape(absolute, actual, product),
+        "squared": errors.squared(actual, predicted),
+        "absolute": errors.absolute(actual, predicted),
+        "symmetric": errors.symmetric(actual, predicted),
+        "actual": f"abs({actual})",
     }
 
 
-def _losses(predictions: NumericPredictions) -> list[str]:
-    """Return the squared, the absolute and the symmetric relative error, and the absolute actual value."""
-    losses = (errors.squared, errors.absolute, errors.symmetric)
-    return [*(loss(predictions.actual, predictions.predicted) for loss in losses), f"abs({predictions.actual})"]
+def _mase(engine: Engine, predictions: NumericPredictions, series: str | None, scale_name: str | None) -> Estimate:
+    """Return the MAE divided by the naive forecast's, averaged over the series.
 
-
-def _means(engine: Engine, predictions: NumericPredictions, series: str | None) -> tuple[list[Mean], float]:
-    """Return the means of the losses, and the sum of the products of absolute error and absolute actual value."""
-    losses = _losses(predictions)
-    if series is not None:
-        clustered = engine.rows(_clustered(predictions, series, losses))
-        if len(clustered) > 1:
-            product = math.fsum(float(row[2]) * float(row[4]) for row in clustered)
-            return [_mean_of_clusters(clustered, at) for at in range(len(losses))], product
-    [[*totals, product]] = engine.rows(f"""
-        SELECT {", ".join(sums(loss, predictions.weight) for loss in losses)},
-            sum({predictions.weight} * {predictions.weight} * {losses[1]} * {losses[3]})
-        FROM predictions WHERE {predictions.scored}
-    """)
-    return means(predictions.total_weight, predictions.squared_weight, totals), product
-
-
-def _clustered(predictions: NumericPredictions, series: str, losses: list[str]) -> str:
-    totals = ", ".join(f"sum({predictions.weight} * {loss})" for loss in losses)
-    return f"SELECT sum({predictions.weight}), {totals} FROM predictions WHERE {predictions.scored} GROUP BY {series}"
-
-
-def _mean_of_clusters(clusters: list[Row], at: int) -> Mean:
-    """Return the mean over all examples as a ratio of two sums. Each series is one unit, with its weight."""
-    weights = [float(row[0]) for row in clusters]
-    totals = [float(row[1 + at]) for row in clusters]
-    return Mean(
-        math.fsum(weights),
-        math.fsum(weight**2 for weight in weights),
-        math.fsum(totals),
-        math.fsum(weight * total for weight, total in zip(weights, totals, strict=True)),
-        math.fsum(total**2 for total in totals),
-    )
-
-
-def _mase(
-    engine: Engine,
-    predictions: NumericPredictions,
-    series: str | None,
-    types: Mapping[str, str],
-    columns: Columns,
-    absolute: Mean,
-) -> Estimate:
-    """Return the MAE divided by the naive forecast's, averaged over the series; undefined without their scales.
-
-    For one series, the interval is that of its MAE in the same unit. Hyndman & Koehler (2006), Another look at measures
-    of forecast accuracy, doi:10.1016/j.ijforecast.2006.03.001. Raises `UnprocessablePredictionsError`.
+    It is undefined without their scales, or if one is 0. Hyndman & Koehler (2006), Another look at measures of forecast
+    accuracy, doi:10.1016/j.ijforecast.2006.03.001. Raises `UnprocessablePredictionsError`.
     """
-    scale_name = find_column(columns.scale, SCALE, types)
     if scale_name is None:
-        return Estimate(None)
+        return Estimate(None, reason=f"It needs each series' scale, in a column such as {SCALE!r}.")
+    types = engine.columns()
     scale = number_sql(scale_name, types)
-    is_unique = f"bool_and({is_finite(scale)} AND {scale} >= {number_literal(1 / MAX_MAGNITUDE)})"
-    by_series = engine.rows(f"""
-        SELECT sum({predictions.weight} * {_losses(predictions)[1]}) / sum({predictions.weight}), min({scale}),
-            coalesce({is_unique}, FALSE) AND min({scale}) = max({scale})
-        FROM predictions WHERE {predictions.scored} {f"GROUP BY {series}" if series else ""}
-        HAVING sum({predictions.weight}) > 0
-    """)
-    if not all(is_unique for *_, is_unique in by_series):
-        raise UnprocessablePredictionsError(
-            f"Each series needs one value of {scale_name!r} above 0, equal in all its rows.", column=scale_name
-        )
-    ratios = [error / scale_of_series for error, scale_of_series, _ in by_series]
-    if len(by_series) == 1:
-        [[_, only_scale, _]] = by_series
-        interval = error_estimate(absolute).interval
-        return Estimate(ratios[0], interval and interval.transform(lambda error: error / only_scale))
-    mean = Mean(len(ratios), len(ratios), math.fsum(ratios), math.fsum(ratios), math.fsum(ratio**2 for ratio in ratios))
-    return error_estimate(mean)
-
-
-def _wape(absolute: Mean, actual: Mean, product: float) -> Estimate:
-    """Return the sum of the absolute errors divided by the sum of the absolute actual values.
-
-    Kolassa & Schütz (2007), Advantages of the MAD/mean ratio over the MAPE, Foresight 6, 40-43.
+    least = number_literal(1 / MAX_MAGNITUDE)
+    group = predictions.group or (identifier(series) if series else "0")
+    by_series = f"""
+        SELECT {f"CAST(min({identifier(series)}) AS VARCHAR)" if series else "''"} AS id, min({group}) AS cluster,
+            sum({predictions.weight} * {_losses(predictions)["absolute"]}) / sum({predictions.weight}) AS error,
+            min({scale}) AS scale,
+            bool_and({is_finite(scale)} AND {scale} >= 0) AND min({scale}) = max({scale}) AS valid
+        FROM predictions WHERE {predictions.scored} {f"GROUP BY {identifier(series)}" if series else ""}
     """
-    share = absolute.sum_wx / actual.sum_wx if actual.value else math.inf
-    if not math.isfinite(share):
-        return Estimate(None)
-    return Estimate(share, normal(share, ratio_variance(absolute, actual, product), "moments", lower=0.0))
+    [[invalid, constant, example, mean]] = engine.rows(f"""
+        SELECT sum(CASE WHEN coalesce(valid, FALSE) THEN 0 ELSE 1 END),
+            sum(CASE WHEN scale < {least} THEN 1 ELSE 0 END),
+            min(CASE WHEN scale < {least} THEN id END), avg(CASE WHEN scale < {least} THEN NULL ELSE error / scale END)
+        FROM ({by_series})
+    """)
+    if invalid:
+        raise UnprocessablePredictionsError(
+            f"Each series needs one value of {scale_name!r} of 0 or more, equal in all its rows.", column=scale_name
+        )
+    if constant:
+        named = f" of the series {example!r}" if series else ""
+        others = f" and of {constant - 1:,} more" if constant > 1 else ""
+        return Estimate(None, reason=f"The scale{named}{others} is 0: no error is relative to a constant series.")
+    value = float(mean)
+    scores = measure_scores(
+        engine,
+        GROUPS if predictions.group else SERIES_UNITS,
+        {"mase": deviation("(error / scale)", value)},
+        weight="1",
+        total=1.0,
+        source=f"({by_series})",
+        by="cluster",
+    )["mase"]
+    return scores.estimate(value)
 
 
 def _by_horizon(
@@ -160,7 +191,7 @@ def _by_horizon(
     horizon = find_column(columns.horizon, "horizon", types)
     if horizon is None:
         return {}
-    squared, absolute, *_ = _losses(predictions)
+    losses = _losses(predictions)
     ahead = number_sql(horizon, types)
     in_range = f"abs({ahead}) < {number_literal(MAX_WHOLE_NUMBER)}"
     is_whole = f"({is_finite(ahead)} AND coalesce({in_range} AND {ahead} = floor({ahead}), FALSE))"
@@ -169,7 +200,7 @@ def _by_horizon(
         SELECT horizon, sum(w * e) / sum(w), sqrt(sum(w * s) / sum(w)), count(*)
         FROM (
             SELECT CASE WHEN {is_whole} THEN TRY_CAST({ahead} AS BIGINT) END AS horizon, {predictions.weight} AS w,
-                {absolute} AS e, {squared} AS s
+                {losses["absolute"]} AS e, {losses["squared"]} AS s
             FROM predictions WHERE {predictions.scored}
         )
         GROUP BY horizon HAVING sum(w) > 0 OR horizon IS NULL ORDER BY horizon NULLS FIRST LIMIT {MAX_HORIZONS + 1}

@@ -7,15 +7,23 @@ relevant item, it is the rank of the last tied item. A query without a relevant 
 
 from collections.abc import Sequence
 
+from performance.metrics import slices
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
-from performance.metrics.inputs.column_mapping import number_sql, require_columns
-from performance.metrics.inputs.options import QUERY_ID, Columns, Options
+from performance.metrics.inputs.column_mapping import find_column, number_sql, require_columns
+from performance.metrics.inputs.options import GROUP, QUERY_ID, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
-from performance.metrics.statistics.estimates import known_intervals, unavailable_intervals, unavailable_metrics
-from performance.metrics.statistics.means import Mean
+from performance.metrics.slices import Sample
+from performance.metrics.statistics.estimates import (
+    Estimate,
+    known_intervals,
+    unavailable_intervals,
+    unavailable_metrics,
+)
+from performance.metrics.statistics.means import Mean, means, sums
+from performance.metrics.statistics.scores import GROUPS
 
 QUERY, SCORE = QUERY_ID, "score"  # usual names of columns
 METRICS = ("ndcg", "map", "mrr", "recall_at_k", "precision_at_k")
@@ -26,32 +34,86 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     types = engine.columns()
     query_name, score_name = columns.query or QUERY, columns.score or SCORE
     require_columns(types, [query_name, columns.relevance, score_name])
+    group_name = find_column(columns.group, GROUP, types)
     query = identifier(query_name)
     relevance, score = number_sql(columns.relevance, types), number_sql(score_name, types)
     checks = [
-        RowCheck(f"{query} IS NULL", query_name, "a query"),
+        row_checks.missing_id(query_name, types, "a query"),
         row_checks.negative(relevance, columns.relevance),
         row_checks.not_finite(score, score_name),
         row_checks.too_large(relevance, columns.relevance),
-        *row_checks.long_ids([query_name], types),
+        *([row_checks.missing_id(group_name, types, "a group")] if group_name else []),
+        *row_checks.long_ids([query_name, group_name], types),
     ]
     rows = _check(engine, checks)
-    means = ", ".join(f"sum({name}), sum({name} * {name})" for name in map(identifier, METRICS))
-    [[queries, *totals]] = engine.rows(
-        f"SELECT count(*), {means} FROM ({query_metrics(query, relevance, score, options.k)})"
-    )
-    estimates = {
-        name: Mean(queries, queries, totals[2 * at], totals[2 * at], totals[2 * at + 1]).estimate(0, 1)
-        for at, name in enumerate(METRICS)
-    }
+    if group_name:
+        row_checks.check_nested(engine, query_name, group_name, "query")
+    queries = query_metrics(query, relevance, score, options.k, identifier(group_name) if group_name else "0")
+    for attribute in columns.slices:
+        _check_same_value(engine, attribute, query)
+    grouped = group_name is not None
+    found, shortage = _means_over_queries(engine, queries, grouped=grouped)
+    estimates = _estimates(found, shortage)
     return Evaluation(
         rows=rows,
-        sample_count=queries,
+        sample_count=int(found[0].weight),
+        effective_sample_size=found[0].size,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
         metrics_unavailable=unavailable_metrics(estimates),
         intervals_unavailable=unavailable_intervals(estimates),
+        slices=slices.evaluate_slices(
+            engine,
+            columns.slices,
+            "ranking",
+            lambda part: _measure_slice(part, queries, grouped=grouped),
+            count=f"count(DISTINCT {query})",
+        ),
     )
+
+
+def _measure_slice(engine: Engine, queries: str, *, grouped: bool) -> Sample:
+    """Return the metrics of some of the queries."""
+    found, shortage = _means_over_queries(engine, queries, grouped=grouped)
+    return Sample(int(found[0].weight), _estimates(found, shortage))
+
+
+def _estimates(found: Sequence[Mean], shortage: str | None) -> dict[str, Estimate]:
+    return {
+        name: Estimate(mean.value, reason=shortage) if shortage else mean.bounded_estimate(0, 1)
+        for name, mean in zip(METRICS, found, strict=True)
+    }
+
+
+def _check_same_value(engine: Engine, attribute: str, query: str) -> None:
+    """Check that all items of a query have the same value of an attribute. Raises `UnprocessablePredictionsError`."""
+    require_columns(engine.columns(), [attribute])
+    value = slices.value_sql(engine, attribute)
+    mixed = engine.rows(f"""
+        SELECT CAST(min({query}) AS VARCHAR) AS id, min({value}), max({value}) FROM predictions
+        GROUP BY {query} HAVING min({value}) <> max({value}) ORDER BY id LIMIT 1
+    """)
+    for name, least, greatest in mixed:
+        raise UnprocessablePredictionsError(
+            f"The items of the query {name!r} have different values in the column {attribute!r}, such as {least!r} and "
+            f"{greatest!r}. A slice of a ranking consists of whole queries: give all items of a query the same value.",
+            column=attribute,
+        )
+
+
+def _means_over_queries(engine: Engine, queries: str, *, grouped: bool) -> tuple[list[Mean], str | None]:
+    """Return the mean of each metric over the queries, and why there are too few units for intervals, if so.
+
+    The units are queries, or groups of them.
+    """
+    units = f"SELECT 1 AS w, {', '.join(map(identifier, METRICS))} FROM ({queries})"
+    if grouped:
+        averages = ", ".join(f"avg({name}) AS {name}" for name in map(identifier, METRICS))
+        units = f"SELECT count(*) AS w, {averages} FROM ({queries}) GROUP BY cluster"
+    totals = ", ".join(sums(identifier(name), "w") for name in METRICS)
+    [[count, weight, of_squares, *found]] = engine.rows(f"SELECT count(*), sum(w), sum(w * w), {totals} FROM ({units})")
+    shortage = GROUPS.shortage(count) if grouped else None
+    return means(float(weight), float(of_squares), found), shortage
 
 
 def _check(engine: Engine, checks: Sequence[RowCheck]) -> int:
@@ -67,24 +129,27 @@ def _check(engine: Engine, checks: Sequence[RowCheck]) -> int:
     return int(rows)
 
 
-def query_metrics(query: str, relevance: str, score: str, k: int) -> str:
-    """Return the query that computes the metrics of each query from the SQL expressions of each item's values."""
+def query_metrics(query: str, relevance: str, score: str, k: int, group: str = "0") -> str:
+    """Return the query that computes the metrics of each query, and its group as `cluster`.
+
+    The arguments are the SQL expressions of each item's values.
+    """
     return f"""
-        SELECT query,
+        SELECT query, min(cluster) AS cluster,
             coalesce(sum(shared_gain / log2(place + 1)) / nullif(sum(gain / log2(ideal_place + 1)), 0), 0) AS ndcg,
             coalesce(sum(relevant * relevant_up_to / up_to) / nullif(sum(relevant), 0), 0) AS "map",
             coalesce(max(relevant / up_to), 0) AS mrr,
             coalesce(sum(CASE WHEN place <= {k} THEN shared ELSE 0 END) / nullif(sum(relevant), 0), 0) AS recall_at_k,
             sum(CASE WHEN place <= {k} THEN shared ELSE 0 END) / {k} AS precision_at_k
         FROM (
-            SELECT query, gain, relevant,
+            SELECT query, cluster, gain, relevant,
                 avg(gain) OVER tied AS shared_gain, avg(relevant) OVER tied AS shared,
                 CAST(sum(relevant) OVER up_to AS DOUBLE) AS relevant_up_to,
                 CAST(count(*) OVER up_to AS DOUBLE) AS up_to,
                 row_number() OVER (PARTITION BY query ORDER BY score DESC) AS place,
                 row_number() OVER (PARTITION BY query ORDER BY gain DESC) AS ideal_place
             FROM (
-                SELECT {query} AS query, {relevance} AS gain, {score} AS score,
+                SELECT {query} AS query, {group} AS cluster, {relevance} AS gain, {score} AS score,
                     CAST(CASE WHEN {relevance} > 0 THEN 1 ELSE 0 END AS DOUBLE) AS relevant
                 FROM predictions
             )

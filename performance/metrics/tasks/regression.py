@@ -1,13 +1,16 @@
 """Evaluate regression."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from performance.metrics import worst_examples
+from performance.metrics import slices, worst_examples
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.numeric_predictions import NumericPredictions, read_predictions
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.inputs.sql import number_literal
 from performance.metrics.result import Evaluation
+from performance.metrics.slices import Sample
 from performance.metrics.statistics import errors, residual_plots
 from performance.metrics.statistics.estimates import (
     Estimate,
@@ -15,18 +18,30 @@ from performance.metrics.statistics.estimates import (
     unavailable_intervals,
     unavailable_metrics,
 )
-from performance.metrics.statistics.intervals import Interval, normal
-from performance.metrics.statistics.means import Mean, error_estimate, means, ratio_variance, root_estimate, sums
 from performance.metrics.statistics.medians import median_absolute_error
+from performance.metrics.statistics.scores import (
+    AHEAD,
+    AHEAD_OF_SQUARES,
+    EXAMPLES,
+    GROUPS,
+    Scores,
+    deviation,
+    measure_scores,
+    root_estimate,
+)
+
+ONE_EXAMPLE = "It needs at least two examples."
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
     predictions = read_predictions(engine, columns, options)
-    estimates = estimate(engine, predictions)
+    losses = measure_losses(engine, predictions)
+    estimates = _estimates(engine, predictions, losses)
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,
+        effective_sample_size=losses.scores["bias"].deviations.size,
         missing_fraction=predictions.missing / predictions.rows,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
@@ -34,69 +49,137 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         intervals_unavailable=unavailable_intervals(estimates),
         residuals=worst_examples.worst_residuals(engine, columns, predictions),
         curves=residual_plots.curves(engine, predictions),
+        slices=slices.evaluate_slices(
+            engine,
+            columns.slices,
+            "regression",
+            lambda part: _measure_slice(part, columns),
+            where=predictions.scored,
+        ),
     )
+
+
+def _measure_slice(engine: Engine, columns: Columns) -> Sample:
+    """Return the metrics of a part of the examples, all of which have predictions."""
+    predictions = read_predictions(engine, columns, Options())
+    return Sample(predictions.examples, estimate(engine, predictions))
 
 
 def estimate(engine: Engine, predictions: NumericPredictions) -> dict[str, Estimate]:
     """Return the metrics, by name."""
-    means, squared_product, centred_product, largest = _means_of_losses(engine, predictions)
-    squared, absolute, relative, centred, spread, centred_squared = means
-    return {
-        "rmse": root_estimate(squared),
-        "mae": error_estimate(absolute),
-        "r_squared": _explained_share(squared, spread, squared_product),
-        "mape": error_estimate(relative),
-        "median_absolute_error": median_absolute_error(engine, predictions, absolute.value),
-        "max_error": Estimate(largest),  # no interval: a sample bounds the largest error only from below
-        "explained_variance": _explained_share(centred_squared, spread, centred_product),
-        "bias": _bias(predictions.bias, centred.estimate().interval),
-    }
+    return _estimates(engine, predictions, measure_losses(engine, predictions))
 
 
-def _bias(bias: float, centred: Interval | None) -> Estimate:
-    """Return the mean error. The interval of the centred errors is moved by it, which rounds less."""
-    return Estimate(bias, centred and centred.transform(lambda end: end + bias))
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The weighted means of losses, the largest absolute error, and the scores that intervals follow from.
 
-
-def _means_of_losses(engine: Engine, predictions: NumericPredictions) -> tuple[list[Mean], float, float, float]:
-    """Return the means of six losses, two sums of products, and the largest absolute error.
-
-    The losses are the squared, the absolute and the relative error, the error minus its mean, the squared deviation of
-    the actual value from its mean, and the squared error minus its mean. The sums are those of w²·(squared
-    error)·(squared deviation) and w²·(squared centred error)·(squared deviation).
+    `bias` is the mean error, `variance` that of the errors, `spread` that of the actual values. `scores` has those of
+    each metric but the median and the largest error.
     """
-    error = f"({predictions.predicted} - {predictions.actual})"
-    deviation = f"({predictions.actual} - {number_literal(predictions.mean)})"
-    centred = f"({error} - {number_literal(predictions.bias)})"
-    spread, about_bias = f"({deviation} * {deviation})", f"({centred} * {centred})"
-    losses = [
-        each(predictions.actual, predictions.predicted) for each in (errors.squared, errors.absolute, errors.relative)
-    ]
-    losses += [centred, spread, about_bias]
-    [row] = engine.rows(f"""
-        SELECT {", ".join(sums(loss, predictions.weight) for loss in losses)},
-            sum({predictions.weight} * {predictions.weight} * {losses[0]} * {spread}),
-            sum({predictions.weight} * {predictions.weight} * {about_bias} * {spread}), max(abs({error}))
-        FROM predictions WHERE {predictions.scored}
-    """)
-    *totals, squared_product, centred_product, largest = row
-    return (
-        means(predictions.total_weight, predictions.squared_weight, totals),
-        squared_product,
-        centred_product,
-        largest,
+
+    examples: int
+    bias: float
+    squared: float
+    absolute: float
+    relative: float
+    variance: float
+    spread: float
+    largest: float
+    scores: Mapping[str, Scores]
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Return the metrics that follow, by name."""
+        return {
+            "rmse": root_estimate(self.scores["rmse"].estimate(self.squared, squares=True)),
+            "mae": self.scores["mae"].estimate(self.absolute),
+            "r_squared": self._explained_share("r_squared", self.squared),
+            "mape": self.scores["mape"].estimate(self.relative),
+            "max_error": Estimate(self.largest, reason="A sample bounds the largest error only from below."),
+            "explained_variance": self._explained_share("explained_variance", self.variance),
+            "bias": self._bias(),
+        }
+
+    def _bias(self) -> Estimate:
+        scores = self.scores["bias"]
+        if reason := scores.obstacle():
+            return Estimate(self.bias, reason=reason)
+        return Estimate(self.bias, scores.interval(self.bias, math.sqrt(self.variance), behind=AHEAD))
+
+    def _explained_share(self, name: str, unexplained: float) -> Estimate:
+        """Return 1 - unexplained / spread, such as R².
+
+        If the actual values are constant, it is 1 if all are predicted exactly, else 0, as in
+        `sklearn.metrics.r2_score`. It is undefined for one example, or if the spread is too small to divide by.
+        """
+        if self.examples < 2:
+            return Estimate(None, reason=ONE_EXAMPLE)
+        if self.spread == 0:
+            return Estimate(1.0 if unexplained == 0 else 0.0, reason="All actual values are equal.")
+        ratio = unexplained / self.spread
+        if not math.isfinite(ratio):
+            return Estimate(None, reason="The actual values differ too little to divide by their variance.")
+        scores = self.scores[name]
+        if reason := self.scores["rmse"].obstacle(squares=True) or scores.obstacle(squares=True):
+            return Estimate(1 - ratio, reason=reason)
+        found = scores.interval(ratio, ratio, ahead=AHEAD_OF_SQUARES, behind=AHEAD)
+        return Estimate(1 - ratio, found and replace(found, lower=1 - found.upper, upper=min(1 - found.lower, 1.0)))
+
+
+def measure_losses(engine: Engine, predictions: NumericPredictions) -> Losses:
+    """Return the means of the losses in one scan, and the scores of the examples or of their groups in another."""
+    losses = _losses(predictions)
+    means = ", ".join(f"sum({predictions.weight} * {loss}) / sum({predictions.weight})" for loss in losses.values())
+    source = f"predictions WHERE {predictions.scored}"
+    [[*found, largest]] = engine.rows(
+        f"SELECT {means}, max({errors.absolute(predictions.actual, predictions.predicted)}) FROM {source}"
+    )
+    by_name = dict(zip(losses, map(float, found), strict=True))
+    scores = measure_scores(
+        engine,
+        GROUPS if predictions.group else EXAMPLES,
+        _deviations(predictions, losses, by_name),
+        weight=predictions.weight,
+        total=predictions.total_weight,
+        source=source,
+        by=predictions.group,
+    )
+    return Losses(
+        examples=predictions.examples, bias=predictions.bias, **by_name, largest=float(largest), scores=scores
     )
 
 
-def _explained_share(unexplained: Mean, spread: Mean, product: float) -> Estimate:
-    """Return 1 - unexplained / spread, such as R².
+def _losses(predictions: NumericPredictions) -> dict[str, str]:
+    """Return the SQL of each example's losses. The last two are squared deviations from the mean."""
+    actual, predicted = predictions.actual, predictions.predicted
+    error = f"({predicted} - {actual} - {number_literal(predictions.bias)})"
+    deviation_of_actual = f"({actual} - {number_literal(predictions.mean)})"
+    return {
+        "squared": errors.squared(actual, predicted),
+        "absolute": errors.absolute(actual, predicted),
+        "relative": errors.relative(actual, predicted),
+        "variance": f"({error} * {error})",
+        "spread": f"({deviation_of_actual} * {deviation_of_actual})",
+    }
 
-    If the actual values are constant, it is 1 if all are predicted exactly, else 0, as in `sklearn.metrics.r2_score`.
-    It is undefined if the spread is too small to divide by. `product` is the sum of w²·unexplained·spread.
+
+def _deviations(predictions: NumericPredictions, losses: dict[str, str], means: dict[str, float]) -> dict[str, str]:
+    """Return the SQL of each example's relative deviation from the mean, by metric.
+
+    That of an unexplained share, such as 1 - R², is of its linear approximation: Cochran (1977), section 6.3.
     """
-    if spread.value == 0:
-        return Estimate(1.0 if unexplained.value == 0 else 0.0)
-    share = 1 - unexplained.value / spread.value
-    if not math.isfinite(share):
-        return Estimate(None)
-    return Estimate(share, normal(share, ratio_variance(unexplained, spread, product), "moments", upper=1.0))
+    squared, absolute, relative, variance, spread = (deviation(losses[name], means[name]) for name in losses)
+    error = f"({predictions.predicted} - {predictions.actual})"
+    return {
+        "rmse": squared,
+        "mae": absolute,
+        "mape": relative,
+        "bias": deviation(error, predictions.bias, math.sqrt(means["variance"])),
+        "r_squared": f"({squared} - {spread})",
+        "explained_variance": f"({variance} - {spread})",
+    }
+
+
+def _estimates(engine: Engine, predictions: NumericPredictions, losses: Losses) -> dict[str, Estimate]:
+    median = median_absolute_error(engine, predictions, losses.absolute, losses.largest)
+    return {**losses.estimates(), "median_absolute_error": median}

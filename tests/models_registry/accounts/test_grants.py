@@ -44,7 +44,7 @@ def test_a_grant_gives_its_scope_on_its_model_and_nothing_else(
         ({"username": "nora", "scope": "model:read", "model_id": "mdl-0000000000"}, "model_id", "unknown_field"),
     ],
 )
-def test_what_breaks_a_rule_is_named_and_nothing_is_stored(
+def test_an_invalid_grant_is_refused_by_field_and_not_stored(
     admin: User, nora: User, body: dict[str, Any], field: str, code: str
 ) -> None:
     assert faults(Caller(admin).post(GRANTS, body)) == [(field, code)]

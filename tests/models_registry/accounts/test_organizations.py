@@ -42,7 +42,7 @@ class TestOrganizations:
             ({"slug": "initech", "name": "Initech", "created_at": "x"}, "created_at", "unknown_field"),
         ],
     )
-    def test_what_breaks_a_rule_is_named_and_nothing_is_stored(
+    def test_an_invalid_organization_is_refused_by_field_and_not_stored(
         self, superuser: User, body: dict[str, Any], field: str, code: str
     ) -> None:
         assert faults(Caller(superuser).post("/organizations", body)) == [(field, code)]
@@ -112,7 +112,7 @@ class TestMembers:
             ({"username": "nora", "role": "viewer", "organization": "globex"}, "organization", "unknown_field"),
         ],
     )
-    def test_what_breaks_a_rule_is_named_and_nothing_is_stored(
+    def test_an_invalid_member_is_refused_by_field_and_not_stored(
         self, admin: User, body: dict[str, Any], field: str, code: str
     ) -> None:
         new_user("nora")
@@ -170,7 +170,7 @@ class TestMembers:
 
         assert refusal(Caller(admin).delete(f"{MEMBERS}/ada")) == (409, "conflict")
 
-    def test_head_of_a_member_has_the_headers_of_get(self, admin: User) -> None:
+    def test_head_of_a_member_has_the_same_headers_as_get(self, admin: User) -> None:
         answer = Caller(admin).client.head(f"/api/v1{MEMBERS}/ada")
 
         assert (answer.status_code, answer.content) == (200, b"")

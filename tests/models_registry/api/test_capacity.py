@@ -10,13 +10,13 @@ from models_registry.api.capacity import Capacity
 from models_registry.api.errors import BusyError
 
 
-def test_refuses_what_exceeds_the_capacity_at_once() -> None:
+def test_work_beyond_the_capacity_is_refused_at_once() -> None:
     capacity = Capacity(2, "Two at a time. Ask again.")
     with capacity.claim(), capacity.claim(), pytest.raises(BusyError, match="Two at a time"), capacity.claim():
         pass
 
 
-def test_is_free_again_after_work_that_failed() -> None:
+def test_failed_work_frees_its_capacity() -> None:
     capacity = Capacity(1, "One at a time. Ask again.")
     with pytest.raises(ValueError, match="broken"), capacity.claim():
         raise ValueError("broken")
@@ -24,7 +24,7 @@ def test_is_free_again_after_work_that_failed() -> None:
         pass
 
 
-def test_lets_as_many_wait_as_may_for_a_moment() -> None:
+def test_a_limited_number_may_wait_for_a_moment() -> None:
     capacity = Capacity(1, "One at a time. Ask again.", waiting=1)
     with ThreadPoolExecutor() as others, ExitStack() as first:
         first.enter_context(capacity.claim())

@@ -47,14 +47,14 @@ def test_the_second_of_two_writers_with_the_same_state_is_refused(admin: User, p
 @pytest.mark.parametrize(
     ("etag", "status"), [("*", 200), ('"x", {etag}', 200), ('"x"', 412), ("W/{etag}", 412), ("x", 412), ("", 412)]
 )
-def test_a_change_is_made_when_the_header_names_the_state(admin: User, path: str, etag: str, status: int) -> None:
+def test_a_matching_if_match_allows_a_change(admin: User, path: str, etag: str, status: int) -> None:
     ada = Caller(admin)
     present = ada.get(path)["ETag"]
 
     assert ada.patch(path, CHANGES[path][0], If_Match=etag.format(etag=present)).status_code == status
 
 
-def test_without_the_header_the_last_writer_wins(admin: User, model: RegisteredModel) -> None:
+def test_without_if_match_the_last_writer_wins(admin: User, model: RegisteredModel) -> None:
     ada = Caller(admin)
 
     assert ada.patch(f"/models/{model.pk}", {"description": "A"}).status_code == 200
@@ -88,7 +88,7 @@ def test_a_promotion_is_a_change_of_the_model(admin: User, model: RegisteredMode
 
 
 @pytest.mark.parametrize("path", READS)
-def test_an_unchanged_record_is_not_sent_again(admin: User, path: str) -> None:
+def test_an_unchanged_record_is_a_304(admin: User, path: str) -> None:
     ada = Caller(admin)
     first = ada.get(path)
     assert first.status_code == 200, first.content

@@ -85,7 +85,7 @@ def nothing_stored(route: Route) -> Any:
     assert writes() == before
 
 
-def test_the_good_body_is_read(route: Route) -> None:
+def test_a_valid_body_is_accepted(route: Route) -> None:
     assert route.send(route.good).status_code == route.status
 
 
@@ -195,14 +195,14 @@ def a_body_cut_off_by_its_own_content_length(route: Route) -> None:
 
 
 @pytest.mark.usefixtures("nothing_stored")
-def test_is_refused(route: Route, subtests: pytest.Subtests) -> None:
+def test_a_hostile_body_is_refused(route: Route, subtests: pytest.Subtests) -> None:
     for check in REFUSALS:
         cache.clear()  # else answers were 429 in the end
         with subtests.test(check.__name__):
             check(route)
 
 
-def test_a_content_length_that_is_none_is_that_of_an_empty_body(route: Route) -> None:
+def test_an_invalid_content_length_means_an_empty_body(route: Route) -> None:
     for length in ("0", "", "-1", "many", "1e3", "\u0665"):
         extra: dict[str, Any] = {"wsgi.input": io.BytesIO(route.good), "CONTENT_LENGTH": length}
 
@@ -240,7 +240,9 @@ def test_a_hostile_query_is_refused(route: Route) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in VALUES if name not in NOT_INSIDE])
-def test_a_hostile_value_deep_in_a_versions_parameters(superuser: User, model: RegisteredModel, name: str) -> None:
+def test_a_hostile_value_deep_in_a_versions_parameters_is_refused(
+    superuser: User, model: RegisteredModel, name: str
+) -> None:
     value, reason = VALUES[name]
     client, path = authenticated(superuser), f"/api/v1/models/{model.pk}/versions"
 
@@ -264,7 +266,7 @@ def test_a_hostile_value_deep_in_a_versions_parameters(superuser: User, model: R
         b"[" * 29 + b"]" * 29,
     ],
 )
-def test_an_odd_value_in_a_versions_parameters_comes_back(
+def test_an_odd_value_in_a_versions_parameters_is_stored_unchanged(
     superuser: User, model: RegisteredModel, value: bytes
 ) -> None:
     client, path = authenticated(superuser), f"/api/v1/models/{model.pk}/versions"

@@ -94,7 +94,7 @@ def test_another_body_under_the_key_is_refused(root: Caller, path: str) -> None:
     assert rows() == after
 
 
-def test_no_post_of_the_registry_is_left_out() -> None:
+def test_every_post_of_the_registry_is_tested() -> None:
     def form(path: str) -> str:
         return resolve(f"/api/v1{path}").route
 
@@ -104,7 +104,7 @@ def test_no_post_of_the_registry_is_left_out() -> None:
     assert {form(path) for path in POSTS} | uploads | without_body == taking
 
 
-def test_order_and_spelling_of_the_body_do_not_matter(root: Caller) -> None:
+def test_equivalent_json_bodies_are_the_same_request(root: Caller) -> None:
     path = f"/api/v1{VERSIONS}"
     key = {"Idempotency-Key": "job-1"}
     root.client.generic("POST", path, '{"description": "a", "tags": []}', "application/json", headers=key)
@@ -141,7 +141,7 @@ def test_a_refusal_is_not_stored_so_a_corrected_request_works(root: Caller, mode
     assert (answer.status_code, "Idempotency-Replayed" in answer) == (200, False)
 
 
-def test_a_caller_who_lost_the_right_gets_no_replay(root: Caller, editor: User) -> None:
+def test_a_replay_needs_the_right_to_the_operation(root: Caller, editor: User) -> None:
     ed = Caller(editor)
     ed.post(VERSIONS, Idempotency_Key="job-1")
     root.delete("/organizations/acme/members/ed")
@@ -149,7 +149,7 @@ def test_a_caller_who_lost_the_right_gets_no_replay(root: Caller, editor: User) 
     assert refusal(ed.post(VERSIONS, Idempotency_Key="job-1")) == (403, "permission_denied")
 
 
-def test_a_retry_is_replayed_even_if_its_user_was_deactivated(root: Caller) -> None:
+def test_a_response_is_replayed_even_if_the_user_that_it_names_is_deactivated(root: Caller) -> None:
     body = {"username": "nora", "scope": "model:read"}
     first = root.post(f"{MODEL}/grants", body, Idempotency_Key="job-1")
     User.objects.filter(username="nora").update(is_active=False)
@@ -201,7 +201,7 @@ def test_no_secret_is_stored(root: Caller) -> None:
 
 
 class TestPurge:
-    def test_forgets_keys_after_their_day_and_logins_after_their_end(
+    def test_the_purge_deletes_keys_after_a_day_and_logins_after_their_end(
         self, root: Caller, superuser: User, capsys: pytest.CaptureFixture[str]
     ) -> None:
         for name in ("old", "new"):
@@ -219,7 +219,7 @@ class TestPurge:
         assert capsys.readouterr().out.splitlines()[:2] == ["Deleted 1 idempotency keys.", "Deleted 1 logins."]
         assert root.post(VERSIONS, Idempotency_Key="new")["Idempotency-Replayed"] == "true"
 
-    def test_again_finds_nothing_to_do(self, root: Caller) -> None:
+    def test_a_second_purge_deletes_nothing(self, root: Caller) -> None:
         root.post(VERSIONS, Idempotency_Key="new")
         before = rows()
 

@@ -109,7 +109,7 @@ def sized(path: str, size: int) -> str:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_takes_as_many_queries_for_200_rows_as_for_10(
+def test_a_list_takes_as_many_queries_for_200_rows_as_for_10(
     root: Caller, model: RegisteredModel, pinned_queries: Pinned, name: str
 ) -> None:
     root.get("/models")  # asks for what is asked once
@@ -124,9 +124,7 @@ def test_takes_as_many_queries_for_200_rows_as_for_10(
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_pages_follow_each_other_forth_and_back_without_gap_or_repetition(
-    root: Caller, model: RegisteredModel, name: str
-) -> None:
+def test_next_and_previous_pages_have_no_gap_and_no_repetition(root: Caller, model: RegisteredModel, name: str) -> None:
     fill(model, range(23))
     rows = root.get(sized(LISTS[name], 200)).json()["results"]
     assert len(rows) >= 23
@@ -163,14 +161,14 @@ def test_rows_that_are_added_meanwhile_shift_nothing(root: Caller, model: Regist
     assert numbers == list(range(1009, 999, -1))
 
 
-def test_a_page_has_50_rows_if_nothing_is_said(root: Caller, model: RegisteredModel) -> None:
+def test_a_page_has_50_rows_by_default(root: Caller, model: RegisteredModel) -> None:
     fill(model, range(60))
 
     assert [len(page) for page in pages(root, f"{MODEL}/versions")] == [50, 11]
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_another_page_size_is_refused(root: Caller, name: str) -> None:
+def test_an_invalid_page_size_is_refused(root: Caller, name: str) -> None:
     for size in ("0", "201", "-1", "x", "", "1e2", "٥", "1.0", " 5", "9" * 400):
         answer = root.get(sized(LISTS[name], 0).replace("page_size=0", f"page_size={size}"))
 
@@ -178,7 +176,7 @@ def test_another_page_size_is_refused(root: Caller, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_cursor_that_the_service_did_not_make_is_refused(root: Caller, name: str) -> None:
+def test_a_forged_cursor_is_refused(root: Caller, name: str) -> None:
     for cursor in ("", "x", "cD0x", "%00", "x:y:z", "a" * 5000, "é"):
         answer = root.get(sized(LISTS[name], 5) + f"&cursor={cursor}")
 
@@ -210,16 +208,14 @@ def test_a_repeated_parameter_is_refused(root: Caller, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_what_is_wrong_with_the_query_is_found_before_the_database_is_asked(
-    root: Caller, pinned_queries: Pinned, name: str
-) -> None:
+def test_an_invalid_query_is_refused_without_a_database_query(root: Caller, pinned_queries: Pinned, name: str) -> None:
     root.get("/models")
     with pinned_queries("history refused for its query" if name == "history" else "list refused for its query"):
         root.get(sized(LISTS[name], 5) + "&cursor=x")
 
 
 @pytest.mark.parametrize("name", [name for name in LISTS if name not in {"promotions", "history", "deliveries"}])
-def test_a_post_takes_none_of_the_lists_parameters(root: Caller, name: str) -> None:
+def test_a_post_refuses_the_parameters_of_the_list(root: Caller, name: str) -> None:
     assert refusal(root.post(f"{LISTS[name]}?page_size=5")) == (400, "unknown_parameter")
 
 
@@ -273,7 +269,7 @@ def test_a_page_of_large_rows_ends_early_and_none_is_lost(
     assert found == there
 
 
-def test_a_row_is_shown_in_a_list_as_by_itself(root: Caller, large_rows: None) -> None:
+def test_a_list_shows_a_record_as_its_own_url_does(root: Caller, large_rows: None) -> None:
     [row] = root.get(LISTS["versions"], {"page_size": 1}).json()["results"]
 
     assert row == root.get(f"{LISTS['versions']}/{row['version_id']}").json()

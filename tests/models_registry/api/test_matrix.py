@@ -64,7 +64,7 @@ def client_of(request: pytest.FixtureRequest, actor: str, scope: str | None) -> 
 
 @pytest.mark.usefixtures("_models")
 @pytest.mark.parametrize("actor", ["anonymous", *ACTORS])
-def test_the_summary_is_read_by_whom_the_contract_names_and_nobody_else(
+def test_the_summary_allows_only_whom_the_contract_names(
     request: pytest.FixtureRequest, actor: str, subtests: pytest.Subtests
 ) -> None:
     for scope, model_id in product([None] if actor == "anonymous" else [None, *SCOPES], [OWN, OTHER]):

@@ -1,4 +1,8 @@
-"""Who may do what, with a token narrowed to what: every operation of the resolver, every actor, every cell."""
+"""Who may do what, with a token narrowed to what: every operation of the resolver, every actor, every cell.
+
+Of a foreign organization, whose model most actors have no right to, the cells are left out that are refused for two
+reasons: the actor's rights and the token's scope.
+"""
 
 from itertools import product
 from typing import Any
@@ -59,6 +63,7 @@ COVERED = {
 }
 ACTORS = list(HELD["acme"])
 CELLS = [(actor, scope) for actor in ACTORS for scope in COVERED]
+Cell = tuple[str, str | None]
 
 
 def expected(operation: Operation, organization: str, actor: str, scope: str | None) -> int:
@@ -109,9 +114,12 @@ def holding(user: User, scope: str | None) -> Client:
     return Client(headers={"Authorization": f"Bearer {token}"})
 
 
-def attempt(operation: Operation, target: Target, client: Client) -> tuple[int, int, int]:
-    """Return the status, and how many writes and denials are in the audit trail; then undo it all."""
-    newest = AuditEntry.objects.order_by("pk").values_list("pk", flat=True).last() or 0
+def newest_entry() -> int:
+    return AuditEntry.objects.order_by("pk").values_list("pk", flat=True).last() or 0
+
+
+def attempt(operation: Operation, target: Target, client: Client, newest: int) -> tuple[int, int, int]:
+    """Return the status, and how many writes and denials are in the audit trail after `newest`; then undo it all."""
     with transaction.atomic():
         data = operation.data(target)
         answer = client.generic(operation.method, operation.path(target), data, operation.content_type)
@@ -124,18 +132,27 @@ def attempt(operation: Operation, target: Target, client: Client) -> tuple[int, 
     return counted
 
 
-@pytest.mark.parametrize("organization", ["acme", pytest.param("globex", marks=pytest.mark.once)])
-def test_who_may_do_it_is_as_the_contract_says_and_the_audit_trail_has_one_row_for_it(
+def is_decisive(operation: Operation, organization: str, cell: Cell) -> bool:
+    """Say whether the cell is allowed, or is refused for one reason alone."""
+    actor, scope = cell
+    needed = operation.scope or "organization:admin"
+    return needed in COVERED[scope] or expected(operation, organization, actor, None) != 403
+
+
+@pytest.mark.parametrize("organization", [pytest.param("acme", marks=pytest.mark.once), "globex"])
+def test_each_operation_allows_whom_the_contract_names_and_leaves_one_audit_entry(
     targets: dict[str, Target], actors: dict[str, User], organization: str, subtests: pytest.Subtests
 ) -> None:
+    clients = {(actor, scope): holding(actors[actor], scope) for actor, scope in CELLS}
+    stranger, target, newest = Client(), targets[organization], newest_entry()
     for operation in OPERATIONS:
         cache.clear()  # else answers were 429 in the end
-        clients = {(actor, scope): holding(actors[actor], scope) for actor, scope in CELLS}
+        cells = [cell for cell in CELLS if organization == "acme" or is_decisive(operation, organization, cell)]
         with subtests.test(str(operation)):
-            found = {cell: attempt(operation, targets[organization], client) for cell, client in clients.items()}
-            should_be = {cell: row(operation, expected(operation, organization, *cell)) for cell in CELLS}
+            found = {cell: attempt(operation, target, clients[cell], newest) for cell in cells}
+            should_be = {cell: row(operation, expected(operation, organization, *cell)) for cell in cells}
             assert found == should_be
-            assert attempt(operation, targets[organization], Client()) == row(operation, 401)
+            assert attempt(operation, target, stranger, newest) == row(operation, 401)
 
 
 def row(operation: Operation, status: int) -> tuple[int, int, int]:
@@ -143,7 +160,7 @@ def row(operation: Operation, status: int) -> tuple[int, int, int]:
     return (status, 0, 1) if status in (401, 403) else (status, int(operation.writes), 0)
 
 
-def test_no_operation_is_left_out() -> None:
+def test_every_operation_is_in_the_matrix() -> None:
     assert {str(operation) for operation in OPERATIONS} == operations_of(routes())
 
 
@@ -151,8 +168,8 @@ def test_every_scope_is_in_the_matrix() -> None:
     assert {scope for scope in COVERED if scope} == set(Scope) == ADMINISTERS
 
 
-class TestWhatIsNotTheirs:
-    def test_is_in_no_list_whatever_the_filter(
+class TestOtherOrganizations:
+    def test_lists_never_show_records_of_other_organizations(
         self, targets: dict[str, Target], actors: dict[str, User], subtests: pytest.Subtests
     ) -> None:
         clients = {name: holding(user, None) for name, user in actors.items()}
@@ -169,7 +186,7 @@ class TestWhatIsNotTheirs:
                 for name in ("writer", "promoter"):
                     assert clients[name].get(path).json()["results"] == []
 
-    def test_cannot_be_named_in_a_body(self, targets: dict[str, Target], actors: dict[str, User]) -> None:
+    def test_a_body_cannot_name_another_organization(self, targets: dict[str, Target], actors: dict[str, User]) -> None:
         body = {"organization": "globex", "name": "x", "task_type": "ranking"}
 
         answer = authenticated(actors["admin"]).post("/api/v1/models", body, content_type="application/json")
@@ -177,7 +194,9 @@ class TestWhatIsNotTheirs:
         assert answer.status_code == 403
         assert not RegisteredModel.objects.filter(name="x").exists()
 
-    def test_is_not_reached_through_what_is(self, targets: dict[str, Target], actors: dict[str, User]) -> None:
+    def test_own_urls_do_not_lead_to_records_of_other_organizations(
+        self, targets: dict[str, Target], actors: dict[str, User]
+    ) -> None:
         ada, own, foreign = authenticated(actors["admin"]), targets["acme"], targets["globex"]
 
         grant = f"/api/v1/models/{own.model_id}/grants/{foreign.grant_id}"
@@ -209,23 +228,24 @@ def remove_role(user: User) -> None:
 
 
 @pytest.mark.parametrize("happens", [deactivate, change_password, log_out, remove_role])
-def test_the_very_next_write_is_refused(
+def test_a_lost_right_is_refused_at_the_next_write(
     targets: dict[str, Target], actors: dict[str, User], happens: Any, subtests: pytest.Subtests
 ) -> None:
     for operation in (each for each in OPERATIONS if each.writes and each.scope):
         client = authenticated(actors["admin"])
+        newest = newest_entry()
         with subtests.test(str(operation)):
-            assert attempt(operation, targets["acme"], client) == (operation.status, 1, 0)
+            assert attempt(operation, targets["acme"], client, newest) == (operation.status, 1, 0)
             with transaction.atomic():
                 happens(actors["admin"])
-                refused = attempt(operation, targets["acme"], client)
+                refused = attempt(operation, targets["acme"], client, newest_entry())
                 transaction.set_rollback(True)
 
             assert refused == (403 if happens is remove_role else 401, 0, 1)
 
 
 @pytest.mark.parametrize("name", ["id", "pk", "created_by", "created_at", "promoted_version", "organization_id"])
-def test_what_is_not_the_callers_to_set_is_refused(
+def test_fields_that_the_caller_cannot_set_are_refused(
     targets: dict[str, Target], actors: dict[str, User], name: str, subtests: pytest.Subtests
 ) -> None:
     client, target = authenticated(actors["superuser"]), targets["acme"]

@@ -11,10 +11,11 @@ from django.test import Client
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
 from tests.conftest import authenticated
+from tests.demo_data import access_token, load_demo_data
 from tests.factories import new_user
 from tests.hostile import problem
 from tests.operations import OPERATIONS, Operation, furnish
-from tests.serving import manage, new_keys, serve
+from tests.serving import new_keys, serve
 
 WITH_BODIES = [each for each in OPERATIONS if each.body is not None or each.form is not None]
 GIGABYTE = str(2**30)
@@ -65,7 +66,7 @@ class TestOrderOfChecks:
 
         assert problem(answer) == (403, "permission_denied")
 
-    def test_one_who_may_only_read_is_refused_before_the_body(
+    def test_a_reader_is_refused_before_the_body(
         self, model: RegisteredModel, viewer: User, operation: Operation
     ) -> None:
         if not operation.writes:
@@ -78,7 +79,9 @@ class TestOrderOfChecks:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("operation", [each for each in WITH_BODIES if "model_id" in each.route], ids=str)
-def test_a_model_that_is_not_there_needs_no_body(model: RegisteredModel, superuser: User, operation: Operation) -> None:
+def test_an_unknown_model_is_a_404_before_the_body(
+    model: RegisteredModel, superuser: User, operation: Operation
+) -> None:
     path = operation.path(furnish(model)).replace(model.pk, "mdl-00000000aa")
 
     assert problem(announced(authenticated(superuser), operation, path)) == (404, "model_not_found")
@@ -88,14 +91,11 @@ def test_a_model_that_is_not_there_needs_no_body(model: RegisteredModel, superus
 def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Serve a model to a stranger and an editor; give the address, their tokens and the temporary folder."""
     folder: Path = tmp_path_factory.mktemp("rights")
-    seed = folder / "seed.yaml"
-    seed.write_text(SEED)
     spool = folder / "spool"
     spool.mkdir()
     database = {"DATABASE_URL": f"sqlite:///{folder}/registry.sqlite3", **new_keys()}
-    manage("migrate", **database)
-    manage("seed", str(seed), **database)
-    tokens = {name: manage("token", name, **database).strip() for name in ("stranger", "editor")}
+    load_demo_data(**database)
+    tokens = {name: access_token(user, **database) for name, user in (("stranger", "otto"), ("editor", "ed"))}
     storage = f"file://{folder}/storage"
     with serve(**database, TMPDIR=str(spool), STORAGE_URL=storage, MAX_UPLOAD_MB="1") as url:
         yield url, tokens, folder
@@ -105,7 +105,7 @@ class TestServer:
     """The same over a socket, where the server has a body only if it asks for it."""
 
     @pytest.mark.parametrize(("who", "status"), [("stranger", "403"), ("editor", "413")])
-    def test_an_upload_that_is_announced_as_too_large_is_refused_unread(
+    def test_an_upload_with_too_large_a_content_length_is_refused_unread(
         self, served: Any, who: str, status: str
     ) -> None:
         url, tokens, folder = served
@@ -137,7 +137,7 @@ class TestServer:
 
         assert not (folder / "storage" / "uploads").exists()
 
-    def test_a_form_that_is_no_upload_is_read_up_to_the_limit(self, served: Any) -> None:
+    def test_a_form_for_another_route_is_read_up_to_the_limit(self, served: Any) -> None:
         url, _, _ = served
         part = 'Content-Disposition: form-data; name="file"; filename="p.csv"\r\n\r\n'
         head = (
@@ -150,14 +150,4 @@ class TestServer:
             assert caller.recv(65_536).decode().split()[1] == "413"
 
 
-PATH = "/api/v1/models/mdl-0123456789/versions/ver-00001/evaluations"
-SEED = """
-users: [{username: stranger}, {username: editor}]
-organizations: [{slug: acme, name: Acme, members: {editor: editor}}]
-models:
-  - model_id: mdl-0123456789
-    organization: acme
-    name: churn
-    task_type: classification
-    versions: [{version_id: ver-00001, state: completed, completed_at: "2026-03-13T14:22:10Z"}]
-"""
+PATH = "/api/v1/models/mdl-7f3a19bc92/versions/ver-001a1/evaluations"

@@ -92,7 +92,7 @@ def test_a_search_finds_the_newest(client: Client, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="reads PostgreSQL's plans")
-def test_no_page_reads_more_than_it_shows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_page_of_the_trail_reads_only_its_rows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in ((admin, "MAX_LISTED"), (selectors, "MAX_FOUND"), (selectors, "MAX_PREFIXED")):
         monkeypatch.setattr(module, name, 200)
     fill(ENTRIES)

@@ -60,7 +60,7 @@ def test_a_refused_write_leaves_no_row(editor: User, model: RegisteredModel) -> 
     assert AuditEntry.objects.count() == before
 
 
-def test_a_rollback_removes_the_row_as_well(acme: Organization) -> None:
+def test_a_rolled_back_write_leaves_no_row(acme: Organization) -> None:
     before = AuditEntry.objects.count()
 
     with transaction.atomic():
@@ -122,7 +122,7 @@ def test_the_admin_shows_the_audit_trail_read_only(superuser: User, model: Regis
     assert AuditEntry.objects.filter(pk=entry.pk).exists()
 
 
-def test_a_form_that_does_not_come_from_the_admin_leaves_a_row(superuser: User) -> None:
+def test_a_csrf_failure_leaves_a_row(superuser: User) -> None:
     client = Client(enforce_csrf_checks=True)
 
     answer = client.post("/admin/login/", {"username": "root", "password": PASSWORD}, headers=REQUEST)

@@ -19,17 +19,17 @@ def by_slug() -> PreparedQuery:
     return PreparedQuery(Organization.objects.filter(slug=SLUG).values("name", "created_at", has_models=Exists(models)))
 
 
-def test_a_row_comes_as_the_queryset_would_give_it(model: RegisteredModel, by_slug: PreparedQuery) -> None:
+def test_a_prepared_query_returns_the_rows_of_its_queryset(model: RegisteredModel, by_slug: PreparedQuery) -> None:
     expected = {"name": "Acme", "created_at": model.organization.created_at, "has_models": True}
 
     assert by_slug.first(slug="acme") == expected
 
 
-def test_no_row_is_none(db: None, by_slug: PreparedQuery) -> None:
+def test_first_returns_none_without_a_row(db: None, by_slug: PreparedQuery) -> None:
     assert by_slug.first(slug="acme") is None
 
 
-def test_it_runs_again_with_other_values_and_is_not_compiled_again(
+def test_a_prepared_query_is_compiled_once(
     acme: Organization, outsider: object, by_slug: PreparedQuery, django_assert_num_queries: Callable[..., object]
 ) -> None:
     by_slug.first(slug="acme")
@@ -42,7 +42,7 @@ def test_it_runs_again_with_other_values_and_is_not_compiled_again(
     assert row["name"] == "Globex"
 
 
-def test_a_value_that_is_not_given_is_an_error(db: None, by_slug: PreparedQuery) -> None:
+def test_a_missing_value_is_an_error(db: None, by_slug: PreparedQuery) -> None:
     with pytest.raises(KeyError, match="slug"):
         by_slug.first(name="acme")
 

@@ -45,14 +45,14 @@ def listed(client: Client, model: type[Any], **query: str) -> list[str]:
 
 
 class TestModels:
-    def test_are_listed_with_organization_task_type_state_and_promoted_version(
+    def test_models_are_listed_with_organization_task_type_state_and_promoted_version(
         self, root: Client, model: RegisteredModel
     ) -> None:
         [row] = listed(root, RegisteredModel)
         assert row.startswith("churn mdl-7f3a19bc92 Acme Classification ready ver-001a1")
 
     @pytest.mark.parametrize("state", ["draft", "training", "ready", "archived"])
-    def test_are_filtered_by_derived_state(self, root: Client, acme: Organization, state: str) -> None:
+    def test_models_are_filtered_by_state(self, root: Client, acme: Organization, state: str) -> None:
         for name in ("draft", "training", "ready", "archived"):
             RegisteredModel.objects.create(organization=acme, name=f"the {name} one", task_type="ranking")
         Version.objects.create(model=RegisteredModel.objects.get(name="the training one"), number=1)
@@ -61,7 +61,7 @@ class TestModels:
         [row] = listed(root, RegisteredModel, state=state)
         assert row.startswith(f"the {state} one")
 
-    def test_are_filtered_by_organization_and_task_type(
+    def test_models_are_filtered_by_organization_and_task_type(
         self, root: Client, model: RegisteredModel, empty_model: RegisteredModel, outsider: User
     ) -> None:
         globex = Organization.objects.get(slug="globex")
@@ -71,18 +71,16 @@ class TestModels:
         assert len(listed(root, RegisteredModel, task_type__exact="regression")) == 2
 
     @pytest.mark.parametrize("words", ["churn", "mdl-7f3a19bc92", "CHUR"])
-    def test_are_found_by_name_and_id(
+    def test_models_are_found_by_name_and_id(
         self, root: Client, model: RegisteredModel, empty_model: RegisteredModel, words: str
     ) -> None:
         assert len(listed(root, RegisteredModel, q=words)) == 1
 
-    def test_are_narrowed_by_date(self, root: Client, model: RegisteredModel) -> None:
+    def test_models_are_filtered_by_date(self, root: Client, model: RegisteredModel) -> None:
         assert len(listed(root, RegisteredModel, created_at__year=str(model.created_at.year))) == 1
         assert listed(root, RegisteredModel, created_at__year="1999") == []
 
-    def test_show_their_versions_newest_first_with_the_promoted_one_marked(
-        self, root: Client, model: RegisteredModel
-    ) -> None:
+    def test_a_models_page_lists_its_versions_newest_first(self, root: Client, model: RegisteredModel) -> None:
         newer = completed_version(model, number=418)
         response = root.get(page_url(model))
         newest, promoted = rows(response)[:2]
@@ -90,7 +88,7 @@ class TestModels:
         assert promoted.startswith("ver-001a1 promoted completed")
         assert f'href="{page_url(newer)}"' in response.content.decode()
 
-    def test_show_twenty_versions_at_a_time(self, root: Client, empty_model: RegisteredModel) -> None:
+    def test_a_models_page_shows_twenty_versions_at_a_time(self, root: Client, empty_model: RegisteredModel) -> None:
         for number in range(1, 31):
             completed_version(empty_model, number=number)
         first = root.get(page_url(empty_model))
@@ -100,7 +98,7 @@ class TestModels:
         assert len([row for row in rows(first) if row.startswith("ver-")]) == 20
         assert "30 versions" in text_of(first.content.decode())
 
-    def test_take_the_same_number_of_queries_however_many_versions_they_have(
+    def test_a_models_page_takes_the_same_number_of_queries_for_any_number_of_versions(
         self, root: Client, model: RegisteredModel, django_assert_num_queries: Any
     ) -> None:
         root.get(page_url(model))
@@ -109,7 +107,7 @@ class TestModels:
         with django_assert_num_queries(6):
             root.get(page_url(model))
 
-    def test_are_made_with_a_task_type(self, root: Client, acme: Organization) -> None:
+    def test_a_model_is_created_with_a_task_type(self, root: Client, acme: Organization) -> None:
         form = {"name": "new", "organization": acme.pk, "task_type": "clustering", "description": ""}
         response = root.post(add_url(RegisteredModel), form)
         assert response.status_code == 302
@@ -119,13 +117,15 @@ class TestModels:
         ("task_type", "fault"),
         [("astrology", "astrology is not one of the available choices"), ("", "This field is required")],
     )
-    def test_are_not_made_without_a_known_task_type(
+    def test_a_model_is_not_created_without_a_known_task_type(
         self, root: Client, acme: Organization, task_type: str, fault: str
     ) -> None:
         form = {"name": "new", "organization": acme.pk, "task_type": task_type, "description": ""}
         assert fault in root.post(add_url(RegisteredModel), form).content.decode()
 
-    def test_keep_their_task_type_and_promoted_version_when_edited(self, root: Client, model: RegisteredModel) -> None:
+    def test_editing_a_model_keeps_its_task_type_and_promoted_version(
+        self, root: Client, model: RegisteredModel
+    ) -> None:
         promoted, other = model.versions.get(), completed_version(model, number=1)
         form = {"name": "churn", "organization": model.organization_id, "description": "edited", **NO_VERSIONS}
         forged = {"task_type": "ranking", "promoted_version": other.pk, "state": "archived"}
@@ -134,7 +134,7 @@ class TestModels:
         kept = (model.description, model.task_type, model.promoted_version, model.archived_at)
         assert kept == ("edited", "classification", promoted, None)
 
-    def test_with_an_unknown_task_type_say_so_and_stay_readable(
+    def test_a_model_with_an_unknown_task_type_stays_readable(
         self, root: Client, model: RegisteredModel, acme: Organization
     ) -> None:
         RegisteredModel.objects.filter(pk=model.pk).update(task_type="astrology")
@@ -145,7 +145,7 @@ class TestModels:
 
 
 class TestVersions:
-    def test_are_listed_with_the_promoted_one_marked(self, root: Client, model: RegisteredModel) -> None:
+    def test_versions_are_listed_with_the_promoted_one_marked(self, root: Client, model: RegisteredModel) -> None:
         Version.objects.create(model=model, number=418)
         training, promoted = listed(root, Version)
         assert training.startswith("ver-001a2 churn Acme training")
@@ -164,13 +164,13 @@ class TestVersions:
             ({"q": "mdl-7f3a19bc92"}, 2),
         ],
     )
-    def test_are_filtered_and_found_by_their_public_id(
+    def test_versions_are_filtered_and_found_by_id(
         self, root: Client, model: RegisteredModel, query: dict[str, str], found: int
     ) -> None:
         Version.objects.create(model=model, number=418)
         assert len(listed(root, Version, **query)) == found
 
-    def test_are_only_looked_at(self, root: Client, model: RegisteredModel) -> None:
+    def test_versions_are_read_only(self, root: Client, model: RegisteredModel) -> None:
         version = model.versions.get()
         assert root.get(add_url(Version)).status_code == 403
         assert root.post(page_url(version), {"state": "failed", "number": 9}).status_code == 403
@@ -179,7 +179,7 @@ class TestVersions:
 
 
 class TestPromotions:
-    def test_are_a_history_that_is_only_looked_at(self, root: Client, model: RegisteredModel, admin: User) -> None:
+    def test_promotions_are_read_only(self, root: Client, model: RegisteredModel, admin: User) -> None:
         promote(version=completed_version(model, number=418), promoted_by=admin, reason="better")
         newest, _ = listed(root, Promotion)
         assert newest.startswith("ver-001a2 churn Acme ver-001a1 ada")
@@ -190,13 +190,13 @@ class TestPromotions:
         assert root.get(page_url(promotion)).status_code == 200
         assert root.post(page_url(promotion), {"reason": "x"}).status_code == 403
 
-    def test_are_found_by_version(self, root: Client, model: RegisteredModel) -> None:
+    def test_promotions_are_found_by_version(self, root: Client, model: RegisteredModel) -> None:
         assert len(listed(root, Promotion, q="ver-001a1")) == 1
         assert listed(root, Promotion, q="ver-00001") == []
 
 
 class TestOrganizations:
-    def test_get_members_on_their_page(self, root: Client, acme: Organization, viewer: User) -> None:
+    def test_an_organizations_page_adds_members(self, root: Client, acme: Organization, viewer: User) -> None:
         newcomer = new_user("nina")
         membership = acme.memberships.get()
         form = {
@@ -215,7 +215,9 @@ class TestOrganizations:
         assert root.post(page_url(acme), form).status_code == 302
         assert Membership.objects.get(user=newcomer).role == "editor"
 
-    def test_take_the_same_number_of_queries_for_30_members_as_for_60(self, root: Client, acme: Organization) -> None:
+    def test_an_organizations_page_takes_the_same_number_of_queries_for_30_members_as_for_60(
+        self, root: Client, acme: Organization
+    ) -> None:
         for number in range(60):
             Membership.objects.create(organization=acme, user=new_user(f"member{number}"), role="viewer")
         with CaptureQueriesContext(connection) as many:
@@ -227,7 +229,7 @@ class TestOrganizations:
 
 
 class TestGrants:
-    def test_are_listed_and_made(self, root: Client, model: RegisteredModel, grantee: User) -> None:
+    def test_grants_are_listed_and_created(self, root: Client, model: RegisteredModel, grantee: User) -> None:
         [row] = listed(root, ModelGrant)
         assert row.endswith("gil model:read churn Acme")
         form = {"user": grantee.pk, "model": model.pk, "scope": "model:write"}
@@ -236,7 +238,7 @@ class TestGrants:
 
 
 class TestSaving:
-    def test_leaves_alone_what_others_changed_since_the_page_was_loaded(
+    def test_saving_keeps_the_changes_of_others_since_the_page_was_loaded(
         self, root: Client, model: RegisteredModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         second = completed_version(model, number=418)
@@ -254,7 +256,7 @@ class TestSaving:
         model.refresh_from_db()
         assert (model.description, model.promoted_version) == ("better", second)
 
-    def test_takes_no_model_out_of_the_archive(self, root: Client, model: RegisteredModel) -> None:
+    def test_saving_does_not_restore_an_archived_model(self, root: Client, model: RegisteredModel) -> None:
         RegisteredModel.objects.update(archived_at=timezone.now())
         form = {
             "name": "new",
@@ -279,7 +281,7 @@ class TestLogins:
         open_token_family(user=user, scope=ALL_SCOPES)
         return user.token_families.get()
 
-    def test_are_revoked_by_an_action(self, root: Client, viewer: User) -> None:
+    def test_logins_are_revoked_by_an_action(self, root: Client, viewer: User) -> None:
         family = self.login(viewer)
         assert "Logins revoked: 1." in text_of(self.revoke(root, family).content.decode())
         family.refresh_from_db()
@@ -287,25 +289,25 @@ class TestLogins:
         assert len(listed(root, TokenFamily, revoked="yes")) == 1
         assert listed(root, TokenFamily, revoked="no") == []
 
-    def test_are_not_revoked_by_who_may_only_look(self, viewer: User, staff: User) -> None:
+    def test_logins_cannot_be_revoked_with_the_view_permission_alone(self, viewer: User, staff: User) -> None:
         staff.user_permissions.add(Permission.objects.get(codename="view_tokenfamily"))
         family = self.login(viewer)
         self.revoke(logged_in(staff), family)
         family.refresh_from_db()
         assert family.revoked_at is None
 
-    def test_do_not_show_the_identity_of_their_token(self, root: Client, viewer: User) -> None:
+    def test_logins_do_not_show_the_id_of_their_token(self, root: Client, viewer: User) -> None:
         family = self.login(viewer)
         assert family.current_jti not in root.get(page_url(family)).content.decode()
 
 
 class TestUsers:
-    def test_are_made_with_a_password_that_they_can_log_in_with(self, root: Client) -> None:
+    def test_a_user_is_created_with_a_password_that_works(self, root: Client) -> None:
         form = {"username": "nina", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
         assert root.post(add_url(User), form).status_code == 302
         assert User.objects.get(username="nina").check_password(PASSWORD)
 
-    def test_have_a_page_and_a_form_for_their_password(self, root: Client, viewer: User) -> None:
+    def test_a_user_has_a_page_and_a_password_form(self, root: Client, viewer: User) -> None:
         assert root.get(page_url(viewer)).status_code == 200
         form = {"usable_password": "true", "password1": "another good one", "password2": "another good one"}
         url = page_url(viewer).removesuffix("change/") + "password/"
@@ -316,7 +318,7 @@ class TestUsers:
 
 
 class TestStaff:
-    def test_see_what_they_were_permitted_to_and_no_more(self, staff: User, model: RegisteredModel) -> None:
+    def test_staff_see_only_the_pages_that_they_may_view(self, staff: User, model: RegisteredModel) -> None:
         client = logged_in(staff)
         assert len(listed(client, RegisteredModel)) == 1
         page = client.get(page_url(model))
@@ -325,13 +327,13 @@ class TestStaff:
         assert client.post(page_url(model), {"name": "mine"}).status_code == 403
         assert client.get(list_url(User)).status_code == 403
 
-    def test_find_only_that_in_the_sidebar(self, staff: User) -> None:
+    def test_the_sidebar_shows_staff_only_the_pages_that_they_may_view(self, staff: User) -> None:
         body = logged_in(staff).get("/admin/").content.decode()
         assert list_url(Version) in body
         assert list_url(Organization) not in body
         assert list_url(User) not in body
 
-    def test_find_the_same_names_on_the_first_page_as_in_the_sidebar(self, superuser: User) -> None:
+    def test_the_first_page_names_the_pages_as_the_sidebar_does(self, superuser: User) -> None:
         body = logged_in(superuser).get("/admin/").content.decode()
         index = body.split('aria-label="All pages"', 1)[1].split("</nav>", 1)[0]
         theme: Any = settings.UNFOLD
@@ -341,28 +343,28 @@ class TestStaff:
             page["title"] for group in groups for page in group["items"]
         ]
 
-    def test_are_the_only_ones_let_in(self, viewer: User) -> None:
+    def test_only_staff_may_log_in(self, viewer: User) -> None:
         response = logged_in(viewer).get(list_url(RegisteredModel))
         assert response.status_code == 302
         assert response["Location"].startswith("/admin/login/")
 
 
-class TestTheLogin:
+class TestLoginPage:
     def attempt(self, password: str) -> Any:
         return Client().post("/admin/login/", {"username": "root", "password": password})
 
-    def test_lets_superusers_in_and_on_to_the_first_page(self, superuser: User) -> None:
+    def test_a_superuser_logs_in_and_sees_the_first_page(self, superuser: User) -> None:
         response = self.attempt(PASSWORD)
         assert (response.status_code, response["Location"]) == (302, "/admin/")
 
-    def test_locks_out_after_ten_failures_even_with_the_right_password(self, superuser: User, root: Client) -> None:
+    def test_ten_failures_lock_out_even_the_right_password(self, superuser: User, root: Client) -> None:
         assert [self.attempt("wrong").status_code for _ in range(10)] == [200] * 9 + [429]
         assert self.attempt(PASSWORD).status_code == 429
         page = text_of(root.get("/admin/axes/accessattempt/").content.decode())
         assert "Locked Out" in page
 
 
-def test_a_source_of_before_the_list_of_schemes_is_no_link(root: Client, model: RegisteredModel) -> None:
+def test_a_source_with_an_unlisted_scheme_is_no_link(root: Client, model: RegisteredModel) -> None:
     version = model.versions.get()
     Version.objects.filter(pk=version.pk).update(source_uri="javascript:alert(1)")
 

@@ -36,11 +36,11 @@ def test_a_promoted_version_is_a_version_of_that_model(model: RegisteredModel, e
     )
 
 
-def test_a_version_stays_with_its_model(model: RegisteredModel, empty_model: RegisteredModel) -> None:
+def test_a_version_cannot_move_to_another_model(model: RegisteredModel, empty_model: RegisteredModel) -> None:
     refused(lambda: Version.objects.filter(model=model).update(model=empty_model))
 
 
-def test_a_promotion_is_of_a_version_of_that_model(model: RegisteredModel, empty_model: RegisteredModel) -> None:
+def test_a_promotion_names_a_version_of_its_model(model: RegisteredModel, empty_model: RegisteredModel) -> None:
     own, foreign = completed_version(model, number=1), completed_version(empty_model, number=1)
 
     refused(lambda: Promotion.objects.create(model=model, version=foreign))
@@ -82,7 +82,7 @@ def test_a_version_has_a_time_of_completion_if_and_only_if_it_is_completed(model
     refused(lambda: Version.objects.create(model=model, number=1, completed_at=timezone.now()))
 
 
-def test_states_roles_scopes_and_splits_are_the_known_ones(model: RegisteredModel, viewer: User) -> None:
+def test_unknown_states_roles_scopes_and_splits_are_refused(model: RegisteredModel, viewer: User) -> None:
     version = Version.objects.get(model=model)
 
     refused(lambda: Version.objects.create(model=model, number=1, state="paused"))
@@ -105,7 +105,7 @@ def test_names_and_ids_are_unique(model: RegisteredModel, viewer: User) -> None:
 
 
 @pytest.mark.parametrize("model_id", ["mdl-7F3A19BC92", "churn", "mdl-7f3a19bc9", "mdl-7f3a19bc9z", "mdl-7f3a19bc92\n"])
-def test_a_model_id_has_its_form(acme: Organization, model_id: str) -> None:
+def test_a_malformed_model_id_is_refused(acme: Organization, model_id: str) -> None:
     refused(
         lambda: RegisteredModel.objects.create(model_id=model_id, organization=acme, name="x", task_type="regression")
     )

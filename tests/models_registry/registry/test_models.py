@@ -63,14 +63,14 @@ class TestRegistering:
             ({"archived_at": None}, "archived_at", "unknown_field"),
         ],
     )
-    def test_what_breaks_a_rule_is_named_and_nothing_is_stored(
+    def test_an_invalid_model_is_refused_by_field_and_not_stored(
         self, editor: User, change: dict[str, Any], field: str, code: str
     ) -> None:
         assert faults(Caller(editor).post("/models", {**GOOD, **change})) == [(field, code)]
         assert not RegisteredModel.objects.exists()
 
     @pytest.mark.parametrize("missing", GOOD)
-    def test_what_is_missing_is_named(self, editor: User, missing: str) -> None:
+    def test_missing_fields_are_named(self, editor: User, missing: str) -> None:
         body = {name: value for name, value in GOOD.items() if name != missing}
 
         assert faults(Caller(editor).post("/models", body)) == [(missing, "required")]
@@ -163,7 +163,7 @@ class TestFinding:
 
     @pytest.mark.parametrize("query", ["task_type=x", "task_type=", "state=", "state=Ready", "state=completed"])
     @pytest.mark.parametrize("also", ["", "&name=alpha"])
-    def test_an_invalid_filter_value_is_named(self, viewer: User, query: str, also: str) -> None:
+    def test_an_invalid_filter_value_is_refused_by_name(self, viewer: User, query: str, also: str) -> None:
         answer = Caller(viewer).get(f"/models?{query}{also}")
 
         assert {field for field, _ in faults(answer)} == {query.partition("=")[0]}
@@ -197,7 +197,7 @@ class TestFinding:
         assert faults(answer) == [(name, "unknown")]
         assert answer.json()["code"] == "unknown_parameter"
 
-    def test_a_token_that_may_not_read_lists_nothing(self, viewer: User) -> None:
+    def test_a_token_without_the_scope_to_read_lists_no_models(self, viewer: User) -> None:
         answer = Caller(viewer, frozenset({Scope.MODEL_WRITE})).get("/models")
 
         assert refusal(answer) == (403, "permission_denied")

@@ -37,7 +37,7 @@ def promoted(caller: Caller) -> Any:
 
 @pytest.mark.usefixtures("candidate")
 class TestPromoting:
-    def test_makes_the_version_the_promoted_one_and_keeps_who_when_and_why(self, ada: Caller) -> None:
+    def test_a_promotion_records_who_when_and_why(self, ada: Caller) -> None:
         answer = ada.post(f"{MODEL}/versions/ver-001a2/promote", {"reason": "better"})
 
         assert answer.status_code == 200
@@ -47,7 +47,7 @@ class TestPromoting:
         assert ada.get(f"{MODEL}/performance/summary").json()["version_id"] == "ver-001a2"
         assert ada.get(f"{MODEL}/promotions").json()["results"][0] == answer.json()
 
-    def test_needs_no_reason_and_no_body(self, ada: Caller) -> None:
+    def test_a_promotion_needs_no_reason_and_no_body(self, ada: Caller) -> None:
         answer = ada.client.generic("POST", f"/api/v1{MODEL}/versions/ver-001a2/promote")
 
         assert (answer.status_code, answer.json()["reason"]) == (200, "")
@@ -67,7 +67,7 @@ class TestPromoting:
             ({"verdict": {}}, "verdict", "unknown_field"),
         ],
     )
-    def test_what_breaks_a_rule_is_named_and_nothing_is_promoted(
+    def test_an_invalid_promotion_is_refused_by_field(
         self, ada: Caller, body: dict[str, Any], field: str, code: str
     ) -> None:
         assert faults(ada.post(f"{MODEL}/versions/ver-001a2/promote", body)) == [(field, code)]
@@ -75,13 +75,13 @@ class TestPromoting:
         assert Promotion.objects.count() == 1
 
     @pytest.mark.parametrize("reason", ["\u8bef", "\u0645", "\u0915\u094d\u200d", "!", "\U0001f6d1", "\u200b."])
-    def test_takes_a_reason_in_any_script(self, ada: Caller, reason: str) -> None:
+    def test_a_reason_may_be_in_any_script(self, ada: Caller, reason: str) -> None:
         answer = ada.post(f"{MODEL}/versions/ver-001a2/promote", {"override": True, "reason": reason})
 
         assert (answer.status_code, answer.json()["reason"]) == (200, reason)
 
     @pytest.mark.parametrize("state", ["training", "failed"])
-    def test_is_for_completed_versions(self, ada: Caller, state: str) -> None:
+    def test_only_a_completed_version_is_promoted(self, ada: Caller, state: str) -> None:
         ada.post(f"{MODEL}/versions")
         ada.patch(f"{MODEL}/versions/ver-001a3", {"state": state})
 
@@ -91,7 +91,7 @@ class TestPromoting:
         assert state in answer.json()["detail"]
         assert promoted(ada) == "ver-001a1"
 
-    def test_needs_the_scope_to_promote(self, editor: User, model: RegisteredModel) -> None:
+    def test_a_promotion_needs_the_scope_to_promote(self, editor: User, model: RegisteredModel) -> None:
         answer = Caller(editor).post(f"{MODEL}/versions/ver-001a2/promote")
 
         assert refusal(answer) == (403, "permission_denied")
@@ -118,8 +118,8 @@ def releaser(model: RegisteredModel, admin: User) -> Caller:
 
 
 @pytest.mark.usefixtures("candidate")
-class TestJudged:
-    def test_a_verdict_against_it_refuses_the_promotion_and_is_told(
+class TestPromotionCheck:
+    def test_a_failed_check_refuses_the_promotion_with_its_verdict(
         self, ada: Caller, judgements: list[CheckResult]
     ) -> None:
         judgements.append(CheckResult(passed=False, verdict=VERDICT, detail="accuracy is too low."))
@@ -132,7 +132,9 @@ class TestJudged:
         assert promoted(ada) == "ver-001a1"
         assert Promotion.objects.count() == 1
 
-    def test_a_verdict_for_it_is_kept(self, releaser: Caller, ada: Caller, judgements: list[CheckResult]) -> None:
+    def test_a_passed_check_is_stored_with_the_promotion(
+        self, releaser: Caller, ada: Caller, judgements: list[CheckResult]
+    ) -> None:
         passed = {"status": "passed", "rules": []}
         judgements.append(CheckResult(passed=True, verdict=passed, detail=""))
 
@@ -150,12 +152,12 @@ class TestJudged:
         assert (answer.json()["verdict"], answer.json()["overridden"]) == (VERDICT, True)
         assert promoted(ada) == "ver-001a2"
 
-    def test_an_override_that_was_not_needed_is_none(self, ada: Caller) -> None:
+    def test_an_unneeded_override_is_not_recorded_as_one(self, ada: Caller) -> None:
         answer = ada.post(f"{MODEL}/versions/ver-001a2/promote", {"override": True, "reason": "to be sure"})
 
         assert answer.json()["overridden"] is False
 
-    def test_who_is_no_admin_may_not_override(self, releaser: Caller, ada: Caller) -> None:
+    def test_only_an_admin_may_override(self, releaser: Caller, ada: Caller) -> None:
         answer = releaser.post(f"{MODEL}/versions/ver-001a2/promote", {"override": True, "reason": "please"})
 
         assert refusal(answer) == (403, "permission_denied")
@@ -174,7 +176,7 @@ def overruled(ada: Caller, model: RegisteredModel, judgements: list[CheckResult]
 
 
 class TestRollingBack:
-    def test_walks_back_through_the_history_and_never_forward(self, ada: Caller, model: RegisteredModel) -> None:
+    def test_repeated_rollbacks_walk_back_through_the_history(self, ada: Caller, model: RegisteredModel) -> None:
         for number in (418, 419):
             completed_version(model, number)
             ada.post(f"{MODEL}/versions/ver-{number:05x}/promote")
@@ -194,7 +196,7 @@ class TestRollingBack:
         assert refusal(ada.post(f"{MODEL}/rollback")) == (409, "conflict")
         assert promoted(ada) == "ver-001a1"
 
-    def test_has_no_invisible_reason(self, ada: Caller, model: RegisteredModel) -> None:
+    def test_a_rollback_refuses_an_invisible_reason(self, ada: Caller, model: RegisteredModel) -> None:
         completed_version(model, number=418)
         ada.post(f"{MODEL}/versions/ver-001a2/promote")
 
@@ -212,7 +214,7 @@ class TestRollingBack:
 
         assert ada.post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a1"
 
-    def test_promoting_the_promoted_version_again_is_recorded_and_nothing_to_go_back_to(
+    def test_promoting_the_promoted_version_again_is_recorded_but_not_rolled_back_to(
         self, ada: Caller, model: RegisteredModel
     ) -> None:
         completed_version(model, number=418)
@@ -225,10 +227,12 @@ class TestRollingBack:
         assert refusal(ada.post(f"{MODEL}/rollback")) == (409, "conflict")
         assert Promotion.objects.count() == 6
 
-    def test_of_a_model_without_promotions_is_a_conflict(self, ada: Caller, empty_model: RegisteredModel) -> None:
+    def test_rolling_back_a_model_without_promotions_is_a_conflict(
+        self, ada: Caller, empty_model: RegisteredModel
+    ) -> None:
         assert refusal(ada.post(f"/models/{empty_model.pk}/rollback")) == (409, "conflict")
 
-    def test_to_what_was_let_through_asks_no_judge(
+    def test_rolling_back_to_a_version_that_passed_is_not_checked_again(
         self, ada: Caller, model: RegisteredModel, judgements: list[CheckResult]
     ) -> None:
         completed_version(model, number=418)
@@ -238,7 +242,7 @@ class TestRollingBack:
         assert ada.post(f"{MODEL}/rollback").status_code == 200
         assert len(judgements) == 1
 
-    def test_to_what_an_admin_promoted_against_its_gate_is_refused_to_others(
+    def test_rolling_back_to_an_overridden_promotion_is_refused_to_a_non_admin(
         self, ada: Caller, releaser: Caller, overruled: None, judgements: list[CheckResult]
     ) -> None:
         judgements.append(CheckResult(passed=False, verdict=VERDICT, detail="accuracy is too low."))
@@ -252,7 +256,7 @@ class TestRollingBack:
         )
         assert promoted(ada) == "ver-001a3"
 
-    def test_to_what_passes_by_now_is_as_any_other(
+    def test_rolling_back_to_an_overridden_promotion_that_now_passes_needs_no_override(
         self, ada: Caller, releaser: Caller, overruled: None, judgements: list[CheckResult]
     ) -> None:
         passed = {"status": "passed", "rules": []}
@@ -263,12 +267,12 @@ class TestRollingBack:
         assert (answer["version_id"], answer["kind"]) == ("ver-001a2", "rollback")
         assert (answer["verdict"], answer["overridden"]) == (passed, False)
 
-    def test_to_what_no_gate_judges_by_now_is_as_any_other(
+    def test_rolling_back_to_an_overridden_promotion_without_a_gate_needs_no_override(
         self, ada: Caller, releaser: Caller, overruled: None
     ) -> None:
         assert releaser.post(f"{MODEL}/rollback").json()["overridden"] is False
 
-    def test_to_what_was_let_through_another_time_asks_no_judge(
+    def test_rolling_back_to_a_version_that_also_passed_once_is_not_checked_again(
         self, ada: Caller, releaser: Caller, model: RegisteredModel, overruled: None, judgements: list[CheckResult]
     ) -> None:
         ada.post(f"{MODEL}/versions/ver-001a2/promote")
@@ -278,7 +282,7 @@ class TestRollingBack:
         assert releaser.post(f"{MODEL}/rollback").json()["version_id"] == "ver-001a2"
         assert len(judgements) == 1
 
-    def test_to_what_was_promoted_against_its_gate_is_for_admins_and_told(
+    def test_an_admin_rolls_back_to_an_overridden_promotion_with_an_override(
         self, ada: Caller, overruled: None, judgements: list[CheckResult]
     ) -> None:
         judgements += [CheckResult(passed=False, verdict=VERDICT, detail="accuracy is too low.")] * 2
@@ -289,7 +293,7 @@ class TestRollingBack:
         assert (answer["version_id"], answer["kind"]) == ("ver-001a2", "rollback")
         assert (answer["verdict"], answer["overridden"]) == (VERDICT, True)
 
-    def test_overruling_is_for_admins_alone_and_their_token_must_say_so(
+    def test_an_override_of_a_rollback_needs_the_scope_of_an_admin(
         self, admin: User, releaser: Caller, overruled: None
     ) -> None:
         narrowed = Caller(admin, frozenset({Scope.MODEL_PROMOTE}))
@@ -299,13 +303,11 @@ class TestRollingBack:
             assert refusal(answer) == (403, "permission_denied")
             assert "organization:admin" in answer.json()["detail"]
 
-    def test_overruling_needs_a_reason(self, ada: Caller, overruled: None) -> None:
+    def test_an_override_of_a_rollback_needs_a_reason(self, ada: Caller, overruled: None) -> None:
         assert faults(ada.post(f"{MODEL}/rollback", {"override": True})) == [("reason", "invalid")]
 
 
-def test_the_history_is_newest_first_and_stays_when_its_author_goes(
-    ada: Caller, superuser: User, candidate: Version
-) -> None:
+def test_the_history_is_newest_first_and_outlives_its_author(ada: Caller, superuser: User, candidate: Version) -> None:
     Caller(superuser).post(f"{MODEL}/versions/ver-001a2/promote", {"reason": "by root"})
     ada.post(f"{MODEL}/rollback")
     superuser.delete()

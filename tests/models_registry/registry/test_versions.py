@@ -57,7 +57,7 @@ class TestCreating:
     def test_a_source_may_use_any_listed_scheme(self, ed: Caller, path: str, uri: str) -> None:
         assert ed.post(path, {"source_uri": uri}).json()["source_uri"] == uri
 
-    def test_a_source_of_before_the_list_is_read_as_it_was(self, ed: Caller, path: str) -> None:
+    def test_an_old_source_with_an_unlisted_scheme_is_returned_unchanged(self, ed: Caller, path: str) -> None:
         created = ed.post(path, {})["Location"]
         Version.objects.filter(number=1, model=path.split("/")[2]).update(source_uri="javascript:alert(1)")
 
@@ -67,7 +67,9 @@ class TestCreating:
     def test_every_field_of_a_version_is_optional(self, ed: Caller, path: str) -> None:
         assert ed.post(path, {}).json()["state"] == "training"
 
-    def test_numbers_are_consecutive_within_each_model(self, ed: Caller, path: str, model: RegisteredModel) -> None:
+    def test_version_numbers_are_consecutive_within_each_model(
+        self, ed: Caller, path: str, model: RegisteredModel
+    ) -> None:
         assert [ed.post(path).json()["version_id"] for _ in range(3)] == ["ver-00001", "ver-00002", "ver-00003"]
         assert ed.post(f"/models/{model.pk}/versions").json()["version_id"] == "ver-001a2"
 
@@ -91,7 +93,7 @@ class TestCreating:
             ({"promoted": True}, "promoted", "unknown_field"),
         ],
     )
-    def test_what_breaks_a_rule_is_named_and_nothing_is_stored(
+    def test_an_invalid_version_is_refused_by_field_and_not_stored(
         self, ed: Caller, path: str, body: dict[str, Any], field: str, code: str
     ) -> None:
         assert faults(ed.post(path, body)) == [(field, code)]
@@ -123,20 +125,20 @@ class TestState:
         assert ed.get(f"{path}/ver-00001").json() == answer.json()
 
     @pytest.mark.parametrize("state", ["training", "completed", "failed"])
-    def test_saying_the_same_state_again_changes_nothing(self, ed: Caller, path: str, state: str) -> None:
+    def test_setting_the_same_state_again_changes_nothing(self, ed: Caller, path: str, state: str) -> None:
         ed.post(path)
         first = ed.patch(f"{path}/ver-00001", {"state": state}).json()
 
         assert ed.patch(f"{path}/ver-00001", {"state": state}).json() == first
 
     @pytest.mark.parametrize("state", ["", "Completed", "archived", None, 1, ["completed"]])
-    def test_an_unknown_state_is_invalid(self, ed: Caller, path: str, state: Any) -> None:
+    def test_an_unknown_version_state_is_refused(self, ed: Caller, path: str, state: Any) -> None:
         ed.post(path)
 
         assert [field for field, _ in faults(ed.patch(f"{path}/ver-00001", {"state": state}))] == ["state"]
         assert Version.objects.get().state == "training"
 
-    def test_description_and_tags_change_in_any_state(self, ed: Caller, path: str) -> None:
+    def test_a_versions_description_and_tags_change_in_any_state(self, ed: Caller, path: str) -> None:
         ed.post(path)
         ed.patch(f"{path}/ver-00001", {"state": "completed"})
 
@@ -145,7 +147,7 @@ class TestState:
         assert (answer["description"], answer["tags"], answer["state"]) == ("the best", ["keep"], "completed")
 
     @pytest.mark.parametrize("name", ["parameters", "source_uri", "version_id", "number", "completed_at", "promoted"])
-    def test_parameters_cannot_change(self, ed: Caller, path: str, name: str) -> None:
+    def test_a_versions_parameters_cannot_change(self, ed: Caller, path: str, name: str) -> None:
         ed.post(path)
 
         assert faults(ed.patch(f"{path}/ver-00001", {name: "x"})) == [(name, "unknown_field")]
@@ -159,7 +161,7 @@ class TestReading:
         assert refusal(ed.get(f"{path}/{version_id}")) == (404, "version_not_found")
         assert refusal(ed.patch(f"{path}/{version_id}", {})) == (404, "version_not_found")
 
-    def test_the_list_is_newest_first_and_filtered_by_state(self, ed: Caller, path: str) -> None:
+    def test_versions_are_listed_newest_first_and_filtered_by_state(self, ed: Caller, path: str) -> None:
         for _ in range(3):
             ed.post(path)
         ed.patch(f"{path}/ver-00002", {"state": "completed"})

@@ -12,16 +12,11 @@ import pytest
 import sacrebleu
 import scipy.stats
 import sklearn.metrics
-from absl import logging as absl_logging
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from rouge_score.rouge_scorer import RougeScorer
 
 from models_registry.task_types import all_task_types
 from models_registry.task_types.base import Direction, Metric, TaskType
-
-# rouge-score loads absl, whose log handler would close pytest's standard error when Django configures logging.
-absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 CONTRACT = {
     "classification": ["accuracy", "precision", "recall", "f1_score", "roc_auc", "log_loss"],
@@ -222,6 +217,11 @@ def bleu(given: Given) -> float:
 
 
 def rouge_l(given: Given) -> float:
+    from absl import logging as absl_logging
+    from rouge_score.rouge_scorer import RougeScorer  # not by each process of a run, as it loads nltk
+
+    # It loads absl, whose log handler would close pytest's standard error when Django configures logging.
+    absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
     scorer = RougeScorer(["rougeL"], use_stemmer=False)
     pairs = list(zip(given["reference"], given["generated"], strict=True))
     return sum(scorer.score(*pair)["rougeL"].fmeasure for pair in pairs) / len(pairs)

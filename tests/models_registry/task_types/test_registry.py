@@ -148,12 +148,12 @@ def test_minus_zero_is_cleaned_to_zero() -> None:
     assert [math.copysign(1, value) for value in cleaned.values()] == [1, 1]
 
 
-def test_no_metrics_at_all_are_clean() -> None:
+def test_no_metrics_at_all_are_valid() -> None:
     assert TOY.clean({}) == {}
 
 
 @pytest.mark.parametrize("value", [0, 1, 0.0, 1.0, -0.0])
-def test_the_bounds_themselves_are_accepted(value: float) -> None:
+def test_a_metric_may_equal_its_bounds(value: float) -> None:
     assert TOY.clean({"share": value}) == {"share": float(value)}
 
 

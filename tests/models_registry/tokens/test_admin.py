@@ -82,7 +82,7 @@ class TestServiceAccounts:
 
 
 class TestIssuers:
-    def test_are_set_up(self, root: Client) -> None:
+    def test_an_issuer_is_created(self, root: Client) -> None:
         assert root.post(add_url(TrustedIssuer), ISSUER).status_code == 302
 
         assert TrustedIssuer.objects.get().audience == "https://registry.example.com"
@@ -113,7 +113,7 @@ class TestIssuers:
 
 
 class TestRules:
-    def test_are_set_up(self, root: Client, rule: dict[str, Any]) -> None:
+    def test_a_trust_rule_is_created(self, root: Client, rule: dict[str, Any]) -> None:
         answer = root.post(add_url(TrustRule), rule)
         assert answer.status_code == 302, text_of(answer.content.decode())
 

@@ -27,12 +27,12 @@ def log_in(**credentials: str) -> Any:
 
 
 @pytest.mark.parametrize("length", [150, 151, 256, 100_000])
-def test_a_name_of_any_length_is_an_ordinary_failure(db: None, length: int) -> None:
+def test_a_login_with_a_long_name_fails_as_any_other(db: None, length: int) -> None:
     assert log_in(username="q" * length).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["\udcff", "\u202e", ""])
-def test_any_name_is_an_ordinary_failure(db: None, name: str) -> None:
+def test_a_login_with_any_name_fails_as_any_other(db: None, name: str) -> None:
     assert (
         Client()
         .post(
@@ -45,14 +45,16 @@ def test_any_name_is_an_ordinary_failure(db: None, name: str) -> None:
     )
 
 
-def test_the_tenth_failure_locks_and_says_for_how_long(viewer: User) -> None:
+def test_the_tenth_failure_locks_out_and_says_for_how_long(viewer: User) -> None:
     answers = [log_in() for _ in range(10)]
 
     assert [answer.status_code for answer in answers] == [200] * 9 + [429]
     assert int(answers[-1]["Retry-After"]) == 15 * 60
 
 
-def test_logins_from_one_address_are_throttled_whoever_they_are_of(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logins_from_one_address_are_throttled_for_all_users_together(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(LoginThrottle, "THROTTLE_RATES", {**api_settings.DEFAULT_THROTTLE_RATES, "login": "3/day"})
 
     answers = [log_in(username=f"user{number}") for number in range(4)]
@@ -76,5 +78,5 @@ def test_nul_in_an_address_is_refused(superuser: User, path: str) -> None:
     assert logged_in(superuser).get(path).status_code == 400
 
 
-def test_an_unknown_state_filters_nothing(superuser: User) -> None:
+def test_an_unknown_state_in_the_admins_filter_is_ignored(superuser: User) -> None:
     assert logged_in(superuser).get("/admin/models_registry/registeredmodel/?state=none").status_code == 200

@@ -247,7 +247,7 @@ def test_familiar_networks_are_read_by_an_index(superuser: User, settings: Setti
         assert "audit_logins_by_actor" in str(cursor.fetchall())
 
 
-def test_old_failures_slow_nobody_down(viewer: User, settings: Settings) -> None:
+def test_old_failures_do_not_delay_a_login(viewer: User, settings: Settings) -> None:
     settings.ACCOUNT_FAILURE_LIMIT = 5
     guess(by_token, "vera", 5)
     pass_time(minutes=16)

@@ -190,7 +190,7 @@ def test_an_expired_token_is_refused_as_expired(genuine: dict[str, Claims], kind
     assert code_of_refusal(use(kind, sign({**genuine[kind], "exp": now() - 1}))) == "token_expired"
 
 
-def test_a_token_that_was_good_a_moment_ago_expires(genuine: dict[str, Claims]) -> None:
+def test_a_verified_token_is_refused_once_it_expires(genuine: dict[str, Claims]) -> None:
     token = sign({**genuine["access"], "exp": now() + 2})
     assert use("access", token).status_code == 200
 
@@ -233,7 +233,7 @@ def recorded() -> Iterator[list[str]]:
         _seen = None
 
 
-def test_the_recorder_sees_files_and_connections() -> None:
+def test_the_recorder_of_this_module_sees_files_and_connections() -> None:
     with recorded() as seen, open(__file__), socket.socket() as client:
         client.connect_ex(("127.0.0.1", 9))
 

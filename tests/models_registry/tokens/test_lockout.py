@@ -70,13 +70,13 @@ def test_the_lock_ends_after_fifteen_minutes(viewer: User, minutes: int, status:
     assert log_in().status_code == status
 
 
-def test_the_user_can_log_in_from_elsewhere(viewer: User) -> None:
+def test_a_locked_out_user_can_log_in_from_another_address(viewer: User) -> None:
     fail(11)
 
     assert log_in(address=ELSEWHERE).status_code == 200
 
 
-def test_another_user_can_log_in_from_there(viewer: User, editor: User) -> None:
+def test_another_user_can_log_in_from_a_locked_out_address(viewer: User, editor: User) -> None:
     fail(11)
 
     assert log_in("ed").status_code == 200
@@ -106,7 +106,7 @@ def _behind_a_proxy(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("_behind_a_proxy")
-def test_behind_a_proxy_only_its_own_entry_counts(viewer: User) -> None:
+def test_behind_a_proxy_only_the_proxys_entry_counts(viewer: User) -> None:
     for number, status in enumerate(LOCKED_BY_TEN):
         assert fail(1, **{"X-Forwarded-For": f"203.0.113.{number}, {HERE}"}) == [status]
 
@@ -123,14 +123,14 @@ def test_a_malformed_forwarded_address_is_locked_as_well(viewer: User, entry: st
 
 
 @pytest.mark.parametrize("address", ["", "unix:", "fe80::1%eth0"])
-def test_any_peer_is_locked(viewer: User, address: str) -> None:
+def test_a_client_with_any_peer_address_is_locked_out(viewer: User, address: str) -> None:
     assert fail(10, address=address) == LOCKED_BY_TEN
 
     assert_throttled(log_in(address=address))
 
 
 @pytest.mark.usefixtures("_behind_a_proxy")
-def test_one_address_spelled_in_two_ways_is_one(viewer: User) -> None:
+def test_two_spellings_of_an_address_are_locked_out_together(viewer: User) -> None:
     fail(5, **{"X-Forwarded-For": "2001:db8::7"})
     fail(5, **{"X-Forwarded-For": "2001:0DB8:0:0:0:0:0:0007"})
 

@@ -37,7 +37,7 @@ def test_a_name_and_a_password_get_an_access_token_that_opens_the_summary(viewer
     assert read_summary(answer.json()["access"]).status_code == 200
 
 
-def test_the_refresh_token_opens_nothing(viewer: User, model: RegisteredModel) -> None:
+def test_a_refresh_token_is_refused_as_an_access_token(viewer: User, model: RegisteredModel) -> None:
     assert read_summary(log_in(viewer).json()["refresh"]).status_code == 401
 
 
@@ -175,9 +175,7 @@ class CountingHasher(MD5PasswordHasher):
         ("sso", "wrong"),
     ],
 )
-def test_a_login_hashes_one_password_whoever_it_names(
-    viewer: User, settings: Settings, name: str, password: str
-) -> None:
+def test_every_login_hashes_exactly_one_password(viewer: User, settings: Settings, name: str, password: str) -> None:
     new_user("gone", is_active=False)
     User.objects.create_user("sso")
     settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]
@@ -193,7 +191,7 @@ def test_a_login_hashes_one_password_whoever_it_names(
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_only_post_is_allowed(db: None, path: str, method: str) -> None:
+def test_the_token_route_allows_only_post(db: None, path: str, method: str) -> None:
     answer = Client().generic(method, path)
 
     assert answer.status_code == 405
@@ -206,7 +204,7 @@ def test_only_post_is_allowed(db: None, path: str, method: str) -> None:
     "content_type",
     ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "application/xml", "json"],
 )
-def test_only_json_is_accepted(db: None, path: str, content_type: str) -> None:
+def test_the_token_route_accepts_only_json(db: None, path: str, content_type: str) -> None:
     answer = post(path, "username=vera&password=x", content_type)
 
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")

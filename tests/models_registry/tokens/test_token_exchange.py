@@ -75,8 +75,8 @@ def refused(answer: Any) -> tuple[int, str]:
 
 
 @pytest.mark.usefixtures("rule")
-class TestTrusted:
-    def test_a_job_gets_an_access_token_that_does_what_its_rule_says(
+class TestExchange:
+    def test_an_identity_token_is_exchanged_for_the_scopes_of_its_rule(
         self, issuer: Issuer, model: RegisteredModel
     ) -> None:
         answer = exchange(issuer.token())
@@ -101,7 +101,7 @@ class TestTrusted:
         )
         assert refused(promote) == (403, "permission_denied")
 
-    def test_a_token_may_be_narrowed_further(self, issuer: Issuer, model: RegisteredModel) -> None:
+    def test_an_exchanged_token_may_be_narrowed_further(self, issuer: Issuer, model: RegisteredModel) -> None:
         answer = exchange(issuer.token(), scope="model:read").json()
 
         assert answer["scope"] == "model:read"
@@ -151,7 +151,7 @@ class TestTrusted:
             assert exchange(issuer.token()).status_code == 200
             assert (issuer.asked, proxy.asked) == (1, 0)
 
-    def test_a_key_that_the_issuer_took_back_verifies_nothing_once_the_new_ones_are_here(self, issuer: Issuer) -> None:
+    def test_a_withdrawn_key_verifies_nothing_once_the_new_keys_are_fetched(self, issuer: Issuer) -> None:
         old = issuer.token()
         exchange(old)
         issuer.rotate("second")
@@ -240,7 +240,7 @@ def test_an_expired_identity_token_is_refused_as_expired(issuer: Issuer) -> None
     ("claims", "status"),
     [({"iat": 8}, 200), ({"nbf": 8}, 200), ({"iat": 60}, 401), ({"nbf": 60}, 401), ({"exp": -2}, 401)],
 )
-def test_clocks_may_differ_a_little(issuer: Issuer, claims: dict[str, int], status: int) -> None:
+def test_the_issuers_clock_may_differ_a_little(issuer: Issuer, claims: dict[str, int], status: int) -> None:
     moved: dict[str, Any] = {name: int(time.time()) + seconds for name, seconds in claims.items()}
 
     assert exchange(issuer.token(**moved)).status_code == status
@@ -248,7 +248,7 @@ def test_clocks_may_differ_a_little(issuer: Issuer, claims: dict[str, int], stat
 
 @pytest.mark.usefixtures("rule")
 @pytest.mark.parametrize("header", ["jku", "x5u"])
-def test_a_header_of_the_token_leads_to_no_connection(issuer: Issuer, header: str) -> None:
+def test_a_url_in_the_tokens_header_is_not_fetched(issuer: Issuer, header: str) -> None:
     with publishing() as thief:
         token = thief.token(headers={header: thief.jwks_url, "kid": issuer.kid})
 
@@ -356,7 +356,7 @@ def dripping(request: BaseHTTPRequestHandler) -> None:
 def test_an_issuer_without_usable_keys_is_a_503_that_says_when_to_come_back(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, misbehaving: Any
 ) -> None:
-    monkeypatch.setattr(jwks, "FETCH_WITHIN", 0.5)
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT", 0.5)
     issuer.answer = misbehaving
 
     started = time.monotonic()
@@ -389,7 +389,7 @@ def test_the_exchange_recovers_when_the_issuer_does(issuer: Issuer, monkeypatch:
 
 
 @pytest.mark.usefixtures("rule")
-def test_a_host_that_is_not_allowed_is_not_asked(issuer: Issuer, settings: Settings) -> None:
+def test_keys_are_not_fetched_from_a_host_that_is_not_allowed(issuer: Issuer, settings: Settings) -> None:
     settings.OIDC_ALLOWED_HOSTS = ["token.actions.githubusercontent.com"]
 
     assert refused(exchange(issuer.token())) == (503, "service_unavailable")
@@ -448,7 +448,7 @@ def test_a_body_that_is_not_a_valid_form_is_refused(
 
 
 class TestServiceAccounts:
-    def test_cannot_log_in_over_http_even_with_a_password(self, account: ServiceAccount) -> None:
+    def test_a_service_account_cannot_log_in_over_http(self, account: ServiceAccount) -> None:
         account.set_password("correct horse battery staple")
         account.save()
 
@@ -468,7 +468,9 @@ class TestServiceAccounts:
 
         assert client.get("/admin/").status_code == 302
 
-    def test_work_with_a_token_that_an_operator_made(self, account: ServiceAccount, model: RegisteredModel) -> None:
+    def test_a_service_account_works_with_a_token_that_an_operator_made(
+        self, account: ServiceAccount, model: RegisteredModel
+    ) -> None:
         client = authenticated(User.objects.get(pk=account.pk))
 
         assert client.get(f"/api/v1/models/{model.pk}").status_code == 200

@@ -82,7 +82,7 @@ def delete(user: User) -> None:
 
 
 @pytest.mark.parametrize("happens", [change_password, deactivate, delete])
-def test_a_refresh_token_ends_with_what_it_was_given_for(viewer: User, happens: Callable[[User], None]) -> None:
+def test_a_refresh_token_ends_with_its_user_and_password(viewer: User, happens: Callable[[User], None]) -> None:
     refresh = pair_of(viewer)["refresh"]
 
     happens(viewer)
@@ -90,7 +90,7 @@ def test_a_refresh_token_ends_with_what_it_was_given_for(viewer: User, happens: 
     assert refusal(rotate(refresh)) == (401, "invalid_token")
 
 
-def test_an_access_token_is_no_refresh_token(viewer: User) -> None:
+def test_an_access_token_is_refused_as_a_refresh_token(viewer: User) -> None:
     assert refusal(rotate(pair_of(viewer)["access"])) == (401, "invalid_token")
 
 

@@ -39,7 +39,7 @@ def test_revoking_returns_no_content(viewer: User) -> None:
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_the_access_token_is_refused_on_the_very_next_request(viewer: User, model: RegisteredModel) -> None:
+def test_a_revoked_logins_access_token_is_refused_at_once(viewer: User, model: RegisteredModel) -> None:
     pair = pair_of(viewer)
     assert read_summary(pair["access"]).status_code == 200
 
@@ -48,7 +48,7 @@ def test_the_access_token_is_refused_on_the_very_next_request(viewer: User, mode
     assert outcome(read_summary(pair["access"])) == (401, "invalid_token")
 
 
-def test_the_refresh_token_is_refused_on_the_very_next_request(viewer: User) -> None:
+def test_a_revoked_logins_refresh_token_is_refused_at_once(viewer: User) -> None:
     refresh = pair_of(viewer)["refresh"]
 
     send("revoke", refresh)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models_registry import task_types
-from performance.gates.gate_input import GateInput, RuleVerdict
+from performance.gates.gate_input import Baseline, GateInput, RuleVerdict
+from performance.gates.measurement import Measurement
 from performance.gates.policy import parse_policy
 from performance.gates.verdict import StoredPolicy, Verdict, judge
 from performance.metrics.comparison import MetricValues
@@ -24,22 +25,36 @@ def gate_input(
     promoted: str | None = "ver-00001",
 ) -> GateInput:
     """Return the input for a version with these values and intervals, and for a promoted version."""
-    measured = None if values is None else MetricValues(values, _intervals(intervals))
-    before = None if baseline is None else MetricValues(baseline, {})
-    return GateInput(
-        "mdl-7f3a19bc92", "ver-00002", "test", measured, promoted, before, differences=_intervals(differences)
-    )
+    measured = None if values is None else Measurement("ver-00002", MetricValues(values, _intervals(intervals)))
+    before = None if baseline is None else Measurement("ver-00001", MetricValues(baseline, {}))
+    return between(measured, before, differences=differences, promoted=promoted)
 
 
-def judge_rules(rules: list[dict[str, Any]], judged: GateInput, task_type: str = "classification") -> Verdict:
-    """Return the verdict of these rules."""
-    policy = parse_policy({"rules": rules})
+def between(
+    measured: Measurement | None,
+    baseline: Measurement | None = None,
+    *,
+    differences: Mapping[str, tuple[float, float]] = NOTHING,
+    promoted: str | None = "ver-00001",
+) -> GateInput:
+    """Return the input for what was measured of a version and of the promoted one."""
+    before = Baseline(promoted, baseline, differences=_intervals(differences))
+    return GateInput("mdl-7f3a19bc92", "ver-00002", "test", measured, before)
+
+
+def judge_rules(
+    rules: list[dict[str, Any]], judged: GateInput, task_type: str = "classification", **required: Any
+) -> Verdict:
+    """Return the verdict of these rules, under the policy's other fields."""
+    policy = parse_policy({**required, "rules": rules})
     return judge(policy, task_types.get(task_type), judged, judged_at=NOW, stored=StoredPolicy("model", 3))
 
 
-def judge_rule(rule: dict[str, Any], judged: GateInput, task_type: str = "classification") -> RuleVerdict:
+def judge_rule(
+    rule: dict[str, Any], judged: GateInput, task_type: str = "classification", **required: Any
+) -> RuleVerdict:
     """Return the verdict of one rule."""
-    return judge_rules([rule], judged, task_type).rules[0]
+    return judge_rules([rule], judged, task_type, **required).rules[0]
 
 
 def _intervals(ends: Mapping[str, tuple[float, float]]) -> dict[str, Interval]:

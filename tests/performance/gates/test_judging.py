@@ -1,7 +1,6 @@
 """Verdicts: which rules pass, fail or are missing, and what holds for every verdict."""
 
 import math
-from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
 from typing import Any
@@ -12,15 +11,30 @@ from hypothesis import strategies as st
 
 from models_registry import task_types
 from performance.gates.gate_input import RuleStatus
+from performance.gates.measurement import Measurement
 from performance.gates.verdict import Status, judge
-from performance.metrics.comparison import MetricValues
+from performance.metrics.comparison import MetricValues, known_options
 from performance.metrics.statistics.intervals import Interval
-from tests.performance.gates.cases import NOW, gate_input, judge_rule, judge_rules
+from tests.performance.gates.cases import NOW, between, gate_input, judge_rule, judge_rules
 
 AT_LEAST = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
 SURE = AT_LEAST | {"confidence": 0.95}
 LIMIT = {"metric": "accuracy", "max_regression": 0.1}
 PASSED, FAILED, MISSING = RuleStatus
+UNSAID = {
+    "source": "computed",
+    "sample_count": None,
+    "evaluated_at": None,
+    "dataset": {"name": None, "version": None, "digest": None},
+    "evaluation_options": {},
+    "warnings": [],
+}
+UNKNOWN = " Whether both were measured on the same examples is unknown."
+
+
+def known(values: dict[str, float], positive_class: str | None, averaging: str | None) -> MetricValues:
+    """Return values of an evaluation that says its positive class and averaging, if they are not `None`."""
+    return MetricValues(values, {}, known_options({}, positive_class, averaging))
 
 
 class TestThreshold:
@@ -108,7 +122,8 @@ class TestThresholdWithConfidence:
         wide = {"accuracy": Interval(0.95, 0.99, "a test", level=0.5)}
 
         assert (
-            judge_rule(SURE, replace(gate_input({}), measured=MetricValues({"accuracy": 0.97}, wide))).status is MISSING
+            judge_rule(SURE, between(Measurement("ver-00002", MetricValues({"accuracy": 0.97}, wide)))).status
+            is MISSING
         )
 
 
@@ -141,7 +156,7 @@ class TestRegression:
 
         assert [each.status for each in (kept, broken, better)] == [PASSED, FAILED, PASSED]
         assert (broken.operator, broken.threshold, broken.value, broken.baseline_value) == ("<=", 0.15, 0.16, 0.14)
-        text = "log_loss is {}, and 0.14 in the promoted ver-00001: {}; worse by 0.01 is allowed."
+        text = "log_loss is {}, and 0.14 in the promoted ver-00001: {}; worse by 0.01 is allowed." + UNKNOWN
         assert broken.detail == text.format(0.16, "worse by 0.02")
         assert better.detail == text.format(0.1, "no worse")
 
@@ -209,21 +224,21 @@ class TestRegression:
         found = judge_rule(rule, gate_input({"log_loss": 1e308}, {"log_loss": 1e308}))
 
         assert (found.status, found.threshold) == (PASSED, None)
-        assert found.detail.endswith("worse by more than a double can hold is allowed.")
+        assert found.detail.endswith("worse by more than a double can hold is allowed." + UNKNOWN)
 
 
 class TestLimitsBetweenDifferentAveraging:
     """A metric can be made to look better by another positive class, or another averaging."""
 
-    OURS = MetricValues({"recall": 0.99, "accuracy": 0.9, "per_class.no.recall": 0.9}, {}, "no", "binary")
-    THEIRS = MetricValues({"recall": 0.9, "accuracy": 0.9, "per_class.no.recall": 0.9}, {}, "yes", "binary")
+    OURS = known({"recall": 0.99, "accuracy": 0.9, "per_class.no.recall": 0.9}, "no", "binary")
+    THEIRS = known({"recall": 0.9, "accuracy": 0.9, "per_class.no.recall": 0.9}, "yes", "binary")
 
     def status(self, metric: str, ours: MetricValues, theirs: MetricValues) -> RuleStatus:
-        both = replace(gate_input({}), measured=ours, baseline=theirs)
+        both = between(Measurement("ver-00002", ours), Measurement("ver-00001", theirs))
         return judge_rule({"metric": metric, "max_regression": 0.05}, both).status
 
     def test_rule_is_missing_and_names_both(self) -> None:
-        both = replace(gate_input({}), measured=self.OURS, baseline=self.THEIRS)
+        both = between(Measurement("ver-00002", self.OURS), Measurement("ver-00001", self.THEIRS))
 
         rule = judge_rule({"metric": "recall", "max_regression": 0.05}, both)
 
@@ -241,23 +256,24 @@ class TestLimitsBetweenDifferentAveraging:
         [(("no", "binary"), ("yes", "binary")), (("", None), ("yes", None)), ((None, "macro"), ("yes", "binary"))],
     )
     def test_metric_that_depends_on_averaging_is_missing(self, metric: str, ours: Any, theirs: Any) -> None:
-        newer, older = (MetricValues({metric: 0.5}, {}, *choice) for choice in (ours, theirs))
+        newer, older = (known({metric: 0.5}, *choice) for choice in (ours, theirs))
 
         assert self.status(metric, newer, older) is MISSING
         assert self.status(metric, newer, newer) is PASSED
 
     @pytest.mark.parametrize("choice", [(None, None), ("yes", None), (None, "binary")])
     def test_unknown_averaging_is_judged(self, choice: Any) -> None:
-        assert self.status("recall", self.OURS, MetricValues({"recall": 0.99}, {}, None, None)) is PASSED
-        assert self.status("recall", MetricValues({"recall": 0.99}, {}, *choice), self.THEIRS) is PASSED
+        assert self.status("recall", self.OURS, known({"recall": 0.99}, None, None)) is PASSED
+        assert self.status("recall", known({"recall": 0.99}, *choice), self.THEIRS) is PASSED
 
     @pytest.mark.parametrize("metric", ["accuracy", "per_class.no.recall"])
     def test_metric_that_does_not_depend_on_averaging_is_judged(self, metric: str) -> None:
         assert self.status(metric, self.OURS, self.THEIRS) is PASSED
 
     def test_rule_with_confidence_is_missing_too(self) -> None:
-        surely_better = {"recall": Interval(0.05, 0.1, "a test")}
-        both = replace(gate_input({}), measured=self.OURS, baseline=self.THEIRS, differences=surely_better)
+        surely_better = {"recall": (0.05, 0.1)}
+        measured, before = Measurement("ver-00002", self.OURS), Measurement("ver-00001", self.THEIRS)
+        both = between(measured, before, differences=surely_better)
 
         rule = judge_rule({"metric": "recall", "max_regression": 0.05, "confidence": 0.95}, both)
 
@@ -288,7 +304,10 @@ class TestRegressionWithConfidence:
 
     def test_largest_regression_is_reported(self) -> None:
         rule = LIMIT | {"confidence": 0.95}
-        text = "accuracy is 0.9, and 0.91 in the promoted ver-00001: with 95% confidence {}; worse by 0.1 is allowed."
+        text = (
+            "accuracy is 0.9, and 0.91 in the promoted ver-00001: with 95% confidence {}; worse by 0.1 is allowed."
+            + UNKNOWN
+        )
 
         def detail(ends: tuple[float, float]) -> str:
             return judge_rule(
@@ -407,6 +426,8 @@ class TestVerdict:
             "judged_at",
             "warnings",
             "policy",
+            "candidate",
+            "baselines",
         ]
         text = "accuracy is 0.91, and the lower end of its 95% interval 0.9; at least 0.93 is required."
         assert document["rules"][0] == {
@@ -418,6 +439,9 @@ class TestVerdict:
             "baseline_value": None,
             "status": "failed",
             "detail": text,
+            "baseline_version_id": None,
+            "same_dataset": None,
+            "needed_sample_count": None,
         }
         assert list(document["rules"][0]) == list(document["rules"][1])
         assert document["rules"][1]["operator"] == ">="
@@ -430,6 +454,8 @@ class TestVerdict:
             "judged_at": "2026-03-13T14:22:10Z",
             "warnings": [],
             "policy": {"owner": "model", "version": 3},
+            "candidate": UNSAID | {"version_id": "ver-00002"},
+            "baselines": [UNSAID | {"version_id": "ver-00001"}],
         }
 
     def test_limit_without_baseline_has_no_operator(self) -> None:

@@ -24,6 +24,10 @@ CONTRACT = {
 CLASSIFICATION = task_types.get("classification")
 GOOD = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
 LIMIT = {"metric": "accuracy", "max_regression": 0.01}
+FIELDS = "dataset_split, dataset, source, same_dataset, max_age_days, evaluation, against, rules"
+OTHERS = (
+    "sample_count, effective_sample_size, missing_fraction, train_overlap, custom.NAME, slice.ATTRIBUTE.VALUE.METRIC, "
+)
 
 
 def errors(document: Any, *types: TaskType) -> list[tuple[str, str]]:
@@ -148,7 +152,7 @@ def test_a_rule_on_a_class_may_require_confidence(metric: str) -> None:
             {"rules": [GOOD], "dataset_split": "x"},
             "dataset_split: Must be one of train, validation, test, in lower case.",
         ),
-        ({"rules": [GOOD], "x" * 50: 1}, f"{'x' * 40}: Unknown field; use dataset_split, rules."),
+        ({"rules": [GOOD], "x" * 50: 1}, f"{'x' * 40}: Unknown field; use {FIELDS}."),
         ({"rules": [1]}, "rules.0: Must be an object."),
         ({"rules": [GOOD, GOOD]}, "rules.1: Repeats rule 0 for accuracy: keep one of the two."),
     ],
@@ -171,7 +175,8 @@ def test_a_policy_error_says_what_is_wrong(document: Any, text: str) -> None:
         ({**LIMIT, "relative": 1}, "relative: Must be true or false, beside `max_regression`."),
         (
             {**GOOD, "x": 1},
-            "x: Unknown field; use metric, operator, threshold, max_regression, relative, confidence.",
+            "x: Unknown field; use metric, operator, threshold, max_regression, relative, confidence, against, "
+            "min_sample_count.",
         ),
         ({**GOOD, "threshold": 2}, "threshold: Must be at most 1, not 2.0."),
         ({**LIMIT, "max_regression": -1}, "max_regression: Must be 0 or more, not -1."),
@@ -204,7 +209,8 @@ def test_an_unknown_metric_error_lists_the_known_metrics() -> None:
 
     assert str(refused.value) == (
         f"rules.0.metric: There is no '{'x' * 40}' of ranking; use "
-        f"{', '.join(metric.name for metric in task_types.get('ranking').all_metrics)}, sample_count, or custom.NAME."
+        f"{', '.join(metric.name for metric in task_types.get('ranking').all_metrics)}, {OTHERS}"
+        "or worst_slice.ATTRIBUTE.METRIC."
     )
 
 
@@ -213,8 +219,8 @@ def test_an_unknown_metric_error_mentions_per_class_metrics() -> None:
         validate_for(parse_policy({"rules": [GOOD | {"metric": "speed"}]}), [task_types.get("forecasting")])
 
     assert str(refused.value) == (
-        "rules.0.metric: There is no 'speed' of forecasting; use mae, rmse, smape, mase, wape, sample_count, "
-        "custom.NAME or per_class.LABEL.METRIC."
+        f"rules.0.metric: There is no 'speed' of forecasting; use mae, rmse, smape, mase, wape, {OTHERS}"
+        "worst_slice.ATTRIBUTE.METRIC, or per_class.LABEL.METRIC."
     )
 
 
@@ -326,7 +332,10 @@ def test_an_organizations_rule_must_be_valid_for_some_task_type() -> None:
 
 def test_the_numbers_of_a_snapshot_have_the_names_that_rules_use() -> None:
     values = named_values(
-        {"accuracy": 0.9}, sample_count=7, custom={"cost": 2.0}, per_class={"a.b": {"recall": 0.5, "support": 3.0}}
+        {"accuracy": 0.9},
+        quantities={"sample_count": 7, "missing_fraction": 0.5, "train_overlap": None},
+        custom={"cost": 2.0},
+        per_class={"a.b": {"recall": 0.5, "support": 3.0}},
     )
 
     assert values == {
@@ -335,13 +344,13 @@ def test_the_numbers_of_a_snapshot_have_the_names_that_rules_use() -> None:
         "per_class.a.b.recall": 0.5,
         "per_class.a.b.support": 3.0,
         "sample_count": 7,
+        "missing_fraction": 0.5,
     }
     assert all(find_gate_metric(name, CLASSIFICATION) for name in values)
-    assert "sample_count" not in named_values({}, sample_count=None, custom={}, per_class={})
 
 
 def test_a_custom_metric_does_not_shadow_one_of_the_task_type() -> None:
-    assert named_values({"accuracy": 0.1}, sample_count=1, custom={"accuracy": 0.9}, per_class={})["accuracy"] == 0.1
+    assert named_values({"accuracy": 0.1}, quantities={}, custom={"accuracy": 0.9}, per_class={})["accuracy"] == 0.1
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False, min_value=0, max_value=1)

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from performance.metrics.statistics.confusion import ConfusionMatrix
+from performance.metrics.statistics.confusion import ONE_CLASS, ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 
 CLASSES = st.integers(2, 5)
@@ -29,10 +30,11 @@ def examples(draw: st.DrawFn) -> tuple[list[int], list[int], list[float] | None]
 def matrix_of(actual: list[int], predicted: list[int], weights: list[float] | None) -> ConfusionMatrix:
     labels = sorted({*actual, *predicted})
     each = weights or [1.0] * len(actual)
-    cells = [[0.0] * len(labels) for _ in labels]
+    cells, squares = ([[0.0] * len(labels) for _ in labels] for _ in range(2))
     for one, other, weight in zip(actual, predicted, each, strict=True):
         cells[labels.index(one)][labels.index(other)] += weight
-    return ConfusionMatrix([str(label) for label in labels], cells, sum(weight**2 for weight in each))
+        squares[labels.index(one)][labels.index(other)] += weight**2
+    return ConfusionMatrix([str(label) for label in labels], cells, squares)
 
 
 def assert_close(estimate: Estimate, expected: float) -> None:
@@ -95,27 +97,100 @@ METRICS: dict[str, Callable[[ConfusionMatrix], Estimate]] = {
 
 def drawn(counts: Any) -> ConfusionMatrix:
     cells = counts.reshape(3, 3).astype(float).tolist()
-    return ConfusionMatrix(["a", "b", "c"], cells, float(counts.sum()))
+    return ConfusionMatrix(["a", "b", "c"], cells)
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_confusion_matrix_intervals_cover_the_truth_as_often_as_they_claim(name: str) -> None:
-    metric, rng, runs = METRICS[name], np.random.default_rng(20260313), 2000
-    truth = metric(drawn(CELLS * 1e9)).value
-    assert truth is not None
-    covered = 0
-    for counts in rng.multinomial(300, CELLS.ravel(), size=runs):
-        interval = metric(drawn(counts)).interval
-        assert interval is not None
-        covered += interval.lower <= truth <= interval.upper
+def test_confusion_matrix_intervals_cover_the_truth() -> None:
+    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.04."""
+    rng, runs = np.random.default_rng(20260313), 30
+    truth = {name: metric(drawn(CELLS * 1e9)).value for name, metric in METRICS.items()}
+    covered: Counter[str] = Counter()
+    for counts in rng.multinomial(100, CELLS.ravel(), size=runs):
+        matrix = drawn(counts)
+        for name, metric in METRICS.items():
+            interval, value = metric(matrix).interval, truth[name]
+            assert interval is not None
+            assert value is not None
+            covered[name] += interval.lower <= value <= interval.upper
 
-    assert 0.93 <= covered / runs <= 0.975
+    assert all(covered[name] / runs >= 0.85 for name in METRICS), covered
 
 
 def test_a_perfect_confusion_matrix_has_intervals_of_positive_width() -> None:
-    matrix = ConfusionMatrix(["no", "yes"], [[50.0, 0.0], [0.0, 50.0]], 100.0)
+    matrix = ConfusionMatrix(["no", "yes"], [[50.0, 0.0], [0.0, 50.0]])
 
-    for estimate in (matrix.accuracy, matrix.f1_score("yes"), matrix.averaged("recall", "macro")):
+    for estimate in (
+        matrix.accuracy,
+        matrix.f1_score("yes"),
+        matrix.averaged("recall", "macro"),
+        matrix.matthews_correlation,
+        matrix.cohen_kappa,
+        matrix.balanced_accuracy,
+    ):
         assert estimate.value == 1
         assert estimate.interval is not None
-        assert 0.9 < estimate.interval.lower < 1 == estimate.interval.upper
+        assert 0.8 < estimate.interval.lower < 0.98
+        assert estimate.interval.upper == 1
+
+
+def test_two_right_predictions_say_hardly_anything() -> None:
+    matrix = ConfusionMatrix(["no", "yes"], [[1.0, 0.0], [0.0, 1.0]])
+
+    for estimate in (matrix.matthews_correlation, matrix.cohen_kappa):
+        assert estimate.interval is not None
+        assert estimate.interval.lower < 0
+
+
+def test_three_found_positives_of_a_thousand_do_not_prove_a_high_f1() -> None:
+    matrix = ConfusionMatrix(["0", "1"], [[997.0, 0.0], [0.0, 3.0]])
+
+    f1, balanced = matrix.f1_score("1").interval, matrix.balanced_accuracy.interval
+
+    assert f1 is not None
+    assert balanced is not None
+    assert f1.lower == pytest.approx(0.6097, abs=1e-3)
+    assert balanced.lower == pytest.approx(0.71, abs=0.02)
+
+
+def test_each_class_has_its_own_effective_size() -> None:
+    """The weights of ten positives are 99, those of 990 negatives 1."""
+    matrix = ConfusionMatrix(["0", "1"], [[990.0, 0.0], [0.0, 990.0]], [[990.0, 0.0], [0.0, 10 * 99.0**2]])
+
+    recall, specificity = matrix.recall("1").interval, matrix.specificity("1").interval
+
+    assert recall is not None
+    assert specificity is not None
+    assert (recall.lower, recall.upper) == pytest.approx((0.7225, 1), abs=1e-4)
+    assert (specificity.lower, specificity.upper) == pytest.approx((0.9961, 1), abs=1e-4)
+
+
+def test_a_design_effect_divides_the_examples() -> None:
+    many = ConfusionMatrix(["0", "1"], [[400.0, 40.0], [20.0, 200.0]]).with_design_effect(4)
+    few = ConfusionMatrix(["0", "1"], [[100.0, 10.0], [5.0, 50.0]])
+
+    for name in ("precision", "recall", "f1_score", "specificity"):
+        one, other = getattr(many, name)("1").interval, getattr(few, name)("1").interval
+        assert (one.lower, one.upper) == pytest.approx((other.lower, other.upper)), name
+    assert many.matthews_correlation.interval == few.matthews_correlation.interval
+
+
+def test_one_class_alone_has_no_interval_of_metrics_that_need_two() -> None:
+    matrix = ConfusionMatrix(["0"], [[1000.0]])
+
+    for estimate in (matrix.balanced_accuracy, matrix.matthews_correlation, matrix.averaged("f1_score", "macro")):
+        assert estimate.interval is None
+        assert estimate.reason == ONE_CLASS
+    assert matrix.balanced_accuracy.value == 1
+
+
+@pytest.mark.parametrize("errors", [0, 60])
+def test_many_classes_need_right_and_wrong_predictions(errors: int) -> None:
+    classes = 200
+    cells = [[20.0 * (at == other) for other in range(classes)] for at in range(classes)]
+    for at in range(errors):
+        cells[at][at + 1] = 1.0
+
+    estimate = ConfusionMatrix([str(at) for at in range(classes)], cells).matthews_correlation
+
+    assert (estimate.interval is not None) == (errors > 0)
+    assert (estimate.reason is None) == (errors > 0)

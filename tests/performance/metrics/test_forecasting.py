@@ -13,6 +13,7 @@ from sklearn import metrics as sk
 from models_registry import task_types
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.tasks import forecasting
+from tests.performance.metrics.augmented import augmented_t
 from tests.performance.metrics.tables import evaluate_columns
 
 NUMBERS = st.sampled_from([0.0, 1.0, -1.0]) | st.floats(-1e3, 1e3).map(lambda value: round(value, 4))
@@ -80,66 +81,103 @@ def test_the_declared_forecasting_example_has_the_declared_values(tmp_path: Path
         assert found.metrics[metric.name] == pytest.approx(metric.example.value, rel=1e-12)
 
 
-def test_series_are_the_units_of_forecasting_intervals(tmp_path: Path) -> None:
-    errors = np.repeat([1.0, 2.0, 3.0, 4.0], 100)  # as good as four examples
-    columns = {"actual": errors * 0, "predicted": errors}
-
-    of_rows = evaluate_columns(forecasting.evaluate, tmp_path, columns).confidence_intervals["mae"]
-    of_series = evaluate_columns(forecasting.evaluate, tmp_path, {**columns, "series_id": errors}).confidence_intervals[
-        "mae"
-    ]
-
-    assert of_series.upper - of_series.lower > 5 * (of_rows.upper - of_rows.lower)
-
-
-@pytest.mark.parametrize("several", [False, True])
-def test_the_wape_interval_is_that_of_a_ratio_of_two_sums(tmp_path: Path, several: bool) -> None:
-    random = np.random.default_rng(3)
-    series = random.integers(0, 30, 300)
-    actual = random.normal(20, 5, 300)
-    predicted = actual + random.normal(series / 10, 2)
-    columns = {"actual": actual, "predicted": predicted}
-
-    found = evaluate_columns(forecasting.evaluate, tmp_path, {**columns, "series_id": series} if several else columns)
-
-    errors, sizes = np.abs(predicted - actual), np.abs(actual)
-    weight = np.ones(300)
-    if several:
-        errors, sizes, weight = (
-            np.array([each[series == one].sum() for one in range(30)]) for each in (errors, sizes, weight)
-        )
-    ratio = errors.sum() / sizes.sum()
-    size = weight.sum() ** 2 / (weight**2).sum()
-    half = 1.959963984540054 * math.sqrt((((errors - ratio * sizes) / sizes.sum()) ** 2).sum() * size / (size - 1))
-    interval = found.confidence_intervals["wape"]
-    assert (interval.lower, interval.upper) == pytest.approx((ratio - half, ratio + half))
+def of_series(random: np.random.Generator, series: int, steps: int = 10) -> dict[str, Any]:
+    """Return forecasts of series whose errors are of different sizes."""
+    name = np.repeat(np.arange(series), steps)
+    actual = random.normal(20, 3, series * steps)
+    return {
+        "series_id": [f"s{each}" for each in name],
+        "actual": actual,
+        "predicted": actual + random.normal(0, 1 + name / series),
+        "scale": 1.0 + name % 3,
+    }
 
 
-@pytest.mark.parametrize("scale", [[1.0, 2.0], [0.0, 0.0], [None, 1.0], [math.inf, math.inf], [1e-300, 1e-300]])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_series_or_their_groups_are_the_units_of_intervals(tmp_path: Path, grouped: bool) -> None:
+    columns = of_series(np.random.default_rng(3), 60)
+    unit = np.repeat(np.arange(60), 10)
+    if grouped:
+        unit = unit // 2
+        columns["group"] = [f"g{each}" for each in unit]
+
+    found = evaluate_columns(forecasting.evaluate, tmp_path, columns)
+
+    def by_unit(loss: Any) -> Any:
+        return np.array([loss[unit == one].mean() for one in np.unique(unit)])
+
+    actual, error = columns["actual"], np.abs(columns["predicted"] - columns["actual"])
+    weight = np.ones(len(np.unique(unit)))
+    ratio = error.sum() / actual.sum()
+    scaled = by_unit(error / columns["scale"])
+    expected: dict[str, Any] = {
+        "mae": augmented_t(by_unit(error), weight, 2),
+        "rmse": np.sqrt(augmented_t(by_unit(error**2), weight, 3)),
+        "smape": augmented_t(by_unit(2 * error / (actual + columns["predicted"])), weight, 2),
+        "mase": augmented_t(scaled, weight, 2),
+        "wape": augmented_t(by_unit(ratio + (error - ratio * actual) / actual.mean()), weight, 2, 2),
+    }
+    for name, ends in expected.items():
+        interval = found.confidence_intervals[name]
+        assert (interval.lower, interval.upper) == pytest.approx(tuple(ends)), name
+    assert found.effective_sample_size == len(weight)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_fewer_than_five_series_have_no_interval(tmp_path: Path, named: bool) -> None:
+    columns = of_series(np.random.default_rng(3), 4)
+    if not named:
+        del columns["series_id"]
+        columns["scale"] = [2.0] * 40
+
+    found = evaluate_columns(forecasting.evaluate, tmp_path, columns)
+
+    assert not found.confidence_intervals
+    reason = f"An interval needs at least 5 series, not {4 if named else 1}."
+    assert found.intervals_unavailable == dict.fromkeys(found.metrics, reason)
+
+
+def test_a_series_in_two_groups_is_refused(tmp_path: Path) -> None:
+    columns = {"series_id": ["a", "a"], "actual": [1.0, 2.0], "predicted": [1.0, 2.0], "group": [1, 2]}
+
+    with pytest.raises(UnprocessablePredictionsError, match="The series 'a' has rows in more than one group"):
+        evaluate_columns(forecasting.evaluate, tmp_path, columns)
+
+
+@pytest.mark.parametrize(("series", "row"), [(["a", None], 2), ([math.nan, 1.0], 1)])
+def test_a_row_without_series_is_refused(tmp_path: Path, series: list[Any], row: int) -> None:
+    columns = {"series_id": series, "actual": [1.0, 2.0], "predicted": [1.0, 2.0]}
+
+    with pytest.raises(UnprocessablePredictionsError, match="has no series in the column 'series_id'") as refused:
+        evaluate_columns(forecasting.evaluate, tmp_path, columns)
+
+    assert refused.value.row == row
+
+
+@pytest.mark.parametrize("scale", [[1.0, 2.0], [-1.0, -1.0], [None, 1.0], [math.inf, math.inf]])
 def test_a_series_with_an_invalid_or_varying_scale_is_refused(tmp_path: Path, scale: list[Any]) -> None:
-    with pytest.raises(UnprocessablePredictionsError, match="one value of 'scale' above 0"):
+    with pytest.raises(UnprocessablePredictionsError, match="one value of 'scale' of 0 or more"):
         evaluate_columns(
             forecasting.evaluate, tmp_path, {"actual": [1.0, 2.0], "predicted": [1.0, 1.0], "scale": scale}
         )
 
 
-def test_the_mase_interval_of_one_series_is_its_scaled_mae_interval(tmp_path: Path) -> None:
-    random = np.random.default_rng(8)
-    columns = {"actual": random.normal(0, 1, 50), "predicted": random.normal(0, 1, 50), "scale": [2.5] * 50}
+@pytest.mark.parametrize("scale", [0.0, 1e-300])
+def test_mase_is_undefined_for_a_constant_training_series(tmp_path: Path, scale: float) -> None:
+    columns = {
+        "series_id": ["a", "b", "c"],
+        "actual": [5.0, 5.0, 10.0],
+        "predicted": [6.0, 5.0, 12.0],
+        "scale": [1.0, scale, scale],
+    }
 
-    intervals = evaluate_columns(forecasting.evaluate, tmp_path, columns).confidence_intervals
+    found = evaluate_columns(forecasting.evaluate, tmp_path, columns)
 
-    assert intervals["mase"].lower == intervals["mae"].lower / 2.5
-    assert intervals["mase"].upper == intervals["mae"].upper / 2.5
-
-
-def test_every_metric_has_an_interval(tmp_path: Path) -> None:
-    random = np.random.default_rng(8)
-    columns = {"actual": random.normal(0, 1, 50), "predicted": random.normal(0, 1, 50), "scale": [2.5] * 50}
-    declared = {metric.name for metric in task_types.get("forecasting").all_metrics}
-    for series in ([0] * 50, range(50), [0, 1] * 25):
-        found = evaluate_columns(forecasting.evaluate, tmp_path, {**columns, "series_id": series})
-        assert set(found.confidence_intervals) == declared
+    assert found.metrics["mae"] == 1
+    assert found.metrics["mase"] is None
+    assert found.metrics_unavailable["mase"] == (
+        "The scale of the series 'b' and of 1 more is 0: no error is relative to a constant series."
+    )
 
 
 @pytest.mark.parametrize("steps", [[1, 2, 2], [1.0, 2.0, 2.0], ["1", " 2", "2.0"]])
@@ -177,6 +215,7 @@ def test_more_than_a_thousand_horizons_are_refused(tmp_path: Path) -> None:
 
 
 def test_mase_is_undefined_without_scales(tmp_path: Path) -> None:
-    assert (
-        evaluate_columns(forecasting.evaluate, tmp_path, {"actual": [1.0], "predicted": [2.0]}).metrics["mase"] is None
-    )
+    found = evaluate_columns(forecasting.evaluate, tmp_path, {"actual": [1.0], "predicted": [2.0]})
+
+    assert found.metrics["mase"] is None
+    assert "'scale'" in found.metrics_unavailable["mase"]

@@ -5,12 +5,18 @@ import math
 import pytest
 from scipy import stats
 
-from performance.metrics.statistics.intervals import logit, student_t_quantile
+from performance.metrics.statistics.intervals import logit
+from performance.metrics.statistics.student_t import student_t_quantile
 
 
-@pytest.mark.parametrize(("degrees", "within"), [(2, 1e-2), (2.5, 1e-2), (5, 1e-3), (19, 1e-5), (1e6, 1e-9)])
-def test_the_quantile_of_student_t_equals_that_of_scipy(degrees: float, within: float) -> None:
-    assert student_t_quantile(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=within)
+@pytest.mark.parametrize("degrees", [0.1, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 9, 19, 99.5, 999, 1001, 1e6])
+def test_the_quantile_of_student_t_equals_that_of_scipy(degrees: float) -> None:
+    assert student_t_quantile(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=1e-12)
+
+
+@pytest.mark.parametrize("degrees", [0.0, -1.0, 1e-6])
+def test_the_quantile_is_infinite_without_degrees_of_freedom(degrees: float) -> None:
+    assert student_t_quantile(degrees) == math.inf
 
 
 def test_an_interval_without_degrees_of_freedom_is_from_0_to_1() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics as sk
 
 from performance.metrics.result import UnprocessablePredictionsError
@@ -34,6 +35,81 @@ def test_every_ranking_metric_is_a_mean_over_queries(
     expected = {name: np.mean([one_query(name, rows, k) for rows in queries.values()]) for name in ranking.METRICS}
     for name, value in expected.items():
         assert found.metrics[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
+
+
+def bounded_interval(values: Any) -> tuple[float, float]:
+    """Return Student's interval of a mean after adding one value at 0 and one at 1."""
+    added = np.append(values, [0.0, 1.0])
+    half = stats.t.ppf(0.975, len(added) - 1) * np.std(added, ddof=1) / math.sqrt(len(added))
+    return max(added.mean() - half, 0.0), min(added.mean() + half, 1.0)
+
+
+def test_intervals_are_of_student_t_with_a_query_added_at_each_bound(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    columns = {
+        "query_id": np.repeat(range(12), 5),
+        "relevance": random.integers(0, 2, 60),
+        "score": random.normal(0, 1, 60),
+    }
+    found = evaluate_columns(ranking.evaluate, tmp_path, columns, k=2)
+
+    for name, interval in found.confidence_intervals.items():
+        values = [
+            one_query(name, np.stack([columns["relevance"][rows], columns["score"][rows]], axis=1), 2)
+            for rows in (columns["query_id"] == query for query in range(12))
+        ]
+        assert (interval.lower, interval.upper) == pytest.approx(bounded_interval(values)), name
+        assert interval.method == "augmented_t"
+    assert set(found.confidence_intervals) == set(ranking.METRICS)
+    assert found.effective_sample_size == 12
+
+
+def test_two_perfect_queries_have_wide_intervals(tmp_path: Path) -> None:
+    columns = {"query_id": ["a", "a", "b", "b"], "relevance": [1, 0, 1, 0], "score": [2, 1, 2, 1]}
+
+    found = evaluate_columns(ranking.evaluate, tmp_path, columns)
+
+    assert found.metrics["ndcg"] == 1
+    for name in ("ndcg", "map", "mrr", "recall_at_k"):
+        assert found.confidence_intervals[name].lower < 0.1
+        assert found.confidence_intervals[name].upper == 1
+
+
+def grouped_queries(groups: int) -> dict[str, Any]:
+    """Return ten equal queries in each group; those of every second group are perfect, others wrong."""
+    relevance = np.array([1, 0] * (groups * 10))
+    right = np.repeat(np.arange(groups) % 2 == 0, 20)
+    return {
+        "query_id": np.repeat(np.arange(groups * 10), 2),
+        "relevance": relevance,
+        "score": ((relevance == 1) == right).astype(float),
+        "group": np.repeat([f"g{at}" for at in range(groups)], 20),
+    }
+
+
+def test_the_queries_of_a_group_count_as_one(tmp_path: Path) -> None:
+    found = evaluate_columns(ranking.evaluate, tmp_path, grouped_queries(20))
+
+    expected = bounded_interval([1.0, 0.5] * 10)
+    interval = found.confidence_intervals["mrr"]
+    assert (interval.lower, interval.upper) == pytest.approx(expected)
+    assert (found.sample_count, found.effective_sample_size) == (200, 20)
+
+
+def test_fewer_than_ten_groups_have_no_interval(tmp_path: Path) -> None:
+    found = evaluate_columns(ranking.evaluate, tmp_path, grouped_queries(9))
+
+    assert not found.confidence_intervals
+    assert found.intervals_unavailable["ndcg"] == "An interval needs at least 10 groups, not 9."
+
+
+def test_a_query_in_two_groups_is_refused(tmp_path: Path) -> None:
+    columns = {"query_id": ["a", "a", "b"], "relevance": [1, 0, 1], "score": [2, 1, 2], "group": ["x", "y", "x"]}
+
+    with pytest.raises(UnprocessablePredictionsError, match="'a' has rows in more than one group") as refused:
+        evaluate_columns(ranking.evaluate, tmp_path, columns)
+
+    assert refused.value.column == "group"
 
 
 def test_every_metric_has_an_interval(tmp_path: Path) -> None:
@@ -88,6 +164,8 @@ def test_metrics_at_k_average_over_the_orders_of_tied_items(
     [
         ({"query_id": [], "relevance": [], "score": []}, None),
         ({"query_id": ["a", None], "relevance": [1, 1], "score": [1.0, 1.0]}, 2),
+        ({"query_id": [1.0, 2.0, math.nan], "relevance": [1, 1, 1], "score": [1.0, 1.0, 1.0]}, 3),
+        ({"query_id": ["a", "a"], "group": ["b", None], "relevance": [1, 1], "score": [1.0, 1.0]}, 2),
         ({"query_id": ["a", "a"], "relevance": [-1, 1], "score": [1.0, 1.0]}, 1),
         ({"query_id": ["a", "a"], "relevance": [1, 1], "score": [1.0, math.nan]}, 2),
         ({"query_id": ["a", "a"], "relevance": [1e308, 1.0], "score": [1.0, 1.0]}, 1),

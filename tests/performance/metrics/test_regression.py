@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from sklearn import metrics as sk
 from models_registry import task_types
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.tasks import forecasting, regression
+from tests.performance.metrics.augmented import augmented_t, skewness
 from tests.performance.metrics.tables import evaluate_columns, evaluate_file
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -76,11 +78,14 @@ def test_every_metric_equals_that_of_scikit_learn(tmp_path: Path, columns: dict[
         assert interval.lower - slack <= value <= interval.upper + slack, name
 
 
+SKEWNESS = 0.25  # above it, there is no interval
+
+
 @pytest.mark.parametrize("weighted", [False, True])
-def test_intervals_of_explained_shares_equal_the_influence_function(tmp_path: Path, weighted: bool) -> None:
+def test_intervals_are_of_student_t_with_an_example_added_beyond_the_extremes(tmp_path: Path, weighted: bool) -> None:
     random = np.random.default_rng(7)
-    actual = random.normal(5, 3, 400)
-    predicted = actual * 0.8 + random.normal(2, 1, 400)
+    actual = random.normal(50, 3, 400)
+    predicted = actual * 0.8 + random.normal(10, 1, 400)
     weight = random.uniform(0.5, 2, 400) if weighted else np.ones(400)
 
     found = evaluate_columns(
@@ -88,15 +93,114 @@ def test_intervals_of_explained_shares_equal_the_influence_function(tmp_path: Pa
     )
 
     error = predicted - actual
+    bias = np.average(error, weights=weight)
     spread = (actual - np.average(actual, weights=weight)) ** 2
-    about_mean = (error - np.average(error, weights=weight)) ** 2
-    size = weight.sum() ** 2 / (weight**2).sum()
-    for name, unexplained in {"r_squared": error**2, "explained_variance": about_mean}.items():
-        ratio = np.average(unexplained, weights=weight) / np.average(spread, weights=weight)
-        deviation = weight * (unexplained - ratio * spread) / (weight * spread).sum()
-        half = 1.959963984540054 * math.sqrt((deviation**2).sum() * size / (size - 1))
+    expected: dict[str, Any] = {
+        "rmse": np.sqrt(augmented_t(error**2, weight, 3)),
+        "mae": augmented_t(np.abs(error), weight, 2),
+        "mape": augmented_t(np.abs(error) / actual, weight, 2),
+        "bias": augmented_t(error, weight, 2, 2),
+    }
+    for name, unexplained in {"r_squared": error**2, "explained_variance": (error - bias) ** 2}.items():
+        of_spread = np.average(spread, weights=weight)
+        ratio = np.average(unexplained, weights=weight) / of_spread
+        low, high = augmented_t(ratio + (unexplained - ratio * spread) / of_spread, weight, 3, 2)
+        expected[name] = (1 - high, 1 - low)
+    for name, ends in expected.items():
         interval = found.confidence_intervals[name]
-        assert (interval.lower, interval.upper) == pytest.approx((1 - ratio - half, 1 - ratio + half)), name
+        assert (interval.lower, interval.upper) == pytest.approx(tuple(ends), rel=1e-9), name
+        assert interval.method == "augmented_t"
+    assert found.effective_sample_size == pytest.approx(weight.sum() ** 2 / (weight**2).sum())
+
+
+@given(
+    errors=st.lists(st.floats(-9, 9).map(lambda each: round(each, 3)), min_size=50, max_size=90),
+    exponent=st.integers(1, 5),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+def test_a_few_large_errors_leave_no_interval(tmp_path: Path, errors: list[float], exponent: int) -> None:
+    predicted = np.array(errors) ** exponent
+    found = evaluate_columns(regression.evaluate, tmp_path, {"actual": np.zeros(len(errors)), "predicted": predicted})
+
+    for name, scores in {"mae": np.abs(predicted), "rmse": predicted**2, "bias": predicted}.items():
+        if np.ptp(scores) < 1e-9:
+            assert found.intervals_unavailable[name].startswith("All examples are alike")
+            continue
+        skewed = abs(skewness(scores, np.ones(len(scores))))
+        if abs(skewed - SKEWNESS) > 1e-9:
+            assert (name in found.confidence_intervals) == (skewed < SKEWNESS), name
+        if name in found.intervals_unavailable:
+            assert re.match(
+                r"A few of the \d+ examples decide .* needs about [\d,]+ like", found.intervals_unavailable[name]
+            )
+
+
+def test_the_examples_of_a_group_count_as_one(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    of_groups = random.normal(0, 1, 30)
+    columns = {"actual": np.zeros(600), "predicted": np.repeat(of_groups, 20), "group": np.repeat(np.arange(30), 20)}
+
+    found = evaluate_columns(regression.evaluate, tmp_path, columns)
+
+    for name, ends in {
+        "mae": augmented_t(np.abs(of_groups), np.ones(30), 2),
+        "bias": augmented_t(of_groups, np.ones(30), 2, 2),
+    }.items():
+        interval = found.confidence_intervals[name]
+        assert (interval.lower, interval.upper) == pytest.approx(ends), name
+    assert (found.sample_count, found.effective_sample_size) == (600, 30)
+    assert "groups" in found.intervals_unavailable["median_absolute_error"]
+
+
+def test_fewer_than_ten_groups_have_no_interval(tmp_path: Path) -> None:
+    columns = {"actual": range(90), "predicted": np.arange(90) * 1.1, "group": [f"g{at % 9}" for at in range(90)]}
+
+    found = evaluate_columns(regression.evaluate, tmp_path, columns)
+
+    assert not found.confidence_intervals
+    assert found.intervals_unavailable["mae"] == "An interval needs at least 10 groups, not 9."
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "reason"),
+    [
+        (19, "mae", "An interval needs at least 20 examples, not 19."),
+        (49, "rmse", "An interval needs at least 50 examples, not 49."),
+        (49, "r_squared", "An interval needs at least 50 examples, not 49."),
+        (7, "median_absolute_error", "An interval needs at least 8 examples, not 7."),
+        (7, "max_error", "A sample bounds the largest error only from below."),
+    ],
+)
+def test_a_metric_without_interval_says_why(tmp_path: Path, rows: int, name: str, reason: str) -> None:
+    found = evaluate_columns(regression.evaluate, tmp_path, {"actual": range(rows), "predicted": [1.0] * rows})
+
+    assert found.intervals_unavailable[name] == reason
+
+
+def test_exact_predictions_have_no_interval_of_zero_width(tmp_path: Path) -> None:
+    found = evaluate_columns(regression.evaluate, tmp_path, {"actual": range(100), "predicted": range(100)})
+
+    assert not found.confidence_intervals
+    assert set(found.intervals_unavailable) == set(found.metrics)
+
+
+def test_shares_explained_of_one_example_are_undefined(tmp_path: Path) -> None:
+    found = evaluate_columns(regression.evaluate, tmp_path, {"actual": [5.0], "predicted": [4.0]})
+
+    assert found.metrics["r_squared"] is None
+    assert found.metrics_unavailable == dict.fromkeys(
+        ("r_squared", "explained_variance"), "It needs at least two examples."
+    )
+
+
+def test_examples_of_weight_0_count_for_nothing(tmp_path: Path) -> None:
+    columns = {"actual": [1.0, 1.0, 2.0], "predicted": [2.0, 1.5, 2.2], "weight": [0.0, 1.0, 1.0]}
+
+    found = evaluate_columns(regression.evaluate, tmp_path, columns)
+
+    assert found.metrics["max_error"] == 0.5
+    assert (found.rows, found.sample_count) == (3, 2)
+    assert len(found.residuals) == 2
 
 
 @given(errors=st.lists(st.integers(-5, 5) | st.floats(-9, 9), min_size=1, max_size=120))
@@ -109,7 +213,7 @@ def test_the_median_interval_is_symmetric_in_ranks(tmp_path: Path, errors: list[
     # How often the true median is outside follows from tosses of a coin, one for each example.
     outside = [2 * binom.cdf(rank, len(errors), 0.5) for rank in range(len(errors))]
     if interval is None:
-        assert len(errors) < 8
+        assert len(errors) < 8 or found.intervals_unavailable["median_absolute_error"].startswith("The middle errors")
         return
     assert interval.method == "woodruff"
     close = [rank for rank, share in enumerate(outside) if 0.0015 <= share <= 0.057]
@@ -188,27 +292,16 @@ def test_extra_columns_with_any_name_are_ignored(tmp_path: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("mean", [1e8, -1e9, 1e12])
-def test_intervals_below_rounding_precision_are_right_or_missing(tmp_path: Path, mean: float) -> None:
+def test_intervals_of_large_alike_errors_are_right(tmp_path: Path, mean: float) -> None:
     errors = np.random.default_rng(11).integers(-3, 4, 500) + mean
-    half = 1.959963984540054 * np.std(errors - mean, ddof=1) / math.sqrt(500)
-
     found = evaluate_columns(regression.evaluate, tmp_path, {"actual": np.zeros(500), "predicted": errors})
 
-    interval = found.confidence_intervals["bias"]
-    assert (interval.upper - interval.lower) / 2 == pytest.approx(half, rel=1e-3)
-    assert (interval.upper + interval.lower) / 2 == pytest.approx(errors.mean(), rel=1e-12)
-    assert not {"mae", "rmse"} & set(found.confidence_intervals)
-    assert not {"mae", "rmse"} & set(
-        evaluate_columns(
-            forecasting.evaluate, tmp_path, {"actual": np.zeros(500), "predicted": errors}
-        ).confidence_intervals
-    )
-
-
-def test_explained_shares_of_one_example_have_no_interval(tmp_path: Path) -> None:
-    found = evaluate_columns(regression.evaluate, tmp_path, {"actual": [1.0], "predicted": [2.0]})
-
-    assert not {"r_squared", "explained_variance"} & set(found.confidence_intervals)
+    for name, scores, behind in (("mae", np.abs(errors) - abs(mean), None), ("bias", errors - mean, 2)):
+        interval = found.confidence_intervals[name]
+        low, high = augmented_t(scores, np.ones(500), 2, behind)
+        base = mean if name == "bias" else abs(mean)
+        assert interval.upper - interval.lower == pytest.approx(high - low, rel=1e-2), name
+        assert (interval.lower, interval.upper) == pytest.approx((base + low, base + high), rel=1e-12), name
 
 
 @pytest.mark.parametrize(
@@ -220,6 +313,8 @@ def test_explained_shares_of_one_example_have_no_interval(tmp_path: Path) -> Non
         ({"actual": [1.0, 2.0], "predicted": [1.0, None]}, "no prediction", 2),
         ({"actual": ["1", "x"], "predicted": [1.0, 1.0]}, "no finite number", 2),
         ({"actual": [1.0], "predicted": [1.0], "weight": [0.0]}, "above 0", None),
+        ({"actual": [1.0, 2.0], "predicted": [1.0, 2.0], "group": ["a", None]}, "no group", 2),
+        ({"actual": [1.0, 2.0], "predicted": [1.0, 2.0], "group": [math.nan, 1.0]}, "no group", 1),
         ({"actual": [1.0]}, "no column 'predicted'", None),
     ],
 )

@@ -8,15 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
-from moto.server import ThreadedMotoServer
 from pytest_django import Settings
-from s3fs import S3FileSystem
 
 from config.env.storages import storage
 from models_registry.accounts.models import Organization, User
@@ -35,7 +32,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """The address of an object store of its own."""
+    """The address of an object store of its own. No other test's process loads what it takes."""
+    from moto.server import ThreadedMotoServer
+
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=free_port(), verbose=False)
     server.start()
@@ -54,6 +53,8 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         "AWS_ENDPOINT_URL": endpoint,
     }.items():
         monkeypatch.setenv(name, value)
+    import boto3
+
     bucket = boto3.resource("s3").Bucket("kept")
     if not bucket.creation_date:
         bucket.create(CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
@@ -105,7 +106,7 @@ def test_predictions_are_kept_in_the_bucket_and_compared_from_there(
     kept = {each.key for each in bucket.objects.filter(Prefix="registry/")}
     assert kept == {f"registry/predictions/{digest[:2]}/{digest}.parquet" for digest in digests}
     assert len(digests) == 2
-    assert "paired_delong" in methods(model, viewer)
+    assert "paired_newcombe_5" in methods(model, viewer)
 
 
 def test_spark_reads_no_object_store_and_says_so(model: RegisteredModel, bucket: Any, settings: Settings) -> None:
@@ -223,6 +224,8 @@ def test_what_is_not_in_the_store_is_named(model: RegisteredModel, files: list[s
 
 @pytest.mark.usefixtures("bucket")
 def test_a_store_that_cannot_be_reached_is_named(model: RegisteredModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    from s3fs import S3FileSystem
+
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     S3FileSystem.clear_instance_cache()

@@ -287,7 +287,7 @@ class TestAnAttempt:
     def test_an_attempt_without_a_response_is_repeated(
         self, delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(http_client, "ANSWER_WITHIN", 0.3)
+        monkeypatch.setattr(http_client, "RESPONSE_TIMEOUT", 0.3)
         done = Event()
         receiver.answers = [lambda _: done.wait(30)]
         assert deliver_next()
@@ -490,7 +490,7 @@ def test_a_message_that_was_lost_to_another_worker_is_told_in_the_log_and_frees_
 ) -> None:
     def taken_meanwhile(*arguments: Any, **options: Any) -> Any:
         come_due(delivery)
-        assert WebhookDelivery.objects.claim_fairly(webhook_delivery.LEASE, most=1)
+        assert WebhookDelivery.objects.claim_fairly(webhook_delivery.LEASE, limit=1)
         return http_client.post(*arguments, **options)
 
     monkeypatch.setattr(webhook_delivery, "post", taken_meanwhile)
@@ -517,7 +517,7 @@ class TestTurns:
 
     def take(self) -> Any:
         return WebhookDelivery.objects.claim_fairly(
-            webhook_delivery.LEASE, most=webhook_delivery.SENDERS_PER_ORGANIZATION
+            webhook_delivery.LEASE, limit=webhook_delivery.SENDERS_PER_ORGANIZATION
         )
 
     def test_no_webhook_is_sent_two_messages_at_once(self, acme: Organization) -> None:

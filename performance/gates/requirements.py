@@ -1,0 +1,65 @@
+"""What a policy requires of the snapshots that it judges, whatever their values are."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from performance.gates.measurement import DIGEST_LENGTH, Measurement
+from performance.metrics.comparison import OptionValue, describe_option
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """The requirements. A rule whose snapshot does not meet them is `missing`.
+
+    `evaluation` pins options of the evaluation, such as the threshold. `source` is `computed`, or `None` for any.
+    """
+
+    evaluation: Mapping[str, OptionValue] = field(default_factory=dict)
+    source: str | None = None
+    same_dataset: bool = False
+    max_age_days: int | None = None
+
+    def for_options(self, names: Collection[str]) -> "Requirements":
+        """Return the requirements without pins of options that a task type does not have."""
+        return replace(self, evaluation={name: value for name, value in self.evaluation.items() if name in names})
+
+    def problem(self, measured: Measurement, title: str) -> str | None:
+        """Return why a snapshot must not be used, `None` if it may. `title` names its version."""
+        if self.source is not None and measured.source != self.source:
+            return f"The metrics of {title} are {measured.source}, and the policy asks for {self.source} ones."
+        for name, wanted in self.evaluation.items():
+            asked = f"the policy asks for an evaluation {describe_option(name, wanted)}"
+            if name not in measured.metrics.options:
+                return f"The {name.replace('_', ' ')} of the evaluation of {title} is unknown, and {asked}."
+            if measured.metrics.options[name] != wanted:
+                return f"{title} was evaluated {describe_option(name, measured.metrics.options[name])}, and {asked}."
+        return None
+
+    def age_problem(self, measured: Measurement, judged_at: datetime) -> str | None:
+        """Return why a snapshot is too old, `None` if it is not."""
+        if self.max_age_days is None:
+            return None
+        asked = f"the policy asks for an evaluation of the last {self.max_age_days} days"
+        if measured.evaluated_at is None:
+            return f"When {measured.version_id} was evaluated is unknown, and {asked}."
+        if judged_at - measured.evaluated_at <= timedelta(days=self.max_age_days):
+            return None
+        evaluated_at = f"{measured.evaluated_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{measured.version_id} was evaluated at {evaluated_at}, and {asked}."
+
+    def dataset_problem(self, measured: Measurement, baseline: Measurement, title: str) -> str | None:
+        """Return why two snapshots are not known to be of the same examples, if they must be."""
+        if not self.same_dataset or (measured.digest is not None and measured.digest == baseline.digest):
+            return None
+        ours, theirs = map(_examples, (measured, baseline))
+        return (
+            f"{measured.version_id} was evaluated on {ours}, {title} on {theirs}, and the policy asks for the same "
+            "examples."
+        )
+
+
+def _examples(measured: Measurement) -> str:
+    digest = "unknown examples" if measured.digest is None else f"the examples {measured.digest[:DIGEST_LENGTH]}"
+    name = " ".join(filter(None, (measured.dataset, measured.dataset_version)))
+    return f"{digest} of {name}" if name else digest

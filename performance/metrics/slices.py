@@ -1,0 +1,133 @@
+"""Evaluate the examples of each value of an attribute by themselves.
+
+One scan counts the values of an attribute, and one writes the rows sorted by value. Each slice is then evaluated from
+its own rows, by the same functions as all rows: its metrics and intervals are those of evaluating it alone, whatever
+the methods. An attribute thus takes about as long as an evaluation without it, and no more memory.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from models_registry import task_types
+from performance.metrics.engines.base import Engine
+from performance.metrics.inputs import column_mapping
+from performance.metrics.inputs.column_mapping import require_columns
+from performance.metrics.inputs.sql import string_literal
+from performance.metrics.result import Slice, UnprocessablePredictionsError
+from performance.metrics.statistics.estimates import Estimate, known_intervals, unavailable_intervals
+
+MAX_VALUES = 50  # of an attribute; all others count together
+MAX_VALUE_LENGTH = 1000  # characters; longer values are cut, as attributes of examples are
+MAX_SLICE_LABELS = 20_000  # slices × labels of an evaluation
+MISSING = "(missing)"  # the value of examples that have none: null, NaN or blank
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The number of scored examples with a weight above 0, and the estimates of their metrics, by name."""
+
+    examples: int
+    estimates: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The most frequent values of an attribute, the most frequent first, and whether there are others."""
+
+    attribute: str
+    sql: str
+    frequent: Sequence[str]
+    has_others: bool
+
+    @property
+    def names(self) -> list[str | None]:
+        """The value of each slice; `None` for all others."""
+        return [*self.frequent, *([None] if self.has_others else [])]
+
+    @property
+    def number(self) -> str:
+        """The SQL expression of the number of a row's slice, from 1."""
+        branches = " ".join(f"WHEN {string_literal(value)} THEN {at}" for at, value in enumerate(self.frequent, 1))
+        others = f"ELSE {len(self.frequent) + 1} " if self.has_others else ""
+        return f"CASE {self.sql} {branches} {others}END"
+
+
+def evaluate_slices(
+    engine: Engine,
+    attributes: Sequence[str],
+    task_type: str,
+    measure: Callable[[Engine], Sample],
+    *,
+    where: str = "TRUE",
+    count: str = "count(*)",
+    labels: int = 1,
+) -> list[Slice]:
+    """Return the slices of each attribute, by how many examples they have; all values past `MAX_VALUES` come last.
+
+    Raises `UnprocessablePredictionsError`.
+
+    Args:
+        engine: holds the predictions.
+        attributes: the columns whose values are evaluated.
+        task_type: its summary metrics are those of the slices.
+        measure: returns the estimates of an engine's predictions.
+        where: the SQL condition of the rows that are scored.
+        count: the SQL aggregate that counts examples. A value without examples is no slice.
+        labels: the number of classes, which every slice may have.
+    """
+    require_columns(engine.columns(), attributes)
+    found = [_values(engine, attribute, count, where) for attribute in dict.fromkeys(attributes)]
+    _check_cost(found, labels)
+    names = [metric.name for metric in task_types.get(task_type).metrics]
+    return [each for values in found for each in _slices(engine, values, measure, where, names)]
+
+
+def value_sql(engine: Engine, attribute: str) -> str:
+    """Return the SQL expression of an attribute's value as a text."""
+    value = column_mapping.value_sql(attribute, engine.columns())
+    return f"substr(coalesce({value}, {string_literal(MISSING)}), 1, {MAX_VALUE_LENGTH})"
+
+
+def _values(engine: Engine, attribute: str, count: str, where: str) -> Values:
+    """Return the most frequent values. Raises `UnprocessablePredictionsError` for one that cannot be stored."""
+    sql = value_sql(engine, attribute)
+    rows = engine.rows(f"""
+        SELECT {sql}, {count} FROM predictions WHERE {where}
+        GROUP BY {sql} HAVING {count} > 0 ORDER BY 2 DESC, 1 LIMIT {MAX_VALUES + 1}
+    """)
+    frequent = [value for value, _ in rows[:MAX_VALUES]]
+    if any("\0" in value for value in frequent):
+        raise UnprocessablePredictionsError(
+            f"A value of the column {attribute!r} contains a NUL character, which cannot be stored.", column=attribute
+        )
+    return Values(attribute, sql, frequent, has_others=len(rows) > MAX_VALUES)
+
+
+def _check_cost(found: Sequence[Values], labels: int) -> None:
+    """Check that the slices are few enough for their labels. Raises `UnprocessablePredictionsError`."""
+    slices = sum(len(values.names) for values in found)
+    if slices * labels > MAX_SLICE_LABELS:
+        raise UnprocessablePredictionsError(
+            f"There are {slices:,} slices with up to {labels:,} labels each, {slices * labels:,} together; "
+            f"{MAX_SLICE_LABELS:,} are the most. Name fewer columns in `slices`."
+        )
+
+
+def _slices(
+    engine: Engine, values: Values, measure: Callable[[Engine], Sample], where: str, metrics: Sequence[str]
+) -> Iterator[Slice]:
+    """Yield the slices of an attribute."""
+    number = f"CASE WHEN {where} THEN {values.number} END"
+    with closing(engine.partitions(number, range(1, len(values.names) + 1))) as parts:
+        for value, part in zip(values.names, parts, strict=True):
+            sample = measure(part)
+            estimates = {name: sample.estimates[name] for name in metrics}
+            yield Slice(
+                attribute=values.attribute,
+                value=value,
+                sample_count=sample.examples,
+                metrics={name: each.value for name, each in estimates.items()},
+                confidence_intervals=known_intervals(estimates),
+                intervals_unavailable=unavailable_intervals(estimates),
+            )

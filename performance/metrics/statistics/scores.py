@@ -1,0 +1,179 @@
+"""Compute intervals of means that a few large values may dominate, such as those of squared errors.
+
+A metric is the weighted mean of a score over independent units: examples, groups of them, or series. A sample often
+lacks the largest scores of all there are, and then has a small mean and a small variance at once. So one unit is added
+that lies further out than any that was drawn, and Student's t is applied to all of them: what Agresti & Coull (1998),
+doi:10.1080/00031305.1998.10480550, do for proportions. In a Pareto tail of index α, a value above the largest is
+α / (α - 1) times as large on average (Embrechts, Klüppelberg & Mikosch (1997), Modelling extremal events, section 3.4):
+twice for α = 2, the heaviest tail whose variance is finite, and three times for squares of errors with α = 3.
+
+If the scores are too skewed for their number, no interval holds. The rule is that of Cochran (1977), Sampling
+Techniques, 3rd edition, section 2.15, with his constant of 25 lowered to 16, as the added unit does part of its work:
+there are at least 16·G² units, where G is the skewness of their scores.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from performance.metrics.engines.base import Engine
+from performance.metrics.inputs.sql import number_literal
+from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.statistics.intervals import Interval, effective_sample_size
+from performance.metrics.statistics.means import AUGMENTED_T, Mean, sums
+from performance.metrics.statistics.student_t import student_t_quantile
+
+AHEAD = 2.0  # how far the added unit is from the mean, as a multiple of the furthest one
+AHEAD_OF_SQUARES = 3.0
+MAX_SKEWNESS = 1 / 4  # of a metric, which is the skewness of its scores divided by the root of their number
+_NEARLY_WHOLE = 1e-6
+_ROUNDING = 1e-26  # a variance below this share of the squared scale is due to rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What is drawn independently, such as `examples`, and how many of them an interval needs at least."""
+
+    name: str
+    least: int
+    least_for_squares: int
+
+    def shortage(self, size: float, *, squares: bool = False) -> str | None:
+        """Return why `size` (effective) units are too few, `None` if they are enough."""
+        least = self.least_for_squares if squares else self.least
+        if size >= least - _NEARLY_WHOLE:
+            return None
+        return f"An interval needs at least {least:,} {self.name}, not {_count(size)}."
+
+
+EXAMPLES = Units("examples", least=20, least_for_squares=50)
+GROUPS = Units("groups", least=10, least_for_squares=10)
+SERIES = Units("series", least=5, least_for_squares=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The relative deviations of the units' scores from their mean, as sums.
+
+    `size` is the number of groups or series, or the effective number of examples. `deviations` is the weighted mean of
+    the deviations, which is 0 but for rounding. `cubes` is the sum of w³·deviation³. `low` and `high` are the extreme
+    deviations.
+    """
+
+    units: Units
+    size: float
+    deviations: Mean
+    cubes: float
+    low: float
+    high: float
+
+    @property
+    def skewness(self) -> float:
+        """The skewness of the mean."""
+        spread = self.deviations.sum_w2x2
+        return self.cubes / spread / math.sqrt(spread) if spread > 0 else 0.0
+
+    def obstacle(self, *, squares: bool = False) -> str | None:
+        """Return why no interval is known to hold, `None` if one is."""
+        size, name = self.size, self.units.name
+        if shortage := self.units.shortage(size, squares=squares):
+            return shortage
+        if not math.isfinite(self.deviations.variance) or not math.isfinite(self.skewness):
+            return "The numbers differ too much in size for an interval."
+        if self.deviations.variance * size < _ROUNDING:
+            return f"All {name} are alike, so they do not tell how much others may differ."
+        if abs(self.skewness) > MAX_SKEWNESS:
+            needed = _rounded_up(size * (self.skewness / MAX_SKEWNESS) ** 2)
+            return f"A few of the {_count(size)} {name} decide the value. An interval needs about {needed:,} like them."
+        return None
+
+    def interval(
+        self, value: float, scale: float, *, ahead: float = AHEAD, behind: float | None = None
+    ) -> Interval | None:
+        """Return the interval of `value`, the mean of the scores; `None` if it is not finite.
+
+        Args:
+            value: the metric.
+            scale: the deviations are multiples of it.
+            ahead: how far above the mean a unit is added, as a multiple of the highest deviation.
+            behind: how far below it another one is added, if the scores have no lower bound.
+        """
+        if not scale:
+            return None
+        added = [ahead * self.high, *([] if behind is None else [behind * self.low])]
+        wider = self.deviations.with_examples(*added)
+        spread = student_t_quantile(wider.size - 1) * math.sqrt(wider.variance)
+        ends = value + scale * (wider.value - spread), value + scale * (wider.value + spread)
+        return Interval(*ends, AUGMENTED_T) if all(map(math.isfinite, ends)) else None
+
+    def estimate(
+        self, value: float, *, squares: bool = False, behind: float | None = None, upper: float = math.inf
+    ) -> Estimate:
+        """Return the mean of scores from 0 to `upper`, whose deviations are relative to it."""
+        if reason := self.obstacle(squares=squares):
+            return Estimate(value, reason=reason)
+        found = self.interval(value, value, ahead=AHEAD_OF_SQUARES if squares else AHEAD, behind=behind)
+        return Estimate(value, found and found.transform(lambda end: min(max(end, 0.0), upper)))
+
+
+def deviation(loss: str, mean: float, scale: float | None = None) -> str:
+    """Return the SQL of a loss's deviation from its mean, as a multiple of `scale`, by default of the mean."""
+    return f"(({loss} - {number_literal(mean)}) / {number_literal((mean if scale is None else scale) or 1.0)})"
+
+
+def root_estimate(squared: Estimate) -> Estimate:
+    """Return the estimate of the square root of a mean of squares."""
+    value = None if squared.value is None else math.sqrt(squared.value)
+    return Estimate(value, squared.interval and squared.interval.transform(math.sqrt), squared.reason)
+
+
+def measure_scores(
+    engine: Engine,
+    units: Units,
+    deviations: Mapping[str, str],
+    *,
+    weight: str,
+    total: float,
+    source: str,
+    by: str | None,
+) -> dict[str, Scores]:
+    """Return the scores of metrics by name, in one scan.
+
+    Args:
+        engine: runs the statement.
+        units: what is drawn independently.
+        deviations: the SQL of each example's deviation, by the name of the metric.
+        weight: the SQL of each example's weight, above 0.
+        total: the sum of the weights.
+        source: the relation with its condition, as follows `FROM`.
+        by: the SQL of what identifies the unit of an example; `None` if each example is one, empty if all are one.
+    """
+    # A power of two leaves whole weights exact, and keeps products of weights within a double.
+    share = f"({weight} / {number_literal(2.0 ** math.frexp(total)[1])})"
+    if by is None:
+        columns = ", ".join(f"{sql} AS {name}" for name, sql in deviations.items())
+        relation = f"SELECT {share} AS w, {columns} FROM {source}"
+    else:
+        columns = ", ".join(f"sum({share} * {sql}) / sum({share}) AS {name}" for name, sql in deviations.items())
+        relation = f"SELECT sum({share}) AS w, {columns} FROM {source} {f'GROUP BY {by}' if by else ''}"
+    parts = ", ".join(
+        f"{sums(name, 'w')}, sum(w * w * w * {name} * {name} * {name}), min({name}), max({name})" for name in deviations
+    )
+    [[count, weight_sum, of_squares, *found]] = engine.rows(
+        f"SELECT count(*), sum(w), sum(w * w), {parts} FROM ({relation})"
+    )
+    size = effective_sample_size(weight_sum, of_squares) if by is None else float(count)
+    return {
+        name: Scores(units, size, Mean(weight_sum, of_squares, *found[at : at + 3]), *found[at + 3 : at + 6])
+        for name, at in zip(deviations, range(0, len(found), 6), strict=True)
+    }
+
+
+def _count(size: float) -> str:
+    return f"{size:,.0f}" if abs(size - round(size)) < _NEARLY_WHOLE else f"{size:,.1f} (effective)"
+
+
+def _rounded_up(number: float) -> int:
+    """Return the next number of two significant digits."""
+    step = 10.0 ** max(math.floor(math.log10(number)) - 1, 0)
+    return int(math.ceil(number / step) * step)

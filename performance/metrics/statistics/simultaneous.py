@@ -1,0 +1,113 @@
+"""Derive from intervals those at other levels, that of the worst metric, and the examples that a margin needs."""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval
+
+_MAX_RATIO = 1e12
+
+
+def at_level(value: float, interval: Interval, level: float, lower: float, upper: float) -> Interval:
+    """Return the interval of a metric at another confidence level.
+
+    Wilson's interval is inverted for the effective number of examples, and computed for it again. The interval of
+    another fraction is scaled as log odds, and that of any other metric as if its estimate were normally distributed.
+    A fraction of exactly 0 or 1 has no log odds, so Wilson's method serves there too, which widens faster.
+
+    Args:
+        value: the estimate, within the interval.
+        interval: its interval.
+        level: the level of the result, between 0 and 1.
+        lower: the lower bound of the metric, or minus infinity.
+        upper: the upper bound of the metric, or infinity.
+    """
+    if level == interval.level:
+        return interval
+    wanted = _quantile(level)
+    if (lower, upper) == (0, 1):
+        if interval.method == "wilson" or value in (lower, upper):
+            return _rescored(value, interval, wanted, level)
+        odds = _log_odds(value)
+        ratio = wanted / _quantile(interval.level)
+        low, high = (_fraction(odds + ratio * (_log_odds(end) - odds)) for end in (interval.lower, interval.upper))
+        return Interval(low, high, interval.method, level)
+    ratio = wanted / _quantile(interval.level)
+    low, high = (value + ratio * (end - value) for end in (interval.lower, interval.upper))
+    return Interval(max(low, lower), min(high, upper), interval.method, level)
+
+
+def worst_interval(
+    estimates: Sequence[tuple[float, Interval]], *, is_greatest: bool, lower: float, upper: float
+) -> Interval:
+    """Return the interval of the least of several metrics, or of the greatest.
+
+    Its end on the side of the worst is the farthest bound that all metrics keep by Holm's procedure: of `n` metrics,
+    the one that is closest to the bound keeps it at the level itself, the next at half the probability of error, and
+    the last at a fraction of 1 / n. The metrics may depend on each other in any way. The other end follows from
+    Bonferroni's correction. Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal
+    of Statistics 6, 65-70.
+
+    Args:
+        estimates: the value and the interval of each metric, at least one.
+        is_greatest: whether the worst is the greatest value.
+        lower: the lower bound of the metrics, or minus infinity.
+        upper: the upper bound of the metrics, or infinity.
+    """
+    levels = [1 - (1 - CONFIDENCE_LEVEL) / rank for rank in range(1, len(estimates) + 1)]
+    by_level = [[at_level(*each, level, lower, upper) for each in estimates] for level in levels]
+    if is_greatest:
+        kept = (sorted((each.upper for each in row), reverse=True)[rank] for rank, row in enumerate(by_level))
+        return Interval(max(each.lower for each in by_level[-1]), max(kept), "holm")
+    kept = (sorted(each.lower for each in row)[rank] for rank, row in enumerate(by_level))
+    return Interval(min(kept), min(each.upper for each in by_level[-1]), "holm")
+
+
+def needed_ratio(value: float, end: float, bound: float, *, is_score: bool = False) -> float | None:
+    """Return how many times as many examples put the end of an interval onto a bound.
+
+    The width of an interval is proportional to 1 / sqrt(examples). For Wilson's interval (`is_score`) the number of
+    examples follows exactly from its definition. Returns `None` if no number of examples would do, because the value is
+    not beyond the bound, or if it is beyond all reason.
+
+    Args:
+        value: the estimate.
+        end: the end of its interval.
+        bound: where the end has to be; between `value` and `end`.
+        is_score: whether it is Wilson's interval of a fraction.
+    """
+    if not 0 < (bound - value) / (end - value if end != value else math.nan) <= 1:
+        return None
+    ratio = ((end - value) / (bound - value)) ** 2
+    if is_score and 0 < end < 1:
+        ratio *= bound * (1 - bound) / (end * (1 - end))
+    return ratio if ratio <= _MAX_RATIO else None
+
+
+def _rescored(value: float, interval: Interval, quantile: float, level: float) -> Interval:
+    """Return Wilson's interval at another level, for the number of examples that follows from the given interval."""
+    end = min((interval.lower, interval.upper), key=lambda each: -abs(each - value))
+    if end == value or not 0 < end < 1:
+        return Interval(interval.lower, interval.upper, interval.method, level)
+    size = _quantile(interval.level) ** 2 * end * (1 - end) / (value - end) ** 2
+    spread = quantile * math.sqrt(value * (1 - value) / size + quantile**2 / (4 * size**2))
+    centre, scale = value + quantile**2 / (2 * size), 1 + quantile**2 / size
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    return Interval(max(low, 0.0), min(high, 1.0), interval.method, level)
+
+
+def _quantile(level: float) -> float:
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def _log_odds(fraction: float) -> float:
+    if fraction <= 0:
+        return -math.inf
+    return math.inf if fraction >= 1 else math.log(fraction / (1 - fraction))
+
+
+def _fraction(odds: float) -> float:
+    if odds < -700:
+        return 0.0
+    return 1 / (1 + math.exp(-odds))

@@ -1,0 +1,69 @@
+"""Settings of forecasting: series whose errors are correlated in time."""
+
+import numpy as np
+from scipy.signal import lfilter
+
+from performance.metrics.statistics.scores import AHEAD, SERIES
+from performance.metrics.tasks.forecasting import Losses
+from tests.benchmarks.coverage_grid.numeric_scores import Numbers, scores_of
+from tests.benchmarks.coverage_grid.tally import Tallies, Tally
+
+SEED = 20260313
+COUNTS = (2, 3, 5, 10, 30)  # of series
+STEPS = 24
+LEVEL = 10.0
+MANY = 30_000  # series that stand for all there are
+
+
+def draw(random: np.random.Generator, series: int, correlation: float) -> Numbers:
+    """Return the errors of series, autoregressive of order one, with a variance of 1: a row for each series."""
+    shocks = random.normal(size=(series, STEPS)) * np.sqrt(1 - correlation**2)
+    shocks[:, 0] /= np.sqrt(1 - correlation**2)
+    return np.asarray(lfilter([1.0], [1.0, -correlation], shocks, axis=1))
+
+
+def losses_of(actual: Numbers, error: Numbers) -> Losses:
+    """Return the losses of forecasts, summed by NumPy. Each series is a row."""
+    losses = {
+        "squared": error**2,
+        "absolute": np.abs(error),
+        "symmetric": 2 * np.abs(error) / (np.abs(actual) + np.abs(actual + error)),
+        "actual": np.abs(actual),
+    }
+    means = {name: float(each.mean()) for name, each in losses.items()}
+    squared, absolute, symmetric, size = (each.mean(axis=1) / means[name] - 1 for name, each in losses.items())
+    deviations = {"rmse": squared, "mae": absolute, "smape": symmetric, "wape": absolute - size}
+    return Losses(**means, scores=scores_of(SERIES, deviations))
+
+
+def series(samples: int, counts: tuple[int, ...] = COUNTS) -> Tallies:
+    """Yield the tallies of series."""
+    for correlation in (0.8, 0.95):
+        random = np.random.default_rng(SEED)
+        whole = losses_of(LEVEL + random.normal(size=(MANY, STEPS)), draw(random, MANY, correlation)).estimates()
+        for count in counts:
+            setting = f"{count} series, AR({correlation:g})"
+            found = {name: Tally(setting, name, count, float(each.value or 0), True) for name, each in whole.items()}
+            for _ in range(samples):
+                actual = LEVEL + random.normal(size=(count, STEPS))
+                estimates = losses_of(actual, draw(random, count, correlation)).estimates()
+                for name, tally in found.items():
+                    tally.add(estimates[name].interval)
+            yield from found.values()
+
+
+def differences(samples: int, counts: tuple[int, ...] = COUNTS, worse: float = 1.15) -> Tallies:
+    """Yield the tallies of the difference of MAE of two versions on the same series."""
+    for correlation in (0.0, 0.5, 0.9):
+        for count in counts:
+            random = np.random.default_rng(SEED)
+            setting = f"{count} series, AR(0.8), correlation {correlation:g}"
+            tally = Tally(setting, "mae difference", count, (worse - 1) * np.sqrt(2 / np.pi), True)
+            for _ in range(samples):
+                one, other = draw(random, count, 0.8), draw(random, count, 0.8)
+                newer = worse * (correlation * one + np.sqrt(1 - correlation**2) * other)
+                score = (np.abs(newer) - np.abs(one)).mean(axis=1)
+                value, scale = float(score.mean()), float(np.abs(newer).mean() + np.abs(one).mean())
+                scores = scores_of(SERIES, {"mae": (score - value) / scale})["mae"]
+                tally.add(None if scores.obstacle() else scores.interval(value, scale, behind=AHEAD))
+            yield tally

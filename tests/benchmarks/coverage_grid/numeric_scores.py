@@ -1,0 +1,34 @@
+"""Sum scores with NumPy as the statements of `performance.metrics.statistics.scores` do.
+
+That both give the same intervals is tested in `tests.performance.metrics`.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from performance.metrics.statistics.intervals import effective_sample_size
+from performance.metrics.statistics.means import Mean
+from performance.metrics.statistics.scores import EXAMPLES, Scores, Units
+
+Numbers = npt.NDArray[np.float64]
+
+
+def mean_of(values: Numbers, weight: Numbers | None = None) -> Mean:
+    """Return a weighted mean as its sums."""
+    w = np.ones(len(values)) if weight is None else weight
+    squares = w * w
+    sums = (w.sum(), squares.sum(), w @ values, squares @ values, squares @ values**2)
+    return Mean(*map(float, sums))
+
+
+def scores_of(units: Units, deviations: Mapping[str, Numbers], weight: Numbers | None = None) -> dict[str, Scores]:
+    """Return the scores of metrics, from the deviation of each unit."""
+    count = len(next(iter(deviations.values())))
+    w = np.ones(count) if weight is None else weight
+    size = effective_sample_size(float(w.sum()), float((w * w).sum())) if units is EXAMPLES else float(count)
+    return {
+        name: Scores(units, size, mean_of(each, w), float(w**3 @ each**3), float(each.min()), float(each.max()))
+        for name, each in deviations.items()
+    }

@@ -1,0 +1,171 @@
+"""Settings of regression: errors with normal and with heavy tails, in groups, and of two versions."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from performance.metrics.statistics.intervals import Interval, median_interval_rank
+from performance.metrics.statistics.scores import AHEAD, EXAMPLES, GROUPS
+from performance.metrics.tasks.regression import Losses
+from tests.benchmarks.coverage_grid.numeric_scores import Numbers, scores_of
+from tests.benchmarks.coverage_grid.tally import Tallies, Tally
+
+SEED = 20260313
+ERRORS = ("normal", "t with 3 degrees", "lognormal(1.5)")
+SIZES = (30, 100, 1000)
+EXPLAINED = 0.8  # the share of the variance
+_VARIANCE = {"normal": 1.0, "t with 3 degrees": 3.0, "lognormal(1.5)": float(np.exp(4.5))}
+_ABSOLUTE = {
+    "normal": np.sqrt(2 / np.pi),
+    "t with 3 degrees": 2 * np.sqrt(3) / np.pi,
+    "lognormal(1.5)": float(np.exp(1.125)),
+}
+_MEDIAN = {"normal": stats.norm.ppf(0.75), "t with 3 degrees": stats.t.ppf(0.75, 3), "lognormal(1.5)": 1.0}
+_BIAS = {"normal": 0.0, "t with 3 degrees": 0.0, "lognormal(1.5)": float(np.exp(1.125))}
+LOSSES = {"rmse", "mae", "mape", "median_absolute_error", "bias"}
+
+
+def draw(random: np.random.Generator, kind: str, shape: Any) -> Numbers:
+    """Return errors."""
+    if kind == "normal":
+        return np.asarray(random.normal(size=shape))
+    return np.asarray(random.standard_t(3, size=shape) if kind == ERRORS[1] else random.lognormal(0, 1.5, size=shape))
+
+
+def true_metrics(kind: str) -> dict[str, float]:
+    """Return the true metrics of errors of one kind, which are independent of the actual values."""
+    spread = _VARIANCE[kind] / (1 - EXPLAINED)
+    about = _VARIANCE[kind] - _BIAS[kind] ** 2
+    return {
+        "rmse": np.sqrt(_VARIANCE[kind]),
+        "mae": _ABSOLUTE[kind],
+        "mape": _ABSOLUTE[kind] * np.log(3) / np.sqrt(12 * spread),
+        "r_squared": EXPLAINED,
+        "explained_variance": 1 - about / spread,
+        "bias": _BIAS[kind],
+        "median_absolute_error": _MEDIAN[kind],
+    }
+
+
+def draw_actual(random: np.random.Generator, kind: str, size: int) -> Numbers:
+    """Return actual values from a uniform distribution, the largest thrice the smallest."""
+    level = np.sqrt(12 * _VARIANCE[kind] / (1 - EXPLAINED))
+    return random.uniform(level / 2, 1.5 * level, size)
+
+
+def losses_of(actual: Numbers, error: Numbers, group: npt.NDArray[np.int64] | None = None) -> Losses:
+    """Return the losses of predictions, summed by NumPy."""
+    bias, variance, spread = error.mean(), error.var(), actual.var()
+    squared, absolute, relative = error**2, np.abs(error), np.abs(error) / np.abs(actual)
+    about, apart = (error - bias) ** 2, (actual - actual.mean()) ** 2
+    deviations = {
+        "rmse": squared / squared.mean() - 1,
+        "mae": absolute / absolute.mean() - 1,
+        "mape": relative / relative.mean() - 1,
+        "bias": (error - bias) / np.sqrt(variance),
+        "r_squared": squared / squared.mean() - apart / spread,
+        "explained_variance": about / variance - apart / spread,
+    }
+    units, weight = EXAMPLES, None
+    if group is not None:
+        units, weight = GROUPS, np.bincount(group).astype(float)
+        deviations = {name: np.bincount(group, each) / weight for name, each in deviations.items()}
+    return Losses(
+        examples=len(error),
+        bias=float(bias),
+        squared=float(squared.mean()),
+        absolute=float(absolute.mean()),
+        relative=float(relative.mean()),
+        variance=float(variance),
+        spread=float(spread),
+        largest=float(absolute.max()),
+        scores=scores_of(units, deviations, weight),
+    )
+
+
+def errors(samples: int, kinds: tuple[str, ...] = ERRORS, sizes: tuple[int, ...] = SIZES) -> Tallies:
+    """Yield the tallies of independent errors."""
+    for kind in kinds:
+        for size in sizes:
+            random = np.random.default_rng(SEED)
+            truth = true_metrics(kind)
+            found = {name: Tally(kind, name, size, float(value), name in LOSSES) for name, value in truth.items()}
+            for _ in range(samples):
+                error, actual = draw(random, kind, size), draw_actual(random, kind, size)
+                for name, each in losses_of(actual, error).estimates().items():
+                    if name in found:
+                        found[name].add(each.interval)
+                found["median_absolute_error"].add(_median_interval(np.abs(error)))
+            yield from found.values()
+
+
+def _median_interval(absolute: Numbers) -> Interval | None:
+    rank = median_interval_rank(len(absolute))
+    ordered = np.sort(absolute)
+    return Interval(float(ordered[rank - 1]), float(ordered[-rank]), "woodruff") if rank else None
+
+
+def groups(samples: int, count: int = 50, of_each: int = 20) -> Tallies:
+    """Yield the tallies of groups of normal errors that correlate."""
+    for correlation in (0.05, 0.2, 0.5):
+        random = np.random.default_rng(SEED)
+        group = np.repeat(np.arange(count), of_each)
+        names = {"rmse": 1.0, "mae": _ABSOLUTE["normal"], "bias": 0.0, "r_squared": EXPLAINED}
+        setting = f"{count} groups of {of_each}, correlation {correlation:g}"
+        found = {name: Tally(setting, name, count, float(value), name in LOSSES) for name, value in names.items()}
+        for _ in range(samples):
+            shared, own = random.normal(size=count), random.normal(size=len(group))
+            error = np.sqrt(correlation) * shared[group] + np.sqrt(1 - correlation) * own
+            actual = draw_actual(random, "normal", len(group))
+            estimates = losses_of(actual, error, group).estimates()
+            for name, tally in found.items():
+                tally.add(estimates[name].interval)
+        yield from found.values()
+
+
+def differences(samples: int, sizes: tuple[int, ...] = SIZES, worse: float = 1.15) -> Tallies:
+    """Yield the tallies of two versions on the same examples.
+
+    The errors of the newer one are greater by a factor, and correlate with those of the older one.
+    """
+    for kind in ERRORS:
+        for size in sizes:
+            for correlation in (0.0, 0.5, 0.9):
+                yield from _paired(kind, size, correlation, worse, samples)
+
+
+def _paired(kind: str, size: int, correlation: float, worse: float, samples: int) -> Iterator[Tally]:
+    random = np.random.default_rng(SEED)
+    setting = f"{kind}, correlation {correlation:g}"
+    root = np.sqrt(_VARIANCE[kind])
+    truth = {"mae": (worse - 1) * _ABSOLUTE[kind], "rmse": (worse - 1) * root}
+    found = {name: Tally(setting, f"{name} difference", size, float(value), True) for name, value in truth.items()}
+    for _ in range(samples):
+        newer, older = correlated(random, kind, size, correlation)
+        newer = newer * worse
+        of_mae = np.abs(newer) - np.abs(older)
+        roots = np.sqrt(np.mean(newer**2)), np.sqrt(np.mean(older**2))
+        of_rmse = newer**2 / (2 * roots[0]) + roots[0] / 2 - older**2 / (2 * roots[1]) - roots[1] / 2
+        for name, score, scale in (
+            ("mae", of_mae, np.abs(newer).mean() + np.abs(older).mean()),
+            ("rmse", of_rmse, sum(roots)),
+        ):
+            value = float(score.mean())
+            scores = scores_of(EXAMPLES, {name: (score - value) / scale})[name]
+            holds = scores.obstacle(squares=name == "rmse") is None
+            found[name].add(scores.interval(value, float(scale), behind=AHEAD) if holds else None)
+    yield from found.values()
+
+
+def correlated(random: np.random.Generator, kind: str, size: int, correlation: float) -> tuple[Numbers, Numbers]:
+    """Return the errors of two versions, which have a normal copula."""
+    one = random.normal(size=size)
+    other = correlation * one + np.sqrt(1 - correlation**2) * random.normal(size=size)
+    if kind == "normal":
+        return one, other
+    if kind == ERRORS[1]:
+        return stats.t.ppf(stats.norm.cdf(one), 3), stats.t.ppf(stats.norm.cdf(other), 3)
+    return np.exp(1.5 * one), np.exp(1.5 * other)

@@ -1,0 +1,86 @@
+"""Whether the intervals of numbers, forecasts and rankings hold, by simulation with fixed seeds.
+
+This is a part of what `tests.benchmarks.coverage` simulates. The first test evaluates predictions by the engine, and
+shows that the sums which the others take by NumPy are the same.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from performance.metrics.result import Evaluation
+from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.tasks import forecasting, regression
+from tests.benchmarks.coverage_grid import forecasting as forecasting_grid
+from tests.benchmarks.coverage_grid import ranking as ranking_grid
+from tests.benchmarks.coverage_grid import regression as regression_grid
+from tests.benchmarks.coverage_grid.tally import Tallies
+from tests.performance.metrics.tables import evaluate_columns
+
+SAMPLES = 200
+
+pytestmark = pytest.mark.once
+
+
+def assert_same(found: Evaluation, summed: Mapping[str, Estimate]) -> None:
+    """Compare the intervals, or why there are none."""
+    for name, each in summed.items():
+        if each.interval is None:
+            assert found.intervals_unavailable[name] == each.reason
+        else:
+            ends = found.confidence_intervals[name].lower, found.confidence_intervals[name].upper
+            assert ends == pytest.approx((each.interval.lower, each.interval.upper), rel=1e-9), name
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_sums_of_the_engine_give_the_intervals_of_sums_by_numpy(tmp_path: Path, grouped: bool) -> None:
+    random = np.random.default_rng(1)
+    group = np.arange(600) // 10
+    error, actual = random.normal(size=600), regression_grid.draw_actual(random, "normal", 600)
+    columns = {"actual": actual, "predicted": actual + error, **({"group": group} if grouped else {})}
+
+    found = evaluate_columns(regression.evaluate, tmp_path, columns)
+
+    assert_same(found, regression_grid.losses_of(actual, error, group if grouped else None).estimates())
+
+
+def test_sums_of_series_give_the_intervals_of_sums_by_numpy(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    error = forecasting_grid.draw(random, 40, 0.8)
+    actual = forecasting_grid.LEVEL + random.normal(size=error.shape)
+    columns = {
+        "actual": actual.ravel(),
+        "predicted": (actual + error).ravel(),
+        "series_id": np.repeat(np.arange(40), forecasting_grid.STEPS),
+    }
+
+    found = evaluate_columns(forecasting.evaluate, tmp_path, columns)
+
+    assert "mae" in found.confidence_intervals
+    assert_same(found, forecasting_grid.losses_of(actual, error).estimates())
+
+
+@pytest.mark.parametrize(
+    "tallies",
+    [
+        lambda: regression_grid.errors(SAMPLES, sizes=(30, 100)),
+        lambda: regression_grid.differences(SAMPLES, sizes=(100,)),
+        lambda: forecasting_grid.series(SAMPLES, counts=(2, 5, 10)),
+        lambda: ranking_grid.queries(SAMPLES),
+        lambda: ranking_grid.groups(SAMPLES),
+    ],
+)
+def test_unfavourable_ends_are_rarely_beyond_the_truth(tallies: Callable[[], Tallies]) -> None:
+    for tally in tallies():
+        assert tally.false_passes <= 0.04 + 3 * np.sqrt(0.04 * 0.96 / SAMPLES), (
+            tally.setting,
+            tally.metric,
+            tally.size,
+        )
+        often = len(tally.lower) > SAMPLES / 4  # if few samples have an interval, they are unlike others
+        assert not often or tally.cover >= 0.92 - 3 * np.sqrt(0.92 * 0.08 / len(tally.lower)), (
+            tally.setting,
+            tally.metric,
+        )

@@ -1,0 +1,144 @@
+"""Reads of performance by `dataset`, the name of a test set."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from models_registry.accounts.models import User
+from models_registry.registry.models import RegisteredModel
+from performance.evaluations.models import MisclassifiedExample
+from performance.snapshots.models import MetricSnapshot, SnapshotDetail
+from performance.snapshots.selectors import summary_statement
+from tests.api import Caller, faults, refusal
+from tests.conftest import golden
+from tests.factories import EVALUATED_AT, completed_version, snapshot
+
+pytestmark = pytest.mark.django_db
+READ = "/models/mdl-7f3a19bc92/performance"
+MATRIX = {"labels": ["no", "yes"], "counts": [[3, 1], [1, 3]]}
+PATHS = (
+    "summary",
+    "report",
+    "confusion-matrix",
+    "misclassifications",
+    "residuals",
+    "curves",
+    "history?metric=accuracy",
+    "compare",
+    "badge.svg?metric=accuracy",
+)
+
+
+@pytest.fixture
+def vera(viewer: User, model: RegisteredModel) -> Caller:
+    return Caller(viewer)
+
+
+@pytest.fixture
+def october(model: RegisteredModel) -> MetricSnapshot:
+    """A newer snapshot of the promoted version, of another dataset than the primary one."""
+    version = model.versions.get()
+    newer = EVALUATED_AT + timedelta(days=1)
+    stored = snapshot(version, metrics={"accuracy": 0.25}, dataset="october", evaluated_at=newer, source="computed")
+    SnapshotDetail.objects.create(snapshot=stored, confusion_matrix=MATRIX)
+    MisclassifiedExample.objects.create(snapshot=stored, rank=1, actual="yes", predicted="no", attributes={})
+    return stored
+
+
+def read(caller: Caller, path: str, **query: str) -> Any:
+    route, _, given = path.partition("?")
+    return caller.get(f"{READ}/{route}", {**dict(pair.split("=") for pair in given.split("&") if pair), **query})
+
+
+def test_without_a_name_the_primary_dataset_is_read(vera: Caller, october: MetricSnapshot) -> None:
+    assert vera.get(f"{READ}/summary").json() == golden("summary")
+    assert vera.get(f"{READ}/report").json()["metrics"]["accuracy"] == 0.9341
+    assert [each["value"] for each in read(vera, "history?metric=accuracy").json()["results"]] == [0.9341]
+
+
+def test_a_named_dataset_is_read(vera: Caller, october: MetricSnapshot) -> None:
+    assert read(vera, "summary", dataset="october").json()["metrics"]["accuracy"] == 0.25
+    assert read(vera, "report", dataset="october").json()["metrics"]["accuracy"] == 0.25
+    assert read(vera, "confusion-matrix", dataset="october").json()["counts"] == MATRIX["counts"]
+    assert len(read(vera, "misclassifications", dataset="october").json()["results"]) == 1
+    assert read(vera, "curves", dataset="october").status_code == 200
+    assert [each["value"] for each in read(vera, "history?metric=accuracy", dataset="october").json()["results"]] == [
+        0.25
+    ]
+    assert b"0.250" in read(vera, "badge.svg?metric=accuracy", dataset="october").content
+
+
+def test_two_versions_are_compared_on_the_same_dataset(
+    vera: Caller, model: RegisteredModel, october: MetricSnapshot
+) -> None:
+    snapshot(completed_version(model, 418), metrics={"accuracy": 0.5}, dataset="october")
+
+    body = read(vera, "compare", version_id="ver-001a2", dataset="october").json()
+
+    assert (body["metrics"]["accuracy"]["value"], body["metrics"]["accuracy"]["baseline_value"]) == (0.5, 0.25)
+    assert refusal(read(vera, "compare", version_id="ver-001a2")) == (404, "snapshot_not_found")
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path.partition("?")[0] not in ("residuals", "history")])
+def test_a_dataset_without_a_snapshot_is_a_404_that_names_those_with_one(
+    vera: Caller, october: MetricSnapshot, path: str
+) -> None:
+    answer = read(vera, path, dataset="november")
+
+    assert refusal(answer) == (404, "snapshot_not_found")
+    assert "'november'" in answer.json()["detail"]
+    assert "'october'" in answer.json()["detail"]
+    assert "without a name" in answer.json()["detail"]
+
+
+def test_a_404_lists_no_dataset_of_another_split_or_version(
+    vera: Caller, model: RegisteredModel, october: MetricSnapshot
+) -> None:
+    snapshot(model.versions.get(), metrics={"accuracy": 0.5}, dataset="held out", dataset_split="train")
+    completed_version(model, 418)
+
+    detail = read(vera, "summary", dataset="november", dataset_split="train").json()["detail"]
+
+    assert "'held out'" in detail
+    assert "october" not in detail
+    detail = read(vera, "summary", dataset="november", version_id="ver-001a2").json()["detail"]
+    assert detail.endswith("none.")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("name", "code"), [("", "blank"), ("x" * 101, "max_length"), ("a\0b", "null_characters_not_allowed")]
+)
+def test_an_invalid_name_is_a_400(vera: Caller, path: str, name: str, code: str) -> None:
+    assert faults(read(vera, path, dataset=name)) == [("dataset", code)]
+
+
+def test_a_verdict_has_the_dataset_of_its_policy(vera: Caller) -> None:
+    assert [field for field, _ in faults(read(vera, "badge.svg", dataset="october"))] == ["dataset"]
+
+
+def test_a_summary_of_a_named_dataset_is_one_statement(
+    vera: Caller, october: MetricSnapshot, pinned_queries: Callable[[str], AbstractContextManager[None]]
+) -> None:
+    read(vera, "summary", dataset="october")
+    with pinned_queries("summary"):
+        read(vera, "summary", dataset="october")
+
+
+@pytest.mark.parametrize("promoted", [True, False])
+def test_the_newest_snapshot_is_found_by_one_index(october: MetricSnapshot, promoted: bool) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("the plan is PostgreSQL's")
+    compiled = summary_statement(promoted=promoted).compiled("default")
+    values = {"user": 1, "family": None, "model": "mdl-7f3a19bc92", "number": 417, "split": "test", "dataset": "x"}
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {compiled.sql}", compiled.bind(values, connection))
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert plan.count("using snapshot_newest_of_dataset on") == 2
+    assert "Sort" not in plan
