@@ -211,14 +211,14 @@ def list_errors(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
 
 
 MAX_TEXT = 10_000
-_ONE_LINE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Must be one line of text.", "invalid")
+ONE_LINE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Must be one line of text.", "invalid")
 
 
 class NameField(StrictCharField):
     """A name: one line of text."""
 
     def __init__(self, **options: Unpack[FieldOptions]) -> None:
-        super().__init__(max_length=200, validators=[_ONE_LINE], **options)
+        super().__init__(max_length=200, validators=[ONE_LINE], **options)
 
 
 class DescriptionField(StrictCharField):
@@ -234,7 +234,7 @@ class TagsField(BoundedListField):
     default_error_messages = {"repeated": "Each tag may be given once."}
 
     def __init__(self, **options: Unpack[FieldOptions]) -> None:
-        super().__init__(child=StrictCharField(max_length=100, validators=[_ONE_LINE]), max_length=50, **options)
+        super().__init__(child=StrictCharField(max_length=100, validators=[ONE_LINE]), max_length=50, **options)
 
     def to_internal_value(self, data: object) -> list[str]:
         """Return the tags. Raises `ValidationError`."""

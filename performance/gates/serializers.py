@@ -13,6 +13,7 @@ from performance.gates.models import GateVerdict
 from performance.gates.policy import (
     AGAINST,
     MAX_AGE,
+    MAX_DATASET_NAME,
     MAX_NAME_LENGTH,
     MAX_RULES,
     InvalidPolicyError,
@@ -22,7 +23,7 @@ from performance.gates.policy import (
 )
 from performance.gates.verdict import Status
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
-from performance.snapshots.models import MAX_DATASET_NAME, DatasetSplit, Source
+from performance.snapshots.models import DatasetSplit, Source
 from performance.snapshots.serializers import IntervalSerializer, MappingSerializer
 
 FORMATS = ("json", "junit", "markdown", "html")

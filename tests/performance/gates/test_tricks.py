@@ -19,7 +19,7 @@ class Pipeline:
     """A pipeline that trains versions of one model, uploads their predictions and asks the gate."""
 
     def __init__(self, admin: User, organization: Organization, task_type: str) -> None:
-        self.caller = Caller(admin)
+        self.admin, self.caller = admin, Caller(admin)
         self.model = RegisteredModel.objects.create(organization=organization, name="t", task_type=task_type)
         self.path = f"/models/{self.model.pk}"
 
@@ -28,8 +28,8 @@ class Pipeline:
         made = version or completed_version(self.model, number=self.model.versions.count() + 1)
         content = (FILES / f"{file}.csv").read_bytes()
         path = f"{self.path}/versions/{made.version_id}"
-        job = evaluated(self.caller, content, path=f"{path}/evaluations", **fields)
-        assert job["status"] == "succeeded", job
+        job = evaluated(self.admin, content, path=f"{path}/evaluations", **fields)
+        assert job["state"] == "succeeded", job
         if promoted:
             assert self.caller.post(f"{path}/promote").status_code == 200
         return made
@@ -195,9 +195,9 @@ def test_copies_of_two_examples_are_refused(pipeline: Pipeline) -> None:
     version = completed_version(pipeline.model, number=1)
     path = f"{pipeline.path}/versions/{version.version_id}/evaluations"
 
-    job = evaluated(pipeline.caller, (FILES / "copies.csv").read_bytes(), path=path)
+    job = evaluated(pipeline.admin, (FILES / "copies.csv").read_bytes(), path=path)
 
-    assert job["status"] == "failed"
+    assert job["state"] == "failed"
     assert "'a'" in job["problem"]["detail"]
 
 
