@@ -583,7 +583,7 @@ def test_an_example_without_a_group_is_refused(tmp_path: Path) -> None:
 
 
 def test_groups_of_several_classes_have_intervals(tmp_path: Path) -> None:
-    columns = {**THREE, **OF_SEVERAL}
+    columns: dict[str, Any] = {**THREE, **OF_SEVERAL}
     many = {name: list(values) * 10 for name, values in columns.items()}
 
     for averaging in ("macro", "weighted", "micro"):
