@@ -47,7 +47,7 @@ def ids(count: int) -> list[str]:
 
 
 def jackknife_variance(
-    metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers, squared_weights: Numbers | None = None
+    metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers, squared_weights: Any = None
 ) -> float:
     """Return the variance of a metric's difference by the infinitesimal jackknife, with numerical derivatives.
 
@@ -147,7 +147,7 @@ def test_paired_intervals_of_two_classes_equal_the_jackknife(
         "cohen_kappa": lambda y, s, w: sk.cohen_kappa_score(y, s, sample_weight=w),
     }
     predictions = [(each >= 0.5).astype(int) for each in scores]
-    y, newer, older, more_weights, squares = with_more_examples(actual, *predictions, weights)
+    y, newer, older, more_weights, squares = with_more_examples(actual, predictions[0], predictions[1], weights)
     for name, metric in metrics.items():
         difference = metric(y, newer, more_weights) - metric(y, older, more_weights)
         assert_interval(found[name], difference, jackknife_variance(metric, y, newer, older, more_weights, squares))
@@ -227,7 +227,7 @@ def test_paired_intervals_of_averages_equal_the_jackknife(
         def metric(y: Any, predicted: Any, weights: Numbers, function: Any = function) -> float:
             return float(function(y, predicted, sample_weight=weights, average=averaging))
 
-        y, newer, older, weights, squares = with_more_examples(actual, *versions, np.ones(80))
+        y, newer, older, weights, squares = with_more_examples(actual, versions[0], versions[1], np.ones(80))
         difference = metric(y, newer, weights) - metric(y, older, weights)
         assert_interval(found[name], difference, jackknife_variance(metric, y, newer, older, weights, squares))
 
@@ -280,7 +280,7 @@ def brute_force_delong(actual: Any, scores: list[Numbers]) -> tuple[list[float],
     (of_positives, of_negatives), (old_positives, old_negatives) = placements
     covariances = np.cov(of_positives, old_positives), np.cov(of_negatives, old_negatives)
     sizes = len(of_positives), len(of_negatives)
-    matrix = sum(each / size for each, size in zip(covariances, sizes, strict=True))
+    matrix = covariances[0] / sizes[0] + covariances[1] / sizes[1]
     contrast = np.array([1, -1])
     variances = [float(matrix[0, 0]), float(matrix[1, 1]), float(contrast @ matrix @ contrast)]
     return [float(of_positives.mean()), float(old_positives.mean())], variances
