@@ -7,7 +7,7 @@ from performance.badges.views import BadgeImageViewSet, BadgeViewSet
 from performance.comparisons.views import ComparisonViewSet
 from performance.evaluations.views import EvaluationViewSet, WorstExamplesViewSet
 from performance.gates.views import GateViewSet, ModelPolicyViewSet, OrganizationPolicyViewSet, VerdictViewSet
-from performance.snapshots.views import PerformanceViewSet, SnapshotViewSet
+from performance.snapshots.views import PerformanceViewSet, SlicesViewSet, SnapshotViewSet
 from performance.webhooks.views import WebhookDeliveryViewSet, WebhookViewSet
 
 POLICY = {"get": "retrieve", "put": "update", "delete": "destroy"}
@@ -32,6 +32,7 @@ urlpatterns = [
     reading("confusion-matrix"),
     reading("misclassifications", WorstExamplesViewSet),
     reading("residuals", WorstExamplesViewSet),
+    reading("slices", SlicesViewSet),
     reading("curves"),
     reading("history"),
     reading("compare", ComparisonViewSet),

@@ -15,7 +15,7 @@ from models_registry.registry.promotions import promote
 from performance.badges.models import Badge
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy
-from performance.snapshots.models import SnapshotDetail
+from performance.snapshots.models import SnapshotDetail, SnapshotSlice
 from performance.webhooks.models import Webhook
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 from tests.forms import BOUNDARY, multipart
@@ -179,6 +179,7 @@ OPERATIONS = [
     Operation("GET", f"{PERFORMANCE}/confusion-matrix", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/misclassifications", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/residuals", Scope.MODEL_READ, 404),  # the model has classes
+    Operation("GET", f"{PERFORMANCE}/slices", Scope.MODEL_READ, query="?by=country"),
     Operation("GET", f"{PERFORMANCE}/curves", Scope.MODEL_READ),
     Operation("GET", f"{PERFORMANCE}/history", Scope.MODEL_READ, query="?metric=accuracy"),
     Operation("GET", f"{PERFORMANCE}/compare", Scope.MODEL_READ),
@@ -201,6 +202,9 @@ def furnish(model: RegisteredModel) -> Target:
     slug = model.organization.slug
     second = completed_version(model, number=418)
     stored = snapshot(second, metrics=EXAMPLE_METRICS, source="computed")
+    SnapshotSlice.objects.create(
+        snapshot=stored, attribute="country", position=1, value="NL", sample_count=6, metrics={"accuracy": 0.5}
+    )
     SnapshotDetail.objects.create(snapshot=stored, confusion_matrix={"labels": ["a", "b"], "counts": [[3, 1], [0, 2]]})
     promote(version=second, promoted_by=None, reason="the second")
     member = new_user(f"member-of-{slug}")

@@ -50,6 +50,7 @@ def snapshot_context(snapshot: MetricSnapshot) -> dict[str, object]:
     return {
         "metric_table": tables.metric_table(task_type, metrics, details.confidence_intervals),
         "class_table": tables.class_table(task_type, details.per_class),
+        "slice_tables": tables.slice_tables(task_type, snapshot.slices.order_by("attribute", "position")),
         "confusion_matrix": tables.confusion_matrix(matrix),
         "gauges": charts.gauges(task_type, metrics, details.confidence_intervals),
         "charts": charts.charts(details.curves),

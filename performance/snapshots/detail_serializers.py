@@ -30,7 +30,7 @@ from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval
 from performance.metrics.statistics.rates import Normalization
 from performance.snapshots.fields import DatasetNameField
 from performance.snapshots.metric_names import CUSTOM_NAME, CUSTOM_NAME_IS
-from performance.snapshots.models import CLOCK_SKEW, DatasetSplit, MetricSnapshot, Source
+from performance.snapshots.models import CLOCK_SKEW, DatasetSplit, MetricSnapshot, SnapshotSlice, Source
 from performance.snapshots.selectors import MatrixPage
 from performance.snapshots.serializers import (
     ByTaskType,
@@ -540,6 +540,31 @@ def _identity(task_type: TaskType) -> dict[str, object]:
         "task_type": serializers.ChoiceField([task_type.name], source="version.model.task_type"),
         "dataset_split": serializers.ChoiceField(DatasetSplit.values),
     }
+
+
+class SliceSerializer(serializers.Serializer[Any]):
+    """The summary metrics of the examples with one value of an attribute."""
+
+    value = serializers.CharField(
+        allow_null=True,
+        help_text=(
+            "The value; `(missing)` if it is null or blank, and null for all values past the 50 most frequent ones, "
+            "which count together."
+        ),
+    )
+    sample_count = serializers.IntegerField()
+    metrics = serializers.SerializerMethodField(
+        "summary_metrics", help_text="The summary metrics, in order; null if undefined."
+    )
+    confidence_intervals = serializers.DictField(child=IntervalSerializer(), help_text="By metric.")
+    intervals_unavailable = serializers.DictField(
+        child=serializers.CharField(), help_text="Why a metric has no interval, by metric."
+    )
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
+    def summary_metrics(self, instance: SnapshotSlice) -> dict[str, float | None]:
+        """Return all summary metrics of the task type."""
+        return {metric.name: instance.metrics.get(metric.name) for metric in self.context["task_type"].metrics}
 
 
 SNAPSHOT = ByTaskType("Snapshot", snapshot_serializer)

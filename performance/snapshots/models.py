@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from models_registry.registry.models import Version
-from performance.snapshots.querysets import MetricSnapshotQuerySet
+from performance.snapshots.querysets import MetricSnapshotQuerySet, SnapshotSliceQuerySet
 
 MAX_METRIC_NAME = 100  # characters, of a custom metric; the task types' own names are shorter
 MAX_DATASET_NAME = 100  # characters
@@ -183,6 +183,8 @@ class SnapshotSlice(models.Model):
     metrics = models.JSONField(help_text="Summary metrics by name; absent when undefined.")
     confidence_intervals = models.JSONField(default=dict, help_text="`lower`, `upper`, `level`, `method`, by metric.")
     intervals_unavailable = models.JSONField(default=dict, help_text="Why a metric has no interval, by metric.")
+
+    objects = SnapshotSliceQuerySet.as_manager()
 
     class Meta:
         constraints = [

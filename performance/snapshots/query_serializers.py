@@ -5,7 +5,7 @@ from rest_framework import serializers
 from models_registry.api.pagination import MAX_PAGE_SIZE
 from models_registry.registry.fields import VersionIdField
 from performance.metrics.statistics.rates import Normalization
-from performance.snapshots.models import MAX_DATASET_NAME, DatasetSplit
+from performance.snapshots.models import MAX_ATTRIBUTE, MAX_DATASET_NAME, DatasetSplit
 
 MAX_OFFSET = 999_999  # small enough for an integer column of any database
 
@@ -72,4 +72,20 @@ class HistoryQuerySerializer(PageQuerySerializer):
         trim_whitespace=False,
         help_text="A version of this model; by default all completed versions.",
         error_messages={"invalid": "Must be a version id such as ver-00001."},
+    )
+
+
+class SlicesQuerySerializer(PageQuerySerializer):
+    """The query parameters of the slices by an attribute."""
+
+    by = serializers.CharField(
+        max_length=MAX_ATTRIBUTE,
+        trim_whitespace=False,
+        help_text="The attribute: a column that the evaluation was asked to slice by.",
+    )
+    order_by = serializers.CharField(
+        max_length=100,
+        required=False,
+        trim_whitespace=False,
+        help_text="The summary metric whose worst value comes first; by default the first of the task type.",
     )

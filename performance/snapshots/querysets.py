@@ -5,10 +5,13 @@ from typing import Any, Self
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Func, Value
-from django.db.models.fields.json import KeyTransform
-from django.db.models.functions import Cast
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Abs, Cast, Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
+from models_registry.task_types.base import Direction, Metric
+
+UNKNOWN_GOODNESS = 1e308
 SQL = tuple[str, tuple[str | int, ...]]
 
 
@@ -37,6 +40,17 @@ class MatrixRows(Func):
         page = f"(SELECT MAX({most} / json_array_length({matrix}, '$.labels'), 1) AS length LIMIT 1)"
         counts = f"{page}, json_each({matrix}, '$.counts') WHERE key >= {offset} AND key < {offset} + length"
         return f"(SELECT json_group_array(json(value)) FROM {counts})", (cells, first, first)  # noqa: S608
+
+
+class SnapshotSliceQuerySet(models.QuerySet[Any]):
+    """Slices of snapshots."""
+
+    def with_goodness(self, metric: Metric) -> Self:
+        """Add `goodness`: a number that is higher for better values of a metric. It is the highest without a value."""
+        value: Any = Cast(KeyTextTransform(metric.name, "metrics"), models.FloatField())
+        if metric.direction is not Direction.HIGHER:
+            value = -(Abs(value) if metric.direction is Direction.ZERO else value)
+        return self.annotate(goodness=Coalesce(value, UNKNOWN_GOODNESS, output_field=models.FloatField()))
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):

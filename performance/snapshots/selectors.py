@@ -30,7 +30,7 @@ from models_registry.tokens.selectors import USER, account_rows, check_login
 from performance.metrics.statistics.rates import Normalization, column_sums, normalize_counts
 from performance.snapshots.errors import NotAvailableForTaskTypeError, SnapshotNotFoundError
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail, Source
-from performance.snapshots.querysets import MetricSnapshotQuerySet
+from performance.snapshots.querysets import MetricSnapshotQuerySet, SnapshotSliceQuerySet
 
 MAX_MATRIX_CELLS = 20_000  # of one response
 MAX_LISTED_DATASETS = 20  # in an error message
@@ -254,6 +254,34 @@ def curves(lookup: SnapshotLookup) -> MetricSnapshot:
     if not task_types.get(lookup.task_type).has_curves:
         raise NotAvailableForTaskTypeError(f"Models of {lookup.task_type} have no curves.")
     return computed_only(newest_snapshot(lookup, found_snapshots(lookup).defer("detail__confusion_matrix")))
+
+
+def slices(lookup: SnapshotLookup, *, by: str, order_by: str | None = None) -> SnapshotSliceQuerySet:
+    """Return the newest snapshot's slices by an attribute, with their `goodness` in a summary metric.
+
+    Raises what `SnapshotLookup.snapshot` raises, `NotFoundError` if the snapshot has no slices, and
+    `InvalidParameterError` if it has none by this attribute, or if the task type has no such summary metric.
+    """
+    found = newest_snapshot(lookup, found_snapshots(lookup).for_list()).slices.all()
+    attributes = sorted(found.values_list("attribute", flat=True).distinct())
+    if not attributes:
+        raise NotFoundError(
+            "The newest snapshot has no slices. Name columns in `columns.slices` when predictions are evaluated."
+        )
+    if by not in attributes:
+        message = f"There are no slices by it; use {', '.join(attributes)}."
+        raise InvalidParameterError(
+            "There is no such attribute; `errors` lists the attributes.", [("by", "unknown", message)]
+        )
+    metrics = {metric.name: metric for metric in task_types.get(lookup.task_type).metrics}
+    metric = order_by or next(iter(metrics))
+    if metric not in metrics:
+        message = f"Not a summary metric of {lookup.task_type}; use {', '.join(metrics)}."
+        raise InvalidParameterError(
+            "There is no such metric; `errors` lists the metrics.", [("order_by", "unknown", message)]
+        )
+    rows: SnapshotSliceQuerySet = found.filter(attribute=by).with_goodness(metrics[metric])
+    return rows
 
 
 def computed_only(snapshot: MetricSnapshot) -> MetricSnapshot:

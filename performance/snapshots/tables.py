@@ -1,11 +1,12 @@
 """Build tables of texts: the metrics and classes of a snapshot, and its confusion matrix."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from models_registry.task_types.base import Metric, TaskType
-from performance.formatting import format_six_digits
+from performance.formatting import format_short, format_six_digits
 from performance.metrics.result import ConfusionMatrixDocument
 from performance.metrics.statistics.intervals import IntervalDocument
 from performance.snapshots.charts import omitted_note
@@ -13,6 +14,17 @@ from performance.snapshots.charts import omitted_note
 MAX_ROWS_UNSCROLLED = 20  # longer tables scroll
 MAX_CLASSES = 50
 NOT_RECORDED = "not recorded"
+OTHER_VALUES = "(all other values)"
+
+
+class SliceRow(Protocol):
+    """A stored slice: the metrics of the examples with one value of an attribute, `None` for all other values."""
+
+    attribute: str
+    value: str | None
+    sample_count: int
+    metrics: dict[str, float]
+    confidence_intervals: dict[str, IntervalDocument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,46 @@ def class_table(task_type: TaskType, per_class: Mapping[str, Mapping[str, float]
     return Table(
         "Classes", ("Class", *(labels[name] for name in names)), rows, note=omitted_note(len(per_class), MAX_CLASSES)
     )
+
+
+def slice_tables(task_type: TaskType, slices: Iterable[SliceRow]) -> list[Table]:
+    """Return a table of the slices by each attribute, those with the worst value of the first summary metric first."""
+    by_attribute: dict[str, list[SliceRow]] = {}
+    for each in slices:
+        by_attribute.setdefault(each.attribute, []).append(each)
+    headers = ("Value", "Examples", *(metric.label for metric in task_type.metrics))
+    return [
+        Table(
+            f"Slices by {attribute}", headers, [_slice_row(task_type, each) for each in _worst_first(task_type, rows)]
+        )
+        for attribute, rows in sorted(by_attribute.items())
+    ]
+
+
+def _worst_first(task_type: TaskType, slices: Sequence[SliceRow]) -> list[SliceRow]:
+    metric = task_type.metrics[0]
+
+    def goodness(each: SliceRow) -> float:
+        value = each.metrics.get(metric.name)
+        return math.inf if value is None else metric.goodness(value)
+
+    return sorted(slices, key=goodness)
+
+
+def _slice_row(task_type: TaskType, row: SliceRow) -> list[str]:
+    value = OTHER_VALUES if row.value is None else row.value
+    cells = (
+        _estimate_text(row.metrics.get(each.name), row.confidence_intervals.get(each.name))
+        for each in task_type.metrics
+    )
+    return [value, format_six_digits(row.sample_count), *cells]
+
+
+def _estimate_text(value: float | None, interval: IntervalDocument | None) -> str:
+    if value is None:
+        return NOT_RECORDED
+    ends = f" ({format_short(interval['lower'])} to {format_short(interval['upper'])})" if interval else ""
+    return format_short(value) + ends
 
 
 def confusion_matrix(matrix: ConfusionMatrixDocument | None) -> ConfusionMatrix | None:

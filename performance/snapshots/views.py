@@ -11,8 +11,10 @@ from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_v
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from models_registry import task_types
 from models_registry.accounts.scopes import Scope
 from models_registry.api import large_responses
+from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import conditional_json_response, json_response, with_etag
 from models_registry.api.lookups import get_or_404, parse_row_id
 from models_registry.api.query import parse_query
@@ -26,17 +28,19 @@ from performance.snapshots.detail_serializers import (
     REPORT,
     SNAPSHOT,
     SNAPSHOT_ROW,
+    SliceSerializer,
     SnapshotInput,
     StoredMatrixSerializer,
 )
 from performance.snapshots.errors import DETAIL_ERRORS, SNAPSHOT_ERRORS, VERSION_ERRORS, SnapshotNotFoundError
 from performance.snapshots.filters import SnapshotFilters
-from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 from performance.snapshots.permissions import CanReadPerformance
 from performance.snapshots.query_serializers import (
     ConfusionMatrixQuerySerializer,
     HistoryQuerySerializer,
     PerformanceQuerySerializer,
+    SlicesQuerySerializer,
 )
 from performance.snapshots.selectors import SnapshotLookup
 from performance.snapshots.serializers import SUMMARY, ByTaskType, HistorySerializer, shared_serializer
@@ -197,6 +201,36 @@ class PerformanceViewSet(APIViewSet):
         rows = self.paginate_queryset(selectors.history(lookup, metric))
         values = HistorySerializer(rows, many=True, context={"metric": metric}).data
         return conditional_json_response(request, self.get_paginated_response(values).data)
+
+
+class SlicesViewSet(PerformanceViewSet):
+    """The slices of a version's examples by an attribute."""
+
+    ordering = ("goodness", "position")
+    query_serializers = {"slices": SlicesQuerySerializer()}
+    errors = {"slices": (*SNAPSHOT_ERRORS, NotFoundError)}
+    response_serializers = {"slices": SliceSerializer}
+
+    def check_query(self) -> None:
+        """Validate the query, and refuse a bad cursor before the database is asked."""
+        super().check_query()
+        if self.action in self.query_serializers:
+            self.paginate_queryset(SnapshotSlice.objects.none())
+
+    @extend_schema(
+        operation_id="list_slices",
+        tags=["performance"],
+        summary="Slices by an attribute",
+        parameters=[SlicesQuerySerializer],
+        responses=SliceSerializer(many=True),
+    )
+    def slices(self, request: Request, model_id: str) -> HttpResponse:
+        """Answer with the summary metrics of each value of an attribute, the worst first."""
+        lookup = self.look_up(model_id, **{name: self.query[name] for name in VERSION_QUERY if name in self.query})
+        found = selectors.slices(lookup, by=self.query["by"], order_by=self.query.get("order_by"))
+        context = {"task_type": task_types.get(self.task_type)}
+        data = SliceSerializer(self.paginate_queryset(found), many=True, context=context).data
+        return conditional_json_response(request, self.get_paginated_response(data).data)
 
 
 VERSION_QUERY = ("dataset_split", "dataset", "version_id")  # the query parameters that name a snapshot
