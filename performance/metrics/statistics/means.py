@@ -13,8 +13,6 @@ from performance.metrics.statistics.intervals import effective_sample_size, norm
 
 AUGMENTED_T = "augmented_t"
 
-ROUNDING_TOLERANCE = 1e-9  # a variance of single examples below this share of the squared mean may be rounding
-
 
 @dataclass(frozen=True, slots=True)
 class Mean:
@@ -92,49 +90,6 @@ class Mean:
     def estimate(self, lower: float = -math.inf, upper: float = math.inf) -> Estimate:
         """Return the mean with its normal interval, clipped to the metric's bounds."""
         return Estimate(self.value, normal(self.value, self.variance, "moments", lower, upper))
-
-
-def error_estimate(mean: Mean, upper: float = math.inf) -> Estimate:
-    """Return the mean of a non-negative loss with its interval, without one if rounding errors exceed the variance.
-
-    The variance is a small difference of large sums, and has their absolute precision: for a mean of 1e9, a variance of
-    1 is lost.
-    """
-    return mean.estimate(0, upper) if _exceeds_rounding(mean) else Estimate(mean.value)
-
-
-def root_estimate(squared: Mean) -> Estimate:
-    """Return the square root of a mean of squares, with an interval that is computed on the scale of its logarithm.
-
-    A few large errors dominate such a mean. Samples without them have a small mean and a small variance at once, so the
-    distribution is skewed; its logarithm is less so.
-    """
-    value = math.sqrt(squared.value)
-    if not (value and _exceeds_rounding(squared) and math.isfinite(squared.variance)):
-        return Estimate(value, error_estimate(squared).interval)
-    logarithm = normal(math.log(value), squared.variance / squared.value / squared.value / 4, "moments")
-    return Estimate(value, logarithm and logarithm.transform(math.exp))
-
-
-def _exceeds_rounding(mean: Mean) -> bool:
-    """Return whether the variance exceeds the rounding errors of the sums that it follows from."""
-    scale = mean.value * mean.value
-    size = effective_sample_size(mean.weight, mean.squared_weight)
-    return not scale or not size > 1 or mean.variance * size >= ROUNDING_TOLERANCE * scale
-
-
-def ratio_variance(above: Mean, below: Mean, product: float) -> float:
-    """Return the variance of the ratio of two means over the same examples, by the delta method; NaN for one example.
-
-    `product` is the sum of w²·x·y. Cochran (1977), section 6.4.
-    """
-    size = effective_sample_size(above.weight, above.squared_weight)
-    if size <= 1:
-        return math.nan
-    ratio = above.value / below.value
-    # The sum of w²·(x - ratio·y)². Both means cancel in it.
-    residual = above.sum_w2x2 - 2 * ratio * product + ratio * ratio * below.sum_w2x2
-    return max(residual, 0.0) / below.sum_wx / below.sum_wx * size / (size - 1)
 
 
 def sums(expression: str, weight: str) -> str:
