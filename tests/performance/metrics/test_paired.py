@@ -184,8 +184,8 @@ def test_the_paired_interval_of_average_precision_equals_the_jackknife(
     of_all, of_positives = size(weights), size(weights[actual == 1])
     unbiased = (of_all - 1) / of_all * of_positives / (of_positives - 1)
     variances = [
-        jackknife_variance(alone, actual, *pair, weights) * unbiased
-        for pair in ((scores[0], None), (scores[1], None), (scores[0], scores[1]))
+        jackknife_variance(alone, actual, newer, older, weights) * unbiased
+        for newer, older in ((scores[0], None), (scores[1], None), (scores[0], scores[1]))
     ]
     values = [metric(actual, score, weights) for score in scores]
     both = [
