@@ -47,18 +47,28 @@ def stored_intervals(documents: Mapping[str, IntervalDocument]) -> dict[str, Int
 def wilson(share: float, size: float) -> Interval | None:
     """Return the interval of a proportion (`share`, from 0 to 1) of `size` examples, `None` without a sample.
 
+    It is the score interval. The end near 0 or 1 is moved outwards if there are 1 to 3 successes or failures: Brown,
+    Cai & DasGupta (2001), Interval estimation for a binomial proportion, section 4.1.1, doi:10.1214/ss/1009213286
+    """
+    interval = score_interval(share, size)
+    return interval and replace(
+        interval,
+        lower=min(interval.lower, _bound_of_few(share * size, size)),
+        upper=max(interval.upper, 1 - _bound_of_few((1 - share) * size, size)),
+    )
+
+
+def score_interval(share: float, size: float) -> Interval | None:
+    """Return the interval of a fraction (`share`, from 0 to 1) of `size` examples, `None` without a sample.
+
     Wilson (1927), Probable inference, the law of succession, and statistical inference,
-    doi:10.1080/01621459.1927.10502953. The end near 0 or 1 is moved outwards if there are 1 to 3 successes or failures:
-    Brown, Cai & DasGupta (2001), Interval estimation for a binomial proportion, section 4.1.1,
-    doi:10.1214/ss/1009213286
+    doi:10.1080/01621459.1927.10502953
     """
     if size <= 0:
         return None
     spread = _Z * math.sqrt(share * (1 - share) / size + _Z**2 / (4 * size**2))
     centre, scale = share + _Z**2 / (2 * size), 1 + _Z**2 / size
-    lower = min((centre - spread) / scale, _bound_of_few(share * size, size))
-    upper = max((centre + spread) / scale, 1 - _bound_of_few((1 - share) * size, size))
-    return _clipped(lower, upper, "wilson", 0, 1)
+    return _clipped((centre - spread) / scale, (centre + spread) / scale, "wilson", 0, 1)
 
 
 def _bound_of_few(count: float, size: float) -> float:

@@ -22,8 +22,8 @@ from performance.metrics.statistics.intervals import (
     area_interval,
     area_variance,
     effective_sample_size,
+    score_interval,
     shrunk_ratio,
-    wilson,
 )
 from performance.metrics.statistics.means import Mean, sums
 from performance.metrics.statistics.student_t import student_t_quantile
@@ -226,7 +226,7 @@ def fraction_interval(value: float, variance: float, size: float, degrees: float
         return None
     ratio = shrunk_ratio(variance, value * (1 - value) / size, size)
     worth = size / ratio * (student_t_quantile(math.inf) / student_t_quantile(degrees)) ** 2
-    interval = wilson(min(max(value, 0.0), 1.0), worth)
+    interval = score_interval(min(max(value, 0.0), 1.0), worth)
     return interval and replace(interval, method=method)
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from performance.metrics.statistics.intervals import Interval, area_interval, area_variance, wilson
+from performance.metrics.statistics.intervals import Interval, area_interval, area_variance, score_interval
 from performance.metrics.tasks import classification
 from tests.performance.metrics.areas import IN_TESTS, Sampling, coverage
 from tests.performance.metrics.tables import evaluate_columns
@@ -43,7 +43,7 @@ def test_the_average_precision_interval_equals_the_influence_function(tmp_path: 
 def assert_worth(interval: Interval, value: float, variance: float, size: float, quantile: float) -> None:
     """Check that the interval is Wilson's for as many examples as the variance is worth, with 20 that agree with it."""
     ratio = (size * variance / (value * (1 - value) / size) + 20) / (size + 20)
-    expected = wilson(value, size / ratio * (Z / quantile) ** 2)
+    expected = score_interval(value, size / ratio * (Z / quantile) ** 2)
     assert expected is not None
     assert (interval.lower, interval.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-3)
 
