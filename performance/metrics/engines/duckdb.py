@@ -81,6 +81,8 @@ class DuckDB:
     def read_parquet(self, files: Sequence[str]) -> None:
         """Define the predictions as the rows of Parquet files. Raises `UnprocessablePredictionsError`."""
         names = [distinct_names([name for name, _ in self.parquet_columns(file)]) for file in files]
+        if any(each.keys() != names[0].keys() for each in names):
+            raise UnprocessablePredictionsError("The files have different columns, so they cannot be read together.")
         self._define(
             f"read_parquet({self._file_list(files)}, union_by_name = false, hive_partitioning = false)", names[0]
         )

@@ -16,7 +16,7 @@ from performance.metrics.tasks.evaluators import evaluate
 from tests.performance.metrics.tables import write_parquet
 
 CLASSES = {"example_id": ["a", "b", "c"], "actual": [True, False, True], "weight": [0.1, 2.0, 1e-7]}
-NUMBERS = {"example_id": [1, 2, 3], "actual": [0.1, -2.5e-8, 3e20], "group": ["x", "x", None], "weight": [1, 0.5, 3]}
+NUMBERS = {"example_id": [1, 2, 3], "actual": [0.1, -2.5e-8, 3e20], "group": ["x", "x", "y"], "weight": [1, 0.5, 3]}
 SERIES = {"series_id": ["s", "t", "u"], "horizon": [1, 2, 1], "actual": [1.0, 2.25, 1 / 3], "scale": [0.5, 0.5, 2.0]}
 ITEMS = {"query_id": [1, 1, 2], "relevance": [0, 2, 1], "score": [0.1, 0.2, 0.3]}
 TABLES = [
@@ -67,7 +67,7 @@ def test_the_digest_depends_on_every_value_of_the_examples(tmp_path: Path, task:
 
 def _grouped(table: dict[str, Any]) -> dict[str, str]:
     """Say that examples repeat, as some of the changed ones do."""
-    return {"group": "predicted"} if "predicted" in table and "group" not in table else {}
+    return {"group": "predicted"} if "example_id" in table and "group" not in table else {}
 
 
 def _other(values: list[Any]) -> Any:
