@@ -83,7 +83,7 @@ class RequirementsSerializer(serializers.Serializer[Any]):
         max_length=MAX_DATASET_NAME,
         help_text="The dataset whose newest metrics are judged; by default the primary one.",
     )
-    source = serializers.ChoiceField(
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # a field named as an attribute of fields
         [COMPUTED], required=False, help_text="With `computed`, reported and imported metrics are `missing`."
     )
     same_dataset = serializers.BooleanField(
@@ -223,7 +223,7 @@ class MeasurementSerializer(serializers.Serializer[dict[str, object]]):
     """The snapshot that a verdict used: what was measured, how and when."""
 
     version_id = VersionIdField()
-    source = serializers.ChoiceField(Source.choices)
+    source = serializers.ChoiceField(Source.choices)  # type: ignore[assignment]
     sample_count = serializers.IntegerField(allow_null=True)
     evaluated_at = UTCDateTimeField()
     dataset = MeasuredDatasetSerializer()

@@ -23,7 +23,7 @@ AT_LEAST = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
 SURE = AT_LEAST | {"confidence": 0.95}
 LIMIT = {"metric": "accuracy", "max_regression": 0.1}
 PASSED, FAILED, MISSING = RuleStatus
-UNSAID = {
+UNSAID: dict[str, Any] = {
     "source": "computed",
     "sample_count": None,
     "evaluated_at": None,
@@ -330,7 +330,8 @@ class TestRequirements:
 
     def test_only_the_judged_version_may_be_too_old(self) -> None:
         month, more = NOW - timedelta(days=30), NOW - timedelta(days=30, seconds=1)
-        text = "ver-00002 was evaluated at 2026-02-11T14:22:09Z, and the policy asks for an evaluation of the last 30 days."
+        asked = "the policy asks for an evaluation of the last 30 days."
+        text = f"ver-00002 was evaluated at 2026-02-11T14:22:09Z, and {asked}"
 
         assert self.details(of(evaluated_at=month), before(evaluated_at=more), max_age_days=30) == ["", ""]
         assert self.details(of(evaluated_at=more), before(), max_age_days=30) == [text, text]
