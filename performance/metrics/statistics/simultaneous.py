@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval
 
-_MAX_RATIO = 1e12
+_MIN_MARGIN = 1e-6  # of the width: for less, no number of examples is realistic
 
 
 def at_level(value: float, interval: Interval, level: float, lower: float, upper: float) -> Interval:
@@ -77,12 +77,11 @@ def needed_ratio(value: float, end: float, bound: float, *, is_score: bool = Fal
         bound: where the end has to be; between `value` and `end`.
         is_score: whether it is Wilson's interval of a fraction.
     """
-    if not 0 < (bound - value) / (end - value if end != value else math.nan) <= 1:
+    margin = (bound - value) / (end - value) if end != value else 0.0
+    if not _MIN_MARGIN <= margin <= 1:
         return None
-    ratio = ((end - value) / (bound - value)) ** 2
-    if is_score and 0 < end < 1:
-        ratio *= bound * (1 - bound) / (end * (1 - end))
-    return ratio if ratio <= _MAX_RATIO else None
+    ratio = margin**-2
+    return ratio * bound * (1 - bound) / (end * (1 - end)) if is_score and 0 < end < 1 else ratio
 
 
 def _rescored(value: float, interval: Interval, quantile: float, level: float) -> Interval:

@@ -96,9 +96,9 @@ class TestWithAToken:
         assert said(ada.get(BADGE)) == "gate: no policy"
         under(model, 0.9)
         assert said(ada.get(BADGE)) == "gate: passed, with 1 warning"
-        assert said(ada.get(BADGE, {"version_id": "ver-001a2"})) == "gate: failed"
+        assert said(ada.get(BADGE, {"version_id": "ver-001a2"})) == "gate: failed, with 1 warning"
         under(model, 0.99)
-        assert said(ada.get(BADGE)) == "gate: failed"
+        assert said(ada.get(BADGE)) == "gate: failed, with 1 warning"
 
     def test_a_badge_is_an_image_that_can_do_nothing(self, ada: Caller, model: RegisteredModel) -> None:
         answer = ada.get(BADGE, {"metric": "accuracy"}, Accept="image/avif,image/svg+xml,image/*,*/*;q=0.8")
@@ -185,7 +185,7 @@ class TestASignedUrl:
         under(model, 0.94)
         assert said(Caller().get(verdict)) == "gate: passed, with 1 warning"
         under(model, 0.96)
-        assert said(Caller().get(verdict)) == "gate: failed"
+        assert said(Caller().get(verdict)) == "gate: failed, with 1 warning"
 
     def test_judges_by_the_organizations_policy_where_the_model_has_none(
         self, ada: Caller, model: RegisteredModel

@@ -1,6 +1,8 @@
 """Verdicts: which rules pass, fail or are missing, and what holds for every verdict."""
 
 import math
+from dataclasses import replace
+from datetime import timedelta
 from fractions import Fraction
 from itertools import permutations
 from typing import Any
@@ -21,7 +23,7 @@ AT_LEAST = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
 SURE = AT_LEAST | {"confidence": 0.95}
 LIMIT = {"metric": "accuracy", "max_regression": 0.1}
 PASSED, FAILED, MISSING = RuleStatus
-UNSAID: dict[str, object] = {
+UNSAID: dict[str, Any] = {
     "source": "computed",
     "sample_count": None,
     "evaluated_at": None,
@@ -278,6 +280,154 @@ class TestLimitsBetweenDifferentAveraging:
         rule = judge_rule({"metric": "recall", "max_regression": 0.05, "confidence": 0.95}, both)
 
         assert (rule.status, rule.interval) == (MISSING, None)
+
+
+def of(options: dict[str, Any] | None = None, **facts: Any) -> Measurement:
+    """Return what was measured of the judged version."""
+    metrics = MetricValues({"accuracy": 0.95, "recall": 0.9}, {}, options or {})
+    return Measurement("ver-00002", metrics, **facts)
+
+
+def before(options: dict[str, Any] | None = None, **facts: Any) -> Measurement:
+    return replace(of(options, **facts), version_id="ver-00001")
+
+
+class TestRequirements:
+    """A snapshot that does not meet the policy's requirements is not used, whatever its values are."""
+
+    RULES = [AT_LEAST, {"metric": "recall", "max_regression": 0.05}]
+
+    def details(self, measured: Measurement, baseline: Measurement, **required: Any) -> list[str]:
+        """Return the detail of each rule that is missing, and an empty text for each other one."""
+        verdict = judge_rules(self.RULES, between(measured, baseline), **required)
+        assert verdict.refuses == any(rule.status is MISSING for rule in verdict.rules)
+        return [rule.detail if rule.status is MISSING else "" for rule in verdict.rules]
+
+    def test_pinned_option_must_be_known_and_equal(self) -> None:
+        pins = {"evaluation": {"threshold": 0.5}}
+        asked = "the policy asks for an evaluation at the threshold 0.5."
+
+        assert self.details(of({"threshold": 0.5}), before({"threshold": 0.5}), **pins) == ["", ""]
+        other = f"ver-00002 was evaluated at the threshold 0.4, and {asked}"
+        assert self.details(of({"threshold": 0.4}), before({"threshold": 0.5}), **pins) == [other, other]
+        none = f"ver-00002 was evaluated without a threshold, and {asked}"
+        assert self.details(of({"threshold": None}), before({"threshold": 0.5}), **pins) == [none, none]
+        unknown = f"The threshold of the evaluation of ver-00002 is unknown, and {asked}"
+        assert self.details(of(), before({"threshold": 0.5}), **pins) == [unknown, unknown]
+        of_baseline = f"the promoted ver-00001 was evaluated at the threshold 0.4, and {asked}"
+        assert self.details(of({"threshold": 0.5}), before({"threshold": 0.4}), **pins) == ["", of_baseline]
+
+    def test_pin_of_another_task_type_does_not_count(self) -> None:
+        assert self.details(of(), before(), evaluation={"k": 10}) == ["", ""]
+
+    def test_source_must_be_that_of_the_policy(self) -> None:
+        text = "The metrics of {} are reported, and the policy asks for computed ones."
+        ours, theirs = text.format("ver-00002"), text.format("the promoted ver-00001")
+
+        assert self.details(of(source="reported"), before(), source="computed") == [ours, ours]
+        assert self.details(of(), before(source="reported"), source="computed") == ["", theirs]
+        assert self.details(of(source="reported"), before(source="imported")) == ["", ""]
+
+    def test_only_the_judged_version_may_be_too_old(self) -> None:
+        month, more = NOW - timedelta(days=30), NOW - timedelta(days=30, seconds=1)
+        asked = "the policy asks for an evaluation of the last 30 days."
+        text = f"ver-00002 was evaluated at 2026-02-11T14:22:09Z, and {asked}"
+
+        assert self.details(of(evaluated_at=month), before(evaluated_at=more), max_age_days=30) == ["", ""]
+        assert self.details(of(evaluated_at=more), before(), max_age_days=30) == [text, text]
+        assert all("unknown" in detail for detail in self.details(of(), before(), max_age_days=30))
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs", "same", "words"),
+        [
+            ("aa", "aa", True, "Both were measured on the same examples."),
+            ("aa", "bb", False, "They were measured on different examples."),
+            ("aa", None, None, "Whether both were measured on the same examples is unknown."),
+            (None, None, None, "Whether both were measured on the same examples is unknown."),
+        ],
+    )
+    def test_limit_says_whether_the_examples_are_the_same(
+        self, ours: str | None, theirs: str | None, same: bool | None, words: str
+    ) -> None:
+        measured, baseline = of(digest=ours), before(digest=theirs)
+
+        free = judge_rules(self.RULES, between(measured, baseline)).rules[1]
+        bound = judge_rules(self.RULES, between(measured, baseline), same_dataset=True).rules
+
+        assert (free.status, free.same_dataset) == (PASSED, same)
+        assert free.detail.endswith(words)
+        assert [rule.status for rule in bound] == [PASSED, PASSED if same else MISSING]
+        assert same or "ver-00002 was evaluated on" in bound[1].detail
+
+
+class TestOptions:
+    @pytest.mark.parametrize("ours", [0.4, None])
+    def test_metric_of_decisions_is_not_compared_at_another_threshold(self, ours: float | None) -> None:
+        both = between(of({"threshold": ours}), before({"threshold": 0.5}))
+
+        rule = judge_rule({"metric": "accuracy", "max_regression": 0.05}, both)
+
+        assert rule.status is MISSING
+        way = "without a threshold" if ours is None else "at the threshold 0.4"
+        assert rule.detail == (
+            f"accuracy of ver-00002 is computed {way}, and that of the promoted ver-00001 at the threshold 0.5: they "
+            "are not comparable."
+        )
+
+    def test_k_matters_to_metrics_at_k(self) -> None:
+        metrics = {"recall_at_k": 0.9, "ndcg": 0.9}
+        ours, theirs = (
+            Measurement(version, MetricValues(metrics, {}, {"k": k}))
+            for version, k in (("ver-00002", 20), ("ver-00001", 3))
+        )
+        rules = [{"metric": name, "max_regression": 0.05} for name in metrics]
+
+        verdict = judge_rules(rules, between(ours, theirs), "ranking")
+
+        assert [rule.status for rule in verdict.rules] == [MISSING, PASSED]
+
+
+class TestNeededSampleCount:
+    def test_threshold_that_lacks_examples_says_how_many(self) -> None:
+        interval = Interval(0.90, 0.98, "a test")
+        measured = Measurement("ver-00002", MetricValues({"accuracy": 0.95}, {"accuracy": interval}), sample_count=400)
+
+        rule = judge_rule(SURE, between(measured))
+
+        assert (rule.status, rule.needed_sample_count) == (FAILED, 2501)  # the margin is .02, the half width .05
+        assert rule.detail.endswith(" About 2501 examples would be needed to decide at this margin.")
+
+    @pytest.mark.parametrize(("value", "count"), [(0.92, 400), (0.93, 400), (0.95, None)])
+    def test_it_is_not_said_if_it_is_unknown_or_would_not_help(self, value: float, count: int | None) -> None:
+        metrics = MetricValues({"accuracy": value}, {"accuracy": Interval(0.90, 0.98, "a test")})
+
+        rule = judge_rule(SURE, between(Measurement("ver-00002", metrics, sample_count=count)))
+
+        assert (rule.status, rule.needed_sample_count) == (FAILED, None)
+        assert "would be needed" not in rule.detail
+
+    @pytest.mark.parametrize(("metric", "ends"), [("accuracy", (-0.04, 0.04)), ("log_loss", (-0.04, 0.04))])
+    def test_limit_that_lacks_examples_says_how_many(self, metric: str, ends: tuple[float, float]) -> None:
+        measured, baseline = (
+            Measurement(version, MetricValues({metric: 0.5}, {}), sample_count=100)
+            for version in ("ver-00002", "ver-00001")
+        )
+
+        rule = judge_rule(
+            {"metric": metric, "max_regression": 0.02, "confidence": 0.95},
+            between(measured, baseline, differences={metric: ends}),
+        )
+
+        assert (rule.status, rule.needed_sample_count) == (FAILED, 401)
+
+    def test_reasons_of_what_is_missing_are_given(self) -> None:
+        reasons = {"roc_auc": "There is only one class.", "accuracy": "Too few groups."}
+        measured = Measurement("ver-00002", MetricValues({"accuracy": 0.95}, {}, {}, reasons))
+
+        rules = judge_rules([SURE, AT_LEAST | {"metric": "roc_auc"}], between(measured)).rules
+
+        assert rules[0].detail.endswith("without the 95% interval that is required. Too few groups.")
+        assert rules[1].detail == "ver-00002 has no roc_auc for the split test. There is only one class."
 
 
 class TestRegressionWithConfidence:

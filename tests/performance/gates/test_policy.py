@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from models_registry import task_types
 from models_registry.task_types.base import TaskType
 from performance.gates.gate_metrics import find_gate_metric, named_values
-from performance.gates.policy import MAX_RULES, InvalidPolicyError, parse_policy, validate_for
+from performance.gates.policy import MAX_DATASET_NAME, MAX_RULES, InvalidPolicyError, parse_policy, validate_for
+from performance.gates.requirements import Requirements
+from performance.snapshots.models import MetricSnapshot
 
 CONTRACT = {
     "dataset_split": "test",
@@ -386,12 +388,127 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
 )
 odd_rules = st.dictionaries(
-    st.sampled_from(["metric", "operator", "threshold", "max_regression", "relative", "confidence", "x"]),
+    st.sampled_from(
+        [
+            *("metric", "operator", "threshold", "max_regression", "relative", "confidence", "x"),
+            *("against", "min_sample_count"),
+        ]
+    ),
     json_values | st.sampled_from(["accuracy", ">=", 0.5]),
 )
 
 
-@given(json_values | st.builds(lambda rules: {"rules": rules}, st.lists(odd_rules, max_size=4) | json_values))
+odd_policies = st.builds(
+    lambda more, rules: {**more, "rules": rules},
+    st.dictionaries(
+        st.sampled_from(["dataset", "source", "same_dataset", "max_age_days", "evaluation", "against"]),
+        json_values | st.dictionaries(st.sampled_from(["threshold", "k", "averaging"]), json_values, max_size=3),
+        max_size=4,
+    ),
+    st.lists(odd_rules, max_size=4) | json_values,
+)
+
+
+@given(json_values | odd_policies)
 def test_any_json_is_parsed_or_refused_as_a_policy(document: Any) -> None:
     with suppress(InvalidPolicyError):
         validate_for(parse_policy(document), [CLASSIFICATION])
+
+
+CONTRACT_IN_FULL = {
+    "dataset_split": "test",
+    "dataset": "churn-2026-10",
+    "source": "computed",
+    "same_dataset": True,
+    "max_age_days": 30,
+    "evaluation": {"positive_class": "1", "averaging": "binary", "threshold": 0.5},
+    "against": "ver-00001",
+    "rules": [
+        {"metric": "roc_auc", "operator": ">=", "threshold": 0.95, "confidence": 0.95},
+        {"metric": "recall", "max_regression": 0.01, "relative": False, "confidence": 0.95, "against": "best"},
+        {
+            "metric": "worst_slice.country.recall",
+            "operator": ">=",
+            "threshold": 0.8,
+            "confidence": 0.95,
+            "min_sample_count": 50,
+        },
+        {"metric": "slice.country.St. Gallen.recall", "max_regression": 0.1, "relative": False, "confidence": 0.95},
+        {"metric": "missing_fraction", "operator": "<=", "threshold": 0.01},
+        {"metric": "train_overlap", "operator": "<=", "threshold": 0.0},
+        {"metric": "effective_sample_size", "operator": ">=", "threshold": 100.0},
+    ],
+}
+
+
+def test_a_policy_with_every_field_round_trips() -> None:
+    policy = parse_policy(CONTRACT_IN_FULL)
+    validate_for(policy, [CLASSIFICATION])
+
+    assert policy.as_document() == CONTRACT_IN_FULL
+    assert parse_policy(policy.as_document()) == policy
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "code"),
+    [
+        ({"dataset": ""}, "dataset", "invalid"),
+        ({"dataset": None}, "dataset", "invalid"),
+        ({"dataset": "x" * 101}, "dataset", "invalid"),
+        ({"source": "reported"}, "source", "invalid_choice"),
+        ({"source": None}, "source", "invalid_choice"),
+        ({"same_dataset": 1}, "same_dataset", "invalid"),
+        ({"max_age_days": 0}, "max_age_days", "invalid"),
+        ({"max_age_days": 1.5}, "max_age_days", "invalid"),
+        ({"max_age_days": True}, "max_age_days", "invalid"),
+        ({"max_age_days": 10**400}, "max_age_days", "invalid"),
+        ({"evaluation": []}, "evaluation", "invalid"),
+        ({"evaluation": {"seed": 1}}, "evaluation.seed", "unknown_field"),
+        ({"evaluation": {"positive_class": 1}}, "evaluation.positive_class", "invalid"),
+        ({"evaluation": {"averaging": "mean"}}, "evaluation.averaging", "invalid_choice"),
+        ({"evaluation": {"averaging": []}}, "evaluation.averaging", "invalid_choice"),
+        ({"evaluation": {"threshold": "0.5"}}, "evaluation.threshold", "invalid"),
+        ({"evaluation": {"k": 10.0}}, "evaluation.k", "invalid"),
+        ({"evaluation": {"k": 10}}, "evaluation.k", "unknown"),  # of ranking
+        ({"against": "worst"}, "against", "invalid_choice"),
+        ({"against": None}, "against", "invalid_choice"),
+    ],
+)
+def test_an_invalid_requirement_is_refused_and_named(more: dict[str, Any], field: str, code: str) -> None:
+    assert errors({"rules": [GOOD], **more}) == [(field, code)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "field", "code"),
+    [
+        (GOOD | {"against": "best"}, "rules.1.against", "invalid"),
+        (LIMIT | {"against": "1"}, "rules.1.against", "invalid_choice"),
+        (GOOD | {"min_sample_count": 50}, "rules.1.min_sample_count", "not_available"),
+        (GOOD | {"metric": "slice.a.b.recall", "min_sample_count": 50}, "rules.1.min_sample_count", "not_available"),
+        (GOOD | {"metric": "worst_slice.a.recall", "min_sample_count": 0}, "rules.1.min_sample_count", "invalid"),
+        (LIMIT | {"metric": "worst_slice.a.recall", "confidence": 0.95}, "rules.1.confidence", "no_interval"),
+        (GOOD | {"metric": "slice.a.recall"}, "rules.1.metric", "unknown"),
+        (GOOD | {"metric": "slice.a.b.specificity"}, "rules.1.metric", "unknown"),  # not of the summary
+        (GOOD | {"metric": "worst_slice.recall"}, "rules.1.metric", "unknown"),
+        (GOOD | {"metric": "missing_fraction", "threshold": 1.5}, "rules.1.threshold", "out_of_bounds"),
+        (GOOD | {"metric": "train_overlap", "confidence": 0.95}, "rules.1.confidence", "no_interval"),
+    ],
+)
+def test_an_invalid_rule_of_slices_or_baselines_is_refused_and_named(rule: Any, field: str, code: str) -> None:
+    assert rule_errors_for(rule) == [(field, code)]
+
+
+def test_an_organization_may_pin_options_of_different_task_types() -> None:
+    policy = parse_policy({"rules": [GOOD], "evaluation": {"averaging": "binary", "k": 10}})
+
+    validate_for(policy, task_types.all_task_types())
+
+
+def test_a_policy_without_the_newer_fields_means_what_it_meant() -> None:
+    policy = parse_policy(CONTRACT)
+
+    assert (policy.dataset, policy.against, policy.requirements) == ("", "promoted", Requirements())
+
+
+def test_datasets_have_names_as_long_as_those_of_snapshots() -> None:
+    assert MetricSnapshot._meta.get_field("dataset").max_length == MAX_DATASET_NAME

@@ -114,7 +114,8 @@ class TestMarkdown:
         assert lines[7].startswith("| ❌ | recall | >= 0.9 | 0.5 |  |")
         assert lines[8].startswith("| ❔ | roc_auc | >= 0.95 |  |  |")
         assert lines[9].startswith(r"| ✅ | log_loss | \<= 0.145 | 0.14 | 0.135 |")
-        assert lines[12].startswith(r"- precision \< 1 lets worse values pass")
+        assert lines[12].startswith(r"- ver-00002\: metrics computed")
+        assert lines[14].startswith(r"- precision \< 1 lets worse values pass")
 
     def test_numbers_have_six_digits(self) -> None:
         rule = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}

@@ -130,9 +130,10 @@ def test_as_many_examples_as_are_needed_put_wilsons_end_on_the_bound(share: floa
         (10, 4, 3, None),  # the end is beyond the bound already
         (10, 10, 10, None),
         (math.inf, 4, 8, None),
+        (10, 4, math.nextafter(10, 0), None),
     ],
 )
 def test_a_third_of_the_width_needs_nine_times_the_examples(
     value: float, end: float, bound: float, ratio: float | None
 ) -> None:
-    assert needed_ratio(value, end, bound) == ratio
+    assert needed_ratio(value, end, bound) == (None if ratio is None else pytest.approx(ratio))
