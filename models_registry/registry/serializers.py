@@ -2,7 +2,6 @@
 
 import json
 import unicodedata
-from typing import Unpack
 
 from rest_framework import serializers
 
@@ -10,7 +9,6 @@ from models_registry import task_types
 from models_registry.accounts.models import ModelGrant
 from models_registry.api.fields import (
     DescriptionField,
-    FieldOptions,
     NameField,
     RelatedUsernameField,
     StrictBooleanField,
@@ -44,12 +42,12 @@ class ParametersField(serializers.DictField):
 class PositiveClassField(StrictCharField):
     """The label of the positive class, or null for none. Blanks around it are trimmed, as in predictions."""
 
-    def __init__(self, **options: Unpack[FieldOptions]) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            max_length=MAX_POSITIVE_CLASS,
+            required=False,
             allow_null=True,
+            max_length=MAX_POSITIVE_CLASS,
             help_text="The class that every evaluation treats as the positive one of two; null lets each choose.",
-            **options,
         )
 
 
@@ -61,7 +59,7 @@ class ModelInput(StrictSerializer):
     task_type = serializers.ChoiceField(task_types.choices())
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
-    positive_class = PositiveClassField(required=False)
+    positive_class = PositiveClassField()
 
     def validate(self, attrs: dict[str, object]) -> dict[str, object]:
         """Replace the slug by the organization, in which the caller must be allowed to register a model."""
@@ -74,7 +72,7 @@ class ModelChanges(StrictSerializer):
     name = NameField(required=False)
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
-    positive_class = PositiveClassField(required=False)
+    positive_class = PositiveClassField()
 
 
 class ModelSerializer(serializers.Serializer[RegisteredModel]):

@@ -71,7 +71,7 @@ class SnapshotValues(TypedDict):
     metrics: NotRequired[dict[str, float]]
     predictions: NotRequired[str]
     sample_count: NotRequired[int | None]
-    dataset: str
+    dataset: NotRequired[str]
 
 
 class VersionValues(TypedDict):
@@ -156,7 +156,7 @@ class SnapshotDocument(StrictSerializer):
     predictions = StrictCharField(required=False, max_length=1000)
     sample_count = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = UTCDateTimeField()
-    dataset = DatasetNameField(default="", help_text="The name of the dataset; by default the primary one.")
+    dataset = DatasetNameField(required=False, help_text="The name of the dataset; by default the primary one.")
 
     def validate_metrics(self, value: dict[str, object]) -> dict[str, object]:
         """Refuse a snapshot without any metric."""
@@ -212,7 +212,7 @@ class ModelDocument(StrictSerializer):
     name = StrictCharField(max_length=200)
     task_type = StrictCharField()
     description = StrictCharField(default="", allow_blank=True)
-    positive_class = PositiveClassField(required=False)
+    positive_class = PositiveClassField()
     grants = ByUsernameField(
         child=serializers.ListField(child=serializers.ChoiceField(ModelGrant.SCOPES)), default=dict
     )
