@@ -20,7 +20,7 @@ class PerformanceConfig(AppConfig):
         from performance.evaluations.models import EvaluationJob
         from performance.gates.models import GatePolicy
         from performance.gates.services import GateCheck
-        from performance.snapshots.models import MetricSnapshot
+        from performance.snapshots.models import Dataset, MetricSnapshot
         from performance.snapshots.receivers import keep_positive_class
         from performance.webhooks.models import Webhook
         from performance.webhooks.receivers import publish_promotion
@@ -28,7 +28,7 @@ class PerformanceConfig(AppConfig):
         register_promotion_check(GateCheck())
         version_promoted.connect(publish_promotion)
         positive_class_changing.connect(keep_positive_class)
-        for model in (MetricSnapshot, GatePolicy, Badge):
+        for model in (Dataset, MetricSnapshot, GatePolicy, Badge):
             audit_model(model)
         audit_model(EvaluationJob, exclude_fields=["progress", "due_at", "attempts"])
         audit_model(

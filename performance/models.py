@@ -8,6 +8,8 @@ from performance.evaluations.models import MisclassifiedExample as Misclassified
 from performance.evaluations.models import ResidualExample as ResidualExample
 from performance.gates.models import GatePolicy as GatePolicy
 from performance.gates.models import GateVerdict as GateVerdict
+from performance.snapshots.models import Dataset as Dataset
+from performance.snapshots.models import DatasetVersion as DatasetVersion
 from performance.snapshots.models import MetricSnapshot as MetricSnapshot
 from performance.snapshots.models import SnapshotDetail as SnapshotDetail
 from performance.snapshots.models import SnapshotSlice as SnapshotSlice

@@ -7,7 +7,7 @@ from performance.badges.views import BadgeImageViewSet, BadgeViewSet
 from performance.comparisons.views import ComparisonViewSet
 from performance.evaluations.views import EvaluationViewSet, WorstExamplesViewSet
 from performance.gates.views import GateViewSet, ModelPolicyViewSet, OrganizationPolicyViewSet, VerdictViewSet
-from performance.snapshots.views import PerformanceViewSet, SlicesViewSet, SnapshotViewSet
+from performance.snapshots.views import DatasetViewSet, PerformanceViewSet, SlicesViewSet, SnapshotViewSet
 from performance.webhooks.views import WebhookDeliveryViewSet, WebhookViewSet
 
 POLICY = {"get": "retrieve", "put": "update", "delete": "destroy"}
@@ -47,6 +47,7 @@ urlpatterns = [
     route(f"{MODEL}/badges", BadgeViewSet, ROWS, "badges"),
     route(f"{MODEL}/badges/<str:badge_id>", BadgeViewSet, {"get": "retrieve", "delete": "destroy"}, "badge"),
     route(f"{ORGANIZATION}/gate-policy", OrganizationPolicyViewSet, POLICY, "organization-gate-policy"),
+    route(f"{ORGANIZATION}/datasets", DatasetViewSet, ROWS, "datasets"),
     path(WEBHOOKS, WebhookViewSet.as_view({"get": "list", "post": "create"}), name="webhooks"),
     path(
         WEBHOOK,

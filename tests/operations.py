@@ -22,6 +22,7 @@ from tests.forms import BOUNDARY, multipart
 
 ORGANIZATION = "organizations/<str:slug>"
 MEMBERS = f"{ORGANIZATION}/members"
+DATASETS = f"{ORGANIZATION}/datasets"
 WEBHOOKS = f"{ORGANIZATION}/webhooks"
 WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
 MODEL = "models/<str:model_id>"
@@ -113,6 +114,8 @@ OPERATIONS = [
     Operation("GET", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN),
     Operation("PATCH", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN, 200, {"role": "editor"}, "role"),
     Operation("DELETE", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN, 204),
+    Operation("GET", DATASETS, Scope.ORGANIZATION_VIEWER),
+    Operation("POST", DATASETS, Scope.ORGANIZATION_EDITOR, 201, {"name": "october"}, "name"),
     Operation("GET", WEBHOOKS, Scope.ORGANIZATION_ADMIN),
     Operation(
         "POST",

@@ -42,11 +42,11 @@ class ParametersField(serializers.DictField):
 class PositiveClassField(StrictCharField):
     """The label of the positive class, or null for none. Blanks around it are trimmed, as in predictions."""
 
-    def __init__(self, *, required: bool) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            required=required,
-            max_length=MAX_POSITIVE_CLASS,
+            required=False,
             allow_null=True,
+            max_length=MAX_POSITIVE_CLASS,
             help_text="The class that every evaluation treats as the positive one of two; null lets each choose.",
         )
 
@@ -59,7 +59,7 @@ class ModelInput(StrictSerializer):
     task_type = serializers.ChoiceField(task_types.choices())
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
-    positive_class = PositiveClassField(required=False)
+    positive_class = PositiveClassField()
 
     def validate(self, attrs: dict[str, object]) -> dict[str, object]:
         """Replace the slug by the organization, in which the caller must be allowed to register a model."""
@@ -72,7 +72,7 @@ class ModelChanges(StrictSerializer):
     name = NameField(required=False)
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
-    positive_class = PositiveClassField(required=False)
+    positive_class = PositiveClassField()
 
 
 class ModelSerializer(serializers.Serializer[RegisteredModel]):

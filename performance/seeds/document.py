@@ -71,7 +71,7 @@ class SnapshotValues(TypedDict):
     metrics: NotRequired[dict[str, float]]
     predictions: NotRequired[str]
     sample_count: NotRequired[int | None]
-    dataset: str
+    dataset: NotRequired[str]
 
 
 class VersionValues(TypedDict):
@@ -213,7 +213,7 @@ class ModelDocument(StrictSerializer):
     name = StrictCharField(max_length=200)
     task_type = StrictCharField()
     description = StrictCharField(default="", allow_blank=True)
-    positive_class = PositiveClassField(required=False)
+    positive_class = PositiveClassField()
     grants = ByUsernameField(
         child=serializers.ListField(child=serializers.ChoiceField(ModelGrant.SCOPES)), default=dict
     )

@@ -28,7 +28,7 @@ def load_predictions(where: str, version: Version, file: Path, item: SnapshotVal
     source = PredictionFiles([str(file)])
     digest = _digest(where, file.name, source)
     stored = version.snapshots.filter(
-        dataset_split=item["dataset_split"], dataset=item["dataset"], evaluated_at=item["evaluated_at"]
+        dataset_split=item["dataset_split"], dataset=item.get("dataset", ""), evaluated_at=item["evaluated_at"]
     )
     if stored.filter(detail__dataset_digest=digest).exists():
         return
@@ -44,7 +44,7 @@ def load_predictions(where: str, version: Version, file: Path, item: SnapshotVal
             predictions_digest=store_predictions(exported if store else None),
             created_by="",
             evaluated_at=item["evaluated_at"],
-            dataset=item["dataset"],
+            dataset=item.get("dataset", ""),
         )
 
 

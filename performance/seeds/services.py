@@ -18,6 +18,7 @@ from models_registry.registry.services import check_positive_class_change
 from performance.seeds.document import ModelValues, SeedDocument, SeedError, SnapshotValues, VersionValues
 from performance.seeds.predictions import load_predictions
 from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.services import record_dataset
 
 BATCH = 1000
 
@@ -158,6 +159,10 @@ def _load_version(path: str, model: RegisteredModel, version: Version | None, it
 
 def _load_snapshots(version: Version, items: list[SnapshotValues]) -> None:
     """Add the snapshots that are not stored yet. A stored snapshot is never changed."""
+    for name in sorted({item["dataset"] for item in items if "dataset" in item}):
+        record_dataset(
+            organization_id=version.model.organization_id, name=name, version=None, digest=None, created_by=""
+        )
     stored = {_snapshot_key(**values) for values in version.snapshots.values(*_KEY_FIELDS).iterator()}
     before = len(stored)
     for start in range(0, len(items), BATCH):
@@ -169,7 +174,7 @@ def _load_snapshots(version: Version, items: list[SnapshotValues]) -> None:
 
 
 def _snapshot_fields(item: SnapshotValues) -> dict[str, Any]:
-    return {name: item.get(name) for name in _KEY_FIELDS}
+    return {name: item.get(name) for name in _KEY_FIELDS} | {"dataset": item.get("dataset", "")}
 
 
 def _snapshot_key(

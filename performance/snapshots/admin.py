@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, FieldTextFilter
 
 from models_registry import task_types
 from models_registry.api.model_admin import (
@@ -114,6 +114,7 @@ class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         "version_name",
         "promoted",
         "dataset_split",
+        "dataset",
         "headline",
         "sample_count",
     )
@@ -121,6 +122,7 @@ class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         ("version__model__organization", AutocompleteSelectFilter),
         ("version__model__task_type", ChoicesDropdownFilter),
         ("dataset_split", ChoicesDropdownFilter),
+        ("dataset", FieldTextFilter),
         ("source", ChoicesDropdownFilter),
         PromotedFilter,
     )
@@ -135,6 +137,7 @@ class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         ("version", "evaluated_at"),
         ("promoted", "created_at"),
         ("task", "source"),
+        ("dataset", "dataset_version"),
         ("created_by", "custom_metrics"),
     )
     change_form_after_template = "performance/snapshot.html"
@@ -180,6 +183,12 @@ class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     def task(self, snapshot: MetricSnapshot) -> str:
         """Return the task type's label."""
         return task_type_label(snapshot.version.model.task_type)
+
+    @admin.display(empty_value="")
+    def dataset_version(self, snapshot: MetricSnapshot) -> str:
+        """Return the version of the dataset, and the digest of its examples."""
+        details = snapshot.details
+        return " · ".join(part for part in (details.dataset_version, details.examples_digest) if part)
 
     @admin.display(description="custom metrics", empty_value="")
     def custom_metrics(self, snapshot: MetricSnapshot) -> str:

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from datetime import datetime
 from functools import cache, cached_property
-from typing import Any, Unpack
+from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
@@ -16,7 +16,6 @@ from models_registry.api.fields import (
     ONE_LINE,
     BoundedDictField,
     BoundedListField,
-    FieldOptions,
     StrictCharField,
     StrictFloatField,
     StrictIntegerField,
@@ -139,14 +138,23 @@ class IntervalInput(StrictSerializer):
         return Interval(**attrs)
 
 
+class NumbersField(BoundedDictField):
+    """Finite numbers by name."""
+
+    child = StrictFloatField()
+
+
+class IntervalsField(BoundedDictField):
+    """Confidence intervals by metric."""
+
+    child = IntervalInput()
+
+
 class ClassMetricsField(BoundedDictField):
-    """Metrics by class, then by name: at most a thousand classes, with labels of at most 200 characters."""
+    """Metrics by class, then by name. Labels have at most 200 characters."""
 
+    child = NumbersField(max_length=MAX_METRICS)
     default_error_messages = {"label": "A label has 1 to {max_length} characters."}
-
-    def __init__(self, **options: Unpack[FieldOptions]) -> None:
-        metrics = BoundedDictField(child=StrictFloatField(), max_length=MAX_METRICS)
-        super().__init__(child=metrics, max_length=MAX_LABELS, **options)
 
     def to_internal_value(self, data: object) -> dict[str, dict[str, float]]:
         """Return the metrics. Raises `ValidationError`."""
@@ -182,19 +190,19 @@ class SnapshotInput(StrictSerializer):
     )
     evaluated_at = UTCDateTimeField(required=False, help_text="By default now.")
     dataset = DatasetInput(required=False, help_text="By default the primary dataset, which has no name.")
-    confidence_intervals = BoundedDictField(
-        child=IntervalInput(),
+    confidence_intervals = IntervalsField(
         max_length=MAX_INTERVALS,
         required=False,
         help_text="95% intervals, by metric, such as `accuracy` or `per_class.LABEL.recall`.",
     )
-    standard_errors = BoundedDictField(
-        child=StrictFloatField(),
+    standard_errors = NumbersField(
         max_length=MAX_INTERVALS,
         required=False,
         help_text="Standard errors of metrics without an interval, by metric. They become intervals.",
     )
-    per_class = ClassMetricsField(required=False, help_text="By class, then by metric; also `support`.")
+    per_class = ClassMetricsField(
+        max_length=MAX_LABELS, required=False, help_text="By class, then by metric; also `support`."
+    )
     evaluation_options = EvaluationOptionsInput(required=False)
 
     def validate_evaluated_at(self, value: datetime) -> datetime:

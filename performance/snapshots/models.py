@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from models_registry.accounts.models import Organization
 from models_registry.registry.models import Version
 from performance.snapshots.querysets import MetricSnapshotQuerySet, SnapshotSliceQuerySet
 
@@ -29,6 +30,43 @@ class Source(models.TextChoices):
     REPORTED = "reported"
     COMPUTED = "computed"
     IMPORTED = "imported"
+
+
+class Dataset(models.Model):
+    """A dataset of an organization that its versions are evaluated on. A snapshot names it; a new name declares it."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="datasets", db_index=False)
+    name = models.CharField(max_length=MAX_DATASET_NAME)
+    description = models.TextField(blank=True)
+    created_by = models.CharField(max_length=150, blank=True, help_text="The name of the user who declared it.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # Serves the list, by name.
+            models.UniqueConstraint(fields=["organization", "name"], name="dataset_name_once_per_organization"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DatasetVersion(models.Model):
+    """A version of a dataset and the digest of its examples, as snapshots have them. What is unknown is empty."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="versions", db_index=False)
+    version = models.CharField(max_length=MAX_DATASET_NAME, blank=True)
+    digest = models.CharField(max_length=64, blank=True, help_text="The SHA-256 of the examples.")
+    first_seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # Serves the versions of a dataset as well.
+            models.UniqueConstraint(fields=["dataset", "version", "digest"], name="dataset_version_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.version or self.digest[:12]}"
 
 
 class MetricSnapshot(models.Model):

@@ -10,15 +10,23 @@ from django.urls import reverse
 from django.utils import timezone
 
 from models_registry import task_types
-from models_registry.accounts.models import User
+from models_registry.accounts.models import Organization, User
 from models_registry.api.errors import ConflictError, FieldError, InvalidBodyError
 from models_registry.api.fields import MAX_QUOTED_NAME, TIMESTAMP
+from models_registry.api.writes import refusing_duplicates
 from models_registry.registry.locks import refuse_archived
 from models_registry.registry.models import Version
 from models_registry.task_types import base
 from performance.metrics.result import ConfusionMatrixDocument
 from performance.metrics.statistics.intervals import Interval
-from performance.snapshots.models import DatasetSplit, MetricSnapshot, SnapshotDetail, Source
+from performance.snapshots.models import (
+    Dataset,
+    DatasetSplit,
+    DatasetVersion,
+    MetricSnapshot,
+    SnapshotDetail,
+    Source,
+)
 from performance.snapshots.reported_metrics import ReportedMetrics, complete
 from performance.webhooks.services import publish
 
@@ -96,10 +104,18 @@ def store_snapshot(
 ) -> MetricSnapshot:
     """Store a snapshot, and publish it. The caller holds the lock of the model's row.
 
-    `dataset` is the name of the dataset; an empty name is the primary one. `details` are columns of the snapshot's
-    detail. Raises what `check_accepts_metrics` raises.
+    `dataset` is the name of the dataset, which a new name declares; an empty name is the primary one. `details` are
+    columns of the snapshot's detail. Raises what `check_accepts_metrics` raises.
     """
     check_accepts_metrics(version, dataset_split)
+    if dataset:
+        record_dataset(
+            organization_id=version.model.organization_id,
+            name=dataset,
+            version=details.get("dataset_version"),
+            digest=details.get("examples_digest"),
+            created_by=created_by,
+        )
     summary = {metric.name for metric in task_types.get(version.model.task_type).metrics}
     snapshot = MetricSnapshot.objects.create(
         version=version,
@@ -116,6 +132,26 @@ def store_snapshot(
         SnapshotDetail.objects.create(snapshot=snapshot, **details)
     _publish_snapshot(snapshot)
     return snapshot
+
+
+@transaction.atomic
+def create_dataset(*, organization: Organization, name: str, created_by: User, description: str = "") -> Dataset:
+    """Declare a dataset. Raises `ConflictError` if the organization has one of that name."""
+    with refusing_duplicates(f"{organization.slug} has a dataset {name!r} already. Choose another name."):
+        return Dataset.objects.create(
+            organization=organization, name=name, description=description, created_by=created_by.username
+        )
+
+
+def record_dataset(
+    *, organization_id: int, name: str, version: str | None, digest: str | None, created_by: str
+) -> None:
+    """Declare a dataset that a snapshot names, and store its version and digest, unless they are stored already."""
+    dataset, _ = Dataset.objects.get_or_create(
+        organization_id=organization_id, name=name, defaults={"created_by": created_by}
+    )
+    if version or digest:
+        DatasetVersion.objects.get_or_create(dataset=dataset, version=version or "", digest=digest or "")
 
 
 def _publish_snapshot(snapshot: MetricSnapshot) -> None:

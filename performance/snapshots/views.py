@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
+from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
@@ -13,6 +14,7 @@ from rest_framework.request import Request
 
 from models_registry import task_types
 from models_registry.accounts.scopes import Scope
+from models_registry.accounts.viewsets import OrganizationScopedViewSet
 from models_registry.api import large_responses
 from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import conditional_json_response, json_response, with_etag
@@ -23,6 +25,7 @@ from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundE
 from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.snapshots import selectors
+from performance.snapshots.dataset_serializers import DatasetSerializer, NewDatasetInput
 from performance.snapshots.detail_serializers import (
     CURVES,
     REPORT,
@@ -34,7 +37,7 @@ from performance.snapshots.detail_serializers import (
 )
 from performance.snapshots.errors import DETAIL_ERRORS, SNAPSHOT_ERRORS, VERSION_ERRORS, SnapshotNotFoundError
 from performance.snapshots.filters import SnapshotFilters
-from performance.snapshots.models import MetricSnapshot, SnapshotSlice
+from performance.snapshots.models import Dataset, DatasetVersion, MetricSnapshot, SnapshotSlice
 from performance.snapshots.permissions import CanReadPerformance
 from performance.snapshots.query_serializers import (
     ConfusionMatrixQuerySerializer,
@@ -44,7 +47,7 @@ from performance.snapshots.query_serializers import (
 )
 from performance.snapshots.selectors import SnapshotLookup
 from performance.snapshots.serializers import SUMMARY, ByTaskType, HistorySerializer, shared_serializer
-from performance.snapshots.services import report_snapshot
+from performance.snapshots.services import create_dataset, report_snapshot
 
 EXAMPLE = {
     "model_id": "mdl-7f3a19bc92",
@@ -235,6 +238,7 @@ class SlicesViewSet(PerformanceViewSet):
 
 VERSION_QUERY = ("dataset_split", "dataset", "version_id")  # the query parameters that name a snapshot
 MAX_MATRIX_LENGTH = 250_000  # characters of a confusion matrix that is read at the same time as others
+MAX_LISTED_VERSIONS = 20  # of a dataset
 PLACEHOLDER = "\0"  # no stored text contains it
 
 
@@ -325,6 +329,46 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
         response = json_response({**self.get_serializer(snapshot).data, "confusion_matrix": PLACEHOLDER})
         body = response.content.replace(json.dumps(PLACEHOLDER).encode(), _labels_first(matrix).encode(), 1)
         return with_etag(body, content_type=response["Content-Type"])
+
+
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_datasets",
+        tags=["datasets"],
+        summary="List datasets",
+        description=(
+            "Return the datasets of an organization by name, each with the newest versions and digests that snapshots "
+            f"of the organization's models have named, at most {MAX_LISTED_VERSIONS}."
+        ),
+    ),
+    create=extend_schema(
+        operation_id="create_dataset",
+        tags=["datasets"],
+        summary="Declare a dataset",
+        description="Declare a dataset. A snapshot that names a new dataset declares it too, without a description.",
+    ),
+)
+class DatasetViewSet(ListModelMixin, CreateModelMixin, OrganizationScopedViewSet):
+    """The datasets that an organization evaluates its models on."""
+
+    queryset = Dataset.objects.prefetch_related(
+        Prefetch("versions", DatasetVersion.objects.order_by("-pk")[:MAX_LISTED_VERSIONS], to_attr="newest_versions")
+    )
+    serializer_class = DatasetSerializer
+    ordering = ("name",)
+    large_columns = ("description",)
+    scopes = {"list": Scope.ORGANIZATION_VIEWER, "create": Scope.ORGANIZATION_EDITOR}
+    errors = (NotFoundError,)
+    input_serializers = {"create": NewDatasetInput}
+
+    def get_queryset(self) -> Any:
+        """Return the datasets of the organization that the URL names."""
+        return super().get_queryset().filter(organization=self.get_organization())
+
+    def perform_create(self, serializer: Any) -> None:
+        organization = self.get_organization(lock=True)
+        stored = create_dataset(organization=organization, created_by=self.account, **serializer.validated_data)
+        serializer.instance = super().get_queryset().get(pk=stored.pk)  # with its versions
 
 
 def _labels_first(matrix: str) -> str:

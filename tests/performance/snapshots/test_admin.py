@@ -145,7 +145,7 @@ class TestTheList:
         self, root: Client, model: RegisteredModel
     ) -> None:
         [row] = listed(root)
-        assert "Acme churn ver-001a1 promoted Test Accuracy 0.934 · Precision 0.918 · Recall 0.924" in row
+        assert "Acme churn ver-001a1 promoted Test - Accuracy 0.934 · Precision 0.918 · Recall 0.924" in row
 
     def test_marks_only_the_snapshots_of_promoted_versions(self, root: Client, model: RegisteredModel) -> None:
         newer = completed_version(model, number=418)

@@ -1,4 +1,4 @@
-"""Reads of performance by `dataset`, the name of a test set."""
+"""Datasets: their declaration, and reads of performance by the name of one."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from models_registry.accounts.models import User
+from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel
 from performance.evaluations.models import MisclassifiedExample
-from performance.snapshots.models import MetricSnapshot, SnapshotDetail
+from performance.snapshots.models import Dataset, DatasetVersion, MetricSnapshot, SnapshotDetail
 from performance.snapshots.selectors import summary_statement
 from tests.api import Caller, faults, refusal
 from tests.conftest import golden
@@ -142,3 +142,108 @@ def test_the_newest_snapshot_is_found_by_one_index(october: MetricSnapshot, prom
 
     assert plan.count("using snapshot_newest_of_dataset on") == 2
     assert "Sort" not in plan
+
+
+DATASETS = "/organizations/acme/datasets"
+DIGEST = "0123456789abcdef" * 4
+
+
+class TestDeclared:
+    def test_a_dataset_is_declared_and_listed(self, editor: User, model: RegisteredModel) -> None:
+        ed = Caller(editor)
+
+        answer = ed.post(DATASETS, {"name": "october", "description": "The examples of October."})
+
+        assert answer.status_code == 201
+        body = answer.json()
+        assert list(body.items()) == [
+            ("name", "october"),
+            ("description", "The examples of October."),
+            ("versions", []),
+            ("created_by", "ed"),
+            ("created_at", body["created_at"]),
+        ]
+        assert ed.get(DATASETS).json()["results"] == [body]
+
+    def test_a_snapshot_declares_a_new_name_and_adds_its_version(self, editor: User, model: RegisteredModel) -> None:
+        ed = Caller(editor)
+        body = {"dataset_split": "test", "metrics": {"accuracy": 0.9}}
+        snapshots = "/models/mdl-7f3a19bc92/versions/ver-001a1/snapshots"
+        for dataset in (
+            {"name": "october"},
+            {"name": "october", "version": "2", "digest": DIGEST},
+            {"name": "october", "version": "2", "digest": DIGEST},
+            {"name": "october", "version": "3"},
+            {"name": "april"},
+        ):
+            assert ed.post(snapshots, {**body, "dataset": dataset}).status_code == 201
+
+        april, october = ed.get(DATASETS).json()["results"]
+
+        assert (april["name"], april["versions"], april["created_by"]) == ("april", [], "ed")
+        assert [(each["version"], each["digest"]) for each in october["versions"]] == [("3", None), ("2", DIGEST)]
+
+    def test_only_the_newest_versions_are_listed(self, vera: Caller, model: RegisteredModel) -> None:
+        for name in ("april", "october"):
+            dataset = Dataset.objects.create(organization=model.organization, name=name)
+            DatasetVersion.objects.bulk_create(DatasetVersion(dataset=dataset, version=f"{at}") for at in range(30))
+
+        listed = vera.get(DATASETS).json()["results"]
+
+        newest = [f"{at}" for at in range(29, 9, -1)]
+        assert [[each["version"] for each in dataset["versions"]] for dataset in listed] == [newest, newest]
+
+    def test_a_list_makes_a_constant_number_of_queries(
+        self, vera: Caller, model: RegisteredModel, pinned_queries: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
+        for at in range(7):
+            Dataset.objects.create(organization=model.organization, name=f"{at}")
+
+        with pinned_queries("list of datasets"):
+            answer = vera.get(DATASETS, {"page_size": 3})
+        assert [each["name"] for each in answer.json()["results"]] == ["0", "1", "2"]
+        assert [each["name"] for each in vera.get(answer.json()["next"].partition("/api/v1")[2]).json()["results"]] == [
+            "3",
+            "4",
+            "5",
+        ]
+
+    def test_a_taken_name_is_a_conflict(self, editor: User, model: RegisteredModel) -> None:
+        ed = Caller(editor)
+        ed.post(DATASETS, {"name": "october"})
+
+        assert refusal(ed.post(DATASETS, {"name": "october"})) == (409, "conflict")
+        assert Dataset.objects.count() == 1
+
+    def test_a_repeated_request_is_answered_as_before(self, editor: User, model: RegisteredModel) -> None:
+        ed = Caller(editor)
+        first = ed.post(DATASETS, {"name": "october"}, Idempotency_Key="once")
+
+        again = ed.post(DATASETS, {"name": "october"}, Idempotency_Key="once")
+
+        assert (again.status_code, again.json()) == (201, first.json())
+        assert again["Idempotency-Replayed"] == "true"
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({}, "name"),
+            ({"name": ""}, "name"),
+            ({"name": 1}, "name"),
+            ({"name": "x" * 101}, "name"),
+            ({"name": "a\nb"}, "name"),
+            ({"name": "x", "description": 1}, "description"),
+            ({"name": "x", "versions": []}, "versions"),
+        ],
+    )
+    def test_a_malformed_one_is_refused(
+        self, editor: User, model: RegisteredModel, body: dict[str, Any], field: str
+    ) -> None:
+        assert [name for name, _ in faults(Caller(editor).post(DATASETS, body))] == [field]
+        assert not Dataset.objects.exists()
+
+    def test_datasets_of_others_are_not_listed(self, vera: Caller, outsider: User, model: RegisteredModel) -> None:
+        Dataset.objects.create(organization=Organization.objects.get(slug="globex"), name="theirs")
+
+        assert vera.get(DATASETS).json()["results"] == []
+        assert refusal(vera.get("/organizations/globex/datasets")) == (403, "permission_denied")
