@@ -152,7 +152,7 @@ def parse(document: Document, schema: dict[str, Any], request: HttpRequest, sent
     fields, files = MultiPartParser(request.META, BytesIO(sent), handlers, "utf-8").parse()
     properties = document.resolve(schema)["properties"]
     numbers = {name for name in fields if properties.get(name, {}).get("type") in {"integer", "number"}}
-    values = {name: float(str(value)) if name in numbers else value for name, value in fields.items()}
+    values = {name: json.loads(str(value)) if name in numbers else value for name, value in fields.items()}
     return {**values, **dict.fromkeys(files, "content")}
 
 

@@ -42,10 +42,15 @@ class TextFieldOptions(FieldOptions, total=False):
     error_messages: "dict[str, StrOrPromise]"
 
 
-class ListFieldOptions(FieldOptions, total=False):
-    """The options of DRF's list and dict fields that ours pass on."""
+class DictFieldOptions(FieldOptions, total=False):
+    """The options of DRF's dict fields that ours pass on."""
 
     child: AnyField
+
+
+class ListFieldOptions(DictFieldOptions, total=False):
+    """The options of DRF's list fields that ours pass on."""
+
     min_length: int
     validators: Sequence[Callable[[list[str]], None]]
 
@@ -96,7 +101,7 @@ class BoundedDictField(serializers.DictField):
 
     default_error_messages = {"too_many": "At most {max_length} members."}
 
-    def __init__(self, *, max_length: int, **options: Unpack[FieldOptions]) -> None:
+    def __init__(self, *, max_length: int, **options: Unpack[DictFieldOptions]) -> None:
         super().__init__(**options)
         self.max_length = max_length
 
@@ -211,14 +216,14 @@ def list_errors(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
 
 
 MAX_TEXT = 10_000
-_ONE_LINE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Must be one line of text.", "invalid")
+ONE_LINE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Must be one line of text.", "invalid")
 
 
 class NameField(StrictCharField):
     """A name: one line of text."""
 
     def __init__(self, **options: Unpack[FieldOptions]) -> None:
-        super().__init__(max_length=200, validators=[_ONE_LINE], **options)
+        super().__init__(max_length=200, validators=[ONE_LINE], **options)
 
 
 class DescriptionField(StrictCharField):
@@ -234,7 +239,7 @@ class TagsField(BoundedListField):
     default_error_messages = {"repeated": "Each tag may be given once."}
 
     def __init__(self, **options: Unpack[FieldOptions]) -> None:
-        super().__init__(child=StrictCharField(max_length=100, validators=[_ONE_LINE]), max_length=50, **options)
+        super().__init__(child=StrictCharField(max_length=100, validators=[ONE_LINE]), max_length=50, **options)
 
     def to_internal_value(self, data: object) -> list[str]:
         """Return the tags. Raises `ValidationError`."""

@@ -75,12 +75,13 @@ class RegisteredModelAdmin(RegistryAdmin):
     autocomplete_fields = ("organization",)
     fields = ("name", "organization", "task_type", "description")
     change_fieldsets = (
-        (None, {"fields": ("model_id", "name", "organization", "task", "description", "tags")}),
+        (None, {"fields": ("model_id", "name", "organization", "task", "positive_class", "description", "tags")}),
         ("Status", {"fields": ("state", "promoted_version", "created_by", "created_at", "archived_at")}),
     )
     readonly_fields = (
         "model_id",
         "task",
+        "positive_class",
         "tags",
         "state",
         "promoted_version",

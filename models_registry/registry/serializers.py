@@ -23,6 +23,7 @@ from models_registry.registry.validators import validate_source_uri
 
 MAX_REASON = 2000
 MAX_PARAMETERS_BYTES = 65_536
+MAX_POSITIVE_CLASS = 1000  # characters, as of a label of predictions
 
 
 class ParametersField(serializers.DictField):
@@ -38,6 +39,18 @@ class ParametersField(serializers.DictField):
         return parameters
 
 
+class PositiveClassField(StrictCharField):
+    """The label of the positive class, or null for none. Blanks around it are trimmed, as in predictions."""
+
+    def __init__(self, *, required: bool) -> None:
+        super().__init__(
+            required=required,
+            max_length=MAX_POSITIVE_CLASS,
+            allow_null=True,
+            help_text="The class that every evaluation treats as the positive one of two; null lets each choose.",
+        )
+
+
 class ModelInput(StrictSerializer):
     """A new model."""
 
@@ -46,6 +59,7 @@ class ModelInput(StrictSerializer):
     task_type = serializers.ChoiceField(task_types.choices())
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
+    positive_class = PositiveClassField(required=False)
 
     def validate(self, attrs: dict[str, object]) -> dict[str, object]:
         """Replace the slug by the organization, in which the caller must be allowed to register a model."""
@@ -58,6 +72,7 @@ class ModelChanges(StrictSerializer):
     name = NameField(required=False)
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
+    positive_class = PositiveClassField(required=False)
 
 
 class ModelSerializer(serializers.Serializer[RegisteredModel]):
@@ -69,6 +84,9 @@ class ModelSerializer(serializers.Serializer[RegisteredModel]):
     task_type = serializers.ChoiceField(task_types.choices())
     description = serializers.CharField(allow_blank=True)
     tags = serializers.ListField(child=serializers.CharField())
+    positive_class = serializers.CharField(
+        allow_null=True, help_text="The class that every evaluation treats as the positive one of two."
+    )
     state = serializers.ChoiceField(RegisteredModel.State.values)
     promoted_version_id = VersionIdField(
         source="promoted_version.version_id", default=None, allow_null=True, read_only=True

@@ -3,14 +3,19 @@
 from typing import TypedDict, Unpack
 
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
+from models_registry import task_types
 from models_registry.accounts.models import ModelGrant, Organization, User
-from models_registry.api.errors import ConflictError
+from models_registry.api.errors import ConflictError, InvalidBodyError
 from models_registry.api.writes import refusing_duplicates, save_changes
 from models_registry.registry import ids
 from models_registry.registry.locks import lock_unarchived, refuse_archived
 from models_registry.registry.models import RegisteredModel, Version
+
+# Sent with `model`, whose row is locked, before its positive class changes. A receiver may raise `ConflictError`.
+positive_class_changing = Signal()
 
 
 class ModelContent(TypedDict, total=False):
@@ -19,6 +24,7 @@ class ModelContent(TypedDict, total=False):
     task_type: str
     description: str
     tags: list[str]
+    positive_class: str | None
 
 
 class ModelUpdate(TypedDict, total=False):
@@ -27,6 +33,7 @@ class ModelUpdate(TypedDict, total=False):
     name: str
     description: str
     tags: list[str]
+    positive_class: str | None
 
 
 class VersionContent(TypedDict, total=False):
@@ -51,8 +58,10 @@ def register_model(
 ) -> RegisteredModel:
     """Create a model.
 
-    Raises `ConflictError` if the organization already has a model of that name.
+    Raises `InvalidBodyError` if a model without classes would have a positive one, and `ConflictError` if the
+    organization already has a model of that name.
     """
+    _check_positive_class(content["task_type"], content.get("positive_class"))
     with refusing_duplicates(_duplicate_name(name)):
         return RegisteredModel.objects.create(organization=organization, name=name, created_by=created_by, **content)
 
@@ -60,11 +69,30 @@ def register_model(
 def update_model(*, model: RegisteredModel, **changes: Unpack[ModelUpdate]) -> RegisteredModel:
     """Update a model. The caller must have locked the model's row.
 
-    Raises `ConflictError` if the model is archived, or if the organization has another model of that name.
+    Raises `ConflictError` if the model is archived, if the organization has another model of that name, or if metrics
+    were computed with another positive class.
     """
     refuse_archived(model)
+    if "positive_class" in changes:
+        check_positive_class_change(model, changes["positive_class"])
     with refusing_duplicates(_duplicate_name(changes.get("name", model.name))):
         return save_changes(model, **changes)
+
+
+def check_positive_class_change(model: RegisteredModel, positive_class: str | None) -> None:
+    """Check that a model may have this positive class from now on. The caller must have locked the model's row.
+
+    Raises `InvalidBodyError` if it has no classes, and `ConflictError` if metrics were computed with another one.
+    """
+    _check_positive_class(model.task_type, positive_class)
+    if positive_class != model.positive_class:
+        positive_class_changing.send(RegisteredModel, model=model)
+
+
+def _check_positive_class(task_type: str, positive_class: str | None) -> None:
+    if positive_class is not None and not task_types.get(task_type).has_classes:
+        message = f"Models of {task_type} have no classes."
+        raise InvalidBodyError(f"{message} Leave out `positive_class`.", [("positive_class", "not_available", message)])
 
 
 def archive_model(*, model: RegisteredModel) -> None:

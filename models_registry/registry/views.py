@@ -85,7 +85,8 @@ class PromotingViewSet(RegistryViewSet):
         tags=["models"],
         summary="Change a model",
         description=(
-            "Change a model's name, description or tags. With `If-Match`, only the state that it names is changed."
+            "Change a model's name, description, tags or, until metrics are computed, its positive class. With "
+            "`If-Match`, only the state that it names is changed."
         ),
     ),
     destroy=extend_schema(

@@ -34,7 +34,8 @@ class Metric:
 
     `lower` and `upper` are inclusive bounds, or `None`. `definition` is one sentence with the formula and the unit;
     `source` says where the definition was published. `depends_on` names the options of an evaluation that the value
-    depends on, such as `k`: only values with equal options are comparable.
+    depends on, such as `k`: only values with equal options are comparable. `is_proportion` says whether the value is
+    the share of all examples for which something holds.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Metric:
     lower: float | None = None
     upper: float | None = None
     depends_on: tuple[str, ...] = ()
+    is_proportion: bool = False
 
     def goodness(self, value: float) -> float:
         """Return a number that is higher for better values."""

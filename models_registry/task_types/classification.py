@@ -24,6 +24,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            is_proportion=True,
             depends_on=("threshold",),
             definition="Correctly predicted examples divided by all examples, a fraction from 0 to 1.",
             source="https://scikit-learn.org/stable/modules/model_evaluation.html#accuracy-score",

@@ -20,6 +20,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            is_proportion=True,
             definition=(
                 "Generated texts that equal their reference character for character divided by all generated texts, "
                 "a fraction from 0 to 1."

@@ -6,7 +6,7 @@ from enum import StrEnum
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from performance.formatting import format_short
-from performance.gates.verdict import Status
+from performance.gates.verdict import Status, Verdict
 from performance.metrics.statistics.intervals import Interval
 
 GATE_LABEL = "gate"
@@ -50,9 +50,15 @@ def metric_content(label: str, value: float, interval: Interval | None) -> Badge
     return BadgeContent(label, f"{message} ({ends})", Color.BLUE, f"{message}, {interval.level:.0%} interval {ends}")
 
 
-def verdict_content(status: Status) -> BadgeContent:
-    """Return the content for a gate's verdict."""
-    return BadgeContent(GATE_LABEL, status.replace("_", " "), _COLORS[status])
+def verdict_content(verdict: Verdict) -> BadgeContent:
+    """Return the content for a gate's verdict. It says if all that a failed version lacks is examples.
+
+    The text for screen readers also counts the warnings.
+    """
+    message = "failed, too few examples" if verdict.lacks_examples else verdict.status.replace("_", " ")
+    count = len(verdict.warnings)
+    spoken = f"{message}, with {count} warning{'s' if count > 1 else ''}" if count else ""
+    return BadgeContent(GATE_LABEL, message, _COLORS[verdict.status], spoken)
 
 
 def render_svg(content: BadgeContent) -> str:

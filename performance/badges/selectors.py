@@ -48,8 +48,7 @@ def badge_content(badge: Badge) -> BadgeContent:
         newest = snapshots.for_model(badge.model_id, badge.dataset_split, promoted.number).newest_first().first()
         return snapshot_content(label, newest, badge.metric)
     promoted.model = badge.model
-    verdict = judge_version(promoted, compare=None)
-    return verdict_content(verdict.status)
+    return verdict_content(judge_version(promoted, compare=None))
 
 
 def snapshot_content(label: str, snapshot: MetricSnapshot | None, metric: str) -> BadgeContent:

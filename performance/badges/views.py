@@ -95,7 +95,7 @@ class BadgeImageViewSet(PerformanceViewSet):
         lookup = self.look_up(model_id, dataset_split=DatasetSplit.TEST.value, version_id=version_id)
         caller: Caller = self.request.user  # type: ignore[assignment]  # BearerAuthentication's
         context = read_gate(caller=caller, model_id=model_id, version_id=lookup.completed_version())
-        return verdict_content(context.verdict().status)
+        return verdict_content(context.verdict())
 
     def _svg_response(self, content: BadgeContent) -> HttpResponse:
         """Return a badge as an image, or 304 if the caller has it."""

@@ -28,7 +28,7 @@ from performance.metrics.sandbox.runner import Limits, PairJob, SandboxCrashed, 
 from performance.metrics.statistics.intervals import Interval, stored_intervals
 from performance.snapshots import prediction_store
 from performance.snapshots.errors import StoredFileUnavailableError
-from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.models import MetricSnapshot, SnapshotDetail, Source
 
 MAX_ROWS = 1_000_000  # of a pair that a request computes
 MAX_BYTES = 64 * 2**20  # of each file that a request reads
@@ -96,7 +96,7 @@ def pair_for_promotion(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Pa
 
 
 def _find_or_compute(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> Paired:
-    if snapshot.pk == baseline.pk:
+    if snapshot.pk == baseline.pk or have_same_predictions(snapshot, baseline):
         same = Interval(0.0, 0.0, "identical")
         return Paired(PairingStatus.COMPLETE, dict.fromkeys(snapshot.details.confidence_intervals, same))
     if not can_be_paired(snapshot, baseline):
@@ -142,6 +142,18 @@ def can_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
     newer, older = snapshot.details, baseline.details
     are_stored = newer.predictions_digest is not None and older.predictions_digest is not None
     return are_stored and (newer.positive_class, newer.averaging) == (older.positive_class, older.averaging)
+
+
+def have_same_predictions(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
+    """Return whether both were computed from one file with the same options, so that they cannot differ."""
+    newer, older = (
+        (each.source, each.details.dataset_digest, *_options(each.details)) for each in (snapshot, baseline)
+    )
+    return newer == older and snapshot.source == Source.COMPUTED and snapshot.details.dataset_digest is not None
+
+
+def _options(details: SnapshotDetail) -> tuple[object, ...]:
+    return details.evaluation_options, details.positive_class, details.averaging
 
 
 def queue_pair(

@@ -20,6 +20,7 @@ from performance.gates import tables
 from performance.gates.forms import GatePolicyForm
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import parse_policy
+from performance.gates.renderers import measured_texts
 from performance.gates.services import set_model_policy, set_organization_policy
 
 VERDICTS = {"passed": "success", "failed": "danger", "no_policy": "default"}
@@ -123,10 +124,10 @@ class GateVerdictAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the table of the rules' results, and the warnings."""
+        """Add the table of the rules' results, what was measured, and the warnings."""
         document = context["original"].document
         context["rule_table"] = tables.verdict_table(document.get("rules", []))
-        context["warnings"] = document.get("warnings", [])
+        context["notes"] = [*measured_texts(document), *document.get("warnings", [])]
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 

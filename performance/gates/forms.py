@@ -8,12 +8,13 @@ from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from models_registry import task_types
-from models_registry.api.errors import ConflictError
+from models_registry.api.errors import ConflictError, InvalidBodyError
 from models_registry.api.form_fields import StrictJSONField
 from models_registry.registry.locks import lock_unarchived
-from models_registry.registry.models import RegisteredModel
+from models_registry.registry.models import RegisteredModel, Version
 from performance.gates.models import GatePolicy
-from performance.gates.policy import InvalidPolicyError, parse_policy, validate_for
+from performance.gates.policy import InvalidPolicyError, parse_policy
+from performance.gates.services import refuse_invalid, refuse_unknown_versions
 
 _EXAMPLE = """{
   "dataset_split": "test",
@@ -69,9 +70,12 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
 
     def _check(self, document: object, model: RegisteredModel | None) -> None:
         try:
-            validate_for(
-                parse_policy(document), [task_types.get(model.task_type)] if model else task_types.all_task_types()
-            )
-        except InvalidPolicyError as error:
+            policy = parse_policy(document)
+            if model:
+                refuse_invalid(policy, [task_types.get(model.task_type)])
+            else:
+                refuse_invalid(policy, task_types.all_task_types())
+            refuse_unknown_versions(policy, Version.objects.filter(model=model))
+        except (InvalidPolicyError, InvalidBodyError) as error:
             for field, _, detail in error.errors:
                 self.add_error("document", f"{field}: {detail}" if field else detail)

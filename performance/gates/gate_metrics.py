@@ -91,7 +91,7 @@ def find_gate_metric(name: str, task_type: TaskType) -> GateMetric | None:
     if parts := parse_slice_name(name):
         metric = {metric.name: metric for metric in task_type.metrics}.get(parts.metric)
         is_worst = parts.kind == WORST_SLICE
-        return metric and GateMetric(metric, True, metric.depends_on, is_worst)
+        return GateMetric(metric, True, metric.depends_on, is_worst) if metric else None
     kind, _, rest = name.partition(".")
     if kind == "custom" and CUSTOM_NAME.fullmatch(rest):
         return GateMetric(None)

@@ -165,7 +165,7 @@ def describe_measurement(document: Mapping[str, Any]) -> str:
         f"evaluated at {document['evaluated_at'] or 'an unknown time'}",
         f"dataset {name}" if name else "",
         f"examples {digest[:DIGEST_LENGTH]}" if digest else "examples unknown",
-        describe_options(options, options),
+        describe_options(options),
     ]
     return f"{document['version_id']}: {', '.join(filter(None, parts))}."
 

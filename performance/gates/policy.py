@@ -15,7 +15,6 @@ from performance.gates.requirements import Requirements
 from performance.gates.rules import BEST, PROMOTED, FieldError, Regression, Rule, Threshold
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
 from performance.snapshots.metric_names import CUSTOM_NAME_IS
-from performance.snapshots.models import MAX_DATASET_NAME
 
 SPLITS = ("train", "validation", "test")
 MAX_RULES = 100
@@ -23,6 +22,7 @@ MAX_ERRORS = 20  # that are reported for one policy
 MAX_NAME_LENGTH = 300  # characters of a metric's name
 MAX_QUOTED_LENGTH = 40  # characters of a name in an error
 
+MAX_DATASET_NAME = 100  # characters, as of the dataset of a snapshot
 MAX_AGE = 36_500  # days
 MAX_SAMPLE_COUNT = 2**53  # that every reader of JSON keeps
 PINS = ("positive_class", "averaging", "threshold", "k")  # the options that a policy may pin

@@ -5,17 +5,19 @@ The details may contain labels of classes, which may be any text, so each format
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from performance.formatting import format_consistently
 from performance.gates.gate_input import RuleStatus, RuleVerdict, format_number
+from performance.gates.measurement import describe_measurement
 from performance.gates.verdict import Status, Verdict
 
 _not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Characters with a meaning within a line of Markdown. An underscore within a word has none.
 _punctuation = re.compile(r"([\\`*\[\]<()#|~&!$:]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)", re.IGNORECASE)
 _SIGNS = {RuleStatus.PASSED: "✅", RuleStatus.FAILED: "❌", RuleStatus.MISSING: "❔"}
-_HEADERS = ("", "Metric", "Required", "Value", "Promoted", "Why")
+_HEADERS = ("", "Metric", "Required", "Value", "Baseline", "Why")
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
@@ -51,8 +53,8 @@ def junit(verdict: Verdict) -> str:
     if no_policy:
         case = SubElement(suite, "testcase", {"name": "policy", "classname": verdict.model_id, "time": "0"})
         SubElement(case, "skipped", {"message": verdict.detail})
-    if verdict.warnings:
-        SubElement(suite, "system-out").text = _xml("\n".join(verdict.warnings))
+    if notes := _notes(verdict):
+        SubElement(suite, "system-out").text = _xml("\n".join(notes))
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suites, encoding="unicode")
 
 
@@ -63,7 +65,7 @@ def markdown(verdict: Verdict) -> str:
         rows = [[_escaped(cell) for cell in _cells(rule)] for rule in verdict.rules]
         table = [[*_HEADERS], ["---"] * len(_HEADERS), *rows]
         lines += [f"| {' | '.join(row)} |" for row in table] + [""]
-    lines += [f"- {_escaped(warning)}" for warning in verdict.warnings]
+    lines += [f"- {_escaped(note)}" for note in _notes(verdict)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -80,12 +82,18 @@ def html(verdict: Verdict) -> str:
     SubElement(body, "p").text = _xml(*format_consistently([verdict.detail]))
     if verdict.rules:
         _add_table(body, verdict)
-    for warning in verdict.warnings:
-        SubElement(body, "p").text = _xml(warning)
+    for note in _notes(verdict):
+        SubElement(body, "p").text = _xml(note)
     return "<!DOCTYPE html>\n" + tostring(page, encoding="unicode", method="html")
 
 
 RENDERERS: Mapping[str, Callable[[Verdict], str]] = {"junit": junit, "markdown": markdown, "html": html}
+
+
+def measured_texts(document: Mapping[str, Any]) -> list[str]:
+    """Return a line for each snapshot that a verdict used, from the verdict's document. Older documents have none."""
+    measured = [document.get("candidate"), *document.get("baselines", [])]
+    return [describe_measurement(each) for each in measured if each]
 
 
 def requirement(rule: RuleVerdict) -> str:
@@ -93,6 +101,10 @@ def requirement(rule: RuleVerdict) -> str:
     if rule.operator is None or rule.threshold is None:
         return ""
     return f"{rule.operator} {format_number(rule.threshold)}"
+
+
+def _notes(verdict: Verdict) -> list[str]:
+    return [*measured_texts(verdict.as_document()), *verdict.warnings]
 
 
 def _add_case(suite: Element, verdict: Verdict, rule: RuleVerdict) -> None:

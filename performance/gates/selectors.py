@@ -40,7 +40,7 @@ from performance.comparisons.models import ComparisonJob, PairedComparison
 from performance.comparisons.services import PENDING, UNAVAILABLE, Compare, Paired, pair, paired
 from performance.gates.gate_input import Baseline, GateInput
 from performance.gates.gate_metrics import QUANTITIES, find_gate_metric, named_values
-from performance.gates.measurement import Estimate, Measurement, parse_slice_name
+from performance.gates.measurement import COMPUTED, Estimate, Measurement, parse_slice_name
 from performance.gates.models import GatePolicy
 from performance.gates.policy import Policy, stored_policy
 from performance.gates.rules import BEST, PROMOTED, Regression
@@ -59,6 +59,7 @@ _BASELINE = Parameter("baseline", BigIntegerField())
 _SPLIT = Parameter("split", CharField())
 _DATASET = Parameter("dataset", CharField())
 _DETAILS = ("further_metrics", "custom_metrics", "per_class", "confidence_intervals")  # read if a rule needs them
+_CHOICES = ("positive_class", "averaging")
 _FACTS = (  # that every verdict needs
     "pk",
     "version_id",
@@ -73,14 +74,14 @@ _FACTS = (  # that every verdict needs
             "effective_sample_size",
             "missing_fraction",
             "train_overlap",
-            "positive_class",
-            "averaging",
+            *_CHOICES,
             "evaluation_options",
             "warnings",
             "examples_digest",
             "dataset_version",
             "metrics_unavailable",
             "intervals_unavailable",
+            "dataset_digest",
             "predictions_digest",
         )
     ),
@@ -371,7 +372,7 @@ class _Snapshots:
     def _pair(self, version: VersionRef, compare: Compare | None) -> Paired:
         """Return the paired comparison of the judged version with another one."""
         row, before = self.rows[self.version.pk], self.rows[version.pk]
-        if row["pk"] == before["pk"]:
+        if row["pk"] == before["pk"] or _have_same_predictions(row, before):
             intervals = dict.fromkeys(self.measurements[version.pk].metrics.intervals, Interval(0.0, 0.0, "identical"))
             return Paired(PairingStatus.COMPLETE, intervals)
         known = self.paired.get(version.pk)
@@ -390,6 +391,13 @@ class _Snapshots:
         """Return the number of a version."""
         known = [self.version, *([self.promoted] if self.promoted else []), *self.others]
         return next(each.number for each in known if each.pk == pk)
+
+
+def _have_same_predictions(row: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Return whether both rows were computed from one file with the same options, so that they cannot differ."""
+    digest = row["detail__dataset_digest"]
+    names = ("source", *(f"detail__{name}" for name in ("dataset_digest", "evaluation_options", *_CHOICES)))
+    return digest is not None and row["source"] == COMPUTED and all(row[name] == before[name] for name in names)
 
 
 def _difference(ours: Estimate, theirs: Estimate) -> Interval | None:

@@ -8,39 +8,105 @@ from rest_framework.exceptions import ErrorDetail
 from models_registry.api.fields import UTCDateTimeField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.gates.gate_input import Operator, RuleStatus
+from performance.gates.measurement import COMPUTED
 from performance.gates.models import GateVerdict
-from performance.gates.policy import MAX_NAME_LENGTH, MAX_RULES, InvalidPolicyError, Policy, parse_policy, stored_policy
+from performance.gates.policy import (
+    AGAINST,
+    MAX_AGE,
+    MAX_DATASET_NAME,
+    MAX_NAME_LENGTH,
+    MAX_RULES,
+    InvalidPolicyError,
+    Policy,
+    parse_policy,
+    stored_policy,
+)
 from performance.gates.verdict import Status
-from performance.snapshots.models import DatasetSplit
+from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
+from performance.snapshots.models import DatasetSplit, Source
 from performance.snapshots.serializers import IntervalSerializer, MappingSerializer
 
 FORMATS = ("json", "junit", "markdown", "html")
 
 
 class RuleSerializer(serializers.Serializer[None]):
-    """A threshold (`operator`, `threshold`), or a limit on how much worse than the promoted version a metric may be."""
+    """A threshold (`operator`, `threshold`), or a limit on how much worse than another version a metric may be."""
 
     metric = serializers.CharField(
         max_length=MAX_NAME_LENGTH,
-        help_text="A metric of the task type, `sample_count`, `custom.NAME` or `per_class.LABEL.METRIC`.",
+        help_text=(
+            "A metric of the task type, `sample_count`, `effective_sample_size`, `missing_fraction`, `train_overlap`, "
+            "`custom.NAME`, `per_class.LABEL.METRIC`, `slice.ATTRIBUTE.VALUE.METRIC` or "
+            "`worst_slice.ATTRIBUTE.METRIC`. What is last is the metric, which has no dots; labels, attributes and "
+            "values may have dots."
+        ),
     )
     operator = serializers.ChoiceField([*Operator], required=False)
     threshold = serializers.FloatField(required=False)
     max_regression = serializers.FloatField(
         required=False,
         min_value=0,
-        help_text="By how much the metric may be worse than the promoted version's, by the metric's direction.",
+        help_text="By how much the metric may be worse than the other version's, by the metric's direction.",
     )
     relative = serializers.BooleanField(
-        required=False, help_text="Whether `max_regression` is a fraction of the promoted version's value."
+        required=False, help_text="Whether `max_regression` is a fraction of the other version's value."
     )
     confidence = serializers.FloatField(
         required=False,
         help_text="With 0.95, the rule must hold at the unfavourable end of the interval, not only for the value.",
     )
+    against = serializers.CharField(
+        required=False,
+        help_text=f"What `max_regression` compares with, by default the policy's `against`: {AGAINST}.",
+    )
+    min_sample_count = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        help_text="The examples that a slice needs to count for `worst_slice.ATTRIBUTE.METRIC`; by default 1.",
+    )
 
 
-class PolicyInput(serializers.Serializer[None]):
+class EvaluationPinsSerializer(serializers.Serializer[None]):
+    """The options that the evaluation must have had. A snapshot of another one makes every rule `missing`."""
+
+    positive_class = serializers.CharField(required=False, allow_blank=True, max_length=MAX_LABEL_LENGTH)
+    averaging = serializers.ChoiceField(AVERAGINGS, required=False)
+    threshold = serializers.FloatField(required=False)
+    k = serializers.IntegerField(required=False, min_value=1, max_value=MAX_K)
+
+
+class RequirementsSerializer(serializers.Serializer[Any]):
+    """What a policy requires of snapshots, and what its limits on regression compare with."""
+
+    dataset = serializers.CharField(
+        required=False,
+        max_length=MAX_DATASET_NAME,
+        help_text="The dataset whose newest metrics are judged; by default the primary one.",
+    )
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # a field of that name
+        [COMPUTED], required=False, help_text="With `computed`, reported and imported metrics are `missing`."
+    )
+    same_dataset = serializers.BooleanField(
+        required=False,
+        help_text="With true, limits on regression are `missing` unless both versions have the same examples.",
+    )
+    max_age_days = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_AGE,
+        help_text="How long ago the judged version may have been evaluated. The age of a baseline does not matter.",
+    )
+    evaluation = EvaluationPinsSerializer(required=False)
+    against = serializers.CharField(
+        required=False,
+        help_text=(
+            f"What limits on regression compare with, by default `promoted`: {AGAINST}. `best` is the version that is "
+            "best by the rule's metric among those promoted so far."
+        ),
+    )
+
+
+class PolicyInput(RequirementsSerializer):
     """The rules that a version must pass, all of them."""
 
     dataset_split = serializers.ChoiceField(
@@ -58,7 +124,7 @@ class PolicyInput(serializers.Serializer[None]):
             ) from None
 
 
-class PolicySerializer(serializers.Serializer[Any]):
+class PolicySerializer(RequirementsSerializer):
     """A stored policy: its rules and revision, and who stored it when."""
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices, source="document.dataset_split")
@@ -70,8 +136,10 @@ class PolicySerializer(serializers.Serializer[Any]):
     created_at = UTCDateTimeField()
 
     def to_representation(self, instance: Any) -> dict[str, object]:
-        """Return the policy. Each rule has only its own fields."""
-        return {**super().to_representation(instance), **stored_policy(instance.document).as_document()}
+        """Return the policy. It and each rule have only the fields that were given."""
+        given = stored_policy(instance.document).as_document()
+        stored = {name: self.fields[name] for name in ("version", "created_by", "created_at")}
+        return given | {name: each.to_representation(each.get_attribute(instance)) for name, each in stored.items()}
 
 
 class GateQuerySerializer(serializers.Serializer[None]):
@@ -97,10 +165,10 @@ class GateQuerySerializer(serializers.Serializer[None]):
 
 
 class DocumentSerializer(MappingSerializer):
-    """Part of a stored document. Its values are returned unchanged."""
+    """Part of a stored document. Its values are returned unchanged; what older documents lack is null."""
 
     def to_representation(self, instance: dict[str, Any]) -> dict[str, object]:
-        return {name: instance[name] for name in self.names}
+        return {name: instance.get(name) for name in self.names}
 
 
 class RuleVerdictSerializer(DocumentSerializer):
@@ -120,6 +188,47 @@ class RuleVerdictSerializer(DocumentSerializer):
     baseline_value = serializers.FloatField(allow_null=True)
     status = serializers.ChoiceField([*RuleStatus])
     detail = serializers.CharField()
+    baseline_version_id = VersionIdField(
+        allow_null=True, help_text="The version that a limit on regression compared with."
+    )
+    same_dataset = serializers.BooleanField(
+        allow_null=True,
+        help_text="Whether both versions were measured on the same examples; null if that is unknown.",
+    )
+    needed_sample_count = serializers.IntegerField(
+        allow_null=True,
+        help_text=(
+            "About how many examples would decide a rule with `confidence` that failed although the value itself is "
+            "good enough; null if that cannot be said."
+        ),
+    )
+
+
+class MeasuredDatasetSerializer(serializers.Serializer[dict[str, object]]):
+    """The dataset of a snapshot."""
+
+    name = serializers.CharField(allow_null=True, help_text="Null for the primary dataset.")
+    version = serializers.CharField(allow_null=True)
+    digest = serializers.CharField(allow_null=True, help_text="Identifies the examples, whatever was predicted.")
+
+
+class MeasuredWarningSerializer(serializers.Serializer[dict[str, object]]):
+    """Something that a reader of the metrics should know."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class MeasurementSerializer(serializers.Serializer[dict[str, object]]):
+    """The snapshot that a verdict used: what was measured, how and when."""
+
+    version_id = VersionIdField()
+    source = serializers.ChoiceField(Source.choices)  # type: ignore[assignment]  # a field of that name
+    sample_count = serializers.IntegerField(allow_null=True)
+    evaluated_at = UTCDateTimeField()
+    dataset = MeasuredDatasetSerializer()
+    evaluation_options = serializers.DictField(help_text="What the evaluation was asked for or chose.")
+    warnings = MeasuredWarningSerializer(many=True)
 
 
 class StoredPolicySerializer(serializers.Serializer[dict[str, object]]):
@@ -139,13 +248,17 @@ class VerdictSerializer(DocumentSerializer):
     rules = RuleVerdictSerializer(many=True)
     judged_at = serializers.RegexField(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")
     warnings = serializers.ListField(
-        child=serializers.CharField(), help_text="Rules that are accepted but probably not what was meant."
+        child=serializers.CharField(),
+        help_text="Rules that are accepted but probably not what was meant, and what to know of the snapshots.",
     )
     policy = StoredPolicySerializer(allow_null=True, help_text="Null if the policy is not stored, or if there is none.")
+    candidate = MeasurementSerializer(allow_null=True, help_text="The snapshot that was judged; null without one.")
+    baselines = MeasurementSerializer(many=True, help_text="The snapshots that limits on regression compared with.")
 
     def to_representation(self, instance: dict[str, Any]) -> dict[str, object]:
         rule = self.fields["rules"].child  # type: ignore[attr-defined]  # a list serializer has it
-        return {**super().to_representation(instance), "rules": [*map(rule.to_representation, instance["rules"])]}
+        rules = [*map(rule.to_representation, instance["rules"])]
+        return {**super().to_representation(instance), "rules": rules, "baselines": instance.get("baselines", [])}
 
 
 class KeptVerdictSerializer(serializers.Serializer[Any]):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
@@ -18,9 +19,12 @@ from models_registry.task_types import base
 from performance.comparisons.services import pair_for_promotion
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import InvalidPolicyError, Policy, validate_for
+from performance.gates.rules import Regression
 from performance.gates.selectors import current_policy, judge_version
 from performance.gates.verdict import Status, Verdict
 from performance.webhooks.services import publish
+
+_REFUSED = "The policy cannot be judged by; `errors` names the rule and says why."
 
 
 @transaction.atomic
@@ -33,6 +37,7 @@ def set_model_policy(*, model: RegisteredModel, policy: Policy | None, created_b
     lock_unarchived(model)
     if policy is not None:
         refuse_invalid(policy, [task_types.get(model.task_type)])
+        refuse_unknown_versions(policy, model.versions.all())
     return _add(GatePolicy(model=model), policy, created_by)
 
 
@@ -46,6 +51,7 @@ def set_organization_policy(*, organization: Organization, policy: Policy | None
     Organization.objects.select_for_update().get(pk=organization.pk)
     if policy is not None:
         refuse_invalid(policy, task_types.all_task_types())
+        refuse_unknown_versions(policy, Version.objects.none())  # each model numbers its own
     return _add(GatePolicy(organization=organization), policy, created_by)
 
 
@@ -156,9 +162,24 @@ def refuse_invalid(policy: Policy, known: Iterable[base.TaskType]) -> None:
     try:
         validate_for(policy, known)
     except InvalidPolicyError as error:
-        raise InvalidBodyError(
-            "The policy cannot be judged by; `errors` names the rule and says why.", error.errors
-        ) from None
+        raise InvalidBodyError(_REFUSED, error.errors) from None
+
+
+def refuse_unknown_versions(policy: Policy, versions: QuerySet[Any]) -> None:
+    """Refuse a policy whose limits compare with other versions than these. Raises `InvalidBodyError`.
+
+    There is no SQL statement if no limit names a version.
+    """
+    named = {each: ids.version_number(each) for each in policy.named_versions}
+    if not named:
+        return
+    known = {*versions.filter(number__in=named.values()).values_list("number", flat=True)}
+    unknown = {each for each, number in named.items() if number not in known}
+    limits = [(index, rule) for index, rule in enumerate(policy.rules) if isinstance(rule, Regression)]
+    fields = {"against": policy.against, **{f"rules.{index}.against": rule.against for index, rule in limits}}
+    errors = [(field, "unknown", f"There is no {each}.") for field, each in fields.items() if each in unknown]
+    if errors:
+        raise InvalidBodyError(_REFUSED, errors)
 
 
 def _add(row: GatePolicy, policy: Policy | None, created_by: str) -> GatePolicy:

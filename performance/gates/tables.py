@@ -10,21 +10,25 @@ from performance.snapshots.tables import Table
 
 def rule_table(rules: Sequence[Mapping[str, Any]]) -> Table:
     """Return the table of a policy document's rules."""
-    headers = ("Metric", "Operator", "Threshold", "Worse by at most", "Confidence")
+    headers = ("Metric", "Operator", "Threshold", "Worse by at most", "Against", "Confidence", "Examples of a slice")
     return Table("Rules", headers, [_rule_row(rule) for rule in rules])
 
 
 def verdict_table(rules: Sequence[Mapping[str, Any]]) -> Table:
     """Return the table of a verdict document's rules and their results."""
-    headers = ("Metric", "Status", "Required", "Value", "Interval", "Promoted", "Why")
+    headers = ("Metric", "Status", "Required", "Value", "Interval", "Baseline", "Why")
     return Table("Rules", headers, [_verdict_row(rule) for rule in rules], prose=True)
 
 
 def _rule_row(rule: Mapping[str, Any]) -> list[str]:
     limit = rule.get("max_regression")
-    worse = "" if limit is None else f"{limit} of the promoted value" if rule.get("relative") else format_number(limit)
+    worse = (
+        "" if limit is None else f"{limit} of the baseline's value" if rule.get("relative") else format_number(limit)
+    )
     confidence = f"{rule['confidence']:.0%}" if "confidence" in rule else ""
-    return [rule["metric"], rule.get("operator", ""), _number_text(rule.get("threshold")), worse, confidence]
+    least = f"at least {rule['min_sample_count']}" if "min_sample_count" in rule else ""
+    threshold = _number_text(rule.get("threshold"))
+    return [rule["metric"], rule.get("operator", ""), threshold, worse, rule.get("against", ""), confidence, least]
 
 
 def _verdict_row(rule: Mapping[str, Any]) -> list[str]:

@@ -112,8 +112,8 @@ def judge(
     compared = {each.version_id: each for rule in policy.limits if (each := gate_input.baseline_of(rule)).version_id}
     warnings += [_pending(gate_input, each) for each in compared.values() if each.pairing is PairingStatus.PENDING]
     baselines = tuple(each.measured for each in compared.values() if each.measured)
-    for each in (gate_input.measured, *baselines):
-        warnings += _measurement_warnings(each) if each else []
+    for measured in (gate_input.measured, *baselines):
+        warnings += _measurement_warnings(measured) if measured else []
     passed = all(rule.status is RuleStatus.PASSED for rule in rules)
     status = Status.PASSED if passed else Status.FAILED
     return Verdict(

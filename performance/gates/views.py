@@ -1,6 +1,7 @@
 """Gates over HTTP: their policies and their verdicts."""
 
-from datetime import UTC
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -28,7 +29,7 @@ from models_registry.api.viewsets import (
     RetrieveModelMixin,
 )
 from models_registry.registry.errors import GateFailedError, ModelNotFoundError
-from models_registry.registry.models import RegisteredModel
+from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import Policy
@@ -41,7 +42,13 @@ from performance.gates.serializers import (
     PolicySerializer,
     VerdictSerializer,
 )
-from performance.gates.services import refuse_invalid, set_model_policy, set_organization_policy, store_enforced_verdict
+from performance.gates.services import (
+    refuse_invalid,
+    refuse_unknown_versions,
+    set_model_policy,
+    set_organization_policy,
+    store_enforced_verdict,
+)
 from performance.gates.verdict import Verdict
 from performance.snapshots.errors import VERSION_ERRORS
 from performance.snapshots.views import PerformanceViewSet
@@ -213,6 +220,7 @@ class Page(BaseRenderer):
     media_type, format = "text/html", "html"
 
 
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 TEXTS = (Page, JUnit, TextXML, Markdown)
 VERDICT = {
     (200, JSONRenderer.media_type): VerdictSerializer,
@@ -285,6 +293,7 @@ class GateViewSet(PerformanceViewSet):
         body.is_valid(raise_exception=True)
         policy = body.validated_data["policy"]
         refuse_invalid(policy, [found.task_type])
+        refuse_unknown_versions(policy, Version.objects.filter(model=model_id))
         content = request.data, {**self.query, "format": self.renderer.format}
         first = self.stored_response(content)
         if first is not None:
@@ -342,8 +351,7 @@ class GateViewSet(PerformanceViewSet):
         Raises `PreconditionFailedError`.
         """
         response = self.render(verdict)
-        judged_at = f"{verdict.judged_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
-        response["ETag"] = etag_of(response.content.replace(judged_at.encode(), b""))
+        response["ETag"] = etag_of(self.render(replace(verdict, judged_at=_ANY_TIME)).content)
         return response if self.request.method == "POST" else not_modified_or(self.request, response)
 
     def render(self, verdict: Verdict, status: int = 200) -> HttpResponse:

@@ -10,7 +10,12 @@ from performance.metrics.statistics.differences import independent_interval
 from performance.metrics.statistics.intervals import Interval
 
 OptionValue = str | float | bool | None
-_OPTION_WORDS = {"positive_class": "a positive class", "averaging": "averaging", "threshold": "a threshold"}
+_OPTION_PHRASES = {  # without the option, and with it
+    "positive_class": ("without a positive class", "for the positive class {!r}"),
+    "averaging": ("without averaging", "with {} averaging"),
+    "threshold": ("without a threshold", "at the threshold {}"),
+    "k": ("without k", "with k = {}"),
+}
 
 
 class Change(StrEnum):
@@ -94,19 +99,16 @@ def known_options(
 
 
 def describe_option(name: str, value: OptionValue) -> str:
-    """Return a phrase that says how a metric was computed, such as `at the threshold 0.5`."""
-    if value is None:
-        return f"without {_OPTION_WORDS.get(name, name)}"
-    phrases = {
-        "positive_class": f"for the positive class {value!r}",
-        "averaging": f"with {value} averaging",
-        "threshold": f"at the threshold {value}",
-    }
-    return phrases.get(name, f"with {name} = {value}")
+    """Return a phrase that says how a metric was computed, such as `at the threshold 0.5`.
+
+    `name` is `positive_class`, `averaging`, `threshold` or `k`.
+    """
+    without, phrase = _OPTION_PHRASES[name]
+    return without if value is None else phrase.format(value)
 
 
-def describe_options(options: Mapping[str, OptionValue], names: Iterable[str]) -> str:
-    """Return a phrase for the named options that are known."""
+def describe_options(options: Mapping[str, OptionValue], names: Iterable[str] = tuple(_OPTION_PHRASES)) -> str:
+    """Return a phrase for the named options that are known, of those that `describe_option` takes."""
     return " ".join(describe_option(name, options[name]) for name in names if name in options)
 
 

@@ -47,7 +47,7 @@ def export_predictions(
     if example_id not in engine.columns():
         return None
     expressions, scored = exporter.expressions(engine, columns, options, evaluation)
-    selected = ", ".join(f"{sql} AS {name}" for name, sql in expressions.items())
+    selected = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in expressions.items())
     file = folder / EXPORT_FILE
     try:
         engine.write_parquet(
@@ -76,6 +76,7 @@ def _classification_expressions(
     elif evaluation.positive_class is None and evaluation.metrics["log_loss"] is not None:
         expressions["truth"] = losses.predicted_probability(mapping, mapping.actual, None)
         expressions["brier"] = losses.class_brier_loss(mapping, expressions["truth"])
+    expressions |= cluster_expression(engine, columns)
     return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
 
 

@@ -31,9 +31,11 @@ from models_registry.api.strict_json import check_document, parse_json
 from models_registry.registry import ids
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.registry.models import Version
+from models_registry.registry.serializers import PositiveClassField
 from models_registry.task_types import base
 from performance.metrics.tasks.evaluators import EVALUATORS
 from performance.seeds.json_slices import split_array
+from performance.snapshots.fields import DatasetNameField
 from performance.snapshots.models import CLOCK_SKEW, DatasetSplit
 
 YAML_SUFFIXES = {".yaml", ".yml"}
@@ -69,6 +71,7 @@ class SnapshotValues(TypedDict):
     metrics: NotRequired[dict[str, float]]
     predictions: NotRequired[str]
     sample_count: NotRequired[int | None]
+    dataset: str
 
 
 class VersionValues(TypedDict):
@@ -89,6 +92,7 @@ class ModelValues(TypedDict):
     name: str
     task_type: str
     description: str
+    positive_class: NotRequired[str | None]
     grants: dict[str, list[str]]
     archived: bool
     promoted: NotRequired[str | None]
@@ -152,6 +156,7 @@ class SnapshotDocument(StrictSerializer):
     predictions = StrictCharField(required=False, max_length=1000)
     sample_count = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = UTCDateTimeField()
+    dataset = DatasetNameField(required=False, help_text="The name of the dataset; by default the primary one.")
 
     def validate_metrics(self, value: dict[str, object]) -> dict[str, object]:
         """Refuse a snapshot without any metric."""
@@ -166,9 +171,10 @@ class SnapshotDocument(StrictSerializer):
         return value
 
     def validate(self, attrs: SnapshotValues) -> SnapshotValues:
-        """Refuse a snapshot with neither metrics nor predictions."""
+        """Refuse a snapshot with neither metrics nor predictions. By default it is of the primary dataset."""
         if "metrics" not in attrs and "predictions" not in attrs:
             raise ValidationError({"metrics": "Either metrics are needed, or predictions."})
+        attrs.setdefault("dataset", "")
         return attrs
 
 
@@ -207,6 +213,7 @@ class ModelDocument(StrictSerializer):
     name = StrictCharField(max_length=200)
     task_type = StrictCharField()
     description = StrictCharField(default="", allow_blank=True)
+    positive_class = PositiveClassField(required=False)
     grants = ByUsernameField(
         child=serializers.ListField(child=serializers.ChoiceField(ModelGrant.SCOPES)), default=dict
     )

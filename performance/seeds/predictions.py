@@ -27,7 +27,9 @@ def load_predictions(where: str, version: Version, file: Path, item: SnapshotVal
     """
     source = PredictionFiles([str(file)])
     digest = _digest(where, file.name, source)
-    stored = version.snapshots.filter(dataset_split=item["dataset_split"], evaluated_at=item["evaluated_at"])
+    stored = version.snapshots.filter(
+        dataset_split=item["dataset_split"], dataset=item["dataset"], evaluated_at=item["evaluated_at"]
+    )
     if stored.filter(detail__dataset_digest=digest).exists():
         return
     with TemporaryDirectory() as folder:
@@ -42,6 +44,7 @@ def load_predictions(where: str, version: Version, file: Path, item: SnapshotVal
             predictions_digest=store_predictions(exported if store else None),
             created_by="",
             evaluated_at=item["evaluated_at"],
+            dataset=item["dataset"],
         )
 
 

@@ -14,13 +14,14 @@ from models_registry.audit.recorder import record_added
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult, promote
+from models_registry.registry.services import check_positive_class_change
 from performance.seeds.document import ModelValues, SeedDocument, SeedError, SnapshotValues, VersionValues
 from performance.seeds.predictions import load_predictions
 from performance.snapshots.models import MetricSnapshot
 
 BATCH = 1000
 
-SnapshotKey = tuple[str, datetime, int | None, tuple[tuple[str, float], ...]]
+SnapshotKey = tuple[str, str, datetime, int | None, tuple[tuple[str, float], ...]]
 
 
 @transaction.atomic
@@ -117,7 +118,14 @@ def _load_registration(path: str, document: ModelValues) -> RegisteredModel:
     )
     if (model.organization_id, model.task_type) != (organization.pk, document["task_type"]):
         raise SeedError(f"{path}: {model.pk} is registered already, with another organization or task type")
-    return _save_if_changed(model, name=document["name"], description=document["description"])
+    values: dict[str, object] = {"name": document["name"], "description": document["description"]}
+    if "positive_class" in document:
+        values["positive_class"] = document["positive_class"]
+        try:
+            check_positive_class_change(model, document["positive_class"])
+        except APIError as error:
+            raise SeedError(f"{path}.positive_class: {error.detail}") from None
+    return _save_if_changed(model, **values)
 
 
 def _save_if_changed(model: RegisteredModel, **values: object) -> RegisteredModel:
@@ -165,9 +173,9 @@ def _snapshot_fields(item: SnapshotValues) -> dict[str, Any]:
 
 
 def _snapshot_key(
-    *, dataset_split: str, evaluated_at: datetime, metrics: dict[str, float], sample_count: int | None
+    *, dataset_split: str, dataset: str, evaluated_at: datetime, metrics: dict[str, float], sample_count: int | None
 ) -> SnapshotKey:
-    return dataset_split, evaluated_at, sample_count, tuple(sorted(metrics.items()))
+    return dataset_split, dataset, evaluated_at, sample_count, tuple(sorted(metrics.items()))
 
 
 def _user(username: str, path: str) -> User:
@@ -177,4 +185,4 @@ def _user(username: str, path: str) -> User:
     return user
 
 
-_KEY_FIELDS = ("dataset_split", "evaluated_at", "metrics", "sample_count")
+_KEY_FIELDS = ("dataset_split", "dataset", "evaluated_at", "metrics", "sample_count")

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from datetime import datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Unpack
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
@@ -13,8 +13,10 @@ from rest_framework.utils.urls import replace_query_param
 from models_registry import task_types
 from models_registry.api.fields import (
     MAX_QUOTED_NAME,
+    ONE_LINE,
     BoundedDictField,
     BoundedListField,
+    FieldOptions,
     StrictCharField,
     StrictFloatField,
     StrictIntegerField,
@@ -23,7 +25,10 @@ from models_registry.api.fields import (
 )
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
+from performance.metrics.inputs.options import AVERAGINGS, MAX_K
+from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval
 from performance.metrics.statistics.rates import Normalization
+from performance.snapshots.fields import DatasetNameField
 from performance.snapshots.metric_names import CUSTOM_NAME, CUSTOM_NAME_IS
 from performance.snapshots.models import CLOCK_SKEW, DatasetSplit, MetricSnapshot, SnapshotSlice, Source
 from performance.snapshots.selectors import MatrixPage
@@ -39,6 +44,9 @@ MAX_COUNT = 2**63 - 1
 MAX_CELL = 2**53
 MAX_LABELS = 1000
 MAX_METRICS = 100
+MAX_LABEL = 200  # characters
+MAX_INTERVALS = 1000
+MAX_METHOD = 100  # characters
 
 AnyField = serializers.Field[Any, Any, Any, Any]
 
@@ -78,7 +86,7 @@ class CountsField(BoundedListField):
 class ConfusionMatrixInput(StrictSerializer):
     """How often examples of each class were predicted as each class."""
 
-    labels = BoundedListField(child=StrictCharField(max_length=200), min_length=2, max_length=MAX_LABELS)
+    labels = BoundedListField(child=StrictCharField(max_length=MAX_LABEL), min_length=2, max_length=MAX_LABELS)
     counts = BoundedListField(
         child=CountsField(child=StrictIntegerField(min_value=0, max_value=MAX_CELL), max_length=MAX_LABELS),
         max_length=MAX_LABELS,
@@ -95,6 +103,68 @@ class ConfusionMatrixInput(StrictSerializer):
         return attrs
 
 
+class DatasetInput(StrictSerializer):
+    """The dataset that metrics were measured on."""
+
+    name = DatasetNameField()
+    version = DatasetNameField(required=False)
+    digest = serializers.RegexField(
+        r"^[0-9a-f]{64}\Z",
+        required=False,
+        help_text="The SHA-256 of the examples, as 64 hexadecimal digits in lower case.",
+        error_messages={"invalid": "Must be 64 hexadecimal digits in lower case."},
+    )
+
+
+class IntervalInput(StrictSerializer):
+    """A confidence interval that someone reports. Rules judge 95% intervals, so there are no others."""
+
+    lower = StrictFloatField()
+    upper = StrictFloatField()
+    level = StrictFloatField(default=CONFIDENCE_LEVEL)
+    method = StrictCharField(default="reported", max_length=MAX_METHOD, validators=[ONE_LINE])
+
+    def validate_level(self, value: float) -> float:
+        """Refuse other levels: an interval of another level cannot be converted without knowing its method."""
+        if value != CONFIDENCE_LEVEL:
+            raise serializers.ValidationError(
+                f"Must be {CONFIDENCE_LEVEL}. Report that interval, or the standard error instead."
+            )
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> Interval:
+        """Return the interval. Raises `ValidationError` if its ends are swapped."""
+        if attrs["lower"] > attrs["upper"]:
+            raise serializers.ValidationError({"lower": f"Must be at most `upper`, which is {attrs['upper']!r}."})
+        return Interval(**attrs)
+
+
+class ClassMetricsField(BoundedDictField):
+    """Metrics by class, then by name: at most a thousand classes, with labels of at most 200 characters."""
+
+    default_error_messages = {"label": "A label has 1 to {max_length} characters."}
+
+    def __init__(self, **options: Unpack[FieldOptions]) -> None:
+        metrics = BoundedDictField(child=StrictFloatField(), max_length=MAX_METRICS)
+        super().__init__(child=metrics, max_length=MAX_LABELS, **options)
+
+    def to_internal_value(self, data: object) -> dict[str, dict[str, float]]:
+        """Return the metrics. Raises `ValidationError`."""
+        classes: dict[str, dict[str, float]] = super().to_internal_value(data)
+        if any(not 1 <= len(label) <= MAX_LABEL for label in classes):
+            self.fail("label", max_length=MAX_LABEL)
+        return classes
+
+
+class EvaluationOptionsInput(StrictSerializer):
+    """How the metrics were computed. Which options mean something follows from the task type."""
+
+    positive_class = StrictCharField(required=False, max_length=MAX_LABEL)
+    averaging = serializers.ChoiceField(AVERAGINGS, required=False)
+    threshold = StrictFloatField(required=False)
+    k = StrictIntegerField(required=False, min_value=1, max_value=MAX_K)
+
+
 class SnapshotInput(StrictSerializer):
     """The metrics of one evaluation of a version."""
 
@@ -106,8 +176,26 @@ class SnapshotInput(StrictSerializer):
         max_length=MAX_METRICS, required=False, help_text="Metrics that the task type does not know."
     )
     sample_count = StrictIntegerField(required=False, min_value=1, max_value=MAX_COUNT)
-    confusion_matrix = ConfusionMatrixInput(required=False)
+    confusion_matrix = ConfusionMatrixInput(
+        required=False,
+        help_text="Metrics that follow from it are added. A metric that contradicts it is refused.",
+    )
     evaluated_at = UTCDateTimeField(required=False, help_text="By default now.")
+    dataset = DatasetInput(required=False, help_text="By default the primary dataset, which has no name.")
+    confidence_intervals = BoundedDictField(
+        child=IntervalInput(),
+        max_length=MAX_INTERVALS,
+        required=False,
+        help_text="95% intervals, by metric, such as `accuracy` or `per_class.LABEL.recall`.",
+    )
+    standard_errors = BoundedDictField(
+        child=StrictFloatField(),
+        max_length=MAX_INTERVALS,
+        required=False,
+        help_text="Standard errors of metrics without an interval, by metric. They become intervals.",
+    )
+    per_class = ClassMetricsField(required=False, help_text="By class, then by metric; also `support`.")
+    evaluation_options = EvaluationOptionsInput(required=False)
 
     def validate_evaluated_at(self, value: datetime) -> datetime:
         """Refuse a time in the future: the snapshot would stay the newest until then.
@@ -128,6 +216,16 @@ class SnapshotInput(StrictSerializer):
                     {"confusion_matrix": f"Its counts sum up to {total}, not sample_count."}
                 )
         return attrs
+
+
+class SnapshotDatasetSerializer(serializers.Serializer[dict[str, str | None]]):
+    """The dataset that a snapshot was measured on."""
+
+    name = serializers.CharField(allow_null=True, help_text="Null for the primary dataset.")
+    version = serializers.CharField(allow_null=True)
+    digest = serializers.CharField(
+        allow_null=True, help_text="The SHA-256 of the examples, whatever is predicted, as hexadecimal digits."
+    )
 
 
 class StoredListField(serializers.ListField):
@@ -208,6 +306,13 @@ def detail_field(name: str, field: type[AnyField], *, nullable: bool = True, **o
     return field(source=f"details.{name}", read_only=True, allow_null=nullable, **options)
 
 
+def dataset_field() -> AnyField:
+    """Return a read-only field for the dataset of a snapshot."""
+    return SnapshotDatasetSerializer(
+        source="dataset_identity", read_only=True, allow_null=True, help_text="Null if nothing is known about it."
+    )
+
+
 class ProvenanceSerializer(serializers.Serializer[MetricSnapshot]):
     """Where the numbers of a snapshot come from."""
 
@@ -247,6 +352,7 @@ def snapshot_serializer(task_type: TaskType) -> SerializerClass:
         "__doc__": f"The metrics of one evaluation: {task_type.label.lower()}.",
         "id": serializers.CharField(),
         **_identity(task_type),
+        "dataset": dataset_field(),
         "metrics": metrics_serializer(task_type, further=True)(source="all_metrics"),
         "custom_metrics": detail_field(
             "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()
@@ -279,6 +385,7 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
     fields = {
         "__doc__": f"Everything known about the performance of a version on one split: {task_type.label.lower()}.",
         **_identity(task_type),
+        "dataset": dataset_field(),
         "metrics": metrics_serializer(task_type, further=True)(source="all_metrics"),
         "custom_metrics": detail_field(
             "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()

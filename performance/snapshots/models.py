@@ -84,6 +84,17 @@ class MetricSnapshot(models.Model):
         return getattr(self, "detail", None) or SnapshotDetail()
 
     @property
+    def dataset_identity(self) -> dict[str, str | None] | None:
+        """The `name`, `version` and `digest` of the dataset; `None` if all are unknown."""
+        details = self.details
+        identity = {
+            "name": self.dataset or None,
+            "version": details.dataset_version,
+            "digest": details.examples_digest,
+        }
+        return identity if any(identity.values()) else None
+
+    @property
     def all_metrics(self) -> dict[str, float]:
         """The recorded metrics of the task type, by name: those of the summary and the further ones."""
         return {**self.metrics, **self.details.further_metrics}

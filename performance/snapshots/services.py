@@ -1,5 +1,7 @@
 """Writes of performance, each in one transaction."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +16,10 @@ from models_registry.api.fields import MAX_QUOTED_NAME, TIMESTAMP
 from models_registry.registry.locks import refuse_archived
 from models_registry.registry.models import Version
 from models_registry.task_types import base
+from performance.metrics.result import ConfusionMatrixDocument
+from performance.metrics.statistics.intervals import Interval
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, SnapshotDetail, Source
+from performance.snapshots.reported_metrics import ReportedMetrics, complete
 from performance.webhooks.services import publish
 
 
@@ -27,26 +32,53 @@ def report_snapshot(
     reported_by: User,
     custom_metrics: dict[str, float] | None = None,
     sample_count: int | None = None,
-    confusion_matrix: dict[str, Any] | None = None,
+    confusion_matrix: ConfusionMatrixDocument | None = None,
     evaluated_at: datetime | None = None,
+    dataset: Mapping[str, str] | None = None,
+    confidence_intervals: dict[str, Interval] | None = None,
+    standard_errors: dict[str, float] | None = None,
+    per_class: dict[str, dict[str, float]] | None = None,
+    evaluation_options: dict[str, Any] | None = None,
 ) -> MetricSnapshot:
     """Store the metrics that someone reports of a version, as a permanent snapshot. `evaluated_at` is by default now.
 
-    The caller holds the lock of the model's row. Raises `InvalidBodyError`, which lists the errors, if the model's
-    task type does not allow the metrics, and what `check_accepts_metrics` raises.
+    What follows from the metrics is stored too: see `complete`. `dataset` has a `name`, and may have a `version` and
+    the `digest` of its examples. The caller holds the lock of the model's row. Raises `InvalidBodyError`, which lists
+    the errors, if the model's task type does not allow the metrics or if they contradict each other, and what
+    `check_accepts_metrics` raises.
     """
     task_type = task_types.get(version.model.task_type)
-    recorded = _clean(task_type, metrics, custom_metrics or {}, confusion_matrix)
+    reported = ReportedMetrics(
+        _clean(task_type, metrics, custom_metrics or {}, confusion_matrix),
+        sample_count=sample_count,
+        matrix=confusion_matrix,
+        per_class=per_class or {},
+        intervals=dict(confidence_intervals or {}),
+        standard_errors=standard_errors or {},
+        options=dict(evaluation_options or {}),
+    )
+    if errors := complete(task_type, reported, positive_class=version.model.positive_class):
+        raise InvalidBodyError("The report contradicts itself or the model; `errors` says where.", errors)
+    of_dataset = dataset or {}
     return store_snapshot(
         version,
         dataset_split,
-        recorded,
+        reported.metrics,
         source=Source.REPORTED,
         created_by=reported_by.username,
         evaluated_at=evaluated_at,
         sample_count=sample_count,
+        dataset=of_dataset.get("name", ""),
+        dataset_version=of_dataset.get("version"),
+        examples_digest=of_dataset.get("digest"),
         custom_metrics=custom_metrics or {},
         confusion_matrix=confusion_matrix,
+        confidence_intervals={name: asdict(each) for name, each in reported.intervals.items()},
+        intervals_unavailable=reported.intervals_unavailable,
+        per_class=reported.per_class,
+        evaluation_options=reported.options,
+        positive_class=reported.options.get("positive_class"),
+        averaging=reported.options.get("averaging"),
     )
 
 
@@ -60,12 +92,12 @@ def store_snapshot(
     evaluated_at: datetime | None,
     sample_count: int | None,
     dataset: str = "",
-    dataset_version: str | None = None,
     **details: Any,
 ) -> MetricSnapshot:
     """Store a snapshot, and publish it. The caller holds the lock of the model's row.
 
-    Raises what `check_accepts_metrics` raises.
+    `dataset` is the name of the dataset; an empty name is the primary one. `details` are columns of the snapshot's
+    detail. Raises what `check_accepts_metrics` raises.
     """
     check_accepts_metrics(version, dataset_split)
     summary = {metric.name for metric in task_types.get(version.model.task_type).metrics}
@@ -79,7 +111,6 @@ def store_snapshot(
         created_by=created_by,
         evaluated_at=evaluated_at or timezone.now().replace(microsecond=0),
     )
-    details["dataset_version"] = dataset_version
     details["further_metrics"] = {name: value for name, value in recorded.items() if name not in summary}
     if any(details.values()):
         SnapshotDetail.objects.create(snapshot=snapshot, **details)
@@ -92,6 +123,7 @@ def _publish_snapshot(snapshot: MetricSnapshot) -> None:
     data = {
         "version_id": version.version_id,
         "dataset_split": snapshot.dataset_split,
+        "dataset": snapshot.dataset or None,
         "snapshot_id": str(snapshot.pk),
         "source": snapshot.source,
         "metrics": snapshot.metrics,
@@ -106,7 +138,7 @@ def _clean(
     task_type: base.TaskType,
     metrics: dict[str, Any],
     custom_metrics: dict[str, float],
-    confusion_matrix: dict[str, Any] | None,
+    confusion_matrix: ConfusionMatrixDocument | None,
 ) -> dict[str, float]:
     """Return the metrics as floats. Raises `InvalidBodyError`."""
     recorded, errors = _clean_metrics(task_type, metrics)

@@ -55,7 +55,7 @@ def test_a_pair_that_the_replica_does_not_have_yet_is_computed_once(tmp_path: Pa
         second = compare(base_url, access)
 
     assert first["pairing"] == "complete"
-    assert first["metrics"]["roc_auc"]["confidence_interval"]["method"] == "paired_delong"
+    assert first["metrics"]["roc_auc"]["confidence_interval"]["method"] == "paired_newcombe_5"
     assert second == first
 
 

@@ -22,7 +22,7 @@ from performance.comparisons.services import pair
 from performance.formatting import format_consistently
 from performance.gates.gate_input import RuleStatus
 from performance.gates.policy import InvalidPolicyError, Policy, parse_policy, validate_for
-from performance.gates.renderers import RENDERERS
+from performance.gates.renderers import RENDERERS, measured_texts
 from performance.gates.selectors import judge_version
 from performance.gates.tables import verdict_table
 from performance.gates.verdict import Verdict
@@ -129,6 +129,8 @@ def _table(verdict: Verdict) -> str:
         for rule, cells in zip(verdict.rules, rules.rows, strict=True):
             table.add_row(*map(escape, cells), style=_STYLES[rule.status])
         console.print(table)
+    for text in measured_texts(verdict.as_document()):
+        console.print(text, markup=False)
     for warning in verdict.warnings:
         console.print(f"Warning: {warning}", markup=False)
     console.print(*format_consistently([verdict.detail]), markup=False)

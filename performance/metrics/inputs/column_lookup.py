@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from typing import Any
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.column_mapping import find_column, usual_scores
@@ -26,21 +27,19 @@ def find_columns(engine: Engine, task_type: str, columns: Columns) -> Columns:
     columns could be meant, if a named column does not exist, or if a column holds lists.
     """
     types, usual = engine.columns(), Columns()
-    found: dict[str, str | None] = {}
+    found: dict[str, Any] = {}
     for role in APPLICABLE_COLUMNS[task_type] & USUAL_NAMES.keys():
         named = getattr(columns, role)
         if named != getattr(usual, role):
             found[role] = find_column(engine.names.get(named, named), "", types)
         else:
             found[role] = _by_habit(engine.names, role) or named
-    several = {
-        "scores": {label: engine.names.get(name, name) for label, name in columns.scores.items()},
-        "attributes": [engine.names.get(name, name) for name in columns.attributes],
-        "slices": [engine.names.get(name, name) for name in columns.slices],
-    }
-    result = replace(columns, **found, **several)
-    _check_single_values(types, [*found.values(), *several["scores"].values(), *result.attributes, *result.slices])
-    return result
+    scores = {label: engine.names.get(name, name) for label, name in columns.scores.items()}
+    attributes, slices = (
+        [engine.names.get(name, name) for name in each] for each in (columns.attributes, columns.slices)
+    )
+    _check_single_values(types, [*found.values(), *scores.values(), *attributes, *slices])
+    return replace(columns, **found, scores=scores, attributes=attributes, slices=slices)
 
 
 def _by_habit(names: Mapping[str, str], role: str) -> str | None:
@@ -85,7 +84,8 @@ def named_columns(engine: Engine, task_type: str, columns: Columns, options: Opt
     }
 
 
-def _renamed(value: object, in_file: Mapping[str, str]) -> object:
+def _renamed(value: Any, in_file: Mapping[str, str]) -> object:
+    """Return the names in the file of a column, a list of them, or columns by label."""
     if isinstance(value, Mapping):
         return {label: in_file.get(name, name) for label, name in value.items()}
     return in_file.get(value, value) if isinstance(value, str) else [in_file.get(name, name) for name in value]

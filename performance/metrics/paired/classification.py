@@ -2,22 +2,42 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from performance.metrics.engines.base import Engine
+from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs.labels import sort_labels
 from performance.metrics.inputs.sql import number_literal, string_literal
-from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples, mean_interval
+from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
+from performance.metrics.result import MAX_CLASSES
+from performance.metrics.statistics import roc
 from performance.metrics.statistics.confusion import ConfusionMatrix, Gradient
 from performance.metrics.statistics.differences import correlated_interval
-from performance.metrics.statistics.intervals import Interval, effective_sample_size, normal, wilson
+from performance.metrics.statistics.intervals import (
+    Interval,
+    area_interval,
+    area_variance,
+    effective_sample_size,
+    normal,
+    shrunk_ratio,
+)
 from performance.metrics.statistics.losses import log_loss_sql
 from performance.metrics.statistics.means import Mean
+from performance.metrics.statistics.melding import EXTRA
 
 MAX_CELLS = 100_000  # of the joint table of the actual class and both predictions
 AVERAGED = ("precision", "recall", "f1_score", "specificity")
 # The largest possible absolute difference of each metric
 LARGEST_DIFFERENCE = {"balanced_accuracy": 1.0, "matthews_correlation": 2.0, "cohen_kappa": 2.0}
+_METRICS = (
+    "accuracy",
+    *AVERAGED,
+    *LARGEST_DIFFERENCE,
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "brier_score",
+    "expected_calibration_error",
+)
 _TOLERANCE = 1e-24  # rounding error of a variance of fractions
 
 
@@ -32,9 +52,17 @@ class JointCell:
 
 
 def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
-    """Return the interval of each metric's difference; none unless both versions have the same examples."""
+    """Return the interval of each metric's difference; none unless both versions have the same examples.
+
+    Metrics of identical predictions cannot differ. The intervals of grouped examples allow for the groups already, so
+    the difference follows from these.
+    """
     pairs = join_examples(engine)
     if pairs is None:
+        return {}
+    if pairs.identical:
+        return dict.fromkeys(_METRICS, Interval(0.0, 0.0, "identical"))
+    if "cluster" in pairs.columns:
         return {}
     accuracy = _accuracy_interval(pairs)
     micro = dict.fromkeys(AVERAGED[:3], accuracy) if choices.averaging == "micro" else {}
@@ -49,46 +77,37 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
 
 
 def _accuracy_interval(pairs: PairedExamples) -> Interval | None:
-    """Return the interval for accuracy, from how often each version alone is right.
+    """Return the interval for accuracy, from how often each version alone is right, with one more such example of each.
 
-    It follows from the Wilson intervals of both accuracies and from their correlation: Newcombe (1998), Improved
-    confidence intervals for the difference between binomial proportions based on paired data,
-    doi:10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C
+    Bonett & Price (2012), Adjusted Wald confidence interval for a difference of binomial proportions based on paired
+    data, doi:10.3102/1076998611411915
     """
-    right, was_right = "predicted = actual", "old_predicted = actual"
-    [[weight, squared_weight, *correct]] = pairs.engine.rows(f"""
-        SELECT sum(w), sum(w * w), coalesce(sum(w) FILTER (WHERE {right} AND {was_right}), 0),
-            coalesce(sum(w) FILTER (WHERE {right} AND NOT {was_right}), 0),
-            coalesce(sum(w) FILTER (WHERE NOT {right} AND {was_right}), 0)
+    [[weight, squared_weight, newer, older]] = pairs.engine.rows("""
+        SELECT sum(w), sum(w * w),
+            coalesce(sum(w) FILTER (WHERE predicted = actual AND old_predicted <> actual), 0),
+            coalesce(sum(w) FILTER (WHERE predicted <> actual AND old_predicted = actual), 0)
         FROM joined
     """)
-    both, newer, older = (each / weight for each in correct)
     size = effective_sample_size(weight, squared_weight)
-    share, old_share = both + newer, both + older
-    interval, old_interval = wilson(share, size), wilson(old_share, size)
-    if interval is None or old_interval is None:
+    if not size:
         return None
-    correlation = _phi(both, newer, older)
-    return correlated_interval(
-        share, interval, old_share, old_interval, correlation=correlation, method="paired_newcombe"
-    )
+    better, worse = ((each / weight * size + 1) / (size + 2) for each in (newer, older))
+    difference = better - worse
+    variance = (better + worse - difference * difference) / (size + 2)
+    return _around((newer - older) / weight, normal(difference, variance, "paired_bonett_price", -1, 1))
 
 
-def _phi(both: float, newer: float, older: float) -> float:
-    """Return the correlation (phi coefficient) of being right, from the shares.
-
-    It is 0 if one version is always right, or never.
-    """
-    neither = max(1 - both - newer - older, 0.0)
-    variances = (both + newer) * (older + neither) * (both + older) * (newer + neither)
-    return (both * neither - newer * older) / math.sqrt(variances) if variances > 0 else 0.0
+def _around(value: float, interval: Interval | None) -> Interval | None:
+    """Return the interval, extended to the difference that was seen."""
+    return interval and replace(interval, lower=min(interval.lower, value), upper=max(interval.upper, value))
 
 
 def _matrix_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
     """Return the intervals of metrics of the confusion matrix, by the delta method on the joint table.
 
     The cells of the table (actual class and both predictions) are multinomial: Agresti (2013), Categorical Data
-    Analysis, 3rd edition, section 16.1. Returns none if there are more than `MAX_CELLS` cells.
+    Analysis, 3rd edition, section 16.1. In each class, either version alone is right about one example more, as in
+    `_accuracy_interval`. Returns none if there are more than `MAX_CELLS` cells.
     """
     cells = pairs.engine.rows(f"""
         SELECT actual, predicted, old_predicted, sum(w), sum(w * w) FROM joined
@@ -96,23 +115,54 @@ def _matrix_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
     """)
     if len(cells) > MAX_CELLS:
         return {}
-    newer = _matrix((actual, predicted, weight) for actual, predicted, _, weight, _ in cells)
-    older = _matrix((actual, predicted, weight) for actual, _, predicted, weight, _ in cells)
+    every = [*cells, *_more_cells(cells)]
+    newer = _matrix((actual, predicted, weight) for actual, predicted, _, weight, _ in every)
+    older = _matrix((actual, predicted, weight) for actual, _, predicted, weight, _ in every)
+    seen, seen_before = (_matrix((row[0], row[at], row[3]) for row in cells) for at in (1, 2))
     indexes, old_indexes = ({label: at for at, label in enumerate(matrix.labels)} for matrix in (newer, older))
     joint_cells = [
         JointCell(
             (indexes[actual], indexes[predicted]), (old_indexes[actual], old_indexes[before]), weight, squared_weight
         )
-        for actual, predicted, before, weight, squared_weight in cells
+        for actual, predicted, before, weight, squared_weight in every
     ]
     multiclass = {
         name: (newer.multiclass_gradient(name), older.multiclass_gradient(name)) for name in LARGEST_DIFFERENCE
     }
     gradients = {**multiclass, **_averaged_gradients(newer, older, choices)}
-    return {
-        name: _delta_interval(pairs, joint_cells, *both, most=LARGEST_DIFFERENCE.get(name, 1))
-        for name, both in gradients.items()
+    values = {
+        **{name: (seen.multiclass_gradient(name), seen_before.multiclass_gradient(name)) for name in multiclass},
+        **_averaged_gradients(seen, seen_before, choices),
     }
+    found: Intervals = {}
+    for name, (now, before) in gradients.items():
+        value, old_value = values.get(name, (None, None))
+        interval = _delta_interval(joint_cells, now, before, most=LARGEST_DIFFERENCE.get(name, 1))
+        found[name] = _around(value.value - old_value.value, interval) if value and old_value else None
+    return found
+
+
+def _more_cells(cells: Sequence[Row]) -> list[Row]:
+    """Return half an example more of each class that either version alone predicts rightly.
+
+    The wrong predictions are of all other classes alike. Returns none for many classes, whose errors are many too.
+    """
+    labels = sort_labels(label for row in cells for label in row[:3])
+    if len(labels) > MAX_CLASSES:
+        return []
+    totals: dict[str, tuple[float, float]] = {}
+    for actual, _, _, weight, squared_weight in cells:
+        before = totals.get(actual, (0.0, 0.0))
+        totals[actual] = before[0] + weight, before[1] + squared_weight
+    share = EXTRA / max(len(labels) - 1, 1)
+    units = {label: squares / weight for label, (weight, squares) in totals.items() if weight > 0}
+    return [
+        (label, *predictions, share * unit, share * unit * unit)
+        for label, unit in units.items()
+        for wrong in labels
+        if wrong != label
+        for predictions in ((label, wrong), (wrong, label))
+    ]
 
 
 def _averaged_gradients(
@@ -133,7 +183,6 @@ def _averaged_gradients(
 
 
 def _delta_interval(
-    pairs: PairedExamples,
     joint_cells: Sequence[JointCell],
     newer: Gradient | None,
     older: Gradient | None,
@@ -151,7 +200,9 @@ def _delta_interval(
         math.fsum(slope * each.squared_weight for slope, each in zip(slopes, joint_cells, strict=True)),
         math.fsum(slope * slope * each.squared_weight for slope, each in zip(slopes, joint_cells, strict=True)),
     )
-    return _bounded_interval(pairs, newer.value - older.value, influence.variance, "paired_multinomial", most)
+    if influence.variance <= _TOLERANCE:
+        return None
+    return normal(newer.value - older.value, influence.variance, "paired_multinomial", -most, most)
 
 
 def _matrix(cells: Iterable[tuple[str, str, float]]) -> ConfusionMatrix:
@@ -164,24 +215,12 @@ def _matrix(cells: Iterable[tuple[str, str, float]]) -> ConfusionMatrix:
     return ConfusionMatrix(labels, weights)
 
 
-def _bounded_interval(
-    pairs: PairedExamples, value: float, variance: float, method: str, most: float = 1, degrees: float = math.inf
-) -> Interval | None:
-    """Return the interval of a difference of fractions whose absolute value is at most `most`.
-
-    Returns `None` if nothing varies though the predictions differ, as where all are right: then the sample does not
-    show how much would vary.
-    """
-    if variance <= _TOLERANCE and not pairs.identical:
-        return None
-    return normal(value, variance, method, -most, most, degrees)
-
-
 def _roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
-    """Return the interval for ROC AUC, from how both versions place each example among those of the other class.
+    """Return the interval for ROC AUC, from those of both versions and the correlation of their areas.
 
-    DeLong, DeLong & Clarke-Pearson (1988), Comparing the areas under two or more correlated receiver operating
-    characteristic curves: a nonparametric approach, doi:10.2307/2531595
+    The correlation follows from how both versions place each example among those of the other class: DeLong, DeLong &
+    Clarke-Pearson (1988), Comparing the areas under two or more correlated receiver operating characteristic curves: a
+    nonparametric approach, doi:10.2307/2531595. Near 1, their variances alone exclude the truth too often.
     """
     if choices.positive_class is None or "score" not in pairs.columns:
         return {}
@@ -193,9 +232,37 @@ def _roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
     if positives <= 0 or negatives <= 0:
         return {}
     placed = f"({_placements(is_positive, positives, negatives)})"
-    [below] = pairs.means("below - old_below", relation=f"{placed} WHERE positive = 1")
-    [above] = pairs.means("above - old_above", relation=f"{placed} WHERE positive = 0")
-    return {"roc_auc": _bounded_interval(pairs, below.value, below.variance + above.variance, "paired_delong")}
+    of_positives = pairs.means("below", "old_below", "below - old_below", relation=f"{placed} WHERE positive = 1")
+    of_negatives = pairs.means("above", "old_above", "above - old_above", relation=f"{placed} WHERE positive = 0")
+    sizes = of_positives[0].size, of_negatives[0].size
+    variances = [one.variance + other.variance for one, other in zip(of_positives, of_negatives, strict=True)]
+    if min(sizes) < 2 or not all(map(math.isfinite, variances)):
+        return {}
+    areas = [min(max(mean.value, 0.0), 1.0) for mean in of_positives[:2]]
+    both = [_area_interval(area, variance, sizes) for area, variance in zip(areas, variances, strict=False)]
+    return {"roc_auc": _correlated(areas, both, variances, "paired_newcombe_5")}
+
+
+def _area_interval(area: float, variance: float, sizes: tuple[float, float]) -> Interval | None:
+    """Return the interval of one version's area, as `RankedScores.roc_auc` has it."""
+    ratio = shrunk_ratio(variance, area_variance(area, *sizes), min(sizes))
+    return area_interval(area, *(size / ratio for size in sizes))
+
+
+def _correlated(
+    values: Sequence[float], both: Sequence[Interval | None], variances: Sequence[float], method: str
+) -> Interval | None:
+    """Return the interval of the difference of two values, from the interval of each.
+
+    The correlation follows from the variances of both values and of their difference. It is 0 if one does not vary.
+    """
+    newer, older = both
+    if newer is None or older is None:
+        return None
+    scale = 2 * math.sqrt(variances[0]) * math.sqrt(variances[1])
+    correlation = (variances[0] + variances[1] - variances[2]) / scale if scale > 0 else 0.0
+    known = min(max(correlation, -1.0), 1.0)
+    return correlated_interval(values[0], newer, values[1], older, correlation=known, method=method)
 
 
 def _placements(is_positive: str, positives: float, negatives: float) -> str:
@@ -234,21 +301,28 @@ def _placements(is_positive: str, positives: float, negatives: float) -> str:
 def _average_precision_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
     """Return the interval for average precision, from the influence of each example on that of both versions.
 
-    The influence and the degrees of freedom are those of `RankedScores.average_precision`.
+    It follows from the intervals of both versions, as `RankedScores.average_precision` has them, and from the
+    correlation of the influences.
     """
     if choices.positive_class is None or "score" not in pairs.columns:
         return {}
     is_positive = f"actual = {string_literal(choices.positive_class)}"
-    [[positives, squared_weight, value, moved]] = pairs.engine.rows(f"""
-        SELECT sum(w * positive), sum(w * w * positive), min(average - old_average),
+    [[positives, squared_weight, value, old_value, *moved]] = pairs.engine.rows(f"""
+        SELECT sum(w * positive), sum(w * w * positive), min(average), min(old_average),
+            sum(w * w * influence * influence), sum(w * w * old_influence * old_influence),
             sum(w * w * (influence - old_influence) * (influence - old_influence))
         FROM ({_influences(is_positive)})
     """)
     size = effective_sample_size(positives or 0.0, squared_weight or 0.0)
-    if size <= 1 or value is None:
+    if size < roc.MIN_POSITIVES or value is None:
         return {}
-    variance = moved / positives / positives * size / (size - 1)
-    return {"average_precision": _bounded_interval(pairs, value, variance, "paired_influence", degrees=size - 1)}
+    values = [min(value, 1.0), min(old_value, 1.0)]
+    variances = [each / positives / positives * size / (size - 1) for each in moved]
+    both = [
+        roc.fraction_interval(each, variance, size, size - 1, "wilson_influence")
+        for each, variance in zip(values, variances, strict=False)
+    ]
+    return {"average_precision": _correlated(values, both, variances, "paired_influence")}
 
 
 def _influences(is_positive: str) -> str:
@@ -299,4 +373,11 @@ def _loss_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
         return {}
     logs = map(log_loss_sql, truths)
     log_loss, brier = pairs.means(*(f"{newer} - ({older})" for newer, older in (logs, briers)))
-    return {"log_loss": mean_interval(log_loss), "brier_score": mean_interval(brier)}
+    return {"log_loss": _loss_interval(log_loss), "brier_score": _loss_interval(brier)}
+
+
+def _loss_interval(difference: Mean) -> Interval | None:
+    """Return Student's interval of a mean difference, `None` if it doesn't vary though the predictions differ."""
+    if not difference.variance > _TOLERANCE:
+        return None
+    return normal(difference.value, difference.variance, "paired_t", degrees=difference.size - 1)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from performance.metrics.engines.base import Engine
+from performance.metrics.inputs.sql import identifier
 from performance.metrics.statistics.intervals import Interval, normal
 from performance.metrics.statistics.means import Mean, means, sums
 
@@ -52,8 +53,10 @@ def join_examples(engine: Engine) -> PairedExamples | None:
     if shared != [name for name in _SHARED if name in older] or count is None:
         return None
     own = [name for name in _OWN if name in newer & older]
-    differs = " OR ".join(f"newer.{name} IS DISTINCT FROM older.{name}" for name in shared)
-    selected = [f"newer.{name} AS {name}" for name in [*shared, *own]] + [f"older.{name} AS old_{name}" for name in own]
+    differs = " OR ".join(f"newer.{identifier(name)} IS DISTINCT FROM older.{identifier(name)}" for name in shared)
+    selected = [f"newer.{identifier(name)} AS {identifier(name)}" for name in [*shared, *own]] + [
+        f"older.{name} AS old_{name}" for name in own
+    ]
     engine.rows(f"""
         CREATE TABLE joined AS
         SELECT {", ".join(selected)}, {"newer.weight" if "weight" in shared else "CAST(1 AS DOUBLE)"} AS w,

@@ -95,10 +95,15 @@ class ConfusionMatrix:
 
     @cached_property
     def accuracy(self) -> Estimate:
-        """The share of correctly predicted examples, from 0 to 1, with a Wilson interval."""
-        everything, right = sum(self._by_row, NO_EXAMPLES), sum(self._right, NO_EXAMPLES)
-        value = math.fsum(self.diagonal) / self.total
-        return self._share(right, everything - right, max(each.unit for each in self._by_row), value)
+        """The share of correctly predicted examples, from 0 to 1.
+
+        The interval is Wilson's. If weights differ, errors of the classes have different weights, so it is simulated.
+        """
+        if self._has_equal_weights or sum(row > 0 for row in self.rows) < 2:
+            everything, right = sum(self._by_row, NO_EXAMPLES), sum(self._right, NO_EXAMPLES)
+            value = math.fsum(self.diagonal) / self.total
+            return self._share(right, everything - right, max(each.unit for each in self._by_row), value)
+        return self._simulated(margins.accuracy, self.accuracy_gradient(), errors_by_class=True)
 
     def precision(self, label: str) -> Estimate:
         """Return the share of the examples predicted as the class that belong to it; 0 if there are none.

@@ -25,6 +25,11 @@ class Margins:
 MarginMetric = Callable[[Margins], float]
 
 
+def accuracy(margins: Margins) -> float:
+    """Return the share of correctly predicted examples, from 0 to 1."""
+    return sum(margins.diagonal) / margins.total
+
+
 def class_metric(name: str, index: int) -> MarginMetric:
     """Return `precision`, `recall`, `f1_score` or `specificity` of one class, from 0 to 1."""
     function = _CLASS_METRICS[name]

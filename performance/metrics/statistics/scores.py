@@ -175,5 +175,5 @@ def _count(size: float) -> str:
 
 def _rounded_up(number: float) -> int:
     """Return the next number of two significant digits."""
-    step = 10 ** max(math.floor(math.log10(number)) - 1, 0)
-    return math.ceil(number / step) * step
+    step = 10.0 ** max(math.floor(math.log10(number)) - 1, 0)
+    return int(math.ceil(number / step) * step)

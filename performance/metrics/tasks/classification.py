@@ -10,7 +10,7 @@ from performance.metrics.inputs import column_mapping, label_counts
 from performance.metrics.inputs.column_mapping import ColumnMapping, find_column
 from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.inputs.labels import canonical_label, default_positive, determines_positive, sort_labels
-from performance.metrics.inputs.options import AVERAGINGS, Columns, Options
+from performance.metrics.inputs.options import AVERAGINGS, GROUP, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck, first_error
 from performance.metrics.inputs.sql import identifier, number_literal, string_literal
 from performance.metrics.result import (
@@ -40,7 +40,6 @@ from performance.metrics.statistics.student_t import student_t_quantile
 NO_SCORE = "A threshold needs the score of the positive class."
 AVERAGED = ("precision", "recall", "f1_score", "specificity")
 OF_CLASSES = ("precision", "recall", "f1_score")
-GROUP = "group"
 NO_SCORES = "There is no score of the positive class."
 NO_CLASS_SCORES = "A class has no score, or no example."
 NO_AVERAGE_PRECISION = "It is defined for two classes alone."
@@ -366,7 +365,7 @@ def _averaging(classes: Sequence[str], options: Options) -> str:
         raise UnprocessablePredictionsError(f"The averaging must be one of {', '.join(AVERAGINGS)}, not {averaging!r}.")
     if averaging == "binary" and not two:
         raise UnprocessablePredictionsError(
-            f"There are {len(classes)} labels, so there is no single positive class: choose another averaging."
+            f"There are {len(classes)} classes, so there is no single positive class: choose another averaging."
         )
     return averaging
 

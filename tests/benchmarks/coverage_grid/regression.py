@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from performance.metrics.statistics.intervals import Interval, median_interval_rank
@@ -30,8 +31,8 @@ LOSSES = {"rmse", "mae", "mape", "median_absolute_error", "bias"}
 def draw(random: np.random.Generator, kind: str, shape: Any) -> Numbers:
     """Return errors."""
     if kind == "normal":
-        return random.normal(size=shape)
-    return random.standard_t(3, size=shape) if kind == ERRORS[1] else random.lognormal(0, 1.5, size=shape)
+        return np.asarray(random.normal(size=shape))
+    return np.asarray(random.standard_t(3, size=shape) if kind == ERRORS[1] else random.lognormal(0, 1.5, size=shape))
 
 
 def true_metrics(kind: str) -> dict[str, float]:
@@ -55,7 +56,7 @@ def draw_actual(random: np.random.Generator, kind: str, size: int) -> Numbers:
     return random.uniform(level / 2, 1.5 * level, size)
 
 
-def losses_of(actual: Numbers, error: Numbers, group: Numbers | None = None) -> Losses:
+def losses_of(actual: Numbers, error: Numbers, group: npt.NDArray[np.int64] | None = None) -> Losses:
     """Return the losses of predictions, summed by NumPy."""
     bias, variance, spread = error.mean(), error.var(), actual.var()
     squared, absolute, relative = error**2, np.abs(error), np.abs(error) / np.abs(actual)
@@ -73,9 +74,14 @@ def losses_of(actual: Numbers, error: Numbers, group: Numbers | None = None) -> 
         units, weight = GROUPS, np.bincount(group).astype(float)
         deviations = {name: np.bincount(group, each) / weight for name, each in deviations.items()}
     return Losses(
-        len(error),
-        float(bias),
-        *map(float, (squared.mean(), absolute.mean(), relative.mean(), variance, spread, absolute.max())),
+        examples=len(error),
+        bias=float(bias),
+        squared=float(squared.mean()),
+        absolute=float(absolute.mean()),
+        relative=float(relative.mean()),
+        variance=float(variance),
+        spread=float(spread),
+        largest=float(absolute.max()),
         scores=scores_of(units, deviations, weight),
     )
 

@@ -95,7 +95,7 @@ class TestWithAToken:
         completed_version(model, number=418)  # not measured
         assert said(ada.get(BADGE)) == "gate: no policy"
         under(model, 0.9)
-        assert said(ada.get(BADGE)) == "gate: passed"
+        assert said(ada.get(BADGE)) == "gate: passed, with 1 warning"
         assert said(ada.get(BADGE, {"version_id": "ver-001a2"})) == "gate: failed"
         under(model, 0.99)
         assert said(ada.get(BADGE)) == "gate: failed"
@@ -183,7 +183,7 @@ class TestASignedUrl:
         ada.post(f"{MODEL}/versions/ver-001a2/promote")
         assert [said(Caller().get(path)) for path in (metric, verdict)] == ["Accuracy: 0.950", "gate: no policy"]
         under(model, 0.94)
-        assert said(Caller().get(verdict)) == "gate: passed"
+        assert said(Caller().get(verdict)) == "gate: passed, with 1 warning"
         under(model, 0.96)
         assert said(Caller().get(verdict)) == "gate: failed"
 
@@ -193,7 +193,7 @@ class TestASignedUrl:
         document = {"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.9}]}
         GatePolicy.objects.create(organization=model.organization, version=1, document=document)
 
-        assert said(Caller().get(made(ada))) == "gate: passed"
+        assert said(Caller().get(made(ada))) == "gate: passed, with 1 warning"
 
     def test_a_signed_url_says_so_when_nothing_is_promoted(self, ada: Caller, empty_model: RegisteredModel) -> None:
         answer = ada.post(f"/models/{empty_model.pk}/badges", {"metric": "rmse", "lifetime_days": 1})

@@ -1,5 +1,6 @@
 """Badge images are well-formed, accessible and self-contained, whatever their text."""
 
+from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from performance.badges.image import MAX_TEXT, BadgeContent, Color, metric_content, render_svg, verdict_content
 from performance.formatting import format_short
-from performance.gates.verdict import Status
+from performance.gates.gate_input import RuleStatus, RuleVerdict
+from performance.gates.verdict import Status, Verdict
 from performance.metrics.statistics.intervals import Interval
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -27,6 +29,10 @@ HOSTILE = [
 
 def drawn(face: BadgeContent) -> Element:
     return fromstring(render_svg(face).encode())  # noqa: S314  # it was made here
+
+
+def verdict(status: Status, *rules: RuleVerdict, warnings: tuple[str, ...] = ()) -> Verdict:
+    return Verdict("mdl-7f3a19bc92", "ver-00002", None, status, rules, datetime(2026, 3, 13, tzinfo=UTC), warnings)
 
 
 def texts(image: Element) -> list[str]:
@@ -61,7 +67,22 @@ def test_a_metric_badge_without_interval_has_only_the_value() -> None:
     ],
 )
 def test_a_verdict_badge_has_the_colour_of_its_status(status: Status, message: str, color: Color) -> None:
-    assert verdict_content(status) == BadgeContent("gate", message, color)
+    assert verdict_content(verdict(status)) == BadgeContent("gate", message, color)
+
+
+def test_a_verdict_badge_says_that_examples_are_all_that_is_lacking() -> None:
+    lacking = RuleVerdict("recall", None, None, 0.9, RuleStatus.FAILED, "", needed_sample_count=500)
+    broken = lacking._replace(needed_sample_count=None)
+
+    assert verdict_content(verdict(Status.FAILED, lacking)).message == "failed, too few examples"
+    assert verdict_content(verdict(Status.FAILED, lacking, broken)).message == "failed"
+
+
+def test_a_verdict_badge_counts_the_warnings() -> None:
+    content = verdict_content(verdict(Status.PASSED, warnings=("ver-00002: 5.0% of the rows have no prediction.",)))
+
+    assert content.message == "passed"
+    assert content.aria_label == "passed, with 1 warning"
 
 
 @pytest.mark.parametrize(

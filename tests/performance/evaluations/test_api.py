@@ -117,7 +117,7 @@ def test_an_evaluation_names_its_dataset_and_options(editor: User) -> None:
     assert done["state"] == "succeeded", done["problem"]
     stored = MetricSnapshot.objects.get(source="computed")
     assert (stored.dataset, stored.detail.dataset_version) == ("churn-2026-10", "3")
-    assert len(stored.detail.examples_digest) == 64
+    assert len(stored.detail.examples_digest or "") == 64
     assert stored.detail.evaluation_options == {
         "positive_class": "yes",
         "averaging": "binary",

@@ -126,8 +126,8 @@ def test_the_rules_of_a_stored_policy_are_a_table_with_its_json_indented(root: C
     body = root.get(page_url(GatePolicy.objects.get())).content.decode()
 
     table = text_of(body.split('id="rules"', 1)[1].split("</table>", 1)[0])
-    assert "Metric Operator Threshold Worse by at most Confidence accuracy >= 0.93 95%" in table
-    assert "log_loss 0.01 of the promoted value sample_count >= 1000" in table
+    assert "Metric Operator Threshold Worse by at most Against Confidence Examples of a slice accuracy >=" in table
+    assert "log_loss 0.01 of the baseline's value sample_count >= 1000" in table
     assert '{\n  "dataset_split": "test",\n  "rules": [\n    {' in unescape(body)
 
 
@@ -170,7 +170,7 @@ def test_what_became_of_the_rules_is_a_table_in_six_digits(root: Client, model: 
     text = text_of(root.get(page_url(verdict)).content.decode())
 
     assert (
-        "Metric Status Required Value Interval Promoted Why accuracy failed >= 0.93 0.973684 0.925475 to 0.99101"
+        "Metric Status Required Value Interval Baseline Why accuracy failed >= 0.93 0.973684 0.925475 to 0.99101"
         in text
     )
     assert "0.925475; at least <b>0.93</b> is required." in text

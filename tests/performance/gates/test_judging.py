@@ -21,7 +21,7 @@ AT_LEAST = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
 SURE = AT_LEAST | {"confidence": 0.95}
 LIMIT = {"metric": "accuracy", "max_regression": 0.1}
 PASSED, FAILED, MISSING = RuleStatus
-UNSAID = {
+UNSAID: dict[str, object] = {
     "source": "computed",
     "sample_count": None,
     "evaluated_at": None,

@@ -25,6 +25,7 @@ RULES: list[dict[str, Any]] = [
     {"metric": "log_loss", "max_regression": 0.01},
     {"metric": "precision", "operator": "<", "threshold": 1},
 ]
+MEASURED = "{}: metrics computed, number of examples unknown, evaluated at an unknown time, examples unknown."
 HOSTILE = '<script>alert(1)</script>|`x`\n# [a](javascript:b) ![c](d) @everyone & "q" \x01\ud800 www.x.test_'
 
 
@@ -73,7 +74,10 @@ class TestJUnit:
         text = [rule.detail for rule in verdict.rules]
         assert [(one.message, one.text) for each in results for one in each] == [(text[1],) * 2, (text[2],) * 2]
         assert [each.system_out for each in suite_of(junit(verdict))] == [text[0], None, None, text[3], text[4]]
-        assert "<system-out>precision &lt; 1 lets worse values pass" in junit(verdict)
+        notes = junit(verdict).rpartition("<system-out>")[2].split("\n")
+        assert notes[0] == MEASURED.format("ver-00002")
+        assert notes[1] == MEASURED.format("ver-00001")
+        assert notes[2].startswith("precision &lt; 1 lets worse values pass")
 
     def test_is_exactly_this_text(self) -> None:
         rule = {"metric": "per_class.\x01.recall", "operator": ">", "threshold": 0.5}
@@ -83,7 +87,8 @@ class TestJUnit:
             'tests="1" failures="1" errors="0" skipped="0" time="0" timestamp="2026-03-13T14:22:10" '
             'hostname="registry"><testcase name="per_class.\ufffd.recall &gt; 0.5" classname="mdl-7f3a19bc92" time="0">'
             '<failure message="per_class.\ufffd.recall is 0.25; more than 0.5 is required." type="failed">'
-            "per_class.\ufffd.recall is 0.25; more than 0.5 is required.</failure></testcase></testsuite></testsuites>"
+            "per_class.\ufffd.recall is 0.25; more than 0.5 is required.</failure></testcase>"
+            f"<system-out>{MEASURED.format('ver-00002')}</system-out></testsuite></testsuites>"
         )
 
     def test_is_skipped_without_a_policy(self, without_policy: Verdict) -> None:
@@ -102,7 +107,7 @@ class TestMarkdown:
         assert lines[0] == "### Gate: ver-00002 of mdl-7f3a19bc92 failed"
         assert lines[2].startswith("ver-00002 fails 2 of 5 rules. recall is 0.5; at least 0.9 is required.")
         assert lines[4:6] == [
-            "|  | Metric | Required | Value | Promoted | Why |",
+            "|  | Metric | Required | Value | Baseline | Why |",
             "| --- | --- | --- | --- | --- | --- |",
         ]
         assert lines[6] == "| ✅ | accuracy | >= 0.93 | 0.95 |  | accuracy is 0.95; at least 0.93 is required. |"
@@ -181,10 +186,11 @@ class TestHTML:
             "<title>Gate: ver-00002 of mdl-7f3a19bc92 failed</title><style></style></head>"
             '<body><h1 class="failed">Gate: ver-00002 of mdl-7f3a19bc92 failed</h1>'
             "<p>ver-00002 fails 2 of 2 rules. accuracy is 0.5; less than 0.5 is required.</p>"
-            "<table><thead><tr><th></th><th>Metric</th><th>Required</th><th>Value</th><th>Promoted</th><th>Why</th></tr>"
+            "<table><thead><tr><th></th><th>Metric</th><th>Required</th><th>Value</th><th>Baseline</th><th>Why</th></tr>"
             '</thead><tbody><tr class="failed"><td>❌</td><td>accuracy</td><td>&lt; 0.5</td><td>0.5</td><td></td>'
             '<td>accuracy is 0.5; less than 0.5 is required.</td></tr><tr class="missing"><td>❔</td><td>recall</td>'
             "<td></td><td></td><td>0.5</td><td>ver-00002 has no recall for the split test.</td></tr></tbody></table>"
+            f"<p>{MEASURED.format('ver-00002')}</p><p>{MEASURED.format('ver-00001')}</p>"
             "<p>accuracy &lt; 0.5 lets worse values pass: higher is better.</p></body></html>"
         )
         assert ".failed, .missing { color:" in page

@@ -63,7 +63,7 @@ def test_the_report_has_what_else_there_is_and_where_it_comes_from(
     report = Caller(viewer).get(f"/models/{version[0]}/performance/report?version_id=ver-00003").json()
     assert report["metrics"]["balanced_accuracy"] == pytest.approx(0.9692460317460319)
     assert None not in report["metrics"].values()
-    assert report["confidence_intervals"]["roc_auc"]["method"] == "delong"
+    assert report["confidence_intervals"]["roc_auc"]["method"] == "newcombe_5"
     assert report["confidence_intervals"]["accuracy"]["level"] == 0.95
     assert set(report["per_class"]) == {"benign", "malignant"}
     assert (report["positive_class"], report["averaging"], report["sample_count"]) == ("malignant", "binary", 114)

@@ -13,9 +13,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pyarrow import csv as pa_csv
+from scipy import stats
 from sklearn import metrics as sk
 
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.statistics.estimates import NO_INTERVAL, UNDEFINED
+from performance.metrics.statistics.intervals import wilson
 from performance.metrics.tasks import classification
 from tests.performance.metrics.tables import evaluate_columns, evaluate_file, values_by_interval_name
 
@@ -456,3 +459,140 @@ def test_a_file_with_a_flipped_bit_is_scored_or_refused(tmp_path: Path) -> None:
             outcomes.add(type(refused))
 
     assert outcomes == {Evaluation, UnprocessablePredictionsError}
+
+
+# Why there is no value or no interval
+
+
+def test_one_class_has_values_without_intervals_and_a_warning(tmp_path: Path) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, {"actual": ["0"] * 50, "predicted": ["0"] * 50})
+
+    assert [warning.code for warning in found.warnings] == ["one_class"]
+    assert found.metrics["balanced_accuracy"] == 1
+    assert "balanced_accuracy" not in found.confidence_intervals
+    assert "at least two" in found.intervals_unavailable["balanced_accuracy"]
+    assert "at least two" in found.metrics_unavailable["roc_auc"]
+    assert found.confidence_intervals["accuracy"].lower > 0.9
+
+
+@pytest.mark.parametrize("columns", [TWO, THREE, {**TWO, "score": OF_POSITIVE}, {**THREE, **OF_SEVERAL}])
+@pytest.mark.parametrize("averaging", [None, "macro", "weighted", "micro"])
+def test_each_metric_has_an_interval_or_says_why_not(
+    tmp_path: Path, columns: dict[str, Any], averaging: str | None
+) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, columns, averaging=averaging)
+
+    for name, value in found.metrics.items():
+        reason = (found.metrics_unavailable if value is None else found.intervals_unavailable).get(name)
+        assert (name in found.confidence_intervals) == (reason is None), name
+        assert reason not in {UNDEFINED, NO_INTERVAL}, name
+        if interval := found.confidence_intervals.get(name):
+            assert interval.lower < interval.upper, name
+
+
+def test_a_class_with_scores_counts_even_without_examples(tmp_path: Path) -> None:
+    columns = {"actual": ["a", "b", "a", "b"], "predicted": ["a", "b", "b", "a"]}
+    scores = {
+        "score_a": [0.5, 0.25, 0.25, 0.5],
+        "score_b": [0.25, 0.5, 0.5, 0.25],
+        "score_c": [0.25, 0.25, 0.25, 0.25],
+    }
+
+    found = evaluate_columns(classification.evaluate, tmp_path, {**columns, **scores})
+
+    assert (found.positive_class, found.averaging) == (None, "weighted")
+    assert found.metrics["log_loss"] == pytest.approx(-(2 * math.log(0.5) + 2 * math.log(0.25)) / 4)
+
+
+# Groups
+
+
+@pytest.fixture(scope="module")
+def patients() -> dict[str, Any]:
+    """Examples of 40 patients, each of whom the model knows well or badly."""
+    random = np.random.default_rng(3)
+    patient = np.repeat(np.arange(40), 15)
+    actual = (random.random(600) < 0.4).astype(int)
+    odds = 2 * actual - 1 + np.repeat(random.normal(0, 2, 40), 15) + random.normal(0, 0.5, 600)
+    return {
+        "actual": actual,
+        "predicted": (odds > 0).astype(int),
+        "score": 1 / (1 + np.exp(-odds)),
+        "group": patient,
+    }
+
+
+def test_groups_make_intervals_wider_and_the_sample_smaller(tmp_path: Path, patients: dict[str, Any]) -> None:
+    plain = evaluate_columns(
+        classification.evaluate, tmp_path, {name: each for name, each in patients.items() if name != "group"}
+    )
+
+    found = evaluate_columns(classification.evaluate, tmp_path, patients)
+
+    assert (found.metrics, plain.effective_sample_size) == (plain.metrics, 600)
+    assert found.effective_sample_size is not None
+    assert 40 < found.effective_sample_size < 300
+    assert set(found.confidence_intervals) == set(plain.confidence_intervals)
+    for name in ("accuracy", "specificity", "roc_auc", "log_loss", "brier_score", "per_class.0.recall"):
+        one, other = found.confidence_intervals[name], plain.confidence_intervals[name]
+        assert one.upper - one.lower > 1.3 * (other.upper - other.lower), name
+
+
+def test_the_design_effect_is_that_of_the_sums_by_group(tmp_path: Path, patients: dict[str, Any]) -> None:
+    right = patients["actual"] == patients["predicted"]
+    sums = np.bincount(patients["group"], weights=right - right.mean())
+    ratio = (sums**2).sum() / (600 * right.mean() * (1 - right.mean())) * 40 / 39
+    informative = (sums**2).sum() ** 2 / (sums**4).sum()
+    effect = (informative * ratio + 0.4 * 15) / (informative + 0.4)
+
+    found = evaluate_columns(classification.evaluate, tmp_path, patients)
+
+    assert found.effective_sample_size == pytest.approx(600 / effect)
+    size = 600 / effect * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 39)) ** 2
+    expected = wilson(float(right.mean()), size)
+    assert expected is not None
+    interval = found.confidence_intervals["accuracy"]
+    assert (interval.lower, interval.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-5)
+
+
+def test_the_variance_of_grouped_areas_is_that_of_obuchowski(tmp_path: Path, patients: dict[str, Any]) -> None:
+    """If each example is a group of its own, groups make hardly a difference."""
+    alone = {**patients, "group": np.arange(600)}
+    plain = {name: each for name, each in patients.items() if name != "group"}
+
+    found = evaluate_columns(classification.evaluate, tmp_path, alone).confidence_intervals
+    expected = evaluate_columns(classification.evaluate, tmp_path, plain).confidence_intervals
+
+    for name in expected:
+        assert (found[name].lower, found[name].upper) == pytest.approx(
+            (expected[name].lower, expected[name].upper), abs=0.01
+        ), name
+
+
+def test_nine_groups_are_too_few(tmp_path: Path, patients: dict[str, Any]) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, {**patients, "group": patients["group"] % 9})
+
+    assert not found.confidence_intervals
+    assert found.effective_sample_size is None
+    assert "9 groups" in found.intervals_unavailable["accuracy"]
+    assert "10 groups are enough" in found.intervals_unavailable["accuracy"]
+
+
+def test_an_example_without_a_group_is_refused(tmp_path: Path) -> None:
+    columns = {"actual": ["a", "b"], "predicted": ["a", "b"], "group": ["x", None]}
+
+    with pytest.raises(UnprocessablePredictionsError, match="Row 2 has no group in the column 'group'"):
+        evaluate_columns(classification.evaluate, tmp_path, columns)
+
+
+def test_groups_of_several_classes_have_intervals(tmp_path: Path) -> None:
+    columns: dict[str, Any] = {**THREE, **OF_SEVERAL}
+    many = {name: list(values) * 10 for name, values in columns.items()}
+
+    for averaging in ("macro", "weighted", "micro"):
+        found = evaluate_columns(
+            classification.evaluate, tmp_path, {**many, "group": np.arange(50) // 5}, averaging=averaging
+        )
+
+        assert {"accuracy", "f1_score", "matthews_correlation", "log_loss"} <= set(found.confidence_intervals)
+        assert ("roc_auc" in found.confidence_intervals) == (averaging != "micro")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,9 +18,15 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs import numeric_predictions
 from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval
-from performance.metrics.tasks import forecasting, ranking, regression
+from performance.metrics.statistics.losses import Losses
+from performance.metrics.statistics.means import Mean
+from performance.metrics.tasks import classification, forecasting, ranking, regression
+from tests.benchmarks.coverage_grid import classification as grid
+from tests.benchmarks.coverage_grid.tally import Tallies
+from tests.performance.metrics.tables import evaluate_columns
 
 SAMPLES = 100  # the share that holds the truth is off by 0.022 by chance
 SIZE = 200  # examples, series or queries of each sample
@@ -149,3 +156,66 @@ def test_ranking_intervals_cover_the_truth(tmp_path: Path) -> None:
     check(
         lambda engine: ranking.evaluate(engine, Columns(), Options(k=3)).confidence_intervals, tmp_path, columns, truth
     )
+
+
+GRID: list[tuple[str, Callable[[], Tallies]]] = [
+    (
+        "proportions",
+        lambda: grid.proportions([grid.Binary(100, 0.1, 0.99, 0.99), grid.Binary(50, 0.5, 0.99, 0.99)], 400),
+    ),
+    ("class weights", lambda: grid.proportions([grid.WEIGHTED[0]], 100)),
+    ("composites", lambda: grid.composites([grid.PAIRS[0], grid.PAIRS[4]], 200)),
+    ("areas", lambda: grid.areas([grid.Areas(0.97, 10, 90)], 60)),
+    ("losses", lambda: grid.probability_losses([grid.LOSSES[3]], 500)),
+    ("groups", lambda: grid.grouped([grid.Groups(20, 20, 0.5, 0.9)], 500)),
+]
+
+
+@pytest.mark.parametrize(("family", "tallies"), GRID, ids=[name for name, _ in GRID])
+def test_the_grid_of_classification_holds(family: str, tallies: Callable[[], Tallies]) -> None:
+    found = list(tallies())
+
+    assert found
+    for tally in found:
+        assert tally.meets_the_bar, (tally.setting, tally.metric, tally.cover, tally.false_passes)
+        assert tally.lower, (tally.setting, tally.metric)
+
+
+def test_the_grid_simulates_what_the_product_does() -> None:
+    counts = np.array([[40.0, 3.0, 1.0], [2.0, 30.0, 0.0], [0.0, 1.0, 9.0]])
+    matrix = ConfusionMatrix(["0", "1", "2"], counts.tolist())
+    ends = grid.melded_ends(counts[None], np.ones(3), np.random.default_rng(SEED), 20_000)
+
+    for name, interval in {
+        "matthews_correlation": matrix.matthews_correlation.interval,
+        "cohen_kappa": matrix.cohen_kappa.interval,
+        "balanced_accuracy": matrix.balanced_accuracy.interval,
+        "macro F1": matrix.averaged("f1_score", "macro").interval,
+        "weighted precision": matrix.averaged("precision", "weighted").interval,
+        "weighted specificity": matrix.averaged("specificity", "weighted").interval,
+    }.items():
+        assert interval is not None
+        assert (interval.lower, interval.upper) == pytest.approx([end[0] for end in ends[name]], abs=0.03), name
+
+
+def test_the_grid_has_the_intervals_of_whole_evaluations(tmp_path: Path) -> None:
+    score = np.random.default_rng(SEED).uniform(size=60)
+    actual = (np.random.default_rng(1).uniform(size=60) < score).astype(int)
+    columns = {"actual": actual, "predicted": (score > 0.5).astype(int), "score": score}
+
+    found = evaluate_columns(classification.evaluate, tmp_path, columns).confidence_intervals
+
+    matrix = ConfusionMatrix(["0", "1"], np.histogram2d(actual, columns["predicted"], bins=2)[0].tolist())
+    with duckdb.connect() as connection:
+        [ranked] = grid.ranked_scores(connection, score[actual == 1][None], score[actual == 0][None])
+    loss = -np.log(np.where(actual == 1, score, 1 - score))
+    mean = Mean(60, 60, loss.sum(), loss.sum(), (loss**2).sum())
+    for name, interval in {
+        "recall": matrix.recall("1").interval,
+        "matthews_correlation": matrix.matthews_correlation.interval,
+        "roc_auc": ranked.roc_auc.interval,
+        "average_precision": ranked.average_precision.interval,
+        "log_loss": Losses(mean, mean, 1.0, ()).log_loss().interval,
+    }.items():
+        assert interval is not None
+        assert (found[name].lower, found[name].upper) == pytest.approx((interval.lower, interval.upper)), name

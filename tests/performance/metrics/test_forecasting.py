@@ -110,7 +110,7 @@ def test_series_or_their_groups_are_the_units_of_intervals(tmp_path: Path, group
     weight = np.ones(len(np.unique(unit)))
     ratio = error.sum() / actual.sum()
     scaled = by_unit(error / columns["scale"])
-    expected = {
+    expected: dict[str, Any] = {
         "mae": augmented_t(by_unit(error), weight, 2),
         "rmse": np.sqrt(augmented_t(by_unit(error**2), weight, 3)),
         "smape": augmented_t(by_unit(2 * error / (actual + columns["predicted"])), weight, 2),

@@ -18,7 +18,8 @@ from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics.differences import correlated_interval, independent_interval
-from performance.metrics.statistics.intervals import Interval, wilson
+from performance.metrics.statistics.intervals import Interval, area_interval, area_variance
+from performance.metrics.statistics.roc import fraction_interval
 from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.performance.metrics.augmented import augmented_t
 from tests.performance.metrics.differences import draw_samples, interval_coverage, prediction_columns
@@ -45,11 +46,14 @@ def ids(count: int) -> list[str]:
     return [f"example-{at}" for at in range(count)]
 
 
-def jackknife_variance(metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers) -> float:
+def jackknife_variance(
+    metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers, squared_weights: Any = None
+) -> float:
     """Return the variance of a metric's difference by the infinitesimal jackknife, with numerical derivatives.
 
     Efron (1982), The jackknife, the bootstrap and other resampling plans, chapter 6.
     """
+    squares = weights**2 if squared_weights is None else squared_weights
 
     def difference(changed: Numbers) -> float:
         return metric(actual, newer, changed) - metric(actual, older, changed)
@@ -61,8 +65,27 @@ def jackknife_variance(metric: Metric, actual: Any, newer: Any, older: Any, weig
         up[at] *= 1 + step
         down[at] *= 1 - step
         slopes.append((difference(up) - difference(down)) / (2 * step * weight) * total)
-    size = total**2 / (weights**2).sum()
-    return float((weights**2 * np.square(slopes)).sum() / total**2 * size / (size - 1))
+    size = total**2 / squares.sum()
+    return float((squares * np.square(slopes)).sum() / total**2 * size / (size - 1))
+
+
+def with_more_examples(actual: Any, newer: Any, older: Any, weights: Numbers) -> tuple[Any, Any, Any, Numbers, Numbers]:
+    """Return the examples, and half an example more of each class that either version alone predicts rightly.
+
+    The last two are the weights and the squared weights.
+    """
+    labels = sorted({*actual, *newer, *older})
+    more: list[tuple[Any, Any, Any, float, float]] = []
+    for label in sorted(set(actual)):
+        of_class = weights[actual == label]
+        unit, share = (of_class**2).sum() / of_class.sum(), 0.5 / (len(labels) - 1)
+        for wrong in (other for other in labels if other != label):
+            more += [
+                (label, label, wrong, share * unit, share * unit**2),
+                (label, wrong, label, share * unit, share * unit**2),
+            ]
+    columns = (actual, newer, older, weights, weights**2)
+    return tuple(np.concatenate([old, [row[at] for row in more]]) for at, old in enumerate(columns))  # type: ignore[return-value]
 
 
 def assert_interval(interval: Interval, difference: float, of_difference: float, tolerance: float = 1e-5) -> None:
@@ -115,19 +138,29 @@ def test_paired_intervals_of_two_classes_equal_the_jackknife(
     )
 
     metrics: dict[str, Metric] = {
-        "precision": lambda y, s, w: sk.precision_score(y, s >= 0.5, sample_weight=w),
-        "recall": lambda y, s, w: sk.recall_score(y, s >= 0.5, sample_weight=w),
-        "f1_score": lambda y, s, w: sk.f1_score(y, s >= 0.5, sample_weight=w),
-        "specificity": lambda y, s, w: sk.recall_score(y, s >= 0.5, sample_weight=w, pos_label=0),
-        "balanced_accuracy": lambda y, s, w: sk.balanced_accuracy_score(y, s >= 0.5, sample_weight=w),
-        "matthews_correlation": lambda y, s, w: sk.matthews_corrcoef(y, s >= 0.5, sample_weight=w),
-        "cohen_kappa": lambda y, s, w: sk.cohen_kappa_score(y, s >= 0.5, sample_weight=w),
+        "precision": lambda y, s, w: sk.precision_score(y, s, sample_weight=w),
+        "recall": lambda y, s, w: sk.recall_score(y, s, sample_weight=w),
+        "f1_score": lambda y, s, w: sk.f1_score(y, s, sample_weight=w),
+        "specificity": lambda y, s, w: sk.recall_score(y, s, sample_weight=w, pos_label=0),
+        "balanced_accuracy": lambda y, s, w: sk.balanced_accuracy_score(y, s, sample_weight=w),
+        "matthews_correlation": lambda y, s, w: sk.matthews_corrcoef(y, s, sample_weight=w),
+        "cohen_kappa": lambda y, s, w: sk.cohen_kappa_score(y, s, sample_weight=w),
+    }
+    predictions = [(each >= 0.5).astype(int) for each in scores]
+    y, newer, older, more_weights, squares = with_more_examples(actual, predictions[0], predictions[1], weights)
+    for name, metric in metrics.items():
+        difference = metric(y, newer, more_weights) - metric(y, older, more_weights)
+        assert_interval(found[name], difference, jackknife_variance(metric, y, newer, older, more_weights, squares))
+    losses: dict[str, Metric] = {
         "log_loss": lambda y, s, w: sk.log_loss(y, s, sample_weight=w),
         "brier_score": lambda y, s, w: sk.brier_score_loss(y, s, sample_weight=w),
     }
-    for name, metric in metrics.items():
+    size = weights.sum() ** 2 / (weights**2).sum()
+    student = (stats.t.ppf(0.975, size - 1) / Z) ** 2
+    for name, metric in losses.items():
         difference = metric(actual, scores[0], weights) - metric(actual, scores[1], weights)
-        assert_interval(found[name], difference, jackknife_variance(metric, actual, scores[0], scores[1], weights))
+        variance = jackknife_variance(metric, actual, scores[0], scores[1], weights)
+        assert_interval(found[name], difference, variance * student)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -146,11 +179,34 @@ def test_the_paired_interval_of_average_precision_equals_the_jackknife(
     def size(weights: Numbers) -> float:
         return float(weights.sum() ** 2 / (weights**2).sum())
 
+    def alone(y: Any, s: Any, w: Numbers) -> float:
+        return 0.0 if s is None else metric(y, s, w)
+
     of_all, of_positives = size(weights), size(weights[actual == 1])
-    spread = jackknife_variance(metric, actual, scores[0], scores[1], weights) * (of_all - 1) / of_all
-    spread *= of_positives / (of_positives - 1) * (stats.t.ppf(0.975, of_positives - 1) / Z) ** 2
-    difference = metric(actual, scores[0], weights) - metric(actual, scores[1], weights)
-    assert_interval(found["average_precision"], difference, spread)
+    unbiased = (of_all - 1) / of_all * of_positives / (of_positives - 1)
+    variances = [
+        jackknife_variance(alone, actual, newer, older, weights) * unbiased
+        for newer, older in ((scores[0], None), (scores[1], None), (scores[0], scores[1]))
+    ]
+    values = [metric(actual, score, weights) for score in scores]
+    both = [
+        fraction_interval(value, variance, of_positives, of_positives - 1, "")
+        for value, variance in zip(values, variances, strict=False)
+    ]
+    assert_correlated(found["average_precision"], values, both, variances)
+
+
+def assert_correlated(
+    found: Interval, values: Sequence[float], both: Sequence[Interval | None], variances: Sequence[float]
+) -> None:
+    """Check the interval against those of both values and the variances of both and of their difference."""
+    [one, other] = both
+    assert one is not None
+    assert other is not None
+    correlation = (variances[0] + variances[1] - variances[2]) / 2 / math.sqrt(variances[0] * variances[1])
+    expected = correlated_interval(values[0], one, values[1], other, correlation=correlation, method="")
+    assert expected is not None
+    assert (found.lower, found.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-4)
 
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted"])
@@ -171,9 +227,9 @@ def test_paired_intervals_of_averages_equal_the_jackknife(
         def metric(y: Any, predicted: Any, weights: Numbers, function: Any = function) -> float:
             return float(function(y, predicted, sample_weight=weights, average=averaging))
 
-        ones = np.ones(80)
-        difference = metric(actual, versions[0], ones) - metric(actual, versions[1], ones)
-        assert_interval(found[name], difference, jackknife_variance(metric, actual, versions[0], versions[1], ones))
+        y, newer, older, weights, squares = with_more_examples(actual, versions[0], versions[1], np.ones(80))
+        difference = metric(y, newer, weights) - metric(y, older, weights)
+        assert_interval(found[name], difference, jackknife_variance(metric, y, newer, older, weights, squares))
 
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted"])
@@ -204,7 +260,8 @@ def test_paired_intervals_of_losses_of_several_classes(tmp_path: Path, seeded: n
     briers = [np.square(each - np.eye(3)[actual]).sum(axis=1) for each in scores]
     for name, losses in (("log_loss", logs), ("brier_score", briers)):
         apart = losses[0] - losses[1]
-        assert_interval(found[name], float(apart.mean()), float(apart.var(ddof=1) / 90))
+        student = (stats.t.ppf(0.975, 89) / Z) ** 2
+        assert_interval(found[name], float(apart.mean()), float(apart.var(ddof=1) / 90) * student)
 
 
 def test_paired_micro_averages_equal_the_accuracy(tmp_path: Path, two_classes: dict[str, Any]) -> None:
@@ -213,8 +270,8 @@ def test_paired_micro_averages_equal_the_accuracy(tmp_path: Path, two_classes: d
     assert found["precision"] == found["recall"] == found["f1_score"] == found["accuracy"]
 
 
-def brute_force_delong(actual: Any, scores: list[Numbers]) -> tuple[float, float]:
-    """Return the difference of two areas and its variance, from all pairs of a positive and a negative example."""
+def brute_force_delong(actual: Any, scores: list[Numbers]) -> tuple[list[float], list[float]]:
+    """Return two areas, and their variances and that of their difference, from all pairs of both classes."""
     placements = []
     for score in scores:
         positives, negatives = score[actual == 1], score[actual == 0]
@@ -223,16 +280,25 @@ def brute_force_delong(actual: Any, scores: list[Numbers]) -> tuple[float, float
     (of_positives, of_negatives), (old_positives, old_negatives) = placements
     covariances = np.cov(of_positives, old_positives), np.cov(of_negatives, old_negatives)
     sizes = len(of_positives), len(of_negatives)
+    matrix = covariances[0] / sizes[0] + covariances[1] / sizes[1]
     contrast = np.array([1, -1])
-    by_class = [contrast @ each @ contrast / size for each, size in zip(covariances, sizes, strict=True)]
-    return float(of_positives.mean() - old_positives.mean()), float(sum(by_class))
+    variances = [float(matrix[0, 0]), float(matrix[1, 1]), float(contrast @ matrix @ contrast)]
+    return [float(of_positives.mean()), float(old_positives.mean())], variances
 
 
-def test_the_paired_roc_auc_interval_equals_brute_force_delong(tmp_path: Path, two_classes: dict[str, Any]) -> None:
+def test_the_paired_roc_auc_interval_has_the_correlation_of_brute_force_delong(
+    tmp_path: Path, two_classes: dict[str, Any]
+) -> None:
     found = compare(tmp_path, "classification", binary(two_classes), Choices("1", "binary"))["roc_auc"]
 
-    assert_interval(found, *brute_force_delong(two_classes["actual"], two_classes["scores"]), tolerance=1e-9)
-    assert found.method == "paired_delong"
+    values, variances = brute_force_delong(two_classes["actual"], two_classes["scores"])
+    sizes = [float((two_classes["actual"] == label).sum()) for label in (1, 0)]
+    both = []
+    for value, variance in zip(values, variances, strict=False):
+        ratio = (min(sizes) * variance / area_variance(value, *sizes) + 20) / (min(sizes) + 20)
+        both.append(area_interval(value, sizes[0] / ratio, sizes[1] / ratio))
+    assert_correlated(found, values, both, variances)
+    assert found.method == "paired_newcombe_5"
 
 
 def test_the_paired_roc_auc_interval_is_the_same_for_the_other_class(
@@ -261,26 +327,22 @@ def test_an_example_of_weight_two_counts_as_two_in_the_paired_roc_auc(
         "scores": [np.repeat(each, weights.astype(int)) for each in two_classes["scores"]],
     }
 
-    difference, _ = brute_force_delong(twice["actual"], twice["scores"])
-    assert (weighted.lower + weighted.upper) / 2 == pytest.approx(difference)
+    (newer, older), _ = brute_force_delong(twice["actual"], twice["scores"])
+    plain = compare(tmp_path, "classification", binary(twice), Choices("1", "binary"))["roc_auc"]
+    assert weighted.lower < newer - older < weighted.upper
+    assert weighted.lower < plain.lower < plain.upper < weighted.upper
 
 
-def test_the_paired_accuracy_interval_is_newcombes_square_and_add(tmp_path: Path) -> None:
+def test_the_paired_accuracy_interval_is_that_of_bonett_and_price(tmp_path: Path) -> None:
     """Of 100 examples, both versions get 70 right, the newer one alone 15, and the older one alone 5."""
     newer = ["y"] * 70 + ["y"] * 15 + ["n"] * 5 + ["n"] * 10
     older = ["y"] * 70 + ["n"] * 15 + ["y"] * 5 + ["n"] * 10
     found = compare(tmp_path, "classification", tables(["y"] * 100, {"predicted": newer}, {"predicted": older}))
 
-    phi = (70 * 10 - 15 * 5) / math.sqrt(85 * 15 * 75 * 25)
-    one, other = wilson(0.85, 100), wilson(0.75, 100)
-    assert one is not None
-    assert other is not None
-    down, before = 0.85 - one.lower, other.upper - 0.75
-    up, after = one.upper - 0.85, 0.75 - other.lower
-    interval = found["accuracy"]
-    assert interval.lower == pytest.approx(0.1 - math.sqrt(down**2 - 2 * phi * down * before + before**2))
-    assert interval.upper == pytest.approx(0.1 + math.sqrt(up**2 - 2 * phi * up * after + after**2))
-    assert interval.method == "paired_newcombe"
+    better, worse = 16 / 102, 6 / 102
+    variance = (better + worse - (better - worse) ** 2) / 102
+    assert_interval(found["accuracy"], better - worse, variance)
+    assert found["accuracy"].method == "paired_bonett_price"
 
 
 @pytest.mark.parametrize("correlation", [-1.0, -0.5, 0.0, 0.3, 0.999, 1.0])
@@ -407,7 +469,7 @@ def test_rankings_are_paired_by_query(tmp_path: Path, seeded: np.random.Generato
         [float(sk.ndcg_score([relevance[queries == query]], [each["score"][queries == query]])) for query in range(150)]
         for each in versions
     ]
-    ends = augmented_t(np.subtract(*by_query), np.ones(150), 2, 2)
+    ends = augmented_t(np.subtract(by_query[0], by_query[1]), np.ones(150), 2, 2)
     assert (found["ndcg"].lower, found["ndcg"].upper) == pytest.approx(ends)
 
 
@@ -429,7 +491,7 @@ def test_rankings_of_grouped_queries_are_paired_by_group(tmp_path: Path, seeded:
         [float(sk.ndcg_score([relevance[queries == query]], [each["score"][queries == query]])) for query in range(120)]
         for each in versions
     ]
-    of_groups = np.subtract(*by_query).reshape(30, 4).mean(axis=1)
+    of_groups = np.subtract(by_query[0], by_query[1]).reshape(30, 4).mean(axis=1)
     assert (found.lower, found.upper) == pytest.approx(augmented_t(of_groups, np.ones(30), 2, 2))
 
 
@@ -541,10 +603,8 @@ def test_equal_predictions_do_not_differ(
     classes = compare(tmp_path, "classification", same, Choices("1", "binary"))
     of_numbers = compare(tmp_path, "regression", [numbers[0]] * 2)
 
-    wide = classes.pop("accuracy")
-    assert wide.lower < 0 < wide.upper
-    assert wide.upper - wide.lower < 0.1
-    assert {"roc_auc", "log_loss", "f1_score"} <= set(classes)
+    assert {"accuracy", "roc_auc", "log_loss", "f1_score"} <= set(classes)
+    assert {(each.lower, each.upper, each.method) for each in classes.values()} == {(0, 0, "identical")}
     assert {"rmse", "r_squared", "mae"} <= set(of_numbers)
     for interval in classes.values():
         assert (interval.lower, interval.upper) == pytest.approx((0, 0), abs=1e-12)
@@ -552,15 +612,25 @@ def test_equal_predictions_do_not_differ(
         assert (interval.lower, interval.upper) == (0, 0)
 
 
-def test_what_does_not_vary_in_the_sample_has_no_paired_interval(tmp_path: Path) -> None:
+def test_what_does_not_vary_in_the_sample_has_a_wide_interval(tmp_path: Path) -> None:
     """Both versions separate the classes completely with different scores, which says little about other samples."""
     table = {"example_id": ids(6), "actual": [0, 0, 0, 1, 1, 1], "predicted": [0, 0, 0, 1, 1, 1]}
     scores = [[0.1, 0.2, 0.3, 0.7, 0.8, 0.9], [0.2, 0.1, 0.3, 0.9, 0.8, 0.7]]
 
     found = compare(tmp_path, "classification", [{**table, "score": each} for each in scores], Choices("1", "binary"))
 
-    assert not {"roc_auc", "precision", "f1_score"} & set(found)
-    assert {"accuracy", "log_loss"} <= set(found)
+    for name in ("accuracy", "roc_auc", "precision", "f1_score", "matthews_correlation"):
+        assert found[name].lower < -0.3 < 0.3 < found[name].upper, name
+    assert "log_loss" in found
+
+
+def test_differences_of_grouped_examples_follow_from_the_intervals_of_both(tmp_path: Path) -> None:
+    """These allow for the groups already. Identical predictions cannot differ, grouped or not."""
+    table = {"example_id": ids(6), "actual": [0, 0, 0, 1, 1, 1], "group": [1, 1, 2, 2, 3, 3]}
+    versions = [{**table, "predicted": each} for each in ([0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 1, 1])]
+
+    assert not compare(tmp_path, "classification", versions, Choices("1", "binary"))
+    assert compare(tmp_path, "classification", [versions[0]] * 2, Choices("1", "binary"))["accuracy"].upper == 0
 
 
 @pytest.mark.parametrize("task", ["classification", "regression", "forecasting"])
@@ -605,7 +675,7 @@ def test_a_class_that_only_one_version_predicts_is_one_of_its_own(tmp_path: Path
         evaluate_columns(EVALUATORS["classification"], tmp_path, each, averaging="macro") for each in versions
     ]
     difference = float(evaluated[0].metrics["recall"] or 0) - float(evaluated[1].metrics["recall"] or 0)
-    assert (found["recall"].lower + found["recall"].upper) / 2 == pytest.approx(difference)
+    assert found["recall"].lower < difference < found["recall"].upper
 
 
 # How often the truth is within

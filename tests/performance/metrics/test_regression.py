@@ -95,7 +95,7 @@ def test_intervals_are_of_student_t_with_an_example_added_beyond_the_extremes(tm
     error = predicted - actual
     bias = np.average(error, weights=weight)
     spread = (actual - np.average(actual, weights=weight)) ** 2
-    expected = {
+    expected: dict[str, Any] = {
         "rmse": np.sqrt(augmented_t(error**2, weight, 3)),
         "mae": augmented_t(np.abs(error), weight, 2),
         "mape": augmented_t(np.abs(error) / actual, weight, 2),

@@ -106,7 +106,7 @@ def test_predictions_are_kept_in_the_bucket_and_compared_from_there(
     kept = {each.key for each in bucket.objects.filter(Prefix="registry/")}
     assert kept == {f"registry/predictions/{digest[:2]}/{digest}.parquet" for digest in digests}
     assert len(digests) == 2
-    assert "paired_delong" in methods(model, viewer)
+    assert "paired_newcombe_5" in methods(model, viewer)
 
 
 def test_spark_reads_no_object_store_and_says_so(model: RegisteredModel, bucket: Any, settings: Settings) -> None:

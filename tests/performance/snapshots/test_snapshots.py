@@ -153,7 +153,7 @@ class TestRules:
             ({"source": "computed"}, "source"),
             ({"created_by": "root"}, "created_by"),
             ({"created_at": "2026-03-13T14:22:10Z"}, "created_at"),
-            ({"confidence_intervals": {}}, "confidence_intervals"),
+            ({"intervals_unavailable": {}}, "intervals_unavailable"),
         ],
     )
     def test_what_breaks_a_rule_is_named_and_nothing_is_stored(

@@ -1,0 +1,13 @@
+"""Fields of request bodies that name datasets."""
+
+from typing import Unpack
+
+from models_registry.api.fields import ONE_LINE, FieldOptions, StrictCharField
+from performance.snapshots.models import MAX_DATASET_NAME
+
+
+class DatasetNameField(StrictCharField):
+    """The name of a dataset or of a version of it: one line of text."""
+
+    def __init__(self, **options: Unpack[FieldOptions]) -> None:
+        super().__init__(max_length=MAX_DATASET_NAME, validators=[ONE_LINE], **options)

@@ -1,0 +1,340 @@
+"""Check reported metrics against each other, and derive what follows from them."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from models_registry.api.errors import FieldError
+from models_registry.api.fields import MAX_QUOTED_NAME
+from models_registry.task_types.base import Metric, TaskType
+from performance.metrics.inputs.labels import canonical_label, default_positive, sort_labels
+from performance.metrics.result import MAX_CLASSES, ConfusionMatrixDocument
+from performance.metrics.statistics import margins
+from performance.metrics.statistics.confusion import ConfusionMatrix
+from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
+
+SUPPORT = "support"  # the number of examples of a class, beside its metrics
+REPORTED_ERROR = "reported standard error"  # the method of an interval
+NO_INTERVAL = "It was reported without an interval: report `confidence_intervals` or `standard_errors` as well."
+FEWEST_DECIMALS = 2  # to which a reported value may have been rounded
+MAX_ERROR = 1e150  # whose square is finite
+MAX_LISTED_LABELS = 20  # in an error message
+TOO_MANY_CLASSES = f"There are more than {MAX_CLASSES} classes."
+SLACK = 1e-9  # between a reported value and the same computed here
+_AVERAGED = ("precision", "recall", "f1_score", "specificity")
+_BY_CLASS = ("precision", "recall", "f1_score")
+_OF_ALL_CLASSES: Mapping[str, margins.MarginMetric] = {
+    "balanced_accuracy": margins.balanced_accuracy,
+    "matthews_correlation": margins.matthews_correlation,
+    "cohen_kappa": margins.cohen_kappa,
+}
+
+
+@dataclass(slots=True)
+class ReportedMetrics:
+    """The metrics of a snapshot that someone reports.
+
+    `per_class` holds metrics by label, then by name. Intervals and standard errors have the names that gates use, such
+    as `recall` or `per_class.LABEL.recall`. `options` says how the metrics were computed, such as `averaging`.
+    """
+
+    metrics: dict[str, float]
+    sample_count: int | None = None
+    matrix: ConfusionMatrixDocument | None = None
+    per_class: dict[str, dict[str, float]] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    standard_errors: dict[str, float] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    intervals_unavailable: dict[str, str] = field(default_factory=dict)
+
+    def values(self) -> dict[str, float]:
+        """Return all values that may have an interval, by the names that gates use."""
+        classes = {
+            f"per_class.{label}.{name}": value
+            for label, metrics in self.per_class.items()
+            for name, value in metrics.items()
+            if name != SUPPORT
+        }
+        return {**classes, **self.metrics}
+
+
+@dataclass(frozen=True, slots=True)
+class Averaging:
+    """How the metrics of single classes are combined. With `binary`, it is the metric of one class."""
+
+    name: str
+    positive: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.positive is None else f"{self.name}, with the positive class {self.positive!r}"
+
+
+def complete(task_type: TaskType, reported: ReportedMetrics, *, positive_class: str | None = None) -> list[FieldError]:
+    """Check reported metrics, and add the metrics and intervals that follow from them. Return the errors.
+
+    With a confusion matrix, its metrics are added with their intervals. A proportion of a known number of examples gets
+    Wilson's interval, and a standard error becomes an interval.
+
+    Args:
+        task_type: the model's task type, which has validated the metrics already.
+        reported: what was reported. It is changed in place, and incomplete if there are errors.
+        positive_class: the positive class that the model declares.
+    """
+    errors = [*_check_options(task_type, reported, positive_class), *_check_classes(task_type, reported)]
+    given = dict(reported.intervals)
+    if not errors and reported.matrix is not None:
+        errors = _complete_from_matrix(reported, ConfusionMatrix(reported.matrix["labels"], reported.matrix["counts"]))
+    return errors or _complete_intervals(task_type, reported, given)
+
+
+def _check_options(task_type: TaskType, reported: ReportedMetrics, positive_class: str | None) -> Iterator[FieldError]:
+    """Yield what is wrong with the options. The positive class is by default the one that the model declares."""
+    applicable = {option for metric in task_type.all_metrics for option in metric.depends_on}
+    options = reported.options
+    for name in sorted(options.keys() - applicable):
+        yield f"evaluation_options.{name}", "not_available", f"Means nothing for a model of {task_type.name}."
+    if "positive_class" in options:
+        options["positive_class"] = canonical_label(options["positive_class"])
+    if positive_class is None or "positive_class" not in applicable:
+        return
+    declared = canonical_label(positive_class)
+    given = options.setdefault("positive_class", declared)
+    if given != declared:
+        message = f"Is {given!r}, but the model's positive class is {declared!r}."
+        yield "evaluation_options.positive_class", "contradiction", message
+
+
+def _check_classes(task_type: TaskType, reported: ReportedMetrics) -> Iterator[FieldError]:
+    """Yield what is wrong with the metrics of classes."""
+    if reported.per_class and not task_type.per_class_metrics:
+        yield "per_class", "not_available", f"Models of {task_type.name} have no metrics by class."
+        return
+    known = {metric.name: metric for metric in task_type.all_metrics if metric.name in task_type.per_class_metrics}
+    for label, metrics in reported.per_class.items():
+        for name, value in metrics.items():
+            where = f"per_class.{label[:MAX_QUOTED_NAME]}.{name[:MAX_QUOTED_NAME]}"
+            if name == SUPPORT:
+                reason = None if value >= 0 else "Must be at least 0."
+            elif name in known:
+                reason = known[name].validation_error(value)
+            else:
+                reason = f"Not a metric of a class; use {', '.join([*known, SUPPORT])}."
+            if reason:
+                yield where, "invalid", reason
+
+
+def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) -> list[FieldError]:
+    """Add the metrics of the confusion matrix, and their intervals. Return the contradictions."""
+    candidates, error = _averagings(matrix, reported.options)
+    if error:
+        return [error]
+    found = [
+        (_contradictions(reported.metrics, _averaged(matrix, each), note=f" (averaging {each})"), each)
+        for each in candidates
+    ]
+    errors, averaging = min(found, key=lambda each: len(each[0]))  # the first of equals
+    values = _of_all_classes(matrix)
+    classes = _of_each_class(matrix)
+    errors = [*errors, *_contradictions(reported.metrics, values), *_class_contradictions(reported.per_class, classes)]
+    if errors:
+        return errors
+    reported.options["averaging"] = averaging.name
+    if averaging.positive is not None:
+        reported.options["positive_class"] = canonical_label(averaging.positive)
+    reported.metrics = {**values, **_averaged(matrix, averaging), **reported.metrics}
+    if len(matrix.labels) <= MAX_CLASSES:
+        reported.per_class = {label: {**each, **reported.per_class.get(label, {})} for label, each in classes.items()}
+    _add_intervals(reported, _estimates(matrix, averaging))
+    return []
+
+
+def _averagings(matrix: ConfusionMatrix, options: Mapping[str, Any]) -> tuple[list[Averaging], FieldError | None]:
+    """Return how the metrics may have been averaged, the usual way first, or an error.
+
+    Unless `options` say so, any averaging is possible, and with two classes either may be the positive one.
+    """
+    labels = sort_labels(matrix.labels)
+    positives = [label for label in labels if canonical_label(label) == options.get("positive_class")]
+    if "positive_class" in options and not positives:
+        message = f"Is none of the labels of the confusion matrix: {', '.join(labels[:MAX_LISTED_LABELS])}."
+        return [], ("evaluation_options.positive_class", "contradiction", message)
+    usual = default_positive(labels)
+    likely = positives or [usual, *(label for label in labels if label != usual)]
+    binary = [Averaging("binary", label) for label in likely] if len(labels) == 2 else []
+    others = [Averaging(name) for name in ("weighted", "macro", "micro")]
+    found = [each for each in binary + others if options.get("averaging", each.name) == each.name]
+    if found:
+        return found, None
+    message = f"There are {len(labels)} labels, so there is no single positive class: choose another averaging."
+    return [], ("evaluation_options.averaging", "contradiction", message)
+
+
+def _of_all_classes(matrix: ConfusionMatrix) -> dict[str, float]:
+    """Return the metrics that do not depend on an averaging."""
+    values = {name: of_margins(matrix.margins) for name, of_margins in _OF_ALL_CLASSES.items()}
+    if sum(1 for row in matrix.rows if row) == 1 and matrix.rows == matrix.columns:
+        del values["cohen_kappa"]  # undefined, as all examples are of one class and predicted as that class
+    return {"accuracy": sum(matrix.diagonal) / matrix.total, **values}
+
+
+def _of_each_class(matrix: ConfusionMatrix) -> dict[str, dict[str, float]]:
+    """Return the metrics and the support of each class."""
+    return {
+        label: {name: margins.class_metric(name, index)(matrix.margins) for name in _BY_CLASS}
+        | {SUPPORT: matrix.rows[index]}
+        for index, label in enumerate(matrix.labels)
+    }
+
+
+def _averaged(matrix: ConfusionMatrix, averaging: Averaging) -> dict[str, float]:
+    """Return the metrics that depend on an averaging."""
+    if averaging.name == "micro":
+        micro = {name: matrix.averaged(name, "micro").value for name in _AVERAGED}
+        return {name: value for name, value in micro.items() if value is not None}
+    if averaging.positive is None:
+        return {name: margins.averaged_metric(name, averaging.name)(matrix.margins) for name in _AVERAGED}
+    index = matrix.labels.index(averaging.positive)
+    return {name: margins.class_metric(name, index)(matrix.margins) for name in _AVERAGED}
+
+
+def _contradictions(
+    reported: Mapping[str, float], computed: Mapping[str, float], where: str = "metrics", note: str = ""
+) -> list[FieldError]:
+    """Return an error for each reported value that is not the computed one, rounded."""
+    return [
+        (
+            f"{where}.{name}",
+            "contradiction",
+            f"Is {value!r}, but the confusion matrix comes to {computed[name]:.6g}{note}. Report both of the same "
+            "examples, or only one of them.",
+        )
+        for name, value in reported.items()
+        if name in computed and not _agree(value, computed[name])
+    ]
+
+
+def _class_contradictions(
+    reported: Mapping[str, Mapping[str, float]], computed: Mapping[str, Mapping[str, float]]
+) -> Iterator[FieldError]:
+    for label, metrics in reported.items():
+        where = f"per_class.{label[:MAX_QUOTED_NAME]}"
+        if label in computed:
+            yield from _contradictions(metrics, computed[label], where)
+        else:
+            yield where, "contradiction", "Is none of the labels of the confusion matrix."
+
+
+def _agree(reported: float, computed: float) -> bool:
+    """Return whether a reported value is the computed one, rounded to the decimals that it has."""
+    exponent = Decimal(repr(reported)).as_tuple().exponent
+    decimals = max(-int(exponent), FEWEST_DECIMALS)
+    return abs(reported - computed) <= 0.5 * 10.0**-decimals + SLACK * max(1.0, abs(computed))
+
+
+def _estimates(matrix: ConfusionMatrix, averaging: Averaging) -> dict[str, Estimate]:
+    """Return what the confusion matrix tells, with intervals: of many classes, of their accuracy alone."""
+    if len(matrix.labels) > MAX_CLASSES:
+        names = (*_AVERAGED, *_OF_ALL_CLASSES)
+        return dict.fromkeys(names, Estimate(None, reason=TOO_MANY_CLASSES)) | {"accuracy": matrix.accuracy}
+    if averaging.positive is None:
+        averaged = {name: matrix.averaged(name, averaging.name) for name in _AVERAGED}
+    else:
+        averaged = {name: _of_class(matrix, name, averaging.positive) for name in _AVERAGED}
+    classes = {
+        f"per_class.{label}.{name}": _of_class(matrix, name, label) for label in matrix.labels for name in _BY_CLASS
+    }
+    return {
+        **classes,
+        **averaged,
+        "accuracy": matrix.accuracy,
+        "balanced_accuracy": matrix.balanced_accuracy,
+        "matthews_correlation": matrix.matthews_correlation,
+        "cohen_kappa": matrix.cohen_kappa,
+    }
+
+
+def _of_class(matrix: ConfusionMatrix, name: str, label: str) -> Estimate:
+    estimate: Estimate = getattr(matrix, name)(label)
+    return estimate
+
+
+def _add_intervals(reported: ReportedMetrics, estimates: Mapping[str, Estimate]) -> None:
+    """Add the intervals of estimates, unless one was reported, and the reasons of those without one."""
+    given = reported.intervals.keys() | reported.standard_errors.keys()
+    for name, estimate in estimates.items():
+        if name in given:
+            continue
+        if estimate.interval is not None:
+            reported.intervals[name] = estimate.interval
+        elif estimate.reason is not None:
+            reported.intervals_unavailable[name] = estimate.reason
+
+
+def _complete_intervals(
+    task_type: TaskType, reported: ReportedMetrics, given: Mapping[str, Interval]
+) -> list[FieldError]:
+    """Check the given intervals, and add those of standard errors and of proportions. Return the errors."""
+    values = reported.values()
+    metrics = {metric.name: metric for metric in task_type.all_metrics}
+    errors = []
+    for name, error in reported.standard_errors.items():
+        where = f"standard_errors.{name[:MAX_QUOTED_NAME]}"
+        if name not in values:
+            errors.append((where, "unknown", _unknown(values)))
+        elif name in given:
+            errors.append((where, "repeated", "Give a confidence interval or a standard error, not both."))
+        elif interval := _interval_of_error(metrics[name.rpartition(".")[2]], values[name], error):
+            reported.intervals[name] = interval
+        else:
+            errors.append((where, "invalid", f"Must be above 0 and below 1e150, not {error!r}."))
+    for name, interval in given.items():
+        where = f"confidence_intervals.{name[:MAX_QUOTED_NAME]}"
+        if name not in values:
+            errors.append((where, "unknown", _unknown(values)))
+        elif reason := _interval_error(metrics[name.rpartition(".")[2]], values[name], interval):
+            errors.append((where, "invalid", reason))
+    for metric in task_type.all_metrics:
+        if metric.is_proportion and metric.name in values and reported.sample_count is not None:
+            interval = wilson(values[metric.name], reported.sample_count)
+            if interval is not None:
+                reported.intervals.setdefault(metric.name, interval)
+    without = values.keys() - reported.intervals.keys()
+    reported.intervals_unavailable = {
+        name: reported.intervals_unavailable.get(name, NO_INTERVAL) for name in values if name in without
+    }
+    return errors
+
+
+def _unknown(values: Mapping[str, float]) -> str:
+    return f"No metric of this name is reported; reported are {', '.join([*values][:MAX_LISTED_LABELS])}."
+
+
+def _interval_of_error(metric: Metric, value: float, error: float) -> Interval | None:
+    """Return the interval of a standard error, `None` if that is not a positive number of a usable size.
+
+    The interval of a fraction is computed on the scale of its log odds, that of any other value is the normal
+    distribution's: Agresti (2013), Categorical Data Analysis, 3rd edition, sections 1.3 and 3.1.
+    """
+    variance = error * error
+    if not 0 < error < MAX_ERROR or variance == 0:
+        return None
+    lower = -math.inf if metric.lower is None else metric.lower
+    upper = math.inf if metric.upper is None else metric.upper
+    if (lower, upper) == (0, 1) and 0 < value < 1:
+        return logit(value, variance, 0, REPORTED_ERROR)
+    return normal(value, variance, REPORTED_ERROR, lower, upper)
+
+
+def _interval_error(metric: Metric, value: float, interval: Interval) -> str | None:
+    """Return why an interval cannot be that of a value, `None` if it can."""
+    for end in (interval.lower, interval.upper):
+        if reason := metric.validation_error(end):
+            return reason
+    if not interval.lower <= value <= interval.upper:
+        return f"Reaches from {interval.lower!r} to {interval.upper!r}, without the value {value!r}."
+    if interval.lower == interval.upper:
+        return "Has no width: no sample says that much. Report an interval with a width, or none."
+    return None

@@ -1,0 +1,241 @@
+"""What was done to fool a gate, from the uploaded file to the verdict."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models_registry.accounts.models import Organization, User
+from models_registry.registry.models import RegisteredModel, Version
+from tests.api import Caller
+from tests.factories import completed_version
+from tests.performance.evaluations.uploads import evaluated
+
+pytestmark = pytest.mark.django_db
+FILES = Path(__file__).parents[2] / "cases" / "gate"
+
+
+class Pipeline:
+    """A pipeline that trains versions of one model, uploads their predictions and asks the gate."""
+
+    def __init__(self, admin: User, organization: Organization, task_type: str) -> None:
+        self.admin, self.caller = admin, Caller(admin)
+        self.model = RegisteredModel.objects.create(organization=organization, name="t", task_type=task_type)
+        self.path = f"/models/{self.model.pk}"
+
+    def version(self, file: str, *, promoted: bool = False, version: Version | None = None, **fields: Any) -> Version:
+        """Return a version that was evaluated on a file, by default a new one."""
+        made = version or completed_version(self.model, number=self.model.versions.count() + 1)
+        content = (FILES / f"{file}.csv").read_bytes()
+        path = f"{self.path}/versions/{made.version_id}"
+        job = evaluated(self.admin, content, path=f"{path}/evaluations", **fields)
+        assert job["state"] == "succeeded", job
+        if promoted:
+            assert self.caller.post(f"{path}/promote").status_code == 200
+        return made
+
+    def judge(self, *rules: dict[str, Any], **required: Any) -> Any:
+        """Return the verdict on the newest version."""
+        answer = self.caller.post(f"{self.path}/performance/gate", {**required, "rules": [*rules]})
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+
+@pytest.fixture
+def pipeline(admin: User, acme: Organization) -> Pipeline:
+    return Pipeline(admin, acme, "classification")
+
+
+ACCURATE = {"metric": "accuracy", "operator": ">=", "threshold": 0.85}
+NO_WORSE = {"metric": "accuracy", "max_regression": 0.01}
+
+
+def statuses(verdict: Any) -> list[str]:
+    return [rule["status"] for rule in verdict["rules"]]
+
+
+def test_an_easier_test_set_is_not_the_same(pipeline: Pipeline) -> None:
+    pipeline.version("base", promoted=True)
+    pipeline.version("easy")
+
+    assert statuses(pipeline.judge(NO_WORSE)) == ["passed"]
+    [rule] = pipeline.judge(NO_WORSE, same_dataset=True)["rules"]
+    assert rule["status"] == "missing"
+    assert "the policy asks for the same examples" in rule["detail"]
+
+
+def test_the_same_test_set_is_said_to_be_the_same(pipeline: Pipeline) -> None:
+    pipeline.version("base", promoted=True)
+    pipeline.version("bad")
+
+    [rule] = pipeline.judge(NO_WORSE, same_dataset=True)["rules"]
+
+    assert (rule["status"], rule["same_dataset"]) == ("failed", True)
+    assert "Both were measured on the same examples." in rule["detail"]
+
+
+def test_numbers_by_hand_are_not_computed_ones(pipeline: Pipeline) -> None:
+    version = pipeline.version("bad")
+    assert statuses(pipeline.judge(ACCURATE, source="computed")) == ["failed"]
+
+    path = f"{pipeline.path}/versions/{version.version_id}/snapshots"
+    reported = {"dataset_split": "test", "metrics": {"accuracy": 0.99}}
+    assert pipeline.caller.post(path, reported).status_code == 201
+    verdict = pipeline.judge(ACCURATE, source="computed")
+
+    assert (statuses(verdict), verdict["candidate"]["source"]) == (["missing"], "reported")
+    assert "are reported, and the policy asks for computed ones" in verdict["rules"][0]["detail"]
+    verdict = pipeline.judge(ACCURATE)
+    assert statuses(verdict) == ["passed"]
+    assert any("the metrics are reported" in warning for warning in verdict["warnings"])
+
+
+def test_rows_without_prediction_are_counted(pipeline: Pipeline) -> None:
+    pipeline.version("missing", allow_missing="true")
+
+    verdict = pipeline.judge(ACCURATE, {"metric": "missing_fraction", "operator": "<=", "threshold": 0.01})
+
+    assert statuses(verdict) == ["passed", "failed"]
+    assert verdict["rules"][1]["value"] == pytest.approx(0.92)
+    assert [warning for warning in verdict["warnings"] if "92.0% of the rows have no prediction" in warning]
+
+
+def test_identical_predictions_are_no_worse(pipeline: Pipeline) -> None:
+    pipeline.version("same", promoted=True)
+    pipeline.version("same")
+
+    [rule] = pipeline.judge({"metric": "accuracy", "max_regression": 0.004, "confidence": 0.95})["rules"]
+
+    assert rule["status"] == "passed", rule["detail"]
+    assert pipeline.caller.post(f"{pipeline.path}/versions/ver-00002/promote").status_code == 200
+
+
+def test_a_flattering_positive_class_is_refused_by_a_pin(pipeline: Pipeline) -> None:
+    pipeline.version("all-negative", positive_class="0")
+    rule = {"metric": "f1_score", "operator": ">=", "threshold": 0.9}
+    assert statuses(pipeline.judge(rule)) == ["passed"]
+
+    [found] = pipeline.judge(rule, evaluation={"positive_class": "1"})["rules"]
+
+    assert found["status"] == "missing"
+    assert (
+        "for the positive class '0', and the policy asks for an evaluation for the positive class '1'"
+        in (found["detail"])
+    )
+
+
+def test_another_positive_class_is_not_compared(pipeline: Pipeline) -> None:
+    pipeline.version("all-negative", promoted=True)
+    pipeline.version("all-negative", positive_class="0")
+
+    [rule] = pipeline.judge({"metric": "f1_score", "max_regression": 0})["rules"]
+
+    assert rule["status"] == "missing"
+    assert "'0'" in rule["detail"]
+    assert "'1'" in rule["detail"]
+
+
+def test_another_threshold_is_not_compared(pipeline: Pipeline) -> None:
+    pipeline.version("thr", promoted=True, threshold="0.5")
+    pipeline.version("thr", threshold="0.395")
+
+    rule, of_scores = pipeline.judge(
+        {"metric": "accuracy", "max_regression": 0}, {"metric": "roc_auc", "max_regression": 0}
+    )["rules"]
+
+    assert rule["status"] == "missing"
+    assert "at the threshold 0.395" in rule["detail"]
+    assert "at the threshold 0.5" in rule["detail"]
+    assert of_scores["status"] == "passed"
+    answer = pipeline.caller.get(f"{pipeline.path}/performance/compare", {"version_id": "ver-00002"})
+    compared = answer.json()["metrics"]["accuracy"]
+    assert compared["direction"] == "inconclusive"
+    assert "at the threshold 0.395" in compared["detail"]
+    [rule] = pipeline.judge(ACCURATE, evaluation={"threshold": 0.5})["rules"]
+    assert rule["status"] == "missing"
+
+
+def test_another_k_is_not_compared(admin: User, acme: Organization) -> None:
+    pipeline = Pipeline(admin, acme, "ranking")
+    pipeline.version("rank-good", promoted=True, k="3")
+    pipeline.version("rank-bad", k="20")
+
+    recall, ndcg = pipeline.judge(
+        {"metric": "recall_at_k", "max_regression": 0.01}, {"metric": "ndcg", "max_regression": 0.01}
+    )["rules"]
+
+    assert recall["status"] == "missing"
+    assert "with k = 20" in recall["detail"]
+    assert "with k = 3" in recall["detail"]
+    assert ndcg["status"] == "failed"
+    [pinned] = pipeline.judge({"metric": "ndcg", "operator": ">=", "threshold": 0}, evaluation={"k": 3})["rules"]
+    assert pinned["status"] == "missing"
+
+
+def test_another_scale_of_a_forecast_is_another_test_set(admin: User, acme: Organization) -> None:
+    pipeline = Pipeline(admin, acme, "forecasting")
+    pipeline.version("fc-base", promoted=True)
+    pipeline.version("fc-scale10")
+
+    [rule] = pipeline.judge({"metric": "mase", "max_regression": 0}, same_dataset=True)["rules"]
+
+    assert rule["status"] == "missing"
+
+
+def test_one_class_has_no_interval_and_a_warning(pipeline: Pipeline) -> None:
+    pipeline.version("oneclass")
+
+    verdict = pipeline.judge({"metric": "balanced_accuracy", "operator": ">=", "threshold": 0.5, "confidence": 0.95})
+
+    assert statuses(verdict) == ["missing"]
+    assert any("class" in warning for warning in verdict["warnings"])
+
+
+def test_copies_of_two_examples_are_refused(pipeline: Pipeline) -> None:
+    version = completed_version(pipeline.model, number=1)
+    path = f"{pipeline.path}/versions/{version.version_id}/evaluations"
+
+    job = evaluated(pipeline.admin, (FILES / "copies.csv").read_bytes(), path=path)
+
+    assert job["state"] == "failed"
+    assert "'a'" in job["problem"]["detail"]
+
+
+def test_examples_without_weight_do_not_count(pipeline: Pipeline) -> None:
+    pipeline.version("zero-weights")
+
+    verdict = pipeline.judge(
+        {"metric": "sample_count", "operator": ">=", "threshold": 1000},
+        {"metric": "effective_sample_size", "operator": ">=", "threshold": 1000},
+    )
+
+    assert statuses(verdict) == ["failed", "failed"]
+    assert [rule["value"] for rule in verdict["rules"]] == [2, 2]
+
+
+def test_three_positives_decide_nothing_about_f1(pipeline: Pipeline) -> None:
+    pipeline.version("f1-3pos")
+
+    [rule] = pipeline.judge({"metric": "f1_score", "operator": ">=", "threshold": 0.9, "confidence": 0.95})["rules"]
+
+    assert (rule["status"], rule["value"]) == ("failed", 1)
+    assert rule["interval"]["lower"] < 0.75
+
+
+@pytest.mark.parametrize("metric", ["matthews_correlation", "cohen_kappa", "f1_score", "roc_auc"])
+def test_two_right_rows_decide_nothing(pipeline: Pipeline, metric: str) -> None:
+    pipeline.version("two-perfect")
+
+    verdict = pipeline.judge({"metric": metric, "operator": ">=", "threshold": 0.8, "confidence": 0.95})
+
+    assert statuses(verdict) in (["failed"], ["missing"])
+
+
+@pytest.mark.parametrize("metric", ["ndcg", "map", "mrr", "recall_at_k"])
+def test_two_perfect_queries_decide_nothing(admin: User, acme: Organization, metric: str) -> None:
+    pipeline = Pipeline(admin, acme, "ranking")
+    pipeline.version("two-queries")
+
+    verdict = pipeline.judge({"metric": metric, "operator": ">=", "threshold": 0.8, "confidence": 0.95})
+
+    assert statuses(verdict) in (["failed"], ["missing"])
