@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Value
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
@@ -218,7 +218,7 @@ class SlicesViewSet(PerformanceViewSet):
         """Validate the query, and refuse a bad cursor before the database is asked."""
         super().check_query()
         if self.action in self.query_serializers:
-            self.paginate_queryset(SnapshotSlice.objects.none())
+            self.paginate_queryset(SnapshotSlice.objects.none().annotate(goodness=Value(0.0)))
 
     @extend_schema(
         operation_id="list_slices",
