@@ -96,7 +96,7 @@ class TestWithAToken:
         assert said(ada.get(BADGE)) == "gate: no policy"
         under(model, 0.9)
         assert said(ada.get(BADGE)) == "gate: passed, with 1 warning"
-        assert said(ada.get(BADGE, {"version_id": "ver-001a2"})) == "gate: failed, with 1 warning"
+        assert said(ada.get(BADGE, {"version_id": "ver-001a2"})) == "gate: failed"
         under(model, 0.99)
         assert said(ada.get(BADGE)) == "gate: failed, with 1 warning"
 
