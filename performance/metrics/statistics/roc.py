@@ -18,6 +18,7 @@ from performance.metrics.engines.base import Row
 from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import (
+    PRIOR_SIZE,
     Interval,
     area_interval,
     area_variance,
@@ -225,6 +226,8 @@ def fraction_interval(value: float, variance: float, size: float, degrees: float
     if size <= 1 or not math.isfinite(variance):
         return None
     ratio = shrunk_ratio(variance, value * (1 - value) / size, size)
+    if size < PRIOR_SIZE:  # so few may look alike by chance
+        ratio = max(ratio, 1.0)
     worth = size / ratio * (student_t_quantile(math.inf) / student_t_quantile(degrees)) ** 2
     interval = score_interval(min(max(value, 0.0), 1.0), worth)
     return interval and replace(interval, method=method)
