@@ -431,3 +431,20 @@ def test_spark_reports_progress_from_0_to_1(spark: Spark, tmp_path: Path) -> Non
 
     assert spark.statements == before + 1
     assert 0 <= spark.progress() <= 1
+
+
+def test_slices_are_those_of_duckdb(compare: Compare) -> None:
+    columns = {
+        "country": ["it's", None, " b ", "1.0", "${x}", "b"] * 10,
+        "size": [1.0, 2.5, math.nan, None, 1.0, 3.0] * 10,
+        "actual": ["0", "1", "1", "0", "1"] * 12,
+        "predicted": ["0", "1", "0", "0", "1", "1"] * 10,
+        "score": [at / 60 for at in range(60)],
+    }
+    found = compare(classification.evaluate, columns, Columns(slices=["country", "size"]))
+
+    assert {(each["attribute"], each["value"]) for each in found["slices"]} == {
+        *(("country", value) for value in ("it's", "(missing)", "b", "1", "${x}")),
+        *(("size", value) for value in ("1", "2.5", "(missing)", "3")),
+    }
+    assert compare(regression.evaluate, {"actual": [1.0], "predicted": [2.0]}, Columns(slices=["country"]))["refused"]
