@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from performance.metrics.statistics import melding
 from performance.metrics.statistics.confusion import ONE_CLASS, ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 
@@ -46,6 +48,7 @@ def assert_close(estimate: Estimate, expected: float) -> None:
 
 @given(examples())
 @settings(deadline=None)
+@mock.patch.object(melding, "DRAWS", 40)  # as intervals need only hold the value here
 def test_every_metric_equals_that_of_scikit_learn(given_examples: Any) -> None:
     actual, predicted, weights = given_examples
     matrix = matrix_of(actual, predicted, weights)
@@ -94,26 +97,32 @@ METRICS: dict[str, Callable[[ConfusionMatrix], Estimate]] = {
     "micro specificity": lambda matrix: matrix.averaged("specificity", "micro"),
 }
 
+OF_PROPORTIONS = {"accuracy", "f1 of b", "precision of b", "specificity of b", "weighted recall", "micro specificity"}
+
 
 def drawn(counts: Any) -> ConfusionMatrix:
     cells = counts.reshape(3, 3).astype(float).tolist()
     return ConfusionMatrix(["a", "b", "c"], cells)
 
 
-def test_confusion_matrix_intervals_cover_the_truth() -> None:
-    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.04."""
-    rng, runs = np.random.default_rng(20260313), 30
-    truth = {name: metric(drawn(CELLS * 1e9)).value for name, metric in METRICS.items()}
+@pytest.mark.parametrize(("simulated", "runs", "least"), [(False, 2_000, 0.93), (True, 100, 0.88)])
+def test_confusion_matrix_intervals_cover_the_truth(simulated: bool, runs: int, least: float) -> None:
+    """This is a part of what `tests.benchmarks.coverage` simulates. `least` is two standard errors below 95%, or more.
+
+    Intervals that are simulated themselves take long, so there are fewer runs of them.
+    """
+    metrics = {name: metric for name, metric in METRICS.items() if (name not in OF_PROPORTIONS) is simulated}
+    truth = {name: metric(drawn(CELLS * 1e9)).value for name, metric in metrics.items()}
     covered: Counter[str] = Counter()
-    for counts in rng.multinomial(100, CELLS.ravel(), size=runs):
+    for counts in np.random.default_rng(20260313).multinomial(100, CELLS.ravel(), size=runs):
         matrix = drawn(counts)
-        for name, metric in METRICS.items():
+        for name, metric in metrics.items():
             interval, value = metric(matrix).interval, truth[name]
             assert interval is not None
             assert value is not None
             covered[name] += interval.lower <= value <= interval.upper
 
-    assert all(covered[name] / runs >= 0.85 for name in METRICS), covered
+    assert all(covered[name] / runs >= least for name in metrics), covered
 
 
 def test_a_perfect_confusion_matrix_has_intervals_of_positive_width() -> None:
