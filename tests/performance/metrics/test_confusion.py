@@ -48,11 +48,11 @@ def assert_close(estimate: Estimate, expected: float) -> None:
 
 @given(examples())
 @settings(deadline=None)
-@mock.patch.object(melding, "DRAWS", 40)  # as intervals need only hold the value here
 def test_every_metric_equals_that_of_scikit_learn(given_examples: Any) -> None:
     actual, predicted, weights = given_examples
     matrix = matrix_of(actual, predicted, weights)
-    with warnings.catch_warnings():
+    few_draws = mock.patch.object(melding, "DRAWS", 40)  # as intervals need only hold the value here
+    with few_draws, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         weigh = {"sample_weight": weights}
         assert_close(matrix.accuracy, sk.accuracy_score(actual, predicted, **weigh))
