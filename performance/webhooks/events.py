@@ -20,6 +20,7 @@ SUBSCRIBABLE = (
         data=(
             "version_id",
             "dataset_split",
+            "dataset",
             "snapshot_id",
             "source",
             "metrics",

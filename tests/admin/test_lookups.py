@@ -39,8 +39,8 @@ ALLOWED = {
     "performance.evaluationjob": "version__model__organization→ state= dataset_split=",
     "performance.gatepolicy": "model→ organization→ @created_at",
     "performance.gateverdict": "model__organization→ occasion= @judged_at",
-    "performance.metricsnapshot": "version__model__organization→ version__model__task_type= dataset_split= source= "
-    "promoted @evaluated_at",
+    "performance.metricsnapshot": "version__model__organization→ version__model__task_type= dataset_split= "
+    "dataset__icontains source= promoted @evaluated_at",
     "performance.webhook": "organization→ is_active=",
     "performance.webhookdelivery": "webhook__organization→ state= event event__isnull",
 }

@@ -27,6 +27,7 @@ VERSIONS = f"{MODEL}/versions"
 POSTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "/organizations": ({"slug": "initech", "name": "Initech"}, {"name": "Intertrode"}),
     "/organizations/acme/members": ({"username": "nora", "role": "viewer"}, {"role": "editor"}),
+    "/organizations/acme/datasets": ({"name": "churn-2026-10"}, {"description": "October"}),
     "/organizations/acme/webhooks": (
         {"url": "https://example.com/hook", "events": ["version.promoted"]},
         {"events": ["gate.failed"]},

@@ -80,8 +80,9 @@ class Compared:
         return body
 
     def methods(self) -> set[str]:
-        """Return the methods of all intervals."""
-        return {each["confidence_interval"]["method"] for each in self.metrics().values()}
+        """Return the methods of all intervals that there are."""
+        intervals = [each["confidence_interval"] for each in self.metrics().values()]
+        return {interval["method"] for interval in intervals if interval}
 
 
 @pytest.fixture

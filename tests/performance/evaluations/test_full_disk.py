@@ -23,7 +23,7 @@ from tests.api import Caller, refusal
 from tests.performance.evaluations.uploads import GOOD, evaluated, stored_in, upload, work
 
 pytestmark = pytest.mark.django_db
-LARGE = b"example_id,actual,predicted\n" + b"".join(b"%d,yes,no\n" % number for number in range(300_000))
+LARGE = b"example_id,actual,predicted\nx,no,no\n" + b"".join(b"%d,yes,no\n" % number for number in range(300_000))
 
 
 @pytest.fixture

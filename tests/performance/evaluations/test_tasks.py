@@ -239,11 +239,11 @@ def test_an_evaluation_that_is_killed_is_done_again(job: EvaluationJob, monkeypa
 
 
 def evaluate_as_promoted_and_later(model: RegisteredModel, editor: User, stop: Event) -> tuple[Version, Version]:
-    """Evaluate the promoted version and a later one on the same example."""
+    """Evaluate the promoted version and a later one on the same examples."""
     promoted, later = model.versions.get(), completed_version(model, number=418)
     for version, predicted in ((promoted, b"yes"), (later, b"no")):
         name = default_storage.save(
-            "uploads/x.csv", ContentFile(b"example_id,actual,predicted\n1,yes,%b\n" % predicted)
+            "uploads/x.csv", ContentFile(b"example_id,actual,predicted\n1,yes,%b\n2,no,no\n" % predicted)
         )
         request_evaluation(
             version=version,

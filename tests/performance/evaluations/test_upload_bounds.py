@@ -94,13 +94,13 @@ class TestIds:
         assert (problem["row"], problem["column"]) == (1, column)
 
     def test_ids_of_bounded_length_are_accepted(self, editor: User) -> None:
-        assert evaluated(editor, f"example_id,actual,predicted\n{'é' * 500},a,b\n".encode())["state"] == "succeeded"
+        assert evaluated(editor, f"example_id,actual,predicted\n{'é' * 500},a,a\n".encode())["state"] == "succeeded"
 
 
 class TestExamples:
     def test_names_of_attributes_are_stored_once(self, editor: User) -> None:
         names = [f"{number:02d}{'n' * 198}" for number in range(20)]
-        rows = {"actual": ["a"] * 1000, "predicted": ["b"] * 1000, **{name: ["v"] * 1000 for name in names}}
+        rows = {"actual": ["a"] * 1000 + ["b"], "predicted": ["b"] * 1001, **{name: ["v"] * 1001 for name in names}}
 
         done = evaluated(editor, parquet(rows), "predictions", columns=json.dumps({"attributes": names}))
 
@@ -123,10 +123,10 @@ class TestExamples:
     def test_the_texts_of_all_are_bounded_and_the_worst_are_kept(self, editor: User) -> None:
         names = [f"a{number}" for number in range(20)]
         rows = {
-            "example_id": [f"{number:04d}" for number in range(1000)],
-            "actual": ["a"] * 1000,
-            "predicted": ["b"] * 1000,
-            **{name: ["v" * 5000] * 1000 for name in names},
+            "example_id": [f"{number:04d}" for number in range(1001)],
+            "actual": ["a"] * 1000 + ["b"],
+            "predicted": ["b"] * 1001,
+            **{name: ["v" * 5000] * 1001 for name in names},
         }
         content = parquet(rows, compression="zstd")
         assert len(content) < 100_000

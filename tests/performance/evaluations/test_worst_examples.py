@@ -161,6 +161,7 @@ def test_the_confidence_of_many_classes_is_the_score_of_the_predicted_one(
 
 def test_a_thousand_are_kept_and_all_are_counted(vera: Caller, acme: Organization, tmp_path: Path) -> None:
     rows = [{"example_id": n, "actual": "a", "predicted": "b", "score": n / 2000} for n in range(1500)]
+    rows.append({"example_id": 1500, "actual": "b", "predicted": "b", "score": 1})
     path = evaluated(acme, "classification", tmp_path, rows)
 
     assert MisclassifiedExample.objects.count() == 1000

@@ -294,8 +294,8 @@ def test_examples_of_the_training_data_are_counted(
 ) -> None:
     stored_in(settings, tmp_path)
     header = "example_id,actual,predicted\n"
-    (tmp_path / "train.csv").write_text(header + "".join(f"{at},a,a\n" for at in range(10)))
-    (tmp_path / "test.csv").write_text(header + "".join(f"{at},a,a\n" for at in range(7, 19)))
+    (tmp_path / "train.csv").write_text(header + "".join(f"{at},{at % 2},1\n" for at in range(10)))
+    (tmp_path / "test.csv").write_text(header + "".join(f"{at},{at % 2},1\n" for at in range(7, 19)))
 
     run(capsys, *version, tmp_path / "test.csv")
     assert MetricSnapshot.objects.get().detail.train_overlap is None

@@ -635,9 +635,10 @@ def test_differences_of_grouped_examples_follow_from_the_intervals_of_both(tmp_p
 
 @pytest.mark.parametrize("task", ["classification", "regression", "forecasting"])
 def test_one_example_tells_of_no_variance(tmp_path: Path, task: str) -> None:
-    table = {"example_id": ["a"], "actual": [1], "predicted": [1]}
+    table = {"example_id": ["a"], "actual": [1], "predicted": [1], "score": [0.75]}
+    other = {"score": [0.5]} if task == "classification" else {"predicted": [2]}
 
-    assert not {"mae", "log_loss"} & set(compare(tmp_path, task, [table, {**table, "predicted": [2]}]))
+    assert not {"mae", "log_loss"} & set(compare(tmp_path, task, [table, {**table, **other}]))
 
 
 def test_a_constant_target_has_no_share_explained(tmp_path: Path) -> None:

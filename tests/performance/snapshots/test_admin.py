@@ -326,12 +326,12 @@ class TestThePage:
         record = snapshot(completed_version(empty_model, number=1), metrics={"mae": 41.5})
         assert 'id="charts"' not in root.get(page_url(record)).content.decode()
 
-    def test_the_page_of_a_snapshot_takes_three_queries(
+    def test_the_page_of_a_snapshot_takes_four_queries(
         self, root: Client, model: RegisteredModel, django_assert_num_queries: Any
     ) -> None:
         record = MetricSnapshot.objects.get()
         root.get(page_url(record))
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(4):  # session, user, snapshot and slices
             root.get(page_url(record))
 
     def test_the_page_of_a_snapshot_is_read_only(self, root: Client, model: RegisteredModel) -> None:
