@@ -111,6 +111,7 @@ class TestMessages:
             "model_id": "mdl-7f3a19bc92",
             "version_id": "ver-001a1",
             "dataset_split": "test",
+            "dataset": None,
             "snapshot_id": str(stored.pk),
             "source": "reported",
             "metrics": {"accuracy": 0.9, "log_loss": 1e-300},
