@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import identifier
-from performance.metrics.statistics.intervals import Interval, normal
+from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.means import Mean, means, sums
 
 _SHARED = ("actual", "weight", "series", "scale", "cluster")
@@ -38,11 +38,6 @@ class PairedExamples:
         columns = ", ".join(sums(f"({expression})", "w") for expression in expressions)
         [[weight, squared_weight, *totals]] = self.engine.rows(f"SELECT sum(w), sum(w * w), {columns} FROM {relation}")
         return means(weight, squared_weight, totals)
-
-
-def mean_interval(difference: Mean) -> Interval | None:
-    """Return the interval of a mean of differences."""
-    return normal(difference.value, difference.variance, "paired_moments")
 
 
 def join_examples(engine: Engine) -> PairedExamples | None:
