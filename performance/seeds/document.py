@@ -171,10 +171,9 @@ class SnapshotDocument(StrictSerializer):
         return value
 
     def validate(self, attrs: SnapshotValues) -> SnapshotValues:
-        """Refuse a snapshot with neither metrics nor predictions. By default it is of the primary dataset."""
+        """Refuse a snapshot with neither metrics nor predictions."""
         if "metrics" not in attrs and "predictions" not in attrs:
             raise ValidationError({"metrics": "Either metrics are needed, or predictions."})
-        attrs.setdefault("dataset", "")
         return attrs
 
 

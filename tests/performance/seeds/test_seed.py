@@ -21,7 +21,7 @@ from models_registry.api.strict_json import parse_json
 from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult, register_promotion_check, unregister_promotion_check
 from performance.seeds.json_slices import split_array
-from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.models import Dataset, MetricSnapshot
 from tests.factories import EVALUATED_AT, GivenResults
 from tests.performance.evaluations.uploads import stored_in
 
@@ -98,6 +98,24 @@ def test_loads_users_organizations_models_versions_and_snapshots(seed: Seed) -> 
     assert not User.objects.get(username="gil").has_usable_password()
     assert Membership.objects.get().role == "viewer"
     assert ModelGrant.objects.get().scope == "model:read"
+
+
+def test_a_snapshot_that_names_a_dataset_declares_it_and_others_do_not(seed: Seed) -> None:
+    seed(DOCUMENT)
+    assert not Dataset.objects.exists()
+    snapshot = {**DOCUMENT["models"][0]["versions"][0]["snapshots"][0], "dataset": "churn-2026-10"}
+
+    for _ in range(2):
+        seed(changed("models.0.versions.0.snapshots", [snapshot]))
+
+    assert sorted(MetricSnapshot.objects.values_list("dataset", flat=True)) == ["", "churn-2026-10"]
+    assert Dataset.objects.get().name == "churn-2026-10"
+
+
+def test_a_model_may_declare_its_positive_class(seed: Seed) -> None:
+    seed(changed("models.0.positive_class", " yes "))
+
+    assert RegisteredModel.objects.get().positive_class == "yes"
 
 
 def test_loading_it_again_changes_nothing(seed: Seed) -> None:
