@@ -1,6 +1,16 @@
-"""Store what the report says of an evaluation beside its metrics. Database defaults serve the release before."""
+"""Store what the report says of an evaluation beside its metrics. Database defaults serve the release before.
+
+SQLite makes a table anew to add a column, and so loses its triggers: they are put back.
+"""
+
+from importlib import import_module
 
 from django.db import migrations, models
+
+triggers = import_module("performance.migrations.0004_details_append_only")
+on_sqlite = import_module("performance.migrations.0003_sources_and_details").on_sqlite
+
+lift, restore = on_sqlite(triggers.remove), on_sqlite(triggers.add)
 
 
 class Migration(migrations.Migration):
@@ -9,6 +19,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunPython(lift, restore),
         migrations.AddField(
             model_name="snapshotdetail",
             name="effective_sample_size",
@@ -50,4 +61,5 @@ class Migration(migrations.Migration):
             name="warnings",
             field=models.JSONField(db_default=[], default=list, help_text="`code` and `detail` of each."),
         ),
+        migrations.RunPython(restore, lift),
     ]

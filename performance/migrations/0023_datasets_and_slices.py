@@ -1,7 +1,17 @@
-"""Name the dataset of a snapshot, and store metrics by the values of an attribute."""
+"""Name the dataset of a snapshot, and store metrics by the values of an attribute.
+
+SQLite makes a table anew to add a column, and so loses its triggers: they are put back.
+"""
+
+from importlib import import_module
 
 import django.db.models.deletion
 from django.db import migrations, models
+
+triggers = import_module("performance.migrations.0002_snapshots_append_only")
+on_sqlite = import_module("performance.migrations.0003_sources_and_details").on_sqlite
+
+lift, restore = on_sqlite(triggers.remove), on_sqlite(triggers.add)
 
 
 class Migration(migrations.Migration):
@@ -10,6 +20,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunPython(lift, restore),
         migrations.AddField(
             model_name="metricsnapshot",
             name="dataset",
@@ -21,6 +32,7 @@ class Migration(migrations.Migration):
                 max_length=100,
             ),
         ),
+        migrations.RunPython(restore, lift),
         migrations.AddField(
             model_name="snapshotdetail",
             name="dataset_version",

@@ -149,7 +149,7 @@ def test_sqlite_replaces_no_snapshot(model: RegisteredModel) -> None:
 def test_sqlite_keeps_all_triggers_through_the_migrations(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'")
-        assert cursor.fetchone() == (28,)
+        assert cursor.fetchone() == (31,)
 
 
 @pytest.mark.parametrize(
