@@ -28,7 +28,7 @@ def find_columns(engine: Engine, task_type: str, columns: Columns) -> Columns:
     """
     types, usual = engine.columns(), Columns()
     found: dict[str, Any] = {}
-    for role in APPLICABLE_COLUMNS[task_type] & USUAL_NAMES.keys():
+    for role in (each for each in USUAL_NAMES if each in APPLICABLE_COLUMNS[task_type]):
         named = getattr(columns, role)
         if named != getattr(usual, role):
             found[role] = find_column(engine.names.get(named, named), "", types)
