@@ -1,6 +1,5 @@
 """The input of a gate's rules, and their verdicts."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,7 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from performance.gates.measurement import Measurement
+from performance.gates.measurement import Measurement, usable_interval
 from performance.gates.requirements import Requirements
 from performance.metrics.comparison import PairingStatus
 from performance.metrics.statistics.intervals import Interval
@@ -80,10 +79,7 @@ class Baseline:
 
     def difference(self, metric: str, level: float) -> Interval | None:
         """Return the interval of the difference, `None` unless it is finite and of this level."""
-        interval = self.differences.get(metric)
-        if interval is None or interval.level != level:
-            return None
-        return interval if math.isfinite(interval.lower) and math.isfinite(interval.upper) else None
+        return usable_interval(self.differences.get(metric), level)
 
 
 @dataclass(frozen=True, slots=True)

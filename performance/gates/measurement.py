@@ -45,6 +45,13 @@ def parse_slice_name(name: str) -> SliceName | None:
     return SliceName(kind, path, metric) if kind == WORST_SLICE or "." in path else None
 
 
+def usable_interval(interval: Interval | None, level: float | None) -> Interval | None:
+    """Return the interval if it is finite and of this level."""
+    if interval is None or interval.level != level:
+        return None
+    return interval if math.isfinite(interval.lower) and math.isfinite(interval.upper) else None
+
+
 class Estimate(NamedTuple):
     """A value with its interval, the reason if one of them is missing, and the number of its examples if it is known.
 
@@ -58,9 +65,7 @@ class Estimate(NamedTuple):
 
     def usable_interval(self, level: float | None) -> Interval | None:
         """Return the interval if it is finite and of this level."""
-        if self.interval is None or self.interval.level != level:
-            return None
-        return self.interval if math.isfinite(self.interval.lower) and math.isfinite(self.interval.upper) else None
+        return usable_interval(self.interval, level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,10 @@ class Measurement:
         if parts.kind == SLICE:
             return self._slice(parts)
         return self._worst_slice(parts, metric, min_sample_count or 1) if metric else Estimate(None)
+
+    def has_same_examples(self, other: "Measurement") -> bool | None:
+        """Return whether both snapshots are of the same examples, `None` if that is unknown."""
+        return None if None in (self.digest, other.digest) else self.digest == other.digest
 
     def as_document(self) -> dict[str, Any]:
         """Return what was measured, how and when, as a JSON document."""

@@ -50,7 +50,7 @@ class Requirements:
 
     def dataset_problem(self, measured: Measurement, baseline: Measurement, title: str) -> str | None:
         """Return why two snapshots are not known to be of the same examples, if they must be."""
-        if not self.same_dataset or (measured.digest is not None and measured.digest == baseline.digest):
+        if not self.same_dataset or measured.has_same_examples(baseline):
             return None
         ours, theirs = map(_examples, (measured, baseline))
         return (

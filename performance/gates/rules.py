@@ -279,9 +279,7 @@ def _estimate(rule: Rule, gate_metric: GateMetric, measured: Measurement | None)
 
 def _same_dataset(measured: Measurement | None, baseline: Measurement | None) -> bool | None:
     """Return whether both are of the same examples, `None` if that is unknown."""
-    if measured is None or baseline is None or None in (measured.digest, baseline.digest):
-        return None
-    return measured.digest == baseline.digest
+    return None if measured is None or baseline is None else measured.has_same_examples(baseline)
 
 
 def _options_problem(rule: Rule, gate_metric: GateMetric, gate_input: GateInput, baseline: Baseline) -> str | None:

@@ -72,7 +72,7 @@ USUAL_NAMES: Mapping[str, str] = {
     "scale": "scale",
     "query": QUERY_ID,
     "relevance": "relevance",
-    "group": "group",
+    "group": GROUP,
 }
 _EXAMPLES = frozenset({"actual", "predicted", "weight", "example_id", "attributes", "slices", "group"})
 APPLICABLE_COLUMNS: Mapping[str, frozenset[str]] = {

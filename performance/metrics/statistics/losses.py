@@ -11,7 +11,7 @@ from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
 from performance.metrics.statistics.clusters import GroupSums
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import normal
-from performance.metrics.statistics.means import Mean, sums
+from performance.metrics.statistics.means import AUGMENTED_T, Mean, sums
 
 BINS = 15
 SURPRISE = -math.log(0.03)  # the loss of an example whose class was given 3%
@@ -115,7 +115,7 @@ def loss_estimate(mean: Mean, bad: float, upper: float = math.inf) -> Estimate:
     if mean.size < MIN_SIZE - _ROUNDING:
         return Estimate(mean.value, reason=FEW_EXAMPLES.format(MIN_SIZE))
     wider = mean.with_examples(bad)
-    interval = normal(wider.value, wider.variance, "augmented_t", 0.0, upper, wider.size - 1)
+    interval = normal(wider.value, wider.variance, AUGMENTED_T, 0.0, upper, wider.size - 1)
     if interval is None:
         return Estimate(mean.value, reason=FEW_EXAMPLES.format(MIN_SIZE))
     return Estimate(mean.value, replace(interval, lower=min(interval.lower, mean.value)))
