@@ -15,6 +15,7 @@ from performance.metrics.statistics import margins
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
+from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 
 SUPPORT = "support"  # the number of examples of a class, beside its metrics
 REPORTED_ERROR = "reported standard error"  # the method of an interval
@@ -24,8 +25,6 @@ MAX_ERROR = 1e150  # whose square is finite
 MAX_LISTED_LABELS = 20  # in an error message
 TOO_MANY_CLASSES = f"There are more than {MAX_CLASSES} classes."
 SLACK = 1e-9  # between a reported value and the same computed here
-_AVERAGED = ("precision", "recall", "f1_score", "specificity")
-_BY_CLASS = ("precision", "recall", "f1_score")
 _OF_ALL_CLASSES: Mapping[str, margins.MarginMetric] = {
     "balanced_accuracy": margins.balanced_accuracy,
     "matthews_correlation": margins.matthews_correlation,
@@ -183,7 +182,7 @@ def _of_all_classes(matrix: ConfusionMatrix) -> dict[str, float]:
 def _of_each_class(matrix: ConfusionMatrix) -> dict[str, dict[str, float]]:
     """Return the metrics and the support of each class."""
     return {
-        label: {name: margins.class_metric(name, index)(matrix.margins) for name in _BY_CLASS}
+        label: {name: margins.class_metric(name, index)(matrix.margins) for name in OF_CLASSES}
         | {SUPPORT: matrix.rows[index]}
         for index, label in enumerate(matrix.labels)
     }
@@ -192,12 +191,12 @@ def _of_each_class(matrix: ConfusionMatrix) -> dict[str, dict[str, float]]:
 def _averaged(matrix: ConfusionMatrix, averaging: Averaging) -> dict[str, float]:
     """Return the metrics that depend on an averaging."""
     if averaging.name == "micro":
-        micro = {name: matrix.averaged(name, "micro").value for name in _AVERAGED}
+        micro = {name: matrix.averaged(name, "micro").value for name in AVERAGED}
         return {name: value for name, value in micro.items() if value is not None}
     if averaging.positive is None:
-        return {name: margins.averaged_metric(name, averaging.name)(matrix.margins) for name in _AVERAGED}
+        return {name: margins.averaged_metric(name, averaging.name)(matrix.margins) for name in AVERAGED}
     index = matrix.labels.index(averaging.positive)
-    return {name: margins.class_metric(name, index)(matrix.margins) for name in _AVERAGED}
+    return {name: margins.class_metric(name, index)(matrix.margins) for name in AVERAGED}
 
 
 def _contradictions(
@@ -237,14 +236,14 @@ def _agree(reported: float, computed: float) -> bool:
 def _estimates(matrix: ConfusionMatrix, averaging: Averaging) -> dict[str, Estimate]:
     """Return what the confusion matrix tells, with intervals: of many classes, of their accuracy alone."""
     if len(matrix.labels) > MAX_CLASSES:
-        names = (*_AVERAGED, *_OF_ALL_CLASSES)
+        names = (*AVERAGED, *_OF_ALL_CLASSES)
         return dict.fromkeys(names, Estimate(None, reason=TOO_MANY_CLASSES)) | {"accuracy": matrix.accuracy}
     if averaging.positive is None:
-        averaged = {name: matrix.averaged(name, averaging.name) for name in _AVERAGED}
+        averaged = {name: matrix.averaged(name, averaging.name) for name in AVERAGED}
     else:
-        averaged = {name: _of_class(matrix, name, averaging.positive) for name in _AVERAGED}
+        averaged = {name: _of_class(matrix, name, averaging.positive) for name in AVERAGED}
     classes = {
-        f"per_class.{label}.{name}": _of_class(matrix, name, label) for label in matrix.labels for name in _BY_CLASS
+        f"per_class.{label}.{name}": _of_class(matrix, name, label) for label in matrix.labels for name in OF_CLASSES
     }
     return {
         **classes,

@@ -21,11 +21,11 @@ from performance.metrics.statistics.intervals import (
     shrunk_ratio,
 )
 from performance.metrics.statistics.losses import log_loss_sql
+from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.melding import EXTRA
 
 MAX_CELLS = 100_000  # of the joint table of the actual class and both predictions
-AVERAGED = ("precision", "recall", "f1_score", "specificity")
 # The largest possible absolute difference of each metric
 LARGEST_DIFFERENCE = {"balanced_accuracy": 1.0, "matthews_correlation": 2.0, "cohen_kappa": 2.0}
 _METRICS = (
@@ -65,7 +65,7 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
     if "cluster" in pairs.columns:
         return {}
     accuracy = _accuracy_interval(pairs)
-    micro = dict.fromkeys(AVERAGED[:3], accuracy) if choices.averaging == "micro" else {}
+    micro = dict.fromkeys(OF_CLASSES, accuracy) if choices.averaging == "micro" else {}
     return {
         "accuracy": accuracy,
         **micro,

@@ -7,6 +7,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+OF_CLASSES = ("precision", "recall", "f1_score")  # the metrics that are reported of each class
+AVERAGED = (*OF_CLASSES, "specificity")  # the metrics of one class that have averages over classes
+
 
 @dataclass(frozen=True, slots=True)
 class Margins:

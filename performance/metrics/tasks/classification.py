@@ -33,13 +33,12 @@ from performance.metrics.statistics.estimates import (
 )
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.losses import Losses
+from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, RankedScores
 from performance.metrics.statistics.student_t import student_t_quantile
 
 NO_SCORE = "A threshold needs the score of the positive class."
-AVERAGED = ("precision", "recall", "f1_score", "specificity")
-OF_CLASSES = ("precision", "recall", "f1_score")
 NO_SCORES = "There is no score of the positive class."
 NO_CLASS_SCORES = "A class has no score, or no example."
 NO_AVERAGE_PRECISION = "It is defined for two classes alone."
