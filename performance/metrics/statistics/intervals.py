@@ -7,13 +7,14 @@ Sampling, section 8.2.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TypedDict
 
 from performance.metrics.statistics.student_t import student_t_quantile
 
 CONFIDENCE_LEVEL = 0.95
-_Z = NormalDist().inv_cdf((1 + CONFIDENCE_LEVEL) / 2)
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +45,21 @@ def stored_intervals(documents: Mapping[str, IntervalDocument]) -> dict[str, Int
     return {name: Interval(**each) for name, each in documents.items()}
 
 
-def wilson(share: float, size: float) -> Interval | None:
+def wilson(share: float, size: float, level: float = CONFIDENCE_LEVEL) -> Interval | None:
     """Return the interval of a proportion (`share`, from 0 to 1) of `size` examples, `None` without a sample.
 
     It is the score interval. The end near 0 or 1 is moved outwards if there are 1 to 3 successes or failures: Brown,
     Cai & DasGupta (2001), Interval estimation for a binomial proportion, section 4.1.1, doi:10.1214/ss/1009213286
     """
-    interval = score_interval(share, size)
+    interval = score_interval(share, size, level)
     return interval and replace(
         interval,
-        lower=min(interval.lower, _bound_of_few(share * size, size)),
-        upper=max(interval.upper, 1 - _bound_of_few((1 - share) * size, size)),
+        lower=min(interval.lower, _bound_of_few(share * size, size, level)),
+        upper=max(interval.upper, 1 - _bound_of_few((1 - share) * size, size, level)),
     )
 
 
-def score_interval(share: float, size: float) -> Interval | None:
+def score_interval(share: float, size: float, level: float = CONFIDENCE_LEVEL) -> Interval | None:
     """Return the interval of a fraction (`share`, from 0 to 1) of `size` examples, `None` without a sample.
 
     Wilson (1927), Probable inference, the law of succession, and statistical inference,
@@ -66,19 +67,32 @@ def score_interval(share: float, size: float) -> Interval | None:
     """
     if size <= 0:
         return None
-    spread = _Z * math.sqrt(share * (1 - share) / size + _Z**2 / (4 * size**2))
-    centre, scale = share + _Z**2 / (2 * size), 1 + _Z**2 / size
-    return _clipped((centre - spread) / scale, (centre + spread) / scale, "wilson", 0, 1)
+    z = normal_quantile(level)
+    spread = z * math.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
+    centre, scale = share + z**2 / (2 * size), 1 + z**2 / size
+    return Interval(max((centre - spread) / scale, 0.0), min((centre + spread) / scale, 1.0), "wilson", level)
 
 
-def _bound_of_few(count: float, size: float) -> float:
+@lru_cache
+def normal_quantile(level: float) -> float:
+    """Return how many standard deviations an interval of the level reaches to each side, if the estimate is normal."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def _bound_of_few(count: float, size: float, level: float) -> float:
     """Return the largest lower end for the proportion of so few successes, 1 if they are not few."""
     whole = math.floor(count + _ROUNDING)
-    return _FEW[whole] / size if whole <= (2 if size <= 50 else 3) else 1.0
+    return _mean_of_few(whole, 1 - level) / size if whole <= (2 if size <= 50 else 3) else 1.0
 
 
-_ROUNDING = 1e-9
-_FEW = (0.0, 0.0513, 0.3554, 0.8177)  # half the 5% quantile of chi-square with 2, 4 and 6 degrees of freedom
+@lru_cache
+def _mean_of_few(count: int, tail: float) -> float:
+    """Return the mean of the Poisson distribution that reaches the count with the probability `tail`."""
+    low, high = 0.0, float(count)
+    while low < (middle := (low + high) / 2) < high:
+        below = math.exp(-middle) * sum(middle**each / math.factorial(each) for each in range(count))
+        low, high = (middle, high) if 1 - below < tail else (low, middle)
+    return low
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +155,9 @@ def area_interval(area: float, positives: float, negatives: float) -> Interval |
         return None
 
     def is_likely(other: float) -> bool:
-        return abs(area - other) <= _Z * math.sqrt(area_variance(other, positives, negatives))
+        return abs(area - other) <= normal_quantile(CONFIDENCE_LEVEL) * math.sqrt(
+            area_variance(other, positives, negatives)
+        )
 
     return Interval(_last(is_likely, area, 0.0), _last(is_likely, area, 1.0), "newcombe_5")
 
@@ -226,7 +242,7 @@ def median_interval_rank(size: float) -> int | None:
     The upper end is its mirror image. Returns `None` if the sample is too small for an interval. Woodruff (1952),
     Confidence intervals for medians and other position measures, doi:10.1080/01621459.1952.10483443
     """
-    rank = math.floor((size - _Z * math.sqrt(size)) / 2)
+    rank = math.floor((size - normal_quantile(CONFIDENCE_LEVEL) * math.sqrt(size)) / 2)
     return rank if rank >= 1 else None
 
 

@@ -2,9 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 
-from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval
+from performance.metrics.statistics.intervals import (
+    CONFIDENCE_LEVEL,
+    Interval,
+    normal_quantile,
+    wilson,
+)
 
 _MIN_MARGIN = 1e-6  # of the width: for less, no number of examples is realistic
 
@@ -25,15 +29,13 @@ def at_level(value: float, interval: Interval, level: float, lower: float, upper
     """
     if level == interval.level:
         return interval
-    wanted = _quantile(level)
+    ratio = normal_quantile(level) / normal_quantile(interval.level)
     if (lower, upper) == (0, 1):
         if interval.method == "wilson" or value in (lower, upper):
-            return _rescored(value, interval, wanted, level)
+            return _rescored(value, interval, level)
         odds = _log_odds(value)
-        ratio = wanted / _quantile(interval.level)
         low, high = (_fraction(odds + ratio * (_log_odds(end) - odds)) for end in (interval.lower, interval.upper))
         return Interval(low, high, interval.method, level)
-    ratio = wanted / _quantile(interval.level)
     low, high = (value + ratio * (end - value) for end in (interval.lower, interval.upper))
     return Interval(max(low, lower), min(high, upper), interval.method, level)
 
@@ -84,20 +86,15 @@ def needed_ratio(value: float, end: float, bound: float, *, is_score: bool = Fal
     return ratio * bound * (1 - bound) / (end * (1 - end)) if is_score and 0 < end < 1 else ratio
 
 
-def _rescored(value: float, interval: Interval, quantile: float, level: float) -> Interval:
+def _rescored(value: float, interval: Interval, level: float) -> Interval:
     """Return Wilson's interval at another level, for the number of examples that follows from the given interval."""
     end = min((interval.lower, interval.upper), key=lambda each: -abs(each - value))
-    if end == value or not 0 < end < 1:
-        return Interval(interval.lower, interval.upper, interval.method, level)
-    size = _quantile(interval.level) ** 2 * end * (1 - end) / (value - end) ** 2
-    spread = quantile * math.sqrt(value * (1 - value) / size + quantile**2 / (4 * size**2))
-    centre, scale = value + quantile**2 / (2 * size), 1 + quantile**2 / size
-    low, high = (centre - spread) / scale, (centre + spread) / scale
-    return Interval(max(low, 0.0), min(high, 1.0), interval.method, level)
-
-
-def _quantile(level: float) -> float:
-    return NormalDist().inv_cdf((1 + level) / 2)
+    size = 0.0 if end == value else normal_quantile(interval.level) ** 2 * end * (1 - end) / (value - end) ** 2
+    other = wilson(value, size, level) or interval
+    # Of a handful of examples, both ends are moved outwards, and the number that follows from them is too small.
+    choose_lower, choose_upper = (min, max) if level > interval.level else (max, min)
+    lower, upper = choose_lower(other.lower, interval.lower), choose_upper(other.upper, interval.upper)
+    return Interval(min(lower, value), max(upper, value), interval.method, level)
 
 
 def _log_odds(fraction: float) -> float:
