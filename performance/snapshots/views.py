@@ -32,11 +32,11 @@ from performance.snapshots.detail_serializers import (
     SNAPSHOT,
     SNAPSHOT_ROW,
     SliceSerializer,
-    SnapshotInput,
     StoredMatrixSerializer,
 )
 from performance.snapshots.errors import DETAIL_ERRORS, SNAPSHOT_ERRORS, VERSION_ERRORS, SnapshotNotFoundError
 from performance.snapshots.filters import SnapshotFilters
+from performance.snapshots.input_serializers import SnapshotInput
 from performance.snapshots.models import Dataset, DatasetVersion, MetricSnapshot, SnapshotSlice
 from performance.snapshots.permissions import CanReadPerformance
 from performance.snapshots.query_serializers import (
