@@ -8,7 +8,6 @@ from django.conf import settings
 
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
-from performance.metrics import slices
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 from tests.api import Caller, refusal
 from tests.factories import completed_version
@@ -166,20 +165,6 @@ def test_the_actual_and_predicted_labels_may_be_sliced_by(editor: User, model: R
     assert done["state"] == "succeeded", done["problem"]
     assert values(editor, "actual") == ["no", "yes"]
     assert values(editor, "predicted") == ["yes", "no"]
-
-
-def test_rare_values_count_together_and_come_last_of_equals(
-    editor: User, model: RegisteredModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(slices, "MAX_VALUES", 2)
-    table = {
-        "actual": ["a", "b"] * 5,
-        "predicted": ["a", "b"] * 5,
-        "c": ["x", "x", "y", "y", "z", "z", "y", "x", "p", "q"],
-    }
-    evaluated(editor, parquet(table), "p.parquet", columns=sliced("c"))
-
-    assert values(editor, "c") == ["x", "y", None]
 
 
 def test_an_attribute_that_cannot_be_one_is_refused(editor: User, model: RegisteredModel) -> None:
