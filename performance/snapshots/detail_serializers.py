@@ -38,6 +38,12 @@ class SnapshotDatasetSerializer(serializers.Serializer[dict[str, str | None]]):
     )
 
 
+class SnapshotBatchSerializer(serializers.Serializer[dict[str, list[str]]]):
+    """The snapshots that a batch stored."""
+
+    snapshot_ids = serializers.ListField(child=serializers.CharField(), help_text="In the order of the batch.")
+
+
 class StoredListField(serializers.ListField):
     """A list that was validated when it was stored. It may have a million items, so it is not converted again."""
 

@@ -31,6 +31,8 @@ MAX_METRICS = 100
 MAX_LABEL = 200  # characters
 MAX_INTERVALS = 1000
 MAX_METHOD = 100  # characters
+MAX_BATCH = 1000  # snapshots
+MAX_BATCH_MATRICES = 20  # as the intervals that follow from each take up to a tenth of a second
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
@@ -207,3 +209,23 @@ class SnapshotInput(StrictSerializer):
                     {"confusion_matrix": f"Its counts sum up to {total}, not sample_count."}
                 )
         return attrs
+
+
+class SnapshotBatchInput(StrictSerializer):
+    """The metrics of several evaluations of a version."""
+
+    snapshots = BoundedListField(
+        child=SnapshotInput(),
+        min_length=1,
+        max_length=MAX_BATCH,
+        help_text=f"At most {MAX_BATCH_MATRICES} of them may have a confusion matrix.",
+    )
+
+    def validate_snapshots(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Refuse more confusion matrices than can be read in a few seconds."""
+        if sum("confusion_matrix" in each for each in value) > MAX_BATCH_MATRICES:
+            raise serializers.ValidationError(
+                f"At most {MAX_BATCH_MATRICES} may have a confusion matrix. Report the others in further requests.",
+                code="max_length",
+            )
+        return value

@@ -76,15 +76,16 @@ def send_test_message(*, webhook: Webhook) -> WebhookDelivery:
     return delivery
 
 
-def publish(event: str, model: RegisteredModel, data: Mapping[str, object]) -> None:
-    """Queue a message to each active webhook that receives this event of this model.
+def publish(event: str, model: RegisteredModel, *messages: Mapping[str, object]) -> None:
+    """Queue a message to each active webhook that receives this event of this model, or several messages.
 
-    `data` holds JSON values only. Call it in the transaction that stores the event.
+    Each message holds JSON values only. Call it in the transaction that stores the event.
     """
     WebhookDelivery.objects.bulk_create(
         _message(webhook, event, {"organization": webhook.organization.slug, "model_id": model.pk, **data})
         for webhook in Webhook.objects.subscribed_to(model)
         if event in webhook.events
+        for data in messages
     )
 
 

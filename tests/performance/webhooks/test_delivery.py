@@ -23,7 +23,7 @@ from models_registry.registry.models import Promotion, RegisteredModel
 from models_registry.registry.promotions import promote, roll_back
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.management import worker
-from performance.snapshots.services import report_snapshot
+from performance.snapshots.services import check_report, report_snapshot
 from performance.webhooks import delivery as webhook_delivery
 from performance.webhooks.delivery import RETRY_DELAYS, deliver_next
 from performance.webhooks.events import EVENTS as DECLARED
@@ -92,13 +92,10 @@ class TestMessages:
     def test_a_new_snapshot_sends_a_message(
         self, model: RegisteredModel, editor: User, webhook: Webhook, receiver: Receiver
     ) -> None:
-        stored = report_snapshot(
-            version=model.versions.get(),
-            dataset_split="test",
-            metrics={"accuracy": 0.9, "log_loss": 1e-300},
-            reported_by=editor,
-            sample_count=5000,
+        report = check_report(
+            model=model, dataset_split="test", metrics={"accuracy": 0.9, "log_loss": 1e-300}, sample_count=5000
         )
+        stored = report_snapshot(version=model.versions.get(), report=report, reported_by=editor)
         assert deliver_next()
 
         [message] = receiver.messages
