@@ -69,6 +69,7 @@ def write_seed(file: Path) -> None:
     for snapshot in _snapshots(document):
         if snapshot["dataset_split"] != "test":
             snapshot.pop("predictions", None)
+            snapshot.pop("columns", None)
         elif "predictions" in snapshot:
             snapshot["predictions"] = str(FIXTURES / snapshot["predictions"])
     file.write_text(json.dumps(document))

@@ -24,6 +24,7 @@ from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.registry.models import Version
 from models_registry.registry.serializers import PositiveClassField
 from models_registry.task_types import base
+from performance.metrics.inputs.options import Columns, InvalidColumnsError, parse_columns
 from performance.metrics.tasks.evaluators import EVALUATORS
 from performance.snapshots.fields import DatasetNameField
 from performance.snapshots.models import CLOCK_SKEW, DatasetSplit
@@ -58,6 +59,7 @@ class SnapshotValues(TypedDict):
     evaluated_at: datetime
     metrics: NotRequired[dict[str, float]]
     predictions: NotRequired[str]
+    columns: NotRequired[Columns]
     sample_count: NotRequired[int | None]
     dataset: NotRequired[str]
 
@@ -120,6 +122,17 @@ class SlugTextField(StrictCharField):
         super().__init__(max_length=63, validators=[validate_slug])
 
 
+class ColumnsField(serializers.Field[Columns, Any, Any, Any]):
+    """The column mapping of predictions, as an upload has it."""
+
+    def to_internal_value(self, data: object) -> Columns:
+        """Return the columns. Raises `ValidationError`."""
+        try:
+            return parse_columns(data)
+        except InvalidColumnsError as error:
+            raise ValidationError(str(error), code="invalid") from None
+
+
 class UserDocument(StrictSerializer):
     """A user. Without a password, the user needs a token that an operator makes."""
 
@@ -137,11 +150,15 @@ class OrganizationDocument(StrictSerializer):
 
 
 class SnapshotDocument(StrictSerializer):
-    """The metrics of one evaluation, or the predictions to compute them from. If both are given, they must agree."""
+    """The metrics of one evaluation, or the predictions to compute them from. If both are given, they must agree.
+
+    `columns` is the column mapping of the predictions.
+    """
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = serializers.DictField(required=False)
     predictions = StrictCharField(required=False, max_length=1000)
+    columns = ColumnsField(required=False)
     sample_count = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = UTCDateTimeField()
     dataset = DatasetNameField(required=False, help_text="The name of the dataset; by default the primary one.")
@@ -159,9 +176,11 @@ class SnapshotDocument(StrictSerializer):
         return value
 
     def validate(self, attrs: SnapshotValues) -> SnapshotValues:
-        """Refuse a snapshot with neither metrics nor predictions."""
+        """Refuse a snapshot with neither metrics nor predictions, and columns without predictions."""
         if "metrics" not in attrs and "predictions" not in attrs:
             raise ValidationError({"metrics": "Either metrics are needed, or predictions."})
+        if "columns" in attrs and "predictions" not in attrs:
+            raise ValidationError({"columns": "Only a snapshot with predictions has columns."})
         return attrs
 
 

@@ -3,7 +3,9 @@
 from copy import deepcopy
 from functools import cache, cached_property
 from typing import Any
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.utils.urls import replace_query_param
@@ -181,6 +183,53 @@ def snapshot_serializer(task_type: TaskType) -> SerializerClass:
     return make_serializer(task_type, "Snapshot", fields)
 
 
+class SliceSerializer(serializers.Serializer[Any]):
+    """The summary metrics of the examples with one value of an attribute."""
+
+    value = serializers.CharField(
+        allow_null=True,
+        help_text=(
+            "The value; `(missing)` if it is null or blank, and null for all values past the 50 most frequent ones, "
+            "which count together."
+        ),
+    )
+    sample_count = serializers.IntegerField()
+    metrics = serializers.SerializerMethodField(
+        "summary_metrics", help_text="The summary metrics, in order; null if undefined."
+    )
+    confidence_intervals = serializers.DictField(child=IntervalSerializer(), help_text="By metric.")
+    intervals_unavailable = serializers.DictField(
+        child=serializers.CharField(), help_text="Why a metric has no interval, by metric."
+    )
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
+    def summary_metrics(self, instance: SnapshotSlice) -> dict[str, float | None]:
+        """Return all summary metrics of the task type."""
+        task_type = task_types.get(instance.snapshot.version.model.task_type)
+        return {metric.name: instance.metrics.get(metric.name) for metric in task_type.metrics}
+
+
+class AttributeSlicesSerializer(serializers.Serializer[Any]):
+    """The slices by one attribute, of which only the worst is shown."""
+
+    attribute = serializers.CharField()
+    slice_count = serializers.IntegerField(help_text="The number of slices.")
+    worst = SliceSerializer(
+        source="*", help_text="The slice with the worst value of the first summary metric of the task type."
+    )
+    url = serializers.SerializerMethodField(
+        "slices_url", help_text="The path that lists all slices by the attribute, the worst first."
+    )
+
+    def slices_url(self, instance: SnapshotSlice) -> str:
+        """Return the path and query of the slices, which name the snapshot's version, split and dataset."""
+        snapshot = instance.snapshot
+        query = {"version_id": snapshot.version.version_id, "dataset_split": snapshot.dataset_split}
+        dataset = {"dataset": snapshot.dataset} if snapshot.dataset else {}
+        path = reverse("performance-slices", args=[snapshot.version.model_id])
+        return f"{path}?{urlencode({**query, **dataset, 'by': instance.attribute})}"
+
+
 class WarningSerializer(serializers.Serializer[dict[str, str]]):
     """What a reader of the metrics should know about the predictions."""
 
@@ -215,6 +264,12 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
         "intervals_unavailable": reasons("intervals_unavailable", "Why a metric has no interval, by metric."),
         "per_class": detail_field(
             "per_class", serializers.DictField, nullable=False, child=by_class, help_text="By class, then by metric."
+        ),
+        "slices": AttributeSlicesSerializer(
+            source="worst_slices",
+            many=True,
+            read_only=True,
+            help_text="By attribute, the one with the worst slice first; empty unless the evaluation named some.",
         ),
         "sample_count": serializers.IntegerField(allow_null=True, help_text="The number of examples that were scored."),
         "effective_sample_size": detail_field(
@@ -354,31 +409,6 @@ def _identity(task_type: TaskType) -> dict[str, object]:
         "task_type": serializers.ChoiceField([task_type.name], source="version.model.task_type"),
         "dataset_split": serializers.ChoiceField(DatasetSplit.values),
     }
-
-
-class SliceSerializer(serializers.Serializer[Any]):
-    """The summary metrics of the examples with one value of an attribute."""
-
-    value = serializers.CharField(
-        allow_null=True,
-        help_text=(
-            "The value; `(missing)` if it is null or blank, and null for all values past the 50 most frequent ones, "
-            "which count together."
-        ),
-    )
-    sample_count = serializers.IntegerField()
-    metrics = serializers.SerializerMethodField(
-        "summary_metrics", help_text="The summary metrics, in order; null if undefined."
-    )
-    confidence_intervals = serializers.DictField(child=IntervalSerializer(), help_text="By metric.")
-    intervals_unavailable = serializers.DictField(
-        child=serializers.CharField(), help_text="Why a metric has no interval, by metric."
-    )
-
-    @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
-    def summary_metrics(self, instance: SnapshotSlice) -> dict[str, float | None]:
-        """Return all summary metrics of the task type."""
-        return {metric.name: instance.metrics.get(metric.name) for metric in self.context["task_type"].metrics}
 
 
 SNAPSHOT = ByTaskType("Snapshot", snapshot_serializer)

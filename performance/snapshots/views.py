@@ -12,7 +12,6 @@ from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_v
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from models_registry import task_types
 from models_registry.accounts.scopes import Scope
 from models_registry.accounts.viewsets import OrganizationScopedViewSet
 from models_registry.api import large_responses
@@ -238,8 +237,7 @@ class SlicesViewSet(PerformanceViewSet):
         """Answer with the summary metrics of each value of an attribute, the worst first."""
         lookup = self.look_up(model_id, **{name: self.query[name] for name in VERSION_QUERY if name in self.query})
         found = selectors.slices(lookup, by=self.query["by"], order_by=self.query.get("order_by"))
-        context = {"task_type": task_types.get(self.task_type)}
-        data = SliceSerializer(self.paginate_queryset(found), many=True, context=context).data
+        data = SliceSerializer(self.paginate_queryset(found), many=True).data
         return conditional_json_response(request, self.get_paginated_response(data).data)
 
 
