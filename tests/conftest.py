@@ -29,8 +29,8 @@ from models_registry.registry.promotions import promote
 from models_registry.tokens import jwt
 from models_registry.tokens.services import open_token_family
 from tests import openapi
-from tests.demo_data import SHARED_FOLDER
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+from tests.originals import SHARED_FOLDER, migrated, name_of
 
 # Without bytecode files, each server and worker that a test starts compiles all modules anew.
 sys.dont_write_bytecode = False
@@ -141,6 +141,13 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return (yield)
     finally:
         turns.end(next_alone=nextitem is not None and _is_alone(nextitem))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, pytestconfig: pytest.Config) -> None:
+    """Let the processes of a run copy one migrated database. A process alone migrates its own."""
+    if connection.vendor == "postgresql" and hasattr(pytestconfig, "workerinput"):
+        connection.settings_dict["TEST"]["TEMPLATE"] = name_of(migrated(os.environ["DATABASE_URL"]))
 
 
 @pytest.fixture(scope="session", autouse=True)
