@@ -54,9 +54,13 @@ def access_token(username: str, **settings: str) -> str:
     return issuer.encode(token.payload)
 
 
-def write_seed(file: Path) -> None:
-    """Write the demo's seed document, in which only the snapshots of the test split have predictions."""
+def write_seed(file: Path, *model_ids: str) -> None:
+    """Write the demo's seed document, in which only the snapshots of the test split have predictions.
+
+    If models are named, it has only these.
+    """
     document = json.loads((FIXTURES / "seed.json").read_text())
+    document["models"] = [model for model in document["models"] if not model_ids or model["model_id"] in model_ids]
     for snapshot in _snapshots(document):
         if snapshot["dataset_split"] != "test":
             snapshot.pop("predictions", None)
