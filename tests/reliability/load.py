@@ -174,7 +174,6 @@ class Attack:
 
         The attack lasts until the light requests are answered: one that waits for its end is as late as that.
         """
-        service.settle()
         self.prepare(service, number)
         over, blows = Event(), Blows()
         limit = Timer(BEFORE + max(seconds, LONGEST), over.set)

@@ -17,7 +17,7 @@ from tests.reliability.attacks import ATTACKS, LOCKED
 from tests.reliability.databases import new_database
 from tests.reliability.load import Attack, Blows, Service, serving
 
-pytestmark = [pytest.mark.served, pytest.mark.alone]
+pytestmark = [pytest.mark.served, pytest.mark.once]
 
 SECONDS = 2.0  # of a round: forty questions of each probe
 STOPPED = 5.0  # seconds: a light request that takes longer waited for the attack to end
