@@ -37,7 +37,7 @@ MEASURED = [
 def test_evaluations_of_the_fixtures_equal_their_snapshots(
     tmp_path: Path, file: Path, snapshot: dict[str, Any]
 ) -> None:
-    found = evaluate_file(classification.evaluate, file, tmp_path)
+    found = evaluate_file(classification.evaluate, file)
 
     assert found.sample_count == found.rows == snapshot["sample_count"]
     for name, value in snapshot["metrics"].items():
@@ -388,7 +388,7 @@ def test_equal_labels_in_different_formats_are_equal(
     table = pa.table({"actual": actual, "predicted": predicted})
     (pq.write_table if suffix == ".parquet" else pa_csv.write_csv)(table, file)
 
-    found = evaluate_file(classification.evaluate, file, tmp_path)
+    found = evaluate_file(classification.evaluate, file)
 
     assert {label: values["support"] for label, values in found.per_class.items()} == supports
     assert found.metrics["accuracy"] == pytest.approx(2 / 3)
@@ -454,7 +454,7 @@ def test_a_file_with_a_flipped_bit_is_scored_or_refused(tmp_path: Path) -> None:
         file = tmp_path / "flipped.parquet"
         file.write_bytes(flipped)
         try:
-            outcomes.add(type(evaluate_file(classification.evaluate, file, tmp_path)))
+            outcomes.add(type(evaluate_file(classification.evaluate, file)))
         except UnprocessablePredictionsError as refused:
             outcomes.add(type(refused))
 

@@ -47,7 +47,7 @@ def check(found: Evaluation, label: str, truth: Any, scores: Any, weights: Any =
 
 @pytest.mark.parametrize("file", [file for file, _ in MEASURED])
 def test_curves_of_the_fixtures_equal_those_of_scikit_learn(tmp_path: Path, file: Path) -> None:
-    found = evaluate_file(classification.evaluate, file, tmp_path)
+    found = evaluate_file(classification.evaluate, file)
     table = np.genfromtxt(file, delimiter=",", names=True, dtype=None, encoding="utf-8", deletechars="")
     actual = table["actual"].astype(str)
     labels = found.confusion_matrix["labels"] if found.confusion_matrix else []

@@ -31,7 +31,7 @@ def test_evaluations_of_the_fixtures_equal_their_snapshots(tmp_path: Path) -> No
     for version in DIABETES["versions"]:
         for snapshot in version["snapshots"]:
             file = FIXTURES / "predictions" / "diabetes" / f"{version['version_id']}-{snapshot['dataset_split']}.csv"
-            found = evaluate_file(regression.evaluate, file, tmp_path)
+            found = evaluate_file(regression.evaluate, file)
             for name, value in snapshot["metrics"].items():
                 assert found.metrics[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
 
