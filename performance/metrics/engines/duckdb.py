@@ -121,7 +121,7 @@ class DuckDB:
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
-        return {str(name): str(kind) for name, kind, *_ in self.rows("DESCRIBE predictions")}
+        return dict(self._columns)
 
     def rows(self, statement: str) -> list[Row]:
         """Return the rows of a statement's result. Raises `UnprocessablePredictionsError` for an unreadable file."""
@@ -188,6 +188,7 @@ class DuckDB:
         self.names = names
         self._source = f"{source} AS source ({', '.join(map(identifier, names.values()))})"
         self.rows(f"CREATE OR REPLACE VIEW predictions AS SELECT * FROM {self._source}")
+        self._columns = {str(name): str(kind) for name, kind, *_ in self.rows("DESCRIBE predictions")}
 
     def _csv_format(self, file: str) -> CsvFormat:
         """Return the format of a CSV file. Raises `UnprocessablePredictionsError`."""

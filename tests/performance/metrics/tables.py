@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hypothesis import HealthCheck, settings
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.engines.duckdb import DuckDB
@@ -17,6 +18,9 @@ from performance.metrics.result import Evaluation
 from performance.metrics.tasks.evaluators import EVALUATORS
 
 Evaluate = Callable[[Engine, Columns, Options], Evaluation]
+
+# Of property tests that evaluate a file in each example, which takes a tenth of a second.
+EACH_EVALUATES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 _folder = tempfile.TemporaryDirectory(prefix="registry-tests-")
 

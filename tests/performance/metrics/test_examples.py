@@ -6,12 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.tasks.evaluators import evaluate
-from tests.performance.metrics.tables import read_file, write_parquet
+from tests.performance.metrics.tables import EACH_EVALUATES, read_file, write_parquet
 
 CLASSES = {"example_id": ["a", "b", "c"], "actual": [True, False, True], "weight": [0.1, 2.0, 1e-7]}
 NUMBERS = {"example_id": [1, 2, 3], "actual": [0.1, -2.5e-8, 3e20], "group": ["x", "x", "y"], "weight": [1, 0.5, 3]}
@@ -85,7 +85,7 @@ def test_truth_values_are_the_numbers_that_they_may_be_read_as(tmp_path: Path) -
 
 
 @given(st.lists(st.floats(-1e45, 1e45), min_size=1, max_size=20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@EACH_EVALUATES
 def test_any_number_has_one_digest_in_both_formats(tmp_path: Path, numbers: list[float]) -> None:
     table = {"example_id": list(range(len(numbers))), "actual": numbers, "predicted": [0.0] * len(numbers)}
 
