@@ -16,7 +16,6 @@ from performance.evaluations.models import EvaluationJob
 from performance.snapshots.models import MetricSnapshot
 from tests.api import BASE, Caller, refusal
 from tests.forms import BOUNDARY, multipart
-from tests.hostile import problem
 from tests.performance.evaluations.uploads import (
     GOOD,
     PATH,
@@ -145,7 +144,7 @@ def test_a_name_decides_nothing(editor: User, name: str) -> None:
         assert work()
         assert caller.get(answer["Location"]).json()["state"] == "succeeded"
     else:
-        assert problem(answer)[0] == 400
+        assert refusal(answer)[0] == 400
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../secret", "*", 'a"; DROP TABLE x; --', "read_text('/etc/passwd')"])
@@ -174,7 +173,7 @@ FORMS = {
 def test_a_form_that_is_none_is_refused(editor: User, form: bytes) -> None:
     client: Client = Caller(editor).client
     answer = client.generic("POST", f"{BASE}{PATH}", form, f"multipart/form-data; boundary={BOUNDARY}")
-    assert problem(answer)[0] in (400, 413)
+    assert refusal(answer)[0] in (400, 413)
     assert not EvaluationJob.objects.exists()
 
 
@@ -191,7 +190,7 @@ def test_a_form_that_is_none_is_refused(editor: User, form: bytes) -> None:
 )
 def test_a_content_type_that_is_none_is_refused(editor: User, content_type: str) -> None:
     answer = Caller(editor).client.generic("POST", f"{BASE}{PATH}", b"--x--", content_type)
-    assert problem(answer)[0] in (400, 415)
+    assert refusal(answer)[0] in (400, 415)
 
 
 def test_an_outsiders_upload_is_not_kept(outsider: User) -> None:
