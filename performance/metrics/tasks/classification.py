@@ -17,7 +17,6 @@ from performance.metrics.inputs.classes import (
 from performance.metrics.inputs.column_mapping import ColumnMapping, find_column
 from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.inputs.options import GROUP, Columns, Options
-from performance.metrics.inputs.row_checks import RowCheck, first_error
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import (
     DAMAGED,
@@ -58,7 +57,8 @@ MANY_CLASSES = "Intervals of grouped examples are known for at most {0} classes.
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
     mapping = map_columns(engine, columns, options)
-    counts = label_counts.count_labels(engine, mapping, allow_missing=options.allow_missing)
+    group = find_column(columns.group, GROUP, engine.columns())
+    counts = label_counts.count_labels(engine, mapping, allow_missing=options.allow_missing, group=group)
     label_counts.check_shared_labels(counts.cells)
     classes = scored_classes(engine, mapping, columns, counts.labels)
     averaging = choose_averaging(classes, options)
@@ -66,7 +66,6 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     single = mapping.score
     mapping = select_scores(mapping, options, classes)
     improbable = label_counts.improbable_reason(engine, mapping, single) or _missing_score(mapping, counts, positive)
-    group = find_column(columns.group, GROUP, engine.columns())
     problem = _Problem(mapping, averaging, positive, improbable, group)
     found, design, estimates = _measure(engine, problem, counts)
     class_metrics = {label: _class_metrics(found, label, design) for label in counts.labels}
@@ -228,9 +227,8 @@ def _warnings(matrix: ConfusionMatrix) -> list[EvaluationWarning]:
 
 
 def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -> _Design:
-    """Return the design effects of the groups in a column. Raises `UnprocessablePredictionsError`."""
+    """Return the design effects of the groups in a column, or why there are no intervals."""
     expression = f"CAST({identifier(group)} AS VARCHAR)"
-    _check_groups(engine, mapping, expression, group)
     if len(found.counts.labels) > MAX_CLASSES:
         return _Design(is_grouped=True, reason=MANY_CLASSES.format(MAX_CLASSES))
     clusters, sums = matrix_sums(
@@ -253,13 +251,6 @@ def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -
         effects[f"roc_auc.{label}"] = clusters.interval_effect(area)
         effects[f"average_precision.{label}"] = clusters.interval_effect(average)
     return _Design(effects, clusters.design_effect(sums["accuracy"]), is_grouped=True)
-
-
-def _check_groups(engine: Engine, mapping: ColumnMapping, expression: str, group: str) -> None:
-    """Check that every scored example has a group. Raises `UnprocessablePredictionsError`."""
-    missing = RowCheck(f"({mapping.predicted} IS NOT NULL AND {expression} IS NULL)", group, "a group")
-    if engine.rows(f"SELECT 1 FROM predictions WHERE {missing.condition} LIMIT 1"):
-        raise first_error(engine, [missing])
 
 
 def _gradients(found: _Found) -> dict[str, Gradient]:

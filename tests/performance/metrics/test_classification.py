@@ -579,7 +579,7 @@ def test_nine_groups_are_too_few(tmp_path: Path, patients: dict[str, Any]) -> No
     assert not found.confidence_intervals
     assert found.effective_sample_size is None
     assert "9 groups" in found.intervals_unavailable["accuracy"]
-    assert "10 groups are enough" in found.intervals_unavailable["accuracy"]
+    assert "at least 10 groups" in found.intervals_unavailable["accuracy"]
 
 
 def test_an_example_without_a_group_is_refused(tmp_path: Path) -> None:
