@@ -1,4 +1,4 @@
-"""Comparing the predictions of two snapshots example by example, once for each pair.
+"""Compare the predictions of two snapshots example by example, once for each pair.
 
 A pair that is not stored has a `ComparisonJob`. A request that needs the pair claims the job and computes the pair
 within the limits for requests. Everything else is left to the worker (`tasks.py`). Promotions have limits of their own,

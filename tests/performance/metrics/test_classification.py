@@ -578,12 +578,12 @@ def test_nine_groups_are_too_few(tmp_path: Path, patients: dict[str, Any]) -> No
 
     assert not found.confidence_intervals
     assert found.effective_sample_size is None
-    assert "9 groups" in found.intervals_unavailable["accuracy"]
-    assert "at least 10 groups" in found.intervals_unavailable["accuracy"]
+    assert found.intervals_unavailable["accuracy"] == "An interval needs at least 10 groups, not 9."
 
 
-def test_an_example_without_a_group_is_refused(tmp_path: Path) -> None:
-    columns = {"actual": ["a", "b"], "predicted": ["a", "b"], "group": ["x", None]}
+@pytest.mark.parametrize("group", [["x", None], [1.0, math.nan]], ids=["null", "nan"])
+def test_an_example_without_a_group_is_refused(tmp_path: Path, group: list[Any]) -> None:
+    columns = {"actual": ["a", "b"], "predicted": ["a", "b"], "group": group}
 
     with pytest.raises(UnprocessablePredictionsError, match="Row 2 has no group in the column 'group'"):
         evaluate_columns(classification.evaluate, tmp_path, columns)
