@@ -10,6 +10,7 @@ from django.db.models.functions import Abs, Cast, Coalesce, RowNumber
 from django.db.models.sql.compiler import SQLCompiler
 
 from models_registry.task_types.base import Direction, Metric
+from performance.snapshots.dataset_names import MAX_LISTED_DATASETS
 
 UNKNOWN_GOODNESS = 1e308
 SQL = tuple[str, tuple[str | int, ...]]
@@ -83,6 +84,11 @@ class MetricSnapshotQuerySet(models.QuerySet[Any]):
         if dataset is not None:
             snapshots = snapshots.filter(dataset=dataset)
         return snapshots if number is None else snapshots.filter(version__number=number)
+
+    def dataset_names(self) -> list[str]:
+        """Return the names of the datasets, as many as a message lists and one more."""
+        names = self.order_by("dataset").values_list("dataset", flat=True)
+        return [*names.distinct()[: MAX_LISTED_DATASETS + 1]]
 
     def with_metric(self, metric: str, column: str) -> Self:
         """Keep the snapshots that have a metric in a column."""
