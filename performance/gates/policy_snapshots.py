@@ -90,6 +90,15 @@ class PolicySnapshots:
         """Return what was measured of a version, `None` without a snapshot."""
         return self.measurements.get(version.pk) if version else None
 
+    def datasets(self) -> dict[str, list[str]]:
+        """Return the datasets that a version without a snapshot has metrics of, by its id.
+
+        It is the judged version or the promoted one. There is no SQL statement if both have a snapshot.
+        """
+        without = [each for each in (self.version, self.promoted) if each and each.pk not in self.measurements]
+        snapshots = MetricSnapshot.objects.filter(dataset_split=self.policy.dataset_split)
+        return {each.version_id: snapshots.filter(version=each.pk).dataset_names() for each in without}
+
     def limits_against(self, against: str) -> list[Regression]:
         """Return the limits against `promoted`, `best` or the id of a version."""
         return [rule for rule, each in self.policy.limits.items() if each == against]

@@ -204,6 +204,7 @@ def verdict_on(
         found.compared(promoted, baseline, found.limits_against(PROMOTED), compare),
         baselines=found.baselines(promoted, compare),
         dataset=policy.dataset,
+        datasets=found.datasets(),
     )
     return judge(policy, task_type, gate_input, judged_at=now, stored=stored)
 

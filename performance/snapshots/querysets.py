@@ -11,6 +11,7 @@ from django.db.models.functions import Abs, Cast, Coalesce, RowNumber
 from django.db.models.sql.compiler import SQLCompiler
 
 from models_registry.task_types.base import Direction, Metric
+from performance.snapshots.dataset_names import MAX_LISTED_DATASETS
 
 if TYPE_CHECKING:
     from performance.snapshots.models import MetricSnapshot, SnapshotSlice  # noqa: F401  # name the base classes
@@ -87,6 +88,11 @@ class MetricSnapshotQuerySet(models.QuerySet["MetricSnapshot"]):
         if dataset is not None:
             snapshots = snapshots.filter(dataset=dataset)
         return snapshots if number is None else snapshots.filter(version__number=number)
+
+    def dataset_names(self) -> list[str]:
+        """Return the names of the datasets, as many as a message lists and one more."""
+        names = self.order_by("dataset").values_list("dataset", flat=True)
+        return [*names.distinct()[: MAX_LISTED_DATASETS + 1]]
 
     def with_metric(self, metric: str, column: str) -> Self:
         """Keep the snapshots that have a metric in a column."""

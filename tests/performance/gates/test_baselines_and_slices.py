@@ -266,7 +266,21 @@ class TestDatasets:
 
         assert (verdict["rules"][0]["value"], verdict["candidate"]["dataset"]["name"]) == (0.5, "churn-2026-10")
         assert other["status"] == "missing"
-        assert other["detail"] == "ver-001a5 has no metrics for the dataset 'churn-2026-11' of the split test."
+        assert other["detail"] == (
+            "ver-001a5 has no metrics for the dataset 'churn-2026-11' of the split test. "
+            "It has some for the primary dataset, 'churn-2026-10'."
+        )
+
+    def test_a_baseline_without_the_dataset_names_those_that_it_has(self, ada: Caller, history: Version) -> None:
+        measured(history, 0.9, dataset="churn-2026-11")
+
+        [rule] = judge(ada, LIMIT, dataset="churn-2026-11")["rules"]
+
+        assert rule["status"] == "missing"
+        assert rule["detail"] == (
+            "The promoted ver-001a4 has no metrics for the dataset 'churn-2026-11' of the split test. "
+            "It has some for the primary dataset."
+        )
 
     def test_an_old_evaluation_is_missing(self, ada: Caller, model: RegisteredModel) -> None:
         version = completed_version(model, number=500)
