@@ -14,11 +14,8 @@ from performance.metrics.statistics.confusion import ConfusionMatrix, Gradient
 from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.intervals import (
     Interval,
-    area_interval,
-    area_variance,
     effective_sample_size,
     normal,
-    shrunk_ratio,
 )
 from performance.metrics.statistics.losses import log_loss_sql
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
@@ -64,7 +61,7 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
         return dict.fromkeys(_METRICS, Interval(0.0, 0.0, "identical"))
     if "cluster" in pairs.columns:
         return {}
-    accuracy = _accuracy_interval(pairs)
+    accuracy = accuracy_difference(*_right_alone(pairs))
     micro = dict.fromkeys(OF_CLASSES, accuracy) if choices.averaging == "micro" else {}
     return {
         "accuracy": accuracy,
@@ -76,18 +73,29 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
     }
 
 
-def _accuracy_interval(pairs: PairedExamples) -> Interval | None:
-    """Return the interval for accuracy, from how often each version alone is right, with one more such example of each.
-
-    Bonett & Price (2012), Adjusted Wald confidence interval for a difference of binomial proportions based on paired
-    data, doi:10.3102/1076998611411915
-    """
-    [[weight, squared_weight, newer, older]] = pairs.engine.rows("""
+def _right_alone(pairs: PairedExamples) -> Row:
+    """Return the sums of the weights and of their squares, and the weights that each version alone is right about."""
+    [row] = pairs.engine.rows("""
         SELECT sum(w), sum(w * w),
             coalesce(sum(w) FILTER (WHERE predicted = actual AND old_predicted <> actual), 0),
             coalesce(sum(w) FILTER (WHERE predicted <> actual AND old_predicted = actual), 0)
         FROM joined
     """)
+    return row
+
+
+def accuracy_difference(weight: float, squared_weight: float, newer: float, older: float) -> Interval | None:
+    """Return the interval for accuracy, from how often each version alone is right, with one more such example of each.
+
+    Bonett & Price (2012), Adjusted Wald confidence interval for a difference of binomial proportions based on paired
+    data, doi:10.3102/1076998611411915
+
+    Args:
+        weight: the sum of all weights.
+        squared_weight: the sum of their squares.
+        newer: the sum of the weights of the examples that the newer version alone is right about.
+        older: the same for the older version.
+    """
     size = effective_sample_size(weight, squared_weight)
     if not size:
         return None
@@ -103,18 +111,25 @@ def _around(value: float, interval: Interval | None) -> Interval | None:
 
 
 def _matrix_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
-    """Return the intervals of metrics of the confusion matrix, by the delta method on the joint table.
-
-    The cells of the table (actual class and both predictions) are multinomial: Agresti (2013), Categorical Data
-    Analysis, 3rd edition, section 16.1. In each class, either version alone is right about one example more, as in
-    `_accuracy_interval`. Returns none if there are more than `MAX_CELLS` cells.
-    """
+    """Return the intervals of metrics of the confusion matrix; none if there are more than `MAX_CELLS` cells."""
     cells = pairs.engine.rows(f"""
         SELECT actual, predicted, old_predicted, sum(w), sum(w * w) FROM joined
         GROUP BY actual, predicted, old_predicted ORDER BY ALL LIMIT {MAX_CELLS + 1}
     """)
-    if len(cells) > MAX_CELLS:
-        return {}
+    return matrix_differences(cells, choices) if len(cells) <= MAX_CELLS else {}
+
+
+def matrix_differences(cells: Sequence[Row], choices: Choices) -> Intervals:
+    """Return the intervals of metrics of the confusion matrix, by the delta method on the joint table.
+
+    The cells of the table (actual class and both predictions) are multinomial: Agresti (2013), Categorical Data
+    Analysis, 3rd edition, section 16.1. In each class, either version alone is right about one example more, as in
+    `accuracy_difference`.
+
+    Args:
+        cells: the actual class, the newer and the older prediction, and the sums of the weights and of their squares.
+        choices: the positive class and the averaging.
+    """
     every = [*cells, *_more_cells(cells)]
     newer = _matrix((actual, predicted, weight) for actual, predicted, _, weight, _ in every)
     older = _matrix((actual, predicted, weight) for actual, _, predicted, weight, _ in every)
@@ -239,14 +254,21 @@ def _roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
     if min(sizes) < 2 or not all(map(math.isfinite, variances)):
         return {}
     areas = [min(max(mean.value, 0.0), 1.0) for mean in of_positives[:2]]
-    both = [_area_interval(area, variance, sizes) for area, variance in zip(areas, variances, strict=False)]
-    return {"roc_auc": _correlated(areas, both, variances, "paired_newcombe_5")}
+    return {"roc_auc": area_difference(areas, variances, sizes)}
 
 
-def _area_interval(area: float, variance: float, sizes: tuple[float, float]) -> Interval | None:
-    """Return the interval of one version's area, as `RankedScores.roc_auc` has it."""
-    ratio = shrunk_ratio(variance, area_variance(area, *sizes), min(sizes))
-    return area_interval(area, *(size / ratio for size in sizes))
+def area_difference(areas: Sequence[float], variances: Sequence[float], sizes: tuple[float, float]) -> Interval | None:
+    """Return the interval of the difference of two areas under the ROC curve.
+
+    Args:
+        areas: those of the newer and of the older version.
+        variances: those of both areas, and of their difference.
+        sizes: the effective numbers of positives and of negatives.
+    """
+    both = [
+        roc.roc_auc_estimate(area, variance, sizes).interval for area, variance in zip(areas, variances, strict=False)
+    ]
+    return _correlated(areas, both, variances, "paired_newcombe_5")
 
 
 def _correlated(
@@ -314,15 +336,28 @@ def _average_precision_interval(pairs: PairedExamples, choices: Choices) -> Inte
         FROM ({_influences(is_positive)})
     """)
     size = effective_sample_size(positives or 0.0, squared_weight or 0.0)
-    if size < roc.MIN_POSITIVES or value is None:
+    if size <= 1 or value is None:
         return {}
     values = [min(value, 1.0), min(old_value, 1.0)]
     variances = [each / positives / positives * size / (size - 1) for each in moved]
+    return {"average_precision": average_precision_difference(values, variances, size)}
+
+
+def average_precision_difference(
+    values: Sequence[float], variances: Sequence[float], positives: float
+) -> Interval | None:
+    """Return the interval of the difference of two average precisions.
+
+    Args:
+        values: those of the newer and of the older version.
+        variances: those of both, and of their difference.
+        positives: the effective number of positives.
+    """
     both = [
-        roc.fraction_interval(each, variance, size, size - 1, "wilson_influence")
-        for each, variance in zip(values, variances, strict=False)
+        roc.average_precision_estimate(value, variance, positives).interval
+        for value, variance in zip(values, variances, strict=False)
     ]
-    return {"average_precision": _correlated(values, both, variances, "paired_influence")}
+    return _correlated(values, both, variances, "paired_influence")
 
 
 def _influences(is_positive: str) -> str:
@@ -373,10 +408,10 @@ def _loss_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
         return {}
     logs = map(log_loss_sql, truths)
     log_loss, brier = pairs.means(*(f"{newer} - ({older})" for newer, older in (logs, briers)))
-    return {"log_loss": _loss_interval(log_loss), "brier_score": _loss_interval(brier)}
+    return {"log_loss": loss_difference(log_loss), "brier_score": loss_difference(brier)}
 
 
-def _loss_interval(difference: Mean) -> Interval | None:
+def loss_difference(difference: Mean) -> Interval | None:
     """Return Student's interval of a mean difference, `None` if it doesn't vary though the predictions differ."""
     if not difference.variance > _TOLERANCE:
         return None

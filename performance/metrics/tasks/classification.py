@@ -1,6 +1,5 @@
 """Evaluate classification of two or more classes, with or without scores."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,7 +22,7 @@ from performance.metrics.result import (
 )
 from performance.metrics.slices import Sample
 from performance.metrics.statistics import curves, losses, roc
-from performance.metrics.statistics.clusters import GroupSums, matrix_sums
+from performance.metrics.statistics.clusters import Clusters, GroupSums, matrix_sums
 from performance.metrics.statistics.confusion import MULTICLASS_METRICS, ONE_CLASS, ConfusionMatrix, Gradient
 from performance.metrics.statistics.estimates import (
     Estimate,
@@ -31,12 +30,11 @@ from performance.metrics.statistics.estimates import (
     unavailable_intervals,
     unavailable_metrics,
 )
-from performance.metrics.statistics.intervals import Interval
+from performance.metrics.statistics.intervals import Interval, effective_sample_size
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, RankedScores
-from performance.metrics.statistics.student_t import student_t_quantile
+from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, PooledDecisions, RankedScores
 
 NO_SCORE = "A threshold needs the score of the positive class."
 NO_SCORES = "There is no score of the positive class."
@@ -45,7 +43,6 @@ NO_AVERAGE_PRECISION = "It is defined for two classes alone."
 NO_CALIBRATION_INTERVAL = (
     "Chance alone makes it greater than 0 for a calibrated model, so that no interval is known to hold."
 )
-NO_GROUPED_MICRO = "The interval of the micro average is known for independent examples alone."
 MANY_CLASSES = "Intervals of grouped examples are known for at most {0} classes."
 
 
@@ -162,12 +159,13 @@ class _Found:
 class _Design:
     """The design effects of examples that are correlated within groups, by metric, or why there are no intervals.
 
-    Those of `intervals` allow for the number of groups too.
+    Those of `intervals` allow for the number of groups too. `group` is the expression of an example's group.
     """
 
     intervals: Mapping[str, float] = field(default_factory=dict)
     accuracy: float = 1.0
-    is_grouped: bool = False
+    group: str | None = None
+    clusters: Clusters | None = None
     reason: str | None = None
 
     def matrix(self, matrix: ConfusionMatrix, name: str) -> ConfusionMatrix:
@@ -226,7 +224,7 @@ def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -
     expression = f"CAST({identifier(group)} AS VARCHAR)"
     _check_groups(engine, mapping, expression, group)
     if len(found.counts.labels) > MAX_CLASSES:
-        return _Design(is_grouped=True, reason=MANY_CLASSES.format(MAX_CLASSES))
+        return _Design(reason=MANY_CLASSES.format(MAX_CLASSES))
     clusters, sums = matrix_sums(
         engine,
         found.matrix,
@@ -237,7 +235,7 @@ def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -
         weight=mapping.weight_or_one,
     )
     if clusters.reason:
-        return _Design(is_grouped=True, reason=clusters.reason)
+        return _Design(reason=clusters.reason)
     effects = {name: clusters.interval_effect(each) for name, each in sums.items()}
     if found.losses is not None:
         probabilities = label_counts.as_probabilities(mapping)
@@ -246,7 +244,7 @@ def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -
     for label, area, average in _area_sums(engine, mapping, found, expression):
         effects[f"roc_auc.{label}"] = clusters.interval_effect(area)
         effects[f"average_precision.{label}"] = clusters.interval_effect(average)
-    return _Design(effects, clusters.design_effect(sums["accuracy"]), is_grouped=True)
+    return _Design(effects, clusters.design_effect(sums["accuracy"]), expression, clusters)
 
 
 def _check_groups(engine: Engine, mapping: ColumnMapping, expression: str, group: str) -> None:
@@ -445,12 +443,10 @@ def _roc_auc(found: _Found, design: _Design) -> Estimate:
     if found.positive is not None:
         return areas[found.positive]
     if found.averaging == "macro":
-        return _mean_area(areas, dict.fromkeys(areas, 1 / len(areas)), 0.0)
+        return roc.mean_area(areas, dict.fromkeys(areas, 1 / len(areas)))
     counts = found.counts
     shares = {label: counts.weight_of(label) / counts.weight for label in areas}
-    mean = math.fsum(share * (areas[label].value or 0.0) for label, share in shares.items())
-    spread = sum(share * ((areas[label].value or 0.0) - mean) ** 2 for label, share in shares.items())
-    return _mean_area(areas, shares, math.sqrt(spread * counts.squared_weight) / counts.weight)
+    return roc.mean_area(areas, shares, effective_sample_size(counts.weight, counts.squared_weight))
 
 
 def _no_area(found: _Found) -> str:
@@ -469,34 +465,24 @@ def _micro_roc_auc(engine: Engine, mapping: ColumnMapping, found: _Found, design
     counts = found.counts
     if not set(counts.labels) <= set(mapping.scores):
         return Estimate(None, reason=NO_CLASS_SCORES)
-    is_scored = f"{mapping.predicted} IS NOT NULL"
-    [sums] = engine.rows(
-        roc.pooled_statement(
-            mapping.scores, counts.weight, actual=mapping.actual, weight=mapping.weight, where=is_scored
-        )
+    decisions = PooledDecisions(
+        mapping.scores,
+        counts.weight,
+        actual=mapping.actual,
+        weight=mapping.weight,
+        where=f"{mapping.predicted} IS NOT NULL",
+        group=design.group,
     )
+    [sums] = engine.rows(decisions.statement())
     if None in sums:
         raise UnprocessablePredictionsError(DAMAGED)
-    estimate = roc.micro_roc_auc(Mean(counts.weight, counts.squared_weight, *sums))
-    return Estimate(estimate.value, reason=NO_GROUPED_MICRO) if design.is_grouped else estimate
-
-
-def _mean_area(areas: Mapping[str, Estimate], shares: Mapping[str, float], standard_error: float) -> Estimate:
-    """Return the weighted mean of the classes' areas. Estimating the weights adds `standard_error`.
-
-    The correlation of the areas is not computed. In the worst case they err together and their margins add up, so the
-    interval is conservative: Zou & Donner (2008), Construction of confidence intervals about effect measures: a general
-    approach, doi:10.1002/sim.3095, with a correlation of 1.
-    """
-    value = math.fsum(share * (areas[label].value or 0.0) for label, share in shares.items())
-    intervals = {label: each.interval for label, each in areas.items() if each.interval is not None}
-    if len(intervals) < len(areas):
-        return Estimate(value, reason=next(each.reason for each in areas.values() if each.interval is None))
-    down = math.fsum(share * intervals[label].lower for label, share in shares.items())
-    up = math.fsum(share * intervals[label].upper for label, share in shares.items())
-    margin = student_t_quantile(math.inf) * standard_error
-    lower, upper = value - math.hypot(value - down, margin), value + math.hypot(up - value, margin)
-    return Estimate(value, Interval(max(lower, 0.0), min(upper, 1.0), "newcombe_5_mean"))
+    placements = Mean(counts.weight, counts.squared_weight, *sums)
+    if design.clusters is None:
+        return roc.micro_roc_auc(placements)
+    [of_groups] = engine.rows(decisions.group_sums_statement(placements.value))
+    return roc.micro_roc_auc(
+        placements, design.clusters.interval_effect(GroupSums(*of_groups, placements.sum_of_squares))
+    )
 
 
 def _average_precision(found: _Found, design: _Design) -> Estimate:

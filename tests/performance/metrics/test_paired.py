@@ -19,7 +19,7 @@ from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics.differences import correlated_interval, independent_interval
 from performance.metrics.statistics.intervals import Interval, area_interval, area_variance
-from performance.metrics.statistics.roc import fraction_interval
+from performance.metrics.statistics.roc import average_precision_estimate
 from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.performance.metrics.augmented import augmented_t
 from tests.performance.metrics.differences import draw_samples, interval_coverage, prediction_columns
@@ -190,7 +190,7 @@ def test_the_paired_interval_of_average_precision_equals_the_jackknife(
     ]
     values = [metric(actual, score, weights) for score in scores]
     both = [
-        fraction_interval(value, variance, of_positives, of_positives - 1, "")
+        average_precision_estimate(value, variance, of_positives).interval
         for value, variance in zip(values, variances, strict=False)
     ]
     assert_correlated(found["average_precision"], values, both, variances)
