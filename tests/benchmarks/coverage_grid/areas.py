@@ -14,7 +14,7 @@ from tests.benchmarks.coverage_grid.ranked import Influences, Numbers, ranked_in
 from tests.benchmarks.coverage_grid.tally import Ends, Tallies, Tally
 
 SEED = 20260313
-MANY = 1_000_000  # examples that stand for all there are
+MANY = 300_000  # examples that stand for all there are
 AT_A_TIME = 500_000  # examples that are drawn together
 
 

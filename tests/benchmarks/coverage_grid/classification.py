@@ -347,7 +347,7 @@ def probability_losses(settings: list[Probabilities], samples: int) -> Tallies:
     """Yield the tallies of log loss and Brier score."""
     for setting in settings:
         random = np.random.default_rng(SEED)
-        population = setting.draw(random, 3_000_000)
+        population = setting.draw(random, 1_000_000)
         for name, loss in LOSS_FUNCTIONS.items():
             tally = Tally(str(setting), name, setting.size, float(loss(population).mean()), is_loss=True)
             values = loss(setting.draw(random, (samples, setting.size)))

@@ -278,7 +278,7 @@ def grouped_losses(settings: list[GroupedLosses], samples: int) -> Tallies:
     """Yield the tallies of log loss and Brier score."""
     for setting in settings:
         random, size = np.random.default_rng(SEED), setting.groups * setting.examples
-        population, drawn = setting.draw(random, 2_000_000 // size), setting.draw(random, samples)
+        population, drawn = setting.draw(random, 500_000 // size), setting.draw(random, samples)
         clusters = Clusters(setting.groups, float(setting.examples))
         for name, loss in LOSS_FUNCTIONS.items():
             tally = Tally(str(setting), f"{name}, grouped", size, float(loss(population).mean()), is_loss=True)

@@ -235,7 +235,7 @@ def losses(settings: list[PairedLosses], samples: int) -> Tallies:
     """Yield the tallies of the differences of log loss and Brier score."""
     for setting in settings:
         random = np.random.default_rng(SEED)
-        population = setting.draw(random, (3_000_000,))
+        population = setting.draw(random, (500_000,))
         draws = setting.draw(random, (samples, setting.size))
         for name, loss in LOSS_FUNCTIONS.items():
             truth = float((loss(population[0]) - loss(population[1])).mean())
