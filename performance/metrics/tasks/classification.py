@@ -1,6 +1,5 @@
 """Evaluate classification of two or more classes, with or without scores."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -28,7 +27,7 @@ from performance.metrics.result import (
 )
 from performance.metrics.slices import Sample
 from performance.metrics.statistics import curves, losses, roc
-from performance.metrics.statistics.clusters import GroupSums, matrix_sums
+from performance.metrics.statistics.clusters import Clusters, GroupSums, matrix_sums
 from performance.metrics.statistics.confusion import ONE_CLASS, ConfusionMatrix
 from performance.metrics.statistics.estimates import (
     Estimate,
@@ -37,12 +36,11 @@ from performance.metrics.statistics.estimates import (
     unavailable_metrics,
 )
 from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
-from performance.metrics.statistics.intervals import Interval
+from performance.metrics.statistics.intervals import Interval, effective_sample_size
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, RankedScores
-from performance.metrics.statistics.student_t import student_t_quantile
+from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, PooledDecisions, RankedScores
 
 NO_SCORES = "There is no score of the positive class."
 NO_CLASS_SCORES = "A class has no score, or no example."
@@ -50,7 +48,6 @@ NO_AVERAGE_PRECISION = "It is defined for two classes alone."
 NO_CALIBRATION_INTERVAL = (
     "Chance alone makes it greater than 0 for a calibrated model, so that no interval is known to hold."
 )
-NO_GROUPED_MICRO = "The interval of the micro average is known for independent examples alone."
 MANY_CLASSES = "Intervals of grouped examples are known for at most {0} classes."
 
 
@@ -167,12 +164,13 @@ class _Found:
 class _Design:
     """The design effects of examples that are correlated within groups, by metric, or why there are no intervals.
 
-    Those of `intervals` allow for the number of groups too.
+    Those of `intervals` allow for the number of groups too. `group` is the expression of an example's group.
     """
 
     intervals: Mapping[str, float] = field(default_factory=dict)
     accuracy: float = 1.0
-    is_grouped: bool = False
+    group: str | None = None
+    clusters: Clusters | None = None
     reason: str | None = None
 
     def matrix(self, matrix: ConfusionMatrix, name: str) -> ConfusionMatrix:
@@ -230,7 +228,7 @@ def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -
     """Return the design effects of the groups in a column, or why there are no intervals."""
     expression = f"CAST({identifier(group)} AS VARCHAR)"
     if len(found.counts.labels) > MAX_CLASSES:
-        return _Design(is_grouped=True, reason=MANY_CLASSES.format(MAX_CLASSES))
+        return _Design(reason=MANY_CLASSES.format(MAX_CLASSES))
     clusters, sums = matrix_sums(
         engine,
         found.matrix,
@@ -241,7 +239,7 @@ def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -
         weight=mapping.weight_or_one,
     )
     if clusters.reason:
-        return _Design(is_grouped=True, reason=clusters.reason)
+        return _Design(reason=clusters.reason)
     effects = {name: clusters.interval_effect(each) for name, each in sums.items()}
     if found.losses is not None:
         probabilities = label_counts.as_probabilities(mapping)
@@ -250,7 +248,7 @@ def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -
     for label, area, average in _area_sums(engine, mapping, found, expression):
         effects[f"roc_auc.{label}"] = clusters.interval_effect(area)
         effects[f"average_precision.{label}"] = clusters.interval_effect(average)
-    return _Design(effects, clusters.design_effect(sums["accuracy"]), is_grouped=True)
+    return _Design(effects, clusters.design_effect(sums["accuracy"]), expression, clusters)
 
 
 def _gradients(found: _Found) -> dict[str, Gradient]:
@@ -351,12 +349,10 @@ def _roc_auc(found: _Found, design: _Design) -> Estimate:
     if found.positive is not None:
         return areas[found.positive]
     if found.averaging == "macro":
-        return _mean_area(areas, dict.fromkeys(areas, 1 / len(areas)), 0.0)
+        return roc.mean_area(areas, dict.fromkeys(areas, 1 / len(areas)))
     counts = found.counts
     shares = {label: counts.weight_of(label) / counts.weight for label in areas}
-    mean = math.fsum(share * (areas[label].value or 0.0) for label, share in shares.items())
-    spread = sum(share * ((areas[label].value or 0.0) - mean) ** 2 for label, share in shares.items())
-    return _mean_area(areas, shares, math.sqrt(spread * counts.squared_weight) / counts.weight)
+    return roc.mean_area(areas, shares, effective_sample_size(counts.weight, counts.squared_weight))
 
 
 def _no_area(found: _Found) -> str:
@@ -375,34 +371,23 @@ def _micro_roc_auc(engine: Engine, mapping: ColumnMapping, found: _Found, design
     counts = found.counts
     if not set(counts.labels) <= set(mapping.scores):
         return Estimate(None, reason=NO_CLASS_SCORES)
-    is_scored = f"{mapping.predicted} IS NOT NULL"
-    [sums] = engine.rows(
-        roc.pooled_statement(
-            mapping.scores, counts.weight, actual=mapping.actual, weight=mapping.weight, where=is_scored
-        )
+    decisions = PooledDecisions(
+        mapping.scores,
+        counts.weight,
+        actual=mapping.actual,
+        weight=mapping.weight,
+        where=f"{mapping.predicted} IS NOT NULL",
+        group=design.group,
     )
+    [sums] = engine.rows(decisions.statement())
     if None in sums:
         raise UnprocessablePredictionsError(DAMAGED)
-    estimate = roc.micro_roc_auc(Mean(counts.weight, counts.squared_weight, *sums))
-    return Estimate(estimate.value, reason=NO_GROUPED_MICRO) if design.is_grouped else estimate
-
-
-def _mean_area(areas: Mapping[str, Estimate], shares: Mapping[str, float], standard_error: float) -> Estimate:
-    """Return the weighted mean of the classes' areas. Estimating the weights adds `standard_error`.
-
-    The correlation of the areas is not computed. In the worst case they err together and their margins add up, so the
-    interval is conservative: Zou & Donner (2008), Construction of confidence intervals about effect measures: a general
-    approach, doi:10.1002/sim.3095, with a correlation of 1.
-    """
-    value = math.fsum(share * (areas[label].value or 0.0) for label, share in shares.items())
-    intervals = {label: each.interval for label, each in areas.items() if each.interval is not None}
-    if len(intervals) < len(areas):
-        return Estimate(value, reason=next(each.reason for each in areas.values() if each.interval is None))
-    down = math.fsum(share * intervals[label].lower for label, share in shares.items())
-    up = math.fsum(share * intervals[label].upper for label, share in shares.items())
-    margin = student_t_quantile(math.inf) * standard_error
-    lower, upper = value - math.hypot(value - down, margin), value + math.hypot(up - value, margin)
-    return Estimate(value, Interval(max(lower, 0.0), min(upper, 1.0), "newcombe_5_mean"))
+    placements = Mean(counts.weight, counts.squared_weight, *sums)
+    if design.clusters is None:
+        return roc.micro_roc_auc(placements)
+    [[squared, fourth]] = engine.rows(decisions.group_sums_statement(placements.value))
+    sums_by_group = GroupSums(squared, fourth, placements.sum_of_squares)
+    return roc.micro_roc_auc(placements, design.clusters.interval_effect(sums_by_group))
 
 
 def _average_precision(found: _Found, design: _Design) -> Estimate:

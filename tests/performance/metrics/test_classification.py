@@ -599,4 +599,19 @@ def test_groups_of_several_classes_have_intervals(tmp_path: Path) -> None:
         )
 
         assert {"accuracy", "f1_score", "matthews_correlation", "log_loss"} <= set(found.confidence_intervals)
-        assert ("roc_auc" in found.confidence_intervals) == (averaging != "micro")
+        assert "roc_auc" in found.confidence_intervals
+
+
+def test_ten_copies_of_each_example_are_worth_one_in_the_micro_average(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    actual = random.integers(0, 3, 80)
+    scores = random.dirichlet([1, 1, 1], 80) * 0.6 + 0.4 * np.eye(3)[actual]
+    columns = {"actual": actual, "predicted": scores.argmax(1), **{f"score_{at}": scores[:, at] for at in range(3)}}
+    copies = {name: np.repeat(each, 10) for name, each in columns.items()} | {"group": np.repeat(np.arange(80), 10)}
+
+    found, plain = (
+        evaluate_columns(classification.evaluate, tmp_path, each, averaging="micro").confidence_intervals["roc_auc"]
+        for each in (copies, columns)
+    )
+
+    assert (found.lower, found.upper) == pytest.approx((plain.lower, plain.upper), abs=0.01)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from scipy import stats
+from scipy.stats import binomtest
 from sklearn import metrics as sk
 
 from performance.metrics.paired.intervals import paired_intervals
@@ -19,7 +20,7 @@ from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics.differences import correlated_interval, independent_interval
 from performance.metrics.statistics.intervals import Interval, area_interval, area_variance
-from performance.metrics.statistics.roc import fraction_interval
+from performance.metrics.statistics.roc import average_precision_estimate
 from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.performance.metrics.augmented import augmented_t
 from tests.performance.metrics.differences import draw_samples, interval_coverage, prediction_columns
@@ -82,8 +83,10 @@ def difference_slopes(metric: Metric, actual: Any, newer: Any, older: Any, weigh
     return weights.sum() * np.array([slopes[example] for example in examples])
 
 
-def with_more_examples(actual: Any, newer: Any, older: Any, weights: Numbers) -> tuple[Any, Any, Any, Numbers, Numbers]:
-    """Return the examples, and half an example more of each class that either version alone predicts rightly.
+def with_more_examples(
+    actual: Any, newer: Any, older: Any, weights: Numbers, added: float, *, of_newer: bool
+) -> tuple[Any, Any, Any, Numbers, Numbers]:
+    """Return the examples, and `added` more of each class that the newer or the older version alone predicts rightly.
 
     The last two are the weights and the squared weights.
     """
@@ -91,14 +94,23 @@ def with_more_examples(actual: Any, newer: Any, older: Any, weights: Numbers) ->
     more: list[tuple[Any, Any, Any, float, float]] = []
     for label in sorted(set(actual)):
         of_class = weights[actual == label]
-        unit, share = (of_class**2).sum() / of_class.sum(), 0.5 / (len(labels) - 1)
+        unit, share = (of_class**2).sum() / of_class.sum(), added / (len(labels) - 1)
         for wrong in (other for other in labels if other != label):
-            more += [
-                (label, label, wrong, share * unit, share * unit**2),
-                (label, wrong, label, share * unit, share * unit**2),
-            ]
+            pair = (label, wrong) if of_newer else (wrong, label)
+            more.append((label, *pair, share * unit, share * unit**2))
     columns = (actual, newer, older, weights, weights**2)
     return tuple(np.concatenate([old, [row[at] for row in more]]) for at, old in enumerate(columns))  # type: ignore[return-value]
+
+
+def assert_between_tables(
+    interval: Interval, metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers, added: float
+) -> None:
+    """Check that each end is that of a table with more examples on its side."""
+    for end, of_newer, sign in ((interval.lower, False, -1), (interval.upper, True, 1)):
+        y, one, other, w, squares = with_more_examples(actual, newer, older, weights, added, of_newer=of_newer)
+        difference = metric(y, one, w) - metric(y, other, w)
+        spread = Z * math.sqrt(jackknife_variance(metric, y, one, other, w, squares))
+        assert end == pytest.approx(difference + sign * spread, rel=1e-4, abs=1e-5)
 
 
 def assert_interval(interval: Interval, difference: float, of_difference: float, tolerance: float = 1e-5) -> None:
@@ -160,10 +172,9 @@ def test_paired_intervals_of_two_classes_equal_the_jackknife(
         "cohen_kappa": lambda y, s, w: sk.cohen_kappa_score(y, s, sample_weight=w),
     }
     predictions = [(each >= 0.5).astype(int) for each in scores]
-    y, newer, older, more_weights, squares = with_more_examples(actual, predictions[0], predictions[1], weights)
     for name, metric in metrics.items():
-        difference = metric(y, newer, more_weights) - metric(y, older, more_weights)
-        assert_interval(found[name], difference, jackknife_variance(metric, y, newer, older, more_weights, squares))
+        added = 0.75 if name in {"matthews_correlation", "cohen_kappa"} else 1.5
+        assert_between_tables(found[name], metric, actual, *predictions, weights, added)
     losses: dict[str, Metric] = {
         "log_loss": lambda y, s, w: sk.log_loss(y, s, sample_weight=w),
         "brier_score": lambda y, s, w: sk.brier_score_loss(y, s, sample_weight=w),
@@ -203,7 +214,7 @@ def test_the_paired_interval_of_average_precision_equals_the_jackknife(
     ]
     values = [metric(actual, score, weights) for score in scores]
     both = [
-        fraction_interval(value, variance, of_positives, of_positives - 1, "")
+        average_precision_estimate(value, variance, of_positives).interval
         for value, variance in zip(values, variances, strict=False)
     ]
     assert_correlated(found["average_precision"], values, both, variances)
@@ -240,9 +251,8 @@ def test_paired_intervals_of_averages_equal_the_jackknife(
         def metric(y: Any, predicted: Any, weights: Numbers, function: Any = function) -> float:
             return float(function(y, predicted, sample_weight=weights, average=averaging))
 
-        y, newer, older, weights, squares = with_more_examples(actual, versions[0], versions[1], np.ones(80))
-        difference = metric(y, newer, weights) - metric(y, older, weights)
-        assert_interval(found[name], difference, jackknife_variance(metric, y, newer, older, weights, squares))
+        added = 1.5 if averaging == "macro" else 0.5
+        assert_between_tables(found[name], metric, actual, *versions, np.ones(80), added)
 
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted"])
@@ -346,16 +356,23 @@ def test_an_example_of_weight_two_counts_as_two_in_the_paired_roc_auc(
     assert weighted.lower < plain.lower < plain.upper < weighted.upper
 
 
-def test_the_paired_accuracy_interval_is_that_of_bonett_and_price(tmp_path: Path) -> None:
+def test_the_paired_accuracy_interval_follows_from_the_shares_that_each_version_alone_is_right_about(
+    tmp_path: Path,
+) -> None:
     """Of 100 examples, both versions get 70 right, the newer one alone 15, and the older one alone 5."""
     newer = ["y"] * 70 + ["y"] * 15 + ["n"] * 5 + ["n"] * 10
     older = ["y"] * 70 + ["n"] * 15 + ["y"] * 5 + ["n"] * 10
     found = compare(tmp_path, "classification", tables(["y"] * 100, {"predicted": newer}, {"predicted": older}))
 
-    better, worse = 16 / 102, 6 / 102
-    variance = (better + worse - (better - worse) ** 2) / 102
-    assert_interval(found["accuracy"], better - worse, variance)
-    assert found["accuracy"].method == "paired_bonett_price"
+    better, worse = (binomtest(count, 100).proportion_ci(method="wilson") for count in (15, 5))
+    correlation = -math.sqrt(0.15 * 0.05 / (0.85 * 0.95))
+    for end, one, other, sign in (
+        (found["accuracy"].lower, 0.15 - better.low, worse.high - 0.05, -1),
+        (found["accuracy"].upper, better.high - 0.15, 0.05 - worse.low, 1),
+    ):
+        margin = math.sqrt(one**2 + other**2 - 2 * correlation * one * other)
+        assert end == pytest.approx(0.1 + sign * margin)
+    assert found["accuracy"].method == "paired_wilson"
 
 
 @pytest.mark.parametrize("correlation", [-1.0, -0.5, 0.0, 0.3, 0.999, 1.0])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import binom
 from sklearn import metrics as sk
 
@@ -149,7 +150,25 @@ def test_the_examples_of_a_group_count_as_one(tmp_path: Path) -> None:
         interval = found.confidence_intervals[name]
         assert (interval.lower, interval.upper) == pytest.approx(ends), name
     assert (found.sample_count, found.effective_sample_size) == (600, 30)
-    assert "groups" in found.intervals_unavailable["median_absolute_error"]
+
+
+def test_the_interval_of_the_median_is_for_as_many_examples_as_the_groups_are_worth(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    group = np.repeat(np.arange(30), 20)
+    error = random.normal(size=30)[group] + random.normal(size=600)
+
+    found = evaluate_columns(
+        regression.evaluate, tmp_path, {"actual": np.zeros(600), "predicted": error, "group": group}
+    ).confidence_intervals["median_absolute_error"]
+
+    errors = np.sort(np.abs(error))
+    sums = np.bincount(group, weights=np.sign(np.abs(error) - np.median(errors)))
+    informative = (sums**2).sum() ** 2 / (sums**4).sum()
+    effect = (informative * (sums**2).sum() / 600 * 30 / 29 + 0.4 * 20) / (informative + 0.4)
+    size = 600 / effect * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 29)) ** 2
+    rank = math.floor((size - stats.norm.ppf(0.975) * math.sqrt(size)) / 2) * 600 / size
+    assert effect > 2
+    assert (found.lower, found.upper) == (errors[math.ceil(rank) - 1], errors[600 - math.ceil(rank)])
 
 
 def test_fewer_than_ten_groups_have_no_interval(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from performance.metrics.statistics.intervals import Interval, area_interval, area_variance, score_interval
+from performance.metrics.statistics.intervals import area_interval, area_variance, score_interval
 from performance.metrics.tasks import classification
 from tests.performance.metrics.areas import IN_TESTS, Sampling, coverage
 from tests.performance.metrics.tables import evaluate_columns
@@ -36,16 +36,18 @@ def test_the_average_precision_interval_equals_the_influence_function(tmp_path: 
     size = positives.sum() ** 2 / (positives**2).sum()
     interval = found.confidence_intervals["average_precision"]
     variance = sum((weight * influence) ** 2) * size / (size - 1)
+    worth = of_equal_variance(value, variance, size, stats.t.ppf(0.975, size - 1))
+    lower, upper = score_interval(value * size / (size + 1), worth), score_interval(value, worth)
+    assert lower is not None
+    assert upper is not None
     assert interval.method == "wilson_influence"
-    assert_worth(interval, value, variance, size, stats.t.ppf(0.975, size - 1))
+    assert (interval.lower, interval.upper) == pytest.approx((lower.lower, upper.upper), rel=1e-3)
 
 
-def assert_worth(interval: Interval, value: float, variance: float, size: float, quantile: float) -> None:
-    """Check that the interval is Wilson's for as many examples as the variance is worth, with 20 that agree with it."""
+def of_equal_variance(value: float, variance: float, size: float, quantile: float) -> float:
+    """Return how many examples of a proportion the variance is worth, with 20 that agree with it."""
     ratio = (size * variance / (value * (1 - value) / size) + 20) / (size + 20)
-    expected = score_interval(value, size / ratio * (Z / quantile) ** 2)
-    assert expected is not None
-    assert (interval.lower, interval.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-3)
+    return size / ratio * (Z / quantile) ** 2
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -72,7 +74,11 @@ def test_the_micro_average_interval_equals_the_influence_function(tmp_path: Path
     size = weight.sum() ** 2 / (weight**2).sum()
     interval = found.confidence_intervals["roc_auc"]
     assert interval.method == "wilson_pooled"
-    assert_worth(interval, value, sum((weight * influence) ** 2) * size / (size - 1), size, Z)
+    expected = score_interval(
+        value, of_equal_variance(value, sum((weight * influence) ** 2) * size / (size - 1), size, Z)
+    )
+    assert expected is not None
+    assert (interval.lower, interval.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-3)
 
 
 @pytest.mark.parametrize(("area", "positives", "negatives"), [(0.9, 10, 90), (1.0, 3, 3), (0.0, 5, 5), (0.5, 1, 1)])

@@ -196,7 +196,7 @@ def test_a_sandboxed_comparison_equals_one_in_this_process(tmp_path: Path) -> No
     here = paired_intervals(tmp_path / job.newer, tmp_path / job.older, job.task_type, job.choices)
 
     assert pair_in_sandbox(job, lambda progress: None) == here
-    assert here["accuracy"].method == "paired_bonett_price"
+    assert here["accuracy"].method == "paired_wilson"
 
 
 def test_a_comparison_of_a_damaged_file_is_refused(tmp_path: Path) -> None:
