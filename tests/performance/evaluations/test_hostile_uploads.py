@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pyarrow
 import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
@@ -75,7 +76,8 @@ def test_a_hundred_million_rows_in_less_than_a_megabyte_are_refused(hundred_mill
 @pytest.mark.django_db(transaction=True)  # as it takes its time, in which no transaction may stay open
 @pytest.mark.usefixtures("rows_can_be_cleaned_up")
 def test_a_file_that_expands_to_two_gigabytes_is_refused(editor: User) -> None:
-    content = parquet({"actual": ["a" * 2**26] * 32, "predicted": ["a"] * 32}, compression="zstd")
+    actual = pyarrow.array(["a" * 2**26]).dictionary_encode().take(pyarrow.array([0] * 32))  # in memory once
+    content = parquet({"actual": actual, "predicted": ["a"] * 32}, compression="zstd")
     assert len(content) < 10_000
     assert "more memory, disk space or time" in refused(editor, content)
 
@@ -111,7 +113,7 @@ def test_numbers_past_a_double_are_refused(editor: User, model: RegisteredModel)
     assert "Row 2" in refused(editor, b"actual,predicted\n1,1\nNaN,1\n")
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_file_with_flipped_bytes_fails_or_is_read_but_breaks_nothing(editor: User, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     content = bytearray(parquet(EXAMPLES, compression=["zstd", "none", "snappy"][seed % 3]))
@@ -124,7 +126,7 @@ def test_a_file_with_flipped_bytes_fails_or_is_read_but_breaks_nothing(editor: U
         assert done["state"] == "succeeded"
 
 
-@pytest.mark.parametrize("kept", [4, 8, 100, 0.5, 0.9, -1])
+@pytest.mark.parametrize("kept", [4, 0.5, -1])
 def test_a_file_that_is_cut_off_is_refused(editor: User, kept: float) -> None:
     content = parquet(EXAMPLES)
     end = int(len(content) * kept) if isinstance(kept, float) else int(kept)
@@ -147,8 +149,15 @@ def test_a_name_decides_nothing(editor: User, name: str) -> None:
         assert refusal(answer)[0] == 400
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../secret", "*", 'a"; DROP TABLE x; --', "read_text('/etc/passwd')"])
-@pytest.mark.parametrize("part", ["actual", "score", "weight", "example_id"])
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("actual", "/etc/passwd"),
+        ("score", "*"),
+        ("weight", 'a"; DROP TABLE x; --'),
+        ("example_id", "read_text('/etc/passwd')"),
+    ],
+)
 def test_a_column_is_a_name_and_nothing_else(editor: User, part: str, name: str) -> None:
     assert "There is no column" in refused(editor, GOOD, columns=json.dumps({part: name}))
 

@@ -16,6 +16,8 @@ from pyarrow import csv as pa_csv
 from scipy import stats
 from sklearn import metrics as sk
 
+from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics.estimates import NO_INTERVAL, UNDEFINED
 from performance.metrics.statistics.intervals import wilson
@@ -452,17 +454,35 @@ def test_a_file_with_a_flipped_bit_is_scored_or_refused(tmp_path: Path) -> None:
     evaluate_columns(classification.evaluate, tmp_path, columns)
     good, rng = (tmp_path / "predictions.parquet").read_bytes(), np.random.default_rng(20260313)
     outcomes: set[type] = set()
-    for _ in range(100):
+    for _ in range(60):
         flipped = bytearray(good)
         flipped[rng.integers(len(good))] ^= 1 << rng.integers(8)
-        file = tmp_path / "flipped.parquet"
-        file.write_bytes(flipped)
-        try:
-            outcomes.add(type(evaluate_file(classification.evaluate, file)))
-        except UnprocessablePredictionsError as refused:
-            outcomes.add(type(refused))
+        outcomes.add(type(outcome(tmp_path, flipped)))
 
     assert outcomes == {Evaluation, UnprocessablePredictionsError}
+
+
+@pytest.mark.parametrize("kept", [8, 100, 0.9])
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, kept: float) -> None:
+    columns = {"actual": ["a", "b"] * 50, "predicted": ["a", "b"] * 50}
+    evaluate_columns(classification.evaluate, tmp_path, columns)
+    whole = (tmp_path / "predictions.parquet").read_bytes()
+
+    refused = outcome(tmp_path, whole[: int(len(whole) * kept) if kept < 1 else int(kept)])
+
+    assert "cannot be read" in str(refused)
+
+
+def outcome(folder: Path, content: bytes | bytearray) -> Evaluation | UnprocessablePredictionsError:
+    """Evaluate a damaged file with an engine of its own, as damage may make DuckDB refuse all that follows."""
+    file = folder / "damaged.parquet"
+    file.write_bytes(content)
+    try:
+        with DuckDB(folder=folder) as engine:
+            engine.read_parquet([str(file)])
+            return classification.evaluate(engine, Columns(), Options())
+    except UnprocessablePredictionsError as refused:
+        return refused
 
 
 # Why there is no value or no interval

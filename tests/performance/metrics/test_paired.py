@@ -613,7 +613,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_a_small_file_that_expands_to_gigabytes_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "kept.parquet"
     texts = duckdb.sql(
-        "SELECT repeat('x', 30000) || range AS example_id, 'a' AS actual, 'a' AS predicted FROM range(30000)"
+        "SELECT repeat('x', 30000) || range AS example_id, 'a' AS actual, 'a' AS predicted FROM range(16000)"
     )
     assert texts is not None
     texts.write_parquet(str(file), compression="zstd")
@@ -722,10 +722,10 @@ def test_a_class_that_only_one_version_predicts_is_one_of_its_own(tmp_path: Path
 
 @pytest.mark.once
 def test_paired_intervals_cover_the_true_difference(tmp_path: Path) -> None:
-    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.022."""
-    shares = interval_coverage(tmp_path, samples=100, size=250)
+    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.034."""
+    shares = interval_coverage(tmp_path, samples=40, size=250)
 
-    assert all(0.89 <= share < 1 for share in shares.values()), shares
+    assert all(0.86 <= share <= 1 for share in shares.values()), shares
 
 
 def test_paired_intervals_are_narrower_for_versions_with_correlated_errors(tmp_path: Path) -> None:

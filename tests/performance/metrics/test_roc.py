@@ -15,6 +15,7 @@ from tests.performance.metrics.areas import IN_TESTS, Sampling, coverage
 from tests.performance.metrics.tables import evaluate_columns
 
 Z = 1.959963984540054
+RUNS = 40
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -97,16 +98,17 @@ def test_newcombes_interval_ends_where_the_area_is_as_unlikely_as_allowed(
 @pytest.mark.once
 @pytest.mark.parametrize("sampling", IN_TESTS, ids=str)
 def test_roc_auc_intervals_cover_the_truth_as_often_as_they_claim(sampling: Sampling) -> None:
-    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.011."""
-    shares = coverage(sampling, samples=400, population=200_000)
+    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.018."""
+    shares = coverage(sampling, samples=150, population=200_000)
 
-    assert all(0.92 <= share <= 0.995 for share in shares.values()), shares
+    assert all(0.91 <= share <= 1 for share in shares.values()), shares
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("averaging", ["macro", "weighted"])
-def test_the_interval_of_averaged_roc_auc_is_conservative(tmp_path: Path, averaging: str) -> None:
-    random, runs = np.random.default_rng(20260313), 60
+@pytest.mark.usefixtures("few_draws")
+def test_the_interval_of_averaged_roc_auc_is_conservative(tmp_path: Path) -> None:
+    """This is a part of what `tests.benchmarks.coverage` simulates."""
+    random, averagings = np.random.default_rng(20260313), ("macro", "weighted")
 
     def drawn(number: int) -> dict[str, Any]:
         actual = random.choice(3, number, p=[0.5, 0.3, 0.2])
@@ -116,12 +118,13 @@ def test_the_interval_of_averaged_roc_auc_is_conservative(tmp_path: Path, averag
 
     many = drawn(300_000)
     scores = np.array([many[f"score_{label}"] for label in range(3)]).T
-    truth = sk.roc_auc_score(many["actual"], scores, average=averaging, multi_class="ovr")
-    covered = 0
-    for _ in range(runs):
-        interval = evaluate_columns(
-            classification.evaluate, tmp_path, drawn(200), averaging=averaging
-        ).confidence_intervals["roc_auc"]
-        covered += interval.lower <= truth <= interval.upper
+    truths = [sk.roc_auc_score(many["actual"], scores, average=each, multi_class="ovr") for each in averagings]
+    covered = np.zeros(2)
+    for _ in range(RUNS):
+        sample = drawn(200)
+        for at, (averaging, truth) in enumerate(zip(averagings, truths, strict=True)):
+            found = evaluate_columns(classification.evaluate, tmp_path, sample, averaging=averaging)
+            interval = found.confidence_intervals["roc_auc"]
+            covered[at] += interval.lower <= truth <= interval.upper
 
-    assert covered / runs >= 0.95
+    assert all(covered / RUNS >= 0.95), covered
