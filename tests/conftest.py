@@ -1,6 +1,7 @@
 """The cast and the models that most tests play with, and how the tests are shared between processes."""
 
 import fcntl
+import gc
 import json
 import os
 import re
@@ -81,6 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Name the tests that failed once more, as a log may be cut, and remove the folder that the processes shared."""
+    gc.unfreeze()
     if hasattr(config, "workerinput"):
         return
     shutil.rmtree(os.environ[SHARED_FOLDER])
@@ -88,6 +90,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     failed = {report.nodeid: None for kind in ("failed", "error") for report in reporter.stats.get(kind, [])}
     for name in failed:
         reporter.write_line(f"failed: {name}", red=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while modules are imported, and don't look for any among what they made afterwards."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
