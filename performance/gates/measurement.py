@@ -15,6 +15,7 @@ from performance.metrics.statistics.simultaneous import worst_interval
 SLICE, WORST_SLICE = "slice", "worst_slice"  # how the names of quantities of slices begin
 COMPUTED = "computed"  # the source of metrics that this service computes from predictions
 DIGEST_LENGTH = 12  # characters of a digest in a text
+MAX_QUOTED_VALUE = 60  # characters of a slice's value in a text
 
 
 class SliceName(NamedTuple):
@@ -55,13 +56,14 @@ def usable_interval(interval: Interval | None, level: float | None) -> Interval 
 class Estimate(NamedTuple):
     """A value with its interval, the reason if one of them is missing, and the number of its examples if it is known.
 
-    `value` is `None` unless it is finite.
+    `value` is `None` unless it is finite. `slice` describes the slice that has the worst value of several.
     """
 
     value: float | None
     interval: Interval | None = None
     reason: str | None = None
     sample_count: int | None = None
+    slice: str | None = None
 
     def usable_interval(self, level: float | None) -> Interval | None:
         """Return the interval if it is finite and of this level."""
@@ -146,6 +148,8 @@ class Measurement:
             )
         is_greatest = metric.direction is not Direction.HIGHER
         worst = (max if is_greatest else min)(values)
+        found_in = large[values.index(worst)]
+        title = f"{_title(found_in)}, {found_in.sample_count} examples"
         reason = next(
             (
                 f"The slice {_title(each)} has no interval. {found.reason or ''}".strip()
@@ -155,11 +159,12 @@ class Measurement:
             None,
         )
         if reason is not None:
-            return Estimate(worst, reason=reason)
+            return Estimate(worst, reason=reason, slice=title)
         known = [(each.value, each.interval) for each in estimates if each.value is not None and each.interval]
         lower = -math.inf if metric.lower is None else metric.lower
         upper = math.inf if metric.upper is None else metric.upper
-        return Estimate(worst, worst_interval(known, is_greatest=is_greatest, lower=lower, upper=upper))
+        interval = worst_interval(known, is_greatest=is_greatest, lower=lower, upper=upper)
+        return Estimate(worst, interval, slice=title)
 
 
 def describe_measurement(document: Mapping[str, Any]) -> str:
@@ -194,4 +199,4 @@ def _path(each: Slice) -> str:
 
 
 def _title(each: Slice) -> str:
-    return f"{each.attribute}={'the other values' if each.value is None else each.value!r}"
+    return f"{each.attribute}={'the other values' if each.value is None else repr(each.value[:MAX_QUOTED_VALUE])}"

@@ -154,7 +154,7 @@ def _publish_failure(verdict: GateVerdict) -> None:
         "failed": [{name: rule[name] for name in ("metric", "detail")} for rule in rules if rule["status"] != "passed"],
         "judged_at": verdict.judged_at.strftime(TIMESTAMP),
     }
-    publish("gate.failed", verdict.model, data)
+    publish("gate.failed", verdict.model, [data])
 
 
 def refuse_invalid(policy: Policy, known: Iterable[base.TaskType]) -> None:

@@ -4,9 +4,9 @@ from typing import Any, Self
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F, Func, Value
+from django.db.models import Count, F, Func, Value, Window
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
-from django.db.models.functions import Abs, Cast, Coalesce
+from django.db.models.functions import Abs, Cast, Coalesce, RowNumber
 from django.db.models.sql.compiler import SQLCompiler
 
 from models_registry.task_types.base import Direction, Metric
@@ -51,6 +51,18 @@ class SnapshotSliceQuerySet(models.QuerySet[Any]):
         if metric.direction is not Direction.HIGHER:
             value = -(Abs(value) if metric.direction is Direction.ZERO else value)
         return self.annotate(goodness=Coalesce(value, UNKNOWN_GOODNESS, output_field=models.FloatField()))
+
+    def worst_by_attribute(self, metric: Metric) -> Self:
+        """Keep the worst slice of each attribute of one snapshot, the worst of all first.
+
+        Adds `slice_count`: the number of the attribute's slices.
+        """
+        worst_first = ["goodness", "position"]
+        ranked = self.with_goodness(metric).annotate(
+            rank=Window(RowNumber(), partition_by="attribute", order_by=worst_first),
+            slice_count=Window(Count("*"), partition_by="attribute"),
+        )
+        return ranked.filter(rank=1).order_by("goodness", "attribute")
 
 
 class MetricSnapshotQuerySet(models.QuerySet[Any]):

@@ -29,7 +29,7 @@ from models_registry.tokens.jwt import Caller
 from models_registry.tokens.selectors import USER, account_rows, check_login
 from performance.metrics.statistics.rates import Normalization, column_sums, normalize_counts
 from performance.snapshots.errors import NotAvailableForTaskTypeError, SnapshotNotFoundError
-from performance.snapshots.models import MetricSnapshot, SnapshotDetail, Source
+from performance.snapshots.models import MetricSnapshot, SnapshotDetail, SnapshotSlice, Source
 from performance.snapshots.querysets import MetricSnapshotQuerySet, SnapshotSliceQuerySet
 
 MAX_MATRIX_CELLS = 20_000  # of one response
@@ -208,8 +208,17 @@ def read_performance(
 
 
 def report(lookup: SnapshotLookup) -> MetricSnapshot:
-    """Return the newest snapshot with its detail. Raises what `SnapshotLookup.snapshot` raises."""
-    return newest_snapshot(lookup, found_snapshots(lookup).defer_large())
+    """Return the newest snapshot with its detail, and the worst slice of each attribute as `worst_slices`.
+
+    The worst slice is that by the first summary metric. Only computed snapshots have slices. Raises what
+    `SnapshotLookup.snapshot` raises.
+    """
+    snapshot: Any = newest_snapshot(lookup, found_snapshots(lookup).defer_large())
+    metric = task_types.get(lookup.task_type).metrics[0]
+    slices = snapshot.slices if snapshot.source == Source.COMPUTED else SnapshotSlice.objects.none()
+    snapshot.worst_slices = [*slices.worst_by_attribute(metric)]
+    found: MetricSnapshot = snapshot
+    return found
 
 
 def confusion_matrix(lookup: SnapshotLookup, *, offset: int = 0) -> MatrixPage:

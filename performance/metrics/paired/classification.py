@@ -10,8 +10,9 @@ from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
 from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics import roc
-from performance.metrics.statistics.confusion import ConfusionMatrix, Gradient
+from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.differences import correlated_interval
+from performance.metrics.statistics.gradients import Gradient
 from performance.metrics.statistics.intervals import (
     Interval,
     area_interval,

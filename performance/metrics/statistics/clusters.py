@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import number_literal, string_literal
-from performance.metrics.statistics.confusion import ConfusionMatrix, Gradient
+from performance.metrics.statistics.confusion import ConfusionMatrix
+from performance.metrics.statistics.gradients import Gradient
 from performance.metrics.statistics.student_t import student_t_quantile
 
 MIN_GROUPS = 10

@@ -3,12 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from performance.metrics.statistics.intervals import (
-    CONFIDENCE_LEVEL,
-    Interval,
-    normal_quantile,
-    wilson,
-)
+from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval, normal_quantile, wilson
 
 _MIN_MARGIN = 1e-6  # of the width: for less, no number of examples is realistic
 

@@ -1,18 +1,24 @@
 """Evaluate classification of two or more classes, with or without scores."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from performance.metrics import slices, worst_examples
 from performance.metrics.engines.base import Engine, Row
-from performance.metrics.inputs import column_mapping, label_counts
+from performance.metrics.inputs import label_counts
+from performance.metrics.inputs.classes import (
+    choose_averaging,
+    choose_positive,
+    map_columns,
+    scored_classes,
+    select_scores,
+)
 from performance.metrics.inputs.column_mapping import ColumnMapping, find_column
 from performance.metrics.inputs.label_counts import LabelCounts
-from performance.metrics.inputs.labels import canonical_label, default_positive, determines_positive, sort_labels
-from performance.metrics.inputs.options import AVERAGINGS, GROUP, Columns, Options
+from performance.metrics.inputs.options import GROUP, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck, first_error
-from performance.metrics.inputs.sql import identifier, number_literal, string_literal
+from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import (
     DAMAGED,
     MAX_CLASSES,
@@ -24,13 +30,14 @@ from performance.metrics.result import (
 from performance.metrics.slices import Sample
 from performance.metrics.statistics import curves, losses, roc
 from performance.metrics.statistics.clusters import GroupSums, matrix_sums
-from performance.metrics.statistics.confusion import MULTICLASS_METRICS, ONE_CLASS, ConfusionMatrix, Gradient
+from performance.metrics.statistics.confusion import ONE_CLASS, ConfusionMatrix
 from performance.metrics.statistics.estimates import (
     Estimate,
     known_intervals,
     unavailable_intervals,
     unavailable_metrics,
 )
+from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
@@ -38,7 +45,6 @@ from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, RankedScores
 from performance.metrics.statistics.student_t import student_t_quantile
 
-NO_SCORE = "A threshold needs the score of the positive class."
 NO_SCORES = "There is no score of the positive class."
 NO_CLASS_SCORES = "A class has no score, or no example."
 NO_AVERAGE_PRECISION = "It is defined for two classes alone."
@@ -55,8 +61,8 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     counts = label_counts.count_labels(engine, mapping, allow_missing=options.allow_missing)
     label_counts.check_shared_labels(counts.cells)
     classes = scored_classes(engine, mapping, columns, counts.labels)
-    averaging = _averaging(classes, options)
-    positive = _positive(classes, options)
+    averaging = choose_averaging(classes, options)
+    positive = choose_positive(classes, options)
     single = mapping.score
     mapping = select_scores(mapping, options, classes)
     improbable = label_counts.improbable_reason(engine, mapping, single) or _missing_score(mapping, counts, positive)
@@ -260,7 +266,7 @@ def _gradients(found: _Found) -> dict[str, Gradient]:
     """Return the derivatives of each metric of the confusion matrix that has some, by name."""
     matrix = found.matrix
     gradients: dict[str, Gradient | None] = {"accuracy": matrix.accuracy_gradient()}
-    gradients |= {name: matrix.multiclass_gradient(name) for name in MULTICLASS_METRICS}
+    gradients |= {name: matrix.multiclass_gradient(name) for name in MULTICLASS_GRADIENTS}
     known_positive = found.positive if found.positive in matrix.labels else None
     if found.averaging == "micro" or (found.averaging == "binary" and known_positive is None):
         gradients |= dict.fromkeys(AVERAGED, gradients["accuracy"])
@@ -292,97 +298,6 @@ def _area_sums(
             GroupSums(squared, fourth, variance),
             GroupSums(average_squared, average_fourth, average_variance),
         )
-
-
-def map_columns(engine: Engine, columns: Columns, options: Options) -> ColumnMapping:
-    """Return the expressions of each example's values. With a threshold, the prediction follows from the score.
-
-    Raises `UnprocessablePredictionsError`.
-    """
-    mapping = column_mapping.map_columns(engine, columns, with_prediction=options.threshold is None)
-    if options.threshold is None:
-        return mapping
-    return _apply_threshold(engine, mapping, options.threshold, options)
-
-
-def scored_classes(engine: Engine, mapping: ColumnMapping, columns: Columns, labels: Sequence[str]) -> list[str]:
-    """Return the classes in ascending order: those that occur, and those that only have scores.
-
-    A column of scores is that of a class that does not occur if it is named so or if all scores sum to 1. Otherwise, it
-    only looks like a score.
-    """
-    of_labels = set(mapping.scores) & set(labels)
-    if columns.scores or len(of_labels) == len(mapping.scores) or label_counts.scores_sum_to_one(engine, mapping):
-        return sort_labels([*labels, *mapping.scores])
-    return sort_labels(labels)
-
-
-def select_scores(mapping: ColumnMapping, options: Options, classes: Sequence[str]) -> ColumnMapping:
-    """Return the mapping with only the scores that count.
-
-    With two classes it is that of the positive class, with more those of all classes. If there is only one class and no
-    `positive_class`, nobody knows whether the class is the positive one, so the column `score` is ignored; a column
-    that is named after the class counts. Raises `UnprocessablePredictionsError`.
-    """
-    positive = _positive(classes, options)
-    scores = {label: score for label, score in mapping.scores.items() if label in classes}
-    if positive is None:
-        return replace(mapping, score=None, scores=scores)
-    if mapping.score is not None and (options.positive_class is not None or determines_positive(classes)):
-        return replace(mapping, scores={})
-    return replace(mapping, score=mapping.scores.get(positive), scores=scores)
-
-
-def _apply_threshold(engine: Engine, mapping: ColumnMapping, threshold: float, options: Options) -> ColumnMapping:
-    """Return the mapping with the predicted class that follows from the score.
-
-    It is the positive one if the score is at least the threshold. Raises `UnprocessablePredictionsError`.
-    """
-    if mapping.score is None and not mapping.scores:
-        raise UnprocessablePredictionsError(NO_SCORE)
-    actual = f"SELECT DISTINCT {mapping.actual} AS label FROM predictions"
-    labels = sort_labels(
-        label for [label] in engine.rows(f"SELECT label FROM ({actual}) WHERE label IS NOT NULL LIMIT 3")
-    )
-    if len(labels) != 2:
-        raise UnprocessablePredictionsError("A threshold needs examples of exactly two classes.")
-    positive = _choose_positive(labels, options)
-    score = mapping.score or mapping.scores.get(positive)
-    if score is None:
-        raise UnprocessablePredictionsError(NO_SCORE)
-    [negative] = set(labels) - {positive}
-    above = f"{score} >= {number_literal(threshold)}"
-    return replace(
-        mapping, predicted=f"CASE WHEN {above} THEN {string_literal(positive)} ELSE {string_literal(negative)} END"
-    )
-
-
-def _averaging(classes: Sequence[str], options: Options) -> str:
-    two = len(classes) <= 2
-    averaging = options.averaging or ("binary" if two else "weighted")
-    if averaging not in AVERAGINGS:
-        raise UnprocessablePredictionsError(f"The averaging must be one of {', '.join(AVERAGINGS)}, not {averaging!r}.")
-    if averaging == "binary" and not two:
-        raise UnprocessablePredictionsError(
-            f"There are {len(classes)} classes, so there is no single positive class: choose another averaging."
-        )
-    return averaging
-
-
-def _positive(labels: Sequence[str], options: Options) -> str | None:
-    """Return the positive one of one or two labels, whatever the averaging; `None` for more labels."""
-    return _choose_positive(labels, options) if len(labels) <= 2 else None
-
-
-def _choose_positive(labels: Sequence[str], options: Options) -> str:
-    if options.positive_class is None:
-        return default_positive(labels)
-    positive = canonical_label(options.positive_class)
-    if len(labels) == 2 and positive not in labels:
-        raise UnprocessablePredictionsError(
-            f"There is no label {positive!r} to be the positive class; the labels are {', '.join(labels)}."
-        )
-    return positive
 
 
 def _summary_metric(matrix: ConfusionMatrix, name: str, averaging: str, positive: str | None) -> Estimate:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pyarrow import csv as pa_csv
 from scipy import stats
@@ -20,7 +20,7 @@ from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics.estimates import NO_INTERVAL, UNDEFINED
 from performance.metrics.statistics.intervals import wilson
 from performance.metrics.tasks import classification
-from tests.performance.metrics.tables import evaluate_columns, evaluate_file, values_by_interval_name
+from tests.performance.metrics.tables import EACH_EVALUATES, evaluate_columns, evaluate_file, values_by_interval_name
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 SEED = json.loads((FIXTURES / "seed.json").read_text())
@@ -37,7 +37,7 @@ MEASURED = [
 def test_evaluations_of_the_fixtures_equal_their_snapshots(
     tmp_path: Path, file: Path, snapshot: dict[str, Any]
 ) -> None:
-    found = evaluate_file(classification.evaluate, file, tmp_path)
+    found = evaluate_file(classification.evaluate, file)
 
     assert found.sample_count == found.rows == snapshot["sample_count"]
     for name, value in snapshot["metrics"].items():
@@ -87,7 +87,8 @@ def rows_of(width: int, length: int) -> st.SearchStrategy[list[list[float]]]:
 
 
 @given(columns=predictions())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
+@pytest.mark.usefixtures("few_draws")
 def test_every_metric_equals_that_of_scikit_learn(tmp_path: Path, columns: dict[str, Any]) -> None:
     found = evaluate_columns(classification.evaluate, tmp_path, columns)
     actual, predicted = columns["actual"], columns["predicted"]
@@ -154,7 +155,8 @@ def name_of(label: Any) -> str:
 
 
 @given(columns=predictions().filter(lambda columns: "score" not in columns))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
+@pytest.mark.usefixtures("few_draws")
 def test_every_metric_of_several_classes_equals_that_of_scikit_learn(tmp_path: Path, columns: dict[str, Any]) -> None:
     labels = [name.removeprefix("score_") for name in columns if name.startswith("score_")]
     actual, weights = [name_of(one) for one in columns["actual"]], columns.get("weight")
@@ -347,7 +349,8 @@ def test_the_score_of_a_single_label_is_ignored_without_positive_class(tmp_path:
 
 
 @given(columns=predictions().filter(lambda columns: "score" not in columns))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
+@pytest.mark.usefixtures("few_draws")
 def test_micro_averaged_roc_auc_pools_the_decisions_on_all_classes(tmp_path: Path, columns: dict[str, Any]) -> None:
     labels = [name.removeprefix("score_") for name in columns if name.startswith("score_")]
     found = evaluate_columns(classification.evaluate, tmp_path, columns, averaging="micro")
@@ -388,7 +391,7 @@ def test_equal_labels_in_different_formats_are_equal(
     table = pa.table({"actual": actual, "predicted": predicted})
     (pq.write_table if suffix == ".parquet" else pa_csv.write_csv)(table, file)
 
-    found = evaluate_file(classification.evaluate, file, tmp_path)
+    found = evaluate_file(classification.evaluate, file)
 
     assert {label: values["support"] for label, values in found.per_class.items()} == supports
     assert found.metrics["accuracy"] == pytest.approx(2 / 3)
@@ -443,6 +446,7 @@ def test_any_finite_number_is_a_valid_label(tmp_path: Path) -> None:
     assert set(found.per_class) == {"0", "0.5", "1", "1e+300"}
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_a_file_with_a_flipped_bit_is_scored_or_refused(tmp_path: Path) -> None:
     columns = {"actual": ["a", "b"] * 50, "predicted": ["a", "b"] * 50, "score": [0.1, 0.9] * 50}
     evaluate_columns(classification.evaluate, tmp_path, columns)
@@ -454,7 +458,7 @@ def test_a_file_with_a_flipped_bit_is_scored_or_refused(tmp_path: Path) -> None:
         file = tmp_path / "flipped.parquet"
         file.write_bytes(flipped)
         try:
-            outcomes.add(type(evaluate_file(classification.evaluate, file, tmp_path)))
+            outcomes.add(type(evaluate_file(classification.evaluate, file)))
         except UnprocessablePredictionsError as refused:
             outcomes.add(type(refused))
 

@@ -27,7 +27,7 @@ ABSENT = [
 
 def evaluate_named(evaluate: Evaluate, folder: Path, columns: dict[str, Any], named: Columns) -> Evaluation:
     write_parquet(folder / "predictions.parquet", columns)
-    return evaluate_file(evaluate, folder / "predictions.parquet", folder, named)
+    return evaluate_file(evaluate, folder / "predictions.parquet", named)
 
 
 @pytest.mark.parametrize(("task", "columns", "kind"), ABSENT)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 from sklearn import metrics as sk
@@ -19,7 +19,7 @@ from models_registry import task_types
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.tasks import forecasting, regression
 from tests.performance.metrics.augmented import augmented_t, skewness
-from tests.performance.metrics.tables import evaluate_columns, evaluate_file
+from tests.performance.metrics.tables import EACH_EVALUATES, evaluate_columns, evaluate_file
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 DIABETES = next(
@@ -31,7 +31,7 @@ def test_evaluations_of_the_fixtures_equal_their_snapshots(tmp_path: Path) -> No
     for version in DIABETES["versions"]:
         for snapshot in version["snapshots"]:
             file = FIXTURES / "predictions" / "diabetes" / f"{version['version_id']}-{snapshot['dataset_split']}.csv"
-            found = evaluate_file(regression.evaluate, file, tmp_path)
+            found = evaluate_file(regression.evaluate, file)
             for name, value in snapshot["metrics"].items():
                 assert found.metrics[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
 
@@ -61,7 +61,7 @@ METRICS: dict[str, Callable[..., float]] = {
 
 
 @given(columns=predictions())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_every_metric_equals_that_of_scikit_learn(tmp_path: Path, columns: dict[str, Any]) -> None:
     found = evaluate_columns(regression.evaluate, tmp_path, columns)
     actual, predicted, weights = columns["actual"], columns["predicted"], columns.get("weight")
@@ -117,7 +117,7 @@ def test_intervals_are_of_student_t_with_an_example_added_beyond_the_extremes(tm
     errors=st.lists(st.floats(-9, 9).map(lambda each: round(each, 3)), min_size=50, max_size=90),
     exponent=st.integers(1, 5),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@EACH_EVALUATES
 def test_a_few_large_errors_leave_no_interval(tmp_path: Path, errors: list[float], exponent: int) -> None:
     predicted = np.array(errors) ** exponent
     found = evaluate_columns(regression.evaluate, tmp_path, {"actual": np.zeros(len(errors)), "predicted": predicted})
@@ -204,7 +204,7 @@ def test_examples_of_weight_0_count_for_nothing(tmp_path: Path) -> None:
 
 
 @given(errors=st.lists(st.integers(-5, 5) | st.floats(-9, 9), min_size=1, max_size=120))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_the_median_interval_is_symmetric_in_ranks(tmp_path: Path, errors: list[float]) -> None:
     found = evaluate_columns(regression.evaluate, tmp_path, {"actual": [0.0] * len(errors), "predicted": errors})
 
@@ -269,7 +269,7 @@ MAGNITUDES = st.sampled_from([0.0, 1e-323, 1e-300, -1e-160, 1.0, -1e45, 1e45])
 
 
 @given(rows=st.lists(st.tuples(MAGNITUDES, MAGNITUDES, MAGNITUDES.map(abs)), min_size=1, max_size=20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_metrics_of_accepted_numbers_are_finite(tmp_path: Path, rows: list[tuple[float, float, float]]) -> None:
     actual, predicted, weight = zip(*rows, strict=True)
     columns: dict[str, Any] = {"actual": actual, "predicted": predicted, "scale": [1e-44] * len(rows)}

@@ -163,6 +163,43 @@ def test_slices_take_four_statements(
         ask(vera, sliced)
 
 
+def test_the_report_shows_the_worst_slice_and_where_the_others_are(
+    vera: Caller, sliced: str, pinned_queries: Callable[[str], AbstractContextManager[None]]
+) -> None:
+    with pinned_queries("report with slices"):
+        [shown] = vera.get(f"{sliced}/report?version_id=ver-00001").json()["slices"]
+
+    listed = ask(vera, sliced).json()["results"]
+    assert list(shown) == ["attribute", "slice_count", "worst", "url"]
+    assert (shown["attribute"], shown["slice_count"], shown["worst"]) == ("country", 3, listed[0])
+    assert vera.get(shown["url"]).json()["results"] == listed
+
+
+def test_the_report_shows_the_attribute_with_the_worst_slice_first(vera: Caller, model: RegisteredModel) -> None:
+    stored = snapshot(completed_version(model, number=1), metrics={"accuracy": 0.5}, source="computed", dataset="a & b")
+    for attribute, values_of in {"a": (0.5, 0.6), "b": (None, 0.4), "c=ä": (0.9, 0.45, 0.45)}.items():
+        for position, value in enumerate(values_of, 1):
+            SnapshotSlice.objects.create(
+                snapshot=stored,
+                attribute=attribute,
+                position=position,
+                value=f"{attribute}{position}",
+                sample_count=9,
+                metrics={} if value is None else {"accuracy": value},
+            )
+
+    shown = vera.get(f"/models/{model.pk}/performance/report", {"version_id": "ver-00001", "dataset": "a & b"}).json()[
+        "slices"
+    ]
+
+    assert [(each["attribute"], each["worst"]["value"]) for each in shown] == [
+        ("b", "b2"),
+        ("c=ä", "c=ä2"),
+        ("a", "a1"),
+    ]
+    assert len(vera.get(shown[1]["url"]).json()["results"]) == shown[1]["slice_count"] == 3
+
+
 def test_a_gate_refuses_a_bad_slice_behind_a_good_average(sliced: str, admin: User) -> None:
     rules = [
         {"metric": "accuracy", "operator": ">=", "threshold": 0.75},
