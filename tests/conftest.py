@@ -1,12 +1,13 @@
 """The cast and the models that most tests play with, and how the tests are shared between processes."""
 
+import gc
 import json
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -78,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Name the tests that failed once more, as a log may be cut, and remove the folder that the processes shared."""
+    gc.unfreeze()
     if hasattr(config, "workerinput"):
         return
     shutil.rmtree(os.environ[SHARED_FOLDER])
@@ -85,6 +87,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     failed = {report.nodeid: None for kind in ("failed", "error") for report in reporter.stats.get(kind, [])}
     for name in failed:
         reporter.write_line(f"failed: {name}", red=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while modules are imported, and don't look for any among what they made afterwards."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
