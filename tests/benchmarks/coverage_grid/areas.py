@@ -52,7 +52,8 @@ class Areas:
         """Return the scores, or their levels if there are ten."""
         if not self.ties:
             return scores
-        return np.clip(np.floor((scores + 1) / (self.apart + 2) * 8) + 1, 0, 9)
+        levels: Numbers = np.clip(np.floor((scores + 1) / (self.apart + 2) * 8) + 1, 0, 9)
+        return levels
 
     @property
     def truth(self) -> dict[str, float]:

@@ -97,7 +97,7 @@ def proportions(settings: list[Binary], samples: int) -> Tallies:
 _BINARY = ("accuracy", *PROPORTION_METRICS, "f1_score")
 
 
-def _add_rivals(found: Mapping[str, Tally], cells: Numbers, times: npt.NDArray[np.int64]) -> None:
+def _add_rivals(found: Mapping[str, Tally], cells: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> None:
     """Count the intervals of Jeffreys and of Clopper & Pearson, which F1 follows from as it does from Wilson's."""
     (right_negatives, false), (missed, right) = np.moveaxis(cells, 0, -1)
     for name, (successes, failures) in {

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from performance.metrics.statistics import losses
 from performance.metrics.statistics.clusters import Clusters, GroupSums
-from performance.metrics.statistics.confusion import ConfusionMatrix, Gradient
+from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.statistics.gradients import Gradient
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import OF_CLASSES
 from tests.benchmarks.coverage_grid.areas import Areas, area_estimate
@@ -138,8 +139,8 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
         clusters = Clusters(setting.groups, float(setting.examples))
         for counts in setting.draw(random, samples):
             matrix = ConfusionMatrix(["0", "1"], counts.sum(axis=0).astype(float).tolist())
-            for name, each in class_intervals(clusters, matrix, counts).items():
-                found[name].add(each)
+            for name, interval in class_intervals(clusters, matrix, counts).items():
+                found[name].add(interval)
             for name in SIMULATED:
                 if (gradient := matrix.multiclass_gradient(name)) and min(matrix.rows) > 0:
                     worth[name].append(counts.sum(axis=0) / design_effect(clusters, counts, gradient))

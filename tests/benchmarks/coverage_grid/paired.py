@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from performance.metrics.paired import classification as paired
-from performance.metrics.paired.paired_join import Choices
+from performance.metrics.paired.paired_join import Choices, Intervals
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import AVERAGED
@@ -96,7 +96,7 @@ def versions(settings: list[Versions], samples: int) -> Tallies:
         yield from found.values()
 
 
-def differences(counts: npt.NDArray[np.int64]) -> paired.Intervals:
+def differences(counts: npt.NDArray[np.int64]) -> Intervals:
     """Return the product's intervals for the joint table `[actual][newer][older]`."""
     cells = [(*map(str, at), float(count), float(count)) for at, count in np.ndenumerate(counts) if count]
     total, newer, older = counts.sum(), counts[1, 1, 0] + counts[0, 0, 1], counts[1, 0, 1] + counts[0, 1, 0]

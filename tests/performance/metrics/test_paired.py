@@ -80,16 +80,18 @@ def difference_slopes(metric: Metric, actual: Any, newer: Any, older: Any, weigh
             up[at] *= 1 + step
             down[at] *= 1 - step
             slopes[example] = (difference(up) - difference(down)) / (2 * step * weights[at])
-    return weights.sum() * np.array([slopes[example] for example in examples])
+    scaled: Numbers = weights.sum() * np.array([slopes[example] for example in examples])
+    return scaled
 
 
 def with_more_examples(
-    actual: Any, newer: Any, older: Any, weights: Numbers, added: float, *, of_newer: bool
+    actual: Any, versions: Sequence[Any], weights: Numbers, added: float, *, of_newer: bool
 ) -> tuple[Any, Any, Any, Numbers, Numbers]:
     """Return the examples, and `added` more of each class that the newer or the older version alone predicts rightly.
 
     The last two are the weights and the squared weights.
     """
+    newer, older = versions
     labels = sorted({*actual, *newer, *older})
     more: list[tuple[Any, Any, Any, float, float]] = []
     for label in sorted(set(actual)):
@@ -103,11 +105,11 @@ def with_more_examples(
 
 
 def assert_between_tables(
-    interval: Interval, metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers, added: float
+    interval: Interval, metric: Metric, actual: Any, versions: Sequence[Any], weights: Numbers, added: float
 ) -> None:
     """Check that each end is that of a table with more examples on its side."""
     for end, of_newer, sign in ((interval.lower, False, -1), (interval.upper, True, 1)):
-        y, one, other, w, squares = with_more_examples(actual, newer, older, weights, added, of_newer=of_newer)
+        y, one, other, w, squares = with_more_examples(actual, versions, weights, added, of_newer=of_newer)
         difference = metric(y, one, w) - metric(y, other, w)
         spread = Z * math.sqrt(jackknife_variance(metric, y, one, other, w, squares))
         assert end == pytest.approx(difference + sign * spread, rel=1e-4, abs=1e-5)
@@ -174,7 +176,7 @@ def test_paired_intervals_of_two_classes_equal_the_jackknife(
     predictions = [(each >= 0.5).astype(int) for each in scores]
     for name, metric in metrics.items():
         added = 0.75 if name in {"matthews_correlation", "cohen_kappa"} else 1.5
-        assert_between_tables(found[name], metric, actual, *predictions, weights, added)
+        assert_between_tables(found[name], metric, actual, predictions, weights, added)
     losses: dict[str, Metric] = {
         "log_loss": lambda y, s, w: sk.log_loss(y, s, sample_weight=w),
         "brier_score": lambda y, s, w: sk.brier_score_loss(y, s, sample_weight=w),
@@ -252,7 +254,7 @@ def test_paired_intervals_of_averages_equal_the_jackknife(
             return float(function(y, predicted, sample_weight=weights, average=averaging))
 
         added = 1.5 if averaging == "macro" else 0.5
-        assert_between_tables(found[name], metric, actual, *versions, np.ones(80), added)
+        assert_between_tables(found[name], metric, actual, versions, np.ones(80), added)
 
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted"])
