@@ -122,7 +122,7 @@ def test_a_paired_interval_is_narrower_than_one_of_independent_samples(
     compared: Compared = request.getfixturevalue(fixture)
     paired = compared.metrics()
 
-    monkeypatch.setattr(services, "pair", lambda *_: services.UNAVAILABLE)
+    monkeypatch.setattr(services, "paired_intervals", lambda *_: services.UNAVAILABLE)
     independent = {name: each for name, each in compared.metrics().items() if each["confidence_interval"]}
 
     assert {each["confidence_interval"]["method"] for each in independent.values()} == {"independent"}
