@@ -72,7 +72,7 @@ def difference_slopes(metric: Metric, actual: Any, newer: Any, older: Any, weigh
     def difference(changed: Numbers) -> float:
         return metric(actual, newer, changed) - metric(actual, older, changed)
 
-    step, slopes = 1e-4, {}
+    step, slopes = 1e-4, dict[tuple[Any, ...], float]()
     examples = list(zip(actual, newer, newer if older is None else older, strict=True))
     for at, example in enumerate(examples):
         if example not in slopes:
@@ -80,8 +80,7 @@ def difference_slopes(metric: Metric, actual: Any, newer: Any, older: Any, weigh
             up[at] *= 1 + step
             down[at] *= 1 - step
             slopes[example] = (difference(up) - difference(down)) / (2 * step * weights[at])
-    scaled: Numbers = weights.sum() * np.array([slopes[example] for example in examples])
-    return scaled
+    return np.array([slopes[example] for example in examples]) * float(weights.sum())
 
 
 def with_more_examples(
