@@ -12,7 +12,7 @@ from tests.conftest import golden
 from tests.demo_data import access_token, load_demo_data
 from tests.serving import new_keys, serve
 
-pytestmark = pytest.mark.served
+pytestmark = [pytest.mark.served, pytest.mark.once]
 
 
 def test_a_summary_is_read_from_the_replica(tmp_path: Path) -> None:
