@@ -118,7 +118,7 @@ def measure_http(service: Service, options: Any, print_: Callable[..., None]) ->
     """Print reports a second beside rows a second, in turn."""
     table = Table("round", "snapshots/s over HTTP", "rows/s by bulk_create", "ratio")
     with running(granian, "config.wsgi:application", service.settings) as server:
-        report(service, server.port, options.clients, 2)  # warms up
+        report(service, server.port, options.clients, options.seconds / 5)  # warms up
         for number in range(1, options.rounds + 1):
             over_http = report(service, server.port, options.clients, options.seconds)
             bare = bulk_create(service, options.rows)
