@@ -39,6 +39,7 @@ urlpatterns = [
     path(f"{MODEL}/performance/gate", GateViewSet.as_view({"get": "gate", "post": "judge"}), name="gate"),
     path(f"{MODEL}/performance/badge.svg", BadgeImageViewSet.as_view({"get": "badge"}), name="performance-badge"),
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),
+    path(f"{SNAPSHOTS}:batch", SnapshotViewSet.as_view({"post": "create_batch"}), name="snapshots-batch"),
     path(f"{SNAPSHOTS}/<str:snapshot_id>", SnapshotViewSet.as_view({"get": "retrieve"}), name="snapshot"),
     path(f"{VERSION}/evaluations", EvaluationViewSet.as_view({"post": "create"}), name="evaluations"),
     path("evaluations/<str:evaluation_id>", EvaluationViewSet.as_view({"get": "retrieve"}), name="evaluation"),

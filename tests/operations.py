@@ -168,6 +168,14 @@ OPERATIONS = [
         {"dataset_split": "test", "metrics": {"accuracy": 0.5}},
         "dataset_split",
     ),
+    Operation(
+        "POST",
+        f"{SNAPSHOTS}:batch",
+        Scope.MODEL_WRITE,
+        201,
+        {"snapshots": [{"dataset_split": "test", "metrics": {"accuracy": 0.5}}]},
+        "snapshots",
+    ),
     Operation("GET", f"{SNAPSHOTS}/<str:snapshot_id>", Scope.MODEL_READ),
     Operation(
         "POST",

@@ -9,7 +9,7 @@ from performance.metrics import comparison
 from performance.metrics.comparison import MetricComparison, MetricValues, PairingStatus, known_options
 from performance.metrics.statistics.intervals import stored_intervals
 from performance.snapshots.models import MetricSnapshot
-from performance.snapshots.selectors import SnapshotLookup, report
+from performance.snapshots.selectors import SnapshotLookup, detailed_snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ def compare(lookup: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
     """Compare the newest snapshots of two versions. Raises what `SnapshotLookup.snapshot` raises."""
     for each in (lookup, baseline):
         each.completed_version()
-    newer, older = report(lookup), report(baseline)
-    paired = services.pair(newer, older)
+    newer, older = detailed_snapshot(lookup), detailed_snapshot(baseline)
+    paired = services.paired_intervals(newer, older)
     return Comparison(
         model_id=lookup.model_id,
         version_id=newer.version.version_id,

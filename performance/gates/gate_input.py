@@ -1,6 +1,6 @@
 """The input of a gate's rules, and their verdicts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +11,7 @@ from performance.gates.measurement import Measurement, usable_interval
 from performance.gates.requirements import Requirements
 from performance.metrics.comparison import PairingStatus
 from performance.metrics.statistics.intervals import Interval
+from performance.snapshots.dataset_names import list_datasets
 
 
 class Operator(StrEnum):
@@ -87,7 +88,8 @@ class GateInput:
     """What is known of the judged version and of its baselines, all on the policy's split and dataset.
 
     `measured` is `None` without a snapshot. `promoted` is the promoted version; `baselines` holds the versions that
-    other limits compare with, by rule. `dataset` is the name of the dataset, empty for the primary one.
+    other limits compare with, by rule. `dataset` is the name of the dataset, empty for the primary one. `datasets`
+    names those that a version without a snapshot has metrics of, by its id.
     """
 
     model_id: str
@@ -97,6 +99,7 @@ class GateInput:
     promoted: Baseline
     baselines: Mapping[object, Baseline] = field(default_factory=dict)
     dataset: str = ""
+    datasets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     requirements: Requirements = field(default_factory=Requirements)
     judged_at: datetime | None = None
 
@@ -124,12 +127,17 @@ class GateInput:
 
     def missing_message(self, metric: str, reason: str | None = None) -> str:
         """Say that the version has no such value, and why if that is known."""
-        return self._missing(self.version_id, self.measured, metric, reason)
+        return self._missing(self.version_id, self.measured, metric, reason or self._elsewhere(self.version_id))
 
     def missing_baseline_message(self, baseline: Baseline, metric: str, reason: str | None = None) -> str:
         """Say that a baseline has no such value, and why if that is known."""
         title = f"{baseline.title[0].upper()}{baseline.title[1:]}" if baseline.role else baseline.title
-        return self._missing(title, baseline.measured, metric, reason)
+        return self._missing(title, baseline.measured, metric, reason or self._elsewhere(baseline.version_id))
+
+    def _elsewhere(self, version_id: str | None) -> str | None:
+        """Say which datasets a version without a snapshot has metrics of, if any."""
+        listed = list_datasets(self.datasets.get(version_id or "", ()))
+        return f"It has some for {listed}." if listed else None
 
     def _missing(self, title: str, measured: Measurement | None, metric: str, reason: str | None) -> str:
         what = "no metrics" if measured is None else f"no {metric}"

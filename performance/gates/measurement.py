@@ -15,6 +15,7 @@ from performance.metrics.statistics.simultaneous import worst_interval
 SLICE, WORST_SLICE = "slice", "worst_slice"  # how the names of quantities of slices begin
 COMPUTED = "computed"  # the source of metrics that this service computes from predictions
 DIGEST_LENGTH = 12  # characters of a digest in a text
+MAX_QUOTED_VALUE = 60  # characters of a slice's value in a text
 
 
 class SliceName(NamedTuple):
@@ -55,13 +56,14 @@ def usable_interval(interval: Interval | None, level: float | None) -> Interval 
 class Estimate(NamedTuple):
     """A value with its interval, the reason if one of them is missing, and the number of its examples if it is known.
 
-    `value` is `None` unless it is finite.
+    `value` is `None` unless it is finite. `slice` describes the slice that has the worst value of several.
     """
 
     value: float | None
     interval: Interval | None = None
     reason: str | None = None
     sample_count: int | None = None
+    slice: str | None = None
 
     def usable_interval(self, level: float | None) -> Interval | None:
         """Return the interval if it is finite and of this level."""
@@ -85,6 +87,11 @@ class Measurement:
     digest: str | None = None
     warnings: Sequence[EvaluationWarning] = ()
     slices: Sequence[Slice] = ()
+
+    @property
+    def evaluated_at_text(self) -> str | None:
+        """When the version was evaluated, in UTC, such as `2026-03-13T14:22:10Z`."""
+        return None if self.evaluated_at is None else f"{self.evaluated_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
     def estimate(self, name: str, metric: Metric | None, min_sample_count: int | None) -> Estimate:
         """Return a quantity by its name.
@@ -111,7 +118,7 @@ class Measurement:
             "version_id": self.version_id,
             "source": self.source,
             "sample_count": self.sample_count,
-            "evaluated_at": self.evaluated_at and f"{self.evaluated_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "evaluated_at": self.evaluated_at_text,
             "dataset": {"name": self.dataset or None, "version": self.dataset_version, "digest": self.digest},
             "evaluation_options": dict(self.metrics.options),
             "warnings": [{"code": each.code, "detail": each.detail} for each in self.warnings],
@@ -146,6 +153,8 @@ class Measurement:
             )
         is_greatest = metric.direction is not Direction.HIGHER
         worst = (max if is_greatest else min)(values)
+        found_in = large[values.index(worst)]
+        title = f"{_title(found_in)}, {found_in.sample_count} examples"
         reason = next(
             (
                 f"The slice {_title(each)} has no interval. {found.reason or ''}".strip()
@@ -155,11 +164,12 @@ class Measurement:
             None,
         )
         if reason is not None:
-            return Estimate(worst, reason=reason)
+            return Estimate(worst, reason=reason, slice=title)
         known = [(each.value, each.interval) for each in estimates if each.value is not None and each.interval]
         lower = -math.inf if metric.lower is None else metric.lower
         upper = math.inf if metric.upper is None else metric.upper
-        return Estimate(worst, worst_interval(known, is_greatest=is_greatest, lower=lower, upper=upper))
+        interval = worst_interval(known, is_greatest=is_greatest, lower=lower, upper=upper)
+        return Estimate(worst, interval, slice=title)
 
 
 def describe_measurement(document: Mapping[str, Any]) -> str:
@@ -194,4 +204,4 @@ def _path(each: Slice) -> str:
 
 
 def _title(each: Slice) -> str:
-    return f"{each.attribute}={'the other values' if each.value is None else each.value!r}"
+    return f"{each.attribute}={'the other values' if each.value is None else repr(each.value[:MAX_QUOTED_VALUE])}"

@@ -109,12 +109,12 @@ class Threshold:
         if value is None:
             return verdict(RuleStatus.MISSING, gate_input.missing_message(self.metric, found.reason))
         if self.confidence is None:
-            return verdict(*self._result(value, f"{self.metric} is {format_number(value)}"))
+            return verdict(*self._result(value, _value_text(self.metric, value, found)))
         if interval is None:
             return verdict(RuleStatus.MISSING, self._no_interval(value, found))
         end, name = (interval.lower, "lower") if self.operator.is_lower_bound else (interval.upper, "upper")
         detail = (
-            f"{self.metric} is {format_number(value)}, "
+            f"{_value_text(self.metric, value, found)}, "
             f"and the {name} end of its {self.confidence:.0%} interval {format_number(end)}"
         )
         status, detail = self._result(end, detail)
@@ -128,7 +128,7 @@ class Threshold:
 
     def _no_interval(self, value: float, found: Estimate) -> str:
         detail = (
-            f"{self.metric} is {format_number(value)}, without the {self.confidence:.0%} interval that is required."
+            f"{_value_text(self.metric, value, found)}, without the {self.confidence:.0%} interval that is required."
         )
         return f"{detail} {found.reason}" if found.reason else detail
 
@@ -209,7 +209,7 @@ class Regression:
         if value is None:
             return verdict(status=RuleStatus.MISSING, detail=gate_input.missing_message(self.metric, found.reason))
         if baseline.version_id is None:
-            detail = f"{self.metric} is {format_number(value)}, and no version was promoted before to compare it with."
+            detail = f"{_value_text(self.metric, value, found)}, and no version was promoted before to compare it with."
             return verdict(status=RuleStatus.PASSED, detail=detail)
         if before is None or gate_metric.metric is None:
             detail = gate_input.missing_baseline_message(baseline, self.metric, known.reason)
@@ -217,7 +217,7 @@ class Regression:
         problem = gate_input.baseline_problem(baseline) or _options_problem(self, gate_metric, gate_input, baseline)
         if problem:
             return verdict(status=RuleStatus.MISSING, detail=problem)
-        return self._compare(baseline, gate_metric.metric, value, before, verdict, found.sample_count)
+        return self._compare(baseline, gate_metric.metric, value, before, verdict, found)
 
     def as_document(self) -> dict[str, object]:
         """Return the rule as a JSON document."""
@@ -233,14 +233,14 @@ class Regression:
         value: float,
         before: float,
         verdict: "partial[RuleVerdict]",
-        sample_count: int | None,
+        found: Estimate,
     ) -> RuleVerdict:
         limit = _to_decimal(self.max_regression)
         if self.relative:
             limit = _UNROUNDED.multiply(limit, _to_decimal(abs(before)))
         bound, threshold = _implied_threshold(metric, value, before, limit)
         verdict = partial(verdict, operator=bound, threshold=threshold)
-        detail = f"{self.metric} is {format_number(value)}, and {format_number(before)} in {baseline.title}"
+        detail = f"{_value_text(self.metric, value, found)}, and {format_number(before)} in {baseline.title}"
         allowed = f"worse by {_number_text(limit)} is allowed. {_SAME_DATASET[verdict.keywords['same_dataset']]}"
         worse = _UNROUNDED.subtract(_to_decimal(metric.goodness(before)), _to_decimal(metric.goodness(value)))
         if self.confidence is None:
@@ -259,7 +259,7 @@ class Regression:
         # The largest change of a magnitude is not an end of an interval around the change.
         is_plain = metric.direction is not Direction.ZERO
         ratio = needed_ratio(float(worse), float(worst), float(limit)) if is_plain else None
-        needed = _scale(sample_count, ratio)
+        needed = _scale(found.sample_count, ratio)
         detail += _needed_text(needed)
         return verdict(status=RuleStatus.FAILED, detail=detail, interval=difference, needed_sample_count=needed)
 
@@ -275,6 +275,11 @@ def _estimate(rule: Rule, gate_metric: GateMetric, measured: Measurement | None)
     if measured is None:
         return Estimate(None)
     return measured.estimate(rule.metric, gate_metric.metric, rule.min_sample_count)
+
+
+def _value_text(metric: str, value: float, found: Estimate) -> str:
+    """Say what the value is, and of several slices in which one."""
+    return f"{metric} is {format_number(value)}{f' ({found.slice})' if found.slice else ''}"
 
 
 def _same_dataset(measured: Measurement | None, baseline: Measurement | None) -> bool | None:

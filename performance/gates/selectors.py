@@ -5,100 +5,35 @@ confidence, the stored comparisons with the other versions take one more again.
 """
 
 import json
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import (
-    BigIntegerField,
-    CharField,
-    Exists,
-    F,
-    IntegerField,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    TextField,
-)
+from django.db.models import CharField, Exists, F, IntegerField, Model, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast, JSONObject
 from django.utils import timezone
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.accounts.scopes import Scope
-from models_registry.db.prepared import Parameter, PreparedQuery
+from models_registry.db.prepared import Parameter, PreparedQuery, Row
 from models_registry.registry import ids
 from models_registry.registry.errors import ModelNotFoundError
 from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.task_types.base import TaskType
 from models_registry.tokens.jwt import Caller
 from models_registry.tokens.selectors import USER, account_rows, check_login
-from performance.comparisons.models import ComparisonJob, PairedComparison
-from performance.comparisons.services import PENDING, UNAVAILABLE, Compare, Paired, pair, paired
+from performance.comparisons.services import Compare, paired_intervals
 from performance.gates.gate_input import Baseline, GateInput
-from performance.gates.gate_metrics import QUANTITIES, find_gate_metric, named_values
-from performance.gates.measurement import COMPUTED, Estimate, Measurement, parse_slice_name
 from performance.gates.models import GatePolicy
 from performance.gates.policy import Policy, stored_policy
-from performance.gates.rules import BEST, PROMOTED, Regression
+from performance.gates.policy_snapshots import PolicySnapshots, VersionRef
+from performance.gates.rules import PROMOTED
 from performance.gates.verdict import StoredPolicy, Verdict, judge
-from performance.metrics.comparison import MetricValues, PairingStatus, known_options
-from performance.metrics.result import EvaluationWarning, Slice
-from performance.metrics.statistics.differences import independent_interval
-from performance.metrics.statistics.intervals import Interval, stored_intervals
-from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 from performance.snapshots.selectors import SnapshotLookup
 
 _MODEL = Parameter("model", CharField())
 _NUMBER = Parameter("number", IntegerField())
-_VERSION = Parameter("version", BigIntegerField())
-_BASELINE = Parameter("baseline", BigIntegerField())
-_SPLIT = Parameter("split", CharField())
-_DATASET = Parameter("dataset", CharField())
-_DETAILS = ("further_metrics", "custom_metrics", "per_class", "confidence_intervals")  # read if a rule needs them
-_CHOICES = ("positive_class", "averaging")
-_FACTS = (  # that every verdict needs
-    "pk",
-    "version_id",
-    "metrics",
-    "sample_count",
-    "source",
-    "evaluated_at",
-    "dataset",
-    *(
-        f"detail__{name}"
-        for name in (
-            "effective_sample_size",
-            "missing_fraction",
-            "train_overlap",
-            *_CHOICES,
-            "evaluation_options",
-            "warnings",
-            "examples_digest",
-            "dataset_version",
-            "metrics_unavailable",
-            "intervals_unavailable",
-            "dataset_digest",
-            "predictions_digest",
-        )
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class VersionRef:
-    """A version's primary key, and its number within the model."""
-
-    pk: int
-    number: int
-
-    @property
-    def version_id(self) -> str:
-        """The public id."""
-        return ids.version_id(self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +72,7 @@ class GateContext:
             baseline=self.baseline,
             policy=policy,
             stored=stored,
-            compare=pair,
+            compare=paired_intervals,
         )
 
 
@@ -211,12 +146,12 @@ def current_policy(model: RegisteredModel, *, lock: bool = False) -> tuple[Polic
 
     With `lock`, the organization's row is locked before its policy is read.
     """
-    policy: Any = GatePolicy.objects.filter(model=model).current()
+    policy = GatePolicy.objects.filter(model=model).current()
     if policy is None:
         if lock:
             Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
         policy = GatePolicy.objects.filter(organization=model.organization_id).current()
-    if policy is None:
+    if policy is None or policy.document is None:
         return None, None
     return stored_policy(policy.document), StoredPolicy(policy.owner, policy.version)
 
@@ -235,7 +170,7 @@ def _baseline(version: Version) -> VersionRef | None:
     return VersionRef(baseline.pk, baseline.number) if baseline else None
 
 
-def _replacing(model: Any) -> QuerySet[Promotion]:
+def _replacing(model: RegisteredModel | Parameter) -> QuerySet[Promotion]:
     """Return the promotions in which the promoted version of a model replaced another version, the newest first."""
     promotions = Promotion.objects.filter(model=model, version__promoted_in=model, previous_version__isnull=False)
     return promotions.exclude(version=F("previous_version")).order_by("-pk")
@@ -260,7 +195,7 @@ def verdict_on(
     now, promoted = timezone.now(), Baseline(baseline.version_id if baseline else None)
     if policy is None:
         return judge(None, task_type, GateInput(model_id, version.version_id, "", None, promoted), judged_at=now)
-    found = _Snapshots(policy, task_type, model_id, version, baseline)
+    found = PolicySnapshots(policy, task_type, model_id, version, baseline)
     gate_input = GateInput(
         model_id,
         version.version_id,
@@ -269,212 +204,12 @@ def verdict_on(
         found.compared(promoted, baseline, found.limits_against(PROMOTED), compare),
         baselines=found.baselines(promoted, compare),
         dataset=policy.dataset,
+        datasets=found.datasets(),
     )
     return judge(policy, task_type, gate_input, judged_at=now, stored=stored)
 
 
-class _Snapshots:
-    """The newest snapshots of the versions that a policy uses, on its split and dataset, read when it is made."""
-
-    def __init__(
-        self, policy: Policy, task_type: TaskType, model_id: str, version: VersionRef, promoted: VersionRef | None
-    ) -> None:
-        self.policy, self.task_type, self.version, self.promoted = policy, task_type, version, promoted
-        details = _details(policy, task_type)
-        place = {"split": policy.dataset_split, "dataset": policy.dataset}
-        rows = _snapshots(details).all(version=version.pk, baseline=promoted.pk if promoted else 0, **place)
-        self.rows = {row["version_id"]: row for row in rows}
-        self.paired = {promoted.pk: self.rows[version.pk].get("paired")} if promoted and version.pk in self.rows else {}
-        self.others = self._read_others(model_id, details)
-        slices = _slices([row["pk"] for row in self.rows.values()], policy)
-        self.measurements = {pk: _measured(row, self._number(pk), policy, slices) for pk, row in self.rows.items()}
-
-    def measured(self, version: VersionRef | None) -> Measurement | None:
-        """Return what was measured of a version, `None` without a snapshot."""
-        return self.measurements.get(version.pk) if version else None
-
-    def limits_against(self, against: str) -> list[Regression]:
-        """Return the limits against `promoted`, `best` or the id of a version."""
-        return [rule for rule, each in self.policy.limits.items() if each == against]
-
-    def baselines(self, promoted: Baseline, compare: Compare | None) -> dict[object, Baseline]:
-        """Return the versions that limits compare with, for those that do not compare with the promoted one."""
-        chosen: dict[tuple[str, str | None], list[Regression]] = {}
-        for rule, against in self.policy.limits.items():
-            if against != PROMOTED:
-                chosen.setdefault((against, self._best(rule) if against == BEST else against), []).append(rule)
-        found: dict[object, Baseline] = {}
-        for (against, version_id), rules in chosen.items():
-            role = "the best promoted" if against == BEST else ""
-            version = next((each for each in self.others if each.version_id == version_id), None)
-            # No promoted version has such a value: the rules compare with the promoted one, which lacks it too.
-            baseline = promoted if version_id is None else Baseline(version_id, role=role)
-            compared = self.compared(baseline, version if version_id else self.promoted, rules, compare)
-            found |= dict.fromkeys(rules, compared)
-        return found
-
-    def compared(
-        self, baseline: Baseline, version: VersionRef | None, rules: Iterable[Regression], compare: Compare | None
-    ) -> Baseline:
-        """Return a baseline with its snapshot and the intervals of the differences that some rules need."""
-        before, now = self.measured(version), self.measured(self.version)
-        if now is None or before is None or version is None:
-            return Baseline(baseline.version_id, before, baseline.role)
-        names = {rule.metric for rule in rules if rule.confidence is not None}
-        known = {name: self._independent(name, now, before) for name in names}
-        differences = {name: interval for name, interval in known.items() if interval}
-        pairing = None
-        if differences:
-            paired = self._pair(version, compare)
-            differences |= {name: each for name, each in paired.intervals.items() if name in differences}
-            pairing = paired.status
-        return Baseline(baseline.version_id, before, baseline.role, differences, pairing)
-
-    def _read_others(self, model_id: str, details: tuple[str, ...]) -> list[VersionRef]:
-        """Read the snapshots of the versions that limits compare with beside the promoted one, and return these."""
-        against = {*self.policy.limits.values()} - {PROMOTED}
-        if not against:
-            return []
-        numbers = [ids.version_number(each) for each in against - {BEST}]
-        others = [*_other_snapshots(model_id, self.policy, numbers, details, best=BEST in against)]
-        self.rows |= {row["version_id"]: row for row in others if row["version_id"] not in self.rows}
-        self.was_promoted = {row["version_id"] for row in others if row["was_promoted"]}
-        if self.version.pk in self.rows and self.policy.difference_metrics:
-            pairs = PairedComparison.objects.filter(
-                snapshot=self.rows[self.version.pk]["pk"], baseline__in=[row["pk"] for row in others]
-            )
-            stored = dict(pairs.values_list("baseline__version_id", "intervals"))
-            self.paired = {**stored, **{pk: each for pk, each in self.paired.items() if each is not None}}
-        return [VersionRef(row["version_id"], row["version__number"]) for row in others]
-
-    def _best(self, rule: Regression) -> str | None:
-        """Return the id of the version that is best by a rule's metric among those promoted so far.
-
-        Of equals it is the newest. The judged version does not count. Returns `None` if no other one has the metric.
-        """
-        gate_metric = find_gate_metric(rule.metric, self.task_type)
-        if gate_metric is None or gate_metric.metric is None:
-            return None
-        metric = gate_metric.metric
-        values = {
-            each: self.measurements[each.pk].estimate(rule.metric, metric, rule.min_sample_count).value
-            for each in self.others
-            if each.pk in self.was_promoted and each.pk != self.version.pk
-        }
-        known = {each: metric.goodness(value) for each, value in values.items() if value is not None}
-        return max(known, key=lambda each: (known[each], each.number)).version_id if known else None
-
-    def _independent(self, name: str, now: Measurement, before: Measurement) -> Interval | None:
-        """Return the interval of a difference as if the samples were independent."""
-        ours, theirs = (each.estimate(name, None, None) for each in (now, before))
-        return _difference(ours, theirs)
-
-    def _pair(self, version: VersionRef, compare: Compare | None) -> Paired:
-        """Return the paired comparison of the judged version with another one."""
-        row, before = self.rows[self.version.pk], self.rows[version.pk]
-        if row["pk"] == before["pk"] or _have_same_predictions(row, before):
-            intervals = dict.fromkeys(self.measurements[version.pk].metrics.intervals, Interval(0.0, 0.0, "identical"))
-            return Paired(PairingStatus.COMPLETE, intervals)
-        known = self.paired.get(version.pk)
-        if known is not None:
-            return paired(stored_intervals(known))
-        if None in (row["detail__predictions_digest"], before["detail__predictions_digest"]):
-            return UNAVAILABLE
-        if compare is None:
-            unfinished = ComparisonJob.objects.filter(snapshot=row["pk"], baseline=before["pk"], due_at__isnull=False)
-            return PENDING if unfinished.exists() else UNAVAILABLE
-        snapshots = MetricSnapshot.objects.select_related("version__model", "detail").defer_large()
-        found = snapshots.in_bulk([row["pk"], before["pk"]])
-        return compare(found[row["pk"]], found[before["pk"]])
-
-    def _number(self, pk: int) -> int:
-        """Return the number of a version."""
-        known = [self.version, *([self.promoted] if self.promoted else []), *self.others]
-        return next(each.number for each in known if each.pk == pk)
-
-
-def _have_same_predictions(row: dict[str, Any], before: dict[str, Any]) -> bool:
-    """Return whether both rows were computed from one file with the same options, so that they cannot differ."""
-    digest = row["detail__dataset_digest"]
-    names = ("source", *(f"detail__{name}" for name in ("dataset_digest", "evaluation_options", *_CHOICES)))
-    return digest is not None and row["source"] == COMPUTED and all(row[name] == before[name] for name in names)
-
-
-def _difference(ours: Estimate, theirs: Estimate) -> Interval | None:
-    if ours.value is None or theirs.value is None:
-        return None
-    return independent_interval(ours.value, ours.interval, theirs.value, theirs.interval)
-
-
-def _other_snapshots(
-    model_id: str, policy: Policy, numbers: list[int], details: tuple[str, ...], *, best: bool
-) -> QuerySet[Any, dict[str, Any]]:
-    """Return the newest snapshots of a model's numbered versions, and with `best` of each one promoted so far."""
-    promotions = Exists(Promotion.objects.filter(version=OuterRef("version")))
-    wanted = Q(version__number__in=numbers) | Q(was_promoted=True) if best else Q(version__number__in=numbers)
-    place = {"dataset_split": policy.dataset_split, "dataset": policy.dataset}
-    newest = MetricSnapshot.objects.filter(version=OuterRef("version"), **place).newest_first().values("pk")[:1]
-    snapshots = MetricSnapshot.objects.filter(version__model=model_id, version__state="completed", **place)
-    found: QuerySet[Any, dict[str, Any]] = (
-        snapshots.annotate(was_promoted=promotions)
-        .filter(wanted, pk=Subquery(newest))
-        .values(*_FACTS, "version__number", "was_promoted", *(f"detail__{name}" for name in details))
-    )
-    return found
-
-
-def _slices(snapshots: list[int], policy: Policy) -> dict[int, list[Slice]]:
-    """Return the slices that rules may mean, by snapshot. There is no SQL statement without such a rule."""
-    parts = [found for rule in policy.rules if (found := parse_slice_name(rule.metric))]
-    slices: dict[int, list[Slice]] = {}
-    if not parts:
-        return slices
-    attributes = {attribute for each in parts for attribute in each.attributes}
-    for row in SnapshotSlice.objects.filter(snapshot__in=snapshots, attribute__in=attributes):
-        intervals = stored_intervals(row.confidence_intervals)
-        slices.setdefault(row.snapshot_id, []).append(
-            Slice(row.attribute, row.value, row.sample_count, row.metrics, intervals, row.intervals_unavailable)
-        )
-    return slices
-
-
-def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
-    """Return the details of snapshots that the rules use. The others would take time to read."""
-    names = {rule.metric for rule in policy.rules}
-    looked_at = {
-        "further_metrics": not names.isdisjoint(metric.name for metric in task_type.further),
-        "custom_metrics": any(name.startswith("custom.") for name in names),
-        "per_class": any(name.startswith("per_class.") for name in names),
-        "confidence_intervals": bool(policy.confidence_metrics),
-    }
-    return tuple(name for name, needed in looked_at.items() if needed)
-
-
-def _measured(row: dict[str, Any], number: int, policy: Policy, slices: Mapping[int, list[Slice]]) -> Measurement:
-    """Return what was measured, from a row, with the intervals that rules ask for."""
-    further, custom, per_class, intervals = (row.get(f"detail__{name}") or {} for name in _DETAILS)
-    quantities = {name: row.get(f"detail__{name}", row.get(name)) for name in QUANTITIES}
-    values = named_values({**further, **row["metrics"]}, quantities=quantities, custom=custom, per_class=per_class)
-    found = stored_intervals({name: intervals[name] for name in policy.confidence_metrics & intervals.keys()})
-    options = known_options(
-        row["detail__evaluation_options"] or {}, row["detail__positive_class"], row["detail__averaging"]
-    )
-    unavailable = {**(row["detail__intervals_unavailable"] or {}), **(row["detail__metrics_unavailable"] or {})}
-    return Measurement(
-        ids.version_id(number),
-        MetricValues(values, found, options, unavailable),
-        row["source"],
-        row["sample_count"],
-        row["evaluated_at"],
-        row["dataset"],
-        row["detail__dataset_version"],
-        row["detail__examples_digest"],
-        [EvaluationWarning(**each) for each in row["detail__warnings"] or ()],
-        slices.get(row["pk"], ()),
-    )
-
-
-def _current(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
+def _current(row: Row) -> tuple[Policy | None, StoredPolicy | None]:
     """Return the model's own policy, or else its organization's."""
     for owner in ("model", "organization"):
         newest = row[f"{owner}_policy"]
@@ -489,7 +224,7 @@ def _read(document: str) -> Policy:
     return stored_policy(json.loads(document))
 
 
-def _row(rows: QuerySet[Any], **columns: Any) -> Subquery:
+def _row(rows: QuerySet[Model], **columns: str | Cast) -> Subquery:
     """Return some columns of the first row as one column: a subquery for each would look for the row again.
 
     That also keeps the statement short: psycopg parses one of more than 4,096 characters each time.
@@ -507,7 +242,7 @@ def gate_statement(*, newest: bool) -> PreparedQuery:
     default = GatePolicy.objects.filter(organization=Subquery(model.values("organization")[:1]))
     numbered = {"pk": "pk", "number": "number"}
     replaced = {name: f"previous_version__{column}" for name, column in numbered.items()}
-    policy = {"version": "version", "document": Cast("document", TextField())}
+    policy: dict[str, str | Cast] = {"version": "version", "document": Cast("document", TextField())}
     return PreparedQuery(
         account_rows(
             "username",
@@ -522,19 +257,3 @@ def gate_statement(*, newest: bool) -> PreparedQuery:
             organization_policy=_row(default.newest_first(), **policy),
         )
     )
-
-
-@cache
-def _snapshots(details: tuple[str, ...]) -> PreparedQuery:
-    """Return the statement for the newest snapshots of two versions on one split, with their paired comparison."""
-
-    def newest(version: Parameter) -> Subquery:
-        snapshots = MetricSnapshot.objects.filter(version=version, dataset_split=_SPLIT, dataset=_DATASET)
-        return Subquery(snapshots.newest_first().values("pk")[:1])
-
-    rows: Any = MetricSnapshot.objects.filter(Q(pk=newest(_VERSION)) | Q(pk=newest(_BASELINE)))
-    comparisons = PairedComparison.objects.filter(snapshot=newest(_VERSION), baseline=newest(_BASELINE))
-    columns = [*_FACTS, *(f"detail__{name}" for name in details)]
-    if "confidence_intervals" not in details:
-        return PreparedQuery(rows.values(*columns))
-    return PreparedQuery(rows.values(*columns, paired=Subquery(comparisons.values("intervals"))))

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs import label_counts, numeric_predictions
+from performance.metrics.inputs.classes import map_columns, scored_classes, select_scores
 from performance.metrics.inputs.column_lookup import find_columns
 from performance.metrics.inputs.column_mapping import find_column, is_missing, number_sql
 from performance.metrics.inputs.options import GROUP, Columns, Options
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics import losses
-from performance.metrics.tasks import classification, forecasting, ranking
+from performance.metrics.tasks import forecasting, ranking
 
 EXPORT_FILE = "export.parquet"
 
@@ -65,9 +66,8 @@ def _classification_expressions(
     engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
 ) -> tuple[ColumnExpressions, str]:
     """Export the positive class's score, or for several classes what their losses follow from."""
-    every = classification.map_columns(engine, columns, options)
-    classes = classification.scored_classes(engine, every, columns, list(evaluation.per_class))
-    mapping = classification.select_scores(every, options, classes)
+    every = map_columns(engine, columns, options)
+    mapping = select_scores(every, options, scored_classes(engine, every, columns, list(evaluation.per_class)))
     if evaluation.metrics["log_loss"] is not None:
         mapping = label_counts.as_probabilities(mapping)
     expressions = {"actual": mapping.actual, "predicted": mapping.predicted}

@@ -1,16 +1,9 @@
-"""Read and validate seed documents. Unknown keys are refused; the model's task type validates the metrics."""
+"""Validate seed documents. Unknown keys are refused; the model's task type validates the metrics."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import partial
-from mmap import ACCESS_READ, mmap
-from pathlib import Path
 from typing import Any, NotRequired, TypedDict, TypeVar
 
-import yaml
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.validators import validate_slug
 from django.utils import timezone
@@ -25,20 +18,16 @@ from models_registry.api.fields import (
     StrictIntegerField,
     StrictSerializer,
     UTCDateTimeField,
-    list_errors,
 )
-from models_registry.api.strict_json import check_document, parse_json
 from models_registry.registry import ids
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.registry.models import Version
 from models_registry.registry.serializers import PositiveClassField
 from models_registry.task_types import base
+from performance.metrics.inputs.options import Columns, InvalidColumnsError, parse_columns
 from performance.metrics.tasks.evaluators import EVALUATORS
-from performance.seeds.json_slices import split_array
 from performance.snapshots.fields import DatasetNameField
 from performance.snapshots.models import CLOCK_SKEW, DatasetSplit
-
-YAML_SUFFIXES = {".yaml", ".yml"}
 
 Item = TypeVar("Item", bound=Mapping[str, object])
 
@@ -70,6 +59,7 @@ class SnapshotValues(TypedDict):
     evaluated_at: datetime
     metrics: NotRequired[dict[str, float]]
     predictions: NotRequired[str]
+    columns: NotRequired[Columns]
     sample_count: NotRequired[int | None]
     dataset: NotRequired[str]
 
@@ -132,6 +122,17 @@ class SlugTextField(StrictCharField):
         super().__init__(max_length=63, validators=[validate_slug])
 
 
+class ColumnsField(serializers.Field[Columns, Any, Any, Any]):
+    """The column mapping of predictions, as an upload has it."""
+
+    def to_internal_value(self, data: object) -> Columns:
+        """Return the columns. Raises `ValidationError`."""
+        try:
+            return parse_columns(data)
+        except InvalidColumnsError as error:
+            raise ValidationError(str(error), code="invalid") from None
+
+
 class UserDocument(StrictSerializer):
     """A user. Without a password, the user needs a token that an operator makes."""
 
@@ -149,11 +150,15 @@ class OrganizationDocument(StrictSerializer):
 
 
 class SnapshotDocument(StrictSerializer):
-    """The metrics of one evaluation, or the predictions to compute them from. If both are given, they must agree."""
+    """The metrics of one evaluation, or the predictions to compute them from. If both are given, they must agree.
+
+    `columns` is the column mapping of the predictions.
+    """
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
     metrics = serializers.DictField(required=False)
     predictions = StrictCharField(required=False, max_length=1000)
+    columns = ColumnsField(required=False)
     sample_count = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=2**63 - 1)
     evaluated_at = UTCDateTimeField()
     dataset = DatasetNameField(required=False, help_text="The name of the dataset; by default the primary one.")
@@ -171,9 +176,11 @@ class SnapshotDocument(StrictSerializer):
         return value
 
     def validate(self, attrs: SnapshotValues) -> SnapshotValues:
-        """Refuse a snapshot with neither metrics nor predictions."""
+        """Refuse a snapshot with neither metrics nor predictions, and columns without predictions."""
         if "metrics" not in attrs and "predictions" not in attrs:
             raise ValidationError({"metrics": "Either metrics are needed, or predictions."})
+        if "columns" in attrs and "predictions" not in attrs:
+            raise ValidationError({"columns": "Only a snapshot with predictions has columns."})
         return attrs
 
 
@@ -255,118 +262,6 @@ class HeadDocument(StrictSerializer):
     def validate_organizations(self, value: list[OrganizationValues]) -> list[OrganizationValues]:
         """Refuse repeated slugs."""
         return _refuse_repeats(value, key="slug")
-
-
-@dataclass(frozen=True)
-class SeedDocument:
-    """A seed document. Its models are read into memory one at a time."""
-
-    path: Path
-    users: list[UserValues]
-    organizations: list[OrganizationValues]
-    model_readers: Sequence[Callable[[], object]]
-
-    def models(self) -> Iterator[ModelValues]:
-        """Yield the validated models until one is refused.
-
-        The others are validated as well: at the end, raises `SeedError` with the errors of all models.
-        """
-        errors: list[str] = []
-        seen: set[tuple[str, ...]] = set()
-        for position, read_model in enumerate(self.model_readers):
-            document = ModelDocument(data=read_model())
-            if document.is_valid():
-                model: ModelValues = document.validated_data
-                errors += _repeats(self.path, model, seen)
-                if not errors:
-                    yield model
-            else:
-                errors += _error_lines(self.path, document.errors, f"models.{position}")
-        if errors:
-            raise SeedError("\n".join(errors))
-
-
-def read_document(path: Path) -> SeedDocument:
-    """Return the seed document in a JSON or YAML file. Raises `SeedError`."""
-    try:
-        head, pieces = _read_yaml(path) if path.suffix.lower() in YAML_SUFFIXES else _read_json(path)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise SeedError(f"{path}: cannot be read: {_reason(error)}") from None
-    document = HeadDocument(data=head)
-    if not document.is_valid():
-        raise SeedError("\n".join(_error_lines(path, document.errors)))
-    values = document.validated_data
-    model_readers = [partial(copy, model) for model in values["models"]] + pieces
-    return SeedDocument(path, values["users"], values["organizations"], model_readers)
-
-
-def _read_yaml(path: Path) -> tuple[object, list[Callable[[], object]]]:
-    document = yaml.load(path.read_bytes(), _StrictYAMLLoader)  # noqa: S506  # a SafeLoader
-    check_document(document)
-    return document, []
-
-
-def _read_json(path: Path) -> tuple[object, list[Callable[[], object]]]:
-    """Return the document without its models, and a function for each model that reads it."""
-    encoded = _mapped(path)
-    head, pieces = split_array(encoded, "models")
-    return parse_json(head), [partial(_read_piece, path, encoded, *piece) for piece in pieces]
-
-
-def _read_piece(path: Path, encoded: bytes | mmap, start: int, end: int) -> object:
-    try:
-        return parse_json(encoded[start:end])
-    except ValueError as error:
-        raise SeedError(f"{path}: cannot be read: in the model at byte {start}: {error}") from None
-
-
-def _mapped(path: Path) -> bytes | mmap:
-    """Return the content of a file: mapped into memory, or read at once from a pipe or an empty file."""
-    if not path.is_file() or not path.stat().st_size:
-        return path.read_bytes()
-    with path.open("rb") as file:
-        return mmap(file.fileno(), 0, access=ACCESS_READ)
-
-
-def _error_lines(path: Path, errors: Any, where: str = "") -> list[str]:
-    return [f"{path}: {place or 'the document'}: {reason}" for place, _, reason in list_errors(errors, where)]
-
-
-def _repeats(path: Path, model: ModelValues, seen: set[tuple[str, ...]]) -> list[str]:
-    keys = {(model["model_id"],), (model["organization"], model["name"])}
-    repeated = sorted(keys & seen)
-    seen |= keys
-    return [f"{path}: models: {' '.join(key)} comes twice." for key in repeated]
-
-
-class _StrictYAMLLoader(yaml.SafeLoader):
-    """Reads YAML as this service reads JSON: no repeated keys, timestamps stay text, and `1e5` is a number."""
-
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise ValueError("it holds an alias; write the value again instead")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        mapping = super().construct_mapping(node, deep=deep)
-        if len(mapping) != len(node.value):
-            raise ValueError(f"a key is repeated{node.start_mark}")
-        return mapping
-
-
-# YAML 1.1 requires a decimal point and a sign in the exponent; JSON does not.
-_StrictYAMLLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?[eE][-+]?[0-9]+\Z"), list("-0123456789")
-)
-
-
-def _reason(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def _refuse_repeats(items: list[Item], *, key: str) -> list[Item]:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from models_registry.api.errors import InvalidBodyError
 from models_registry.registry.models import Version
-from performance.evaluations.services import store_evaluation
+from performance.evaluations.services import check_options, store_evaluation, with_declared_class
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.files import PredictionFiles
 from performance.metrics.inputs.options import Columns, Options
@@ -25,6 +26,8 @@ def load_predictions(where: str, version: Version, file: Path, item: SnapshotVal
     With `store`, the predictions are stored as well, so that they can be compared example by example. Raises
     `SeedError` if they cannot be evaluated, or if the computed metrics differ from the document's.
     """
+    columns, options = item.get("columns", Columns()), with_declared_class(version.model, Options())
+    _check_options(where, version.model.task_type, columns, options)
     source = PredictionFiles([str(file)])
     digest = _digest(where, file.name, source)
     stored = version.snapshots.filter(
@@ -33,7 +36,9 @@ def load_predictions(where: str, version: Version, file: Path, item: SnapshotVal
     if stored.filter(detail__dataset_digest=digest).exists():
         return
     with TemporaryDirectory() as folder:
-        evaluation, exported = _evaluate(where, version.model.task_type, file.name, source, Path(folder))
+        evaluation, exported = _evaluate(
+            f"{where}.predictions: {file.name}", version.model.task_type, source, columns, options, Path(folder)
+        )
         _refuse_difference(where, evaluation, item.get("metrics") or {})
         store_evaluation(
             version=version,
@@ -48,6 +53,13 @@ def load_predictions(where: str, version: Version, file: Path, item: SnapshotVal
         )
 
 
+def _check_options(where: str, task_type: str, columns: Columns, options: Options) -> None:
+    try:
+        check_options(task_type, columns, options)
+    except InvalidBodyError as error:
+        raise SeedError(f"{where}.columns: {error.detail}") from None
+
+
 def _digest(where: str, name: str, source: PredictionFiles) -> str:
     try:
         return source.digest()
@@ -56,16 +68,16 @@ def _digest(where: str, name: str, source: PredictionFiles) -> str:
 
 
 def _evaluate(
-    where: str, task_type: str, name: str, source: PredictionFiles, folder: Path
+    where: str, task_type: str, source: PredictionFiles, columns: Columns, options: Options, folder: Path
 ) -> tuple[Evaluation, Path | None]:
     """Return the evaluation of the predictions, and the file of exported predictions in the folder."""
     with DuckDB(folder=folder) as engine:
         try:
             source.read_into(engine)
-            evaluation = evaluate(engine, task_type, Columns(), Options())
-            return evaluation, export_predictions(engine, task_type, Columns(), Options(), evaluation, folder)
+            evaluation = evaluate(engine, task_type, columns, options)
+            return evaluation, export_predictions(engine, task_type, columns, options, evaluation, folder)
         except UnprocessablePredictionsError as error:
-            raise SeedError(f"{where}.predictions: {name}: {error}") from None
+            raise SeedError(f"{where}: {error}") from None
 
 
 def _refuse_difference(where: str, evaluation: Evaluation, expected: Mapping[str, float]) -> None:

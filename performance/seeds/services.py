@@ -15,7 +15,8 @@ from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult, promote
 from models_registry.registry.services import check_positive_class_change
-from performance.seeds.document import ModelValues, SeedDocument, SeedError, SnapshotValues, VersionValues
+from performance.seeds.document import ModelValues, SeedError, SnapshotValues, VersionValues
+from performance.seeds.files import SeedDocument
 from performance.seeds.predictions import load_predictions
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.services import record_dataset

@@ -1,35 +1,21 @@
-"""Serializers of stored snapshots: what a client reports, and the report, confusion matrix and curves."""
+"""Serializers of stored snapshots: the report, the confusion matrix and the curves."""
 
 from copy import deepcopy
-from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
+from urllib.parse import urlencode
 
-from django.utils import timezone
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.utils.urls import replace_query_param
 
 from models_registry import task_types
-from models_registry.api.fields import (
-    MAX_QUOTED_NAME,
-    ONE_LINE,
-    BoundedDictField,
-    BoundedListField,
-    StrictCharField,
-    StrictFloatField,
-    StrictIntegerField,
-    StrictSerializer,
-    UTCDateTimeField,
-)
+from models_registry.api.fields import AnyField, UTCDateTimeField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
-from performance.metrics.inputs.options import AVERAGINGS, MAX_K
-from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval
 from performance.metrics.statistics.rates import Normalization
-from performance.snapshots.fields import DatasetNameField
-from performance.snapshots.metric_names import CUSTOM_NAME, CUSTOM_NAME_IS
-from performance.snapshots.models import CLOCK_SKEW, DatasetSplit, MetricSnapshot, SnapshotSlice, Source
+from performance.snapshots.models import DatasetSplit, MetricSnapshot, SnapshotSlice, Source
 from performance.snapshots.selectors import MatrixPage
 from performance.snapshots.serializers import (
     ByTaskType,
@@ -38,192 +24,6 @@ from performance.snapshots.serializers import (
     make_serializer,
     metrics_serializer,
 )
-
-MAX_COUNT = 2**63 - 1
-MAX_CELL = 2**53
-MAX_LABELS = 1000
-MAX_METRICS = 100
-MAX_LABEL = 200  # characters
-MAX_INTERVALS = 1000
-MAX_METHOD = 100  # characters
-
-AnyField = serializers.Field[Any, Any, Any, Any]
-
-
-@extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
-class ReportedMetricsField(BoundedDictField):
-    """Metrics of the model's task type, by name. They are validated later, when the model is known."""
-
-
-class CustomMetricsField(BoundedDictField):
-    """Up to a hundred custom metrics, by name: finite numbers."""
-
-    child = StrictFloatField()
-    default_error_messages = {
-        "name": f"A name is {CUSTOM_NAME_IS}.",
-    }
-
-    def to_internal_value(self, data: object) -> dict[str, float]:
-        """Return the metrics. Raises `ValidationError`."""
-        metrics: dict[str, float] = super().to_internal_value(data)
-        if invalid := [name for name in metrics if not CUSTOM_NAME.fullmatch(name)]:
-            message = serializers.ErrorDetail(str(self.error_messages["name"]), code="name")
-            raise serializers.ValidationError({name[:MAX_QUOTED_NAME]: [message] for name in invalid})
-        return metrics
-
-
-class CountsField(BoundedListField):
-    """A row of counts. A matrix may have a million: each is validated by itself only if the row has an invalid one."""
-
-    def run_child_validation(self, data: Any) -> list[Any]:
-        """Return the counts. Raises `ValidationError`."""
-        if all(type(count) is int and 0 <= count <= MAX_CELL for count in data):
-            return list(data)
-        return super().run_child_validation(data)
-
-
-class ConfusionMatrixInput(StrictSerializer):
-    """How often examples of each class were predicted as each class."""
-
-    labels = BoundedListField(child=StrictCharField(max_length=MAX_LABEL), min_length=2, max_length=MAX_LABELS)
-    counts = BoundedListField(
-        child=CountsField(child=StrictIntegerField(min_value=0, max_value=MAX_CELL), max_length=MAX_LABELS),
-        max_length=MAX_LABELS,
-        help_text="`counts[actual][predicted]`, in the order of the labels.",
-    )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse repeated labels, and counts without exactly one row and one column for each label."""
-        labels, counts = attrs["labels"], attrs["counts"]
-        if len(set(labels)) < len(labels):
-            raise serializers.ValidationError({"labels": "Each label may be given once."})
-        if len(counts) != len(labels) or any(len(row) != len(labels) for row in counts):
-            raise serializers.ValidationError({"counts": f"Must be {len(labels)} rows of {len(labels)} counts."})
-        return attrs
-
-
-class DatasetInput(StrictSerializer):
-    """The dataset that metrics were measured on."""
-
-    name = DatasetNameField()
-    version = DatasetNameField(required=False)
-    digest = serializers.RegexField(
-        r"^[0-9a-f]{64}\Z",
-        required=False,
-        help_text="The SHA-256 of the examples, as 64 hexadecimal digits in lower case.",
-        error_messages={"invalid": "Must be 64 hexadecimal digits in lower case."},
-    )
-
-
-class IntervalInput(StrictSerializer):
-    """A confidence interval that someone reports. Rules judge 95% intervals, so there are no others."""
-
-    lower = StrictFloatField()
-    upper = StrictFloatField()
-    level = StrictFloatField(default=CONFIDENCE_LEVEL)
-    method = StrictCharField(default="reported", max_length=MAX_METHOD, validators=[ONE_LINE])
-
-    def validate_level(self, value: float) -> float:
-        """Refuse other levels: an interval of another level cannot be converted without knowing its method."""
-        if value != CONFIDENCE_LEVEL:
-            raise serializers.ValidationError(
-                f"Must be {CONFIDENCE_LEVEL}. Report that interval, or the standard error instead."
-            )
-        return value
-
-    def validate(self, attrs: dict[str, Any]) -> Interval:
-        """Return the interval. Raises `ValidationError` if its ends are swapped."""
-        if attrs["lower"] > attrs["upper"]:
-            raise serializers.ValidationError({"lower": f"Must be at most `upper`, which is {attrs['upper']!r}."})
-        return Interval(**attrs)
-
-
-class NumbersField(BoundedDictField):
-    """Finite numbers by name."""
-
-    child = StrictFloatField()
-
-
-class IntervalsField(BoundedDictField):
-    """Confidence intervals by metric."""
-
-    child = IntervalInput()
-
-
-class ClassMetricsField(BoundedDictField):
-    """Metrics by class, then by name. Labels have at most 200 characters."""
-
-    child = NumbersField(max_length=MAX_METRICS)
-    default_error_messages = {"label": "A label has 1 to {max_length} characters."}
-
-    def to_internal_value(self, data: object) -> dict[str, dict[str, float]]:
-        """Return the metrics. Raises `ValidationError`."""
-        classes: dict[str, dict[str, float]] = super().to_internal_value(data)
-        if any(not 1 <= len(label) <= MAX_LABEL for label in classes):
-            self.fail("label", max_length=MAX_LABEL)
-        return classes
-
-
-class EvaluationOptionsInput(StrictSerializer):
-    """How the metrics were computed. Which options mean something follows from the task type."""
-
-    positive_class = StrictCharField(required=False, max_length=MAX_LABEL)
-    averaging = serializers.ChoiceField(AVERAGINGS, required=False)
-    threshold = StrictFloatField(required=False)
-    k = StrictIntegerField(required=False, min_value=1, max_value=MAX_K)
-
-
-class SnapshotInput(StrictSerializer):
-    """The metrics of one evaluation of a version."""
-
-    dataset_split = serializers.ChoiceField(DatasetSplit.choices)
-    metrics = ReportedMetricsField(
-        max_length=MAX_METRICS, help_text="Metrics of the task type. Omit a metric that was not recorded, or send null."
-    )
-    custom_metrics = CustomMetricsField(
-        max_length=MAX_METRICS, required=False, help_text="Metrics that the task type does not know."
-    )
-    sample_count = StrictIntegerField(required=False, min_value=1, max_value=MAX_COUNT)
-    confusion_matrix = ConfusionMatrixInput(
-        required=False,
-        help_text="Metrics that follow from it are added. A metric that contradicts it is refused.",
-    )
-    evaluated_at = UTCDateTimeField(required=False, help_text="By default now.")
-    dataset = DatasetInput(required=False, help_text="By default the primary dataset, which has no name.")
-    confidence_intervals = IntervalsField(
-        max_length=MAX_INTERVALS,
-        required=False,
-        help_text="95% intervals, by metric, such as `accuracy` or `per_class.LABEL.recall`.",
-    )
-    standard_errors = NumbersField(
-        max_length=MAX_INTERVALS,
-        required=False,
-        help_text="Standard errors of metrics without an interval, by metric. They become intervals.",
-    )
-    per_class = ClassMetricsField(
-        max_length=MAX_LABELS, required=False, help_text="By class, then by metric; also `support`."
-    )
-    evaluation_options = EvaluationOptionsInput(required=False)
-
-    def validate_evaluated_at(self, value: datetime) -> datetime:
-        """Refuse a time in the future: the snapshot would stay the newest until then.
-
-        A time within `CLOCK_SKEW` becomes now.
-        """
-        now = timezone.now().replace(microsecond=0)
-        if value > now + CLOCK_SKEW:
-            raise serializers.ValidationError("Must not be in the future.", code="future")
-        return min(value, now)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a confusion matrix whose counts don't add up to `sample_count`, which defaults to their sum."""
-        if "confusion_matrix" in attrs:
-            total = sum(map(sum, attrs["confusion_matrix"]["counts"]))
-            if not 1 <= total <= MAX_COUNT or attrs.setdefault("sample_count", total) != total:
-                raise serializers.ValidationError(
-                    {"confusion_matrix": f"Its counts sum up to {total}, not sample_count."}
-                )
-        return attrs
 
 
 class SnapshotDatasetSerializer(serializers.Serializer[dict[str, str | None]]):
@@ -234,6 +34,12 @@ class SnapshotDatasetSerializer(serializers.Serializer[dict[str, str | None]]):
     digest = serializers.CharField(
         allow_null=True, help_text="The SHA-256 of the examples, whatever is predicted, as hexadecimal digits."
     )
+
+
+class SnapshotBatchSerializer(serializers.Serializer[dict[str, list[str]]]):
+    """The snapshots that a batch stored."""
+
+    snapshot_ids = serializers.ListField(child=serializers.CharField(), help_text="In the order of the batch.")
 
 
 class StoredListField(serializers.ListField):
@@ -375,6 +181,53 @@ def snapshot_serializer(task_type: TaskType) -> SerializerClass:
     return make_serializer(task_type, "Snapshot", fields)
 
 
+class SliceSerializer(serializers.Serializer[Any]):
+    """The summary metrics of the examples with one value of an attribute."""
+
+    value = serializers.CharField(
+        allow_null=True,
+        help_text=(
+            "The value; `(missing)` if it is null or blank, and null for all values past the 50 most frequent ones, "
+            "which count together."
+        ),
+    )
+    sample_count = serializers.IntegerField()
+    metrics = serializers.SerializerMethodField(
+        "summary_metrics", help_text="The summary metrics, in order; null if undefined."
+    )
+    confidence_intervals = serializers.DictField(child=IntervalSerializer(), help_text="By metric.")
+    intervals_unavailable = serializers.DictField(
+        child=serializers.CharField(), help_text="Why a metric has no interval, by metric."
+    )
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
+    def summary_metrics(self, instance: SnapshotSlice) -> dict[str, float | None]:
+        """Return all summary metrics of the task type."""
+        task_type = task_types.get(instance.snapshot.version.model.task_type)
+        return {metric.name: instance.metrics.get(metric.name) for metric in task_type.metrics}
+
+
+class AttributeSlicesSerializer(serializers.Serializer[Any]):
+    """The slices by one attribute, of which only the worst is shown."""
+
+    attribute = serializers.CharField()
+    slice_count = serializers.IntegerField(help_text="The number of slices.")
+    worst = SliceSerializer(
+        source="*", help_text="The slice with the worst value of the first summary metric of the task type."
+    )
+    url = serializers.SerializerMethodField(
+        "slices_url", help_text="The path that lists all slices by the attribute, the worst first."
+    )
+
+    def slices_url(self, instance: SnapshotSlice) -> str:
+        """Return the path and query of the slices, which name the snapshot's version, split and dataset."""
+        snapshot = instance.snapshot
+        query = {"version_id": snapshot.version.version_id, "dataset_split": snapshot.dataset_split}
+        dataset = {"dataset": snapshot.dataset} if snapshot.dataset else {}
+        path = reverse("performance-slices", args=[snapshot.version.model_id])
+        return f"{path}?{urlencode({**query, **dataset, 'by': instance.attribute})}"
+
+
 class WarningSerializer(serializers.Serializer[dict[str, str]]):
     """What a reader of the metrics should know about the predictions."""
 
@@ -409,6 +262,12 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
         "intervals_unavailable": reasons("intervals_unavailable", "Why a metric has no interval, by metric."),
         "per_class": detail_field(
             "per_class", serializers.DictField, nullable=False, child=by_class, help_text="By class, then by metric."
+        ),
+        "slices": AttributeSlicesSerializer(
+            source="worst_slices",
+            many=True,
+            read_only=True,
+            help_text="By attribute, the one with the worst slice first; empty unless the evaluation named some.",
         ),
         "sample_count": serializers.IntegerField(allow_null=True, help_text="The number of examples that were scored."),
         "effective_sample_size": detail_field(
@@ -548,31 +407,6 @@ def _identity(task_type: TaskType) -> dict[str, object]:
         "task_type": serializers.ChoiceField([task_type.name], source="version.model.task_type"),
         "dataset_split": serializers.ChoiceField(DatasetSplit.values),
     }
-
-
-class SliceSerializer(serializers.Serializer[Any]):
-    """The summary metrics of the examples with one value of an attribute."""
-
-    value = serializers.CharField(
-        allow_null=True,
-        help_text=(
-            "The value; `(missing)` if it is null or blank, and null for all values past the 50 most frequent ones, "
-            "which count together."
-        ),
-    )
-    sample_count = serializers.IntegerField()
-    metrics = serializers.SerializerMethodField(
-        "summary_metrics", help_text="The summary metrics, in order; null if undefined."
-    )
-    confidence_intervals = serializers.DictField(child=IntervalSerializer(), help_text="By metric.")
-    intervals_unavailable = serializers.DictField(
-        child=serializers.CharField(), help_text="Why a metric has no interval, by metric."
-    )
-
-    @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
-    def summary_metrics(self, instance: SnapshotSlice) -> dict[str, float | None]:
-        """Return all summary metrics of the task type."""
-        return {metric.name: instance.metrics.get(metric.name) for metric in self.context["task_type"].metrics}
 
 
 SNAPSHOT = ByTaskType("Snapshot", snapshot_serializer)

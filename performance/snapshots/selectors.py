@@ -28,12 +28,12 @@ from models_registry.task_types import base
 from models_registry.tokens.jwt import Caller
 from models_registry.tokens.selectors import USER, account_rows, check_login
 from performance.metrics.statistics.rates import Normalization, column_sums, normalize_counts
+from performance.snapshots.dataset_names import list_datasets
 from performance.snapshots.errors import NotAvailableForTaskTypeError, SnapshotNotFoundError
-from performance.snapshots.models import MetricSnapshot, SnapshotDetail, Source
+from performance.snapshots.models import MetricSnapshot, SnapshotDetail, SnapshotSlice, Source
 from performance.snapshots.querysets import MetricSnapshotQuerySet, SnapshotSliceQuerySet
 
 MAX_MATRIX_CELLS = 20_000  # of one response
-MAX_LISTED_DATASETS = 20  # in an error message
 
 _MODEL = Parameter("model", CharField())
 _NUMBER = Parameter("number", IntegerField())
@@ -99,19 +99,15 @@ class SnapshotLookup:
         )
 
     def _snapshot_missing(self, version_id: str) -> SnapshotNotFoundError:
-        """Return the error. If a dataset was asked for, it names those that the version and split have metrics of."""
-        if not self.dataset:
-            return SnapshotNotFoundError(
-                f"{version_id} has no metrics for the split {self.dataset_split}. "
-                "Ask for another split, or evaluate it on this one first."
-            )
+        """Return the error. It names the datasets that the version has metrics of for the split."""
         snapshots = MetricSnapshot.objects.using(self.database)
-        snapshots = snapshots.for_model(self.model_id, self.dataset_split, self.number, dataset=None)
-        names = sorted(snapshots.values_list("dataset", flat=True).distinct()[:MAX_LISTED_DATASETS])
-        known = ", ".join(repr(name) if name else "the one without a name" for name in names) or "none"
+        names = snapshots.for_model(self.model_id, self.dataset_split, self.number, dataset=None).dataset_names()
+        of_dataset = f" and the dataset {self.dataset!r}" if self.dataset else ""
+        advice = "Ask for another split, or evaluate it on this one first."
+        if listed := list_datasets(names):
+            advice = f"It has some for {listed}. Name one as `dataset`; without it, the primary dataset is read."
         return SnapshotNotFoundError(
-            f"{version_id} has no metrics for the split {self.dataset_split} and the dataset {self.dataset!r}. "
-            f"Datasets with metrics for this split: {known}."
+            f"{version_id} has no metrics for the split {self.dataset_split}{of_dataset}. {advice}"
         )
 
     def _version_missing(self) -> VersionNotFoundError | NoPromotedVersionError:
@@ -208,6 +204,20 @@ def read_performance(
 
 
 def report(lookup: SnapshotLookup) -> MetricSnapshot:
+    """Return the newest snapshot with its detail, and the worst slice of each attribute as `worst_slices`.
+
+    The worst slice is that by the first summary metric. Only computed snapshots have slices. Raises what
+    `SnapshotLookup.snapshot` raises.
+    """
+    snapshot: Any = detailed_snapshot(lookup)
+    metric = task_types.get(lookup.task_type).metrics[0]
+    slices = snapshot.slices if snapshot.source == Source.COMPUTED else SnapshotSlice.objects.none()
+    snapshot.worst_slices = [*slices.worst_by_attribute(metric)]
+    found: MetricSnapshot = snapshot
+    return found
+
+
+def detailed_snapshot(lookup: SnapshotLookup) -> MetricSnapshot:
     """Return the newest snapshot with its detail. Raises what `SnapshotLookup.snapshot` raises."""
     return newest_snapshot(lookup, found_snapshots(lookup).defer_large())
 

@@ -1,7 +1,7 @@
 """Writes of performance, each in one transaction."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +12,11 @@ from django.utils import timezone
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.api.errors import ConflictError, FieldError, InvalidBodyError
-from models_registry.api.fields import MAX_QUOTED_NAME, TIMESTAMP
+from models_registry.api.fields import MAX_ERRORS, MAX_QUOTED_NAME, TIMESTAMP
 from models_registry.api.writes import refusing_duplicates
+from models_registry.audit.recorder import record_added
 from models_registry.registry.locks import refuse_archived
-from models_registry.registry.models import Version
+from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types import base
 from performance.metrics.result import ConfusionMatrixDocument
 from performance.metrics.statistics.intervals import Interval
@@ -31,13 +32,26 @@ from performance.snapshots.reported_metrics import ReportedMetrics, complete
 from performance.webhooks.services import publish
 
 
-@transaction.atomic
-def report_snapshot(
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Metrics that someone reports of a version, checked and completed, and ready to be stored.
+
+    `columns` are further columns of the snapshot and of its detail. `positive_class` is the one that the model declared
+    when the report was checked.
+    """
+
+    dataset_split: str
+    metrics: dict[str, float]
+    dataset: str
+    columns: dict[str, Any]
+    positive_class: str | None
+
+
+def check_report(
     *,
-    version: Version,
+    model: RegisteredModel,
     dataset_split: str,
     metrics: dict[str, Any],
-    reported_by: User,
     custom_metrics: dict[str, float] | None = None,
     sample_count: int | None = None,
     confusion_matrix: ConfusionMatrixDocument | None = None,
@@ -47,15 +61,13 @@ def report_snapshot(
     standard_errors: dict[str, float] | None = None,
     per_class: dict[str, dict[str, float]] | None = None,
     evaluation_options: dict[str, Any] | None = None,
-) -> MetricSnapshot:
-    """Store the metrics that someone reports of a version, as a permanent snapshot. `evaluated_at` is by default now.
+) -> Report:
+    """Return a report with what follows from its metrics: see `complete`. That may take a second.
 
-    What follows from the metrics is stored too: see `complete`. `dataset` has a `name`, and may have a `version` and
-    the `digest` of its examples. The caller holds the lock of the model's row. Raises `InvalidBodyError`, which lists
-    the errors, if the model's task type does not allow the metrics or if they contradict each other, and what
-    `check_accepts_metrics` raises.
+    `dataset` has a `name`, and may have a `version` and the `digest` of its examples. Raises `InvalidBodyError`, which
+    lists the errors, if the model's task type does not allow the metrics or if they contradict each other.
     """
-    task_type = task_types.get(version.model.task_type)
+    task_type = task_types.get(model.task_type)
     reported = ReportedMetrics(
         _clean(task_type, metrics, custom_metrics or {}, confusion_matrix),
         sample_count=sample_count,
@@ -65,32 +77,118 @@ def report_snapshot(
         standard_errors=standard_errors or {},
         options=dict(evaluation_options or {}),
     )
-    if errors := complete(task_type, reported, positive_class=version.model.positive_class):
+    if errors := complete(task_type, reported, positive_class=model.positive_class):
         raise InvalidBodyError("The report contradicts itself or the model; `errors` says where.", errors)
     of_dataset = dataset or {}
+    columns = {
+        "sample_count": sample_count,
+        "evaluated_at": evaluated_at,
+        "dataset_version": of_dataset.get("version"),
+        "examples_digest": of_dataset.get("digest"),
+        "custom_metrics": custom_metrics or {},
+        "confusion_matrix": confusion_matrix,
+        "confidence_intervals": {name: asdict(each) for name, each in reported.intervals.items()},
+        "intervals_unavailable": reported.intervals_unavailable,
+        "per_class": reported.per_class,
+        "evaluation_options": reported.options,
+        "positive_class": reported.options.get("positive_class"),
+        "averaging": reported.options.get("averaging"),
+    }
+    return Report(dataset_split, reported.metrics, of_dataset.get("name", ""), columns, model.positive_class)
+
+
+def check_reports(*, model: RegisteredModel, reports: Sequence[Mapping[str, Any]]) -> list[Report]:
+    """Return reports as `check_report` does. Raises `InvalidBodyError`, whose errors name the report by its index."""
+    checked: list[Report] = []
+    errors: list[FieldError] = []
+    for index, each in enumerate(reports):
+        try:
+            checked.append(check_report(model=model, **each))
+        except InvalidBodyError as error:
+            errors += [(f"snapshots.{index}.{field}", code, detail) for field, code, detail in error.errors]
+            if len(errors) >= MAX_ERRORS:
+                break
+    if errors:
+        raise InvalidBodyError("Some snapshots are not valid, so none is stored; `errors` says which and why.", errors)
+    return checked
+
+
+@transaction.atomic
+def report_snapshot(*, version: Version, report: Report, reported_by: User) -> MetricSnapshot:
+    """Store a report as a permanent snapshot. `evaluated_at` is by default now.
+
+    The caller holds the lock of the model's row. Raises what `check_accepts_metrics` raises, and `ConflictError` if the
+    model has declared another positive class since the report was checked.
+    """
+    _refuse_outdated(version, [report])
     return store_snapshot(
         version,
-        dataset_split,
-        reported.metrics,
+        report.dataset_split,
+        report.metrics,
         source=Source.REPORTED,
         created_by=reported_by.username,
-        evaluated_at=evaluated_at,
-        sample_count=sample_count,
-        dataset=of_dataset.get("name", ""),
-        dataset_version=of_dataset.get("version"),
-        examples_digest=of_dataset.get("digest"),
-        custom_metrics=custom_metrics or {},
-        confusion_matrix=confusion_matrix,
-        confidence_intervals={name: asdict(each) for name, each in reported.intervals.items()},
-        intervals_unavailable=reported.intervals_unavailable,
-        per_class=reported.per_class,
-        evaluation_options=reported.options,
-        positive_class=reported.options.get("positive_class"),
-        averaging=reported.options.get("averaging"),
+        dataset=report.dataset,
+        **report.columns,
     )
 
 
+@transaction.atomic
+def report_snapshots(*, version: Version, reports: Sequence[Report], reported_by: User) -> list[MetricSnapshot]:
+    """Store reports as permanent snapshots, all of them or none. Of two at the same time, the later one is newer.
+
+    The audit trail gets one row, with the number of the version's snapshots before and after. The rest is as
+    `report_snapshot` says.
+    """
+    _refuse_outdated(version, reports)
+    for split in {report.dataset_split for report in reports}:
+        check_accepts_metrics(version, split)
+    _record_datasets(version, reports, created_by=reported_by.username)
+    before = version.snapshots.count()
+    rows = [
+        _unsaved(
+            version,
+            report.dataset_split,
+            report.metrics,
+            source=Source.REPORTED,
+            created_by=reported_by.username,
+            dataset=report.dataset,
+            **report.columns,
+        )
+        for report in reports
+    ]
+    snapshots = MetricSnapshot.objects.bulk_create([snapshot for snapshot, _ in rows])
+    SnapshotDetail.objects.bulk_create([detail for _, detail in rows if detail is not None])
+    record_added(version, "snapshots", before, before + len(snapshots))
+    publish("snapshot.created", version.model, map(_event, snapshots))
+    return snapshots
+
+
 def store_snapshot(
+    version: Version, dataset_split: str, recorded: dict[str, float], *, created_by: str, dataset: str = "", **rest: Any
+) -> MetricSnapshot:
+    """Store a snapshot, and publish it. The caller holds the lock of the model's row.
+
+    `dataset` is the name of the dataset, which a new name declares; an empty name is the primary one. `rest` are
+    further columns of the snapshot and of its detail. Raises what `check_accepts_metrics` raises.
+    """
+    check_accepts_metrics(version, dataset_split)
+    if dataset:
+        record_dataset(
+            organization_id=version.model.organization_id,
+            name=dataset,
+            version=rest.get("dataset_version"),
+            digest=rest.get("examples_digest"),
+            created_by=created_by,
+        )
+    snapshot, detail = _unsaved(version, dataset_split, recorded, created_by=created_by, dataset=dataset, **rest)
+    snapshot.save(force_insert=True)
+    if detail is not None:
+        detail.save(force_insert=True)
+    publish("snapshot.created", version.model, [_event(snapshot)])
+    return snapshot
+
+
+def _unsaved(
     version: Version,
     dataset_split: str,
     recorded: dict[str, float],
@@ -99,25 +197,12 @@ def store_snapshot(
     created_by: str,
     evaluated_at: datetime | None,
     sample_count: int | None,
-    dataset: str = "",
+    dataset: str,
     **details: Any,
-) -> MetricSnapshot:
-    """Store a snapshot, and publish it. The caller holds the lock of the model's row.
-
-    `dataset` is the name of the dataset, which a new name declares; an empty name is the primary one. `details` are
-    columns of the snapshot's detail. Raises what `check_accepts_metrics` raises.
-    """
-    check_accepts_metrics(version, dataset_split)
-    if dataset:
-        record_dataset(
-            organization_id=version.model.organization_id,
-            name=dataset,
-            version=details.get("dataset_version"),
-            digest=details.get("examples_digest"),
-            created_by=created_by,
-        )
+) -> tuple[MetricSnapshot, SnapshotDetail | None]:
+    """Return a new snapshot and, if it needs one, its detail. `recorded` are metrics of the task type."""
     summary = {metric.name for metric in task_types.get(version.model.task_type).metrics}
-    snapshot = MetricSnapshot.objects.create(
+    snapshot = MetricSnapshot(
         version=version,
         dataset_split=dataset_split,
         dataset=dataset,
@@ -128,10 +213,30 @@ def store_snapshot(
         evaluated_at=evaluated_at or timezone.now().replace(microsecond=0),
     )
     details["further_metrics"] = {name: value for name, value in recorded.items() if name not in summary}
-    if any(details.values()):
-        SnapshotDetail.objects.create(snapshot=snapshot, **details)
-    _publish_snapshot(snapshot)
-    return snapshot
+    return snapshot, SnapshotDetail(snapshot=snapshot, **details) if any(details.values()) else None
+
+
+def _record_datasets(version: Version, reports: Iterable[Report], *, created_by: str) -> None:
+    """Declare the datasets that the reports name."""
+    found = {
+        (report.dataset, report.columns["dataset_version"], report.columns["examples_digest"])
+        for report in reports
+        if report.dataset
+    }
+    for name, dataset_version, digest in sorted(found, key=str):
+        record_dataset(
+            organization_id=version.model.organization_id,
+            name=name,
+            version=dataset_version,
+            digest=digest,
+            created_by=created_by,
+        )
+
+
+def _refuse_outdated(version: Version, reports: Iterable[Report]) -> None:
+    """Raise `ConflictError` if the model's positive class is another one than when the reports were checked."""
+    if any(report.positive_class != version.model.positive_class for report in reports):
+        raise ConflictError(f"{version.model.pk} has just been given another positive class. Report once more.")
 
 
 @transaction.atomic
@@ -154,9 +259,10 @@ def record_dataset(
         DatasetVersion.objects.get_or_create(dataset=dataset, version=version or "", digest=digest or "")
 
 
-def _publish_snapshot(snapshot: MetricSnapshot) -> None:
+def _event(snapshot: MetricSnapshot) -> dict[str, object]:
+    """Return what a message says of a new snapshot."""
     version = snapshot.version
-    data = {
+    return {
         "version_id": version.version_id,
         "dataset_split": snapshot.dataset_split,
         "dataset": snapshot.dataset or None,
@@ -167,7 +273,6 @@ def _publish_snapshot(snapshot: MetricSnapshot) -> None:
         "evaluated_at": snapshot.evaluated_at.strftime(TIMESTAMP),
         "url": reverse("snapshot", args=[version.model_id, version.version_id, snapshot.pk]),
     }
-    publish("snapshot.created", version.model, data)
 
 
 def _clean(

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.db.models import Prefetch, Value
+from django.db.models import Prefetch, QuerySet, Value
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from models_registry import task_types
 from models_registry.accounts.scopes import Scope
 from models_registry.accounts.viewsets import OrganizationScopedViewSet
 from models_registry.api import large_responses
@@ -20,7 +19,14 @@ from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import conditional_json_response, json_response, with_etag
 from models_registry.api.lookups import get_or_404, parse_row_id
 from models_registry.api.query import parse_query
-from models_registry.api.viewsets import APIViewSet, CreateModelMixin, Errors, ListModelMixin
+from models_registry.api.viewsets import (
+    CREATE_ERRORS,
+    AnySerializer,
+    APIViewSet,
+    CreateModelMixin,
+    Errors,
+    ListModelMixin,
+)
 from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
@@ -32,11 +38,12 @@ from performance.snapshots.detail_serializers import (
     SNAPSHOT,
     SNAPSHOT_ROW,
     SliceSerializer,
-    SnapshotInput,
+    SnapshotBatchSerializer,
     StoredMatrixSerializer,
 )
 from performance.snapshots.errors import DETAIL_ERRORS, SNAPSHOT_ERRORS, VERSION_ERRORS, SnapshotNotFoundError
 from performance.snapshots.filters import SnapshotFilters
+from performance.snapshots.input_serializers import MAX_BATCH, SnapshotBatchInput, SnapshotInput
 from performance.snapshots.models import Dataset, DatasetVersion, MetricSnapshot, SnapshotSlice
 from performance.snapshots.permissions import CanReadPerformance
 from performance.snapshots.query_serializers import (
@@ -45,9 +52,16 @@ from performance.snapshots.query_serializers import (
     PerformanceQuerySerializer,
     SlicesQuerySerializer,
 )
+from performance.snapshots.querysets import MetricSnapshotQuerySet
 from performance.snapshots.selectors import SnapshotLookup
 from performance.snapshots.serializers import SUMMARY, ByTaskType, HistorySerializer, shared_serializer
-from performance.snapshots.services import create_dataset, report_snapshot
+from performance.snapshots.services import (
+    check_report,
+    check_reports,
+    create_dataset,
+    report_snapshot,
+    report_snapshots,
+)
 
 EXAMPLE = {
     "model_id": "mdl-7f3a19bc92",
@@ -210,6 +224,7 @@ class SlicesViewSet(PerformanceViewSet):
     """The slices of a version's examples by an attribute."""
 
     ordering = ("goodness", "position")
+    order_parameters = ("by", "order_by")
     query_serializers = {"slices": SlicesQuerySerializer()}
     errors = {"slices": (*SNAPSHOT_ERRORS, NotFoundError)}
     response_serializers = {"slices": SliceSerializer}
@@ -231,8 +246,7 @@ class SlicesViewSet(PerformanceViewSet):
         """Answer with the summary metrics of each value of an attribute, the worst first."""
         lookup = self.look_up(model_id, **{name: self.query[name] for name in VERSION_QUERY if name in self.query})
         found = selectors.slices(lookup, by=self.query["by"], order_by=self.query.get("order_by"))
-        context = {"task_type": task_types.get(self.task_type)}
-        data = SliceSerializer(self.paginate_queryset(found), many=True, context=context).data
+        data = SliceSerializer(self.paginate_queryset(found), many=True).data
         return conditional_json_response(request, self.get_paginated_response(data).data)
 
 
@@ -266,24 +280,35 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
     queryset = MetricSnapshot.objects.select_related("version__model", "detail").without_curves()
     filterset_class = SnapshotFilters
     ordering = ("-evaluated_at", "-pk")
-    scopes = {"list": Scope.MODEL_READ, "create": Scope.MODEL_WRITE, "retrieve": Scope.MODEL_READ}
+    scopes = {
+        "list": Scope.MODEL_READ,
+        "create": Scope.MODEL_WRITE,
+        "create_batch": Scope.MODEL_WRITE,
+        "retrieve": Scope.MODEL_READ,
+    }
     errors = {
         "list": (ModelNotFoundError, VersionNotFoundError),
         "create": (ModelNotFoundError, VersionNotFoundError),
+        "create_batch": (*CREATE_ERRORS, ModelNotFoundError, VersionNotFoundError),
         "retrieve": (ModelNotFoundError, VersionNotFoundError, SnapshotNotFoundError),
     }
-    input_serializers = {"create": SnapshotInput}
+    input_serializers = {"create": SnapshotInput, "create_batch": SnapshotBatchInput}
 
     @cached_property
     def version(self) -> Version:
         """The version that the URL names."""
         return self.get_version()
 
-    def get_queryset(self) -> Any:
+    def check_target(self) -> None:
+        """Check that the version exists and that the caller has the action's scope on its model."""
+        self.version = self.get_version()
+
+    def get_queryset(self) -> MetricSnapshotQuerySet:
         """Return the snapshots of the version: in a list without their details, otherwise with the matrix as text."""
         snapshots: Any = super().get_queryset()
         snapshots = snapshots.for_list() if self.action == "list" else snapshots.with_matrix_text()
-        return snapshots.filter(version=self.version)
+        of_version: MetricSnapshotQuerySet = snapshots.filter(version=self.version)
+        return of_version
 
     def get_object(self) -> Any:  # type: ignore[override]  # no action locks one
         """Return the snapshot that the URL names. Raises `SnapshotNotFoundError`."""
@@ -291,24 +316,44 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
         missing = SnapshotNotFoundError(f"{self.version.version_id} has no such snapshot. Its snapshots are listed.")
         return get_or_404(snapshots, missing, pk=parse_row_id(self.kwargs["snapshot_id"]))
 
-    def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
+    def get_serializer_class(self) -> type[AnySerializer]:
         """Return the serializer of the body, or of the version's task type."""
         if self.action in self.input_serializers:
             return super().get_serializer_class()
         by_task_type = SNAPSHOT_ROW if self.action == "list" else SNAPSHOT
         return by_task_type[self.version.model.task_type]
 
-    def get_response_serializer(self, record: MetricSnapshot) -> serializers.BaseSerializer[Any]:
+    def get_response_serializer(self, record: MetricSnapshot) -> AnySerializer:
         """Return the serializer of a new snapshot."""
         return SNAPSHOT[record.version.model.task_type](record)
 
-    def perform_create(self, serializer: Any) -> None:
-        version = self.get_version(lock=True)
-        stored = report_snapshot(version=version, reported_by=self.account, **serializer.validated_data)
+    def perform_create(self, serializer: AnySerializer) -> None:
+        report = check_report(model=self.version.model, **serializer.validated_data)  # may take a second: not locked
+        stored = report_snapshot(version=self.get_version(lock=True), report=report, reported_by=self.account)
         serializer.instance = super().get_queryset().get(pk=stored.pk)  # as the database stores its JSON
 
     def get_success_headers(self, data: Any) -> dict[str, str]:
         return {"Location": reverse("snapshot", args=[data["model_id"], data["version_id"], data["id"]])}
+
+    @extend_schema(
+        operation_id="report_snapshots",
+        tags=["snapshots"],
+        summary="Report metrics in a batch",
+        description=(
+            f"Store up to {MAX_BATCH} snapshots in one transaction, all of them or none. Of two snapshots of the same "
+            "time, the later one in the batch is the newer one."
+        ),
+        responses={201: SnapshotBatchSerializer},
+    )
+    def create_batch(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
+        """Store the snapshots of the body."""
+        serializer = self.get_valid_serializer()
+        return self.run_idempotent(lambda: self._create_batch(serializer))
+
+    def _create_batch(self, serializer: AnySerializer) -> HttpResponse:
+        reports = check_reports(model=self.version.model, reports=serializer.validated_data["snapshots"])
+        stored = report_snapshots(version=self.get_version(lock=True), reports=reports, reported_by=self.account)
+        return json_response({"snapshot_ids": [str(each.pk) for each in stored]}, status=201)
 
     @extend_schema(operation_id="get_snapshot", tags=["snapshots"], summary="Get a snapshot", responses=SNAPSHOT.one)
     @large_responses.bounded
@@ -361,11 +406,11 @@ class DatasetViewSet(ListModelMixin, CreateModelMixin, OrganizationScopedViewSet
     errors = (NotFoundError,)
     input_serializers = {"create": NewDatasetInput}
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[Dataset]:
         """Return the datasets of the organization that the URL names."""
         return super().get_queryset().filter(organization=self.get_organization())
 
-    def perform_create(self, serializer: Any) -> None:
+    def perform_create(self, serializer: AnySerializer) -> None:
         organization = self.get_organization(lock=True)
         stored = create_dataset(organization=organization, created_by=self.account, **serializer.validated_data)
         serializer.instance = super().get_queryset().get(pk=stored.pk)  # with its versions

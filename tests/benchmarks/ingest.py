@@ -62,6 +62,18 @@ def report(service: Service, port: int, clients: int, seconds: float) -> float:
         return sum(threads.map(keep_reporting, range(clients))) / seconds
 
 
+def report_batches(service: Service, port: int, seconds: float) -> float:
+    """Return how many snapshots a second one client reports, a thousand at a time, each batch under a key."""
+    client, body, stored, started = Client(port, service.access), {"snapshots": [BODY] * 1000}, 0, time.monotonic()
+    while (passed := time.monotonic() - started) < seconds:
+        key = f"{started} {stored}"
+        status, content = client.ask("POST", f"{SNAPSHOTS}:batch", body, **{"Idempotency-Key": key})
+        if status != 201:
+            raise RuntimeError(f"{status}: {content}")
+        stored += 1000
+    return stored / passed
+
+
 def bulk_create(service: Service, rows: int) -> float:
     """Return how many rows a second the ORM stores by itself, a thousand at a time, each thousand for good."""
     script = BARE.format(metrics=METRICS)
@@ -115,14 +127,16 @@ def durable(url: str) -> None:
 
 
 def measure_http(service: Service, options: Any, print_: Callable[..., None]) -> None:
-    """Print reports a second beside rows a second, in turn."""
-    table = Table("round", "snapshots/s over HTTP", "rows/s by bulk_create", "ratio")
+    """Print reports a second, one by one and in batches, beside rows a second, in turn."""
+    table = Table("round", "one by one/s", "in batches/s", "rows/s by bulk_create", "ratio", "ratio of batches")
     with running(granian, "config.wsgi:application", service.settings) as server:
         report(service, server.port, options.clients, options.seconds / 5)  # warms up
         for number in range(1, options.rounds + 1):
             over_http = report(service, server.port, options.clients, options.seconds)
+            batches = report_batches(service, server.port, options.seconds)
             bare = bulk_create(service, options.rows)
-            table.add_row(str(number), f"{over_http:,.0f}", f"{bare:,.0f}", f"{over_http / bare:.4f}")
+            rates = (f"{each:,.0f}" for each in (over_http, batches, bare))
+            table.add_row(str(number), *rates, f"{over_http / bare:.4f}", f"{batches / bare:.2f}")
     print_(table)
 
 

@@ -59,6 +59,7 @@ def main() -> int:
         for number in range(options.rounds):
             for attack in attacks:
                 before = cpu_seconds(psutil.Process(service.server_pid))
+                service.settle()
                 figures, blows = attack.round(service, number, options.seconds)
                 cost = (cpu_seconds(psutil.Process(service.server_pid)) - before) / max(blows.statuses.total(), 1)
                 own = f"{dict(blows.statuses)}, {blows.largest:,} B at most"

@@ -14,7 +14,8 @@ from models_registry import task_types
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
 from models_registry.task_types.base import Direction, Metric, TaskType, WorkedExample
-from performance.seeds.document import SeedError, read_document
+from performance.seeds.document import SeedError
+from performance.seeds.files import read_document
 from performance.snapshots.models import MetricSnapshot
 from tests import openapi
 from tests.conftest import authenticated

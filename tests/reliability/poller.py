@@ -41,9 +41,9 @@ class Probe:
             due = begin + offset + number * interval
             time.sleep(max(0.0, due - time.monotonic()))
             is_over = time.monotonic() > begin + seconds
-            outcome = "never asked" if is_over else self._outcome(connection)
+            outcome = None if is_over else self._outcome(connection)
             self.latencies.append(time.monotonic() - due)
-            if outcome != "200":
+            if outcome and outcome != "200":
                 self.failures.append(outcome)
         connection.close()
 

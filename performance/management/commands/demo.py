@@ -23,7 +23,8 @@ from models_registry.accounts.scopes import ALL_SCOPES
 from models_registry.db.secret_files import write_secret_file
 from models_registry.registry.models import RegisteredModel
 from models_registry.tokens.jwt import new_token
-from performance.seeds.document import SeedError, read_document
+from performance.seeds.document import SeedError
+from performance.seeds.files import read_document
 from performance.seeds.services import load_document
 
 SEED = settings.BASE_DIR / "fixtures" / "seed.json"

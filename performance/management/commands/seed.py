@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from performance.seeds.document import SeedError, read_document
+from performance.seeds.document import SeedError
+from performance.seeds.files import read_document
 from performance.seeds.services import load_document
 
 

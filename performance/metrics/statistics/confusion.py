@@ -2,20 +2,16 @@
 
 The intervals of proportions are Wilson's, and so is that of F1. Metrics of more cells have simulated intervals
 (`melding`), or, if there are too many cells, those of the delta method.
-
-All these metrics are functions of three vectors: the diagonal and the sums of the rows (actual) and of the columns
-(predicted). So the derivative by a cell is the derivative by its row, plus that by its column, plus that by the
-diagonal if the cell is on it. The variance follows by the delta method: Agresti (2013), Categorical Data Analysis, 3rd
-edition, section 16.1.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
+from heapq import nlargest
 
-from performance.metrics.statistics import margins
+from performance.metrics.statistics import gradients, margins
 from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
 from performance.metrics.statistics.intervals import (
     NO_EXAMPLES,
     Interval,
@@ -33,33 +29,7 @@ TINY_WEIGHTS = "The weights are so small that their squares are 0. Multiply all 
 ONE_CLASS = "All examples are of one class. There must be examples of at least two."
 TOO_FEW = "There are many classes, and fewer than {0} right or {0} wrong predictions. {0} of each are enough."
 ENOUGH = 30  # right and wrong predictions, for the delta method
-
-
-@dataclass(frozen=True, slots=True)
-class Gradient:
-    """The value of a metric and its derivatives by the diagonal, the rows and the columns, one for each class."""
-
-    value: float
-    diagonal: Sequence[float]
-    rows: Sequence[float]
-    columns: Sequence[float]
-
-    def by_cell(self, row: int, column: int) -> float:
-        """Return the derivative by the cell of an actual class (`row`) and a predicted class (`column`)."""
-        return self.rows[row] + self.columns[column] + (self.diagonal[row] if row == column else 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class ClassGradient:
-    """A metric of one class, with its derivatives by three shares of that class.
-
-    They are the shares on the diagonal, of its row and of its column.
-    """
-
-    value: float
-    diagonal: float = 0.0
-    row: float = 0.0
-    column: float = 0.0
+_TOLERANCE = 1e-15
 
 
 class ConfusionMatrix:
@@ -181,14 +151,9 @@ class ConfusionMatrix:
 
         With a `label`, it is that of one class, else the `macro` or `weighted` average over all classes.
         """
-        class_gradient: Callable[[int], ClassGradient] = getattr(self, _ONE_CLASS[metric])
         if label is not None:
-            index = self.labels.index(label)
-            return self._sum({index: 1.0}, {index: class_gradient(index)})
-        slopes = {index: class_gradient(index) for index in range(len(self.labels))}
-        if averaging == "macro":
-            return self._sum(dict.fromkeys(slopes, 1 / len(slopes)), slopes)
-        return self._weighted(slopes)
+            return gradients.class_metric(metric, self.labels.index(label), self.margins)
+        return gradients.averaged_metric(metric, averaging, self.margins)
 
     @cached_property
     def balanced_accuracy(self) -> Estimate:
@@ -199,19 +164,21 @@ class ConfusionMatrix:
         absent = [label for label, row in zip(self.labels, self.rows, strict=True) if row <= 0]
         if len(absent) < len(self.labels) - 1 and absent:
             return Estimate(margins.balanced_accuracy(self.margins), reason=_absent(absent[0]))
-        return self._simulated(margins.balanced_accuracy, self._balanced_accuracy(), errors_by_class=True)
+        return self._simulated(
+            margins.balanced_accuracy, gradients.balanced_accuracy(self.margins), errors_by_class=True
+        )
 
     @cached_property
     def matthews_correlation(self) -> Estimate:
         """Matthews' correlation coefficient, from -1 to 1; 0 if all examples are of one class or predicted as one."""
         return self._simulated(
-            margins.matthews_correlation, self._matthews_correlation(), errors_by_class=False, lowest=-1
+            margins.matthews_correlation, gradients.matthews_correlation(self.margins), errors_by_class=False, lowest=-1
         )
 
     @cached_property
     def cohen_kappa(self) -> Estimate:
         """Cohen's kappa, from -1 to 1; undefined if all examples are of one class and predicted as that class."""
-        gradient = self._cohen_kappa()
+        gradient = gradients.cohen_kappa(self.margins)
         if gradient is None:
             return Estimate(None, reason=ONE_CLASS)
         return self._simulated(margins.cohen_kappa, gradient, errors_by_class=False, lowest=-1)
@@ -223,100 +190,11 @@ class ConfusionMatrix:
 
     def accuracy_gradient(self) -> Gradient:
         """Return the accuracy with its derivatives."""
-        nothing = [0.0] * len(self.labels)
-        return Gradient(math.fsum(self.diagonal) / self.total, [1.0] * len(self.labels), nothing, nothing)
+        return gradients.accuracy(self.margins)
 
     def multiclass_gradient(self, metric: str) -> Gradient | None:
         """Return a metric of all classes with its derivatives; `None` if it has none."""
-        return _MULTICLASS_GRADIENTS[metric](self)
-
-    def _balanced_accuracy(self) -> Gradient:
-        present = [index for index, row in enumerate(self.rows) if row > 0]
-        slopes = {index: self._recall(index) for index in present}
-        return self._sum(dict.fromkeys(present, 1 / len(present)), slopes)
-
-    def _matthews_correlation(self) -> Gradient | None:
-        agreement = math.fsum(self.diagonal) / self.total
-        rows, columns = self._shares(self.rows), self._shares(self.columns)
-        covariance = agreement - _dot(rows, columns)
-        row_spread, column_spread = 1 - _dot(rows, rows), 1 - _dot(columns, columns)
-        if row_spread <= _TOLERANCE or column_spread <= _TOLERANCE:
-            return None
-        scale = math.sqrt(row_spread * column_spread)
-        value = covariance / scale
-        return Gradient(
-            value,
-            [1 / scale] * len(rows),
-            [-column / scale + value * row / row_spread for row, column in zip(rows, columns, strict=True)],
-            [-row / scale + value * column / column_spread for row, column in zip(rows, columns, strict=True)],
-        )
-
-    def _cohen_kappa(self) -> Gradient | None:
-        agreement = math.fsum(self.diagonal) / self.total
-        rows, columns = self._shares(self.rows), self._shares(self.columns)
-        by_chance = _dot(rows, columns)
-        if 1 - by_chance <= _TOLERANCE:
-            return None
-        value = (agreement - by_chance) / (1 - by_chance)
-        slope = (agreement - 1) / (1 - by_chance) ** 2
-        return Gradient(
-            value,
-            [1 / (1 - by_chance)] * len(rows),
-            [slope * column for column in columns],
-            [slope * row for row in rows],
-        )
-
-    # Metrics of one class, as functions of its shares on the diagonal, of its row and of its column
-
-    def _precision(self, index: int) -> ClassGradient:
-        diagonal, _, column = self._shares_at(index)
-        if column <= 0:
-            return ClassGradient(0.0)
-        return ClassGradient(diagonal / column, diagonal=1 / column, column=-diagonal / column**2)
-
-    def _recall(self, index: int) -> ClassGradient:
-        diagonal, row, _ = self._shares_at(index)
-        if row <= 0:
-            return ClassGradient(0.0)
-        return ClassGradient(diagonal / row, diagonal=1 / row, row=-diagonal / row**2)
-
-    def _f1(self, index: int) -> ClassGradient:
-        diagonal, row, column = self._shares_at(index)
-        both = row + column
-        if both <= 0:
-            return ClassGradient(0.0)
-        slope = -2 * diagonal / both**2
-        return ClassGradient(2 * diagonal / both, diagonal=2 / both, row=slope, column=slope)
-
-    def _specificity(self, index: int) -> ClassGradient:
-        diagonal, row, column = self._shares_at(index)
-        others = 1 - row
-        if others <= _TOLERANCE:
-            return ClassGradient(0.0)
-        right = others - column + diagonal
-        return ClassGradient(right / others, diagonal=1 / others, row=(right - others) / others**2, column=-1 / others)
-
-    # Metrics of several classes
-
-    def _sum(self, scales: Mapping[int, float], slopes: Mapping[int, ClassGradient]) -> Gradient:
-        def spread(part: Callable[[ClassGradient], float]) -> list[float]:
-            return [scales[at] * part(slopes[at]) if at in slopes else 0.0 for at in range(len(self.labels))]
-
-        return Gradient(
-            math.fsum(scales[index] * slope.value for index, slope in slopes.items()),
-            spread(lambda slope: slope.diagonal),
-            spread(lambda slope: slope.row),
-            spread(lambda slope: slope.column),
-        )
-
-    def _weighted(self, slopes: Mapping[int, ClassGradient]) -> Gradient:
-        """Return the sum of the metrics times the classes' shares.
-
-        The shares are those of rows, so they have derivatives too.
-        """
-        combined = self._sum(dict(enumerate(self._shares(self.rows))), slopes)
-        rows = [slope + slopes[index].value for index, slope in enumerate(combined.rows)]
-        return Gradient(combined.value, combined.diagonal, rows, combined.columns)
+        return MULTICLASS_GRADIENTS[metric](self.margins)
 
     def _micro(self, metric: str) -> Estimate:
         if metric != "specificity":
@@ -328,9 +206,6 @@ class ConfusionMatrix:
             return Estimate(0.0, reason=ONE_CLASS)
         specificity = interval and interval.transform(lambda accuracy: 1 - (1 - accuracy) / others)
         return Estimate(1 - (1 - share) / others, specificity, self.accuracy.reason)
-
-    def _shares_at(self, index: int) -> tuple[float, float, float]:
-        return self.diagonal[index] / self.total, self.rows[index] / self.total, self.columns[index] / self.total
 
     def _shares(self, weights: Sequence[float]) -> list[float]:
         return [weight / self.total for weight in weights]
@@ -391,7 +266,12 @@ class ConfusionMatrix:
 
     def _unit_of_others(self, index: int) -> float:
         """Return the weight of an effective example of the other classes, the greatest one."""
-        return max((each.unit for at, each in enumerate(self._by_row) if at != index), default=0.0)
+        return next((self._by_row[at].unit for at in self._heaviest if at != index), 0.0)
+
+    @cached_property
+    def _heaviest(self) -> list[int]:
+        """The two classes whose effective examples have the greatest weights, the greatest first."""
+        return nlargest(2, range(len(self.labels)), key=lambda at: self._by_row[at].unit)
 
     @cached_property
     def _has_equal_weights(self) -> bool:
@@ -413,22 +293,3 @@ class ConfusionMatrix:
 
 def _absent(label: str) -> str:
     return f"No example is of the class {label!r}, so nothing is known about its recall."
-
-
-_ONE_CLASS: Mapping[str, str] = {
-    "precision": "_precision",
-    "recall": "_recall",
-    "f1_score": "_f1",
-    "specificity": "_specificity",
-}
-_MULTICLASS_GRADIENTS: Mapping[str, Callable[[ConfusionMatrix], Gradient | None]] = {
-    "balanced_accuracy": ConfusionMatrix._balanced_accuracy,
-    "matthews_correlation": ConfusionMatrix._matthews_correlation,
-    "cohen_kappa": ConfusionMatrix._cohen_kappa,
-}
-MULTICLASS_METRICS = tuple(_MULTICLASS_GRADIENTS)
-_TOLERANCE = 1e-15
-
-
-def _dot(left: Sequence[float], right: Sequence[float]) -> float:
-    return math.fsum(one * other for one, other in zip(left, right, strict=True))

@@ -1,18 +1,22 @@
 """Evaluate classification of two or more classes, with or without scores."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from performance.metrics import slices, worst_examples
 from performance.metrics.engines.base import Engine, Row
-from performance.metrics.inputs import column_mapping, label_counts
+from performance.metrics.inputs import label_counts
+from performance.metrics.inputs.classes import (
+    choose_averaging,
+    choose_positive,
+    map_columns,
+    scored_classes,
+    select_scores,
+)
 from performance.metrics.inputs.column_mapping import ColumnMapping, find_column
 from performance.metrics.inputs.label_counts import LabelCounts
-from performance.metrics.inputs.labels import canonical_label, default_positive, determines_positive, sort_labels
-from performance.metrics.inputs.options import AVERAGINGS, GROUP, Columns, Options
-from performance.metrics.inputs.row_checks import RowCheck, first_error
-from performance.metrics.inputs.sql import identifier, number_literal, string_literal
+from performance.metrics.inputs.options import GROUP, Columns, Options
+from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import (
     DAMAGED,
     MAX_CLASSES,
@@ -23,44 +27,42 @@ from performance.metrics.result import (
 )
 from performance.metrics.slices import Sample
 from performance.metrics.statistics import curves, losses, roc
-from performance.metrics.statistics.clusters import GroupSums, matrix_sums
-from performance.metrics.statistics.confusion import MULTICLASS_METRICS, ONE_CLASS, ConfusionMatrix, Gradient
+from performance.metrics.statistics.clusters import Clusters, GroupSums, matrix_sums
+from performance.metrics.statistics.confusion import ONE_CLASS, ConfusionMatrix
 from performance.metrics.statistics.estimates import (
     Estimate,
     known_intervals,
     unavailable_intervals,
     unavailable_metrics,
 )
-from performance.metrics.statistics.intervals import Interval
+from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
+from performance.metrics.statistics.intervals import Interval, effective_sample_size
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, RankedScores
-from performance.metrics.statistics.student_t import student_t_quantile
+from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, PooledDecisions, RankedScores
 
-NO_SCORE = "A threshold needs the score of the positive class."
 NO_SCORES = "There is no score of the positive class."
 NO_CLASS_SCORES = "A class has no score, or no example."
 NO_AVERAGE_PRECISION = "It is defined for two classes alone."
 NO_CALIBRATION_INTERVAL = (
     "Chance alone makes it greater than 0 for a calibrated model, so that no interval is known to hold."
 )
-NO_GROUPED_MICRO = "The interval of the micro average is known for independent examples alone."
 MANY_CLASSES = "Intervals of grouped examples are known for at most {0} classes."
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
     mapping = map_columns(engine, columns, options)
-    counts = label_counts.count_labels(engine, mapping, allow_missing=options.allow_missing)
+    group = find_column(columns.group, GROUP, engine.columns())
+    counts = label_counts.count_labels(engine, mapping, allow_missing=options.allow_missing, group=group)
     label_counts.check_shared_labels(counts.cells)
     classes = scored_classes(engine, mapping, columns, counts.labels)
-    averaging = _averaging(classes, options)
-    positive = _positive(classes, options)
+    averaging = choose_averaging(classes, options)
+    positive = choose_positive(classes, options)
     single = mapping.score
     mapping = select_scores(mapping, options, classes)
     improbable = label_counts.improbable_reason(engine, mapping, single) or _missing_score(mapping, counts, positive)
-    group = find_column(columns.group, GROUP, engine.columns())
     problem = _Problem(mapping, averaging, positive, improbable, group)
     found, design, estimates = _measure(engine, problem, counts)
     class_metrics = {label: _class_metrics(found, label, design) for label in counts.labels}
@@ -162,12 +164,13 @@ class _Found:
 class _Design:
     """The design effects of examples that are correlated within groups, by metric, or why there are no intervals.
 
-    Those of `intervals` allow for the number of groups too.
+    Those of `intervals` allow for the number of groups too. `group` is the expression of an example's group.
     """
 
     intervals: Mapping[str, float] = field(default_factory=dict)
     accuracy: float = 1.0
-    is_grouped: bool = False
+    group: str | None = None
+    clusters: Clusters | None = None
     reason: str | None = None
 
     def matrix(self, matrix: ConfusionMatrix, name: str) -> ConfusionMatrix:
@@ -222,11 +225,10 @@ def _warnings(matrix: ConfusionMatrix) -> list[EvaluationWarning]:
 
 
 def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -> _Design:
-    """Return the design effects of the groups in a column. Raises `UnprocessablePredictionsError`."""
+    """Return the design effects of the groups in a column, or why there are no intervals."""
     expression = f"CAST({identifier(group)} AS VARCHAR)"
-    _check_groups(engine, mapping, expression, group)
     if len(found.counts.labels) > MAX_CLASSES:
-        return _Design(is_grouped=True, reason=MANY_CLASSES.format(MAX_CLASSES))
+        return _Design(reason=MANY_CLASSES.format(MAX_CLASSES))
     clusters, sums = matrix_sums(
         engine,
         found.matrix,
@@ -237,7 +239,7 @@ def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -
         weight=mapping.weight_or_one,
     )
     if clusters.reason:
-        return _Design(is_grouped=True, reason=clusters.reason)
+        return _Design(reason=clusters.reason)
     effects = {name: clusters.interval_effect(each) for name, each in sums.items()}
     if found.losses is not None:
         probabilities = label_counts.as_probabilities(mapping)
@@ -246,21 +248,14 @@ def _design(engine: Engine, mapping: ColumnMapping, found: _Found, group: str) -
     for label, area, average in _area_sums(engine, mapping, found, expression):
         effects[f"roc_auc.{label}"] = clusters.interval_effect(area)
         effects[f"average_precision.{label}"] = clusters.interval_effect(average)
-    return _Design(effects, clusters.design_effect(sums["accuracy"]), is_grouped=True)
-
-
-def _check_groups(engine: Engine, mapping: ColumnMapping, expression: str, group: str) -> None:
-    """Check that every scored example has a group. Raises `UnprocessablePredictionsError`."""
-    missing = RowCheck(f"({mapping.predicted} IS NOT NULL AND {expression} IS NULL)", group, "a group")
-    if engine.rows(f"SELECT 1 FROM predictions WHERE {missing.condition} LIMIT 1"):
-        raise first_error(engine, [missing])
+    return _Design(effects, clusters.design_effect(sums["accuracy"]), expression, clusters)
 
 
 def _gradients(found: _Found) -> dict[str, Gradient]:
     """Return the derivatives of each metric of the confusion matrix that has some, by name."""
     matrix = found.matrix
     gradients: dict[str, Gradient | None] = {"accuracy": matrix.accuracy_gradient()}
-    gradients |= {name: matrix.multiclass_gradient(name) for name in MULTICLASS_METRICS}
+    gradients |= {name: matrix.multiclass_gradient(name) for name in MULTICLASS_GRADIENTS}
     known_positive = found.positive if found.positive in matrix.labels else None
     if found.averaging == "micro" or (found.averaging == "binary" and known_positive is None):
         gradients |= dict.fromkeys(AVERAGED, gradients["accuracy"])
@@ -292,97 +287,6 @@ def _area_sums(
             GroupSums(squared, fourth, variance),
             GroupSums(average_squared, average_fourth, average_variance),
         )
-
-
-def map_columns(engine: Engine, columns: Columns, options: Options) -> ColumnMapping:
-    """Return the expressions of each example's values. With a threshold, the prediction follows from the score.
-
-    Raises `UnprocessablePredictionsError`.
-    """
-    mapping = column_mapping.map_columns(engine, columns, with_prediction=options.threshold is None)
-    if options.threshold is None:
-        return mapping
-    return _apply_threshold(engine, mapping, options.threshold, options)
-
-
-def scored_classes(engine: Engine, mapping: ColumnMapping, columns: Columns, labels: Sequence[str]) -> list[str]:
-    """Return the classes in ascending order: those that occur, and those that only have scores.
-
-    A column of scores is that of a class that does not occur if it is named so or if all scores sum to 1. Otherwise, it
-    only looks like a score.
-    """
-    of_labels = set(mapping.scores) & set(labels)
-    if columns.scores or len(of_labels) == len(mapping.scores) or label_counts.scores_sum_to_one(engine, mapping):
-        return sort_labels([*labels, *mapping.scores])
-    return sort_labels(labels)
-
-
-def select_scores(mapping: ColumnMapping, options: Options, classes: Sequence[str]) -> ColumnMapping:
-    """Return the mapping with only the scores that count.
-
-    With two classes it is that of the positive class, with more those of all classes. If there is only one class and no
-    `positive_class`, nobody knows whether the class is the positive one, so the column `score` is ignored; a column
-    that is named after the class counts. Raises `UnprocessablePredictionsError`.
-    """
-    positive = _positive(classes, options)
-    scores = {label: score for label, score in mapping.scores.items() if label in classes}
-    if positive is None:
-        return replace(mapping, score=None, scores=scores)
-    if mapping.score is not None and (options.positive_class is not None or determines_positive(classes)):
-        return replace(mapping, scores={})
-    return replace(mapping, score=mapping.scores.get(positive), scores=scores)
-
-
-def _apply_threshold(engine: Engine, mapping: ColumnMapping, threshold: float, options: Options) -> ColumnMapping:
-    """Return the mapping with the predicted class that follows from the score.
-
-    It is the positive one if the score is at least the threshold. Raises `UnprocessablePredictionsError`.
-    """
-    if mapping.score is None and not mapping.scores:
-        raise UnprocessablePredictionsError(NO_SCORE)
-    actual = f"SELECT DISTINCT {mapping.actual} AS label FROM predictions"
-    labels = sort_labels(
-        label for [label] in engine.rows(f"SELECT label FROM ({actual}) WHERE label IS NOT NULL LIMIT 3")
-    )
-    if len(labels) != 2:
-        raise UnprocessablePredictionsError("A threshold needs examples of exactly two classes.")
-    positive = _choose_positive(labels, options)
-    score = mapping.score or mapping.scores.get(positive)
-    if score is None:
-        raise UnprocessablePredictionsError(NO_SCORE)
-    [negative] = set(labels) - {positive}
-    above = f"{score} >= {number_literal(threshold)}"
-    return replace(
-        mapping, predicted=f"CASE WHEN {above} THEN {string_literal(positive)} ELSE {string_literal(negative)} END"
-    )
-
-
-def _averaging(classes: Sequence[str], options: Options) -> str:
-    two = len(classes) <= 2
-    averaging = options.averaging or ("binary" if two else "weighted")
-    if averaging not in AVERAGINGS:
-        raise UnprocessablePredictionsError(f"The averaging must be one of {', '.join(AVERAGINGS)}, not {averaging!r}.")
-    if averaging == "binary" and not two:
-        raise UnprocessablePredictionsError(
-            f"There are {len(classes)} classes, so there is no single positive class: choose another averaging."
-        )
-    return averaging
-
-
-def _positive(labels: Sequence[str], options: Options) -> str | None:
-    """Return the positive one of one or two labels, whatever the averaging; `None` for more labels."""
-    return _choose_positive(labels, options) if len(labels) <= 2 else None
-
-
-def _choose_positive(labels: Sequence[str], options: Options) -> str:
-    if options.positive_class is None:
-        return default_positive(labels)
-    positive = canonical_label(options.positive_class)
-    if len(labels) == 2 and positive not in labels:
-        raise UnprocessablePredictionsError(
-            f"There is no label {positive!r} to be the positive class; the labels are {', '.join(labels)}."
-        )
-    return positive
 
 
 def _summary_metric(matrix: ConfusionMatrix, name: str, averaging: str, positive: str | None) -> Estimate:
@@ -445,12 +349,10 @@ def _roc_auc(found: _Found, design: _Design) -> Estimate:
     if found.positive is not None:
         return areas[found.positive]
     if found.averaging == "macro":
-        return _mean_area(areas, dict.fromkeys(areas, 1 / len(areas)), 0.0)
+        return roc.mean_area(areas, dict.fromkeys(areas, 1 / len(areas)))
     counts = found.counts
     shares = {label: counts.weight_of(label) / counts.weight for label in areas}
-    mean = math.fsum(share * (areas[label].value or 0.0) for label, share in shares.items())
-    spread = sum(share * ((areas[label].value or 0.0) - mean) ** 2 for label, share in shares.items())
-    return _mean_area(areas, shares, math.sqrt(spread * counts.squared_weight) / counts.weight)
+    return roc.mean_area(areas, shares, effective_sample_size(counts.weight, counts.squared_weight))
 
 
 def _no_area(found: _Found) -> str:
@@ -469,34 +371,23 @@ def _micro_roc_auc(engine: Engine, mapping: ColumnMapping, found: _Found, design
     counts = found.counts
     if not set(counts.labels) <= set(mapping.scores):
         return Estimate(None, reason=NO_CLASS_SCORES)
-    is_scored = f"{mapping.predicted} IS NOT NULL"
-    [sums] = engine.rows(
-        roc.pooled_statement(
-            mapping.scores, counts.weight, actual=mapping.actual, weight=mapping.weight, where=is_scored
-        )
+    decisions = PooledDecisions(
+        mapping.scores,
+        counts.weight,
+        actual=mapping.actual,
+        weight=mapping.weight,
+        where=f"{mapping.predicted} IS NOT NULL",
+        group=design.group,
     )
+    [sums] = engine.rows(decisions.statement())
     if None in sums:
         raise UnprocessablePredictionsError(DAMAGED)
-    estimate = roc.micro_roc_auc(Mean(counts.weight, counts.squared_weight, *sums))
-    return Estimate(estimate.value, reason=NO_GROUPED_MICRO) if design.is_grouped else estimate
-
-
-def _mean_area(areas: Mapping[str, Estimate], shares: Mapping[str, float], standard_error: float) -> Estimate:
-    """Return the weighted mean of the classes' areas. Estimating the weights adds `standard_error`.
-
-    The correlation of the areas is not computed. In the worst case they err together and their margins add up, so the
-    interval is conservative: Zou & Donner (2008), Construction of confidence intervals about effect measures: a general
-    approach, doi:10.1002/sim.3095, with a correlation of 1.
-    """
-    value = math.fsum(share * (areas[label].value or 0.0) for label, share in shares.items())
-    intervals = {label: each.interval for label, each in areas.items() if each.interval is not None}
-    if len(intervals) < len(areas):
-        return Estimate(value, reason=next(each.reason for each in areas.values() if each.interval is None))
-    down = math.fsum(share * intervals[label].lower for label, share in shares.items())
-    up = math.fsum(share * intervals[label].upper for label, share in shares.items())
-    margin = student_t_quantile(math.inf) * standard_error
-    lower, upper = value - math.hypot(value - down, margin), value + math.hypot(up - value, margin)
-    return Estimate(value, Interval(max(lower, 0.0), min(upper, 1.0), "newcombe_5_mean"))
+    placements = Mean(counts.weight, counts.squared_weight, *sums)
+    if design.clusters is None:
+        return roc.micro_roc_auc(placements)
+    [[squared, fourth]] = engine.rows(decisions.group_sums_statement(placements.value))
+    sums_by_group = GroupSums(squared, fourth, placements.sum_of_squares)
+    return roc.micro_roc_auc(placements, design.clusters.interval_effect(sums_by_group))
 
 
 def _average_precision(found: _Found, design: _Design) -> Estimate:

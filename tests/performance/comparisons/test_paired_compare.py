@@ -103,7 +103,7 @@ def test_a_paired_comparison_names_the_method_of_each_paired_interval(tumours: C
     metrics = tumours.metrics()
 
     assert {name: each["confidence_interval"]["method"] for name, each in metrics.items()} == {
-        "accuracy": "paired_bonett_price",
+        "accuracy": "paired_wilson",
         "precision": "paired_multinomial",
         "recall": "paired_multinomial",
         "f1_score": "paired_multinomial",
@@ -545,11 +545,11 @@ def test_a_gate_takes_the_paired_interval_of_a_difference(tumours: Compared, vie
 
     [judged] = verdict["rules"]
     compared = tumours.metrics()["accuracy"]["confidence_interval"]
-    assert compared["method"] == "paired_bonett_price"
+    assert compared["method"] == "paired_wilson"
     assert {name: judged["interval"][name] for name in ("lower", "upper")} == pytest.approx(
         {name: compared[name] for name in ("lower", "upper")}
     )
-    assert judged["interval"]["method"] == "paired_bonett_price"
+    assert judged["interval"]["method"] == "paired_wilson"
 
 
 class TestAGate:
@@ -569,14 +569,14 @@ class TestAGate:
     def test_compares_them_when_it_is_asked_first(self, tumours: Compared, ada: Caller) -> None:
         [rule] = ada.get(f"/models/{tumours.model.pk}/performance/gate").json()["rules"]
 
-        assert (rule["status"], rule["interval"]["method"]) == ("passed", "paired_bonett_price")
+        assert (rule["status"], rule["interval"]["method"]) == ("passed", "paired_wilson")
         assert PairedComparison.objects.count() == 1
 
     def test_compares_them_before_a_promotion(self, tumours: Compared, ada: Caller) -> None:
         answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
 
         [rule] = answer["verdict"]["rules"]
-        assert (answer["overridden"], rule["interval"]["method"]) == (False, "paired_bonett_price")
+        assert (answer["overridden"], rule["interval"]["method"]) == (False, "paired_wilson")
 
     def test_compares_them_before_a_promotion_whatever_readers_compare(
         self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch
@@ -591,7 +591,7 @@ class TestAGate:
             answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
 
         [rule] = answer["verdict"]["rules"]
-        assert rule["interval"]["method"] == "paired_bonett_price"
+        assert rule["interval"]["method"] == "paired_wilson"
 
     def test_compares_them_before_a_promotion_though_a_readers_attempt_was_cut_short(
         self, tumours: Compared, ada: Caller, monkeypatch: pytest.MonkeyPatch
@@ -604,7 +604,7 @@ class TestAGate:
 
         answer = ada.post(f"/models/{tumours.model.pk}/versions/ver-00003/promote").json()
 
-        assert answer["verdict"]["rules"][0]["interval"]["method"] == "paired_bonett_price"
+        assert answer["verdict"]["rules"][0]["interval"]["method"] == "paired_wilson"
 
     @pytest.mark.parametrize("path", ["performance/gate", "versions/ver-00003/promote"])
     def test_computes_nothing_for_a_repeated_request(
@@ -648,6 +648,6 @@ class TestAGate:
         answer = ada.get(gate, {"version_id": "ver-00003"})
         assert answer["ETag"] != first["ETag"]
         assert (answer.json()["rules"][0]["interval"]["method"], answer.json()["warnings"]) == (
-            "paired_bonett_price",
+            "paired_wilson",
             [],
         )

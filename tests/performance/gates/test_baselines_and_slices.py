@@ -201,6 +201,21 @@ class TestSlices:
         assert none["status"] == "missing"
         assert none["detail"].endswith("No slice by country has 5000 examples or more.")
 
+    @pytest.mark.parametrize("rule", [WORST, WORST | {"confidence": 0.95}, {"max_regression": 0.1}])
+    def test_the_detail_names_the_worst_slice(self, ada: Caller, history: Version, rule: dict[str, Any]) -> None:
+        promoted = MetricSnapshot.objects.get(version__promoted_in=history.model_id)
+        sliced(promoted, "country", {"CH": (80, 100)})
+        [judged] = judge(ada, rule | {"metric": "worst_slice.country.recall", "min_sample_count": 20})["rules"]
+
+        assert judged["detail"].startswith("worst_slice.country.recall is 0.6 (country='St. Gallen', 100 examples)")
+
+    def test_the_detail_cuts_a_long_value(self, ada: Caller, stored: MetricSnapshot) -> None:
+        sliced(stored, "age", {"x" * 1000: (60, 100)})
+
+        [judged] = judge(ada, self.WORST | {"metric": "worst_slice.age.recall"})["rules"]
+
+        assert f"(age='{'x' * 60}', 100 examples)" in judged["detail"]
+
     def test_with_confidence_the_end_is_that_of_all_slices(self, ada: Caller) -> None:
         [rule] = judge(ada, self.WORST | {"min_sample_count": 50, "threshold": 0.5, "confidence": 0.95})["rules"]
 
@@ -251,7 +266,21 @@ class TestDatasets:
 
         assert (verdict["rules"][0]["value"], verdict["candidate"]["dataset"]["name"]) == (0.5, "churn-2026-10")
         assert other["status"] == "missing"
-        assert other["detail"] == "ver-001a5 has no metrics for the dataset 'churn-2026-11' of the split test."
+        assert other["detail"] == (
+            "ver-001a5 has no metrics for the dataset 'churn-2026-11' of the split test. "
+            "It has some for the primary dataset, 'churn-2026-10'."
+        )
+
+    def test_a_baseline_without_the_dataset_names_those_that_it_has(self, ada: Caller, history: Version) -> None:
+        measured(history, 0.9, dataset="churn-2026-11")
+
+        [rule] = judge(ada, LIMIT, dataset="churn-2026-11")["rules"]
+
+        assert rule["status"] == "missing"
+        assert rule["detail"] == (
+            "The promoted ver-001a4 has no metrics for the dataset 'churn-2026-11' of the split test. "
+            "It has some for the primary dataset."
+        )
 
     def test_an_old_evaluation_is_missing(self, ada: Caller, model: RegisteredModel) -> None:
         version = completed_version(model, number=500)

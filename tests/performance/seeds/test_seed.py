@@ -577,3 +577,39 @@ class TestPredictions:
     def test_a_snapshot_with_neither_metrics_nor_predictions_is_refused(self, seed: Seed) -> None:
         with pytest.raises(CommandError, match="Either metrics are needed, or predictions"):
             seed(changed("models.0.versions.0.snapshots", [{"dataset_split": "test", "evaluated_at": MOMENT}]))
+
+    def test_predictions_have_slices_if_their_columns_name_some(self, seed: Seed, predictions: Path) -> None:
+        predictions.write_text("actual,predicted,country\nyes,yes,NL\nno,yes,BE\n")
+        seed(self.document(columns={"slices": ["country"]}))
+
+        slices = MetricSnapshot.objects.get().slices.order_by("position")
+        assert [(each.value, each.metrics["accuracy"]) for each in slices] == [("BE", 0), ("NL", 1)]
+
+    @pytest.mark.usefixtures("predictions")
+    def test_predictions_are_scored_by_the_positive_class_that_the_model_declares(self, seed: Seed) -> None:
+        document = self.document()
+        document["models"][0]["positive_class"] = "no"
+        seed(document)
+
+        snapshot = MetricSnapshot.objects.get()
+        assert (snapshot.detail.positive_class, snapshot.metrics["recall"]) == ("no", 0)
+
+    @pytest.mark.usefixtures("predictions")
+    @pytest.mark.parametrize(
+        ("columns", "reason"),
+        [
+            ({"slice": ["country"]}, r"snapshots\.0\.columns: There is no 'slice' among what a column may hold"),
+            ({"slices": "country"}, r"snapshots\.0\.columns: 'slices' must be a list of at most 20 names"),
+            ({"series": "store"}, r"snapshots\.0\.columns: A model of classification is evaluated without"),
+            ({"slices": ["country"]}, r"snapshots\.0\.predictions: predictions\.csv: There is no column 'country'"),
+        ],
+    )
+    def test_columns_that_mean_nothing_are_refused(self, seed: Seed, columns: Any, reason: str) -> None:
+        with pytest.raises(CommandError, match=reason):
+            seed(self.document(columns=columns))
+        assert not RegisteredModel.objects.exists()
+
+    def test_columns_without_predictions_are_refused(self, seed: Seed) -> None:
+        snapshot = {"dataset_split": "test", "metrics": {"accuracy": 0.5}, "evaluated_at": MOMENT, "columns": {}}
+        with pytest.raises(CommandError, match=r"columns: Only a snapshot with predictions has columns"):
+            seed(changed("models.0.versions.0.snapshots", [snapshot]))

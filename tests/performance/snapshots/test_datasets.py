@@ -92,7 +92,7 @@ def test_a_dataset_without_a_snapshot_is_a_404_that_names_those_with_one(
     assert refusal(answer) == (404, "snapshot_not_found")
     assert "'november'" in answer.json()["detail"]
     assert "'october'" in answer.json()["detail"]
-    assert "without a name" in answer.json()["detail"]
+    assert "the primary dataset" in answer.json()["detail"]
 
 
 def test_a_404_lists_no_dataset_of_another_split_or_version(
@@ -106,7 +106,49 @@ def test_a_404_lists_no_dataset_of_another_split_or_version(
     assert "'held out'" in detail
     assert "october" not in detail
     detail = read(vera, "summary", dataset="november", version_id="ver-001a2").json()["detail"]
-    assert detail.endswith("none.")
+    assert detail.endswith("Ask for another split, or evaluate it on this one first.")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["summary", "report", "confusion-matrix", "curves", "slices?by=country", "compare", "badge.svg?metric=accuracy"],
+)
+def test_without_a_primary_dataset_a_404_names_the_others(vera: Caller, model: RegisteredModel, path: str) -> None:
+    version = completed_version(model, 418)
+    for name in ("october", "april", "october"):
+        snapshot(version, metrics={"accuracy": 0.5}, dataset=name)
+
+    answer = read(vera, path, version_id="ver-001a2")
+
+    assert refusal(answer) == (404, "snapshot_not_found")
+    assert answer.json()["detail"] == (
+        "ver-001a2 has no metrics for the split test. It has some for 'april', 'october'. "
+        "Name one as `dataset`; without it, the primary dataset is read."
+    )
+
+
+def test_the_baseline_of_a_comparison_has_the_same_404(vera: Caller, model: RegisteredModel) -> None:
+    snapshot(completed_version(model, 418), metrics={"accuracy": 0.5}, dataset="october")
+
+    answer = read(vera, "compare", version_id="ver-001a1", baseline_version_id="ver-001a2")
+
+    assert refusal(answer) == (404, "snapshot_not_found")
+    assert "ver-001a2 has no metrics for the split test. It has some for 'october'." in answer.json()["detail"]
+
+
+def test_a_404_names_at_most_twenty_datasets(vera: Caller, model: RegisteredModel) -> None:
+    version = completed_version(model, 418)
+    MetricSnapshot.objects.bulk_create(
+        MetricSnapshot(
+            version=version, dataset_split="test", dataset=f"d{at:02d}", metrics={}, evaluated_at=EVALUATED_AT
+        )
+        for at in range(30)
+    )
+
+    detail = read(vera, "summary", version_id="ver-001a2").json()["detail"]
+
+    assert "'d19', others. " in detail
+    assert "d20" not in detail
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.management import call_command
@@ -90,6 +91,15 @@ def test_pages_follow_each_other(vera: Caller, sliced: str) -> None:
     assert follow(vera, second["previous"])["results"] == first["results"]
 
 
+@pytest.mark.parametrize("query", ["by=country&order_by=recall", "by=city"])
+def test_a_cursor_of_another_list_or_order_is_refused(vera: Caller, sliced: str, query: str) -> None:
+    cursor = parse_qs(urlsplit(ask(vera, sliced, "by=country&page_size=2").json()["next"]).query)["cursor"][0]
+    answer = ask(vera, sliced, f"{query}&page_size=2&cursor={cursor}")
+
+    assert refusal(answer) == (400, "invalid_parameter")
+    assert answer.json()["errors"][0]["field"] == "cursor"
+
+
 def test_slices_without_the_metric_come_last(vera: Caller, model: RegisteredModel) -> None:
     stored = snapshot(completed_version(model, number=1), metrics={"accuracy": 0.5}, source="computed")
     for position, metrics in enumerate(({}, {"accuracy": 0.4}, {"accuracy": 0.3}), 1):
@@ -161,6 +171,43 @@ def test_slices_take_four_statements(
     ask(vera, sliced)
     with pinned_queries("slices"):
         ask(vera, sliced)
+
+
+def test_the_report_shows_the_worst_slice_and_where_the_others_are(
+    vera: Caller, sliced: str, pinned_queries: Callable[[str], AbstractContextManager[None]]
+) -> None:
+    with pinned_queries("report with slices"):
+        [shown] = vera.get(f"{sliced}/report?version_id=ver-00001").json()["slices"]
+
+    listed = ask(vera, sliced).json()["results"]
+    assert list(shown) == ["attribute", "slice_count", "worst", "url"]
+    assert (shown["attribute"], shown["slice_count"], shown["worst"]) == ("country", 3, listed[0])
+    assert vera.get(shown["url"]).json()["results"] == listed
+
+
+def test_the_report_shows_the_attribute_with_the_worst_slice_first(vera: Caller, model: RegisteredModel) -> None:
+    stored = snapshot(completed_version(model, number=1), metrics={"accuracy": 0.5}, source="computed", dataset="a & b")
+    for attribute, values_of in {"a": (0.5, 0.6), "b": (None, 0.4), "c=ä": (0.9, 0.45, 0.45)}.items():
+        for position, value in enumerate(values_of, 1):
+            SnapshotSlice.objects.create(
+                snapshot=stored,
+                attribute=attribute,
+                position=position,
+                value=f"{attribute}{position}",
+                sample_count=9,
+                metrics={} if value is None else {"accuracy": value},
+            )
+
+    shown = vera.get(f"/models/{model.pk}/performance/report", {"version_id": "ver-00001", "dataset": "a & b"}).json()[
+        "slices"
+    ]
+
+    assert [(each["attribute"], each["worst"]["value"]) for each in shown] == [
+        ("b", "b2"),
+        ("c=ä", "c=ä2"),
+        ("a", "a1"),
+    ]
+    assert len(vera.get(shown[1]["url"]).json()["results"]) == shown[1]["slice_count"] == 3
 
 
 def test_a_gate_refuses_a_bad_slice_behind_a_good_average(sliced: str, admin: User) -> None:

@@ -23,7 +23,7 @@ from models_registry.registry.models import Promotion, RegisteredModel
 from models_registry.registry.promotions import promote, roll_back
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.management import worker
-from performance.snapshots.services import report_snapshot
+from performance.snapshots.services import check_report, report_snapshot
 from performance.webhooks import delivery as webhook_delivery
 from performance.webhooks.delivery import RETRY_DELAYS, deliver_next
 from performance.webhooks.events import EVENTS as DECLARED
@@ -59,7 +59,7 @@ def webhook(acme: Organization, receiver: Receiver) -> Webhook:
 def delivery(webhook: Webhook, model: RegisteredModel) -> WebhookDelivery:
     """The one message that is queued."""
     WebhookDelivery.objects.all().delete()
-    publish("gate.failed", model, {"version_id": "ver-001a1"})
+    publish("gate.failed", model, [{"version_id": "ver-001a1"}])
     return webhook.deliveries.get()
 
 
@@ -92,13 +92,10 @@ class TestMessages:
     def test_a_new_snapshot_sends_a_message(
         self, model: RegisteredModel, editor: User, webhook: Webhook, receiver: Receiver
     ) -> None:
-        stored = report_snapshot(
-            version=model.versions.get(),
-            dataset_split="test",
-            metrics={"accuracy": 0.9, "log_loss": 1e-300},
-            reported_by=editor,
-            sample_count=5000,
+        report = check_report(
+            model=model, dataset_split="test", metrics={"accuracy": 0.9, "log_loss": 1e-300}, sample_count=5000
         )
+        stored = report_snapshot(version=model.versions.get(), report=report, reported_by=editor)
         assert deliver_next()
 
         [message] = receiver.messages
@@ -207,7 +204,7 @@ class TestMessages:
         Webhook.objects.create(organization=acme, url=url, events=events, is_active=False)
         Webhook.objects.create(organization=globex, url=url, events=events)
         Webhook.objects.create(organization=globex, url=url, events=events, model=model)
-        publish("gate.failed", model, {})
+        publish("gate.failed", model, [{}])
 
         assert {each.webhook for each in WebhookDelivery.objects.all()} == set(verified_content)
 
@@ -427,7 +424,7 @@ class TestAWebhookThatKeepsFailing:
     ) -> None:
         self.failing(delivery, receiver, webhook_delivery.FAILURES_TO_PAUSE)
         for number in range(5):
-            publish("gate.failed", model, {"number": number})
+            publish("gate.failed", model, [{"number": number}])
         assert not deliver_next()
 
         receiver.answers = [status(500)]
@@ -441,7 +438,7 @@ class TestAWebhookThatKeepsFailing:
     ) -> None:
         self.failing(delivery, receiver, webhook_delivery.FAILURES_TO_PAUSE)
         come_due(delivery)
-        publish("gate.failed", model, {})
+        publish("gate.failed", model, [{}])
         assert deliver_next()
         assert deliver_next()
         webhook = Webhook.objects.get()
@@ -549,10 +546,10 @@ def test_a_receiver_that_fails_does_not_hold_up_the_others(
 ) -> None:
     WebhookDelivery.objects.all().delete()
     for number in range(5):
-        publish("gate.failed", model, {"number": number})
+        publish("gate.failed", model, [{"number": number}])
     with receiving() as other:
         hook = Webhook.objects.create(organization=model.organization, url=other.url, events=["version.promoted"])
-        publish("version.promoted", model, {})
+        publish("version.promoted", model, [{}])
         hook.organization.webhooks.exclude(pk=hook.pk).get().deliveries.filter(event="version.promoted").delete()
         receiver.answers = [status(500)] * 10
         while deliver_next():
