@@ -33,6 +33,7 @@ FILES = (
     "models_registry/registry/ids.py",
     "performance/formatting.py",
     "performance/snapshots/charts.py",
+    "performance/snapshots/dataset_names.py",
     "performance/snapshots/metric_names.py",
     "performance/snapshots/tables.py",
 )
