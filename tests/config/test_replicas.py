@@ -13,7 +13,7 @@ from tests.demo_data import access_token, load_demo_data
 from tests.reliability.databases import new_database
 from tests.serving import new_keys, serve
 
-pytestmark = pytest.mark.served
+pytestmark = [pytest.mark.served, pytest.mark.once]
 
 
 @pytest.fixture

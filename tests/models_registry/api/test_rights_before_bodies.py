@@ -102,6 +102,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield url, tokens, folder
 
 
+@pytest.mark.once
 class TestServer:
     """The same over a socket, where the server has a body only if it asks for it."""
 
