@@ -139,7 +139,7 @@ def test_a_paired_comparison_names_the_method_of_each_paired_interval(tumours: C
         "recall": "paired_multinomial",
         "f1_score": "paired_multinomial",
         "roc_auc": "paired_newcombe_5",
-        "log_loss": "paired_t",
+        "log_loss": "paired_augmented_t",
     }
     assert metrics["log_loss"]["direction"] == "improved"
     for each in metrics.values():
