@@ -24,6 +24,7 @@ from performance.metrics.statistics.losses import log_loss_sql
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.scores import EXAMPLES, GROUPS
+from performance.metrics.statistics.student_t import student_t_quantile
 
 MAX_CELLS = 100_000  # of the joint table of the actual class and both predictions
 # The largest possible absolute difference of each metric
@@ -274,13 +275,18 @@ def _roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
 def area_difference(areas: Sequence[float], variances: Sequence[float], sizes: tuple[float, float]) -> Interval | None:
     """Return the interval of the difference of two areas under the ROC curve.
 
+    Their correlation is as uncertain as that of so few examples as there are of the smaller class. So the intervals of
+    both areas have Student's t with one degree of freedom less.
+
     Args:
         areas: those of the newer and of the older version.
         variances: those of both areas, and of their difference.
         sizes: the effective numbers of positives and of negatives.
     """
+    wider = (student_t_quantile(min(sizes) - 1) / student_t_quantile(math.inf)) ** 2
     both = [
-        roc.roc_auc_estimate(area, variance, sizes).interval for area, variance in zip(areas, variances, strict=False)
+        roc.roc_auc_estimate(area, variance, sizes, wider).interval
+        for area, variance in zip(areas, variances, strict=False)
     ]
     return _correlated(areas, both, variances, "paired_newcombe_5")
 

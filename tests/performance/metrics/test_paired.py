@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 from sklearn import metrics as sk
 
 from performance.metrics.paired.intervals import paired_intervals
@@ -310,6 +310,7 @@ def test_the_paired_roc_auc_interval_has_the_correlation_of_brute_force_delong(
     both = []
     for value, variance in zip(values, variances, strict=False):
         ratio = (min(sizes) * variance / area_variance(value, *sizes) + 20) / (min(sizes) + 20)
+        ratio *= (t.ppf(0.975, min(sizes) - 1) / Z) ** 2
         both.append(area_interval(value, sizes[0] / ratio, sizes[1] / ratio))
     assert_correlated(found, values, both, variances)
     assert found.method == "paired_newcombe_5"
