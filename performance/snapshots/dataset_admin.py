@@ -40,10 +40,14 @@ class DatasetAdmin(ReadOnlyAdminMixin, RegistryAdmin):
         datasets: QuerySet[Dataset] = super().get_queryset(request)
         return datasets.defer("description")
 
-    def get_fields(self, request: HttpRequest, obj: Dataset | None = None) -> tuple[object, ...]:
+    def get_fields(self, request: HttpRequest, obj: Dataset | None = None) -> tuple[str | tuple[str, ...], ...]:
         """Add the snapshots for those who may see them."""
         sees_snapshots = self.admin_site.get_model_admin(MetricSnapshot).has_view_permission(request)
-        fields = (("organization", "name"), ("created_by", "created_at"), "description")
+        fields: tuple[str | tuple[str, ...], ...] = (
+            ("organization", "name"),
+            ("created_by", "created_at"),
+            "description",
+        )
         return (*fields, "newest_snapshots") if sees_snapshots else fields
 
     @admin.display(description=f"newest {MAX_LISTED_SNAPSHOTS} snapshots", empty_value="none")
