@@ -45,7 +45,7 @@ def _drop_charset(environ: WSGIEnvironment) -> None:
 def _set_length(environ: WSGIEnvironment) -> None:
     """Set the content length of a chunked body to its limit: Django reads nothing from a body without a length.
 
-    An upload is read in pieces that are counted; any other body is read at once.
+    An upload is read in chunks that are counted; any other body is read at once.
     """
     if _is_upload(environ):
         environ["CONTENT_LENGTH"] = str(settings.MAX_UPLOAD_BYTES + settings.MAX_BODY_BYTES)
@@ -61,7 +61,7 @@ def _length(environ: WSGIEnvironment) -> int:
 
 
 def _is_upload(environ: WSGIEnvironment) -> bool:
-    """Return whether the request is for the one view that reads a large body in pieces."""
+    """Return whether the request is for the one view that reads a large body in chunks."""
     is_form = environ["CONTENT_TYPE"].startswith("multipart/")
     return bool(is_form and environ["REQUEST_METHOD"] == "POST" and _upload_route.fullmatch(environ["PATH_INFO"]))
 

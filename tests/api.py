@@ -11,6 +11,8 @@ from models_registry.accounts.scopes import ALL_SCOPES, Scope
 from tests.conftest import authenticated
 
 BASE = "/api/v1"
+MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
+INTERNALS = ("Traceback", "Error", "sys.", "SELECT", "site-packages")
 _MOMENTS = {"created_at", "completed_at", "promoted_at", "archived_at", "started_at", "finished_at"}
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -49,14 +51,17 @@ class Caller:
 
 
 def refusal(answer: Any) -> tuple[int, str]:
-    """Return status and code of a problem, having checked its form."""
+    """Return status and code of a problem, having checked its form, and that it shows nothing of the inside."""
     assert answer["Content-Type"] == "application/problem+json", answer.content
     body = answer.json()
+    assert set(body) >= MEMBERS
     assert body["status"] == answer.status_code
+    assert body["instance"].startswith("/")
     assert body["type"] == f"urn:problem:{body['code']}"
     assert body["request_id"] == answer["X-Request-ID"]
     assert body["title"]
     assert body["detail"]
+    assert not [internal for internal in INTERNALS if internal in body["detail"]]
     return answer.status_code, body["code"]
 
 

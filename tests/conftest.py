@@ -1,6 +1,6 @@
 """The cast and the models that most tests play with, and how the tests are shared between processes."""
 
-import fcntl
+import gc
 import json
 import os
 import re
@@ -29,8 +29,8 @@ from models_registry.registry.promotions import promote
 from models_registry.tokens import jwt
 from models_registry.tokens.services import open_token_family
 from tests import openapi
-from tests.demo_data import SHARED_FOLDER
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
+from tests.originals import SHARED_FOLDER, migrated, name_of
 
 # Without bytecode files, each server and worker that a test starts compiles all modules anew.
 sys.dont_write_bytecode = False
@@ -53,7 +53,6 @@ APPEND_ONLY = (
 MOST_PROCESSES = 4
 FIRST = ("served", "browser")  # the marks of files of few tests that take long
 DATABASE = {"db", "transactional_db", "live_server"}  # the fixtures of tests that reach the database
-TURNS = pytest.StashKey["Turns"]()
 
 # The statements by which a denial is kept in the audit trail, in a transaction of its own.
 KEEPS_DENIAL = re.compile(
@@ -72,15 +71,24 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min((os.cpu_count() or 1) + 1, MOST_PROCESSES)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of runs that repeat the suite on another Python or another database."""
+    parser.addoption(
+        "--first-cases",
+        action="store_true",
+        help="run only the first case of a parametrized test, unless it is marked `every_case`",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that the processes of the run share."""
     if not hasattr(config, "workerinput"):
         os.environ[SHARED_FOLDER] = tempfile.mkdtemp(prefix="registry-tests-")
-    config.stash[TURNS] = Turns(Path(os.environ[SHARED_FOLDER]))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Name the tests that failed once more, as a log may be cut, and remove the folder that the processes shared."""
+    gc.unfreeze()
     if hasattr(config, "workerinput"):
         return
     shutil.rmtree(os.environ[SHARED_FOLDER])
@@ -90,6 +98,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         reporter.write_line(f"failed: {name}", red=True)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while modules are imported, and don't look for any among what they made afterwards."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what reaches the database."""
     if item.get_closest_marker("django_db") or not DATABASE.isdisjoint(getattr(item, "fixturenames", ())):
@@ -97,50 +116,18 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the files that take long to the front, so that no process is left with one of them at the end.
-
-    What runs alone comes first of all, as no other test has begun then.
-    """
-    items.sort(key=lambda item: [not item.get_closest_marker("alone"), not any(map(item.get_closest_marker, FIRST))])
-
-
-class Turns:
-    """The tests that processes run beside each other, but for those that are marked `alone`.
-
-    A test holds the lock `running`, together with the others or alone. It asks for it under the lock `turn`, so that
-    one that is to run alone need not wait until no other happens to run.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._turn = (folder / "turn").open("w")
-        self._running = (folder / "running").open("w")
-        self._alone = False
-
-    def begin(self, *, alone: bool) -> None:
-        """Wait until a test may run."""
-        if not self._alone:
-            fcntl.flock(self._turn, fcntl.LOCK_EX)
-            fcntl.flock(self._running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
-        self._alone = alone
-
-    def end(self, *, next_alone: bool) -> None:
-        """Let the others run, unless this process's next test runs alone as this one did."""
-        if not (self._alone and next_alone):
-            fcntl.flock(self._running, fcntl.LOCK_UN)
-            self._alone = False
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Move the files that take long to the front, so that no process is left with one of them at the end."""
+    if config.getoption("first_cases"):
+        _deselect_further_cases(config, items)
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, FIRST)))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """Let no other process run a test beside one that is marked `alone`."""
-    turns = item.config.stash[TURNS]
-    turns.begin(alone=_is_alone(item))
-    try:
-        return (yield)
-    finally:
-        turns.end(next_alone=nextitem is not None and _is_alone(nextitem))
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, pytestconfig: pytest.Config) -> None:
+    """Let the processes of a run copy one migrated database. A process alone migrates its own."""
+    if connection.vendor == "postgresql" and hasattr(pytestconfig, "workerinput"):
+        connection.settings_dict["TEST"]["TEMPLATE"] = name_of(migrated(os.environ["DATABASE_URL"]))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -273,8 +260,13 @@ def authenticated(user: User, scope: frozenset[Scope] = ALL_SCOPES) -> Client:
     return Client(headers={"Authorization": f"Bearer {refresh.access_token}"})
 
 
-def _is_alone(item: pytest.Item) -> bool:
-    return item.get_closest_marker("alone") is not None
+def _deselect_further_cases(config: pytest.Config, items: list[pytest.Item]) -> None:
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        every = item.get_closest_marker("every_case")
+        tests.setdefault(item.nodeid if every else item.nodeid.partition("[")[0], []).append(item)
+    config.hook.pytest_deselected(items=[item for cases in tests.values() for item in cases[1:]])
+    items[:] = [cases[0] for cases in tests.values()]
 
 
 def _member(organization: Organization, name: str, role: str) -> User:

@@ -4,19 +4,14 @@
 process they run. Most of its metrics are imported: only the test split's predictions are evaluated.
 """
 
-import fcntl
 import json
-import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import psycopg
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
@@ -24,21 +19,17 @@ from rest_framework_simplejwt.tokens import AccessToken
 from models_registry.accounts.models import User
 from models_registry.accounts.scopes import ALL_SCOPES
 from models_registry.tokens.jwt import new_token
+from tests.originals import copy, migrate, original, shared_folder
 from tests.reliability.databases import execute
 from tests.serving import ROOT, manage, new_keys, serve
 
 FIXTURES = ROOT / "fixtures"
-SHARED_FOLDER = "TESTS_SHARED_FOLDER"  # the variable that names the folder which the processes of a run share
 
 
 def load_demo_data(**settings: str) -> None:
     """Put the demo's data into a new database, and its files into a storage if the settings name one."""
     database, storage = settings["DATABASE_URL"], settings.get("STORAGE_URL", "")
-    with _alone():
-        if database.startswith("sqlite"):
-            _copy_sqlite(Path(database.removeprefix("sqlite:///")))
-        else:
-            _copy_postgresql(database)
+    copy(original("demo", database, _fill), database)
     if storage.startswith("file://"):
         shutil.copytree(_files(), storage.removeprefix("file://"), dirs_exist_ok=True)
 
@@ -63,9 +54,13 @@ def access_token(username: str, **settings: str) -> str:
     return issuer.encode(token.payload)
 
 
-def write_seed(file: Path) -> None:
-    """Write the demo's seed document, in which only the snapshots of the test split have predictions."""
+def write_seed(file: Path, *model_ids: str) -> None:
+    """Write the demo's seed document, in which only the snapshots of the test split have predictions.
+
+    If models are named, it has only these.
+    """
     document = json.loads((FIXTURES / "seed.json").read_text())
+    document["models"] = [model for model in document["models"] if not model_ids or model["model_id"] in model_ids]
     for snapshot in _snapshots(document):
         if snapshot["dataset_split"] != "test":
             snapshot.pop("predictions", None)
@@ -86,47 +81,12 @@ def _stored_user(username: str, database: str) -> tuple[int, str]:
     return next((pk, password) for name, pk, password in users if name == username)
 
 
-def _copy_sqlite(target: Path) -> None:
-    original = _folder() / "demo.sqlite3"
-    if not original.exists():
-        _fill(f"sqlite:///{original}")
-    with closing(sqlite3.connect(original)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
-
-
-def _copy_postgresql(target: str) -> None:
-    """Replace the database of a URL, which is empty, by a copy of the original on the same server."""
-    name, original = urlsplit(target).path.removeprefix("/"), f"demo_{os.getpid()}"
-    marker = _folder() / "demo.postgresql"
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as administrator:
-        if not marker.exists():
-            administrator.execute(f"DROP DATABASE IF EXISTS {original}")
-            administrator.execute(f"CREATE DATABASE {original}")
-            _fill(urlsplit(target)._replace(path=f"/{original}").geturl())
-            marker.write_text(original)
-        administrator.execute(f"DROP DATABASE {name}")
-        administrator.execute(f"CREATE DATABASE {name} TEMPLATE {marker.read_text()}")
-
-
 def _fill(database: str) -> None:
-    settings = {"DATABASE_URL": database, "STORAGE_URL": f"file://{_files()}", **new_keys()}
-    seed = _folder() / "seed.json"
+    migrate(database)
+    seed = shared_folder() / "seed.json"
     write_seed(seed)
-    manage("migrate", **settings)
-    manage("seed", str(seed), **settings)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Keep the run's other processes out."""
-    with (_folder() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _folder() -> Path:
-    return Path(os.environ[SHARED_FOLDER])
+    manage("seed", str(seed), DATABASE_URL=database, STORAGE_URL=f"file://{_files()}", **new_keys())
 
 
 def _files() -> Path:
-    return _folder() / "files"
+    return shared_folder() / "files"

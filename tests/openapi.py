@@ -109,7 +109,9 @@ def check_exchange(document: Document, response: Any, sent: bytes) -> None:
 def check_undocumented(document: Document, path: str, response: Any) -> None:
     """Check a response to what is not documented: a problem, or of another part of the service."""
     if response.headers.get("Content-Type") == PROBLEM and response.content:
-        document.check(json.loads(response.content), "components", "schemas", "Problem")
+        body = json.loads(response.content)
+        document.check(body, "components", "schemas", "Problem")
+        assert body["instance"] == response.wsgi_request.path
     assert path not in document.content["paths"] or response.status_code >= 400, "undocumented operation"
 
 
@@ -127,6 +129,7 @@ def check_response(document: Document, path: str, operation: dict[str, Any], res
     body = json.loads(response.content)
     if media_type == PROBLEM:
         assert body["code"] in contents[PROBLEM]["examples"], f"undocumented code {body['code']}"
+        assert body["instance"] == response.wsgi_request.path
     method = response.wsgi_request.method.lower()
     document.check(body, "paths", path, method, "responses", status, "content", media_type, "schema")
 

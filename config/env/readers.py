@@ -1,4 +1,4 @@
-"""Reading the environment so that a wrong value stops the start with a message that names the variable."""
+"""Read the environment. A wrong value stops the start with a message that names the variable."""
 
 import os
 import re

@@ -18,7 +18,7 @@ class User(AbstractUser):
         "service account",
         default=False,
         db_default=False,
-        help_text="For a pipeline: it cannot log in, and works with tokens that an operator or a trusted issuer makes.",
+        help_text="An account for a pipeline. It cannot log in; an operator or a trusted issuer makes its tokens.",
     )
 
     class Meta(AbstractUser.Meta):

@@ -13,9 +13,9 @@ class IdempotencyKey(models.Model):
     RETENTION = timedelta(hours=24)
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
-    route = models.CharField(max_length=255, help_text="The path that was posted to.")
+    route = models.CharField(max_length=255, help_text="The path of the POST request.")
     key = models.CharField(max_length=255)
-    digest = models.CharField(max_length=64, help_text="SHA-256 of the body.")
+    digest = models.CharField(max_length=64, help_text="The SHA-256 of the request's body.")
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField(default=dict)
     body = models.TextField(blank=True)

@@ -28,10 +28,12 @@ class SignedCursorPagination(CursorPagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         """Return the requested page. Raises `InvalidParameterError`.
 
-        A view lists its large columns in `large_columns`. If they take more than `MAX_PAGE_LENGTH` characters, the page
-        ends early, after at least one row. `next` continues from there.
+        A view lists in `order_parameters` the parameters of the query that change the order beside `ordering`, and its
+        large columns in `large_columns`. If these take more than `MAX_PAGE_LENGTH` characters, the page ends early,
+        after at least one row. `next` continues from there.
         """
-        self.salt = f"{request.path}?{','.join(self.get_ordering(request, queryset, view))}"
+        parameters = [request.query_params.get(name, "") for name in getattr(view, "order_parameters", ())]
+        self.salt = "?".join([request.path, ",".join(self.get_ordering(request, queryset, view)), *parameters])
         columns = getattr(view, "large_columns", ())
         if not columns:
             return super().paginate_queryset(queryset, request, view)

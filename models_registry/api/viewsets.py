@@ -69,6 +69,7 @@ class APIViewSet(GenericViewSet[Any]):
     filter_backends: tuple[type[BaseFilterBackend], ...] = (StrictFilterBackend,)
     filterset_class: type[FilterSet] | None = None
     large_columns: tuple[str, ...] = ()  # columns that may be so long that a page of a list ends early
+    order_parameters: tuple[str, ...] = ()  # parameters of the query that change a list's order beside `ordering`
     ordering: tuple[str, ...] = ()
     ordering_fields: tuple[str, ...] = ()
     input_serializers: ClassVar[dict[str, type[AnySerializer]]] = {}  # by action
@@ -142,8 +143,7 @@ class APIViewSet(GenericViewSet[Any]):
     @property
     def user_id(self) -> int:
         """The primary key of the caller."""
-        user: Any = self.request.user
-        return int(user.pk)
+        return int(self.request.user.pk)  # type: ignore[arg-type]  # BearerAuthentication's caller
 
     @contextmanager
     def audited_transaction(self) -> Iterator[None]:

@@ -66,7 +66,9 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
     remote_addr = models.GenericIPAddressField("from", null=True)
     method = models.CharField(max_length=10, blank=True)
     path = models.CharField(max_length=255, blank=True)
-    code = models.CharField(max_length=40, blank=True, help_text="The problem's code, of a denial.")
+    code = models.CharField(
+        max_length=40, blank=True, help_text="The code of the problem response, if the request was denied."
+    )
 
     class Meta:
         verbose_name = "audit entry"

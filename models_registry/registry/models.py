@@ -80,9 +80,9 @@ class Version(models.Model):
         max_length=2000,
         blank=True,
         validators=[validate_source_uri],
-        help_text="Where the trained artefact or its code is.",
+        help_text="The location of the trained artefact or of its code.",
     )
-    parameters = models.JSONField(default=dict, blank=True, help_text="What it was trained with.")
+    parameters = models.JSONField(default=dict, blank=True, help_text="The parameters of the training.")
     tags = models.JSONField(default=list, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
@@ -143,8 +143,12 @@ class Promotion(models.Model):
     promoted_at = models.DateTimeField(default=timezone.now)
     reason = models.TextField(blank=True)
     restores = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    verdict = models.JSONField(null=True, blank=True, help_text="What a gate said of the version, if one judged it.")
-    overridden = models.BooleanField(default=False, help_text="Whether an admin promoted it against the verdict.")
+    verdict = models.JSONField(
+        null=True, blank=True, help_text="The gate's verdict on the version, if the model has a gate."
+    )
+    overridden = models.BooleanField(
+        default=False, help_text="Whether an admin promoted the version although the gate had refused it."
+    )
 
     class Meta:
         # Serves the promotion history of a model, newest first.

@@ -38,17 +38,17 @@ class TrustedIssuer(models.Model):
         max_length=MAX_TEXT,
         unique=True,
         validators=[validate_provider_url],
-        help_text="What its tokens have as <code>iss</code>, such as https://token.actions.githubusercontent.com",
+        help_text="The <code>iss</code> claim of its tokens, such as https://token.actions.githubusercontent.com",
     )
     jwks_url = models.CharField(
         "JWKS URL",
         max_length=MAX_TEXT,
         validators=[validate_provider_url],
-        help_text="Where its keys are: <code>jwks_uri</code> in its /.well-known/openid-configuration",
+        help_text="The URL of its keys: <code>jwks_uri</code> in its /.well-known/openid-configuration",
     )
     audience = models.CharField(
         max_length=MAX_TEXT,
-        help_text="What its tokens must have as <code>aud</code>: this service's URL, as pipelines ask for it.",
+        help_text="The required <code>aud</code> claim of its tokens, such as the URL of this service.",
     )
     is_active = models.BooleanField("active", default=True)
 
@@ -70,8 +70,8 @@ class TrustRule(models.Model):
     claims = models.JSONField(
         validators=[validate_patterns],
         help_text=(
-            'What a token must claim, such as {"repository": "acme/churn", "ref": "refs/heads/*"}: '
-            "<code>*</code> stands for any characters."
+            'The claims that a token must have, such as {"repository": "acme/churn", "ref": "refs/heads/*"}: '
+            "<code>*</code> matches any characters."
         ),
     )
     scopes = models.JSONField(validators=[validate_scopes])

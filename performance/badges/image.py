@@ -57,8 +57,8 @@ def verdict_content(verdict: Verdict) -> BadgeContent:
     """
     message = "failed, too few examples" if verdict.lacks_examples else verdict.status.replace("_", " ")
     count = len(verdict.warnings)
-    spoken = f"{message}, with {count} warning{'s' if count > 1 else ''}" if count else ""
-    return BadgeContent(GATE_LABEL, message, _COLORS[verdict.status], spoken)
+    aria_label = f"{message}, with {count} warning{'s' if count > 1 else ''}" if count else ""
+    return BadgeContent(GATE_LABEL, message, _COLORS[verdict.status], aria_label)
 
 
 def render_svg(content: BadgeContent) -> str:

@@ -17,9 +17,14 @@ class Badge(models.Model):
     """
 
     model = models.ForeignKey(RegisteredModel, on_delete=models.CASCADE, related_name="badges")
-    metric = models.CharField(max_length=MAX_METRIC_NAME, blank=True, help_text="Empty for the gate's verdict.")
+    metric = models.CharField(
+        max_length=MAX_METRIC_NAME, blank=True, help_text="The metric to show; empty for the gate's verdict."
+    )
     dataset_split = models.CharField(
-        max_length=10, choices=DatasetSplit.choices, blank=True, help_text="Of the metric; a policy has a split itself."
+        max_length=10,
+        choices=DatasetSplit.choices,
+        blank=True,
+        help_text="The split of the metric; empty for the gate's verdict.",
     )
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)

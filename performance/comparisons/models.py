@@ -17,7 +17,11 @@ class ComparisonJob(Job):
     """
 
     organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="+", db_index=False, help_text="Whose turn it takes."
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="The organization that the job counts towards when the worker takes turns.",
     )
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
     baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -67,7 +71,7 @@ class PairedComparison(models.Model):
 
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
     baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
-    intervals = models.JSONField(help_text="Of each difference, by metric; empty where the examples are not the same.")
+    intervals = models.JSONField(help_text="The interval of each difference, by metric; empty if the examples differ.")
 
     class Meta:
         constraints = [

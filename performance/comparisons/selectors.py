@@ -32,7 +32,7 @@ def compare(lookup: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
     for each in (lookup, baseline):
         each.completed_version()
     newer, older = detailed_snapshot(lookup), detailed_snapshot(baseline)
-    paired = services.pair(newer, older)
+    paired = services.paired_intervals(newer, older)
     return Comparison(
         model_id=lookup.model_id,
         version_id=newer.version.version_id,

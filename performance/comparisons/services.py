@@ -1,4 +1,4 @@
-"""Comparing the predictions of two snapshots example by example, once for each pair.
+"""Compare the predictions of two snapshots example by example, once for each pair.
 
 A pair that is not stored has a `ComparisonJob`. A request that needs the pair claims the job and computes the pair
 within the limits for requests. Everything else is left to the worker (`tasks.py`). Promotions have limits of their own,
@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
+from typing import Self
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, transaction
 from django.utils import timezone
@@ -57,15 +58,20 @@ class ComparisonTimeoutError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
+class PairedIntervals:
     """The intervals of the differences from paired examples, by metric, and whether they are complete."""
 
     status: PairingStatus
     intervals: Mapping[str, Interval]
 
+    @classmethod
+    def computed(cls, intervals: Mapping[str, Interval]) -> Self:
+        """Return the result of a computation. It has no intervals if the examples were not the same."""
+        return cls(PairingStatus.COMPLETE if intervals else PairingStatus.UNAVAILABLE, intervals)
 
-PENDING = Paired(PairingStatus.PENDING, {})
-UNAVAILABLE = Paired(PairingStatus.UNAVAILABLE, {})
+
+PENDING = PairedIntervals(PairingStatus.PENDING, {})
+UNAVAILABLE = PairedIntervals(PairingStatus.UNAVAILABLE, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +83,10 @@ class PairLimits:
     spill: int
 
 
-Compare = Callable[[MetricSnapshot, MetricSnapshot], Paired]
+Compare = Callable[[MetricSnapshot, MetricSnapshot], PairedIntervals]
 
 
-def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
+def paired_intervals(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> PairedIntervals:
     """Return the stored intervals of a pair, or compute them if the limits for requests allow it.
 
     The pair is `pending` if it takes longer, is large or is being computed elsewhere: the worker computes it. It is
@@ -90,26 +96,26 @@ def pair(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
     return _find_or_compute(snapshot, baseline, for_promotion=False)
 
 
-def pair_for_promotion(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Paired:
-    """Do what `pair` does, but with a capacity that the requests of readers cannot use up."""
+def paired_intervals_for_promotion(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> PairedIntervals:
+    """Do what `paired_intervals` does, but with a capacity that the requests of readers cannot use up."""
     return _find_or_compute(snapshot, baseline, for_promotion=True)
 
 
-def _find_or_compute(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> Paired:
+def _find_or_compute(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> PairedIntervals:
     if snapshot.pk == baseline.pk or have_same_predictions(snapshot, baseline):
         same = Interval(0.0, 0.0, "identical")
-        return Paired(PairingStatus.COMPLETE, dict.fromkeys(snapshot.details.confidence_intervals, same))
+        return PairedIntervals(PairingStatus.COMPLETE, dict.fromkeys(snapshot.details.confidence_intervals, same))
     if not can_be_paired(snapshot, baseline):
         return UNAVAILABLE
     known = find_intervals(snapshot, baseline)
     if known is not None:
-        return paired(known)
+        return PairedIntervals.computed(known)
     try:
         # A replica may not have the pair yet.
         if snapshot._state.db != DEFAULT_DB_ALIAS and (
             known := find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
         ):
-            return paired(known)
+            return PairedIntervals.computed(known)
         job = queue_pair(
             snapshot, baseline, max_unfinished=MAX_UNFINISHED if for_promotion else MAX_UNFINISHED_FOR_READERS
         )
@@ -119,11 +125,6 @@ def _find_or_compute(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_
     except DatabaseError as error:
         log.error("A comparison cannot be queued: %s", error)
         return PENDING
-
-
-def paired(intervals: Mapping[str, Interval]) -> Paired:
-    """Return the result for stored intervals. There are none if the examples were not the same."""
-    return Paired(PairingStatus.COMPLETE, intervals) if intervals else UNAVAILABLE
 
 
 def find_intervals(
@@ -199,7 +200,9 @@ def compute(
     return intervals
 
 
-def _wait_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> Paired:
+def _wait_for(
+    job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool
+) -> PairedIntervals:
     """Compute a pair, or wait while another process does. Raises `BusyError`."""
     current: ComparisonJob | None = job
     jobs = ComparisonJob.objects.all()
@@ -221,7 +224,7 @@ def _wait_for(job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnap
                 current = ComparisonJob.objects.for_pair(snapshot, baseline).first()
     known = find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
     if known is not None:
-        return paired(known)
+        return PairedIntervals.computed(known)
     return UNAVAILABLE if current is not None and current.state == ComparisonJob.State.FAILED else PENDING
 
 
@@ -236,13 +239,13 @@ def _is_unfinished(job: ComparisonJob) -> bool:
 
 def _compute_for_request(
     job: ComparisonJob, snapshot: MetricSnapshot, baseline: MetricSnapshot, *, counts: bool
-) -> Paired:
+) -> PairedIntervals:
     """Compute a pair within the limits for requests, or leave it to the worker.
 
     With `counts=False`, a failed attempt is not counted.
     """
     try:
-        return paired(compute(job, snapshot, baseline, PairLimits(REQUEST_TIMEOUT, MAX_BYTES, SPILL)))
+        return PairedIntervals.computed(compute(job, snapshot, baseline, PairLimits(REQUEST_TIMEOUT, MAX_BYTES, SPILL)))
     except (ComparisonTimeoutError, UnprocessablePredictionsError):
         pass
     except (StoredFileUnavailableError, SandboxCrashed, OSError) as error:

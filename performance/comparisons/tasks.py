@@ -18,7 +18,7 @@ from performance.comparisons.services import (
     compute,
     queue_comparison,
 )
-from performance.jobs.leases import Lease, attempt
+from performance.jobs.leases import Lease, run_attempt
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.snapshots.models import MetricSnapshot
 
@@ -67,7 +67,7 @@ def _attempt(job: ComparisonJob, stop: Event) -> None:
             ComparisonJob.objects.fail(job)
 
     lease = Lease(job, stop)
-    attempt(job, compare, max_attempts=MAX_ATTEMPTS, fail=lambda detail: ComparisonJob.objects.fail(job))
+    run_attempt(job, compare, max_attempts=MAX_ATTEMPTS, fail=lambda detail: ComparisonJob.objects.fail(job))
 
 
 def _snapshots(job: ComparisonJob) -> Mapping[int, MetricSnapshot]:

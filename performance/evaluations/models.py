@@ -10,7 +10,8 @@ from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import Version
 from performance.evaluations.querysets import EvaluationQuerySet
 from performance.jobs.models import Job, due_until_finished
-from performance.snapshots.models import MAX_DATASET_NAME, DatasetSplit, MetricSnapshot
+from performance.metrics.result import MAX_DATASET_NAME
+from performance.snapshots.models import DatasetSplit, MetricSnapshot
 
 UPLOADS = "uploads"  # the storage's folder for predictions that are not evaluated yet
 
@@ -26,11 +27,13 @@ class EvaluationJob(Job):
         null=True,
         related_name="+",
         db_index=False,
-        help_text="Whose turn it takes; null for an evaluation that ended before this was recorded.",
+        help_text="The organization that the job counts towards when the worker takes turns; null in old evaluations.",
     )
     dataset_split = models.CharField(max_length=10, choices=DatasetSplit.choices)
-    columns = models.JSONField(default=dict, help_text="Which columns hold what, where not named as usual.")
-    options = models.JSONField(default=dict, help_text="What its author chose: the positive class, the averaging, …")
+    columns = models.JSONField(default=dict, help_text="The column mapping, for columns without their usual names.")
+    options = models.JSONField(
+        default=dict, help_text="The options of the request, such as the positive class and the averaging."
+    )
     dataset = models.CharField(
         max_length=MAX_DATASET_NAME,
         blank=True,
@@ -41,14 +44,16 @@ class EvaluationJob(Job):
     dataset_version = models.CharField(  # noqa: DJ001
         max_length=MAX_DATASET_NAME, null=True, help_text="The version of the named dataset."
     )
-    file = models.FileField(help_text="The upload, which is kept until the evaluation has ended.")
-    digest = models.CharField(max_length=64, help_text="Of the upload, SHA-256.")
+    file = models.FileField(help_text="The upload, stored until the evaluation has ended.")
+    digest = models.CharField(max_length=64, help_text="The SHA-256 of the upload.")
     requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    progress = models.FloatField(default=0.0, help_text="From 0 to 1.")
+    progress = models.FloatField(default=0.0, help_text="The progress, from 0 to 1.")
     snapshot = models.OneToOneField(
         MetricSnapshot, on_delete=models.PROTECT, null=True, blank=True, related_name="evaluation"
     )
-    problem = models.JSONField(null=True, blank=True, help_text="`code`, `detail`, `column`, `row`: why it failed.")
+    problem = models.JSONField(
+        null=True, blank=True, help_text="Why the evaluation failed: `code`, `detail`, `column` and `row`."
+    )
 
     objects: ClassVar[Any] = EvaluationQuerySet.as_manager()
 
@@ -87,12 +92,12 @@ class WorstExample(models.Model):
     """One of the worst predictions in an evaluation. It is append-only, as the snapshot is."""
 
     snapshot: Any  # the foreign key of the subclass
-    rank = models.PositiveSmallIntegerField(help_text="From 1, the worst.")
+    rank = models.PositiveSmallIntegerField(help_text="The rank among the worst examples, from 1 for the worst.")
     example_id = models.TextField(null=True)  # noqa: DJ001  # the empty string may be an id
     attributes = models.JSONField(
         default=dict,
-        help_text="What else is known of it: values in the order of the detail's `attribute_names`; older rows have an "
-        "object, by name.",
+        help_text="The values of the other columns, in the order of the detail's `attribute_names`; in older rows an "
+        "object of values by name.",
     )
 
     class Meta:
@@ -115,7 +120,7 @@ class MisclassifiedExample(WorstExample):
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="misclassified", db_index=False)
     actual = models.TextField()
     predicted = models.TextField()
-    confidence = models.FloatField(null=True, help_text="The probability given to the predicted class.")
+    confidence = models.FloatField(null=True, help_text="The probability of the predicted class.")
 
     class Meta:
         constraints = [
@@ -130,7 +135,7 @@ class ResidualExample(WorstExample):
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="residuals", db_index=False)
     actual = models.FloatField()
     predicted = models.FloatField()
-    residual = models.FloatField(help_text="predicted - actual")
+    residual = models.FloatField(help_text="The predicted value minus the actual one.")
 
     class Meta:
         constraints = [

@@ -1,19 +1,20 @@
 """Serializers of evaluations and of the worst examples."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from models_registry.api.fields import StrictSerializer, UTCDateTimeField
+from models_registry.api.fields import FieldOptions, StrictSerializer, UTCDateTimeField
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.fields import ModelIdField, VersionIdField
-from performance.evaluations.models import EvaluationJob
-from performance.evaluations.uploads import FORMATS
+from performance.evaluations.models import EvaluationJob, MisclassifiedExample, ResidualExample
+from performance.evaluations.uploads import FORMATS, PredictionsFile
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH, Columns, Options, parse_columns
+from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.detail_serializers import SNAPSHOT_ROW
-from performance.snapshots.models import MAX_DATASET_NAME, DatasetSplit
+from performance.snapshots.models import DatasetSplit
 from performance.snapshots.query_serializers import PageQuerySerializer
 from performance.snapshots.serializers import shared_serializer
 
@@ -25,7 +26,7 @@ MAX_DATASET_LENGTH = 4_096
 class PredictionsField(serializers.FileField):
     """A file of predictions. An empty file is accepted here: the evaluation then reports that it has no rows."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[FieldOptions]) -> None:
         super().__init__(allow_empty_file=True, **options)
 
 
@@ -54,6 +55,17 @@ class NamedDataset:
 
     name: str = ""
     version: str | None = None
+
+
+class UploadValues(TypedDict):
+    """The validated values of an `EvaluationInput`."""
+
+    file: PredictionsFile
+    format: str | None
+    dataset_split: str
+    dataset: NamedDataset
+    columns: Columns
+    options: Options
 
 
 @extend_schema_field({"type": "string", "maxLength": MAX_DATASET_LENGTH})
@@ -148,7 +160,7 @@ class EvaluationInput(StrictSerializer):
         help_text="The number of items of a ranking that count; by default 10.",
     )
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: dict[str, Any]) -> UploadValues:
         """Return the file and its format, the split, the dataset, the `columns` and the `options`."""
         names = ("positive_class", "averaging", "threshold", "k")
         options = {name: attrs[name] for name in names if name in attrs}
@@ -187,7 +199,7 @@ class EvaluationSerializer(serializers.Serializer[EvaluationJob]):
         if job.snapshot is None:
             return None
         serializer = shared_serializer(SNAPSHOT_ROW[job.version.model.task_type])
-        representation: dict[str, Any] = serializer.to_representation(job.snapshot)
+        representation: dict[str, object] = serializer.to_representation(job.snapshot)
         return representation
 
     @extend_schema_field({"$ref": "#/components/schemas/Problem"})
@@ -222,7 +234,7 @@ class MisclassificationQuerySerializer(PageQuerySerializer):
     )
 
 
-class MisclassificationSerializer(serializers.Serializer[Any]):
+class MisclassificationSerializer(serializers.Serializer[MisclassifiedExample]):
     """An example that was predicted as the wrong class."""
 
     example_id = serializers.CharField(
@@ -234,7 +246,7 @@ class MisclassificationSerializer(serializers.Serializer[Any]):
     attributes = serializers.DictField(child=serializers.CharField(allow_null=True), source="named_attributes")
 
 
-class ResidualSerializer(serializers.Serializer[Any]):
+class ResidualSerializer(serializers.Serializer[ResidualExample]):
     """An example with a large error."""
 
     example_id = serializers.CharField(

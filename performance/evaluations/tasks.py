@@ -24,7 +24,7 @@ from performance.evaluations import overlap
 from performance.evaluations.errors import EvaluationBrokenOffError, PredictionsRefusedError
 from performance.evaluations.models import UPLOADS, EvaluationJob
 from performance.evaluations.services import store_evaluation
-from performance.jobs.leases import Lease, LeaseLost, attempt
+from performance.jobs.leases import Lease, LeaseLost, run_attempt
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.overlap import Overlap
@@ -71,7 +71,7 @@ def _attempt(job: EvaluationJob, stop: Event) -> None:
     def give_up(detail: str) -> None:
         _fail(job, EvaluationBrokenOffError(detail))
 
-    attempt(job, evaluate, max_attempts=MAX_ATTEMPTS, fail=give_up)
+    run_attempt(job, evaluate, max_attempts=MAX_ATTEMPTS, fail=give_up)
 
 
 def _evaluate(job: EvaluationJob, lease: Lease) -> None:

@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 from time import monotonic, sleep
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -23,20 +24,16 @@ from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.evaluations import selectors
 from performance.evaluations.errors import EvaluationBrokenOffError, PredictionsRefusedError
-from performance.evaluations.models import UPLOADS, EvaluationJob, MisclassifiedExample
+from performance.evaluations.models import UPLOADS, EvaluationJob, MisclassifiedExample, WorstExample
 from performance.evaluations.serializers import (
     EvaluationInput,
     EvaluationSerializer,
     MisclassificationQuerySerializer,
     MisclassificationSerializer,
     ResidualSerializer,
+    UploadValues,
 )
-from performance.evaluations.services import (
-    check_before_upload,
-    check_options,
-    request_evaluation,
-    with_declared_class,
-)
+from performance.evaluations.services import check_before_upload, check_options, request_evaluation, with_declared_class
 from performance.evaluations.uploads import STORAGE_UNAVAILABLE, PredictionsParser
 from performance.snapshots import prediction_store
 from performance.snapshots.errors import DETAIL_ERRORS, StorageUnavailableError, StoredFileUnavailableError
@@ -104,7 +101,7 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
         self.find_model(job.version.model_id)
         return job
 
-    def get_serializer_context(self) -> dict[str, Any]:
+    def get_serializer_context(self) -> dict[str, object]:
         """Return what the serializer needs to show why an evaluation failed."""
         return {**super().get_serializer_context(), "problem_of": self._problem_of}
 
@@ -125,11 +122,11 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
         form = dict(fields.items())  # no field is repeated
         serializer = self.get_serializer(data=form)
         serializer.is_valid(raise_exception=True)
-        upload = serializer.validated_data
+        upload: UploadValues = serializer.validated_data
         body = {**form, "file": upload["file"].digest}
         return self._waited(self.stored_response(body) or self._accept(upload, body))
 
-    def _accept(self, upload: dict[str, Any], body: dict[str, Any]) -> HttpResponse:
+    def _accept(self, upload: UploadValues, body: dict[str, object]) -> HttpResponse:
         """Store the predictions, queue their evaluation, and respond with it."""
         check_accepts_metrics(self.version, upload["dataset_split"])  # before the file is stored for nothing
         check_options(self.version.model.task_type, upload["columns"], upload["options"])
@@ -145,7 +142,7 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
             if not EvaluationJob.objects.filter(file=stored).exists():
                 prediction_store.delete_upload(stored)
 
-    def _request(self, upload: dict[str, Any], stored: str) -> HttpResponse:
+    def _request(self, upload: UploadValues, stored: str) -> HttpResponse:
         job = request_evaluation(
             version=self.get_version(lock=True),
             dataset_split=upload["dataset_split"],
@@ -191,7 +188,7 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
             sleep(LOOK_AGAIN)
         return job
 
-    def _problem_of(self, job: EvaluationJob) -> Any:
+    def _problem_of(self, job: EvaluationJob) -> object:
         answer: Any = self.get_exception_handler()(_error_of(job), self.get_exception_handler_context())
         return json.loads(answer.content)
 
@@ -202,7 +199,7 @@ def _seconds(prefer: str) -> int:
 
 
 def _error_of(job: EvaluationJob) -> APIError:
-    problem: dict[str, Any] = {**(job.problem or {})}
+    problem = {**(job.problem or {})}
     return _ERRORS[problem.pop("code")](**problem)
 
 
@@ -247,7 +244,7 @@ class WorstExamplesViewSet(PerformanceViewSet):
     def _look_up_version(self, model_id: str) -> SnapshotLookup:
         return self.look_up(model_id, **{name: self.query[name] for name in VERSION_QUERY if name in self.query})
 
-    def _page(self, examples: Any) -> HttpResponse:
+    def _page(self, examples: QuerySet[WorstExample]) -> HttpResponse:
         data = self.get_serializer(self.paginate_queryset(examples), many=True).data
         return conditional_json_response(self.request, self.get_paginated_response(data).data)
 

@@ -93,6 +93,11 @@ class Measurement:
     warnings: Sequence[EvaluationWarning] = ()
     slices: Sequence[Slice] = ()
 
+    @property
+    def evaluated_at_text(self) -> str | None:
+        """When the version was evaluated, in UTC, such as `2026-03-13T14:22:10Z`."""
+        return None if self.evaluated_at is None else f"{self.evaluated_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
     def estimate(self, name: str, metric: Metric | None, min_sample_count: int | None) -> Estimate:
         """Return a quantity by its name.
 
@@ -118,7 +123,7 @@ class Measurement:
             "version_id": self.version_id,
             "source": self.source,
             "sample_count": self.sample_count,
-            "evaluated_at": self.evaluated_at and f"{self.evaluated_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "evaluated_at": self.evaluated_at_text,
             "dataset": {"name": self.dataset or None, "version": self.dataset_version, "digest": self.digest},
             "evaluation_options": dict(self.metrics.options),
             "warnings": [{"code": each.code, "detail": each.detail} for each in self.warnings],

@@ -23,7 +23,7 @@ class GatePolicy(models.Model):
         Organization, on_delete=models.PROTECT, null=True, blank=True, related_name="gate_policies", db_index=False
     )
     version = models.PositiveIntegerField(help_text="The sequence number within the model or organization, from 1.")
-    document = models.JSONField(null=True, blank=True, help_text="<code>dataset_split</code> and <code>rules</code>.")
+    document = models.JSONField(null=True, blank=True, help_text="The policy as JSON; null if it was deleted.")
     # A name instead of a foreign key: the row cannot change when the user is deleted.
     created_by = models.CharField(max_length=150, blank=True, help_text="The name of the user who stored it.")
     created_at = models.DateTimeField(default=timezone.now)
@@ -65,9 +65,11 @@ class GateVerdict(models.Model):
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="verdicts")
     occasion = models.CharField(max_length=12, choices=Occasion.choices)
     status = models.CharField(max_length=10)
-    document = models.JSONField(help_text="The verdict as it was told.")
+    document = models.JSONField(help_text="The verdict as JSON.")
     # A name instead of a foreign key: the row cannot change when the user is deleted.
-    requested_by = models.CharField(max_length=150, blank=True, help_text="The name of the user who asked.")
+    requested_by = models.CharField(
+        max_length=150, blank=True, help_text="The name of the user who requested the verdict."
+    )
     judged_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -21,6 +21,7 @@ from performance.gates.measurement import COMPUTED, SLICE, WORST_SLICE, parse_sl
 from performance.gates.requirements import Requirements
 from performance.gates.rules import BEST, PROMOTED, FieldError, Regression, Rule, Threshold
 from performance.metrics.inputs.options import APPLICABLE_COLUMNS, AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
+from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.metric_names import CUSTOM_NAME_IS
 
 SPLITS = ("train", "validation", "test")
@@ -28,8 +29,6 @@ MAX_RULES = 100
 MAX_ERRORS = 20  # that are reported for one policy
 MAX_NAME_LENGTH = 300  # characters of a metric's name
 MAX_QUOTED_LENGTH = 40  # characters of a name in an error
-
-MAX_DATASET_NAME = 100  # characters, as of the dataset of a snapshot
 MAX_AGE = 36_500  # days
 MAX_SAMPLE_COUNT = 2**53  # that every reader of JSON keeps
 PINS = ("positive_class", "averaging", "threshold", "k")  # the options that a policy may pin

@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from django.db.models import BigIntegerField, CharField, Exists, OuterRef, Q, QuerySet, Subquery
 
-from models_registry.db.prepared import Parameter, PreparedQuery
+from models_registry.db.prepared import Parameter, PreparedQuery, Row
 from models_registry.registry import ids
 from models_registry.registry.models import Promotion
 from models_registry.task_types.base import TaskType
 from performance.comparisons.models import ComparisonJob, PairedComparison
-from performance.comparisons.services import PENDING, UNAVAILABLE, Compare, Paired, paired
+from performance.comparisons.services import PENDING, UNAVAILABLE, Compare, PairedIntervals
 from performance.gates.gate_input import Baseline
 from performance.gates.gate_metrics import QUANTITIES, find_gate_metric, named_values
 from performance.gates.measurement import COMPUTED, Estimate, Measurement, parse_slice_name
@@ -176,15 +175,15 @@ class PolicySnapshots:
         ours, theirs = (each.estimate(name, None, None) for each in (now, before))
         return _difference(ours, theirs)
 
-    def _pair(self, version: VersionRef, compare: Compare | None) -> Paired:
+    def _pair(self, version: VersionRef, compare: Compare | None) -> PairedIntervals:
         """Return the paired comparison of the judged version with another one."""
         row, before = self.rows[self.version.pk], self.rows[version.pk]
         if row["pk"] == before["pk"] or _have_same_predictions(row, before):
             intervals = dict.fromkeys(self.measurements[version.pk].metrics.intervals, Interval(0.0, 0.0, "identical"))
-            return Paired(PairingStatus.COMPLETE, intervals)
+            return PairedIntervals(PairingStatus.COMPLETE, intervals)
         known = self.paired.get(version.pk)
         if known is not None:
-            return paired(stored_intervals(known))
+            return PairedIntervals.computed(stored_intervals(known))
         if None in (row["detail__predictions_digest"], before["detail__predictions_digest"]):
             return UNAVAILABLE
         if compare is None:
@@ -200,7 +199,7 @@ class PolicySnapshots:
         return next(each.number for each in known if each.pk == pk)
 
 
-def _have_same_predictions(row: dict[str, Any], before: dict[str, Any]) -> bool:
+def _have_same_predictions(row: Row, before: Row) -> bool:
     """Return whether both rows were computed from one file with the same options, so that they cannot differ."""
     digest = row["detail__dataset_digest"]
     names = ("source", *(f"detail__{name}" for name in ("dataset_digest", "evaluation_options", *_CHOICES)))
@@ -215,14 +214,14 @@ def _difference(ours: Estimate, theirs: Estimate) -> Interval | None:
 
 def _other_snapshots(
     model_id: str, policy: Policy, numbers: list[int], details: tuple[str, ...], *, best: bool
-) -> QuerySet[Any, dict[str, Any]]:
+) -> QuerySet[MetricSnapshot, Row]:
     """Return the newest snapshots of a model's numbered versions, and with `best` of each one promoted so far."""
     promotions = Exists(Promotion.objects.filter(version=OuterRef("version")))
     wanted = Q(version__number__in=numbers) | Q(was_promoted=True) if best else Q(version__number__in=numbers)
     place = {"dataset_split": policy.dataset_split, "dataset": policy.dataset}
     newest = MetricSnapshot.objects.filter(version=OuterRef("version"), **place).newest_first().values("pk")[:1]
     snapshots = MetricSnapshot.objects.filter(version__model=model_id, version__state="completed", **place)
-    found: QuerySet[Any, dict[str, Any]] = (
+    found: QuerySet[MetricSnapshot, Row] = (
         snapshots.annotate(was_promoted=promotions)
         .filter(wanted, pk=Subquery(newest))
         .values(*_FACTS, "version__number", "was_promoted", *(f"detail__{name}" for name in details))
@@ -257,7 +256,7 @@ def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
     return tuple(name for name, needed in looked_at.items() if needed)
 
 
-def _measured(row: dict[str, Any], number: int, policy: Policy, slices: Mapping[int, list[Slice]]) -> Measurement:
+def _measured(row: Row, number: int, policy: Policy, slices: Mapping[int, list[Slice]]) -> Measurement:
     """Return what was measured, from a row, with the intervals that rules ask for."""
     further, custom, per_class, intervals = (row.get(f"detail__{name}") or {} for name in _DETAILS)
     quantities = {name: row.get(f"detail__{name}", row.get(name)) for name in QUANTITIES}
@@ -289,7 +288,7 @@ def _snapshots(details: tuple[str, ...]) -> PreparedQuery:
         snapshots = MetricSnapshot.objects.filter(version=version, dataset_split=_SPLIT, dataset=_DATASET)
         return Subquery(snapshots.newest_first().values("pk")[:1])
 
-    rows: Any = MetricSnapshot.objects.filter(Q(pk=newest(_VERSION)) | Q(pk=newest(_BASELINE)))
+    rows = MetricSnapshot.objects.filter(Q(pk=newest(_VERSION)) | Q(pk=newest(_BASELINE)))
     comparisons = PairedComparison.objects.filter(snapshot=newest(_VERSION), baseline=newest(_BASELINE))
     columns = [*_FACTS, *(f"detail__{name}" for name in details)]
     if "confidence_intervals" not in details:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from performance.gates.measurement import DIGEST_LENGTH, Measurement
 from performance.metrics.comparison import OptionValue, describe_option
@@ -45,8 +45,7 @@ class Requirements:
             return f"When {measured.version_id} was evaluated is unknown, and {asked}."
         if judged_at - measured.evaluated_at <= timedelta(days=self.max_age_days):
             return None
-        evaluated_at = f"{measured.evaluated_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        return f"{measured.version_id} was evaluated at {evaluated_at}, and {asked}."
+        return f"{measured.version_id} was evaluated at {measured.evaluated_at_text}, and {asked}."
 
     def dataset_problem(self, measured: Measurement, baseline: Measurement, title: str) -> str | None:
         """Return why two snapshots are not known to be of the same examples, if they must be."""

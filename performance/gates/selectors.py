@@ -7,24 +7,23 @@ confidence, the stored comparisons with the other versions take one more again.
 import json
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import CharField, Exists, F, IntegerField, Q, QuerySet, Subquery, TextField
+from django.db.models import CharField, Exists, F, IntegerField, Model, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast, JSONObject
 from django.utils import timezone
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.accounts.scopes import Scope
-from models_registry.db.prepared import Parameter, PreparedQuery
+from models_registry.db.prepared import Parameter, PreparedQuery, Row
 from models_registry.registry import ids
 from models_registry.registry.errors import ModelNotFoundError
 from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.task_types.base import TaskType
 from models_registry.tokens.jwt import Caller
 from models_registry.tokens.selectors import USER, account_rows, check_login
-from performance.comparisons.services import Compare, pair
+from performance.comparisons.services import Compare, paired_intervals
 from performance.gates.gate_input import Baseline, GateInput
 from performance.gates.models import GatePolicy
 from performance.gates.policy import Policy, stored_policy
@@ -73,7 +72,7 @@ class GateContext:
             baseline=self.baseline,
             policy=policy,
             stored=stored,
-            compare=pair,
+            compare=paired_intervals,
         )
 
 
@@ -147,12 +146,12 @@ def current_policy(model: RegisteredModel, *, lock: bool = False) -> tuple[Polic
 
     With `lock`, the organization's row is locked before its policy is read.
     """
-    policy: Any = GatePolicy.objects.filter(model=model).current()
+    policy = GatePolicy.objects.filter(model=model).current()
     if policy is None:
         if lock:
             Organization.objects.select_for_update(no_key=True).get(pk=model.organization_id)
         policy = GatePolicy.objects.filter(organization=model.organization_id).current()
-    if policy is None:
+    if policy is None or policy.document is None:
         return None, None
     return stored_policy(policy.document), StoredPolicy(policy.owner, policy.version)
 
@@ -171,7 +170,7 @@ def _baseline(version: Version) -> VersionRef | None:
     return VersionRef(baseline.pk, baseline.number) if baseline else None
 
 
-def _replacing(model: Any) -> QuerySet[Promotion]:
+def _replacing(model: RegisteredModel | Parameter) -> QuerySet[Promotion]:
     """Return the promotions in which the promoted version of a model replaced another version, the newest first."""
     promotions = Promotion.objects.filter(model=model, version__promoted_in=model, previous_version__isnull=False)
     return promotions.exclude(version=F("previous_version")).order_by("-pk")
@@ -210,7 +209,7 @@ def verdict_on(
     return judge(policy, task_type, gate_input, judged_at=now, stored=stored)
 
 
-def _current(row: dict[str, Any]) -> tuple[Policy | None, StoredPolicy | None]:
+def _current(row: Row) -> tuple[Policy | None, StoredPolicy | None]:
     """Return the model's own policy, or else its organization's."""
     for owner in ("model", "organization"):
         newest = row[f"{owner}_policy"]
@@ -225,7 +224,7 @@ def _read(document: str) -> Policy:
     return stored_policy(json.loads(document))
 
 
-def _row(rows: QuerySet[Any], **columns: Any) -> Subquery:
+def _row(rows: QuerySet[Model], **columns: str | Cast) -> Subquery:
     """Return some columns of the first row as one column: a subquery for each would look for the row again.
 
     That also keeps the statement short: psycopg parses one of more than 4,096 characters each time.
@@ -243,7 +242,7 @@ def gate_statement(*, newest: bool) -> PreparedQuery:
     default = GatePolicy.objects.filter(organization=Subquery(model.values("organization")[:1]))
     numbered = {"pk": "pk", "number": "number"}
     replaced = {name: f"previous_version__{column}" for name, column in numbered.items()}
-    policy = {"version": "version", "document": Cast("document", TextField())}
+    policy: dict[str, str | Cast] = {"version": "version", "document": Cast("document", TextField())}
     return PreparedQuery(
         account_rows(
             "username",

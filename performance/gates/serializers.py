@@ -13,7 +13,6 @@ from performance.gates.models import GateVerdict
 from performance.gates.policy import (
     AGAINST,
     MAX_AGE,
-    MAX_DATASET_NAME,
     MAX_NAME_LENGTH,
     MAX_RULES,
     InvalidPolicyError,
@@ -23,6 +22,7 @@ from performance.gates.policy import (
 )
 from performance.gates.verdict import Status
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
+from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.models import DatasetSplit, Source
 from performance.snapshots.serializers import IntervalSerializer, MappingSerializer
 
@@ -75,7 +75,7 @@ class EvaluationPinsSerializer(serializers.Serializer[None]):
     k = serializers.IntegerField(required=False, min_value=1, max_value=MAX_K)
 
 
-class RequirementsSerializer(serializers.Serializer[Any]):
+class RequirementsSerializer(serializers.Serializer[object]):
     """What a policy requires of snapshots, and what its limits on regression compare with."""
 
     dataset = serializers.CharField(
@@ -261,7 +261,7 @@ class VerdictSerializer(DocumentSerializer):
         return {**super().to_representation(instance), "rules": rules, "baselines": instance.get("baselines", [])}
 
 
-class KeptVerdictSerializer(serializers.Serializer[Any]):
+class KeptVerdictSerializer(serializers.Serializer[GateVerdict]):
     """A stored verdict: on a promotion, or on a request with `enforce`."""
 
     id = serializers.CharField()

@@ -16,7 +16,7 @@ from models_registry.registry.locks import lock_unarchived
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult
 from models_registry.task_types import base
-from performance.comparisons.services import pair_for_promotion
+from performance.comparisons.services import paired_intervals_for_promotion
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import InvalidPolicyError, Policy, validate_for
 from performance.gates.rules import Regression
@@ -62,7 +62,7 @@ class GateCheck:
         """Compare the examples that rules with confidence need."""
         policy, _ = current_policy(version.model)
         if policy is not None and policy.difference_metrics:
-            judge_version(version, policy=policy, compare=pair_for_promotion)
+            judge_version(version, policy=policy, compare=paired_intervals_for_promotion)
 
     @transaction.atomic
     def check(self, version: Version, *, requested_by: User | None, override: bool) -> CheckResult | None:
@@ -154,7 +154,7 @@ def _publish_failure(verdict: GateVerdict) -> None:
         "failed": [{name: rule[name] for name in ("metric", "detail")} for rule in rules if rule["status"] != "passed"],
         "judged_at": verdict.judged_at.strftime(TIMESTAMP),
     }
-    publish("gate.failed", verdict.model, data)
+    publish("gate.failed", verdict.model, [data])
 
 
 def refuse_invalid(policy: Policy, known: Iterable[base.TaskType]) -> None:
@@ -165,7 +165,7 @@ def refuse_invalid(policy: Policy, known: Iterable[base.TaskType]) -> None:
         raise InvalidBodyError(_REFUSED, error.errors) from None
 
 
-def refuse_unknown_versions(policy: Policy, versions: QuerySet[Any]) -> None:
+def refuse_unknown_versions(policy: Policy, versions: QuerySet[Version]) -> None:
     """Refuse a policy whose limits compare with other versions than these. Raises `InvalidBodyError`.
 
     There is no SQL statement if no limit names a version.

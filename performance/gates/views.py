@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias, cast
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotAcceptable
@@ -22,15 +23,11 @@ from models_registry.api.errors import (
 )
 from models_registry.api.etags import etag_of, json_response, not_modified_or, with_etag
 from models_registry.api.idempotency import HEADER, check_key
-from models_registry.api.viewsets import (
-    DestroyModelMixin,
-    Errors,
-    ListModelMixin,
-    RetrieveModelMixin,
-)
+from models_registry.api.viewsets import DestroyModelMixin, Errors, ListModelMixin, RetrieveModelMixin
 from models_registry.registry.errors import GateFailedError, ModelNotFoundError
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.viewsets import RegistryViewSet
+from models_registry.tokens.jwt import Caller
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import Policy
 from performance.gates.renderers import RENDERERS
@@ -53,6 +50,8 @@ from performance.gates.verdict import Verdict
 from performance.snapshots.errors import VERSION_ERRORS
 from performance.snapshots.views import PerformanceViewSet
 
+Owner: TypeAlias = RegisteredModel | Organization  # of a policy
+
 
 class PolicyViewSet(RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
     """The policy of a gate. Each edit is stored as a version of its own."""
@@ -63,14 +62,13 @@ class PolicyViewSet(RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):
     input_serializers = {"update": PolicyInput}
     owner_field: str  # of a policy
 
-    def get_owner(self, *, lock: bool = False) -> Any:
+    def get_owner(self, *, lock: bool = False) -> Owner:
         """Return the model or organization that the URL names, locked until the transaction ends if `lock` is true."""
         raise NotImplementedError
 
-    def find_policy(self, owner: Any) -> GatePolicy | None:
+    def find_policy(self, owner: Owner) -> GatePolicy | None:
         """Return the current policy of an owner."""
-        policy: GatePolicy | None = GatePolicy.objects.filter(**{self.owner_field: owner}).current()
-        return policy
+        return GatePolicy.objects.filter(**{self.owner_field: owner}).current()
 
     def store_policy(self, owner: Any, policy: Policy | None) -> GatePolicy:
         """Store the policy of an owner, or with `None` that there is none any more."""
@@ -304,14 +302,16 @@ class GateViewSet(PerformanceViewSet):
         return self.run_idempotent(lambda: self.respond(verdict, found), body=content)
 
     @property
-    def renderer(self) -> Any:
+    def renderer(self) -> BaseRenderer:
         """The form that is asked for."""
-        return self.request.accepted_renderer
+        renderer: BaseRenderer = self.request.accepted_renderer
+        return renderer
 
     def read_gate(self, model_id: str) -> GateContext:
         """Return what a verdict needs, if the caller may read it."""
-        caller: Any = self.request.user
-        found = read_gate(caller=caller, model_id=model_id, version_id=self.query.get("version_id"))
+        found = read_gate(
+            caller=cast(Caller, self.request.user), model_id=model_id, version_id=self.query.get("version_id")
+        )
         self.check_object_permissions(self.request, found)
         return found
 
@@ -341,8 +341,7 @@ class GateViewSet(PerformanceViewSet):
         write.
         """
         if self.action == "judge":
-            caller: Any = self.request.user
-            return may_write(caller, found.reading.model_id)
+            return may_write(cast(Caller, self.request.user), found.reading.model_id)
         return self.request.method != "HEAD"
 
     def not_modified_or(self, verdict: Verdict) -> HttpResponse:
@@ -386,6 +385,6 @@ class VerdictViewSet(ListModelMixin, RegistryViewSet):
     scopes = {"list": Scope.MODEL_READ}
     errors = (ModelNotFoundError,)
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[GateVerdict]:
         """Return the verdicts on the model that the URL names."""
         return super().get_queryset().filter(model=self.get_model())

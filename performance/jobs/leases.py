@@ -47,7 +47,7 @@ class Lease:
             raise LeaseLost
 
 
-def attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Callable[[str], object]) -> None:
+def run_attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail: Callable[[str], object]) -> None:
     """Call `work`, the work of a claimed job.
 
     A failed attempt is repeated later, up to `max_attempts` in all. A full disk does not count: the job waits up to a

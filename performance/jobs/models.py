@@ -31,7 +31,9 @@ class Job(models.Model):
         FAILED = "failed"
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
-    due_at = models.DateTimeField(null=True, blank=True, default=timezone.now, help_text="Never, once it has ended.")
+    due_at = models.DateTimeField(
+        null=True, blank=True, default=timezone.now, help_text="When the job can be claimed; null when it has ended."
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from performance.metrics.statistics.intervals import Interval
 
+MAX_DATASET_NAME = 100  # characters
 MAX_CLASSES = 50  # above this number, classes have no intervals: there would be thousands
 
 

@@ -1,4 +1,4 @@
-"""Cutting a JSON document, so that a large one need never be in memory as a whole. Pure Python."""
+"""Split a JSON document, so that a large one is never in memory as a whole. Pure Python."""
 
 import re
 from mmap import mmap
@@ -10,9 +10,9 @@ JSONSlice = tuple[int, int]
 
 
 def split_array(encoded: bytes | mmap, name: str) -> tuple[bytes, list[JSONSlice]]:
-    """Return a document with an empty list under `name`, and where the items that it has there begin and end.
+    """Return a document with an empty list under `name`, and the position of each item of that list.
 
-    What is no JSON does not become any: then the document that is left or one of the pieces is none either.
+    Invalid JSON stays invalid: either the returned document is invalid, or one of the items is.
     """
     key, wanted = b"", b'"%b"' % name.encode()
     string, depth, opened = b"", 0, 0
@@ -26,7 +26,9 @@ def split_array(encoded: bytes | mmap, name: str) -> tuple[bytes, list[JSONSlice
         elif mark in _CLOSING:
             depth -= 1
             if opened and depth == 1:
-                return encoded[:opened] + encoded[token.start() :], _pieces(encoded, opened, separators, token.start())
+                return encoded[:opened] + encoded[token.start() :], _item_slices(
+                    encoded, opened, separators, token.start()
+                )
         elif opened:
             if mark == b"," and depth == 2:
                 separators.append(token.start())
@@ -37,7 +39,7 @@ def split_array(encoded: bytes | mmap, name: str) -> tuple[bytes, list[JSONSlice
     return encoded[:], []
 
 
-def _pieces(encoded: bytes | mmap, start: int, separators: list[int], end: int) -> list[JSONSlice]:
+def _item_slices(encoded: bytes | mmap, start: int, separators: list[int], end: int) -> list[JSONSlice]:
     if not separators and not encoded[start:end].strip():
         return []
     return list(zip([start, *(separator + 1 for separator in separators)], [*separators, end], strict=True))

@@ -12,7 +12,6 @@ from performance.metrics.statistics.intervals import IntervalDocument
 Point = tuple[float, float]
 CurvesByLabel = Mapping[str, Sequence[Mapping[str, float]]]
 
-
 # Lines use the colours and the dashes in turn, so that no two of twenty lines are the same. The colours have a contrast
 # of 3 to 1 with white and with dark pages (WCAG 2.2, 1.4.11), and are distinguishable with colour blindness.
 COLOURS = ("#1f77d0", "#d55e00", "#c861a8", "#12947c")

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.utils.urls import replace_query_param
 
 from models_registry import task_types
-from models_registry.api.fields import UTCDateTimeField
+from models_registry.api.fields import AnyField, UTCDateTimeField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.metrics.statistics.rates import Normalization
@@ -24,8 +24,6 @@ from performance.snapshots.serializers import (
     make_serializer,
     metrics_serializer,
 )
-
-AnyField = serializers.Field[Any, Any, Any, Any]
 
 
 class SnapshotDatasetSerializer(serializers.Serializer[dict[str, str | None]]):

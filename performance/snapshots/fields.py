@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from models_registry.api.fields import ONE_LINE, FieldOptions, StrictCharField
-from performance.snapshots.models import MAX_DATASET_NAME
+from performance.metrics.result import MAX_DATASET_NAME
 
 
 class DatasetNameField(StrictCharField):

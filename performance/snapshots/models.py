@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from models_registry.accounts.models import Organization
 from models_registry.registry.models import Version
+from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.querysets import MetricSnapshotQuerySet, SnapshotSliceQuerySet
 
 MAX_METRIC_NAME = 100  # characters, of a custom metric; the task types' own names are shorter
-MAX_DATASET_NAME = 100  # characters
 MAX_ATTRIBUTE = 200  # characters of an attribute's name, as of a column's
 CLOCK_SKEW = timedelta(minutes=5)  # how far a reporter's clock may be ahead
 
@@ -85,7 +85,7 @@ class MetricSnapshot(models.Model):
         db_default="",
         help_text="The name of the dataset; empty for the primary one.",
     )
-    metrics = models.JSONField(help_text="Summary metrics of the model's task type, by name; absent when not recorded.")
+    metrics = models.JSONField(help_text="The summary metrics by name; a metric that was not recorded is absent.")
     sample_count = models.PositiveBigIntegerField(null=True, blank=True)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.IMPORTED)
     # A name instead of a foreign key: the row cannot change when the user is deleted.
@@ -146,50 +146,58 @@ class SnapshotDetail(models.Model):
     """The part of a snapshot that its summary does not need. It is append-only, as the snapshot is."""
 
     snapshot = models.OneToOneField(MetricSnapshot, on_delete=models.PROTECT, primary_key=True, related_name="detail")
-    further_metrics = models.JSONField(
-        default=dict, help_text="Metrics of the task type that are not in the summary, by name."
+    further_metrics = models.JSONField(default=dict, help_text="The other metrics of the task type, by name.")
+    custom_metrics = models.JSONField(
+        default=dict, help_text="The metrics that the task type does not define, by name."
     )
-    custom_metrics = models.JSONField(default=dict, help_text="Metrics that the task type does not know, by name.")
-    confusion_matrix = models.JSONField(null=True, help_text="`labels`, and `counts[actual][predicted]`.")
-    confidence_intervals = models.JSONField(default=dict, help_text="`lower`, `upper`, `level`, `method`, by metric.")
-    per_class = models.JSONField(default=dict, help_text="By class, then by metric.")
+    confusion_matrix = models.JSONField(null=True, help_text="The `labels` and the `counts[actual][predicted]`.")
+    confidence_intervals = models.JSONField(
+        default=dict, help_text="The interval of each metric, by name: `lower`, `upper`, `level` and `method`."
+    )
+    per_class = models.JSONField(default=dict, help_text="The metrics of each class, by label and then by name.")
     positive_class = models.TextField(null=True)  # noqa: DJ001  # the empty string may be a class
     averaging = models.CharField(max_length=10, null=True)  # noqa: DJ001
-    engine = models.CharField(max_length=40, null=True, help_text="What computed it here.")  # noqa: DJ001
+    engine = models.CharField(  # noqa: DJ001
+        max_length=40, null=True, help_text="The engine that computed the metrics; null for reported metrics."
+    )
     engine_version = models.CharField(max_length=40, null=True)  # noqa: DJ001
     row_count = models.PositiveBigIntegerField(
-        null=True, help_text="All rows of the predictions, with those that were left out for having none."
+        null=True, help_text="The number of rows, including those without a prediction."
     )
-    misclassified_count = models.PositiveBigIntegerField(null=True, help_text="All that were, whether kept or not.")
-    curves = models.JSONField(default=dict, help_text="Points to draw, by the kind of curve.")
+    misclassified_count = models.PositiveBigIntegerField(
+        null=True, help_text="The number of misclassified examples; only the worst are stored."
+    )
+    curves = models.JSONField(default=dict, help_text="The points of each curve, by the kind of curve.")
     # Null if there are no examples, or if each example holds the names itself, as older rows do.
-    attribute_names = models.JSONField(null=True, help_text="Names of the attributes of the worst examples, in order.")
-    metrics_unavailable = models.JSONField(
-        default=dict, db_default={}, help_text="Why a metric has no value, by metric."
+    attribute_names = models.JSONField(
+        null=True, help_text="The names of the attributes of the worst examples, in order."
     )
+    metrics_unavailable = models.JSONField(default=dict, db_default={}, help_text="Why metrics have no value, by name.")
     intervals_unavailable = models.JSONField(
-        default=dict, db_default={}, help_text="Why a metric has no interval, by metric."
+        default=dict, db_default={}, help_text="Why metrics have no interval, by name."
     )
     effective_sample_size = models.FloatField(
-        null=True, help_text="The number of unweighted, independent examples that tell as much."
+        null=True, help_text="The number of unweighted, independent examples that are as informative."
     )
     missing_fraction = models.FloatField(null=True, help_text="The share of rows without a prediction, from 0 to 1.")
     train_overlap = models.FloatField(
-        null=True, help_text="The share of the examples that the version's train split has too, from 0 to 1."
+        null=True, help_text="The share of the examples that are also in the version's train split, from 0 to 1."
     )
     evaluation_options = models.JSONField(
-        default=dict, db_default={}, help_text="What the evaluation was asked for or chose."
+        default=dict, db_default={}, help_text="The options of the evaluation, both requested and chosen by default."
     )
-    warnings = models.JSONField(default=list, db_default=[], help_text="`code` and `detail` of each.")
+    warnings = models.JSONField(default=list, db_default=[], help_text="The `code` and the `detail` of each warning.")
     examples_digest = models.CharField(  # noqa: DJ001
-        max_length=64, null=True, help_text="The SHA-256 of the examples, whatever is predicted."
+        max_length=64, null=True, help_text="The SHA-256 of the examples without their predictions."
     )
     dataset_version = models.CharField(  # noqa: DJ001
         max_length=MAX_DATASET_NAME, null=True, help_text="The version of the named dataset."
     )
-    dataset_digest = models.CharField(max_length=64, null=True, help_text="Of the predictions, SHA-256.")  # noqa: DJ001
+    dataset_digest = models.CharField(max_length=64, null=True, help_text="The SHA-256 of the uploaded predictions.")  # noqa: DJ001
     predictions_digest = models.CharField(  # noqa: DJ001
-        max_length=64, null=True, help_text="Of the predictions as they are kept, SHA-256; they are stored under it."
+        max_length=64,
+        null=True,
+        help_text="The SHA-256 of the exported predictions, which is also their name in the store.",
     )
 
     class Meta:
@@ -212,15 +220,17 @@ class SnapshotSlice(models.Model):
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="slices", db_index=False)
     attribute = models.CharField(max_length=MAX_ATTRIBUTE)
     position = models.PositiveSmallIntegerField(
-        help_text="The place of the value among those of the attribute, from 1."
+        help_text="The position of the value among those of the attribute, from 1."
     )
     value = models.TextField(  # noqa: DJ001  # the empty string may be a value
-        null=True, help_text="Null for all values past the most frequent ones, which count together."
+        null=True, help_text="The value; null for all values but the most frequent ones, taken together."
     )
     sample_count = models.PositiveBigIntegerField()
-    metrics = models.JSONField(help_text="Summary metrics by name; absent when undefined.")
-    confidence_intervals = models.JSONField(default=dict, help_text="`lower`, `upper`, `level`, `method`, by metric.")
-    intervals_unavailable = models.JSONField(default=dict, help_text="Why a metric has no interval, by metric.")
+    metrics = models.JSONField(help_text="The summary metrics by name; an undefined metric is absent.")
+    confidence_intervals = models.JSONField(
+        default=dict, help_text="The interval of each metric, by name: `lower`, `upper`, `level` and `method`."
+    )
+    intervals_unavailable = models.JSONField(default=dict, help_text="Why metrics have no interval, by name.")
 
     objects = SnapshotSliceQuerySet.as_manager()
 

@@ -4,8 +4,9 @@ from rest_framework import serializers
 
 from models_registry.api.pagination import MAX_PAGE_SIZE
 from models_registry.registry.fields import VersionIdField
+from performance.metrics.result import MAX_DATASET_NAME
 from performance.metrics.statistics.rates import Normalization
-from performance.snapshots.models import MAX_ATTRIBUTE, MAX_DATASET_NAME, DatasetSplit
+from performance.snapshots.models import MAX_ATTRIBUTE, MAX_METRIC_NAME, DatasetSplit
 
 MAX_OFFSET = 999_999  # small enough for an integer column of any database
 
@@ -65,7 +66,9 @@ class HistoryQuerySerializer(PageQuerySerializer):
     """The query parameters of a metric's history."""
 
     metric = serializers.CharField(
-        max_length=100, trim_whitespace=False, help_text="A summary metric of the task type, or a custom one."
+        max_length=MAX_METRIC_NAME,
+        trim_whitespace=False,
+        help_text="A summary metric of the task type, or a custom one.",
     )
     version_id = VersionIdField(
         required=False,
@@ -84,7 +87,7 @@ class SlicesQuerySerializer(PageQuerySerializer):
         help_text="The attribute: a column that the evaluation was asked to slice by.",
     )
     order_by = serializers.CharField(
-        max_length=100,
+        max_length=MAX_METRIC_NAME,
         required=False,
         trim_whitespace=False,
         help_text="The summary metric whose worst value comes first; by default the first of the task type.",

@@ -1,16 +1,20 @@
 """Metric snapshots as queryset methods."""
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count, F, Func, Value, Window
+from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Abs, Cast, Coalesce, RowNumber
 from django.db.models.sql.compiler import SQLCompiler
 
 from models_registry.task_types.base import Direction, Metric
 from performance.snapshots.dataset_names import MAX_LISTED_DATASETS
+
+if TYPE_CHECKING:
+    from performance.snapshots.models import MetricSnapshot, SnapshotSlice  # noqa: F401  # name the base classes
 
 UNKNOWN_GOODNESS = 1e308
 SQL = tuple[str, tuple[str | int, ...]]
@@ -27,7 +31,7 @@ class MatrixRows(Func):
     def __init__(self, matrix: str, offset: int, max_cells: int) -> None:
         super().__init__(F(matrix), Value(offset, models.IntegerField()), Value(max_cells, models.IntegerField()))
 
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any) -> SQL:
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: object) -> SQL:
         """Return the SQL that reads the rows from JSONB."""
         (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
         rows = f"GREATEST({most} / NULLIF(jsonb_array_length({matrix} -> 'labels'), 0), 1)"
@@ -35,7 +39,7 @@ class MatrixRows(Func):
         sql = f"jsonb_path_query_array({matrix}, '$.counts[$first to $last]', {names})"
         return sql, (first, first, cells)
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any) -> SQL:
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: object) -> SQL:
         """Return the SQL that reads the rows from JSON text. It counts the labels once, not for each row."""
         (matrix, _), (offset, [first]), (most, [cells]) = map(compiler.compile, self.source_expressions)
         page = f"(SELECT MAX({most} / json_array_length({matrix}, '$.labels'), 1) AS length LIMIT 1)"
@@ -43,12 +47,12 @@ class MatrixRows(Func):
         return f"(SELECT json_group_array(json(value)) FROM {counts})", (cells, first, first)  # noqa: S608
 
 
-class SnapshotSliceQuerySet(models.QuerySet[Any]):
+class SnapshotSliceQuerySet(models.QuerySet["SnapshotSlice"]):
     """Slices of snapshots."""
 
     def with_goodness(self, metric: Metric) -> Self:
         """Add `goodness`: a number that is higher for better values of a metric. It is the highest without a value."""
-        value: Any = Cast(KeyTextTransform(metric.name, "metrics"), models.FloatField())
+        value: Combinable = Cast(KeyTextTransform(metric.name, "metrics"), models.FloatField())
         if metric.direction is not Direction.HIGHER:
             value = -(Abs(value) if metric.direction is Direction.ZERO else value)
         return self.annotate(goodness=Coalesce(value, UNKNOWN_GOODNESS, output_field=models.FloatField()))
@@ -66,7 +70,7 @@ class SnapshotSliceQuerySet(models.QuerySet[Any]):
         return ranked.filter(rank=1).order_by("goodness", "attribute")
 
 
-class MetricSnapshotQuerySet(models.QuerySet[Any]):
+class MetricSnapshotQuerySet(models.QuerySet["MetricSnapshot"]):
     """Metric snapshots."""
 
     def newest_first(self) -> Self:

@@ -159,7 +159,7 @@ def report_snapshots(*, version: Version, reports: Sequence[Report], reported_by
     snapshots = MetricSnapshot.objects.bulk_create([snapshot for snapshot, _ in rows])
     SnapshotDetail.objects.bulk_create([detail for _, detail in rows if detail is not None])
     record_added(version, "snapshots", before, before + len(snapshots))
-    publish("snapshot.created", version.model, *map(_event, snapshots))
+    publish("snapshot.created", version.model, map(_event, snapshots))
     return snapshots
 
 
@@ -184,7 +184,7 @@ def store_snapshot(
     snapshot.save(force_insert=True)
     if detail is not None:
         detail.save(force_insert=True)
-    publish("snapshot.created", version.model, _event(snapshot))
+    publish("snapshot.created", version.model, [_event(snapshot)])
     return snapshot
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.db.models import Prefetch, Value
+from django.db.models import Prefetch, QuerySet, Value
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
@@ -19,7 +19,14 @@ from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import conditional_json_response, json_response, with_etag
 from models_registry.api.lookups import get_or_404, parse_row_id
 from models_registry.api.query import parse_query
-from models_registry.api.viewsets import CREATE_ERRORS, APIViewSet, CreateModelMixin, Errors, ListModelMixin
+from models_registry.api.viewsets import (
+    CREATE_ERRORS,
+    AnySerializer,
+    APIViewSet,
+    CreateModelMixin,
+    Errors,
+    ListModelMixin,
+)
 from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
@@ -45,6 +52,7 @@ from performance.snapshots.query_serializers import (
     PerformanceQuerySerializer,
     SlicesQuerySerializer,
 )
+from performance.snapshots.querysets import MetricSnapshotQuerySet
 from performance.snapshots.selectors import SnapshotLookup
 from performance.snapshots.serializers import SUMMARY, ByTaskType, HistorySerializer, shared_serializer
 from performance.snapshots.services import (
@@ -216,6 +224,7 @@ class SlicesViewSet(PerformanceViewSet):
     """The slices of a version's examples by an attribute."""
 
     ordering = ("goodness", "position")
+    order_parameters = ("by", "order_by")
     query_serializers = {"slices": SlicesQuerySerializer()}
     errors = {"slices": (*SNAPSHOT_ERRORS, NotFoundError)}
     response_serializers = {"slices": SliceSerializer}
@@ -290,11 +299,16 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
         """The version that the URL names."""
         return self.get_version()
 
-    def get_queryset(self) -> Any:
+    def check_target(self) -> None:
+        """Check that the version exists and that the caller has the action's scope on its model."""
+        self.version = self.get_version()
+
+    def get_queryset(self) -> MetricSnapshotQuerySet:
         """Return the snapshots of the version: in a list without their details, otherwise with the matrix as text."""
         snapshots: Any = super().get_queryset()
         snapshots = snapshots.for_list() if self.action == "list" else snapshots.with_matrix_text()
-        return snapshots.filter(version=self.version)
+        of_version: MetricSnapshotQuerySet = snapshots.filter(version=self.version)
+        return of_version
 
     def get_object(self) -> Any:  # type: ignore[override]  # no action locks one
         """Return the snapshot that the URL names. Raises `SnapshotNotFoundError`."""
@@ -302,21 +316,19 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
         missing = SnapshotNotFoundError(f"{self.version.version_id} has no such snapshot. Its snapshots are listed.")
         return get_or_404(snapshots, missing, pk=parse_row_id(self.kwargs["snapshot_id"]))
 
-    def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
+    def get_serializer_class(self) -> type[AnySerializer]:
         """Return the serializer of the body, or of the version's task type."""
         if self.action in self.input_serializers:
             return super().get_serializer_class()
         by_task_type = SNAPSHOT_ROW if self.action == "list" else SNAPSHOT
         return by_task_type[self.version.model.task_type]
 
-    def get_response_serializer(self, record: MetricSnapshot) -> serializers.BaseSerializer[Any]:
+    def get_response_serializer(self, record: MetricSnapshot) -> AnySerializer:
         """Return the serializer of a new snapshot."""
         return SNAPSHOT[record.version.model.task_type](record)
 
-    def perform_create(self, serializer: Any) -> None:
-        report = check_report(
-            model=self.version.model, **serializer.validated_data
-        )  # before the lock, as it takes long
+    def perform_create(self, serializer: AnySerializer) -> None:
+        report = check_report(model=self.version.model, **serializer.validated_data)  # may take a second: not locked
         stored = report_snapshot(version=self.get_version(lock=True), report=report, reported_by=self.account)
         serializer.instance = super().get_queryset().get(pk=stored.pk)  # as the database stores its JSON
 
@@ -338,7 +350,7 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
         serializer = self.get_valid_serializer()
         return self.run_idempotent(lambda: self._create_batch(serializer))
 
-    def _create_batch(self, serializer: Any) -> HttpResponse:
+    def _create_batch(self, serializer: AnySerializer) -> HttpResponse:
         reports = check_reports(model=self.version.model, reports=serializer.validated_data["snapshots"])
         stored = report_snapshots(version=self.get_version(lock=True), reports=reports, reported_by=self.account)
         return json_response({"snapshot_ids": [str(each.pk) for each in stored]}, status=201)
@@ -394,11 +406,11 @@ class DatasetViewSet(ListModelMixin, CreateModelMixin, OrganizationScopedViewSet
     errors = (NotFoundError,)
     input_serializers = {"create": NewDatasetInput}
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[Dataset]:
         """Return the datasets of the organization that the URL names."""
         return super().get_queryset().filter(organization=self.get_organization())
 
-    def perform_create(self, serializer: Any) -> None:
+    def perform_create(self, serializer: AnySerializer) -> None:
         organization = self.get_organization(lock=True)
         stored = create_dataset(organization=organization, created_by=self.account, **serializer.validated_data)
         serializer.instance = super().get_queryset().get(pk=stored.pk)  # with its versions

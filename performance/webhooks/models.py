@@ -32,23 +32,25 @@ class Webhook(models.Model):
         null=True,
         blank=True,
         related_name="webhooks",
-        help_text="Of which alone it is told; without one, of all models of the organization.",
+        help_text="The model whose events it receives; without one, all models of the organization.",
     )
     url = models.CharField("URL", max_length=MAX_URL, validators=[validate_webhook_url])
-    events = models.JSONField(validators=[validate_events], help_text="The names of those that it is told of.")
+    events = models.JSONField(validators=[validate_events], help_text="The names of the events that it receives.")
     # Stored in clear, because each message is signed with it.
     secret = models.CharField(max_length=100, default=new_webhook_secret, editable=False)
     is_active = models.BooleanField("active", default=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     consecutive_failures = models.PositiveIntegerField(
-        default=0, db_default=0, editable=False, help_text="Attempts that failed since the last success."
+        default=0, db_default=0, editable=False, help_text="The number of failed attempts since the last success."
     )
     paused_until = models.DateTimeField(
-        null=True, editable=False, help_text="While attempts fail: when the next one may be made."
+        null=True, editable=False, help_text="When the next attempt is allowed; null unless attempts fail."
     )
     sending_until = models.DateTimeField(
-        null=True, editable=False, help_text="When the lease of the attempt under way ends, or when the last one ended."
+        null=True,
+        editable=False,
+        help_text="When the lease of the current attempt ends, or when the last attempt ended.",
     )
 
     objects = WebhookQuerySet.as_manager()
@@ -63,10 +65,14 @@ class WebhookDelivery(Job):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
     event = models.CharField(max_length=40)
-    payload = models.TextField(help_text="The body, as it is sent at each attempt.")
-    last_status = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Of the last answer, if one came.")
-    last_answer = models.CharField(max_length=MAX_TEXT, blank=True, help_text="How its body began.")
-    last_error = models.CharField(max_length=1000, blank=True, help_text="Why it is not delivered.")
+    payload = models.TextField(help_text="The body of each attempt.")
+    last_status = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="The status of the last response, if there was one."
+    )
+    last_answer = models.CharField(
+        max_length=MAX_TEXT, blank=True, help_text="The beginning of the last response's body."
+    )
+    last_error = models.CharField(max_length=1000, blank=True, help_text="Why the message is not delivered.")
 
     objects = WebhookDeliveryQuerySet.as_manager()  # type: ignore[misc]  # replaces the base class's manager
 

@@ -19,4 +19,4 @@ def publish_promotion(sender: type[Promotion], promotion: Promotion, **kwargs: o
         "promoted_at": promotion.promoted_at.strftime(TIMESTAMP),
         "url": reverse("version", args=[promotion.model_id, version.version_id]),
     }
-    publish("version.promoted", promotion.model, data)
+    publish("version.promoted", promotion.model, [data])

@@ -5,7 +5,7 @@ sends it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypedDict, Unpack
 
 from django.db import transaction
@@ -76,17 +76,18 @@ def send_test_message(*, webhook: Webhook) -> WebhookDelivery:
     return delivery
 
 
-def publish(event: str, model: RegisteredModel, *messages: Mapping[str, object]) -> None:
-    """Queue a message to each active webhook that receives this event of this model, or several messages.
+def publish(event: str, model: RegisteredModel, messages: Iterable[Mapping[str, object]]) -> None:
+    """Queue messages of an event to each active webhook that receives this event of this model.
 
     Each message holds JSON values only. Call it in the transaction that stores the event.
     """
-    WebhookDelivery.objects.bulk_create(
-        _message(webhook, event, {"organization": webhook.organization.slug, "model_id": model.pk, **data})
-        for webhook in Webhook.objects.subscribed_to(model)
-        if event in webhook.events
-        for data in messages
-    )
+    webhooks = [webhook for webhook in Webhook.objects.subscribed_to(model) if event in webhook.events]
+    if webhooks:  # otherwise the messages are not made
+        WebhookDelivery.objects.bulk_create(
+            _message(webhook, event, {"organization": webhook.organization.slug, "model_id": model.pk, **data})
+            for data in messages
+            for webhook in webhooks
+        )
 
 
 def _message(webhook: Webhook, event: str, data: Mapping[str, object]) -> WebhookDelivery:

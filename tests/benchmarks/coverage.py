@@ -3,7 +3,8 @@
 uv run --group dev --group bench python -m tests.benchmarks.coverage
 
 With `--grid`, it runs the families of settings in `coverage_grid` instead. An interval must hold the truth in 92% of
-the samples (93% from 200 examples), and its unfavourable end may be beyond the truth in 4%.
+the samples (93% from 200 examples), and its unfavourable end may be beyond the truth in 4%. With `--held-out`, it runs
+the settings that the methods were not chosen on.
 """
 
 import argparse
@@ -21,7 +22,14 @@ from sklearn import metrics as sk
 
 from performance.metrics.result import Evaluation
 from performance.metrics.tasks import classification, forecasting, ranking, regression
+from tests.benchmarks.coverage_grid import areas as areas_grid
 from tests.benchmarks.coverage_grid import classification as classification_grid
+from tests.benchmarks.coverage_grid import forecasting as forecasting_grid
+from tests.benchmarks.coverage_grid import groups as groups_grid
+from tests.benchmarks.coverage_grid import paired as paired_grid
+from tests.benchmarks.coverage_grid import ranking as ranking_grid
+from tests.benchmarks.coverage_grid import regression as regression_grid
+from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 from tests.performance.metrics.areas import SAMPLINGS
 from tests.performance.metrics.areas import coverage as area_coverage
 from tests.performance.metrics.differences import interval_coverage
@@ -121,7 +129,17 @@ SETTINGS = {
 
 
 EVERYTHING = [*SETTINGS, DIFFERENCES, AREAS]
-GRID = {**classification_grid.FAMILIES}
+MODULES = (
+    classification_grid,
+    areas_grid,
+    groups_grid,
+    paired_grid,
+    regression_grid,
+    forecasting_grid,
+    ranking_grid,
+)
+GRID = {name: family for module in MODULES for name, family in module.FAMILIES.items()}
+HELD_OUT = {name: family for module in MODULES for name, family in module.HELD_OUT_FAMILIES.items()}
 
 
 def evaluated(setting: Setting, columns: Columns) -> Evaluation:
@@ -174,15 +192,35 @@ def show_areas(runs: int) -> None:
     Console(highlight=False).print(table)
 
 
-def show_grid(family: str, samples: int) -> None:
-    """Print a table of a family's settings."""
-    table = Table("setting", "metric", "truth", "cover, %", "false passes, %", "width", "", title=family)
-    for tally in GRID[family](samples):
-        numbers = f"{tally.truth:.4f}", f"{100 * tally.cover:.1f}", f"{100 * tally.false_passes:.1f}"
-        table.add_row(
-            tally.setting, tally.metric, *numbers, f"{tally.width:.4f}", "" if tally.meets_the_bar else "fails"
-        )
+def show_grid(title: str, tallies: Tallies) -> list[Tally]:
+    """Print a table of a family's settings, and return their tallies."""
+    columns = ("setting", "metric", "truth", "given, %", "cover, %", "false passes, %", "width", "of narrowest", "")
+    table, found = Table(*columns, title=title), list(tallies)
+    for tally in found:
+        shares = (f"{100 * share:.1f}" for share in (tally.given, tally.cover, tally.false_passes))
+        ratio = "" if tally.width_ratio is None else f"{tally.width_ratio:.2f}"
+        holds = "" if tally.meets_the_bar else "fails"
+        table.add_row(tally.setting, tally.metric, f"{tally.truth:.4f}", *shares, f"{tally.width:.4f}", ratio, holds)
     Console(highlight=False).print(table)
+    return found
+
+
+def show_worst(family: str, tallies: list[Tally]) -> None:
+    """Print a line of Markdown for each metric of a family, with its worst settings."""
+    for metric in dict.fromkeys(tally.metric for tally in tallies):
+        those = [tally for tally in tallies if tally.metric == metric]
+        given = [tally for tally in those if tally.lower]
+        ratios = [tally.width_ratio for tally in given if tally.width_ratio is not None]
+        cells = (
+            family,
+            metric.replace("_", " "),
+            str(len(those)),
+            f"{100 * min(tally.given for tally in those):.0f}",
+            f"{100 * min((tally.cover for tally in given), default=1):.1f}",
+            f"{100 * max(tally.false_passes for tally in those):.1f}",
+            f"{max(ratios):.2f}" if ratios else "",
+        )
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def main() -> None:
@@ -194,10 +232,12 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=200)
     parser.add_argument("--only", nargs="+", choices=EVERYTHING, default=EVERYTHING)
     parser.add_argument("--grid", nargs="+", choices=GRID, default=[])
+    parser.add_argument("--held-out", action="store_true", help="run the grid's held-out settings")
     parser.add_argument("--samples", type=int, default=4000, help="samples of each setting of the grid")
     options = parser.parse_args()
     for family in options.grid:
-        show_grid(family, options.samples)
+        families = HELD_OUT if options.held_out else GRID
+        show_worst(family, show_grid(family, families[family](options.samples)))
     if options.grid:
         return
     if DIFFERENCES in options.only:

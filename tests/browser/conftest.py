@@ -1,7 +1,7 @@
 """A real Chromium, driven by Playwright, on a server of the test's own.
 
-Playwright's loop runs in the test's thread, where Django then refuses to reach the database. So `page` comes after the
-fixtures that store something, and ends before the database is cleaned; a test itself only drives the page.
+One browser serves the tests of a process, each in a window that shares nothing with the others'. `page` comes after the
+fixtures that store something; a test itself only drives the page.
 """
 
 import os
@@ -10,14 +10,40 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 OWN_ADDRESS = "127.0.0.1"
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Start Chromium.
+
+    While Playwright runs, its loop runs in the tests' thread, where Django would refuse to reach the database.
+    """
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, site: str) -> Iterator[Page]:
+    """Open a page as wide as a laptop; in the end nothing may have gone wrong in it, or to another machine."""
+    complaints: list[str] = []
+    with browser.new_context(base_url=site, viewport={"width": 1440, "height": 900}) as window:
+        page = window.new_page()
+        page.on("console", lambda message: complaints.extend(_faults(message)))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.extend(_foreign(request.url)))
+        page.on("requestfailed", lambda request: complaints.extend(_failures(request)))
+        yield page
+    assert complaints == []
+
+
+def _chromium() -> str:
     """Return where Chromium is. Without one the tests are skipped; in CI they fail."""
     if path := shutil.which("chromium"):
         return path
@@ -25,22 +51,6 @@ def chromium() -> str:
     if os.environ.get("CI"):
         pytest.fail(missing)
     pytest.skip(missing)
-
-
-@pytest.fixture
-def page(chromium: str, site: str) -> Iterator[Page]:
-    """Open a page as wide as a laptop; in the end nothing may have gone wrong in it, or to another machine."""
-    complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page(base_url=site, viewport={"width": 1440, "height": 900})
-        page.on("console", lambda message: complaints.extend(_faults(message)))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.extend(_foreign(request.url)))
-        page.on("requestfailed", lambda request: complaints.extend(_failures(request)))
-        yield page
-        browser.close()
-    assert complaints == []
 
 
 def _faults(message: ConsoleMessage) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.test import RequestFactory
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from models_registry.accounts.models import User
 from models_registry.accounts.scopes import ALL_SCOPES
@@ -17,7 +17,7 @@ from models_registry.registry.models import RegisteredModel
 from models_registry.tokens.services import open_token_family
 from performance.webhooks.models import Webhook
 from tests.admin_pages import add_url, list_url, page_url
-from tests.browser.conftest import ARGUMENTS, OWN_ADDRESS
+from tests.browser.conftest import OWN_ADDRESS
 from tests.factories import PASSWORD, new_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("rows_can_be_cleaned_up")]
@@ -117,18 +117,3 @@ def test_the_page_of_a_gate_and_a_badge_are_shown(access: str, page: Page, shown
     assert "default-src 'none'" in policy
     assert any(directive.startswith("style-src") for directive in policy)
     expect(page.locator("body, svg").first).to_be_visible()
-
-
-def test_redoc_violates_its_policy_by_its_makers_logo_alone(chromium: str, live_server: Any) -> None:
-    complaints: list[ConsoleMessage] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page()
-        page.on("console", lambda message: complaints.append(message))
-        page.goto(live_server.url.replace("localhost", OWN_ADDRESS) + "/api/redoc")
-        expect(page.get_by_role("heading", name="Log in")).to_be_visible(timeout=120_000)
-        page.get_by_role("textbox").first.fill("summary")
-        expect(page.locator("[data-role='search:results'] li").first).to_be_visible(timeout=60_000)
-        messages = [message.text for message in complaints if message.type in {"error", "warning"}]
-        browser.close()
-    assert [text for text in messages if "cdn.redoc.ly" not in text] == []

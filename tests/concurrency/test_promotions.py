@@ -17,7 +17,7 @@ from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("rows_can_be_cleaned_up")]
 
-WRITERS, EACH, READERS = 64, 3, 4
+WRITERS, READERS = 64, 2
 MODEL = "/models/mdl-00000000c0"
 
 
@@ -33,8 +33,9 @@ def rivals(acme: Organization) -> list[str]:
     return [version.version_id for version in versions]
 
 
-def promote(client: Client, version_id: str) -> list[int]:
-    return [ask(client, "POST", f"{MODEL}/versions/{version_id}/promote", {}).status_code for _ in range(EACH)]
+def promote(client: Client, version_id: str) -> int:
+    status: int = ask(client, "POST", f"{MODEL}/versions/{version_id}/promote", {}).status_code
+    return status
 
 
 def observe(client: Client, over: Event) -> list[list[str]]:
@@ -74,7 +75,7 @@ def test_exactly_one_version_is_promoted_at_any_moment_and_the_history_has_every
     with ThreadPoolExecutor(READERS) as readers:
         observing = [readers.submit(observe, authenticated(viewer), over) for _ in range(READERS)]
         try:
-            assert together(promoting) == [[200] * EACH] * WRITERS
+            assert together(promoting) == [200] * WRITERS
         finally:
             over.set()
 
@@ -85,6 +86,6 @@ def test_exactly_one_version_is_promoted_at_any_moment_and_the_history_has_every
 
     history = promotion_history(authenticated(viewer))
     versions = [promotion["version_id"] for promotion in history]
-    assert sorted(versions) == sorted(rivals * (WRITERS * EACH // 2))
+    assert sorted(versions) == sorted(rivals * (WRITERS // 2))
     assert [promotion["previous_version_id"] for promotion in history] == [None, *versions[:-1]]
     assert by_the_model(authenticated(viewer)) == versions[-1:]

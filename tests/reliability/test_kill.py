@@ -1,4 +1,4 @@
-"""The server is killed amid hundreds of reports: what it acknowledged is there, and nothing is there by halves."""
+"""The server is killed amid many reports: what it acknowledged is there, and nothing is there by halves."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from tests.serving import free_port, kill, new_keys, start_server
 
 pytestmark = pytest.mark.served
 
-REPORTS, CLIENTS, KILLED_AT = 300, 8, 100
+REPORTS, CLIENTS, KILLED_AT = 160, 8, 50
 SNAPSHOTS = "/api/v1/models/mdl-7f3a19bc92/versions/ver-001a1/snapshots"
 
 

@@ -27,8 +27,8 @@ MODEL = "/api/v1/models/mdl-c41e08d5a7"
 UPLOADED_TO = f"{MODEL}/versions/ver-00001"
 PROMOTED = ("ver-00001", "ver-00002")
 CLIENTS = 4  # of each kind
-UPLOADS, UPLOADS_KILLED_AT = 12, 4
-PROMOTIONS, PROMOTIONS_KILLED_AT = 200, 40
+UPLOADS, UPLOADS_KILLED_AT = 8, 3
+PROMOTIONS, PROMOTIONS_KILLED_AT = 80, 20
 EVALUATED_WITHIN = 120
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
+from tests.originals import migrate
 from tests.reliability.attacks import ATTACKS, LOCKED
 from tests.reliability.databases import new_database
 from tests.reliability.load import Attack, Blows, Service, serving
 
-pytestmark = [pytest.mark.served, pytest.mark.alone]
+pytestmark = [pytest.mark.served, pytest.mark.once]
 
+SECONDS = 2.0  # of a round: forty questions of each probe
 STOPPED = 5.0  # seconds: a light request that takes longer waited for the attack to end
 
 
@@ -27,7 +29,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     if connection.vendor != "postgresql":
         pytest.skip("The container's service has PostgreSQL.")
     folder = tmp_path_factory.mktemp("on-postgresql")
-    with serving(folder, new_database(folder), workers=2) as running:
+    database = new_database(folder)
+    migrate(database)
+    with serving(folder, database, workers=2) as running:
         yield running
 
 
@@ -35,7 +39,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def service_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service as the demo serves it."""
     folder = tmp_path_factory.mktemp("on-sqlite")
-    with serving(folder, f"sqlite:///{folder}/registry.sqlite3", workers=1, large=False) as running:
+    database = f"sqlite:///{folder}/registry.sqlite3"
+    migrate(database)
+    with serving(folder, database, workers=1, large=False) as running:
         yield running
 
 
@@ -50,7 +56,7 @@ def test_light_requests_go_on_while_refusals_would_wait_for_a_writer(service_on_
 
 def withstood(attack: Attack, service: Service) -> Blows:
     """Return what became of an attack's requests, in a round in which every light request was answered."""
-    figures, blows = attack.round(service, 0)
+    figures, blows = attack.round(service, 0, SECONDS)
     assert set(blows.statuses) <= attack.answers, blows
     for each in (figures.healthz, figures.summary):
         assert each["latencies"], figures

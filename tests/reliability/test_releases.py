@@ -31,6 +31,11 @@ pytestmark = [pytest.mark.served, pytest.mark.django_db]
 
 # What the release before had.
 BEFORE = {"performance": "0013", "models_registry": "0007"}
+UNDO = f"""
+from django.core.management import call_command
+for app, name in {BEFORE!r}.items():
+    call_command("migrate", app, name)
+"""
 CLIENTS, ENOUGH = 4, 40
 MODEL = "/api/v1/models/mdl-7f3a19bc92"
 SNAPSHOTS = f"{MODEL}/versions/ver-001a1/snapshots"
@@ -76,30 +81,42 @@ class Clients:
             path = page["next"] and page["next"].removeprefix(self.url)
 
 
+@dataclass(frozen=True)
+class Before:
+    """A filled database of this release, of which the migrations are undone."""
+
+    backup: Path
+    attributes: list[Any]  # of the examples, as this release stores them
+
+
 @pytest.fixture(scope="module")
-def backup(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def before(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Before:
     """A backup of a filled database as the release before had it."""
     folder = tmp_path_factory.mktemp("before")
     settings = {"DATABASE_URL": new_database(folder), **new_keys()}
     load_demo_data(**settings)
-    for app, name in BEFORE.items():
-        manage("migrate", app, name, **settings)
-    return back_up(settings["DATABASE_URL"], folder)
+    predictions = folder / "predictions.csv"
+    predictions.write_text("actual,predicted,country,note\na,b,FR,\nb,b,DE,x\n")
+    columns = json.dumps({"attributes": ["country", "note"]})
+    manage("evaluate", "mdl-7f3a19bc92", "ver-001a1", str(predictions), "--columns", columns, **settings)
+    attributes = stored_attributes(settings["DATABASE_URL"])
+    manage("shell", "--no-imports", "--command", UNDO, **settings)
+    return Before(back_up(settings["DATABASE_URL"], folder), attributes)
 
 
 @pytest.fixture
-def before(backup: Path, tmp_path: Path) -> dict[str, str]:
+def restored(before: Before, tmp_path: Path) -> dict[str, str]:
     """The settings of a database that is restored from the backup."""
-    return {"DATABASE_URL": restore(backup, tmp_path), **new_keys()}
+    return {"DATABASE_URL": restore(before.backup, tmp_path), **new_keys()}
 
 
-def test_migrations_run_while_the_service_answers(before: dict[str, str]) -> None:
+def test_a_restored_backup_is_migrated_while_the_service_answers(restored: dict[str, str]) -> None:
     over = Event()
-    with serve(**before) as url, ThreadPoolExecutor(CLIENTS) as threads:
-        clients = Clients(url, access_token("ed", **before))
+    with serve(**restored) as url, ThreadPoolExecutor(CLIENTS) as threads:
+        clients = Clients(url, access_token("ed", **restored))
         working = [threads.submit(clients.work, str(i), over) for i in range(CLIENTS)]
         try:
-            manage("migrate", **before)
+            manage("migrate", **restored)
             reached = len(clients.acknowledged) + ENOUGH
             while len(clients.acknowledged) < reached and not any(each.done() for each in working):
                 over.wait(0.1)
@@ -112,40 +129,25 @@ def test_migrations_run_while_the_service_answers(before: dict[str, str]) -> Non
             assert ready.status == 200
         stored = set(clients.stored())
 
-    assert set(seen) <= {200, 201, 503}, seen
-    assert clients.acknowledged <= stored
-
-
-def test_a_backup_of_before_is_restored_and_migrated(before: dict[str, str]) -> None:
-    manage("migrate", **before)
-
-    with serve(**before) as url:
-        clients = Clients(url, access_token("ed", **before))
-        assert clients.ask("GET", f"{MODEL}/performance/summary")[0] == 200
         body = {"dataset_split": "test", "metrics": {"accuracy": 0.5}}
         assert clients.ask("POST", SNAPSHOTS, body)[0] == 201
         assert clients.ask("GET", f"{MODEL}/performance/summary")[1]["metrics"]["accuracy"] == 0.5
-    assert "Deleted 0 audit entries." in manage("purge", **before)
+
+    assert set(seen) <= {200, 201, 503}, seen
+    assert clients.acknowledged <= stored
+    assert "Deleted 0 audit entries." in manage("purge", **restored)
 
 
-def test_the_release_before_can_show_the_examples_again(tmp_path: Path) -> None:
-    settings = {"DATABASE_URL": new_database(tmp_path), **new_keys()}
-    predictions = tmp_path / "predictions.csv"
-    predictions.write_text("actual,predicted,country,note\na,b,FR,\nb,b,DE,x\n")
-    columns = json.dumps({"attributes": ["country", "note"]})
-    load_demo_data(**settings)
-    manage("evaluate", "mdl-7f3a19bc92", "ver-001a1", str(predictions), "--columns", columns, **settings)
-    written = stored_attributes(settings["DATABASE_URL"])
-
-    manage("migrate", "performance", BEFORE["performance"], **settings)
-    undone = stored_attributes(settings["DATABASE_URL"])
+def test_the_release_before_can_show_the_examples_again(before: Before, restored: dict[str, str]) -> None:
+    undone = stored_attributes(restored["DATABASE_URL"])
     with pytest.raises(psycopg.Error if connection.vendor == "postgresql" else sqlite3.Error, match="never changes"):
-        execute(settings["DATABASE_URL"], "UPDATE performance_misclassifiedexample SET attributes = '{}'")
-    manage("migrate", **settings)
+        execute(restored["DATABASE_URL"], "UPDATE performance_misclassifiedexample SET attributes = '{}'")
 
-    assert written == [["FR", None]]
+    manage("migrate", **restored)
+
+    assert before.attributes == [["FR", None]]
     assert undone == [{"country": "FR", "note": None}]
-    assert stored_attributes(settings["DATABASE_URL"]) == undone
+    assert stored_attributes(restored["DATABASE_URL"]) == undone
 
 
 def test_indexes_of_large_tables_are_added_and_removed_without_a_lock() -> None:

@@ -1,12 +1,10 @@
 """The database role that runs the service: it can do all that the service does, and nothing to the schema."""
 
 import json
-import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import psycopg
@@ -15,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.demo_data import write_seed
+from tests.originals import PASSWORD, as_role, migrate, name_of
 from tests.reliability.databases import new_database
 from tests.serving import manage, new_keys, serve
 
@@ -34,6 +33,7 @@ APPEND_ONLY = [
     "performance_gatepolicy",
     "performance_gateverdict",
 ]
+OWNER = "SELECT tableowner FROM pg_tables WHERE tablename = 'django_migrations'"
 TRAIL = "models_registry_auditentry"
 REFUSED = [
     f"TRUNCATE {TRAIL}",
@@ -74,26 +74,20 @@ class Roles:
 
 @pytest.fixture(scope="module")
 def roles(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Roles:
-    """Make both roles, migrate as the one, and fill the database as the other."""
-    owner, runtime = (f"{name}_{secrets.token_hex(4)}" for name in ("owner", "runtime"))
-    folder = tmp_path_factory.mktemp("roles")
+    """Make a role to run the service, for the owner of the tables, and fill the database as that role."""
+    runtime, folder = f"runtime_{secrets.token_hex(4)}", tmp_path_factory.mktemp("roles")
     url, seed = new_database(folder), folder / "seed.json"
-    write_seed(seed)
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as administrator:
-        for name in (owner, runtime):
-            administrator.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")
-        administrator.execute(f"ALTER DATABASE {urlsplit(url).path[1:]} OWNER TO {owner}")
+    migrate(url)
+    write_seed(seed, "mdl-7f3a19bc92", "mdl-5ad2c7710e")
+    with psycopg.connect(url, autocommit=True) as administrator:
+        administrator.execute(f"CREATE ROLE {runtime} LOGIN PASSWORD '{PASSWORD}'")
+        [owner] = administrator.execute(OWNER).fetchone() or []
+        administrator.execute(f"ALTER DATABASE {name_of(url)} OWNER TO {owner}")
     keys = new_keys()
     as_owner, as_runtime = ({"DATABASE_URL": as_role(url, name), **keys} for name in (owner, runtime))
-    manage("migrate", **as_owner)
     manage("grant_runtime_role", runtime, **as_owner)
     manage("seed", str(seed), **as_runtime)
     return Roles(as_owner, as_runtime, runtime)
-
-
-def as_role(url: str, name: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=f"{name}:secret@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def ask(url: str, access: str, method: str, body: dict[str, Any] | None = None) -> Any:

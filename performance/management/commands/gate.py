@@ -18,7 +18,7 @@ from models_registry.api.errors import APIError
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.models import Version
 from models_registry.task_types import base
-from performance.comparisons.services import pair
+from performance.comparisons.services import paired_intervals
 from performance.formatting import format_consistently
 from performance.gates.gate_input import RuleStatus
 from performance.gates.policy import InvalidPolicyError, Policy, parse_policy, validate_for
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         try:
             found = _version(model, version)
             given = _policy(policy, task_types.get(found.model.task_type)) if policy else None
-            verdict = judge_version(found, policy=given, compare=pair)
+            verdict = judge_version(found, policy=given, compare=paired_intervals)
         except APIError as error:
             raise CommandError(error.detail, returncode=NOT_JUDGED) from None
         except DatabaseError as error:

@@ -7,7 +7,9 @@ import errno
 import os
 import re
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
 from copy import copy
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +69,7 @@ class DuckDB:
             **({"max_temp_directory_size": disk} if disk else {}),
         }
         self._confined = confined
+        self._connections = ExitStack()
         self._connection = self._open(ordered=False)
         self.statements = 0
 
@@ -76,7 +79,7 @@ class DuckDB:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._connection.close()
+        self._connections.close()
 
     def read_parquet(self, files: Sequence[str]) -> None:
         """Define the predictions as the rows of Parquet files. Raises `UnprocessablePredictionsError`."""
@@ -118,7 +121,7 @@ class DuckDB:
 
     def columns(self) -> dict[str, str]:
         """Return the type of each column, by name."""
-        return {str(name): str(kind) for name, kind, *_ in self.rows("DESCRIBE predictions")}
+        return dict(self._columns)
 
     def rows(self, statement: str) -> list[Row]:
         """Return the rows of a statement's result. Raises `UnprocessablePredictionsError` for an unreadable file."""
@@ -137,8 +140,7 @@ class DuckDB:
     def first_row(self, condition: str) -> int | None:
         """Return the number of the first row that meets a condition, from 1."""
         numbered = f"SELECT row_number() OVER () AS numbered, * FROM {self._source}"
-        with self._open(ordered=True) as connection:
-            [(first,)] = self._run(connection, f"SELECT min(numbered) FROM ({numbered}) WHERE {condition}")
+        [(first,)] = self._run(self._ordered, f"SELECT min(numbered) FROM ({numbered}) WHERE {condition}")
         return None if first is None else int(first)
 
     def hash_parts(self, sql: str) -> tuple[str, str]:
@@ -152,11 +154,9 @@ class DuckDB:
 
         Raises `UnprocessablePredictionsError` if they take too much space.
         """
-        with self._open(ordered=True) as connection:
-            self._run(connection, f"CREATE VIEW predictions AS SELECT * FROM {self._source}")
-            self._run(
-                connection, f"COPY ({statement}) TO {string_literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
-            )
+        copied = f"COPY ({statement}) TO {string_literal(str(file))} (FORMAT parquet, COMPRESSION zstd)"
+        self._run(self._ordered, f"CREATE OR REPLACE VIEW predictions AS SELECT * FROM {self._source}")
+        self._run(self._ordered, copied)
 
     def partitions(self, number: str, numbers: Sequence[int]) -> Generator["DuckDB"]:
         """Yield an engine for each of the numbers. Its predictions are the rows for which `number` gives that number.
@@ -187,7 +187,8 @@ class DuckDB:
     def _define(self, source: str, names: Mapping[str, str]) -> None:
         self.names = names
         self._source = f"{source} AS source ({', '.join(map(identifier, names.values()))})"
-        self.rows(f"CREATE VIEW predictions AS SELECT * FROM {self._source}")
+        self.rows(f"CREATE OR REPLACE VIEW predictions AS SELECT * FROM {self._source}")
+        self._columns = {str(name): str(kind) for name, kind, *_ in self.rows("DESCRIBE predictions")}
 
     def _csv_format(self, file: str) -> CsvFormat:
         """Return the format of a CSV file. Raises `UnprocessablePredictionsError`."""
@@ -244,11 +245,18 @@ class DuckDB:
         with self._open_file(file) as content:
             return malformed_error(message, line, content, self._csv[file] if len(self._csv) > 1 else None)
 
+    @cached_property
+    def _ordered(self) -> "duckdb.DuckDBPyConnection":
+        """A connection whose results keep the order of rows, which costs speed."""
+        return self._open(ordered=True)
+
     def _open(self, *, ordered: bool) -> "duckdb.DuckDBPyConnection":
-        """Return a connection to a new database. Keeping the order of rows costs speed."""
+        """Return a connection to a new database, which is closed with the engine."""
         import duckdb
 
-        connection = duckdb.connect(config={**self._config, "preserve_insertion_order": ordered})
+        connection = self._connections.enter_context(
+            duckdb.connect(config={**self._config, "preserve_insertion_order": ordered})
+        )
         # This optimizer makes the CSV reader refuse a file for a cell that TRY_CAST turns into null.
         connection.execute("SET disabled_optimizers = 'type_pushdown'")
         if self._store is not None:

@@ -93,9 +93,17 @@ class LabelCounts:
         return weights
 
 
-def count_labels(engine: Engine, mapping: ColumnMapping, *, allow_missing: bool) -> LabelCounts:
-    """Count the examples. Raises `UnprocessablePredictionsError` with the first row that cannot be scored."""
-    checks = [*_row_checks(mapping), *row_checks.long_ids([mapping.example_id], engine.columns())]
+def count_labels(
+    engine: Engine, mapping: ColumnMapping, *, allow_missing: bool, group: str | None = None
+) -> LabelCounts:
+    """Count the examples. Raises `UnprocessablePredictionsError` with the first row that cannot be scored.
+
+    `group` is the column of the groups of correlated examples, if each scored example must have one.
+    """
+    types = engine.columns()
+    checks = [*_row_checks(mapping), *row_checks.long_ids([mapping.example_id], types)]
+    if group is not None:
+        checks.append(_of_scored(mapping, row_checks.missing_id(group, types, "a group")))
     rows = engine.rows(f"""
         SELECT actual, predicted, sum(CASE WHEN w > 0 THEN 1 ELSE 0 END), sum(CAST(w AS DOUBLE)),
             sum(CAST(w AS DOUBLE) * w), count(*), sum(CASE WHEN invalid THEN 1 ELSE 0 END)
@@ -162,10 +170,7 @@ def improbable_reason(engine: Engine, mapping: ColumnMapping, single: str | None
     if not checked:
         return "There is no column of scores."
     is_scored = f"{mapping.predicted} IS NOT NULL"
-    checks = [
-        replace(check, condition=f"({is_scored} AND {check.condition})")
-        for check in (row_checks.not_finite(score, mapping.names[score]) for score in checked)
-    ]
+    checks = [_of_scored(mapping, row_checks.not_finite(score, mapping.names[score])) for score in checked]
     lowest, highest = number_literal(-ROUNDING), number_literal(1 + ROUNDING)
     out_of_range = " OR ".join(f"{score} < {lowest} OR {score} > {highest}" for score in scores) or "FALSE"
     differs = _sum_differs_from_one(mapping) if len(mapping.scores) > 1 else "FALSE"
@@ -209,6 +214,11 @@ def scores_sum_to_one(engine: Engine, mapping: ColumnMapping) -> bool:
 
 def _sum_differs_from_one(mapping: ColumnMapping) -> str:
     return f"coalesce(abs({sum_terms(list(mapping.scores.values()))} - 1) > {number_literal(SUM_TOLERANCE)}, TRUE)"
+
+
+def _of_scored(mapping: ColumnMapping, check: RowCheck) -> RowCheck:
+    """Return a check that only rows with a prediction must pass."""
+    return replace(check, condition=f"({mapping.predicted} IS NOT NULL AND {check.condition})")
 
 
 def _row_checks(mapping: ColumnMapping) -> list[RowCheck]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-MAX_CHAIN = 100  # terms added without parentheses
+MAX_CHAIN = 10  # terms added without parentheses
 
 
 def identifier(name: str) -> str:
@@ -17,9 +17,14 @@ def string_literal(value: str) -> str:
 
 
 def sum_terms(terms: Sequence[str]) -> str:
-    """Return the sum of many terms. A chain of thousands would be nested deeper than an engine can parse."""
-    chains = [" + ".join(terms[at : at + MAX_CHAIN]) for at in range(0, len(terms), MAX_CHAIN)]
-    return chains[0] if len(chains) == 1 else " + ".join(f"({chain})" for chain in chains)
+    """Return the sum of many terms, nested as a tree.
+
+    A chain of thousands would be nested deeper than an engine can parse, and DuckDB's time to plan a chain grows with
+    the square of its length.
+    """
+    while len(terms) > MAX_CHAIN:
+        terms = [f"({' + '.join(terms[at : at + MAX_CHAIN])})" for at in range(0, len(terms), MAX_CHAIN)]
+    return " + ".join(terms)
 
 
 def number_literal(value: float) -> str:

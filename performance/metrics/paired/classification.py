@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs.labels import sort_labels
 from performance.metrics.inputs.sql import number_literal, string_literal
+from performance.metrics.paired.numeric import LossPair, measure_differences
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
 from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics import roc
@@ -15,16 +16,15 @@ from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.gradients import Gradient
 from performance.metrics.statistics.intervals import (
     Interval,
-    area_interval,
-    area_variance,
     effective_sample_size,
     normal,
-    shrunk_ratio,
+    wilson,
 )
 from performance.metrics.statistics.losses import log_loss_sql
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.melding import EXTRA
+from performance.metrics.statistics.scores import EXAMPLES, GROUPS
+from performance.metrics.statistics.student_t import student_t_quantile
 
 MAX_CELLS = 100_000  # of the joint table of the actual class and both predictions
 # The largest possible absolute difference of each metric
@@ -39,6 +39,8 @@ _METRICS = (
     "brier_score",
     "expected_calibration_error",
 )
+OF_ALL_EXAMPLES = {"matthews_correlation", "cohen_kappa"}
+ADDED = 1.5  # examples that one version alone is right about
 _TOLERANCE = 1e-24  # rounding error of a variance of fractions
 
 
@@ -56,7 +58,7 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
     """Return the interval of each metric's difference; none unless both versions have the same examples.
 
     Metrics of identical predictions cannot differ. The intervals of grouped examples allow for the groups already, so
-    the difference follows from these.
+    the differences of all metrics but the losses follow from these.
     """
     pairs = join_examples(engine)
     if pairs is None:
@@ -64,8 +66,8 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
     if pairs.identical:
         return dict.fromkeys(_METRICS, Interval(0.0, 0.0, "identical"))
     if "cluster" in pairs.columns:
-        return {}
-    accuracy = _accuracy_interval(pairs)
+        return _loss_intervals(pairs, choices)
+    accuracy = accuracy_difference(*_right_alone(pairs))
     micro = dict.fromkeys(OF_CLASSES, accuracy) if choices.averaging == "micro" else {}
     return {
         "accuracy": accuracy,
@@ -77,74 +79,76 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
     }
 
 
-def _accuracy_interval(pairs: PairedExamples) -> Interval | None:
-    """Return the interval for accuracy, from how often each version alone is right, with one more such example of each.
-
-    Bonett & Price (2012), Adjusted Wald confidence interval for a difference of binomial proportions based on paired
-    data, doi:10.3102/1076998611411915
-    """
-    [[weight, squared_weight, newer, older]] = pairs.engine.rows("""
+def _right_alone(pairs: PairedExamples) -> Row:
+    """Return the sums of the weights and of their squares, and the weights that each version alone is right about."""
+    [row] = pairs.engine.rows("""
         SELECT sum(w), sum(w * w),
             coalesce(sum(w) FILTER (WHERE predicted = actual AND old_predicted <> actual), 0),
             coalesce(sum(w) FILTER (WHERE predicted <> actual AND old_predicted = actual), 0)
         FROM joined
     """)
+    return row
+
+
+def accuracy_difference(weight: float, squared_weight: float, newer: float, older: float) -> Interval | None:
+    """Return the interval for accuracy, from Wilson's intervals of how often each version alone is right.
+
+    Zou & Donner (2008), Construction of confidence intervals about effect measures: a general approach,
+    doi:10.1002/sim.3095. The correlation of both shares is that of cells of a multinomial table.
+
+    Args:
+        weight: the sum of all weights.
+        squared_weight: the sum of their squares.
+        newer: the sum of the weights of the examples that the newer version alone is right about.
+        older: the same for the older version.
+    """
     size = effective_sample_size(weight, squared_weight)
-    if not size:
-        return None
-    better, worse = ((each / weight * size + 1) / (size + 2) for each in (newer, older))
-    difference = better - worse
-    variance = (better + worse - difference * difference) / (size + 2)
-    return _around((newer - older) / weight, normal(difference, variance, "paired_bonett_price", -1, 1))
-
-
-def _around(value: float, interval: Interval | None) -> Interval | None:
-    """Return the interval, extended to the difference that was seen."""
-    return interval and replace(interval, lower=min(interval.lower, value), upper=max(interval.upper, value))
+    better, worse = newer / weight, older / weight
+    both = [wilson(share, size) for share in (better, worse)]
+    neither = (1 - better) * (1 - worse)
+    correlation = -math.sqrt(better * worse / neither) if neither > 0 else 0.0
+    return _difference((better, worse), both, correlation, "paired_wilson")
 
 
 def _matrix_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
-    """Return the intervals of metrics of the confusion matrix, by the delta method on the joint table.
-
-    The cells of the table (actual class and both predictions) are multinomial: Agresti (2013), Categorical Data
-    Analysis, 3rd edition, section 16.1. In each class, either version alone is right about one example more, as in
-    `_accuracy_interval`. Returns none if there are more than `MAX_CELLS` cells.
-    """
+    """Return the intervals of metrics of the confusion matrix; none if there are more than `MAX_CELLS` cells."""
     cells = pairs.engine.rows(f"""
         SELECT actual, predicted, old_predicted, sum(w), sum(w * w) FROM joined
         GROUP BY actual, predicted, old_predicted ORDER BY ALL LIMIT {MAX_CELLS + 1}
     """)
-    if len(cells) > MAX_CELLS:
-        return {}
-    every = [*cells, *_more_cells(cells)]
-    newer = _matrix((actual, predicted, weight) for actual, predicted, _, weight, _ in every)
-    older = _matrix((actual, predicted, weight) for actual, _, predicted, weight, _ in every)
-    seen, seen_before = (_matrix((row[0], row[at], row[3]) for row in cells) for at in (1, 2))
-    indexes, old_indexes = ({label: at for at, label in enumerate(matrix.labels)} for matrix in (newer, older))
-    joint_cells = [
-        JointCell(
-            (indexes[actual], indexes[predicted]), (old_indexes[actual], old_indexes[before]), weight, squared_weight
-        )
-        for actual, predicted, before, weight, squared_weight in every
-    ]
-    multiclass = {
-        name: (newer.multiclass_gradient(name), older.multiclass_gradient(name)) for name in LARGEST_DIFFERENCE
-    }
-    gradients = {**multiclass, **_averaged_gradients(newer, older, choices)}
-    values = {
-        **{name: (seen.multiclass_gradient(name), seen_before.multiclass_gradient(name)) for name in multiclass},
-        **_averaged_gradients(seen, seen_before, choices),
-    }
+    return matrix_differences(cells, choices) if len(cells) <= MAX_CELLS else {}
+
+
+def matrix_differences(cells: Sequence[Row], choices: Choices) -> Intervals:
+    """Return the intervals of metrics of the confusion matrix, by the delta method on the joint table.
+
+    The cells of the table (actual class and both predictions) are multinomial: Agresti (2013), Categorical Data
+    Analysis, 3rd edition, section 16.1. If the versions differ in few examples, their number is skewed. So the lower
+    end is that of a table with a few more examples that the older version alone is right about, and the upper end that
+    of one with more for the newer version, much as Wilson's interval of the number of such examples has it.
+
+    Args:
+        cells: the actual class, the newer and the older prediction, and the sums of the weights and of their squares.
+        choices: the positive class and the averaging.
+    """
+    values = {name: now.value - before.value for name, (now, before) in _gradients(cells, choices).items()}
+    # An average over classes needs these examples in each class, a metric of all examples in all classes together.
+    classes = len({row[0] for row in cells})
+    by_class, in_all = (
+        [_delta_intervals([*cells, *_more_cells(cells, added, newer=newer)], choices) for newer in (False, True)]
+        for added in (ADDED, ADDED / classes)
+    )
     found: Intervals = {}
-    for name, (now, before) in gradients.items():
-        value, old_value = values.get(name, (None, None))
-        interval = _delta_interval(joint_cells, now, before, most=LARGEST_DIFFERENCE.get(name, 1))
-        found[name] = _around(value.value - old_value.value, interval) if value and old_value else None
+    for name, value in values.items():
+        of_all = name in OF_ALL_EXAMPLES or (name in AVERAGED and choices.averaging == "weighted")
+        lower, upper = (each.get(name) for each in (in_all if of_all else by_class))
+        if lower and upper:
+            found[name] = Interval(min(lower.lower, value), max(upper.upper, value), "paired_multinomial")
     return found
 
 
-def _more_cells(cells: Sequence[Row]) -> list[Row]:
-    """Return half an example more of each class that either version alone predicts rightly.
+def _more_cells(cells: Sequence[Row], added: float, *, newer: bool) -> list[Row]:
+    """Return examples of each class, `added` of them, that the `newer` or the older version alone predicts rightly.
 
     The wrong predictions are of all other classes alike. Returns none for many classes, whose errors are many too.
     """
@@ -155,15 +159,46 @@ def _more_cells(cells: Sequence[Row]) -> list[Row]:
     for actual, _, _, weight, squared_weight in cells:
         before = totals.get(actual, (0.0, 0.0))
         totals[actual] = before[0] + weight, before[1] + squared_weight
-    share = EXTRA / max(len(labels) - 1, 1)
+    share = added / max(len(labels) - 1, 1)
     units = {label: squares / weight for label, (weight, squares) in totals.items() if weight > 0}
     return [
-        (label, *predictions, share * unit, share * unit * unit)
+        (label, *((label, wrong) if newer else (wrong, label)), share * unit, share * unit * unit)
         for label, unit in units.items()
         for wrong in labels
         if wrong != label
-        for predictions in ((label, wrong), (wrong, label))
     ]
+
+
+def _matrices(cells: Sequence[Row]) -> tuple[ConfusionMatrix, ConfusionMatrix]:
+    """Return the confusion matrices of the newer and of the older version."""
+    newer = _matrix((actual, predicted, weight) for actual, predicted, _, weight, _ in cells)
+    return newer, _matrix((actual, predicted, weight) for actual, _, predicted, weight, _ in cells)
+
+
+def _gradients(cells: Sequence[Row], choices: Choices) -> dict[str, tuple[Gradient, Gradient]]:
+    """Return the gradients of both versions for each metric that has some."""
+    newer, older = _matrices(cells)
+    found = dict(_averaged_gradients(newer, older, choices))
+    for name in LARGEST_DIFFERENCE:
+        now, before = newer.multiclass_gradient(name), older.multiclass_gradient(name)
+        if now and before:
+            found[name] = now, before
+    return found
+
+
+def _delta_intervals(cells: Sequence[Row], choices: Choices) -> Intervals:
+    """Return the intervals of the delta method."""
+    indexes, old_indexes = ({label: at for at, label in enumerate(matrix.labels)} for matrix in _matrices(cells))
+    joint_cells = [
+        JointCell(
+            (indexes[actual], indexes[predicted]), (old_indexes[actual], old_indexes[before]), weight, squared_weight
+        )
+        for actual, predicted, before, weight, squared_weight in cells
+    ]
+    return {
+        name: _delta_interval(joint_cells, *both, most=LARGEST_DIFFERENCE.get(name, 1))
+        for name, both in _gradients(cells, choices).items()
+    }
 
 
 def _averaged_gradients(
@@ -184,15 +219,9 @@ def _averaged_gradients(
 
 
 def _delta_interval(
-    joint_cells: Sequence[JointCell],
-    newer: Gradient | None,
-    older: Gradient | None,
-    *,
-    most: float,
+    joint_cells: Sequence[JointCell], newer: Gradient, older: Gradient, *, most: float
 ) -> Interval | None:
     """Return the interval of a difference whose absolute value is at most `most`, by the delta method."""
-    if newer is None or older is None:
-        return None
     slopes = [newer.by_cell(*each.cell) - older.by_cell(*each.old_cell) for each in joint_cells]
     influence = Mean(
         math.fsum(each.weight for each in joint_cells),
@@ -240,14 +269,26 @@ def _roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
     if min(sizes) < 2 or not all(map(math.isfinite, variances)):
         return {}
     areas = [min(max(mean.value, 0.0), 1.0) for mean in of_positives[:2]]
-    both = [_area_interval(area, variance, sizes) for area, variance in zip(areas, variances, strict=False)]
-    return {"roc_auc": _correlated(areas, both, variances, "paired_newcombe_5")}
+    return {"roc_auc": area_difference(areas, variances, sizes)}
 
 
-def _area_interval(area: float, variance: float, sizes: tuple[float, float]) -> Interval | None:
-    """Return the interval of one version's area, as `RankedScores.roc_auc` has it."""
-    ratio = shrunk_ratio(variance, area_variance(area, *sizes), min(sizes))
-    return area_interval(area, *(size / ratio for size in sizes))
+def area_difference(areas: Sequence[float], variances: Sequence[float], sizes: tuple[float, float]) -> Interval | None:
+    """Return the interval of the difference of two areas under the ROC curve.
+
+    Their correlation is as uncertain as that of so few examples as there are of the smaller class. So the intervals of
+    both areas have Student's t with one degree of freedom less.
+
+    Args:
+        areas: those of the newer and of the older version.
+        variances: those of both areas, and of their difference.
+        sizes: the effective numbers of positives and of negatives.
+    """
+    wider = (student_t_quantile(min(sizes) - 1) / student_t_quantile(math.inf)) ** 2
+    both = [
+        roc.roc_auc_estimate(area, variance, sizes, wider).interval
+        for area, variance in zip(areas, variances, strict=False)
+    ]
+    return _correlated(areas, both, variances, "paired_newcombe_5")
 
 
 def _correlated(
@@ -257,13 +298,19 @@ def _correlated(
 
     The correlation follows from the variances of both values and of their difference. It is 0 if one does not vary.
     """
+    scale = 2 * math.sqrt(variances[0]) * math.sqrt(variances[1])
+    correlation = (variances[0] + variances[1] - variances[2]) / scale if scale > 0 else 0.0
+    return _difference(values, both, min(max(correlation, -1.0), 1.0), method)
+
+
+def _difference(
+    values: Sequence[float], both: Sequence[Interval | None], correlation: float, method: str
+) -> Interval | None:
+    """Return the interval of the difference of two values, from the interval of each; `None` if one has none."""
     newer, older = both
     if newer is None or older is None:
         return None
-    scale = 2 * math.sqrt(variances[0]) * math.sqrt(variances[1])
-    correlation = (variances[0] + variances[1] - variances[2]) / scale if scale > 0 else 0.0
-    known = min(max(correlation, -1.0), 1.0)
-    return correlated_interval(values[0], newer, values[1], older, correlation=known, method=method)
+    return correlated_interval(values[0], newer, values[1], older, correlation=correlation, method=method)
 
 
 def _placements(is_positive: str, positives: float, negatives: float) -> str:
@@ -315,15 +362,28 @@ def _average_precision_interval(pairs: PairedExamples, choices: Choices) -> Inte
         FROM ({_influences(is_positive)})
     """)
     size = effective_sample_size(positives or 0.0, squared_weight or 0.0)
-    if size < roc.MIN_POSITIVES or value is None:
+    if size <= 1 or value is None:
         return {}
     values = [min(value, 1.0), min(old_value, 1.0)]
     variances = [each / positives / positives * size / (size - 1) for each in moved]
+    return {"average_precision": average_precision_difference(values, variances, size)}
+
+
+def average_precision_difference(
+    values: Sequence[float], variances: Sequence[float], positives: float
+) -> Interval | None:
+    """Return the interval of the difference of two average precisions.
+
+    Args:
+        values: those of the newer and of the older version.
+        variances: those of both, and of their difference.
+        positives: the effective number of positives.
+    """
     both = [
-        roc.fraction_interval(each, variance, size, size - 1, "wilson_influence")
-        for each, variance in zip(values, variances, strict=False)
+        roc.average_precision_estimate(value, variance, positives).interval
+        for value, variance in zip(values, variances, strict=False)
     ]
-    return {"average_precision": _correlated(values, both, variances, "paired_influence")}
+    return _correlated(values, both, variances, "paired_influence")
 
 
 def _influences(is_positive: str) -> str:
@@ -363,7 +423,10 @@ def _influences(is_positive: str) -> str:
 
 
 def _loss_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
-    """Return the intervals of log loss and Brier score, as means of the differences of each example's losses."""
+    """Return the intervals of log loss and Brier score, as means of the differences of each example's losses.
+
+    Few large losses may decide such a mean, so the intervals are those of errors. Groups of examples are their units.
+    """
     if choices.positive_class is not None and "score" in pairs.columns:
         positive = f"actual = {string_literal(choices.positive_class)}"
         truths = [f"CASE WHEN {positive} THEN {score} ELSE 1 - {score} END" for score in ("score", "old_score")]
@@ -372,13 +435,11 @@ def _loss_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
         truths, briers = ["truth", "old_truth"], ["brier", "old_brier"]
     else:
         return {}
-    logs = map(log_loss_sql, truths)
-    log_loss, brier = pairs.means(*(f"{newer} - ({older})" for newer, older in (logs, briers)))
-    return {"log_loss": _loss_interval(log_loss), "brier_score": _loss_interval(brier)}
-
-
-def _loss_interval(difference: Mean) -> Interval | None:
-    """Return Student's interval of a mean difference, `None` if it doesn't vary though the predictions differ."""
-    if not difference.variance > _TOLERANCE:
-        return None
-    return normal(difference.value, difference.variance, "paired_t", degrees=difference.size - 1)
+    losses = {"log_loss": [log_loss_sql(truth) for truth in truths], "brier_score": briers}
+    means = iter(pairs.means(*(loss for both in losses.values() for loss in both)))
+    differences = {
+        name: LossPair(f"({newer})", f"({older})", next(means).value, next(means).value).difference()
+        for name, (newer, older) in losses.items()
+    }
+    grouped = "cluster" in pairs.columns
+    return measure_differences(pairs, GROUPS if grouped else EXAMPLES, "cluster" if grouped else None, differences)

@@ -15,10 +15,9 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.gradients import Gradient
+from performance.metrics.statistics.scores import GROUPS
 from performance.metrics.statistics.student_t import student_t_quantile
 
-MIN_GROUPS = 10
-FEW_GROUPS = "There are {0} groups, fewer than {1}, so that their variance is unknown. {1} groups are enough."
 PRIOR_GROUPS = 0.4  # how many groups of equal examples are added to those that inform of the variance
 
 
@@ -44,7 +43,7 @@ class Clusters:
     @property
     def reason(self) -> str | None:
         """Why there are no intervals, or `None`."""
-        return FEW_GROUPS.format(self.groups, MIN_GROUPS) if self.groups < MIN_GROUPS else None
+        return GROUPS.shortage(self.groups)
 
     def design_effect(self, sums: GroupSums) -> float:
         """Return how many examples are worth one, at least 1.

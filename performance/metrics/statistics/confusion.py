@@ -7,6 +7,7 @@ The intervals of proportions are Wilson's, and so is that of F1. Metrics of more
 import math
 from collections.abc import Sequence
 from functools import cached_property
+from heapq import nlargest
 
 from performance.metrics.statistics import gradients, margins
 from performance.metrics.statistics.estimates import Estimate
@@ -265,7 +266,12 @@ class ConfusionMatrix:
 
     def _unit_of_others(self, index: int) -> float:
         """Return the weight of an effective example of the other classes, the greatest one."""
-        return max((each.unit for at, each in enumerate(self._by_row) if at != index), default=0.0)
+        return next((self._by_row[at].unit for at in self._heaviest if at != index), 0.0)
+
+    @cached_property
+    def _heaviest(self) -> list[int]:
+        """The two classes whose effective examples have the greatest weights, the greatest first."""
+        return nlargest(2, range(len(self.labels)), key=lambda at: self._by_row[at].unit)
 
     @cached_property
     def _has_equal_weights(self) -> bool:

@@ -232,8 +232,8 @@ def logit(share: float, variance: float, size: float, method: str, degrees: floa
     if not 0 < share < 1 or variance <= 0:
         return wilson(min(max(share, 0.0), 1.0), size)
     spread = student_t_quantile(degrees) * math.sqrt(variance) / (share * (1 - share))
-    odds = math.log(share / (1 - share))
-    return _clipped(_fraction(odds - spread), _fraction(odds + spread), method, 0, 1)
+    odds = log_odds(share)
+    return _clipped(from_log_odds(odds - spread), from_log_odds(odds + spread), method, 0, 1)
 
 
 def median_interval_rank(size: float) -> int | None:
@@ -251,7 +251,15 @@ def effective_sample_size(weight: float, squared_weight: float) -> float:
     return weight**2 / squared_weight if squared_weight > 0 else 0.0
 
 
-def _fraction(odds: float) -> float:
+def log_odds(share: float) -> float:
+    """Return the log odds of a fraction, infinite for 0 and 1."""
+    if share <= 0:
+        return -math.inf
+    return math.inf if share >= 1 else math.log(share / (1 - share))
+
+
+def from_log_odds(odds: float) -> float:
+    """Return the fraction that has such log odds."""
     return 1 / (1 + math.exp(-odds)) if odds > -700 else 0.0
 
 

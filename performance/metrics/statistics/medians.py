@@ -3,15 +3,16 @@
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
 
-from performance.metrics.engines.base import Engine
+from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs.numeric_predictions import NumericPredictions
 from performance.metrics.inputs.sql import number_literal
+from performance.metrics.statistics.clusters import Clusters, GroupSums
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, effective_sample_size, median_interval_rank
+from performance.metrics.statistics.scores import GROUPS
 
 BINS = 4096  # a quarter of them are below the mean error
 LEAST = 8  # examples, from which on an interval has both ends
-GROUPED = "No interval of a median is known here for examples in groups."
 ALIKE = "The middle errors are as large as the largest, so they do not tell how much others may differ."
 
 
@@ -21,9 +22,27 @@ def median_absolute_error(
     """Return the weighted median of the absolute error as `sklearn.metrics.median_absolute_error` does.
 
     It is the mean of the two middle errors if there are two. The ends of the interval are errors as well, so it makes
-    no assumption on their distribution: see `median_interval_rank`. Examples in groups have no interval.
+    no assumption on their distribution: see `median_interval_rank`. Examples in groups count as so many independent
+    ones as the share of errors below the median is worth: Woodruff (1952) has it for samples of clusters.
     """
     size = effective_sample_size(predictions.total_weight, predictions.squared_weight)
+    value, low, high = _middle(engine, predictions, mean_error, size)
+    if predictions.group:
+        clusters, sums = _sums_by_group(engine, predictions, value)
+        if shortage := GROUPS.shortage(clusters.groups):
+            return Estimate(value, reason=shortage)
+        size /= clusters.interval_effect(sums)
+        _, low, high = _middle(engine, predictions, mean_error, size)
+    if median_interval_rank(size) is None or high is None:
+        kind = " (effective)" if predictions.group else ""
+        return Estimate(value, reason=f"An interval needs at least {LEAST} examples, not {size:,.0f}{kind}.")
+    if low == high == largest:
+        return Estimate(value, reason=ALIKE)
+    return Estimate(value, Interval(low, high, "woodruff"))
+
+
+def _middle(engine: Engine, predictions: NumericPredictions, mean_error: float, size: float) -> Row:
+    """Return the median, and the ends of its interval for so many independent examples, if there is one."""
     rank = median_interval_rank(size)
     half = predictions.total_weight / 2
     tail = predictions.total_weight * rank / size if rank else half
@@ -39,14 +58,20 @@ def median_absolute_error(
             WHERE {bin_of_error} BETWEEN {first} AND {last}
         )
     """)
-    value = (lower + (lower if upper is None else upper)) / 2
-    if predictions.group:
-        return Estimate(value, reason=GROUPED)
-    if not rank or high is None:
-        return Estimate(value, reason=f"An interval needs at least {LEAST} examples, not {size:,.0f}.")
-    if low == high == largest:
-        return Estimate(value, reason=ALIKE)
-    return Estimate(value, Interval(low, high, "woodruff"))
+    return (lower + (lower if upper is None else upper)) / 2, low, high
+
+
+def _sums_by_group(engine: Engine, predictions: NumericPredictions, median: float) -> tuple[Clusters, GroupSums]:
+    """Return the groups, and the sums by group of whether errors are above (1) or below (-1) the median."""
+    side = f"sign(error - {number_literal(median)})"
+    [[groups, of_groups, squares, *sums]] = engine.rows(f"""
+        SELECT count(*), sum(w * w), sum(squares), sum(t * t), sum(t * t * t * t), sum(independent)
+        FROM (
+            SELECT sum(w) AS w, sum(w * w) AS squares, sum(w * {side}) AS t, sum(w * w * {side} * {side}) AS independent
+            FROM ({_errors(predictions, predictions.group)}) GROUP BY g
+        )
+    """)
+    return Clusters(groups, of_groups / squares if squares else 1.0), GroupSums(*map(float, sums))
 
 
 def _bins(engine: Engine, predictions: NumericPredictions, bin_of_error: str, tail: float) -> tuple[int, int, float]:
@@ -65,8 +90,9 @@ def _bins(engine: Engine, predictions: NumericPredictions, bin_of_error: str, ta
     return int(rows[first][0]), int(rows[last][0]), float(up_to[first - 1]) if first else 0.0
 
 
-def _errors(predictions: NumericPredictions) -> str:
+def _errors(predictions: NumericPredictions, group: str | None = None) -> str:
     return f"""
         SELECT abs({predictions.predicted} - {predictions.actual}) AS error, {predictions.weight} AS w
+            {f", {group} AS g" if group else ""}
         FROM predictions WHERE {predictions.scored}
     """

@@ -169,45 +169,74 @@ def _placement(positives: str, negatives: str) -> str:
         ELSE (true_from - true_tied / 2) / {positives} END"""
 
 
-def pooled_statement(scores: Mapping[str, str], total: float, *, actual: str, weight: str | None, where: str) -> str:
-    """Return the statement that selects the sums of the examples' placements, pooled over the decisions on all classes.
+@dataclass(frozen=True, slots=True)
+class PooledDecisions:
+    """The decisions on all classes, one for each score of each example.
 
-    A decision is the score of one class for one example; it is positive for the example's own class. The placement of
-    an example is that of its positive decision, plus the mean placement of its negative ones.
+    A decision is positive for the example's own class. The placement of an example is that of its positive decision,
+    plus the mean placement of its negative ones.
+
+    `scores` are the SQL expressions of the classes' scores, by label, and `total` the weight of all examples. `actual`,
+    `weight`, `where` and `group` are SQL expressions.
     """
-    others = len(scores) - 1
-    decisions = ", ".join(
-        f"{{'score': {score}, 'positive': CASE WHEN {actual} = {string_literal(label)} THEN 1 ELSE 0 END}}"
-        for label, score in scores.items()
-    )
-    placement = _placement(number_literal(total), number_literal(others * total))
-    condition = f"{where} AND {weight} > 0" if weight else where
-    return f"""
-        WITH numbered AS (
-            SELECT row_number() OVER (ORDER BY 1) AS example, {weight or "1"} AS w, [{decisions}] AS decisions
-            FROM predictions WHERE {condition}
-        ),
-        decided AS (SELECT example, w, unnest(decisions) AS decision FROM numbered),
-        scored AS (SELECT example, w, decision.score AS score, decision.positive AS positive FROM decided),
-        ranked AS ({_ranked("example, w, ", "", weighted=weight is not None)})
-        SELECT {sums("places", "w")}
-        FROM (
-            SELECT min(w) AS w, sum(CASE WHEN positive = 1 THEN place ELSE place / {others} END) AS places
-            FROM (SELECT example, w, positive, {placement} AS place FROM ranked)
-            GROUP BY example
+
+    scores: Mapping[str, str]
+    total: float
+    actual: str
+    weight: str | None
+    where: str
+    group: str | None = None
+
+    def statement(self) -> str:
+        """Return the statement that selects the sums of the placements."""
+        return f"SELECT {sums('places', 'w')} FROM ({self._placements()})"
+
+    def group_sums_statement(self, mean: float) -> str:
+        """Return the statement that selects the sums by group of the placements' deviations from their mean.
+
+        They are the sums of the squared deviation and of its fourth power.
+        """
+        return f"""
+            SELECT sum(t * t), sum(t * t * t * t)
+            FROM (SELECT sum(w * (places - {number_literal(mean)})) AS t FROM ({self._placements()}) GROUP BY g)
+        """
+
+    def _placements(self) -> str:
+        others = len(self.scores) - 1
+        decisions = ", ".join(
+            f"{{'score': {score}, 'positive': CASE WHEN {self.actual} = {string_literal(label)} THEN 1 ELSE 0 END}}"
+            for label, score in self.scores.items()
         )
-    """
+        placement = _placement(number_literal(self.total), number_literal(others * self.total))
+        condition = f"{self.where} AND {self.weight} > 0" if self.weight else self.where
+        ranked = _ranked("example, w, g, ", "", weighted=self.weight is not None)
+        return f"""
+            WITH numbered AS (
+                SELECT row_number() OVER (ORDER BY 1) AS example, {self.weight or "1"} AS w, {self.group or "0"} AS g,
+                    [{decisions}] AS decisions
+                FROM predictions WHERE {condition}
+            ),
+            decided AS (SELECT example, w, g, unnest(decisions) AS decision FROM numbered),
+            scored AS (SELECT example, w, g, decision.score AS score, decision.positive AS positive FROM decided),
+            ranked AS ({ranked})
+            SELECT min(w) AS w, min(g) AS g, sum(CASE WHEN positive = 1 THEN place ELSE place / {others} END) AS places
+            FROM (SELECT example, w, g, positive, {placement} AS place FROM ranked)
+            GROUP BY example
+        """
 
 
-def micro_roc_auc(placements: Mean) -> Estimate:
+def micro_roc_auc(placements: Mean, design_effect: float = 1.0) -> Estimate:
     """Return the area under the ROC curve of the pooled decisions on all classes, with its interval.
+
+    `design_effect` examples are worth one.
 
     The decisions on one example may err together. So the examples count as independent, and the influences of an
     example's decisions are summed first: Obuchowski (1997), Nonparametric analysis of clustered ROC curve data,
     doi:10.2307/2533958
     """
     area = placements.value / 2  # both the positives' and the negatives' mean placement is the area
-    return Estimate(area, fraction_interval(area, placements.variance, placements.size, math.inf, "wilson_pooled"))
+    variance, size = placements.variance * design_effect, placements.size / design_effect
+    return Estimate(area, fraction_interval(area, variance, size, math.inf, "wilson_pooled"))
 
 
 def fraction_interval(value: float, variance: float, size: float, degrees: float, method: str) -> Interval | None:
@@ -223,14 +252,19 @@ def fraction_interval(value: float, variance: float, size: float, degrees: float
         degrees: the degrees of freedom of the variance.
         method: names the method in the result.
     """
+    worth = _worth(value, variance, size, degrees)
+    interval = score_interval(min(max(value, 0.0), 1.0), worth) if worth is not None else None
+    return interval and replace(interval, method=method)
+
+
+def _worth(value: float, variance: float, size: float, degrees: float) -> float | None:
+    """Return how many examples of a proportion the variance of a fraction is worth, `None` if it is unknown."""
     if size <= 1 or not math.isfinite(variance):
         return None
     ratio = shrunk_ratio(variance, value * (1 - value) / size, size)
     if size < PRIOR_SIZE:  # so few may look alike by chance
         ratio = max(ratio, 1.0)
-    worth = size / ratio * (student_t_quantile(math.inf) / student_t_quantile(degrees)) ** 2
-    interval = score_interval(min(max(value, 0.0), 1.0), worth)
-    return interval and replace(interval, method=method)
+    return size / ratio * (student_t_quantile(math.inf) / student_t_quantile(degrees)) ** 2
 
 
 def _scored(
@@ -309,34 +343,19 @@ class RankedScores:
 
     @cached_property
     def roc_auc(self) -> Estimate:
-        """The area under the ROC curve, from 0 to 1, with Newcombe's interval.
-
-        The variance of Hanley & McNeil holds for exponentially distributed scores. So the interval is for as many
-        examples as DeLong's variance is worth.
-        """
+        """The area under the ROC curve, from 0 to 1, with its interval: see `roc_auc_estimate`."""
         area = min(max(self._sum("placement", positive=True) / self.problem.positives, 0.0), 1.0)
-        positives, negatives = self._sizes
-        if min(positives, negatives) <= 0:
-            return Estimate(area, reason=TINY_WEIGHTS)
-        expected = area_variance(area, positives, negatives)
-        ratio = self.design_effect * shrunk_ratio(self._variance(area), expected, min(positives, negatives))
-        return Estimate(area, area_interval(area, positives / ratio, negatives / ratio))
+        return roc_auc_estimate(area, self._variance(area), self._sizes, self.design_effect)
 
     @cached_property
     def average_precision(self) -> Estimate:
         """The mean over the positives of the precision at their scores, as `sklearn.metrics.average_precision_score`.
 
-        The interval is Wilson's over the positives: Boyd, Eng & Page (2013), Area under the precision-recall curve:
-        point estimates and confidence intervals, doi:10.1007/978-3-642-40994-3_29, on their logit scale. It is for as
-        many positives as the variance of the influences is worth, with as many degrees of freedom as a mean over the
-        positives has.
+        Its interval is that of `average_precision_estimate`.
         """
         value = min(self._sum("precision", positive=True) / self.problem.positives, 1.0)
-        size, _ = self._sizes
-        if size < MIN_POSITIVES - _ROUNDING:
-            return Estimate(value, reason=FEW_POSITIVES.format(MIN_POSITIVES))
-        variance, size = self._variance_of_precision(value) * self.design_effect, size / self.design_effect
-        return Estimate(value, fraction_interval(value, variance, size, size - 1, "wilson_influence"))
+        variance = self._variance_of_precision(value)
+        return average_precision_estimate(value, variance, self._sizes[0], self.design_effect)
 
     @cached_property
     def _sizes(self) -> tuple[float, float]:
@@ -390,6 +409,74 @@ class RankedScores:
 
     def _sum(self, name: str, positive: bool) -> float:
         return math.fsum(getattr(cell, name) for cell in self.cells if cell.positive == positive)
+
+
+def roc_auc_estimate(area: float, variance: float, sizes: tuple[float, float], design_effect: float = 1.0) -> Estimate:
+    """Return the area under the ROC curve with Newcombe's interval.
+
+    The variance of Hanley & McNeil holds for exponentially distributed scores. So the interval is for as many examples
+    as DeLong's variance is worth.
+
+    Args:
+        area: the estimate, from 0 to 1.
+        variance: DeLong's variance for independent examples.
+        sizes: the effective numbers of positives and of negatives.
+        design_effect: how many examples are worth one.
+    """
+    if min(sizes) <= 0:
+        return Estimate(area, reason=TINY_WEIGHTS)
+    ratio = design_effect * shrunk_ratio(variance, area_variance(area, *sizes), min(sizes))
+    return Estimate(area, area_interval(area, *(size / ratio for size in sizes)))
+
+
+def mean_area(areas: Mapping[str, Estimate], shares: Mapping[str, float], size: float = math.inf) -> Estimate:
+    """Return the weighted mean of the classes' areas.
+
+    The correlation of the areas is not computed. In the worst case they err together and their margins add up, so the
+    interval is conservative: Zou & Donner (2008), Construction of confidence intervals about effect measures: a general
+    approach, doi:10.1002/sim.3095, with a correlation of 1.
+
+    Args:
+        areas: the areas by class.
+        shares: the weights of the classes, which sum to 1.
+        size: the effective number of examples that the shares are estimated from; infinite if they are known.
+    """
+    value = math.fsum(share * (areas[label].value or 0.0) for label, share in shares.items())
+    intervals = {label: each.interval for label, each in areas.items() if each.interval is not None}
+    if len(intervals) < len(areas):
+        return Estimate(value, reason=next(each.reason for each in areas.values() if each.interval is None))
+    down = math.fsum(share * intervals[label].lower for label, share in shares.items())
+    up = math.fsum(share * intervals[label].upper for label, share in shares.items())
+    spread = math.fsum(share * ((areas[label].value or 0.0) - value) ** 2 for label, share in shares.items())
+    margin = student_t_quantile(math.inf) * math.sqrt(spread / size) if size else math.inf
+    lower, upper = value - math.hypot(value - down, margin), value + math.hypot(up - value, margin)
+    return Estimate(value, Interval(max(lower, 0.0), min(upper, 1.0), "newcombe_5_mean"))
+
+
+def average_precision_estimate(value: float, variance: float, positives: float, design_effect: float = 1.0) -> Estimate:
+    """Return the average precision with its interval.
+
+    The interval is Wilson's over the positives: Boyd, Eng & Page (2013), Area under the precision-recall curve: point
+    estimates and confidence intervals, doi:10.1007/978-3-642-40994-3_29, on their logit scale. It is for as many
+    positives as the variance of the influences is worth, with as many degrees of freedom as a mean over the positives
+    has. A positive counts in the precision at its own score, so few of them give too high an estimate. So the lower end
+    is that of one positive more, with a precision of 0, as Agresti & Coull (1998), doi:10.1080/00031305.1998.10480550,
+    add failures to a proportion.
+
+    Args:
+        value: the estimate, from 0 to 1.
+        variance: its variance for independent examples.
+        positives: the effective number of positives.
+        design_effect: how many examples are worth one.
+    """
+    if positives < MIN_POSITIVES - _ROUNDING:
+        return Estimate(value, reason=FEW_POSITIVES.format(MIN_POSITIVES))
+    size = positives / design_effect
+    worth = _worth(value, variance * design_effect, size, size - 1)
+    if worth is None or (found := score_interval(value, worth)) is None:
+        return Estimate(value, reason=FEW_POSITIVES.format(MIN_POSITIVES))
+    pessimistic = score_interval(value * size / (size + 1), worth) or found
+    return Estimate(value, Interval(pessimistic.lower, found.upper, "wilson_influence"))
 
 
 def _unbiased(weight: float, squared_weight: float) -> float:

@@ -1,9 +1,15 @@
 """Derive from intervals those at other levels, that of the worst metric, and the examples that a margin needs."""
 
-import math
 from collections.abc import Sequence
 
-from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval, normal_quantile, wilson
+from performance.metrics.statistics.intervals import (
+    CONFIDENCE_LEVEL,
+    Interval,
+    from_log_odds,
+    log_odds,
+    normal_quantile,
+    wilson,
+)
 
 _MIN_MARGIN = 1e-6  # of the width: for less, no number of examples is realistic
 
@@ -14,6 +20,10 @@ def at_level(value: float, interval: Interval, level: float, lower: float, upper
     Wilson's interval is inverted for the effective number of examples, and computed for it again. The interval of
     another fraction is scaled as log odds, and that of any other metric as if its estimate were normally distributed.
     A fraction of exactly 0 or 1 has no log odds, so Wilson's method serves there too, which widens faster.
+
+    An interval does not say how many degrees of freedom it was computed with. With few, Student's t grows faster with
+    the level than the normal quantile does, so the result is too narrow: from 95% to 99%, by 2% with 30 degrees of
+    freedom, and by 8% with 10.
 
     Args:
         value: the estimate, within the interval.
@@ -28,8 +38,8 @@ def at_level(value: float, interval: Interval, level: float, lower: float, upper
     if (lower, upper) == (0, 1):
         if interval.method == "wilson" or value in (lower, upper):
             return _rescored(value, interval, level)
-        odds = _log_odds(value)
-        low, high = (_fraction(odds + ratio * (_log_odds(end) - odds)) for end in (interval.lower, interval.upper))
+        odds = log_odds(value)
+        low, high = (from_log_odds(odds + ratio * (log_odds(end) - odds)) for end in (interval.lower, interval.upper))
         return Interval(low, high, interval.method, level)
     low, high = (value + ratio * (end - value) for end in (interval.lower, interval.upper))
     return Interval(max(low, lower), min(high, upper), interval.method, level)
@@ -90,15 +100,3 @@ def _rescored(value: float, interval: Interval, level: float) -> Interval:
     choose_lower, choose_upper = (min, max) if level > interval.level else (max, min)
     lower, upper = choose_lower(other.lower, interval.lower), choose_upper(other.upper, interval.upper)
     return Interval(min(lower, value), max(upper, value), interval.method, level)
-
-
-def _log_odds(fraction: float) -> float:
-    if fraction <= 0:
-        return -math.inf
-    return math.inf if fraction >= 1 else math.log(fraction / (1 - fraction))
-
-
-def _fraction(odds: float) -> float:
-    if odds < -700:
-        return 0.0
-    return 1 / (1 + math.exp(-odds))

@@ -9,18 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy import stats
-from sklearn import metrics as sk
 
 from performance.metrics.statistics import losses, melding
-from performance.metrics.statistics.clusters import Clusters, GroupSums
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.roc import OneVsRest, RankedScores, cells_statement
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
 Numbers = npt.NDArray[np.float64]
@@ -73,6 +68,12 @@ PAIRS = [
     Binary(200, 0.2, 0.9, 0.95),
 ]
 WEIGHTED = [Binary(1000, 0.01, share, other, 99.0) for share, other in ((0.9, 0.99), (0.95, 0.999), (0.99, 0.99))]
+BINARY_HELD_OUT = [
+    Binary(size, prevalence, recall, specificity)
+    for size in (60, 250, 2000)
+    for prevalence, recall, specificity in ((0.05, 0.85, 0.97), (0.3, 0.7, 0.8), (0.2, 0.98, 0.995))
+]
+WEIGHTED_HELD_OUT = [Binary(600, 0.05, 0.92, 0.97, 19.0), Binary(300, 0.1, 0.8, 0.9, 9.0)]
 PROPORTION_METRICS = ("precision", "recall", "specificity")
 
 
@@ -84,16 +85,37 @@ def proportions(settings: list[Binary], samples: int) -> Tallies:
         found = {name: Tally(str(setting), name, setting.size, _value(truth, name)) for name in _BINARY}
         draws = np.random.default_rng(SEED).multinomial(setting.size, shares.ravel(), size=samples).reshape(-1, 2, 2)
         cells, times = np.unique(draws, axis=0, return_counts=True)
+        if setting.positive_weight == 1:
+            _add_rivals(found, cells, times)
         for counts, count in zip(cells, times, strict=True):
             matrix = _matrix(counts * weights, counts * weights**2)
             for name in _BINARY if setting.positive_weight == 1 else PROPORTION_METRICS:
-                interval = _estimate(matrix, name).interval
-                for _ in range(count):
-                    found[name].add(interval)
+                found[name].add(_estimate(matrix, name).interval, int(count))
         yield from (tally for tally in found.values() if tally.samples)
 
 
 _BINARY = ("accuracy", *PROPORTION_METRICS, "f1_score")
+
+
+def _add_rivals(found: Mapping[str, Tally], cells: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> None:
+    """Count the intervals of Jeffreys and of Clopper & Pearson, which F1 follows from as it does from Wilson's."""
+    (right_negatives, false), (missed, right) = np.moveaxis(cells, 0, -1)
+    for name, (successes, failures) in {
+        "accuracy": (right + right_negatives, missed + false),
+        "precision": (right, false),
+        "recall": (right, missed),
+        "specificity": (right_negatives, false),
+        "f1_score": (right, missed + false),
+    }.items():
+        given = successes + failures > 0
+        one, other = successes[given], failures[given]
+        for rival, added in (("Jeffreys", (0.5, 0.5)), ("Clopper & Pearson", (0.0, 1.0))):
+            lower = stats.beta.ppf(0.025, np.maximum(one + added[0], 1e-9), other + added[1])
+            upper = stats.beta.ppf(0.975, one + added[1], np.maximum(other + added[0], 1e-9))
+            ends = np.where(one > 0, lower, 0.0), np.where(other > 0, upper, 1.0)
+            if name == "f1_score":
+                ends = ends[0] * 2 / (1 + ends[0]), ends[1] * 2 / (1 + ends[1])
+            found[name].add_rival(rival, (np.repeat(ends[0], times[given]), np.repeat(ends[1], times[given])))
 
 
 def _matrix(weights: Any, squares: Any) -> ConfusionMatrix:
@@ -138,6 +160,9 @@ class Classes:
 
 SEVERAL = [
     Classes(size, classes, 0.01, recall) for classes in (3, 10) for size in (200, 1000) for recall in (0.9, 0.99)
+]
+SEVERAL_HELD_OUT = [
+    Classes(size, classes, 0.04, recall) for classes in (4, 6) for size in (150, 600) for recall in (0.8, 0.97)
 ]
 DRAWS = 400
 
@@ -233,6 +258,17 @@ def melded_ends(counts: Numbers, units: Numbers, random: np.random.Generator, dr
     return ends
 
 
+def dirichlet_ends(
+    counts: Numbers, units: Numbers, random: np.random.Generator, draws: int
+) -> Mapping[str, tuple[Numbers, Numbers]]:
+    """Return the quantiles of a Dirichlet posterior, by metric. The arguments are those of `melded_ends`."""
+    cells = np.moveaxis(counts, 0, -1)[..., None]
+    base = random.standard_gamma(np.broadcast_to(cells, (*cells.shape[:-1], draws))) * units[:, None, None, None]
+    margins = np.stack([base[at, at] for at in range(len(units))]), base.sum(1), base.sum(0)
+    ends = {name: np.quantile(metric(*margins), [0.025, 0.975], axis=-1) for name, (metric, _) in MELDED.items()}
+    return {name: (lower, upper) for name, (lower, upper) in ends.items()}
+
+
 def composites(settings: list[Binary] | list[Classes], samples: int) -> Tallies:
     """Yield the tallies of MCC, kappa and averages over classes, of samples with examples of all classes."""
     for setting in settings:
@@ -252,76 +288,11 @@ def composites(settings: list[Binary] | list[Classes], samples: int) -> Tallies:
             ends = melded_ends(draws[start : start + chunk].astype(float), units, random, DRAWS)
             for name, each in ends.items():
                 found[name].add_all(*each)
+            for added in (0.25, 0.5):
+                posterior = dirichlet_ends(draws[start : start + chunk] + added, units, random, DRAWS)
+                for name, each in posterior.items():
+                    found[name].add_rival(f"Dirichlet, {added:g} more", each)
         yield from found.values()
-
-
-# Areas
-
-
-@dataclass(frozen=True)
-class Areas:
-    """Normal scores of two classes: the true area, the numbers of examples, and whether there are ten levels."""
-
-    area: float
-    positives: int
-    negatives: int
-    ties: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.area:g} · {self.positives}/{self.negatives}{' · ties' if self.ties else ''}"
-
-    def draw(self, random: np.random.Generator, times: int) -> tuple[Numbers, Numbers]:
-        """Return the scores of the positives and of the negatives of many samples."""
-        apart = np.sqrt(2) * stats.norm.ppf(self.area)
-        positives = random.normal(apart, 1, (times, self.positives))
-        negatives = random.normal(0, 1, (times, self.negatives))
-        if self.ties:
-            positives, negatives = (
-                np.clip(np.floor((each + 1) / (apart + 2) * 8) + 1, 0, 9) for each in (positives, negatives)
-            )
-        return positives, negatives
-
-
-SIZES = ((5, 95), (10, 90), (10, 490), (30, 30), (50, 50), (100, 900))
-AREAS = [Areas(area, *sizes, ties) for ties in (False, True) for area in (0.8, 0.9, 0.97, 0.99) for sizes in SIZES]
-
-
-def areas(settings: list[Areas], samples: int) -> Tallies:
-    """Yield the tallies of ROC AUC and average precision."""
-    with duckdb.connect(config={"threads": 1}) as connection:
-        for setting in settings:
-            random = np.random.default_rng(SEED)
-            size = setting.positives + setting.negatives
-            many = setting.draw(random, 500_000 // size)
-            truth = _true_areas(*many)
-            found = {name: Tally(str(setting), name, size, value) for name, value in truth.items()}
-            for ranked in ranked_scores(connection, *setting.draw(random, samples)):
-                for name, tally in found.items():
-                    tally.add(getattr(ranked, name).interval)
-            yield from found.values()
-
-
-def _true_areas(positives: Numbers, negatives: Numbers) -> dict[str, float]:
-    actual = np.concatenate([np.ones(positives.size), np.zeros(negatives.size)])
-    score = np.concatenate([positives.ravel(), negatives.ravel()])
-    return {
-        "roc_auc": float(sk.roc_auc_score(actual, score)),
-        "average_precision": float(sk.average_precision_score(actual, score)),
-    }
-
-
-def ranked_scores(connection: duckdb.DuckDBPyConnection, positives: Numbers, negatives: Numbers) -> list[RankedScores]:
-    """Return the ranked scores of many samples at once, each as a class of its own."""
-    samples = len(positives)
-    found: list[RankedScores] = []
-    for at in range(samples):
-        score = np.concatenate([positives[at], negatives[at]])
-        actual = np.repeat(["1", "0"], [positives.shape[1], negatives.shape[1]])
-        connection.register("predictions", pa.table({"actual": actual, "score": score}))
-        problem = OneVsRest("1", "score", float(positives.shape[1]), float(negatives.shape[1]))
-        rows = connection.execute(cells_statement([problem], actual="actual")).fetchall()
-        found.append(RankedScores.from_rows(problem, [row[1:] for row in rows]))
-    return found
 
 
 # Losses
@@ -361,15 +332,27 @@ LOSSES = [
     for size in (30, 100, 1000)
 ]
 
+LOSSES_HELD_OUT = [
+    Probabilities(name, size, *shape)
+    for name, shape in {
+        "underconfident": (1.0, 3.0, 0.5),
+        "overconfident": (-1.0, 2.5, 1.6),
+        "noisy": (-2.0, 3.0, 1.0, 0.05),
+    }.items()
+    for size in (60, 300)
+]
+
 
 def probability_losses(settings: list[Probabilities], samples: int) -> Tallies:
     """Yield the tallies of log loss and Brier score."""
     for setting in settings:
         random = np.random.default_rng(SEED)
-        population = setting.draw(random, 3_000_000)
-        for name, loss in _LOSSES.items():
+        population = setting.draw(random, 1_000_000)
+        for name, loss in LOSS_FUNCTIONS.items():
             tally = Tally(str(setting), name, setting.size, float(loss(population).mean()), is_loss=True)
             values = loss(setting.draw(random, (samples, setting.size)))
+            tally.add_rival("Student's t", _student_ends(values))
+            tally.add_rival("Student's t of logarithms", _student_ends(values, on_logarithms=True))
             for total, squares in zip(values.sum(1), (values**2).sum(1), strict=True):
                 mean = Mean(setting.size, setting.size, total, total, squares)
                 found = losses.Losses(mean, mean, 1.0, ())
@@ -377,55 +360,19 @@ def probability_losses(settings: list[Probabilities], samples: int) -> Tallies:
             yield tally
 
 
-_LOSSES: Mapping[str, Callable[[Numbers], Numbers]] = {
+def _student_ends(values: Numbers, *, on_logarithms: bool = False) -> tuple[Numbers, Numbers]:
+    """Return Student's intervals of means over rows, or of their logarithms."""
+    means, count = values.mean(1), values.shape[1]
+    margins = stats.t.ppf(0.975, count - 1) * values.std(1, ddof=1) / np.sqrt(count)
+    if on_logarithms:
+        return means * np.exp(-margins / means), means * np.exp(margins / means)
+    return means - margins, means + margins
+
+
+LOSS_FUNCTIONS: Mapping[str, Callable[[Numbers], Numbers]] = {
     "log_loss": lambda truth: -np.log(np.clip(truth, losses.EPSILON, 1)),
     "brier_score": lambda truth: (1 - truth) ** 2,
 }
-
-
-# Groups
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Groups of examples that are right with a probability of their own (beta), which correlates them."""
-
-    groups: int
-    examples: int
-    correlation: float
-    share: float
-
-    def __str__(self) -> str:
-        return f"{self.groups} groups of {self.examples} · ICC {self.correlation:g} · {self.share:g}"
-
-    def draw(self, random: np.random.Generator, samples: int) -> npt.NDArray[np.int64]:
-        """Return the number of right examples of each group of each sample."""
-        scale = (1 - self.correlation) / self.correlation
-        right = random.beta(self.share * scale, (1 - self.share) * scale, (samples, self.groups))
-        return random.binomial(self.examples, right)
-
-
-GROUPED = [
-    Groups(groups, examples, correlation, share)
-    for groups, examples in ((50, 20), (20, 20), (12, 10))
-    for correlation in (0.05, 0.2, 0.5)
-    for share in (0.5, 0.9, 0.95, 0.99)
-]
-
-
-def grouped(settings: list[Groups], samples: int) -> Tallies:
-    """Yield the tallies of the accuracy of grouped examples."""
-    for setting in settings:
-        size = setting.groups * setting.examples
-        tally = Tally(str(setting), "accuracy", size, setting.share)
-        clusters = Clusters(setting.groups, float(setting.examples))
-        for right in setting.draw(np.random.default_rng(SEED), samples):
-            share = right.sum() / size
-            influence = right - setting.examples * share
-            sums = GroupSums(float((influence**2).sum()), float((influence**4).sum()), size * share * (1 - share))
-            matrix = ConfusionMatrix(["0", "1"], [[float(right.sum()), float(size - right.sum())], [0.0, 0.0]])
-            tally.add(matrix.with_design_effect(clusters.interval_effect(sums)).accuracy.interval)
-        yield tally
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
@@ -434,7 +381,13 @@ FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "two classes": lambda samples: composites(PAIRS, samples),
     "two classes, weighted": lambda samples: composites(WEIGHTED, samples),
     "several classes": lambda samples: composites(SEVERAL, samples),
-    "areas": lambda samples: areas(AREAS, samples),
     "losses": lambda samples: probability_losses(LOSSES, samples),
-    "groups": lambda samples: grouped(GROUPED, samples),
+}
+HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "proportions": lambda samples: proportions(BINARY_HELD_OUT, samples),
+    "class weights": lambda samples: proportions(WEIGHTED_HELD_OUT, samples),
+    "two classes": lambda samples: composites(BINARY_HELD_OUT, samples),
+    "two classes, weighted": lambda samples: composites(WEIGHTED_HELD_OUT, samples),
+    "several classes": lambda samples: composites(SEVERAL_HELD_OUT, samples),
+    "losses": lambda samples: probability_losses(LOSSES_HELD_OUT, samples),
 }

@@ -1,5 +1,7 @@
 """Settings of forecasting: series whose errors are correlated in time."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from scipy.signal import lfilter
 
@@ -67,3 +69,10 @@ def differences(samples: int, counts: tuple[int, ...] = COUNTS, worse: float = 1
                 scores = scores_of(SERIES, {"mae": (score - value) / scale})["mae"]
                 tally.add(None if scores.obstacle() else scores.interval(value, scale, behind=AHEAD))
             yield tally
+
+
+FAMILIES: Mapping[str, Callable[[int], Tallies]] = {"forecasts": series, "differences of forecasts": differences}
+HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "forecasts": lambda samples: series(samples, counts=(7, 20)),
+    "differences of forecasts": lambda samples: differences(samples, counts=(7, 20), worse=1.3),
+}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from performance.metrics.statistics.intervals import effective_sample_size
 from performance.metrics.statistics.means import Mean
@@ -32,3 +33,9 @@ def scores_of(units: Units, deviations: Mapping[str, Numbers], weight: Numbers |
         name: Scores(units, size, mean_of(each, w), float(w**3 @ each**3), float(each.min()), float(each.max()))
         for name, each in deviations.items()
     }
+
+
+def student_ends(values: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the ends of Student's interval of a mean, each as an array of one."""
+    margin = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return np.array([values.mean() - margin]), np.array([values.mean() + margin])

@@ -1,12 +1,13 @@
 """Settings of ranking: means of values from 0 to 1, which are the metrics of queries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from performance.metrics.paired.numeric import QUERIES
+from performance.metrics.statistics.intervals import score_interval
 from performance.metrics.statistics.scores import AHEAD
-from tests.benchmarks.coverage_grid.numeric_scores import Numbers, mean_of, scores_of
+from tests.benchmarks.coverage_grid.numeric_scores import Numbers, mean_of, scores_of, student_ends
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
 SEED = 20260313
@@ -31,7 +32,12 @@ def queries(samples: int, sizes: tuple[int, ...] = SIZES) -> Tallies:
         for size in sizes:
             random, tally = np.random.default_rng(SEED), Tally(name, "mean", size, truth)
             for _ in range(samples):
-                tally.add(mean_of(draw(random, size)).bounded_estimate(0, 1).interval)
+                values = draw(random, size)
+                tally.add(mean_of(values).bounded_estimate(0, 1).interval)
+                tally.add_rival("Student's t", student_ends(values))
+                share = score_interval(float(values.mean()), size)
+                if share is not None:
+                    tally.add_rival("Wilson", (np.array([share.lower]), np.array([share.upper])))
             yield tally
 
 
@@ -69,3 +75,15 @@ def differences(samples: int, sizes: tuple[int, ...] = SIZES, worse: float = 0.0
                     scores = scores_of(QUERIES, {"mean": score - value})["mean"]
                     tally.add(None if scores.obstacle() else scores.interval(value, 1.0, behind=AHEAD))
                 yield tally
+
+
+FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "rankings": queries,
+    "rankings in groups": groups,
+    "differences of rankings": differences,
+}
+HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "rankings": lambda samples: queries(samples, sizes=(20, 60)),
+    "rankings in groups": lambda samples: groups(samples, count=30, of_each=12),
+    "differences of rankings": lambda samples: differences(samples, sizes=(20, 60), worse=0.05),
+}

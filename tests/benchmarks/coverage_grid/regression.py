@@ -1,6 +1,6 @@
 """Settings of regression: errors with normal and with heavy tails, in groups, and of two versions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy import stats
 from performance.metrics.statistics.intervals import Interval, median_interval_rank
 from performance.metrics.statistics.scores import AHEAD, EXAMPLES, GROUPS
 from performance.metrics.tasks.regression import Losses
-from tests.benchmarks.coverage_grid.numeric_scores import Numbers, scores_of
+from tests.benchmarks.coverage_grid.numeric_scores import Numbers, scores_of, student_ends
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
 SEED = 20260313
@@ -99,6 +99,10 @@ def errors(samples: int, kinds: tuple[str, ...] = ERRORS, sizes: tuple[int, ...]
                     if name in found:
                         found[name].add(each.interval)
                 found["median_absolute_error"].add(_median_interval(np.abs(error)))
+                found["mae"].add_rival("Student's t", student_ends(np.abs(error)))
+                found["bias"].add_rival("Student's t", student_ends(error))
+                low, high = student_ends(error**2)
+                found["rmse"].add_rival("Student's t", (np.sqrt(np.maximum(low, 0)), np.sqrt(high)))
             yield from found.values()
 
 
@@ -169,3 +173,15 @@ def correlated(random: np.random.Generator, kind: str, size: int, correlation: f
     if kind == ERRORS[1]:
         return stats.t.ppf(stats.norm.cdf(one), 3), stats.t.ppf(stats.norm.cdf(other), 3)
     return np.exp(1.5 * one), np.exp(1.5 * other)
+
+
+FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "numbers": errors,
+    "numbers in groups": groups,
+    "differences of numbers": differences,
+}
+HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "numbers": lambda samples: errors(samples, sizes=(60, 250)),
+    "numbers in groups": lambda samples: groups(samples, count=30, of_each=12),
+    "differences of numbers": lambda samples: differences(samples, sizes=(60, 250), worse=1.3),
+}

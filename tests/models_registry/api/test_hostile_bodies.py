@@ -15,8 +15,9 @@ from django.test import Client
 from models_registry.accounts.models import User
 from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel
+from tests.api import refusal
 from tests.conftest import authenticated
-from tests.hostile import CHARSETS, DOCUMENTS, MEDIA_TYPES, VALUES, Endless, environ_of, problem, served
+from tests.hostile import CHARSETS, DOCUMENTS, MEDIA_TYPES, VALUES, Endless, environ_of, served
 from tests.operations import WRITES, Operation, furnish
 
 TOKEN = "/api/v1/auth/token"
@@ -89,93 +90,93 @@ def test_a_valid_body_is_accepted(route: Route) -> None:
     assert route.send(route.good).status_code == route.status
 
 
-Refusal = Callable[[Route], None]
-REFUSALS: list[Refusal] = []
+Check = Callable[[Route], None]
+REFUSED: list[Check] = []
 
 
-def refusal(check: Refusal) -> Refusal:
-    """Have every route refuse what the function checks. All are checked on one set-up, as none stores anything."""
-    REFUSALS.append(check)
+def refused(check: Check) -> Check:
+    """Have every route refuse what the function sends. All are sent on one set-up, as none stores anything."""
+    REFUSED.append(check)
     return check
 
 
-@refusal
+@refused
 def a_hostile_value_for_what_it_is(route: Route) -> None:
     for name, (value, reason) in VALUES.items():
         answer = route.send(route.with_value(value))
 
-        assert problem(answer) == (400, "invalid_body"), name
+        assert refusal(answer) == (400, "invalid_body"), name
         assert reason in answer.json()["detail"], name
 
 
-@refusal
+@refused
 def a_hostile_document(route: Route) -> None:
     for name, made in DOCUMENTS.items():
         if route.needs_a_body or name not in ("empty", "empty object"):
-            assert problem(route.send(made(route.good))) == (400, "invalid_body"), name
+            assert refusal(route.send(made(route.good))) == (400, "invalid_body"), name
 
 
-@refusal
+@refused
 def thirty_two_levels_are_read(route: Route) -> None:
     answer = route.send(route.with_value(b"[" * 31 + b"]" * 31))
 
-    assert problem(answer) == (400, "invalid_body")
+    assert refusal(answer) == (400, "invalid_body")
     assert [error["code"] for error in answer.json()["errors"]] in (["invalid"], ["invalid_choice"])
 
 
-@refusal
+@refused
 def a_value_of_another_kind(route: Route) -> None:
     for value in (b"1", b"true", b"null", b"[]", b"{}", b"1e308"):
-        assert problem(route.send(route.with_value(value))) == (400, "invalid_body"), value
+        assert refusal(route.send(route.with_value(value))) == (400, "invalid_body"), value
 
 
-@refusal
+@refused
 def a_strange_key_as_unknown(route: Route) -> None:
     for name in ["", " ", "__proto__", "constructor", "a" * 10_000, "\u202e", "\U0001f4a3", "a.b[0]"]:
         answer = route.send(json.dumps({**json.loads(route.good), name: 1}).encode())
 
-        assert problem(answer) == (400, "invalid_body"), name
+        assert refusal(answer) == (400, "invalid_body"), name
         assert [error["code"] for error in answer.json()["errors"]] == ["unknown_field"], name
 
 
-@refusal
+@refused
 def many_unknown_fields_of_which_not_all_are_told(route: Route) -> None:
     answer = route.send(json.dumps({f"{'x' * 60}{number}": 0 for number in range(10_000)}).encode())
 
-    assert problem(answer) == (400, "invalid_body")
+    assert refusal(answer) == (400, "invalid_body")
     assert len(answer.json()["errors"]) <= 20
     assert len(answer.content) < 5000
 
 
-@refusal
+@refused
 def a_huge_text(route: Route) -> None:
     answer = route.send(route.with_value(b'"' + b"x" * 900_000 + b'"'))
 
-    assert problem(answer)[0] in (400, 401)
+    assert refusal(answer)[0] in (400, 401)
     assert len(answer.content) < 2000
 
 
-@refusal
+@refused
 def a_body_over_the_largest_size(route: Route) -> None:
     body = route.good.ljust(settings.MAX_BODY_BYTES + 1)
 
-    assert problem(route.send(body)) == (413, "payload_too_large")
+    assert refusal(route.send(body)) == (413, "payload_too_large")
 
 
-@refusal
+@refused
 def another_media_type(route: Route) -> None:
     for media_type in MEDIA_TYPES:
-        assert problem(route.send(route.good, media_type)) == (415, "unsupported_media_type"), media_type
+        assert refusal(route.send(route.good, media_type)) == (415, "unsupported_media_type"), media_type
 
 
-@refusal
+@refused
 def another_charset_than_utf_8(route: Route) -> None:
     for charset in CHARSETS:
         environ = route.environ(f"application/json; {charset}", route.with_value(b'"\xe9"'))
         assert served(environ) == (400, "invalid_body"), charset
 
 
-@refusal
+@refused
 def an_endless_body_which_is_not_read_past_the_limit(route: Route) -> None:
     for length in ({"CONTENT_LENGTH": str(10**12)}, {"HTTP_TRANSFER_ENCODING": "chunked"}):
         body = Endless()
@@ -185,18 +186,18 @@ def an_endless_body_which_is_not_read_past_the_limit(route: Route) -> None:
         assert body.given <= settings.MAX_BODY_BYTES + 1
 
 
-@refusal
+@refused
 def a_body_cut_off_by_its_own_content_length(route: Route) -> None:
     for length in ("1", "5"):
         extra: dict[str, Any] = {"wsgi.input": io.BytesIO(route.good), "CONTENT_LENGTH": length}
         answer = route.send(b"", **extra, CONTENT_TYPE="application/json")
 
-        assert problem(answer) == (400, "invalid_body"), length
+        assert refusal(answer) == (400, "invalid_body"), length
 
 
 @pytest.mark.usefixtures("nothing_stored")
 def test_a_hostile_body_is_refused(route: Route, subtests: pytest.Subtests) -> None:
-    for check in REFUSALS:
+    for check in REFUSED:
         cache.clear()  # else answers were 429 in the end
         with subtests.test(check.__name__):
             check(route)
@@ -231,7 +232,7 @@ def test_json_is_utf_8_whatever_charset_is_claimed(route: Route) -> None:
 
 def test_a_hostile_query_is_refused(route: Route) -> None:
     for query in ("%00", "%ff=1", "username=%00", "=", "&".join(f"p{n}=1" for n in range(5_000))):
-        found = problem(route.send(route.good, query=f"?{query}"))
+        found = refusal(route.send(route.good, query=f"?{query}"))
 
         assert found in [(400, "invalid_parameter"), (400, "unknown_parameter")], query
 
@@ -248,7 +249,7 @@ def test_a_hostile_value_deep_in_a_versions_parameters_is_refused(
 
     answer = client.generic("POST", path, b'{"parameters": {"a": [%b]}}' % value, "application/json")
 
-    assert problem(answer) == (400, "invalid_body")
+    assert refusal(answer) == (400, "invalid_body")
     assert reason in answer.json()["detail"]
     assert model.versions.count() == 1
 

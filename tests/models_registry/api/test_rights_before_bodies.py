@@ -10,11 +10,12 @@ from django.test import Client
 
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
+from tests.api import refusal
 from tests.conftest import authenticated
 from tests.demo_data import access_token, load_demo_data
 from tests.factories import new_user
-from tests.hostile import problem
 from tests.operations import OPERATIONS, Operation, furnish
+from tests.reliability.databases import new_database
 from tests.serving import new_keys, serve
 
 WITH_BODIES = [each for each in OPERATIONS if each.body is not None or each.form is not None]
@@ -45,7 +46,7 @@ class TestOrderOfChecks:
     def test_a_caller_without_a_token_is_refused_first(self, model: RegisteredModel, operation: Operation) -> None:
         target = furnish(model)
 
-        assert problem(announced(Client(), operation, operation.path(target)))[0] == 401
+        assert refusal(announced(Client(), operation, operation.path(target)))[0] == 401
 
     def test_the_query_is_checked_before_the_rights(
         self, model: RegisteredModel, outsider: User, operation: Operation
@@ -54,7 +55,7 @@ class TestOrderOfChecks:
 
         answer = announced(authenticated(outsider), operation, f"{path}?no_such=1")
 
-        assert problem(answer) == (400, "unknown_parameter")
+        assert refusal(answer) == (400, "unknown_parameter")
 
     def test_a_stranger_is_refused_before_the_body(
         self, model: RegisteredModel, viewer: User, operation: Operation
@@ -64,7 +65,7 @@ class TestOrderOfChecks:
 
         answer = announced(authenticated(stranger), operation, path)
 
-        assert problem(answer) == (403, "permission_denied")
+        assert refusal(answer) == (403, "permission_denied")
 
     def test_a_reader_is_refused_before_the_body(
         self, model: RegisteredModel, viewer: User, operation: Operation
@@ -74,7 +75,7 @@ class TestOrderOfChecks:
 
         answer = announced(authenticated(viewer), operation, operation.path(furnish(model)))
 
-        assert problem(answer) == (403, "permission_denied")
+        assert refusal(answer) == (403, "permission_denied")
 
 
 @pytest.mark.django_db
@@ -84,7 +85,7 @@ def test_an_unknown_model_is_a_404_before_the_body(
 ) -> None:
     path = operation.path(furnish(model)).replace(model.pk, "mdl-00000000aa")
 
-    assert problem(announced(authenticated(superuser), operation, path)) == (404, "model_not_found")
+    assert refusal(announced(authenticated(superuser), operation, path)) == (404, "model_not_found")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder: Path = tmp_path_factory.mktemp("rights")
     spool = folder / "spool"
     spool.mkdir()
-    database = {"DATABASE_URL": f"sqlite:///{folder}/registry.sqlite3", **new_keys()}
+    database = {"DATABASE_URL": new_database(folder), **new_keys()}
     load_demo_data(**database)
     tokens = {name: access_token(user, **database) for name, user in (("stranger", "otto"), ("editor", "ed"))}
     storage = f"file://{folder}/storage"
@@ -101,6 +102,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield url, tokens, folder
 
 
+@pytest.mark.once
 class TestServer:
     """The same over a socket, where the server has a body only if it asks for it."""
 

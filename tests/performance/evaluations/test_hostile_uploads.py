@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pyarrow
 import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
@@ -16,7 +17,6 @@ from performance.evaluations.models import EvaluationJob
 from performance.snapshots.models import MetricSnapshot
 from tests.api import BASE, Caller, refusal
 from tests.forms import BOUNDARY, multipart
-from tests.hostile import problem
 from tests.performance.evaluations.uploads import (
     GOOD,
     PATH,
@@ -73,10 +73,12 @@ def test_a_hundred_million_rows_in_less_than_a_megabyte_are_refused(hundred_mill
     assert "100,000,000 rows" in refused(editor, hundred_million_rows)
 
 
+@pytest.mark.once
 @pytest.mark.django_db(transaction=True)  # as it takes its time, in which no transaction may stay open
 @pytest.mark.usefixtures("rows_can_be_cleaned_up")
 def test_a_file_that_expands_to_two_gigabytes_is_refused(editor: User) -> None:
-    content = parquet({"actual": ["a" * 2**26] * 32, "predicted": ["a"] * 32}, compression="zstd")
+    actual = pyarrow.array(["a" * 2**26]).dictionary_encode().take(pyarrow.array([0] * 32))  # in memory once
+    content = parquet({"actual": actual, "predicted": ["a"] * 32}, compression="zstd")
     assert len(content) < 10_000
     assert "more memory, disk space or time" in refused(editor, content)
 
@@ -112,7 +114,7 @@ def test_numbers_past_a_double_are_refused(editor: User, model: RegisteredModel)
     assert "Row 2" in refused(editor, b"actual,predicted\n1,1\nNaN,1\n")
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_file_with_flipped_bytes_fails_or_is_read_but_breaks_nothing(editor: User, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     content = bytearray(parquet(EXAMPLES, compression=["zstd", "none", "snappy"][seed % 3]))
@@ -125,7 +127,7 @@ def test_a_file_with_flipped_bytes_fails_or_is_read_but_breaks_nothing(editor: U
         assert done["state"] == "succeeded"
 
 
-@pytest.mark.parametrize("kept", [4, 8, 100, 0.5, 0.9, -1])
+@pytest.mark.parametrize("kept", [4, 0.5, -1])
 def test_a_file_that_is_cut_off_is_refused(editor: User, kept: float) -> None:
     content = parquet(EXAMPLES)
     end = int(len(content) * kept) if isinstance(kept, float) else int(kept)
@@ -145,11 +147,18 @@ def test_a_name_decides_nothing(editor: User, name: str) -> None:
         assert work()
         assert caller.get(answer["Location"]).json()["state"] == "succeeded"
     else:
-        assert problem(answer)[0] == 400
+        assert refusal(answer)[0] == 400
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../secret", "*", 'a"; DROP TABLE x; --', "read_text('/etc/passwd')"])
-@pytest.mark.parametrize("part", ["actual", "score", "weight", "example_id"])
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("actual", "/etc/passwd"),
+        ("score", "*"),
+        ("weight", 'a"; DROP TABLE x; --'),
+        ("example_id", "read_text('/etc/passwd')"),
+    ],
+)
 def test_a_column_is_a_name_and_nothing_else(editor: User, part: str, name: str) -> None:
     assert "There is no column" in refused(editor, GOOD, columns=json.dumps({part: name}))
 
@@ -174,7 +183,7 @@ FORMS = {
 def test_a_form_that_is_none_is_refused(editor: User, form: bytes) -> None:
     client: Client = Caller(editor).client
     answer = client.generic("POST", f"{BASE}{PATH}", form, f"multipart/form-data; boundary={BOUNDARY}")
-    assert problem(answer)[0] in (400, 413)
+    assert refusal(answer)[0] in (400, 413)
     assert not EvaluationJob.objects.exists()
 
 
@@ -191,7 +200,7 @@ def test_a_form_that_is_none_is_refused(editor: User, form: bytes) -> None:
 )
 def test_a_content_type_that_is_none_is_refused(editor: User, content_type: str) -> None:
     answer = Caller(editor).client.generic("POST", f"{BASE}{PATH}", b"--x--", content_type)
-    assert problem(answer)[0] in (400, 415)
+    assert refusal(answer)[0] in (400, 415)
 
 
 def test_an_outsiders_upload_is_not_kept(outsider: User) -> None:

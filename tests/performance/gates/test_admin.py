@@ -39,6 +39,7 @@ def test_a_policy_of_a_model_is_added_as_its_next_version(root: Client, model: R
         assert add(root, GOOD, model=model.pk).status_code == 302
 
     newest = GatePolicy.objects.current()
+    assert newest is not None
     assert (newest.model, newest.version, newest.document, newest.created_by) == (model, 2, GOOD, "root")
     assert AuditEntry.objects.filter(content_type__model="gatepolicy").count() == 2
     assert [row.split()[-4:] for row in rows(root.get(list_url(GatePolicy)))] == [

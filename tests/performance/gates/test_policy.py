@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from models_registry import task_types
 from models_registry.task_types.base import TaskType
 from performance.gates.gate_metrics import find_gate_metric, named_values
-from performance.gates.policy import MAX_DATASET_NAME, MAX_RULES, InvalidPolicyError, parse_policy, validate_for
+from performance.gates.policy import MAX_RULES, InvalidPolicyError, parse_policy, validate_for
 from performance.gates.requirements import Requirements
-from performance.snapshots.models import MetricSnapshot
 
 CONTRACT = {
     "dataset_split": "test",
@@ -508,7 +507,3 @@ def test_a_policy_without_the_newer_fields_means_what_it_meant() -> None:
     policy = parse_policy(CONTRACT)
 
     assert (policy.dataset, policy.against, policy.requirements) == ("", "promoted", Requirements())
-
-
-def test_datasets_have_names_as_long_as_those_of_snapshots() -> None:
-    assert MetricSnapshot._meta.get_field("dataset").max_length == MAX_DATASET_NAME

@@ -10,17 +10,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pyarrow import csv as pa_csv
 from scipy import stats
 from sklearn import metrics as sk
 
+from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics.estimates import NO_INTERVAL, UNDEFINED
 from performance.metrics.statistics.intervals import wilson
 from performance.metrics.tasks import classification
-from tests.performance.metrics.tables import evaluate_columns, evaluate_file, values_by_interval_name
+from tests.performance.metrics.tables import EACH_EVALUATES, evaluate_columns, evaluate_file, values_by_interval_name
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 SEED = json.loads((FIXTURES / "seed.json").read_text())
@@ -37,7 +39,7 @@ MEASURED = [
 def test_evaluations_of_the_fixtures_equal_their_snapshots(
     tmp_path: Path, file: Path, snapshot: dict[str, Any]
 ) -> None:
-    found = evaluate_file(classification.evaluate, file, tmp_path)
+    found = evaluate_file(classification.evaluate, file)
 
     assert found.sample_count == found.rows == snapshot["sample_count"]
     for name, value in snapshot["metrics"].items():
@@ -87,7 +89,8 @@ def rows_of(width: int, length: int) -> st.SearchStrategy[list[list[float]]]:
 
 
 @given(columns=predictions())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
+@pytest.mark.usefixtures("few_draws")
 def test_every_metric_equals_that_of_scikit_learn(tmp_path: Path, columns: dict[str, Any]) -> None:
     found = evaluate_columns(classification.evaluate, tmp_path, columns)
     actual, predicted = columns["actual"], columns["predicted"]
@@ -154,7 +157,8 @@ def name_of(label: Any) -> str:
 
 
 @given(columns=predictions().filter(lambda columns: "score" not in columns))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
+@pytest.mark.usefixtures("few_draws")
 def test_every_metric_of_several_classes_equals_that_of_scikit_learn(tmp_path: Path, columns: dict[str, Any]) -> None:
     labels = [name.removeprefix("score_") for name in columns if name.startswith("score_")]
     actual, weights = [name_of(one) for one in columns["actual"]], columns.get("weight")
@@ -347,7 +351,8 @@ def test_the_score_of_a_single_label_is_ignored_without_positive_class(tmp_path:
 
 
 @given(columns=predictions().filter(lambda columns: "score" not in columns))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
+@pytest.mark.usefixtures("few_draws")
 def test_micro_averaged_roc_auc_pools_the_decisions_on_all_classes(tmp_path: Path, columns: dict[str, Any]) -> None:
     labels = [name.removeprefix("score_") for name in columns if name.startswith("score_")]
     found = evaluate_columns(classification.evaluate, tmp_path, columns, averaging="micro")
@@ -388,7 +393,7 @@ def test_equal_labels_in_different_formats_are_equal(
     table = pa.table({"actual": actual, "predicted": predicted})
     (pq.write_table if suffix == ".parquet" else pa_csv.write_csv)(table, file)
 
-    found = evaluate_file(classification.evaluate, file, tmp_path)
+    found = evaluate_file(classification.evaluate, file)
 
     assert {label: values["support"] for label, values in found.per_class.items()} == supports
     assert found.metrics["accuracy"] == pytest.approx(2 / 3)
@@ -443,22 +448,41 @@ def test_any_finite_number_is_a_valid_label(tmp_path: Path) -> None:
     assert set(found.per_class) == {"0", "0.5", "1", "1e+300"}
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_a_file_with_a_flipped_bit_is_scored_or_refused(tmp_path: Path) -> None:
     columns = {"actual": ["a", "b"] * 50, "predicted": ["a", "b"] * 50, "score": [0.1, 0.9] * 50}
     evaluate_columns(classification.evaluate, tmp_path, columns)
     good, rng = (tmp_path / "predictions.parquet").read_bytes(), np.random.default_rng(20260313)
     outcomes: set[type] = set()
-    for _ in range(100):
+    for _ in range(60):
         flipped = bytearray(good)
         flipped[rng.integers(len(good))] ^= 1 << rng.integers(8)
-        file = tmp_path / "flipped.parquet"
-        file.write_bytes(flipped)
-        try:
-            outcomes.add(type(evaluate_file(classification.evaluate, file, tmp_path)))
-        except UnprocessablePredictionsError as refused:
-            outcomes.add(type(refused))
+        outcomes.add(type(outcome(tmp_path, flipped)))
 
     assert outcomes == {Evaluation, UnprocessablePredictionsError}
+
+
+@pytest.mark.parametrize("kept", [8, 100, 0.9])
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, kept: float) -> None:
+    columns = {"actual": ["a", "b"] * 50, "predicted": ["a", "b"] * 50}
+    evaluate_columns(classification.evaluate, tmp_path, columns)
+    whole = (tmp_path / "predictions.parquet").read_bytes()
+
+    refused = outcome(tmp_path, whole[: int(len(whole) * kept) if kept < 1 else int(kept)])
+
+    assert "cannot be read" in str(refused)
+
+
+def outcome(folder: Path, content: bytes | bytearray) -> Evaluation | UnprocessablePredictionsError:
+    """Evaluate a damaged file with an engine of its own, as damage may make DuckDB refuse all that follows."""
+    file = folder / "damaged.parquet"
+    file.write_bytes(content)
+    try:
+        with DuckDB(folder=folder) as engine:
+            engine.read_parquet([str(file)])
+            return classification.evaluate(engine, Columns(), Options())
+    except UnprocessablePredictionsError as refused:
+        return refused
 
 
 # Why there is no value or no interval
@@ -574,12 +598,12 @@ def test_nine_groups_are_too_few(tmp_path: Path, patients: dict[str, Any]) -> No
 
     assert not found.confidence_intervals
     assert found.effective_sample_size is None
-    assert "9 groups" in found.intervals_unavailable["accuracy"]
-    assert "10 groups are enough" in found.intervals_unavailable["accuracy"]
+    assert found.intervals_unavailable["accuracy"] == "An interval needs at least 10 groups, not 9."
 
 
-def test_an_example_without_a_group_is_refused(tmp_path: Path) -> None:
-    columns = {"actual": ["a", "b"], "predicted": ["a", "b"], "group": ["x", None]}
+@pytest.mark.parametrize("group", [["x", None], [1.0, math.nan]], ids=["null", "nan"])
+def test_an_example_without_a_group_is_refused(tmp_path: Path, group: list[Any]) -> None:
+    columns = {"actual": ["a", "b"], "predicted": ["a", "b"], "group": group}
 
     with pytest.raises(UnprocessablePredictionsError, match="Row 2 has no group in the column 'group'"):
         evaluate_columns(classification.evaluate, tmp_path, columns)
@@ -595,4 +619,19 @@ def test_groups_of_several_classes_have_intervals(tmp_path: Path) -> None:
         )
 
         assert {"accuracy", "f1_score", "matthews_correlation", "log_loss"} <= set(found.confidence_intervals)
-        assert ("roc_auc" in found.confidence_intervals) == (averaging != "micro")
+        assert "roc_auc" in found.confidence_intervals
+
+
+def test_ten_copies_of_each_example_are_worth_one_in_the_micro_average(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    actual = random.integers(0, 3, 80)
+    scores = random.dirichlet([1, 1, 1], 80) * 0.6 + 0.4 * np.eye(3)[actual]
+    columns = {"actual": actual, "predicted": scores.argmax(1), **{f"score_{at}": scores[:, at] for at in range(3)}}
+    copies = {name: np.repeat(each, 10) for name, each in columns.items()} | {"group": np.repeat(np.arange(80), 10)}
+
+    found, plain = (
+        evaluate_columns(classification.evaluate, tmp_path, each, averaging="micro").confidence_intervals["roc_auc"]
+        for each in (copies, columns)
+    )
+
+    assert (found.lower, found.upper) == pytest.approx((plain.lower, plain.upper), abs=0.01)

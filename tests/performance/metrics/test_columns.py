@@ -1,5 +1,6 @@
 """The names of columns: named columns must exist, and apply to the task type."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,18 @@ ABSENT = [
 
 def evaluate_named(evaluate: Evaluate, folder: Path, columns: dict[str, Any], named: Columns) -> Evaluation:
     write_parquet(folder / "predictions.parquet", columns)
-    return evaluate_file(evaluate, folder / "predictions.parquet", folder, named)
+    return evaluate_file(evaluate, folder / "predictions.parquet", named)
 
 
+@pytest.mark.parametrize("name", ["nowhere", "/etc/passwd", "../secret", "*", 'a"; DROP TABLE x; --', "read_text('x')"])
 @pytest.mark.parametrize(("task", "columns", "kind"), ABSENT)
 def test_a_named_column_that_is_missing_is_refused(
-    tmp_path: Path, task: str, columns: dict[str, Any], kind: str
+    tmp_path: Path, task: str, columns: dict[str, Any], kind: str, name: str
 ) -> None:
-    with pytest.raises(UnprocessablePredictionsError, match="There is no column 'nowhere'") as refused:
-        evaluate_named(EVALUATORS[task], tmp_path, columns, parse_columns({kind: "nowhere"}))
+    with pytest.raises(UnprocessablePredictionsError, match=re.escape(f"There is no column {name!r}")) as refused:
+        evaluate_named(EVALUATORS[task], tmp_path, columns, parse_columns({kind: name}))
 
-    assert refused.value.column == "nowhere"
+    assert refused.value.column == name
 
 
 def test_forecast_columns_may_have_other_names(tmp_path: Path) -> None:

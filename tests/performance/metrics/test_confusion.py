@@ -5,15 +5,13 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from performance.metrics.statistics import melding
 from performance.metrics.statistics.confusion import ONE_CLASS, ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 
@@ -47,12 +45,12 @@ def assert_close(estimate: Estimate, expected: float) -> None:
 
 
 @given(examples())
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.usefixtures("few_draws")
 def test_every_metric_equals_that_of_scikit_learn(given_examples: Any) -> None:
     actual, predicted, weights = given_examples
     matrix = matrix_of(actual, predicted, weights)
-    few_draws = mock.patch.object(melding, "DRAWS", 40)  # as intervals need only hold the value here
-    with few_draws, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         weigh = {"sample_weight": weights}
         assert_close(matrix.accuracy, sk.accuracy_score(actual, predicted, **weigh))
@@ -105,7 +103,7 @@ def drawn(counts: Any) -> ConfusionMatrix:
     return ConfusionMatrix(["a", "b", "c"], cells)
 
 
-@pytest.mark.parametrize(("simulated", "runs", "least"), [(False, 2_000, 0.93), (True, 100, 0.88)])
+@pytest.mark.parametrize(("simulated", "runs", "least"), [(False, 2_000, 0.93), (True, 40, 0.88)])
 def test_confusion_matrix_intervals_cover_the_truth(simulated: bool, runs: int, least: float) -> None:
     """This is a part of what `tests.benchmarks.coverage` simulates. `least` is two standard errors below 95%, or more.
 

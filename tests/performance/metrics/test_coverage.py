@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,14 +17,23 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs import numeric_predictions
 from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.paired.intervals import paired_intervals
+from performance.metrics.statistics import roc
+from performance.metrics.statistics.clusters import Clusters
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.means import Mean
 from performance.metrics.tasks import classification, forecasting, ranking, regression
+from tests.benchmarks.coverage_grid import areas as areas_grid
 from tests.benchmarks.coverage_grid import classification as grid
+from tests.benchmarks.coverage_grid import groups as groups_grid
+from tests.benchmarks.coverage_grid import paired as paired_grid
+from tests.benchmarks.coverage_grid.areas import Areas
+from tests.benchmarks.coverage_grid.ranked import ranked_influences
 from tests.benchmarks.coverage_grid.tally import Tallies
+from tests.performance.metrics.differences import write_export
 from tests.performance.metrics.tables import evaluate_columns
 
 SAMPLES = 100  # the share that holds the truth is off by 0.022 by chance
@@ -165,9 +173,16 @@ GRID: list[tuple[str, Callable[[], Tallies]]] = [
     ),
     ("class weights", lambda: grid.proportions([grid.WEIGHTED[0]], 100)),
     ("composites", lambda: grid.composites([grid.PAIRS[0], grid.PAIRS[4]], 200)),
-    ("areas", lambda: grid.areas([grid.Areas(0.97, 10, 90)], 60)),
+    ("areas", lambda: areas_grid.areas([Areas(0.97, 10, 90), Areas(0.9, 10, 490, ties=True)], 500)),
+    ("areas of several classes", lambda: areas_grid.several([areas_grid.SEVERAL[0]], 100)),
     ("losses", lambda: grid.probability_losses([grid.LOSSES[3]], 500)),
-    ("groups", lambda: grid.grouped([grid.Groups(20, 20, 0.5, 0.9)], 500)),
+    ("groups", lambda: groups_grid.grouped([groups_grid.Groups(20, 20, 0.5, 0.9)], 500)),
+    ("groups of classes", lambda: groups_grid.grouped_classes([groups_grid.GROUPED_CLASSES[4]], 200)),
+    ("areas of groups", lambda: groups_grid.grouped_areas([groups_grid.GROUPED_AREAS[1]], 200)),
+    ("losses of groups", lambda: groups_grid.grouped_losses([groups_grid.GROUPED_LOSSES[1]], 200)),
+    ("differences of classes", lambda: paired_grid.versions([paired_grid.VERSIONS[10]], 200)),
+    ("differences of areas", lambda: paired_grid.areas([paired_grid.PAIRED_AREAS[1]], 200)),
+    ("differences of losses", lambda: paired_grid.losses([paired_grid.PAIRED_LOSSES[4]], 200)),
 ]
 
 
@@ -199,23 +214,74 @@ def test_the_grid_simulates_what_the_product_does() -> None:
 
 
 def test_the_grid_has_the_intervals_of_whole_evaluations(tmp_path: Path) -> None:
-    score = np.random.default_rng(SEED).uniform(size=60)
+    score = np.round(np.random.default_rng(SEED).uniform(0.06, 0.94, size=60), 1)  # with ties
     actual = (np.random.default_rng(1).uniform(size=60) < score).astype(int)
     columns = {"actual": actual, "predicted": (score > 0.5).astype(int), "score": score}
 
     found = evaluate_columns(classification.evaluate, tmp_path, columns).confidence_intervals
 
     matrix = ConfusionMatrix(["0", "1"], np.histogram2d(actual, columns["predicted"], bins=2)[0].tolist())
-    with duckdb.connect() as connection:
-        [ranked] = grid.ranked_scores(connection, score[actual == 1][None], score[actual == 0][None])
     loss = -np.log(np.where(actual == 1, score, 1 - score))
     mean = Mean(60, 60, loss.sum(), loss.sum(), (loss**2).sum())
+    area, average = ranked_influences(actual[None] == 1, score[None])
+    positives = float(actual.sum())
+    sizes = positives, 60 - positives
     for name, interval in {
         "recall": matrix.recall("1").interval,
         "matthews_correlation": matrix.matthews_correlation.interval,
-        "roc_auc": ranked.roc_auc.interval,
-        "average_precision": ranked.average_precision.interval,
+        "roc_auc": roc.roc_auc_estimate(area.values[0], area.variances[0], sizes).interval,
+        "average_precision": roc.average_precision_estimate(
+            average.values[0], average.variances[0], positives
+        ).interval,
         "log_loss": Losses(mean, mean, 1.0, ()).log_loss().interval,
     }.items():
+        assert interval is not None
+        assert (found[name].lower, found[name].upper) == pytest.approx((interval.lower, interval.upper)), name
+
+
+def test_the_grid_has_the_intervals_of_grouped_evaluations(tmp_path: Path) -> None:
+    random, groups = np.random.default_rng(SEED), np.arange(240) // 12
+    score = np.round(random.uniform(0.06, 0.94, size=240), 1)
+    actual = (np.clip(score + 0.2 * random.normal(size=20)[groups], 0, 1) > random.uniform(size=240)).astype(int)
+    predicted = (score > 0.5).astype(int)
+    columns = {"actual": actual, "predicted": predicted, "score": score, "group": groups}
+
+    found = evaluate_columns(classification.evaluate, tmp_path, columns).confidence_intervals
+
+    clusters, positives = Clusters(20, 12.0), int(actual.sum())
+    counts = np.zeros((20, 2, 2), dtype=np.int64)
+    np.add.at(counts, (groups, actual, predicted), 1)
+    matrix = ConfusionMatrix(["0", "1"], counts.sum(axis=0).astype(float).tolist())
+    expected = groups_grid.class_intervals(clusters, matrix, counts)
+    whole = Areas(0.5, positives, 240 - positives)
+    both = ranked_influences(actual[None] == 1, score[None])
+    for name, influences in zip(("roc_auc", "average_precision"), both, strict=True):
+        [expected[name]] = groups_grid.area_intervals(name, whole, clusters, influences)
+    truth = np.where(actual == 1, score, 1 - score).reshape(20, 12)
+    for name, loss in grid.LOSS_FUNCTIONS.items():
+        expected[name] = groups_grid.loss_interval(name, clusters, loss(truth))
+    for name, interval in expected.items():
+        assert interval is not None
+        assert (found[name].lower, found[name].upper) == pytest.approx((interval.lower, interval.upper)), name
+
+
+def test_the_grid_has_the_intervals_of_paired_evaluations(tmp_path: Path) -> None:
+    random, actual = np.random.default_rng(SEED), np.repeat([1, 0], [80, 120])
+    scores = [np.round(random.normal(1.5 * actual, 1), 1) for _ in range(2)]
+    predicted = [(score > 0.7).astype(int) for score in scores]
+    newer, older = (
+        write_export(tmp_path, name, {"actual": actual.astype(str), "predicted": each.astype(str), "score": score})
+        for name, each, score in zip(("newer", "older"), predicted, scores, strict=True)
+    )
+
+    found = paired_intervals(newer, older, "classification", paired_grid.BINARY)
+
+    counts = np.zeros((2, 2, 2), dtype=np.int64)
+    np.add.at(counts, (actual, *predicted), 1)
+    expected = paired_grid.differences(counts)
+    ranked = [ranked_influences(actual[None] == 1, score[None]) for score in scores]
+    for name, both in zip(("roc_auc", "average_precision"), zip(*ranked, strict=True), strict=True):
+        [expected[name]] = paired_grid.area_differences(name, Areas(0.5, 80, 120), *both)
+    for name, interval in expected.items():
         assert interval is not None
         assert (found[name].lower, found[name].upper) == pytest.approx((interval.lower, interval.upper)), name

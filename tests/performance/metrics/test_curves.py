@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from performance.metrics.result import Evaluation
 from performance.metrics.tasks import classification
-from tests.performance.metrics.tables import evaluate_columns, evaluate_file
+from tests.performance.metrics.tables import EACH_EVALUATES, evaluate_columns, evaluate_file
 from tests.performance.metrics.test_classification import MEASURED
 
 Drawn = list[dict[str, Any]]
@@ -47,7 +47,7 @@ def check(found: Evaluation, label: str, truth: Any, scores: Any, weights: Any =
 
 @pytest.mark.parametrize("file", [file for file, _ in MEASURED])
 def test_curves_of_the_fixtures_equal_those_of_scikit_learn(tmp_path: Path, file: Path) -> None:
-    found = evaluate_file(classification.evaluate, file, tmp_path)
+    found = evaluate_file(classification.evaluate, file)
     table = np.genfromtxt(file, delimiter=",", names=True, dtype=None, encoding="utf-8", deletechars="")
     actual = table["actual"].astype(str)
     labels = found.confusion_matrix["labels"] if found.confusion_matrix else []
@@ -74,7 +74,8 @@ def stairs(draw: st.DrawFn) -> tuple[Any, Any, Any]:
 
 
 @given(drawn=stairs())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
+@pytest.mark.usefixtures("few_draws")
 def test_downsampling_preserves_the_areas_under_the_curves(tmp_path: Path, drawn: tuple[Any, Any, Any]) -> None:
     labels, scores, weights = drawn
     columns = {"actual": labels, "predicted": labels, "score": scores}

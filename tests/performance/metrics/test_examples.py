@@ -6,14 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from performance.metrics.engines.duckdb import DuckDB
-from performance.metrics.inputs.files import find_files
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.tasks.evaluators import evaluate
-from tests.performance.metrics.tables import write_parquet
+from tests.performance.metrics.tables import EACH_EVALUATES, read_file, write_parquet
 
 CLASSES = {"example_id": ["a", "b", "c"], "actual": [True, False, True], "weight": [0.1, 2.0, 1e-7]}
 NUMBERS = {"example_id": [1, 2, 3], "actual": [0.1, -2.5e-8, 3e20], "group": ["x", "x", "y"], "weight": [1, 0.5, 3]}
@@ -35,9 +33,7 @@ def digest(folder: Path, task: str, table: dict[str, Any], suffix: str = "parque
             csv.writer(written).writerows([table, *zip(*table.values(), strict=True)])
     else:
         write_parquet(file, table)
-    with DuckDB(folder=folder) as engine:
-        find_files([str(file)]).read_into(engine)
-        return evaluate(engine, task, Columns(**columns), Options()).examples_digest
+    return evaluate(read_file(file), task, Columns(**columns), Options()).examples_digest
 
 
 @pytest.mark.parametrize(("task", "table"), TABLES)
@@ -89,7 +85,7 @@ def test_truth_values_are_the_numbers_that_they_may_be_read_as(tmp_path: Path) -
 
 
 @given(st.lists(st.floats(-1e45, 1e45), min_size=1, max_size=20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@EACH_EVALUATES
 def test_any_number_has_one_digest_in_both_formats(tmp_path: Path, numbers: list[float]) -> None:
     table = {"example_id": list(range(len(numbers))), "actual": numbers, "predicted": [0.0] * len(numbers)}
 
@@ -99,8 +95,6 @@ def test_any_number_has_one_digest_in_both_formats(tmp_path: Path, numbers: list
 def test_columns_that_differ_by_case_are_told_apart(tmp_path: Path) -> None:
     table = pa.table({"example_id": [1, 2], "ID": [1, 1], "id": [3, 4], "actual": [1.0, 2.0], "predicted": [1.0, 2.0]})
     write_parquet(tmp_path / "p.parquet", table)
-    with DuckDB(folder=tmp_path) as engine:
-        engine.read_parquet([str(tmp_path / "p.parquet")])
-        found = evaluate(engine, "regression", Columns(example_id="id"), Options())
+    found = evaluate(read_file(tmp_path / "p.parquet"), "regression", Columns(example_id="id"), Options())
 
     assert found.evaluation_options["columns"] == {"actual": "actual", "predicted": "predicted", "example_id": "id"}

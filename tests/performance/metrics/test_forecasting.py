@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -14,7 +14,7 @@ from models_registry import task_types
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.tasks import forecasting
 from tests.performance.metrics.augmented import augmented_t
-from tests.performance.metrics.tables import evaluate_columns
+from tests.performance.metrics.tables import EACH_EVALUATES, evaluate_columns
 
 NUMBERS = st.sampled_from([0.0, 1.0, -1.0]) | st.floats(-1e3, 1e3).map(lambda value: round(value, 4))
 
@@ -37,7 +37,7 @@ def forecasts(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(columns=forecasts())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_every_forecasting_metric_equals_its_definition(tmp_path: Path, columns: dict[str, Any]) -> None:
     found = evaluate_columns(forecasting.evaluate, tmp_path, columns)
     actual, predicted = np.array(columns["actual"]), np.array(columns["predicted"])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scipy import stats
+from scipy.stats import binomtest, t
 from sklearn import metrics as sk
 
 from performance.metrics.paired.intervals import paired_intervals
@@ -19,7 +19,7 @@ from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics.differences import correlated_interval, independent_interval
 from performance.metrics.statistics.intervals import Interval, area_interval, area_variance
-from performance.metrics.statistics.roc import fraction_interval
+from performance.metrics.statistics.roc import average_precision_estimate
 from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.performance.metrics.augmented import augmented_t
 from tests.performance.metrics.differences import draw_samples, interval_coverage, prediction_columns
@@ -34,12 +34,15 @@ def compare(
     folder: Path, task: str, tables: Sequence[dict[str, Any]], choices: Choices | None = None, **options: Any
 ) -> dict[str, Interval]:
     """Return the paired intervals of two tables of predictions, the newer one first."""
-    files = []
-    for name, table in zip(("newer", "older"), tables, strict=True):
-        file = export_columns(task, folder, table, **options)
-        assert file is not None
-        files.append(file.rename(folder / f"{name}.parquet"))
+    files = [exported(folder, task, name, each, **options) for name, each in zip("no", tables, strict=True)]
     return paired_intervals(files[0], files[1], task, choices or Choices())
+
+
+def exported(folder: Path, task: str, name: str, table: dict[str, Any], **options: Any) -> Path:
+    """Return the file of a table's exported predictions."""
+    file = export_columns(task, folder, table, **options)
+    assert file is not None
+    return file.rename(folder / f"{name}.parquet")
 
 
 def ids(count: int) -> list[str]:
@@ -54,44 +57,60 @@ def jackknife_variance(
     Efron (1982), The jackknife, the bootstrap and other resampling plans, chapter 6.
     """
     squares = weights**2 if squared_weights is None else squared_weights
-
-    def difference(changed: Numbers) -> float:
-        return metric(actual, newer, changed) - metric(actual, older, changed)
-
-    total, step = weights.sum(), 1e-4
-    slopes = []
-    for at, weight in enumerate(weights):
-        up, down = weights.copy(), weights.copy()
-        up[at] *= 1 + step
-        down[at] *= 1 - step
-        slopes.append((difference(up) - difference(down)) / (2 * step * weight) * total)
+    total, slopes = weights.sum(), difference_slopes(metric, actual, newer, older, weights)
     size = total**2 / squares.sum()
     return float((squares * np.square(slopes)).sum() / total**2 * size / (size - 1))
 
 
-def with_more_examples(actual: Any, newer: Any, older: Any, weights: Numbers) -> tuple[Any, Any, Any, Numbers, Numbers]:
-    """Return the examples, and half an example more of each class that either version alone predicts rightly.
+def difference_slopes(metric: Metric, actual: Any, newer: Any, older: Any, weights: Numbers) -> Numbers:
+    """Return the derivatives of a metric's difference by the examples' shares of the weight.
+
+    Examples that are alike have the same derivative, whatever their weights.
+    """
+
+    def difference(changed: Numbers) -> float:
+        return metric(actual, newer, changed) - metric(actual, older, changed)
+
+    step, slopes = 1e-4, dict[tuple[Any, ...], float]()
+    examples = list(zip(actual, newer, newer if older is None else older, strict=True))
+    for at, example in enumerate(examples):
+        if example not in slopes:
+            up, down = weights.copy(), weights.copy()
+            up[at] *= 1 + step
+            down[at] *= 1 - step
+            slopes[example] = (difference(up) - difference(down)) / (2 * step * weights[at])
+    return np.array([slopes[example] for example in examples]) * float(weights.sum())
+
+
+def with_more_examples(
+    actual: Any, versions: Sequence[Any], weights: Numbers, added: float, *, of_newer: bool
+) -> tuple[Any, Any, Any, Numbers, Numbers]:
+    """Return the examples, and `added` more of each class that the newer or the older version alone predicts rightly.
 
     The last two are the weights and the squared weights.
     """
+    newer, older = versions
     labels = sorted({*actual, *newer, *older})
     more: list[tuple[Any, Any, Any, float, float]] = []
     for label in sorted(set(actual)):
         of_class = weights[actual == label]
-        unit, share = (of_class**2).sum() / of_class.sum(), 0.5 / (len(labels) - 1)
+        unit, share = (of_class**2).sum() / of_class.sum(), added / (len(labels) - 1)
         for wrong in (other for other in labels if other != label):
-            more += [
-                (label, label, wrong, share * unit, share * unit**2),
-                (label, wrong, label, share * unit, share * unit**2),
-            ]
+            pair = (label, wrong) if of_newer else (wrong, label)
+            more.append((label, *pair, share * unit, share * unit**2))
     columns = (actual, newer, older, weights, weights**2)
     return tuple(np.concatenate([old, [row[at] for row in more]]) for at, old in enumerate(columns))  # type: ignore[return-value]
 
 
-def assert_interval(interval: Interval, difference: float, of_difference: float, tolerance: float = 1e-5) -> None:
-    spread = Z * math.sqrt(of_difference)
-    assert (interval.lower + interval.upper) / 2 == pytest.approx(difference, abs=1e-9)
-    assert (interval.upper - interval.lower) / 2 == pytest.approx(spread, rel=tolerance)
+def assert_between_tables(
+    interval: Interval, metric: Metric, actual: Any, versions: Sequence[Any], weights: Numbers, added: float
+) -> None:
+    """Check that each end is that of a table with more examples on its side."""
+    for end, of_newer, sign in ((interval.lower, False, -1), (interval.upper, True, 1)):
+        y, one, other, w, squares = with_more_examples(actual, versions, weights, added, of_newer=of_newer)
+        difference = metric(y, one, w) - metric(y, other, w)
+        spread = Z * math.sqrt(jackknife_variance(metric, y, one, other, w, squares))
+        assert end == pytest.approx(difference + sign * spread, rel=1e-4, abs=1e-5)
 
 
 # Classes
@@ -147,20 +166,17 @@ def test_paired_intervals_of_two_classes_equal_the_jackknife(
         "cohen_kappa": lambda y, s, w: sk.cohen_kappa_score(y, s, sample_weight=w),
     }
     predictions = [(each >= 0.5).astype(int) for each in scores]
-    y, newer, older, more_weights, squares = with_more_examples(actual, predictions[0], predictions[1], weights)
     for name, metric in metrics.items():
-        difference = metric(y, newer, more_weights) - metric(y, older, more_weights)
-        assert_interval(found[name], difference, jackknife_variance(metric, y, newer, older, more_weights, squares))
-    losses: dict[str, Metric] = {
-        "log_loss": lambda y, s, w: sk.log_loss(y, s, sample_weight=w),
-        "brier_score": lambda y, s, w: sk.brier_score_loss(y, s, sample_weight=w),
-    }
-    size = weights.sum() ** 2 / (weights**2).sum()
-    student = (stats.t.ppf(0.975, size - 1) / Z) ** 2
-    for name, metric in losses.items():
-        difference = metric(actual, scores[0], weights) - metric(actual, scores[1], weights)
-        variance = jackknife_variance(metric, actual, scores[0], scores[1], weights)
-        assert_interval(found[name], difference, variance * student)
+        added = 0.75 if name in {"matthews_correlation", "cohen_kappa"} else 1.5
+        assert_between_tables(found[name], metric, actual, predictions, weights, added)
+    truths = [np.where(actual == 1, score, 1 - score) for score in scores]
+    for name, losses in (
+        ("log_loss", [-np.log(each) for each in truths]),
+        ("brier_score", [(1 - each) ** 2 for each in truths]),
+    ):
+        expected = augmented_t(losses[0] - losses[1], weights, 2, 2)
+        assert (found[name].lower, found[name].upper) == pytest.approx(expected), name
+        assert found[name].method == "paired_augmented_t"
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -190,7 +206,7 @@ def test_the_paired_interval_of_average_precision_equals_the_jackknife(
     ]
     values = [metric(actual, score, weights) for score in scores]
     both = [
-        fraction_interval(value, variance, of_positives, of_positives - 1, "")
+        average_precision_estimate(value, variance, of_positives).interval
         for value, variance in zip(values, variances, strict=False)
     ]
     assert_correlated(found["average_precision"], values, both, variances)
@@ -227,9 +243,8 @@ def test_paired_intervals_of_averages_equal_the_jackknife(
         def metric(y: Any, predicted: Any, weights: Numbers, function: Any = function) -> float:
             return float(function(y, predicted, sample_weight=weights, average=averaging))
 
-        y, newer, older, weights, squares = with_more_examples(actual, versions[0], versions[1], np.ones(80))
-        difference = metric(y, newer, weights) - metric(y, older, weights)
-        assert_interval(found[name], difference, jackknife_variance(metric, y, newer, older, weights, squares))
+        added = 1.5 if averaging == "macro" else 0.5
+        assert_between_tables(found[name], metric, actual, versions, np.ones(80), added)
 
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted"])
@@ -259,9 +274,8 @@ def test_paired_intervals_of_losses_of_several_classes(tmp_path: Path, seeded: n
     logs = [-np.log(each[np.arange(90), actual]) for each in scores]
     briers = [np.square(each - np.eye(3)[actual]).sum(axis=1) for each in scores]
     for name, losses in (("log_loss", logs), ("brier_score", briers)):
-        apart = losses[0] - losses[1]
-        student = (stats.t.ppf(0.975, 89) / Z) ** 2
-        assert_interval(found[name], float(apart.mean()), float(apart.var(ddof=1) / 90) * student)
+        expected = augmented_t(losses[0] - losses[1], np.ones(90), 2, 2)
+        assert (found[name].lower, found[name].upper) == pytest.approx(expected), name
 
 
 def test_paired_micro_averages_equal_the_accuracy(tmp_path: Path, two_classes: dict[str, Any]) -> None:
@@ -296,6 +310,7 @@ def test_the_paired_roc_auc_interval_has_the_correlation_of_brute_force_delong(
     both = []
     for value, variance in zip(values, variances, strict=False):
         ratio = (min(sizes) * variance / area_variance(value, *sizes) + 20) / (min(sizes) + 20)
+        ratio *= (t.ppf(0.975, min(sizes) - 1) / Z) ** 2
         both.append(area_interval(value, sizes[0] / ratio, sizes[1] / ratio))
     assert_correlated(found, values, both, variances)
     assert found.method == "paired_newcombe_5"
@@ -333,16 +348,23 @@ def test_an_example_of_weight_two_counts_as_two_in_the_paired_roc_auc(
     assert weighted.lower < plain.lower < plain.upper < weighted.upper
 
 
-def test_the_paired_accuracy_interval_is_that_of_bonett_and_price(tmp_path: Path) -> None:
+def test_the_paired_accuracy_interval_follows_from_the_shares_that_each_version_alone_is_right_about(
+    tmp_path: Path,
+) -> None:
     """Of 100 examples, both versions get 70 right, the newer one alone 15, and the older one alone 5."""
     newer = ["y"] * 70 + ["y"] * 15 + ["n"] * 5 + ["n"] * 10
     older = ["y"] * 70 + ["n"] * 15 + ["y"] * 5 + ["n"] * 10
     found = compare(tmp_path, "classification", tables(["y"] * 100, {"predicted": newer}, {"predicted": older}))
 
-    better, worse = 16 / 102, 6 / 102
-    variance = (better + worse - (better - worse) ** 2) / 102
-    assert_interval(found["accuracy"], better - worse, variance)
-    assert found["accuracy"].method == "paired_bonett_price"
+    better, worse = (binomtest(count, 100).proportion_ci(method="wilson") for count in (15, 5))
+    correlation = -math.sqrt(0.15 * 0.05 / (0.85 * 0.95))
+    for end, one, other, sign in (
+        (found["accuracy"].lower, 0.15 - better.low, worse.high - 0.05, -1),
+        (found["accuracy"].upper, better.high - 0.15, 0.05 - worse.low, 1),
+    ):
+        margin = math.sqrt(one**2 + other**2 - 2 * correlation * one * other)
+        assert end == pytest.approx(0.1 + sign * margin)
+    assert found["accuracy"].method == "paired_wilson"
 
 
 @pytest.mark.parametrize("correlation", [-1.0, -0.5, 0.0, 0.3, 0.999, 1.0])
@@ -376,17 +398,8 @@ def scores_by_jackknife(metric: Metric, actual: Any, newer: Any, older: Any, wei
     chapter 6.
     """
 
-    def difference(changed: Numbers) -> float:
-        return metric(actual, newer, changed) - metric(actual, older, changed)
-
-    total, step = weights.sum(), 1e-4
-    slopes = []
-    for at, weight in enumerate(weights):
-        up, down = weights.copy(), weights.copy()
-        up[at] *= 1 + step
-        down[at] *= 1 - step
-        slopes.append((difference(up) - difference(down)) / (2 * step * weight) * total)
-    return np.array(slopes) + difference(weights)
+    difference = metric(actual, newer, weights) - metric(actual, older, weights)
+    return difference_slopes(metric, actual, newer, older, weights) + difference
 
 
 def test_paired_intervals_of_regression_follow_from_the_jackknife(
@@ -396,16 +409,31 @@ def test_paired_intervals_of_regression_follow_from_the_jackknife(
     newer, older = np.array(numbers[0]["predicted"]), np.array(numbers[1]["predicted"])[::-1]
     found = compare(tmp_path, "regression", numbers)
 
+    def ratio(above: Any, below: Any, weights: Numbers) -> float:
+        return float(weights @ above / (weights @ below))
+
+    def unexplained(error: Any, actual: Any, weights: Numbers) -> float:
+        return ratio(error**2, (actual - ratio(actual, np.ones(len(actual)), weights)) ** 2, weights)
+
+    one = np.ones(len(actual))
     metrics: dict[str, Metric] = {
-        "rmse": lambda y, p, w: sk.root_mean_squared_error(y, p, sample_weight=w),
-        "mae": lambda y, p, w: sk.mean_absolute_error(y, p, sample_weight=w),
-        "mape": lambda y, p, w: sk.mean_absolute_percentage_error(y, p, sample_weight=w),
-        "r_squared": lambda y, p, w: sk.r2_score(y, p, sample_weight=w),
-        "explained_variance": lambda y, p, w: sk.explained_variance_score(y, p, sample_weight=w),
-        "bias": lambda y, p, w: float(np.average(p - y, weights=w)),
-        "wape": lambda y, p, w: float(np.average(abs(p - y), weights=w) / np.average(abs(y), weights=w)),
-        "smape": lambda y, p, w: float(np.average(2 * abs(p - y) / (abs(p) + abs(y)), weights=w)),
+        "rmse": lambda y, p, w: math.sqrt(ratio((p - y) ** 2, one, w)),
+        "mae": lambda y, p, w: ratio(abs(p - y), one, w),
+        "mape": lambda y, p, w: ratio(abs((p - y) / y), one, w),
+        "r_squared": lambda y, p, w: 1 - unexplained(p - y, y, w),
+        "explained_variance": lambda y, p, w: 1 - unexplained(p - y - ratio(p - y, one, w), y, w),
+        "bias": lambda y, p, w: ratio(p - y, one, w),
+        "wape": lambda y, p, w: ratio(abs(p - y), abs(y), w),
+        "smape": lambda y, p, w: ratio(2 * abs(p - y) / (abs(p) + abs(y)), one, w),
     }
+    for name, function in {
+        "rmse": sk.root_mean_squared_error,
+        "mae": sk.mean_absolute_error,
+        "mape": sk.mean_absolute_percentage_error,
+        "r_squared": sk.r2_score,
+        "explained_variance": sk.explained_variance_score,
+    }.items():
+        assert metrics[name](actual, newer, weights) == pytest.approx(function(actual, newer, sample_weight=weights))
     assert set(found) == set(metrics)
     for name, metric in metrics.items():
         scores = scores_by_jackknife(metric, actual, newer, older, weights)
@@ -548,11 +576,13 @@ def test_other_examples_are_not_paired(tmp_path: Path, task: str, change: dict[s
     changed = {name: values for name, values in {**TABLE, **change}.items() if values is not None}
     choices = Choices(None, "macro")
 
-    assert compare(tmp_path, task, [TABLE, TABLE], choices)
-    for pair in ((TABLE, changed), (changed, TABLE)):
-        assert not compare(tmp_path, task, pair, choices)
+    here, there = exported(tmp_path, task, "here", TABLE), exported(tmp_path, task, "there", changed)
+
+    assert paired_intervals(here, here, task, choices)
+    assert not paired_intervals(here, there, task, choices)
+    assert not paired_intervals(there, here, task, choices)
     if len(set(changed["example_id"])) < len(changed["example_id"]) or None in changed["example_id"]:
-        assert not compare(tmp_path, task, [changed, changed], choices)
+        assert not paired_intervals(there, there, task, choices)
 
 
 def test_a_million_rows_of_one_id_are_not_joined_with_each_other(tmp_path: Path) -> None:
@@ -575,7 +605,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_a_small_file_that_expands_to_gigabytes_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "kept.parquet"
     texts = duckdb.sql(
-        "SELECT repeat('x', 30000) || range AS example_id, 'a' AS actual, 'a' AS predicted FROM range(30000)"
+        "SELECT repeat('x', 30000) || range AS example_id, 'a' AS actual, 'a' AS predicted FROM range(16000)"
     )
     assert texts is not None
     texts.write_parquet(str(file), compression="zstd")
@@ -621,7 +651,7 @@ def test_what_does_not_vary_in_the_sample_has_a_wide_interval(tmp_path: Path) ->
 
     for name in ("accuracy", "roc_auc", "precision", "f1_score", "matthews_correlation"):
         assert found[name].lower < -0.3 < 0.3 < found[name].upper, name
-    assert "log_loss" in found
+    assert "log_loss" not in found  # six examples are too few
 
 
 def test_differences_of_grouped_examples_follow_from_the_intervals_of_both(tmp_path: Path) -> None:
@@ -631,6 +661,18 @@ def test_differences_of_grouped_examples_follow_from_the_intervals_of_both(tmp_p
 
     assert not compare(tmp_path, "classification", versions, Choices("1", "binary"))
     assert compare(tmp_path, "classification", [versions[0]] * 2, Choices("1", "binary"))["accuracy"].upper == 0
+
+
+def test_losses_of_grouped_examples_are_paired_by_group(tmp_path: Path, two_classes: dict[str, Any]) -> None:
+    group = dict(zip(ids(80), np.arange(80) // 2, strict=True))
+    versions = [{**table, "group": [group[each] for each in table["example_id"]]} for table in binary(two_classes)]
+
+    found = compare(tmp_path, "classification", versions, Choices("1", "binary"))
+
+    truths = [np.where(two_classes["actual"] == 1, score, 1 - score) for score in two_classes["scores"]]
+    apart = (np.log(truths[1]) - np.log(truths[0])).reshape(40, 2).mean(axis=1)
+    assert set(found) == {"log_loss", "brier_score"}
+    assert (found["log_loss"].lower, found["log_loss"].upper) == pytest.approx(augmented_t(apart, np.ones(40), 2, 2))
 
 
 @pytest.mark.parametrize("task", ["classification", "regression", "forecasting"])
@@ -684,10 +726,10 @@ def test_a_class_that_only_one_version_predicts_is_one_of_its_own(tmp_path: Path
 
 @pytest.mark.once
 def test_paired_intervals_cover_the_true_difference(tmp_path: Path) -> None:
-    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.022."""
-    shares = interval_coverage(tmp_path, samples=100, size=250)
+    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.034."""
+    shares = interval_coverage(tmp_path, samples=40, size=250)
 
-    assert all(0.89 <= share < 1 for share in shares.values()), shares
+    assert all(0.86 <= share <= 1 for share in shares.values()), shares
 
 
 def test_paired_intervals_are_narrower_for_versions_with_correlated_errors(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.prediction_export import EXPORT_FILE
 from performance.metrics.sandbox.runner import Job, evaluate_in_sandbox
-from tests.performance.metrics.tables import export_columns, write_parquet
+from tests.performance.metrics.tables import EACH_EVALUATES, export_columns, write_parquet
 
 BINARY = {"example_id": ["b", "a", "c"], "actual": [1, 0, 1], "predicted": [1, 1, 0], "score": [0.9, 0.6, 0.4]}
 
@@ -112,7 +112,7 @@ def test_the_export_uses_the_named_id_column(tmp_path: Path) -> None:
 
 
 @given(order=st.randoms(use_true_random=False), ids=st.lists(st.text(max_size=5), min_size=1, max_size=30))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@EACH_EVALUATES
 def test_the_export_does_not_depend_on_the_order_of_rows(tmp_path: Path, order: random.Random, ids: list[str]) -> None:
     table = [(each, number % 3, number % 2, number / len(ids)) for number, each in enumerate(ids)]
 

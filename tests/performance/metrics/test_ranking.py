@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.tasks import ranking
-from tests.performance.metrics.tables import evaluate_columns
+from tests.performance.metrics.tables import EACH_EVALUATES, evaluate_columns
 
 ITEM = st.tuples(st.sampled_from("abcd"), st.sampled_from([0, 0, 1, 2, 3]), st.sampled_from([0.0, 0.5, 0.5, 1.0, 2.0]))
 
 
 @given(items=st.lists(ITEM, min_size=1, max_size=40), k=st.integers(1, 6))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_every_ranking_metric_is_a_mean_over_queries(
     tmp_path: Path, items: list[tuple[str, int, float]], k: int
 ) -> None:
@@ -140,7 +140,7 @@ FEW_ITEMS = st.lists(st.tuples(st.sampled_from([0, 1, 3]), st.sampled_from([0.0,
 
 
 @given(items=FEW_ITEMS, k=st.integers(1, 6))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_metrics_at_k_average_over_the_orders_of_tied_items(
     tmp_path: Path, items: list[tuple[int, float]], k: int
 ) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import binom
 from sklearn import metrics as sk
 
@@ -19,7 +20,7 @@ from models_registry import task_types
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.tasks import forecasting, regression
 from tests.performance.metrics.augmented import augmented_t, skewness
-from tests.performance.metrics.tables import evaluate_columns, evaluate_file
+from tests.performance.metrics.tables import EACH_EVALUATES, evaluate_columns, evaluate_file
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 DIABETES = next(
@@ -31,7 +32,7 @@ def test_evaluations_of_the_fixtures_equal_their_snapshots(tmp_path: Path) -> No
     for version in DIABETES["versions"]:
         for snapshot in version["snapshots"]:
             file = FIXTURES / "predictions" / "diabetes" / f"{version['version_id']}-{snapshot['dataset_split']}.csv"
-            found = evaluate_file(regression.evaluate, file, tmp_path)
+            found = evaluate_file(regression.evaluate, file)
             for name, value in snapshot["metrics"].items():
                 assert found.metrics[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
 
@@ -61,7 +62,7 @@ METRICS: dict[str, Callable[..., float]] = {
 
 
 @given(columns=predictions())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_every_metric_equals_that_of_scikit_learn(tmp_path: Path, columns: dict[str, Any]) -> None:
     found = evaluate_columns(regression.evaluate, tmp_path, columns)
     actual, predicted, weights = columns["actual"], columns["predicted"], columns.get("weight")
@@ -117,7 +118,7 @@ def test_intervals_are_of_student_t_with_an_example_added_beyond_the_extremes(tm
     errors=st.lists(st.floats(-9, 9).map(lambda each: round(each, 3)), min_size=50, max_size=90),
     exponent=st.integers(1, 5),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@EACH_EVALUATES
 def test_a_few_large_errors_leave_no_interval(tmp_path: Path, errors: list[float], exponent: int) -> None:
     predicted = np.array(errors) ** exponent
     found = evaluate_columns(regression.evaluate, tmp_path, {"actual": np.zeros(len(errors)), "predicted": predicted})
@@ -149,7 +150,25 @@ def test_the_examples_of_a_group_count_as_one(tmp_path: Path) -> None:
         interval = found.confidence_intervals[name]
         assert (interval.lower, interval.upper) == pytest.approx(ends), name
     assert (found.sample_count, found.effective_sample_size) == (600, 30)
-    assert "groups" in found.intervals_unavailable["median_absolute_error"]
+
+
+def test_the_interval_of_the_median_is_for_as_many_examples_as_the_groups_are_worth(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    group = np.repeat(np.arange(30), 20)
+    error = random.normal(size=30)[group] + random.normal(size=600)
+
+    found = evaluate_columns(
+        regression.evaluate, tmp_path, {"actual": np.zeros(600), "predicted": error, "group": group}
+    ).confidence_intervals["median_absolute_error"]
+
+    errors = np.sort(np.abs(error))
+    sums = np.bincount(group, weights=np.sign(np.abs(error) - np.median(errors)))
+    informative = (sums**2).sum() ** 2 / (sums**4).sum()
+    effect = (informative * (sums**2).sum() / 600 * 30 / 29 + 0.4 * 20) / (informative + 0.4)
+    size = 600 / effect * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 29)) ** 2
+    rank = math.floor((size - stats.norm.ppf(0.975) * math.sqrt(size)) / 2) * 600 / size
+    assert effect > 2
+    assert (found.lower, found.upper) == (errors[math.ceil(rank) - 1], errors[600 - math.ceil(rank)])
 
 
 def test_fewer_than_ten_groups_have_no_interval(tmp_path: Path) -> None:
@@ -204,7 +223,7 @@ def test_examples_of_weight_0_count_for_nothing(tmp_path: Path) -> None:
 
 
 @given(errors=st.lists(st.integers(-5, 5) | st.floats(-9, 9), min_size=1, max_size=120))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_the_median_interval_is_symmetric_in_ranks(tmp_path: Path, errors: list[float]) -> None:
     found = evaluate_columns(regression.evaluate, tmp_path, {"actual": [0.0] * len(errors), "predicted": errors})
 
@@ -269,7 +288,7 @@ MAGNITUDES = st.sampled_from([0.0, 1e-323, 1e-300, -1e-160, 1.0, -1e45, 1e45])
 
 
 @given(rows=st.lists(st.tuples(MAGNITUDES, MAGNITUDES, MAGNITUDES.map(abs)), min_size=1, max_size=20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_metrics_of_accepted_numbers_are_finite(tmp_path: Path, rows: list[tuple[float, float, float]]) -> None:
     actual, predicted, weight = zip(*rows, strict=True)
     columns: dict[str, Any] = {"actual": actual, "predicted": predicted, "scale": [1e-44] * len(rows)}

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from performance.metrics.tasks import forecasting, regression
-from tests.performance.metrics.tables import Evaluate, evaluate_columns
+from tests.performance.metrics.tables import EACH_EVALUATES, Evaluate, evaluate_columns
 
 NUMBERS = (
     st.sampled_from([0.0, -0.0, 1.0, 0.1, -1e45, 1e45, 5e-324, 1e15])
@@ -40,7 +40,7 @@ def check_histogram(histogram: list[dict[str, float]], residuals: Any) -> None:
 
 
 @given(pairs=PAIRS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_residual_bins_equal_those_of_numpy(tmp_path: Path, pairs: list[tuple[float, float]]) -> None:
     actual, predicted = (np.array(each) for each in zip(*pairs, strict=True))
 
@@ -75,7 +75,7 @@ def test_a_single_residual_has_its_own_bin(tmp_path: Path) -> None:
 
 
 @given(pairs=PAIRS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@EACH_EVALUATES
 def test_few_actual_values_have_one_point_each(tmp_path: Path, pairs: list[tuple[float, float]]) -> None:
     actual, predicted = (np.array(each) for each in zip(*pairs, strict=True))
 

@@ -9,12 +9,13 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from performance.metrics.statistics.intervals import Interval, area_interval, area_variance, score_interval
+from performance.metrics.statistics.intervals import area_interval, area_variance, score_interval
 from performance.metrics.tasks import classification
 from tests.performance.metrics.areas import IN_TESTS, Sampling, coverage
 from tests.performance.metrics.tables import evaluate_columns
 
 Z = 1.959963984540054
+RUNS = 40
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -36,16 +37,18 @@ def test_the_average_precision_interval_equals_the_influence_function(tmp_path: 
     size = positives.sum() ** 2 / (positives**2).sum()
     interval = found.confidence_intervals["average_precision"]
     variance = sum((weight * influence) ** 2) * size / (size - 1)
+    worth = of_equal_variance(value, variance, size, stats.t.ppf(0.975, size - 1))
+    lower, upper = score_interval(value * size / (size + 1), worth), score_interval(value, worth)
+    assert lower is not None
+    assert upper is not None
     assert interval.method == "wilson_influence"
-    assert_worth(interval, value, variance, size, stats.t.ppf(0.975, size - 1))
+    assert (interval.lower, interval.upper) == pytest.approx((lower.lower, upper.upper), rel=1e-3)
 
 
-def assert_worth(interval: Interval, value: float, variance: float, size: float, quantile: float) -> None:
-    """Check that the interval is Wilson's for as many examples as the variance is worth, with 20 that agree with it."""
+def of_equal_variance(value: float, variance: float, size: float, quantile: float) -> float:
+    """Return how many examples of a proportion the variance is worth, with 20 that agree with it."""
     ratio = (size * variance / (value * (1 - value) / size) + 20) / (size + 20)
-    expected = score_interval(value, size / ratio * (Z / quantile) ** 2)
-    assert expected is not None
-    assert (interval.lower, interval.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-3)
+    return size / ratio * (Z / quantile) ** 2
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -72,7 +75,11 @@ def test_the_micro_average_interval_equals_the_influence_function(tmp_path: Path
     size = weight.sum() ** 2 / (weight**2).sum()
     interval = found.confidence_intervals["roc_auc"]
     assert interval.method == "wilson_pooled"
-    assert_worth(interval, value, sum((weight * influence) ** 2) * size / (size - 1), size, Z)
+    expected = score_interval(
+        value, of_equal_variance(value, sum((weight * influence) ** 2) * size / (size - 1), size, Z)
+    )
+    assert expected is not None
+    assert (interval.lower, interval.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-3)
 
 
 @pytest.mark.parametrize(("area", "positives", "negatives"), [(0.9, 10, 90), (1.0, 3, 3), (0.0, 5, 5), (0.5, 1, 1)])
@@ -91,16 +98,17 @@ def test_newcombes_interval_ends_where_the_area_is_as_unlikely_as_allowed(
 @pytest.mark.once
 @pytest.mark.parametrize("sampling", IN_TESTS, ids=str)
 def test_roc_auc_intervals_cover_the_truth_as_often_as_they_claim(sampling: Sampling) -> None:
-    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.011."""
-    shares = coverage(sampling, samples=400, population=200_000)
+    """This is a part of what `tests.benchmarks.coverage` simulates. The standard error of a share is 0.018."""
+    shares = coverage(sampling, samples=150, population=200_000)
 
-    assert all(0.92 <= share <= 0.995 for share in shares.values()), shares
+    assert all(0.91 <= share <= 1 for share in shares.values()), shares
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("averaging", ["macro", "weighted"])
-def test_the_interval_of_averaged_roc_auc_is_conservative(tmp_path: Path, averaging: str) -> None:
-    random, runs = np.random.default_rng(20260313), 60
+@pytest.mark.usefixtures("few_draws")
+def test_the_interval_of_averaged_roc_auc_is_conservative(tmp_path: Path) -> None:
+    """This is a part of what `tests.benchmarks.coverage` simulates."""
+    random, averagings = np.random.default_rng(20260313), ("macro", "weighted")
 
     def drawn(number: int) -> dict[str, Any]:
         actual = random.choice(3, number, p=[0.5, 0.3, 0.2])
@@ -110,12 +118,13 @@ def test_the_interval_of_averaged_roc_auc_is_conservative(tmp_path: Path, averag
 
     many = drawn(300_000)
     scores = np.array([many[f"score_{label}"] for label in range(3)]).T
-    truth = sk.roc_auc_score(many["actual"], scores, average=averaging, multi_class="ovr")
-    covered = 0
-    for _ in range(runs):
-        interval = evaluate_columns(
-            classification.evaluate, tmp_path, drawn(200), averaging=averaging
-        ).confidence_intervals["roc_auc"]
-        covered += interval.lower <= truth <= interval.upper
+    truths = [sk.roc_auc_score(many["actual"], scores, average=each, multi_class="ovr") for each in averagings]
+    covered = np.zeros(2)
+    for _ in range(RUNS):
+        sample = drawn(200)
+        for at, (averaging, truth) in enumerate(zip(averagings, truths, strict=True)):
+            found = evaluate_columns(classification.evaluate, tmp_path, sample, averaging=averaging)
+            interval = found.confidence_intervals["roc_auc"]
+            covered[at] += interval.lower <= truth <= interval.upper
 
-    assert covered / runs >= 0.95
+    assert all(covered / RUNS >= 0.95), covered

@@ -10,11 +10,12 @@ from sklearn import metrics as sklearn_metrics
 
 from models_registry import task_types
 from performance.metrics import slices
-from performance.metrics.inputs.options import Columns
+from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.result import Evaluation, Slice, UnprocessablePredictionsError
 from performance.metrics.slices import MAX_VALUES, MISSING
 from performance.metrics.tasks.evaluators import EVALUATORS
-from tests.performance.metrics.tables import evaluate_columns, evaluate_file
+from tests.performance.metrics.tables import evaluate_columns, evaluate_file, write_parquet
 
 VALUES = st.sampled_from(["de", "fr", "", " fr ", None])
 NUMBERS = st.floats(0.125, 100).map(lambda number: round(number, 3))
@@ -63,6 +64,7 @@ def assert_each_is_alone(task_type: str, folder: Path, columns: dict[str, list[A
 
 
 @MANY
+@pytest.mark.usefixtures("few_draws")
 @given(_columns(st.sampled_from("01"), PROBABILITIES, WEIGHTS))
 def test_two_classes(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
     right = [(value, "1", 0.9, 0.0) for value in {row[0] for row in rows}]  # else some rows alone would be refused
@@ -99,6 +101,7 @@ def test_ranking(tmp_path: Path, queries: list[tuple[Any, list[tuple[int, float]
 
 
 @MANY
+@pytest.mark.usefixtures("few_draws")
 @given(_columns(st.sampled_from("abc"), st.sampled_from("abc"), PROBABILITIES, PROBABILITIES))
 def test_classes_that_a_slice_lacks_are_still_among_those_of_its_scores(
     tmp_path: Path, rows: list[tuple[Any, ...]]
@@ -236,7 +239,7 @@ def test_many_labels_of_many_slices_are_refused(tmp_path: Path, monkeypatch: pyt
 def test_csv_and_parquet_have_the_same_slices(tmp_path: Path) -> None:
     file = tmp_path / "predictions.csv"
     file.write_text('country,actual,predicted\nde,1,1.5\n,2,3\n"",4,4\n" ",5,5\n')
-    found = evaluate_file(EVALUATORS["regression"], file, tmp_path, Columns(slices=["country"])).slices
+    found = evaluate_file(EVALUATORS["regression"], file, Columns(slices=["country"])).slices
     columns = {"country": ["de", None, "", " "], "actual": [1.0, 2.0, 4.0, 5.0], "predicted": [1.5, 3.0, 4.0, 5.0]}
 
     assert found == _evaluate("regression", tmp_path, columns).slices
@@ -244,8 +247,14 @@ def test_csv_and_parquet_have_the_same_slices(tmp_path: Path) -> None:
 
 
 def test_no_file_of_a_slice_is_left(tmp_path: Path) -> None:
-    _evaluate("classification", tmp_path, _bad_slice())
-    assert [file.name for file in tmp_path.iterdir()] == ["predictions.parquet"]
+    file = tmp_path / "predictions.parquet"
+    write_parquet(file, _bad_slice())
+    with DuckDB(folder=tmp_path) as engine:
+        engine.read_parquet([str(file)])
+        found = EVALUATORS["classification"](engine, Columns(slices=["country"]), Options())
+
+    assert found.slices
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_without_slices_there_are_none(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import math
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn
@@ -16,7 +18,8 @@ from performance.gates.selectors import judge_version
 from performance.metrics.statistics.intervals import Interval
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from performance.snapshots.reported_metrics import ReportedMetrics, complete
-from tests.api import Caller, faults
+from performance.snapshots.services import Report, check_report
+from tests.api import Caller, faults, refusal
 from tests.performance.snapshots.test_snapshots import GOOD, SNAPSHOTS
 
 MODEL = "/models/mdl-7f3a19bc92"
@@ -285,6 +288,40 @@ class TestClassesAndOptions:
         assert report_of(ed, {**WITH_MATRIX, "metrics": {"recall": 0.973}})["positive_class"] == "no"
         answer = ed.post(SNAPSHOTS, {**WITH_MATRIX, "evaluation_options": {"positive_class": "yes"}})
         assert faults(answer) == [("evaluation_options.positive_class", "contradiction")]
+
+    def test_a_report_is_refused_if_the_declared_class_changes_meanwhile(
+        self, ed: Caller, model: RegisteredModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def check_and_declare(**report: Any) -> Report:
+            checked = check_report(**report)
+            RegisteredModel.objects.filter(pk=model.pk).update(positive_class="no")
+            return checked
+
+        monkeypatch.setattr("performance.snapshots.views.check_report", check_and_declare)
+        before = MetricSnapshot.objects.count()
+        answer = ed.post(SNAPSHOTS, WITH_MATRIX)
+
+        assert refusal(answer) == (409, "conflict")
+        assert answer.json()["detail"].endswith("Report once more.")
+        assert MetricSnapshot.objects.count() == before
+
+    def test_the_model_is_not_locked_while_a_report_is_checked(
+        self, ed: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with CaptureQueriesContext(connection) as queries:
+
+            def check_unlocked(**report: Any) -> Report:
+                assert not [each for each in queries.captured_queries if locks_model(each["sql"])]
+                return check_report(**report)
+
+            monkeypatch.setattr("performance.snapshots.views.check_report", check_unlocked)
+            assert ed.post(SNAPSHOTS, WITH_MATRIX).status_code == 201
+        if connection.vendor == "postgresql":
+            assert [each for each in queries.captured_queries if locks_model(each["sql"])]
+
+
+def locks_model(sql: str) -> bool:
+    return "FOR UPDATE" in sql and '"models_registry_registeredmodel"' in sql
 
 
 labels = st.integers(2, 5).flatmap(

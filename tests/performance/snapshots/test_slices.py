@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.management import call_command
@@ -88,6 +89,15 @@ def test_pages_follow_each_other(vera: Caller, sliced: str) -> None:
     assert [row["value"] for row in first["results"] + second["results"]] == ["BE", "NL", "(missing)"]
     assert second["next"] is None
     assert follow(vera, second["previous"])["results"] == first["results"]
+
+
+@pytest.mark.parametrize("query", ["by=country&order_by=recall", "by=city"])
+def test_a_cursor_of_another_list_or_order_is_refused(vera: Caller, sliced: str, query: str) -> None:
+    cursor = parse_qs(urlsplit(ask(vera, sliced, "by=country&page_size=2").json()["next"]).query)["cursor"][0]
+    answer = ask(vera, sliced, f"{query}&page_size=2&cursor={cursor}")
+
+    assert refusal(answer) == (400, "invalid_parameter")
+    assert answer.json()["errors"][0]["field"] == "cursor"
 
 
 def test_slices_without_the_metric_come_last(vera: Caller, model: RegisteredModel) -> None:

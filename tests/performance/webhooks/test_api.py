@@ -231,8 +231,8 @@ class TestDeliveries:
         self, ada: Caller, model: RegisteredModel, receiver: Receiver
     ) -> None:
         path = ada.post(WEBHOOKS, BODY | {"url": receiver.url})["Location"]
-        publish("gate.failed", model, {})
-        publish("version.promoted", model, {})
+        publish("gate.failed", model, [{}])
+        publish("version.promoted", model, [{}])
         receiver.answers = [status(503, b"later")]
         deliver_next()
 
@@ -249,7 +249,7 @@ class TestDeliveries:
 
     def test_deliveries_come_in_pages(self, model: RegisteredModel, ada: Caller, path: str) -> None:
         for _ in range(3):
-            publish("gate.failed", model, {})
+            publish("gate.failed", model, [{}])
         first = ada.get(f"{path}/deliveries", {"page_size": 2}).json()
         second = ada.client.get(first["next"]).json()
 

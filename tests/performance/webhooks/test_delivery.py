@@ -59,7 +59,7 @@ def webhook(acme: Organization, receiver: Receiver) -> Webhook:
 def delivery(webhook: Webhook, model: RegisteredModel) -> WebhookDelivery:
     """The one message that is queued."""
     WebhookDelivery.objects.all().delete()
-    publish("gate.failed", model, {"version_id": "ver-001a1"})
+    publish("gate.failed", model, [{"version_id": "ver-001a1"}])
     return webhook.deliveries.get()
 
 
@@ -204,7 +204,7 @@ class TestMessages:
         Webhook.objects.create(organization=acme, url=url, events=events, is_active=False)
         Webhook.objects.create(organization=globex, url=url, events=events)
         Webhook.objects.create(organization=globex, url=url, events=events, model=model)
-        publish("gate.failed", model, {})
+        publish("gate.failed", model, [{}])
 
         assert {each.webhook for each in WebhookDelivery.objects.all()} == set(verified_content)
 
@@ -424,7 +424,7 @@ class TestAWebhookThatKeepsFailing:
     ) -> None:
         self.failing(delivery, receiver, webhook_delivery.FAILURES_TO_PAUSE)
         for number in range(5):
-            publish("gate.failed", model, {"number": number})
+            publish("gate.failed", model, [{"number": number}])
         assert not deliver_next()
 
         receiver.answers = [status(500)]
@@ -438,7 +438,7 @@ class TestAWebhookThatKeepsFailing:
     ) -> None:
         self.failing(delivery, receiver, webhook_delivery.FAILURES_TO_PAUSE)
         come_due(delivery)
-        publish("gate.failed", model, {})
+        publish("gate.failed", model, [{}])
         assert deliver_next()
         assert deliver_next()
         webhook = Webhook.objects.get()
@@ -546,10 +546,10 @@ def test_a_receiver_that_fails_does_not_hold_up_the_others(
 ) -> None:
     WebhookDelivery.objects.all().delete()
     for number in range(5):
-        publish("gate.failed", model, {"number": number})
+        publish("gate.failed", model, [{"number": number}])
     with receiving() as other:
         hook = Webhook.objects.create(organization=model.organization, url=other.url, events=["version.promoted"])
-        publish("version.promoted", model, {})
+        publish("version.promoted", model, [{}])
         hook.organization.webhooks.exclude(pk=hook.pk).get().deliveries.filter(event="version.promoted").delete()
         receiver.answers = [status(500)] * 10
         while deliver_next():

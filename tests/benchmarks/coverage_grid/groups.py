@@ -1,0 +1,310 @@
+"""Settings of classification whose examples are correlated within groups."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from performance.metrics.statistics import losses
+from performance.metrics.statistics.clusters import Clusters, GroupSums
+from performance.metrics.statistics.confusion import ConfusionMatrix
+from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.statistics.gradients import Gradient
+from performance.metrics.statistics.intervals import Interval
+from performance.metrics.statistics.margins import OF_CLASSES
+from tests.benchmarks.coverage_grid.areas import Areas, area_estimate
+from tests.benchmarks.coverage_grid.classification import DRAWS, LOSS_FUNCTIONS, melded_ends
+from tests.benchmarks.coverage_grid.numeric_scores import mean_of
+from tests.benchmarks.coverage_grid.ranked import Influences, Numbers, ranked_influences
+from tests.benchmarks.coverage_grid.tally import Tallies, Tally
+
+SEED = 20260313
+CORRELATIONS = (0.05, 0.2, 0.5)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of examples that are right with a probability of their own (beta), which correlates them."""
+
+    groups: int
+    examples: int
+    correlation: float
+    share: float
+
+    def __str__(self) -> str:
+        return f"{self.groups} groups of {self.examples} · ICC {self.correlation:g} · {self.share:g}"
+
+    def draw(self, random: np.random.Generator, samples: int) -> npt.NDArray[np.int64]:
+        """Return the number of right examples of each group of each sample."""
+        scale = (1 - self.correlation) / self.correlation
+        right = random.beta(self.share * scale, (1 - self.share) * scale, (samples, self.groups))
+        return random.binomial(self.examples, right)
+
+
+GROUPED = [
+    Groups(groups, examples, correlation, share)
+    for groups, examples in ((50, 20), (20, 20), (12, 10))
+    for correlation in CORRELATIONS
+    for share in (0.5, 0.9, 0.95, 0.99)
+]
+
+
+def grouped(settings: list[Groups], samples: int) -> Tallies:
+    """Yield the tallies of the accuracy of grouped examples."""
+    for setting in settings:
+        size = setting.groups * setting.examples
+        tally = Tally(str(setting), "accuracy", size, setting.share)
+        clusters = Clusters(setting.groups, float(setting.examples))
+        for right in setting.draw(np.random.default_rng(SEED), samples):
+            share = right.sum() / size
+            sums = _sums(right - setting.examples * share, size * share * (1 - share))
+            matrix = ConfusionMatrix(["0", "1"], [[float(right.sum()), float(size - right.sum())], [0.0, 0.0]])
+            tally.add(matrix.with_design_effect(clusters.interval_effect(sums)).accuracy.interval)
+        yield tally
+
+
+def _sums(of_groups: Numbers, independent: float) -> GroupSums:
+    """Return the sums over the groups of their influences."""
+    return GroupSums(float((of_groups**2).sum()), float((of_groups**4).sum()), float(independent))
+
+
+# Two classes
+
+
+@dataclass(frozen=True)
+class GroupedClasses:
+    """Groups whose recall and specificity are their own, from beta distributions."""
+
+    groups: int
+    examples: int
+    correlation: float
+    prevalence: float
+    recall: float
+    specificity: float
+
+    def __str__(self) -> str:
+        shares = f"{self.prevalence:.0%} · {self.recall:g}/{self.specificity:g}"
+        return f"{self.groups} groups of {self.examples} · ICC {self.correlation:g} · {shares}"
+
+    @property
+    def shares(self) -> Numbers:
+        """The probabilities of the cells, `[actual][predicted]`."""
+        positive, negative = self.prevalence, 1 - self.prevalence
+        return np.array(
+            [
+                [negative * self.specificity, negative * (1 - self.specificity)],
+                [positive * (1 - self.recall), positive * self.recall],
+            ]
+        )
+
+    def draw(self, random: np.random.Generator, samples: int) -> npt.NDArray[np.int64]:
+        """Return the counts `[sample][group][actual][predicted]`."""
+        shape, scale = (samples, self.groups), (1 - self.correlation) / self.correlation
+        positives = random.binomial(self.examples, self.prevalence, shape)
+        right = [
+            random.binomial(count, random.beta(share * scale, (1 - share) * scale, shape))
+            for count, share in ((self.examples - positives, self.specificity), (positives, self.recall))
+        ]
+        negatives = self.examples - positives
+        return np.stack(
+            [np.stack([right[0], negatives - right[0]], -1), np.stack([positives - right[1], right[1]], -1)], -2
+        )
+
+
+GROUPED_CLASSES = [
+    GroupedClasses(groups, examples, correlation, *shares)
+    for groups, examples in ((50, 20), (12, 10))
+    for correlation in CORRELATIONS
+    for shares in ((0.5, 0.9, 0.9), (0.1, 0.8, 0.95), (0.3, 0.97, 0.97))
+]
+GROUPED_CLASSES_HELD_OUT = [
+    GroupedClasses(groups, examples, correlation, 0.2, 0.85, 0.92)
+    for groups, examples in ((30, 8), (100, 5))
+    for correlation in (0.1, 0.35)
+]
+SIMULATED = ("balanced_accuracy", "matthews_correlation", "cohen_kappa")
+
+
+def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
+    """Yield the tallies of metrics of the confusion matrix."""
+    for setting in settings:
+        size, random = setting.groups * setting.examples, np.random.default_rng(SEED)
+        whole = ConfusionMatrix(["0", "1"], (setting.shares * 1e9).tolist())
+        truth = {name: getattr(whole, name)("1").value for name in OF_CLASSES}
+        truth |= {name: getattr(whole, name).value for name in SIMULATED}
+        found = {name: Tally(str(setting), f"{name}, grouped", size, value) for name, value in truth.items()}
+        worth: dict[str, list[Numbers]] = {name: [] for name in SIMULATED}
+        clusters = Clusters(setting.groups, float(setting.examples))
+        for counts in setting.draw(random, samples):
+            matrix = ConfusionMatrix(["0", "1"], counts.sum(axis=0).astype(float).tolist())
+            for name, interval in class_intervals(clusters, matrix, counts).items():
+                found[name].add(interval)
+            for name in SIMULATED:
+                if (gradient := matrix.multiclass_gradient(name)) and min(matrix.rows) > 0:
+                    worth[name].append(counts.sum(axis=0) / design_effect(clusters, counts, gradient))
+        for name, effective in worth.items():
+            found[name].add_all(*melded_ends(np.array(effective), np.ones(2), random, DRAWS)[name])
+        yield from found.values()
+
+
+def class_intervals(
+    clusters: Clusters, matrix: ConfusionMatrix, counts: npt.NDArray[np.int64]
+) -> dict[str, Interval | None]:
+    """Return the intervals of the positive class, from the counts `[group][actual][predicted]`."""
+    found = {}
+    for name in OF_CLASSES:
+        effect = design_effect(clusters, counts, matrix.gradient(name, "binary", "1"))
+        found[name] = getattr(matrix.with_design_effect(effect), name)("1").interval
+    return found
+
+
+def design_effect(clusters: Clusters, counts: npt.NDArray[np.int64], gradient: Gradient) -> float:
+    """Return the design effect of an interval, from the counts `[group][actual][predicted]`."""
+    slopes = np.array([[gradient.by_cell(actual, predicted) for predicted in (0, 1)] for actual in (0, 1)])
+    cells = counts.sum(axis=0)
+    slopes = slopes - (slopes * cells).sum() / cells.sum()
+    of_groups = (counts * slopes).sum(axis=(1, 2))
+    return clusters.interval_effect(_sums(of_groups, (cells * slopes**2).sum()))
+
+
+# Areas
+
+
+@dataclass(frozen=True)
+class GroupedAreas:
+    """Groups that share a part of their scores. All examples of a group are of one class if `apart`."""
+
+    area: float
+    groups: int
+    examples: int
+    prevalence: float
+    correlation: float
+    apart: bool
+
+    def __str__(self) -> str:
+        kind = "one class each" if self.apart else "mixed"
+        shape = f"{self.groups} groups of {self.examples}, {kind}"
+        return f"{self.area:g} · {self.prevalence:.0%} · {shape} · ICC {self.correlation:g}"
+
+    @property
+    def whole(self) -> Areas:
+        """The same scores without groups."""
+        positives = round(self.prevalence * self.groups * self.examples)
+        return Areas(self.area, positives, self.groups * self.examples - positives)
+
+    def draw(self, random: np.random.Generator, times: int) -> tuple[Any, Numbers]:
+        """Return which examples are positive, and the scores, of samples in rows. Groups follow each other."""
+        whole = self.whole
+        positive = whole.positive(times)
+        if not self.apart:
+            positive = random.permuted(positive, axis=1)
+        shared = np.repeat(random.normal(size=(times, self.groups)), self.examples, axis=1)
+        own = random.normal(size=positive.shape)
+        noise = np.sqrt(self.correlation) * shared + np.sqrt(1 - self.correlation) * own
+        return positive, whole.apart * positive + noise
+
+
+GROUPED_AREAS = [
+    GroupedAreas(area, 50, 20, prevalence, correlation, apart)
+    for area in (0.8, 0.95)
+    for prevalence in (0.2, 0.5)
+    for apart in (False, True)
+    for correlation in CORRELATIONS
+]
+GROUPED_AREAS_HELD_OUT = [
+    GroupedAreas(0.9, 30, 10, 0.3, correlation, apart) for apart in (False, True) for correlation in (0.1, 0.4)
+]
+
+
+def grouped_areas(settings: list[GroupedAreas], samples: int) -> Tallies:
+    """Yield the tallies of ROC AUC and average precision."""
+    for setting in settings:
+        whole, random = setting.whole, np.random.default_rng(SEED)
+        truth = {"roc_auc": setting.area, "average_precision": whole.truth["average_precision"]}
+        found = {name: Tally(str(setting), f"{name}, grouped", whole.size, value) for name, value in truth.items()}
+        clusters, batch = Clusters(setting.groups, float(setting.examples)), 250
+        for start in range(0, samples, batch):
+            both = ranked_influences(*setting.draw(random, min(batch, samples - start)))
+            for (name, tally), influences in zip(found.items(), both, strict=True):
+                for interval in area_intervals(name, whole, clusters, influences):
+                    tally.add(interval)
+        yield from found.values()
+
+
+def area_intervals(name: str, whole: Areas, clusters: Clusters, found: Influences) -> Iterator[Interval | None]:
+    """Yield the interval of each sample, whose groups have equally many examples and follow each other."""
+    of_groups = found.of_examples.reshape(len(found.values), clusters.groups, -1).sum(axis=2)
+    for value, variance, each in zip(found.values, found.variances, of_groups, strict=True):
+        effect = clusters.interval_effect(_sums(each, variance))
+        yield area_estimate(name, whole, float(value), float(variance), effect).interval
+
+
+# Losses
+
+
+@dataclass(frozen=True)
+class GroupedLosses:
+    """Groups whose log odds differ from the predicted ones by an error that all examples share."""
+
+    groups: int
+    examples: int
+    spread: float
+    correlation: float
+
+    def __str__(self) -> str:
+        return f"{self.groups} groups of {self.examples} · spread {self.spread:g} · ICC {self.correlation:g}"
+
+    def draw(self, random: np.random.Generator, times: int) -> Numbers:
+        """Return the predicted probabilities of the actual classes, `[sample][group][example]`."""
+        shape = times, self.groups, self.examples
+        odds = random.normal(0, self.spread, shape)
+        error = np.sqrt(self.correlation / (1 - self.correlation)) * np.pi / np.sqrt(3)
+        shared = random.normal(0, error, (times, self.groups, 1))
+        sign = np.where(random.random(shape) < 1 / (1 + np.exp(-odds - shared)), 1.0, -1.0)
+        return np.asarray(1 / (1 + np.exp(-sign * odds)))
+
+
+GROUPED_LOSSES = [
+    GroupedLosses(groups, examples, spread, correlation)
+    for groups, examples in ((50, 20), (12, 10))
+    for spread in (1.0, 3.0)
+    for correlation in CORRELATIONS
+]
+GROUPED_LOSSES_HELD_OUT = [GroupedLosses(25, 12, 2.0, correlation) for correlation in (0.1, 0.35)]
+
+
+def grouped_losses(settings: list[GroupedLosses], samples: int) -> Tallies:
+    """Yield the tallies of log loss and Brier score."""
+    for setting in settings:
+        random, size = np.random.default_rng(SEED), setting.groups * setting.examples
+        population, drawn = setting.draw(random, 500_000 // size), setting.draw(random, samples)
+        clusters = Clusters(setting.groups, float(setting.examples))
+        for name, loss in LOSS_FUNCTIONS.items():
+            tally = Tally(str(setting), f"{name}, grouped", size, float(loss(population).mean()), is_loss=True)
+            for values in loss(drawn):
+                tally.add(loss_interval(name, clusters, values))
+            yield tally
+
+
+def loss_interval(name: str, clusters: Clusters, values: Numbers) -> Interval | None:
+    """Return the interval of the mean of the losses `[group][example]`."""
+    mean = mean_of(values.ravel())
+    sums = _sums((values - mean.value).sum(axis=1), mean.sum_of_squares)
+    estimate: Estimate = getattr(losses.Losses(mean, mean, 1.0, ()), name)(clusters.interval_effect(sums))
+    return estimate.interval
+
+
+FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "groups": lambda samples: grouped(GROUPED, samples),
+    "groups of classes": lambda samples: grouped_classes(GROUPED_CLASSES, samples),
+    "areas of groups": lambda samples: grouped_areas(GROUPED_AREAS, samples),
+    "losses of groups": lambda samples: grouped_losses(GROUPED_LOSSES, samples),
+}
+HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "groups": lambda samples: grouped([Groups(40, 15, each, 0.93) for each in (0.1, 0.35)], samples),
+    "groups of classes": lambda samples: grouped_classes(GROUPED_CLASSES_HELD_OUT, samples),
+    "areas of groups": lambda samples: grouped_areas(GROUPED_AREAS_HELD_OUT, samples),
+    "losses of groups": lambda samples: grouped_losses(GROUPED_LOSSES_HELD_OUT, samples),
+}
