@@ -40,7 +40,7 @@ class DatasetAdmin(ReadOnlyAdminMixin, RegistryAdmin):
         datasets: QuerySet[Dataset] = super().get_queryset(request)
         return datasets.defer("description")
 
-    def get_fields(self, request: HttpRequest, obj: Dataset | None = None) -> tuple[object, ...]:
+    def get_fields(self, request: HttpRequest, obj: Dataset | None = None) -> tuple[str | tuple[str, ...], ...]:
         """Add the snapshots for those who may see them."""
         sees_snapshots = self.admin_site.get_model_admin(MetricSnapshot).has_view_permission(request)
         fields = (("organization", "name"), ("created_by", "created_at"), "description")

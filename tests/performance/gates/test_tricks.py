@@ -192,12 +192,12 @@ def test_a_file_that_is_evaluated_otherwise_is_compared_nowhere(
     task_type: str,
     file: str | bytes,
     metric: str,
-    first: dict[str, str],
-    second: dict[str, str],
+    first: dict[str, Any],
+    second: dict[str, Any],
     text: str,
 ) -> None:
     pipeline = Pipeline(admin, acme, task_type)
-    columns = {"columns": '{"slices": ["c"]}'} if file == SLICED else {}
+    columns: dict[str, Any] = {"columns": '{"slices": ["c"]}'} if file == SLICED else {}
     pipeline.version(file, promoted=True, **first, **columns)
     pipeline.version(file, **second, **columns)
     slices = [f"worst_slice.c.{metric}", f"slice.c.x.{metric}"] if columns else []
