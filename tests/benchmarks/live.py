@@ -55,6 +55,7 @@ def _write_seed(folder: Path) -> Path:
         for version in model["versions"]:
             for snapshot in version["snapshots"]:
                 snapshot.pop("predictions", None)
+                snapshot.pop("columns", None)
     file = folder / "seed.json"
     file.write_text(json.dumps(document))
     return file

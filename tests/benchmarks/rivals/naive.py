@@ -30,6 +30,8 @@ settings.configure(
     INSTALLED_APPS=[
         "models_registry",
         "performance",
+        "auditlog",
+        "axes",
         "django.contrib.auth",
         "django.contrib.contenttypes",
         "django.contrib.sessions",
