@@ -139,9 +139,9 @@ def test_a_paired_comparison_names_the_method_of_each_paired_interval(tumours: C
         "recall": "paired_multinomial",
         "f1_score": "paired_multinomial",
         "roc_auc": "paired_newcombe_5",
-        "log_loss": "paired_augmented_t",
+        "log_loss": "independent",  # a few examples decide its difference
     }
-    assert metrics["log_loss"]["direction"] == "improved"
+    assert metrics["log_loss"]["direction"] == "inconclusive"
     for each in metrics.values():
         assert each["confidence_interval"]["lower"] <= each["difference"] <= each["confidence_interval"]["upper"]
 
