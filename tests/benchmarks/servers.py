@@ -42,11 +42,12 @@ class Server:
 
     def stop(self) -> None:
         """End the server and what it started."""
-        processes = [*self.process.children(recursive=True), self.process]
-        self.process.terminate()
-        _, alive = psutil.wait_procs(processes, timeout=5)
-        for process in alive:
-            process.kill()
+        if self.process.poll() is None:
+            processes = [*self.process.children(recursive=True), self.process]
+            self.process.terminate()
+            _, alive = psutil.wait_procs(processes, timeout=5)
+            for process in alive:
+                process.kill()
         self.log.close()
 
 

@@ -34,6 +34,8 @@ settings.configure(
         "django.contrib.contenttypes",
         "django.contrib.sessions",
         "django.contrib.messages",
+        "auditlog",
+        "axes",
         "rest_framework",
     ],
     MIDDLEWARE=DEFAULT_MIDDLEWARE if os.environ.get("MIDDLEWARE") == "default" else [],
