@@ -90,7 +90,7 @@ class CompiledStatement:
         self.sql = sql.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
         self.prepared = ServerStatement(sql, names, [*self.constants, *self.fields])
 
-    def execute(self, parameters: Mapping[str, object], connection: BaseDatabaseWrapper) -> Sequence[Sequence[Any]]:
+    def execute(self, parameters: Mapping[str, Any], connection: BaseDatabaseWrapper) -> Sequence[Sequence[Any]]:
         """Run the statement and return its rows. Raises `django.db.Error`."""
         needs_cursor = connection.in_atomic_block or connection.execute_wrappers or connection.queries_logged
         if connection.vendor == "postgresql" and not needs_cursor:
@@ -134,7 +134,7 @@ class ServerStatement:
     def execute(self, parameters: Mapping[str, object], connection: DriverConnection) -> list[tuple[Any, ...]]:
         """Run the statement and return its rows. Raises `psycopg.Error`."""
         adapted = Transformer(connection)
-        values = adapted.dump_sequence([parameters[name] for name in self.order], self.formats)
+        values: Any = adapted.dump_sequence([parameters[name] for name in self.order], self.formats)  # NULL is None
         name = self._prepare(adapted.types or (), connection)
         result = connection.pgconn.exec_prepared(name, values, adapted.formats, Format.TEXT)
         _check(result, connection)
