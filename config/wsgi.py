@@ -1,5 +1,6 @@
 """The WSGI application for a production server."""
 
+import gc
 import io
 import os
 import re
@@ -21,6 +22,8 @@ if settings.DEBUG:
 from config.warm_up import warm_up  # noqa: E402  # needs loaded applications
 
 warm_up()
+gc.collect()
+gc.freeze()  # no collection needs to visit again what is loaded for good, which takes 100 ms
 
 _upload_route = re.compile("/api/v1/models/[^/]+/versions/[^/]+/evaluations")
 

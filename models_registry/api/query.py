@@ -1,6 +1,7 @@
 """Validate query parameters: unknown, repeated and malformed ones are refused."""
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from rest_framework import serializers
@@ -12,9 +13,26 @@ from models_registry.api.fields import MAX_QUOTED_NAME, list_errors
 
 def parse_query(request: Request, serializer: serializers.Serializer[Any]) -> dict[str, Any]:
     """Return the validated query parameters. Raises `UnknownParameterError` or `InvalidParameterError`."""
+    if not request._request.META.get("QUERY_STRING"):
+        return dict(_defaults(serializer))
     repeated = refuse_unknown_parameters(request, serializer.fields)
+    return _validate(serializer, request.query_params.dict(), repeated)
+
+
+@lru_cache
+def _defaults(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
+    """Return the values without a query. They are constants, so one validation serves all requests.
+
+    Raises `InvalidParameterError` if a parameter is required.
+    """
+    return _validate(serializer, {}, [])
+
+
+def _validate(
+    serializer: serializers.Serializer[Any], given: dict[str, str], repeated: list[FieldError]
+) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = serializer.run_validation(request.query_params.dict())
+        values: dict[str, Any] = serializer.run_validation(given)
     except serializers.ValidationError as error:
         raise invalid_parameters([*list_errors(error.detail), *repeated]) from None
     if repeated:
