@@ -321,6 +321,7 @@ UNFOLD = {
                 "title": "Performance",
                 "items": [
                     _page("Snapshots", "query_stats", "performance.metricsnapshot"),
+                    _page("Datasets", "dataset", "performance.dataset"),
                     _page("Evaluations", "calculate", "performance.evaluationjob"),
                     _page("Gate policies", "policy", "performance.gatepolicy"),
                     _page("Gate verdicts", "gavel", "performance.gateverdict"),

@@ -4,6 +4,7 @@ from performance.badges import admin as badges
 from performance.evaluations import admin as evaluations
 from performance.gates import admin as gates
 from performance.snapshots import admin as snapshots
+from performance.snapshots import dataset_admin as datasets
 from performance.webhooks import admin as webhooks
 
-__all__ = ["badges", "evaluations", "gates", "snapshots", "webhooks"]
+__all__ = ["badges", "datasets", "evaluations", "gates", "snapshots", "webhooks"]

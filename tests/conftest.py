@@ -71,6 +71,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min((os.cpu_count() or 1) + 1, MOST_PROCESSES)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of runs that repeat the suite on another Python or another database."""
+    parser.addoption(
+        "--first-cases",
+        action="store_true",
+        help="run only the first case of a parametrized test, unless it is marked `every_case`",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that the processes of the run share."""
     if not hasattr(config, "workerinput"):
@@ -107,8 +116,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Move the files that take long to the front, so that no process is left with one of them at the end."""
+    if config.getoption("first_cases"):
+        _deselect_further_cases(config, items)
     items.sort(key=lambda item: not any(map(item.get_closest_marker, FIRST)))
 
 
@@ -247,6 +258,15 @@ def authenticated(user: User, scope: frozenset[Scope] = ALL_SCOPES) -> Client:
     """Return a client whose requests carry a fresh access token of `user`."""
     refresh = open_token_family(user=user, scope=scope)
     return Client(headers={"Authorization": f"Bearer {refresh.access_token}"})
+
+
+def _deselect_further_cases(config: pytest.Config, items: list[pytest.Item]) -> None:
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        every = item.get_closest_marker("every_case")
+        tests.setdefault(item.nodeid if every else item.nodeid.partition("[")[0], []).append(item)
+    config.hook.pytest_deselected(items=[item for cases in tests.values() for item in cases[1:]])
+    items[:] = [cases[0] for cases in tests.values()]
 
 
 def _member(organization: Organization, name: str, role: str) -> User:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parent.parent
-STARTS_WITHIN = 60
+STARTS_WITHIN = 180
 
 
 @contextmanager

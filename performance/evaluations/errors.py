@@ -1,7 +1,5 @@
 """Errors of evaluations."""
 
-from typing import Any
-
 from models_registry.api.errors import APIError, InternalError, ThrottledError
 
 
@@ -19,7 +17,7 @@ class PredictionsRefusedError(APIError):
         self.row = row
 
     @property
-    def members(self) -> dict[str, Any]:
+    def members(self) -> dict[str, object]:
         return {"column": self.column, "row": self.row}
 
 

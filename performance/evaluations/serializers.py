@@ -74,7 +74,7 @@ class DatasetField(serializers.CharField):
 
     default_error_messages = {
         "not_a_dataset": 'Must be a JSON object such as {{"name": "churn-2026-10", "version": "3"}}: texts of 1 to '
-        "{most} characters; the version may be left out."
+        "{most} characters without spaces around them; the version may be left out."
     }
 
     def to_internal_value(self, data: Any) -> NamedDataset:  # type: ignore[override]  # not a string
@@ -93,7 +93,9 @@ class DatasetField(serializers.CharField):
 
 def is_dataset_text(value: object) -> bool:
     """Return whether a value may be the name or the version of a dataset."""
-    return isinstance(value, str) and 1 <= len(value) <= MAX_DATASET_NAME and value.isprintable()
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_DATASET_NAME:
+        return False
+    return value.isprintable() and value == value.strip()
 
 
 class ThresholdField(serializers.FloatField):

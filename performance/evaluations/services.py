@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -120,7 +119,7 @@ def _attribute_names(evaluation: Evaluation) -> list[str] | None:
     return list(examples[0].attributes) if examples else None
 
 
-def _example(example: Misclassified | Residual) -> dict[str, Any]:
+def _example(example: Misclassified | Residual) -> dict[str, object]:
     return {**asdict(example), "attributes": list(example.attributes.values())}
 
 

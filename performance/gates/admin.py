@@ -47,7 +47,7 @@ class GatePolicyAdmin(RegistryAdmin):
         return (*owner, "version", "created_by", "created_at", "as_json") if obj else (*owner, "document")
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+        self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
     ) -> HttpResponse:
         """Add the table of the rules of a stored policy."""
         stored = context.get("original")
@@ -122,7 +122,7 @@ class GateVerdictAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         return badge(verdict.status, VERDICTS[verdict.status])
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+        self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
     ) -> HttpResponse:
         """Add the table of the rules' results, what was measured, and the warnings."""
         document = context["original"].document

@@ -56,6 +56,8 @@ _TRAIN_OVERLAP = Metric(
     example=WorkedExample(given={"example_id": [1, 2, 3, 4], "train": [4, 5]}, value=1 / 4),
 )
 QUANTITIES = {each.name: each for each in (_SAMPLE_COUNT, _EFFECTIVE_SAMPLE_SIZE, _MISSING_FRACTION, _TRAIN_OVERLAP)}
+TRAIN_OVERLAP = _TRAIN_OVERLAP.name
+COMPUTED_QUANTITIES = (_EFFECTIVE_SAMPLE_SIZE.name, _MISSING_FRACTION.name, TRAIN_OVERLAP)  # that nobody can report
 _OPTIONS_OF_ONE_CLASS = ("positive_class", "averaging")  # that do not change the metrics of one class
 
 

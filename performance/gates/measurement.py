@@ -15,6 +15,7 @@ from performance.metrics.statistics.simultaneous import worst_interval
 SLICE, WORST_SLICE = "slice", "worst_slice"  # how the names of quantities of slices begin
 COMPUTED = "computed"  # the source of metrics that this service computes from predictions
 DIGEST_LENGTH = 12  # characters of a digest in a text
+MAX_ATTRIBUTE = 200  # characters, as of the attribute of a stored slice
 MAX_QUOTED_VALUE = 60  # characters of a slice's value in a text
 
 
@@ -38,12 +39,16 @@ class SliceName(NamedTuple):
 
 
 def parse_slice_name(name: str) -> SliceName | None:
-    """Return the parts of the name of a quantity of slices, `None` for another name."""
+    """Return the parts of the name of a quantity of slices, `None` for another name.
+
+    Neither an attribute nor a value is empty, and an attribute has at most `MAX_ATTRIBUTE` characters.
+    """
     kind, _, rest = name.partition(".")
-    path, dot, metric = rest.rpartition(".")
-    if kind not in (SLICE, WORST_SLICE) or not dot or not path.partition(".")[0]:
-        return None
-    return SliceName(kind, path, metric) if kind == WORST_SLICE or "." in path else None
+    path, _, metric = rest.rpartition(".")
+    if kind == WORST_SLICE and 1 <= len(path) <= MAX_ATTRIBUTE:
+        return SliceName(kind, path, metric)
+    has_both = "." in path[1 : MAX_ATTRIBUTE + 1] and "." in path[1:-1]
+    return SliceName(kind, path, metric) if kind == SLICE and has_both else None
 
 
 def usable_interval(interval: Interval | None, level: float | None) -> Interval | None:

@@ -1,6 +1,7 @@
 """Parse policies from JSON, reporting every error, and validate them for a task type."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,11 +10,17 @@ from typing import Any
 from models_registry.registry import ids
 from models_registry.task_types.base import TaskType
 from performance.gates.gate_input import Operator
-from performance.gates.gate_metrics import QUANTITIES, find_gate_metric, per_class_names
-from performance.gates.measurement import COMPUTED, SLICE, WORST_SLICE
+from performance.gates.gate_metrics import (
+    COMPUTED_QUANTITIES,
+    QUANTITIES,
+    TRAIN_OVERLAP,
+    find_gate_metric,
+    per_class_names,
+)
+from performance.gates.measurement import COMPUTED, SLICE, WORST_SLICE, parse_slice_name
 from performance.gates.requirements import Requirements
 from performance.gates.rules import BEST, PROMOTED, FieldError, Regression, Rule, Threshold
-from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
+from performance.metrics.inputs.options import APPLICABLE_COLUMNS, AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.metric_names import CUSTOM_NAME_IS
 
@@ -27,6 +34,7 @@ MAX_SAMPLE_COUNT = 2**53  # that every reader of JSON keeps
 PINS = ("positive_class", "averaging", "threshold", "k")  # the options that a policy may pin
 AGAINST = f"{PROMOTED}, {BEST} or the id of a version"
 
+_DATASET_NAME = re.compile(rf"(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{{1,{MAX_DATASET_NAME}}}(?<!\s)")
 _FIELDS = ("dataset_split", "dataset", "source", "same_dataset", "max_age_days", "evaluation", "against", "rules")
 _RULE_FIELDS = (
     "metric",
@@ -115,8 +123,8 @@ def parse_policy(document: object) -> Policy:
     if errors:
         raise InvalidPolicyError(errors)
     policy = stored_policy(document)
-    if duplicates := [*_duplicate_errors(policy.rules)]:
-        raise InvalidPolicyError(duplicates)
+    if errors := [*_duplicate_errors(policy.rules), *_contradiction_errors(policy)]:
+        raise InvalidPolicyError(errors)
     return policy
 
 
@@ -150,6 +158,9 @@ def validate_for(policy: Policy, task_types: Iterable[TaskType]) -> None:
         for name in policy.requirements.evaluation
         if name not in options
     ]
+    if policy.requirements.source and not any(each.name in APPLICABLE_COLUMNS for each in known):
+        detail = f"Only models of {', '.join(APPLICABLE_COLUMNS)} are computed here; leave it out."
+        errors.append(("source", "not_available", detail))
     errors += [
         (f"rules.{index}.{field}", code, detail)
         for index, rule in enumerate(policy.rules)
@@ -168,9 +179,19 @@ def rule_errors(rule: Rule, task_type: TaskType) -> list[FieldError]:
     """Return the errors of a rule for models of this task type."""
     gate_metric = find_gate_metric(rule.metric, task_type)
     if gate_metric is not None:
-        return [*rule.errors(gate_metric)]
+        return [*rule.errors(gate_metric), *_computed_errors(rule, task_type)]
     known = _known_names(task_type, rule.metric.partition(".")[0])
     return [("metric", "unknown", f"There is no {rule.metric[:MAX_QUOTED_LENGTH]!r} of {task_type.name}; use {known}.")]
+
+
+def _computed_errors(rule: Rule, task_type: TaskType) -> Iterator[FieldError]:
+    """Yield an error if only an evaluation finds the quantity, and models of the task type are not evaluated here."""
+    is_computed = rule.metric in COMPUTED_QUANTITIES or parse_slice_name(rule.metric) is not None
+    if is_computed and task_type.name not in APPLICABLE_COLUMNS:
+        detail = (
+            f"Models of {task_type.name} are not evaluated here, so they have no {rule.metric[:MAX_QUOTED_LENGTH]}."
+        )
+        yield "metric", "not_available", detail
 
 
 def _known_names(task_type: TaskType, kind: str) -> str:
@@ -206,8 +227,9 @@ def _split_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
 def _requirement_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
     """Yield the errors of the fields that say what snapshots must meet, and what limits compare with."""
     dataset = document.get("dataset", "primary")
-    if not isinstance(dataset, str) or not 1 <= len(dataset) <= MAX_DATASET_NAME:
-        yield "dataset", "invalid", f"Must be the name of a dataset: 1 to {MAX_DATASET_NAME} characters."
+    if not isinstance(dataset, str) or not _DATASET_NAME.fullmatch(dataset):
+        detail = f"Must be the name of a dataset: one line of 1 to {MAX_DATASET_NAME} characters."
+        yield "dataset", "invalid", detail
     if document.get("source", COMPUTED) != COMPUTED:
         yield (
             "source",
@@ -320,6 +342,26 @@ def _rule(document: Mapping[str, Any]) -> Rule:
 
 def _clean(number: float) -> float:
     return float(number) + 0.0  # without minus zero: databases differ in keeping its sign
+
+
+def _contradiction_errors(policy: Policy) -> Iterator[FieldError]:
+    """Yield an error for each rule that no snapshot can pass beside the others and what the policy requires."""
+    bounds: dict[tuple[str, int | None], list[tuple[int, Threshold]]] = {}
+    for index, rule in enumerate(policy.rules):
+        if rule.metric.startswith("custom.") and policy.requirements.source == COMPUTED:
+            detail = "Computed snapshots have no custom metrics. Leave `source` out, or this rule."
+            yield f"rules.{index}.metric", "not_available", detail
+        if rule.metric == TRAIN_OVERLAP and policy.dataset_split == "train":
+            detail = "The train split is not compared with itself. Judge another split, or leave this rule out."
+            yield f"rules.{index}.metric", "not_available", detail
+        if isinstance(rule, Threshold):
+            others = bounds.setdefault((rule.metric, rule.min_sample_count), [])
+            for place, other in others:
+                if rule.contradicts(other):
+                    detail = f"No value passes both this and rule {place}. Change one of the two."
+                    yield f"rules.{index}.threshold", "contradiction", detail
+                    break
+            others.append((index, rule))
 
 
 def _duplicate_errors(rules: tuple[Rule, ...]) -> Iterator[FieldError]:

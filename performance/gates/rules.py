@@ -88,7 +88,23 @@ class Threshold:
         error = gate_metric.metric.validation_error(self.threshold) if gate_metric.metric else None
         if error:
             yield "threshold", "out_of_bounds", error
+        elif gate_metric.metric and self._excludes_all(gate_metric.metric):
+            detail = f"No value of {self.metric} is {_WORDS[self.operator]} {format_number(self.threshold)}."
+            yield "threshold", "out_of_bounds", detail
         yield from _common_errors(self, gate_metric)
+
+    def contradicts(self, other: "Threshold") -> bool:
+        """Return whether no value of one metric is within both bounds."""
+        if self.operator.is_lower_bound == other.operator.is_lower_bound:
+            return False
+        lower, upper = (self, other) if self.operator.is_lower_bound else (other, self)
+        is_strict = Operator.MORE is lower.operator or Operator.LESS is upper.operator
+        return lower.threshold > upper.threshold or (is_strict and lower.threshold == upper.threshold)
+
+    def _excludes_all(self, metric: Metric) -> bool:
+        """Return whether the bound excludes even the last value that the metric can have."""
+        last = {Operator.MORE: metric.upper, Operator.LESS: metric.lower}
+        return self.threshold == last.get(self.operator)
 
     def warning(self, gate_metric: GateMetric) -> str | None:
         """Warn if the operator contradicts the metric's direction."""

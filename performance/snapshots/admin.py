@@ -149,7 +149,7 @@ class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         return listed
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+        self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
     ) -> HttpResponse:
         """Add the table of metrics and the charts, or the error if the task type is unknown."""
         try:

@@ -19,7 +19,7 @@ from models_registry.tokens.services import open_token_family
 from performance.badges.models import Badge
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy, GateVerdict
-from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.models import Dataset, MetricSnapshot
 from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.admin_pages import logged_in
 
@@ -50,6 +50,7 @@ def records(model: RegisteredModel, acme: Organization, viewer: User) -> Records
         webhook,
         Promotion.objects.get(),
         MetricSnapshot.objects.get(),
+        Dataset.objects.create(organization=acme, name="october"),
         TokenFamily.objects.get(),
         Group.objects.create(name="readers"),
         ModelGrant.objects.create(model=model, user=viewer, scope="model:read"),

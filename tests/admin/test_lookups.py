@@ -36,6 +36,7 @@ ALLOWED = {
     "memberships__organization→ @date_joined",
     "models_registry.version": "model__organization→ model__task_type= state= promoted @created_at",
     "performance.badge": "model__organization→ revoked @created_at",
+    "performance.dataset": "organization→",
     "performance.evaluationjob": "version__model__organization→ state= dataset_split=",
     "performance.gatepolicy": "model→ organization→ @created_at",
     "performance.gateverdict": "model__organization→ occasion= @judged_at",

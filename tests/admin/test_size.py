@@ -21,7 +21,7 @@ from models_registry.tokens.models import TokenFamily, TrustedIssuer, TrustRule
 from performance.badges.models import Badge
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy, GateVerdict
-from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.models import Dataset, MetricSnapshot
 from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.admin.conftest import Records
 from tests.admin_pages import add_url, list_url, page_url
@@ -30,9 +30,9 @@ MANY = 2_000
 # Of as many as there are kinds of records, and no more.
 BOUNDED: set[type[Model]] = {ContentType, Permission}
 LISTS: list[type[Model]] = [
-    AccessAttempt, AuditEntry, Badge, EvaluationJob, GatePolicy, GateVerdict, MetricSnapshot, ModelGrant, Organization,
-    Promotion, RegisteredModel, ServiceAccount, TokenFamily, TrustRule, TrustedIssuer, User, Version, Webhook,
-    WebhookDelivery,
+    AccessAttempt, AuditEntry, Badge, Dataset, EvaluationJob, GatePolicy, GateVerdict, MetricSnapshot, ModelGrant,
+    Organization, Promotion, RegisteredModel, ServiceAccount, TokenFamily, TrustRule, TrustedIssuer, User, Version,
+    Webhook, WebhookDelivery,
 ]  # fmt: skip
 FORMS: list[type[Model]] = [
     GatePolicy, ModelGrant, Organization, RegisteredModel, ServiceAccount, TrustRule, User, Webhook

@@ -130,7 +130,7 @@ def measure_http(service: Service, options: Any, print_: Callable[..., None]) ->
     """Print reports a second, one by one and in batches, beside rows a second, in turn."""
     table = Table("round", "one by one/s", "in batches/s", "rows/s by bulk_create", "ratio", "ratio of batches")
     with running(granian, "config.wsgi:application", service.settings) as server:
-        report(service, server.port, options.clients, 2)  # warms up
+        report(service, server.port, options.clients, options.seconds / 5)  # warms up
         for number in range(1, options.rounds + 1):
             over_http = report(service, server.port, options.clients, options.seconds)
             batches = report_batches(service, server.port, options.seconds)

@@ -1,18 +1,28 @@
 """How many faults that are put into the gates their tests find: see README.md."""
 
+import argparse
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDERS = ("models_registry/task_types", "performance/metrics")
-GATES = tuple(
-    f"performance/gates/{name}.py"
-    for name in ("gate_input", "gate_metrics", "policy", "renderers", "rules", "tables", "verdict")
+MODULES = (
+    "gate_input",
+    "gate_metrics",
+    "measurement",
+    "policy",
+    "renderers",
+    "requirements",
+    "rules",
+    "tables",
+    "verdict",
 )
+GATES = tuple(f"performance/gates/{name}.py" for name in MODULES)
 TESTS = tuple(
     f"tests/performance/gates/{name}.py" for name in ("cases", "test_judging", "test_policy", "test_renderers")
 )
@@ -20,13 +30,16 @@ FILES = (
     *GATES,
     *TESTS,
     "tests/performance/gates/junit.xsd",
+    "models_registry/registry/ids.py",
     "performance/formatting.py",
     "performance/snapshots/charts.py",
+    "performance/snapshots/dataset_names.py",
     "performance/snapshots/metric_names.py",
     "performance/snapshots/tables.py",
 )
 PACKAGES = (
     "models_registry",
+    "models_registry/registry",
     "performance",
     "performance/gates",
     "performance/snapshots",
@@ -45,37 +58,41 @@ pytest_add_cli_args=
     -p no:django
     --hypothesis-profile=ci
 debug=false
-"""
+only_mutate="""
 LEAST_KILLED = 0.9
 ALIVE = (0, 5, 33, None)  # with what the tests end that notice nothing, or are none
 
 
 def main() -> None:
     """Put faults into a copy of the gates, run their tests, and exit with 1 when too many faults go unnoticed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.mutation", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=MODULES, default=MODULES, help="modules that get faults")
+    options = parser.parse_args()
     with TemporaryDirectory() as folder:
-        copy_into(Path(folder))
+        copy_into(Path(folder), options.only)
         subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=folder, check=True)
-        found = results(Path(folder))
+        found = results(Path(folder), options.only)
     alive = [name for name, exit_code in found.items() if exit_code in ALIVE]
     killed = 1 - len(alive) / len(found)
     print(*alive, f"{len(found) - len(alive)} of {len(found)} faults were noticed: {killed:.1%}", sep="\n")
     sys.exit(killed < LEAST_KILLED)
 
 
-def copy_into(folder: Path) -> None:
-    """Copy the gates, what they stand on, and their tests."""
+def copy_into(folder: Path, modules: Sequence[str]) -> None:
+    """Copy the gates, what they stand on, and their tests, and say which modules get faults."""
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (*(f"{package}/__init__.py" for package in PACKAGES), *FILES):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    (folder / "setup.cfg").write_text(CONFIGURATION)
+    (folder / "setup.cfg").write_text(CONFIGURATION + "".join(f"\n    performance/gates/{name}.py" for name in modules))
 
 
-def results(folder: Path) -> dict[str, int | None]:
-    """Return with what the tests ended for each fault."""
+def results(folder: Path, modules: Sequence[str]) -> dict[str, int | None]:
+    """Return with what the tests ended for each fault of the modules."""
     found: dict[str, int | None] = {}
-    for file in (folder / "mutants" / "performance" / "gates").glob("*.py.meta"):
+    for module in modules:
+        file = folder / "mutants" / "performance" / "gates" / f"{module}.py.meta"
         found |= json.loads(file.read_text())["exit_code_by_key"]
     return found
 

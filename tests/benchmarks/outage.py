@@ -15,7 +15,6 @@ from tests.benchmarks.live import Load, new_service
 from tests.benchmarks.servers import granian, postgresql_process, running
 from tests.database import tool
 
-RECOVERED_WITHIN = 2
 APPLICATION = "config.wsgi:application"
 
 
@@ -42,6 +41,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--outages", type=int, default=3)
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=3, help="of load before and after each outage")
+    parser.add_argument("--limit", type=float, default=2, metavar="SECONDS", help="in which all is as before")
     options = parser.parse_args()
     service = new_service()
     url = service.settings["DATABASE_URL"]
@@ -52,9 +53,9 @@ def main() -> int:
         recovery = 0.0
         with load.on(options.clients):
             for _ in range(options.outages):
-                time.sleep(3)
+                time.sleep(options.seconds)
                 up_again = crash(url)
-                time.sleep(RECOVERED_WITHIN + 1)
+                time.sleep(options.seconds)
                 recovery = max([recovery, *(failed - up_again for failed in load.failed_at)])
         missing = load.missing()
         unchanged = server.process.children(recursive=True) == workers
@@ -65,7 +66,7 @@ def main() -> int:
         f"The last failure came {recovery:.2f} s after PostgreSQL was up; {missing} acknowledged are missing."
     )
     only_503 = set(load.outcomes) <= {"200", "201", "503"}
-    return 0 if only_503 and unchanged and not missing and recovery <= RECOVERED_WITHIN else 1
+    return 0 if only_503 and unchanged and not missing and recovery <= options.limit else 1
 
 
 if __name__ == "__main__":

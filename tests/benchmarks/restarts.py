@@ -51,6 +51,7 @@ def main() -> int:
     parser.add_argument("--signal", choices=("HUP", "TERM"), default="HUP")
     parser.add_argument("--restarts", type=int, default=5)
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=3, help="of load before and after each restart")
     options = parser.parse_args()
     restart = hang_up if options.signal == "HUP" else replace
     service = new_service()
@@ -61,9 +62,9 @@ def main() -> int:
         server.wait_until_up()
         with load.on(options.clients):
             for _ in range(options.restarts):
-                time.sleep(3)
+                time.sleep(options.seconds)
                 server = restart(server, service.settings)
-            time.sleep(3)
+            time.sleep(options.seconds)
         missing = load.missing()
     finally:
         server.stop()

@@ -42,7 +42,7 @@ class Server:
 
     def stop(self) -> None:
         """End the server and what it started."""
-        if self.process.poll() is None:
+        if self.process.is_running():  # one that could not start has ended
             processes = [*self.process.children(recursive=True), self.process]
             self.process.terminate()
             _, alive = psutil.wait_procs(processes, timeout=5)

@@ -23,7 +23,6 @@ from tests.benchmarks.servers import WSGI_SERVERS, Server, cpu_seconds, postgres
 SUMMARY = "/api/v1/models/{model}/performance/summary"
 REQUESTS = 512
 TABLE_WIDTH = 160
-WARM_UP_SECONDS = 2.0
 SHORT_WARM_UP_SECONDS = 0.3
 PACKAGES = ("django", "djangorestframework", "granian", "gunicorn", "psycopg", "fastapi", "asyncpg", "uvicorn")
 
@@ -128,7 +127,7 @@ def measure(
     results = {target.name: Result() for target in targets}
     postgresql = postgresql_process(dataset.url)
     for target in targets:
-        _load(target, servers, requests, options.connections, WARM_UP_SECONDS)
+        _load(target, servers, requests, options.connections, options.seconds / 2)
     for number in range(1, options.rounds + 1):
         for target in targets:
             with console.status(f"Round {number} of {options.rounds}: {target.name}"):

@@ -72,7 +72,7 @@ def in_turn(locked: RegisteredModel | Organization, requests: Iterable[Callable[
 
 def wait_for_waiting(number: int) -> None:
     """Return once so many connections wait for a lock. Raises `TimeoutError`."""
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + PATIENCE
     while _waiting() < number:
         if time.monotonic() > give_up:
             raise TimeoutError(f"{_waiting()} connections wait for a lock, not {number}")

@@ -55,7 +55,7 @@ class TestServed:
         with serve(DATABASE_URL=f"postgresql://nobody:x@127.0.0.1:{free_port()}/none") as base_url:
             started = time.monotonic()
             assert status(f"{base_url}/readyz") == 503
-            assert time.monotonic() - started < 2.5
+            assert time.monotonic() - started < 5  # as the machine may have other work
             assert status(f"{base_url}/healthz") == 200
 
     def test_a_read_without_a_database_is_a_503_with_retry_after(self) -> None:

@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -25,15 +25,22 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    """Return a copy of the service without data, in which `var` is its own."""
-    folder = tmp_path / "service"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the service."""
+    folder = tmp_path_factory.mktemp("service")
     for name in ("config", "models_registry", "performance", "fixtures"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))  # one being written
     shutil.copy(ROOT / "manage.py", folder)
+    write_seed(folder / "fixtures" / "seed.json", "mdl-7f3a19bc92", "mdl-5ad2c7710e")
     return folder
+
+
+@pytest.fixture
+def installed(copied: Path) -> Iterator[Path]:
+    """Return a copy of the service without data, in which `var` is its own."""
+    yield copied
+    shutil.rmtree(copied / "var", ignore_errors=True)
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def run(installed: Path) -> Run:
     """Return how to run a management command there, by a user whose new files everybody may read."""
 
     def command(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-        environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **new_keys(), **settings}
+        environment = {"PATH": os.environ["PATH"], **new_keys(), **settings}
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=installed,
@@ -114,8 +121,6 @@ def test_the_start_restricts_files_that_others_could_read(run: Run, installed: P
 
 
 def test_only_the_owner_can_read_the_demos_files(run: Run, installed: Path) -> None:
-    write_seed(installed / "fixtures" / "seed.json")
-
     run("demo", "--no-serve")
 
     var = installed / "var"

@@ -123,6 +123,7 @@ def test_on_a_standby_the_admin_reads_and_refuses_writes(
 
 
 @pytest.mark.served
+@pytest.mark.once
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no failover")
 @pytest.mark.django_db
 def test_a_standby_is_ready_for_reads_but_not_for_writes(tmp_path: Path) -> None:

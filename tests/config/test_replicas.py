@@ -3,33 +3,24 @@
 import json
 import urllib.request
 from pathlib import Path
-from shutil import copyfile, rmtree
+from shutil import rmtree
 from typing import Any
 
 import pytest
 
 from tests.conftest import golden
 from tests.demo_data import access_token, load_demo_data
+from tests.reliability.databases import new_database
 from tests.serving import new_keys, serve
 
-pytestmark = pytest.mark.served
-
-
-def test_a_summary_is_read_from_the_replica(tmp_path: Path) -> None:
-    primary, replica = f"sqlite:///{tmp_path}/primary.sqlite3", f"sqlite:///{tmp_path}/replica.sqlite3"
-    keys = new_keys()
-    load_demo_data(DATABASE_URL=replica, **keys)
-    access = access_token("vera", DATABASE_URL=replica, **keys)
-
-    with serve(DATABASE_URL=primary, DATABASE_REPLICA_URLS=replica, **keys) as base_url:
-        assert read(f"{base_url}/api/v1/models/mdl-7f3a19bc92/performance/summary", access) == golden("summary")
+pytestmark = [pytest.mark.served, pytest.mark.once]
 
 
 @pytest.fixture
 def evaluated(tmp_path: Path) -> dict[str, str]:
     """The settings of a replica on which versions were evaluated on the same examples, and no pair was compared."""
     settings = {"STORAGE_URL": f"file://{tmp_path}/storage", **new_keys()}
-    replica = f"sqlite:///{tmp_path}/replica.sqlite3"
+    replica = new_database(tmp_path)
     load_demo_data(DATABASE_URL=replica, **settings)
     return {"DATABASE_REPLICA_URLS": replica, **settings}
 
@@ -46,10 +37,10 @@ def token_of_the_replica(settings: dict[str, str]) -> str:
 
 def test_a_pair_that_the_replica_does_not_have_yet_is_computed_once(tmp_path: Path, evaluated: dict[str, str]) -> None:
     access = token_of_the_replica(evaluated)
-    copyfile(tmp_path / "replica.sqlite3", tmp_path / "primary.sqlite3")
-    primary = {"DATABASE_URL": f"sqlite:///{tmp_path}/primary.sqlite3"}
+    primary = new_database(tmp_path)
+    load_demo_data(DATABASE_URL=primary)
 
-    with serve(**primary, **evaluated) as base_url:
+    with serve(DATABASE_URL=primary, **evaluated) as base_url:
         first = compare(base_url, access)
         rmtree(tmp_path / "storage" / "predictions")
         second = compare(base_url, access)
@@ -59,13 +50,14 @@ def test_a_pair_that_the_replica_does_not_have_yet_is_computed_once(tmp_path: Pa
     assert second == first
 
 
-def test_a_primary_that_cannot_be_written_leaves_independent_intervals(
+def test_without_tables_in_the_primary_the_replica_is_read_and_pairs_are_independent(
     tmp_path: Path, evaluated: dict[str, str]
 ) -> None:
     """A pair that cannot be stored would be computed by every request."""
     access = token_of_the_replica(evaluated)
 
-    with serve(DATABASE_URL=f"sqlite:///{tmp_path}/primary.sqlite3", **evaluated) as base_url:
+    with serve(DATABASE_URL=new_database(tmp_path), **evaluated) as base_url:
+        assert read(f"{base_url}/api/v1/models/mdl-7f3a19bc92/performance/summary", access) == golden("summary")
         answer = compare(base_url, access)
 
     assert answer["pairing"] == "pending"

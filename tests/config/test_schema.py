@@ -83,4 +83,4 @@ def test_the_schema_is_served_cheaply(client: Client) -> None:
     for _ in range(20):
         client.get(PATH)
 
-    assert (time.process_time() - start) / 20 < 0.03  # generating the document takes 0.8 seconds
+    assert (time.process_time() - start) / 20 < 0.2  # generating the document takes 0.8 seconds

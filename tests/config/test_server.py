@@ -2,29 +2,29 @@
 
 import json
 import socket
-import sqlite3
 import time
+import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.demo_data import load_demo_data
+from tests.originals import migrate
+from tests.reliability.databases import execute, new_database
 from tests.serving import ROOT, new_keys, serve
 
 pytestmark = pytest.mark.served
+CALLERS = 8  # twice the threads that serve
 CLIENT, FORGED = "198.51.100.7", "203.0.113.66"
 SUMMARY = "/api/v1/models/mdl-7f3a19bc92/performance/summary"
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A SQLite of its own, behind one proxy that ends TLS."""
-    path: Path = tmp_path_factory.mktemp("server") / "registry.sqlite3"
-    settings = {"DATABASE_URL": f"sqlite:///{path}", "TRUSTED_PROXIES": "1", "HTTPS_ONLY": "true", **new_keys()}
-    load_demo_data(**settings)
-    return settings
+    """A database of its own, behind one proxy that ends TLS."""
+    database = new_database(tmp_path_factory.mktemp("server"))
+    migrate(database)
+    return {"DATABASE_URL": database, "TRUSTED_PROXIES": "1", "HTTPS_ONLY": "true", **new_keys()}
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,11 @@ def test_a_forwarded_scheme_with_underscores_is_ignored(server: str, headers: li
 
 def addresses(settings: dict[str, str], request_id: str) -> list[str]:
     """Return from where the audit trail has the denials of a request, which are written behind the answer."""
-    reader = sqlite3.connect(settings["DATABASE_URL"].removeprefix("sqlite:///"))
-    try:
-        for _ in range(100):
-            rows = reader.execute("SELECT remote_addr FROM models_registry_auditentry WHERE cid = ?", [request_id])
-            if found := [address for (address,) in rows]:
-                return found
-            time.sleep(0.1)
-    finally:
-        reader.close()
+    select = f"SELECT remote_addr FROM models_registry_auditentry WHERE cid = '{request_id}'"  # noqa: S608
+    for _ in range(200):
+        if found := [str(address) for (address,) in execute(settings["DATABASE_URL"], select)]:
+            return found
+        time.sleep(0.05)
     return []
 
 
@@ -131,3 +127,15 @@ def test_static_files_and_heads_are_served(server: str) -> None:
     assert content == (ROOT / "models_registry" / "static" / "models_registry" / "favicon.svg").read_bytes()
     status, answer, content = send(server, "HEAD", "/healthz")
     assert (status, int(answer["content-length"]) > 0, content) == (200, True, b"")
+
+
+def test_a_route_that_takes_no_body_does_not_wait_for_one(server: str) -> None:
+    lines = ["GET /nope HTTP/1.1", "Host: 127.0.0.1", "Transfer-Encoding: chunked", *JSON, "", ""]
+    callers = [socket.create_connection(("127.0.0.1", urlsplit(server).port or 0)) for _ in range(CALLERS)]
+    for caller in callers:
+        caller.sendall("\r\n".join(lines).encode())
+
+    with urllib.request.urlopen(f"{server}/healthz", timeout=5) as answer:  # noqa: S310
+        assert answer.status == 200
+    for caller in callers:
+        caller.close()

@@ -15,7 +15,7 @@ from tests.serving import ROOT, free_port
 
 TEMPLATE = ROOT / "deploy" / "nginx" / "nginx.conf.template"
 VARIABLE = re.compile(r"\$\{(PROXY_[A-Z_]+)\}")
-STARTS_WITHIN = 10
+STARTS_WITHIN = 60
 
 
 def configuration(folder: Path, *, listen: int, upstream: str, **variables: str) -> Path:

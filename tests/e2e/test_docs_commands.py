@@ -25,6 +25,7 @@ TUTORIAL = "docs/tutorials/training-to-production.md"
 GATE = "docs/how-to/gate-a-pipeline.md"
 NEEDS_A_SHELL_AND_A_SERVER = [
     pytest.mark.served,
+    pytest.mark.once,
     pytest.mark.django_db,
     pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"needs {', '.join(TOOLS)} (Debian: apt-get install)"),
 ]

@@ -13,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.demo_data import access_token, load_demo_data
@@ -46,7 +47,9 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     # Of images the generator knows nothing; one in SVG is text.
     (folder / "config.yaml").write_text("post_hooks: []\ncontent_type_overrides:\n  image/svg+xml: text/plain\n")
     command = [str(Path(sys.executable).with_name("openapi-python-client")), "generate", "--fail-on-warning"]
-    options = ["--path", "openapi.yaml", "--meta", "none", "--output-path", str(folder / PACKAGE)]
+    document = folder / "openapi.json"  # which the generator reads ten times as fast
+    document.write_text(json.dumps(yaml.load((ROOT / "openapi.yaml").read_text(), yaml.CSafeLoader)))  # noqa: S506
+    options = ["--path", str(document), "--meta", "none", "--output-path", str(folder / PACKAGE)]
     finished = subprocess.run(
         [*command, *options, "--config", str(folder / "config.yaml")],
         cwd=ROOT,

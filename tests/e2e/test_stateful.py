@@ -351,7 +351,7 @@ def test_the_service_and_a_model_in_memory_never_diverge() -> None:
     run_state_machine_as_test(
         Registry,
         settings=settings(
-            max_examples=15,
+            max_examples=8,
             stateful_step_count=50,
             derandomize=bool(os.environ.get("CI")),
             deadline=None,

@@ -77,7 +77,7 @@ class Service:
     def settle(self) -> None:
         """Return once the server answers quickly, or after some time."""
         deadline = time.monotonic() + SETTLES_WITHIN
-        while time.monotonic() < deadline and not self.measure(0.4).are_good:
+        while time.monotonic() < deadline and not self.measure(0.4).are_within():
             time.sleep(0.5)
 
 
@@ -88,11 +88,10 @@ class Figures:
     healthz: Mapping[str, Any]
     summary: Mapping[str, Any]
 
-    @property
-    def are_good(self) -> bool:
-        """Whether both stay under the limit and no request failed."""
+    def are_within(self, limit: float = LIMIT) -> bool:
+        """Say whether both take no longer than the limit, in seconds, and no request failed."""
         return all(
-            percentile(each["latencies"], 99) <= LIMIT and not each["failures"] for each in (self.healthz, self.summary)
+            percentile(each["latencies"], 99) <= limit and not each["failures"] for each in (self.healthz, self.summary)
         )
 
     def __str__(self) -> str:

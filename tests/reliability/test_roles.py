@@ -78,7 +78,7 @@ def roles(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Ro
     runtime, folder = f"runtime_{secrets.token_hex(4)}", tmp_path_factory.mktemp("roles")
     url, seed = new_database(folder), folder / "seed.json"
     migrate(url)
-    write_seed(seed)
+    write_seed(seed, "mdl-7f3a19bc92", "mdl-5ad2c7710e")
     with psycopg.connect(url, autocommit=True) as administrator:
         administrator.execute(f"CREATE ROLE {runtime} LOGIN PASSWORD '{PASSWORD}'")
         [owner] = administrator.execute(OWNER).fetchone() or []

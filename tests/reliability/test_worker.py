@@ -27,7 +27,7 @@ pytestmark = pytest.mark.served
 VERSIONS = "/api/v1/models/mdl-7f3a19bc92/versions"
 EVALUATIONS = f"{VERSIONS}/ver-001a1/evaluations"
 SMALL = "actual,predicted\nyes,yes\nno,yes\n"
-LARGE = "actual,predicted,score\n" + "yes,yes,0.75\nno,yes,0.5\nno,no,0.25\n" * 400_000
+LARGE = "actual,predicted,score\n" + "yes,yes,0.75\nno,yes,0.5\nno,no,0.25\n" * 200_000
 WITHIN = 120
 DUE = "UPDATE performance_evaluationjob SET due_at = CURRENT_TIMESTAMP WHERE state = 'running'"
 
@@ -156,7 +156,7 @@ def until(true: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + WITHIN
     while not (found := true()):
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.05)
     return found
 
 
@@ -238,7 +238,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_evaluation_back(service: Servic
 
 
 def test_a_worker_that_is_told_to_stop_breaks_a_comparison_off_and_keeps_the_snapshot(service: Service) -> None:
-    rows = "".join(f"{number},yes,yes,0.75\n" for number in range(500_000))
+    rows = "".join(f"{number},yes,yes,0.75\n" for number in range(200_000))
     content = f"example_id,actual,predicted,score\n{rows}"
     status, version = service.ask("POST", VERSIONS, b"{}", **{"Content-Type": "application/json"})
     assert status == 201, version

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs.labels import sort_labels
 from performance.metrics.inputs.sql import number_literal, string_literal
+from performance.metrics.paired.numeric import LossPair, measure_differences
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
 from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics import roc
@@ -22,6 +23,8 @@ from performance.metrics.statistics.intervals import (
 from performance.metrics.statistics.losses import log_loss_sql
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
+from performance.metrics.statistics.scores import EXAMPLES, GROUPS
+from performance.metrics.statistics.student_t import student_t_quantile
 
 MAX_CELLS = 100_000  # of the joint table of the actual class and both predictions
 # The largest possible absolute difference of each metric
@@ -55,7 +58,7 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
     """Return the interval of each metric's difference; none unless both versions have the same examples.
 
     Metrics of identical predictions cannot differ. The intervals of grouped examples allow for the groups already, so
-    the difference follows from these.
+    the differences of all metrics but the losses follow from these.
     """
     pairs = join_examples(engine)
     if pairs is None:
@@ -63,7 +66,7 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
     if pairs.identical:
         return dict.fromkeys(_METRICS, Interval(0.0, 0.0, "identical"))
     if "cluster" in pairs.columns:
-        return {}
+        return _loss_intervals(pairs, choices)
     accuracy = accuracy_difference(*_right_alone(pairs))
     micro = dict.fromkeys(OF_CLASSES, accuracy) if choices.averaging == "micro" else {}
     return {
@@ -272,13 +275,18 @@ def _roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
 def area_difference(areas: Sequence[float], variances: Sequence[float], sizes: tuple[float, float]) -> Interval | None:
     """Return the interval of the difference of two areas under the ROC curve.
 
+    Their correlation is as uncertain as that of so few examples as there are of the smaller class. So the intervals of
+    both areas have Student's t with one degree of freedom less.
+
     Args:
         areas: those of the newer and of the older version.
         variances: those of both areas, and of their difference.
         sizes: the effective numbers of positives and of negatives.
     """
+    wider = (student_t_quantile(min(sizes) - 1) / student_t_quantile(math.inf)) ** 2
     both = [
-        roc.roc_auc_estimate(area, variance, sizes).interval for area, variance in zip(areas, variances, strict=False)
+        roc.roc_auc_estimate(area, variance, sizes, wider).interval
+        for area, variance in zip(areas, variances, strict=False)
     ]
     return _correlated(areas, both, variances, "paired_newcombe_5")
 
@@ -415,7 +423,10 @@ def _influences(is_positive: str) -> str:
 
 
 def _loss_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
-    """Return the intervals of log loss and Brier score, as means of the differences of each example's losses."""
+    """Return the intervals of log loss and Brier score, as means of the differences of each example's losses.
+
+    Few large losses may decide such a mean, so the intervals are those of errors. Groups of examples are their units.
+    """
     if choices.positive_class is not None and "score" in pairs.columns:
         positive = f"actual = {string_literal(choices.positive_class)}"
         truths = [f"CASE WHEN {positive} THEN {score} ELSE 1 - {score} END" for score in ("score", "old_score")]
@@ -424,13 +435,11 @@ def _loss_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
         truths, briers = ["truth", "old_truth"], ["brier", "old_brier"]
     else:
         return {}
-    logs = map(log_loss_sql, truths)
-    log_loss, brier = pairs.means(*(f"{newer} - ({older})" for newer, older in (logs, briers)))
-    return {"log_loss": loss_difference(log_loss), "brier_score": loss_difference(brier)}
-
-
-def loss_difference(difference: Mean) -> Interval | None:
-    """Return Student's interval of a mean difference, `None` if it doesn't vary though the predictions differ."""
-    if not difference.variance > _TOLERANCE:
-        return None
-    return normal(difference.value, difference.variance, "paired_t", degrees=difference.size - 1)
+    losses = {"log_loss": [log_loss_sql(truth) for truth in truths], "brier_score": briers}
+    means = iter(pairs.means(*(loss for both in losses.values() for loss in both)))
+    differences = {
+        name: LossPair(f"({newer})", f"({older})", next(means).value, next(means).value).difference()
+        for name, (newer, older) in losses.items()
+    }
+    grouped = "cluster" in pairs.columns
+    return measure_differences(pairs, GROUPS if grouped else EXAMPLES, "cluster" if grouped else None, differences)

@@ -56,10 +56,10 @@ def _intervals(pairs: PairedExamples, units: Units, by: str | None) -> Intervals
     if pairs.identical:
         names = ("rmse", "mae", "mape", "smape", "wape", "bias", "r_squared", "explained_variance")
         return dict.fromkeys((*names, "median_absolute_error", "max_error"), NO_DIFFERENCE)
-    return _measure(pairs, units, by, _differences(pairs))
+    return measure_differences(pairs, units, by, _differences(pairs))
 
 
-def _measure(
+def measure_differences(
     pairs: PairedExamples,
     units: Units,
     by: str | None,
@@ -198,7 +198,7 @@ def _mase_interval(pairs: PairedExamples, units: Units, by: str | None) -> Inter
     if value is None or not math.isfinite(value):
         return {}
     difference = Difference(float(value), "x", float(size) or 1.0)
-    return _measure(pairs, units, "unit" if by else by, {"mase": difference}, relation=by_series)
+    return measure_differences(pairs, units, "unit" if by else by, {"mase": difference}, relation=by_series)
 
 
 def ranking_intervals(engine: Engine, choices: Choices) -> Intervals:
@@ -240,7 +240,7 @@ def ranking_intervals(engine: Engine, choices: Choices) -> Intervals:
         return dict.fromkeys(ranking.METRICS, NO_DIFFERENCE)
     pairs = PairedExamples(engine, frozenset(), identical=False)
     found = zip(ranking.METRICS, pairs.means(*ranking.METRICS), strict=True)
-    return _measure(
+    return measure_differences(
         pairs,
         GROUPS if grouped else QUERIES,
         "cluster" if grouped else None,

@@ -52,8 +52,7 @@ class Areas:
         """Return the scores, or their levels if there are ten."""
         if not self.ties:
             return scores
-        levels: Numbers = np.clip(np.floor((scores + 1) / (self.apart + 2) * 8) + 1, 0, 9)
-        return levels
+        return np.asarray(np.clip(np.floor((scores + 1) / (self.apart + 2) * 8) + 1, 0, 9))
 
     @property
     def truth(self) -> dict[str, float]:

@@ -144,8 +144,8 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
             for name in SIMULATED:
                 if (gradient := matrix.multiclass_gradient(name)) and min(matrix.rows) > 0:
                     worth[name].append(counts.sum(axis=0) / design_effect(clusters, counts, gradient))
-        for name, each in worth.items():
-            found[name].add_all(*melded_ends(np.array(each), np.ones(2), random, DRAWS)[name])
+        for name, effective in worth.items():
+            found[name].add_all(*melded_ends(np.array(effective), np.ones(2), random, DRAWS)[name])
         yield from found.values()
 
 

@@ -11,9 +11,10 @@ from performance.metrics.paired.paired_join import Choices, Intervals
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import AVERAGED
+from performance.metrics.statistics.scores import AHEAD, EXAMPLES
 from tests.benchmarks.coverage_grid.areas import Areas
 from tests.benchmarks.coverage_grid.classification import LOSS_FUNCTIONS
-from tests.benchmarks.coverage_grid.numeric_scores import mean_of
+from tests.benchmarks.coverage_grid.numeric_scores import scores_of
 from tests.benchmarks.coverage_grid.ranked import Influences, Numbers, ranked_influences
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
@@ -241,8 +242,16 @@ def losses(settings: list[PairedLosses], samples: int) -> Tallies:
             truth = float((loss(population[0]) - loss(population[1])).mean())
             tally = Tally(str(setting), f"{name} difference", setting.size, truth, is_loss=True)
             for newer, older in zip(*(loss(each) for each in draws), strict=True):
-                tally.add(paired.loss_difference(mean_of(newer - older)))
+                tally.add(loss_difference(newer, older))
             yield tally
+
+
+def loss_difference(newer: Numbers, older: Numbers) -> Interval | None:
+    """Return the product's interval of the difference of mean losses."""
+    score = newer - older
+    value, scale = float(score.mean()), float(newer.mean() + older.mean())
+    scores = scores_of(EXAMPLES, {"": (score - value) / scale})[""]
+    return None if scores.obstacle() else scores.interval(value, scale, behind=AHEAD)
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

@@ -187,6 +187,7 @@ HOSTILE_PARTS = [
 ]
 
 
+@pytest.mark.once
 def test_a_hostile_part_of_the_path_is_not_found(
     superuser: User, model: RegisteredModel, subtests: pytest.Subtests
 ) -> None:

@@ -15,6 +15,7 @@ from tests.conftest import authenticated
 from tests.demo_data import access_token, load_demo_data
 from tests.factories import new_user
 from tests.operations import OPERATIONS, Operation, furnish
+from tests.reliability.databases import new_database
 from tests.serving import new_keys, serve
 
 WITH_BODIES = [each for each in OPERATIONS if each.body is not None or each.form is not None]
@@ -93,7 +94,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder: Path = tmp_path_factory.mktemp("rights")
     spool = folder / "spool"
     spool.mkdir()
-    database = {"DATABASE_URL": f"sqlite:///{folder}/registry.sqlite3", **new_keys()}
+    database = {"DATABASE_URL": new_database(folder), **new_keys()}
     load_demo_data(**database)
     tokens = {name: access_token(user, **database) for name, user in (("stranger", "otto"), ("editor", "ed"))}
     storage = f"file://{folder}/storage"
@@ -101,6 +102,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield url, tokens, folder
 
 
+@pytest.mark.once
 class TestServer:
     """The same over a socket, where the server has a body only if it asks for it."""
 

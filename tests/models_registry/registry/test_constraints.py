@@ -12,6 +12,8 @@ from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.promotions import promote
 from tests.factories import completed_version
 
+pytestmark = pytest.mark.every_case
+
 
 def refused(write: Callable[[], Any]) -> None:
     """Assert that the database refuses a write, at once or when the transaction ends."""

@@ -11,6 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from tests.demo_data import load_demo_data
+
 ROOT = Path(__file__).parent.parent.parent.parent
 SECRET = "a key of more than thirty-two bytes, for this test only"
 
@@ -23,12 +25,10 @@ import django
 
 django.setup()
 
-from django.core.management import call_command
 from django.test import Client
 
 from models_registry.registry.models import User
 
-call_command("migrate", verbosity=0)
 User.objects.create_user("root", password="x", is_superuser=True)
 
 TOKEN = "/api/v1/auth/token"
@@ -90,13 +90,16 @@ def test_only_the_private_key_makes_tokens(tmp_path: Path, algorithm: str) -> No
 
 
 def run(directory: Path, **environment: str) -> dict[str, Any]:
+    """Run the script on a database of the demo, which is migrated already."""
+    database = f"sqlite:///{directory}/registry.sqlite3"
+    load_demo_data(DATABASE_URL=database)
     ended = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
             "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DATABASE_URL": f"sqlite:///{directory}/registry.sqlite3",
+            "DATABASE_URL": database,
             "ALLOWED_HOSTS": "testserver",
             "HTTPS_ONLY": "false",
             "SECRET_KEY": SECRET,

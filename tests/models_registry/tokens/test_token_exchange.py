@@ -342,7 +342,7 @@ def dripping(request: BaseHTTPRequestHandler) -> None:
     request.send_response(200)
     request.end_headers()
     with suppress(OSError):
-        for _ in range(40):
+        for _ in range(400):
             request.wfile.write(b" ")
             time.sleep(0.05)
 
@@ -364,7 +364,7 @@ def test_an_issuer_without_usable_keys_is_a_503_that_says_when_to_come_back(
 
     assert refused(answer) == (503, "service_unavailable")
     assert int(answer["Retry-After"]) > 0
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10  # without a limit, the slowest takes 20
     assert refused(exchange(issuer.token())) == (503, "service_unavailable")
     assert issuer.asked == 1, "after a failure it was asked again at once"
 

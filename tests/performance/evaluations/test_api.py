@@ -128,7 +128,11 @@ def test_an_evaluation_names_its_dataset_and_options(editor: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "dataset", ["churn", "[]", "{}", '{"name": ""}', '{"name": "a", "digest": "b"}', '{"name": 1}']
+    "dataset",
+    [
+        *("churn", "[]", "{}", '{"name": ""}', '{"name": "a", "digest": "b"}', '{"name": 1}'),
+        *('{"name": " "}', '{"name": "a "}', '{"name": "a", "version": "b\\nc"}'),
+    ],
 )
 def test_a_dataset_must_be_an_object_with_a_name(editor: User, dataset: str) -> None:
     answer = upload(editor, dataset=dataset)

@@ -73,6 +73,7 @@ def test_a_hundred_million_rows_in_less_than_a_megabyte_are_refused(hundred_mill
     assert "100,000,000 rows" in refused(editor, hundred_million_rows)
 
 
+@pytest.mark.once
 @pytest.mark.django_db(transaction=True)  # as it takes its time, in which no transaction may stay open
 @pytest.mark.usefixtures("rows_can_be_cleaned_up")
 def test_a_file_that_expands_to_two_gigabytes_is_refused(editor: User) -> None:

@@ -140,6 +140,7 @@ class TestExamples:
         assert len(examples) == 2**22 // (20_000 + 4 + 2)
 
 
+@pytest.mark.once
 class TestCost:
     def test_a_thousand_labels_are_evaluated_in_seconds(self, editor: User) -> None:
         labels = [str(number) for number in range(1000)]

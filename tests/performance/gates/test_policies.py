@@ -10,7 +10,8 @@ from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel
 from performance.gates.models import GatePolicy
 from performance.gates.policy import SPLITS
-from performance.snapshots.models import DatasetSplit
+from performance.metrics.result import MAX_DATASET_NAME
+from performance.snapshots.models import DatasetSplit, MetricSnapshot
 from tests.api import TIMESTAMP, Caller, faults, refusal
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("model")]
@@ -164,3 +165,7 @@ class TestTheDatabase:
 
 def test_the_gates_know_the_splits_that_there_are() -> None:
     assert list(SPLITS) == DatasetSplit.values
+
+
+def test_datasets_have_names_as_long_as_those_of_snapshots() -> None:
+    assert MetricSnapshot._meta.get_field("dataset").max_length == MAX_DATASET_NAME

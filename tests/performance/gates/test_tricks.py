@@ -175,6 +175,43 @@ def test_another_k_is_not_compared(admin: User, acme: Organization) -> None:
     assert pinned["status"] == "missing"
 
 
+SLICED = b"actual,predicted,c\n" + b"1,1,x\n0,0,x\n1,0,y\n0,0,y\n" * 5
+OTHERWISE = [
+    ("classification", SLICED, "recall", {"averaging": "macro"}, {"averaging": "binary"}, "with {} averaging"),
+    ("classification", SLICED, "recall", {"averaging": "micro"}, {"averaging": "weighted"}, "with {} averaging"),
+    ("classification", SLICED, "recall", {"positive_class": "1"}, {"positive_class": "0"}, "the positive class '{}'"),
+    ("classification", "thr", "precision", {"threshold": "0.5"}, {"threshold": "0.4"}, "at the threshold {}"),
+    ("ranking", "rank-good", "recall_at_k", {"k": "3"}, {"k": "20"}, "with k = {}"),
+]
+
+
+@pytest.mark.parametrize(("task_type", "file", "metric", "first", "second", "text"), OTHERWISE)
+def test_a_file_that_is_evaluated_otherwise_is_compared_nowhere(
+    admin: User,
+    acme: Organization,
+    task_type: str,
+    file: str | bytes,
+    metric: str,
+    first: dict[str, Any],
+    second: dict[str, Any],
+    text: str,
+) -> None:
+    pipeline = Pipeline(admin, acme, task_type)
+    columns: dict[str, Any] = {"columns": '{"slices": ["c"]}'} if file == SLICED else {}
+    pipeline.version(file, promoted=True, **first, **columns)
+    pipeline.version(file, **second, **columns)
+    slices = [f"worst_slice.c.{metric}", f"slice.c.x.{metric}"] if columns else []
+
+    rules = pipeline.judge(*({"metric": name, "max_regression": 0.9} for name in (metric, *slices)))["rules"]
+    path = f"{pipeline.path}/performance/compare"
+    compared = pipeline.caller.get(path, {"version_id": "ver-00002"}).json()["metrics"][metric]
+
+    assert [rule["status"] for rule in rules] == ["missing"] * len(rules)
+    assert compared["direction"] == "inconclusive"
+    for option in (*first.values(), *second.values()):
+        assert all(text.format(option) in each["detail"] for each in (*rules, compared))
+
+
 def test_another_scale_of_a_forecast_is_another_test_set(admin: User, acme: Organization) -> None:
     pipeline = Pipeline(admin, acme, "forecasting")
     pipeline.version("fc-base", promoted=True)

@@ -64,6 +64,7 @@ def assert_each_is_alone(task_type: str, folder: Path, columns: dict[str, list[A
 
 
 @MANY
+@pytest.mark.usefixtures("few_draws")
 @given(_columns(st.sampled_from("01"), PROBABILITIES, WEIGHTS))
 def test_two_classes(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
     right = [(value, "1", 0.9, 0.0) for value in {row[0] for row in rows}]  # else some rows alone would be refused
@@ -100,6 +101,7 @@ def test_ranking(tmp_path: Path, queries: list[tuple[Any, list[tuple[int, float]
 
 
 @MANY
+@pytest.mark.usefixtures("few_draws")
 @given(_columns(st.sampled_from("abc"), st.sampled_from("abc"), PROBABILITIES, PROBABILITIES))
 def test_classes_that_a_slice_lacks_are_still_among_those_of_its_scores(
     tmp_path: Path, rows: list[tuple[Any, ...]]

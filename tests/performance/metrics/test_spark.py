@@ -37,13 +37,28 @@ pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark_is_there")]
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "predictions"
 REGRESSION = [file for name in ("diabetes", "wine-alcohol") for file in sorted((FIXTURES / name).glob("*.csv"))]
 
+# Spark's plans are for many rows. For a few, it spends nearly all its time on compiling Java that runs once.
+FOR_FEW_ROWS = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+
 Compare = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def spark(spark_is_there: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
-    """Spark on this machine, shared by all tests, as it takes seconds to start."""
+    """Spark on this machine, shared by all tests, as it takes seconds to start.
+
+    `test_evaluate_on_spark.py` has the settings of the service.
+    """
+    from pyspark.sql import SparkSession
+
     with Spark("local[2]", folder=tmp_path_factory.mktemp("spark")) as engine:
+        for name, value in FOR_FEW_ROWS.items():
+            SparkSession.active().conf.set(name, value)
         yield engine
 
 
@@ -329,13 +344,13 @@ def test_spark_allows_missing_predictions(compare: Compare) -> None:
 
 
 def test_spark_names_the_first_invalid_row_of_several_files(compare: Compare, tmp_path: Path) -> None:
-    rows = 300_000
+    rows = 30_000
     files = [tmp_path / "b.parquet", tmp_path / "a.parquet"]
     for at, file in enumerate(files):
         predicted = [1.0] * rows
         if at == 1:
             predicted[rows // 2] = predicted[-1] = math.nan
-        pq.write_table(pa.table({"actual": [1.0] * rows, "predicted": predicted}), file, row_group_size=50_000)
+        pq.write_table(pa.table({"actual": [1.0] * rows, "predicted": predicted}), file, row_group_size=5_000)
 
     assert compare(regression.evaluate, files)["row"] == rows + rows // 2 + 1
 

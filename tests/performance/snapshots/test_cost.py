@@ -220,6 +220,7 @@ def large_verdict() -> dict[str, Any]:
     }
 
 
+@pytest.mark.once
 def test_reads_of_the_largest_things_are_cheap(ada: Caller) -> None:
     webhook = Webhook.objects.order_by("pk").last()
     assert webhook is not None

@@ -1,0 +1,94 @@
+"""Measure the sufficient statistics of classification: label counts, ranked scores and losses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from performance.metrics.engines.base import Engine, Row
+from performance.metrics.inputs import label_counts
+from performance.metrics.inputs.column_mapping import ColumnMapping
+from performance.metrics.inputs.label_counts import LabelCounts
+from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
+from performance.metrics.statistics import curves, losses, roc
+from performance.metrics.statistics.confusion import ConfusionMatrix
+from performance.metrics.statistics.losses import Losses
+from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, RankedScores
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What all examples determine, and slices of them share.
+
+    `positive` is the positive class of two. `improbable` says why the scores are no probabilities, and is `None` if
+    they are. `group` is the column of the groups of correlated examples.
+    """
+
+    mapping: ColumnMapping
+    averaging: str
+    positive: str | None
+    improbable: str | None
+    group: str | None
+
+    @property
+    def is_micro(self) -> bool:
+        """Whether the scores of several classes are pooled."""
+        return self.averaging == "micro" and self.positive is None
+
+
+@dataclass(frozen=True, slots=True)
+class SufficientStatistics:
+    """What the metrics of some examples follow from. `losses` is `None` without probabilities."""
+
+    problem: Problem
+    counts: LabelCounts
+    matrix: ConfusionMatrix
+    ranked: Mapping[str, RankedScores]
+    losses: Losses | None
+
+
+def measure(engine: Engine, problem: Problem, counts: LabelCounts) -> SufficientStatistics:
+    """Return the statistics of an engine's examples. Raises `UnprocessablePredictionsError` for a damaged file."""
+    mapping, positive = problem.mapping, problem.positive
+    probabilities = label_counts.as_probabilities(mapping)
+    return SufficientStatistics(
+        problem,
+        counts,
+        counts.matrix(),
+        _ranked_scores(engine, mapping, counts, positive),
+        None if problem.improbable else losses.measure_losses(engine, probabilities, counts, positive),
+    )
+
+
+def _ranked_scores(
+    engine: Engine, mapping: ColumnMapping, counts: LabelCounts, positive: str | None
+) -> Mapping[str, RankedScores]:
+    """Return the ranked scores of each class that has scores, positives and negatives, by label.
+
+    The classes with the most weight come first. The first ones get curves.
+    """
+    problems = _one_vs_rest_problems(mapping, counts, positive)
+    if not problems:
+        return {}
+    rows = engine.rows(
+        roc.cells_statement(
+            problems, actual=mapping.actual, weight=mapping.weight, where=f"{mapping.predicted} IS NOT NULL"
+        )
+    )
+    of_label: dict[str, list[Row]] = {problem.label: [] for problem in problems}
+    for label, *cell in rows:
+        of_label[label].append(tuple(cell))
+    if any(None in row for row in rows) or any(len({cell[0] for cell in cells}) < 2 for cells in of_label.values()):
+        raise UnprocessablePredictionsError(DAMAGED)
+    return {problem.label: RankedScores.from_rows(problem, of_label[problem.label]) for problem in problems}
+
+
+def _one_vs_rest_problems(mapping: ColumnMapping, counts: LabelCounts, positive: str | None) -> list[OneVsRest]:
+    scores = mapping.scores if positive is None else {positive: mapping.score}
+    problems = [
+        OneVsRest(label, score, counts.weight_of(label), counts.weight - counts.weight_of(label))
+        for label, score in scores.items()
+        if score is not None
+    ]
+    two_sided = [problem for problem in problems if problem.positives > 0 and problem.negatives > 0]
+    two_sided.sort(key=lambda problem: -problem.positives)
+    drawn, others = two_sided[: curves.MAX_CURVES], two_sided[curves.MAX_CURVES :]
+    return drawn + [replace(problem, ranges=COARSE_RANGES) for problem in others]
