@@ -334,7 +334,7 @@ class TestRefusals:
         self, client: Client, model: RegisteredModel, pinned_queries: Pinned
     ) -> None:
         get(client, model)
-        with pinned_queries("summary"):
+        with pinned_queries("summary without a snapshot, whose refusal names the datasets"):
             response = get(client, model, dataset_split="validation")
 
         assert refusal(response) == (404, "snapshot_not_found")
