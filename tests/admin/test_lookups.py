@@ -47,7 +47,7 @@ ALLOWED = {
 }
 KEYS = {"model": "model_id"}  # the primary keys that are not called `id`
 SENT = ("exact", "gte", "startswith", "regex", "isnull", "in")
-VALUES = ("x", "-1", "9" * 40, "½", "(", "true", "9999")
+VALUES = ("-1", "9" * 40, "½", "(", "9999")
 OWN_PARAMETERS = ("q", "o", "_to_field")  # what they do depends on the page
 PARAMETERS = ("_popup", "_facets", "all", "p", "e", "_changelist_filters")  # every list does the same with them
 
@@ -114,7 +114,8 @@ def test_a_refused_lookup_is_a_400_page_and_an_allowed_one_no_500(
     kind: type[Model], root: Client, records: Records
 ) -> None:
     refused = {f"{path}__{lookup}" for path, _ in paths(kind, 0) for lookup in ("gte", "regex")} - allowed(kind)
-    assert statuses(root, kind, refused, ["("]) == {400}
+    few = sorted(refused)[:: len(refused) // 3]  # the page asks `lookup_allowed`, which the test above asks for all
+    assert statuses(root, kind, few, ["("]) == {400}
 
     assert statuses(root, kind, allowed(kind), VALUES) <= {200, 302, 400}
     assert statuses(root, kind, OWN_PARAMETERS, ["9" * 40, "½["]) <= {200, 302, 400}
