@@ -20,7 +20,7 @@ ENDS_WITHIN = 900  # seconds
 
 # With limits that a busy machine keeps.
 SMALLEST = {
-    "audit": "--entries 2000 --rounds 1 --limit 60",
+    "audit": "--entries 12000 --rounds 1 --limit 60",
     "coverage": "--size 40 --runs 2 --bootstraps 1 --resamples 2",
     "evaluation": "--rows 1000 --rounds 1",
     "gate": "--snapshots 2000 --rounds 1 --seconds 0.2 --connections 2 --limit 1000",
