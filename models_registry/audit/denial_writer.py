@@ -11,7 +11,7 @@ from itertools import islice
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import InterfaceError, InternalError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
 from models_registry.audit.models import AuditEntry
 
@@ -33,7 +33,8 @@ def store_denials(entries: Sequence[AuditEntry]) -> None:
     names = dict(get_user_model().objects.filter(pk__in=users).values_list("pk", "username")) if users else {}
     for entry in entries:
         entry.actor_name = entry.actor_name or names.get(entry.actor_id, "")
-    AuditEntry.objects.bulk_create(entries)  # in one transaction
+    with transaction.atomic():
+        AuditEntry.objects.bulk_create(entries)
 
 
 @dataclass

@@ -267,7 +267,7 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
             source="worst_slices",
             many=True,
             read_only=True,
-            help_text="By attribute, the one with the worst slice first; empty unless the evaluation named some.",
+            help_text="By attribute, worst first; empty unless asked for.",
         ),
         "sample_count": serializers.IntegerField(allow_null=True, help_text="The number of examples that were scored."),
         "effective_sample_size": detail_field(

@@ -340,8 +340,7 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
         tags=["snapshots"],
         summary="Report metrics in a batch",
         description=(
-            f"Store up to {MAX_BATCH} snapshots in one transaction, all of them or none. Of two snapshots of the same "
-            "time, the later one in the batch is the newer one."
+            f"Store up to {MAX_BATCH} snapshots, all of them or none. Of two of the same time, the later one is newer."
         ),
         responses={201: SnapshotBatchSerializer},
     )
@@ -353,7 +352,8 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
     def _create_batch(self, serializer: AnySerializer) -> HttpResponse:
         reports = check_reports(model=self.version.model, reports=serializer.validated_data["snapshots"])
         stored = report_snapshots(version=self.get_version(lock=True), reports=reports, reported_by=self.account)
-        return json_response({"snapshot_ids": [str(each.pk) for each in stored]}, status=201)
+        headers = {"Location": reverse("snapshots", args=[self.version.model_id, self.version.version_id])}
+        return json_response({"snapshot_ids": [str(each.pk) for each in stored]}, status=201, headers=headers)
 
     @extend_schema(operation_id="get_snapshot", tags=["snapshots"], summary="Get a snapshot", responses=SNAPSHOT.one)
     @large_responses.bounded

@@ -46,6 +46,10 @@ POSTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"dataset_split": "test", "metrics": {"accuracy": 0.5}},
         {"metrics": {"accuracy": 0.5000000000000001}},
     ),
+    f"{VERSIONS}/ver-001a2/snapshots:batch": (
+        {"snapshots": [{"dataset_split": "test", "metrics": {"accuracy": 0.5}}]},
+        {"snapshots": [{"dataset_split": "train", "metrics": {"accuracy": 0.5}}]},
+    ),
 }
 
 

@@ -26,7 +26,7 @@ from models_registry.tokens.services import open_token_family
 from performance.badges.models import Badge
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy, GateVerdict
-from performance.snapshots.models import MetricSnapshot, SnapshotDetail
+from performance.snapshots.models import Dataset, MetricSnapshot, SnapshotDetail
 from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
 from tests.conftest import golden
@@ -92,6 +92,7 @@ def stock(numbers: range) -> None:
     for number in numbers:
         organization = Organization.objects.create(slug=f"org{number}", name=f"Organization {number}")
         model = promoted_with_snapshot(organization, f"model {number}")
+        Dataset.objects.create(organization=organization, name=f"dataset {number}")
         GatePolicy.objects.create(model=model, version=1, document=POLICY)
         GateVerdict.objects.create(
             model=model, version=model.versions.get(), occasion="promotion", status="passed", document={}
