@@ -19,7 +19,7 @@ from performance.seeds.document import ModelValues, SeedError, SnapshotValues, V
 from performance.seeds.files import SeedDocument
 from performance.seeds.predictions import load_predictions
 from performance.snapshots.models import MetricSnapshot
-from performance.snapshots.services import record_dataset
+from performance.snapshots.services import record_datasets
 
 BATCH = 1000
 
@@ -160,10 +160,7 @@ def _load_version(path: str, model: RegisteredModel, version: Version | None, it
 
 def _load_snapshots(version: Version, items: list[SnapshotValues]) -> None:
     """Add the snapshots that are not stored yet. A stored snapshot is never changed."""
-    for name in sorted({item["dataset"] for item in items if "dataset" in item}):
-        record_dataset(
-            organization_id=version.model.organization_id, name=name, version=None, digest=None, created_by=""
-        )
+    record_datasets(version, ((item.get("dataset", ""), None, None) for item in items), created_by="")
     stored = {_snapshot_key(**values) for values in version.snapshots.values(*_KEY_FIELDS).iterator()}
     before = len(stored)
     for start in range(0, len(items), BATCH):

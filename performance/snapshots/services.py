@@ -142,7 +142,8 @@ def report_snapshots(*, version: Version, reports: Sequence[Report], reported_by
     _refuse_outdated(version, reports)
     for split in {report.dataset_split for report in reports}:
         check_accepts_metrics(version, split)
-    _record_datasets(version, reports, created_by=reported_by.username)
+    named = ((each.dataset, each.columns["dataset_version"], each.columns["examples_digest"]) for each in reports)
+    record_datasets(version, named, created_by=reported_by.username)
     before = version.snapshots.count()
     rows = [
         _unsaved(
@@ -172,14 +173,8 @@ def store_snapshot(
     further columns of the snapshot and of its detail. Raises what `check_accepts_metrics` raises.
     """
     check_accepts_metrics(version, dataset_split)
-    if dataset:
-        record_dataset(
-            organization_id=version.model.organization_id,
-            name=dataset,
-            version=rest.get("dataset_version"),
-            digest=rest.get("examples_digest"),
-            created_by=created_by,
-        )
+    named = (dataset, rest.get("dataset_version"), rest.get("examples_digest"))
+    record_datasets(version, [named], created_by=created_by)
     snapshot, detail = _unsaved(version, dataset_split, recorded, created_by=created_by, dataset=dataset, **rest)
     snapshot.save(force_insert=True)
     if detail is not None:
@@ -216,23 +211,6 @@ def _unsaved(
     return snapshot, SnapshotDetail(snapshot=snapshot, **details) if any(details.values()) else None
 
 
-def _record_datasets(version: Version, reports: Iterable[Report], *, created_by: str) -> None:
-    """Declare the datasets that the reports name."""
-    found = {
-        (report.dataset, report.columns["dataset_version"], report.columns["examples_digest"])
-        for report in reports
-        if report.dataset
-    }
-    for name, dataset_version, digest in sorted(found, key=str):
-        record_dataset(
-            organization_id=version.model.organization_id,
-            name=name,
-            version=dataset_version,
-            digest=digest,
-            created_by=created_by,
-        )
-
-
 def _refuse_outdated(version: Version, reports: Iterable[Report]) -> None:
     """Raise `ConflictError` if the model's positive class is another one than when the reports were checked."""
     if any(report.positive_class != version.model.positive_class for report in reports):
@@ -248,15 +226,22 @@ def create_dataset(*, organization: Organization, name: str, created_by: User, d
         )
 
 
-def record_dataset(
-    *, organization_id: int, name: str, version: str | None, digest: str | None, created_by: str
-) -> None:
-    """Declare a dataset that a snapshot names, and store its version and digest, unless they are stored already."""
-    dataset, _ = Dataset.objects.get_or_create(
-        organization_id=organization_id, name=name, defaults={"created_by": created_by}
-    )
-    if version or digest:
-        DatasetVersion.objects.get_or_create(dataset=dataset, version=version or "", digest=digest or "")
+def record_datasets(version: Version, named: Iterable[tuple[str, str | None, str | None]], *, created_by: str) -> None:
+    """Declare the datasets that snapshots of a version name, and store their versions and digests, unless they are.
+
+    Args:
+        version: the version that the snapshots are of.
+        named: the name, the version and the digest of each. The primary dataset, whose name is empty, needs none.
+        created_by: the name of the user who declares them.
+    """
+    for name, dataset_version, digest in sorted(set(named), key=str):  # in one order, so that no two writers block
+        if not name:
+            continue
+        dataset, _ = Dataset.objects.get_or_create(
+            organization_id=version.model.organization_id, name=name, defaults={"created_by": created_by}
+        )
+        if dataset_version or digest:
+            DatasetVersion.objects.get_or_create(dataset=dataset, version=dataset_version or "", digest=digest or "")
 
 
 def _event(snapshot: MetricSnapshot) -> dict[str, object]:
