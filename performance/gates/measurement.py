@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from models_registry.task_types.base import Direction, Metric
 from performance.metrics.comparison import MetricValues, OptionValue, describe_options
+from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
 from performance.metrics.result import EvaluationWarning, Slice
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.simultaneous import worst_interval
@@ -15,7 +16,6 @@ from performance.metrics.statistics.simultaneous import worst_interval
 SLICE, WORST_SLICE = "slice", "worst_slice"  # how the names of quantities of slices begin
 COMPUTED = "computed"  # the source of metrics that this service computes from predictions
 DIGEST_LENGTH = 12  # characters of a digest in a text
-MAX_ATTRIBUTE = 200  # characters, as of the attribute of a stored slice
 MAX_QUOTED_VALUE = 60  # characters of a slice's value in a text
 
 
@@ -41,13 +41,13 @@ class SliceName(NamedTuple):
 def parse_slice_name(name: str) -> SliceName | None:
     """Return the parts of the name of a quantity of slices, `None` for another name.
 
-    Neither an attribute nor a value is empty, and an attribute has at most `MAX_ATTRIBUTE` characters.
+    Neither an attribute nor a value is empty, and an attribute has at most `MAX_COLUMN_NAME_LENGTH` characters.
     """
     kind, _, rest = name.partition(".")
     path, _, metric = rest.rpartition(".")
-    if kind == WORST_SLICE and 1 <= len(path) <= MAX_ATTRIBUTE:
+    if kind == WORST_SLICE and 1 <= len(path) <= MAX_COLUMN_NAME_LENGTH:
         return SliceName(kind, path, metric)
-    has_both = "." in path[1 : MAX_ATTRIBUTE + 1] and "." in path[1:-1]
+    has_both = "." in path[1 : MAX_COLUMN_NAME_LENGTH + 1] and "." in path[1:-1]
     return SliceName(kind, path, metric) if kind == SLICE and has_both else None
 
 

@@ -8,11 +8,11 @@ from django.utils import timezone
 
 from models_registry.accounts.models import Organization
 from models_registry.registry.models import Version
+from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.querysets import MetricSnapshotQuerySet, SnapshotSliceQuerySet
 
 MAX_METRIC_NAME = 100  # characters, of a custom metric; the task types' own names are shorter
-MAX_ATTRIBUTE = 200  # characters of an attribute's name, as of a column's
 CLOCK_SKEW = timedelta(minutes=5)  # how far a reporter's clock may be ahead
 
 
@@ -218,7 +218,7 @@ class SnapshotSlice(models.Model):
     """The metrics of the examples with one value of an attribute. It is append-only, as the snapshot is."""
 
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="slices", db_index=False)
-    attribute = models.CharField(max_length=MAX_ATTRIBUTE)
+    attribute = models.CharField(max_length=MAX_COLUMN_NAME_LENGTH)
     position = models.PositiveSmallIntegerField(
         help_text="The position of the value among those of the attribute, from 1."
     )

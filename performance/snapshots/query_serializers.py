@@ -4,9 +4,10 @@ from rest_framework import serializers
 
 from models_registry.api.pagination import MAX_PAGE_SIZE
 from models_registry.registry.fields import VersionIdField
+from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.metrics.statistics.rates import Normalization
-from performance.snapshots.models import MAX_ATTRIBUTE, MAX_METRIC_NAME, DatasetSplit
+from performance.snapshots.models import MAX_METRIC_NAME, DatasetSplit
 
 MAX_OFFSET = 999_999  # small enough for an integer column of any database
 
@@ -82,7 +83,7 @@ class SlicesQuerySerializer(PageQuerySerializer):
     """The query parameters of the slices by an attribute."""
 
     by = serializers.CharField(
-        max_length=MAX_ATTRIBUTE,
+        max_length=MAX_COLUMN_NAME_LENGTH,
         trim_whitespace=False,
         help_text="The attribute: a column that the evaluation was asked to slice by.",
     )
