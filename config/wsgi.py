@@ -23,7 +23,7 @@ from config.warm_up import warm_up  # noqa: E402  # needs loaded applications
 
 warm_up()
 gc.collect()
-gc.freeze()  # no collection needs to visit again what is loaded for good, which takes 100 ms
+gc.freeze()  # no collection needs to visit again what stays loaded, which takes 100 ms
 
 _upload_route = re.compile("/api/v1/models/[^/]+/versions/[^/]+/evaluations")
 

@@ -208,7 +208,7 @@ class SliceSerializer(serializers.Serializer[Any]):
 
 
 class AttributeSlicesSerializer(serializers.Serializer[Any]):
-    """The slices by one attribute, of which only the worst is shown."""
+    """The slices by one attribute. Only the worst is shown."""
 
     attribute = serializers.CharField()
     slice_count = serializers.IntegerField(help_text="The number of slices.")
