@@ -31,8 +31,8 @@ from performance.gates.renderers import RENDERERS
 from performance.gates.selectors import GateContext, may_write, read_gate
 from performance.gates.serializers import (
     GateQuerySerializer,
-    KeptVerdictSerializer,
     PolicyInput,
+    StoredVerdictSerializer,
     VerdictSerializer,
 )
 from performance.gates.services import (
@@ -230,7 +230,7 @@ class VerdictViewSet(ListModelMixin, RegistryViewSet):
     """The verdicts that counted."""
 
     queryset = GateVerdict.objects.all()
-    serializer_class = KeptVerdictSerializer
+    serializer_class = StoredVerdictSerializer
     large_columns = ("document",)
     ordering = ("-pk",)
     scopes = {"list": Scope.MODEL_READ}
