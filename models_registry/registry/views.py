@@ -204,7 +204,7 @@ class NamedModelViewSet(RegistryViewSet):
         """Check the organization, the caller's scope in it, and that a model can have the name."""
         super().check_target()
         try:
-            self.name = str(NameField().run_validation(self.kwargs["name"]))
+            self.model_name = str(NameField().run_validation(self.kwargs["name"]))
         except ValidationError:
             raise NotFoundError("No model has such a name: a name is one line of 1 to 200 characters.") from None
 
@@ -222,7 +222,7 @@ class NamedModelViewSet(RegistryViewSet):
         content = self.get_valid_serializer().validated_data
         with self.audited_transaction():
             model, created = services.get_or_register_model(
-                organization=self.get_organization(), name=self.name, created_by=self.account, **content
+                organization=self.get_organization(), name=self.model_name, created_by=self.account, **content
             )
             model = self.queryset.get(pk=model.pk)  # with its state
             self.check_if_match(model)
