@@ -6,6 +6,8 @@ The definitions are those of `sklearn.metrics`, with `zero_division=0`.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import mul
 
 OF_CLASSES = ("precision", "recall", "f1_score")  # the metrics that are reported of each class
 AVERAGED = (*OF_CLASSES, "specificity")  # the metrics of one class that have averages over classes
@@ -45,13 +47,10 @@ def averaged_metric(name: str, averaging: str) -> MarginMetric:
 
     def average(margins: Margins) -> float:
         total = margins.total
-        values = [
-            function(diagonal, row, column, total)
-            for diagonal, row, column in zip(margins.diagonal, margins.rows, margins.columns, strict=True)
-        ]
+        values = map(function, margins.diagonal, margins.rows, margins.columns, repeat(total))
         if averaging == "macro":
-            return sum(values) / len(values)
-        return sum(row * value for row, value in zip(margins.rows, values, strict=True)) / total
+            return sum(values) / len(margins.rows)
+        return sum(map(mul, margins.rows, values)) / total
 
     return average
 
@@ -85,7 +84,7 @@ _TOLERANCE = 1e-15
 
 
 def _dot(left: Sequence[float], right: Sequence[float]) -> float:
-    return sum(one * other for one, other in zip(left, right, strict=True))
+    return sum(map(mul, left, right))
 
 
 def _precision(diagonal: float, row: float, column: float, total: float) -> float:
