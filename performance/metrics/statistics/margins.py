@@ -4,7 +4,7 @@ The definitions are those of `sklearn.metrics`, with `zero_division=0`.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import mul
@@ -50,7 +50,7 @@ def averaged_metric(name: str, averaging: str) -> MarginMetric:
         values = map(function, margins.diagonal, margins.rows, margins.columns, repeat(total))
         if averaging == "macro":
             return sum(values) / len(margins.rows)
-        return sum(map(mul, margins.rows, values)) / total
+        return _dot(margins.rows, values) / total
 
     return average
 
@@ -83,8 +83,9 @@ def cohen_kappa(margins: Margins) -> float:
 _TOLERANCE = 1e-15
 
 
-def _dot(left: Sequence[float], right: Sequence[float]) -> float:
-    return sum(map(mul, left, right))
+def _dot(left: Iterable[float], right: Iterable[float]) -> float:
+    products: Iterator[float] = map(mul, left, right)
+    return sum(products)
 
 
 def _precision(diagonal: float, row: float, column: float, total: float) -> float:
