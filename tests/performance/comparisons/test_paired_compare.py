@@ -44,7 +44,7 @@ def _storage_of_its_own(settings: Settings, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _a_busy_machine_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "REQUEST_TIMEOUT", 9.0)  # below the database's limit of an idle transaction
+    monkeypatch.setattr(services, "REQUEST_TIMEOUT", 120.0)
 
 
 class Compared:

@@ -58,8 +58,8 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     bucket = boto3.resource("s3").Bucket("kept")
     if not bucket.creation_date:
         bucket.create(CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    for file in FIXTURES.glob("*.csv"):
-        bucket.upload_file(str(file), f"predictions of models/{file.name}")
+        for file in FIXTURES.glob("*.csv"):
+            bucket.upload_file(str(file), f"predictions of models/{file.name}")
     return bucket
 
 
