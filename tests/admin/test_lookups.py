@@ -26,7 +26,7 @@ ALLOWED = {
     "models_registry.auditentry": "action= content_type→ actor→ code",
     "models_registry.modelgrant": "scope= model__organization→",
     "models_registry.organization": "@created_at",
-    "models_registry.promotion": "model__organization→ model__task_type= @promoted_at",
+    "models_registry.promotion": "model__organization→ model__task_type= promoted_by→",
     "models_registry.registeredmodel": "organization→ task_type= state @created_at",
     "models_registry.serviceaccount": "is_active= memberships__organization→ @date_joined",
     "models_registry.tokenfamily": "revoked @created_at",
@@ -34,14 +34,14 @@ ALLOWED = {
     "models_registry.trustrule": "issuer→ is_active=",
     "models_registry.user": "is_active= is_service_account= is_staff= is_superuser= "
     "memberships__organization→ @date_joined",
-    "models_registry.version": "model__organization→ model__task_type= state= promoted @created_at",
+    "models_registry.version": "model__organization→ model__task_type= state= promoted",
     "performance.badge": "model__organization→ revoked @created_at",
     "performance.dataset": "organization→",
     "performance.evaluationjob": "version__model__organization→ state= dataset_split=",
     "performance.gatepolicy": "model→ organization→ @created_at",
-    "performance.gateverdict": "model__organization→ occasion= @judged_at",
+    "performance.gateverdict": "model__organization→ occasion=",
     "performance.metricsnapshot": "version__model__organization→ version__model__task_type= dataset_split= "
-    "dataset__icontains source= promoted @evaluated_at",
+    "dataset__icontains source= promoted",
     "performance.webhook": "organization→ is_active=",
     "performance.webhookdelivery": "webhook__organization→ state= event event__isnull",
 }
