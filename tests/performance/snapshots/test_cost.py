@@ -74,7 +74,6 @@ def ada(admin: User, model: RegisteredModel) -> Caller:
     if connection.vendor == "postgresql":  # to store such things may take long
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0")
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     fill(model)
     return Caller(admin)
 
