@@ -105,7 +105,7 @@ def test_a_bad_id_is_a_400_on_any_page(kind: type[Model], root: Client, records:
     assert root.get(history).status_code == 400
 
 
-def test_the_page_says_what_is_wrong(root: Client, acme: Organization) -> None:
+def test_the_page_of_a_refused_form_says_what_is_wrong(root: Client, acme: Organization) -> None:
     answer = root.post(page_url(acme), {"name": "a\0b"})
 
     assert answer["Content-Type"].startswith("text/html")
@@ -114,7 +114,7 @@ def test_the_page_says_what_is_wrong(root: Client, acme: Organization) -> None:
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/admin/logout/", "/admin/password_change/", "/admin/autocomplete/"])
 @pytest.mark.parametrize("name", HOSTILE_FORMS)
-def test_the_other_forms_take_none_either(root: Client, path: str, name: str) -> None:
+def test_a_hostile_form_is_no_500_on_pages_without_records(root: Client, path: str, name: str) -> None:
     assert root.post(path, HOSTILE_FORMS[name]).status_code in {200, 302, 400, 403, 405}
 
 

@@ -37,7 +37,7 @@ def test_it_is_short_enough_to_read() -> None:
     assert len(text.encode()) < 400_000
 
 
-def test_the_service_serves_it(schema: dict[str, Any]) -> None:
+def test_the_service_serves_the_openapi_document(schema: dict[str, Any]) -> None:
     assert yaml.load(Client().get("/api/schema").content, Loader=yaml.CSafeLoader) == schema
 
 
