@@ -3,13 +3,18 @@
 import os
 import secrets
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import environ
 import psycopg
-from django.db import connection
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+from django.db import connection, connections
 
 
 def new_database(folder: Path) -> str:
@@ -31,6 +36,33 @@ def execute(url: str, statement: str) -> list[Any]:
     with psycopg.connect(url) as connected_to_server:
         found = connected_to_server.execute(statement)
         return found.fetchall() if found.description else []
+
+
+@contextmanager
+def connected_to(url: str) -> Iterator[None]:
+    """Have the ORM and the commands of this thread reach another database while the context lasts.
+
+    A command in a process of its own takes two seconds to start.
+    """
+    own = connections["default"]
+    options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
+    parsed: Any = environ.Env.db_url_config(url)
+    settings = {**own.settings_dict, **parsed, "ENGINE": own.settings_dict["ENGINE"]}
+    connections["default"] = type(own)(settings | {"OPTIONS": options | parsed.get("OPTIONS", {})})
+    ContentType.objects.clear_cache()
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        connections["default"] = own
+        ContentType.objects.clear_cache()
+
+
+def printed(command: str, *arguments: str) -> str:
+    """Return what a management command prints, in this process."""
+    out = StringIO()
+    call_command(command, *arguments, stdout=out)
+    return out.getvalue()
 
 
 def url_of_the_tests() -> str:
