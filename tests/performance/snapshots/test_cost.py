@@ -88,7 +88,7 @@ def fill(model: RegisteredModel) -> None:
         MisclassifiedExample(
             snapshot=newest, rank=at, example_id="i" * 1000, actual=LABELS[at], predicted=LABELS[0], attributes=WIDE
         )
-        for at in range(1, CLASSES)
+        for at in range(1, ROWS + 2)
     )
     GatePolicy.objects.create(model=model, version=1, document={"dataset_split": "test", "rules": RULES})
     verdict = large_verdict()
@@ -138,7 +138,7 @@ def fill_organization(acme: Organization) -> None:
         ResidualExample(
             snapshot=newest, rank=at, example_id="i" * 1000, actual=1, predicted=2, residual=1, attributes=WIDE
         )
-        for at in range(1, CLASSES)
+        for at in range(1, ROWS + 2)
     )
     webhooks = [
         Webhook(organization=acme, url="https://example.com/" + "x" * 1000, events=["gate.failed"])
