@@ -14,28 +14,19 @@ from typing import Any
 import pytest
 import yaml
 from junitparser import JUnitXml
+from pytest_django.plugin import DjangoDbBlocker
 
+from models_registry.accounts.models import ModelGrant, ServiceAccount, User
+from models_registry.tokens.models import TrustedIssuer, TrustRule
 from tests.demo_data import access_token, load_demo_data
 from tests.models_registry.tokens.issuer import ISSUER, Issuer, publishing, send
-from tests.reliability.databases import new_database
-from tests.serving import ROOT, manage, new_keys, serve
+from tests.reliability.databases import connected_to, new_database
+from tests.serving import ROOT, new_keys, serve
 
 TOOLS = ("bash", "curl", "sed")
 MODEL = "mdl-09b6f2e83d"
 PASSES, FAILS = "ver-00002", "ver-00003"  # of digits, by accuracy
 POLICY = {"rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.96}]}
-SET_UP = f"""
-from models_registry.models import *
-User.objects.create_superuser("root")
-account = ServiceAccount.objects.create(username="ci", is_service_account=True)
-for scope in ("model:read", "model:promote"):
-    ModelGrant.objects.create(model_id="{MODEL}", user=account, scope=scope)
-issuer = TrustedIssuer.objects.create(issuer="{ISSUER}", jwks_url="%s", audience="registry")
-TrustRule.objects.create(
-    issuer=issuer, name="ci", service_account=account, claims={{"repository": "acme/churn"}},
-    scopes=["model:read", "model:promote"],
-)
-"""
 
 pytestmark = [
     pytest.mark.once,
@@ -73,15 +64,30 @@ def registry(service: Registry) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def service(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
     folder = tmp_path_factory.mktemp("registry")
     settings = {"DATABASE_URL": new_database(folder), "OIDC_ALLOWED_HOSTS": "127.0.0.1", **new_keys()}
     load_demo_data(**settings)
     with publishing() as issuer:
-        manage("shell", "--no-imports", "-c", SET_UP % issuer.jwks_url, **settings)
+        with django_db_blocker.unblock(), connected_to(settings["DATABASE_URL"]):
+            trust(issuer)
         admin = access_token("root", **settings)
         with serve(**settings) as url:
             yield Registry(url, issuer, admin)
+
+
+def trust(issuer: Issuer) -> None:
+    """Let the jobs of a repository read and promote the model as a service account."""
+    User.objects.create_superuser("root")
+    account = ServiceAccount.objects.create(username="ci", is_service_account=True)
+    scopes = ["model:read", "model:promote"]
+    for scope in scopes:
+        ModelGrant.objects.create(model_id=MODEL, user=account, scope=scope)
+    trusted = TrustedIssuer.objects.create(issuer=ISSUER, jwks_url=issuer.jwks_url, audience="registry")
+    claims = {"repository": "acme/churn"}
+    TrustRule.objects.create(issuer=trusted, name="ci", service_account=account, claims=claims, scopes=scopes)
 
 
 def run(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
