@@ -27,7 +27,7 @@ pytestmark = pytest.mark.served
 VERSIONS = "/api/v1/models/mdl-7f3a19bc92/versions"
 EVALUATIONS = f"{VERSIONS}/ver-001a1/evaluations"
 SMALL = "actual,predicted\nyes,yes\nno,yes\n"
-LARGE = "actual,predicted,score\n" + "yes,yes,0.75\nno,yes,0.5\nno,no,0.25\n" * 200_000
+LARGE = "actual,predicted,score\n" + "yes,yes,0.75\nno,yes,0.5\nno,no,0.25\n" * 80_000
 WITHIN = 120
 DUE = "UPDATE performance_evaluationjob SET due_at = CURRENT_TIMESTAMP WHERE state = 'running'"
 
@@ -131,7 +131,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = {
         "DATABASE_URL": new_database(folder),
         "STORAGE_URL": f"file://{folder}/files",
-        "MAX_UPLOAD_MB": "64",
+        "MAX_UPLOAD_MB": "16",
         **new_keys(),
     }
     load_demo_data(**settings)
@@ -238,7 +238,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_evaluation_back(service: Servic
 
 
 def test_a_worker_that_is_told_to_stop_breaks_a_comparison_off_and_keeps_the_snapshot(service: Service) -> None:
-    rows = "".join(f"{number},yes,yes,0.75\n" for number in range(200_000))
+    rows = "".join(f"{number},yes,yes,0.75\n" for number in range(100_000))
     content = f"example_id,actual,predicted,score\n{rows}"
     status, version = service.ask("POST", VERSIONS, b"{}", **{"Content-Type": "application/json"})
     assert status == 201, version
@@ -285,9 +285,9 @@ def test_an_upload_without_a_length_is_taken_piece_by_piece_up_to_the_limit(serv
         yield after
 
     chunked = {"Content-Type": CONTENT_TYPE, "Transfer-Encoding": "chunked"}
-    uploaded = service.ask("POST", EVALUATIONS, pieces(8), **chunked)
+    uploaded = service.ask("POST", EVALUATIONS, pieces(4), **chunked)
     service.start_worker()
-    assert ended(service, uploaded)["snapshot"]["sample_count"] == 8 * 2**17
-    status, problem = service.ask("POST", EVALUATIONS, pieces(65), **chunked)
+    assert ended(service, uploaded)["snapshot"]["sample_count"] == 4 * 2**17
+    status, problem = service.ask("POST", EVALUATIONS, pieces(17), **chunked)
     assert (status, problem["code"]) == (413, "payload_too_large")
     assert not service.files()
