@@ -185,7 +185,16 @@ def test_a_client_in_typescript_takes_a_model_from_registration_to_its_summary(
 ) -> None:
     for file in (ROOT / "tests" / "e2e" / "typescript").iterdir():
         shutil.copy(file, tmp_path)
-    run_in(tmp_path, "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--prefer-offline")
+    run_in(
+        tmp_path,
+        "npm",
+        "install",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-package-lock",
+        "--prefer-offline",
+    )
     types = ["--default-non-nullable", "false", "--output", "schema.d.ts"]
     installed = tmp_path / "node_modules" / ".bin"
     run_in(tmp_path, str(installed / "openapi-typescript"), str(document), *types)

@@ -75,9 +75,7 @@ class Roles:
 
 
 @pytest.fixture(scope="module")
-def roles(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
-) -> Roles:
+def roles(django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory) -> Roles:
     """Make a role to run the service, for the owner of the tables, and fill the database as that role."""
     runtime, folder = f"runtime_{secrets.token_hex(4)}", tmp_path_factory.mktemp("roles")
     url, seed = new_database(folder), folder / "seed.json"

@@ -122,14 +122,26 @@ def loss_estimate(mean: Mean, bad: float, upper: float = math.inf) -> Estimate:
 
 
 def _probabilities(mapping: ColumnMapping, positive: str | None, group: str | None = None) -> str:
-    """Return, for each example, the probabilities of its actual and its predicted class, and the Brier loss."""
-    truth = predicted_probability(mapping, mapping.actual, positive)
-    confidence = predicted_probability(mapping, mapping.predicted, positive)
-    brier = f"(1 - {truth}) * (1 - {truth})" if positive is not None else class_brier_loss(mapping, truth)
+    """Return, for each example, the probabilities of its actual and its predicted class, and the Brier loss.
+
+    What has a term for each class stands in the statement once, as planning takes the square of its length.
+    """
+    unscaled, g = replace(mapping, total=None), f", {group} AS g" if group else ""
+    truth = predicted_probability(unscaled, mapping.actual, positive)
+    predicted = predicted_probability(unscaled, mapping.predicted, positive)
+    total = squares = number_literal(1.0)
+    brier = "(1 - truth_score) * (1 - truth_score)"
+    if positive is None:
+        total, squares = mapping.total or total, _sum_of_squares(mapping)
+        brier = "squares / (total * total) - 2 * truth_score / total + 1"
     return f"""
-        SELECT {mapping.weight_or_one} AS w, {truth} AS truth, {confidence} AS confidence, {brier} AS brier,
-            {mapping.actual} = {mapping.predicted} AS correct{f", {group} AS g" if group else ""}
-        FROM predictions WHERE {mapping.predicted} IS NOT NULL
+        SELECT w, truth_score / total AS truth, predicted_score / total AS confidence, {brier} AS brier,
+            correct{", g" if group else ""}
+        FROM (
+            SELECT {mapping.weight_or_one} AS w, {truth} AS truth_score, {predicted} AS predicted_score,
+                {total} AS total, {squares} AS squares, {mapping.actual} = {mapping.predicted} AS correct{g}
+            FROM predictions WHERE {mapping.predicted} IS NOT NULL
+        )
     """
 
 
@@ -148,5 +160,9 @@ def predicted_probability(mapping: ColumnMapping, label: str, positive: str | No
 
 def class_brier_loss(mapping: ColumnMapping, truth: str) -> str:
     """Return the Brier loss of several classes, from 0 to 2. `truth` is the actual class's probability."""
-    squares = f"({sum_terms([f'{score} * {score}' for score in mapping.scores.values()])})"
-    return squares + (f" / ({mapping.total} * {mapping.total})" if mapping.total else "") + f" - 2 * {truth} + 1"
+    scale = f" / ({mapping.total} * {mapping.total})" if mapping.total else ""
+    return f"{_sum_of_squares(mapping)}{scale} - 2 * {truth} + 1"
+
+
+def _sum_of_squares(mapping: ColumnMapping) -> str:
+    return f"({sum_terms([f'{score} * {score}' for score in mapping.scores.values()])})"
