@@ -11,7 +11,6 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import httpx
 
-from performance_registry.credentials import find_credentials, find_url
 from performance_registry.requests import Caller, Operation, Pause, Request, encode
 
 P = ParamSpec("P")
@@ -21,8 +20,8 @@ T = TypeVar("T")
 class Connection:
     """Runs operations with blocking calls."""
 
-    def __init__(self, url: str | None, token: str | None, *, timeout: float, patience: float) -> None:
-        self.caller = _caller(url, token, patience)
+    def __init__(self, caller: Caller, *, timeout: float) -> None:
+        self.caller = caller
         self._client = httpx.Client(timeout=timeout)
 
     def run(self, operation: Operation[T]) -> T:
@@ -53,8 +52,8 @@ class Connection:
 class AsyncConnection:
     """Runs operations with `await`."""
 
-    def __init__(self, url: str | None, token: str | None, *, timeout: float, patience: float) -> None:
-        self.caller = _caller(url, token, patience)
+    def __init__(self, caller: Caller, *, timeout: float) -> None:
+        self.caller = caller
         self._client = httpx.AsyncClient(timeout=timeout)
 
     async def run(self, operation: Operation[T]) -> T:
@@ -116,11 +115,6 @@ class operation(Generic[P, T]):  # noqa: N801  # a decorator
             return instance._connection.run(self._function(instance, *arguments, **named))
 
         return run
-
-
-def _caller(url: str | None, token: str | None, patience: float) -> Caller:
-    found = find_url(url)
-    return Caller(found, find_credentials(found, token, patience), patience)
 
 
 def _arguments(request: Request, files: ExitStack) -> dict[str, Any]:

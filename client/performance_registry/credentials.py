@@ -1,7 +1,7 @@
 """Where the address of the registry and its access tokens come from.
 
-In this order: a token that is given; the variable `REGISTRY_TOKEN`; the identity token of a CI job, which is exchanged
-for an access token; the login that `mpr login` has stored.
+The address is given, or stands in the variable `REGISTRY_URL`. The token is, in this order: one that is given; the
+variable `REGISTRY_TOKEN`; one for which the identity token of a CI job is exchanged; the one that `mpr login` has stored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import httpx
 
 from performance_registry import logins
 from performance_registry.errors import CredentialsError, response_error
-from performance_registry.requests import Operation, Pause, Request, send
+from performance_registry.requests import Caller, Operation, Pause, Request, send
 
 URL = "REGISTRY_URL"
 TOKEN = "REGISTRY_TOKEN"  # noqa: S105
@@ -77,7 +77,7 @@ class JobIdentity:
 
     def _identity(self) -> Operation[str]:
         """Return the job's identity token. GitHub makes one for each request."""
-        if ID_TOKEN in self._environment:
+        if self._environment.get(ID_TOKEN):
             return self._environment[ID_TOKEN]
         audience = self._environment.get(AUDIENCE, self._url)
         url = httpx.URL(self._environment[GITHUB_URL]).copy_merge_params({"audience": audience})
@@ -149,9 +149,19 @@ def store_login(url: str, pair: Mapping[str, str]) -> logins.Login:
     return login
 
 
+def new_caller(url: str | None, token: str | None, patience: float) -> Caller:
+    """Return what calls a registry. Raises `CredentialsError` if there is no address or no token."""
+    found = find_url(url)
+    return Caller(found, find_credentials(found, token, patience), patience)
+
+
 def find_url(url: str | None) -> str:
-    """Return the address of the registry. Raises `CredentialsError` if there is none."""
-    found = (url or os.environ.get(URL, "")).rstrip("/")
+    """Return the address of the registry: that of the only login, if no other is given.
+
+    Raises `CredentialsError` if there is none.
+    """
+    stored = logins.urls()
+    found = (url or os.environ.get(URL) or (stored[0] if len(stored) == 1 else "")).rstrip("/")
     if not found:
         raise CredentialsError(f"There is no address of the registry. Give it, or set {URL}.")
     parts = urlsplit(found)

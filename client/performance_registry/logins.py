@@ -32,8 +32,15 @@ def folder() -> Path:
 
 def read(url: str) -> Login | None:
     """Return the login at a registry, or `None`."""
-    found = _read_all().get(url)
-    return None if found is None else Login(**found)
+    try:
+        return Login(**_read_all()[url])
+    except (KeyError, TypeError):
+        return None
+
+
+def urls() -> list[str]:
+    """Return the addresses of the registries that have a login."""
+    return list(_read_all())
 
 
 def write(url: str, login: Login) -> None:

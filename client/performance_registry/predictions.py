@@ -52,7 +52,7 @@ def name_columns(columns: Columns) -> tuple[dict[str, Any], dict[str, Any]]:
         if isinstance(value, str):
             in_data.add(value)
             return value
-        if own in arrays:
+        if arrays.get(own, value) is not value:
             raise ValueError(f"There are two arrays of the name {own!r}.")
         arrays[own] = value
         return own

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import parse_qsl, urlsplit
 
 from performance_registry.connections import AsyncConnection, Awaiting, Blocking, Connection, operation
+from performance_registry.credentials import new_caller
 from performance_registry.errors import ProblemError, RegistryError
 from performance_registry.models import AsyncModel, Model
 from performance_registry.requests import Operation
@@ -112,7 +113,7 @@ class Registry(_RegistryOperations, Blocking):
     def __init__(
         self, url: str | None = None, token: str | None = None, *, timeout: float = TIMEOUT, patience: float = PATIENCE
     ) -> None:
-        self._connection = Connection(url, token, timeout=timeout, patience=patience)
+        self._connection = Connection(new_caller(url, token, patience), timeout=timeout)
 
     def model(
         self, name: str, *, task_type: str | None = None, create: bool = False, **fields: Unpack[ModelFields]
@@ -143,7 +144,7 @@ class AsyncRegistry(_RegistryOperations, Awaiting):
     def __init__(
         self, url: str | None = None, token: str | None = None, *, timeout: float = TIMEOUT, patience: float = PATIENCE
     ) -> None:
-        self._connection = AsyncConnection(url, token, timeout=timeout, patience=patience)
+        self._connection = AsyncConnection(new_caller(url, token, patience), timeout=timeout)
 
     async def model(
         self, name: str, *, task_type: str | None = None, create: bool = False, **fields: Unpack[ModelFields]
