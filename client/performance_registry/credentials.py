@@ -1,7 +1,7 @@
 """Where the address of the registry and its access tokens come from.
 
 The address is given, or stands in the variable `REGISTRY_URL`. The token is, in this order: one that is given; the
-variable `REGISTRY_TOKEN`; one for which the identity token of a CI job is exchanged; the one that `mpr login` has stored.
+variable `REGISTRY_TOKEN`; one for which the identity of a CI job is exchanged; the one that `mpr login` has stored.
 """
 
 from __future__ import annotations

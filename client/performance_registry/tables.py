@@ -61,7 +61,8 @@ def _print_table(
     title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], *, state: int | None = None
 ) -> None:
     """Print a table. `state` is the index of the column that says how to colour a row."""
-    table = Table(title=_plain(title), title_justify="left")
+    print_line(title)
+    table = Table()
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:

@@ -20,7 +20,7 @@ from performance_registry.verdicts import Verdict
 EVALUATION_TIMEOUT = 3600.0  # seconds
 
 _FIRST_LOOK, _SLOWER, _LONGEST_LOOK = 0.2, 1.5, 5.0  # seconds, factor, seconds
-_PREFER = {"Prefer": "wait=5"}  # so that small evaluations have ended with the first response
+_WAIT = 5.0  # seconds to wait for the first response, with which small evaluations have ended
 
 
 class _VersionOperations(Resource):
@@ -201,11 +201,12 @@ class _VersionOperations(Resource):
     ) -> Operation[Snapshot]:
         """Upload a file, and look again, ever less often, until its evaluation has ended."""
         deadline, delay = time.monotonic() + timeout, _FIRST_LOOK
+        headers = {"Prefer": f"wait={min(timeout, _WAIT):.0f}"}
         progress("uploading", 0)
-        evaluation = yield from self._ask("POST", f"{self._path}/evaluations", form=form, file=file, headers=_PREFER)
+        evaluation = yield from self._ask("POST", f"{self._path}/evaluations", form=form, file=file, headers=headers)
         while evaluation["finished_at"] is None:
             progress(evaluation["state"], evaluation["progress"])
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise EvaluationTimeoutError(f"Evaluation {evaluation['id']} is still {evaluation['state']}.")
             yield Pause(delay)
             delay = min(delay * _SLOWER, _LONGEST_LOOK)
