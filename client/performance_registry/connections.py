@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
-from functools import update_wrapper, wraps
+from functools import cache, update_wrapper, wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import httpx
@@ -22,7 +23,7 @@ class Connection:
 
     def __init__(self, caller: Caller, *, timeout: float) -> None:
         self.caller = caller
-        self._client = httpx.Client(timeout=timeout)
+        self._client = httpx.Client(timeout=timeout, verify=_certificates())
 
     def run(self, operation: Operation[T]) -> T:
         """Return the result of an operation."""
@@ -54,7 +55,7 @@ class AsyncConnection:
 
     def __init__(self, caller: Caller, *, timeout: float) -> None:
         self.caller = caller
-        self._client = httpx.AsyncClient(timeout=timeout)
+        self._client = httpx.AsyncClient(timeout=timeout, verify=_certificates())
 
     async def run(self, operation: Operation[T]) -> T:
         """Return the result of an operation."""
@@ -115,6 +116,12 @@ class operation(Generic[P, T]):  # noqa: N801  # a decorator
             return instance._connection.run(self._function(instance, *arguments, **named))
 
         return run
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return what verifies servers. To load it takes longer than a request."""
+    return httpx.create_ssl_context()
 
 
 def _arguments(request: Request, files: ExitStack) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas
 import pytest
-from click.testing import Result
 from junitparser import JUnitXml
 from performance_registry import (
     AsyncRegistry,
@@ -22,15 +21,17 @@ from performance_registry import (
     GateFailedError,
     InvalidField,
     Model,
+    Performance,
     ProblemError,
     Registry,
     RegistryError,
+    Snapshot,
     Version,
     logins,
 )
 from performance_registry.commands import app
 from pytest_django.plugin import DjangoDbBlocker
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.client.flaky import LOSE, Proxy, proxying
 from tests.demo_data import access_token, load_demo_data
@@ -152,37 +153,6 @@ class TestJourneys:
         names["model"]._connection.close()
         assert "passed" in capsys.readouterr().out
 
-    def test_a_data_frame_is_evaluated_with_groups_and_slices_on_a_named_test_set(self, model: Model) -> None:
-        frame = pandas.read_csv(PREDICTIONS).assign(country=lambda rows: ["de", "fr"] * (len(rows) // 2))
-        seen: list[tuple[str, float]] = []
-
-        with model.new_version(parameters={"trees": 500}, source_uri="s3://models/x", tags=["a"]) as version:
-            snapshot = version.evaluate(
-                frame.rename(columns={"actual": "y", "predicted": "y_hat", "score": "p"}),
-                actual="y",
-                predicted="y_hat",
-                score="p",
-                group="example_id",
-                slices=["country"],
-                positive_class="malignant",
-                split="test",
-                dataset="cancer-2026",
-                dataset_version="2",
-                progress=lambda state, share: seen.append((state, share)),
-            )
-
-        assert version.state == "completed"
-        assert version.document["parameters"] == {"trees": 500}
-        assert snapshot.metrics["accuracy"] == pytest.approx((frame.actual == frame.predicted).mean(), abs=1e-9)
-        assert (snapshot.source, snapshot.sample_count) == ("computed", len(frame))
-        assert snapshot.dataset is not None
-        assert (snapshot.dataset["name"], snapshot.dataset["version"]) == ("cancer-2026", "2")
-        assert seen[0] == ("uploading", 0)
-        assert seen[-1] == ("succeeded", 1)
-        report = model.report(version.id, dataset="cancer-2026")
-        assert report.document["slices"][0]["attribute"] == "country"
-        assert "accuracy" in report.document["confidence_intervals"]
-
     def test_a_version_is_promoted_compared_and_rolled_back(self, model: Model, version: Version) -> None:
         version.promote("the first")
         with model.new_version() as better:
@@ -221,21 +191,48 @@ class TestJourneys:
         assert version.gate(policy=EASY, enforce=True).passed
         assert version.promote("an outage", override=True).overridden
 
-    def test_the_asynchronous_client_does_the_same(self, service: Service) -> None:
-        async def journey() -> str:
+    def test_the_asynchronous_client_evaluates_a_data_frame_with_groups_and_slices_on_a_named_test_set(
+        self, service: Service
+    ) -> None:
+        frame = pandas.read_csv(PREDICTIONS).assign(country=lambda rows: ["de", "fr"] * (len(rows) // 2))
+        seen: list[tuple[str, float]] = []
+
+        async def journey() -> tuple[Snapshot, Performance]:
             async with AsyncRegistry(service.url, service.token) as registry:
                 model = await registry.model("acme/awaited", task_type="classification", create=True)
-                async with model.new_version() as version:
-                    await version.evaluate(PREDICTIONS, split="test")
+                async with model.new_version(parameters={"trees": 500}, tags=["a"]) as version:
+                    snapshot = await version.evaluate(
+                        frame.rename(columns={"actual": "y", "predicted": "y_hat", "score": "p"}),
+                        actual="y",
+                        predicted="y_hat",
+                        score="p",
+                        group="example_id",
+                        slices=["country"],
+                        positive_class="malignant",
+                        split="test",
+                        dataset="cancer-2026",
+                        dataset_version="2",
+                        progress=lambda state, share: seen.append((state, share)),
+                    )
+                assert (version.state, version.document["parameters"]) == ("completed", {"trees": 500})
                 with pytest.raises(RuntimeError, match="no memory"):
                     async with model.new_version() as lost:
                         raise RuntimeError("no memory")
                 assert (await model.version(lost.id)).state == "failed"
-                assert (await version.gate(policy=EASY)).passed
+                policy = {"dataset": "cancer-2026", **EASY}
+                assert (await model.gate(version.id, policy=policy)).passed
                 await version.promote("the first")
-                return (await model.summary()).version_id
+                return snapshot, await model.report(dataset="cancer-2026")
 
-        assert asyncio.run(journey()) == "ver-00001"
+        snapshot, report = asyncio.run(journey())
+
+        assert snapshot.metrics["accuracy"] == pytest.approx((frame.actual == frame.predicted).mean(), abs=1e-9)
+        assert (snapshot.source, snapshot.sample_count) == ("computed", len(frame))
+        assert snapshot.dataset is not None
+        assert (snapshot.dataset["name"], snapshot.dataset["version"]) == ("cancer-2026", "2")
+        assert (seen[0], seen[-1]) == (("uploading", 0), ("succeeded", 1))
+        assert report.document["slices"][0]["attribute"] == "country"
+        assert "accuracy" in report.document["confidence_intervals"]
 
 
 class TestModels:
@@ -288,12 +285,6 @@ class TestFailures:
         assert problem.title
         assert problem.detail in str(problem)
         assert model.version(version.id).state == "failed"
-
-    def test_an_evaluation_that_takes_too_long_is_given_up(self, model: Model) -> None:
-        version = model.create_version()
-
-        with pytest.raises(EvaluationTimeoutError, match=r"Evaluation .* is still (queued|running)"):
-            version.evaluate(PREDICTIONS, split="train", timeout=0)
 
     def test_invalid_fields_are_listed(self, model: Model) -> None:
         with pytest.raises(ProblemError) as error:
@@ -352,13 +343,23 @@ class TestRetries:
         assert len(proxy.keys) == len(faults) + 1
         assert len(set(proxy.keys)) == 1
 
-    def test_an_upload_is_evaluated_once(self, service: Service, model: Model, proxy: Proxy) -> None:
+    def test_an_upload_is_evaluated_once_also_if_the_caller_gives_it_up(
+        self, service: Service, registry: Registry, model: Model, proxy: Proxy
+    ) -> None:
+        version = model.create_version()
         proxy.faults += [503, LOSE]
-        with Registry(proxy.url, service.token) as registry:
-            registry.model(model.id).create_version().evaluate(PREDICTIONS, split="train")
 
-        with Registry(service.url, service.token) as registry:
-            assert len(registry.rows(f"/models/{model.id}/versions/ver-00001/snapshots")) == 1
+        with Registry(proxy.url, service.token) as through_proxy:
+            same = through_proxy.model(model.id).version(version.id)
+            with pytest.raises(EvaluationTimeoutError, match=r"Evaluation .* is still (queued|running)"):
+                same.evaluate(PREDICTIONS, split="train", timeout=0)
+
+        assert len(set(proxy.keys)) == 1
+        snapshots = f"/models/{model.id}/versions/{version.id}/snapshots"
+        deadline = time.monotonic() + 120
+        while not registry.rows(snapshots) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert len(registry.rows(snapshots)) == 1
 
     def test_a_busy_registry_is_an_error_in_the_end(self, service: Service, model: Model, proxy: Proxy) -> None:
         proxy.faults += [503] * 1000
