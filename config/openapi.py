@@ -83,6 +83,7 @@ PATH_PARAMETERS = {
     "version_id": {"type": "string", "pattern": f"^{ids.VERSION_ID_PATTERN}$"},
     "slug": {"type": "string", "pattern": "^[-a-zA-Z0-9_]{1,63}$"},
     "username": {"type": "string", "minLength": 1, "maxLength": 150},
+    "name": {"type": "string", "minLength": 1, "maxLength": 200},
     "grant_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
     "snapshot_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
     "evaluation_id": {"type": "string", "format": "uuid"},
@@ -105,6 +106,12 @@ PROBLEM: JSONObject = {
             "type": "object",
             "additionalProperties": {},
             "description": "The verdict of a gate that refuses a promotion.",
+        },
+        "existing": {
+            "type": "object",
+            "description": "The model that has the name already.",
+            "properties": {"model_id": PATH_PARAMETERS["model_id"]},
+            "required": ["model_id"],
         },
         "column": {"type": "string", "description": "The column of predictions that cannot be scored."},
         "row": {"type": "integer", "minimum": 1, "description": "The row of predictions that cannot be scored."},
@@ -172,7 +179,7 @@ class ProblemAutoSchema(AutoSchema):
             **getattr(self.view, "caching", {}),
         }
         if PreconditionFailedError in errors:
-            _document_conditions(operation, caching, reading=self.method == "GET")
+            self._document_conditions(operation, caching)
         if IdempotencyMismatchError in errors:
             self._document_idempotency(operation, caching)
         ordered = sorted(errors, key=lambda error: (error.status_code, error.code))
@@ -221,6 +228,19 @@ class ProblemAutoSchema(AutoSchema):
         reference: JSONObject = component.ref
         return reference
 
+    def _document_conditions(self, operation: JSONObject, headers: JSONObject) -> None:
+        """Add the headers of conditional requests, and the 304 response: a shared one, unless the view has its own."""
+        reading = self.method == "GET"
+        conditions = [IF_NONE_MATCH, IF_MATCH] if reading else [IF_MATCH]
+        operation.setdefault("parameters", []).extend(conditions)
+        if "200" in operation["responses"]:  # a removal has no body
+            operation["responses"]["200"]["headers"] = headers
+        if reading:
+            response = {"description": "The caller has the current response.", "headers": headers}
+            has_own = hasattr(self.view, "caching")
+            not_modified = response if has_own else self._ref("NotModified", ResolvedComponent.RESPONSE, response)
+            operation["responses"]["304"] = not_modified
+
     def _document_idempotency(self, operation: JSONObject, headers: JSONObject) -> None:
         """Add the header that makes a repeated request safe, and the headers of the response."""
         operation.setdefault("parameters", []).append(IDEMPOTENCY)
@@ -252,16 +272,6 @@ def problem_schema() -> JSONObject:
     """Return the schema of problem documents, with the code of every error."""
     properties = {**PROBLEM["properties"], "code": {"type": "string", "enum": sorted(e.code for e in error_classes())}}
     return {**PROBLEM, "properties": properties}
-
-
-def _document_conditions(operation: JSONObject, headers: JSONObject, *, reading: bool) -> None:
-    """Add the headers of conditional requests, and the 304 response."""
-    conditions = [IF_NONE_MATCH, IF_MATCH] if reading else [IF_MATCH]
-    operation.setdefault("parameters", []).extend(conditions)
-    if "200" in operation["responses"]:  # a removal has no body
-        operation["responses"]["200"]["headers"] = headers
-    if reading:
-        operation["responses"]["304"] = {"description": "The caller has the current response.", "headers": headers}
 
 
 def share_parameters(result: JSONObject, **_: object) -> JSONObject:

@@ -7,7 +7,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from config import schema
 from performance.comparisons.serializers import COMPARISON
-from performance.snapshots.detail_serializers import CURVES, REPORT, SNAPSHOT, SNAPSHOT_ROW
+from performance.snapshots.curves_serializers import CURVES
+from performance.snapshots.detail_serializers import REPORT, SNAPSHOT, SNAPSHOT_ROW
 from performance.snapshots.serializers import SUMMARY, shared_serializer
 
 

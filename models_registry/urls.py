@@ -6,7 +6,13 @@ from django.urls import URLPattern, path
 
 from models_registry.accounts.views import MemberViewSet, OrganizationViewSet
 from models_registry.api.viewsets import APIViewSet
-from models_registry.registry.views import GrantViewSet, ModelViewSet, PromotionViewSet, VersionViewSet
+from models_registry.registry.views import (
+    GrantViewSet,
+    ModelViewSet,
+    NamedModelViewSet,
+    PromotionViewSet,
+    VersionViewSet,
+)
 from models_registry.tokens.views import TokenExchangeView, TokenRefreshView, TokenRevokeView, TokenView
 
 ROWS = {"get": "list", "post": "create"}
@@ -37,6 +43,7 @@ urlpatterns = [
         {"get": "retrieve", "patch": "partial_update", "delete": "destroy"},
         "member",
     ),
+    route(f"{ORGANIZATION}/models/<path:name>", NamedModelViewSet, {"put": "update"}, "named-model"),
     route("models", ModelViewSet, ROWS, "models"),
     route(MODEL, ModelViewSet, {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}, "model"),
     route(f"{MODEL}/grants", GrantViewSet, ROWS, "grants"),

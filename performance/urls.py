@@ -6,7 +6,8 @@ from models_registry.urls import MODEL, ORGANIZATION, ROWS, route
 from performance.badges.views import BadgeImageViewSet, BadgeViewSet
 from performance.comparisons.views import ComparisonViewSet
 from performance.evaluations.views import EvaluationViewSet, WorstExamplesViewSet
-from performance.gates.views import GateViewSet, ModelPolicyViewSet, OrganizationPolicyViewSet, VerdictViewSet
+from performance.gates.policy_views import ModelPolicyViewSet, OrganizationPolicyViewSet
+from performance.gates.views import GateViewSet, VerdictViewSet
 from performance.snapshots.views import DatasetViewSet, PerformanceViewSet, SlicesViewSet, SnapshotViewSet
 from performance.webhooks.views import WebhookDeliveryViewSet, WebhookViewSet
 
@@ -27,7 +28,7 @@ def reading(name: str, viewset: type[PerformanceViewSet] = PerformanceViewSet) -
 
 
 urlpatterns = [
-    reading("summary"),  # first, as it is asked most
+    reading("summary"),  # first, because it is requested most
     reading("report"),
     reading("confusion-matrix"),
     reading("misclassifications", WorstExamplesViewSet),

@@ -23,6 +23,7 @@ from tests.forms import BOUNDARY, multipart
 ORGANIZATION = "organizations/<str:slug>"
 MEMBERS = f"{ORGANIZATION}/members"
 DATASETS = f"{ORGANIZATION}/datasets"
+NAMED_MODEL = f"{ORGANIZATION}/models/<path:name>"
 WEBHOOKS = f"{ORGANIZATION}/webhooks"
 WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
 MODEL = "models/<str:model_id>"
@@ -47,6 +48,7 @@ class Target:
     badge_id: str
     webhook_id: str
     version_id: str = "ver-001a2"
+    name: str = "new/model"
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Operation:
         """Return where it is done to a target."""
         path = self.route
         for name, value in vars(target).items():
-            path = path.replace(f"<str:{name}>", value)
+            path = path.replace(f"<str:{name}>", value).replace(f"<path:{name}>", value)
         return f"/api/v1/{path}{self.query}"
 
     @property
@@ -139,6 +141,7 @@ OPERATIONS = [
         {"organization": "{slug}", "name": "fraud", "task_type": "ranking"},
         "name",
     ),
+    Operation("PUT", NAMED_MODEL, Scope.ORGANIZATION_EDITOR, 201, {"task_type": "ranking"}, "description"),
     Operation("GET", MODEL, Scope.MODEL_READ),
     Operation("PATCH", MODEL, Scope.MODEL_WRITE, 200, {"description": "new"}, "description"),
     Operation("DELETE", MODEL, Scope.ORGANIZATION_ADMIN, 204),

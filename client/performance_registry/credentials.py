@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from json import loads
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -164,8 +163,7 @@ def find_url(url: str | None) -> str:
     found = (url or os.environ.get(URL) or (stored[0] if len(stored) == 1 else "")).rstrip("/")
     if not found:
         raise CredentialsError(f"There is no address of the registry. Give it, or set {URL}.")
-    parts = urlsplit(found)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+    if not _is_address(found):
         raise CredentialsError(f"{found!r} is no address of a registry, such as https://registry.example.com.")
     return found
 
@@ -183,6 +181,14 @@ def find_credentials(url: str, token: str | None, patience: float) -> Credential
         f"There is no token for {url}. Set {TOKEN}; or run `mpr login`; or, in CI, let the job have an identity token: "
         f"`permissions: id-token: write` on GitHub, `id_tokens: {ID_TOKEN}` on GitLab."
     )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.host) and not url.query and not url.fragment
 
 
 def _document(request: Request, patience: float) -> Operation[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from performance_registry.connections import AsyncConnection, Awaiting, Blocking, Connection, operation
 from performance_registry.credentials import new_caller
@@ -70,7 +70,8 @@ class _RegistryOperations(Resource):
             raise ValueError(f"{name!r} names no model: it must be such as acme/churn or mdl-7f3a19bc92.")
         found = yield from self._find(organization, title)
         if found is None and create:
-            found = yield from self._create(organization, title, {**fields, "task_type": task_type})
+            path = f"/organizations/{quote(organization, safe='')}/models/{quote(title, safe='')}"
+            found = yield from self._ask("PUT", path, body={**fields, "task_type": task_type})
         if found is None:
             detail = f"There is no model {name} that you may read. `create=True` registers it."
             raise ProblemError({"title": "Not found", "status": 404, "code": "model_not_found", "detail": detail})
@@ -81,17 +82,6 @@ class _RegistryOperations(Resource):
     def _find(self, organization: str, name: str) -> Operation[dict[str, Any] | None]:
         page = yield from self._ask("GET", "/models", params={"organization": organization, "name": name})
         return page["results"][0] if page["results"] else None
-
-    def _create(self, organization: str, name: str, fields: Mapping[str, Any]) -> Operation[dict[str, Any]]:
-        """Return a new model, or the one that somebody has created at the same time."""
-        try:
-            body = {"organization": organization, "name": name, **fields}
-            return (yield from self._ask("POST", "/models", body=body))
-        except ProblemError as error:
-            found = (yield from self._find(organization, name)) if error.code == "conflict" else None
-            if found is None:
-                raise
-            return found
 
 
 class Registry(_RegistryOperations, Blocking):

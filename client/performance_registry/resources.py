@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from performance_registry.connections import AsyncConnection, Connection
+from performance_registry.errors import response_error
 from performance_registry.requests import Operation
 from performance_registry.verdicts import Verdict
 
@@ -32,7 +33,11 @@ class Resource:
         return self._connection.caller.call(method, path, **parts)
 
     def _ask(self, method: str, path: str, **parts: Any) -> Operation[dict[str, Any]]:
-        document: dict[str, Any] = (yield from self._call(method, path, **parts)).json()
+        response = yield from self._call(method, path, **parts)
+        try:
+            document: dict[str, Any] = response.json()
+        except ValueError:  # of something else that answers at this address
+            raise response_error(response) from None
         return document
 
     def _judge(

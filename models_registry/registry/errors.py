@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from models_registry.api.errors import APIError
+from models_registry.api.errors import APIError, ConflictError
 
 
 class ModelNotFoundError(APIError):
@@ -12,6 +12,18 @@ class ModelNotFoundError(APIError):
     code = "model_not_found"
     title = "Model not found"
     default_detail = "There is no model mdl-0123456789. Check the id."
+
+
+class ModelExistsError(ConflictError):
+    """The organization has a model of that name. `existing` names it."""
+
+    def __init__(self, detail: str = "", model_id: str | None = None) -> None:
+        super().__init__(detail)
+        self.model_id = model_id
+
+    @property
+    def members(self) -> dict[str, object]:
+        return {"existing": {"model_id": self.model_id} if self.model_id else None}
 
 
 class VersionNotFoundError(APIError):

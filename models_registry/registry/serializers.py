@@ -51,15 +51,20 @@ class PositiveClassField(StrictCharField):
         )
 
 
-class ModelInput(StrictSerializer):
-    """A new model."""
+class NamedModelInput(StrictSerializer):
+    """A new model whose name is in the URL."""
 
-    organization = StrictCharField(max_length=63, help_text="The slug of the organization that will own it.")
-    name = NameField()
     task_type = serializers.ChoiceField(task_types.choices())
     description = DescriptionField(required=False)
     tags = TagsField(required=False)
     positive_class = PositiveClassField()
+
+
+class ModelInput(NamedModelInput):
+    """A new model."""
+
+    organization = StrictCharField(max_length=63, help_text="The slug of the organization that will own it.")
+    name = NameField()
 
     def validate(self, attrs: dict[str, object]) -> dict[str, object]:
         """Replace the slug by the organization, in which the caller must be allowed to register a model."""

@@ -1,5 +1,7 @@
 """Writes to registered models, their grants and their versions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TypedDict, Unpack
 
 from django.db import transaction
@@ -11,6 +13,7 @@ from models_registry.accounts.models import ModelGrant, Organization, User
 from models_registry.api.errors import ConflictError, InvalidBodyError
 from models_registry.api.writes import refusing_duplicates, save_changes
 from models_registry.registry import ids
+from models_registry.registry.errors import ModelExistsError
 from models_registry.registry.locks import lock_unarchived, refuse_archived
 from models_registry.registry.models import RegisteredModel, Version
 
@@ -58,24 +61,43 @@ def register_model(
 ) -> RegisteredModel:
     """Create a model.
 
-    Raises `InvalidBodyError` if a model without classes would have a positive one, and `ConflictError` if the
+    Raises `InvalidBodyError` if a model without classes would have a positive one, and `ModelExistsError` if the
     organization already has a model of that name.
     """
     _check_positive_class(content["task_type"], content.get("positive_class"))
-    with refusing_duplicates(_duplicate_name(name)):
+    with _refusing_taken_name(organization, name):
         return RegisteredModel.objects.create(organization=organization, name=name, created_by=created_by, **content)
+
+
+def get_or_register_model(
+    *, organization: Organization, name: str, created_by: User, **content: Unpack[ModelContent]
+) -> tuple[RegisteredModel, bool]:
+    """Return the organization's model of this name, and whether it was created.
+
+    An existing model is returned unchanged. Raises `InvalidBodyError` as `register_model` does, and `ModelExistsError`
+    if the existing model has another task type.
+    """
+    models = RegisteredModel.objects.filter(organization=organization, name=name)
+    if not models.exists():
+        with suppress(ModelExistsError):  # another request has just created it
+            return register_model(organization=organization, name=name, created_by=created_by, **content), True
+    model = models.get()
+    if model.task_type != content["task_type"]:
+        detail = f"{model.pk} has the task type {model.task_type}, which cannot change. Choose another name."
+        raise ModelExistsError(detail, model.pk)
+    return model, False
 
 
 def update_model(*, model: RegisteredModel, **changes: Unpack[ModelUpdate]) -> RegisteredModel:
     """Update a model. The caller must have locked the model's row.
 
-    Raises `ConflictError` if the model is archived, if the organization has another model of that name, or if metrics
-    were computed with another positive class.
+    Raises `ConflictError` if the model is archived, or if metrics were computed with another positive class, and
+    `ModelExistsError` if the organization has another model of that name.
     """
     refuse_archived(model)
     if "positive_class" in changes:
         check_positive_class_change(model, changes["positive_class"])
-    with refusing_duplicates(_duplicate_name(changes.get("name", model.name))):
+    with _refusing_taken_name(model.organization, changes.get("name", model.name)):
         return save_changes(model, **changes)
 
 
@@ -144,5 +166,12 @@ def update_version(*, version: Version, **changes: Unpack[VersionUpdate]) -> Ver
     return save_changes(version, **changes)
 
 
-def _duplicate_name(name: str) -> str:
-    return f"The organization has a model {name!r} already. Choose another name."
+@contextmanager
+def _refusing_taken_name(organization: Organization, name: str) -> Iterator[None]:
+    """Raise `ModelExistsError` if a write inside the block would give two models of an organization one name."""
+    try:
+        with refusing_duplicates(f"The organization has a model {name!r} already. Choose another name."):
+            yield
+    except ConflictError as error:
+        existing = RegisteredModel.objects.filter(organization=organization, name=name).first()
+        raise ModelExistsError(error.detail, existing and existing.pk) from None

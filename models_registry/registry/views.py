@@ -7,13 +7,16 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
 from models_registry.accounts.models import ModelGrant, Organization
 from models_registry.accounts.scopes import Scope
 from models_registry.accounts.selectors import lock_active_user
+from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import json_response
+from models_registry.api.fields import NameField
 from models_registry.api.filters import StrictFilterBackend, StrictOrdering
 from models_registry.api.lookups import missing_reference
 from models_registry.api.viewsets import (
@@ -35,6 +38,7 @@ from models_registry.registry.serializers import (
     ModelChanges,
     ModelInput,
     ModelSerializer,
+    NamedModelInput,
     PromotionInput,
     PromotionSerializer,
     VersionChanges,
@@ -185,6 +189,44 @@ class ModelViewSet(
             return self.promotion_response(outcome)
 
         return self.run_idempotent(promote)
+
+
+class NamedModelViewSet(RegistryViewSet):
+    """Models of an organization by name."""
+
+    queryset = ModelViewSet.queryset
+    serializer_class = ModelSerializer
+    scopes = {"update": Scope.ORGANIZATION_EDITOR}
+    errors = {"update": (NotFoundError,)}
+    input_serializers = {"update": NamedModelInput}
+
+    def check_target(self) -> None:
+        """Check the organization, the caller's scope in it, and that a model can have the name."""
+        super().check_target()
+        try:
+            self.model_name = str(NameField().run_validation(self.kwargs["name"]))
+        except ValidationError:
+            raise NotFoundError("No model has such a name: a name is one line of 1 to 200 characters.") from None
+
+    @extend_schema(
+        operation_id="get_or_register_model",
+        tags=["models"],
+        summary="Get or register a model",
+        responses={200: ModelSerializer, 201: ModelSerializer},
+    )
+    def update(self, request: Request, slug: str, name: str) -> HttpResponse:
+        """Register a model under this name, or return the model that has it, unchanged.
+
+        Repeating the request is safe. A model of another task type is a conflict.
+        """
+        content = self.get_valid_serializer().validated_data
+        with self.audited_transaction():
+            model, created = services.get_or_register_model(
+                organization=self.get_organization(), name=self.model_name, created_by=self.account, **content
+            )
+            model = self.queryset.get(pk=model.pk)  # with its state
+            self.check_if_match(model)
+            return json_response(self.get_response_serializer(model).data, status=201 if created else 200)
 
 
 @extend_schema_view(

@@ -21,7 +21,7 @@ class PredictionsRefusedError(APIError):
         return {"column": self.column, "row": self.row}
 
 
-class EvaluationBrokenOffError(InternalError):
+class EvaluationAbortedError(InternalError):
     """Several attempts at the evaluation began, and none came to an end."""
 
 

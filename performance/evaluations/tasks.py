@@ -21,7 +21,7 @@ from models_registry.db.purge import delete_in_batches
 from performance.comparisons import services
 from performance.comparisons.services import queue_comparison
 from performance.evaluations import overlap
-from performance.evaluations.errors import EvaluationBrokenOffError, PredictionsRefusedError
+from performance.evaluations.errors import EvaluationAbortedError, PredictionsRefusedError
 from performance.evaluations.models import UPLOADS, EvaluationJob
 from performance.evaluations.services import store_evaluation
 from performance.jobs.leases import Lease, LeaseLost, run_attempt
@@ -69,7 +69,7 @@ def _attempt(job: EvaluationJob, stop: Event) -> None:
             _fail(job, error)
 
     def give_up(detail: str) -> None:
-        _fail(job, EvaluationBrokenOffError(detail))
+        _fail(job, EvaluationAbortedError(detail))
 
     run_attempt(job, evaluate, max_attempts=MAX_ATTEMPTS, fail=give_up)
 

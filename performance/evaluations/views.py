@@ -23,7 +23,7 @@ from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundE
 from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.evaluations import selectors
-from performance.evaluations.errors import EvaluationBrokenOffError, PredictionsRefusedError
+from performance.evaluations.errors import EvaluationAbortedError, PredictionsRefusedError
 from performance.evaluations.models import UPLOADS, EvaluationJob, MisclassifiedExample, WorstExample
 from performance.evaluations.serializers import (
     EvaluationInput,
@@ -58,7 +58,7 @@ _PREFER = OpenApiParameter(
     description=f"`wait=N`: wait up to N seconds, {LONGEST_WAIT} at most, for the end of the evaluation (RFC 7240).",
 )
 _ERRORS: dict[str, type[APIError]] = {
-    error.code: error for error in (PredictionsRefusedError, ConflictError, EvaluationBrokenOffError)
+    error.code: error for error in (PredictionsRefusedError, ConflictError, EvaluationAbortedError)
 }
 
 

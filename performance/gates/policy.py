@@ -18,8 +18,10 @@ from performance.gates.gate_metrics import (
     per_class_names,
 )
 from performance.gates.measurement import COMPUTED, SLICE, WORST_SLICE, parse_slice_name
+from performance.gates.regression import BEST, PROMOTED, Regression
 from performance.gates.requirements import Requirements
-from performance.gates.rules import BEST, PROMOTED, FieldError, Regression, Rule, Threshold
+from performance.gates.rules import FieldError, Rule
+from performance.gates.threshold import Threshold
 from performance.metrics.inputs.options import APPLICABLE_COLUMNS, AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.metric_names import CUSTOM_NAME_IS

@@ -16,7 +16,7 @@ from performance.gates.gate_input import Baseline
 from performance.gates.gate_metrics import QUANTITIES, find_gate_metric, named_values
 from performance.gates.measurement import COMPUTED, Estimate, Measurement, parse_slice_name
 from performance.gates.policy import Policy
-from performance.gates.rules import BEST, PROMOTED, Regression
+from performance.gates.regression import BEST, PROMOTED, Regression
 from performance.metrics.comparison import MetricValues, PairingStatus, known_options
 from performance.metrics.result import EvaluationWarning, Slice
 from performance.metrics.statistics.differences import independent_interval

@@ -28,7 +28,7 @@ from performance.gates.gate_input import Baseline, GateInput
 from performance.gates.models import GatePolicy
 from performance.gates.policy import Policy, stored_policy
 from performance.gates.policy_snapshots import PolicySnapshots, VersionRef
-from performance.gates.rules import PROMOTED
+from performance.gates.regression import PROMOTED
 from performance.gates.verdict import StoredPolicy, Verdict, judge
 from performance.snapshots.selectors import SnapshotLookup
 

@@ -261,7 +261,7 @@ class VerdictSerializer(DocumentSerializer):
         return {**super().to_representation(instance), "rules": rules, "baselines": instance.get("baselines", [])}
 
 
-class KeptVerdictSerializer(serializers.Serializer[GateVerdict]):
+class StoredVerdictSerializer(serializers.Serializer[GateVerdict]):
     """A stored verdict: on a promotion, or on a request with `enforce`."""
 
     id = serializers.CharField()

@@ -19,7 +19,7 @@ from models_registry.task_types import base
 from performance.comparisons.services import paired_intervals_for_promotion
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import InvalidPolicyError, Policy, validate_for
-from performance.gates.rules import Regression
+from performance.gates.regression import Regression
 from performance.gates.selectors import current_policy, judge_version
 from performance.gates.verdict import Status, Verdict
 from performance.webhooks.services import publish

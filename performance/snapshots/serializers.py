@@ -89,6 +89,16 @@ def identity_fields(task_type: TaskType) -> dict[str, object]:
     }
 
 
+def snapshot_identity_fields(task_type: TaskType) -> dict[str, object]:
+    """Return the same fields for a `MetricSnapshot`."""
+    return {
+        "model_id": ModelIdField(source="version.model_id"),
+        "version_id": VersionIdField(source="version.version_id"),
+        "task_type": serializers.ChoiceField([task_type.name], source="version.model.task_type"),
+        "dataset_split": serializers.ChoiceField(DatasetSplit.values),
+    }
+
+
 def summary_serializer(task_type: TaskType) -> SerializerClass:
     """Return the serializer of the performance summary for a task type."""
     fields = {

@@ -31,9 +31,9 @@ from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundE
 from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.snapshots import selectors
+from performance.snapshots.curves_serializers import CURVES
 from performance.snapshots.dataset_serializers import DatasetSerializer, NewDatasetInput
 from performance.snapshots.detail_serializers import (
-    CURVES,
     REPORT,
     SNAPSHOT,
     SNAPSHOT_ROW,

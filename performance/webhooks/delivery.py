@@ -85,7 +85,7 @@ def _record_response(delivery: WebhookDelivery, webhook: Webhook, response: Resp
         result |= {"state": "succeeded", "due_at": None, "finished_at": timezone.now(), "last_error": ""}
         _record(delivery, {"consecutive_failures": 0, "paused_until": None}, **result)
     elif response.status == GONE:
-        if _record(delivery, **result, **_failed("The receiver is gone for good: the webhook is off.")):
+        if _record(delivery, **result, **_failed("The receiver is gone: the webhook is off.")):
             _switch_off(webhook)
     else:
         error = f"The receiver answered {response.status}; 200 to 299 is a success."

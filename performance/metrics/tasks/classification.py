@@ -116,7 +116,7 @@ def _measure(
 
 
 def _measure_slice(engine: Engine, problem: Problem) -> Sample:
-    """Return the metrics of a part of the examples, all of which have predictions, whichever labels it has."""
+    """Return the metrics of a part of the examples, each of which has a prediction, whichever labels it has."""
     counts = label_counts.count_labels(engine, problem.mapping, allow_missing=False)
     _, _, estimates = _measure(engine, problem, counts)
     return Sample(counts.examples, estimates)

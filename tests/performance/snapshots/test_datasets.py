@@ -171,13 +171,18 @@ def test_a_summary_of_a_named_dataset_is_one_statement(
         read(vera, "summary", dataset="october")
 
 
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="the plan is PostgreSQL's")
 @pytest.mark.parametrize("promoted", [True, False])
 def test_the_newest_snapshot_is_found_by_one_index(october: MetricSnapshot, promoted: bool) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("the plan is PostgreSQL's")
     compiled = summary_statement(promoted=promoted).compiled("default")
     values = {"user": 1, "family": None, "model": "mdl-7f3a19bc92", "number": 417, "split": "test", "dataset": "x"}
+    versions = [completed_version(october.version.model, number) for number in range(500, 550)]
+    MetricSnapshot.objects.bulk_create(
+        MetricSnapshot(version=version, dataset_split="test", dataset="x", metrics={}, evaluated_at=EVALUATED_AT)
+        for version in versions * 20
+    )
     with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {MetricSnapshot._meta.db_table}")
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN {compiled.sql}", compiled.bind(values, connection))
         plan = "\n".join(line for (line,) in cursor.fetchall())
