@@ -32,6 +32,7 @@ from performance_registry import (
     logins,
 )
 from performance_registry.commands import app
+from performance_registry.errors import problem_error
 from pytest_django.plugin import DjangoDbBlocker
 from typer.testing import CliRunner, Result
 
@@ -275,21 +276,6 @@ class TestFailures:
 
         assert model.version(version.id).state == "failed"
 
-    def test_predictions_that_cannot_be_scored_are_named_by_column_and_row(self, model: Model, tmp_path: Path) -> None:
-        file = tmp_path / "predictions.csv"
-        file.write_text("actual,predicted,score\na,a,0.2\nb,b,many\n")
-
-        with pytest.raises(ProblemError) as error, model.new_version() as version:
-            version.evaluate(file, split="validation")
-
-        problem = error.value
-        assert (problem.status, problem.code) == (422, "unprocessable_predictions")
-        assert (problem.column, problem.row) == ("score", 2)
-        assert problem.type == "urn:problem:unprocessable_predictions"
-        assert problem.title
-        assert problem.detail in str(problem)
-        assert model.version(version.id).state == "failed"
-
     def test_invalid_fields_are_listed(self, model: Model) -> None:
         with pytest.raises(ProblemError) as error:
             model.create_version().log(split="train", metrics={"accuracy": 2, "unheard_of": 1})
@@ -525,16 +511,27 @@ class TestCommandLine:
         assert f"{new.id} of {model.id} is promoted, before that {version.id} (promotion): better" in promoted.output
         assert json.loads(back.output)["version_id"] == version.id
 
-    def test_what_the_registry_refuses_ends_with_1(
-        self, mpr: Callable[..., Result], registry: Registry, version: Version, tmp_path: Path
+    def test_a_refused_promotion_ends_with_1(
+        self, mpr: Callable[..., Result], registry: Registry, version: Version
     ) -> None:
         registry.request("PUT", f"/models/{version.model_id}/gate-policy", body=HARD)
-        file = tmp_path / "predictions.csv"
-        file.write_text("actual,predicted\na,\n")
 
         promoted = mpr("promote", version.model_id, version.id, "--reason", "in a hurry")
-        evaluated = mpr("evaluate", version.model_id, version.id, str(file), "--json")
 
-        assert (promoted.exit_code, evaluated.exit_code) == (1, 1)
+        assert promoted.exit_code == 1
         assert "gate_failed" in promoted.stderr
-        assert json.loads(evaluated.stdout)["row"] == 1
+        assert "accuracy  failed" in promoted.stderr
+
+    def test_predictions_that_cannot_be_scored_end_with_1_and_are_named_by_column_and_row(
+        self, mpr: Callable[..., Result], version: Version, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "predictions.csv"
+        file.write_text("actual,predicted,score\na,a,0.2\nb,b,many\n")
+
+        refused = mpr("evaluate", version.model_id, version.id, str(file), "--json")
+
+        assert refused.exit_code == 1
+        problem = problem_error(json.loads(refused.stdout))
+        assert (problem.status, problem.code) == (422, "unprocessable_predictions")
+        assert (problem.column, problem.row) == ("score", 2)
+        assert problem.detail in str(problem)
