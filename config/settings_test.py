@@ -29,3 +29,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Django's default is an in-memory database, whose connections do not wait for locks.
     _folder = tempfile.TemporaryDirectory(prefix="registry-tests-")
     DATABASES["default"]["TEST"] = {"NAME": f"{_folder.name}/tests.sqlite3"}
+else:
+    # A test is one transaction, which waits for the process of an evaluation on a busy machine.
+    DATABASES["default"]["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=0"

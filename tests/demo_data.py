@@ -24,6 +24,11 @@ from tests.reliability.databases import execute
 from tests.serving import ROOT, manage, new_keys, serve
 
 FIXTURES = ROOT / "fixtures"
+FAST_HASHING = """
+from config.settings import *
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+"""  # a module of settings for a copy of the service, as the demo hashes the password of each of its users
 
 
 def load_demo_data(**settings: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.core.management import call_command
 
 from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel
@@ -17,20 +16,19 @@ from performance.gates.models import GatePolicy
 from performance.snapshots.models import SnapshotDetail
 from tests.api import Caller
 from tests.factories import completed_version
+from tests.performance.evaluated_fixtures import FIXTURES, store_test_split
 from tests.performance.evaluations.uploads import evaluated, stored_in
 
 pytestmark = pytest.mark.django_db
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "predictions" / "breast-cancer"
 
 
 @pytest.fixture
-def model(acme: Organization, settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> RegisteredModel:
+def model(acme: Organization, settings: Any, tmp_path: Path) -> RegisteredModel:
     """A model whose versions were evaluated on the same examples; nothing was promoted when they were."""
     stored_in(settings, tmp_path)
     registered = RegisteredModel.objects.create(organization=acme, name="tumours", task_type="classification")
     for number in (2, 3):
-        completed_version(registered, number=number)
-        call_command("evaluate", registered.pk, f"ver-0000{number}", str(FIXTURES / f"ver-0000{number}-test.csv"))
+        store_test_split(completed_version(registered, number=number), "breast-cancer")
     promote(version=registered.versions.get(number=2), promoted_by=None, reason="the first")
     rules = [{"metric": "accuracy", "max_regression": 0.5, "confidence": 0.95}]
     GatePolicy.objects.create(model=registered, version=1, document={"dataset_split": "test", "rules": rules})
@@ -107,7 +105,7 @@ def test_an_upload_is_evaluated_and_stored(
 ) -> None:
     path = f"/models/{damaged.pk}/versions/ver-00003/evaluations"
 
-    done = evaluated(editor, (FIXTURES / "ver-00003-test.csv").read_bytes(), path=path)
+    done = evaluated(editor, (FIXTURES / "breast-cancer" / "ver-00003-test.csv").read_bytes(), path=path)
 
     assert done["state"] == "succeeded"
     assert not any(record.exc_info for record in caplog.records)

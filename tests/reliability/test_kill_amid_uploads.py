@@ -136,7 +136,7 @@ def test_uploads_and_promotions_survive_that_the_server_is_killed(tmp_path: Path
     uploaded, promoted = dict(clients.uploaded), dict(clients.promoted)
     assert len(uploaded) < UPLOADS or len(promoted) < PROMOTIONS  # it was amid them
 
-    server = start_server(clients.port, **settings)
+    server = start_server(clients.port, **{**settings, "GRANIAN_WORKERS": "1"})
     try:
         assert {clients.read(f"/api/v1/evaluations/{pk}")["state"] for pk in uploaded.values()} == {"queued"}
         assert len(uploaded) <= len(uploads_in(files)) <= len(uploaded) + CLIENTS

@@ -19,7 +19,7 @@ from tests.reliability.load import Attack, Blows, Service, serving
 
 pytestmark = [pytest.mark.served, pytest.mark.once]
 
-SECONDS = 2.0  # of a round: forty questions of each probe
+SECONDS = 1.0  # of a round: twenty questions of each probe
 STOPPED = 5.0  # seconds: a light request that takes longer waited for the attack to end
 
 

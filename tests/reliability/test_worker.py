@@ -257,11 +257,11 @@ def test_a_worker_that_is_told_to_stop_breaks_a_comparison_off_and_keeps_the_sna
 
 def test_several_workers_do_each_evaluation_once(service: Service) -> None:
     before = len(service.computed())
-    uploaded = [service.upload(SMALL) for _ in range(12)]
+    uploaded = [service.upload(SMALL) for _ in range(6)]
     for _ in range(3):
         service.start_worker()
     assert {ended(service, each)["state"] for each in uploaded} == {"succeeded"}
-    assert len(service.computed()) == before + 12
+    assert len(service.computed()) == before + 6
     until(lambda: not service.files())
 
 

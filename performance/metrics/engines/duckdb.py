@@ -10,7 +10,6 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from copy import copy
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -34,6 +33,15 @@ _glob_character = re.compile(r"([*?\[])")
 _error_class = re.compile(r"^[\w ]+ Error: ")
 
 
+class _InstalledVersion:
+    """The version of the installed DuckDB. The process of an evaluation never asks for it, which would take 60 ms."""
+
+    def __get__(self, engine: object, kind: object) -> str:
+        from importlib import metadata
+
+        return metadata.version("duckdb")
+
+
 class DuckDB:
     """DuckDB in this process, with limited memory and threads.
 
@@ -43,7 +51,7 @@ class DuckDB:
     """
 
     name = "duckdb"
-    version = metadata.version("duckdb")
+    version = _InstalledVersion()
     names: Mapping[str, str]
 
     def __init__(

@@ -4,8 +4,10 @@ The definitions are those of `sklearn.metrics`, with `zero_division=0`.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import mul
 
 OF_CLASSES = ("precision", "recall", "f1_score")  # the metrics that are reported of each class
 AVERAGED = (*OF_CLASSES, "specificity")  # the metrics of one class that have averages over classes
@@ -45,13 +47,10 @@ def averaged_metric(name: str, averaging: str) -> MarginMetric:
 
     def average(margins: Margins) -> float:
         total = margins.total
-        values = [
-            function(diagonal, row, column, total)
-            for diagonal, row, column in zip(margins.diagonal, margins.rows, margins.columns, strict=True)
-        ]
+        values = map(function, margins.diagonal, margins.rows, margins.columns, repeat(total))
         if averaging == "macro":
-            return sum(values) / len(values)
-        return sum(row * value for row, value in zip(margins.rows, values, strict=True)) / total
+            return sum(values) / len(margins.rows)
+        return _dot(margins.rows, values) / total
 
     return average
 
@@ -84,8 +83,9 @@ def cohen_kappa(margins: Margins) -> float:
 _TOLERANCE = 1e-15
 
 
-def _dot(left: Sequence[float], right: Sequence[float]) -> float:
-    return sum(one * other for one, other in zip(left, right, strict=True))
+def _dot(left: Iterable[float], right: Iterable[float]) -> float:
+    products: Iterator[float] = map(mul, left, right)
+    return sum(products)
 
 
 def _precision(diagonal: float, row: float, column: float, total: float) -> float:

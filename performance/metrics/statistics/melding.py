@@ -14,6 +14,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import add
 
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import MarginMetric, Margins
@@ -106,4 +107,4 @@ def _with_errors(
 
 
 def _sum(left: Sequence[float], right: Sequence[float]) -> list[float]:
-    return [one + other for one, other in zip(left, right, strict=True)]
+    return list(map(add, left, right))

@@ -1,10 +1,8 @@
 """`GET …/performance/compare` for versions that were evaluated on the same examples."""
 
 import logging
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import cache
 from itertools import permutations
 from pathlib import Path
 from threading import Event
@@ -25,25 +23,15 @@ from performance.comparisons import services, tasks
 from performance.comparisons.models import ComparisonJob, PairedComparison
 from performance.comparisons.services import queue_comparison
 from performance.comparisons.tasks import compare_next, compare_with_promoted
-from performance.evaluations.services import store_evaluation
-from performance.metrics.engines.duckdb import DuckDB
-from performance.metrics.inputs.files import PredictionFiles
-from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.prediction_export import export_predictions
-from performance.metrics.result import Evaluation
 from performance.metrics.sandbox import runner
 from performance.metrics.statistics.intervals import Interval
-from performance.metrics.tasks.evaluators import evaluate
 from performance.snapshots import prediction_store
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
-from performance.snapshots.prediction_store import store_predictions
 from tests.api import Caller
 from tests.factories import completed_version, snapshot
+from tests.performance.evaluated_fixtures import FIXTURES, store_test_split
 from tests.performance.evaluations.uploads import stored_in
-from tests.performance.metrics.tables import read_file
 
-FIXTURES = Path(__file__).parents[3] / "fixtures" / "predictions"
-_folder = tempfile.TemporaryDirectory(prefix="registry-tests-")
 Pinned = Callable[[str], AbstractContextManager[None]]
 
 pytestmark = pytest.mark.django_db
@@ -56,17 +44,7 @@ def _storage_of_its_own(settings: Settings, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _a_busy_machine_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "REQUEST_TIMEOUT", 9.0)  # below the database's limit of an idle transaction
-
-
-@cache
-def evaluated(task_type: str, file: Path) -> tuple[Evaluation, str, Path]:
-    """Return the evaluation of a file, its digest and the exported predictions, the same for all tests."""
-    engine, folder = read_file(file), Path(tempfile.mkdtemp(dir=_folder.name))
-    evaluation = evaluate(engine, task_type, Columns(), Options())
-    exported = export_predictions(engine, task_type, Columns(), Options(), evaluation, folder)
-    assert exported is not None
-    return evaluation, PredictionFiles([str(file)]).digest(), exported
+    monkeypatch.setattr(services, "REQUEST_TIMEOUT", 120.0)
 
 
 class Compared:
@@ -76,17 +54,7 @@ class Compared:
         self.caller = caller
         self.model = RegisteredModel.objects.create(organization=acme, name=name, task_type=task_type)
         for number in (2, 3):
-            version = completed_version(self.model, number=number)
-            evaluation, digest, exported = evaluated(task_type, FIXTURES / name / f"ver-0000{number}-test.csv")
-            store_evaluation(
-                version=version,
-                dataset_split="test",
-                evaluation=evaluation,
-                engine=DuckDB,
-                digest=digest,
-                predictions_digest=store_predictions(exported),
-                created_by="",
-            )
+            store_test_split(completed_version(self.model, number=number), name)
 
     def evaluate(self, number: int, file: Path, *options: str) -> None:
         call_command("evaluate", self.model.pk, f"ver-0000{number}", str(file), *options)

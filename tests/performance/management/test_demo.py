@@ -24,18 +24,13 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from tests.conftest import golden
-from tests.demo_data import write_seed
+from tests.demo_data import FAST_HASHING, write_seed
 from tests.forms import BOUNDARY, multipart
 from tests.serving import free_port
 
 ROOT = Path(__file__).parents[3]
 BASE_URL = re.compile(r"http://(\[::1\]|127\.0\.0\.1):\d+")
 PARTS = ["manage.py", "openapi.yaml", "config", "models_registry", "performance", "fixtures"]
-FAST_HASHING = """
-from config.settings import *
-
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-"""
 NOT_SET = {"SECRET_KEY", "JWT_SIGNING_KEY", "DATABASE_URL", "HTTPS_ONLY", "ALLOWED_HOSTS", "DJANGO_SETTINGS_MODULE"}
 
 
@@ -62,8 +57,8 @@ def first(checkout: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def second(checkout: Path, first: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """What a second run prints, at any address."""
-    return run(checkout, "demo", "--no-serve", "--json", "--host", "::")
+    """What a second run prints, at an IPv6 address."""
+    return run(checkout, "demo", "--no-serve", "--json", "--host", "::1")
 
 
 def environment_of_a_newcomer(**settings: str) -> dict[str, str]:
@@ -120,23 +115,29 @@ def test_each_step_is_announced_on_standard_error(second: subprocess.CompletedPr
     assert second.stderr.splitlines() == ["Creating the database…", "Evaluating predictions…"]
 
 
-def test_run_again_takes_no_promotion_back(checkout: Path, first: dict[str, Any]) -> None:
+def test_run_again_takes_no_promotion_back_and_replaces_damaged_passwords(
+    checkout: Path, first: dict[str, Any], second: subprocess.CompletedProcess[str]
+) -> None:
     promote = (
         "from models_registry.models import *; from models_registry.registry.promotions import promote; "
         "other = RegisteredModel.objects.get(name='diabetes'); "
         "promote(version=other.versions.get(number=2), promoted_by=None, reason='')"
     )
     keys = dict(line.split("=", 1) for line in (checkout / "var" / "demo.env").read_text().splitlines())
-    finished = run(checkout, "shell", "-c", promote, **keys)
+    finished = run(checkout, "shell", "--no-imports", "--command", promote, **keys)
     assert finished.returncode == 0, finished.stderr
+    passwords = checkout / "var" / "demo-passwords.json"
+    whole = passwords.read_text()
+    passwords.write_text(whole[: len(whole) // 2])
 
-    description = described(checkout, "--host", "::1")
+    description = described(checkout, "--host", "0.0.0.0")  # noqa: S104
 
-    assert description["base_url"] == "http://[::1]:8000"
+    assert description["base_url"] == "http://127.0.0.1:8000"
     again = {model["model_id"]: model["promoted_version_id"] for model in description["models"]}
     assert again["mdl-5ad2c7710e"] == "ver-00002"
     seeded = {model["model_id"]: model["promoted_version_id"] for model in first["models"]}
     assert {**seeded, "mdl-5ad2c7710e": "ver-00002"} == again
+    assert json.loads(passwords.read_text()).keys() == json.loads(whole).keys()
 
 
 def test_a_port_in_use_is_said_at_once() -> None:
@@ -164,17 +165,6 @@ def refusal(**options: Any) -> str:
     return str(refused.value)
 
 
-def test_damaged_passwords_are_replaced(checkout: Path, first: dict[str, Any]) -> None:
-    passwords = checkout / "var" / "demo-passwords.json"
-    whole = passwords.read_text()
-    passwords.write_text(whole[: len(whole) // 2])
-
-    description = described(checkout, "--host", "0.0.0.0")  # noqa: S104
-
-    assert description["base_url"] == "http://127.0.0.1:8000"
-    assert json.loads(passwords.read_text()).keys() == json.loads(whole).keys()
-
-
 def test_keys_in_the_file_env_come_before_its_own(checkout: Path, first: dict[str, Any]) -> None:
     file = checkout / ".env"
     file.write_text("SECRET_KEY=short\n")
@@ -188,17 +178,13 @@ def test_keys_in_the_file_env_come_before_its_own(checkout: Path, first: dict[st
 
 
 @pytest.mark.served
-@pytest.mark.parametrize(("host", "shown"), [("localhost", "localhost"), ("::", "[::1]")])
-def test_serves_at_a_name_and_at_any_address(checkout: Path, first: dict[str, Any], host: str, shown: str) -> None:
-    if ":" in host and not has_ipv6():
-        pytest.skip("this machine has no IPv6")
-
-    with serving(checkout, host, shown) as text:
-        assert f"http://{shown}:" in text
+def test_serves_at_a_name(checkout: Path, first: dict[str, Any]) -> None:
+    with serving(checkout, "localhost", "localhost") as text:
+        assert "http://localhost:" in text
 
 
 @pytest.mark.served
-def test_serves_at_an_ipv6_address(served: str) -> None:
+def test_serves_at_any_address_and_prints_that_of_this_machine(served: str) -> None:
     if not has_ipv6():
         pytest.skip("this machine has no IPv6")
 
@@ -212,8 +198,8 @@ def has_ipv6() -> bool:
 
 @pytest.fixture(scope="module")
 def served(checkout: Path, first: dict[str, Any]) -> Iterator[str]:
-    """The text of a demo that serves at an IPv6 address, if the machine has one."""
-    host, shown = ("::1", "[::1]") if has_ipv6() else ("127.0.0.1", "127.0.0.1")
+    """The text of a demo that serves at any IPv6 address, if the machine has one."""
+    host, shown = ("::", "[::1]") if has_ipv6() else ("127.0.0.1", "127.0.0.1")
     with serving(checkout, host, shown) as text:
         yield text
 

@@ -18,6 +18,7 @@ from pytest_django import Settings
 from config.env.storages import storage
 from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel
+from performance.comparisons import services
 from performance.comparisons.models import PairedComparison
 from performance.snapshots import prediction_store
 from performance.snapshots.models import MetricSnapshot
@@ -28,6 +29,11 @@ from tests.serving import free_port
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "predictions" / "breast-cancer"
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _a_busy_machine_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "REQUEST_TIMEOUT", 120.0)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +64,8 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     bucket = boto3.resource("s3").Bucket("kept")
     if not bucket.creation_date:
         bucket.create(CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    for file in FIXTURES.glob("*.csv"):
-        bucket.upload_file(str(file), f"predictions of models/{file.name}")
+        for file in FIXTURES.glob("*.csv"):
+            bucket.upload_file(str(file), f"predictions of models/{file.name}")
     return bucket
 
 
