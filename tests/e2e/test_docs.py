@@ -244,7 +244,7 @@ def leads_somewhere(file: Path, anchor: str) -> bool:
 
 def braces(operation: str) -> str:
     """Return an operation with its parameters as OpenAPI writes them: `{model_id}`."""
-    return re.sub("<str:(.+?)>", r"{\1}", operation)
+    return re.sub(r"<\w+:(\w+)>", r"{\1}", operation)
 
 
 def rows(text: str) -> list[list[str]]:
