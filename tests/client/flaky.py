@@ -15,11 +15,11 @@ _OF_A_HOP = {"connection", "transfer-encoding", "keep-alive", "date", "server"}
 
 @dataclass
 class Proxy:
-    """Where it listens, what it does to the next POSTs (a status, or `LOSE`), and the POSTs that came."""
+    """Where it listens, what it does to the next POSTs (a status, or `LOSE`), and the keys of those that came."""
 
     url: str
     faults: list[int] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The client and its command line against the live service."""
 
 import asyncio
+import gc
 import json
 import stat
 import subprocess
@@ -145,6 +146,7 @@ class TestJourneys:
         assert summary.version_id == "ver-00001"
         assert summary.metrics["accuracy"] == pytest.approx(0.94, abs=0.03)
 
+    @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
     def test_the_lines_of_the_readme_run(
         self, service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -155,8 +157,9 @@ class TestJourneys:
 
         exec(lines, names)  # noqa: S102  # our own document
 
-        names["model"]._connection.close()
         assert "passed" in capsys.readouterr().out
+        names.clear()
+        gc.collect()  # which closes the connections, as the end of a script does
 
     def test_a_version_is_promoted_compared_and_rolled_back(self, model: Model, version: Version) -> None:
         version.promote("the first")
@@ -364,15 +367,19 @@ class TestCredentials:
     """Tokens from the environment and from logins."""
 
     def test_the_identity_of_a_gitlab_job_is_exchanged_and_its_token_renewed(
-        self, service: Service, monkeypatch: pytest.MonkeyPatch
+        self, service: Service, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("REGISTRY_URL", service.url)
+        monkeypatch.setenv("REGISTRY_URL", proxy.url)
         monkeypatch.setenv("REGISTRY_ID_TOKEN", service.issuer.token())
 
         with Registry() as registry:
-            assert registry.model(DEMO).summary().task_type == "classification"
-            registry._connection.caller.credentials._access = "ended"  # type: ignore[attr-defined]
-            assert registry.model(DEMO).id == DEMO
+            model = registry.model(DEMO)
+            proxy.faults.append(401)
+            assert model.gate(policy=EASY).passed
+
+        exchange, refused, renewal, repeated = proxy.keys
+        assert (exchange, renewal) == (None, None)
+        assert refused == repeated
 
     def test_the_identity_of_a_github_job_is_asked_for(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         def identify(request: BaseHTTPRequestHandler) -> None:
