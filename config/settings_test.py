@@ -30,5 +30,5 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     _folder = tempfile.TemporaryDirectory(prefix="registry-tests-")
     DATABASES["default"]["TEST"] = {"NAME": f"{_folder.name}/tests.sqlite3"}
 else:
-    # A test is one transaction, which waits for the process of an evaluation on a busy machine.
+    # A test is one transaction, in which its process may be busy with something else.
     DATABASES["default"]["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=0"

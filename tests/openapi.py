@@ -23,6 +23,7 @@ from django.test import Client
 
 COMMITTED = Path(__file__).parents[1] / "openapi.yaml"
 PROBLEM = "application/problem+json"
+ADDRESS = "urn:openapi"  # of the components, to which each schema refers
 ABSENT = {"default", "discriminator", "enum", "example", "examples"}  # the keywords whose values are no schemas
 _uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _route_parameter = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -38,9 +39,10 @@ class Document:
         self.path = cache(lambda route: "/" + _route_parameter.sub(r"{\1}", route))
 
     @cached_property
-    def components(self) -> dict[str, Any]:
-        """The schemas, as strict JSON Schemas."""
-        return {"schemas": as_json_schema(self.content["components"]["schemas"])}
+    def registry(self) -> jsonschema_rs.Registry:
+        """The components, as strict JSON Schemas. A validator compiles only those that it needs."""
+        components = {"schemas": as_json_schema(self.content["components"]["schemas"])}
+        return jsonschema_rs.Registry([(ADDRESS, {"components": components})], draft=jsonschema_rs.Draft4)
 
     def resolve(self, node: dict[str, Any]) -> dict[str, Any]:
         """Return what a reference stands for, or else the node itself."""
@@ -68,10 +70,9 @@ class Document:
         node = self.content
         for name in where:
             node = self.resolve(node)[name]
-        schema = {**as_json_schema(node), "components": self.components}
-        if "$ref" in node:
-            schema = {"allOf": [node], "components": self.components}
-        return jsonschema_rs.Draft4Validator(schema, validate_formats=True, formats={"uuid": _is_uuid})
+        return jsonschema_rs.Draft4Validator(
+            as_json_schema(node), registry=self.registry, validate_formats=True, formats={"uuid": _is_uuid}
+        )
 
 
 def as_json_schema(node: Any) -> Any:
@@ -83,6 +84,8 @@ def as_json_schema(node: Any) -> Any:
     schema = {name: value if name in ABSENT else as_json_schema(value) for name, value in node.items()}
     if schema.pop("nullable", False) is True and "type" in schema:
         schema["type"] = [schema["type"], "null"]
+    if isinstance(schema.get("$ref"), str):
+        schema["$ref"] = ADDRESS + schema["$ref"]
     if isinstance(schema.get("properties"), dict):
         schema.setdefault("additionalProperties", False)
     return schema

@@ -12,6 +12,7 @@ from models_registry.api.model_admin import (
     ReadOnlyAdminMixin,
     RegistryAdmin,
     RegistryInline,
+    TimeRangeFilter,
     badge,
     link_to,
     nowrap,
@@ -134,17 +135,17 @@ class VersionAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """Versions of models, newest first."""
 
     version_number_lookup = "number"
+    model_lookup = "model"
+    search_fields = ("model",)
     list_display = ("version_id", "model", "organization", "promoted", "state_badge", "created_at", "completed_at")
     list_filter = (
         ("model__organization", AutocompleteSelectFilter),
         ("model__task_type", ChoicesDropdownFilter),
         ("state", ChoicesDropdownFilter),
         PromotedFilter,
+        ("created_at", TimeRangeFilter),
     )
-    search_fields = ("model__name", "model__model_id")
-    search_help_text = "By version id, and by name or id of the model"
-    date_hierarchy = "created_at"
-    ordering = ("-created_at", "-pk")
+    ordering = ("-pk",)
     fields = (
         ("version_id", "state_badge"),
         ("model", "promoted"),
@@ -191,11 +192,14 @@ class PromotionAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """The history of promotions, newest first."""
 
     list_display = ("version", "model", "organization", "previous_version", "promoted_by", "promoted_at", "reason")
-    list_filter = (("model__organization", AutocompleteSelectFilter), ("model__task_type", ChoicesDropdownFilter))
-    search_fields = ("model__name", "model__model_id", "promoted_by__username", "reason")
-    search_help_text = "By version id, model, user or reason"
-    date_hierarchy = "promoted_at"
-    ordering = ("-promoted_at", "-pk")
+    model_lookup = "model"
+    list_filter = (
+        ("model__organization", AutocompleteSelectFilter),
+        ("model__task_type", ChoicesDropdownFilter),
+        ("promoted_by", AutocompleteSelectFilter),
+        ("promoted_at", TimeRangeFilter),
+    )
+    ordering = ("-pk",)
     fields = (
         ("model", "organization"),
         ("version", "previous_version"),

@@ -11,6 +11,8 @@ from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.querysets import RegisteredModelQuerySet
 
+MAX_FOUND_MODELS = 100
+
 MODEL_STATE_COLORS: dict[str, str] = {
     RegisteredModel.State.DRAFT: "default",
     RegisteredModel.State.TRAINING: "info",
@@ -30,21 +32,31 @@ def promoted_badge(version: Version) -> str:
 
 
 class VersionRecordAdmin(RegistryAdmin):
-    """The base of pages whose records belong to versions. The search box also accepts version ids."""
+    """The base of pages whose records belong to versions, of which there may be millions.
+
+    The search box accepts ids of versions, and names and ids of models. It looks for models first, as a search through
+    all records would take seconds.
+    """
 
     version_number_lookup = "version__number"
+    model_lookup = "version__model"
+    search_fields = ("version",)  # makes the search box appear; see `get_search_results`
+    search_help_text = (
+        f"By version id, and by name or id of the model. Finds records of up to {MAX_FOUND_MODELS} models."
+    )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
     ) -> tuple[QuerySet[Model], bool]:
-        """Search by the search fields and by version ids."""
+        """Keep the records of the versions with an id, and of the first models that have all other words."""
         words = search_term.split()
         version_ids = [word for word in words if ids.is_version_id(word)]
         for version_id in version_ids:
             queryset = queryset.filter(**{self.version_number_lookup: ids.version_number(version_id)})
-        others = " ".join(word for word in words if word not in version_ids)
-        results: tuple[QuerySet[Model], bool] = super().get_search_results(request, queryset, others)
-        return results
+        if others := [word for word in words if word not in version_ids]:
+            models = RegisteredModel.objects.with_words(others).order_by("name", "pk").values_list("pk", flat=True)
+            queryset = queryset.filter(**{f"{self.model_lookup}__in": list(models[:MAX_FOUND_MODELS])})
+        return queryset, False
 
 
 class StateFilter(DropdownFilter):  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """Queries of registered models and versions."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
@@ -42,6 +43,13 @@ class RegisteredModelQuerySet(models.QuerySet[Any]):  # with the field `state`, 
                 output_field=models.CharField(),
             )
         )
+
+    def with_words(self, words: Iterable[str]) -> Self:
+        """Keep the models that have each word in their name or id, in any case."""
+        found = self
+        for word in words:
+            found = found.filter(Q(name__icontains=word) | Q(model_id__icontains=word))
+        return found
 
 
 class VersionQuerySet(models.QuerySet["Version"]):

@@ -1,11 +1,11 @@
 """Evaluations in the admin, read-only: the state of the queue, and why an evaluation failed."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
-from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, link_to, nowrap
+from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, is_valid_pk, link_to, nowrap
 from models_registry.registry.model_admin import VersionRecordAdmin
 from performance.evaluations.models import EvaluationJob
 from performance.jobs.admin import STATE_COLORS
@@ -30,10 +30,8 @@ class EvaluationAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         ("state", ChoicesDropdownFilter),
         ("dataset_split", ChoicesDropdownFilter),
     )
-    search_fields = ("version__model__name", "version__model__model_id", "id")
-    search_help_text = "By version id, by name or id of the model, and by id of the evaluation"
+    search_help_text = f"By id of the evaluation. {VersionRecordAdmin.search_help_text}"
     ordering = ("-created_at", "pk")
-    show_full_result_count = False
     fields = (
         ("id", "status"),
         ("model_link", "version"),
@@ -44,6 +42,14 @@ class EvaluationAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         ("columns", "options"),
         "digest",
     )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
+    ) -> tuple[QuerySet[Model], bool]:
+        """Search by the whole id of an evaluation too."""
+        if is_valid_pk(EvaluationJob, search_term.strip()):
+            return queryset.filter(pk=search_term.strip()), False
+        return super().get_search_results(request, queryset, search_term)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EvaluationJob]:
         """Return the evaluations with their versions, models and requesting users."""

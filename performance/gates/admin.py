@@ -11,6 +11,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from models_registry.api.model_admin import (
     ReadOnlyAdminMixin,
     RegistryAdmin,
+    TimeRangeFilter,
     badge,
     link_to,
     pretty_json,
@@ -98,11 +99,10 @@ class GateVerdictAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     list_filter = (
         ("model__organization", AutocompleteSelectFilter),
         ("occasion", ChoicesDropdownFilter),
+        ("judged_at", TimeRangeFilter),
     )
-    search_fields = ("model__name", "model__model_id", "requested_by")
-    search_help_text = "By version id, model or user"
-    date_hierarchy = "judged_at"
-    ordering = ("-judged_at", "-pk")
+    model_lookup = "model"
+    ordering = ("-pk",)
     fields = (
         ("model_link", "version_link"),
         ("result", "occasion"),

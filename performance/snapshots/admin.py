@@ -11,6 +11,7 @@ from models_registry import task_types
 from models_registry.api.model_admin import (
     ReadOnlyAdminMixin,
     RegistryInline,
+    TimeRangeFilter,
     link_to,
     nowrap,
     task_type_label,
@@ -125,12 +126,9 @@ class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         ("dataset", FieldTextFilter),
         ("source", ChoicesDropdownFilter),
         PromotedFilter,
+        ("evaluated_at", TimeRangeFilter),
     )
-    search_fields = ("version__model__name", "version__model__model_id")
-    search_help_text = "By version id, and by name or id of the model"
-    date_hierarchy = "evaluated_at"
     ordering = ("-evaluated_at", "-pk")
-    show_full_result_count = False
     fields = (
         ("organization", "dataset_split"),
         ("model_link", "sample_count"),

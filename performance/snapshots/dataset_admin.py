@@ -32,7 +32,6 @@ class DatasetAdmin(ReadOnlyAdminMixin, RegistryAdmin):
     search_fields = ("name", "organization__name")
     search_help_text = "By name, and by name of the organization"
     ordering = ("organization__name", "name")
-    show_full_result_count = False
     inlines = (DatasetVersionInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Dataset]:

@@ -69,7 +69,6 @@ class WebhookDeliveryAdmin(ReadOnlyAdminMixin, RegistryAdmin):
     search_fields = ("webhook__organization__name", "id")
     search_help_text = "By organization, by id of the message, and by URL for those who may see webhooks"
     ordering = ("-created_at", "pk")
-    show_full_result_count = False
     fields = (
         "message_id",
         ("event", "status"),

@@ -89,7 +89,7 @@ def test_only_superusers_hand_out_rights(
 
 
 @pytest.mark.parametrize("field", ["is_staff", "is_superuser", "groups", "user_permissions"])
-def test_superusers_do(superuser: User, viewer: User, stronger: Group, field: str) -> None:
+def test_superusers_hand_out_rights(superuser: User, viewer: User, stronger: Group, field: str) -> None:
     permission = Permission.objects.get(codename="view_user").pk
     claimed: Any = {"groups": stronger.pk, "user_permissions": permission}.get(field, "on")
     before = rights(viewer)
@@ -150,7 +150,7 @@ def test_a_new_user_has_no_rights(helper: User) -> None:
     assert rights(User.objects.get(username="nina")) == (False, False, set(), set())
 
 
-def test_a_service_account_gets_none_either(superuser: User) -> None:
+def test_a_new_service_account_has_no_rights(superuser: User) -> None:
     staff = member_of_staff("stan", *ACCOUNTS)
     account = ServiceAccount.objects.create(username="pipeline", is_service_account=True)
     client = logged_in(staff)
@@ -169,7 +169,9 @@ class TestGroups:
         """Log in as Gus, who may manage groups."""
         return logged_in(member_of_staff("gus", *GROUPS))
 
-    def test_get_permissions_from_superusers_alone(self, client: Client, stronger: Group, superuser: User) -> None:
+    def test_groups_get_permissions_from_superusers_alone(
+        self, client: Client, stronger: Group, superuser: User
+    ) -> None:
         own = Group.objects.create(name="own")
         own.user_set.add(User.objects.get(username="gus"))
         form = {"name": "renamed", "permissions": [each.pk for each in Permission.objects.all()]}

@@ -103,14 +103,14 @@ def named(model: type[Model]) -> str:
 
 
 @pytest.mark.parametrize("kind", pages("add"), ids=named)
-def test_adding_leaves_a_row(root: Client, records: Records, kind: type[Model]) -> None:
+def test_adding_a_record_leaves_an_audit_entry(root: Client, records: Records, kind: type[Model]) -> None:
     assert root.post(add_url(kind), FORMS[kind](records)).status_code == 302
 
     assert rows_of(kind, AuditEntry.Action.CREATE) == 1
 
 
 @pytest.mark.parametrize("kind", pages("change"), ids=named)
-def test_changing_leaves_a_row(root: Client, records: Records, kind: type[Model]) -> None:
+def test_changing_a_record_leaves_an_audit_entry(root: Client, records: Records, kind: type[Model]) -> None:
     assert root.post(page_url(records[kind]), FORMS[kind](records)).status_code == 302
 
     assert rows_of(kind, AuditEntry.Action.UPDATE) >= 1
@@ -118,7 +118,7 @@ def test_changing_leaves_a_row(root: Client, records: Records, kind: type[Model]
 
 @pytest.mark.parametrize("route", ["page", "action"])
 @pytest.mark.parametrize("kind", pages("delete"), ids=named)
-def test_deleting_leaves_a_row(root: Client, records: Records, kind: type[Model], route: str) -> None:
+def test_deleting_a_record_leaves_an_audit_entry(root: Client, records: Records, kind: type[Model], route: str) -> None:
     WebhookDelivery.objects.all().delete()
     TokenFamily.objects.all().delete()
     record = UNUSED[kind](records) if kind in UNUSED else records[kind]
@@ -135,7 +135,7 @@ def test_deleting_leaves_a_row(root: Client, records: Records, kind: type[Model]
 
 
 @pytest.mark.parametrize(("action", "kind"), [(name, kind) for name, kinds in ACTIONS.items() for kind in kinds])
-def test_an_action_leaves_a_row(root: Client, records: Records, action: str, kind: type[Model]) -> None:
+def test_an_action_leaves_an_audit_entry(root: Client, records: Records, action: str, kind: type[Model]) -> None:
     root.post(list_url(kind), {"action": action, "_selected_action": [str(records[kind].pk)]})
 
     assert rows_of(kind, AuditEntry.Action.UPDATE) == 1
@@ -150,7 +150,7 @@ def test_no_other_actions_are_offered(superuser: User) -> None:
     assert offered - known == {("delete_selected", model) for model in pages("delete")}
 
 
-def test_a_new_member_leaves_a_row(root: Client, records: Records) -> None:
+def test_a_new_member_leaves_an_audit_entry(root: Client, records: Records) -> None:
     acme, otto = records[Organization], User.objects.create(username="otto")
     form = {
         "name": "Acme",
@@ -166,7 +166,7 @@ def test_a_new_member_leaves_a_row(root: Client, records: Records) -> None:
     assert rows_of(Membership, AuditEntry.Action.CREATE) == 1
 
 
-def test_a_new_password_leaves_a_row(root: Client, viewer: User) -> None:
+def test_a_new_password_leaves_an_audit_entry(root: Client, viewer: User) -> None:
     form = {"usable_password": "true", "password1": "another good one", "password2": "another good one"}
     root.post(reverse("admin:auth_user_password_change", args=[viewer.pk]), form)
 
@@ -174,7 +174,7 @@ def test_a_new_password_leaves_a_row(root: Client, viewer: User) -> None:
 
 
 @pytest.mark.parametrize("field", ["groups", "user_permissions"])
-def test_handing_out_rights_leaves_a_row(root: Client, records: Records, field: str) -> None:
+def test_handing_out_rights_leaves_an_audit_entry(root: Client, records: Records, field: str) -> None:
     kinds: dict[str, type[Model]] = {"groups": Group, "user_permissions": Permission}
     chosen = kinds[field]._default_manager.first()
     assert chosen is not None
@@ -188,7 +188,7 @@ class TestLogins:
         entries = AuditEntry.objects.filter(action__in=(AuditEntry.LOGGED_IN, AuditEntry.LOGGED_OUT)).order_by("pk")
         return [(each.get_action_display(), each.actor_name, each.remote_addr, each.object_repr) for each in entries]
 
-    def test_and_logouts_leave_a_row_with_who_and_from_where(self, superuser: User) -> None:
+    def test_logins_and_logouts_leave_an_audit_entry_with_user_and_address(self, superuser: User) -> None:
         client = Client(REMOTE_ADDR="192.0.2.7")
         client.post("/admin/login/", {"username": "root", "password": PASSWORD})
         client.post("/admin/logout/")
@@ -198,13 +198,13 @@ class TestLogins:
             ("logged out", "root", "192.0.2.7", "root"),
         ]
 
-    def test_that_fail_leave_no_such_row(self, superuser: User) -> None:
+    def test_failed_logins_leave_no_login_in_the_audit_trail(self, superuser: User) -> None:
         Client().post("/admin/login/", {"username": "root", "password": "wrong"})
         Client().post("/admin/logout/")
 
         assert self.entries() == []
 
-    def test_are_listed_in_the_admin(self, superuser: User) -> None:
+    def test_lockouts_are_listed_in_the_admin(self, superuser: User) -> None:
         client = Client()
         client.post("/admin/login/", {"username": "root", "password": PASSWORD})
 
@@ -227,7 +227,7 @@ class TestLockouts:
             ["axes_reset_ip_username", "192.0.2.1", "vera"],
         ],
     )
-    def test_lifted_by_a_command_leave_a_row(
+    def test_lockouts_lifted_by_a_command_leave_an_audit_entry(
         self, attempt: AccessAttempt, command: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         call_command(*command)
@@ -238,20 +238,20 @@ class TestLockouts:
         assert not AccessAttempt.objects.exists()
 
     @pytest.mark.parametrize("command", [["axes_reset_username", "otto"], ["axes_reset_ip", "192.0.2.9"]])
-    def test_of_others_stay(self, attempt: AccessAttempt, command: list[str]) -> None:
+    def test_lockouts_of_others_stay(self, attempt: AccessAttempt, command: list[str]) -> None:
         call_command(*command)
 
         assert AccessAttempt.objects.exists()
         assert not AuditEntry.objects.exists()
 
-    def test_lifted_in_the_admin_name_who_lifted_them(self, root: Client, attempt: AccessAttempt) -> None:
+    def test_lockouts_lifted_in_the_admin_name_who_lifted_them(self, root: Client, attempt: AccessAttempt) -> None:
         root.post(reverse("admin:axes_accessattempt_delete", args=[attempt.pk]), {"post": "yes"})
 
         [entry] = AuditEntry.objects.filter(content_type__model="accessattempt")
         assert (entry.actor_name, entry.remote_addr, entry.changes) == ("root", "127.0.0.1", self.LIFTED)
 
     @pytest.mark.parametrize("path", ["/api/v1/auth/token", "/admin/login/"])
-    def test_are_not_lifted_by_a_login_after_a_failure(self, superuser: User, path: str) -> None:
+    def test_lockouts_are_not_lifted_by_a_login_after_a_failure(self, superuser: User, path: str) -> None:
         content_type: dict[str, Any] = {"content_type": "application/json"} if path.startswith("/api/") else {}
         for password in ("wrong", PASSWORD):
             Client().post(path, {"username": "root", "password": password}, **content_type)
@@ -260,5 +260,5 @@ class TestLockouts:
         assert not AccessAttempt.objects.exists()
         assert not AuditEntry.objects.filter(content_type__model="accessattempt").exists()
 
-    def test_are_only_lifted(self, superuser: User, attempt: AccessAttempt) -> None:
+    def test_lockouts_are_only_lifted(self, superuser: User, attempt: AccessAttempt) -> None:
         assert logged_in(superuser).post(page_url(attempt), {"failures_since_start": "0"}).status_code == 403

@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from models_registry.accounts.models import User
+from tests.admin_pages import logged_in
 
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 OWN_ADDRESS = "127.0.0.1"
@@ -41,6 +45,20 @@ def page(browser: Browser, site: str) -> Iterator[Page]:
         page.on("requestfailed", lambda request: complaints.extend(_failures(request)))
         yield page
     assert complaints == []
+
+
+@pytest.fixture
+def session(site: str, superuser: User) -> str:
+    """Return the id of a session of the superuser, who needn't log in through the form."""
+    return logged_in(superuser).cookies[settings.SESSION_COOKIE_NAME].value
+
+
+@pytest.fixture
+def admin(session: str, page: Page, site: str) -> Page:
+    """Open the admin as the superuser."""
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site}])
+    page.goto("/admin/")
+    return page
 
 
 def _chromium() -> str:

@@ -10,7 +10,7 @@ from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
 from performance.snapshots.models import SnapshotDetail
 from tests.conftest import golden
-from tests.factories import EXAMPLE_METRICS, PASSWORD, completed_version, snapshot
+from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
 
 LABELS = [f"class {number:02}" for number in range(30)]
 
@@ -32,17 +32,6 @@ def site(live_server: Any, superuser: User, model: RegisteredModel, empty_model:
         confidence_intervals={"accuracy": {"lower": 0.45, "upper": 0.55, "level": 0.95, "method": "wilson"}},
     )
     return str(live_server.url).replace("localhost", "127.0.0.1")
-
-
-@pytest.fixture
-def admin(page: Page) -> Page:
-    """Log in through the form."""
-    page.goto("/admin/")
-    page.get_by_label("Username").fill("root")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page).to_have_url(re.compile("/admin/$"))
-    return page
 
 
 def follow(page: Page, name: str) -> None:

@@ -25,7 +25,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("rows_can_be_cleaned_
 
 @pytest.fixture
 def addresses(superuser: User, model: RegisteredModel) -> list[str]:
-    """Return the addresses of the list, the form and a record of each kind, and of pages about the account."""
+    """Return the addresses of the list, the form and a record of each kind, and of pages about the account.
+
+    The pages of a history and before a deletion are the same for all kinds, so there are two of each.
+    """
     request = RequestFactory().get("/")
     request.user = superuser
     Webhook.objects.create(organization=model.organization, url="https://example.com/hook", events=["gate.failed"])
@@ -35,11 +38,9 @@ def addresses(superuser: User, model: RegisteredModel) -> list[str]:
         found.append(list_url(kind))
         found += [add_url(kind)] if page.has_add_permission(request) else []
         record = kind._default_manager.first()
-        if record is not None:
-            change = page_url(record)
-            found += [change, change.replace("/change/", "/history/")]
-            found += [change.replace("/change/", "/delete/")] if page.has_delete_permission(request) else []
-    return found
+        found += [page_url(record)] if record is not None else []
+    pages = map(page_url, (model, superuser))
+    return found + [page.replace("/change/", other) for page in pages for other in ("/history/", "/delete/")]
 
 
 @pytest.fixture
@@ -55,6 +56,7 @@ def access(addresses: list[str], superuser: User) -> str:
 
 
 def log_in(page: Page) -> None:
+    """Log in through the form."""
     page.goto("/admin/")
     page.get_by_label("Username").fill("root")
     page.get_by_label("Password").fill(PASSWORD)
@@ -71,33 +73,31 @@ def test_no_page_of_the_admin_violates_its_policy(page: Page, addresses: list[st
         assert "script-src 'self' 'unsafe-eval'" in answer.headers["content-security-policy"], address
 
 
-def test_search_boxes_and_the_filters_of_the_admin_work(page: Page) -> None:
-    log_in(page)
-    page.goto(list_url(RegisteredModel))
-    page.locator("#changelist").get_by_text("Filters").first.click()
-    page.locator("#changelist-filter .select2-selection, .select2-selection").first.click()
-    page.locator(".select2-search__field").first.fill("Ac")
-    page.locator(".select2-results__option", has_text="Acme").click()
-    page.get_by_role("button", name="Apply Filters").click()
-    expect(page).to_have_url(re.compile("organization__id__exact=[0-9]+"))
-    expect(page.locator("#result_list")).to_contain_text("churn")
+def test_search_boxes_and_the_filters_of_the_admin_work(admin: Page) -> None:
+    admin.goto(list_url(RegisteredModel))
+    admin.locator("#changelist").get_by_text("Filters").first.click()
+    admin.locator("#changelist-filter .select2-selection, .select2-selection").first.click()
+    admin.locator(".select2-search__field").first.fill("Ac")
+    admin.locator(".select2-results__option", has_text="Acme").click()
+    admin.get_by_role("button", name="Apply Filters").click()
+    expect(admin).to_have_url(re.compile("organization__id__exact=[0-9]+"))
+    expect(admin.locator("#result_list")).to_contain_text("churn")
 
-    page.goto(add_url(RegisteredModel))
-    page.locator(".field-organization .select2-selection").click()
-    page.locator(".select2-search__field").fill("Ac")
-    page.locator(".select2-results__option", has_text="Acme").click()
-    page.get_by_label("Name").fill("made in a browser")
-    page.get_by_label("Task type").select_option("Regression")
-    page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("was added successfully")).to_be_visible()
+    admin.goto(add_url(RegisteredModel))
+    admin.locator(".field-organization .select2-selection").click()
+    admin.locator(".select2-search__field").fill("Ac")
+    admin.locator(".select2-results__option", has_text="Acme").click()
+    admin.get_by_label("Name").fill("made in a browser")
+    admin.get_by_label("Task type").select_option("Regression")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.get_by_text("was added successfully")).to_be_visible()
 
 
-def test_the_form_of_an_organization_gets_more_rows(page: Page, addresses: list[str]) -> None:
-    log_in(page)
-    page.goto(next(address for address in addresses if re.search("/organization/[0-9]+/change/$", address)))
-    rows = page.locator("select[name^='memberships-'][name$='-role']:not([name*='__prefix__'])")
+def test_the_form_of_an_organization_gets_more_rows(admin: Page, addresses: list[str]) -> None:
+    admin.goto(next(address for address in addresses if re.search("/organization/[0-9]+/change/$", address)))
+    rows = admin.locator("select[name^='memberships-'][name$='-role']:not([name*='__prefix__'])")
     before = rows.count()
-    page.get_by_role("link", name=re.compile("Add another")).first.click()
+    admin.get_by_role("link", name=re.compile("Add another")).first.click()
     expect(rows).to_have_count(before + 1)
 
 

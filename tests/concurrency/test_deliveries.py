@@ -47,7 +47,7 @@ def receiver(settings: Settings) -> Iterator[Receiver]:
         yield receiver
 
 
-def test_do_not_delay_it(acme: Organization, receiver: Receiver) -> None:
+def test_slow_receivers_do_not_delay_other_deliveries(acme: Organization, receiver: Receiver) -> None:
     tarpit = Tarpit()
     receiver.answers = [tarpit.answer] * 100
     for number in range(TARPITS):

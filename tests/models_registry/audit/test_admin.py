@@ -9,7 +9,8 @@ from django.db import connection
 from django.test import Client
 
 from models_registry.accounts.models import User
-from models_registry.audit import admin, selectors
+from models_registry.api import model_admin
+from models_registry.audit import selectors
 from models_registry.audit.models import AuditEntry
 from tests.benchmarks.audit import LIST, PAGES, fill, statements_of
 
@@ -93,7 +94,7 @@ def test_a_search_finds_the_newest(client: Client, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="reads PostgreSQL's plans")
 def test_each_page_of_the_trail_reads_only_its_rows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((admin, "MAX_LISTED"), (selectors, "MAX_FOUND"), (selectors, "MAX_PREFIXED")):
+    for module, name in ((model_admin, "MAX_LISTED"), (selectors, "MAX_FOUND"), (selectors, "MAX_PREFIXED")):
         monkeypatch.setattr(module, name, 200)
     fill(ENTRIES)
     with connection.cursor() as cursor:

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tests.demo_data import load_demo_data
+from tests.originals import migrate
 
 ROOT = Path(__file__).parent.parent.parent.parent
 SECRET = "a key of more than thirty-two bytes, for this test only"
@@ -90,9 +90,9 @@ def test_only_the_private_key_makes_tokens(tmp_path: Path, algorithm: str) -> No
 
 
 def run(directory: Path, **environment: str) -> dict[str, Any]:
-    """Run the script on a database of the demo, which is migrated already."""
+    """Run the script on a new database."""
     database = f"sqlite:///{directory}/registry.sqlite3"
-    load_demo_data(DATABASE_URL=database)
+    migrate(database)
     ended = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=ROOT,

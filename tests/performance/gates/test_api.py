@@ -266,7 +266,7 @@ class TestThePolicy:
         ada.delete(f"{MODEL}/gate-policy")
         assert ada.get(GATE).json()["policy"] == {"owner": "organization", "version": 1}
 
-    def test_is_the_newest(self, ada: Caller, under: Under) -> None:
+    def test_the_newest_policy_is_applied(self, ada: Caller, under: Under) -> None:
         under(FAILS)
         under(PASSES)
 
@@ -291,7 +291,9 @@ class TestRefused:
         ],
     )
     @pytest.mark.parametrize("method", ["GET", "POST"])
-    def test_a_bad_query(self, ada: Caller, method: str, query: dict[str, str], field: str, code: str) -> None:
+    def test_a_bad_query_is_refused(
+        self, ada: Caller, method: str, query: dict[str, str], field: str, code: str
+    ) -> None:
         path = f"{GATE}?{'&'.join(f'{name}={value}' for name, value in query.items())}"
 
         assert faults(ada.get(path) if method == "GET" else ada.post(path, PASSES)) == [(field, code)]
@@ -570,7 +572,7 @@ class TestAnAdHocPolicy:
         for tags in ("*", '"x"', etag):
             assert vera.post(GATE, PASSES, **{condition: tags}).json()["status"] == "passed"
 
-    def test_may_be_enforced(self, editor: User) -> None:
+    def test_an_ad_hoc_policy_may_be_enforced(self, editor: User) -> None:
         ed = Caller(editor)
 
         assert refusal(ed.post(f"{GATE}?enforce=true", FAILS)) == (409, "gate_failed")
@@ -611,7 +613,7 @@ class TestAnAdHocPolicy:
 
         assert refusal(vera.post(GATE, PASSES, Idempotency_Key="job-1")) == (403, "permission_denied")
 
-    def test_takes_two_statements(
+    def test_an_ad_hoc_policy_takes_two_statements(
         self, viewer: User, pinned_queries: Callable[[str], AbstractContextManager[None]]
     ) -> None:
         caller = Caller(viewer)

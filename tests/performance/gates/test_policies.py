@@ -81,7 +81,7 @@ class TestSetting:
 
     @BOTH
     @pytest.mark.parametrize("who", ["viewer", "editor", "grantee"])
-    def test_is_for_admins(self, request: pytest.FixtureRequest, path: str, who: str) -> None:
+    def test_setting_a_policy_is_for_admins(self, request: pytest.FixtureRequest, path: str, who: str) -> None:
         answer = Caller(request.getfixturevalue(who)).put(path, GOOD)
 
         assert refusal(answer) == (403, "permission_denied")

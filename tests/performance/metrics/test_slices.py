@@ -66,7 +66,7 @@ def assert_each_is_alone(task_type: str, folder: Path, columns: dict[str, list[A
 @MANY
 @pytest.mark.usefixtures("few_draws")
 @given(_columns(st.sampled_from("01"), PROBABILITIES, WEIGHTS))
-def test_two_classes(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
+def test_slices_of_two_classes_equal_their_own_evaluation(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
     right = [(value, "1", 0.9, 0.0) for value in {row[0] for row in rows}]  # else some rows alone would be refused
     columns = _named([*rows, *right], "actual", "score", "weight")
     columns["predicted"] = ["1" if score >= 0.5 else "0" for score in columns["score"]]
@@ -75,7 +75,7 @@ def test_two_classes(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
 
 @MANY
 @given(_columns(st.integers(-3, 3), NUMBERS, WEIGHTS))
-def test_regression(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
+def test_slices_of_regression_equal_their_own_evaluation(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
     columns = _named(rows, "error", "actual", "weight")
     columns["predicted"] = [a + error for a, error in zip(columns["actual"], columns["error"], strict=True)]
     assert_each_is_alone("regression", tmp_path, columns)
@@ -83,7 +83,7 @@ def test_regression(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
 
 @MANY
 @given(_columns(NUMBERS, NUMBERS, st.sampled_from("abc")))
-def test_forecasting(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
+def test_slices_of_forecasting_equal_their_own_evaluation(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
     columns = _named(rows, "actual", "predicted", "series_id")
     columns["scale"] = [{"a": 1.0, "b": 2.0, "c": 0.5}[series] for series in columns["series_id"]]
     assert_each_is_alone("forecasting", tmp_path, columns)
@@ -91,7 +91,9 @@ def test_forecasting(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
 
 @MANY
 @given(st.lists(st.tuples(VALUES, st.lists(st.tuples(st.integers(0, 3), NUMBERS), min_size=1, max_size=6)), min_size=1))
-def test_ranking(tmp_path: Path, queries: list[tuple[Any, list[tuple[int, float]]]]) -> None:
+def test_slices_of_ranking_equal_their_own_evaluation(
+    tmp_path: Path, queries: list[tuple[Any, list[tuple[int, float]]]]
+) -> None:
     rows = [
         (country, f"q{at}", relevance, score)
         for at, (country, items) in enumerate(queries)

@@ -253,7 +253,7 @@ class TestConfusionMatrix:
 
 @pytest.mark.django_db
 class TestClassesAndOptions:
-    def test_both_are_shown(self, ed: Caller) -> None:
+    def test_metrics_of_classes_and_options_are_shown(self, ed: Caller) -> None:
         options = {"positive_class": "1", "averaging": "binary", "threshold": 0.4}
 
         body = report_of(
