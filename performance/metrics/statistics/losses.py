@@ -69,12 +69,14 @@ def measure_losses(engine: Engine, mapping: ColumnMapping, counts: LabelCounts, 
 
     `positive` is the positive class of two, `None` if there are more classes. Raises `UnprocessablePredictionsError`.
     """
+    w = "w" if mapping.weight else None
+    weight, confidence = ("sum(CAST(w AS DOUBLE))", "sum(w * confidence)") if w else ("count(*)", "sum(confidence)")
     rows = engine.rows(f"""
-        SELECT bin, count(*), sum(CAST(w AS DOUBLE)), sum(w * confidence), sum(CASE WHEN correct THEN w ELSE 0 END),
-            {sums("loss", "w")}, {sums("brier", "w")}
+        SELECT bin, count(*), {weight}, {confidence}, sum(CASE WHEN correct THEN w ELSE 0 END),
+            {sums("loss", w)}, {sums("brier", w)}
         FROM (
             SELECT w, confidence, correct, brier,
-                greatest(ceil(confidence * {BINS}), 1) AS bin,
+                CAST(greatest(ceil(confidence * {BINS}), 1) AS TINYINT) AS bin,
                 {log_loss_sql("truth")} AS loss
             FROM ({_probabilities(mapping, positive)})
         )
@@ -85,7 +87,7 @@ def measure_losses(engine: Engine, mapping: ColumnMapping, counts: LabelCounts, 
         raise UnprocessablePredictionsError(DAMAGED)
     totals = [sum(column) for column in zip(*(row[5:] for row in rows), strict=True)]
     log_loss, brier = (Mean(counts.weight, counts.squared_weight, *totals[at : at + 3]) for at in (0, 3))
-    bins = tuple(CalibrationBin(int(number), *rest[:4]) for number, *rest in rows)
+    bins = tuple(CalibrationBin(number, count, *map(float, rest[:3])) for number, count, *rest in rows)
     return Losses(log_loss, brier, 1.0 if positive is not None else 2.0, bins)
 
 
@@ -123,13 +125,21 @@ def loss_estimate(mean: Mean, bad: float, upper: float = math.inf) -> Estimate:
 
 def _probabilities(mapping: ColumnMapping, positive: str | None, group: str | None = None) -> str:
     """Return, for each example, the probabilities of its actual and its predicted class, and the Brier loss."""
+    source, g = f"predictions WHERE {mapping.predicted} IS NOT NULL", f", {group} AS g" if group else ""
+    if positive is not None:  # the expressions of both probabilities contain the score, which is computed once
+        source = f"""(
+            SELECT {mapping.weight_or_one} AS w, {mapping.score} AS score, {mapping.actual} AS actual,
+                {mapping.predicted} AS predicted{g}
+            FROM {source}
+        )"""
+        mapping, g = ColumnMapping("actual", "predicted", weight="w", score="score"), ", g" if group else ""
     truth = predicted_probability(mapping, mapping.actual, positive)
     confidence = predicted_probability(mapping, mapping.predicted, positive)
     brier = f"(1 - {truth}) * (1 - {truth})" if positive is not None else class_brier_loss(mapping, truth)
     return f"""
         SELECT {mapping.weight_or_one} AS w, {truth} AS truth, {confidence} AS confidence, {brier} AS brier,
-            {mapping.actual} = {mapping.predicted} AS correct{f", {group} AS g" if group else ""}
-        FROM predictions WHERE {mapping.predicted} IS NOT NULL
+            {mapping.actual} = {mapping.predicted} AS correct{g}
+        FROM {source}
     """
 
 

@@ -150,13 +150,18 @@ def _ranked(passed: str, by_label: str, *, weighted: bool) -> str:
 
     `passed` are columns to pass through.
     """
-    w, tied = ("w * ", "sum(w) OVER tied") if weighted else ("", "count(*) OVER tied")
-    from_here = "sum(w) OVER from_here" if weighted else f"rank() OVER from_here - 1 + {tied}"  # cheaper than sum
+    if weighted:
+        all_from, all_tied = "sum(w) OVER from_here", "sum(w) OVER tied"
+        true_from, true_tied = "sum(w * positive) OVER from_here", "sum(w * positive) OVER tied"
+    else:  # counts and ranks are cheaper than sums
+        all_from, all_tied = "count(*) OVER from_here", "count(*) OVER from_here - rank() OVER from_here + 1"
+        true_from, true_tied = (
+            f"count(CASE WHEN positive = 1 THEN 1 END) OVER {each}" for each in ("from_here", "tied")
+        )
     return f"""
         SELECT {passed}score, positive,
-            CAST({from_here} AS DOUBLE) AS all_from, CAST({tied} AS DOUBLE) AS all_tied,
-            CAST(sum({w}positive) OVER from_here AS DOUBLE) AS true_from,
-            CAST(sum({w}positive) OVER tied AS DOUBLE) AS true_tied
+            CAST({all_from} AS DOUBLE) AS all_from, CAST({all_tied} AS DOUBLE) AS all_tied,
+            CAST({true_from} AS DOUBLE) AS true_from, CAST({true_tied} AS DOUBLE) AS true_tied
         FROM scored
         WINDOW from_here AS ({by_label}ORDER BY score DESC),
             tied AS ({by_label}ORDER BY score DESC RANGE BETWEEN CURRENT ROW AND CURRENT ROW)
