@@ -27,7 +27,7 @@ class ParsedURL(TypedDict, total=False):
 
 
 def database(name: str, url: str) -> dict[str, object]:
-    """Return Django's settings for the database at `url`: PostgreSQL with a connection per thread, or SQLite in WAL mode."""
+    """Return Django's settings for the database at `url`: PostgreSQL, or SQLite in WAL mode."""
     try:
         scheme = urlsplit(url).scheme
     except ValueError:  # an unclosed bracket

@@ -35,8 +35,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def execute_prepared(self, sql: str, params: Sequence[object]) -> list[tuple[Any, ...]]:
         """Prepare a statement on the server once, run it outside a transaction, and return its rows.
 
-        Its placeholders are PostgreSQL's own: `$1`, `$2`. All statements of a connection use one cursor of the driver, as
-        creating one takes as long as running a statement. Raises `django.db.Error`.
+        Its placeholders are PostgreSQL's own: `$1`, `$2`. All statements of a connection use one cursor of the driver,
+        as creating one takes as long as running a statement. Raises `django.db.Error`.
         """
         self.close_if_health_check_failed()
         self.ensure_connection()

@@ -3,8 +3,8 @@
 Building and compiling a queryset takes the ORM milliseconds on each request. A `PreparedQuery` does it once: write the
 queryset as usual, with a `Parameter` for each value that is known later, and run it with the values.
 
-On PostgreSQL the statement is prepared on the server, and our backend runs it in half the time of Django's cursor. Django's
-cursor runs it wherever it does more: in a transaction, when queries are logged or wrapped, and on SQLite.
+On PostgreSQL the statement is prepared on the server, and our backend runs it in half the time of Django's cursor.
+Django's cursor runs it wherever it does more: in a transaction, when queries are logged or wrapped, and on SQLite.
 """
 
 from collections.abc import Mapping, Sequence
