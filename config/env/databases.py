@@ -70,7 +70,7 @@ def _sqlite(name: str, parsed: ParsedURL) -> dict[str, object]:
 
 def _postgresql(parsed: ParsedURL) -> dict[str, object]:
     timeouts = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
-    answer_timeout = 7  # seconds; reached only if PostgreSQL cannot even end a statement
+    answer_timeout: int | None = 7  # seconds; reached only if PostgreSQL cannot even end a statement
     if {"migrate", "demo"} & set(sys.argv[1:2]):  # may rewrite a large table, but must not wait long for a lock
         timeouts, answer_timeout = "-c lock_timeout=10000", None
     options = {
