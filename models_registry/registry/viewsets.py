@@ -1,5 +1,7 @@
 """The base class of viewsets whose URL names a model, or one of its versions."""
 
+from functools import cached_property
+
 from django.db.models import Model, QuerySet
 
 from models_registry.accounts.scopes import Scope
@@ -38,11 +40,15 @@ class RegistryViewSet(OrganizationScopedViewSet):
 
         Raises `ModelNotFoundError` or `PermissionDenied`.
         """
-        model = self.find_model(self.kwargs["model_id"])
-        if lock:
-            lock_row(model)
-            model = self.find_model(model.pk)
-        return model
+        if not lock:
+            return self.named_model
+        lock_row(self.named_model)
+        return self.find_model(self.kwargs["model_id"])
+
+    @cached_property
+    def named_model(self) -> RegisteredModel:
+        """The model that the URL names, as it was when it was first needed. Raises as `get_model` does."""
+        return self.find_model(self.kwargs["model_id"])
 
     def find_model(self, model_id: str) -> RegisteredModel:
         """Return a model if the caller has the action's scope on it. Raises as `get_model` does."""

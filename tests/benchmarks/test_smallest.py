@@ -29,7 +29,7 @@ SMALLEST = {
     "load_by_cost": "--seconds 0.5 --limit 60 --only schema",
     "mutation": "--only gate_metrics",
     "numbering": "--clients 4 --versions 3",
-    "outage": "--outages 1 --clients 2 --seconds 1 --limit 60",
+    "outage": "--outages 1 --clients 2 --seconds 1 --frozen 9 --limit 60",
     "plan": "--snapshots 20000",
     "purge": "--entries 2000 --limit 60 --growth 1000",
     "restarts": "--restarts 1 --clients 2 --seconds 1",
