@@ -83,9 +83,10 @@ COUNTED = {
 def test_the_progress_of_an_evaluation_is_a_share_of_about_as_many_statements_as_it_takes(
     task: str, named: Columns, tmp_path: Path
 ) -> None:
-    duckdb.sql(COUNTED[task]).write_parquet(str(tmp_path / "predictions.parquet"))
+    file = tmp_path / "predictions.parquet"
+    duckdb.execute(f"COPY ({COUNTED[task]}) TO '{file}'")
     with DuckDB(folder=tmp_path) as engine:
-        engine.read_parquet([str(tmp_path / "predictions.parquet")])
+        engine.read_parquet([str(file)])
         evaluation = evaluate(engine, task, named, Options())
         export_predictions(engine, task, named, Options(), evaluation, tmp_path)
 
