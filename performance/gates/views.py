@@ -42,7 +42,7 @@ from performance.gates.services import (
 )
 from performance.gates.verdict import Verdict
 from performance.snapshots.errors import VERSION_ERRORS
-from performance.snapshots.views import PerformanceViewSet
+from performance.snapshots.viewsets import PerformanceReadViewSet
 
 
 class JUnit(BaseRenderer):
@@ -77,7 +77,7 @@ VERDICT = {
 }
 
 
-class GateViewSet(PerformanceViewSet):
+class GateViewSet(PerformanceReadViewSet):
     """Whether a version may ship. The order of checks is that of every read of performance."""
 
     http_method_names = ["get", "head", "post"]
