@@ -40,7 +40,8 @@ from performance.metrics.statistics.intervals import Interval, effective_sample_
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.roc import PooledDecisions, RankedScores
+from performance.metrics.statistics.roc import RankedScores
+from performance.metrics.statistics.roc_statements import PooledDecisions
 from performance.metrics.tasks.group_effects import GroupEffects, measure_groups
 from performance.metrics.tasks.sufficient_statistics import Problem, SufficientStatistics, measure
 
@@ -123,7 +124,7 @@ def _measure(
 
 
 def _measure_slice(engine: Engine, problem: Problem) -> Sample:
-    """Return the metrics of a part of the examples, each of which has a prediction, whichever labels it has."""
+    """Return the metrics of a part of the examples, whichever labels it has. Each has a prediction."""
     counts = label_counts.count_labels(engine, problem.mapping, allow_missing=False)
     _, _, estimates = _measure(engine, problem, counts, for_slice=True)
     return Sample(counts.examples, estimates)

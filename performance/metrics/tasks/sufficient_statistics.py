@@ -8,10 +8,11 @@ from performance.metrics.inputs import label_counts
 from performance.metrics.inputs.column_mapping import ColumnMapping
 from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
-from performance.metrics.statistics import curves, losses, roc
+from performance.metrics.statistics import curves, losses, roc_statements
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.losses import Losses
-from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, RankedScores
+from performance.metrics.statistics.roc import RankedScores
+from performance.metrics.statistics.roc_statements import COARSE_RANGES, OneVsRest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _ranked_scores(
     if not problems:
         return {}
     rows = engine.rows(
-        roc.cells_statement(
+        roc_statements.cells_statement(
             problems, actual=mapping.actual, weight=mapping.weight, where=f"{mapping.predicted} IS NOT NULL"
         )
     )
