@@ -83,7 +83,9 @@ COUNTED = {
 def test_the_progress_of_an_evaluation_is_a_share_of_about_as_many_statements_as_it_takes(
     task: str, named: Columns, tmp_path: Path
 ) -> None:
-    duckdb.sql(COUNTED[task]).write_parquet(str(tmp_path / "predictions.parquet"))
+    relation = duckdb.sql(COUNTED[task])
+    assert relation is not None
+    relation.write_parquet(str(tmp_path / "predictions.parquet"))
     with DuckDB(folder=tmp_path) as engine:
         engine.read_parquet([str(tmp_path / "predictions.parquet")])
         evaluation = evaluate(engine, task, named, Options())
