@@ -109,7 +109,7 @@ class VersionViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, Updat
         A gate may refuse it; `override` then needs the scope organization:admin and a reason.
         """
         reason = self.get_valid_serializer().validated_data
-        self.overrides_gate = reason["override"]
+        self.set_override(reason["override"])
         version = self.get_version()
         if self.stored_response() is None:
             promotions.prepare_promotion(version)

@@ -160,8 +160,7 @@ class ModelViewSet(
         organization:admin and a reason.
         """
         reason = self.get_valid_serializer().validated_data
-        self.overrides_gate = reason["override"]
-        self.get_model()
+        self.set_override(reason["override"])
 
         def promote() -> HttpResponse:
             outcome = promotions.roll_back(model=self.get_model(lock=True), promoted_by=self.account, **reason)

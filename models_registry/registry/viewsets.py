@@ -114,6 +114,12 @@ class PromotingViewSet(RegistryViewSet):
         """The scope that the action needs: only an admin overrides a gate."""
         return Scope.ORGANIZATION_ADMIN if self.overrides_gate else super().scope
 
+    def set_override(self, overrides_gate: bool) -> None:
+        """Check that the caller may override the gate, if that is asked for. Raises `PermissionDenied`."""
+        if overrides_gate:
+            self.overrides_gate = True
+            self.named_model = self.find_model(self.kwargs["model_id"])  # with the right that this needs
+
     def promotion_response(self, outcome: Promotion | CheckResult) -> HttpResponse:
         """Return the response to a promotion or a refusal, whose verdict is stored with this transaction."""
         if isinstance(outcome, CheckResult):

@@ -25,7 +25,7 @@ SMALLEST = {
     "evaluation": "--rows 1000 --rounds 1",
     "gate": "--snapshots 2000 --rounds 1 --seconds 0.2 --connections 2 --limit 1000",
     "ingest": "--clients 2 --seconds 0.5 --rounds 1 --rows 100 --snapshots 10000",
-    "lists": "--snapshots 3000 --models 30 --organizations 3 --entries 1200 --rounds 1 --limit 60",
+    "lists": "--snapshots 3000 --models 30 --organizations 3 --entries 12000 --rounds 1 --limit 60",
     "load_by_cost": "--seconds 0.5 --limit 60 --only schema",
     "mutation": "--only gate_metrics",
     "numbering": "--clients 4 --versions 3",
