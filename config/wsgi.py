@@ -9,8 +9,12 @@ from functools import cached_property
 from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
 
 from django.conf import settings
+from django.core.cache import close_caches
 from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig
+from django.core.handlers.base import reset_urlconf
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, reset_queries
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -22,7 +26,17 @@ if settings.DEBUG:
 
 from config.warm_up import warm_up  # noqa: E402  # needs loaded applications
 
+
+def _disconnect_idle_receivers() -> None:
+    """Disconnect receivers of Django that have nothing to do here. They take a tenth of a summary's CPU time."""
+    request_started.disconnect(reset_queries)  # they are logged only if DEBUG is true
+    request_finished.disconnect(close_old_connections)  # the next request checks its connection anyway
+    request_finished.disconnect(close_caches)  # neither local memory nor Redis closes anything
+    request_finished.disconnect(reset_urlconf)  # no request has URLs of its own
+
+
 warm_up()
+_disconnect_idle_receivers()
 gc.collect()
 gc.freeze()  # no collection needs to visit again what stays loaded, which takes 100 ms
 gc.enable()

@@ -6,12 +6,12 @@ from django.urls import URLPattern, path
 
 from models_registry.accounts.views import MemberViewSet, OrganizationViewSet
 from models_registry.api.viewsets import APIViewSet
+from models_registry.registry.version_views import VersionViewSet
 from models_registry.registry.views import (
     GrantViewSet,
     ModelViewSet,
     NamedModelViewSet,
     PromotionViewSet,
-    VersionViewSet,
 )
 from models_registry.tokens.views import TokenExchangeView, TokenRefreshView, TokenRevokeView, TokenView
 

@@ -8,7 +8,10 @@ from performance.comparisons.views import ComparisonViewSet
 from performance.evaluations.views import EvaluationViewSet, WorstExamplesViewSet
 from performance.gates.policy_views import ModelPolicyViewSet, OrganizationPolicyViewSet
 from performance.gates.views import GateViewSet, VerdictViewSet
-from performance.snapshots.views import DatasetViewSet, PerformanceViewSet, SlicesViewSet, SnapshotViewSet
+from performance.snapshots.dataset_views import DatasetViewSet
+from performance.snapshots.snapshot_views import SnapshotViewSet
+from performance.snapshots.views import PerformanceViewSet, SlicesViewSet
+from performance.snapshots.viewsets import PerformanceReadViewSet
 from performance.webhooks.views import WebhookDeliveryViewSet, WebhookViewSet
 
 POLICY = {"get": "retrieve", "put": "update", "delete": "destroy"}
@@ -18,7 +21,7 @@ WEBHOOKS = f"{ORGANIZATION}/webhooks"
 WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
 
 
-def reading(name: str, viewset: type[PerformanceViewSet] = PerformanceViewSet) -> URLPattern:
+def reading(name: str, viewset: type[PerformanceReadViewSet] = PerformanceViewSet) -> URLPattern:
     """Return the route of a read of performance."""
     return path(
         f"models/<str:model_id>/performance/{name}",

@@ -10,10 +10,11 @@ from django.core.cache import CacheHandler, InvalidCacheBackendError
 from django.core.cache.backends.redis import RedisCache
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env.readers import count, read
+from config.env.readers import read
 from models_registry.db.secret_files import can_be_created, restrict_database_to_owner
 
 DATABASE_SCHEMES = ("postgres", "postgresql", "sqlite")
+CONNECTION_LIFETIME = 3600  # seconds for which a thread keeps a connection to PostgreSQL
 LOCAL_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
 
 
@@ -26,7 +27,7 @@ class ParsedURL(TypedDict, total=False):
 
 
 def database(name: str, url: str) -> dict[str, object]:
-    """Return Django's settings for the database at `url`: PostgreSQL with a pool, or SQLite in WAL mode."""
+    """Return Django's settings for the database at `url`: PostgreSQL, or SQLite in WAL mode."""
     try:
         scheme = urlsplit(url).scheme
     except ValueError:  # an unclosed bracket
@@ -69,18 +70,19 @@ def _sqlite(name: str, parsed: ParsedURL) -> dict[str, object]:
 
 def _postgresql(parsed: ParsedURL) -> dict[str, object]:
     timeouts = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
+    answer_timeout: int | None = 7  # seconds; reached only if PostgreSQL cannot even end a statement
     if {"migrate", "demo"} & set(sys.argv[1:2]):  # may rewrite a large table, but must not wait long for a lock
-        timeouts = "-c lock_timeout=10000"
+        timeouts, answer_timeout = "-c lock_timeout=10000", None
     options = {
         **parsed.get("OPTIONS", {}),
-        "pool": {"min_size": 2, "max_size": count("DATABASE_POOL_SIZE", default=16, minimum=2), "timeout": 2}
-        | {"max_waiting": 50},
+        "answer_timeout": answer_timeout,
         "connect_timeout": 3,
         "server_side_binding": True,  # otherwise psycopg prepares no statements
         "prepare_threshold": 5,
         "options": timeouts,
     }
-    return {**parsed, "ENGINE": "config.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": options}
+    kept = {"CONN_MAX_AGE": CONNECTION_LIFETIME, "CONN_HEALTH_CHECKS": True}
+    return {**parsed, "ENGINE": "config.postgresql", **kept, "OPTIONS": options}
 
 
 def cache(name: str, *, default: str) -> dict[str, object]:

@@ -74,12 +74,6 @@ VARIABLES = (
         description="Read replicas, separated by commas. Reads of performance use them.",
     ),
     Variable(
-        "DATABASE_POOL_SIZE",
-        default="16",
-        example="8",
-        description="The most connections that a process keeps to each PostgreSQL server. 2 or more.",
-    ),
-    Variable(
         "CACHE_URL",
         default="locmemcache://",
         example="redis://redis:6379/0",

@@ -118,7 +118,7 @@ def _routes(patterns: Any, prefix: str = "/") -> Iterator[tuple[str, Any]]:
         if isinstance(pattern, URLResolver):
             yield from _routes(pattern.url_patterns, path)
         elif isinstance(pattern, URLPattern):
-            yield path.replace("<str:", "{").replace(">", "}"), pattern.callback
+            yield re.sub(r"<\w+:(\w+)>", r"{\1}", path), pattern.callback
 
 
 def routes_table() -> str:

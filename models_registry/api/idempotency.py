@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 
 from django.db import connection
 from django.http import HttpResponse
-from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
@@ -52,10 +51,11 @@ def run_idempotent(
     if key is None:
         return work()
     _claim(user_id, request.path, key)
-    first = stored_response(request, user_id, body)
+    first = _stored(request, user_id, key)
+    if first is not None and first.is_current:
+        return _replay(first, _digest(body))
     if first is not None:
-        return first
-    IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key).delete()  # older than 24 hours
+        first.delete()
     response = work()
     IdempotencyKey.objects.create(
         user_id=user_id,
@@ -78,10 +78,12 @@ def stored_response(request: Request, user_id: int, body: object) -> HttpRespons
     key = request.headers.get(HEADER)
     if key is None:
         return None
-    since = timezone.now() - IdempotencyKey.RETENTION
-    keys = IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key, created_at__gt=since)
-    first = keys.first()
-    return None if first is None else _replay(first, _digest(body))
+    first = _stored(request, user_id, key)
+    return _replay(first, _digest(body)) if first is not None and first.is_current else None
+
+
+def _stored(request: Request, user_id: int, key: str) -> IdempotencyKey | None:
+    return IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key).first()
 
 
 def _digest(body: object) -> str:

@@ -33,3 +33,8 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.route} {self.key}"
+
+    @property
+    def is_current(self) -> bool:
+        """Whether a repeated request still gets the response."""
+        return self.created_at > timezone.now() - self.RETENTION

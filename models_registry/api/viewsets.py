@@ -227,9 +227,9 @@ class DestroyModelMixin(mixins.DestroyModelMixin, APIViewSet):
 
 
 def lock_row(record: Model) -> None:
-    """Lock a row until the transaction ends, then read it and what depends on it again.
+    """Lock a row until the transaction ends. Read it and what depends on it again afterwards.
 
     Of a statement that waits for a lock, PostgreSQL repeats only the read of the locked row: what is joined to it, such
     as the caller's rights, may have changed meanwhile.
     """
-    type(record)._default_manager.select_for_update().filter(pk=record.pk).first()
+    list(type(record)._default_manager.select_for_update().filter(pk=record.pk).values_list("pk"))

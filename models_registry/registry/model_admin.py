@@ -32,7 +32,7 @@ def promoted_badge(version: Version) -> str:
 
 
 class VersionRecordAdmin(RegistryAdmin):
-    """The base of pages whose records belong to versions, of which there may be millions.
+    """The base of pages whose records belong to versions. There may be millions of them.
 
     The search box accepts ids of versions, and names and ids of models. It looks for models first, as a search through
     all records would take seconds.

@@ -1,4 +1,4 @@
-"""Models, their versions, grants and promotions over HTTP."""
+"""Models, their grants and their promotions over HTTP."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,10 +28,9 @@ from models_registry.api.viewsets import (
     UpdateModelMixin,
 )
 from models_registry.registry import promotions, services
-from models_registry.registry.errors import GateFailedError, ModelNotFoundError, VersionNotFoundError
-from models_registry.registry.filters import ModelFilters, VersionFilters
-from models_registry.registry.models import Promotion, RegisteredModel, Version
-from models_registry.registry.promotions import CheckResult
+from models_registry.registry.errors import GateFailedError, ModelNotFoundError
+from models_registry.registry.filters import ModelFilters
+from models_registry.registry.models import Promotion, RegisteredModel
 from models_registry.registry.serializers import (
     GrantInput,
     GrantSerializer,
@@ -41,28 +40,8 @@ from models_registry.registry.serializers import (
     NamedModelInput,
     PromotionInput,
     PromotionSerializer,
-    VersionChanges,
-    VersionInput,
-    VersionSerializer,
 )
-from models_registry.registry.viewsets import ModelRecordViewSet, RegistryViewSet
-
-
-class PromotingViewSet(RegistryViewSet):
-    """Promotes versions. A gate may refuse a promotion, and an admin may override it."""
-
-    overrides_gate = False  # as the body of the request asks for
-
-    @property
-    def scope(self) -> Scope:
-        """The scope that the action needs: only an admin overrides a gate."""
-        return Scope.ORGANIZATION_ADMIN if self.overrides_gate else super().scope
-
-    def promotion_response(self, outcome: Promotion | CheckResult) -> HttpResponse:
-        """Return the response to a promotion or a refusal, whose verdict is stored with this transaction."""
-        if isinstance(outcome, CheckResult):
-            return self.handle_exception(GateFailedError(outcome.detail, outcome.verdict))
-        return json_response(PromotionSerializer(outcome).data)
+from models_registry.registry.viewsets import ModelRecordViewSet, PromotingViewSet, RegistryViewSet
 
 
 @extend_schema_view(
@@ -181,8 +160,7 @@ class ModelViewSet(
         organization:admin and a reason.
         """
         reason = self.get_valid_serializer().validated_data
-        self.overrides_gate = reason["override"]
-        self.get_model()
+        self.set_override(reason["override"])
 
         def promote() -> HttpResponse:
             outcome = promotions.roll_back(model=self.get_model(lock=True), promoted_by=self.account, **reason)
@@ -294,92 +272,3 @@ class PromotionViewSet(ListModelMixin, RegistryViewSet):
     def get_queryset(self) -> QuerySet[Promotion]:
         """Return the promotions of the model that the URL names."""
         return super().get_queryset().filter(model=self.get_model())
-
-
-@extend_schema_view(
-    list=extend_schema(
-        operation_id="list_versions",
-        tags=["versions"],
-        summary="List versions",
-        description="Return the versions of a model, newest first.",
-    ),
-    create=extend_schema(
-        operation_id="create_version",
-        tags=["versions"],
-        summary="Create a version",
-        description="Create a model's next version, in training.",
-    ),
-    retrieve=extend_schema(
-        operation_id="get_version", tags=["versions"], summary="Get a version", description="Return one version."
-    ),
-    partial_update=extend_schema(
-        operation_id="update_version",
-        tags=["versions"],
-        summary="Change a version",
-        description=(
-            "Change a version's description, tags or state: `training` becomes `completed` or `failed`, both final."
-        ),
-    ),
-)
-class VersionViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, UpdateModelMixin, PromotingViewSet):
-    """The versions of a model."""
-
-    queryset = Version.objects.select_related("model", "created_by")
-    serializer_class = VersionSerializer
-    filterset_class = VersionFilters
-    large_columns = ("description", "parameters", "tags")
-    ordering = ("-number",)
-    scopes = {
-        "list": Scope.MODEL_READ,
-        "create": Scope.MODEL_WRITE,
-        "retrieve": Scope.MODEL_READ,
-        "partial_update": Scope.MODEL_WRITE,
-        "promote": Scope.MODEL_PROMOTE,
-    }
-    errors = {
-        "list": (ModelNotFoundError,),
-        "create": (ModelNotFoundError,),
-        "retrieve": (ModelNotFoundError, VersionNotFoundError),
-        "partial_update": (ModelNotFoundError, VersionNotFoundError),
-        "promote": (*CREATE_ERRORS, ModelNotFoundError, VersionNotFoundError, GateFailedError),
-    }
-    input_serializers = {"create": VersionInput, "partial_update": VersionChanges, "promote": PromotionInput}
-
-    def get_queryset(self) -> QuerySet[Version]:
-        """Return the versions of the model that the URL names."""
-        return super().get_queryset().filter(model=self.get_model())
-
-    def get_object(self, *, lock: bool = False) -> Version:
-        """Return the version that the URL names; `lock` locks its model."""
-        return self.get_version(lock=lock)
-
-    def perform_create(self, serializer: BaseSerializer[Version]) -> None:
-        model = self.get_model(lock=True)
-        version = services.create_version(model=model, created_by=self.account, **serializer.validated_data)
-        serializer.instance = super().get_queryset().get(pk=version.pk)  # as the database stores its JSON
-
-    def perform_update(self, serializer: Any) -> None:
-        serializer.instance = services.update_version(version=serializer.instance, **serializer.validated_data)
-
-    def get_success_headers(self, data: Mapping[str, object]) -> dict[str, str]:
-        return {"Location": reverse("version", args=[data["model_id"], data["version_id"]])}
-
-    @extend_schema(
-        operation_id="promote_version", tags=["promotions"], summary="Promote", responses=PromotionSerializer
-    )
-    def promote(self, request: Request, model_id: str, version_id: str) -> HttpResponse:
-        """Make a completed version its model's promoted one.
-
-        A gate may refuse it; `override` then needs the scope organization:admin and a reason.
-        """
-        reason = self.get_valid_serializer().validated_data
-        self.overrides_gate = reason["override"]
-        version = self.get_version()
-        if self.stored_response() is None:
-            promotions.prepare_promotion(version)
-
-        def promote() -> HttpResponse:
-            outcome = promotions.promote(version=self.get_version(lock=True), promoted_by=self.account, **reason)
-            return self.promotion_response(outcome)
-
-        return self.run_idempotent(promote)

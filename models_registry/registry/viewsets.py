@@ -1,10 +1,14 @@
 """The base class of viewsets whose URL names a model, or one of its versions."""
 
+from functools import cached_property
+
 from django.db.models import Model, QuerySet
+from django.http import HttpResponse
 
 from models_registry.accounts.scopes import Scope
 from models_registry.accounts.viewsets import OrganizationScopedViewSet
 from models_registry.api.errors import NotFoundError
+from models_registry.api.etags import json_response
 from models_registry.api.lookups import get_or_404, parse_row_id
 from models_registry.api.viewsets import (
     CreateModelMixin,
@@ -14,9 +18,11 @@ from models_registry.api.viewsets import (
     lock_row,
 )
 from models_registry.registry import ids
-from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
-from models_registry.registry.models import RegisteredModel, Version
+from models_registry.registry.errors import GateFailedError, ModelNotFoundError, VersionNotFoundError
+from models_registry.registry.models import Promotion, RegisteredModel, Version
+from models_registry.registry.promotions import CheckResult
 from models_registry.registry.querysets import RegisteredModelQuerySet
+from models_registry.registry.serializers import PromotionSerializer
 
 
 class RegistryViewSet(OrganizationScopedViewSet):
@@ -38,11 +44,15 @@ class RegistryViewSet(OrganizationScopedViewSet):
 
         Raises `ModelNotFoundError` or `PermissionDenied`.
         """
-        model = self.find_model(self.kwargs["model_id"])
-        if lock:
-            lock_row(model)
-            model = self.find_model(model.pk)
-        return model
+        if not lock:
+            return self.named_model
+        lock_row(self.named_model)
+        return self.find_model(self.kwargs["model_id"])
+
+    @cached_property
+    def named_model(self) -> RegisteredModel:
+        """The model that the URL names, as it was when it was first needed. Raises as `get_model` does."""
+        return self.find_model(self.kwargs["model_id"])
 
     def find_model(self, model_id: str) -> RegisteredModel:
         """Return a model if the caller has the action's scope on it. Raises as `get_model` does."""
@@ -92,3 +102,26 @@ class ModelRecordViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, D
         records = super().get_queryset().filter(model=model)
         record: Model = get_or_404(records, missing, pk=parse_row_id(self.kwargs[self.lookup_url_kwarg]))
         return record
+
+
+class PromotingViewSet(RegistryViewSet):
+    """Promotes versions. A gate may refuse a promotion, and an admin may override it."""
+
+    overrides_gate = False  # as the body of the request asks for
+
+    @property
+    def scope(self) -> Scope:
+        """The scope that the action needs: only an admin overrides a gate."""
+        return Scope.ORGANIZATION_ADMIN if self.overrides_gate else super().scope
+
+    def set_override(self, overrides_gate: bool) -> None:
+        """Check that the caller may override the gate, if that is asked for. Raises `PermissionDenied`."""
+        if overrides_gate:
+            self.overrides_gate = True
+            self.named_model = self.find_model(self.kwargs["model_id"])  # with the right that this needs
+
+    def promotion_response(self, outcome: Promotion | CheckResult) -> HttpResponse:
+        """Return the response to a promotion or a refusal, whose verdict is stored with this transaction."""
+        if isinstance(outcome, CheckResult):
+            return self.handle_exception(GateFailedError(outcome.detail, outcome.verdict))
+        return json_response(PromotionSerializer(outcome).data)

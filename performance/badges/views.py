@@ -28,7 +28,7 @@ from performance.snapshots import selectors
 from performance.snapshots.errors import SNAPSHOT_ERRORS
 from performance.snapshots.models import DatasetSplit
 from performance.snapshots.permissions import CanReadBadge
-from performance.snapshots.views import PerformanceViewSet
+from performance.snapshots.viewsets import PerformanceReadViewSet
 
 MAX_AGE = 300  # seconds for which caches may show a signed badge without asking again
 
@@ -39,7 +39,7 @@ class SVGRenderer(BaseRenderer):
     media_type, format = "image/svg+xml", "svg"
 
 
-class BadgeImageViewSet(PerformanceViewSet):
+class BadgeImageViewSet(PerformanceReadViewSet):
     """A badge as an image. To a token it is a read of performance like the others; a signature stands for one."""
 
     permission_classes = (CanReadBadge,)

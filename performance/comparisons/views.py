@@ -8,10 +8,10 @@ from models_registry.api.etags import conditional_json_response
 from performance.comparisons import selectors
 from performance.comparisons.serializers import COMPARISON, ComparisonQuerySerializer
 from performance.snapshots.errors import SNAPSHOT_ERRORS
-from performance.snapshots.views import PerformanceViewSet
+from performance.snapshots.viewsets import PerformanceReadViewSet
 
 
-class ComparisonViewSet(PerformanceViewSet):
+class ComparisonViewSet(PerformanceReadViewSet):
     """How the metrics of two versions differ on one split."""
 
     query_serializers = {"compare": ComparisonQuerySerializer()}

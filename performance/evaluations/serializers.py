@@ -13,6 +13,7 @@ from performance.evaluations.models import EvaluationJob, MisclassifiedExample, 
 from performance.evaluations.uploads import FORMATS, PredictionsFile
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH, Columns, Options, parse_columns
 from performance.metrics.result import MAX_DATASET_NAME
+from performance.snapshots.dataset_names import is_dataset_name
 from performance.snapshots.detail_serializers import SNAPSHOT_ROW
 from performance.snapshots.models import DatasetSplit
 from performance.snapshots.query_serializers import PageQuerySerializer
@@ -86,16 +87,9 @@ class DatasetField(serializers.CharField):
             document = None
         if not isinstance(document, dict) or not {"name"} <= document.keys() <= {"name", "version"}:
             self.fail("not_a_dataset", most=MAX_DATASET_NAME)
-        if not all(is_dataset_text(value) for value in document.values()):
+        if not all(is_dataset_name(value) for value in document.values()):
             self.fail("not_a_dataset", most=MAX_DATASET_NAME)
         return NamedDataset(**document)
-
-
-def is_dataset_text(value: object) -> bool:
-    """Return whether a value may be the name or the version of a dataset."""
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_DATASET_NAME:
-        return False
-    return value.isprintable() and value == value.strip()
 
 
 class ThresholdField(serializers.FloatField):

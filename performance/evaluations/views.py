@@ -40,7 +40,7 @@ from performance.snapshots.errors import DETAIL_ERRORS, StorageUnavailableError,
 from performance.snapshots.query_serializers import PageQuerySerializer
 from performance.snapshots.selectors import SnapshotLookup
 from performance.snapshots.services import check_accepts_metrics
-from performance.snapshots.views import VERSION_QUERY, PerformanceViewSet
+from performance.snapshots.viewsets import VERSION_QUERY, PerformanceReadViewSet
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ def _error_of(job: EvaluationJob) -> APIError:
     return _ERRORS[problem.pop("code")](**problem)
 
 
-class WorstExamplesViewSet(PerformanceViewSet):
+class WorstExamplesViewSet(PerformanceReadViewSet):
     """The examples that a version predicted worst on one split, if they were stored."""
 
     large_columns = ("example_id", "attributes")

@@ -1,7 +1,6 @@
 """Parse policies from JSON, reporting every error, and validate them for a task type."""
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +23,7 @@ from performance.gates.rules import FieldError, Rule
 from performance.gates.threshold import Threshold
 from performance.metrics.inputs.options import APPLICABLE_COLUMNS, AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
+from performance.snapshots.dataset_names import is_dataset_name
 from performance.snapshots.metric_names import CUSTOM_NAME_IS
 
 SPLITS = ("train", "validation", "test")
@@ -36,7 +36,6 @@ MAX_SAMPLE_COUNT = 2**53  # that every reader of JSON keeps
 PINS = ("positive_class", "averaging", "threshold", "k")  # the options that a policy may pin
 AGAINST = f"{PROMOTED}, {BEST} or the id of a version"
 
-_DATASET_NAME = re.compile(rf"(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{{1,{MAX_DATASET_NAME}}}(?<!\s)")
 _FIELDS = ("dataset_split", "dataset", "source", "same_dataset", "max_age_days", "evaluation", "against", "rules")
 _RULE_FIELDS = (
     "metric",
@@ -228,8 +227,7 @@ def _split_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
 
 def _requirement_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
     """Yield the errors of the fields that say what snapshots must meet, and what limits compare with."""
-    dataset = document.get("dataset", "primary")
-    if not isinstance(dataset, str) or not _DATASET_NAME.fullmatch(dataset):
+    if not is_dataset_name(document.get("dataset", "primary")):
         detail = f"Must be the name of a dataset: one line of 1 to {MAX_DATASET_NAME} characters."
         yield "dataset", "invalid", detail
     if document.get("source", COMPUTED) != COMPUTED:

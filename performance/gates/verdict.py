@@ -72,6 +72,11 @@ class Verdict:
             return f"{self.version_id} passes {_rule_count(len(self.rules))}."
         return f"{self.version_id} fails {len(broken)} of {_rule_count(len(self.rules))}. {broken[0]}"
 
+    @property
+    def judged_at_text(self) -> str:
+        """The time of the verdict in UTC, as the JSON document has it."""
+        return f"{self.judged_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
     def as_document(self) -> dict[str, Any]:
         """Return the verdict as a JSON document."""
         return {
@@ -80,7 +85,7 @@ class Verdict:
             "baseline_version_id": self.baseline_version_id,
             "status": self.status.value,
             "rules": [_document_of(rule) for rule in self.rules],
-            "judged_at": f"{self.judged_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "judged_at": self.judged_at_text,
             "warnings": [*self.warnings],
             "policy": self.policy and asdict(self.policy),
             "candidate": self.measured and self.measured.as_document(),

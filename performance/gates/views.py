@@ -42,7 +42,7 @@ from performance.gates.services import (
 )
 from performance.gates.verdict import Verdict
 from performance.snapshots.errors import VERSION_ERRORS
-from performance.snapshots.views import PerformanceViewSet
+from performance.snapshots.viewsets import PerformanceReadViewSet
 
 
 class JUnit(BaseRenderer):
@@ -77,7 +77,7 @@ VERDICT = {
 }
 
 
-class GateViewSet(PerformanceViewSet):
+class GateViewSet(PerformanceReadViewSet):
     """Whether a version may ship. The order of checks is that of every read of performance."""
 
     http_method_names = ["get", "head", "post"]
@@ -201,8 +201,18 @@ class GateViewSet(PerformanceViewSet):
         Raises `PreconditionFailedError`.
         """
         response = self.render(verdict)
-        response["ETag"] = etag_of(self.render(replace(verdict, judged_at=_ANY_TIME)).content)
+        response["ETag"] = self.timeless_etag(verdict, response.content)
         return response if self.request.method == "POST" else not_modified_or(self.request, response)
+
+    def timeless_etag(self, verdict: Verdict, body: bytes) -> str:
+        """Return the ETag of a rendered verdict, which does not depend on `judged_at`.
+
+        In JSON, the member is cut out: rendering again would take as long as judging. Quotes are escaped inside of a
+        string, so that nothing else looks like the member.
+        """
+        if self.renderer.format not in RENDERERS:
+            return etag_of(body.replace(f'"judged_at":"{verdict.judged_at_text}"'.encode(), b""))
+        return etag_of(self.render(replace(verdict, judged_at=_ANY_TIME)).content)
 
     def render(self, verdict: Verdict, status: int = 200) -> HttpResponse:
         """Return a verdict in the requested form. `status` is not for JSON, in which a refusal is a problem."""

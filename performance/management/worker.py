@@ -11,17 +11,31 @@ from performance.evaluations.tasks import evaluate_next
 from performance.webhooks.delivery import SENDERS, deliver_next
 
 POLL = 0.5  # seconds between two queries of an empty queue
+POLL_EVALUATIONS = 0.1  # of that of evaluations, which users wait for
 OUTAGE = 5.0  # seconds before the next attempt after an error
 
 log = logging.getLogger(__name__)
 
 
-def run_worker(stop: Event) -> None:
-    """Run evaluations one after another in this thread, until `stop` is set.
+def run_worker(stop: Event, evaluations: int = 1) -> None:
+    """Run up to `evaluations` at once, until `stop` is set. Each runs in a process of its own, which a thread awaits.
 
     Other threads run comparisons and deliveries, so that these never wait for an evaluation.
     """
+
+    def evaluate() -> bool:
+        return evaluate_next(stop)
+
     threads = [
+        *(
+            Thread(
+                target=_repeat_in_thread,
+                args=[evaluate, stop, POLL_EVALUATIONS],
+                name=f"evaluations-{number}",
+                daemon=True,
+            )
+            for number in range(2, evaluations + 1)
+        ),
         Thread(target=_repeat_in_thread, args=[lambda: compare_next(stop), stop], name="comparisons", daemon=True),
         *(
             Thread(target=_repeat_in_thread, args=[deliver_next, stop], name=f"deliveries-{number}", daemon=True)
@@ -30,26 +44,29 @@ def run_worker(stop: Event) -> None:
     ]
     for thread in threads:
         thread.start()
-    _repeat(lambda: evaluate_next(stop), stop)
+    _repeat(evaluate, stop, POLL_EVALUATIONS)
     for thread in threads:
         thread.join()
 
 
-def _repeat_in_thread(do_next: Callable[[], bool], stop: Event) -> None:
+def _repeat_in_thread(do_next: Callable[[], bool], stop: Event, poll: float | None = None) -> None:
     """Run `_repeat`, and then close the thread's database connections."""
     try:
-        _repeat(do_next, stop)
+        _repeat(do_next, stop, poll)
     finally:
         connections.close_all()
 
 
-def _repeat(do_next: Callable[[], bool], stop: Event) -> None:
-    """Do jobs one after another until `stop` is set. If one fails, log the error and go on: the job comes due again."""
+def _repeat(do_next: Callable[[], bool], stop: Event, poll: float | None = None) -> None:
+    """Do jobs one after another until `stop` is set. If one fails, log the error and go on: the job comes due again.
+
+    An empty queue is asked again after `poll` seconds, by default `POLL`.
+    """
     while not stop.is_set():
         wait = 0.0
         try:
             if not do_next():
-                wait = POLL
+                wait = POLL if poll is None else poll
         except (OperationalError, InterfaceError) as error:
             log.error("The database cannot be reached: %s", error)
             wait = OUTAGE

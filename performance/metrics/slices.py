@@ -45,13 +45,6 @@ class Values:
         """The value of each slice; `None` for all others."""
         return [*self.frequent, *([None] if self.has_others else [])]
 
-    @property
-    def number(self) -> str:
-        """The SQL expression of the number of a row's slice, from 1."""
-        branches = " ".join(f"WHEN {string_literal(value)} THEN {at}" for at, value in enumerate(self.frequent, 1))
-        others = f"ELSE {len(self.frequent) + 1} " if self.has_others else ""
-        return f"CASE {self.sql} {branches} {others}END"
-
 
 def evaluate_slices(
     engine: Engine,
@@ -118,8 +111,7 @@ def _slices(
     engine: Engine, values: Values, measure: Callable[[Engine], Sample], where: str, metrics: Sequence[str]
 ) -> Iterator[Slice]:
     """Yield the slices of an attribute."""
-    number = f"CASE WHEN {where} THEN {values.number} END"
-    with closing(engine.partitions(number, range(1, len(values.names) + 1))) as parts:
+    with closing(engine.partitions(f"CASE WHEN {where} THEN {values.sql} END", values.names)) as parts:
         for value, part in zip(values.names, parts, strict=True):
             sample = measure(part)
             estimates = {name: sample.estimates[name] for name in metrics}

@@ -1,8 +1,18 @@
-"""Name datasets in messages."""
+"""The names that datasets and their versions may have, and how messages list them."""
 
+import re
 from collections.abc import Sequence
 
+from performance.metrics.result import MAX_DATASET_NAME
+
 MAX_LISTED_DATASETS = 20  # in a message
+
+_ONE_LINE = re.compile(r"(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+(?<!\s)")
+
+
+def is_dataset_name(value: object) -> bool:
+    """Return whether a value is one line of text without spaces around it, of at most `MAX_DATASET_NAME` characters."""
+    return isinstance(value, str) and len(value) <= MAX_DATASET_NAME and _ONE_LINE.fullmatch(value) is not None
 
 
 def list_datasets(names: Sequence[str]) -> str:

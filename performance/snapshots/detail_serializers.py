@@ -68,7 +68,7 @@ class NextRowsField(serializers.URLField):
 
 
 class RatesField(StoredListField):
-    """The counts of a matrix as shares. `normalize` in the query says of which total."""
+    """The counts of a matrix as shares. `normalize` in the query names the total."""
 
     def get_attribute(self, instance: MatrixPage) -> list[list[float]]:
         return instance.rates(Normalization(self.context["normalize"]))

@@ -64,7 +64,7 @@ def _attempt(delivery: WebhookDelivery, webhook: Webhook) -> None:
     elif delivery.attempts > MAX_ATTEMPTS:
         _record(delivery, **_failed("Each attempt was interrupted, as its worker ended."))
     else:
-        _release_connection()
+        _expect_closed_connection()
         try:
             response = _send(delivery, webhook)
         except DeliveryError as error:
@@ -73,8 +73,8 @@ def _attempt(delivery: WebhookDelivery, webhook: Webhook) -> None:
             _record_response(delivery, webhook, response)
 
 
-def _release_connection() -> None:
-    """Return the connection to the pool while the receiver answers, unless a transaction is open."""
+def _expect_closed_connection() -> None:
+    """Have the connection checked after the receiver answered, as that may take long, unless a transaction is open."""
     if not connection.in_atomic_block:
         close_old_connections()
 

@@ -1,4 +1,4 @@
-"""Restarts PostgreSQL at once, as after a crash, under load: only 503s, soon over, and nothing acknowledged is gone.
+"""Restarts and freezes PostgreSQL under load: only 503s, soon over, and nothing acknowledged is gone.
 
 uv run --group dev --group bench python -m tests.benchmarks.outage
 """
@@ -7,6 +7,7 @@ import argparse
 import subprocess
 import sys
 import time
+from functools import partial
 
 import psycopg
 from rich.console import Console
@@ -36,12 +37,25 @@ def crash(url: str) -> float:
     return time.monotonic()
 
 
+def freeze(url: str, seconds: float) -> float:
+    """Stop PostgreSQL's processes for a while, as a machine without memory or disk would; return when they went on."""
+    server = postgresql_process(url)
+    processes = [server, *server.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    time.sleep(seconds)
+    for process in processes:
+        process.resume()
+    return time.monotonic()
+
+
 def main() -> int:
     """Print what became of the requests; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--outages", type=int, default=3)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=3, help="of load before and after each outage")
+    parser.add_argument("--frozen", type=float, default=12, metavar="SECONDS", help="that PostgreSQL stands still")
     parser.add_argument("--limit", type=float, default=2, metavar="SECONDS", help="in which all is as before")
     options = parser.parse_args()
     service = new_service()
@@ -54,9 +68,10 @@ def main() -> int:
         with load.on(options.clients):
             for _ in range(options.outages):
                 time.sleep(options.seconds)
-                up_again = crash(url)
-                time.sleep(options.seconds)
-                recovery = max([recovery, *(failed - up_again for failed in load.failed_at)])
+                for disturb in (crash, partial(freeze, seconds=options.frozen)):
+                    up_again = disturb(url)
+                    time.sleep(options.seconds)
+                    recovery = max([recovery, *(failed - up_again for failed in load.failed_at)])
         missing = load.missing()
         unchanged = server.process.children(recursive=True) == workers
     console = Console(highlight=False)

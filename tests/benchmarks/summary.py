@@ -60,22 +60,34 @@ RATIOS = ("FastAPI", "naive DRF", "floor")
 class Result:
     """What the rounds of a target came to."""
 
-    rates: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)  # requests a second, by round
+    cpu: list[float] = field(default_factory=list)  # milliseconds of the server for a request, by round
+    database_cpu: list[float] = field(default_factory=list)  # milliseconds of PostgreSQL for a request, by round
     latencies: list[float] = field(default_factory=list)
-    cpu: float = 0.0
-    database_cpu: float = 0.0
+
+    def add_round(self, latencies: list[float], seconds: float, *, cpu: float, database_cpu: float) -> None:
+        """Add what a round measured: the latencies, and the CPU time in seconds."""
+        self.rates.append(len(latencies) / seconds)
+        self.cpu.append(1000 * cpu / len(latencies))
+        self.database_cpu.append(1000 * database_cpu / len(latencies))
+        self.latencies += latencies
+
+    def ratios(self, other: "Result") -> list[str]:
+        """Return this rate and this CPU time, divided by the other's in the same round: the medians over all rounds."""
+        rates = [own / others for own, others in zip(self.rates, other.rates, strict=True)]
+        cpu = [own / others for own, others in zip(self.cpu, other.cpu, strict=True)]
+        return [f"{median(rates):.2f}", f"{median(cpu):.2f}"]
 
     def row(self) -> list[str]:
         """Return the median rate, its range, two percentiles and the CPU time of a request, as the table shows them."""
         milliseconds = [1000 * part for part in quantiles(self.latencies, n=100)]
-        count = len(self.latencies)
         return [
             f"{median(self.rates):,.0f}",
             f"{min(self.rates):,.0f}–{max(self.rates):,.0f}",
             f"{milliseconds[49]:.2f}",
             f"{milliseconds[98]:.2f}",
-            f"{1000 * self.cpu / count:.3f}",
-            f"{1000 * self.database_cpu / count:.3f}",
+            f"{median(self.cpu):.3f}",
+            f"{median(self.database_cpu):.3f}",
         ]
 
 
@@ -132,10 +144,15 @@ def measure(
         for target in targets:
             with console.status(f"Round {number} of {options.rounds}: {target.name}"):
                 _load(target, servers, requests, options.connections, SHORT_WARM_UP_SECONDS)
-                with _measured(results[target.name], servers[target.name].process, postgresql) as result:
-                    latencies = _load(target, servers, requests, options.connections, options.seconds)
-                    result.rates.append(len(latencies) / options.seconds)
-                    result.latencies += latencies
+                server = servers[target.name].process
+                cpu, database_cpu = cpu_seconds(server), cpu_seconds(postgresql)
+                latencies = _load(target, servers, requests, options.connections, options.seconds)
+                results[target.name].add_round(
+                    latencies,
+                    options.seconds,
+                    cpu=cpu_seconds(server) - cpu,
+                    database_cpu=cpu_seconds(postgresql) - database_cpu,
+                )
     return results
 
 
@@ -152,15 +169,6 @@ def _load(
         )
     except (OSError, UnexpectedAnswerError) as error:
         raise SystemExit(f"{target.name}: {error}") from None
-
-
-@contextmanager
-def _measured(result: Result, server: psutil.Process, postgresql: psutil.Process) -> Iterator[Result]:
-    """Add the CPU time that the block costs the server and PostgreSQL."""
-    cpu, database_cpu = cpu_seconds(server), cpu_seconds(postgresql)
-    yield result
-    result.cpu += cpu_seconds(server) - cpu
-    result.database_cpu += cpu_seconds(postgresql) - database_cpu
 
 
 @contextmanager
@@ -218,13 +226,12 @@ def _table(results: dict[str, Result], options: argparse.Namespace) -> Table:
     table = Table(title=f"{options.snapshots:,} snapshots, {load}, Django under {options.server}")
     ratios = [name for name in (*RATIOS, options.against) if name in results]
     columns = ["requests/s", "lowest–highest", "p50 ms", "p99 ms", "CPU ms", "PostgreSQL CPU ms"]
-    columns += [f"× {name}" for name in ratios]
+    columns += [f"{what} × {name}" for name in ratios for what in ("requests/s", "CPU")]
     table.add_column("one worker process")
     for column in columns:
         table.add_column(column, justify="right")
     for name, result in results.items():
-        shares = [median(result.rates) / median(results[other].rates) for other in ratios]
-        table.add_row(name, *result.row(), *(f"{share:.2f}" for share in shares))
+        table.add_row(name, *result.row(), *(ratio for other in ratios for ratio in result.ratios(results[other])))
     return table
 
 

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, BoundedSemaphore
 from typing import Any, TypeVar
 
 from django.db import connection, connections, transaction
@@ -24,6 +24,7 @@ SELECT count(*) FROM pg_locks waiting WHERE NOT granted AND EXISTS (
 )
 """
 PATIENCE = 60
+_server_threads = BoundedSemaphore(16)  # each with a connection, of PostgreSQL's 100
 
 
 def together(work: Sequence[Callable[[], T]]) -> list[T]:
@@ -47,11 +48,12 @@ def alone(work: Callable[[], T]) -> T:
 
 
 def ask(client: Client, method: str, path: str, body: Any = None, **headers: str) -> Any:
-    """Return the answer to a request, repeated as its 503 says while more threads ask than connections are pooled."""
+    """Return the answer to a request, repeated as its 503 says. As many are asked at once as a server has threads."""
     data = "" if body is None else json.dumps(body)
     give_up = time.monotonic() + PATIENCE
     while True:
-        answer = alone(lambda: client.generic(method, f"/api/v1{path}", data, "application/json", headers=headers))
+        with _server_threads:
+            answer = alone(lambda: client.generic(method, f"/api/v1{path}", data, "application/json", headers=headers))
         if answer.status_code != OVERLOADED or time.monotonic() > give_up:
             return answer
         time.sleep(0.05)

@@ -1,15 +1,39 @@
-"""The pool of connections to PostgreSQL."""
+"""Connections to PostgreSQL, and the prepared queries that run on them."""
 
+import os
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, close_old_connections, connection, transaction
+from django.db.models import BigIntegerField, CharField, Func, Value
+
+from models_registry.accounts.models import Organization
+from models_registry.db.prepared import Parameter, PreparedQuery
 
 pytestmark = [
     pytest.mark.skipif("connection.vendor != 'postgresql'"),
     pytest.mark.django_db(transaction=True),
 ]
+
+
+class Sleep(Func):
+    """Waits on the server for some seconds."""
+
+    function = "pg_sleep"
+    output_field = CharField()
+
+
+def by_slug() -> PreparedQuery:
+    return PreparedQuery(Organization.objects.filter(slug=Parameter("slug", CharField())).values("name"))
+
+
+def sleeping(seconds: int) -> PreparedQuery:
+    return PreparedQuery(Organization.objects.values(slept=Sleep(Value(seconds))))
 
 
 def backend() -> int:
@@ -18,29 +42,108 @@ def backend() -> int:
         return int(cursor.fetchone()[0])
 
 
-def end_from_outside(backends: set[int]) -> None:
+def begin_request() -> None:
+    """Do with the connection what Django does at the beginning of each request."""
+    close_old_connections()
+
+
+def end_from_outside(pid: int) -> None:
     address = {name: connection.get_connection_params()[name] for name in ("dbname", "host", "user")}
     with psycopg.connect(**address) as administrator:
-        for pid in backends:
-            administrator.execute("SELECT pg_terminate_backend(%s)", [pid])
-    time.sleep(0.5)
+        administrator.execute("SELECT pg_terminate_backend(%s, 30000)", [pid])
 
 
-def backends_in_turn() -> set[int]:
-    """Return the pooled connections' backends: the pool, which has grown to any size by now, gives each in turn."""
-    found = set()
-    for _ in range(connection.settings_dict["OPTIONS"]["pool"]["max_size"]):
-        found.add(backend())
-        connection.close()
-    return found
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
-def test_pooled_connections_are_reused() -> None:
-    assert backends_in_turn() == backends_in_turn()
+@contextmanager
+def answer_timeout(monkeypatch: pytest.MonkeyPatch, seconds: int) -> Iterator[None]:
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "answer_timeout", seconds)
+    connection.close()
+    yield
+    connection.close()
 
 
-def test_connections_that_the_server_closed_are_replaced_before_use() -> None:
-    ended = backends_in_turn()
+def test_a_thread_keeps_its_connection_from_request_to_request() -> None:
+    first = backend()
+    begin_request()
+
+    assert backend() == first
+
+
+def test_a_connection_that_the_server_closed_is_replaced_before_use() -> None:
+    ended = backend()
     end_from_outside(ended)
+    begin_request()
 
-    assert ended.isdisjoint(backends_in_turn())
+    assert backend() != ended
+
+
+def test_a_prepared_query_uses_a_new_connection_after_the_server_closed_its_own(acme: Organization) -> None:
+    query = by_slug()
+    assert query.first(slug="acme") == {"name": "Acme"}
+    end_from_outside(backend())
+    begin_request()
+
+    assert query.first(slug="acme") == {"name": "Acme"}
+
+
+def test_a_prepared_query_raises_an_operational_error_if_its_backend_dies_meanwhile(acme: Organization) -> None:
+    pid = backend()
+    killer = threading.Timer(0.3, end_from_outside, [pid])
+    killer.start()
+
+    with pytest.raises(OperationalError):
+        sleeping(4).all()
+    killer.join()
+    begin_request()
+
+    assert backend() != pid
+
+
+def test_a_connection_to_a_frozen_server_is_given_up(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answer_timeout(monkeypatch, 1):
+        pid = backend()
+        with frozen(pid):
+            start = time.monotonic()
+            with pytest.raises(OperationalError):
+                by_slug().first(slug="acme")
+            assert time.monotonic() - start < 60
+            begin_request()
+
+            assert backend() != pid
+
+
+def test_a_prepared_query_raises_an_operational_error_if_it_takes_too_long(acme: Organization) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 100")
+    try:
+        with pytest.raises(OperationalError, match="statement timeout"):
+            sleeping(4).all()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")
+
+
+def test_a_prepared_query_runs_after_the_driver_forgot_all_statements(acme: Organization) -> None:
+    query = by_slug()
+    query.first(slug="acme")
+    with transaction.atomic():
+        backend()
+        transaction.set_rollback(True)  # whereupon the driver deallocates what it prepared
+
+    assert query.first(slug="acme") == {"name": "Acme"}
+
+
+@pytest.mark.parametrize("number", [1, 2**15, 2**31, 2**62])
+def test_a_prepared_query_takes_integers_of_any_size_in_any_order(acme: Organization, number: int) -> None:
+    by_id = PreparedQuery(Organization.objects.filter(pk=Parameter("pk", BigIntegerField())).values("slug"))
+
+    assert by_id.first(pk=number) in (None, {"slug": "acme"})
+    assert by_id.first(pk=acme.pk) == {"slug": "acme"}

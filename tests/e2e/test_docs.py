@@ -166,9 +166,10 @@ def test_the_source_of_a_page_says_that_its_tables_are_generated_and_the_built_p
 
 
 def test_every_dependency_has_its_reason() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    extras, groups = project["project"].get("optional-dependencies", {}), project["dependency-groups"]
-    lists = [project["project"]["dependencies"], *extras.values(), *groups.values()]
+    projects = [tomllib.loads(source(file)) for file in ("pyproject.toml", "client/pyproject.toml")]
+    needed = [project["project"]["dependencies"] for project in projects]
+    extras = [items for project in projects for items in project["project"]["optional-dependencies"].values()]
+    lists = [*needed, *extras, *projects[0]["dependency-groups"].values()]
     declared = {name for items in lists for item in items for name in re.findall(r"^[\w-]+", item)}
     table = rows(source("docs/explanation/dependencies.md"))
     documented = {name for row in table for name in re.findall(r"`(.+?)`", row[0])}
@@ -243,7 +244,7 @@ def leads_somewhere(file: Path, anchor: str) -> bool:
 
 def braces(operation: str) -> str:
     """Return an operation with its parameters as OpenAPI writes them: `{model_id}`."""
-    return re.sub("<str:(.+?)>", r"{\1}", operation)
+    return re.sub(r"<\w+:(\w+)>", r"{\1}", operation)
 
 
 def rows(text: str) -> list[list[str]]:

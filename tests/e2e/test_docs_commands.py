@@ -45,8 +45,7 @@ WITH_BLOCKS = [document for document in DOCUMENTS if runnable(document)]
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment in which a reader pastes what the documents say, with the demo's data served."""
     with serve_demo_data(new_database(tmp_path_factory.mktemp("registry"))) as (url, access):
-        model = {"MODEL": "mdl-2b95dd1c08", "JOB_ID": "4711"}
-        yield {**os.environ, "REGISTRY_URL": url, "REGISTRY_TOKEN": access, "ACCESS": access, **model}
+        yield {**os.environ, "REGISTRY_URL": url, "REGISTRY_TOKEN": access, "ACCESS": access, "JOB_ID": "4711"}
 
 
 def paste(script: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -45,10 +45,9 @@ def connected_to(url: str) -> Iterator[None]:
     A command in a process of its own takes two seconds to start.
     """
     own = connections["default"]
-    options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
     parsed: Any = environ.Env.db_url_config(url)
-    settings = {**own.settings_dict, **parsed, "ENGINE": own.settings_dict["ENGINE"]}
-    connections["default"] = type(own)(settings | {"OPTIONS": options | parsed.get("OPTIONS", {})})
+    kept = {"ENGINE": own.settings_dict["ENGINE"], "OPTIONS": own.settings_dict["OPTIONS"] | parsed.get("OPTIONS", {})}
+    connections["default"] = type(own)({**own.settings_dict, **parsed, **kept})
     ContentType.objects.clear_cache()
     try:
         yield

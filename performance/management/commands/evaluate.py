@@ -24,7 +24,7 @@ from models_registry.api.strict_json import parse_json
 from models_registry.registry.models import Version
 from performance.comparisons.tasks import compare_with_promoted
 from performance.evaluations.overlap import measure_train_overlap
-from performance.evaluations.serializers import NamedDataset, is_dataset_text
+from performance.evaluations.serializers import NamedDataset
 from performance.evaluations.services import check_options, store_evaluation, with_declared_class
 from performance.management.lookup import find_model, find_version
 from performance.metrics.engines.base import Engine
@@ -35,6 +35,7 @@ from performance.metrics.inputs.options import AVERAGINGS, MAX_K, Columns, Optio
 from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import evaluate
+from performance.snapshots.dataset_names import is_dataset_name
 from performance.snapshots.models import DatasetSplit, MetricSnapshot
 from performance.snapshots.prediction_store import store_predictions
 from performance.snapshots.services import check_accepts_metrics
@@ -178,7 +179,7 @@ def _columns(argument: str) -> Columns:
 def _dataset(argument: str) -> NamedDataset:
     """Return the dataset. Raises `ArgumentTypeError`."""
     name, at, version = argument.partition("@")
-    if not all(is_dataset_text(text) for text in ([name, version] if at else [name])):
+    if not all(is_dataset_name(text) for text in ([name, version] if at else [name])):
         raise argparse.ArgumentTypeError(f"{argument} is not NAME or NAME@VERSION, of at most 100 characters each")
     return NamedDataset(name, version if at else None)
 

@@ -4,9 +4,12 @@ from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
+from performance.metrics.inputs.sql import identifier, string_literal
+
 Row = tuple[Any, ...]
 
 PARTITION = "number of the partition"  # the name of a column that partitioned predictions are written with
+PARTITIONED_BY = "value of the partition"  # the column whose values are numbered, which is not written
 PARTITIONS = "partitions"  # the name of what they are written to
 
 
@@ -69,9 +72,25 @@ class Engine(EngineInfo, Protocol):
     def first_row(self, condition: str) -> int | None:
         """Return the number of the first row that meets a condition, from 1."""
 
-    def partitions(self, number: str, numbers: Sequence[int]) -> Generator["Engine"]:
-        """Yield an engine for each of the numbers. Its predictions are the rows for which `number` gives that number.
+    def partitions(self, value: str, values: Sequence[str | None]) -> Generator["Engine"]:
+        """Yield an engine for each of the values. Its predictions are the rows for which `value` is that value.
 
-        `number` is a SQL expression; rows for which it is null belong to no engine. The rows are written once, sorted
-        by their numbers, so that each engine reads only its own. Use an engine only until the next one is yielded.
+        `value` is a SQL expression of a text; rows for which it is null belong to no engine. Those of the value `None`
+        are all rows with other values. The rows are written once, sorted by value, so that each engine reads only its
+        own. Use an engine only until the next one is yielded.
         """
+
+
+def numbered_rows(value: str, values: Sequence[str | None]) -> str:
+    """Return the query of all rows with their `PARTITIONED_BY`, and its place among the values as `PARTITION`.
+
+    See `Engine.partitions`. Each row's value is computed once, however many values there are.
+    """
+    column = identifier(PARTITIONED_BY)
+    branches = " ".join(f"WHEN {string_literal(each)} THEN {at}" for at, each in enumerate(values) if each is not None)
+    others = f"ELSE {values.index(None)}" if None in values else ""
+    number = f"CASE {column} {branches} {others} END" if branches else "0"
+    return f"""
+        SELECT *, {number} AS {identifier(PARTITION)}
+        FROM (SELECT *, {value} AS {column} FROM predictions) WHERE {column} IS NOT NULL
+    """

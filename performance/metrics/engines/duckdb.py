@@ -15,7 +15,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from performance.metrics.engines import gzip_files
-from performance.metrics.engines.base import PARTITION, PARTITIONS, ObjectStore, Row
+from performance.metrics.engines.base import (
+    PARTITION,
+    PARTITIONED_BY,
+    PARTITIONS,
+    ObjectStore,
+    Row,
+    numbered_rows,
+)
 from performance.metrics.engines.column_names import distinct_names
 from performance.metrics.engines.csv_errors import malformed_error, malformed_line
 from performance.metrics.engines.csv_format import CsvFormat, read_format
@@ -166,20 +173,20 @@ class DuckDB:
         self._run(self._ordered, f"CREATE OR REPLACE VIEW predictions AS SELECT * FROM {self._source}")
         self._run(self._ordered, copied)
 
-    def partitions(self, number: str, numbers: Sequence[int]) -> Generator["DuckDB"]:
-        """Yield an engine for each of the numbers. Its predictions are the rows for which `number` gives that number.
+    def partitions(self, value: str, values: Sequence[str | None]) -> Generator["DuckDB"]:
+        """Yield an engine for each of the values. Its predictions are the rows for which `value` is that value.
 
         Raises `UnprocessablePredictionsError` if the rows take too much space.
         """
         file, partition = self._folder / f"{PARTITIONS}.parquet", identifier(PARTITION)
-        numbered = f"SELECT *, {number} AS {partition} FROM predictions"
+        written = f"SELECT * EXCLUDE ({identifier(PARTITIONED_BY)}) FROM ({numbered_rows(value, values)})"
         try:
-            self.write_parquet(f"SELECT * FROM ({numbered}) WHERE {partition} IS NOT NULL ORDER BY {partition}", file)
-            written = f"read_parquet({self._file_list([str(file)])})"
-            for each in numbers:
+            self.write_parquet(f"{written} ORDER BY {partition}", file)
+            read = f"read_parquet({self._file_list([str(file)])})"
+            for at in range(len(values)):
                 with self._connection.cursor() as connection:
                     yield self._part(
-                        connection, f"(SELECT * EXCLUDE ({partition}) FROM {written} WHERE {partition} = {each})"
+                        connection, f"(SELECT * EXCLUDE ({partition}) FROM {read} WHERE {partition} = {at})"
                     )
                 self.statements += 1
         finally:

@@ -17,10 +17,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
-from performance.metrics.engines.base import PARTITION, PARTITIONS, Row
+from performance.metrics.engines.base import PARTITION, PARTITIONED_BY, PARTITIONS, Row, numbered_rows
 from performance.metrics.engines.column_names import distinct_names
 from performance.metrics.engines.duckdb import DuckDB
-from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import UnprocessablePredictionsError
 
 MISSING_REQUIREMENT = (
@@ -175,19 +174,19 @@ class Spark:
             before += int(count)
         return None
 
-    def partitions(self, number: str, numbers: Sequence[int]) -> Generator["Spark"]:
-        """Yield an engine for each of the numbers. Its predictions are the rows for which `number` gives that number.
+    def partitions(self, value: str, values: Sequence[str | None]) -> Generator["Spark"]:
+        """Yield an engine for each of the values. Its predictions are the rows for which `value` is that value.
 
         Raises `UnprocessablePredictionsError` for an unreadable file.
         """
         whole = self._session.table("predictions")
         folder = self._folder / PARTITIONS
-        numbered = _to_spark_sql(f"SELECT *, {number} AS {identifier(PARTITION)} FROM predictions", self._types)
+        numbered = _to_spark_sql(numbered_rows(value, values), self._types)
         try:
             self._write_partitions(self._session.sql(numbered), folder)
-            for each in numbers:
+            for at in range(len(values)):
                 part = copy(self)
-                part._files = [_path(str(folder / f"{PARTITION}={each}"))]
+                part._files = [_path(str(folder / f"{PARTITION}={at}"))]
                 self._session.read.schema(whole.schema).parquet(*part._files).createOrReplaceTempView("predictions")
                 yield part
         finally:
@@ -199,7 +198,7 @@ class Spark:
         from py4j.protocol import Py4JJavaError
         from pyspark.errors import PySparkException
 
-        rows = numbered.where(numbered[PARTITION].isNotNull()).repartition(PARTITION)
+        rows = numbered.drop(PARTITIONED_BY).repartition(PARTITION)
         try:
             rows.write.mode("overwrite").partitionBy(PARTITION).parquet(_path(str(folder)))
         except (PySparkException, Py4JJavaError) as error:

@@ -15,18 +15,26 @@ def independent_interval(
     examples that are hard for one model are mostly hard for the other. Returns `None` unless both have intervals of one
     level.
     """
-    if interval is None or baseline_interval is None or interval.level != baseline_interval.level:
+    if interval and baseline_interval and interval.level != baseline_interval.level:
         return None
     return correlated_interval(value, interval, baseline, baseline_interval, correlation=0.0, method="independent")
 
 
 def correlated_interval(
-    value: float, interval: Interval, baseline: float, baseline_interval: Interval, *, correlation: float, method: str
+    value: float,
+    interval: Interval | None,
+    baseline: float,
+    baseline_interval: Interval | None,
+    *,
+    correlation: float,
+    method: str,
 ) -> Interval | None:
-    """Return the interval of `value - baseline` for a known correlation, `None` if it is not finite.
+    """Return the interval of `value - baseline` for a known correlation; `None` if one has none, or it is not finite.
 
     Zou & Donner (2008), section 2. The greater the correlation, the narrower the interval.
     """
+    if interval is None or baseline_interval is None:
+        return None
     difference = value - baseline
     down = _margin(value - interval.lower, baseline_interval.upper - baseline, correlation)
     up = _margin(interval.upper - value, baseline - baseline_interval.lower, correlation)

@@ -69,12 +69,14 @@ def measure_losses(engine: Engine, mapping: ColumnMapping, counts: LabelCounts, 
 
     `positive` is the positive class of two, `None` if there are more classes. Raises `UnprocessablePredictionsError`.
     """
+    w = "w" if mapping.weight else None
+    weight, confidence = ("sum(CAST(w AS DOUBLE))", "sum(w * confidence)") if w else ("count(*)", "sum(confidence)")
     rows = engine.rows(f"""
-        SELECT bin, count(*), sum(CAST(w AS DOUBLE)), sum(w * confidence), sum(CASE WHEN correct THEN w ELSE 0 END),
-            {sums("loss", "w")}, {sums("brier", "w")}
+        SELECT bin, count(*), {weight}, {confidence}, sum(CASE WHEN correct THEN w ELSE 0 END),
+            {sums("loss", w)}, {sums("brier", w)}
         FROM (
             SELECT w, confidence, correct, brier,
-                greatest(ceil(confidence * {BINS}), 1) AS bin,
+                CAST(greatest(ceil(confidence * {BINS}), 1) AS TINYINT) AS bin,
                 {log_loss_sql("truth")} AS loss
             FROM ({_probabilities(mapping, positive)})
         )
@@ -85,7 +87,7 @@ def measure_losses(engine: Engine, mapping: ColumnMapping, counts: LabelCounts, 
         raise UnprocessablePredictionsError(DAMAGED)
     totals = [sum(column) for column in zip(*(row[5:] for row in rows), strict=True)]
     log_loss, brier = (Mean(counts.weight, counts.squared_weight, *totals[at : at + 3]) for at in (0, 3))
-    bins = tuple(CalibrationBin(int(number), *rest[:4]) for number, *rest in rows)
+    bins = tuple(CalibrationBin(number, count, *map(float, rest[:3])) for number, count, *rest in rows)
     return Losses(log_loss, brier, 1.0 if positive is not None else 2.0, bins)
 
 
@@ -124,22 +126,25 @@ def loss_estimate(mean: Mean, bad: float, upper: float = math.inf) -> Estimate:
 def _probabilities(mapping: ColumnMapping, positive: str | None, group: str | None = None) -> str:
     """Return, for each example, the probabilities of its actual and its predicted class, and the Brier loss.
 
-    What has a term for each class stands in the statement once, as planning takes the square of its length.
+    The inner query computes once what is long or has a term for each class: planning takes the square of the length.
     """
-    unscaled, g = replace(mapping, total=None), f", {group} AS g" if group else ""
-    truth = predicted_probability(unscaled, mapping.actual, positive)
-    predicted = predicted_probability(unscaled, mapping.predicted, positive)
-    total = squares = number_literal(1.0)
-    brier = "(1 - truth_score) * (1 - truth_score)"
-    if positive is None:
-        total, squares = mapping.total or total, _sum_of_squares(mapping)
-        brier = "squares / (total * total) - 2 * truth_score / total + 1"
+    g = f", {group} AS g" if group else ""
+    if positive is not None:
+        given = f"{mapping.score} AS score, {mapping.actual} AS actual, {mapping.predicted} AS predicted"
+        named = ColumnMapping("actual", "predicted", score="score")
+        truth, confidence = (predicted_probability(named, label, positive) for label in ("actual", "predicted"))
+        brier = f"(1 - {truth}) * (1 - {truth})"
+    else:
+        unscaled = replace(mapping, total=None)
+        given = f"""{predicted_probability(unscaled, mapping.actual, None)} AS truth_score,
+            {predicted_probability(unscaled, mapping.predicted, None)} AS predicted_score,
+            {mapping.total or number_literal(1.0)} AS total, {_sum_of_squares(mapping)} AS squares"""
+        truth, confidence = "truth_score / total", "predicted_score / total"
+        brier = f"squares / (total * total) - 2 * {truth} + 1"
     return f"""
-        SELECT w, truth_score / total AS truth, predicted_score / total AS confidence, {brier} AS brier,
-            correct{", g" if group else ""}
+        SELECT w, {truth} AS truth, {confidence} AS confidence, {brier} AS brier, correct{", g" if group else ""}
         FROM (
-            SELECT {mapping.weight_or_one} AS w, {truth} AS truth_score, {predicted} AS predicted_score,
-                {total} AS total, {squares} AS squares, {mapping.actual} = {mapping.predicted} AS correct{g}
+            SELECT {mapping.weight_or_one} AS w, {mapping.actual} = {mapping.predicted} AS correct, {given}{g}
             FROM predictions WHERE {mapping.predicted} IS NOT NULL
         )
     """

@@ -92,8 +92,10 @@ class Mean:
         return Estimate(self.value, normal(self.value, self.variance, "moments", lower, upper))
 
 
-def sums(expression: str, weight: str) -> str:
-    """Return the SQL of an expression's three sums."""
+def sums(expression: str, weight: str | None) -> str:
+    """Return the SQL of an expression's three sums. Without weights, the first two are the same."""
+    if weight is None:
+        return f"sum({expression}), sum({expression}), sum({expression} * {expression})"
     return f"sum({weight} * {expression}), sum({weight} * {weight} * {expression}), " + (
         f"sum({weight} * {weight} * {expression} * {expression})"
     )

@@ -1,6 +1,8 @@
 """Compute the exact median of the absolute error without keeping or sorting all errors."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 
 from performance.metrics.engines.base import Engine, Row
@@ -26,13 +28,14 @@ def median_absolute_error(
     ones as the share of errors below the median is worth: Woodruff (1952) has it for samples of clusters.
     """
     size = effective_sample_size(predictions.total_weight, predictions.squared_weight)
-    value, low, high = _middle(engine, predictions, mean_error, size)
+    bins = _count_bins(engine, predictions, mean_error)
+    value, low, high = _middle(engine, predictions, bins, size)
     if predictions.group:
         clusters, sums = _sums_by_group(engine, predictions, value)
         if shortage := GROUPS.shortage(clusters.groups):
             return Estimate(value, reason=shortage)
         size /= clusters.interval_effect(sums)
-        _, low, high = _middle(engine, predictions, mean_error, size)
+        _, low, high = _middle(engine, predictions, bins, size)
     if median_interval_rank(size) is None or high is None:
         kind = " (effective)" if predictions.group else ""
         return Estimate(value, reason=f"An interval needs at least {LEAST} examples, not {size:,.0f}{kind}.")
@@ -41,13 +44,39 @@ def median_absolute_error(
     return Estimate(value, Interval(low, high, "woodruff"))
 
 
-def _middle(engine: Engine, predictions: NumericPredictions, mean_error: float, size: float) -> Row:
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """The SQL of the bin of an error, and the weight up to the end of each bin that has errors, by its number.
+
+    With weights, there is one bin of all errors: summing weights in another order gives another rounding error.
+    """
+
+    sql: str
+    up_to: Mapping[int, float]
+
+    def around(self, tail: float, total: float) -> tuple[int, int, float]:
+        """Return the first and the last bin with the ends of an interval, and the weight below them."""
+        numbers, up_to = list(self.up_to), list(self.up_to.values())
+        first = bisect_left(up_to, tail)
+        last = min(bisect_right(up_to, total - tail), len(numbers) - 1)
+        return numbers[first], numbers[last], up_to[first - 1] if first else 0.0
+
+
+def _count_bins(engine: Engine, predictions: NumericPredictions, mean_error: float) -> Bins:
+    if predictions.is_weighted:
+        return Bins("0", {0: predictions.total_weight})
+    sql = f"floor(least(error / {number_literal(mean_error * 4 / BINS or 1.0)}, {BINS}))"
+    rows = engine.rows(f"SELECT {sql} AS bin, sum(w) FROM ({_errors(predictions)}) GROUP BY {sql} ORDER BY bin")
+    up_to = accumulate(float(weight) for _, weight in rows)
+    return Bins(sql, {int(number): weight for (number, _), weight in zip(rows, up_to, strict=True)})
+
+
+def _middle(engine: Engine, predictions: NumericPredictions, bins: Bins, size: float) -> Row:
     """Return the median, and the ends of its interval for so many independent examples, if there is one."""
     rank = median_interval_rank(size)
     half = predictions.total_weight / 2
     tail = predictions.total_weight * rank / size if rank else half
-    bin_of_error = f"floor(least(error / {number_literal(mean_error * 4 / BINS or 1.0)}, {BINS}))"
-    first, last, below = _bins(engine, predictions, bin_of_error, tail)
+    first, last, below = bins.around(tail, predictions.total_weight)
     [[lower, upper, low, high]] = engine.rows(f"""
         SELECT min(error) FILTER (WHERE up_to >= {number_literal(half)}),
             min(error) FILTER (WHERE up_to > {number_literal(half)}),
@@ -55,7 +84,7 @@ def _middle(engine: Engine, predictions: NumericPredictions, mean_error: float, 
             min(error) FILTER (WHERE up_to > {number_literal(predictions.total_weight - tail)})
         FROM (
             SELECT error, {number_literal(below)} + sum(w) OVER (ORDER BY error) AS up_to FROM ({_errors(predictions)})
-            WHERE {bin_of_error} BETWEEN {first} AND {last}
+            WHERE {bins.sql} BETWEEN {first} AND {last}
         )
     """)
     return (lower + (lower if upper is None else upper)) / 2, low, high
@@ -72,22 +101,6 @@ def _sums_by_group(engine: Engine, predictions: NumericPredictions, median: floa
         )
     """)
     return Clusters(groups, of_groups / squares if squares else 1.0), GroupSums(*map(float, sums))
-
-
-def _bins(engine: Engine, predictions: NumericPredictions, bin_of_error: str, tail: float) -> tuple[int, int, float]:
-    """Return the first and the last bin that must be sorted, and the weight below them.
-
-    With weights, these are all bins: summing weights in another order gives another rounding error.
-    """
-    if predictions.is_weighted:
-        return 0, BINS, 0.0
-    rows = engine.rows(f"""
-        SELECT {bin_of_error} AS bin, sum(w) FROM ({_errors(predictions)}) GROUP BY {bin_of_error} ORDER BY bin
-    """)
-    up_to = list(accumulate(weight for _, weight in rows))
-    first = bisect_left(up_to, tail)
-    last = min(bisect_right(up_to, predictions.total_weight - tail), len(rows) - 1)
-    return int(rows[first][0]), int(rows[last][0]), float(up_to[first - 1]) if first else 0.0
 
 
 def _errors(predictions: NumericPredictions, group: str | None = None) -> str:

@@ -1,8 +1,10 @@
 """Evaluate classification of two or more classes, with or without scores."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
+from models_registry import task_types
 from performance.metrics import slices, worst_examples
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import label_counts
@@ -38,7 +40,8 @@ from performance.metrics.statistics.intervals import Interval, effective_sample_
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.roc import PooledDecisions, RankedScores
+from performance.metrics.statistics.roc import RankedScores
+from performance.metrics.statistics.roc_statements import PooledDecisions
 from performance.metrics.tasks.group_effects import GroupEffects, measure_groups
 from performance.metrics.tasks.sufficient_statistics import Problem, SufficientStatistics, measure
 
@@ -106,42 +109,52 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
 
 
 def _measure(
-    engine: Engine, problem: Problem, counts: LabelCounts
+    engine: Engine, problem: Problem, counts: LabelCounts, *, for_slice: bool = False
 ) -> tuple[SufficientStatistics, GroupEffects, dict[str, Estimate]]:
-    """Return the estimates of all metrics but those of single classes, by name, and what they follow from."""
-    found = measure(engine, problem, counts)
+    """Return the estimates of all metrics but those of single classes, by name, and what they follow from.
+
+    A slice has the metrics of the summary only, and no curves.
+    """
+    found = measure(engine, problem, counts, is_drawn=not for_slice)
     effects = measure_groups(engine, found)
-    estimates = _estimates(engine, found, effects)
+    metrics = _metrics(engine, found, effects)
+    names = [metric.name for metric in task_types.get("classification").metrics] if for_slice else list(metrics)
+    estimates = {name: metrics[name]() for name in names}
     return found, effects, _without_intervals(estimates, effects.reason) if effects.reason else estimates
 
 
 def _measure_slice(engine: Engine, problem: Problem) -> Sample:
-    """Return the metrics of a part of the examples, each of which has a prediction, whichever labels it has."""
+    """Return the metrics of a part of the examples, whichever labels it has. Each has a prediction."""
     counts = label_counts.count_labels(engine, problem.mapping, allow_missing=False)
-    _, _, estimates = _measure(engine, problem, counts)
+    _, _, estimates = _measure(engine, problem, counts, for_slice=True)
     return Sample(counts.examples, estimates)
 
 
-def _estimates(engine: Engine, found: SufficientStatistics, effects: GroupEffects) -> dict[str, Estimate]:
-    """Return the estimates of all metrics but those of single classes, by name."""
+def _metrics(engine: Engine, found: SufficientStatistics, effects: GroupEffects) -> dict[str, Callable[[], Estimate]]:
+    """Return what estimates each metric but those of single classes, by name. Some intervals are simulated."""
     matrix, problem = found.matrix, found.problem
     losses_found, no_loss = found.losses, Estimate(None, reason=problem.improbable)
+
+    def of_class(name: str) -> Estimate:
+        return _summary_metric(effects.matrix(matrix, name), name, problem.averaging, problem.positive)
+
     return {
-        "accuracy": effects.matrix(matrix, "accuracy").accuracy,
-        **{
-            name: _summary_metric(effects.matrix(matrix, name), name, problem.averaging, problem.positive)
-            for name in AVERAGED
-        },
-        "balanced_accuracy": effects.matrix(matrix, "balanced_accuracy").balanced_accuracy,
-        "matthews_correlation": effects.matrix(matrix, "matthews_correlation").matthews_correlation,
-        "cohen_kappa": effects.matrix(matrix, "cohen_kappa").cohen_kappa,
-        "roc_auc": _micro_roc_auc(engine, found, effects) if problem.is_micro else _roc_auc(found, effects),
-        "average_precision": _average_precision(found, effects),
-        "log_loss": losses_found.log_loss(effects.intervals.get("log_loss", 1.0)) if losses_found else no_loss,
-        "brier_score": losses_found.brier_score(effects.intervals.get("brier_score", 1.0)) if losses_found else no_loss,
-        "expected_calibration_error": Estimate(losses_found.expected_calibration_error, reason=NO_CALIBRATION_INTERVAL)
-        if losses_found
-        else no_loss,
+        "accuracy": lambda: effects.matrix(matrix, "accuracy").accuracy,
+        **{name: partial(of_class, name) for name in AVERAGED},
+        "balanced_accuracy": lambda: effects.matrix(matrix, "balanced_accuracy").balanced_accuracy,
+        "matthews_correlation": lambda: effects.matrix(matrix, "matthews_correlation").matthews_correlation,
+        "cohen_kappa": lambda: effects.matrix(matrix, "cohen_kappa").cohen_kappa,
+        "roc_auc": lambda: _micro_roc_auc(engine, found, effects) if problem.is_micro else _roc_auc(found, effects),
+        "average_precision": lambda: _average_precision(found, effects),
+        "log_loss": lambda: losses_found.log_loss(effects.intervals.get("log_loss", 1.0)) if losses_found else no_loss,
+        "brier_score": lambda: (
+            losses_found.brier_score(effects.intervals.get("brier_score", 1.0)) if losses_found else no_loss
+        ),
+        "expected_calibration_error": lambda: (
+            Estimate(losses_found.expected_calibration_error, reason=NO_CALIBRATION_INTERVAL)
+            if losses_found
+            else no_loss
+        ),
     }
 
 

@@ -59,7 +59,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
 
 
 def _measure_slice(engine: Engine, columns: Columns, series: str | None) -> Sample:
-    """Return the metrics of a part of the examples, each of which has a prediction."""
+    """Return the metrics of a part of the examples. Each has a prediction."""
     predictions = read_predictions(engine, columns, Options(), series=series)
     return Sample(predictions.examples, estimate(engine, predictions, columns))
 

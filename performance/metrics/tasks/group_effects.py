@@ -7,7 +7,7 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import label_counts
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import MAX_CLASSES
-from performance.metrics.statistics import losses, roc
+from performance.metrics.statistics import losses, roc_statements
 from performance.metrics.statistics.clusters import Clusters, GroupSums, matrix_sums
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
@@ -89,8 +89,10 @@ def _area_sums(engine: Engine, found: SufficientStatistics, group: str) -> Itera
     if not found.ranked:
         return
     mapping = found.problem.mapping
-    statement = roc.group_sums_statement(
-        found.ranked,
+    statement = roc_statements.group_sums_statement(
+        {label: each.problem for label, each in found.ranked.items()},
+        areas={label: each.roc_auc.value or 0.0 for label, each in found.ranked.items()},
+        averages={label: each.average_precision.value or 0.0 for label, each in found.ranked.items()},
         group=group,
         actual=mapping.actual,
         weight=mapping.weight,

@@ -8,10 +8,11 @@ from performance.metrics.inputs import label_counts
 from performance.metrics.inputs.column_mapping import ColumnMapping
 from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
-from performance.metrics.statistics import curves, losses, roc
+from performance.metrics.statistics import curves, losses, roc_statements
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.losses import Losses
-from performance.metrics.statistics.roc import COARSE_RANGES, OneVsRest, RankedScores
+from performance.metrics.statistics.roc import RankedScores
+from performance.metrics.statistics.roc_statements import COARSE_RANGES, OneVsRest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +46,34 @@ class SufficientStatistics:
     losses: Losses | None
 
 
-def measure(engine: Engine, problem: Problem, counts: LabelCounts) -> SufficientStatistics:
-    """Return the statistics of an engine's examples. Raises `UnprocessablePredictionsError` for a damaged file."""
+def measure(engine: Engine, problem: Problem, counts: LabelCounts, *, is_drawn: bool) -> SufficientStatistics:
+    """Return the statistics of an engine's examples. Raises `UnprocessablePredictionsError` for a damaged file.
+
+    Unless curves are drawn, the cells of the scores are coarse: the areas and the variances of ROC AUC are the same.
+    """
     mapping, positive = problem.mapping, problem.positive
     probabilities = label_counts.as_probabilities(mapping)
     return SufficientStatistics(
         problem,
         counts,
         counts.matrix(),
-        _ranked_scores(engine, mapping, counts, positive),
+        _ranked_scores(engine, mapping, counts, positive, drawn=curves.MAX_CURVES if is_drawn else 0),
         None if problem.improbable else losses.measure_losses(engine, probabilities, counts, positive),
     )
 
 
 def _ranked_scores(
-    engine: Engine, mapping: ColumnMapping, counts: LabelCounts, positive: str | None
+    engine: Engine, mapping: ColumnMapping, counts: LabelCounts, positive: str | None, *, drawn: int
 ) -> Mapping[str, RankedScores]:
     """Return the ranked scores of each class that has scores, positives and negatives, by label.
 
-    The classes with the most weight come first. The first ones get curves.
+    The classes with the most weight come first. The first `drawn` ones get curves.
     """
-    problems = _one_vs_rest_problems(mapping, counts, positive)
+    problems = _one_vs_rest_problems(mapping, counts, positive, drawn)
     if not problems:
         return {}
     rows = engine.rows(
-        roc.cells_statement(
+        roc_statements.cells_statement(
             problems, actual=mapping.actual, weight=mapping.weight, where=f"{mapping.predicted} IS NOT NULL"
         )
     )
@@ -81,7 +85,9 @@ def _ranked_scores(
     return {problem.label: RankedScores.from_rows(problem, of_label[problem.label]) for problem in problems}
 
 
-def _one_vs_rest_problems(mapping: ColumnMapping, counts: LabelCounts, positive: str | None) -> list[OneVsRest]:
+def _one_vs_rest_problems(
+    mapping: ColumnMapping, counts: LabelCounts, positive: str | None, drawn: int
+) -> list[OneVsRest]:
     scores = mapping.scores if positive is None else {positive: mapping.score}
     problems = [
         OneVsRest(label, score, counts.weight_of(label), counts.weight - counts.weight_of(label))
@@ -90,5 +96,4 @@ def _one_vs_rest_problems(mapping: ColumnMapping, counts: LabelCounts, positive:
     ]
     two_sided = [problem for problem in problems if problem.positives > 0 and problem.negatives > 0]
     two_sided.sort(key=lambda problem: -problem.positives)
-    drawn, others = two_sided[: curves.MAX_CURVES], two_sided[curves.MAX_CURVES :]
-    return drawn + [replace(problem, ranges=COARSE_RANGES) for problem in others]
+    return two_sided[:drawn] + [replace(problem, ranges=COARSE_RANGES) for problem in two_sided[drawn:]]

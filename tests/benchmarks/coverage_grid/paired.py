@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from performance.metrics.paired import classification as paired
+from performance.metrics.paired.areas import area_difference, average_precision_difference
 from performance.metrics.paired.paired_join import Choices, Intervals
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.intervals import Interval
@@ -181,9 +182,9 @@ def area_differences(name: str, setting: Areas, newer: Influences, older: Influe
     variances = np.stack([newer.variances, older.variances, (apart**2).sum(axis=1)], axis=1).tolist()
     for values, of_values in zip(np.stack([newer.values, older.values], 1).tolist(), variances, strict=True):
         if name == "roc_auc":
-            yield paired.area_difference(values, of_values, (setting.positives, setting.negatives))
+            yield area_difference(values, of_values, (setting.positives, setting.negatives))
         else:
-            yield paired.average_precision_difference(values, of_values, setting.positives)
+            yield average_precision_difference(values, of_values, setting.positives)
 
 
 # Losses

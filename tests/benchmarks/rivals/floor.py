@@ -1,13 +1,14 @@
 """The least that Django takes to answer: a constant, and one row by its primary key."""
 
 import os
-from functools import cache
+import threading
+from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
-from psycopg_pool import ConnectionPool
 
 settings.configure(ALLOWED_HOSTS=["127.0.0.1"], MIDDLEWARE=[], ROOT_URLCONF=__name__)
 
@@ -28,11 +29,15 @@ ANSWER = {
 }
 
 
-@cache
-def pool() -> ConnectionPool:
-    """Return this process's connections, as many as the service's."""
-    kwargs = {"autocommit": True, "prepare_threshold": 0}
-    return ConnectionPool(os.environ["DATABASE_URL"], kwargs=kwargs, min_size=2, max_size=16, open=True)
+_kept = threading.local()
+
+
+def connection() -> psycopg.Connection[Any]:
+    """Return this thread's connection, which is kept as the service's are."""
+    if not hasattr(_kept, "connection"):
+        _kept.connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, prepare_threshold=0)
+    kept: psycopg.Connection[Any] = _kept.connection
+    return kept
 
 
 def constant(request: HttpRequest, model_id: str) -> HttpResponse:
@@ -42,9 +47,8 @@ def constant(request: HttpRequest, model_id: str) -> HttpResponse:
 
 def selected(request: HttpRequest, model_id: str) -> HttpResponse:
     """Answer after one prepared select."""
-    with pool().connection() as connection:
-        query = "SELECT organization_id, task_type FROM models_registry_registeredmodel WHERE model_id = %s"
-        row = connection.execute(query, [model_id]).fetchone()
+    query = "SELECT organization_id, task_type FROM models_registry_registeredmodel WHERE model_id = %s"
+    row = connection().execute(query, [model_id]).fetchone()
     return JsonResponse(ANSWER if row else {}, status=200 if row else 404)
 
 

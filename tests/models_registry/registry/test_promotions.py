@@ -157,7 +157,11 @@ class TestPromotionCheck:
 
         assert answer.json()["overridden"] is False
 
-    def test_only_an_admin_may_override(self, releaser: Caller, ada: Caller) -> None:
+    def test_only_an_admin_may_override(
+        self, releaser: Caller, ada: Caller, judgements: list[CheckResult], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(GivenResults, "prepare", lambda *_: pytest.fail("compared without the right"))
+
         answer = releaser.post(f"{MODEL}/versions/ver-001a2/promote", {"override": True, "reason": "please"})
 
         assert refusal(answer) == (403, "permission_denied")

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 from sklearn import metrics as sk
 
-from performance.metrics.statistics.roc import OneVsRest, RankedScores, cells_statement
+from performance.metrics.statistics.roc import RankedScores
+from performance.metrics.statistics.roc_statements import OneVsRest, cells_statement
 
 SEED = 20260313
 

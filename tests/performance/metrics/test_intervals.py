@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy import stats
 
-from performance.metrics.statistics.intervals import logit
+from performance.metrics.statistics.intervals import logit, wilson
 from performance.metrics.statistics.student_t import student_t_quantile
 
 
@@ -28,3 +28,16 @@ def test_an_interval_without_degrees_of_freedom_is_from_0_to_1() -> None:
 
 def test_the_quantile_with_infinite_degrees_of_freedom_is_normal() -> None:
     assert student_t_quantile(math.inf) == pytest.approx(stats.norm.ppf(0.975), rel=1e-15)
+
+
+def test_a_precision_of_a_tenth_is_seldom_overestimated() -> None:
+    """30 examples of which half are predicted as positive, and a tenth of those rightly: of 15, four may be right."""
+    beyond = 0.0
+    for predicted in range(1, 31):
+        for right in range(predicted + 1):
+            interval = wilson(right / predicted, predicted)
+            assert interval is not None
+            if interval.lower > 0.1:
+                beyond += stats.binom.pmf(predicted, 30, 0.5) * stats.binom.pmf(right, predicted, 0.1)
+
+    assert beyond <= 0.04

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -18,6 +19,7 @@ from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
+from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import (
     ROOT,
@@ -28,6 +30,7 @@ from performance.metrics.sandbox.runner import (
     evaluate_in_sandbox,
     pair_in_sandbox,
 )
+from performance.metrics.sandbox.worker import expected_statements
 from performance.metrics.tasks.evaluators import evaluate
 from tests.performance.metrics.tables import read_file
 
@@ -63,6 +66,31 @@ def test_a_sandboxed_evaluation_equals_one_in_this_process(task: str, tmp_path: 
     here: Evaluation = evaluate(read_file(CASES[task]), task, Columns(), Options())
     found = asdict(evaluate_apart(tmp_path, CASES[task].read_bytes(), kind="csv", task=task))
     assert json.loads(json.dumps(found)) == json.loads(json.dumps(asdict(here)))
+
+
+ROWS = ", row // 160 AS part FROM range(800) AS rows(row)"
+COUNTED = {
+    "classification": "SELECT row % 2 AS actual, row % 3 // 2 AS predicted, row % 97 / 97 AS score, row AS example_id"
+    + ROWS,
+    "regression": "SELECT row % 7 AS actual, row % 5 + 0.5 AS predicted, row AS example_id" + ROWS,
+    "forecasting": "SELECT row % 7 + 1.0 AS actual, row % 5 + 0.5 AS predicted, row // 20 AS series_id" + ROWS,
+    "ranking": "SELECT row // 10 AS query_id, row % 3 AS relevance, row % 7 AS score" + ROWS,
+}
+
+
+@pytest.mark.parametrize("named", [Columns(), Columns(slices=["part"]), Columns(group="part")])
+@pytest.mark.parametrize("task", COUNTED)
+def test_the_progress_of_an_evaluation_is_a_share_of_about_as_many_statements_as_it_takes(
+    task: str, named: Columns, tmp_path: Path
+) -> None:
+    file = tmp_path / "predictions.parquet"
+    duckdb.execute(f"COPY ({COUNTED[task]}) TO '{file}'")
+    with DuckDB(folder=tmp_path) as engine:
+        engine.read_parquet([str(file)])
+        evaluation = evaluate(engine, task, named, Options())
+        export_predictions(engine, task, named, Options(), evaluation, tmp_path)
+
+    assert engine.statements + 1 == pytest.approx(expected_statements(task, named), abs=4)  # one checks the size
 
 
 def test_the_sandbox_reports_the_row_that_cannot_be_scored(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from threading import Event
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -604,6 +604,24 @@ def test_no_message_waits_for_an_evaluation_whatever_went_wrong_with_another(
 
     working(deliver, sent)
     assert not failures
+
+
+def test_a_worker_runs_as_many_evaluations_at_once_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    together, stop = Barrier(3), Event()
+
+    def evaluate_with_others(_: Event) -> bool:
+        together.wait(30)
+        stop.set()
+        return True
+
+    monkeypatch.setattr(worker, "evaluate_next", evaluate_with_others)
+    monkeypatch.setattr(worker, "compare_next", lambda _: False)
+    monkeypatch.setattr(worker, "deliver_next", lambda: False)
+    monkeypatch.setattr(worker, "close_old_connections", lambda: None)
+
+    worker.run_worker(stop, evaluations=3)
+
+    assert not together.broken
 
 
 def test_purge_forgets_what_ended_long_ago(delivery: WebhookDelivery, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,142 @@
+"""What the registry answers, as records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypeVar
+
+from performance_registry.text import escape_controls, format_interval, format_number, format_table
+
+R = TypeVar("R", bound="Record")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A JSON object of the registry. `document` has all members, also those that the client does not know."""
+
+    document: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def from_document(cls: type[R], document: Mapping[str, Any]) -> R:
+        """Return the record of a JSON object. A member that an older registry leaves out is `None`."""
+        return cls(document=document, **cls.values(document))
+
+    @classmethod
+    def values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of the fields."""
+        named = [item for item in fields(cls) if item.name != "document"]
+        return {item.name: document.get(item.name, _default(item.default)) for item in named}
+
+
+@dataclass(frozen=True)
+class Performance(Record):
+    """A summary or a report: how well a version does on a split. A report has more members in `document`."""
+
+    model_id: str
+    version_id: str
+    task_type: str
+    dataset_split: str
+    metrics: Mapping[str, float | None]
+    evaluated_at: str
+    sample_count: int | None = None
+
+    def __str__(self) -> str:
+        return _title_and_metrics(f"{self.version_id} of {self.model_id}", self)
+
+
+@dataclass(frozen=True)
+class Snapshot(Record):
+    """A stored snapshot of a version's metrics."""
+
+    id: str
+    model_id: str
+    version_id: str
+    task_type: str
+    dataset_split: str
+    dataset: Mapping[str, Any] | None
+    metrics: Mapping[str, float | None]
+    custom_metrics: Mapping[str, float]
+    sample_count: int | None
+    source: str
+    evaluated_at: str
+
+    def __str__(self) -> str:
+        return _title_and_metrics(f"Snapshot {self.id} of {self.version_id}", self)
+
+
+@dataclass(frozen=True)
+class Promotion(Record):
+    """A promotion or a rollback."""
+
+    model_id: str
+    version_id: str
+    previous_version_id: str | None
+    kind: str
+    reason: str
+    overridden: bool
+    promoted_at: str
+
+    def __str__(self) -> str:
+        before = f", before that {self.previous_version_id}" if self.previous_version_id else ""
+        return escape_controls(f"{self.version_id} of {self.model_id} is promoted{before} ({self.kind}): {self.reason}")
+
+
+@dataclass(frozen=True)
+class MetricComparison(Record):
+    """One metric of two versions."""
+
+    value: float | None
+    baseline_value: float | None
+    difference: float | None
+    relative_change: float | None
+    direction: str | None
+    confidence_interval: Mapping[str, Any] | None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison(Record):
+    """Two versions of a model, metric by metric."""
+
+    HEADINGS = ("metric", "value", "baseline", "difference", "interval", "direction")
+
+    model_id: str
+    version_id: str
+    baseline_version_id: str
+    dataset_split: str
+    metrics: Mapping[str, MetricComparison]
+    pairing: str
+
+    @classmethod
+    def values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of the fields."""
+        metrics = {name: MetricComparison.from_document(item) for name, item in document["metrics"].items()}
+        return {**super().values(document), "metrics": metrics}
+
+    @property
+    def title(self) -> str:
+        """What is compared, in one line."""
+        split = f"on the {self.dataset_split} split (paired: {self.pairing})"
+        return f"{self.version_id} of {self.model_id} compared with {self.baseline_version_id} {split}"
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the metrics as rows under `HEADINGS`."""
+        return [(name, *_comparison_cells(item)) for name, item in self.metrics.items()]
+
+    def __str__(self) -> str:
+        return f"{escape_controls(self.title)}\n{format_table(self.HEADINGS, self.rows())}"
+
+
+def _comparison_cells(item: MetricComparison) -> tuple[str, ...]:
+    numbers = map(format_number, (item.value, item.baseline_value, item.difference))
+    return (*numbers, format_interval(item.confidence_interval), item.direction or "")
+
+
+def _title_and_metrics(title: str, record: Performance | Snapshot) -> str:
+    rows = [(name, format_number(value)) for name, value in record.metrics.items()]
+    return f"{escape_controls(title)}, {record.dataset_split} split\n{format_table(('metric', 'value'), rows)}"
+
+
+def _default(default: Any) -> Any:
+    return None if default is MISSING else default

@@ -1,0 +1,107 @@
+"""The verdict of a gate, as text for a terminal and as HTML for a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from performance_registry.records import Record
+from performance_registry.text import escape_controls, format_interval, format_number, format_table
+
+HEADINGS = ("rule", "status", "required", "value", "interval", "baseline", "why")
+_COLORS = {"passed": "#1a7f37", "failed": "#cf222e", "missing": "#cf222e", "no_policy": "#9a6700"}
+
+
+@dataclass(frozen=True)
+class Rule(Record):
+    """What one rule of the policy says about the version.
+
+    Attributes:
+        metric: what the rule looks at.
+        status: `passed`, `failed` or `missing`.
+        detail: why, in a sentence.
+        operator: how the value is compared, such as `>=`.
+        threshold: what it is compared with.
+        value: the value of the version; `None` if it is missing.
+        interval: the confidence interval that counted, with `lower`, `upper`, `level` and `method`.
+        baseline_value: the value of the version that was compared with.
+        needed_sample_count: about how many examples it would take to decide.
+    """
+
+    metric: str
+    status: str
+    detail: str
+    operator: str | None
+    threshold: float | None
+    value: float | None
+    interval: Mapping[str, Any] | None
+    baseline_value: float | None
+    needed_sample_count: int | None = None
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the rule as a row under `HEADINGS`."""
+        required = f"{self.operator or ''} {format_number(self.threshold)}".strip()
+        values = (required, format_number(self.value), format_interval(self.interval))
+        return (self.metric, self.status, *values, format_number(self.baseline_value), self.detail)
+
+
+@dataclass(frozen=True)
+class Verdict(Record):
+    """The verdict of a gate on a version. `print` shows it as a table, and so does a notebook.
+
+    Attributes:
+        status: `passed`, `failed`, or `no_policy` if there is nothing to judge by.
+        rules: each rule of the policy.
+        warnings: what to consider beside.
+        judged_at: when, in UTC (RFC 3339).
+    """
+
+    model_id: str
+    version_id: str
+    baseline_version_id: str | None
+    status: str
+    rules: tuple[Rule, ...]
+    warnings: tuple[str, ...]
+    judged_at: str
+
+    @classmethod
+    def values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of the fields."""
+        rules = tuple(map(Rule.from_document, document["rules"]))
+        return {**super().values(document), "rules": rules, "warnings": tuple(document.get("warnings", ()))}
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is a policy, and all its rules hold."""
+        return self.status == "passed"
+
+    @property
+    def title(self) -> str:
+        """The verdict in one line."""
+        status = "has no gate policy" if self.status == "no_policy" else self.status
+        return f"{self.version_id} of {self.model_id}: {status}"
+
+    def __str__(self) -> str:
+        parts = [escape_controls(self.title)]
+        if self.rules:
+            parts.append(format_table(HEADINGS, [rule.cells() for rule in self.rules]))
+        return "\n".join([*parts, *(escape_controls(f"Warning: {warning}") for warning in self.warnings)])
+
+    def _repr_html_(self) -> str:
+        """Return the verdict as HTML, in which everything from the registry is escaped."""
+        heading = "".join(f"<th>{name}</th>" for name in HEADINGS)
+        rows = "".join(map(_html_row, self.rules))
+        table = f"<table><thead><tr>{heading}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+        warnings = "".join(f"<p>Warning: {escape(warning)}</p>" for warning in self.warnings)
+        return f"<p><strong{_style(self.status)}>{escape(self.title)}</strong></p>{table}{warnings}"
+
+
+def _html_row(rule: Rule) -> str:
+    cells = "".join(f"<td>{escape(cell)}</td>" for cell in rule.cells())
+    return f"<tr{_style(rule.status)}>{cells}</tr>"
+
+
+def _style(status: str) -> str:
+    return f' style="color: {_COLORS[status]}"' if status in _COLORS else ""

@@ -1,0 +1,179 @@
+"""Compute paired intervals of the areas under the curves of two versions."""
+
+import math
+from collections.abc import Sequence
+
+from performance.metrics.inputs.sql import number_literal, string_literal
+from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples
+from performance.metrics.statistics import roc
+from performance.metrics.statistics.differences import correlated_interval
+from performance.metrics.statistics.intervals import Interval, effective_sample_size
+from performance.metrics.statistics.student_t import student_t_quantile
+
+
+def roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
+    """Return the interval for ROC AUC, from those of both versions and the correlation of their areas.
+
+    The correlation follows from how both versions place each example among those of the other class: DeLong, DeLong &
+    Clarke-Pearson (1988), Comparing the areas under two or more correlated receiver operating characteristic curves: a
+    nonparametric approach, doi:10.2307/2531595. Near 1, their variances alone exclude the truth too often.
+    """
+    if choices.positive_class is None or "score" not in pairs.columns:
+        return {}
+    is_positive = f"actual = {string_literal(choices.positive_class)}"
+    [[positives, negatives]] = pairs.engine.rows(f"""
+        SELECT coalesce(sum(w) FILTER (WHERE {is_positive}), 0), coalesce(sum(w) FILTER (WHERE NOT {is_positive}), 0)
+        FROM joined
+    """)
+    if positives <= 0 or negatives <= 0:
+        return {}
+    placed = f"({_placements(is_positive, positives, negatives)})"
+    of_positives = pairs.means("below", "old_below", "below - old_below", relation=f"{placed} WHERE positive = 1")
+    of_negatives = pairs.means("above", "old_above", "above - old_above", relation=f"{placed} WHERE positive = 0")
+    sizes = of_positives[0].size, of_negatives[0].size
+    variances = [one.variance + other.variance for one, other in zip(of_positives, of_negatives, strict=True)]
+    if min(sizes) < 2 or not all(map(math.isfinite, variances)):
+        return {}
+    areas = [min(max(mean.value, 0.0), 1.0) for mean in of_positives[:2]]
+    return {"roc_auc": area_difference(areas, variances, sizes)}
+
+
+def area_difference(areas: Sequence[float], variances: Sequence[float], sizes: tuple[float, float]) -> Interval | None:
+    """Return the interval of the difference of two areas under the ROC curve.
+
+    Their correlation is as uncertain as that of so few examples as there are of the smaller class. So the intervals of
+    both areas have Student's t with one degree of freedom less.
+
+    Args:
+        areas: those of the newer and of the older version.
+        variances: those of both areas, and of their difference.
+        sizes: the effective numbers of positives and of negatives.
+    """
+    wider = (student_t_quantile(min(sizes) - 1) / student_t_quantile(math.inf)) ** 2
+    both = [
+        roc.roc_auc_estimate(area, variance, sizes, wider).interval
+        for area, variance in zip(areas, variances, strict=False)
+    ]
+    return _correlated(areas, both, variances, "paired_newcombe_5")
+
+
+def _correlated(
+    values: Sequence[float], both: Sequence[Interval | None], variances: Sequence[float], method: str
+) -> Interval | None:
+    """Return the interval of the difference of two values, from the interval of each.
+
+    The correlation follows from the variances of both values and of their difference. It is 0 if one does not vary.
+    """
+    scale = 2 * math.sqrt(variances[0]) * math.sqrt(variances[1])
+    correlation = (variances[0] + variances[1] - variances[2]) / scale if scale > 0 else 0.0
+    correlation = min(max(correlation, -1.0), 1.0)
+    return correlated_interval(values[0], both[0], values[1], both[1], correlation=correlation, method=method)
+
+
+def _placements(is_positive: str, positives: float, negatives: float) -> str:
+    """Return the query of each example's placements by both scores.
+
+    They are the share of the negatives below the example, and the share of the positives above it. Ties count half.
+    """
+    of_positives, of_negatives = number_literal(positives), number_literal(negatives)
+    windows = {"": "score", "old_": "old_score"}
+    ranks = ", ".join(
+        f"sum(w * positive) OVER {prefix}up_to AS {prefix}positive_up_to, "
+        f"sum(w * positive) OVER {prefix}tied AS {prefix}positive_tied, "
+        f"sum(w * (1 - positive)) OVER {prefix}up_to - sum(w * (1 - positive)) OVER {prefix}tied / 2 AS {prefix}under"
+        for prefix in windows
+    )
+    orders = ", ".join(
+        f"{prefix}up_to AS (ORDER BY {score} RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), "
+        f"{prefix}tied AS (ORDER BY {score} RANGE BETWEEN CURRENT ROW AND CURRENT ROW)"
+        for prefix, score in windows.items()
+    )
+    shares = ", ".join(
+        f"{prefix}under / {of_negatives} AS {prefix}below, "
+        f"({of_positives} - {prefix}positive_up_to + {prefix}positive_tied / 2) / {of_positives} AS {prefix}above"
+        for prefix in windows
+    )
+    return f"""
+        SELECT w, positive, {shares}
+        FROM (
+            SELECT w, positive, {ranks}
+            FROM (SELECT *, CASE WHEN {is_positive} THEN 1 ELSE 0 END AS positive FROM joined)
+            WINDOW {orders}
+        )
+    """
+
+
+def average_precision_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
+    """Return the interval for average precision, from the influence of each example on that of both versions.
+
+    It follows from the intervals of both versions, as `RankedScores.average_precision` has them, and from the
+    correlation of the influences.
+    """
+    if choices.positive_class is None or "score" not in pairs.columns:
+        return {}
+    is_positive = f"actual = {string_literal(choices.positive_class)}"
+    [[positives, squared_weight, value, old_value, *moved]] = pairs.engine.rows(f"""
+        SELECT sum(w * positive), sum(w * w * positive), min(average), min(old_average),
+            sum(w * w * influence * influence), sum(w * w * old_influence * old_influence),
+            sum(w * w * (influence - old_influence) * (influence - old_influence))
+        FROM ({_influences(is_positive)})
+    """)
+    size = effective_sample_size(positives or 0.0, squared_weight or 0.0)
+    if size <= 1 or value is None:
+        return {}
+    values = [min(value, 1.0), min(old_value, 1.0)]
+    variances = [each / positives / positives * size / (size - 1) for each in moved]
+    return {"average_precision": average_precision_difference(values, variances, size)}
+
+
+def average_precision_difference(
+    values: Sequence[float], variances: Sequence[float], positives: float
+) -> Interval | None:
+    """Return the interval of the difference of two average precisions.
+
+    Args:
+        values: those of the newer and of the older version.
+        variances: those of both, and of their difference.
+        positives: the effective number of positives.
+    """
+    both = [
+        roc.average_precision_estimate(value, variance, positives).interval
+        for value, variance in zip(values, variances, strict=False)
+    ]
+    return _correlated(values, both, variances, "paired_influence")
+
+
+def _influences(is_positive: str) -> str:
+    """Return the query of both versions' average precision and of each example's influence on it."""
+    versions = {"": "score", "old_": "old_score"}
+    sums_from_here = ", ".join(
+        f"sum(w) OVER {each}from_here AS {each}all_from, sum(w * positive) OVER {each}from_here AS {each}true_from"
+        for each in versions
+    )
+    sums = ", ".join(
+        f"{each}true_from / {each}all_from AS {each}precise, "
+        f"sum(w * positive * {each}true_from / {each}all_from) OVER () / sum(w * positive) OVER () AS {each}average, "
+        f"sum(w * positive * ({each}all_from - {each}true_from) / {each}all_from / {each}all_from) "
+        f"OVER {each}up_to AS {each}raised, "
+        f"sum(w * positive * {each}true_from / {each}all_from / {each}all_from) OVER {each}up_to AS {each}lowered"
+        for each in versions
+    )
+    influences = ", ".join(
+        f"CASE WHEN positive = 1 THEN {each}precise - {each}average + {each}raised ELSE -{each}lowered END "
+        f"AS {each}influence"
+        for each in versions
+    )
+    downwards = ", ".join(f"{each}from_here AS (ORDER BY {score} DESC)" for each, score in versions.items())
+    upwards = ", ".join(f"{each}up_to AS (ORDER BY {score})" for each, score in versions.items())
+    return f"""
+        SELECT w, positive, average, old_average, {influences}
+        FROM (
+            SELECT w, positive, {sums}
+            FROM (
+                SELECT *, {sums_from_here}
+                FROM (SELECT *, CASE WHEN {is_positive} THEN 1 ELSE 0 END AS positive FROM joined WHERE w > 0)
+                WINDOW {downwards}
+            )
+            WINDOW {upwards}
+        )
+    """

@@ -1,0 +1,81 @@
+"""How verdicts and texts of the registry are shown."""
+
+import unicodedata
+from html.parser import HTMLParser
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from performance_registry import GateFailedError, ProblemError, Verdict
+from performance_registry.errors import problem_error
+from performance_registry.text import escape_controls
+
+from tests.conftest import golden
+
+VERDICT = golden("gate")
+HOSTILE = "<script>alert(1)</script>\x1b[2J&\"'"
+ELEMENTS = {"p", "strong", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+class Elements(HTMLParser):
+    """Collects the names of elements and their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.attributes: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+
+
+def with_text(text: str) -> Verdict:
+    """Return a verdict that has a text wherever the registry may have one."""
+    rule = {**VERDICT["rules"][0], "metric": text, "detail": text, "operator": text, "status": text}
+    texts = dict.fromkeys(("model_id", "version_id", "status"), text)
+    return Verdict.from_document({**VERDICT, **texts, "rules": [rule], "warnings": [text]})
+
+
+def test_a_verdict_is_a_table_in_a_terminal_and_in_a_notebook() -> None:
+    verdict = Verdict.from_document(VERDICT)
+    rule = verdict.rules[0]
+
+    assert str(verdict).splitlines()[0] == f"{verdict.version_id} of {verdict.model_id}: {verdict.status}"
+    assert any(line.startswith(rule.metric) and rule.status in line for line in str(verdict).splitlines())
+    assert f"<td>{rule.metric}</td>" in verdict._repr_html_()
+
+
+@given(st.text() | st.just(HOSTILE))
+def test_a_text_of_the_registry_is_neither_html_nor_steers_the_terminal(text: str) -> None:
+    verdict = with_text(text)
+
+    elements = Elements(verdict._repr_html_())
+    assert elements.found <= ELEMENTS
+    assert elements.attributes <= {"style"}
+    controls = {c for c in str(verdict) if unicodedata.category(c) in ("Cc", "Cf")}
+    assert controls <= {"\n"}
+
+
+@given(st.text())
+def test_only_control_characters_are_escaped(text: str) -> None:
+    plain = "".join(c for c in text if unicodedata.category(c)[0] not in "CZ")
+
+    assert escape_controls(plain) == plain
+    assert escape_controls(escape_controls(text)) == escape_controls(text)
+
+
+def test_a_problem_has_its_fields_and_a_refusal_its_verdict() -> None:
+    document: dict[str, Any] = {"type": "urn:problem:gate_failed", "title": "Gate failed", "status": 409}
+    document |= {"code": "gate_failed", "detail": "It failed.", "request_id": "1"}
+
+    plain = problem_error({**document, "errors": [{"field": "rules.0", "code": "invalid", "detail": "No\x1b."}]})
+    refusal = problem_error({**document, "verdict": VERDICT})
+
+    assert type(plain) is ProblemError
+    assert (plain.type, plain.title, plain.status) == ("urn:problem:gate_failed", "Gate failed", 409)
+    assert (plain.code, plain.detail, plain.request_id) == ("gate_failed", "It failed.", "1")
+    assert str(plain) == "It failed. (gate_failed)\n  rules.0: No\\x1b."
+    assert isinstance(refusal, GateFailedError)
+    assert refusal.verdict == Verdict.from_document(VERDICT)

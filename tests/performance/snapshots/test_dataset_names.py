@@ -1,0 +1,53 @@
+"""Uploads, reports and policies accept the same names of datasets."""
+
+import json
+
+import pytest
+from django.core.exceptions import ValidationError as InvalidError
+from rest_framework.serializers import ValidationError
+
+from performance.evaluations.serializers import DatasetField
+from performance.gates.policy import InvalidPolicyError, parse_policy
+from performance.snapshots.fields import DatasetNameField
+
+
+def reported(name: str) -> bool:
+    try:
+        return bool(DatasetNameField().run_validation(name) == name)
+    except (ValidationError, InvalidError):
+        return False
+
+
+def uploaded(name: str) -> bool:
+    try:
+        return bool(DatasetField().run_validation(json.dumps({"name": name})))
+    except ValidationError:
+        return False
+
+
+def judged(name: str) -> bool:
+    try:
+        parse_policy({"dataset": name, "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.5}]})
+    except InvalidPolicyError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "is_name"),
+    [
+        ("churn 2026", True),
+        ("n" * 100, True),
+        ("zero\u200bwidth", True),
+        ("no\u00a0break", True),
+        ("", False),
+        ("n" * 101, False),
+        (" before", False),
+        ("after\u00a0", False),
+        ("two\nlines", False),
+        ("two\u2028lines", False),
+        ("nul\0", False),
+    ],
+)
+def test_uploads_reports_and_policies_accept_the_same_names(name: str, is_name: bool) -> None:
+    assert (reported(name), uploaded(name), judged(name)) == (is_name, is_name, is_name)
