@@ -297,7 +297,7 @@ class TestClassesAndOptions:
             RegisteredModel.objects.filter(pk=model.pk).update(positive_class="no")
             return checked
 
-        monkeypatch.setattr("performance.snapshots.views.check_report", check_and_declare)
+        monkeypatch.setattr("performance.snapshots.snapshot_views.check_report", check_and_declare)
         before = MetricSnapshot.objects.count()
         answer = ed.post(SNAPSHOTS, WITH_MATRIX)
 
@@ -314,7 +314,7 @@ class TestClassesAndOptions:
                 assert not [each for each in queries.captured_queries if locks_model(each["sql"])]
                 return check_report(**report)
 
-            monkeypatch.setattr("performance.snapshots.views.check_report", check_unlocked)
+            monkeypatch.setattr("performance.snapshots.snapshot_views.check_report", check_unlocked)
             assert ed.post(SNAPSHOTS, WITH_MATRIX).status_code == 201
         if connection.vendor == "postgresql":
             assert [each for each in queries.captured_queries if locks_model(each["sql"])]
