@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.usefixtures("rows_can_be_cleaned_up"),
 ]
 
-WRITERS, EACH = 16, 100
+WRITERS, EACH = 8, 50
 
 
 def report(client: Client, path: str) -> list[int]:
