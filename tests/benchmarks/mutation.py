@@ -16,10 +16,12 @@ MODULES = (
     "gate_metrics",
     "measurement",
     "policy",
+    "regression",
     "renderers",
     "requirements",
     "rules",
     "tables",
+    "threshold",
     "verdict",
 )
 GATES = tuple(f"performance/gates/{name}.py" for name in MODULES)
