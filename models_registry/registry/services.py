@@ -78,10 +78,11 @@ def get_or_register_model(
     if the existing model has another task type.
     """
     models = RegisteredModel.objects.filter(organization=organization, name=name)
-    if not models.exists():
+    model = models.first()
+    if model is None:
         with suppress(ModelExistsError):  # another request has just created it
             return register_model(organization=organization, name=name, created_by=created_by, **content), True
-    model = models.get()
+        model = models.get()
     if model.task_type != content["task_type"]:
         detail = f"{model.pk} has the task type {model.task_type}, which cannot change. Choose another name."
         raise ModelExistsError(detail, model.pk)
