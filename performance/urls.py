@@ -8,6 +8,7 @@ from performance.comparisons.views import ComparisonViewSet
 from performance.evaluations.views import EvaluationViewSet, WorstExamplesViewSet
 from performance.gates.policy_views import ModelPolicyViewSet, OrganizationPolicyViewSet
 from performance.gates.views import GateViewSet, VerdictViewSet
+from performance.model_cards.views import ModelCardViewSet
 from performance.snapshots.dataset_views import DatasetViewSet
 from performance.snapshots.snapshot_views import SnapshotViewSet
 from performance.snapshots.views import PerformanceViewSet, SlicesViewSet
@@ -45,6 +46,7 @@ urlpatterns = [
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),
     path(f"{SNAPSHOTS}:batch", SnapshotViewSet.as_view({"post": "create_batch"}), name="snapshots-batch"),
     path(f"{SNAPSHOTS}/<str:snapshot_id>", SnapshotViewSet.as_view({"get": "retrieve"}), name="snapshot"),
+    path(f"{VERSION}/model-card", ModelCardViewSet.as_view({"get": "model_card"}), name="model-card"),
     path(f"{VERSION}/evaluations", EvaluationViewSet.as_view({"post": "create"}), name="evaluations"),
     path("evaluations/<str:evaluation_id>", EvaluationViewSet.as_view({"get": "retrieve"}), name="evaluation"),
     route(f"{MODEL}/gate-policy", ModelPolicyViewSet, POLICY, "model-gate-policy"),

@@ -162,6 +162,7 @@ OPERATIONS = [
     Operation("GET", VERSION, Scope.MODEL_READ),
     Operation("PATCH", VERSION, Scope.MODEL_WRITE, 200, {"description": "new"}, "description"),
     Operation("POST", f"{VERSION}/promote", Scope.MODEL_PROMOTE, 200, {"reason": "better"}, "reason"),
+    Operation("GET", f"{VERSION}/model-card", Scope.MODEL_READ),
     Operation("GET", SNAPSHOTS, Scope.MODEL_READ),
     Operation(
         "POST",

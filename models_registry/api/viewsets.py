@@ -14,6 +14,7 @@ from django.db.models import Model
 from django.http import HttpResponse
 from django_filters.rest_framework import FilterSet
 from rest_framework import mixins, serializers
+from rest_framework.exceptions import NotAcceptable
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
@@ -169,6 +170,26 @@ class APIViewSet(GenericViewSet[Any]):
         """Return the response that `run_idempotent` would repeat, or `None` if the request is new."""
         body = self.request.data if body is None else body
         return stored_response(self.request, self.user_id, body)
+
+
+class NamedFormatMixin(APIViewSet):
+    """A view whose response has the form that the parameter `format` names, or else one that `Accept` names."""
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Say that the form depends on what is accepted."""
+        return {**super().default_response_headers, "Vary": "Authorization, Accept"}
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Return the renderer and its media type. Raises `NotAcceptable`."""
+        form = request.query_params.get("format")
+        named = [each for each in self.get_renderers() if each.format == form] if form else []
+        if not named:
+            return super().perform_content_negotiation(request, force)
+        try:
+            return self.get_content_negotiator().select_renderer(request, named)
+        except NotAcceptable:
+            return named[0], named[0].media_type
 
 
 class ListModelMixin(mixins.ListModelMixin, APIViewSet):

@@ -3,7 +3,6 @@
 The details may contain labels of classes, which may be any text, so each format escapes them.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -12,21 +11,10 @@ from performance.formatting import format_consistently
 from performance.gates.gate_input import RuleStatus, RuleVerdict, format_number
 from performance.gates.measurement import describe_measurement
 from performance.gates.verdict import Status, Verdict
+from performance.markup import PAGE_STYLE, escape_markdown, markdown_table, xml_text
 
-_not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# Characters with a meaning within a line of Markdown. An underscore within a word has none.
-_punctuation = re.compile(r"([\\`*\[\]<()#|~&!$:]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)", re.IGNORECASE)
 _SIGNS = {RuleStatus.PASSED: "✅", RuleStatus.FAILED: "❌", RuleStatus.MISSING: "❔"}
 _HEADERS = ("", "Metric", "Required", "Value", "Baseline", "Why")
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid #8884; padding: .4rem .6rem; text-align: left; vertical-align: top; }
-td { overflow-wrap: anywhere; }
-.passed { color: #14733a; } .failed, .missing { color: #b3261e; }
-@media (prefers-color-scheme: dark) { body { background: #16181d; color: #e6e6e6; }
-.passed { color: #6fd08f; } .failed, .missing { color: #ff8a80; } }
-"""
 
 
 def junit(verdict: Verdict) -> str:
@@ -54,18 +42,17 @@ def junit(verdict: Verdict) -> str:
         case = SubElement(suite, "testcase", {"name": "policy", "classname": verdict.model_id, "time": "0"})
         SubElement(case, "skipped", {"message": verdict.detail})
     if notes := _notes(verdict):
-        SubElement(suite, "system-out").text = _xml("\n".join(notes))
+        SubElement(suite, "system-out").text = xml_text("\n".join(notes))
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suites, encoding="unicode")
 
 
 def markdown(verdict: Verdict) -> str:
     """Return the verdict as a table in GitHub's Markdown, which GitLab supports as well."""
-    lines = [f"### Gate: {_title(verdict)}", "", _escaped(*format_consistently([verdict.detail])), ""]
+    lines = [f"### Gate: {_title(verdict)}", "", escape_markdown(*format_consistently([verdict.detail])), ""]
     if verdict.rules:
-        rows = [[_escaped(cell) for cell in _cells(rule)] for rule in verdict.rules]
-        table = [[*_HEADERS], ["---"] * len(_HEADERS), *rows]
-        lines += [f"| {' | '.join(row)} |" for row in table] + [""]
-    lines += [f"- {_escaped(note)}" for note in _notes(verdict)]
+        rows = [[escape_markdown(cell) for cell in _cells(rule)] for rule in verdict.rules]
+        lines += [*markdown_table([[*_HEADERS], *rows]), ""]
+    lines += [f"- {escape_markdown(note)}" for note in _notes(verdict)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -76,14 +63,14 @@ def html(verdict: Verdict) -> str:
     SubElement(head, "meta", {"charset": "utf-8"})
     SubElement(head, "meta", {"name": "viewport", "content": "width=device-width"})
     SubElement(head, "title").text = f"Gate: {_title(verdict)}"
-    SubElement(head, "style").text = _STYLE
+    SubElement(head, "style").text = PAGE_STYLE
     body = SubElement(page, "body")
     SubElement(body, "h1", {"class": verdict.status.value}).text = f"Gate: {_title(verdict)}"
-    SubElement(body, "p").text = _xml(*format_consistently([verdict.detail]))
+    SubElement(body, "p").text = xml_text(*format_consistently([verdict.detail]))
     if verdict.rules:
         _add_table(body, verdict)
     for note in _notes(verdict):
-        SubElement(body, "p").text = _xml(note)
+        SubElement(body, "p").text = xml_text(note)
     return "<!DOCTYPE html>\n" + tostring(page, encoding="unicode", method="html")
 
 
@@ -109,16 +96,18 @@ def _notes(verdict: Verdict) -> list[str]:
 
 def _add_case(suite: Element, verdict: Verdict, rule: RuleVerdict) -> None:
     attributes = {
-        "name": _xml(f"{rule.metric} {requirement(rule)}".strip()),
+        "name": xml_text(f"{rule.metric} {requirement(rule)}".strip()),
         "classname": verdict.model_id,
         "time": "0",
     }
     case = SubElement(suite, "testcase", attributes)
     if rule.status is RuleStatus.PASSED:
-        SubElement(case, "system-out").text = _xml(rule.detail)
+        SubElement(case, "system-out").text = xml_text(rule.detail)
     else:
         kind = "failure" if rule.status is RuleStatus.FAILED else "error"
-        SubElement(case, kind, {"message": _xml(rule.detail), "type": rule.status.value}).text = _xml(rule.detail)
+        SubElement(case, kind, {"message": xml_text(rule.detail), "type": rule.status.value}).text = xml_text(
+            rule.detail
+        )
 
 
 def _add_table(body: Element, verdict: Verdict) -> None:
@@ -130,7 +119,7 @@ def _add_table(body: Element, verdict: Verdict) -> None:
     for rule in verdict.rules:
         row = SubElement(rows, "tr", {"class": rule.status.value})
         for cell in _cells(rule):
-            SubElement(row, "td").text = _xml(cell)
+            SubElement(row, "td").text = xml_text(cell)
 
 
 def _cells(rule: RuleVerdict) -> tuple[str, ...]:
@@ -140,17 +129,6 @@ def _cells(rule: RuleVerdict) -> tuple[str, ...]:
 
 def _title(verdict: Verdict) -> str:
     return f"{verdict.version_id} of {verdict.model_id} {_OUTCOMES[verdict.status]}"
-
-
-def _xml(text: str) -> str:
-    """Replace the characters that XML does not allow."""
-    return _not_xml.sub("\ufffd", text)
-
-
-def _escaped(text: str) -> str:
-    """Return the text on one line, without Markdown, HTML, mentions or links."""
-    line = re.sub(r"\s+", " ", _xml(text))
-    return _punctuation.sub(r"\\\1", line).replace("@", "@\u200b")  # prevents a mention of a user
 
 
 _OUTCOMES = {Status.PASSED: "passed", Status.FAILED: "failed", Status.NO_POLICY: "has no policy"}

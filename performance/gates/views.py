@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework.exceptions import NotAcceptable
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
@@ -21,7 +20,7 @@ from models_registry.api.errors import (
 )
 from models_registry.api.etags import etag_of, json_response, not_modified_or, with_etag
 from models_registry.api.idempotency import HEADER, check_key
-from models_registry.api.viewsets import ListModelMixin
+from models_registry.api.viewsets import ListModelMixin, NamedFormatMixin
 from models_registry.registry.errors import GateFailedError, ModelNotFoundError
 from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
@@ -77,7 +76,7 @@ VERDICT = {
 }
 
 
-class GateViewSet(PerformanceReadViewSet):
+class GateViewSet(NamedFormatMixin, PerformanceReadViewSet):
     """Whether a version may ship. The order of checks is that of every read of performance."""
 
     http_method_names = ["get", "head", "post"]
@@ -101,22 +100,6 @@ class GateViewSet(PerformanceReadViewSet):
         },
         "Vary": {"schema": {"type": "string", "enum": ["Authorization, Accept"]}},
     }
-
-    @property
-    def default_response_headers(self) -> dict[str, str]:
-        """Say that the form depends on what is accepted."""
-        return {**super().default_response_headers, "Vary": "Authorization, Accept"}
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """Return the renderer of the form that `format` names, or else of one that is accepted."""
-        form = request.query_params.get("format")
-        named = [each for each in self.get_renderers() if each.format == form] if form else []
-        if not named:
-            return super().perform_content_negotiation(request, force)
-        try:
-            return self.get_content_negotiator().select_renderer(request, named)
-        except NotAcceptable:
-            return named[0], named[0].media_type
 
     @extend_schema(
         operation_id="get_gate", tags=["gates"], summary="Gate", parameters=[GateQuerySerializer], responses=VERDICT

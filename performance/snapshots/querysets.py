@@ -77,6 +77,12 @@ class MetricSnapshotQuerySet(models.QuerySet["MetricSnapshot"]):
         """Order the snapshots of a version, split and dataset, the newest first."""
         return self.order_by("-evaluated_at", "-id")
 
+    def newest_of_each_dataset(self) -> Self:
+        """Keep the newest snapshot of each version, split and dataset, ordered by split and dataset."""
+        newest_first = [F("evaluated_at").desc(), F("id").desc()]
+        rank = Window(RowNumber(), partition_by=["version", "dataset_split", "dataset"], order_by=newest_first)
+        return self.alias(rank=rank).filter(rank=1).order_by("dataset_split", "dataset")
+
     def for_model(
         self, model_id: str, dataset_split: str, number: int | None = None, *, dataset: str | None = ""
     ) -> Self:

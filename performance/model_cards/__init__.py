@@ -1,0 +1,1 @@
+"""Model cards: what a version is and how well it does, as one page to take away."""
