@@ -6,7 +6,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import action
 
 from models_registry.api.model_admin import (
     ReadOnlyAdminMixin,
@@ -21,6 +24,7 @@ from performance.gates import tables
 from performance.gates.forms import GatePolicyForm
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import parse_policy
+from performance.gates.policy_form_view import PolicyFormView
 from performance.gates.renderers import measured_texts
 from performance.gates.services import set_model_policy, set_organization_policy
 
@@ -41,6 +45,24 @@ class GatePolicyAdmin(RegistryAdmin):
     autocomplete_fields = ("model", "organization")
     readonly_fields = ("version", "created_by", "created_at", "as_json")
     change_form_after_template = "performance/rules.html"
+    actions_detail = ("edit",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the pages, with the one on which a policy is written by form."""
+        view = self.admin_site.admin_view(PolicyFormView.as_view(model_admin=self))
+        urls: list[URLPattern] = [path("form/", view, name="performance_gatepolicy_form"), *super().get_urls()]
+        return urls
+
+    def has_edit_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Return whether the user may store the next revision."""
+        return self.has_add_permission(request)
+
+    @action(description="Edit as the next revision", url_path="edit", permissions=["edit"])  # type: ignore[untyped-decorator]
+    def edit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Open the form with the policy in force of the same owner."""
+        policy = get_object_or_404(self.get_queryset(request), pk=object_id)
+        owner = f"model={policy.model_id}" if policy.model_id else f"organization={policy.organization_id}"
+        return redirect(f"{reverse('admin:performance_gatepolicy_form')}?{owner}")
 
     def get_fields(self, request: HttpRequest, obj: GatePolicy | None = None) -> tuple[str, ...]:
         """Return the owner and the policy for a new policy; add who stored it, and when, for a stored one."""

@@ -4,7 +4,10 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.urls import reverse_lazy
+from django.utils.functional import lazy
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from models_registry import task_types
@@ -16,6 +19,7 @@ from performance.gates.models import GatePolicy
 from performance.gates.policy import InvalidPolicyError, parse_policy
 from performance.gates.services import refuse_invalid, refuse_unknown_versions
 
+format_html_lazy = lazy(format_html, SafeString)
 _EXAMPLE = """{
   "dataset_split": "test",
   "rules": [
@@ -36,8 +40,11 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
         label="Policy",
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 14, "class": "font-mono", "spellcheck": "false"}),
-        help_text=format_html(
-            'Such as <pre class="overflow-auto">{}</pre> Leave it empty to withdraw the policy.', _EXAMPLE
+        help_text=format_html_lazy(
+            'Such as <pre class="overflow-auto">{}</pre> Leave it empty to withdraw the policy. '
+            'Or <a class="text-link" href="{}">fill in a form</a>.',
+            _EXAMPLE,
+            reverse_lazy("admin:performance_gatepolicy_form"),
         ),
     )
 

@@ -1,0 +1,246 @@
+"""The page on which a gate policy is written by form, tried on the newest version, and stored."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import site
+from django.contrib.admin.options import ModelAdmin
+from django.core.exceptions import BadRequest
+from django.forms import BaseFormSet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.generic import TemplateView
+from unfold.views import UnfoldModelAdminViewMixin
+
+from models_registry import task_types
+from models_registry.accounts.models import Organization
+from models_registry.api.errors import ConflictError, InvalidBodyError
+from models_registry.api.model_admin import ValidatedAutocompleteSelect, validate_pk
+from models_registry.registry.models import RegisteredModel, Version
+from models_registry.task_types.base import TaskType
+from performance.gates import tables
+from performance.gates.gate_metrics import QUANTITIES
+from performance.gates.models import GatePolicy
+from performance.gates.policy import InvalidPolicyError, Policy, parse_policy
+from performance.gates.policy_forms import (
+    EXTRA_ROWS,
+    PolicyForm,
+    RuleForm,
+    RuleFormSet,
+    add_policy_errors,
+    initial_rules,
+    initial_values,
+)
+from performance.gates.querysets import GatePolicyQuerySet
+from performance.gates.selectors import judge_version
+from performance.gates.services import (
+    refuse_invalid,
+    refuse_unknown_versions,
+    set_model_policy,
+    set_organization_policy,
+)
+
+if TYPE_CHECKING:
+    _FormView = TemplateView
+    Rules = BaseFormSet[RuleForm]
+else:
+
+    class _FormView(UnfoldModelAdminViewMixin, TemplateView):
+        """A page of the admin."""
+
+
+PREFIX = "rules"
+RULE_HEADERS = ("Metric", "Must be", "Limit", "Confidence", "Against", "Least examples of a slice", "Delete")
+_OWNERS: dict[str, Any] = {"model": RegisteredModel, "organization": Organization}
+MAX_PREVIEWED = 5  # models of an organization
+_RELATIONS = {
+    RegisteredModel: GatePolicy._meta.get_field("model"),
+    Organization: GatePolicy._meta.get_field("organization"),
+}
+
+
+def _search_box(name: str) -> ValidatedAutocompleteSelect:
+    """Return the search box for an owner of policies."""
+    return ValidatedAutocompleteSelect(GatePolicy._meta.get_field(name), site)
+
+
+class OwnerForm(forms.Form):
+    """The model or the organization whose policy is written."""
+
+    model = forms.ModelChoiceField(RegisteredModel.objects.all(), required=False, widget=_search_box("model"))
+    organization = forms.ModelChoiceField(
+        Organization.objects.all(), required=False, widget=_search_box("organization")
+    )
+
+
+class CopyForm(forms.Form):
+    """The model whose policy is copied."""
+
+    copy = forms.ModelChoiceField(RegisteredModel.objects.all(), label="Copy from", widget=_search_box("model"))
+
+
+class PolicyFormView(_FormView):
+    """Writes the next revision of a policy. `?model=` or `?organization=` names its owner, `?copy=` another model."""
+
+    title = "Gate policy"
+    permission_required = "performance.add_gatepolicy"
+    template_name = "performance/policy_form.html"
+    model_admin: "ModelAdmin[GatePolicy]"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        """Return the forms: to choose an owner, or to write its policy."""
+        context = super().get_context_data(opts=GatePolicy._meta, **context)
+        if self.owner is None:
+            return context | {"owner_form": OwnerForm()}
+        if "form" not in context:
+            context |= self.forms(initial=self.initial)
+        names = [*(each.name for task_type in self.task_types for each in task_type.all_metrics), *QUANTITIES]
+        return context | {
+            "owner": self.owner,
+            "copy_form": CopyForm(),
+            "current": self.policies.current(),
+            "metric_names": [*dict.fromkeys(names)],
+            "rule_headers": RULE_HEADERS,
+        }
+
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """Add rows, withdraw the policy, judge by it, or store it."""
+        if self.owner is None:
+            raise BadRequest("Choose a model, or an organization.")
+        if "_withdraw" in request.POST:
+            return self.withdraw()
+        if "_more" in request.POST:
+            return self.render_to_response(self.get_context_data(**self.forms(data=self.with_more_rows())))
+        context = self.forms(data=request.POST)
+        form, rules = context["form"], context["rules"]
+        policy = self.validated_policy(form, rules)
+        if policy is not None and "_preview" in request.POST:
+            context["previews"] = [*self.previews(policy)]
+        elif policy is not None and self.store(policy, form, rules):
+            return self.stored("The policy is in force.")
+        return self.render_to_response(self.get_context_data(**context))
+
+    @cached_property
+    def owner(self) -> "RegisteredModel | Organization | None":
+        """The model or the organization that the query names; `None` without one."""
+        for name, model in _OWNERS.items():
+            if given := self.request.GET.get(name):
+                validate_pk(model, given)
+                return cast("RegisteredModel | Organization", get_object_or_404(model, pk=given))
+        return None
+
+    @property
+    def policies(self) -> GatePolicyQuerySet:
+        """The revisions of the owner's policy."""
+        name = "model" if isinstance(self.owner, RegisteredModel) else "organization"
+        revisions: GatePolicyQuerySet = GatePolicy.objects.filter(**{name: self.owner})
+        return revisions
+
+    @property
+    def task_types(self) -> list[TaskType]:
+        """The task types that the policy is for."""
+        if isinstance(self.owner, RegisteredModel):
+            return [task_types.get(self.owner.task_type)]
+        return [*task_types.all_task_types()]
+
+    @property
+    def initial(self) -> dict[str, Any]:
+        """The document to begin with: another model's, or the one in force; an empty one without either."""
+        source = self.policies.current()
+        if copied := self.request.GET.get("copy"):
+            validate_pk(RegisteredModel, copied)
+            source = GatePolicy.objects.filter(model=get_object_or_404(RegisteredModel, pk=copied)).current()
+        return source.document if source else {"rules": []}  # type: ignore[return-value]  # a policy in force has one
+
+    def forms(self, *, data: Any = None, initial: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the form and its rows, filled in by a request or by a document."""
+        if initial is None:
+            return {"form": PolicyForm(data), "rules": RuleFormSet(data, prefix=PREFIX)}
+        rules = RuleFormSet(initial=initial_rules(initial), prefix=PREFIX)
+        return {"form": PolicyForm(initial=initial_values(initial)), "rules": rules}
+
+    def with_more_rows(self) -> Any:
+        """Return the request's form with more empty rows."""
+        data = self.request.POST.copy()
+        count = data.get(f"{PREFIX}-TOTAL_FORMS", "")
+        data[f"{PREFIX}-TOTAL_FORMS"] = str((int(count) if count.isdecimal() else 0) + EXTRA_ROWS)
+        return data
+
+    def validated_policy(self, form: PolicyForm, rules: "Rules") -> Policy | None:
+        """Return the policy of the forms, or `None` with its errors added to them."""
+        if not (form.is_valid() & rules.is_valid()):
+            return None
+        rows = _filled_in(rules)
+        try:
+            policy = parse_policy(form.as_document(rows))
+            refuse_invalid(policy, self.task_types)
+            refuse_unknown_versions(policy, self.versions)
+        except (InvalidPolicyError, InvalidBodyError) as error:
+            add_policy_errors(form, rows, error.errors)
+            return None
+        return policy
+
+    @property
+    def versions(self) -> Any:
+        """The versions that a limit may compare with: none for an organization, as each model numbers its own."""
+        return self.owner.versions.all() if isinstance(self.owner, RegisteredModel) else Version.objects.none()
+
+    def previews(self, policy: Policy) -> Iterable[dict[str, Any]]:
+        """Yield the verdict on the newest completed version of each model that the policy is for."""
+        for model in self.previewed_models():
+            version = model.versions.select_related("model").completed().newest_first().first()
+            verdict = judge_version(version, policy=policy, compare=None) if version else None
+            yield {
+                "model": model,
+                "verdict": verdict,
+                "table": verdict and tables.verdict_table(verdict.as_document()["rules"]),
+            }
+
+    def previewed_models(self) -> Iterable[RegisteredModel]:
+        """Return the model itself, or the newest models of the organization without a policy of their own."""
+        if isinstance(self.owner, RegisteredModel):
+            return [self.owner]
+        models = RegisteredModel.objects.filter(organization=self.owner, archived_at=None, gate_policies=None)
+        return models.order_by("-created_at", "-pk")[:MAX_PREVIEWED]
+
+    def store(self, policy: Policy, form: PolicyForm, rules: "Rules") -> bool:
+        """Store the policy as the API does. Return whether it was; if not, its errors are added to the forms."""
+        try:
+            self.set_policy(policy)
+        except InvalidBodyError as error:
+            add_policy_errors(form, _filled_in(rules), error.errors)
+        except ConflictError as error:
+            form.add_error(None, str(error.detail))
+        return form.is_valid() and rules.is_valid()
+
+    def set_policy(self, policy: Policy | None) -> GatePolicy:
+        """Store the owner's next revision. Raises `InvalidBodyError` or `ConflictError`."""
+        created_by = self.request.user.get_username()
+        if isinstance(self.owner, RegisteredModel):
+            return set_model_policy(model=self.owner, policy=policy, created_by=created_by)
+        assert self.owner is not None  # noqa: S101  # for the type checker: `post` refused it
+        return set_organization_policy(organization=self.owner, policy=policy, created_by=created_by)
+
+    def withdraw(self) -> HttpResponse:
+        """Withdraw the policy in force."""
+        if self.policies.current() is None:
+            raise BadRequest("There is no policy to withdraw.")
+        try:
+            self.set_policy(None)
+        except ConflictError as error:
+            raise BadRequest(str(error.detail)) from None
+        return self.stored("The policy is withdrawn.")
+
+    def stored(self, message: str) -> HttpResponse:
+        """Return to the list of policies, which says what happened."""
+        messages.success(self.request, message)
+        return HttpResponseRedirect(reverse("admin:performance_gatepolicy_changelist"))
+
+
+def _filled_in(rules: "Rules") -> list[RuleForm]:
+    """Return the rows that are neither empty nor deleted."""
+    return [row for row in rules.forms if row.has_changed() and row not in rules.deleted_forms]
