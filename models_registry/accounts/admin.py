@@ -12,8 +12,13 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from models_registry.accounts.models import Membership, ModelGrant, Organization, User
-from models_registry.api.model_admin import RegistryAdmin, RegistryInline
+from models_registry.accounts.forms import MembershipForm
+from models_registry.accounts.locks import lock_organization
+from models_registry.accounts.model_admin import ADMINISTER, ScopedAdmin, ScopedInline
+from models_registry.accounts.models import Membership, Organization, User
+from models_registry.accounts.scopes import Role, Scope
+from models_registry.accounts.services import add_member, change_role, remove_member
+from models_registry.api.model_admin import RegistryAdmin
 
 if TYPE_CHECKING:
     _UserAdminBase = BaseModelAdmin[Any]
@@ -21,14 +26,16 @@ else:
     _UserAdminBase = object
 
 
-class MembershipInline(RegistryInline):
+class MembershipInline(ScopedInline):
     """The members of an organization and their roles, in pages, because each row queries its user's name."""
 
     model = Membership
+    scopes = ADMINISTER
     verbose_name_plural = "members"
     autocomplete_fields = ("user",)
     extra = 0
     per_page = 20
+    form = MembershipForm
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         """Return the members in order of user name, with their users."""
@@ -37,8 +44,11 @@ class MembershipInline(RegistryInline):
 
 
 @admin.register(Organization)
-class OrganizationAdmin(RegistryAdmin):
-    """Organizations and their members."""
+class OrganizationAdmin(ScopedAdmin):
+    """Organizations and their members, for their admins. Only staff create one."""
+
+    scopes = dict.fromkeys(("view", "change"), Scope.ORGANIZATION_ADMIN)
+    owner_lookups = ("pk",)
 
     list_display = ("name", "slug", "created_at")
     search_fields = ("name", "slug")
@@ -48,22 +58,22 @@ class OrganizationAdmin(RegistryAdmin):
     readonly_fields = ("created_at",)
     inlines = (MembershipInline,)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Organization | None = None) -> tuple[str, ...]:
+        """Return the fields that the caller cannot set. The slug stays, as over HTTP, unless staff change it."""
+        fields: tuple[str, ...] = tuple(super().get_readonly_fields(request, obj))
+        return fields if obj is None or self.has_django_permission(request, "change") else (*fields, "slug")
 
-@admin.register(ModelGrant)
-class ModelGrantAdmin(RegistryAdmin):
-    """Scopes on single models that are granted to users."""
-
-    list_display = ("user", "scope", "model", "organization")
-    list_filter = ("scope", ("model__organization", AutocompleteSelectFilter))
-    list_select_related = ("user", "model__organization")
-    search_fields = ("user__username", "model__name", "model__model_id")
-    ordering = ("user__username", "pk")
-    autocomplete_fields = ("user", "model")
-
-    @admin.display(ordering="model__organization__name")
-    def organization(self, grant: ModelGrant) -> str:
-        """Return the organization that owns the model."""
-        return str(grant.model.organization)
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Store the members as the API does. Additions come first, so that the last admin can be replaced."""
+        lock_organization(form.instance.pk)
+        formset.save(commit=False)
+        for new in formset.new_objects:
+            add_member(organization=form.instance, user=new.user, role=new.role)
+        changed = [membership for membership, _ in formset.changed_objects]
+        for membership in sorted(changed, key=lambda each: each.role != Role.ADMIN):
+            change_role(membership=membership, role=membership.role)
+        for membership in formset.deleted_objects:
+            remove_member(membership=membership)
 
 
 class PreventEscalationMixin(_UserAdminBase):

@@ -1,12 +1,19 @@
-"""A form field for strictly parsed JSON."""
+"""Parts of the admin's forms: strictly parsed JSON, a related record without a link, and what a service refuses."""
 
 import json
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from models_registry.api.errors import APIError, InvalidInputError
 from models_registry.api.strict_json import parse_json
+
+if TYPE_CHECKING:
+    _FormBase = forms.Form
+else:
+    _FormBase = object
 
 
 class StrictJSONField(forms.Field):
@@ -27,3 +34,37 @@ class StrictJSONField(forms.Field):
         if value and document is None:
             raise ValidationError("This is `null`. Enter a JSON document.")
         return document
+
+
+class PlainTextWidget(forms.Widget):
+    """A value as text. Read-only pages show it instead of a link."""
+
+    read_only = True
+
+    def render(self, name: str, value: object, attrs: Any = None, renderer: Any = None) -> Any:
+        """Return the text."""
+        return "-" if value is None else str(value)
+
+
+class PlainText(forms.Field):
+    """A field that only shows its value."""
+
+    widget = PlainTextWidget
+
+
+class RefusedFormMixin(_FormBase):
+    """A form whose content a service has refused."""
+
+    refusal: str
+
+    def clean(self) -> Any:
+        """Return the values, and add the error."""
+        values = super().clean()
+        self.add_error(None, self.refusal)
+        return values
+
+
+def refusal_text(error: APIError) -> str:
+    """Return why a service refuses to store something."""
+    details = [detail for _, _, detail in error.errors] if isinstance(error, InvalidInputError) else []
+    return " ".join(details) or error.detail
