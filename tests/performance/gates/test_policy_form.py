@@ -150,6 +150,24 @@ def test_an_archived_model_takes_none(root: Client, model: RegisteredModel) -> N
     assert not GatePolicy.objects.exists()
 
 
+def test_an_organizations_admin_writes_its_policies_only(
+    admin: User, viewer: User, model: RegisteredModel, acme: Organization
+) -> None:
+    globex = Organization.objects.create(slug="globex", name="Globex")
+    foreign = RegisteredModel.objects.create(organization=globex, name="secret", task_type=model.task_type)
+    GatePolicy.objects.create(model=foreign, version=1, document=POLICY)
+    ada = logged_in(admin)
+
+    for owner in (model, acme):
+        assert ada.post(form_of(owner), rows(GOOD)).status_code == 302
+    for owner in (foreign, globex):
+        assert ada.get(form_of(owner)).status_code == 404
+        assert ada.post(form_of(owner), rows(GOOD)).status_code == 404
+    assert shown(ada.get(form_of(acme, copy=foreign.pk)))["rules-INITIAL_FORMS"] == 0
+    assert logged_in(viewer).get(form_of(model)).status_code in (302, 403)
+    assert GatePolicy.objects.filter(model=foreign).count() == 1
+
+
 def test_the_owner_is_chosen_first(root: Client, viewer: User) -> None:
     page = reverse("admin:performance_gatepolicy_form")
     assert "Choose a model, or an organization" in text_of(root.get(page).content.decode())
