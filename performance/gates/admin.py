@@ -57,9 +57,10 @@ class GatePolicyAdmin(ScopedAdmin):
         urls: list[URLPattern] = [path("form/", view, name="performance_gatepolicy_form"), *super().get_urls()]
         return urls
 
-    def has_edit_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Return whether the user may store the next revision."""
-        return self.has_add_permission(request)
+    def has_edit_permission(self, request: HttpRequest, object_id: str) -> bool:
+        """Return whether the caller may store the next revision of this policy."""
+        policy = self.get_object(request, object_id)
+        return self.has_django_permission(request, "add") or bool(policy and self.has_scope(request, "add", policy))
 
     @action(description="Edit as the next revision", url_path="edit", permissions=["edit"])  # type: ignore[untyped-decorator]
     def edit(self, request: HttpRequest, object_id: str) -> HttpResponse:
