@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from models_registry.registry.models import Version
+from models_registry.registry.models import Promotion, Version
 from models_registry.registry.querysets import RegisteredModelQuerySet
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GateVerdict
@@ -17,25 +17,28 @@ RECENT = timedelta(days=7)  # for how long a failed evaluation needs attention
 PATIENCE = timedelta(minutes=1)  # for which an evaluation waits before it seems that no worker lives
 
 
+def failed_verdicts(models: RegisteredModelQuerySet) -> QuerySet[GateVerdict]:
+    """Return the failed verdicts on the models in use that were not followed by another one, the newest first."""
+    later = GateVerdict.objects.filter(model=OuterRef("model"), pk__gt=OuterRef("pk"))
+    failed = GateVerdict.objects.filter(status=Status.FAILED, model__in=models.filter(archived_at=None).values("pk"))
+    return failed.filter(~Exists(later)).select_related("model", "version").defer("document").order_by("-pk")
+
+
 def with_failed_gate(models: RegisteredModelQuerySet) -> RegisteredModelQuerySet:
-    """Keep the models in use whose newest stored verdict is a failure. Adds `judged`, the number of the version."""
-    newest = GateVerdict.objects.filter(model=OuterRef("pk")).order_by("-pk")
-    judged: RegisteredModelQuerySet = models.filter(archived_at=None).annotate(
-        newest_status=Subquery(newest.values("status")[:1]), judged=Subquery(newest.values("version__number")[:1])
-    )
-    return judged.filter(newest_status=Status.FAILED)
+    """Keep the models in use whose newest stored verdict is a failure."""
+    kept: RegisteredModelQuerySet = models.filter(pk__in=failed_verdicts(models).order_by().values("model"))
+    return kept
 
 
 def awaiting_promotion(models: RegisteredModelQuerySet) -> RegisteredModelQuerySet:
-    """Keep the models in use with completed versions that are newer than the promoted one and never were promoted.
+    """Keep the models in use whose newest completed version is newer than the promoted one, and never was promoted.
 
-    Adds `waiting`, the number of the newest of these versions.
+    Adds `waiting`, the number of that version.
     """
-    promoted = Coalesce(OuterRef("promoted_version__number"), 0)
-    newer = Version.objects.completed().filter(model=OuterRef("pk"), number__gt=promoted, promotions=None)
-    newest = newer.newest_first().values("number")[:1]
-    waiting: RegisteredModelQuerySet = models.filter(archived_at=None).annotate(waiting=Subquery(newest))
-    return waiting.filter(waiting__isnull=False)
+    newest = Version.objects.completed().filter(model=OuterRef("pk")).newest_first().values("number")[:1]
+    promotions = Promotion.objects.filter(model=OuterRef("pk"), version__number=OuterRef("waiting"))
+    newer: RegisteredModelQuerySet = models.filter(archived_at=None).annotate(waiting=Subquery(newest))
+    return newer.filter(~Exists(promotions), waiting__gt=Coalesce("promoted_version__number", 0))
 
 
 def failed_evaluations(models: RegisteredModelQuerySet) -> QuerySet[Any]:

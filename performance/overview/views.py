@@ -99,8 +99,8 @@ def _notices(models: RegisteredModelQuerySet) -> Iterator[Notice]:
     """Yield what needs attention, each kind by one statement."""
     evaluations = reverse("admin:performance_evaluationjob_changelist")
     start = reverse("admin:index")
-    failed = attention.with_failed_gate(models).order_by("name")[: MAX_NAMED + 1]
-    links = [(f"{each.name} {ids.version_id(each.judged)}", overview_url(each.pk)) for each in failed]
+    failed = attention.failed_verdicts(models)[: MAX_NAMED + 1]
+    links = [(f"{each.model.name} {each.version}", overview_url(each.model_id)) for each in failed]
     yield from _notice("The gate failed at its last verdict", links, f"{start}?attention=gate")
     waiting = attention.awaiting_promotion(models).order_by("name")[: MAX_NAMED + 1]
     links = [(f"{each.name} {ids.version_id(each.waiting)}", overview_url(each.pk)) for each in waiting]
@@ -153,7 +153,7 @@ class ModelOverviewView(ModelViewMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the context. The number of statements is the same for any number of versions."""
-        self.title = self.model.name
+        self.title = f"Model {self.model.name}"
         pairs = version_selectors.evaluated_on(self.model)
         selected = self._selected(pairs)
         policy, stored = current_policy(self.model)
@@ -201,8 +201,8 @@ class ModelOverviewView(ModelViewMixin, TemplateView):
         }
 
     def _page_number(self) -> int:
-        number = self.request.GET.get("page", "1")
-        return min(max(int(number), 1), MAX_LISTED // PAGE_SIZE) if number else 1
+        number = int(self.request.GET.get("page", "1"))  # `check_input` lets only numbers through
+        return min(max(number, 1), MAX_LISTED // PAGE_SIZE)
 
     def _order(self, row: selectors.ModelRow) -> str:
         """Return the order that the address names, or else the newest versions first."""
