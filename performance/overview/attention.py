@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from models_registry.registry.models import Promotion, Version
@@ -31,14 +30,16 @@ def with_failed_gate(models: RegisteredModelQuerySet) -> RegisteredModelQuerySet
 
 
 def awaiting_promotion(models: RegisteredModelQuerySet) -> RegisteredModelQuerySet:
-    """Keep the models in use whose newest completed version is newer than the promoted one, and never was promoted.
+    """Keep the models in use whose newest completed version never was promoted. Adds `waiting`, its number.
 
-    Adds `waiting`, the number of that version.
+    It is newer than the promoted version, because that is completed too.
     """
-    newest = Version.objects.completed().filter(model=OuterRef("pk")).newest_first().values("number")[:1]
-    promotions = Promotion.objects.filter(model=OuterRef("pk"), version__number=OuterRef("waiting"))
-    newer: RegisteredModelQuerySet = models.filter(archived_at=None).annotate(waiting=Subquery(newest))
-    return newer.filter(~Exists(promotions), waiting__gt=Coalesce("promoted_version__number", 0))
+    newest = Version.objects.completed().filter(model=OuterRef("pk")).newest_first()
+    waits = newest.annotate(waits=~Exists(Promotion.objects.filter(version=OuterRef("pk")))).values("waits")
+    waiting: RegisteredModelQuerySet = models.filter(archived_at=None).annotate(
+        waits=Subquery(waits[:1]), waiting=Subquery(newest.values("number")[:1])
+    )
+    return waiting.filter(waits=True)
 
 
 def failed_evaluations(models: RegisteredModelQuerySet) -> QuerySet[Any]:

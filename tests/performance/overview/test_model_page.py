@@ -173,9 +173,9 @@ def test_only_those_with_the_scope_promote_override_and_archive(
     ModelGrant.objects.create(model=model, user=promoter, scope="model:read")
     ModelGrant.objects.create(model=model, user=promoter, scope="model:promote")
     client = enter(promoter)
-    page = client.get(promote_page).content.decode()
-    assert 'name="override"' not in page
-    assert "An admin of the organization may override the gate." in page
+    shown = client.get(promote_page).content.decode()
+    assert 'name="override"' not in shown
+    assert "An admin of the organization may override the gate." in shown
     assert client.post(promote_page, {"override": "on", "reason": "mine"}).status_code == 409
     assert client.post(archive_page).status_code == 403
     for number in ("ver-001a3", "ver-1", "secret"):
