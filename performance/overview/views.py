@@ -71,7 +71,6 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "rows": rows[:PAGE_SIZE],
             "split": split,
             "order": query.get("o", "name"),
-            "first": (number - 1) * PAGE_SIZE + 1,
             "previous": number - 1,
             "next": number + 1 if len(rows) > PAGE_SIZE and number < MAX_LISTED // PAGE_SIZE else None,
             "is_empty": not rows and not query,
