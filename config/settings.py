@@ -314,6 +314,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("models_registry/favicon.svg")}
     ],
     "SITE_URL": reverse_lazy("docs"),
+    "DASHBOARD_CALLBACK": "performance.overview.views.start_page",
     "SIDEBAR": {
         "navigation": [
             {

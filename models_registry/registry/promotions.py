@@ -95,17 +95,27 @@ def roll_back(
     `ConflictError` if the model is archived or has no earlier promotion.
     """
     refuse_archived(model)
-    earlier = _before(_in_effect(_last(model)))
+    earlier = rollback_target(model)
     if earlier is None:
         raise ConflictError(f"{model.pk} has no earlier promotion to roll back to.")
     version = earlier.version
     version.model = model
     result = None
-    if not Promotion.objects.filter(version=version, overridden=False).exists():
+    if is_checked_again(version):
         result = _check(version, requested_by=promoted_by, override=override)
         if result and not result.passed and not override:
             return replace(result, detail=f"{result.detail}{_ADMINS_MAY}")
     return _set_promoted(version, result, restores=earlier, promoted_by=promoted_by, reason=reason)
+
+
+def rollback_target(model: RegisteredModel) -> Promotion | None:
+    """Return the promotion that a rollback of the model restores; `None` if there is no earlier one."""
+    return _before(_in_effect(_last(model)))
+
+
+def is_checked_again(version: Version) -> bool:
+    """Return whether a rollback to the version is checked: it was only ever promoted with an override."""
+    return not Promotion.objects.filter(version=version, overridden=False).exists()
 
 
 def _check(version: Version, *, requested_by: User | None, override: bool) -> CheckResult | None:

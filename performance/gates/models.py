@@ -82,8 +82,12 @@ class GateVerdict(models.Model):
                 condition=Q(status__in=["passed", "failed", "no_policy"]), name="verdict_status_known"
             ),
         ]
-        # Serves the list of a model's verdicts, newest first.
-        indexes = [models.Index(fields=["model", "-id"], name="verdicts_of_model")]
+        indexes = [
+            # Serves the list of a model's verdicts, newest first.
+            models.Index(fields=["model", "-id"], name="verdicts_of_model"),
+            # Serves the start page of the admin, which names the models whose newest verdict is a failure.
+            models.Index(fields=["-id"], condition=Q(status="failed"), name="failed_verdicts"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.version} {self.status} at {self.judged_at:%Y-%m-%d %H:%M}"

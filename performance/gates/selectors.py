@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import CharField, Exists, F, IntegerField, Model, Q, QuerySet, Subquery, TextField
+from django.db.models import CharField, Exists, F, IntegerField, Model, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast, JSONObject
 from django.utils import timezone
 
@@ -165,12 +165,12 @@ def _baseline(version: Version) -> VersionRef | None:
     if model.promoted_version_id != version.pk:
         baseline = model.promoted_version
     else:
-        promotion = _replacing(model).select_related("previous_version").first()
+        promotion = replacing_promotions(model).select_related("previous_version").first()
         baseline = promotion.previous_version if promotion else None
     return VersionRef(baseline.pk, baseline.number) if baseline else None
 
 
-def _replacing(model: RegisteredModel | Parameter) -> QuerySet[Promotion]:
+def replacing_promotions(model: RegisteredModel | Parameter | OuterRef) -> QuerySet[Promotion]:
     """Return the promotions in which the promoted version of a model replaced another version, the newest first."""
     promotions = Promotion.objects.filter(model=model, version__promoted_in=model, previous_version__isnull=False)
     return promotions.exclude(version=F("previous_version")).order_by("-pk")
@@ -252,7 +252,7 @@ def gate_statement(*, newest: bool) -> PreparedQuery:
             newest_completed=Subquery(completed.values("number")[:1]),
             version=_row(version, **numbered, state="state"),
             promoted=_row(Version.objects.filter(promoted_in=_MODEL), **numbered),
-            replaced=_row(_replacing(_MODEL), **replaced),
+            replaced=_row(replacing_promotions(_MODEL), **replaced),
             model_policy=_row(own.newest_first(), **policy),
             organization_policy=_row(default.newest_first(), **policy),
         )

@@ -51,6 +51,14 @@ class JobQuerySet(models.QuerySet[JobType]):
         """Keep the jobs that may be claimed."""
         return self.filter(due_at__lte=DatabaseNow())
 
+    def overdue(self, wait: timedelta) -> Self:
+        """Keep the jobs that have been due for longer than `wait`."""
+        return self.filter(due_at__lte=DatabaseNow() - wait)
+
+    def leased(self) -> Self:
+        """Keep the jobs that a living worker is doing."""
+        return self.filter(state="running", due_at__gt=DatabaseNow())
+
     def order_by_turn(self) -> Self:
         """Order by whose turn it is: the job that has been due for longest comes first."""
         return self.order_by("due_at")
@@ -82,7 +90,7 @@ class FairJobQuerySet(JobQuerySet[Any]):  # of models with an `organization`
         the job that has been due for longest.
         """
         of_same = self.model._default_manager.filter(organization=OuterRef("owner"))
-        running = of_same.filter(state="running", due_at__gt=DatabaseNow()).order_by().values("organization")
+        running = of_same.leased().order_by().values("organization")
         started = of_same.filter(started_at__isnull=False).order_by("-started_at").values("started_at")
         return self.with_owner().order_by(
             Coalesce(Subquery(running.annotate(count=Count("pk")).values("count")), 0),

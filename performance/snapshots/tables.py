@@ -128,13 +128,13 @@ def _worst_first(task_type: TaskType, slices: Sequence[SliceRow]) -> list[SliceR
 def _slice_row(task_type: TaskType, row: SliceRow) -> list[str]:
     value = OTHER_VALUES if row.value is None else row.value
     cells = (
-        _estimate_text(row.metrics.get(each.name), row.confidence_intervals.get(each.name))
-        for each in task_type.metrics
+        estimate_text(row.metrics.get(each.name), row.confidence_intervals.get(each.name)) for each in task_type.metrics
     )
     return [value, format_six_digits(row.sample_count), *cells]
 
 
-def _estimate_text(value: float | None, interval: IntervalDocument | None) -> str:
+def estimate_text(value: float | None, interval: IntervalDocument | None) -> str:
+    """Return a metric's value with its interval, such as `0.934 (0.927 to 0.941)`."""
     if value is None:
         return NOT_RECORDED
     ends = f" ({format_short(interval['lower'])} to {format_short(interval['upper'])})" if interval else ""

@@ -20,6 +20,15 @@ from tests.benchmarks import audit
 
 MODEL_ID = "'mdl-' || lpad(to_hex({number}::bigint * 2654435761 %% 1099511627776), 10, '0')"
 VERSIONS_OF_MODEL = 10
+# What is asked of the start page, by what it shows.
+START = {
+    "start": "",
+    "start, last page": "?page=200",
+    "start, last evaluated": "?o=-evaluated",
+    "start, search": "?q=model+4711",
+    "start, archived": "?state=archived",
+    "start, failed gates": "?attention=gate",
+}
 METRICS = ("accuracy", "precision", "recall", "f1_score", "roc_auc", "log_loss")
 
 # Every organization has as many models, every model as many versions, and every version as many snapshots.
@@ -150,10 +159,15 @@ def _page(client: Any, address: str) -> Callable[[], Any]:
 def _admin_addresses() -> Iterator[tuple[str, str]]:
     """Yield the list of each kind of record, its search, and the page of the newest record."""
     from django.contrib import admin
+    from django.urls import reverse
 
+    from models_registry.registry.models import RegisteredModel
     from tests.admin_pages import list_url, page_url
 
-    yield "admin: start", "/admin/"
+    for name, query in START.items():
+        yield f"admin: {name}", f"/admin/{query}"
+    model = RegisteredModel.objects.get(name="model 1")
+    yield "admin: overview of a model", reverse("admin:models_registry_registeredmodel_overview", args=[model.pk])
     for kind, page in admin.site._registry.items():
         yield f"admin: {kind._meta.verbose_name_plural}", list_url(kind)
         if page.search_fields:
