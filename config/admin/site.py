@@ -1,5 +1,6 @@
 """The admin site. Its search boxes offer only relations that the caller's pages use."""
 
+from importlib import import_module
 from typing import Any
 
 from django.contrib.admin.apps import AdminConfig
@@ -7,6 +8,7 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import InvalidPage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
 
@@ -18,6 +20,11 @@ class AdminSiteConfig(AdminConfig):
 
 class RegistrySite(UnfoldAdminSite):  # type: ignore[misc]  # the library is untyped
     """The theme's site with restricted search boxes."""
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Return the URLs of the pages that belong to no list. The theme puts them before those of the lists."""
+        pages = import_module("performance.comparison_pages.urls").PAGES  # it imports models, which load after this
+        return [path(route, self.admin_view(view.as_view()), name=name) for route, view, name in pages]
 
     def search(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         """List the pages whose names match. Raises `Http404` beyond the last page of results."""

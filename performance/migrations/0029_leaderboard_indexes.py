@@ -1,0 +1,29 @@
+"""Find the snapshots of a dataset, by its name or by the digest of its examples."""
+
+from django.db import migrations, models
+from django.db.models import Q
+
+from models_registry.db.migration_operations import AddIndexWhileServing
+
+
+class Migration(migrations.Migration):
+    atomic = False  # as the indexes are added without locks on their tables
+
+    dependencies = [
+        ("performance", "0028_help_texts"),
+    ]
+
+    operations = [
+        AddIndexWhileServing(
+            model_name="metricsnapshot",
+            index=models.Index(
+                fields=["dataset", "dataset_split"], condition=~Q(dataset=""), name="snapshot_by_named_dataset"
+            ),
+        ),
+        AddIndexWhileServing(
+            model_name="snapshotdetail",
+            index=models.Index(
+                fields=["examples_digest"], condition=Q(examples_digest__isnull=False), name="detail_by_examples"
+            ),
+        ),
+    ]
