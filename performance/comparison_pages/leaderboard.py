@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
 
 from models_registry.task_types.base import Metric
 from performance.comparisons.selectors import metric_values
 from performance.formatting import format_short, format_six_digits
 from performance.metrics.comparison import Change, MetricValues, compare_metric
 from performance.metrics.statistics.intervals import IntervalDocument
-from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.models import Dataset, MetricSnapshot, SnapshotDetail
 from performance.snapshots.querysets import MetricSnapshotQuerySet
 
+MAX_SNAPSHOTS = 10_000  # of a dataset that are considered, the newest ones
 MAX_VERSIONS = 200  # that are ranked: each is compared with all better ones
 RULE = (
     "A version's rank is 1 + the number of versions that are better by more than chance explains: the 95% interval of "
@@ -48,6 +52,21 @@ class Place:
     def text(self) -> str:
         """The rank; one that others share ends with an equals sign."""
         return f"{self.rank}=" if self.is_tied else str(self.rank)
+
+
+def snapshots_on_dataset(dataset: Dataset, dataset_split: str) -> QuerySet[Any]:
+    """Return the keys of the newest snapshots that name a dataset, of a split.
+
+    The limit also keeps the database from reading the snapshots in another order than by the index of datasets.
+    """
+    named = MetricSnapshot.objects.filter(dataset=dataset.name, dataset_split=dataset_split)
+    snapshots = named.filter(version__model__organization=dataset.organization_id)
+    return snapshots.order_by("-pk").values("pk")[:MAX_SNAPSHOTS]
+
+
+def snapshots_on_examples(digest: str) -> QuerySet[Any]:
+    """Return the keys of the newest snapshots of the examples with a digest, of all splits."""
+    return SnapshotDetail.objects.filter(examples_digest=digest).order_by("-pk").values("pk")[:MAX_SNAPSHOTS]
 
 
 def best_snapshots(snapshots: MetricSnapshotQuerySet, metric: Metric) -> list[MetricSnapshot]:

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import Http404
 
 from models_registry import task_types
@@ -21,23 +21,23 @@ MOST_NOTE = f"These are the best {leaderboard.MAX_VERSIONS} versions. There are 
 
 
 class LeaderboardPage(AdminPage):
-    """The base of both leaderboards. `snapshots` are those of the dataset that the caller may view."""
+    """The base of both leaderboards. They rank the snapshots of a dataset that the caller may view."""
 
     template_name = "performance/comparison/leaderboard.html"
     models: ClassVar[tuple[type[Model], ...]] = (MetricSnapshot,)
 
-    def get_snapshots(self) -> MetricSnapshotQuerySet:
-        """Return the snapshots of the dataset, of all splits. Raises `Http404`."""
+    def get_keys(self, dataset_split: str) -> QuerySet[Any]:
+        """Return the keys of the dataset's snapshots, of at least this split. Raises `Http404`."""
         raise NotImplementedError
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the context with a page of the places, or with what is wrong."""
-        snapshots = self.get_snapshots()
         query = self.request.GET.dict()
         split = query.get("dataset_split", DatasetSplit.TEST)
         if split not in DatasetSplit.values:
             split = DatasetSplit.TEST
-        on_split = snapshots.filter(dataset_split=split)
+        keys = self.get_keys(split)
+        on_split: Any = self.readable(MetricSnapshot).filter(pk__in=keys, dataset_split=split)
         names = {*on_split.order_by().values_list("version__model__task_type", flat=True).distinct()}
         known = [each for each in task_types.all_task_types() if each.name in names]
         context = super().get_context_data(title="Leaderboard", **kwargs)
@@ -86,25 +86,22 @@ class DatasetLeaderboardView(LeaderboardPage):
 
     models = (Dataset, *LeaderboardPage.models)
 
-    def get_snapshots(self) -> MetricSnapshotQuerySet:
-        """Return the snapshots that name the dataset."""
+    def get_keys(self, dataset_split: str) -> QuerySet[Any]:
+        """Return the keys of the snapshots that name the dataset."""
         key = self.kwargs["dataset_id"]
         datasets = self.readable(Dataset).select_related("organization")
         dataset = datasets.filter(pk=key).first() if key <= MAX_KEY else None
         if dataset is None:
             raise Http404
         self.extra_context = {"original": dataset, "opts": Dataset._meta, "dataset": dataset.name}
-        named = self.readable(MetricSnapshot).filter(dataset=dataset.name)
-        snapshots: Any = named.filter(version__model__organization=dataset.organization_id)
-        return snapshots  # type: ignore[no-any-return]
+        return leaderboard.snapshots_on_dataset(dataset, dataset_split)
 
 
 class ExamplesLeaderboardView(LeaderboardPage):
     """The versions that were evaluated on the same examples, by the digest of these."""
 
-    def get_snapshots(self) -> MetricSnapshotQuerySet:
-        """Return the snapshots with the digest."""
+    def get_keys(self, dataset_split: str) -> QuerySet[Any]:
+        """Return the keys of the snapshots of the examples."""
         digest = self.kwargs["digest"]
-        snapshots: Any = self.readable(MetricSnapshot).filter(detail__examples_digest=digest)
         self.extra_context = {"opts": MetricSnapshot._meta, "digest": digest}
-        return snapshots  # type: ignore[no-any-return]
+        return leaderboard.snapshots_on_examples(digest)

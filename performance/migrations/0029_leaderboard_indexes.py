@@ -17,13 +17,15 @@ class Migration(migrations.Migration):
         AddIndexWhileServing(
             model_name="metricsnapshot",
             index=models.Index(
-                fields=["dataset", "dataset_split"], condition=~Q(dataset=""), name="snapshot_by_named_dataset"
+                fields=["dataset", "dataset_split", "-id"], condition=~Q(dataset=""), name="snapshot_by_named_dataset"
             ),
         ),
         AddIndexWhileServing(
             model_name="snapshotdetail",
             index=models.Index(
-                fields=["examples_digest"], condition=Q(examples_digest__isnull=False), name="detail_by_examples"
+                fields=["examples_digest", "-snapshot"],
+                condition=Q(examples_digest__isnull=False),
+                name="detail_by_examples",
             ),
         ),
     ]

@@ -112,6 +112,19 @@ class VersionWithSnapshotsAdmin(VersionAdmin):
     """Adds the snapshots to the page of a version. The registry's own admin does not know them."""
 
     inlines = (SnapshotInline,)
+    readonly_fields = ("comparison",)
+
+    def get_fields(self, request: HttpRequest, obj: Version | None = None) -> list[str | tuple[str, ...]]:
+        """Add the link to a comparison."""
+        return [*super().get_fields(request, obj), "comparison"]
+
+    @admin.display(empty_value="not available until the training has completed")
+    def comparison(self, version: Version) -> str | None:
+        """Return a link that compares the version with the promoted one."""
+        if version.state != Version.State.COMPLETED:
+            return None
+        url = reverse("admin:models_registry_registeredmodel_compare", args=[version.model_id])
+        return format_html('<a href="{}?version_id={}" class="text-link">Compare</a>', url, version.version_id)
 
 
 @admin.register(MetricSnapshot)

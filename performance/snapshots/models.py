@@ -113,7 +113,7 @@ class MetricSnapshot(models.Model):
             models.Index(fields=["-evaluated_at", "-id"], name="snapshot_by_date"),
             # Serves the leaderboard of a named dataset.
             models.Index(
-                fields=["dataset", "dataset_split"], condition=~Q(dataset=""), name="snapshot_by_named_dataset"
+                fields=["dataset", "dataset_split", "-id"], condition=~Q(dataset=""), name="snapshot_by_named_dataset"
             ),
         ]
 
@@ -219,7 +219,9 @@ class SnapshotDetail(models.Model):
             ),
             # Serves the leaderboard of the versions that were evaluated on the same examples.
             models.Index(
-                fields=["examples_digest"], condition=Q(examples_digest__isnull=False), name="detail_by_examples"
+                fields=["examples_digest", "-snapshot"],
+                condition=Q(examples_digest__isnull=False),
+                name="detail_by_examples",
             ),
         ]
 

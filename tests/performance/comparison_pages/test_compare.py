@@ -143,7 +143,7 @@ def test_what_cannot_be_compared_is_said_on_the_page(root: Client, model: Regist
         answer = root.get(compare_url(model), {**query, name: value})
         assert answer.status_code == 200, (name, value)
         assert expected in answer.content.decode(), (name, value)
-    snapshots = {
+    snapshots: dict[tuple[str | int, str | int], str] = {
         (own.pk, other.pk): "The task types differ",
         (own.pk, 10**15): "There is no such snapshot",
         ("9" * 40, own.pk): "Ensure this value is less than",
@@ -217,7 +217,7 @@ def test_the_page_of_a_snapshot_lists_and_filters_its_worst_examples(root: Clien
 
     text = text_of(everything.content.decode())
     assert [row[0] for row in everything.context["example_table"].rows] == [each.example_id for each in stored[:20]]
-    assert evaluated.details.examples_digest in text
+    assert str(evaluated.details.examples_digest) in text
     assert "Evaluation options" in text
     filtered = root.get(page_url(evaluated), {"actual": label, "min_confidence": "0.6"})
     expected = [each.example_id for each in stored if each.actual == label and (each.confidence or 0) >= 0.6]
