@@ -7,10 +7,9 @@ from typing import Any
 from models_registry.task_types.base import Direction, Metric
 from performance.formatting import format_short
 from performance.metrics.comparison import Change, MetricComparison
+from performance.snapshots.chart_tables import grid_table
 from performance.snapshots.charts import COLOURS, DASHES, Chart, Line, Point
 from performance.snapshots.tables import Table
-
-GRID = [step / 10 for step in range(11)]  # where a table has the values of a curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +117,4 @@ def _overlaid(
     ]
     description = f"{y.capitalize()} against {x}: {names[0]} as a solid line, {names[1]} as a dashed one."
     chart = Chart(title, description, ("0", x, "1"), ("0", y, "1"), lines=lines, diagonal=diagonal, legend="Versions")
-    rows = [[f"{at:.1f}", *(_text_at(points, at) for points in curves)] for at in GRID]
-    return OverlaidChart(
-        chart, Table(f"{title} in numbers", (x.capitalize(), *(f"{y}, {name}" for name in names)), rows)
-    )
-
-
-def _text_at(points: Sequence[Point], x: float) -> str:
-    """Return the highest value of a drawn curve at `x` as a text; empty where it isn't drawn."""
-    heights = [
-        max(y0, y1) if x0 == x1 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False)
-        if x0 <= x <= x1
-    ]
-    return format_short(max(heights)) if heights else ""
+    return OverlaidChart(chart, grid_table(title, x, dict(zip(names, curves, strict=True))))

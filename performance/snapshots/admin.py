@@ -23,7 +23,7 @@ from models_registry.registry.model_admin import PromotedFilter, VersionRecordAd
 from models_registry.registry.models import Version
 from performance.formatting import format_short, format_six_digits
 from performance.metrics.result import ConfusionMatrixDocument
-from performance.snapshots import charts, tables
+from performance.snapshots import chart_tables, charts, tables
 from performance.snapshots.models import MetricSnapshot
 
 HEADLINE_METRICS = 3
@@ -64,7 +64,7 @@ def snapshot_context(snapshot: MetricSnapshot) -> dict[str, object]:
         "slice_tables": tables.slice_tables(task_type, snapshot.slices.order_by("attribute", "position")),
         "confusion_matrix": tables.confusion_matrix(matrix),
         "gauges": charts.gauges(task_type, metrics, details.confidence_intervals),
-        "charts": charts.charts(details.curves),
+        "charts": [*zip(charts.charts(details.curves), chart_tables.curve_tables(details.curves), strict=True)],
     }
 
 
@@ -114,7 +114,7 @@ class VersionWithSnapshotsAdmin(VersionAdmin):
     inlines = (SnapshotInline,)
     readonly_fields = ("comparison",)
 
-    def get_fields(self, request: HttpRequest, obj: Version | None = None) -> list[str | tuple[str, ...]]:
+    def get_fields(self, request: HttpRequest, obj: Version | None = None) -> Any:
         """Add the link to a comparison."""
         return [*super().get_fields(request, obj), "comparison"]
 
