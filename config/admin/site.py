@@ -1,6 +1,7 @@
 """The admin site. Its search boxes offer only relations that the caller's pages use."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any, TypeAlias
 
 from django.apps import apps
@@ -10,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import InvalidPage
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
 Choices: TypeAlias = Callable[[HttpRequest, Any], QuerySet[Any] | None]
@@ -35,6 +37,11 @@ class RegistrySite(UnfoldAdminSite):  # type: ignore[misc]  # the library is unt
             page = self.get_model_admin(apps.get_model(item["model"]))
             item["has_permission"] = page.has_view_permission(request)
         return groups
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Return the URLs of the pages that belong to no list. The theme puts them before those of the lists."""
+        pages = import_module("performance.comparison_pages.urls").PAGES  # it imports models, which load after this
+        return [path(route, self.admin_view(view.as_view()), name=name) for route, view, name in pages]
 
     def search(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         """List the pages whose names match. Raises `Http404` beyond the last page of results."""

@@ -64,11 +64,11 @@ def pretty_json(document: object) -> str:
     )
 
 
-def link_to(record: Model) -> str:
-    """Return the HTML of a link to a record's page in the admin."""
+def link_to(record: Model, text: str | None = None) -> str:
+    """Return the HTML of a link to a record's page in the admin, by default with the record's name as its text."""
     meta = record._meta
     url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[quote(str(record.pk))])
-    return format_html('<a href="{}" class="text-link whitespace-nowrap">{}</a>', url, record)
+    return format_html('<a href="{}" class="text-link whitespace-nowrap">{}</a>', url, text or record)
 
 
 def task_type_label(name: str) -> str:

@@ -51,7 +51,7 @@ class VersionInline(ReadOnlyAdminMixin, ScopedInline):
     @admin.display(description="version")
     def version(self, version: Version) -> str:
         """Return a link to the version."""
-        return link_to(version)
+        return link_to(version, version.version_id)
 
     @admin.display(description="promotion")
     def promoted(self, version: Version) -> str:
@@ -102,7 +102,7 @@ class RegisteredModelAdmin(ScopedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
         """Return the models with their state, organization and promoted version."""
         models = cast("RegisteredModelQuerySet", super().get_queryset(request))
-        return models.with_state().select_related("organization", "promoted_version", "created_by")
+        return models.with_state().select_related("organization", "promoted_version__model", "created_by")
 
     def get_fieldsets(self, request: HttpRequest, obj: RegisteredModel | None = None) -> Any:
         """Return the fields of a new model with its task type, or all fields of an existing model."""
@@ -154,7 +154,7 @@ class RegisteredModelAdmin(ScopedAdmin):
     @admin.display(description="promoted", ordering="promoted_version__number")
     def promoted(self, model: RegisteredModel) -> str:
         """Return the id of the promoted version as a badge."""
-        return badge(str(model.promoted_version), "primary") if model.promoted_version else ""
+        return badge(model.promoted_version.version_id, "primary") if model.promoted_version else ""
 
 
 @admin.register(Version)
@@ -218,7 +218,7 @@ class VersionAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
 class PromotionAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """The history of promotions, newest first."""
 
-    list_display = ("version", "model", "organization", "previous_version", "promoted_by", "promoted_at", "reason")
+    list_display = ("version_name", "model", "organization", "previous", "promoted_by", "promoted_at", "reason")
     model_lookup = "model"
     list_filter = (
         ("model__organization", AutocompleteSelectFilter),
@@ -239,7 +239,20 @@ class PromotionAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Promotion]:
         """Return the promotions with their related records."""
         promotions: QuerySet[Promotion] = super().get_queryset(request)
-        return promotions.select_related("model__organization", "version", "previous_version", "promoted_by")
+        return promotions.select_related(
+            "model__organization", "version__model", "previous_version__model", "promoted_by"
+        )
+
+    @admin.display(description="version", ordering="version__number")
+    def version_name(self, promotion: Promotion) -> str:
+        """Return the version's public id."""
+        return nowrap(promotion.version.version_id)
+
+    @admin.display(description="previous version", ordering="previous_version__number")
+    def previous(self, promotion: Promotion) -> str:
+        """Return the public id of the version that was promoted before, if there was one."""
+        previous = promotion.previous_version
+        return nowrap(previous.version_id) if previous else ""
 
     @admin.display(ordering="model__organization__name")
     def organization(self, promotion: Promotion) -> str:

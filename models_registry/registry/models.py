@@ -112,7 +112,7 @@ class Version(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.version_id
+        return f"{self.model} {self.version_id}"
 
     @property
     def version_id(self) -> str:

@@ -27,28 +27,43 @@ class Comparison:
     baseline_evaluated_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How two snapshots differ in each summary metric, and whether they are compared example by example."""
+
+    metrics: dict[str, MetricComparison]
+    pairing: PairingStatus
+
+
 def compare(lookup: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
     """Compare the newest snapshots of two versions. Raises what `SnapshotLookup.snapshot` raises."""
     for each in (lookup, baseline):
         each.completed_version()
     newer, older = detailed_snapshot(lookup), detailed_snapshot(baseline)
-    paired = services.paired_intervals(newer, older)
+    differences = compare_snapshots(newer, older)
     return Comparison(
         model_id=lookup.model_id,
         version_id=newer.version.version_id,
         baseline_version_id=older.version.version_id,
         task_type=lookup.task_type,
         dataset_split=newer.dataset_split,
-        metrics=comparison.compare(
-            task_types.get(lookup.task_type), _metric_values(newer), _metric_values(older), paired.intervals
-        ),
-        pairing=paired.status,
+        metrics=differences.metrics,
+        pairing=differences.pairing,
         evaluated_at=newer.evaluated_at,
         baseline_evaluated_at=older.evaluated_at,
     )
 
 
-def _metric_values(snapshot: MetricSnapshot) -> MetricValues:
+def compare_snapshots(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Differences:
+    """Compare two snapshots of one task type, which may belong to different models."""
+    paired = services.paired_intervals(snapshot, baseline)
+    task_type = task_types.get(snapshot.version.model.task_type)
+    metrics = comparison.compare(task_type, metric_values(snapshot), metric_values(baseline), paired.intervals)
+    return Differences(metrics, paired.status)
+
+
+def metric_values(snapshot: MetricSnapshot) -> MetricValues:
+    """Return the summary metrics of a snapshot with their intervals and options."""
     details = snapshot.details
     options = known_options(details.evaluation_options, details.positive_class, details.averaging)
     return MetricValues(snapshot.metrics, stored_intervals(details.confidence_intervals), options)

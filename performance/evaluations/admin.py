@@ -55,7 +55,7 @@ class EvaluationAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[EvaluationJob]:
         """Return the evaluations with their versions, models and requesting users."""
         jobs: QuerySet[EvaluationJob] = super().get_queryset(request)
-        return jobs.select_related("version__model__organization", "snapshot", "requested_by")
+        return jobs.select_related("version__model__organization", "snapshot__version__model", "requested_by")
 
     @admin.display(description="model", ordering="version__model__name")
     def model_link(self, job: EvaluationJob) -> str:

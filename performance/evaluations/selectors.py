@@ -8,6 +8,8 @@ from performance.snapshots.errors import NotAvailableForTaskTypeError
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.selectors import SnapshotLookup, computed_only, found_snapshots, newest_snapshot
 
+CONDITIONS = {"actual": "actual", "predicted": "predicted", "min_confidence": "confidence__gte"}  # by parameter
+
 
 def misclassifications(lookup: SnapshotLookup, **conditions: str | float) -> QuerySet[MisclassifiedExample]:
     """Return the stored wrong predictions of the newest snapshot that meet the conditions.
@@ -19,9 +21,12 @@ def misclassifications(lookup: SnapshotLookup, **conditions: str | float) -> Que
         raise NotAvailableForTaskTypeError(
             f"Models of {lookup.task_type} predict no classes, so they have no misclassifications."
         )
-    examples: QuerySet[MisclassifiedExample] = computed_only(_newest_snapshot(lookup)).misclassified.filter(
-        **conditions
-    )
+    return wrong_predictions(computed_only(_newest_snapshot(lookup)), **conditions)
+
+
+def wrong_predictions(snapshot: MetricSnapshot, **conditions: str | float) -> QuerySet[MisclassifiedExample]:
+    """Return the stored wrong predictions of a snapshot that meet the conditions."""
+    examples: QuerySet[MisclassifiedExample] = snapshot.misclassified.filter(**conditions)
     return examples
 
 
@@ -35,7 +40,12 @@ def residuals(lookup: SnapshotLookup) -> QuerySet[ResidualExample]:
         raise NotAvailableForTaskTypeError(
             f"Models of {lookup.task_type} predict no numbers, so they have no residuals."
         )
-    examples: QuerySet[ResidualExample] = computed_only(_newest_snapshot(lookup)).residuals.all()
+    return largest_errors(computed_only(_newest_snapshot(lookup)))
+
+
+def largest_errors(snapshot: MetricSnapshot) -> QuerySet[ResidualExample]:
+    """Return the stored examples with the largest errors of a snapshot."""
+    examples: QuerySet[ResidualExample] = snapshot.residuals.all()
     return examples
 
 

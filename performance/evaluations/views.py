@@ -227,7 +227,7 @@ class WorstExamplesViewSet(PerformanceReadViewSet):
     )
     def misclassifications(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the wrongly predicted examples, the most confidently wrong first: at most 1,000 are kept."""
-        conditions = {lookup: self.query[name] for name, lookup in _LOOKUPS.items() if name in self.query}
+        conditions = {lookup: self.query[name] for name, lookup in selectors.CONDITIONS.items() if name in self.query}
         return self._page(selectors.misclassifications(self._look_up_version(model_id), **conditions))
 
     @extend_schema(
@@ -247,6 +247,3 @@ class WorstExamplesViewSet(PerformanceReadViewSet):
     def _page(self, examples: QuerySet[WorstExample]) -> HttpResponse:
         data = self.get_serializer(self.paginate_queryset(examples), many=True).data
         return conditional_json_response(self.request, self.get_paginated_response(data).data)
-
-
-_LOOKUPS = {"actual": "actual", "predicted": "predicted", "min_confidence": "confidence__gte"}

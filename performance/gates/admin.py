@@ -18,6 +18,7 @@ from models_registry.api.model_admin import (
     TimeRangeFilter,
     badge,
     link_to,
+    nowrap,
     pretty_json,
 )
 from models_registry.registry.model_admin import VersionRecordAdmin
@@ -122,7 +123,7 @@ class GatePolicyAdmin(ScopedAdmin):
 class GateVerdictAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     """Stored verdicts, newest first."""
 
-    list_display = ("judged_at", "model", "version", "result", "occasion", "requested_by")
+    list_display = ("judged_at", "model", "version_name", "result", "occasion", "requested_by")
     list_filter = (
         ("model__organization", AutocompleteSelectFilter),
         ("occasion", ChoicesDropdownFilter),
@@ -141,7 +142,7 @@ class GateVerdictAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[GateVerdict]:
         """Return the verdicts with their models and versions."""
         verdicts: QuerySet[GateVerdict] = super().get_queryset(request)
-        return verdicts.select_related("model", "version")
+        return verdicts.select_related("model", "version__model")
 
     @admin.display(description="verdict", ordering="status")
     def result(self, verdict: GateVerdict) -> str:
@@ -167,6 +168,11 @@ class GateVerdictAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     def version_link(self, verdict: GateVerdict) -> str:
         """Return a link to the version."""
         return link_to(verdict.version)
+
+    @admin.display(description="version", ordering="version__number")
+    def version_name(self, verdict: GateVerdict) -> str:
+        """Return the version's public id."""
+        return nowrap(verdict.version.version_id)
 
     @admin.display(description="baseline")
     def baseline(self, verdict: GateVerdict) -> str:

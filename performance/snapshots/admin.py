@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, FieldTextFilter
 
 from models_registry import task_types
@@ -21,7 +23,7 @@ from models_registry.registry.model_admin import PromotedFilter, VersionRecordAd
 from models_registry.registry.models import Version
 from performance.formatting import format_short, format_six_digits
 from performance.metrics.result import ConfusionMatrixDocument
-from performance.snapshots import charts, tables
+from performance.snapshots import chart_tables, charts, tables
 from performance.snapshots.models import MetricSnapshot
 
 HEADLINE_METRICS = 3
@@ -49,12 +51,20 @@ def snapshot_context(snapshot: MetricSnapshot) -> dict[str, object]:
         matrix = _matrix(snapshot)
     metrics, details = snapshot.all_metrics, snapshot.details
     return {
-        "metric_table": tables.metric_table(task_type, metrics, details.confidence_intervals),
+        "metric_table": tables.metric_table(
+            task_type,
+            metrics,
+            details.confidence_intervals,
+            unavailable=details.metrics_unavailable,
+            intervals_unavailable=details.intervals_unavailable,
+        ),
+        "warning_table": tables.warning_table(details.warnings),
+        "option_table": tables.option_table(details.evaluation_options),
         "class_table": tables.class_table(task_type, details.per_class),
         "slice_tables": tables.slice_tables(task_type, snapshot.slices.order_by("attribute", "position")),
         "confusion_matrix": tables.confusion_matrix(matrix),
         "gauges": charts.gauges(task_type, metrics, details.confidence_intervals),
-        "charts": charts.charts(details.curves),
+        "charts": [*zip(charts.charts(details.curves), chart_tables.curve_tables(details.curves), strict=True)],
     }
 
 
@@ -81,7 +91,7 @@ class SnapshotInline(ReadOnlyAdminMixin, ScopedInline):
     @admin.display(description="evaluated at")
     def snapshot(self, snapshot: MetricSnapshot) -> str:
         """Return a link to the snapshot."""
-        return link_to(snapshot)
+        return link_to(snapshot, snapshot.name)
 
     @admin.display(description="dataset split")
     def split(self, snapshot: MetricSnapshot) -> str:
@@ -102,6 +112,19 @@ class VersionWithSnapshotsAdmin(VersionAdmin):
     """Adds the snapshots to the page of a version. The registry's own admin does not know them."""
 
     inlines = (SnapshotInline,)
+    readonly_fields = ("comparison",)
+
+    def get_fields(self, request: HttpRequest, obj: Version | None = None) -> Any:
+        """Add the link to a comparison."""
+        return [*super().get_fields(request, obj), "comparison"]
+
+    @admin.display(empty_value="not available until the training has completed")
+    def comparison(self, version: Version) -> str | None:
+        """Return a link that compares the version with the promoted one."""
+        if version.state != Version.State.COMPLETED:
+            return None
+        url = reverse("admin:models_registry_registeredmodel_compare", args=[version.model_id])
+        return format_html('<a href="{}?version_id={}" class="text-link">Compare</a>', url, version.version_id)
 
 
 @admin.register(MetricSnapshot)
@@ -135,7 +158,8 @@ class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         ("version", "evaluated_at"),
         ("promoted", "created_at"),
         ("task", "source"),
-        ("dataset", "dataset_version"),
+        ("dataset_name", "dataset_version"),
+        "examples_digest",
         ("created_by", "custom_metrics"),
     )
     change_form_after_template = "performance/snapshot.html"
@@ -182,11 +206,29 @@ class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         """Return the task type's label."""
         return task_type_label(snapshot.version.model.task_type)
 
+    @admin.display(description="dataset")
+    def dataset_name(self, snapshot: MetricSnapshot) -> str:
+        """Return the name of the dataset."""
+        return snapshot.dataset or "primary dataset"
+
     @admin.display(empty_value="")
-    def dataset_version(self, snapshot: MetricSnapshot) -> str:
-        """Return the version of the dataset, and the digest of its examples."""
-        details = snapshot.details
-        return " · ".join(part for part in (details.dataset_version, details.examples_digest) if part)
+    def dataset_version(self, snapshot: MetricSnapshot) -> str | None:
+        """Return the version of the dataset."""
+        return snapshot.details.dataset_version
+
+    @admin.display(description="digest of the examples", empty_value="unknown")
+    def examples_digest(self, snapshot: MetricSnapshot) -> str | None:
+        """Return the digest of the examples, with a link to the versions that were evaluated on them."""
+        digest = snapshot.details.examples_digest
+        if digest is None:
+            return None
+        url = reverse("admin:performance_leaderboard", args=[digest])
+        return format_html(
+            '<a href="{}?dataset_split={}" class="text-link" style="overflow-wrap: anywhere">{}</a>',
+            url,
+            snapshot.dataset_split,
+            digest,
+        )
 
     @admin.display(description="custom metrics", empty_value="")
     def custom_metrics(self, snapshot: MetricSnapshot) -> str:

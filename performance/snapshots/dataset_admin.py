@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
@@ -54,7 +55,7 @@ class DatasetAdmin(ReadOnlyAdminMixin, ScopedAdmin):
             ("created_by", "created_at"),
             "description",
         )
-        return (*fields, "newest_snapshots") if sees_snapshots else fields
+        return (*fields, "leaderboard", "newest_snapshots") if sees_snapshots else fields
 
     @admin.display(description=f"newest {MAX_LISTED_SNAPSHOTS} snapshots", empty_value="none")
     def newest_snapshots(self, dataset: Dataset) -> SafeString:
@@ -63,5 +64,10 @@ class DatasetAdmin(ReadOnlyAdminMixin, ScopedAdmin):
             version__model__organization=dataset.organization_id, dataset=dataset.name
         )
         newest = snapshots.select_related("version__model").order_by("-evaluated_at", "-pk")[:MAX_LISTED_SNAPSHOTS]
-        rows = ((each.version.model, each.version.version_id, link_to(each)) for each in newest)
-        return format_html_join("", "<div>{} {} {}</div>", rows)
+        return format_html_join("", "<div>{}</div>", ((link_to(each),) for each in newest))
+
+    @admin.display(description="leaderboard")
+    def leaderboard(self, dataset: Dataset) -> str:
+        """Return a link to the versions that were evaluated on the dataset."""
+        url = reverse("admin:performance_dataset_leaderboard", args=[dataset.pk])
+        return format_html('<a href="{}" class="text-link">Versions, the best first</a>', url)

@@ -111,9 +111,18 @@ class MetricSnapshot(models.Model):
             ),
             # Serves the admin's list and its date hierarchy.
             models.Index(fields=["-evaluated_at", "-id"], name="snapshot_by_date"),
+            # Serves the leaderboard of a named dataset.
+            models.Index(
+                fields=["dataset", "dataset_split", "-id"], condition=~Q(dataset=""), name="snapshot_by_named_dataset"
+            ),
         ]
 
     def __str__(self) -> str:
+        return f"{self.version} {self.name}"
+
+    @property
+    def name(self) -> str:
+        """The split and the time, which tell the snapshots of a version apart."""
         return f"{self.dataset_split} at {self.evaluated_at:%Y-%m-%d %H:%M}"
 
     @property
@@ -207,6 +216,12 @@ class SnapshotDetail(models.Model):
                 fields=["predictions_digest"],
                 condition=Q(predictions_digest__isnull=False),
                 name="detail_by_predictions",
+            ),
+            # Serves the leaderboard of the versions that were evaluated on the same examples.
+            models.Index(
+                fields=["examples_digest", "-snapshot"],
+                condition=Q(examples_digest__isnull=False),
+                name="detail_by_examples",
             ),
         ]
 

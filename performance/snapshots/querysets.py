@@ -83,6 +83,19 @@ class MetricSnapshotQuerySet(models.QuerySet["MetricSnapshot"]):
         rank = Window(RowNumber(), partition_by=["version", "dataset_split", "dataset"], order_by=newest_first)
         return self.alias(rank=rank).filter(rank=1).order_by("dataset_split", "dataset")
 
+    def newest_of_each_version(self) -> Self:
+        """Keep the newest of the snapshots of each version."""
+        newest_first = [F("evaluated_at").desc(), F("id").desc()]
+        return self.alias(newest=Window(RowNumber(), partition_by="version", order_by=newest_first)).filter(newest=1)
+
+    def best_first(self, metric: Metric) -> Self:
+        """Keep the snapshots that have a summary metric, and order them by it, the best first."""
+        value: Func = Cast(KeyTextTransform(metric.name, "metrics"), models.FloatField())
+        if metric.direction is Direction.ZERO:
+            value = Abs(value)
+        ordering = value.desc() if metric.direction is Direction.HIGHER else value.asc()
+        return self.with_metric(metric.name, "metrics").order_by(ordering, "-evaluated_at", "-id")
+
     def for_model(
         self, model_id: str, dataset_split: str, number: int | None = None, *, dataset: str | None = ""
     ) -> Self:

@@ -15,6 +15,7 @@ MAX_ROWS_UNSCROLLED = 20  # longer tables scroll
 MAX_CLASSES = 50
 NOT_RECORDED = "not recorded"
 OTHER_VALUES = "(all other values)"
+NOTHING: Mapping[str, str] = {}
 
 
 class SliceRow(Protocol):
@@ -74,11 +75,28 @@ class ConfusionMatrix:
         return len(self.labels) > MAX_ROWS_UNSCROLLED
 
 
-def metric_table(task_type: TaskType, metrics: Mapping[str, float], intervals: Mapping[str, IntervalDocument]) -> Table:
-    """Return the table of all summary metrics, and of the further metrics that were recorded."""
-    further = [metric for metric in task_type.further if metric.name in metrics]
+def metric_table(
+    task_type: TaskType,
+    metrics: Mapping[str, float],
+    intervals: Mapping[str, IntervalDocument],
+    *,
+    unavailable: Mapping[str, str] = NOTHING,
+    intervals_unavailable: Mapping[str, str] = NOTHING,
+) -> Table:
+    """Return the table of all summary metrics, and of the further metrics that were recorded or say why they weren't.
+
+    `unavailable` says why a metric has no value, and `intervals_unavailable` why it has no interval.
+    """
+    further = [metric for metric in task_type.further if metric.name in metrics or metric.name in unavailable]
     rows = [
-        _metric_row(each, metrics.get(each.name), intervals.get(each.name)) for each in (*task_type.metrics, *further)
+        _metric_row(
+            each,
+            metrics.get(each.name),
+            intervals.get(each.name),
+            unavailable.get(each.name, NOT_RECORDED),
+            intervals_unavailable.get(each.name, ""),
+        )
+        for each in (*task_type.metrics, *further)
     ]
     return Table("Metrics", ("Metric", "Value", "Interval", "Better", "Bounds", "Definition"), rows, prose=True)
 
@@ -157,10 +175,27 @@ def bounds(metric: Metric) -> str:
     return f"{metric.lower:g} or more" if metric.upper is None else f"{metric.lower:g} to {metric.upper:g}"
 
 
-def _metric_row(metric: Metric, value: float | None, interval: IntervalDocument | None) -> list[str]:
-    recorded = NOT_RECORDED if value is None else format_six_digits(value)
+def _metric_row(
+    metric: Metric, value: float | None, interval: IntervalDocument | None, why_missing: str, why_no_interval: str
+) -> list[str]:
+    recorded = why_missing if value is None else format_six_digits(value)
+    shown = why_no_interval if interval is None and value is not None else _interval_text(interval)
     better = f"{metric.direction} is better"
-    return [metric.label, recorded, _interval_text(interval), better, bounds(metric), metric.definition]
+    return [metric.label, recorded, shown, better, bounds(metric), metric.definition]
+
+
+def option_table(options: Mapping[str, object]) -> Table | None:
+    """Return the table of the options of an evaluation, `None` if none are known."""
+    rows = [
+        [name.replace("_", " "), "none" if value is None else str(value)] for name, value in sorted(options.items())
+    ]
+    return Table("Evaluation options", ("Option", "Value"), rows) if rows else None
+
+
+def warning_table(warnings: Sequence[Mapping[str, str]]) -> Table | None:
+    """Return the table of the warnings of an evaluation, `None` if there are none."""
+    rows = [[each["code"].replace("_", " "), each["detail"]] for each in warnings]
+    return Table("Warnings", ("Warning", "Detail"), rows, prose=True) if rows else None
 
 
 def _interval_text(interval: IntervalDocument | None) -> str:

@@ -240,7 +240,10 @@ class TestThePage:
         assert f'href="{page_url(model)}"' in body
         assert f'href="{page_url(record.version)}"' in body
         text = text_of(body)
-        assert "Organization Acme Dataset split Test Model churn Sample count - Version ver-001a1 Evaluated at" in text
+        assert (
+            "Organization Acme Dataset split Test Model churn Sample count - Version churn ver-001a1 Evaluated at"
+            in text
+        )
         assert "Promotion promoted" in text
         assert "Task type Classification" in text
 

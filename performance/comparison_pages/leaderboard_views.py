@@ -1,0 +1,107 @@
+"""The page of the admin that ranks the versions which were evaluated on one dataset."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from django.http import Http404
+
+from models_registry import task_types
+from models_registry.task_types.base import Metric, TaskType
+from performance.comparison_pages import leaderboard
+from performance.comparison_pages.forms import MAX_KEY, LeaderboardForm
+from performance.comparison_pages.views import AdminPage
+from performance.snapshots.charts import gauges
+from performance.snapshots.models import Dataset, DatasetSplit, MetricSnapshot
+from performance.snapshots.page_links import LinkedPage
+from performance.snapshots.querysets import MetricSnapshotQuerySet
+
+PLACES_ON_A_PAGE = 50
+HEADERS = ("Rank", "Version", "Organization", "Value", "Interval", "Examples", "Evaluated at", "Against the best")
+MOST_NOTE = f"These are the best {leaderboard.MAX_VERSIONS} versions. There are more."
+
+
+class LeaderboardPage(AdminPage):
+    """The base of both leaderboards. They rank the snapshots of a dataset that the caller may view."""
+
+    template_name = "performance/comparison/leaderboard.html"
+    models: ClassVar[tuple[type[Model], ...]] = (MetricSnapshot,)
+
+    def get_keys(self, dataset_split: str) -> QuerySet[Any]:
+        """Return the keys of the dataset's snapshots, of at least this split. Raises `Http404`."""
+        raise NotImplementedError
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the context with a page of the places, or with what is wrong."""
+        query = self.request.GET.dict()
+        split = query.get("dataset_split", DatasetSplit.TEST)
+        if split not in DatasetSplit.values:
+            split = DatasetSplit.TEST
+        keys = self.get_keys(split)
+        on_split: Any = self.readable(MetricSnapshot).filter(pk__in=keys, dataset_split=split)
+        names = {*on_split.order_by().values_list("version__model__task_type", flat=True).distinct()}
+        known = [each for each in task_types.all_task_types() if each.name in names]
+        context = super().get_context_data(title="Leaderboard", **kwargs)
+        if not known:
+            return {
+                **context,
+                "problem": f"No version was evaluated on the {split} split of this dataset.",
+                "splits": DatasetSplit.values,
+            }
+        task_type = next((each for each in known if each.name == query.get("task_type")), known[0])
+        form = LeaderboardForm(
+            {"dataset_split": split, "task_type": task_type.name, "metric": task_type.metrics[0].name, **query}
+        )
+        form.offer(known, task_type)
+        metric = next((each for each in task_type.metrics if each.name == query.get("metric")), task_type.metrics[0])
+        form.is_valid()  # says what is wrong with the query; the page then shows the default
+        return {**context, "form": form, **self._places(on_split, task_type, metric)}
+
+    def _places(self, snapshots: MetricSnapshotQuerySet, task_type: TaskType, metric: Metric) -> dict[str, Any]:
+        of_type = snapshots.filter(version__model__task_type=task_type.name, version__state="completed")
+        found = leaderboard.best_snapshots(of_type, metric)
+        places = leaderboard.ranked(metric, found[: leaderboard.MAX_VERSIONS])
+        page = LinkedPage(self.request, places, parameter="page", per_page=PLACES_ON_A_PAGE)
+        digests = {each.snapshot.details.examples_digest for each in places}
+        return {
+            "metric": metric,
+            "page": page,
+            "rows": [(place, _gauge(task_type, metric, place)) for place in page.page],
+            "headers": HEADERS,
+            "best": places[0].snapshot if places else None,
+            "most_note": MOST_NOTE if len(found) > leaderboard.MAX_VERSIONS else "",
+            "rule": leaderboard.RULE,
+            "source": leaderboard.SOURCE,
+            "same_examples": len(digests) == 1 and None not in digests,
+        }
+
+
+def _gauge(task_type: TaskType, metric: Metric, place: leaderboard.Place) -> Any:
+    """Return the bar of a place's value and interval; `None` if the metric has no axis."""
+    intervals = {metric.name: place.interval} if place.interval else {}
+    return next(iter(gauges(task_type, {metric.name: place.value}, intervals)), None)
+
+
+class DatasetLeaderboardView(LeaderboardPage):
+    """The versions that were evaluated on a dataset, by its name in its organization."""
+
+    models = (Dataset, *LeaderboardPage.models)
+
+    def get_keys(self, dataset_split: str) -> QuerySet[Any]:
+        """Return the keys of the snapshots that name the dataset."""
+        key = self.kwargs["dataset_id"]
+        datasets = self.readable(Dataset).select_related("organization")
+        dataset = datasets.filter(pk=key).first() if key <= MAX_KEY else None
+        if dataset is None:
+            raise Http404
+        self.extra_context = {"original": dataset, "opts": Dataset._meta, "dataset": dataset.name}
+        return leaderboard.snapshots_on_dataset(dataset, dataset_split)
+
+
+class ExamplesLeaderboardView(LeaderboardPage):
+    """The versions that were evaluated on the same examples, by the digest of these."""
+
+    def get_keys(self, dataset_split: str) -> QuerySet[Any]:
+        """Return the keys of the snapshots of the examples."""
+        digest = self.kwargs["digest"]
+        self.extra_context = {"opts": MetricSnapshot._meta, "digest": digest}
+        return leaderboard.snapshots_on_examples(digest)
