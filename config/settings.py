@@ -210,6 +210,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Model Performance Registry",
     "VERSION": "1",
     "DESCRIPTION": "The metrics of trained models on held-out data, with access rights.",
+    "DEFAULT_GENERATOR_CLASS": "config.openapi_style.CompactSchemaGenerator",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
@@ -293,15 +294,15 @@ LOGGING = {
 FORMAT_MODULE_PATH = "config.formats"
 
 
-def _page(title: str, icon: str, model: str) -> dict[str, object]:
-    """Return the sidebar's link to the list of a model, visible to users with permission."""
+def _page(title: str, icon: str, model: str, *, is_for_everybody: bool = False) -> dict[str, object]:
+    """Return the sidebar's link to the list of a model, visible to users with permission or to everybody."""
     app, name = model.split(".")
     permissions = [f"{app}.view_{name}", f"{app}.change_{name}"]
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
-        "permission": lambda request: any(map(request.user.has_perm, permissions)),
+        "permission": lambda request: is_for_everybody or any(map(request.user.has_perm, permissions)),
     }
 
 
@@ -340,6 +341,10 @@ UNFOLD = {
             {
                 "title": "Access",
                 "items": [
+                    {
+                        **_page("My tokens", "vpn_key", "models_registry.personaltoken"),
+                        "permission": lambda request: True,
+                    },
                     _page("Users", "person", "models_registry.user"),
                     _page("Groups", "group", "auth.group"),
                     _page("Grants", "key", "models_registry.modelgrant"),
@@ -352,6 +357,7 @@ UNFOLD = {
                 "title": "Pipelines",
                 "items": [
                     _page("Service accounts", "smart_toy", "models_registry.serviceaccount"),
+                    _page("Tokens", "vpn_key", "models_registry.namedtoken"),
                     _page("Trusted issuers", "handshake", "models_registry.trustedissuer"),
                     _page("Trust rules", "rule", "models_registry.trustrule"),
                     _page("Webhooks", "webhook", "performance.webhook"),

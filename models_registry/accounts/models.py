@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from models_registry.accounts.querysets import OrganizationQuerySet
@@ -20,9 +20,22 @@ class User(AbstractUser):
         db_default=False,
         help_text="An account for a pipeline. It cannot log in; an operator or a trusted issuer makes its tokens.",
     )
+    owner = models.ForeignKey(
+        "models_registry.Organization",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="service_accounts",
+        help_text="The organization whose admins manage this service account and its tokens.",
+    )
 
     class Meta(AbstractUser.Meta):
         constraints = [
+            models.CheckConstraint(
+                condition=Q(is_service_account=True) | Q(owner=None),
+                name="only_service_account_owned",
+                violation_error_message="Only a service account has an owner.",
+            ),
             models.CheckConstraint(
                 condition=Q(is_service_account=False) | Q(is_staff=False, is_superuser=False),
                 name="service_account_not_staff",
@@ -39,6 +52,11 @@ class ServiceAccountManager(UserManager["ServiceAccount"]):
     def get_queryset(self) -> models.QuerySet["ServiceAccount"]:
         """Return the service accounts."""
         return super().get_queryset().filter(is_service_account=True)
+
+    def with_role(self) -> models.QuerySet["ServiceAccount"]:
+        """Annotate as `role` the account's role in the organization that owns it, or `None`."""
+        roles = Membership.objects.filter(user=OuterRef("pk"), organization=OuterRef("owner")).values("role")
+        return self.get_queryset().annotate(role=Subquery(roles))
 
 
 class ServiceAccount(User):
