@@ -152,13 +152,8 @@ class TestTokens:
     def test_a_token_for_a_person_or_without_scopes_is_refused(
         self, root: Client, account: ServiceAccount, viewer: User
     ) -> None:
-        for change in (
-            {"user": viewer.pk},
-            {"scopes": []},
-            {"lifetime_days": 366},
-            {"name": "two\nlines"},
-            {"user": ""},
-        ):
+        changes: list[dict[str, Any]] = [{"user": viewer.pk}, {"user": ""}, {"scopes": []}, {"lifetime_days": 366}]
+        for change in [*changes, {"name": "two\nlines"}]:
             refused(root.post(add_url(NamedToken), {"user": account.pk, **TOKEN, **change}))
         ServiceAccount.objects.update(is_active=False)
         refused(root.post(add_url(NamedToken), {"user": account.pk, **TOKEN}))
