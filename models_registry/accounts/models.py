@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
@@ -18,7 +19,7 @@ class User(AbstractUser):
         "service account",
         default=False,
         db_default=False,
-        help_text="An account for a pipeline. It cannot log in; an operator or a trusted issuer makes its tokens.",
+        help_text="An account for a pipeline. It cannot log in, and works with tokens that others make for it.",
     )
     owner = models.ForeignKey(
         "models_registry.Organization",
@@ -42,6 +43,12 @@ class User(AbstractUser):
                 violation_error_message="A service account can be neither staff nor superuser.",
             ),
         ]
+
+    def clean(self) -> None:
+        """Raise `ValidationError` for a person with an owner. Forms without both fields do not check constraints."""
+        super().clean()
+        if self.owner_id is not None and not self.is_service_account:
+            raise ValidationError("This account belongs to an organization, and stays a service account.")
 
 
 class ServiceAccountManager(UserManager["ServiceAccount"]):

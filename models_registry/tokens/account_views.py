@@ -101,9 +101,7 @@ class ServiceAccountViewSet(
         return self.get_account(lock=lock)
 
     def perform_create(self, serializer: BaseSerializer[ServiceAccount]) -> None:
-        account = services.create_service_account(
-            owner=self.get_organization(lock=True), **{"role": None, **serializer.validated_data}
-        )
+        account = services.create_service_account(owner=self.get_organization(lock=True), **serializer.validated_data)
         serializer.instance = super().get_queryset().get(pk=account.pk)  # with its role
 
     def perform_update(self, serializer: Any) -> None:

@@ -85,18 +85,6 @@ class TokenPairSerializer(serializers.Serializer[dict[str, object]]):
     refresh = serializers.CharField(read_only=True, help_text="Lives 1 day, and may be used once.")
 
 
-class RoleField(serializers.ChoiceField):
-    """The role of a service account, or null for an account that only has grants on single models."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Membership.ROLES,
-            required=False,
-            allow_null=True,
-            help_text="The role in the organization; null for an account that only has grants on single models.",
-        )
-
-
 class ServiceAccountInput(StrictSerializer):
     """A new service account."""
 
@@ -106,13 +94,15 @@ class ServiceAccountInput(StrictSerializer):
         validators=[ACCOUNT_NAME],
         help_text="The user name is this name after the organization's slug and a dot, such as `acme.ci`.",
     )
-    role = RoleField()
+    role = serializers.ChoiceField(
+        Membership.ROLES, required=False, help_text="The role in the organization; by default none, only grants."
+    )
 
 
 class ServiceAccountChanges(StrictSerializer):
     """The changes of a service account. Deactivation revokes its tokens."""
 
-    role = RoleField()
+    role = serializers.ChoiceField(Membership.ROLES, required=False)
     is_active = StrictBooleanField(required=False)
 
 

@@ -16,7 +16,7 @@ from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from models_registry.accounts.models import Organization, ServiceAccount, User
 from models_registry.accounts.scopes import Scope, expand
-from models_registry.accounts.services import add_member, change_role, remove_member
+from models_registry.accounts.services import add_member, change_role
 from models_registry.api.writes import refusing_duplicates, save_changes
 from models_registry.audit.context import acting_user
 from models_registry.db.purge import delete_in_batches
@@ -66,7 +66,7 @@ def revoke_named_token(*, token: NamedToken) -> None:
 
 
 @transaction.atomic
-def create_service_account(*, owner: Organization, name: str, role: str | None) -> ServiceAccount:
+def create_service_account(*, owner: Organization, name: str, role: str | None = None) -> ServiceAccount:
     """Create a service account of an organization, named `<slug>.<name>`. It never has a password.
 
     Raises `ConflictError` if the name is in use.
@@ -102,15 +102,13 @@ def revoke_tokens(*, user: User) -> int:
     return len(named) + revoke_families(user.token_families.all())
 
 
-def _change_role(account: ServiceAccount, role: str | None) -> None:
-    """Change, add or remove the membership of a service account in the organization that owns it."""
+def _change_role(account: ServiceAccount, role: str) -> None:
+    """Change or add the membership of a service account in the organization that owns it."""
     membership = account.memberships.select_related("organization", "user").filter(organization=account.owner).first()
-    if membership is None and role is not None and account.owner is not None:
+    if membership is not None:
+        change_role(membership=membership, role=role)
+    elif account.owner is not None:
         add_member(organization=account.owner, user=account, role=role)
-    elif membership is not None and role is None:
-        remove_member(membership=membership)
-    elif membership is not None and role != membership.role:
-        change_role(membership=membership, role=str(role))
 
 
 def exchange_identity_token(*, encoded: str, scope: frozenset[Scope] | None) -> tuple[AccessToken, frozenset[Scope]]:

@@ -105,6 +105,8 @@ class TestServiceAccounts:
 
         account.refresh_from_db()
         assert (account.owner, account.is_active) == (acme, False)
+        person = {"username": "acme.ci", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+        assert "stays a service account" in refused(root.post(page_url(User.objects.get(pk=account.pk)), person))
         assert NamedToken.objects.get().revoked_at is not None
 
 
