@@ -58,6 +58,7 @@ def create_named_token(
     return named, access
 
 
+@transaction.atomic
 def revoke_named_token(*, token: NamedToken) -> None:
     """Revoke a named token, which is refused at once. A repeated call keeps the first time."""
     if token.revoked_at is None:
