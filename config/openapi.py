@@ -89,6 +89,8 @@ PATH_PARAMETERS = {
     "evaluation_id": {"type": "string", "format": "uuid"},
     "webhook_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
     "badge_id": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    "account": {"type": "string", "minLength": 1, "maxLength": 150},
+    "token_id": {"type": "string", "format": "uuid"},
 }
 
 EXAMPLE_ERROR = ("dataset_split", "invalid_choice", "Must be one of train, validation, test.")

@@ -210,6 +210,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Model Performance Registry",
     "VERSION": "1",
     "DESCRIPTION": "The metrics of trained models on held-out data, with access rights.",
+    "DEFAULT_GENERATOR_CLASS": "config.openapi_style.CompactSchemaGenerator",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
@@ -340,6 +341,7 @@ UNFOLD = {
             {
                 "title": "Access",
                 "items": [
+                    _page("My tokens", "vpn_key", "models_registry.personaltoken"),
                     _page("Users", "person", "models_registry.user"),
                     _page("Groups", "group", "auth.group"),
                     _page("Grants", "key", "models_registry.modelgrant"),
@@ -352,6 +354,7 @@ UNFOLD = {
                 "title": "Pipelines",
                 "items": [
                     _page("Service accounts", "smart_toy", "models_registry.serviceaccount"),
+                    _page("Tokens", "vpn_key", "models_registry.namedtoken"),
                     _page("Trusted issuers", "handshake", "models_registry.trustedissuer"),
                     _page("Trust rules", "rule", "models_registry.trustrule"),
                     _page("Webhooks", "webhook", "performance.webhook"),

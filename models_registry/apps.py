@@ -17,7 +17,7 @@ class ModelsRegistryConfig(AppConfig):
         from models_registry.accounts.models import Membership, ModelGrant, Organization, ServiceAccount, User
         from models_registry.audit.recorder import audit_model, record_login, record_logout
         from models_registry.registry.models import Promotion, RegisteredModel, Version
-        from models_registry.tokens.models import TokenFamily, TrustedIssuer, TrustRule
+        from models_registry.tokens.models import NamedToken, PersonalToken, TokenFamily, TrustedIssuer, TrustRule
 
         for model in (Organization, Membership, ModelGrant, Version, Promotion, TrustedIssuer, TrustRule):
             audit_model(model)
@@ -26,5 +26,7 @@ class ModelsRegistryConfig(AppConfig):
         for user_model in (User, ServiceAccount):
             audit_model(user_model, exclude_fields=["last_login"], mask_fields=["password"])
         audit_model(TokenFamily, exclude_fields=["current_jti", "expires_at"])
+        for token_model in (NamedToken, PersonalToken):
+            audit_model(token_model, exclude_fields=["current_jti", "last_used_at"])
         user_logged_in.connect(record_login)
         user_logged_out.connect(record_logout)

@@ -28,7 +28,7 @@ from models_registry.accounts.scopes import ALL_SCOPES, Scope
 from models_registry.api import large_responses
 from models_registry.registry.models import RegisteredModel
 from models_registry.registry.promotions import promote
-from models_registry.tokens import jwt
+from models_registry.tokens import jwt, usage
 from models_registry.tokens.services import open_token_family
 from tests import openapi
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
@@ -144,10 +144,11 @@ def _exchanges_match_the_openapi_document() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _clean_slate() -> None:
-    """Forget what processes remember between requests: throttles, large answers and verified tokens."""
+    """Forget what processes remember between requests: throttles, large answers, verified tokens and their uses."""
     cache.clear()
     large_responses.clear()
     jwt.decode_access_token.cache_clear()
+    usage.forget_uses()
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from models_registry.accounts.models import Membership, ModelGrant, User
 from models_registry.accounts.scopes import Scope
 from models_registry.registry.models import RegisteredModel
 from models_registry.registry.promotions import promote
+from models_registry.tokens.services import create_named_token, create_service_account
 from performance.badges.models import Badge
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy
@@ -23,6 +24,10 @@ from tests.forms import BOUNDARY, multipart
 ORGANIZATION = "organizations/<str:slug>"
 MEMBERS = f"{ORGANIZATION}/members"
 DATASETS = f"{ORGANIZATION}/datasets"
+ACCOUNTS = f"{ORGANIZATION}/service-accounts"
+ACCOUNT = f"{ACCOUNTS}/<str:account>"
+TOKENS = f"{ACCOUNT}/tokens"
+OWN_TOKENS = "auth/personal-tokens"
 NAMED_MODEL = f"{ORGANIZATION}/models/<path:name>"
 WEBHOOKS = f"{ORGANIZATION}/webhooks"
 WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
@@ -32,6 +37,7 @@ GRANTS = f"{MODEL}/grants"
 VERSION = f"{MODEL}/versions/<str:version_id>"
 SNAPSHOTS = f"{VERSION}/snapshots"
 PERFORMANCE = f"{MODEL}/performance"
+NEW_TOKEN = {"name": "nightly", "scopes": ["model:read"], "lifetime_days": 90}
 POLICY = {"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.5}]}
 
 
@@ -42,11 +48,13 @@ class Target:
     slug: str
     model_id: str
     username: str
+    account: str
     grant_id: str
     snapshot_id: str
     evaluation_id: str
     badge_id: str
     webhook_id: str
+    token_id: str
     version_id: str = "ver-001a2"
     name: str = "new/model"
 
@@ -78,9 +86,9 @@ class Operation:
         return self.method != "GET" and self.stores
 
     @property
-    def lists_all(self) -> bool:
-        """Whether it answers everybody, with what they have a right to."""
-        return not self.writes and self.route in {"organizations", "models"}
+    def is_for_everybody(self) -> bool:
+        """Whether it answers everybody, with what they have a right to, or is done to what is their own."""
+        return self.route.startswith(OWN_TOKENS) or (not self.writes and self.route in {"organizations", "models"})
 
     def path(self, target: Target) -> str:
         """Return where it is done to a target."""
@@ -116,6 +124,18 @@ OPERATIONS = [
     Operation("GET", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN),
     Operation("PATCH", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN, 200, {"role": "editor"}, "role"),
     Operation("DELETE", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN, 204),
+    Operation("GET", ACCOUNTS, Scope.ORGANIZATION_ADMIN),
+    Operation("POST", ACCOUNTS, Scope.ORGANIZATION_ADMIN, 201, {"name": "ci"}, "name"),
+    Operation("GET", ACCOUNT, Scope.ORGANIZATION_ADMIN),
+    Operation("PATCH", ACCOUNT, Scope.ORGANIZATION_ADMIN, 200, {"role": "viewer"}, "role"),
+    Operation("GET", TOKENS, Scope.ORGANIZATION_ADMIN),
+    Operation("POST", TOKENS, Scope.ORGANIZATION_ADMIN, 201, NEW_TOKEN, "name"),
+    Operation("GET", f"{TOKENS}/<str:token_id>", Scope.ORGANIZATION_ADMIN),
+    Operation("DELETE", f"{TOKENS}/<str:token_id>", Scope.ORGANIZATION_ADMIN, 204),
+    Operation("GET", OWN_TOKENS, Scope.ORGANIZATION_ADMIN),
+    Operation("POST", OWN_TOKENS, Scope.ORGANIZATION_ADMIN, 201, NEW_TOKEN, "name"),
+    Operation("GET", f"{OWN_TOKENS}/<str:token_id>", Scope.ORGANIZATION_ADMIN, 404),  # it is a service account's
+    Operation("DELETE", f"{OWN_TOKENS}/<str:token_id>", Scope.ORGANIZATION_ADMIN, 404, stores=False),
     Operation("GET", DATASETS, Scope.ORGANIZATION_VIEWER),
     Operation("POST", DATASETS, Scope.ORGANIZATION_EDITOR, 201, {"name": "october"}, "name"),
     Operation("GET", WEBHOOKS, Scope.ORGANIZATION_ADMIN),
@@ -234,8 +254,12 @@ def furnish(model: RegisteredModel) -> Target:
         organization=model.organization, url="https://example.com/hook", events=["snapshot.created", "version.promoted"]
     )
     badge = Badge.objects.create(model=model, expires_at=timezone.now() + timedelta(days=1))
-    rows = (str(row.pk) for row in (grant, stored, evaluation, badge, webhook))
-    return Target(slug, model.pk, member.username, *rows)
+    account = create_service_account(owner=model.organization, name="pipeline", role="editor")
+    token, _ = create_named_token(
+        user=account, name="GitHub", scopes=[Scope.MODEL_READ], lifetime=timedelta(days=1), created_by=member
+    )
+    rows = (str(row.pk) for row in (grant, stored, evaluation, badge, webhook, token))
+    return Target(slug, model.pk, member.username, account.username, *rows)
 
 
 def operations_of(routes: Iterator[tuple[str, Any]]) -> set[str]:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from performance_registry.connections import Connection
-from performance_registry.credentials import GivenToken, find_url, log_in, log_out
+from performance_registry.credentials import GivenToken, find_url, log_in, log_in_with_token, log_out
 from performance_registry.errors import GateFailedError, ProblemError, RegistryError
 from performance_registry.records import Promotion, Record
 from performance_registry.registry import PATIENCE, TIMEOUT, Registry
@@ -68,16 +68,26 @@ Url = Annotated[str | None, typer.Argument(metavar="URL", help="The address; by 
 @app.command()
 def login(
     url: Url = None,
-    username: Annotated[str, typer.Option(prompt=True, help="The user.")] = "",
+    username: Annotated[str, typer.Option(help="The user.")] = "",
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Do not ask for it.")] = False,
+    token: Annotated[bool, typer.Option("--token", help="Ask for a token instead of a user and a password.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Log in, and store the login in a file that only you can read."""
     with _reporting(as_json):
         found = find_url(url)
-        password = sys.stdin.readline().rstrip("\r\n") if password_stdin else typer.prompt("Password", hide_input=True)
-        _run(found, log_in(found, username, password, PATIENCE))
+        if token:
+            _run(found, log_in_with_token(found, _secret("Token", password_stdin), PATIENCE))
+            _print_answer({"url": found}, f"Stored the token for {found}.", as_json)
+            return
+        username = username or typer.prompt("Username")
+        _run(found, log_in(found, username, _secret("Password", password_stdin), PATIENCE))
         _print_answer({"url": found, "username": username}, f"Logged in to {found} as {username}.", as_json)
+
+
+def _secret(name: str, from_stdin: bool) -> str:
+    """Return a secret that is read from the standard input, or asked for."""
+    return sys.stdin.readline().rstrip("\r\n") if from_stdin else str(typer.prompt(name, hide_input=True))
 
 
 @app.command()

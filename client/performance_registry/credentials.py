@@ -112,6 +112,11 @@ class StoredLogin:
         return login
 
     def _refresh(self, login: logins.Login) -> Operation[logins.Login]:
+        if not login.refresh:
+            logins.remove(self._url)
+            raise CredentialsError(
+                f"The token for {self._url} has ended or was revoked. Run `mpr login --token` again."
+            )
         url = f"{self._url}/api/v1/auth/token/refresh"
         request = Request("POST", url, body={"refresh": login.refresh}, is_repeatable=False)
         response = yield from send(request, self._patience)
@@ -129,14 +134,30 @@ def log_in(url: str, username: str, password: str, patience: float) -> Operation
     return store_login(url, (yield from _document(request, patience)))
 
 
+def log_in_with_token(url: str, token: str, patience: float) -> Operation[logins.Login]:
+    """Store a token that was made in the registry, if the registry accepts it. Raises `ProblemError`."""
+    authorization = {"Authorization": f"Bearer {token}"}
+    models = Request("GET", f"{url}/api/v1/models", params={"page_size": 1}, headers=authorization)
+    response = yield from send(models, patience)
+    if response.status_code not in {200, 403}:  # it may have scopes for other routes
+        raise response_error(response)
+    login = logins.Login(token, refresh="", ends=float("inf"))  # the registry says when it has ended
+    logins.write(url, login)
+    return login
+
+
 def log_out(url: str, patience: float) -> Operation[bool]:
-    """End the stored login, and return whether there was one. Raises `ProblemError`."""
+    """Forget the stored login, and return whether there was one. Ends it, unless it is a token.
+
+    Raises `ProblemError`.
+    """
     login = logins.read(url)
-    if login is not None:
+    if login is not None and login.refresh:
         request = Request("POST", f"{url}/api/v1/auth/token/revoke", body={"refresh": login.refresh})
         response = yield from send(request, patience)
         if not response.is_success and response.status_code != 401:  # it has ended already
             raise response_error(response)
+    if login is not None:
         logins.remove(url)
     return login is not None
 

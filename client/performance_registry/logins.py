@@ -18,7 +18,10 @@ except ImportError:  # on Windows, where two processes that refresh one login at
 
 @dataclass(frozen=True)
 class Login:
-    """A pair of tokens. The access token ends at a time in seconds since 1970."""
+    """A pair of tokens. The access token ends at a time in seconds since 1970.
+
+    `refresh` is empty for a token that was made in the registry.
+    """
 
     access: str
     refresh: str

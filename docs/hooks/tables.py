@@ -107,7 +107,7 @@ def _scopes() -> dict[tuple[str, str], str]:
         by_action = getattr(getattr(view, "cls", None), "scopes", {})
         for method, action in (getattr(view, "actions", None) or {}).items():
             found[method, path] = str(by_action.get(action, Scope.MODEL_READ))
-        if path.startswith("/api/v1/auth/"):
+        if path.startswith("/api/v1/auth/token"):
             found["post", path] = ""
     return found
 

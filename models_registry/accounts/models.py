@@ -3,8 +3,9 @@
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from models_registry.accounts.querysets import OrganizationQuerySet
@@ -18,17 +19,36 @@ class User(AbstractUser):
         "service account",
         default=False,
         db_default=False,
-        help_text="An account for a pipeline. It cannot log in; an operator or a trusted issuer makes its tokens.",
+        help_text="An account for a pipeline. It cannot log in, and works with tokens that others make for it.",
+    )
+    owner = models.ForeignKey(
+        "models_registry.Organization",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="service_accounts",
+        help_text="The organization whose admins manage this service account and its tokens.",
     )
 
     class Meta(AbstractUser.Meta):
         constraints = [
+            models.CheckConstraint(
+                condition=Q(is_service_account=True) | Q(owner=None),
+                name="only_service_account_owned",
+                violation_error_message="Only a service account has an owner.",
+            ),
             models.CheckConstraint(
                 condition=Q(is_service_account=False) | Q(is_staff=False, is_superuser=False),
                 name="service_account_not_staff",
                 violation_error_message="A service account can be neither staff nor superuser.",
             ),
         ]
+
+    def clean(self) -> None:
+        """Raise `ValidationError` for a person with an owner. Forms without both fields do not check constraints."""
+        super().clean()
+        if self.owner_id is not None and not self.is_service_account:
+            raise ValidationError("This account belongs to an organization, and stays a service account.")
 
 
 class ServiceAccountManager(UserManager["ServiceAccount"]):
@@ -39,6 +59,11 @@ class ServiceAccountManager(UserManager["ServiceAccount"]):
     def get_queryset(self) -> models.QuerySet["ServiceAccount"]:
         """Return the service accounts."""
         return super().get_queryset().filter(is_service_account=True)
+
+    def with_role(self) -> models.QuerySet["ServiceAccount"]:
+        """Annotate as `role` the account's role in the organization that owns it, or `None`."""
+        roles = Membership.objects.filter(user=OuterRef("pk"), organization=OuterRef("owner")).values("role")
+        return self.get_queryset().annotate(role=Subquery(roles))
 
 
 class ServiceAccount(User):

@@ -85,6 +85,13 @@ class SignedCursorPagination(CursorPagination):
         """Return the URL of the page that begins at a cursor."""
         return replace_query_param(str(self.base_url), "cursor", self._signed(cursor))
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return the schema of a page, without the library's example of a URL, which is not of this service."""
+        page = super().get_paginated_response_schema(schema)
+        for link in ("next", "previous"):
+            page["properties"][link].pop("example")
+        return page
+
     def _signed(self, cursor: Cursor) -> str:
         """Return a signed cursor. It has no timestamp, so that an unchanged page keeps its ETag."""
         return signing.Signer(salt=self.salt).sign_object(tuple(cursor))

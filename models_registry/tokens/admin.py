@@ -1,19 +1,23 @@
 """Logins, service accounts and trusted issuers in the admin."""
 
+from datetime import timedelta
+from typing import Any, cast
+
 from axes.admin import AccessAttemptAdmin, IsLockedOutFilter
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from models_registry.accounts.admin import PreventEscalationMixin
-from models_registry.accounts.models import ServiceAccount
-from models_registry.api.model_admin import ReadOnlyAdminMixin, RegistryAdmin, RevokedFilter
-from models_registry.tokens.forms import ServiceAccountForm, TrustRuleForm
+from models_registry.accounts.models import ServiceAccount, User
+from models_registry.accounts.scopes import Scope
+from models_registry.api.model_admin import ListFilterItem, ReadOnlyAdminMixin, RegistryAdmin, RevokedFilter
+from models_registry.tokens.forms import NamedTokenForm, PersonalTokenForm, ServiceAccountForm, TrustRuleForm
 from models_registry.tokens.lockout import lift_lockouts
-from models_registry.tokens.models import TokenFamily, TrustedIssuer, TrustRule
-from models_registry.tokens.services import revoke_families
+from models_registry.tokens.models import NamedToken, PersonalToken, TokenFamily, TrustedIssuer, TrustRule
+from models_registry.tokens.services import create_named_token, revoke_families, revoke_named_token, revoke_tokens
 
 
 @admin.register(TokenFamily)
@@ -50,15 +54,142 @@ class ServiceAccountAdmin(PreventEscalationMixin, RegistryAdmin):
 
     form = ServiceAccountForm
     superuser_fields = ()  # the form has none of them
-    list_display = ("username", "is_active", "date_joined")
-    list_filter = ("is_active", ("memberships__organization", AutocompleteSelectFilter))
+    list_display = ("username", "owner", "is_active", "date_joined")
+    list_select_related = ("owner",)
+    autocomplete_fields = ("owner",)
+    list_filter = (
+        "is_active",
+        ("owner", AutocompleteSelectFilter),
+        ("memberships__organization", AutocompleteSelectFilter),
+    )
     search_fields = ("username",)
     date_hierarchy = "date_joined"
     ordering = ("username",)
 
     def get_fields(self, request: HttpRequest, obj: ServiceAccount | None = None) -> tuple[str, ...]:
-        """Return the name of a new account, or the name and the active flag of an existing one."""
-        return ("username", "is_active") if obj else ("username",)
+        """Return the fields of a new account, or with the active flag those of an existing one."""
+        return ("username", "owner", "is_active") if obj else ("username", "owner")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Keep the owner of an account: another organization's admins would get its tokens."""
+        return ("owner",) if obj and obj.owner_id else ()
+
+    def save_model(self, request: HttpRequest, obj: ServiceAccount, form: Any, change: bool) -> None:
+        """Store the account. If it is deactivated, revoke its tokens."""
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data and not obj.is_active:
+            revoke_tokens(user=obj)
+
+
+class TokenAdminBase(ReadOnlyAdminMixin, RegistryAdmin):
+    """Makes, lists and revokes tokens. A token itself is shown once."""
+
+    list_display: tuple[str, ...] = (
+        "name",
+        "user",
+        "scope_list",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    )
+    list_filter: tuple[ListFilterItem, ...] = (RevokedFilter,)
+    search_fields: tuple[str, ...] = ("name",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "pk")
+    actions = ("revoke",)
+
+    def get_fields(self, request: HttpRequest, obj: NamedToken | None = None) -> tuple[str | tuple[str, ...], ...]:
+        """Return the fields of the form, or those of an existing token."""
+        if obj is None:
+            return ("user", "name", "scopes", "lifetime_days")
+        times = ("created_at", "expires_at"), ("last_used_at", "revoked_at")
+        return ("user", "name", "scope_list", "created_by", *times)
+
+    def save_model(self, request: HttpRequest, obj: NamedToken, form: Any, change: bool) -> None:
+        """Make the token and show it."""
+        caller = cast("User", request.user)
+        obj.user = form.cleaned_data.get("user", caller)
+        named, access = create_named_token(
+            user=obj.user,
+            name=form.cleaned_data["name"],
+            scopes=[Scope(name) for name in form.cleaned_data["scopes"]],
+            lifetime=timedelta(days=form.cleaned_data["lifetime_days"]),
+            created_by=caller,
+        )
+        obj.pk = named.pk
+        self.message_user(request, f"The token, which is not shown again: {access}")
+
+    @admin.display(description="scopes")
+    def scope_list(self, token: NamedToken) -> str:
+        """Return the scopes, separated by spaces."""
+        return " ".join(token.scopes)
+
+    @admin.action(description="Revoke selected tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[NamedToken]) -> None:
+        """Revoke the selected tokens. They are refused at once."""
+        tokens = queryset.filter(revoked_at=None)
+        for token in tokens:
+            revoke_named_token(token=token)
+        self.message_user(request, f"Tokens revoked: {len(tokens)}.")
+
+
+@admin.register(NamedToken)
+class NamedTokenAdmin(TokenAdminBase):
+    """Tokens of service accounts and people. Those of service accounts are made here."""
+
+    form = NamedTokenForm
+    list_filter = (("user__owner", AutocompleteSelectFilter), RevokedFilter)
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username")
+    autocomplete_fields = ("user",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Return whether the caller may make tokens for service accounts."""
+        return request.user.has_perm("models_registry.add_namedtoken")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Return whether the caller may revoke tokens. It needs the permission to change them."""
+        return request.user.has_perm("models_registry.change_namedtoken")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        """Return the form, which checks for whom the caller may make tokens."""
+        form = super().get_form(request, obj, change, **options)
+        form.caller = request.user
+        return form
+
+
+@admin.register(PersonalToken)
+class PersonalTokenAdmin(TokenAdminBase):
+    """The caller's own tokens, for everybody who may use the admin."""
+
+    form = PersonalTokenForm
+    list_display = tuple(name for name in TokenAdminBase.list_display if name != "user")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PersonalToken]:
+        """Return the caller's tokens."""
+        tokens: QuerySet[PersonalToken] = super().get_queryset(request)
+        return tokens.filter(user=request.user.pk)
+
+    def get_fields(self, request: HttpRequest, obj: NamedToken | None = None) -> tuple[str | tuple[str, ...], ...]:
+        """Return the fields, without the user."""
+        return tuple(name for name in super().get_fields(request, obj) if name not in {"user", "created_by"})
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Let everybody manage their own tokens."""
+        return True
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Let everybody see their own tokens."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Let everybody make tokens for themselves."""
+        return True
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Let everybody revoke their own tokens."""
+        return True
 
 
 @admin.register(TrustedIssuer)

@@ -34,7 +34,8 @@ class Caller:
     """The claims of a verified token. They prove who logged in, not that the user may still log in.
 
     `family` is the login that the token belongs to, or `None` for a token that an operator created. `scopes` limits
-    what the token can do. `password_digest` changes with the user's password.
+    what the token can do. `password_digest` changes with the user's password. `is_named` says that the family is a
+    `NamedToken`.
     """
 
     pk: int
@@ -43,6 +44,7 @@ class Caller:
     password_digest: str
     jti: str
     expires_at: float
+    is_named: bool = False
 
     is_authenticated = True
 
@@ -120,4 +122,5 @@ def _parse_claims(token: Token) -> Caller:
         password_digest=token[api_settings.REVOKE_TOKEN_CLAIM],
         jti=UUID(token[api_settings.JTI_CLAIM]).hex,
         expires_at=float(token["exp"]),
+        is_named="named" in token,
     )

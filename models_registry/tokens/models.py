@@ -31,6 +31,34 @@ class TokenFamily(models.Model):
         return f"login of {self.user} at {self.created_at:%Y-%m-%d %H:%M}"
 
 
+class NamedToken(TokenFamily):
+    """An access token that works for days without a login, until it expires or is revoked.
+
+    The token itself is not stored: it holds the id of this row and a signature.
+    """
+
+    name = models.CharField(max_length=100, help_text="Where the token is used.")
+    scopes = models.JSONField(validators=[validate_scopes])
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    last_used_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the token was last used, to within an hour."
+    )
+
+    class Meta:
+        verbose_name = "token"
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"
+
+
+class PersonalToken(NamedToken):
+    """A token that a person has made for themselves."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "personal token"
+
+
 class TrustedIssuer(models.Model):
     """An issuer, such as a CI system, whose identity tokens can be exchanged for access tokens."""
 

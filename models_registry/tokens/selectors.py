@@ -5,11 +5,13 @@ from functools import cache
 from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, UUIDField
 from django.db.models.expressions import Combinable
 
-from models_registry.accounts.models import User
+from models_registry.accounts.models import Organization, User
+from models_registry.accounts.scopes import Scope
 from models_registry.db.prepared import Parameter, PreparedQuery, Row
 from models_registry.tokens.errors import InvalidTokenError
 from models_registry.tokens.jwt import Caller
 from models_registry.tokens.models import TokenFamily
+from models_registry.tokens.usage import record_use
 
 USER = Parameter("user", BigIntegerField())
 FAMILY = Parameter("family", UUIDField())
@@ -22,7 +24,7 @@ def get_account(caller: Caller) -> User:
 
 
 def check_login(row: Row | None, caller: Caller) -> Row:
-    """Return a row of `account_rows` if it shows that the caller's login is still valid.
+    """Return a row of `account_rows` if it shows that the caller's login is still valid. Record a named token's use.
 
     Raises `InvalidTokenError` if the user is inactive or has a new password, or if the login is revoked.
     """
@@ -32,8 +34,18 @@ def check_login(row: Row | None, caller: Caller) -> Row:
         and caller.has_password(row["password"])
         and (caller.family is None or row["logged_in"])
     ):
+        if caller.is_named:
+            record_use(caller.family)
         return row
     raise InvalidTokenError("The token is no longer valid. Get a new one with POST /api/v1/auth/token.")
+
+
+def may_manage_tokens(caller: User, account: User) -> bool:
+    """Return whether a user of the admin manages a service account's tokens: its owner's admins do, and staff."""
+    if caller.has_perm("models_registry.add_namedtoken"):
+        return True
+    administered = Organization.objects.permitting(Scope.ORGANIZATION_ADMIN, caller.pk)
+    return administered.filter(service_accounts=account).exists()
 
 
 def account_rows(*columns: str, **annotations: Combinable) -> QuerySet[User, Row]:

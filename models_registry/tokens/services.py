@@ -1,5 +1,8 @@
 """Logins by token: create, exchange, rotate, revoke and purge them."""
 
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from auditlog.context import disable_auditlog
@@ -11,13 +14,15 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
-from models_registry.accounts.models import User
+from models_registry.accounts.models import Organization, ServiceAccount, User
 from models_registry.accounts.scopes import Scope, expand
+from models_registry.accounts.services import add_member, change_role
+from models_registry.api.writes import refusing_duplicates, save_changes
 from models_registry.audit.context import acting_user
 from models_registry.db.purge import delete_in_batches
 from models_registry.tokens.errors import InvalidTokenError, NotTrustedError
 from models_registry.tokens.jwt import Caller, new_token, read_refresh_token
-from models_registry.tokens.models import TokenFamily
+from models_registry.tokens.models import NamedToken, TokenFamily
 from models_registry.tokens.oidc.identity_tokens import find_matching_rule, read_identity_token
 
 _REVOKED = "The refresh token was already used or revoked. Log in again with POST /api/v1/auth/token."
@@ -35,6 +40,76 @@ def open_token_family(*, user: User, scope: frozenset[Scope]) -> RefreshToken:
     with acting_user(user):
         family.save(force_insert=True)
     return refresh
+
+
+@transaction.atomic
+def create_named_token(
+    *, user: User, name: str, scopes: Collection[Scope], lifetime: timedelta, created_by: User
+) -> tuple[NamedToken, AccessToken]:
+    """Store a named token. Return it, and the access token, which can be shown only now."""
+    allowed = frozenset(scopes)
+    named = NamedToken(user=user, name=name, scopes=sorted(allowed), created_by=created_by)
+    access = new_token(AccessToken, user, family=named.id, scope=allowed)
+    access.set_exp(lifetime=lifetime)
+    access["named"] = True
+    named.current_jti = access[api_settings.JTI_CLAIM]
+    named.expires_at = datetime_from_epoch(access["exp"])
+    named.save(force_insert=True)
+    return named, access
+
+
+@transaction.atomic
+def revoke_named_token(*, token: NamedToken) -> None:
+    """Revoke a named token, which is refused at once. A repeated call keeps the first time."""
+    if token.revoked_at is None:
+        token.revoked_at = timezone.now()
+        token.save(update_fields=["revoked_at"])
+
+
+@transaction.atomic
+def create_service_account(*, owner: Organization, name: str, role: str | None = None) -> ServiceAccount:
+    """Create a service account of an organization, named `<slug>.<name>`. It never has a password.
+
+    Raises `ConflictError` if the name is in use.
+    """
+    account = ServiceAccount(username=f"{owner.slug}.{name}", is_service_account=True, owner=owner)
+    account.set_unusable_password()
+    with refusing_duplicates(f"There is a user {account.username} already. Choose another name."):
+        account.save(force_insert=True)
+    if role is not None:
+        add_member(organization=owner, user=account, role=role)
+    return account
+
+
+@transaction.atomic
+def update_service_account(*, account: ServiceAccount, **changes: Any) -> None:
+    """Change a service account's role in its organization, or whether it is active. Deactivation revokes its tokens.
+
+    Raises `ConflictError` if the organization would have no admin left.
+    """
+    if "role" in changes:
+        _change_role(account, changes["role"])
+    if "is_active" in changes:
+        save_changes(account, is_active=changes["is_active"])
+        if not account.is_active:
+            revoke_tokens(user=account)
+
+
+def revoke_tokens(*, user: User) -> int:
+    """Revoke all logins and named tokens of a user, and return their number."""
+    named = list(NamedToken.objects.select_for_update().filter(user=user, revoked_at=None))
+    for token in named:
+        revoke_named_token(token=token)
+    return len(named) + revoke_families(user.token_families.all())
+
+
+def _change_role(account: ServiceAccount, role: str) -> None:
+    """Change or add the membership of a service account in the organization that owns it."""
+    membership = account.memberships.select_related("organization", "user").filter(organization=account.owner).first()
+    if membership is not None:
+        change_role(membership=membership, role=role)
+    elif account.owner is not None:
+        add_member(organization=account.owner, user=account, role=role)
 
 
 def exchange_identity_token(*, encoded: str, scope: frozenset[Scope] | None) -> tuple[AccessToken, frozenset[Scope]]:

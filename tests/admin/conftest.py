@@ -11,11 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from models_registry.accounts.models import ModelGrant, Organization, ServiceAccount, User
-from models_registry.accounts.scopes import ALL_SCOPES
+from models_registry.accounts.scopes import ALL_SCOPES, Scope
 from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import Promotion, RegisteredModel
-from models_registry.tokens.models import TokenFamily, TrustedIssuer, TrustRule
-from models_registry.tokens.services import open_token_family
+from models_registry.tokens.models import PersonalToken, TokenFamily, TrustedIssuer, TrustRule
+from models_registry.tokens.services import create_named_token, open_token_family
 from performance.badges.models import Badge
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy, GateVerdict
@@ -33,13 +33,19 @@ def root(superuser: User) -> Client:
 
 
 @pytest.fixture
-def records(model: RegisteredModel, acme: Organization, viewer: User) -> Records:
+def records(model: RegisteredModel, acme: Organization, viewer: User, superuser: User) -> Records:
     """Store a record of each kind."""
     account = ServiceAccount.objects.create(username="pipeline", is_service_account=True)
     issuer = TrustedIssuer.objects.create(issuer="https://ci.example.com", jwks_url="https://ci.example.com/jwks")
     webhook = Webhook.objects.create(organization=acme, url="https://example.com/hook", events=["gate.failed"])
     version = model.versions.get()
     open_token_family(user=viewer, scope=ALL_SCOPES)
+    token, own = (
+        create_named_token(
+            user=user, name="CI", scopes=[Scope.MODEL_READ], lifetime=timedelta(days=1), created_by=superuser
+        )[0]
+        for user in (account, superuser)
+    )
     stored: list[Any] = [
         acme,
         model,
@@ -51,7 +57,9 @@ def records(model: RegisteredModel, acme: Organization, viewer: User) -> Records
         Promotion.objects.get(),
         MetricSnapshot.objects.get(),
         Dataset.objects.create(organization=acme, name="october"),
-        TokenFamily.objects.get(),
+        TokenFamily.objects.get(user=viewer),
+        token,
+        PersonalToken.objects.get(pk=own.pk),
         Group.objects.create(name="readers"),
         ModelGrant.objects.create(model=model, user=viewer, scope="model:read"),
         TrustRule.objects.create(

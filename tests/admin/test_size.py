@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from models_registry.accounts.models import Membership, ModelGrant, Organization, ServiceAccount, User
 from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import Promotion, RegisteredModel, Version
-from models_registry.tokens.models import TokenFamily, TrustedIssuer, TrustRule
+from models_registry.tokens.models import NamedToken, PersonalToken, TokenFamily, TrustedIssuer, TrustRule
 from performance.badges.models import Badge
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy, GateVerdict
@@ -31,11 +31,11 @@ MANY = 2_000
 BOUNDED: set[type[Model]] = {ContentType, Permission}
 LISTS: list[type[Model]] = [
     AccessAttempt, AuditEntry, Badge, Dataset, EvaluationJob, GatePolicy, GateVerdict, MetricSnapshot, ModelGrant,
-    Organization, Promotion, RegisteredModel, ServiceAccount, TokenFamily, TrustRule, TrustedIssuer, User, Version,
-    Webhook, WebhookDelivery,
+    NamedToken, Organization, PersonalToken, Promotion, RegisteredModel, ServiceAccount, TokenFamily, TrustRule,
+    TrustedIssuer, User, Version, Webhook, WebhookDelivery,
 ]  # fmt: skip
 FORMS: list[type[Model]] = [
-    GatePolicy, ModelGrant, Organization, RegisteredModel, ServiceAccount, TrustRule, User, Webhook
+    GatePolicy, ModelGrant, NamedToken, Organization, RegisteredModel, ServiceAccount, TrustRule, User, Webhook
 ]  # fmt: skip
 NONE = {"q": "nothing is called so"}
 

@@ -16,7 +16,7 @@ from django.urls import reverse
 from models_registry.accounts.models import Membership, ModelGrant, Organization, ServiceAccount, User
 from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel
-from models_registry.tokens.models import TokenFamily, TrustedIssuer, TrustRule
+from models_registry.tokens.models import NamedToken, PersonalToken, TokenFamily, TrustedIssuer, TrustRule
 from performance.badges.models import Badge
 from performance.gates.models import GatePolicy
 from performance.webhooks.models import Webhook, WebhookDelivery
@@ -28,6 +28,7 @@ Form = dict[str, Any]
 
 NO_MEMBERS = {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
 NO_VERSIONS = {"versions-TOTAL_FORMS": 0, "versions-INITIAL_FORMS": 0}
+OWN_TOKEN = {"name": "nightly", "scopes": ["model:read"], "lifetime_days": 90}
 FORMS: dict[type[Model], Callable[[Records], Form]] = {
     Organization: lambda stored: {"name": "Initech", "slug": "initech", **NO_MEMBERS},
     RegisteredModel: lambda stored: {
@@ -46,6 +47,8 @@ FORMS: dict[type[Model], Callable[[Records], Form]] = {
         "is_active": "on",
     },
     ServiceAccount: lambda stored: {"username": "second", "is_active": "on"},
+    NamedToken: lambda stored: {"user": stored[ServiceAccount].pk, **OWN_TOKEN},
+    PersonalToken: lambda stored: OWN_TOKEN,
     Group: lambda stored: {"name": "writers"},
     TrustedIssuer: lambda stored: {
         "issuer": "https://gitlab.com",
@@ -76,7 +79,7 @@ UNUSED: dict[type[Model], Callable[[Any], Model]] = {  # where the stored record
         organization=stored[Organization], name="empty", task_type="ranking"
     ),
 }
-ACTIONS = {"revoke": (TokenFamily, Badge)}
+ACTIONS = {"revoke": (TokenFamily, NamedToken, PersonalToken, Badge)}
 
 
 def pages(permission: str) -> list[type[Model]]:

@@ -430,6 +430,25 @@ class TestCredentials:
         with Registry(service.url) as registry, pytest.raises(CredentialsError, match="Run `mpr login` again"):
             registry.model(DEMO)
 
+    def test_a_token_of_the_registry_is_stored_and_works_until_it_is_revoked(
+        self, service: Service, registry: Registry
+    ) -> None:
+        run, body = CliRunner().invoke, {"name": "laptop", "scopes": ["model:read"], "lifetime_days": 30}
+        made = registry.request("POST", "/auth/personal-tokens", body=body)
+        refused = run(app, ["login", service.url, "--token", "--password-stdin"], input="nonsense\n")
+        assert (refused.exit_code, logins.urls()) == (2, [])
+
+        stored = run(app, ["login", service.url, "--token"], input=f"{made['token']}\n")
+
+        assert stored.output.endswith(f"Stored the token for {service.url}.\n")
+        assert made["token"] not in stored.output
+        with Registry() as own:
+            assert own.model(DEMO).id == DEMO
+            registry.request("DELETE", f"/auth/personal-tokens/{made['id']}")
+            with pytest.raises(CredentialsError, match="revoked"):
+                own.model(DEMO)
+        assert not logins.urls()
+
     def test_a_wrong_password_is_refused(self, service: Service) -> None:
         result = CliRunner().invoke(
             app, ["login", service.url, "--username", "nobody", "--password-stdin"], input="x\n"

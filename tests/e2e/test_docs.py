@@ -100,7 +100,7 @@ def test_every_command_is_on_the_page_of_commands() -> None:
 
 def test_every_route_is_on_the_page_of_routes_with_its_scope() -> None:
     scopes = {f"{item.method} {item.path[1:]}": item.scope for item in tables.operations()}
-    found = {operation: scope for operation, scope in scopes.items() if " auth/" not in operation}
+    found = {operation: scope for operation, scope in scopes.items() if " auth/token" not in operation}
     on_the_page = re.findall(r"^\| `([A-Z]+) /(\S+)`", page("docs/reference/routes.md"), re.M)
 
     assert {f"{method} {path}" for method, path in on_the_page} == set(scopes)

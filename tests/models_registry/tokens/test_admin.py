@@ -1,15 +1,18 @@
 """Setting up pipelines in the admin: service accounts, trusted issuers and trust rules."""
 
+import re
 from typing import Any
 
 import pytest
 from django.db.models import Model
 from django.test import Client
 
-from models_registry.accounts.models import ServiceAccount, User
+from models_registry.accounts.models import ModelGrant, Organization, ServiceAccount, User
 from models_registry.audit.models import AuditEntry
-from models_registry.tokens.models import TrustedIssuer, TrustRule
+from models_registry.registry.models import RegisteredModel
+from models_registry.tokens.models import NamedToken, PersonalToken, TrustedIssuer, TrustRule
 from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
+from tests.factories import new_user
 
 ISSUER = {
     "issuer": "https://token.actions.githubusercontent.com",
@@ -17,6 +20,9 @@ ISSUER = {
     "audience": "https://registry.example.com",
     "is_active": "on",
 }
+
+
+TOKEN = {"name": "nightly", "scopes": ["model:read"], "lifetime_days": 90}
 
 
 @pytest.fixture
@@ -52,6 +58,12 @@ def refused(answer: Any) -> str:
     return text_of(answer.content.decode())
 
 
+def shown_token(answer: Any) -> str:
+    """Return the token that a page shows, once."""
+    [token] = re.findall(r"not shown again: ([\w.-]+)", text_of(answer.content.decode()))
+    return str(token)
+
+
 def trail(record: Model) -> list[tuple[str, str]]:
     entries = AuditEntry.objects.get_for_object(record).order_by("pk")
     return [(entry.actor_name, entry.get_action_display()) for entry in entries]
@@ -79,6 +91,75 @@ class TestServiceAccounts:
     def test_only_service_accounts_are_listed(self, root: Client, viewer: User, account: ServiceAccount) -> None:
         [row] = rows(root.get(list_url(ServiceAccount)))
         assert row.startswith("churn-pipeline")
+
+    def test_deactivation_revokes_the_tokens_and_the_owner_of_an_account_stays(
+        self, root: Client, acme: Organization, outsider: User
+    ) -> None:
+        root.post(add_url(ServiceAccount), {"username": "acme.ci", "owner": acme.pk})
+        account = ServiceAccount.objects.get()
+        assert account.owner == acme
+        root.post(add_url(NamedToken), {"user": account.pk, **TOKEN})
+        other = Organization.objects.get(slug="globex")
+
+        assert root.post(page_url(account), {"username": "acme.ci", "owner": other.pk}).status_code == 302
+
+        account.refresh_from_db()
+        assert (account.owner, account.is_active) == (acme, False)
+        person = {"username": "acme.ci", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+        assert "stays a service account" in refused(root.post(page_url(User.objects.get(pk=account.pk)), person))
+        assert NamedToken.objects.get().revoked_at is not None
+
+
+class TestTokens:
+    def test_a_token_of_a_service_account_is_shown_once_works_and_is_revoked(
+        self, root: Client, account: ServiceAccount, model: RegisteredModel
+    ) -> None:
+        ModelGrant.objects.create(model=model, user=account, scope="model:read")
+
+        encoded = shown_token(root.post(add_url(NamedToken), {"user": account.pk, **TOKEN}, follow=True))
+
+        pipeline = Client(headers={"Authorization": f"Bearer {encoded}"})
+        assert pipeline.get(f"/api/v1/models/{model.pk}").status_code == 200
+        token = NamedToken.objects.get()
+        for page in (list_url(NamedToken), page_url(token)):
+            text = root.get(page).content.decode()
+            assert "nightly" in text
+            assert encoded not in text
+        root.post(list_url(NamedToken), {"action": "revoke", "_selected_action": [str(token.pk)]})
+        assert pipeline.get(f"/api/v1/models/{model.pk}").status_code == 401
+        assert trail(token) == [("root", "create"), ("root", "update")]
+
+    def test_a_person_manages_their_own_tokens_and_sees_no_others(
+        self, root: Client, superuser: User, model: RegisteredModel
+    ) -> None:
+        stan = new_user("stan", is_staff=True)
+        shown_token(root.post(add_url(PersonalToken), TOKEN, follow=True))
+        page = logged_in(stan)
+
+        encoded = shown_token(
+            page.post(add_url(PersonalToken), {**TOKEN, "name": "laptop", "user": superuser.pk}, follow=True)
+        )
+
+        own, foreign = PersonalToken.objects.get(user=stan), PersonalToken.objects.get(user=superuser)
+        [row] = rows(page.get(list_url(PersonalToken)))
+        assert "laptop" in row
+        assert page.get(page_url(foreign)).status_code == 302
+        page.post(list_url(PersonalToken), {"action": "revoke", "_selected_action": [str(foreign.pk), str(own.pk)]})
+        own.refresh_from_db()
+        foreign.refresh_from_db()
+        assert (own.revoked_at is None, foreign.revoked_at is None) == (False, True)
+        assert Client(headers={"Authorization": f"Bearer {encoded}"}).get("/api/v1/models").status_code == 401
+        assert page.get(list_url(NamedToken)).status_code == page.get(add_url(NamedToken)).status_code == 403
+
+    def test_a_token_for_a_person_or_without_scopes_is_refused(
+        self, root: Client, account: ServiceAccount, viewer: User
+    ) -> None:
+        changes: list[dict[str, Any]] = [{"user": viewer.pk}, {"user": ""}, {"scopes": []}, {"lifetime_days": 366}]
+        for change in [*changes, {"name": "two\nlines"}]:
+            refused(root.post(add_url(NamedToken), {"user": account.pk, **TOKEN, **change}))
+        ServiceAccount.objects.update(is_active=False)
+        refused(root.post(add_url(NamedToken), {"user": account.pk, **TOKEN}))
+        assert not NamedToken.objects.exists()
 
 
 class TestIssuers:
