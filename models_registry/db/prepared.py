@@ -8,6 +8,7 @@ Django's cursor runs it wherever it does more: in a transaction, when queries ar
 """
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -73,22 +74,24 @@ class CompiledStatement:
         constants = {
             (type(param), param): f"constant{i}" for i, param in enumerate(params) if not isinstance(param, Parameter)
         }
-        self.constants = {name: param for (_, param), name in constants.items()}
+        self.constants = {
+            name: param.value if isinstance(param, Enum) else param for (_, param), name in constants.items()
+        }
         names = [param.name if isinstance(param, Parameter) else constants[type(param), param] for param in params]
         self.sql = sql.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
-        self.order = [*self.constants, *self.fields]
-        self.raw_sql = (sql % tuple(f"${self.order.index(name) + 1}" for name in names)).encode()
+        order = [*self.constants, *self.fields]
+        self.raw_sql = (sql % tuple(f"${order.index(name) + 1}" for name in names)).encode()
 
     def execute(self, values: Mapping[str, object], connection: BaseDatabaseWrapper) -> Sequence[Sequence[Any]]:
         """Run the statement with these values, and return its rows. Raises `django.db.Error`."""
-        params = self.bind(values, connection)
         execute_prepared = getattr(connection, "execute_prepared", None)
         needs_cursor = connection.in_atomic_block or connection.execute_wrappers or connection.queries_logged
         if execute_prepared and not needs_cursor:
-            prepared: Sequence[Sequence[Any]] = execute_prepared(self.raw_sql, [params[name] for name in self.order])
+            params = [*self.constants.values(), *[values[name] for name in self.fields]]
+            prepared: Sequence[Sequence[Any]] = execute_prepared(self.raw_sql, params)
             return prepared
         with connection.cursor() as cursor:
-            cursor.execute(self.sql, params)
+            cursor.execute(self.sql, self.bind(values, connection))
             rows: Sequence[Sequence[Any]] = cursor.fetchall()
         return rows
 
