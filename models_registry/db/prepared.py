@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Field, QuerySet
+from django.db.models import Expression, Field, QuerySet, Subquery
+from django.db.models.functions import Cast, JSONObject
 from django.db.models.sql.compiler import SQLCompiler
 
 Row: TypeAlias = dict[str, Any]  # values by name
@@ -30,6 +31,11 @@ class Parameter(Expression):
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         """Return a placeholder. Its parameter is this object until the query is compiled."""
         return "%s", (self,)
+
+
+def first_row(rows: QuerySet[Any], **columns: str | Cast) -> Subquery:
+    """Return some columns of the first row as one JSON column: a subquery for each would look for the row again."""
+    return Subquery(rows.annotate(row=JSONObject(**columns)).values("row")[:1])
 
 
 class PreparedQuery:
