@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Field, QuerySet, Subquery
+from django.db.models import Expression, Field, Model, QuerySet, Subquery
 from django.db.models.functions import Cast, JSONObject
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -33,6 +33,11 @@ class Parameter(Expression):
         return "%s", (self,)
 
 
+def columns_of(model: type[Model]) -> list[str]:
+    """Return the names of all columns of a model, for `values()`."""
+    return [field.attname for field in model._meta.concrete_fields]
+
+
 def first_row(rows: QuerySet[Any], **columns: str | Cast) -> Subquery:
     """Return some columns of the first row as one JSON column: a subquery for each would look for the row again."""
     return Subquery(rows.annotate(row=JSONObject(**columns)).values("row")[:1])
@@ -42,7 +47,7 @@ class PreparedQuery:
     """A `values()` queryset with parameters, compiled once for each database."""
 
     def __init__(self, queryset: QuerySet[Any, Any]) -> None:
-        self.queryset = queryset
+        self.queryset, self.model = queryset, queryset.model
         self.compiled = lru_cache(maxsize=None)(self._compile)
 
     def first(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> Row | None:
@@ -56,6 +61,20 @@ class PreparedQuery:
         """Run the query with these values, and return the rows. Raises `KeyError` if a value is missing."""
         statement = self.compiled(using)
         return [statement.as_dict(row) for row in statement.execute(values, connections[using])]
+
+    def first_instance(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> Any:
+        """Run the query, whose rows begin with `columns_of` its model, and return the first row as an instance.
+
+        What follows these columns is set as attributes. The result is `None` without a row.
+        """
+        row = self.first(using=using, **values)
+        if row is None:
+            return None
+        names = columns_of(self.model)
+        instance = self.model.from_db(using, names, [row.pop(name) for name in names])
+        for name, value in row.items():
+            setattr(instance, name, value)
+        return instance
 
     def _compile(self, using: str) -> "CompiledStatement":
         query = self.queryset.using(using).query
