@@ -69,14 +69,15 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # In a row, which requests outside the admin pass in one step.
     "config.admin.middleware.AdminDenialMiddleware",
     "config.admin.middleware.AdminGuardMiddleware",
     "config.admin.middleware.AdminLoginMiddleware",
     "config.admin.middleware.AdminSessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
     "config.admin.middleware.AdminAuthenticationMiddleware",
     "config.admin.middleware.AdminMessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.admin.middleware.AdminAxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"

@@ -6,7 +6,10 @@ from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base
-from psycopg.pq import Format, TransactionStatus
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.generators import execute
+from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq.abc import PGresult
 
 # The driver's own, which gives an aware datetime as Django's does, in a tenth of the time.
 _TIMESTAMPTZ_LOADER: Any = psycopg.adapters.get_loader(psycopg.adapters.types["timestamptz"].oid, Format.TEXT)
@@ -31,22 +34,48 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Return a connection. Raises `psycopg.OperationalError` if the server is unreachable."""
         connection = super().get_new_connection(conn_params)
-        self.raw_cursor: psycopg.RawCursor[tuple[Any, ...]] = psycopg.RawCursor(connection)
-        self.raw_cursor.adapters.register_loader("timestamptz", _TIMESTAMPTZ_LOADER)
+        context = psycopg.RawCursor(connection)
+        context.adapters.register_loader("timestamptz", _TIMESTAMPTZ_LOADER)
+        self.transformer = Transformer(context)
+        self.prepared_names: dict[bytes, bytes] = {}  # of statements, by their SQL
         connection.wait = partial(connection.wait, timeout=self.settings_dict["OPTIONS"].get("answer_timeout"))
         return connection
 
     def execute_prepared(self, sql: bytes, params: Sequence[object]) -> list[tuple[Any, ...]]:
         """Prepare a statement on the server once, run it outside a transaction, and return its rows.
 
-        Its placeholders are PostgreSQL's own: `$1`, `$2`. All statements of a connection use one cursor of the driver,
-        as creating one takes as long as running a statement. Raises `django.db.Error`.
+        Its placeholders are PostgreSQL's own, `$1` and `$2`, and PostgreSQL infers their types. The driver's cursors do
+        the same in twice the CPU time. Raises `django.db.Error`.
         """
         self.close_if_health_check_failed()
         self.ensure_connection()
         with self.wrap_database_errors:
-            self.raw_cursor.execute(sql, params, prepare=True)
-            return self.raw_cursor.fetchall()
+            try:
+                return self._run_prepared(sql, params)
+            except psycopg.errors.InvalidSqlStatementName:  # the driver deallocates all statements after a rollback
+                self.prepared_names.clear()
+                return self._run_prepared(sql, params)
+
+    def _run_prepared(self, sql: bytes, params: Sequence[object]) -> list[tuple[Any, ...]]:
+        name = self.prepared_names.get(sql) or self._prepare(sql)
+        values = self.transformer.dump_sequence(params, [PyFormat.TEXT] * len(params))
+        self.connection.pgconn.send_query_prepared(name, values)
+        result = self._wait_for_result()
+        self.transformer.set_pgresult(result)
+        return self.transformer.load_rows(0, result.ntuples, tuple)
+
+    def _prepare(self, sql: bytes) -> bytes:
+        name = b"registry_%d" % len(self.prepared_names)
+        self.connection.pgconn.send_prepare(name, sql)
+        self._wait_for_result()
+        self.prepared_names[sql] = name
+        return name
+
+    def _wait_for_result(self) -> PGresult:
+        result: PGresult = self.connection.wait(execute(self.connection.pgconn))[-1]
+        if result.status == ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(result, encoding=self.connection.info.encoding)
+        return result
 
     def is_usable(self) -> bool:
         """Return whether the server has neither closed the connection nor left a statement unanswered."""

@@ -10,6 +10,8 @@ from rest_framework.request import Request
 from models_registry.api.errors import PreconditionFailedError
 
 _renderer = JSONRenderer()
+# As `JSONRenderer` does, which creates an encoder each time.
+_encode = _renderer.encoder_class(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def conditional_json_response(request: Request, data: object) -> HttpResponse:
@@ -17,7 +19,9 @@ def conditional_json_response(request: Request, data: object) -> HttpResponse:
 
     Raises `PreconditionFailedError` if `If-Match` names another.
     """
-    return not_modified_or(request, json_response(data))
+    body = encode_json(data)
+    etag = etag_of(body)
+    return _not_modified(request, etag) or _response(body, etag, _renderer.media_type)
 
 
 def not_modified_or(request: Request, response: HttpResponse) -> HttpResponse:
@@ -25,25 +29,30 @@ def not_modified_or(request: Request, response: HttpResponse) -> HttpResponse:
 
     Raises `PreconditionFailedError` if `If-Match` names another.
     """
-    etag = response["ETag"]
-    headers = request._request.META
-    if "HTTP_IF_MATCH" in headers:
-        _check_if_match(headers["HTTP_IF_MATCH"], etag)
-    if "HTTP_IF_NONE_MATCH" in headers and _is_known(headers["HTTP_IF_NONE_MATCH"], etag):
-        return HttpResponseNotModified(headers={"ETag": etag})
-    return response
+    return _not_modified(request, response["ETag"]) or response
 
 
 def json_response(data: object, *, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
     """Return `data` as JSON with its ETag."""
-    return with_etag(_renderer.render(data), content_type=_renderer.media_type, status=status, headers=headers)
+    return with_etag(encode_json(data), content_type=_renderer.media_type, status=status, headers=headers)
+
+
+def encode_json(data: object) -> bytes:
+    """Return strict JSON. Raises `ValueError` for a number that is not finite."""
+    return _encode(data).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
 
 
 def with_etag(
     body: bytes, *, content_type: str, status: int = 200, headers: dict[str, str] | None = None
 ) -> HttpResponse:
     """Return a body with its ETag."""
-    headers = {"ETag": etag_of(body), **(headers or {})}
+    return _response(body, etag_of(body), content_type, status, headers)
+
+
+def _response(
+    body: bytes, etag: str, content_type: str, status: int = 200, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    headers = {"ETag": etag, **(headers or {})}
     return HttpResponse(body, status=status, content_type=content_type, headers=headers)
 
 
@@ -59,6 +68,16 @@ def refuse_lost_update(request: Request, data: object) -> None:
         _check_if_match(if_match, json_response(data)["ETag"])
 
 
+def _not_modified(request: Request, etag: str) -> HttpResponse | None:
+    """Return a 304 response if `If-None-Match` names the ETag, otherwise `None`."""
+    headers = request._request.META
+    if "HTTP_IF_MATCH" in headers:
+        _check_if_match(headers["HTTP_IF_MATCH"], etag)
+    if "HTTP_IF_NONE_MATCH" in headers and _is_known(headers["HTTP_IF_NONE_MATCH"], etag):
+        return HttpResponseNotModified(headers={"ETag": etag})
+    return None
+
+
 def _check_if_match(if_match: str, etag: str) -> None:
     """Refuse a header that does not name the ETag, also a malformed one, which `get_conditional_response` ignores."""
     if parse_etags(if_match) != ["*"] and etag not in parse_etags(if_match):
@@ -66,5 +85,7 @@ def _check_if_match(if_match: str, etag: str) -> None:
 
 
 def _is_known(if_none_match: str, etag: str) -> bool:
+    if if_none_match == etag:
+        return True
     tags = parse_etags(if_none_match)
     return tags == ["*"] or etag in {tag.removeprefix("W/") for tag in tags}

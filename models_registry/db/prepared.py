@@ -8,12 +8,14 @@ Django's cursor runs it wherever it does more: in a transaction, when queries ar
 """
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Field, QuerySet
+from django.db.models import Expression, Field, Model, QuerySet, Subquery
+from django.db.models.functions import Cast, JSONObject
 from django.db.models.sql.compiler import SQLCompiler
 
 Row: TypeAlias = dict[str, Any]  # values by name
@@ -31,11 +33,21 @@ class Parameter(Expression):
         return "%s", (self,)
 
 
+def columns_of(model: type[Model]) -> list[str]:
+    """Return the names of all columns of a model, for `values()`."""
+    return [field.attname for field in model._meta.concrete_fields]
+
+
+def first_row(rows: QuerySet[Any], **columns: str | Cast) -> Subquery:
+    """Return some columns of the first row as one JSON column: a subquery for each would look for the row again."""
+    return Subquery(rows.annotate(row=JSONObject(**columns)).values("row")[:1])
+
+
 class PreparedQuery:
     """A `values()` queryset with parameters, compiled once for each database."""
 
     def __init__(self, queryset: QuerySet[Any, Any]) -> None:
-        self.queryset = queryset
+        self.queryset, self.model = queryset, queryset.model
         self.compiled = lru_cache(maxsize=None)(self._compile)
 
     def first(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> Row | None:
@@ -49,6 +61,20 @@ class PreparedQuery:
         """Run the query with these values, and return the rows. Raises `KeyError` if a value is missing."""
         statement = self.compiled(using)
         return [statement.as_dict(row) for row in statement.execute(values, connections[using])]
+
+    def first_instance(self, *, using: str = DEFAULT_DB_ALIAS, **values: object) -> Any:
+        """Run the query, whose rows begin with `columns_of` its model, and return the first row as an instance.
+
+        What follows these columns is set as attributes. The result is `None` without a row.
+        """
+        row = self.first(using=using, **values)
+        if row is None:
+            return None
+        names = columns_of(self.model)
+        instance = self.model.from_db(using, names, [row.pop(name) for name in names])
+        for name, value in row.items():
+            setattr(instance, name, value)
+        return instance
 
     def _compile(self, using: str) -> "CompiledStatement":
         query = self.queryset.using(using).query
@@ -73,22 +99,24 @@ class CompiledStatement:
         constants = {
             (type(param), param): f"constant{i}" for i, param in enumerate(params) if not isinstance(param, Parameter)
         }
-        self.constants = {name: param for (_, param), name in constants.items()}
+        self.constants = {
+            name: param.value if isinstance(param, Enum) else param for (_, param), name in constants.items()
+        }
         names = [param.name if isinstance(param, Parameter) else constants[type(param), param] for param in params]
         self.sql = sql.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
-        self.order = [*self.constants, *self.fields]
-        self.raw_sql = (sql % tuple(f"${self.order.index(name) + 1}" for name in names)).encode()
+        order = [*self.constants, *self.fields]
+        self.raw_sql = (sql % tuple(f"${order.index(name) + 1}" for name in names)).encode()
 
     def execute(self, values: Mapping[str, object], connection: BaseDatabaseWrapper) -> Sequence[Sequence[Any]]:
         """Run the statement with these values, and return its rows. Raises `django.db.Error`."""
-        params = self.bind(values, connection)
         execute_prepared = getattr(connection, "execute_prepared", None)
         needs_cursor = connection.in_atomic_block or connection.execute_wrappers or connection.queries_logged
         if execute_prepared and not needs_cursor:
-            prepared: Sequence[Sequence[Any]] = execute_prepared(self.raw_sql, [params[name] for name in self.order])
+            params = [*self.constants.values(), *[values[name] for name in self.fields]]
+            prepared: Sequence[Sequence[Any]] = execute_prepared(self.raw_sql, params)
             return prepared
         with connection.cursor() as cursor:
-            cursor.execute(self.sql, params)
+            cursor.execute(self.sql, self.bind(values, connection))
             rows: Sequence[Sequence[Any]] = cursor.fetchall()
         return rows
 

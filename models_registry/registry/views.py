@@ -85,7 +85,6 @@ class ModelViewSet(
     """Registered models, and the rollback of their promotions."""
 
     queryset = RegisteredModel.objects.with_state().select_related("organization", "promoted_version", "created_by")
-    models = queryset
     serializer_class = ModelSerializer
     filterset_class = ModelFilters
     filter_backends = (StrictFilterBackend, StrictOrdering)
@@ -121,6 +120,12 @@ class ModelViewSet(
         """Return the models on which the caller has the action's scope: all for a superuser."""
         self.check_token_scopes()
         return self.queryset.all() if self.is_superuser else self.queryset.permitting(self.scope, self.account.pk)
+
+    def read_model(self, model_id: str) -> RegisteredModel | None:
+        """Return a model with what its representation shows."""
+        models = self.queryset.with_permission(self.scope, self.account.pk)
+        model: RegisteredModel | None = models.filter(pk=model_id).first()
+        return model
 
     def get_object(self, *, lock: bool = False) -> RegisteredModel:
         """Return the model that the URL names."""

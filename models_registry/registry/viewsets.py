@@ -17,18 +17,15 @@ from models_registry.api.viewsets import (
     RetrieveModelMixin,
     lock_row,
 )
-from models_registry.registry import ids
+from models_registry.registry import ids, selectors
 from models_registry.registry.errors import GateFailedError, ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult
-from models_registry.registry.querysets import RegisteredModelQuerySet
 from models_registry.registry.serializers import PromotionSerializer
 
 
 class RegistryViewSet(OrganizationScopedViewSet):
     """Records of a model, or of one of its versions. The caller needs the action's scope on the model."""
-
-    models: RegisteredModelQuerySet = RegisteredModel.objects.all()  # among which the URL names one
 
     def check_target(self) -> None:
         """Check that what the URL names exists and that the caller has the action's scope on it."""
@@ -56,23 +53,30 @@ class RegistryViewSet(OrganizationScopedViewSet):
 
     def find_model(self, model_id: str) -> RegisteredModel:
         """Return a model if the caller has the action's scope on it. Raises as `get_model` does."""
-        models = self.models.with_permission(self.scope, self.account.pk)
-        model: RegisteredModel | None = models.filter(pk=model_id).first() if ids.is_model_id(model_id) else None
+        model = self.read_model(model_id) if ids.is_model_id(model_id) else None
         if model is None:
             raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
         self.check_object_permissions(self.request, model)
         return model
+
+    def read_model(self, model_id: str) -> RegisteredModel | None:
+        """Return a model with `permitted`: whether the caller has the action's scope on it."""
+        return selectors.find_model(model_id=model_id, scope=self.scope, user_id=self.account.pk)
 
     def get_version(self, *, lock: bool = False) -> Version:
         """Return the version that the URL names; `lock` locks its model. Raises `VersionNotFoundError`."""
         model = self.get_model(lock=lock)
         version_id = self.kwargs["version_id"]
         number = ids.version_number(version_id) if ids.is_version_id(version_id) else 0
-        version: Version | None = model.versions.select_related("created_by").filter(number=number).first()
+        version = self.read_version(model, number)
         if version is None:
             raise VersionNotFoundError(f"{model.pk} has no version {version_id[:40]}. Its versions are listed.")
         version.model = model
         return version
+
+    def read_version(self, model: RegisteredModel, number: int) -> Version | None:
+        """Return a version of a model."""
+        return selectors.find_version(model=model, number=number)
 
 
 class ModelRecordViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):

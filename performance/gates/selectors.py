@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import CharField, Exists, F, IntegerField, Model, OuterRef, Q, QuerySet, Subquery, TextField
-from django.db.models.functions import Cast, JSONObject
+from django.db.models import CharField, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.accounts.scopes import Scope
-from models_registry.db.prepared import Parameter, PreparedQuery, Row
+from models_registry.db.prepared import Parameter, PreparedQuery, Row, first_row
 from models_registry.registry import ids
 from models_registry.registry.errors import ModelNotFoundError
 from models_registry.registry.models import Promotion, RegisteredModel, Version
@@ -101,8 +101,7 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
         newest_completed=row["newest_completed"],
         number=version["number"],
         version_state=version["state"],
-        metrics=None,
-        evaluated_at=None,
+        newest=None,
         database=DEFAULT_DB_ALIAS,
     )
     baseline = row["promoted"]
@@ -224,14 +223,6 @@ def _read(document: str) -> Policy:
     return stored_policy(json.loads(document))
 
 
-def _row(rows: QuerySet[Model], **columns: str | Cast) -> Subquery:
-    """Return some columns of the first row as one column: a subquery for each would look for the row again.
-
-    That also keeps the statement short: psycopg parses one of more than 4,096 characters each time.
-    """
-    return Subquery(rows.annotate(row=JSONObject(**columns)).values("row")[:1])
-
-
 @cache
 def gate_statement(*, newest: bool) -> PreparedQuery:
     """Return the query that reads what a gate needs, of the newest completed version or of a numbered one."""
@@ -250,10 +241,10 @@ def gate_statement(*, newest: bool) -> PreparedQuery:
             archived=Exists(model.filter(archived_at__isnull=False)),
             permitted=Exists(model.permitting(Scope.MODEL_READ, USER)),
             newest_completed=Subquery(completed.values("number")[:1]),
-            version=_row(version, **numbered, state="state"),
-            promoted=_row(Version.objects.filter(promoted_in=_MODEL), **numbered),
-            replaced=_row(replacing_promotions(_MODEL), **replaced),
-            model_policy=_row(own.newest_first(), **policy),
-            organization_policy=_row(default.newest_first(), **policy),
+            version=first_row(version, **numbered, state="state"),
+            promoted=first_row(Version.objects.filter(promoted_in=_MODEL), **numbered),
+            replaced=first_row(replacing_promotions(_MODEL), **replaced),
+            model_policy=first_row(own.newest_first(), **policy),
+            organization_policy=first_row(default.newest_first(), **policy),
         )
     )

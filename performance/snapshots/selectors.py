@@ -1,20 +1,22 @@
 """Reads of the newest snapshot, of its confusion matrix and curves, and of a metric's history."""
 
+import json
 import random
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import CharField, Exists, IntegerField, QuerySet, Subquery
+from django.db.models import CharField, Exists, FilteredRelation, IntegerField, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast
 
 from models_registry import task_types
 from models_registry.accounts.scopes import Scope
 from models_registry.api import large_responses
 from models_registry.api.errors import InvalidParameterError, NotFoundError
-from models_registry.db.prepared import Parameter, PreparedQuery
+from models_registry.db.prepared import Parameter, PreparedQuery, first_row
 from models_registry.registry import ids
 from models_registry.registry.errors import (
     ModelNotFoundError,
@@ -48,8 +50,8 @@ class SnapshotLookup:
     The snapshot is that of a split and a dataset, given by its name; an empty name is the primary dataset.
 
     `permitted` says whether the caller may read the model. `asked_for` is the version id in the request; `None` means
-    the promoted version. `number` and `version_state` are `None` if there is no such version, and `metrics` and
-    `evaluated_at` if the version has no such snapshot.
+    the promoted version. `number` and `version_state` are `None` if there is no such version, and `newest` if the
+    version has no such snapshot: its metrics as JSON, and when it was evaluated.
     """
 
     model_id: str
@@ -60,8 +62,7 @@ class SnapshotLookup:
     newest_completed: int | None
     number: int | None
     version_state: str | None
-    metrics: dict[str, float] | None
-    evaluated_at: datetime | None
+    newest: dict[str, str] | None
     database: str
     dataset: str = ""
 
@@ -92,10 +93,15 @@ class SnapshotLookup:
     def snapshot(self) -> "FoundSnapshot":
         """Return the snapshot. Raises what `completed_version` raises, then `SnapshotNotFoundError`."""
         version_id = self.completed_version()
-        if self.metrics is None:
+        if self.newest is None:
             raise self._snapshot_missing(version_id)
         return FoundSnapshot(
-            self.model_id, version_id, self.task_type, self.dataset_split, self.metrics, self.evaluated_at
+            self.model_id,
+            version_id,
+            self.task_type,
+            self.dataset_split,
+            metrics=json.loads(self.newest["metrics"]),
+            evaluated_at=_read_time(self.newest["evaluated_at"]),
         )
 
     def _snapshot_missing(self, version_id: str) -> SnapshotNotFoundError:
@@ -131,7 +137,7 @@ class FoundSnapshot:
     task_type: str
     dataset_split: str
     metrics: dict[str, float]
-    evaluated_at: datetime | None
+    evaluated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,22 +191,28 @@ def read_performance(
         dataset=dataset,
     )
     row = check_login(found, caller)
-    if row["task_type"] is None:
+    model = row["model"]
+    if model is None:
         raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
     return SnapshotLookup(
         model_id=model_id,
-        task_type=row["task_type"],
+        task_type=model["task_type"],
         permitted=bool(row["is_superuser"] or row["permitted"]) and Scope.MODEL_READ in caller.scopes,
         dataset_split=dataset_split,
         asked_for=version_id,
         newest_completed=row["newest_completed"],
-        number=row["number"],
-        version_state=row["state"],
-        metrics=row["metrics"],
-        evaluated_at=row["evaluated_at"],
+        number=model["number"],
+        version_state=model["state"],
+        newest=row["newest"],
         database=database,
         dataset=dataset,
     )
+
+
+def _read_time(stored: str) -> datetime:
+    """Return a time in a JSON column. SQLite's has no time zone: it is UTC."""
+    time = datetime.fromisoformat(stored)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def report(lookup: SnapshotLookup) -> MetricSnapshot:
@@ -360,25 +372,22 @@ def _column_of(task_type: base.TaskType, metric: str) -> str:
 @cache
 def summary_statement(*, promoted: bool) -> PreparedQuery:
     """Return the query that reads a summary, of the promoted version or of a numbered one."""
-    model = RegisteredModel.objects.filter(pk=_MODEL)
+    models = RegisteredModel.objects.filter(pk=_MODEL)
+    version = "promoted_version"
+    if not promoted:
+        version = "requested_version"
+        models = models.annotate(requested_version=FilteredRelation("versions", condition=Q(versions__number=_NUMBER)))
     completed = Version.objects.filter(model=_MODEL).completed().newest_first()
-    version = Version.objects.filter(promoted_in=_MODEL) if promoted else _numbered()
     snapshots = MetricSnapshot.objects.filter(
-        version=Subquery(version.values("pk")[:1]), dataset_split=_SPLIT, dataset=_DATASET
+        version=Subquery(models.values(f"{version}__pk")[:1]), dataset_split=_SPLIT, dataset=_DATASET
     )
-    newest = snapshots.newest_first()
     return PreparedQuery(
         account_rows(
-            task_type=Subquery(model.values("task_type")),
-            permitted=Exists(model.permitting(Scope.MODEL_READ, USER)),
+            permitted=Exists(models.permitting(Scope.MODEL_READ, USER)),
             newest_completed=Subquery(completed.values("number")[:1]),
-            number=Subquery(version.values("number")),
-            state=Subquery(version.values("state")),
-            metrics=Subquery(newest.values("metrics")[:1]),
-            evaluated_at=Subquery(newest.values("evaluated_at")[:1]),
+            model=first_row(models, task_type="task_type", number=f"{version}__number", state=f"{version}__state"),
+            newest=first_row(
+                snapshots.newest_first(), metrics=Cast("metrics", TextField()), evaluated_at="evaluated_at"
+            ),
         )
     )
-
-
-def _numbered() -> QuerySet[Version]:
-    return Version.objects.filter(model=_MODEL, number=_NUMBER)

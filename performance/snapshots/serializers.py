@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
@@ -12,6 +12,9 @@ from models_registry.api.fields import UTCDateTimeField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, Source
+
+if TYPE_CHECKING:
+    from performance.snapshots.selectors import FoundSnapshot
 
 SerializerClass = type[serializers.Serializer[Any]]
 
@@ -74,9 +77,28 @@ def metrics_serializer(task_type: TaskType, *, further: bool = False) -> type[Me
     return type(f"{_camel(task_type)}{'All' if further else ''}MetricsSerializer", (MetricsSerializer,), fields)
 
 
-def make_serializer(task_type: TaskType, kind: str, attributes: Mapping[str, object]) -> SerializerClass:
+class SummarySerializer(serializers.Serializer["FoundSnapshot"]):
+    """The performance summary. A subclass for each task type declares its fields.
+
+    The fields' own methods are not called: they would take as long as the statement, and have nothing to convert.
+    """
+
+    def to_representation(self, instance: "FoundSnapshot") -> dict[str, object]:
+        return {
+            "model_id": instance.model_id,
+            "version_id": instance.version_id,
+            "task_type": instance.task_type,
+            "dataset_split": instance.dataset_split,
+            "metrics": self.fields["metrics"].to_representation(instance.metrics),
+            "evaluated_at": self.fields["evaluated_at"].to_representation(instance.evaluated_at),
+        }
+
+
+def make_serializer(
+    task_type: TaskType, kind: str, attributes: Mapping[str, object], base: SerializerClass = serializers.Serializer
+) -> SerializerClass:
     """Return a serializer class with these attributes, whose name is made of the task type and the kind."""
-    return type(f"{_camel(task_type)}{kind}Serializer", (serializers.Serializer,), dict(attributes))
+    return type(f"{_camel(task_type)}{kind}Serializer", (base,), dict(attributes))
 
 
 def identity_fields(task_type: TaskType) -> dict[str, object]:
@@ -107,7 +129,7 @@ def summary_serializer(task_type: TaskType) -> SerializerClass:
         "metrics": metrics_serializer(task_type)(),
         "evaluated_at": UTCDateTimeField(),
     }
-    return make_serializer(task_type, "Summary", fields)
+    return make_serializer(task_type, "Summary", fields, SummarySerializer)
 
 
 class TaskTypeProxySerializer(PolymorphicProxySerializer):

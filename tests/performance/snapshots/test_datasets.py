@@ -187,7 +187,7 @@ def test_the_newest_snapshot_is_found_by_one_index(october: MetricSnapshot, prom
         cursor.execute(f"EXPLAIN {compiled.sql}", compiled.bind(values, connection))
         plan = "\n".join(line for (line,) in cursor.fetchall())
 
-    assert plan.count("using snapshot_newest_of_dataset on") == 2
+    assert plan.count("using snapshot_newest_of_dataset on") == 1
     assert "Sort" not in plan
 
 
