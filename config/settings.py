@@ -210,6 +210,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Model Performance Registry",
     "VERSION": "1",
     "DESCRIPTION": "The metrics of trained models on held-out data, with access rights.",
+    "DEFAULT_GENERATOR_CLASS": "config.openapi_style.CompactSchemaGenerator",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],

@@ -23,6 +23,7 @@ from tests.forms import BOUNDARY, multipart
 ORGANIZATION = "organizations/<str:slug>"
 MEMBERS = f"{ORGANIZATION}/members"
 DATASETS = f"{ORGANIZATION}/datasets"
+IMPORTS = f"{ORGANIZATION}/imports"
 NAMED_MODEL = f"{ORGANIZATION}/models/<path:name>"
 WEBHOOKS = f"{ORGANIZATION}/webhooks"
 WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
@@ -118,6 +119,13 @@ OPERATIONS = [
     Operation("DELETE", f"{MEMBERS}/<str:username>", Scope.ORGANIZATION_ADMIN, 204),
     Operation("GET", DATASETS, Scope.ORGANIZATION_VIEWER),
     Operation("POST", DATASETS, Scope.ORGANIZATION_EDITOR, 201, {"name": "october"}, "name"),
+    Operation(
+        "POST",
+        IMPORTS,
+        Scope.ORGANIZATION_EDITOR,
+        201,
+        form={"format": "csv", "model": "imported", "file": "accuracy\n0.5\n", "task_type": "classification"},
+    ),
     Operation("GET", WEBHOOKS, Scope.ORGANIZATION_ADMIN),
     Operation(
         "POST",
