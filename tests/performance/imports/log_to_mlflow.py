@@ -1,4 +1,4 @@
-"""Log runs and register a version with MLflow's own client, and print the metrics by run. Runs where MLflow is."""
+"""Log runs and register a version with MLflow's own client, and print the metrics. Runs where MLflow is."""
 
 import json
 import sys
@@ -6,8 +6,8 @@ import sys
 import mlflow
 
 
-def main(uri: str) -> None:
-    """Log to a tracking server or folder."""
+def log(uri: str) -> dict[str, dict[str, float]]:
+    """Log to a tracking server or folder, and return the metrics by run."""
     client = mlflow.MlflowClient(uri, uri)
     experiment = client.create_experiment("routing")
     logged: dict[str, dict[str, float]] = {}
@@ -29,8 +29,8 @@ def main(uri: str) -> None:
     client.create_registered_model("ticket-router", description="Routes.")
     version = client.create_model_version("ticket-router", f"runs:/{first}/model", first)
     client.set_registered_model_alias("ticket-router", "champion", version.version)
-    print(json.dumps(logged))
+    return logged
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    print(json.dumps([log(uri) for uri in sys.argv[1:]]))
