@@ -69,6 +69,7 @@ class Operation:
     query: str = ""
     form: dict[str, str] | None = None
     stores: bool = True
+    audit_entries: int = 1  # of one write
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -125,6 +126,7 @@ OPERATIONS = [
         Scope.ORGANIZATION_EDITOR,
         201,
         form={"format": "csv", "model": "imported", "file": "accuracy\n0.5\n", "task_type": "classification"},
+        audit_entries=4,  # a model, a version, its completion and its snapshots
     ),
     Operation("GET", WEBHOOKS, Scope.ORGANIZATION_ADMIN),
     Operation(

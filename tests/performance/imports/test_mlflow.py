@@ -41,7 +41,7 @@ def serving(folder: Path) -> Iterator[str]:
     database = ("--backend-store-uri", f"sqlite:///{folder}/mlflow.sqlite3", "--artifacts-destination", str(folder))
     command = [PYTHON, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *database]
     with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=ENVIRONMENT, process_group=0)
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=ENVIRONMENT, process_group=0)
         try:
             _wait(url, server)
             yield url
