@@ -117,6 +117,7 @@ PROBLEM: JSONObject = {
         },
         "column": {"type": "string", "description": "The column of predictions that cannot be scored."},
         "row": {"type": "integer", "minimum": 1, "description": "The row of predictions that cannot be scored."},
+        "file": {"type": "string", "description": "The file that cannot be imported."},
         "errors": {
             "type": "array",
             "description": "The errors of invalid input.",

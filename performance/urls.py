@@ -8,6 +8,7 @@ from performance.comparisons.views import ComparisonViewSet
 from performance.evaluations.views import EvaluationViewSet, WorstExamplesViewSet
 from performance.gates.policy_views import ModelPolicyViewSet, OrganizationPolicyViewSet
 from performance.gates.views import GateViewSet, VerdictViewSet
+from performance.imports.views import ImportViewSet
 from performance.model_cards.views import ModelCardViewSet
 from performance.snapshots.dataset_views import DatasetViewSet
 from performance.snapshots.snapshot_views import SnapshotViewSet
@@ -55,6 +56,7 @@ urlpatterns = [
     route(f"{MODEL}/badges/<str:badge_id>", BadgeViewSet, {"get": "retrieve", "delete": "destroy"}, "badge"),
     route(f"{ORGANIZATION}/gate-policy", OrganizationPolicyViewSet, POLICY, "organization-gate-policy"),
     route(f"{ORGANIZATION}/datasets", DatasetViewSet, ROWS, "datasets"),
+    path(f"{ORGANIZATION}/imports", ImportViewSet.as_view({"post": "create"}), name="imports"),
     path(WEBHOOKS, WebhookViewSet.as_view({"get": "list", "post": "create"}), name="webhooks"),
     path(
         WEBHOOK,

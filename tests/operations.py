@@ -28,6 +28,7 @@ ACCOUNTS = f"{ORGANIZATION}/service-accounts"
 ACCOUNT = f"{ACCOUNTS}/<str:account>"
 TOKENS = f"{ACCOUNT}/tokens"
 OWN_TOKENS = "auth/personal-tokens"
+IMPORTS = f"{ORGANIZATION}/imports"
 NAMED_MODEL = f"{ORGANIZATION}/models/<path:name>"
 WEBHOOKS = f"{ORGANIZATION}/webhooks"
 WEBHOOK = f"{WEBHOOKS}/<str:webhook_id>"
@@ -76,6 +77,7 @@ class Operation:
     query: str = ""
     form: dict[str, str] | None = None
     stores: bool = True
+    audit_entries: int = 1  # of one write
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -138,6 +140,14 @@ OPERATIONS = [
     Operation("DELETE", f"{OWN_TOKENS}/<str:token_id>", Scope.ORGANIZATION_ADMIN, 404, stores=False),
     Operation("GET", DATASETS, Scope.ORGANIZATION_VIEWER),
     Operation("POST", DATASETS, Scope.ORGANIZATION_EDITOR, 201, {"name": "october"}, "name"),
+    Operation(
+        "POST",
+        IMPORTS,
+        Scope.ORGANIZATION_EDITOR,
+        201,
+        form={"format": "csv", "model": "imported", "file": "accuracy\n0.5\n", "task_type": "classification"},
+        audit_entries=4,  # a model, a version, its completion and its snapshots
+    ),
     Operation("GET", WEBHOOKS, Scope.ORGANIZATION_ADMIN),
     Operation(
         "POST",

@@ -13,7 +13,7 @@ from performance_registry.errors import (
     RegistryError,
 )
 from performance_registry.models import AsyncModel, Model
-from performance_registry.records import Comparison, MetricComparison, Performance, Promotion, Snapshot
+from performance_registry.records import Comparison, ImportResult, MetricComparison, Performance, Promotion, Snapshot
 from performance_registry.registry import AsyncRegistry, Registry
 from performance_registry.resources import GateDocument
 from performance_registry.verdicts import Rule, Verdict
@@ -29,6 +29,7 @@ __all__ = [
     "EvaluationTimeoutError",
     "GateDocument",
     "GateFailedError",
+    "ImportResult",
     "InvalidField",
     "MetricComparison",
     "Model",

@@ -1,7 +1,7 @@
 """The commands of `mpr`.
 
-Exit status: 0 for success, 1 if the registry judged and refused (the gate failed, the predictions cannot be scored), 2
-for everything else.
+Exit status: 0 for success, 1 if the registry judged and refused (the gate failed, the predictions cannot be scored, the
+file cannot be imported), 2 for everything else.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ app = typer.Typer(
     "token; instead of a token, the identity of a CI job or the login of `mpr login` counts.",
 )
 REFUSED, NOT_DONE = 1, 2  # exit statuses
+REFUSALS = ("gate_failed", "unprocessable_predictions", "unprocessable_import")
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
@@ -252,6 +253,29 @@ def rollback(model: ModelName, reason: Reason, override: Override = False, as_js
         _show(registry.model(model).rollback(reason, override=override), _print_promotion, as_json)
 
 
+@app.command("import")
+def import_files(
+    format: Annotated[str, typer.Argument(metavar="FORMAT", help="Such as lm-eval, sklearn-report or csv.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", dir_okay=False, exists=True)],
+    organization: Annotated[str, typer.Option(metavar="SLUG", help="The owner of the models.")],
+    model: Annotated[str | None, typer.Option(help="The model's name, if a file does not say one.")] = None,
+    task_type: Annotated[str | None, typer.Option(help="The task type of new models.")] = None,
+    split: SplitOption = Split.test,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import files that another tool wrote, each completely or not at all.
+
+    The exit status is 1 if a file cannot be imported. The files before it are imported.
+    """
+    with _registry(as_json) as registry:
+        for file in files:
+            result = registry.import_file(
+                organization, format, file, model=model, task_type=task_type, split=split.value, dry_run=dry_run
+            )
+            _show(result, lambda result: print_line(str(result)), as_json)
+
+
 @contextmanager
 def _registry(as_json: bool) -> Iterator[Registry]:
     with _reporting(as_json), Registry() as registry:
@@ -264,7 +288,7 @@ def _reporting(as_json: bool) -> Iterator[None]:
     try:
         yield
     except (RegistryError, OSError, ValueError) as error:
-        is_refusal = isinstance(error, ProblemError) and error.code in ("gate_failed", "unprocessable_predictions")
+        is_refusal = isinstance(error, ProblemError) and error.code in REFUSALS
         if as_json:
             document = error.document if isinstance(error, ProblemError) else {"detail": str(error)}
             _print_json(document)

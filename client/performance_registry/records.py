@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -83,6 +83,24 @@ class Promotion(Record):
 
 
 @dataclass(frozen=True)
+class ImportResult(Record):
+    """What an import did, or would do in a dry run. `document` also lists the models and versions."""
+
+    format: str
+    file: str
+    dry_run: bool
+    created: Mapping[str, int]
+    unchanged: Mapping[str, int]
+    skipped: Sequence[Mapping[str, str]]
+
+    def __str__(self) -> str:
+        verb = "would be created" if self.dry_run else "created"
+        lines = [f"{self.file}: {verb}: {_counts(self.created)}; unchanged: {_counts(self.unchanged)}"]
+        lines += [f"  skipped: {item['place']}: {item['reason']}" for item in self.skipped]
+        return "\n".join(map(escape_controls, lines))
+
+
+@dataclass(frozen=True)
 class MetricComparison(Record):
     """One metric of two versions."""
 
@@ -136,6 +154,10 @@ def _comparison_cells(item: MetricComparison) -> tuple[str, ...]:
 def _title_and_metrics(title: str, record: Performance | Snapshot) -> str:
     rows = [(name, format_number(value)) for name, value in record.metrics.items()]
     return f"{escape_controls(title)}, {record.dataset_split} split\n{format_table(('metric', 'value'), rows)}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def _default(default: Any) -> Any:

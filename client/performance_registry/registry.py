@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -11,6 +12,7 @@ from performance_registry.connections import AsyncConnection, Awaiting, Blocking
 from performance_registry.credentials import new_caller
 from performance_registry.errors import ProblemError, RegistryError
 from performance_registry.models import AsyncModel, Model
+from performance_registry.records import ImportResult
 from performance_registry.requests import Operation
 from performance_registry.resources import Resource
 
@@ -59,6 +61,36 @@ class _RegistryOperations(Resource):
             page = yield from self._ask("GET", path, params=params)
             rows += page["results"]
         return rows
+
+    @operation
+    def import_file(
+        self,
+        organization: str,
+        format: str,
+        path: str | Path,
+        *,
+        model: str | None = None,
+        task_type: str | None = None,
+        split: str = "test",
+        dry_run: bool = False,
+    ) -> Operation[ImportResult]:
+        """Import a file that another tool wrote: all of it, or nothing. Importing it again changes nothing.
+
+        Args:
+            organization: the slug of the organization that gets the models.
+            format: such as `lm-eval`, `sklearn-report` or `csv`.
+            path: the path of the file.
+            model: the name of the model, if the file does not say one.
+            task_type: the task type of new models; by default the one that the file or its metrics say.
+            split: the split of metrics for which the file says none.
+            dry_run: only say what would happen.
+
+        Raises `ProblemError`.
+        """
+        form = {"format": format, "dataset_split": split, "dry_run": "true" if dry_run else "false"}
+        form |= {name: text for name, text in (("model", model), ("task_type", task_type)) if text}
+        path_of_imports = f"/organizations/{quote(organization, safe='')}/imports"
+        return ImportResult.from_document((yield from self._ask("POST", path_of_imports, form=form, file=Path(path))))
 
     def _find_or_create(
         self, name: str, task_type: str | None, create: bool, fields: Mapping[str, Any]

@@ -118,6 +118,11 @@ def get(url: str, *, trusted_hosts: Collection[str], timeout: float, max_bytes: 
 
     It takes `timeout` seconds at most, and the time in which the system's resolver finds the name.
     """
+    return fetch(Request("GET", url, timeout=timeout), trusted_hosts=trusted_hosts, max_bytes=max_bytes)
+
+
+def fetch(request: Request, *, trusted_hosts: Collection[str], max_bytes: int) -> bytes:
+    """Return the body of a response with status 200, of at most `max_bytes`. Raises `DeliveryError`."""
 
     def whole_body(response: HTTPResponse) -> bytes:
         if response.status != 200:
@@ -127,7 +132,7 @@ def get(url: str, *, trusted_hosts: Collection[str], timeout: float, max_bytes: 
             raise DeliveryError(f"The body is over {max_bytes} bytes.")
         return body
 
-    return _send(Request("GET", url, timeout=timeout), trusted_hosts, whole_body)
+    return _send(request, trusted_hosts, whole_body)
 
 
 def _send(request: Request, trusted_hosts: Collection[str], read: Callable[[HTTPResponse], Result]) -> Result:

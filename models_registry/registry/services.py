@@ -57,7 +57,7 @@ class VersionUpdate(TypedDict, total=False):
 
 
 def register_model(
-    *, organization: Organization, name: str, created_by: User, **content: Unpack[ModelContent]
+    *, organization: Organization, name: str, created_by: User | None, **content: Unpack[ModelContent]
 ) -> RegisteredModel:
     """Create a model.
 
@@ -70,7 +70,7 @@ def register_model(
 
 
 def get_or_register_model(
-    *, organization: Organization, name: str, created_by: User, **content: Unpack[ModelContent]
+    *, organization: Organization, name: str, created_by: User | None, **content: Unpack[ModelContent]
 ) -> tuple[RegisteredModel, bool]:
     """Return the organization's model of this name, and whether it was created.
 
@@ -138,7 +138,7 @@ def revoke_grant(*, grant: ModelGrant) -> None:
 
 
 @transaction.atomic
-def create_version(*, model: RegisteredModel, created_by: User, **content: Unpack[VersionContent]) -> Version:
+def create_version(*, model: RegisteredModel, created_by: User | None, **content: Unpack[VersionContent]) -> Version:
     """Create a model's next version, in training.
 
     Numbers have no gaps, even if several requests create versions at once. Raises `ConflictError` if the model is

@@ -83,7 +83,15 @@ def _named_format(name: str) -> str | None:
 
 
 class PredictionsHandler(FileUploadHandler):
-    """Writes the one expected file to the disk, up to the largest size allowed."""
+    """Writes the one expected file to the disk, up to the largest size allowed.
+
+    A file that is larger is refused with `advice`.
+    """
+
+    def __init__(self, request: Any, *, max_bytes: int, advice: str) -> None:
+        super().__init__(request)
+        self.max_bytes = max_bytes
+        self.advice = advice
 
     def handle_raw_input(
         self,
@@ -94,8 +102,8 @@ class PredictionsHandler(FileUploadHandler):
         encoding: str | None = None,
     ) -> None:
         """Raise `PayloadTooLargeError` if the body's declared length is too large."""
-        if content_length > settings.MAX_UPLOAD_BYTES + settings.MAX_BODY_BYTES:
-            raise _too_large()
+        if content_length > self.max_bytes + settings.MAX_BODY_BYTES:
+            raise self._too_large()
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         """Open a temporary file. Raises `ValidationError` for an unexpected file."""
@@ -109,8 +117,8 @@ class PredictionsHandler(FileUploadHandler):
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """Write a chunk. Raises `PayloadTooLargeError` or `StorageUnavailableError`."""
-        if start + len(raw_data) > settings.MAX_UPLOAD_BYTES:
-            raise _too_large()
+        if start + len(raw_data) > self.max_bytes:
+            raise self._too_large()
         with _disk_errors():
             self.file.write(raw_data)
         self.digest.update(raw_data)
@@ -130,16 +138,26 @@ class PredictionsHandler(FileUploadHandler):
             with suppress(OSError):  # a full disk cannot take the buffered rest
                 self.file.close()
 
+    def _too_large(self) -> PayloadTooLargeError:
+        return PayloadTooLargeError(f"The file is over {self.max_bytes} bytes. {self.advice}")
+
 
 class PredictionsParser(MultiPartParser):
     """Parses a form with one file. Refuses repeated fields; DRF's own parser would use the last value."""
+
+    advice = "Send a sample, or let an operator evaluate it with the command `evaluate`."  # if the file is too large
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest size of the file."""
+        return int(settings.MAX_UPLOAD_BYTES)
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> DataAndFiles:  # type: ignore[type-arg]  # generic for the type checker only
         """Return the fields and the file. Raises `ParseError`, `ValidationError` or `PayloadTooLargeError`."""
         request: Any = (parser_context or {})["request"]._request
-        handler = PredictionsHandler(request)
+        handler = PredictionsHandler(request, max_bytes=self.max_bytes, advice=self.advice)
         with ExitStack() as on_error:
             on_error.callback(handler.upload_interrupted)
             fields, files = _parse({**request.META, "CONTENT_TYPE": media_type}, stream, handler)
@@ -178,10 +196,3 @@ def _disk_errors() -> Iterator[None]:
 
 def _repeated() -> ErrorDetail:
     return ErrorDetail("Repeated field; send it once.", code="repeated_field")
-
-
-def _too_large() -> PayloadTooLargeError:
-    return PayloadTooLargeError(
-        f"The file is over {settings.MAX_UPLOAD_BYTES} bytes. Send a sample, or let an operator evaluate it with "
-        "the command `evaluate`."
-    )

@@ -1,6 +1,5 @@
 """Read seed documents from JSON and YAML files."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -9,10 +8,9 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from models_registry.api.fields import list_errors
-from models_registry.api.strict_json import check_document, parse_json
+from models_registry.api.strict_json import parse_json
+from models_registry.api.strict_yaml import parse_yaml
 from performance.seeds.document import (
     HeadDocument,
     ModelDocument,
@@ -59,8 +57,8 @@ def read_document(path: Path) -> SeedDocument:
     """Return the seed document in a JSON or YAML file. Raises `SeedError`."""
     try:
         head, model_readers = _read_yaml(path) if path.suffix.lower() in YAML_SUFFIXES else _read_json(path)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise SeedError(f"{path}: cannot be read: {_reason(error)}") from None
+    except (OSError, ValueError) as error:
+        raise SeedError(f"{path}: cannot be read: {error}") from None
     document = HeadDocument(data=head)
     if not document.is_valid():
         raise SeedError("\n".join(_error_lines(path, document.errors)))
@@ -70,9 +68,7 @@ def read_document(path: Path) -> SeedDocument:
 
 
 def _read_yaml(path: Path) -> tuple[object, list[Callable[[], object]]]:
-    document = yaml.load(path.read_bytes(), _StrictYAMLLoader)  # noqa: S506  # a SafeLoader
-    check_document(document)
-    return document, []
+    return parse_yaml(path.read_bytes()), []
 
 
 def _read_json(path: Path) -> tuple[object, list[Callable[[], object]]]:
@@ -106,33 +102,3 @@ def _repeats(path: Path, model: ModelValues, seen: set[tuple[str, ...]]) -> list
     repeated = sorted(keys & seen)
     seen |= keys
     return [f"{path}: models: {' '.join(key)} comes twice." for key in repeated]
-
-
-class _StrictYAMLLoader(yaml.SafeLoader):
-    """Reads YAML as this service reads JSON: no repeated keys, timestamps stay text, and `1e5` is a number."""
-
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise ValueError("it holds an alias; write the value again instead")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        mapping = super().construct_mapping(node, deep=deep)
-        if len(mapping) != len(node.value):
-            raise ValueError(f"a key is repeated{node.start_mark}")
-        return mapping
-
-
-# YAML 1.1 requires a decimal point and a sign in the exponent; JSON does not.
-_StrictYAMLLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?[eE][-+]?[0-9]+\Z"), list("-0123456789")
-)
-
-
-def _reason(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -61,15 +61,17 @@ def check_report(
     standard_errors: dict[str, float] | None = None,
     per_class: dict[str, dict[str, float]] | None = None,
     evaluation_options: dict[str, Any] | None = None,
+    allow_only_custom: bool = False,
 ) -> Report:
     """Return a report with what follows from its metrics: see `complete`. That may take a second.
 
-    `dataset` has a `name`, and may have a `version` and the `digest` of its examples. Raises `InvalidBodyError`, which
-    lists the errors, if the model's task type does not allow the metrics or if they contradict each other.
+    `dataset` has a `name`, and may have a `version` and the `digest` of its examples. With `allow_only_custom`, custom
+    metrics are enough. Raises `InvalidBodyError`, which lists the errors, if the model's task type does not allow the
+    metrics or if they contradict each other.
     """
     task_type = task_types.get(model.task_type)
     reported = ReportedMetrics(
-        _clean(task_type, metrics, custom_metrics or {}, confusion_matrix),
+        _clean(task_type, metrics, custom_metrics or {}, confusion_matrix, allow_only_custom=allow_only_custom),
         sample_count=sample_count,
         matrix=confusion_matrix,
         per_class=per_class or {},
@@ -133,25 +135,28 @@ def report_snapshot(*, version: Version, report: Report, reported_by: User) -> M
 
 
 @transaction.atomic
-def report_snapshots(*, version: Version, reports: Sequence[Report], reported_by: User) -> list[MetricSnapshot]:
+def report_snapshots(
+    *, version: Version, reports: Sequence[Report], reported_by: User | None, source: Source = Source.REPORTED
+) -> list[MetricSnapshot]:
     """Store reports as permanent snapshots, all of them or none. Of two at the same time, the later one is newer.
 
-    The audit trail gets one row, with the number of the version's snapshots before and after. The rest is as
-    `report_snapshot` says.
+    The audit trail gets one row, with the number of the version's snapshots before and after. What an
+    operator imports is reported by nobody. The rest is as `report_snapshot` says.
     """
     _refuse_outdated(version, reports)
+    created_by = reported_by.username if reported_by else ""
     for split in {report.dataset_split for report in reports}:
         check_accepts_metrics(version, split)
     named = ((each.dataset, each.columns["dataset_version"], each.columns["examples_digest"]) for each in reports)
-    record_datasets(version, named, created_by=reported_by.username)
+    record_datasets(version, named, created_by=created_by)
     before = version.snapshots.count()
     rows = [
         _unsaved(
             version,
             report.dataset_split,
             report.metrics,
-            source=Source.REPORTED,
-            created_by=reported_by.username,
+            source=source,
+            created_by=created_by,
             dataset=report.dataset,
             **report.columns,
         )
@@ -265,9 +270,13 @@ def _clean(
     metrics: dict[str, Any],
     custom_metrics: dict[str, float],
     confusion_matrix: ConfusionMatrixDocument | None,
+    *,
+    allow_only_custom: bool,
 ) -> dict[str, float]:
     """Return the metrics as floats. Raises `InvalidBodyError`."""
     recorded, errors = _clean_metrics(task_type, metrics)
+    if not recorded and not errors and not (allow_only_custom and custom_metrics):
+        errors = [("metrics", "empty", "At least one metric is needed.")]
     known = {metric.name for metric in task_type.all_metrics}
     errors += [
         (f"custom_metrics.{name}", "reserved", f"A metric of {task_type.name}: give it in `metrics`.")
@@ -286,7 +295,7 @@ def _clean_metrics(task_type: base.TaskType, metrics: dict[str, Any]) -> tuple[d
         recorded = task_type.clean(metrics, further=True)
     except base.InvalidMetricsError as error:
         return {}, [(f"metrics.{name[:MAX_QUOTED_NAME]}", "invalid", reason) for name, reason in error.errors.items()]
-    return recorded, [] if recorded else [("metrics", "empty", "At least one metric is needed.")]
+    return recorded, []
 
 
 def check_accepts_metrics(version: Version, dataset_split: str | None = None) -> None:

@@ -537,6 +537,17 @@ class TestCommandLine:
         assert f"{new.id} of {model.id} is promoted, before that {version.id} (promotion): better" in promoted.output
         assert json.loads(back.output)["version_id"] == version.id
 
+    def test_files_of_other_tools_are_imported(self, mpr: Callable[..., Result], tmp_path: Path) -> None:
+        files = [str(ROOT / "fixtures/imports" / name) for name in ("table.csv", "lm-eval.json")]
+        would = mpr("import", "csv", files[0], "--organization", "acme", "--dry-run")
+        imported = mpr("import", "csv", files[0], files[0], "--organization", "acme", "--json")
+        refused = mpr("import", "dvc", files[1], "--organization", "acme", "--model", "parrot")
+
+        assert "table.csv: would be created: 1 models, 2 versions, 3 snapshots" in would.output
+        assert imported.output.count('"models": 1') == 2  # created, and then unchanged
+        assert (would.exit_code, imported.exit_code, refused.exit_code) == (0, 0, 1)
+        assert "results.trivia.alias: Must be an object." in refused.stderr
+
     def test_a_refused_promotion_ends_with_1(
         self, mpr: Callable[..., Result], registry: Registry, version: Version
     ) -> None:

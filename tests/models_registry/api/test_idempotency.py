@@ -109,7 +109,10 @@ def test_every_post_of_the_registry_is_tested() -> None:
         return resolve(f"/api/v1{path}").route
 
     taking = {route for route, view in routes() if "post" in getattr(view, "actions", {})}
-    uploads = {"api/v1/models/<str:model_id>/versions/<str:version_id>/evaluations"}
+    uploads = {
+        "api/v1/models/<str:model_id>/versions/<str:version_id>/evaluations",
+        "api/v1/organizations/<str:slug>/imports",
+    }
     without_body = {"api/v1/organizations/<str:slug>/webhooks/<str:webhook_id>/test"}
     assert {form(path) for path in POSTS} | uploads | without_body == taking
 

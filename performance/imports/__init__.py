@@ -1,0 +1,1 @@
+"""Import what other tools have stored: pure readers, one a format, and the service that stores what they read."""

@@ -1,0 +1,1 @@
+"""Runs and registered models of MLflow: from its own folders, its exports and its tracking server."""
