@@ -1,8 +1,8 @@
 """The base class of viewsets whose URL names a model, or one of its versions."""
 
-from functools import cached_property
+from functools import cache, cached_property
 
-from django.db.models import Model, QuerySet
+from django.db.models import BigIntegerField, CharField, IntegerField, Model, QuerySet
 from django.http import HttpResponse
 
 from models_registry.accounts.scopes import Scope
@@ -17,12 +17,18 @@ from models_registry.api.viewsets import (
     RetrieveModelMixin,
     lock_row,
 )
+from models_registry.db.prepared import Parameter
+from models_registry.db.prepared_instances import PreparedInstances
 from models_registry.registry import ids
 from models_registry.registry.errors import GateFailedError, ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult
 from models_registry.registry.querysets import RegisteredModelQuerySet
 from models_registry.registry.serializers import PromotionSerializer
+
+_MODEL = Parameter("model", CharField())
+_NUMBER = Parameter("number", IntegerField())
+_USER = Parameter("user", BigIntegerField())
 
 
 class RegistryViewSet(OrganizationScopedViewSet):
@@ -56,8 +62,9 @@ class RegistryViewSet(OrganizationScopedViewSet):
 
     def find_model(self, model_id: str) -> RegisteredModel:
         """Return a model if the caller has the action's scope on it. Raises as `get_model` does."""
-        models = self.models.with_permission(self.scope, self.account.pk)
-        model: RegisteredModel | None = models.filter(pk=model_id).first() if ids.is_model_id(model_id) else None
+        model = None
+        if ids.is_model_id(model_id):
+            model = _prepared_model(type(self), self.scope).first(model=model_id, user=self.account.pk)
         if model is None:
             raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
         self.check_object_permissions(self.request, model)
@@ -68,7 +75,7 @@ class RegistryViewSet(OrganizationScopedViewSet):
         model = self.get_model(lock=lock)
         version_id = self.kwargs["version_id"]
         number = ids.version_number(version_id) if ids.is_version_id(version_id) else 0
-        version: Version | None = model.versions.select_related("created_by").filter(number=number).first()
+        version = _prepared_version().first(model=model.pk, number=number)
         if version is None:
             raise VersionNotFoundError(f"{model.pk} has no version {version_id[:40]}. Its versions are listed.")
         version.model = model
@@ -125,3 +132,14 @@ class PromotingViewSet(RegistryViewSet):
         if isinstance(outcome, CheckResult):
             return self.handle_exception(GateFailedError(outcome.detail, outcome.verdict))
         return json_response(PromotionSerializer(outcome).data)
+
+
+@cache
+def _prepared_model(viewset: type[RegistryViewSet], scope: Scope) -> PreparedInstances[RegisteredModel]:
+    """Return the query of a model as a viewset shows it, and of whether a user has a scope on it."""
+    return PreparedInstances(viewset.models.filter(pk=_MODEL).with_permission(scope, _USER))
+
+
+@cache
+def _prepared_version() -> PreparedInstances[Version]:
+    return PreparedInstances(Version.objects.select_related("created_by").filter(model=_MODEL, number=_NUMBER))

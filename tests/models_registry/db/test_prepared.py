@@ -1,6 +1,8 @@
 """Querysets that are compiled once."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -8,6 +10,7 @@ from django.db.models import CharField, Exists, OuterRef
 
 from models_registry.accounts.models import Organization
 from models_registry.db.prepared import Parameter, PreparedQuery
+from models_registry.db.prepared_instances import PreparedInstances
 from models_registry.registry.models import RegisteredModel
 
 SLUG = Parameter("slug", CharField())
@@ -59,3 +62,43 @@ def test_postgresql_prepares_the_statement(acme: Organization, by_slug: Prepared
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%has_models%'")
         assert cursor.fetchone() == (1,)
+
+
+@pytest.fixture
+def model_of() -> PreparedInstances[RegisteredModel]:
+    """The query of a model with its organization and its state."""
+    models = RegisteredModel.objects.with_state().select_related("organization", "promoted_version")
+    return PreparedInstances(models.filter(organization__slug=SLUG))
+
+
+def test_prepared_instances_are_those_of_the_queryset_and_related_records_are_loaded(
+    model: RegisteredModel, model_of: PreparedInstances[RegisteredModel], django_assert_num_queries: Any
+) -> None:
+    assert model_of.first(slug="globex") is None
+    with django_assert_num_queries(1):
+        found: Any = model_of.first(slug="acme")
+        related = found.organization.slug, found.promoted_version.number, found.state
+
+    assert (found, related) == (model, ("acme", 417, "ready"))
+    assert found.created_at == model.created_at
+    found.description = "new"
+    found.save()
+    again: Any = model_of.first(slug="acme")
+    assert (again is not found, again.description) == (True, "new")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_prepared_instances_are_read_over_the_connection_of_each_thread(
+    acme: Organization, rows_can_be_cleaned_up: None
+) -> None:
+    organizations = PreparedInstances(Organization.objects.filter(slug=SLUG))
+
+    def read(_: int) -> Organization | None:
+        try:
+            return organizations.first(slug="acme")
+        finally:
+            connection.close()
+
+    assert organizations.first(slug="acme") == acme
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        assert [*pool.map(read, range(8))] == [acme] * 8
