@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import global_settings
-from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from config.admin.appearance import UNFOLD as UNFOLD
 from config.content_security import PLAIN
 from config.env.databases import cache, database
 from config.env.keys import jwt_keys, secret
@@ -293,75 +293,3 @@ LOGGING = {
 # The appearance of the admin
 
 FORMAT_MODULE_PATH = "config.formats"
-
-
-def _page(title: str, icon: str, model: str) -> dict[str, object]:
-    """Return the sidebar's link to the list of a model."""
-    app, name = model.split(".")
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
-        "model": model,  # whose page decides who sees the link
-    }
-
-
-UNFOLD = {
-    "LOGIN": {"form": "models_registry.tokens.forms.LoginForm"},
-    "SITE_TITLE": "Model Performance Registry",
-    "SITE_HEADER": "Model Performance",
-    "SITE_SUBHEADER": "Registry",
-    "SITE_SYMBOL": "monitoring",
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("models_registry/favicon.svg")}
-    ],
-    "SITE_URL": reverse_lazy("docs"),
-    "DASHBOARD_CALLBACK": "performance.overview.views.start_page",
-    "SIDEBAR": {
-        "navigation": [
-            {
-                "title": "Performance",
-                "items": [
-                    _page("Snapshots", "query_stats", "performance.metricsnapshot"),
-                    _page("Datasets", "dataset", "performance.dataset"),
-                    _page("Evaluations", "calculate", "performance.evaluationjob"),
-                    _page("Gate policies", "policy", "performance.gatepolicy"),
-                    _page("Gate verdicts", "gavel", "performance.gateverdict"),
-                    _page("Badges", "shield", "performance.badge"),
-                ],
-            },
-            {
-                "title": "Registry",
-                "items": [
-                    _page("Organizations", "apartment", "models_registry.organization"),
-                    _page("Models", "deployed_code", "models_registry.registeredmodel"),
-                    _page("Versions", "layers", "models_registry.version"),
-                    _page("Promotions", "verified", "models_registry.promotion"),
-                ],
-            },
-            {
-                "title": "Access",
-                "items": [
-                    _page("My tokens", "vpn_key", "models_registry.personaltoken"),
-                    _page("Users", "person", "models_registry.user"),
-                    _page("Groups", "group", "auth.group"),
-                    _page("Grants", "key", "models_registry.modelgrant"),
-                    _page("Logins", "login", "models_registry.tokenfamily"),
-                    _page("Failed logins", "lock", "axes.accessattempt"),
-                    _page("Audit trail", "history", "models_registry.auditentry"),
-                ],
-            },
-            {
-                "title": "Pipelines",
-                "items": [
-                    _page("Service accounts", "smart_toy", "models_registry.serviceaccount"),
-                    _page("Tokens", "vpn_key", "models_registry.namedtoken"),
-                    _page("Trusted issuers", "handshake", "models_registry.trustedissuer"),
-                    _page("Trust rules", "rule", "models_registry.trustrule"),
-                    _page("Webhooks", "webhook", "performance.webhook"),
-                    _page("Deliveries", "outgoing_mail", "performance.webhookdelivery"),
-                ],
-            },
-        ]
-    },
-}

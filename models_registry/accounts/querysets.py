@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Expression, OuterRef
 
 from models_registry.accounts.scopes import Scope, roles_implying
 
@@ -18,7 +18,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         """Keep the organizations in which the user's role implies the scope."""
         return self.with_permission(scope, user_id).filter(permitted=True)
 
-    def with_permission(self, scope: Scope, user_id: int) -> Self:
+    def with_permission(self, scope: Scope, user_id: int | Expression) -> Self:
         """Annotate as `permitted` whether the user's role implies the scope."""
         memberships = self.model._meta.get_field("memberships").related_model._default_manager.filter(
             organization=OuterRef("pk"), user=user_id, role__in=roles_implying(scope)

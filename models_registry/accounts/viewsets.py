@@ -3,8 +3,11 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import SimpleNamespace
 from typing import ClassVar
+
+from django.db.models import BigIntegerField, CharField
 
 from models_registry.accounts.models import Organization
 from models_registry.accounts.permissions import HasScope
@@ -12,6 +15,7 @@ from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import NotFoundError
 from models_registry.api.viewsets import APIViewSet, lock_row
 from models_registry.audit.context import acting_user
+from models_registry.db.prepared import Parameter, PreparedQuery, columns_of
 
 _slug = re.compile(r"[-\w]{1,63}", re.ASCII)
 _ANYTHING = SimpleNamespace(permitted=True)
@@ -56,8 +60,9 @@ class OrganizationScopedViewSet(APIViewSet):
 
     def _organization(self) -> Organization:
         slug = self.kwargs["slug"]
-        organizations = Organization.objects.with_permission(self.scope, self.account.pk)
-        organization: Organization | None = organizations.filter(slug=slug).first() if _slug.fullmatch(slug) else None
+        organization = None
+        if _slug.fullmatch(slug):
+            organization = _organization(self.scope).first_instance(slug=slug, user=self.account.pk)
         if organization is None:
             raise NotFoundError(f"There is no organization {slug[:40]!r}. Check the slug.")
         self.check_object_permissions(self.request, organization)
@@ -66,3 +71,11 @@ class OrganizationScopedViewSet(APIViewSet):
     def check_token_scopes(self) -> None:
         """Raise `PermissionDenied` if the token is limited to other scopes than the action's."""
         self.check_object_permissions(self.request, _ANYTHING)
+
+
+@cache
+def _organization(scope: Scope) -> PreparedQuery:
+    """Return the query of an organization, and of whether a user has a scope in it."""
+    named = Organization.objects.filter(slug=Parameter("slug", CharField()))
+    permitted = named.with_permission(scope, Parameter("user", BigIntegerField()))
+    return PreparedQuery(permitted.values(*columns_of(Organization), "permitted"))

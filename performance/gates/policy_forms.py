@@ -13,7 +13,7 @@ from unfold.widgets import (
 )
 
 from performance.gates.gate_input import Operator
-from performance.gates.policy import MAX_NAME_LENGTH, MAX_RULES, PINS, SPLITS
+from performance.gates.policy_document import MAX_NAME_LENGTH, MAX_RULES, PINS, SPLITS
 from performance.gates.rules import FieldError
 from performance.metrics.inputs.options import AVERAGINGS
 

@@ -10,16 +10,8 @@ from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.gates.gate_input import Operator, RuleStatus
 from performance.gates.measurement import COMPUTED
 from performance.gates.models import GateVerdict
-from performance.gates.policy import (
-    AGAINST,
-    MAX_AGE,
-    MAX_NAME_LENGTH,
-    MAX_RULES,
-    InvalidPolicyError,
-    Policy,
-    parse_policy,
-    stored_policy,
-)
+from performance.gates.policy import InvalidPolicyError, Policy, parse_policy, stored_policy
+from performance.gates.policy_document import AGAINST, MAX_AGE, MAX_NAME_LENGTH, MAX_RULES
 from performance.gates.verdict import Status
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME

@@ -15,8 +15,8 @@ from models_registry.api.fields import AnyField, UTCDateTimeField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.metrics.statistics.rates import Normalization
+from performance.snapshots.matrix_selectors import MatrixPage
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, SnapshotSlice, Source
-from performance.snapshots.selectors import MatrixPage
 from performance.snapshots.serializers import (
     ByTaskType,
     IntervalSerializer,

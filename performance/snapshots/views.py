@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from models_registry.api import large_responses
 from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import conditional_json_response, json_response
-from performance.snapshots import selectors
+from performance.snapshots import matrix_selectors, selectors
 from performance.snapshots.curves_serializers import CURVES
 from performance.snapshots.detail_serializers import REPORT, SliceSerializer, StoredMatrixSerializer
 from performance.snapshots.errors import DETAIL_ERRORS, SNAPSHOT_ERRORS, VERSION_ERRORS
@@ -109,7 +109,7 @@ class PerformanceViewSet(PerformanceReadViewSet):
         A matrix of more than 20,000 cells comes in parts, each of some rows: `next` leads to the next one.
         """
         normalize, offset = self.query.pop("normalize", None), self.query.pop("offset")
-        page = selectors.confusion_matrix(self.look_up(model_id, **self.query), offset=offset)
+        page = matrix_selectors.confusion_matrix(self.look_up(model_id, **self.query), offset=offset)
         context = {"normalize": normalize, "url": request.build_absolute_uri()}
         response = json_response(StoredMatrixSerializer(page, context=context).data)
         if not page.is_whole:

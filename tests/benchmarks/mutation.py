@@ -16,6 +16,7 @@ MODULES = (
     "gate_metrics",
     "measurement",
     "policy",
+    "policy_document",
     "regression",
     "renderers",
     "requirements",

@@ -23,7 +23,7 @@ from tests.api import Caller, refusal
 from tests.conftest import authenticated
 from tests.demo_data import access_token, load_demo_data
 from tests.factories import PASSWORD
-from tests.operations import OPERATIONS, Operation, furnish
+from tests.operations import OPERATIONS, furnish
 from tests.reliability.databases import new_database
 from tests.serving import new_keys, serve
 
@@ -62,22 +62,23 @@ def assert_unavailable(answer: Any) -> None:
     assert "takes no writes" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_on_a_standby_each_operation_reads_or_is_a_503(
-    read_only: Any, superuser: User, model: RegisteredModel, operation: Operation
+    read_only: Any, superuser: User, model: RegisteredModel, subtests: pytest.Subtests
 ) -> None:
     target = furnish(model)
     client = authenticated(superuser)
     read_only()
 
-    answer = client.generic(
-        operation.method, operation.path(target), operation.data(target), content_type=operation.content_type
-    )
+    for operation in OPERATIONS:
+        with subtests.test(str(operation)), undone():
+            answer = client.generic(
+                operation.method, operation.path(target), operation.data(target), content_type=operation.content_type
+            )
 
-    if operation.writes:
-        assert_unavailable(answer)
-    else:
-        assert answer.status_code == operation.status
+            if operation.writes:
+                assert_unavailable(answer)
+            else:
+                assert answer.status_code == operation.status
 
 
 def test_on_a_standby_the_token_routes_are_a_503(read_only: Any, viewer: User) -> None:

@@ -1,13 +1,14 @@
 """Querysets that are compiled once."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
 from django.db.models import CharField, Exists, OuterRef
 
 from models_registry.accounts.models import Organization
-from models_registry.db.prepared import Parameter, PreparedQuery
+from models_registry.db.prepared import Parameter, PreparedQuery, columns_of
 from models_registry.registry.models import RegisteredModel
 
 SLUG = Parameter("slug", CharField())
@@ -59,3 +60,23 @@ def test_postgresql_prepares_the_statement(acme: Organization, by_slug: Prepared
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%has_models%'")
         assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_read_as_instances_over_the_connection_of_each_thread(
+    acme: Organization, rows_can_be_cleaned_up: None
+) -> None:
+    organizations = PreparedQuery(Organization.objects.filter(slug=SLUG).values(*columns_of(Organization)))
+
+    def read(_: int) -> Organization | None:
+        try:
+            found: Organization | None = organizations.first_instance(slug="acme")
+        finally:
+            connection.close()
+        return found
+
+    assert organizations.first_instance(slug="globex") is None
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        found = [*pool.map(read, range(8))]
+    assert found == [acme] * 8
+    assert {each.created_at for each in found if each} == {acme.created_at}

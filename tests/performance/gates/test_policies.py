@@ -9,7 +9,7 @@ from models_registry.accounts.models import Organization, User
 from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel
 from performance.gates.models import GatePolicy
-from performance.gates.policy import SPLITS
+from performance.gates.policy_document import SPLITS
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.models import DatasetSplit, MetricSnapshot
 from tests.api import TIMESTAMP, Caller, faults, refusal

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from models_registry import task_types
 from models_registry.task_types.base import TaskType
 from performance.gates.gate_metrics import find_gate_metric, named_values
-from performance.gates.policy import MAX_RULES, InvalidPolicyError, parse_policy, validate_for
+from performance.gates.policy import InvalidPolicyError, parse_policy, validate_for
+from performance.gates.policy_document import MAX_RULES
 from performance.gates.requirements import Requirements
 
 CONTRACT = {
