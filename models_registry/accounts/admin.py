@@ -12,8 +12,10 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from models_registry.accounts.model_admin import ADMINISTER, ScopedAdmin, ScopedInline
 from models_registry.accounts.models import Membership, ModelGrant, Organization, User
-from models_registry.api.model_admin import RegistryAdmin, RegistryInline
+from models_registry.accounts.scopes import Scope
+from models_registry.api.model_admin import RegistryAdmin
 
 if TYPE_CHECKING:
     _UserAdminBase = BaseModelAdmin[Any]
@@ -21,10 +23,11 @@ else:
     _UserAdminBase = object
 
 
-class MembershipInline(RegistryInline):
+class MembershipInline(ScopedInline):
     """The members of an organization and their roles, in pages, because each row queries its user's name."""
 
     model = Membership
+    scopes = ADMINISTER
     verbose_name_plural = "members"
     autocomplete_fields = ("user",)
     extra = 0
@@ -37,8 +40,11 @@ class MembershipInline(RegistryInline):
 
 
 @admin.register(Organization)
-class OrganizationAdmin(RegistryAdmin):
-    """Organizations and their members."""
+class OrganizationAdmin(ScopedAdmin):
+    """Organizations and their members, for their admins. Only staff create one."""
+
+    scopes = dict.fromkeys(("view", "change"), Scope.ORGANIZATION_ADMIN)
+    owner_lookups = ("pk",)
 
     list_display = ("name", "slug", "created_at")
     search_fields = ("name", "slug")
@@ -50,8 +56,10 @@ class OrganizationAdmin(RegistryAdmin):
 
 
 @admin.register(ModelGrant)
-class ModelGrantAdmin(RegistryAdmin):
+class ModelGrantAdmin(ScopedAdmin):
     """Scopes on single models that are granted to users."""
+
+    scopes = dict.fromkeys(("view", "add", "delete"), Scope.ORGANIZATION_ADMIN)
 
     list_display = ("user", "scope", "model", "organization")
     list_filter = ("scope", ("model__organization", AutocompleteSelectFilter))

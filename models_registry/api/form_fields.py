@@ -1,6 +1,7 @@
-"""A form field for strictly parsed JSON."""
+"""Form fields of the admin: strictly parsed JSON, and a related record without a link."""
 
 import json
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -27,3 +28,19 @@ class StrictJSONField(forms.Field):
         if value and document is None:
             raise ValidationError("This is `null`. Enter a JSON document.")
         return document
+
+
+class PlainTextWidget(forms.Widget):
+    """A value as text. Read-only pages show it instead of a link."""
+
+    read_only = True
+
+    def render(self, name: str, value: object, attrs: Any = None, renderer: Any = None) -> Any:
+        """Return the text."""
+        return "-" if value is None else str(value)
+
+
+class PlainText(forms.Field):
+    """A field that only shows its value."""
+
+    widget = PlainTextWidget

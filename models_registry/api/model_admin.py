@@ -1,21 +1,23 @@
 """Shared parts of the admin's pages: base classes, widgets, filters, badges and links."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
+from auditlog import get_logentry_model
+from django.contrib import messages
 from django.contrib.admin import FieldListFilter, ShowFacets, SimpleListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import BaseModelAdmin, IncorrectLookupParameters
-from django.contrib.admin.utils import get_fields_from_path, quote
-from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
-from django.core.exceptions import BadRequest, ValidationError
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import get_fields_from_path, quote, unquote
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Field, ForeignKey, ManyToManyField, Model, QuerySet
-from django.forms import ModelChoiceField, ModelForm, ModelMultipleChoiceField
-from django.http import HttpRequest, HttpResponseBase
+from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
@@ -26,6 +28,10 @@ from unfold.utils import display_for_label
 from unfold.views import ChangeList
 
 from models_registry import task_types
+from models_registry.api.autocomplete import AutocompleteMixin, FilterForm, Relation, validate_pk, viewable
+from models_registry.api.deletion import is_in_use
+from models_registry.api.errors import APIError, InvalidInputError
+from models_registry.api.form_fields import PlainText
 
 MAX_LISTED = 10_000  # records that a list pages through; counting and skipping them takes milliseconds
 
@@ -33,67 +39,7 @@ MAX_LISTED = 10_000  # records that a list pages through; counting and skipping 
 ListFilterItem: TypeAlias = str | tuple[str, type[FieldListFilter]] | type[SimpleListFilter]
 
 
-if TYPE_CHECKING:
-    _AutocompleteBase = AutocompleteSelect
-    _AdminBase = BaseModelAdmin[Any]
-else:
-    _AutocompleteBase = _AdminBase = object
-
-
-def is_valid_pk(model: type[Model], value: str) -> bool:
-    """Return whether a text has the form of a primary key of the model, in ASCII."""
-    key = model._meta.pk
-    try:
-        key.run_validators(key.to_python(value))
-    except ValidationError:
-        return False
-    return value.isascii()
-
-
-def validate_pk(model: type[Model], value: str) -> None:
-    """Raise `BadRequest` unless a text has the form of a primary key of the model."""
-    if not is_valid_pk(model, value):
-        raise BadRequest("This is not an id.")
-
-
-class ValidPkMixin(_AutocompleteBase):
-    """Ignores malformed ids in a submitted form, so that the form is shown again with its error."""
-
-    def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
-        """Return the selected options, without malformed ids."""
-        valid = [given for given in value if is_valid_pk(self.field.remote_field.model, given)]
-        return super().optgroups(name, valid, attrs)
-
-
-class ValidatedAutocompleteSelect(ValidPkMixin, AutocompleteSelect):
-    """A search box for one record."""
-
-
-class ValidatedAutocompleteSelectMultiple(ValidPkMixin, AutocompleteSelectMultiple):
-    """A search box for any number of records."""
-
-
-class ValidatedAutocompleteMixin(_AdminBase):
-    """Uses the search boxes above for the `autocomplete_fields` of a page or inline."""
-
-    def formfield_for_foreignkey(
-        self, db_field: "ForeignKey[Model, Model]", request: HttpRequest, **options: object
-    ) -> "ModelChoiceField[Model] | None":
-        """Return the form field of a relation to one record."""
-        if db_field.name in self.get_autocomplete_fields(request):
-            options["widget"] = ValidatedAutocompleteSelect(db_field, self.admin_site)
-        return super().formfield_for_foreignkey(db_field, request, **options)
-
-    def formfield_for_manytomany(
-        self, db_field: "ManyToManyField[Model, Model]", request: HttpRequest, **options: object
-    ) -> "ModelMultipleChoiceField[Model] | None":
-        """Return the form field of a relation to many records."""
-        if db_field.name in self.get_autocomplete_fields(request):
-            options["widget"] = ValidatedAutocompleteSelectMultiple(db_field, self.admin_site)
-        return super().formfield_for_manytomany(db_field, request, **options)
-
-
-class RegistryInline(ValidatedAutocompleteMixin, TabularInline):  # type: ignore[misc]  # the library is untyped
+class RegistryInline(AutocompleteMixin, TabularInline):  # type: ignore[misc]  # the library is untyped
     """Related records as table rows, without a title above each row. The option's name depends on Unfold's version."""
 
     if hasattr(TabularInline, "show_title"):
@@ -134,6 +80,12 @@ def task_type_label(name: str) -> str:
         return str(error)
 
 
+def refusal_text(error: APIError) -> str:
+    """Return why a service refuses to store something, as a text."""
+    details = [detail for _, _, detail in error.errors] if isinstance(error, InvalidInputError) else []
+    return " ".join(details) or error.detail
+
+
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for the type checker only
     """Pages through the first `MAX_LISTED` records and counts no more: counting millions would take seconds."""
 
@@ -145,18 +97,24 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for the 
 
 
 class RegistryChangeList(ChangeList):  # type: ignore[misc]  # the library is untyped
-    """A list that handles impossible dates, such as those after the year 9999, like other invalid parameters."""
+    """A list whose filters offer only what the caller may see.
 
-    def get_filters(self, request: HttpRequest) -> tuple[object, ...]:
+    It handles impossible dates, such as those after the year 9999, like other invalid parameters.
+    """
+
+    def get_filters(self, request: HttpRequest) -> tuple[Any, ...]:
         """Return the filters. Raises `IncorrectLookupParameters`."""
         try:
-            filters: tuple[object, ...] = super().get_filters(request)
+            filters, *others = super().get_filters(request)
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
-        return filters
+        for each in filters:
+            if isinstance(each, AutocompleteSelectFilter):
+                each.form_class = FilterForm
+        return (filters, *others)
 
 
-class RegistryAdmin(ValidatedAutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the library is untyped
+class RegistryAdmin(AutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the library is untyped
     """The base of every page. It allows only declared filters, and checks ids."""
 
     list_filter_submit = True
@@ -173,12 +131,19 @@ class RegistryAdmin(ValidatedAutocompleteMixin, ModelAdmin):  # type: ignore[mis
         """Return the filters, without those that offer records which the user must not see."""
         return [item for item in super().get_list_filter(request) if self._may_use(item, request)]
 
+    def filter_choices(self, request: HttpRequest, field: Relation) -> QuerySet[Any] | None:
+        """Return the records that a filter offers: those that the caller may see on their own page."""
+        return viewable(self, request, field)
+
+    def filter_relations(self, request: HttpRequest) -> "Iterator[Relation]":
+        """Yield the relations with a search box in a filter."""
+        yield from filter(None, map(self._autocompleted, self.get_list_filter(request)))
+
     def autocompleted_fields(self, request: HttpRequest) -> "Iterator[Field[object, object]]":
         """Yield the relations with a search box on this page: in its form, inlines and filters."""
         for page in (self, *self.get_inline_instances(request)):
-            for name in page.get_autocomplete_fields(request):
-                yield page.model._meta.get_field(name)
-        yield from filter(None, map(self._autocompleted, self.get_list_filter(request)))
+            yield from page.form_relations(request)
+        yield from self.filter_relations(request)
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         """Return the class of the list."""
@@ -224,10 +189,80 @@ class RegistryAdmin(ValidatedAutocompleteMixin, ModelAdmin):  # type: ignore[mis
 
     def _may_use(self, item: ListFilterItem, request: HttpRequest) -> bool:
         field = self._autocompleted(item)
-        if field is None:
-            return True
-        page = self.admin_site.get_model_admin(field.remote_field.model)
+        return field is None or self.may_filter_by(request, field)
+
+    def may_filter_by(self, request: HttpRequest, field: Relation) -> bool:
+        """Return whether a filter has records to offer to the caller."""
+        return self._may_view(request, field.remote_field.model)
+
+    def _may_view(self, request: HttpRequest, model: type[Model]) -> bool:
+        page = self.admin_site.get_model_admin(model)
         return bool(page.has_view_permission(request))
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        """Show the form, or store what was sent. What a service refuses meanwhile is a message."""
+        return self._showing_refusals(super().changeform_view, request, *args, **options)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        """Ask whether to delete a record, or delete it. What a service refuses is a message."""
+        return self._showing_refusals(super().delete_view, request, *args, **options)
+
+    def _showing_refusals(
+        self, view: "Callable[..., HttpResponseBase]", request: HttpRequest, *args: Any, **options: Any
+    ) -> HttpResponseBase:
+        try:
+            return view(request, *args, **options)
+        except APIError as error:
+            if request.method != "POST" or error.status_code >= 500:
+                raise
+            self.message_user(request, refusal_text(error), messages.ERROR)
+            return redirect(request.get_full_path())
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
+    ) -> HttpResponse:
+        """Render the form, without links and buttons that lead the caller nowhere."""
+        record = context.get("original")
+        if record is not None:
+            context["show_history"] = self.history_url(request, record) is not None
+            context["show_delete"] = self.has_delete_permission(request, record) and not is_in_use(record)
+        self._drop_links(request, context["adminform"].form)
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    def _drop_links(self, request: HttpRequest, form: "ModelForm[Any]") -> None:
+        """Show related records whose pages the caller may not see without a link."""
+        for field in self.opts.fields:
+            target = field.related_model
+            if field.name in form.fields or target is None or not self.admin_site.is_registered(target):
+                continue
+            if not self._may_view(request, target):
+                form.fields[field.name] = PlainText(required=False)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """Redirect to the record's entries in the audit trail. Raises `PermissionDenied`."""
+        record = self.get_object(request, unquote(object_id))
+        if record is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+        address = self.history_url(request, record)
+        if address is None:
+            raise PermissionDenied
+        return redirect(address)
+
+    def history_url(self, request: HttpRequest, record: Model) -> str | None:
+        """Return the address of a record's entries in the audit trail, or `None` if the caller may not see any."""
+        trail: Any = self.admin_site.get_model_admin(get_logentry_model())
+        address: str | None = trail.record_url(request, record)
+        return address
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Return what would be deleted. What belongs to a record and is read-only goes with it, as over HTTP."""
+        listed, counts, refused, protected = super().get_deleted_objects(objs, request)
+        pages = self.admin_site._registry.values()
+        read_only = {page.opts.verbose_name for page in pages if isinstance(page, ReadOnlyAdminMixin)}
+        return listed, counts, refused - read_only, protected
 
     def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         """Store only the changed fields, so that changes by others since the page was loaded remain."""

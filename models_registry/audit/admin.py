@@ -1,12 +1,16 @@
 """The audit trail in the admin, read-only."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from auditlog.admin import LogEntryAdmin as LogEntryAdmin  # registers the library's page, which is replaced below
+from auditlog.registry import auditlog
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import Field, QuerySet
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -120,6 +124,14 @@ class AuditAdmin(ReadOnlyAdminMixin, RegistryAdmin):
         """Return the entries with their content types."""
         entries: QuerySet[AuditEntry] = super().get_queryset(request)
         return entries.select_related("content_type")
+
+    def record_url(self, request: HttpRequest, record: Model) -> str | None:
+        """Return the address of a record's entries; `None` for callers who may not see them, and if there are none."""
+        if not auditlog.contains(type(record)) or not self.has_view_permission(request):
+            return None
+        kind = ContentType.objects.get_for_model(record)
+        query = urlencode({"content_type__id__exact": kind.pk, "q": record.pk})
+        return f"{reverse('admin:models_registry_auditentry_changelist')}?{query}"
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Return the ordering: the column of the active filter, whose index serves it, then the newest first."""

@@ -8,9 +8,10 @@ from django.forms import TypedChoiceField
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
+from models_registry.accounts.model_admin import ScopedAdmin, ScopedInline
+from models_registry.accounts.scopes import Scope
 from models_registry.api.model_admin import (
     ReadOnlyAdminMixin,
-    RegistryAdmin,
     RegistryInline,
     TimeRangeFilter,
     badge,
@@ -30,7 +31,7 @@ from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.querysets import RegisteredModelQuerySet
 
 
-class VersionInline(ReadOnlyAdminMixin, RegistryInline):
+class VersionInline(ReadOnlyAdminMixin, ScopedInline):
     """The versions of a model, newest first, in pages."""
 
     model = Version
@@ -61,8 +62,11 @@ class VersionInline(ReadOnlyAdminMixin, RegistryInline):
 
 
 @admin.register(RegisteredModel)
-class RegisteredModelAdmin(RegistryAdmin):
+class RegisteredModelAdmin(ScopedAdmin):
     """Registered models and their versions. The promoted version is read-only: only a promotion changes it."""
+
+    scopes = {"view": Scope.MODEL_READ, "add": Scope.ORGANIZATION_EDITOR, "change": Scope.MODEL_WRITE}
+    owner_lookups = ("pk",)
 
     list_display = ("name", "model_id", "organization", "task", "state", "promoted", "created_at")
     list_filter = (

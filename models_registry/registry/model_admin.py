@@ -6,6 +6,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
+from models_registry.accounts.model_admin import ScopedAdmin
 from models_registry.api.model_admin import RegistryAdmin, badge
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
@@ -31,8 +32,10 @@ def promoted_badge(version: Version) -> str:
     return badge("promoted", "primary") if version.model.promoted_version_id == version.pk else ""
 
 
-class VersionRecordAdmin(RegistryAdmin):
+class VersionRecordAdmin(ScopedAdmin):
     """The base of pages whose records belong to versions. There may be millions of them.
+
+    Whoever may read a model may read them.
 
     The search box accepts ids of versions, and names and ids of models. It looks for models first, as a search through
     all records would take seconds.
@@ -45,6 +48,10 @@ class VersionRecordAdmin(RegistryAdmin):
         f"By version id, and by name or id of the model. Finds records of up to {MAX_FOUND_MODELS} models."
     )
 
+    def get_owner_lookups(self) -> tuple[str, ...]:
+        """Return the path to the model."""
+        return (self.model_lookup,)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
     ) -> tuple[QuerySet[Model], bool]:
@@ -54,9 +61,16 @@ class VersionRecordAdmin(RegistryAdmin):
         for version_id in version_ids:
             queryset = queryset.filter(**{self.version_number_lookup: ids.version_number(version_id)})
         if others := [word for word in words if word not in version_ids]:
-            models = RegisteredModel.objects.with_words(others).order_by("name", "pk").values_list("pk", flat=True)
-            queryset = queryset.filter(**{f"{self.model_lookup}__in": list(models[:MAX_FOUND_MODELS])})
+            models = self._searched_models(request).with_words(others).order_by("name", "pk")
+            found = models.values_list("pk", flat=True)[:MAX_FOUND_MODELS]
+            queryset = queryset.filter(**{f"{self.model_lookup}__in": list(found)})
         return queryset, False
+
+    def _searched_models(self, request: HttpRequest) -> RegisteredModelQuerySet:
+        models: RegisteredModelQuerySet = RegisteredModel.objects.all()
+        if self.has_django_permission(request, "view", "change", "delete"):
+            return models
+        return models.permitting(self.scopes["view"], request.user.pk or 0)
 
 
 class StateFilter(DropdownFilter):  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import AuthenticationForm as DjangoAuthenticationForm
 from django.core.validators import MaxLengthValidator
 from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -19,6 +20,10 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].validators.append(MaxLengthValidator(User._meta.get_field("username").max_length or 0))
+
+    def confirm_login_allowed(self, user: User) -> None:
+        """Let every active person in, not only staff. Raises `ValidationError`."""
+        DjangoAuthenticationForm.confirm_login_allowed(self, user)
 
 
 class ServiceAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only

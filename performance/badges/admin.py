@@ -6,14 +6,18 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from models_registry.api.model_admin import ReadOnlyAdminMixin, RegistryAdmin, RevokedFilter
+from models_registry.accounts.model_admin import ScopedAdmin
+from models_registry.accounts.scopes import Scope
+from models_registry.api.model_admin import ReadOnlyAdminMixin, RevokedFilter
 from performance.badges.models import Badge
 from performance.badges.services import revoke_badge
 
 
 @admin.register(Badge)
-class BadgeAdmin(ReadOnlyAdminMixin, RegistryAdmin):
+class BadgeAdmin(ReadOnlyAdminMixin, ScopedAdmin):
     """Badges, newest first. Only the API shows their signed URLs."""
+
+    scopes = dict.fromkeys(("view", "change"), Scope.ORGANIZATION_ADMIN)
 
     list_display = ("created_at", "model", "shows", "dataset_split", "expires_at", "revoked_at", "created_by")
     list_filter = (("model__organization", AutocompleteSelectFilter), RevokedFilter)
@@ -35,7 +39,7 @@ class BadgeAdmin(ReadOnlyAdminMixin, RegistryAdmin):
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may revoke badges: whoever may change them may."""
-        return request.user.has_perm("performance.change_badge")
+        return self.has_django_permission(request, "change") or self.has_scope(request, "change")
 
     @admin.action(description="Revoke selected badges", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Badge]) -> None:

@@ -5,7 +5,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
-from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, is_valid_pk, link_to, nowrap
+from models_registry.api.autocomplete import is_valid_pk
+from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, link_to, nowrap
 from models_registry.registry.model_admin import VersionRecordAdmin
 from performance.evaluations.models import EvaluationJob
 from performance.jobs.admin import STATE_COLORS

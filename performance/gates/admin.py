@@ -11,9 +11,10 @@ from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action
 
+from models_registry.accounts.model_admin import ScopedAdmin
+from models_registry.accounts.scopes import Scope
 from models_registry.api.model_admin import (
     ReadOnlyAdminMixin,
-    RegistryAdmin,
     TimeRangeFilter,
     badge,
     link_to,
@@ -32,8 +33,11 @@ VERDICTS = {"passed": "success", "failed": "danger", "no_policy": "default"}
 
 
 @admin.register(GatePolicy)
-class GatePolicyAdmin(RegistryAdmin):
+class GatePolicyAdmin(ScopedAdmin):
     """Gate policies. Each edit adds a row, and the newest row is in force; no row is changed."""
+
+    scopes = {"view": Scope.MODEL_READ, "add": Scope.ORGANIZATION_ADMIN}
+    owner_lookups = ("model", "organization")
 
     form = GatePolicyForm
     list_display = ("created_at", "owner_name", "version", "rules", "created_by")

@@ -8,9 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, FieldTextFilter
 
 from models_registry import task_types
+from models_registry.accounts.model_admin import ScopedInline
 from models_registry.api.model_admin import (
     ReadOnlyAdminMixin,
-    RegistryInline,
     TimeRangeFilter,
     link_to,
     nowrap,
@@ -65,7 +65,7 @@ def _matrix(snapshot: Any) -> ConfusionMatrixDocument | None:
     return {"labels": snapshot.matrix_labels, "counts": snapshot.matrix_counts}
 
 
-class SnapshotInline(ReadOnlyAdminMixin, RegistryInline):
+class SnapshotInline(ReadOnlyAdminMixin, ScopedInline):
     """The snapshots of a version, newest first, a page at a time."""
 
     model = MetricSnapshot

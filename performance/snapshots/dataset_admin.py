@@ -7,24 +7,31 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from models_registry.api.model_admin import ReadOnlyAdminMixin, RegistryAdmin, RegistryInline, link_to
+from models_registry.accounts.model_admin import ScopedAdmin, ScopedInline
+from models_registry.accounts.scopes import Scope
+from models_registry.api.model_admin import ReadOnlyAdminMixin, link_to
 from performance.snapshots.models import Dataset, DatasetVersion, MetricSnapshot
 
 MAX_LISTED_SNAPSHOTS = 20
+READ_DATASETS = {"view": Scope.ORGANIZATION_VIEWER}
 
 
-class DatasetVersionInline(ReadOnlyAdminMixin, RegistryInline):
+class DatasetVersionInline(ReadOnlyAdminMixin, ScopedInline):
     """The versions of a dataset, newest first, a page at a time."""
 
     model = DatasetVersion
+    scopes = READ_DATASETS
     fields = readonly_fields = ("version", "digest", "first_seen_at")
     ordering = ("-pk",)
     per_page = 20
 
 
 @admin.register(Dataset)
-class DatasetAdmin(ReadOnlyAdminMixin, RegistryAdmin):
+class DatasetAdmin(ReadOnlyAdminMixin, ScopedAdmin):
     """Datasets, by organization and name."""
+
+    scopes = READ_DATASETS
+    owner_lookups = ("organization",)
 
     list_display = ("name", "organization", "created_by", "created_at")
     list_filter = (("organization", AutocompleteSelectFilter),)

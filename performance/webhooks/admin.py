@@ -8,7 +8,9 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
-from models_registry.api.model_admin import ReadOnlyAdminMixin, RegistryAdmin, badge, link_to
+from models_registry.accounts.model_admin import ADMINISTER, ScopedAdmin
+from models_registry.accounts.scopes import Scope
+from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, link_to
 from performance.jobs.admin import STATE_COLORS
 from performance.webhooks.forms import WebhookForm
 from performance.webhooks.models import Webhook, WebhookDelivery
@@ -16,8 +18,11 @@ from performance.webhooks.services import update_webhook
 
 
 @admin.register(Webhook)
-class WebhookAdmin(RegistryAdmin):
+class WebhookAdmin(ScopedAdmin):
     """Webhooks. A secret is shown once, when its webhook is created."""
+
+    scopes = ADMINISTER
+    owner_lookups = ("organization",)
 
     form = WebhookForm
     list_display = ("url", "organization", "model", "event_names", "is_active", "sending", "created_by", "created_at")
@@ -61,8 +66,11 @@ class WebhookAdmin(RegistryAdmin):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(ReadOnlyAdminMixin, RegistryAdmin):
+class WebhookDeliveryAdmin(ReadOnlyAdminMixin, ScopedAdmin):
     """Messages to webhooks, newest first."""
+
+    scopes = {"view": Scope.ORGANIZATION_ADMIN}
+    owner_lookups = ("webhook__organization",)
 
     list_display = ("created_at", "event", "receiver", "status", "attempts", "last_status", "last_error")
     list_filter = (("webhook__organization", AutocompleteSelectFilter), ("state", ChoicesDropdownFilter), "event")

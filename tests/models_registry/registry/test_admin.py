@@ -104,7 +104,7 @@ class TestModels:
         root.get(page_url(model))
         for number in range(1, 31):
             completed_version(model, number=number)
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(7):
             root.get(page_url(model))
 
     def test_a_model_is_created_with_a_task_type(self, root: Client, acme: Organization) -> None:
@@ -343,7 +343,9 @@ class TestStaff:
             page["title"] for group in groups for page in group["items"]
         ]
 
-    def test_only_staff_may_log_in(self, viewer: User) -> None:
+    def test_people_may_log_in_and_service_accounts_may_not(self, viewer: User) -> None:
+        assert logged_in(viewer).get(list_url(RegisteredModel)).status_code == 200
+        User.objects.filter(pk=viewer.pk).update(is_service_account=True)
         response = logged_in(viewer).get(list_url(RegisteredModel))
         assert response.status_code == 302
         assert response["Location"].startswith("/admin/login/")

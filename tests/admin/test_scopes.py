@@ -1,0 +1,245 @@
+"""What each of the cast may do on each page of the admin is what their scopes give them over HTTP.
+
+The expected rights are stated here by hand, apart from the pages. All pages are read as each actor, and show nothing
+of another organization.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db.models import ForeignKey, Model
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from models_registry.accounts.models import Membership, ModelGrant, Organization, User
+from models_registry.accounts.scopes import Scope
+from models_registry.registry.models import Promotion, RegisteredModel, Version
+from models_registry.registry.promotions import promote
+from performance.badges.models import Badge
+from performance.evaluations.models import EvaluationJob
+from performance.gates.models import GatePolicy, GateVerdict
+from performance.snapshots.models import Dataset, DatasetVersion, MetricSnapshot
+from performance.webhooks.models import Webhook, WebhookDelivery
+from tests.admin.conftest import Records
+from tests.admin_pages import add_url, list_url, logged_in, page_url
+from tests.factories import completed_version, new_user, snapshot
+
+MARK = "xenon"  # in every name of the other organization
+ACTIONS = ("view", "add", "change", "delete")
+
+READ, WRITE = Scope.MODEL_READ, Scope.MODEL_WRITE
+MEMBER, EDIT, ADMINISTER = Scope.ORGANIZATION_VIEWER, Scope.ORGANIZATION_EDITOR, Scope.ORGANIZATION_ADMIN
+VIEWER = {READ, MEMBER}
+EDITOR = VIEWER | {WRITE, EDIT}
+ADMIN = EDITOR | {Scope.MODEL_PROMOTE, ADMINISTER}
+
+# The scope that each action needs over HTTP; what is not here is for staff alone, or nobody's.
+RIGHTS: dict[type[Model], dict[str, Scope]] = {
+    Organization: {"view": ADMINISTER, "change": ADMINISTER},
+    ModelGrant: {"view": ADMINISTER, "add": ADMINISTER, "delete": ADMINISTER},
+    RegisteredModel: {"view": READ, "add": EDIT, "change": WRITE},
+    Version: {"view": READ},
+    Promotion: {"view": READ},
+    MetricSnapshot: {"view": READ},
+    EvaluationJob: {"view": READ},
+    GateVerdict: {"view": READ},
+    GatePolicy: {"view": READ, "add": ADMINISTER},
+    Dataset: {"view": MEMBER},
+    Badge: {"view": ADMINISTER},
+    Webhook: dict.fromkeys(ACTIONS, ADMINISTER),
+    WebhookDelivery: {"view": ADMINISTER},
+}
+
+
+@dataclass
+class Actor:
+    """Somebody with scopes in Acme and elsewhere. `on_model` are those by a grant on Acme's model."""
+
+    name: str
+    in_acme: set[Scope] = field(default_factory=set)
+    on_model: set[Scope] = field(default_factory=set)
+    elsewhere: set[Scope] = field(default_factory=set)
+
+    @property
+    def anywhere(self) -> set[Scope]:
+        return self.in_acme | self.on_model | self.elsewhere
+
+    def may(self, kind: type[Model], action: str, *, on_record: bool) -> bool:
+        """Return whether the actor may do something at all, or to Acme's record of a kind."""
+        scope = RIGHTS.get(kind, {}).get(action)
+        of_model = kind not in (Organization, Dataset, Webhook, WebhookDelivery, GatePolicy)  # the policy is Acme's
+        held = self.in_acme | (self.on_model if of_model else set()) if on_record else self.anywhere
+        return scope in held
+
+
+ACTORS = [
+    Actor("vera", in_acme=VIEWER),
+    Actor("ed", in_acme=EDITOR),
+    Actor("ada", in_acme=ADMIN),
+    Actor("gil", on_model={READ}),
+    Actor("wanda", on_model={READ, WRITE}),
+    Actor("otto", elsewhere=ADMIN),
+    Actor("mixed", in_acme=VIEWER, elsewhere=ADMIN),
+    Actor("nobody"),
+]
+
+
+@pytest.fixture
+def other(db: None) -> list[Model]:
+    """Store a record of each kind in another organization, with the mark in every name."""
+    organization = Organization.objects.create(slug=MARK, name=f"{MARK} labs")
+    person = new_user(f"{MARK}-person")
+    model = RegisteredModel.objects.create(
+        organization=organization, name=f"{MARK} model", task_type="classification", description=MARK
+    )
+    version = completed_version(model, number=1)
+    Version.objects.filter(pk=version.pk).update(description=MARK)
+    webhook = Webhook.objects.create(
+        organization=organization, url=f"https://{MARK}.example.com", events=["gate.failed"]
+    )
+    dataset = Dataset.objects.create(organization=organization, name=f"{MARK} data")
+    DatasetVersion.objects.create(dataset=dataset, version=MARK)
+    promote(version=version, promoted_by=person, reason=MARK)
+    verdict = {"rules": [], "warnings": [MARK]}
+    return [
+        organization,
+        model,
+        version,
+        webhook,
+        dataset,
+        Promotion.objects.get(version=version),
+        snapshot(version, metrics={"accuracy": 0.5}, dataset=f"{MARK} data"),
+        Membership.objects.create(organization=organization, user=person, role="admin"),
+        ModelGrant.objects.create(model=model, user=person, scope="model:read"),
+        Badge.objects.create(model=model, metric=MARK, dataset_split="test", expires_at=timezone.now()),
+        EvaluationJob.objects.create(version=version, dataset_split="test", requested_by=person),
+        GatePolicy.objects.create(model=model, version=1, created_by=MARK),
+        GateVerdict.objects.create(
+            model=model, version=version, status="failed", occasion="promotion", document=verdict, requested_by=MARK
+        ),
+        WebhookDelivery.objects.create(webhook=webhook, event=MARK, payload="{}", due_at=timezone.now()),
+    ]
+
+
+@pytest.fixture
+def cast(records: Records, admin: User, editor: User, grantee: User, outsider: User, model: RegisteredModel) -> None:
+    """Make every actor. Gil's grant is that of the fixture."""
+    wanda, mixed = new_user("wanda"), new_user("mixed")
+    new_user("nobody")
+    for scope in ("model:read", "model:write"):
+        ModelGrant.objects.create(model=model, user=wanda, scope=scope)
+    Membership.objects.create(organization=model.organization, user=mixed, role="viewer")
+    Membership.objects.create(organization=Organization.objects.get(slug="globex"), user=mixed, role="admin")
+
+
+class Reader:
+    """An actor's browser, which notes each cell that differs from the rule, and each mark that it sees."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self.client: Client = logged_in(User.objects.get(username=actor.name))
+        self.faults: list[str] = []
+        self.seen: set[str] = set()
+        self.links: set[str] = set()
+
+    def get(self, address: str, query: Any = None) -> Any:
+        """Return a page, and note the marks and links on it."""
+        answer = self.client.get(address, query)
+        body = answer.content.decode()
+        self.seen.add(address)
+        self.links |= {unescape(link) for link in re.findall(r'href="(/admin/[^"?#]*)', body)}
+        if answer.status_code >= 500 or MARK in re.sub(r'value="[^"]*"|\?[^"]*"', "", body):
+            self.faults.append(f"{address} {query or ''} has {answer.status_code} and the mark: {MARK in body}")
+        return answer
+
+    def expect(self, cell: str, may: bool, done: bool) -> None:
+        """Note a cell that differs from the rule."""
+        if may != done:
+            self.faults.append(f"{cell}: {'refused' if may else 'allowed'}")
+
+
+def address_of(record: Model, action: str) -> str:
+    return reverse(f"admin:{record._meta.app_label}_{record._meta.model_name}_{action}", args=[record.pk])
+
+
+@pytest.mark.parametrize("actor", ACTORS, ids=lambda actor: actor.name)
+def test_an_actor_may_do_on_each_page_what_they_may_over_http(
+    actor: Actor, cast: None, records: Records, other: list[Model]
+) -> None:
+    reader = Reader(actor)
+    for kind in admin.site._registry:
+        _check_page(reader, kind, records[kind])
+    for record in other:
+        if type(record) in admin.site._registry:
+            _check_foreign(reader, record)
+    _check_search_boxes(reader)
+    _check_links(reader)
+
+    assert reader.faults == []
+
+
+def _check_page(reader: Reader, kind: type[Model], record: Model) -> None:
+    """Check each action of a page on Acme's record."""
+    name, actor = kind._meta.model_name, reader.actor
+    may = {action: actor.may(kind, action, on_record=False) for action in ACTIONS}
+    on_record = {action: actor.may(kind, action, on_record=True) for action in ACTIONS}
+
+    reader.expect(f"list of {name}", may["view"], reader.get(list_url(kind)).status_code == 200)
+    reader.expect(f"add {name}", may["add"], reader.get(add_url(kind)).status_code == 200)
+    page = reader.get(page_url(record))
+    reader.expect(f"view {name}", on_record["view"], page.status_code == 200)
+    saves = 'name="_save"' in page.content.decode()
+    reader.expect(f"save button of {name}", on_record["change"], saves)
+    posted = reader.client.post(page_url(record), {})
+    reader.expect(f"change {name}", on_record["change"], posted.status_code == 200)
+    asked = reader.get(address_of(record, "delete"))
+    reader.expect(f"delete {name}", on_record["delete"], asked.status_code == 200)
+    history = reader.get(address_of(record, "history"))
+    reader.expect(f"history of {name}", False, history.status_code == 200 or "q=" in history.get("Location", ""))
+    if may["view"]:
+        reader.get(list_url(kind), {"q": MARK})
+        reader.get(list_url(kind), {"q": "a"})
+
+
+def _check_foreign(reader: Reader, record: Model) -> None:
+    """Check that a record of the other organization is as if it did not exist."""
+    name = f"the other {record._meta.model_name}"
+    for action in ("change", "delete", "history"):
+        reader.expect(f"{action} {name}", False, reader.get(address_of(record, action)).status_code == 200)
+    for action in ("change", "delete"):
+        sent = reader.client.post(address_of(record, action), {"post": "yes"})
+        reader.expect(f"send {action} {name}", False, sent.status_code == 200)
+    reader.expect(f"keep {name}", True, type(record)._default_manager.filter(pk=record.pk).exists())
+
+
+def _relations() -> Iterator[tuple[str, Any]]:
+    for kind, page in admin.site._registry.items():
+        label = kind._meta.label_lower
+        yield from (("form", label, each) for each in kind._meta.fields if isinstance(each, ForeignKey))  # type: ignore[misc]
+        yield from (
+            ("form", label, each) for inline in page.inlines for each in inline.model._meta.fields if each.related_model
+        )  # type: ignore[misc]
+        for item in page.list_filter:
+            if isinstance(item, tuple) and "organization" in item[0]:
+                yield "filter", label, RegisteredModel._meta.get_field("organization")  # type: ignore[misc]
+
+
+def _check_search_boxes(reader: Reader) -> None:
+    """Check that no search box offers a record of the other organization."""
+    for where, label, relation in _relations():  # type: ignore[misc]
+        names = {"app_label": relation.model._meta.app_label, "model_name": relation.model._meta.model_name}
+        reader.get("/admin/autocomplete/", {where: label, **names, "field_name": relation.name, "term": ""})
+
+
+def _check_links(reader: Reader) -> None:
+    """Check that each link on the pages leads to a page."""
+    reader.get("/admin/")
+    for link in sorted(reader.links - reader.seen - {"/admin/logout/"}):
+        status = reader.get(link).status_code
+        reader.expect(f"link {link}", True, status == 200)
