@@ -3,6 +3,7 @@
 from models_registry.accounts import admin as accounts
 from models_registry.audit import admin as audit
 from models_registry.registry import admin as registry
+from models_registry.registry import grant_admin as grants
 from models_registry.tokens import admin as tokens
 
-__all__ = ["accounts", "audit", "registry", "tokens"]
+__all__ = ["accounts", "audit", "grants", "registry", "tokens"]

@@ -12,9 +12,12 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from models_registry.accounts.forms import MembershipForm
+from models_registry.accounts.locks import lock_organization
 from models_registry.accounts.model_admin import ADMINISTER, ScopedAdmin, ScopedInline
-from models_registry.accounts.models import Membership, ModelGrant, Organization, User
-from models_registry.accounts.scopes import Scope
+from models_registry.accounts.models import Membership, Organization, User
+from models_registry.accounts.scopes import Role, Scope
+from models_registry.accounts.services import add_member, change_role, remove_member
 from models_registry.api.model_admin import RegistryAdmin
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ class MembershipInline(ScopedInline):
     autocomplete_fields = ("user",)
     extra = 0
     per_page = 20
+    form = MembershipForm
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         """Return the members in order of user name, with their users."""
@@ -54,24 +58,22 @@ class OrganizationAdmin(ScopedAdmin):
     readonly_fields = ("created_at",)
     inlines = (MembershipInline,)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Organization | None = None) -> tuple[str, ...]:
+        """Return the fields that the caller cannot set. The slug stays, as over HTTP, unless staff change it."""
+        fields: tuple[str, ...] = tuple(super().get_readonly_fields(request, obj))
+        return fields if obj is None or self.has_django_permission(request, "change") else (*fields, "slug")
 
-@admin.register(ModelGrant)
-class ModelGrantAdmin(ScopedAdmin):
-    """Scopes on single models that are granted to users."""
-
-    scopes = dict.fromkeys(("view", "add", "delete"), Scope.ORGANIZATION_ADMIN)
-
-    list_display = ("user", "scope", "model", "organization")
-    list_filter = ("scope", ("model__organization", AutocompleteSelectFilter))
-    list_select_related = ("user", "model__organization")
-    search_fields = ("user__username", "model__name", "model__model_id")
-    ordering = ("user__username", "pk")
-    autocomplete_fields = ("user", "model")
-
-    @admin.display(ordering="model__organization__name")
-    def organization(self, grant: ModelGrant) -> str:
-        """Return the organization that owns the model."""
-        return str(grant.model.organization)
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Store the members as the API does. Additions come first, so that the last admin can be replaced."""
+        lock_organization(form.instance.pk)
+        formset.save(commit=False)
+        for new in formset.new_objects:
+            add_member(organization=form.instance, user=new.user, role=new.role)
+        changed = [membership for membership, _ in formset.changed_objects]
+        for membership in sorted(changed, key=lambda each: each.role != Role.ADMIN):
+            change_role(membership=membership, role=membership.role)
+        for membership in formset.deleted_objects:
+            remove_member(membership=membership)
 
 
 class PreventEscalationMixin(_UserAdminBase):

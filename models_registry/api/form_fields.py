@@ -1,13 +1,19 @@
-"""Form fields of the admin: strictly parsed JSON, and a related record without a link."""
+"""Parts of the admin's forms: strictly parsed JSON, a related record without a link, and what a service refuses."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from models_registry.api.errors import APIError, InvalidInputError
 from models_registry.api.strict_json import parse_json
+
+if TYPE_CHECKING:
+    _FormBase = forms.Form
+else:
+    _FormBase = object
 
 
 class StrictJSONField(forms.Field):
@@ -44,3 +50,21 @@ class PlainText(forms.Field):
     """A field that only shows its value."""
 
     widget = PlainTextWidget
+
+
+class RefusedFormMixin(_FormBase):
+    """A form whose content a service has refused."""
+
+    refusal: str
+
+    def clean(self) -> Any:
+        """Return the values, and add the error."""
+        values = super().clean()
+        self.add_error(None, self.refusal)
+        return values
+
+
+def refusal_text(error: APIError) -> str:
+    """Return why a service refuses to store something."""
+    details = [detail for _, _, detail in error.errors] if isinstance(error, InvalidInputError) else []
+    return " ".join(details) or error.detail

@@ -1,13 +1,12 @@
 """Shared parts of the admin's pages: base classes, widgets, filters, badges and links."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC
 from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 from auditlog import get_logentry_model
-from django.contrib import messages
 from django.contrib.admin import FieldListFilter, ShowFacets, SimpleListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -30,8 +29,8 @@ from unfold.views import ChangeList
 from models_registry import task_types
 from models_registry.api.autocomplete import AutocompleteMixin, FilterForm, Relation, validate_pk, viewable
 from models_registry.api.deletion import is_in_use
-from models_registry.api.errors import APIError, InvalidInputError
-from models_registry.api.form_fields import PlainText
+from models_registry.api.errors import APIError
+from models_registry.api.form_fields import PlainText, RefusedFormMixin, refusal_text
 
 MAX_LISTED = 10_000  # records that a list pages through; counting and skipping them takes milliseconds
 
@@ -78,12 +77,6 @@ def task_type_label(name: str) -> str:
         return task_types.get(name).label
     except task_types.UnknownTaskTypeError as error:
         return str(error)
-
-
-def refusal_text(error: APIError) -> str:
-    """Return why a service refuses to store something, as a text."""
-    details = [detail for _, _, detail in error.errors] if isinstance(error, InvalidInputError) else []
-    return " ".join(details) or error.detail
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for the type checker only
@@ -200,23 +193,20 @@ class RegistryAdmin(AutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the
         return bool(page.has_view_permission(request))
 
     def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
-        """Show the form, or store what was sent. What a service refuses meanwhile is a message."""
-        return self._showing_refusals(super().changeform_view, request, *args, **options)
-
-    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
-        """Ask whether to delete a record, or delete it. What a service refuses is a message."""
-        return self._showing_refusals(super().delete_view, request, *args, **options)
-
-    def _showing_refusals(
-        self, view: "Callable[..., HttpResponseBase]", request: HttpRequest, *args: Any, **options: Any
-    ) -> HttpResponseBase:
+        """Show the form, or store what was sent. If a service refuses it, show the form again and say why."""
         try:
-            return view(request, *args, **options)
+            return super().changeform_view(request, *args, **options)  # type: ignore[no-any-return]
         except APIError as error:
             if request.method != "POST" or error.status_code >= 500:
                 raise
-            self.message_user(request, refusal_text(error), messages.ERROR)
-            return redirect(request.get_full_path())
+            vars(request)["refusal"] = refusal_text(error)
+            return super().changeform_view(request, *args, **options)  # type: ignore[no-any-return]
+
+    def get_form(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        """Return the form's class. What a service has refused is not valid."""
+        form = super().get_form(request, *args, **options)
+        refusal = vars(request).get("refusal")
+        return type(form.__name__, (RefusedFormMixin, form), {"refusal": refusal}) if refusal else form
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object

@@ -72,7 +72,7 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
 
     class Meta:
         verbose_name = "audit entry"
-        verbose_name_plural = "audit trail"
+        verbose_name_plural = "audit entries"
         ordering = ("-timestamp", "-pk")
         indexes = [
             # Serves the history of one record, and the search by a record's key.

@@ -19,6 +19,8 @@ from models_registry.api.model_admin import (
     nowrap,
     task_type_label,
 )
+from models_registry.registry.forms import RegisteredModelForm
+from models_registry.registry.locks import lock_unarchived
 from models_registry.registry.model_admin import (
     MODEL_STATE_COLORS,
     VERSION_STATE_COLORS,
@@ -29,6 +31,7 @@ from models_registry.registry.model_admin import (
 )
 from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.querysets import RegisteredModelQuerySet
+from models_registry.registry.services import register_model, update_model
 
 
 class VersionInline(ReadOnlyAdminMixin, ScopedInline):
@@ -67,6 +70,7 @@ class RegisteredModelAdmin(ScopedAdmin):
 
     scopes = {"view": Scope.MODEL_READ, "add": Scope.ORGANIZATION_EDITOR, "change": Scope.MODEL_WRITE}
     owner_lookups = ("pk",)
+    form = RegisteredModelForm
 
     list_display = ("name", "model_id", "organization", "task", "state", "promoted", "created_at")
     list_filter = (
@@ -117,6 +121,24 @@ class RegisteredModelAdmin(ScopedAdmin):
     def get_inlines(self, request: HttpRequest, obj: RegisteredModel | None) -> tuple[type[RegistryInline], ...]:
         """Return the inline of versions for an existing model."""
         return (VersionInline,) if obj else ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: RegisteredModel | None = None) -> tuple[str, ...]:
+        """Return the fields that the caller cannot set. A model stays in its organization, unless staff move it."""
+        fields: tuple[str, ...] = tuple(super().get_readonly_fields(request, obj))
+        return fields if obj is None or self.has_django_permission(request, "change") else (*fields, "organization")
+
+    def has_change_permission(self, request: HttpRequest, obj: RegisteredModel | None = None) -> bool:
+        """Return whether the caller may change models, or this model, which must not be archived."""
+        return super().has_change_permission(request, obj) and not (obj and obj.archived_at)
+
+    def save_model(self, request: HttpRequest, obj: RegisteredModel, form: Any, change: bool) -> None:
+        """Store the model as the API does."""
+        values = {name: form.cleaned_data[name] for name in (form.changed_data if change else form.cleaned_data)}
+        if change:
+            update_model(model=lock_unarchived(obj), **values)
+        else:
+            stored = register_model(**values, created_by=request.user)
+            obj.__dict__.update(stored.__dict__)
 
     @admin.display(description="task type", ordering="task_type")
     def task(self, model: RegisteredModel) -> str:

@@ -1,4 +1,6 @@
-"""Badges in the admin, where they can be revoked. The API creates them."""
+"""Badges in the admin, where they are made and revoked."""
+
+from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
@@ -8,17 +10,19 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from models_registry.accounts.model_admin import ScopedAdmin
 from models_registry.accounts.scopes import Scope
-from models_registry.api.model_admin import ReadOnlyAdminMixin, RevokedFilter
+from models_registry.api.model_admin import RevokedFilter
+from performance.badges.forms import BadgeForm
 from performance.badges.models import Badge
-from performance.badges.services import revoke_badge
+from performance.badges.selectors import badge_path
+from performance.badges.services import create_badge, revoke_badge
 
 
 @admin.register(Badge)
-class BadgeAdmin(ReadOnlyAdminMixin, ScopedAdmin):
-    """Badges, newest first. Only the API shows their signed URLs."""
+class BadgeAdmin(ScopedAdmin):
+    """Badges, newest first. A signed URL is shown once, when its badge is made; the API shows it later too."""
 
-    scopes = dict.fromkeys(("view", "change"), Scope.ORGANIZATION_ADMIN)
-
+    scopes = dict.fromkeys(("view", "add", "change"), Scope.ORGANIZATION_ADMIN)
+    form = BadgeForm
     list_display = ("created_at", "model", "shows", "dataset_split", "expires_at", "revoked_at", "created_by")
     list_filter = (("model__organization", AutocompleteSelectFilter), RevokedFilter)
     search_fields = ("model__name", "model__model_id", "metric", "created_by__username")
@@ -26,6 +30,30 @@ class BadgeAdmin(ReadOnlyAdminMixin, ScopedAdmin):
     ordering = ("-created_at", "-pk")
     fields = (("model", "shows"), ("dataset_split", "created_by"), ("created_at", "expires_at"), "revoked_at")
     actions = ("revoke",)
+    autocomplete_fields = ("model",)
+
+    def get_fields(self, request: HttpRequest, obj: Badge | None = None) -> Any:
+        """Return what an existing badge shows, or the form of a new one."""
+        return self.fields if obj else ("model", "metric", "dataset_split", "lifetime_days")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Badge | None = None) -> tuple[str, ...]:
+        """Return the column that no field of the form has."""
+        return ("shows",) if obj else ()
+
+    def has_change_permission(self, request: HttpRequest, obj: Badge | None = None) -> bool:
+        """Return `False`: a badge is only revoked."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Badge | None = None) -> bool:
+        """Return `False`: a badge is only revoked."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Badge, form: Any, change: bool) -> None:
+        """Store a new badge as the API does, and show its URL."""
+        values = {name: form.cleaned_data[name] for name in ("model", "metric", "dataset_split")}
+        stored = create_badge(**values, lifetime=form.lifetime, created_by=request.user)
+        obj.__dict__.update(stored.__dict__)
+        self.message_user(request, f"The badge's URL: {request.build_absolute_uri(badge_path(stored))}")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Badge]:
         """Return the badges with their models and creators."""

@@ -1,6 +1,9 @@
 """What badges show."""
 
+from urllib.parse import urlencode
+
 from django.core import signing
+from django.urls import reverse
 
 from models_registry import task_types
 from models_registry.api.errors import NotFoundError
@@ -17,6 +20,12 @@ _signer = signing.Signer(salt="performance.badge")
 def badge_signature(badge: Badge) -> str:
     """Return the signature that gives access to a badge. It holds only the badge's id."""
     return _signer.sign(str(badge.pk))
+
+
+def badge_path(badge: Badge) -> str:
+    """Return the path and the query of a badge's signed URL."""
+    query = urlencode({"signature": badge_signature(badge)})
+    return f"{reverse('performance-badge', args=[badge.model_id])}?{query}"
 
 
 def signed_badge(*, model_id: str, signature: str) -> Badge:

@@ -1,8 +1,5 @@
 """Serializers of badges."""
 
-from urllib.parse import urlencode
-
-from django.urls import reverse
 from rest_framework import serializers
 
 from models_registry.api.fields import (
@@ -14,7 +11,7 @@ from models_registry.api.fields import (
 )
 from models_registry.registry.fields import ModelIdField
 from performance.badges.models import Badge
-from performance.badges.selectors import badge_signature
+from performance.badges.selectors import badge_path
 from performance.snapshots.models import MAX_METRIC_NAME, DatasetSplit
 from performance.snapshots.query_serializers import PerformanceQuerySerializer
 
@@ -96,10 +93,7 @@ class BadgeSerializer(serializers.Serializer[Badge]):
 
     def get_url(self, badge: Badge) -> str:
         """Return the signed URL of the image."""
-        url = (
-            f"{reverse('performance-badge', args=[badge.model_id])}?{urlencode({'signature': badge_signature(badge)})}"
-        )
-        absolute: str = self.context["request"].build_absolute_uri(url)
+        absolute: str = self.context["request"].build_absolute_uri(badge_path(badge))
         return absolute
 
     def to_representation(self, instance: Badge) -> dict[str, object]:

@@ -8,13 +8,14 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
+from models_registry.accounts.locks import lock_organization
 from models_registry.accounts.model_admin import ADMINISTER, ScopedAdmin
 from models_registry.accounts.scopes import Scope
 from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, link_to
 from performance.jobs.admin import STATE_COLORS
 from performance.webhooks.forms import WebhookForm
 from performance.webhooks.models import Webhook, WebhookDelivery
-from performance.webhooks.services import update_webhook
+from performance.webhooks.services import create_webhook, update_webhook
 
 
 @admin.register(Webhook)
@@ -34,21 +35,22 @@ class WebhookAdmin(ScopedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
         """Store the webhook. For a new one, record its creator and show the secret."""
-        if not change:
-            obj.created_by = request.user
-            self.message_user(request, f"The webhook's secret, which is not shown again: {obj.secret}")
-            super().save_model(request, obj, form, change)
-        else:  # only the changed fields, as the worker writes others meanwhile
+        if change:  # only the changed fields, as the worker writes others meanwhile
             update_webhook(webhook=obj, **{name: form.cleaned_data[name] for name in form.changed_data})
+            return
+        lock_organization(obj.organization_id)
+        stored = create_webhook(**form.cleaned_data, created_by=request.user)
+        obj.__dict__.update(stored.__dict__)
+        self.message_user(request, f"The webhook's secret, which is not shown again: {obj.secret}")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
         """Keep the owner of an existing webhook: its messages are about the owner's models."""
         return ("organization", "model", "consecutive_failures", "paused_until") if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
-        """Add the state of the deliveries to an existing webhook."""
-        delivery_fields = ("consecutive_failures", "paused_until") if obj else ()
-        return ("organization", "model", "url", "events", "is_active", *delivery_fields)
+        """Add the switch and the state of the deliveries to an existing webhook."""
+        fields = ("organization", "model", "url", "events")
+        return (*fields, "is_active", "consecutive_failures", "paused_until") if obj else fields
 
     @admin.display(description="sending", ordering="consecutive_failures")
     def sending(self, webhook: Webhook) -> str:

@@ -63,6 +63,7 @@ FORMS: dict[type[Model], Callable[[Records], Form]] = {
         "organization": stored[Organization].pk,
         "document": '{"rules": [{"metric": "sample_count", "operator": ">=", "threshold": 1}]}',
     },
+    Badge: lambda stored: {"model": stored[RegisteredModel].pk, "metric": "accuracy", "lifetime_days": 90},
     Webhook: lambda stored: {
         "organization": stored[Organization].pk,
         "url": "https://example.com/other",

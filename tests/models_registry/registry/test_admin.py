@@ -256,8 +256,9 @@ class TestSaving:
         model.refresh_from_db()
         assert (model.description, model.promoted_version) == ("better", second)
 
-    def test_saving_does_not_restore_an_archived_model(self, root: Client, model: RegisteredModel) -> None:
+    def test_an_archived_model_is_read_only(self, root: Client, model: RegisteredModel) -> None:
         RegisteredModel.objects.update(archived_at=timezone.now())
+        assert 'name="_save"' not in root.get(page_url(model)).content.decode()
         form = {
             "name": "new",
             "organization": model.organization_id,
@@ -265,10 +266,10 @@ class TestSaving:
             "archived_at_1": "",
             **NO_VERSIONS,
         }
-        assert root.post(page_url(model), form).status_code == 302
+        assert root.post(page_url(model), form).status_code == 403
 
         model.refresh_from_db()
-        assert model.name == "new"
+        assert model.name == "churn"
         assert model.archived_at is not None
 
 
