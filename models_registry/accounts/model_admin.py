@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from django.forms import ModelChoiceField
 
 READ_MODELS = {"view": Scope.MODEL_READ}
+NO_SUCH_USER = "There is no active user of that name."
 ADMINISTER = dict.fromkeys(("view", "add", "change", "delete"), Scope.ORGANIZATION_ADMIN)
 
 
@@ -61,16 +62,21 @@ class ScopedMixin(AutocompleteMixin):
 
     def form_choices(self, request: HttpRequest, field: Relation) -> QuerySet[Any] | None:
         """Return the records that a search box in the form offers: without Django permissions, those to add to."""
-        if self.has_django_permission(request, "add", "change"):
+        if self._chooses_freely(request):
             return super().form_choices(request, field)
         return permitted_choices(request, field, self.scopes.get("add"))
 
     def get_field_queryset(self, db: str | None, db_field: Relation, request: HttpRequest) -> QuerySet[Any] | None:
         """Return the records that a submitted form may refer to, or `None` for all."""
-        if self.has_django_permission(request, "add", "change"):
+        if self._chooses_freely(request):
             return super().get_field_queryset(db, db_field, request)
         choices = permitted_choices(request, db_field, self.scopes.get("add"))
         return db_field.related_model._default_manager.none() if choices is None else choices
+
+    def _chooses_freely(self, request: HttpRequest) -> bool:
+        """Return whether Django permissions let the caller refer to any record in this form."""
+        adds = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_add")
+        return self.has_django_permission(request, "add", *(() if adds else ("change",)))
 
     def get_autocomplete_fields(self, request: HttpRequest) -> Any:
         """Return the relations with a search box. Users are named by those who may not see a list of them."""
@@ -90,9 +96,6 @@ class ScopedMixin(AutocompleteMixin):
         if self.opts.get_field(name).related_model is not User:
             return False
         return not self.admin_site.get_model_admin(User).has_view_permission(request)
-
-
-NO_SUCH_USER = "There is no active user of that name."
 
 
 class ScopedAdmin(ScopedMixin, RegistryAdmin):
@@ -118,6 +121,12 @@ class ScopedAdmin(ScopedMixin, RegistryAdmin):
             owners: Any = self._owner(lookup)._default_manager
             permitted |= Q(**{f"{lookup}__in": owners.permitting(scope, user_id)})
         return records.filter(permitted)
+
+    def changeable(self, request: HttpRequest, records: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the records that the caller may change, for actions."""
+        if self.has_django_permission(request, "change"):
+            return records
+        return self.permitting(records, self.scopes["change"], request.user.pk)
 
     def get_owner_lookups(self) -> tuple[str, ...]:
         """Return the paths from a record to its owners."""

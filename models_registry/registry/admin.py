@@ -137,7 +137,8 @@ class RegisteredModelAdmin(ScopedAdmin):
         if change:
             update_model(model=lock_unarchived(obj), **values)
         else:
-            stored = register_model(**values, created_by=request.user)
+            user: Any = request.user  # who is logged in, as the page is open
+            stored = register_model(**values, created_by=user)
             obj.__dict__.update(stored.__dict__)
 
     @admin.display(description="task type", ordering="task_type")

@@ -8,7 +8,7 @@ from django.core.validators import MaxLengthValidator
 from models_registry.api.fields import MAX_TEXT, ONE_LINE
 from models_registry.registry.models import RegisteredModel
 
-_VALIDATORS = {"name": ONE_LINE, "description": MaxLengthValidator(MAX_TEXT)}
+_VALIDATORS: dict[str, Any] = {"name": ONE_LINE, "description": MaxLengthValidator(MAX_TEXT)}
 
 
 class RegisteredModelForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only

@@ -51,7 +51,8 @@ class BadgeAdmin(ScopedAdmin):
     def save_model(self, request: HttpRequest, obj: Badge, form: Any, change: bool) -> None:
         """Store a new badge as the API does, and show its URL."""
         values = {name: form.cleaned_data[name] for name in ("model", "metric", "dataset_split")}
-        stored = create_badge(**values, lifetime=form.lifetime, created_by=request.user)
+        user: Any = request.user  # who is logged in, as the page is open
+        stored = create_badge(**values, lifetime=form.lifetime, created_by=user)
         obj.__dict__.update(stored.__dict__)
         self.message_user(request, f"The badge's URL: {request.build_absolute_uri(badge_path(stored))}")
 
@@ -73,5 +74,6 @@ class BadgeAdmin(ScopedAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[Badge]) -> None:
         """Revoke the selected badges."""
         with transaction.atomic():
-            revoked = [revoke_badge(badge=badge) for badge in queryset.filter(revoked_at=None)]
+            badges = self.changeable(request, queryset).filter(revoked_at=None)
+            revoked = [revoke_badge(badge=badge) for badge in badges]
         self.message_user(request, f"Badges revoked: {len(revoked)}.")

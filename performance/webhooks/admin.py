@@ -39,7 +39,8 @@ class WebhookAdmin(ScopedAdmin):
             update_webhook(webhook=obj, **{name: form.cleaned_data[name] for name in form.changed_data})
             return
         lock_organization(obj.organization_id)
-        stored = create_webhook(**form.cleaned_data, created_by=request.user)
+        user: Any = request.user  # who is logged in, as the page is open
+        stored = create_webhook(**form.cleaned_data, created_by=user)
         obj.__dict__.update(stored.__dict__)
         self.message_user(request, f"The webhook's secret, which is not shown again: {obj.secret}")
 

@@ -1,11 +1,14 @@
 """Members and holders of grants write in the admin by the rules of the API, and only to what is theirs."""
 
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db.models import Model
 from django.test import Client
+from django.utils import timezone
 
 from models_registry.accounts.models import Membership, ModelGrant, Organization, User
 from models_registry.audit.models import AuditEntry
@@ -217,3 +220,30 @@ def test_a_members_pages_take_the_same_queries_for_one_model_as_for_many(
             ada.get(address)  # looks up kinds of records, once in a process
             with pinned_queries(name):
                 assert ada.get(address).status_code == 200
+
+
+def test_staff_use_a_role_only_where_it_gives_a_right(
+    admin: User, model: RegisteredModel, theirs: RegisteredModel
+) -> None:
+    """Whoever may see all records by a Django permission writes only to those of their own organization."""
+    permissions = Permission.objects.filter(codename__in=["view_badge", "change_modelgrant", "view_webhook"])
+    admin.user_permissions.set(permissions)
+    expires_at = timezone.now() + timedelta(days=1)
+    badges = [Badge.objects.create(model=each, expires_at=expires_at) for each in (model, theirs)]
+    webhook = Webhook.objects.create(
+        organization=theirs.organization, url="https://example.com", events=["gate.failed"]
+    )
+    client = logged_in(admin)
+    assert len(rows(client.get(list_url(Badge)))) == 1, "Django permissions count for staff only"
+    User.objects.filter(pk=admin.pk).update(is_staff=True)
+
+    assert len(rows(client.get(list_url(Badge)))) == 2
+    client.post(list_url(Badge), {"action": "revoke", "_selected_action": [each.pk for each in badges]})
+    assert [Badge.objects.get(pk=each.pk).revoked_at is not None for each in badges] == [True, False]
+    form = {"user": "ada", "model": theirs.pk, "scope": "model:read"}
+    assert "not one of the available choices" in send(client, add_url(ModelGrant), **form)
+    assert client.get(page_url(webhook)).status_code == 200
+    assert client.post(page_url(webhook), {"url": "https://example.org"}).status_code == 403
+    delete = {"action": "delete_selected", "_selected_action": [webhook.pk], "post": "yes"}
+    assert client.post(list_url(Webhook), delete).status_code == 403
+    assert Webhook.objects.exists()

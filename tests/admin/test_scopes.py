@@ -216,7 +216,8 @@ def _check_foreign(reader: Reader, record: Model) -> None:
 def _check_filters(reader: Reader, organization: Model) -> None:
     """Check that no search box of a form or filter offers or names a record of the other organization."""
     names = {"app_label": "models_registry", "model_name": "registeredmodel", "field_name": "organization"}
-    for kind, page in admin.site._registry.items():
+    pages: dict[type[Model], Any] = {**admin.site._registry}
+    for kind, page in pages.items():
         paths = [item[0] for item in page.list_filter if isinstance(item, tuple) and "organization" in item[0]]
         for path in paths if reader.actor.may(kind, "view", on_record=False) else ():
             reader.get(list_url(kind), {f"{path}__id__exact": str(organization.pk)})

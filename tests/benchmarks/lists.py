@@ -100,8 +100,9 @@ def fill(*, organizations: int, models: int, snapshots: int, entries: int) -> No
 
 def pages(root: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the name of each page, and what asks for it."""
-    from models_registry.accounts.models import User
+    from models_registry.accounts.models import ModelGrant, User
     from models_registry.registry.models import RegisteredModel
+    from tests.admin_pages import logged_in
     from tests.conftest import authenticated
     from tests.operations import OPERATIONS, furnish
 
@@ -114,6 +115,12 @@ def pages(root: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
                 yield f"{operation}, {caller}", _page(client, operation.path(target))
     for name, address in _admin_addresses():
         yield name, _page(root, address)
+    grantee = User.objects.create(username="grantee")
+    ModelGrant.objects.create(model=RegisteredModel.objects.get(name="model 2"), user=grantee, scope="model:read")
+    for caller, user in {"admin": callers["admin"], "grantee": grantee}.items():
+        client = logged_in(user)
+        for name, address in _lists_of(user):
+            yield f"{name}, {caller}", _page(client, address)
 
 
 def measure(name: str, ask: Callable[[], Any], rounds: int) -> Measured:
@@ -154,6 +161,22 @@ def _admin_addresses() -> Iterator[tuple[str, str]]:
         newest = kind._default_manager.order_by("-pk").first()
         if newest is not None:
             yield f"admin: a page of {kind._meta.verbose_name_plural}", page_url(newest)
+
+
+def _lists_of(user: Any) -> Iterator[tuple[str, str]]:
+    """Yield the start page, and each list that a member or holder of grants may see, with its search."""
+    from django.contrib import admin
+    from django.test import RequestFactory
+
+    from tests.admin_pages import list_url
+
+    request = RequestFactory().get("/")
+    request.user = user
+    yield "admin: start", "/admin/"
+    for kind, page in admin.site._registry.items():
+        if page.has_view_permission(request):
+            yield f"admin: {kind._meta.verbose_name_plural}", list_url(kind)
+            yield f"admin: {kind._meta.verbose_name_plural}, search", f"{list_url(kind)}?q=model+4711"
 
 
 def main() -> int:
