@@ -119,7 +119,7 @@ class ScopedAdmin(ScopedMixin, RegistryAdmin):
         permitted = Q()
         for lookup in self.get_owner_lookups():
             owners: Any = self._owner(lookup)._default_manager
-            permitted |= Q(**{f"{lookup}__in": owners.permitting(scope, user_id)})
+            permitted |= Q(**{f"{lookup}__in": owners.keys_permitting(scope, user_id)})
         return records.filter(permitted)
 
     def changeable(self, request: HttpRequest, records: QuerySet[Any]) -> QuerySet[Any]:
