@@ -18,8 +18,8 @@ from unfold.views import UnfoldModelAdminViewMixin
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization
+from models_registry.api.autocomplete import ValidatedAutocompleteSelect, validate_pk
 from models_registry.api.errors import ConflictError, InvalidBodyError
-from models_registry.api.model_admin import ValidatedAutocompleteSelect, validate_pk
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types.base import TaskType
 from performance.gates import tables
@@ -87,9 +87,20 @@ class PolicyFormView(_FormView):
     """Writes the next revision of a policy. `?model=` or `?organization=` names its owner, `?copy=` another model."""
 
     title = "Gate policy"
-    permission_required = "performance.add_gatepolicy"
     template_name = "performance/policy_form.html"
     model_admin: "ModelAdmin[GatePolicy]"
+
+    def has_permission(self) -> bool:
+        """Return whether the caller may store policies at all."""
+        return self.model_admin.has_add_permission(self.request)
+
+    def get_choice(self, name: str, key: str) -> "RegisteredModel | Organization":
+        """Return the model or the organization with a key. Raises `Http404` for one that is not the caller's."""
+        validate_pk(_OWNERS[name], key)
+        relation: Any = GatePolicy._meta.get_field(name)
+        permitted = self.model_admin.get_field_queryset(None, relation, self.request)
+        choices = _OWNERS[name].objects.all() if permitted is None else permitted
+        return cast("RegisteredModel | Organization", get_object_or_404(choices, pk=key))
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """Return the forms: to choose an owner, or to write its policy."""
@@ -127,10 +138,9 @@ class PolicyFormView(_FormView):
     @cached_property
     def owner(self) -> "RegisteredModel | Organization | None":
         """The model or the organization that the query names; `None` without one."""
-        for name, model in _OWNERS.items():
+        for name in _OWNERS:
             if given := self.request.GET.get(name):
-                validate_pk(model, given)
-                return cast("RegisteredModel | Organization", get_object_or_404(model, pk=given))
+                return self.get_choice(name, given)
         return None
 
     @property
@@ -152,8 +162,7 @@ class PolicyFormView(_FormView):
         """The document to begin with: another model's, or the one in force; an empty one without either."""
         source = self.policies.current()
         if copied := self.request.GET.get("copy"):
-            validate_pk(RegisteredModel, copied)
-            source = GatePolicy.objects.filter(model=get_object_or_404(RegisteredModel, pk=copied)).current()
+            source = GatePolicy.objects.filter(model=self.get_choice("model", copied).pk).current()
         return source.document if source else {"rules": []}  # type: ignore[return-value]  # a policy in force has one
 
     def forms(self, *, data: Any = None, initial: dict[str, Any] | None = None) -> dict[str, Any]:
