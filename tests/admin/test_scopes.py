@@ -233,4 +233,6 @@ def _check_links(reader: Reader) -> None:
     """Check that each link on the pages leads to a page."""
     reader.get("/admin/")
     for link in sorted(reader.links - reader.seen - {"/admin/logout/", "/admin/jsi18n/"}):
-        reader.expect(f"follow {link}", True, reader.get(link).status_code == 200)
+        answer = reader.get(link)
+        target = answer.get("Location", "/admin/")  # a record that the caller may not see leads to the first page
+        reader.expect(f"follow {link}", True, answer.status_code == 200 or target != "/admin/")
