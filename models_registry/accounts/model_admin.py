@@ -75,7 +75,7 @@ class ScopedMixin(AutocompleteMixin):
 
     def _chooses_freely(self, request: HttpRequest) -> bool:
         """Return whether Django permissions let the caller refer to any record in this form."""
-        adds = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_add")
+        adds = request.resolver_match is not None and str(request.resolver_match.url_name).endswith(("_add", "_form"))
         return self.has_django_permission(request, "add", *(() if adds else ("change",)))
 
     def get_autocomplete_fields(self, request: HttpRequest) -> Any:
@@ -119,7 +119,7 @@ class ScopedAdmin(ScopedMixin, RegistryAdmin):
         permitted = Q()
         for lookup in self.get_owner_lookups():
             owners: Any = self._owner(lookup)._default_manager
-            permitted |= Q(**{f"{lookup}__in": owners.permitting(scope, user_id)})
+            permitted |= Q(**{f"{lookup}__in": owners.keys_permitting(scope, user_id)})
         return records.filter(permitted)
 
     def changeable(self, request: HttpRequest, records: QuerySet[Any]) -> QuerySet[Any]:

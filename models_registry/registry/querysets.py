@@ -24,6 +24,16 @@ class RegisteredModelQuerySet(models.QuerySet[Any]):  # with the field `state`, 
             own_grant=FilteredRelation("grants", condition=Q(grants__user=user_id, grants__scope=scope)),
         ).filter(Q(own_membership__role__in=roles_implying(scope)) | Q(own_grant__isnull=False))
 
+    def keys_permitting(self, scope: Scope, user_id: int | None) -> "models.QuerySet[Any, Any]":
+        """Return the keys of the models that `permitting` keeps, as a subquery for the records of these models.
+
+        Each half reads an index. PostgreSQL would estimate the joins of `permitting` at all models, and look at each.
+        """
+        roles = roles_implying(scope)
+        of_role = self.filter(organization__memberships__user=user_id, organization__memberships__role__in=roles)
+        granted = self.filter(grants__user=user_id, grants__scope=scope)
+        return of_role.order_by().values("pk").union(granted.order_by().values("pk"))
+
     def with_permission(self, scope: Scope, user_id: int | Expression) -> Self:
         """Annotate as `permitted` whether the user has the scope on the model."""
         permitted = self.model.objects.filter(pk=OuterRef("pk")).permitting(scope, user_id)

@@ -13,6 +13,7 @@ from unfold.decorators import action
 
 from models_registry.accounts.model_admin import ScopedAdmin
 from models_registry.accounts.scopes import Scope
+from models_registry.api.autocomplete import validate_pk
 from models_registry.api.model_admin import (
     ReadOnlyAdminMixin,
     TimeRangeFilter,
@@ -58,10 +59,12 @@ class GatePolicyAdmin(ScopedAdmin):
         urls: list[URLPattern] = [path("form/", view, name="performance_gatepolicy_form"), *super().get_urls()]
         return urls
 
-    def has_edit_permission(self, request: HttpRequest, object_id: str) -> bool:
-        """Return whether the caller may store the next revision of this policy."""
-        policy = self.get_object(request, object_id)
-        return self.has_django_permission(request, "add") or bool(policy and self.has_scope(request, "add", policy))
+    def has_edit_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Return whether the user may store the next revision of a policy, or of any."""
+        if object_id is None or self.has_django_permission(request, "add"):
+            return self.has_add_permission(request)
+        validate_pk(GatePolicy, object_id)
+        return self.has_scope(request, "add", GatePolicy(pk=object_id))
 
     @action(description="Edit as the next revision", url_path="edit", permissions=["edit"])  # type: ignore[untyped-decorator]
     def edit(self, request: HttpRequest, object_id: str) -> HttpResponse:

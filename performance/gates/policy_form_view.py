@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import site
+from django.contrib.admin.options import ModelAdmin
 from django.core.exceptions import BadRequest
 from django.forms import BaseFormSet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.generic import TemplateView
 from unfold.views import UnfoldModelAdminViewMixin
 
 from models_registry import task_types
-from models_registry.accounts.model_admin import ScopedAdmin
 from models_registry.accounts.models import Organization
-from models_registry.api.autocomplete import validate_pk
+from models_registry.api.autocomplete import ValidatedAutocompleteSelect, validate_pk
 from models_registry.api.errors import ConflictError, InvalidBodyError
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types.base import TaskType
@@ -62,28 +63,56 @@ _RELATIONS = {
 }
 
 
+def _search_box(name: str) -> ValidatedAutocompleteSelect:
+    """Return the search box for an owner of policies."""
+    return ValidatedAutocompleteSelect(GatePolicy._meta.get_field(name), site)
+
+
+class OwnerForm(forms.Form):
+    """The model or the organization whose policy is written."""
+
+    model = forms.ModelChoiceField(RegisteredModel.objects.all(), required=False, widget=_search_box("model"))
+    organization = forms.ModelChoiceField(
+        Organization.objects.all(), required=False, widget=_search_box("organization")
+    )
+
+
+class CopyForm(forms.Form):
+    """The model whose policy is copied."""
+
+    copy = forms.ModelChoiceField(RegisteredModel.objects.all(), label="Copy from", widget=_search_box("model"))
+
+
 class PolicyFormView(_FormView):
     """Writes the next revision of a policy. `?model=` or `?organization=` names its owner, `?copy=` another model."""
 
     title = "Gate policy"
     template_name = "performance/policy_form.html"
-    model_admin: "ScopedAdmin"
+    model_admin: "ModelAdmin[GatePolicy]"
 
     def has_permission(self) -> bool:
-        """Return whether the caller may store policies of any model or organization."""
+        """Return whether the caller may store policies at all."""
         return self.model_admin.has_add_permission(self.request)
+
+    def get_choice(self, name: str, key: str) -> "RegisteredModel | Organization":
+        """Return the model or the organization with a key. Raises `Http404` for one that is not the caller's."""
+        validate_pk(_OWNERS[name], key)
+        relation: Any = GatePolicy._meta.get_field(name)
+        permitted = self.model_admin.get_field_queryset(None, relation, self.request)
+        choices = _OWNERS[name].objects.all() if permitted is None else permitted
+        return cast("RegisteredModel | Organization", get_object_or_404(choices, pk=key))
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """Return the forms: to choose an owner, or to write its policy."""
         context = super().get_context_data(opts=GatePolicy._meta, **context)
         if self.owner is None:
-            return context | {"owner_form": self.search_form(model="model", organization="organization")}
+            return context | {"owner_form": OwnerForm()}
         if "form" not in context:
             context |= self.forms(initial=self.initial)
         names = [*(each.name for task_type in self.task_types for each in task_type.all_metrics), *QUANTITIES]
         return context | {
             "owner": self.owner,
-            "copy_form": self.search_form(copy="model"),
+            "copy_form": CopyForm(),
             "current": self.policies.current(),
             "metric_names": [*dict.fromkeys(names)],
             "rule_headers": RULE_HEADERS,
@@ -106,28 +135,12 @@ class PolicyFormView(_FormView):
             return self.stored("The policy is in force.")
         return self.render_to_response(self.get_context_data(**context))
 
-    def search_form(self, **relations: str) -> forms.Form:
-        """Return a form of search boxes for the relations of a policy, by the name of the field."""
-        form = forms.Form()
-        for name, relation in relations.items():
-            field = GatePolicy._meta.get_field(relation)
-            box: Any = self.model_admin.formfield_for_foreignkey(field, self.request, label=name.capitalize())
-            form.fields[name] = box
-        return form
-
     @cached_property
     def owner(self) -> "RegisteredModel | Organization | None":
-        """The model or the organization that the query names; `None` without one.
-
-        Raises `Http404` unless the caller may store policies of it.
-        """
-        for name, model in _OWNERS.items():
+        """The model or the organization that the query names; `None` without one."""
+        for name in _OWNERS:
             if given := self.request.GET.get(name):
-                validate_pk(model, given)
-                choices = self.model_admin.form_choices(self.request, GatePolicy._meta.get_field(name))
-                if choices is None:
-                    raise Http404
-                return cast("RegisteredModel | Organization", get_object_or_404(choices, pk=given))
+                return self.get_choice(name, given)
         return None
 
     @property
@@ -149,9 +162,7 @@ class PolicyFormView(_FormView):
         """The document to begin with: another model's, or the one in force; an empty one without either."""
         source = self.policies.current()
         if copied := self.request.GET.get("copy"):
-            validate_pk(RegisteredModel, copied)
-            readable: Any = self.model_admin.get_queryset(self.request)
-            source = readable.filter(model=copied).current()
+            source = GatePolicy.objects.filter(model=self.get_choice("model", copied).pk).current()
         return source.document if source else {"rules": []}  # type: ignore[return-value]  # a policy in force has one
 
     def forms(self, *, data: Any = None, initial: dict[str, Any] | None = None) -> dict[str, Any]:

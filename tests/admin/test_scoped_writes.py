@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.db.models import Model
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from models_registry.accounts.models import Membership, ModelGrant, Organization, User
@@ -151,7 +152,16 @@ def test_an_organization_admin_makes_webhooks_badges_and_policies_of_own_models_
     policy = {"model": model.pk, "document": '{"rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.5}]}'}
     assert foreign in send(ada, add_url(GatePolicy), **policy | {"model": theirs.pk})
     assert send(ada, add_url(GatePolicy), **policy) == ""
-    assert GatePolicy.objects.get().created_by == "ada"
+    stored_policy = GatePolicy.objects.get()
+    assert stored_policy.created_by == "ada"
+    form = reverse("admin:performance_gatepolicy_form")
+    queries = ({"model": model.pk}, {"model": theirs.pk}, {"organization": theirs.organization_id})
+    assert [ada.get(form, query).status_code for query in queries] == [200, 404, 404]
+    assert ada.get(form, {"model": model.pk, "copy": theirs.pk}).status_code == 404
+    assert ada.get(page_url(stored_policy).replace("change", "edit")).status_code == 302
+    Membership.objects.filter(user__username="ada").update(role="viewer")
+    assert ada.get(form, {"model": model.pk}).status_code == 403
+    assert ada.get(page_url(stored_policy).replace("change", "edit")).status_code == 403
 
 
 def test_an_editor_registers_and_edits_models_of_the_own_organization(
