@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TypeVar
 
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -14,7 +15,10 @@ from config.problems import problem_response
 from models_registry.api.errors import MethodNotAllowedError, ServiceUnavailableError
 from models_registry.db.outages import READ_ONLY
 
+Result = TypeVar("Result")
+
 READY_WITHIN = 1.8
+PROBE_ERRORS = (Error, FutureTimeoutError)
 _probes = ThreadPoolExecutor(max_workers=2, thread_name_prefix="readiness")
 
 
@@ -41,9 +45,9 @@ def ready(request: HttpRequest) -> HttpResponse:
 
     A read-only database is ready for reads; with `?writable=true` the response is 503.
     """
-    try:  # in another thread, as a frozen database could block this one beyond any timeout
-        missing, writable = _probes.submit(_state_of_database).result(timeout=READY_WITHIN)
-    except (Error, FutureTimeoutError):
+    try:
+        missing, writable = run_probe(_state_of_database)
+    except PROBE_ERRORS:
         return problem_response(request, ServiceUnavailableError())
     if missing:
         return problem_response(
@@ -54,13 +58,25 @@ def ready(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ready", "writable": writable})
 
 
+def run_probe(read: Callable[[], Result]) -> Result:
+    """Return what `read` returns from the database. Raises one of `PROBE_ERRORS` after `READY_WITHIN` seconds.
+
+    It runs in another thread, as a frozen database could block this one beyond any timeout.
+    """
+
+    def read_and_close() -> Result:
+        try:
+            return read()
+        finally:
+            connection.close()
+
+    return _probes.submit(read_and_close).result(timeout=READY_WITHIN)
+
+
 def _state_of_database() -> tuple[int, bool]:
     """Return the number of unapplied migrations, and whether the database is writable."""
-    try:
-        executor = MigrationExecutor(connection)
-        return len(executor.migration_plan(executor.loader.graph.leaf_nodes())), _is_writable()
-    finally:
-        connection.close()
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes())), _is_writable()
 
 
 def _is_writable() -> bool:

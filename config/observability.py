@@ -5,14 +5,18 @@ import random
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
+from time import perf_counter
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from config.metrics.requests import count_request
 from models_registry.audit.context import escape_controls, set_current_request
 
 HEADER = "X-Request-ID"
 
 _acceptable = re.compile(r"[A-Za-z0-9._-]{1,64}")
+Observer = Callable[[HttpRequest, HttpResponse, float], None]
 _current: ContextVar[str] = ContextVar("request_id", default="-")
 
 
@@ -26,18 +30,27 @@ class RequestIDMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        self.observers = _observers()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _acceptable.fullmatch(given) else f"{random.getrandbits(128):032x}"  # noqa: S311
         _current.set(request_id)
         set_current_request(request)
+        started = perf_counter()
         try:
             response = self.get_response(request)
         finally:
             set_current_request(None)
         response[HEADER] = request_id
+        for observe in self.observers:
+            observe(request, response, perf_counter() - started)
         return response
+
+
+def _observers() -> list[Observer]:
+    """Return what is called after each request: nothing, unless the settings ask for it."""
+    return [count_request] if settings.METRICS_TOKEN else []
 
 
 class RequestIDFilter(logging.Filter):

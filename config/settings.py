@@ -11,7 +11,7 @@ from django.urls import reverse_lazy
 
 from config.content_security import PLAIN
 from config.env.databases import cache, database
-from config.env.keys import jwt_keys, secret
+from config.env.keys import jwt_keys, optional_secret, secret
 from config.env.readers import (
     count,
     engine,
@@ -234,7 +234,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles"  # output of collectstatic, plain and com
 WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()  # without collected files, serve the packages' own, uncompressed
 warnings.filterwarnings("ignore", "No directory at", UserWarning)  # from whitenoise without collected files
 SECURE_SSL_REDIRECT = HTTPS_ONLY
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
@@ -252,6 +252,10 @@ MESSAGE_STORAGE = (
 CSRF_COOKIE_SECURE = HTTPS_ONLY
 CSRF_FAILURE_VIEW = "config.problems.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
+
+# Metrics, for a Prometheus that has the token
+
+METRICS_TOKEN = optional_secret("METRICS_TOKEN")
 
 # Logs
 

@@ -163,6 +163,12 @@ VARIABLES = (
         ),
     ),
     Variable(
+        "METRICS_TOKEN",
+        default="none, which closes `/metrics`",
+        example="the output of the command below",
+        description="The bearer token by which Prometheus reads `/metrics`. 32 bytes or more.",
+    ),
+    Variable(
         "LOG_FORMAT",
         default="text",
         example="json",

@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 
 from performance.comparisons.tasks import compare_next
 from performance.evaluations.tasks import evaluate_next
+from performance.jobs.heartbeat import INTERVAL, Heartbeat
 from performance.webhooks.delivery import SENDERS, deliver_next
 
 POLL = 0.5  # seconds between two queries of an empty queue
@@ -26,7 +27,14 @@ def run_worker(stop: Event, evaluations: int = 1) -> None:
     def evaluate() -> bool:
         return evaluate_next(stop)
 
+    heartbeat = Heartbeat()
+
+    def report() -> bool:
+        heartbeat.report()
+        return False  # the next report is not due yet
+
     threads = [
+        Thread(target=_repeat_in_thread, args=[report, stop, INTERVAL], name="heartbeat", daemon=True),
         *(
             Thread(
                 target=_repeat_in_thread,
@@ -47,6 +55,7 @@ def run_worker(stop: Event, evaluations: int = 1) -> None:
     _repeat(evaluate, stop, POLL_EVALUATIONS)
     for thread in threads:
         thread.join()
+    heartbeat.end()
 
 
 def _repeat_in_thread(do_next: Callable[[], bool], stop: Event, poll: float | None = None) -> None:
