@@ -1,28 +1,26 @@
-"""Give every request an id, in its response, its problem document and its log lines."""
+"""Give every request an id, in its response, its problem document and its log lines; log and count it."""
 
 import logging
 import random
 import re
 from collections.abc import Callable
-from contextvars import ContextVar
 from time import perf_counter
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import LazyObject
 
-from config.metrics.requests import count_request
-from models_registry.audit.context import escape_controls, set_current_request
+from config.logs import current_id
+from config.metrics.requests import count_request, method_of, route_of
+from models_registry.api.client_address import client_address
+from models_registry.audit.context import set_current_request
 
 HEADER = "X-Request-ID"
 
+access = logging.getLogger("access")
+
 _acceptable = re.compile(r"[A-Za-z0-9._-]{1,64}")
 Observer = Callable[[HttpRequest, HttpResponse, float], None]
-_current: ContextVar[str] = ContextVar("request_id", default="-")
-
-
-def current_request_id() -> str:
-    """Return the id of the current request."""
-    return _current.get()
 
 
 class RequestIDMiddleware:
@@ -35,7 +33,7 @@ class RequestIDMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _acceptable.fullmatch(given) else f"{random.getrandbits(128):032x}"  # noqa: S311
-        _current.set(request_id)
+        current_id.set(request_id)
         set_current_request(request)
         started = perf_counter()
         try:
@@ -50,14 +48,24 @@ class RequestIDMiddleware:
 
 def _observers() -> list[Observer]:
     """Return what is called after each request: nothing, unless the settings ask for it."""
-    return [count_request] if settings.METRICS_TOKEN else []
+    counting = [count_request] if settings.METRICS_TOKEN else []
+    return [*counting, log_request] if settings.ACCESS_LOG else counting
 
 
-class RequestIDFilter(logging.Filter):
-    """Add the request id to log records, and keep each message on one line. A traceback follows on its own lines."""
+def log_request(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    """Log a request that was answered, without its path, query and headers, which may hold secrets."""
+    fields = {
+        "method": method_of(request),
+        "route": route_of(request),
+        "status": response.status_code,
+        "seconds": round(seconds, 6),
+        "user": _user_id(request),
+        "client": client_address(request),
+    }
+    access.info("%(method)s %(route)s %(status)s in %(seconds).4f s, user %(user)s at %(client)s", fields, extra=fields)
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = current_request_id()
-        record.msg = escape_controls(record.getMessage())
-        record.args = ()
-        return True
+
+def _user_id(request: HttpRequest) -> int | None:
+    """Return the key of the caller if it is known: to find it out would cost a query."""
+    known = vars(request).get("_cached_user") or vars(request).get("user")
+    return None if isinstance(known, LazyObject) else getattr(known, "pk", None)

@@ -25,6 +25,7 @@ from config.env.readers import (
     retention_days,
 )
 from config.env.storages import storage
+from config.logs import FORMATS, logging_config
 from models_registry.db.secret_files import restrict_to_owner
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -168,7 +169,7 @@ WEBHOOK_PRIVATE_HOSTS = exact_hosts("WEBHOOK_PRIVATE_HOSTS", default=[])
 # The audit trail
 
 AUDITLOG_LOGENTRY_MODEL = "models_registry.AuditEntry"
-AUDITLOG_CID_GETTER = "config.observability.current_request_id"
+AUDITLOG_CID_GETTER = "config.logs.current_request_id"
 AUDITLOG_STORE_JSON_CHANGES = True
 # The database itself refuses to delete newer entries: see the migration `audit_trail_retention`.
 AUDIT_RETENTION_DAYS = retention_days("AUDIT_RETENTION_DAYS", default=730, minimum=30)
@@ -259,38 +260,8 @@ METRICS_TOKEN = optional_secret("METRICS_TOKEN")
 
 # Logs
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "config.observability.RequestIDFilter"}},
-    "formatters": {
-        "text": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": "{asctime}{levelname}{name}{request_id}{message}",
-            "style": "{",
-        },
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "filters": ["request_id"],
-            "formatter": one_of("LOG_FORMAT", ("text", "json")),
-        }
-    },
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        # Refused requests are in the log of denials, or are errors of the caller.
-        "django.request": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "axes": {"level": "WARNING"},
-        # They log each time where credentials and addresses were found.
-        "botocore": {"level": "WARNING"},
-        "aiobotocore": {"level": "WARNING"},
-        "py4j": {"level": "WARNING"},  # the bridge to Apache Spark logs every connection
-    },
-}
+ACCESS_LOG = flag("ACCESS_LOG", default=False)
+LOGGING = logging_config(one_of("LOG_FORMAT", FORMATS))
 
 # The appearance of the admin
 

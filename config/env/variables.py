@@ -169,6 +169,12 @@ VARIABLES = (
         description="The bearer token by which Prometheus reads `/metrics`. 32 bytes or more.",
     ),
     Variable(
+        "ACCESS_LOG",
+        default="false",
+        example="true",
+        description="Logs one line for each request: method, route, status, duration, user, address.",
+    ),
+    Variable(
         "LOG_FORMAT",
         default="text",
         example="json",

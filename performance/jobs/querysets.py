@@ -11,7 +11,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
 if TYPE_CHECKING:
-    from performance.jobs.models import Job, Worker
+    from performance.jobs.models import Job
 
 ALIVE_WITHIN = timedelta(minutes=1)  # of its last report, a worker counts as alive
 MAX_RECENT_WORKERS = 100
@@ -98,7 +98,7 @@ class FairJobQuerySet(JobQuerySet[Any]):  # of models with an `organization`
         return self.filter(organization=organization_id, due_at__isnull=False)
 
 
-class WorkerQuerySet(models.QuerySet["Worker"]):
+class WorkerQuerySet(models.QuerySet[Any]):
     """Worker processes."""
 
     def alive(self) -> Self:

@@ -6,6 +6,7 @@ from threading import Event, Thread
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
+from models_registry.db.outages import outage_log
 from performance.comparisons.tasks import compare_next
 from performance.evaluations.tasks import evaluate_next
 from performance.jobs.heartbeat import INTERVAL, Heartbeat
@@ -77,7 +78,7 @@ def _repeat(do_next: Callable[[], bool], stop: Event, poll: float | None = None)
             if not do_next():
                 wait = POLL if poll is None else poll
         except (OperationalError, InterfaceError) as error:
-            log.error("The database cannot be reached: %s", error)
+            outage_log.error("The database cannot be reached", error)
             wait = OUTAGE
         except Exception:
             log.exception("A job was interrupted by an error. It will be tried again.")
