@@ -14,10 +14,12 @@ from django.views.decorators.csrf import csrf_exempt
 from config.problems import problem_response
 from models_registry.api.errors import MethodNotAllowedError, ServiceUnavailableError
 from models_registry.db.outages import READ_ONLY
+from performance.jobs.models import Worker
 
 Result = TypeVar("Result")
 
 READY_WITHIN = 1.8
+NO_WORKER = "No worker is alive, so queued evaluations wait. Start one: manage.py worker."
 PROBE_ERRORS = (Error, FutureTimeoutError)
 _probes = ThreadPoolExecutor(max_workers=2, thread_name_prefix="readiness")
 
@@ -43,10 +45,13 @@ def alive(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> HttpResponse:
     """Return 200 if the database is reachable and migrated, else 503, within two seconds.
 
-    A read-only database is ready for reads; with `?writable=true` the response is 503.
+    A read-only database is ready for reads; with `?writable=true` the response is 503. With `?include=worker` it is 503
+    while no worker is alive.
     """
+    asks_for_worker = request.GET.get("include") == "worker"
     try:
         missing, writable = run_probe(_state_of_database)
+        has_worker = asks_for_worker and not missing and run_probe(Worker.objects.alive().exists)
     except PROBE_ERRORS:
         return problem_response(request, ServiceUnavailableError())
     if missing:
@@ -55,7 +60,10 @@ def ready(request: HttpRequest) -> HttpResponse:
         )
     if not writable and request.GET.get("writable") == "true":
         return problem_response(request, ServiceUnavailableError(READ_ONLY))
-    return JsonResponse({"status": "ready", "writable": writable})
+    if asks_for_worker and not has_worker:
+        return problem_response(request, ServiceUnavailableError(NO_WORKER))
+    worker = {"worker": True} if has_worker else {}
+    return JsonResponse({"status": "ready", "writable": writable, **worker})
 
 
 def run_probe(read: Callable[[], Result]) -> Result:

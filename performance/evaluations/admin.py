@@ -8,7 +8,10 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, is_valid_pk, link_to, nowrap
 from models_registry.registry.model_admin import VersionRecordAdmin
 from performance.evaluations.models import EvaluationJob
+from performance.evaluations.querysets import EvaluationQuerySet
 from performance.jobs.admin import STATE_COLORS
+
+NO_WORKER = "No worker is alive. It waits until an operator starts one: manage.py worker."
 
 
 @admin.register(EvaluationJob)
@@ -53,8 +56,8 @@ class EvaluationAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EvaluationJob]:
         """Return the evaluations with their versions, models and requesting users."""
-        jobs: QuerySet[EvaluationJob] = super().get_queryset(request)
-        return jobs.select_related("version__model__organization", "snapshot", "requested_by")
+        jobs: EvaluationQuerySet = super().get_queryset(request)
+        return jobs.with_worker().select_related("version__model__organization", "snapshot", "requested_by")
 
     @admin.display(description="model", ordering="version__model__name")
     def model_link(self, job: EvaluationJob) -> str:
@@ -78,6 +81,8 @@ class EvaluationAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
 
     @admin.display(description="problem", empty_value="")
     def reason(self, job: EvaluationJob) -> str:
-        """Return why the evaluation failed."""
+        """Return why the evaluation failed, or why a queued one does not begin."""
+        if getattr(job, "worker_alive", None) is False:
+            return NO_WORKER
         problem: dict[str, str] = job.problem or {}
         return problem.get("detail", "")

@@ -28,14 +28,8 @@ def run_worker(stop: Event, evaluations: int = 1) -> None:
     def evaluate() -> bool:
         return evaluate_next(stop)
 
-    heartbeat = Heartbeat()
-
-    def report() -> bool:
-        heartbeat.report()
-        return False  # the next report is not due yet
-
     threads = [
-        Thread(target=_repeat_in_thread, args=[report, stop, INTERVAL], name="heartbeat", daemon=True),
+        Thread(target=_report_until, args=[stop], name="heartbeat", daemon=True),
         *(
             Thread(
                 target=_repeat_in_thread,
@@ -56,7 +50,21 @@ def run_worker(stop: Event, evaluations: int = 1) -> None:
     _repeat(evaluate, stop, POLL_EVALUATIONS)
     for thread in threads:
         thread.join()
-    heartbeat.end()
+
+
+def _report_until(stop: Event) -> None:
+    """Report that this worker lives, until `stop` is set, and then that it has ended."""
+    heartbeat = Heartbeat()
+
+    def report() -> bool:
+        heartbeat.report()
+        return False  # the next report is not due yet
+
+    try:
+        _repeat(report, stop, INTERVAL)
+    finally:
+        heartbeat.end()
+        connections.close_all()
 
 
 def _repeat_in_thread(do_next: Callable[[], bool], stop: Event, poll: float | None = None) -> None:
