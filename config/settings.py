@@ -151,6 +151,7 @@ AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin.middleware
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+JWT_PRIVATE_KEY_FILE = read("JWT_PRIVATE_KEY_FILE")
 CLOCK_LEEWAY = 10  # seconds that a token's `iat` and `nbf` may be in the future; `exp` has no leeway
 SIMPLE_JWT = {
     **jwt_keys(debug=DEBUG),
