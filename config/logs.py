@@ -78,6 +78,7 @@ def logging_config(form: str) -> dict[str, Any]:
             # They log each time where credentials and addresses were found.
             "botocore": {"level": "WARNING"},
             "aiobotocore": {"level": "WARNING"},
+            "environ": {"level": "WARNING"},  # it names each missing `.env`
             "py4j": {"level": "WARNING"},  # the bridge to Apache Spark logs every connection
         },
     }
