@@ -20,6 +20,11 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
+        if sys.argv[1:2] == ["doctor"]:
+            from performance.management.findings import Finding, as_json, as_text
+
+            print((as_json if "--json" in sys.argv else as_text)([Finding("settings", "error", str(error))]))
+            sys.exit(1)
         print(f"Wrong settings: {error}", file=sys.stderr)
         sys.exit(2)
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TypeVar
 
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -13,8 +14,13 @@ from django.views.decorators.csrf import csrf_exempt
 from config.problems import problem_response
 from models_registry.api.errors import MethodNotAllowedError, ServiceUnavailableError
 from models_registry.db.outages import READ_ONLY
+from performance.jobs.models import Worker
+
+Result = TypeVar("Result")
 
 READY_WITHIN = 1.8
+NO_WORKER = "No worker is alive, so queued evaluations wait. Start one: manage.py worker."
+PROBE_ERRORS = (Error, FutureTimeoutError)
 _probes = ThreadPoolExecutor(max_workers=2, thread_name_prefix="readiness")
 
 
@@ -39,11 +45,14 @@ def alive(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> HttpResponse:
     """Return 200 if the database is reachable and migrated, else 503, within two seconds.
 
-    A read-only database is ready for reads; with `?writable=true` the response is 503.
+    A read-only database is ready for reads; with `?writable=true` the response is 503. With `?include=worker` it is 503
+    while no worker is alive.
     """
-    try:  # in another thread, as a frozen database could block this one beyond any timeout
-        missing, writable = _probes.submit(_state_of_database).result(timeout=READY_WITHIN)
-    except (Error, FutureTimeoutError):
+    asks_for_worker = request.GET.get("include") == "worker"
+    try:
+        missing, writable = run_probe(_state_of_database)
+        has_worker = asks_for_worker and not missing and run_probe(Worker.objects.alive().exists)
+    except PROBE_ERRORS:
         return problem_response(request, ServiceUnavailableError())
     if missing:
         return problem_response(
@@ -51,16 +60,31 @@ def ready(request: HttpRequest) -> HttpResponse:
         )
     if not writable and request.GET.get("writable") == "true":
         return problem_response(request, ServiceUnavailableError(READ_ONLY))
-    return JsonResponse({"status": "ready", "writable": writable})
+    if asks_for_worker and not has_worker:
+        return problem_response(request, ServiceUnavailableError(NO_WORKER))
+    worker = {"worker": True} if has_worker else {}
+    return JsonResponse({"status": "ready", "writable": writable, **worker})
+
+
+def run_probe(read: Callable[[], Result]) -> Result:
+    """Return what `read` returns from the database. Raises one of `PROBE_ERRORS` after `READY_WITHIN` seconds.
+
+    It runs in another thread, as a frozen database could block this one beyond any timeout.
+    """
+
+    def read_and_close() -> Result:
+        try:
+            return read()
+        finally:
+            connection.close()
+
+    return _probes.submit(read_and_close).result(timeout=READY_WITHIN)
 
 
 def _state_of_database() -> tuple[int, bool]:
     """Return the number of unapplied migrations, and whether the database is writable."""
-    try:
-        executor = MigrationExecutor(connection)
-        return len(executor.migration_plan(executor.loader.graph.leaf_nodes())), _is_writable()
-    finally:
-        connection.close()
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes())), _is_writable()
 
 
 def _is_writable() -> bool:

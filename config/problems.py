@@ -23,7 +23,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from config.admin.middleware import is_admin, too_many_requests
-from config.observability import current_request_id
+from config.logs import current_request_id
 from models_registry.api.errors import (
     APIError,
     InternalError,

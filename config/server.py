@@ -26,6 +26,9 @@ from granian.rsgi import Scope
 from granian.server.common import WORKERS_METHODS
 from granian.server.mp import MPServer, WorkerProcess
 
+from config.env.readers import one_of
+from config.logs import FORMATS, logging_config
+
 
 class Request(Protocol):
     """What granian passes to a scheduler."""
@@ -40,7 +43,14 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple
 
 
 class Server(MPServer):
-    """Granian's server, whose WSGI workers drop headers with underscores in their names."""
+    """Granian's server, whose WSGI workers drop headers with underscores in their names.
+
+    Its log has the form of the service's, unless granian's own option says otherwise.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options["log_dictconfig"] = options.get("log_dictconfig") or logging_config(one_of("LOG_FORMAT", FORMATS))
+        super().__init__(*arguments, **options)
 
     @staticmethod
     @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]  # the library is partly untyped

@@ -11,7 +11,7 @@ from django.urls import reverse_lazy
 from config.admin.appearance import UNFOLD as UNFOLD
 from config.content_security import PLAIN
 from config.env.databases import cache, database
-from config.env.keys import jwt_keys, secret
+from config.env.keys import jwt_keys, optional_secret, secret
 from config.env.readers import (
     count,
     engine,
@@ -25,6 +25,7 @@ from config.env.readers import (
     retention_days,
 )
 from config.env.storages import storage
+from config.logs import FORMATS, logging_config
 from models_registry.db.secret_files import restrict_to_owner
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -151,6 +152,7 @@ AXES_VERBOSE = False
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin.middleware
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+JWT_PRIVATE_KEY_FILE = read("JWT_PRIVATE_KEY_FILE")
 CLOCK_LEEWAY = 10  # seconds that a token's `iat` and `nbf` may be in the future; `exp` has no leeway
 SIMPLE_JWT = {
     **jwt_keys(debug=DEBUG),
@@ -169,7 +171,7 @@ WEBHOOK_PRIVATE_HOSTS = exact_hosts("WEBHOOK_PRIVATE_HOSTS", default=[])
 # The audit trail
 
 AUDITLOG_LOGENTRY_MODEL = "models_registry.AuditEntry"
-AUDITLOG_CID_GETTER = "config.observability.current_request_id"
+AUDITLOG_CID_GETTER = "config.logs.current_request_id"
 AUDITLOG_STORE_JSON_CHANGES = True
 # The database itself refuses to delete newer entries: see the migration `audit_trail_retention`.
 AUDIT_RETENTION_DAYS = retention_days("AUDIT_RETENTION_DAYS", default=730, minimum=30)
@@ -236,7 +238,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles"  # output of collectstatic, plain and com
 WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()  # without collected files, serve the packages' own, uncompressed
 warnings.filterwarnings("ignore", "No directory at", UserWarning)  # from whitenoise without collected files
 SECURE_SSL_REDIRECT = HTTPS_ONLY
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
@@ -255,40 +257,14 @@ CSRF_COOKIE_SECURE = HTTPS_ONLY
 CSRF_FAILURE_VIEW = "config.problems.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 
+# Metrics, for a Prometheus that has the token
+
+METRICS_TOKEN = optional_secret("METRICS_TOKEN")
+
 # Logs
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "config.observability.RequestIDFilter"}},
-    "formatters": {
-        "text": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": "{asctime}{levelname}{name}{request_id}{message}",
-            "style": "{",
-        },
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "filters": ["request_id"],
-            "formatter": one_of("LOG_FORMAT", ("text", "json")),
-        }
-    },
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        # Refused requests are in the log of denials, or are errors of the caller.
-        "django.request": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "axes": {"level": "WARNING"},
-        # They log each time where credentials and addresses were found.
-        "botocore": {"level": "WARNING"},
-        "aiobotocore": {"level": "WARNING"},
-        "py4j": {"level": "WARNING"},  # the bridge to Apache Spark logs every connection
-    },
-}
+ACCESS_LOG = flag("ACCESS_LOG", default=False)
+LOGGING = logging_config(one_of("LOG_FORMAT", FORMATS))
 
 # The appearance of the admin
 

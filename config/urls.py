@@ -11,6 +11,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
 
 from config import health
+from config.metrics.views import metrics
 from config.schema import SchemaView
 
 
@@ -30,6 +31,7 @@ urlpatterns = [
     path("favicon.ico", _redirect(static("models_registry/favicon.svg")), name="favicon"),
     path("healthz", health.alive, name="alive"),
     path("readyz", health.ready, name="ready"),
+    path("metrics", metrics, name="metrics"),
 ]
 
 handler400 = "config.problems.bad_request"

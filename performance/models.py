@@ -8,6 +8,7 @@ from performance.evaluations.models import MisclassifiedExample as Misclassified
 from performance.evaluations.models import ResidualExample as ResidualExample
 from performance.gates.models import GatePolicy as GatePolicy
 from performance.gates.models import GateVerdict as GateVerdict
+from performance.jobs.models import Worker as Worker
 from performance.snapshots.models import Dataset as Dataset
 from performance.snapshots.models import DatasetVersion as DatasetVersion
 from performance.snapshots.models import MetricSnapshot as MetricSnapshot

@@ -28,6 +28,11 @@ def secret(name: str, *, debug: bool) -> str:
     return text
 
 
+def optional_secret(name: str) -> str:
+    """Return a key of at least 32 bytes, or the empty string if the variable is not set."""
+    return secret(name, debug=False) if read(name) else ""
+
+
 def jwt_keys(*, debug: bool) -> dict[str, str]:
     """Return simplejwt's algorithm and keys, from the key files if they are set, else from JWT_SIGNING_KEY.
 

@@ -163,6 +163,18 @@ VARIABLES = (
         ),
     ),
     Variable(
+        "METRICS_TOKEN",
+        default="none, which closes `/metrics`",
+        example="the output of the command below",
+        description="The bearer token by which Prometheus reads `/metrics`. 32 bytes or more.",
+    ),
+    Variable(
+        "ACCESS_LOG",
+        default="false",
+        example="true",
+        description="Logs one line for each request: method, route, status, duration, user, address.",
+    ),
+    Variable(
         "LOG_FORMAT",
         default="text",
         example="json",

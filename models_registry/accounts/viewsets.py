@@ -60,7 +60,7 @@ class OrganizationScopedViewSet(APIViewSet):
 
     def _organization(self) -> Organization:
         slug = self.kwargs["slug"]
-        organization = None
+        organization: Organization | None = None
         if _slug.fullmatch(slug):
             organization = _organization(self.scope).first_instance(slug=slug, user=self.account.pk)
         if organization is None:

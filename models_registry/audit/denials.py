@@ -4,6 +4,7 @@ import logging
 
 from django.db import Error
 from django.http import HttpRequest
+from prometheus_client import Counter
 from rest_framework.request import Request
 
 from models_registry.api.client_address import client_address
@@ -12,6 +13,8 @@ from models_registry.audit.recorder import record_denial
 from models_registry.db.outages import CACHE_ERRORS
 
 STORAGE_ERRORS: tuple[type[Exception], ...] = (Error, *CACHE_ERRORS)
+
+DENIALS = Counter("registry_denials", "Requests that were refused.", ["status", "code"])
 
 log = logging.getLogger(__name__)
 denials = logging.getLogger("denials")
@@ -26,6 +29,7 @@ def note_denial(request: HttpRequest | Request, status: int, code: str) -> None:
     user = getattr(getattr(request, "_user", None), "pk", None)
     sender = f"user {user or '-'} at {client_address(request)}"
     denials.warning("%s %s: %s %s, %s", request.method, request.path, status, code, sender)
+    DENIALS.labels(status, code).inc()
     try:
         if DenialThrottle().allow_request(request, None):
             record_denial(code, user=user)

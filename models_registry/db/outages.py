@@ -2,6 +2,8 @@
 
 import logging
 import sqlite3
+import threading
+import time
 from contextlib import suppress
 
 import psycopg
@@ -25,6 +27,30 @@ with suppress(ImportError):  # installed if CACHE_URL is a Redis
     from redis.exceptions import RedisError
 
     CACHE_ERRORS = (RedisError,)
+
+
+class OutageLog:
+    """Logs an outage in one line, and then at most one line a minute, with the number of those left out."""
+
+    QUIET = 60.0  # seconds
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._quiet_until = 0.0
+        self._left_out = 0
+
+    def error(self, message: str, error: BaseException) -> None:
+        """Log an error that an outage caused, unless one was logged within the last minute."""
+        with self._lock:
+            now = time.monotonic()
+            if now < self._quiet_until:
+                self._left_out += 1
+                return
+            left_out, self._left_out, self._quiet_until = self._left_out, 0, now + self.QUIET
+        log.error("%s: %s%s", message, error, f" ({left_out} more since the last line)" if left_out else "")
+
+
+outage_log = OutageLog()
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -52,7 +78,7 @@ def is_read_only(error: BaseException | None) -> bool:
 
 def outage_detail(error: BaseException) -> str:
     """Log an outage, and return the detail for the caller; empty if the general text applies."""
-    log.error("A request failed because the database or cache is unavailable: %s", error)
+    outage_log.error("A request failed because the database or cache is unavailable", error)
     if is_unmigrated(error):
         return UNMIGRATED
     return READ_ONLY if is_read_only(error) else ""

@@ -141,7 +141,7 @@ class ModelViewSet(
 
     def perform_create(self, serializer: BaseSerializer[RegisteredModel]) -> None:
         model = services.register_model(**serializer.validated_data, created_by=self.account)
-        serializer.instance = self.models.get(pk=model.pk)  # with its state
+        serializer.instance = self.queryset.get(pk=model.pk)  # with its state
 
     def perform_update(self, serializer: Any) -> None:
         serializer.instance = services.update_model(model=serializer.instance, **serializer.validated_data)

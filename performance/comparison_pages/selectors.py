@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from models_registry import task_types
 from models_registry.registry import ids
@@ -121,7 +122,7 @@ def look_up(model: RegisteredModel, *, version_id: str, dataset_split: str, data
     number = ids.version_number(version_id)
     version = versions.filter(number=number).values("number", "state").first()
     snapshots = MetricSnapshot.objects.for_model(model.pk, dataset_split, number, dataset=dataset).newest_first()
-    newest = snapshots.values("metrics", "evaluated_at").first()
+    newest = snapshots.annotate(text=Cast("metrics", TextField())).values("text", "evaluated_at").first()
     return SnapshotLookup(
         model_id=model.pk,
         task_type=model.task_type,
@@ -131,8 +132,7 @@ def look_up(model: RegisteredModel, *, version_id: str, dataset_split: str, data
         newest_completed=versions.completed().newest_first().values_list("number", flat=True).first(),
         number=version["number"] if version else None,
         version_state=version["state"] if version else None,
-        metrics=newest["metrics"] if newest else None,
-        evaluated_at=newest["evaluated_at"] if newest else None,
+        newest=newest and {"metrics": newest["text"], "evaluated_at": newest["evaluated_at"].isoformat()},
         database=DEFAULT_DB_ALIAS,
         dataset=dataset,
     )

@@ -18,7 +18,7 @@ from performance.comparisons.services import (
     compute,
     queue_comparison,
 )
-from performance.jobs.leases import Lease, run_attempt
+from performance.jobs.leases import Lease, log_ended, run_attempt
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.snapshots.models import MetricSnapshot
 
@@ -62,9 +62,11 @@ def _attempt(job: ComparisonJob, stop: Event) -> None:
         snapshots = _snapshots(job)
         try:
             compute(job, snapshots[job.snapshot_id], snapshots[job.baseline_id], UNLIMITED, lambda: lease.extend(LEASE))
+            log_ended(job, snapshots[job.snapshot_id].version, "succeeded")
         except (ComparisonTimeoutError, UnprocessablePredictionsError) as error:
             log.error("The comparison %s needs too much time or memory: %s", job.pk, error)
             ComparisonJob.objects.fail(job)
+            log_ended(job, snapshots[job.snapshot_id].version, "failed")
 
     lease = Lease(job, stop)
     run_attempt(job, compare, max_attempts=MAX_ATTEMPTS, fail=lambda detail: ComparisonJob.objects.fail(job))

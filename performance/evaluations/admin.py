@@ -1,5 +1,7 @@
 """Evaluations in the admin, read-only: the state of the queue, and why an evaluation failed."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -10,6 +12,8 @@ from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, link_to, 
 from models_registry.registry.model_admin import VersionRecordAdmin
 from performance.evaluations.models import EvaluationJob
 from performance.jobs.admin import STATE_COLORS
+
+NO_WORKER = "No worker is alive. It waits until an operator starts one: manage.py worker."
 
 
 @admin.register(EvaluationJob)
@@ -54,8 +58,10 @@ class EvaluationAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EvaluationJob]:
         """Return the evaluations with their versions, models and requesting users."""
-        jobs: QuerySet[EvaluationJob] = super().get_queryset(request)
-        return jobs.select_related("version__model__organization", "snapshot__version__model", "requested_by")
+        jobs: Any = super().get_queryset(request)
+        related = ("version__model__organization", "snapshot__version__model", "requested_by")
+        related_jobs: QuerySet[EvaluationJob] = jobs.with_worker().select_related(*related)
+        return related_jobs
 
     @admin.display(description="model", ordering="version__model__name")
     def model_link(self, job: EvaluationJob) -> str:
@@ -79,6 +85,8 @@ class EvaluationAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
 
     @admin.display(description="problem", empty_value="")
     def reason(self, job: EvaluationJob) -> str:
-        """Return why the evaluation failed."""
+        """Return why the evaluation failed, or why a queued one does not begin."""
+        if getattr(job, "worker_alive", None) is False:
+            return NO_WORKER
         problem: dict[str, str] = job.problem or {}
         return problem.get("detail", "")

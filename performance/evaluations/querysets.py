@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Any, Self
 
-from django.db.models import Q
+from django.db.models import BooleanField, Case, Exists, Q, When
 from django.db.models.functions import Coalesce
 
+from performance.jobs.models import Worker
 from performance.jobs.querysets import FairJobQuerySet
 
 
@@ -27,6 +28,11 @@ class EvaluationQuerySet(FairJobQuerySet):
             job.organization_id = job.owner
             self.filter(pk=job.pk).update(organization=job.owner)
         return job
+
+    def with_worker(self) -> Self:
+        """Add `worker_alive`: whether a worker lives that may take a queued evaluation; `None` for any other."""
+        alive = Case(When(state="queued", then=Exists(Worker.objects.alive())), output_field=BooleanField(null=True))
+        return self.annotate(worker_alive=alive)
 
     def unfinished_for(self, organization_id: int) -> Self:
         """Keep the queued and running evaluations of an organization."""

@@ -1,14 +1,50 @@
-"""Reads of the worst examples of a snapshot."""
+"""Reads of the queue of evaluations, and of the worst examples of a snapshot."""
 
-from django.db.models import QuerySet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min, QuerySet
+from django.utils import timezone
 
 from models_registry import task_types
-from performance.evaluations.models import MisclassifiedExample, ResidualExample
+from performance.evaluations.models import EvaluationJob, MisclassifiedExample, ResidualExample
 from performance.snapshots.errors import NotAvailableForTaskTypeError
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.selectors import SnapshotLookup, computed_only, found_snapshots, newest_snapshot
 
 CONDITIONS = {"actual": "actual", "predicted": "predicted", "min_confidence": "confidence__gte"}  # by parameter
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationQueue:
+    """The queue of evaluations: by state, the number and since when the oldest one has been in it."""
+
+    unfinished: dict[str, tuple[int, datetime | None]]
+    ended_last_hour: dict[str, int]
+    last_ended_at: datetime | None
+
+
+def evaluation_queue() -> EvaluationQueue:
+    """Return the queue of evaluations, read from the indexes of unfinished and of ended ones."""
+    jobs = EvaluationJob.objects.order_by()
+    counted = jobs.filter(due_at__isnull=False).values("state")
+    rows = {
+        row["state"]: row
+        for row in counted.annotate(number=Count("pk"), created=Min("created_at"), started=Min("started_at"))
+    }
+    queued, running = rows.get("queued", {}), rows.get("running", {})
+    ended = jobs.filter(finished_at__gt=timezone.now() - timedelta(hours=1)).values_list("state")
+    return EvaluationQueue(
+        unfinished={
+            "queued": (queued.get("number", 0), queued.get("created")),
+            "running": (running.get("number", 0), running.get("started")),
+        },
+        ended_last_hour={"succeeded": 0, "failed": 0, **dict(ended.annotate(number=Count("pk")))},
+        last_ended_at=jobs.filter(finished_at__isnull=False)
+        .order_by("-finished_at")
+        .values_list("finished_at", flat=True)
+        .first(),
+    )
 
 
 def misclassifications(lookup: SnapshotLookup, **conditions: str | float) -> QuerySet[MisclassifiedExample]:

@@ -177,6 +177,11 @@ class EvaluationSerializer(serializers.Serializer[EvaluationJob]):
     dataset_split = serializers.ChoiceField(DatasetSplit.values)
     state = serializers.ChoiceField(EvaluationJob.State.values)
     progress = serializers.FloatField(min_value=0, max_value=1, help_text="The approximate progress, from 0 to 1.")
+    worker_alive = serializers.BooleanField(
+        allow_null=True,
+        help_text="Whether any worker is alive to take a queued evaluation, which waits since `created_at`; otherwise "
+        "null. If it is false, ask the operator.",
+    )
     snapshot = serializers.SerializerMethodField(
         allow_null=True, help_text="The stored snapshot; null until the evaluation has succeeded."
     )

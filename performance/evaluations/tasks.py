@@ -24,7 +24,7 @@ from performance.evaluations import overlap
 from performance.evaluations.errors import EvaluationAbortedError, PredictionsRefusedError
 from performance.evaluations.models import UPLOADS, EvaluationJob
 from performance.evaluations.services import store_evaluation
-from performance.jobs.leases import Lease, LeaseLost, run_attempt
+from performance.jobs.leases import Lease, LeaseLost, log_ended, run_attempt
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.overlap import Overlap
@@ -97,6 +97,7 @@ def _evaluate(job: EvaluationJob, lease: Lease) -> None:
         digest = prediction_store.store_predictions(exported)
         snapshot = _succeed(job, evaluation, digest, train_overlap)
     prediction_store.delete_upload(str(job.file))
+    log_ended(job, job.version, "succeeded", rows=evaluation.rows)
     queue_comparison(snapshot)
 
 
@@ -137,6 +138,7 @@ def _fail(job: EvaluationJob, error: APIError) -> None:
     problem = {"code": error.code, "detail": error.detail, **error.members}
     leased = EvaluationJob.objects.leased_by(job)
     if leased.update(state="failed", problem=problem, due_at=None, finished_at=timezone.now()):
+        log_ended(job, job.version, error.code)
         prediction_store.delete_upload(str(job.file))
 
 

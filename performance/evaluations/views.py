@@ -57,6 +57,7 @@ _PREFER = OpenApiParameter(
     OpenApiParameter.HEADER,
     description=f"`wait=N`: wait up to N seconds, {LONGEST_WAIT} at most, for the end of the evaluation (RFC 7240).",
 )
+_LARGE = ("confusion_matrix", "curves", "per_class", "confidence_intervals")
 _ERRORS: dict[str, type[APIError]] = {
     error.code: error for error in (PredictionsRefusedError, ConflictError, EvaluationAbortedError)
 }
@@ -73,8 +74,10 @@ _ERRORS: dict[str, type[APIError]] = {
 class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
     """Evaluations of uploaded predictions."""
 
-    queryset = EvaluationJob.objects.select_related("version__model", "snapshot__detail").defer(
-        *(f"snapshot__detail__{name}" for name in ("confusion_matrix", "curves", "per_class", "confidence_intervals"))
+    queryset = (
+        EvaluationJob.objects.with_worker()
+        .select_related("version__model", "snapshot__detail")
+        .defer(*(f"snapshot__detail__{name}" for name in _LARGE))
     )
     serializer_class = EvaluationSerializer
     parser_classes = (PredictionsParser,)

@@ -162,7 +162,7 @@ class PolicyFormView(_FormView):
         """The document to begin with: another model's, or the one in force; an empty one without either."""
         source = self.policies.current()
         if copied := self.request.GET.get("copy"):
-            source = GatePolicy.objects.filter(model=self.get_choice("model", copied).pk).current()
+            source = GatePolicy.objects.filter(model=str(self.get_choice("model", copied).pk)).current()
         return source.document if source else {"rules": []}  # type: ignore[return-value]  # a policy in force has one
 
     def forms(self, *, data: Any = None, initial: dict[str, Any] | None = None) -> dict[str, Any]:

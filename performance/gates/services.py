@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+from prometheus_client import Counter
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
@@ -23,6 +24,8 @@ from performance.gates.regression import Regression
 from performance.gates.selectors import current_policy, judge_version
 from performance.gates.verdict import Status, Verdict
 from performance.webhooks.services import publish
+
+VERDICTS = Counter("registry_gate_verdicts", "Stored verdicts of gates.", ["status", "occasion"])
 
 _REFUSED = "The policy cannot be judged by; `errors` names the rule and says why."
 
@@ -141,6 +144,7 @@ def store_verdict(
         requested_by=requested_by,
         judged_at=verdict.judged_at,
     )
+    transaction.on_commit(VERDICTS.labels(verdict.status.value, occasion.value).inc)
     if verdict.refuses and verdict.policy is not None and not overridden:
         _publish_failure(stored)
 

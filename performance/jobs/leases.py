@@ -8,6 +8,7 @@ from threading import Event
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from models_registry.registry.models import Version
 from performance.jobs.disk import is_disk_full
 from performance.jobs.models import Job
 from performance.jobs.querysets import DatabaseNow, JobQuerySet
@@ -77,6 +78,21 @@ def run_attempt(job: Job, work: Callable[[], object], *, max_attempts: int, fail
             _jobs(job).release(job, wait=RETRY_DELAY * job.attempts)
         else:
             fail(broke_off)
+
+
+def log_ended(job: Job, version: Version, result: str, *, rows: int | None = None) -> None:
+    """Log how a job about a version ended, and the seconds since it was claimed first."""
+    seconds = (timezone.now() - (job.started_at or job.created_at)).total_seconds()
+    fields = {
+        "job": str(job.pk),
+        "model": version.model_id,
+        "version": version.version_id,
+        "rows": rows,
+        "seconds": round(seconds, 3),
+        "result": result,
+    }
+    text = "%(job)s of %(model)s %(version)s ended after %(seconds).1f s: %(result)s, %(rows)s rows"
+    log.info(f"The {job._meta.verbose_name} {text}", fields, extra=fields)
 
 
 def _wait_for_disk(job: Job, error: Exception, fail: Callable[[str], object]) -> None:

@@ -1,10 +1,12 @@
 """The base of jobs that a worker process does."""
 
+import uuid
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from performance.jobs.querysets import JobQuerySet
+from performance.jobs.querysets import JobQuerySet, WorkerQuerySet
 
 
 def due_until_finished(name: str) -> models.CheckConstraint:
@@ -43,3 +45,19 @@ class Job(models.Model):
 
     class Meta:
         abstract = True
+
+
+class Worker(models.Model):
+    """A worker process, which reports every few seconds that it lives. Its row is deleted when it stops."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    host = models.CharField(max_length=255, help_text="The name of its machine or container.")
+    pid = models.PositiveBigIntegerField()
+    memory_bytes = models.PositiveBigIntegerField(null=True, help_text="Its resident memory, if the system says it.")
+    started_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(help_text="When it last reported, by the clock of the database.")
+
+    objects = WorkerQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"

@@ -13,6 +13,9 @@ from django.utils import timezone
 if TYPE_CHECKING:
     from performance.jobs.models import Job
 
+ALIVE_WITHIN = timedelta(minutes=1)  # of its last report, a worker counts as alive
+MAX_RECENT_WORKERS = 100
+
 JobType = TypeVar("JobType", bound="Job", covariant=True)
 
 
@@ -101,3 +104,15 @@ class FairJobQuerySet(JobQuerySet[Any]):  # of models with an `organization`
     def unfinished_for(self, organization_id: int) -> Self:
         """Keep the queued and running jobs of an organization."""
         return self.filter(organization=organization_id, due_at__isnull=False)
+
+
+class WorkerQuerySet(models.QuerySet[Any]):
+    """Worker processes."""
+
+    def alive(self) -> Self:
+        """Keep the workers that reported within `ALIVE_WITHIN`."""
+        return self.filter(seen_at__gt=DatabaseNow() - ALIVE_WITHIN)
+
+    def recent(self) -> Self:
+        """Return the workers that reported last, with the database's `now`; those that fell silent lately as well."""
+        return self.annotate(now=DatabaseNow()).order_by("-seen_at")[:MAX_RECENT_WORKERS]

@@ -6,8 +6,10 @@ from threading import Event, Thread
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
+from models_registry.db.outages import outage_log
 from performance.comparisons.tasks import compare_next
 from performance.evaluations.tasks import evaluate_next
+from performance.jobs.heartbeat import INTERVAL, Heartbeat
 from performance.webhooks.delivery import SENDERS, deliver_next
 
 POLL = 0.5  # seconds between two queries of an empty queue
@@ -27,6 +29,7 @@ def run_worker(stop: Event, evaluations: int = 1) -> None:
         return evaluate_next(stop)
 
     threads = [
+        Thread(target=_report_until, args=[stop], name="heartbeat", daemon=True),
         *(
             Thread(
                 target=_repeat_in_thread,
@@ -49,6 +52,21 @@ def run_worker(stop: Event, evaluations: int = 1) -> None:
         thread.join()
 
 
+def _report_until(stop: Event) -> None:
+    """Report that this worker lives, until `stop` is set, and then that it has ended."""
+    heartbeat = Heartbeat()
+
+    def report() -> bool:
+        heartbeat.report()
+        return False  # the next report is not due yet
+
+    try:
+        _repeat(report, stop, INTERVAL)
+    finally:
+        heartbeat.end()
+        connections.close_all()
+
+
 def _repeat_in_thread(do_next: Callable[[], bool], stop: Event, poll: float | None = None) -> None:
     """Run `_repeat`, and then close the thread's database connections."""
     try:
@@ -68,7 +86,7 @@ def _repeat(do_next: Callable[[], bool], stop: Event, poll: float | None = None)
             if not do_next():
                 wait = POLL if poll is None else poll
         except (OperationalError, InterfaceError) as error:
-            log.error("The database cannot be reached: %s", error)
+            outage_log.error("The database cannot be reached", error)
             wait = OUTAGE
         except Exception:
             log.exception("A job was interrupted by an error. It will be tried again.")

@@ -1,7 +1,7 @@
 """Webhooks as queryset methods."""
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
@@ -12,6 +12,8 @@ from performance.jobs.querysets import DatabaseNow, JobQuerySet
 
 if TYPE_CHECKING:
     from performance.webhooks.models import Webhook, WebhookDelivery
+
+MAX_COUNTED = 100_000  # waiting messages
 
 
 class WebhookDeliveryQuerySet(JobQuerySet[Any]):
@@ -35,6 +37,18 @@ class WebhookDeliveryQuerySet(JobQuerySet[Any]):
             if job is not None:
                 webhooks.filter(pk=webhook.pk).update(sending_until=DatabaseNow() + lease)
         return job
+
+    def waiting(self) -> "WaitingDeliveries":
+        """Return how many messages wait, and since when."""
+        oldest = self.due().order_by("due_at").values_list("due_at", flat=True).first()
+        return WaitingDeliveries(self.filter(due_at__isnull=False)[:MAX_COUNTED].count(), oldest)
+
+
+class WaitingDeliveries(NamedTuple):
+    """Messages that have not ended: their number, counted up to `MAX_COUNTED`, and since when the oldest is due."""
+
+    number: int
+    due_since: datetime | None
 
 
 class WebhookQuerySet(models.QuerySet["Webhook"]):

@@ -14,6 +14,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from models_registry.accounts.models import User
 from models_registry.accounts.scopes import ALL_SCOPES
 from models_registry.tokens.jwt import new_token
+from performance.jobs.heartbeat import Heartbeat
 from tests.serving import free_port, serve
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +40,16 @@ def test_a_service_is_ready_when_the_database_is_reachable_and_migrated(client: 
     response = client.get("/readyz")
 
     assert (response.status_code, response.json()) == (200, {"status": "ready", "writable": True})
+
+    response = client.get("/readyz?include=worker")
+    assert (response.status_code, "manage.py worker" in response.json()["detail"]) == (503, True)
+
+    heartbeat = Heartbeat()
+    heartbeat.report()
+    response = client.get("/readyz?include=worker")
+    assert (response.status_code, response.json()["worker"]) == (200, True)
+    heartbeat.end()
+    assert client.get("/readyz?include=worker").status_code == 503
 
 
 @pytest.mark.served

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.observability import RequestIDFilter
+from config.logs import RequestIDFilter
 from config.urls import urlpatterns as real
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel

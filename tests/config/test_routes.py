@@ -18,7 +18,7 @@ from models_registry.accounts.viewsets import OrganizationScopedViewSet
 from models_registry.tokens.services import open_token_family
 
 # The views that are not of the REST framework. The admin asks for a log-in of staff in each of its own.
-PLAIN_VIEWS = {"", "favicon.ico", "healthz", "readyz"}
+PLAIN_VIEWS = {"", "favicon.ico", "healthz", "readyz", "metrics"}
 ADMIN = "admin/"
 OPEN_TO_ALL = {
     "api/v1/auth/token",

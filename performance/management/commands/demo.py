@@ -70,13 +70,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", type=int, default=8000, help="0 chooses a free one")
         parser.add_argument("--no-serve", action="store_true", help="exit after printing")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *, host: str, port: int, no_serve: bool, json: bool, **options: object) -> None:
         """Set up, print and serve. Running it again changes nothing, except that the tokens are new."""
-        address = host if no_serve else _address_to_serve(host, port)
+        address, port = (host, port) if no_serve else _address_to_serve(host, port)
         self.stderr.write("Creating the database…")
         call_command("migrate", verbosity=0)
         self.stderr.write("Evaluating predictions…")
@@ -174,7 +174,6 @@ def _as_text(description: Description, *, colour: bool) -> str:
     return "\n".join(
         [
             f"Admin            {description['admin_url']}",
-            f"API              {base_url}/api/v1",
             f"API, to try out  {base_url}/api/docs",
             "",
             console.export_text(styles=colour),
@@ -196,8 +195,11 @@ def _in_brackets(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _address_to_serve(host: str, port: int) -> str:
-    """Return the address to listen on: the server accepts no host names. Raises `CommandError` if it is not free."""
+def _address_to_serve(host: str, port: int) -> tuple[str, int]:
+    """Return the address and port to listen on, as the server accepts no host names.
+
+    Raises `CommandError` if the port is not free.
+    """
     if settings.DEBUG:
         raise CommandError("The server does not start while DEBUG is true; set it to false or unset it.")
     try:
@@ -207,11 +209,12 @@ def _address_to_serve(host: str, port: int) -> str:
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+            address = probe.getsockname()
     except (OSError, OverflowError, UnicodeError) as error:
         raise CommandError(
             f"Cannot listen on {_in_brackets(host)}:{port} ({error}); choose another with --host or --port."
         ) from None
-    return str(address[0])
+    return str(address[0]), int(address[1])
 
 
 def _serve(host: str, address: str, port: int) -> None:

@@ -1,5 +1,6 @@
 """A worker's job that another worker takes over, that is interrupted, or that loses its database."""
 
+import logging
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import OperationalError, connection
+from django.test import Client
 from django.utils import timezone
 
 from models_registry.accounts.models import User
@@ -21,6 +23,8 @@ from performance.comparisons.tasks import compare_next
 from performance.evaluations import tasks
 from performance.evaluations.models import EvaluationJob
 from performance.evaluations.services import request_evaluation
+from performance.jobs.heartbeat import Heartbeat
+from performance.jobs.models import Worker
 from performance.management import worker
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.sandbox import runner
@@ -101,6 +105,36 @@ def test_a_worker_whose_job_was_taken_by_another_stores_nothing(
     assert (job.state, job.attempts, job.snapshot) == ("running", 2, None)
     assert not MetricSnapshot.objects.filter(source="computed").exists()
     assert default_storage.exists("uploads/x.csv")
+
+
+def test_a_queued_evaluation_says_whether_a_worker_is_alive_and_the_log_how_it_ended(
+    job: EvaluationJob, editor: User, superuser: User, client: Client, as_user: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def worker_alive() -> tuple[Any, bool]:
+        page = client.get(f"/admin/performance/evaluationjob/{job.pk}/change/").content.decode()
+        listed = client.get("/admin/performance/evaluationjob/").content.decode()
+        warned = {"No worker is alive" in page, "No worker is alive" in listed}
+        assert len(warned) == 1
+        return as_user(editor).get(f"/api/v1/evaluations/{job.pk}").json()["worker_alive"], warned.pop()
+
+    client.force_login(superuser)
+    assert worker_alive() == (False, True)
+    heartbeat = Heartbeat()
+    heartbeat.report()
+    assert worker_alive() == (True, False)
+    Worker.objects.update(seen_at=timezone.now() - timedelta(seconds=90))
+    assert worker_alive() == (False, True)
+    heartbeat.report()
+    assert Worker.objects.alive().count() == 1
+
+    with caplog.at_level(logging.INFO, "performance.jobs.leases"):
+        assert evaluate()
+    heartbeat.end()
+    assert worker_alive() == (None, False)
+    [ended] = [vars(record) for record in caplog.records if "job" in vars(record)]
+    fields = {"job": str(job.pk), "model": job.version.model_id, "version": job.version.version_id, "rows": 2}
+    assert {**fields, "result": "succeeded"}.items() <= ended.items()
+    assert 0 < ended["seconds"] < 60
 
 
 def test_progress_of_a_job_that_was_taken_by_another_ends_the_evaluation(
