@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from models_registry.accounts.admin import PreventEscalationMixin
+from models_registry.accounts.model_admin import ScopedAdmin
 from models_registry.accounts.models import ServiceAccount, User
 from models_registry.accounts.scopes import Scope
 from models_registry.api.model_admin import ListFilterItem, ReadOnlyAdminMixin, RegistryAdmin, RevokedFilter
@@ -49,9 +50,11 @@ class TokenFamilyAdmin(ReadOnlyAdminMixin, RegistryAdmin):
 
 
 @admin.register(ServiceAccount)
-class ServiceAccountAdmin(PreventEscalationMixin, RegistryAdmin):
-    """Users for pipelines. They cannot log in."""
+class ServiceAccountAdmin(PreventEscalationMixin, ScopedAdmin):
+    """Users for pipelines. They cannot log in. An organization's admins make and deactivate its own."""
 
+    scopes = dict.fromkeys(("view", "add", "change"), Scope.ORGANIZATION_ADMIN)
+    owner_lookups = ("owner",)
     form = ServiceAccountForm
     superuser_fields = ()  # the form has none of them
     list_display = ("username", "owner", "is_active", "date_joined")
@@ -73,6 +76,12 @@ class ServiceAccountAdmin(PreventEscalationMixin, RegistryAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Keep the owner of an account: another organization's admins would get its tokens."""
         return ("owner",) if obj and obj.owner_id else ()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        """Return the form. Whoever adds accounts of their own organization only has to name it."""
+        form = super().get_form(request, obj, change, **options)
+        form.needs_owner = not self.has_django_permission(request, "add")
+        return form
 
     def save_model(self, request: HttpRequest, obj: ServiceAccount, form: Any, change: bool) -> None:
         """Store the account. If it is deactivated, revoke its tokens."""
@@ -135,9 +144,11 @@ class TokenAdminBase(ReadOnlyAdminMixin, RegistryAdmin):
 
 
 @admin.register(NamedToken)
-class NamedTokenAdmin(TokenAdminBase):
-    """Tokens of service accounts and people. Those of service accounts are made here."""
+class NamedTokenAdmin(TokenAdminBase, ScopedAdmin):
+    """Tokens of service accounts and people. Those of service accounts are made here, by their owner's admins too."""
 
+    scopes = dict.fromkeys(("view", "add"), Scope.ORGANIZATION_ADMIN)
+    owner_lookups = ("user__owner",)
     form = NamedTokenForm
     list_filter = (("user__owner", AutocompleteSelectFilter), RevokedFilter)
     list_select_related = ("user",)
@@ -146,11 +157,11 @@ class NamedTokenAdmin(TokenAdminBase):
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Return whether the caller may make tokens for service accounts."""
-        return request.user.has_perm("models_registry.add_namedtoken")
+        return self.has_django_permission(request, "add") or self.has_scope(request, "add", obj)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Return whether the caller may revoke tokens. It needs the permission to change them."""
-        return request.user.has_perm("models_registry.change_namedtoken")
+        """Return whether the caller may revoke the tokens that they see."""
+        return self.has_django_permission(request, "change") or self.has_scope(request, "add")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
         """Return the form, which checks for whom the caller may make tokens."""

@@ -36,6 +36,8 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]
 class ServiceAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
     """Creates or edits a service account. A new account has no password."""
 
+    needs_owner: bool
+
     class Meta:
         model = ServiceAccount
         fields = ("username", "owner", "is_active")
@@ -45,6 +47,17 @@ class ServiceAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
         if self.instance._state.adding:
             self.instance.is_service_account = True
             self.instance.set_unusable_password()
+
+    def clean(self) -> dict[str, Any]:
+        """Return the fields. Raises `ValidationError` for a new account that is not named after its owner."""
+        fields: dict[str, Any] = super().clean() or {}
+        owner = fields.get("owner")
+        if self.instance._state.adding and self.needs_owner:
+            if owner is None:
+                self.add_error("owner", "Choose your organization.")
+            elif not fields.get("username", "").startswith(f"{owner.slug}."):
+                self.add_error("username", f"Must begin with the slug and a full stop, such as {owner.slug}.ci.")
+        return fields
 
 
 class PersonalTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only

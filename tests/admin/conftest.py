@@ -35,7 +35,7 @@ def root(superuser: User) -> Client:
 @pytest.fixture
 def records(model: RegisteredModel, acme: Organization, viewer: User, superuser: User) -> Records:
     """Store a record of each kind."""
-    account = ServiceAccount.objects.create(username="pipeline", is_service_account=True)
+    account = ServiceAccount.objects.create(username="pipeline", is_service_account=True, owner=acme)
     issuer = TrustedIssuer.objects.create(issuer="https://ci.example.com", jwks_url="https://ci.example.com/jwks")
     webhook = Webhook.objects.create(organization=acme, url="https://example.com/hook", events=["gate.failed"])
     version = model.versions.get()

@@ -6,6 +6,7 @@ of another organization.
 
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -16,10 +17,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from models_registry.accounts.models import Membership, ModelGrant, Organization, User
+from models_registry.accounts.models import Membership, ModelGrant, Organization, ServiceAccount, User
 from models_registry.accounts.scopes import Scope
 from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.promotions import promote
+from models_registry.tokens.models import NamedToken, PersonalToken
+from models_registry.tokens.services import create_named_token
 from performance.badges.models import Badge
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy, GateVerdict
@@ -54,7 +57,10 @@ RIGHTS: dict[type[Model], dict[str, Scope]] = {
     Badge: {"view": ADMINISTER, "add": ADMINISTER},
     Webhook: dict.fromkeys(ACTIONS, ADMINISTER),
     WebhookDelivery: {"view": ADMINISTER},
+    ServiceAccount: dict.fromkeys(("view", "add", "change"), ADMINISTER),
+    NamedToken: {"view": ADMINISTER, "add": ADMINISTER},
 }
+OF_ORGANIZATION = (Organization, Dataset, Webhook, WebhookDelivery, GatePolicy, ServiceAccount, NamedToken)
 
 
 @dataclass
@@ -72,8 +78,10 @@ class Actor:
 
     def may(self, kind: type[Model], action: str, *, on_record: bool) -> bool:
         """Return whether the actor may do something at all, or to Acme's record of a kind."""
+        if kind is PersonalToken:  # everybody's own, and Acme's record is the superuser's
+            return action in ("view", "add") and not on_record
         scope = RIGHTS.get(kind, {}).get(action)
-        of_model = kind not in (Organization, Dataset, Webhook, WebhookDelivery, GatePolicy)  # the policy is Acme's
+        of_model = kind not in OF_ORGANIZATION  # the policy is Acme's
         held = self.in_acme | (self.on_model if of_model else set()) if on_record else self.anywhere
         return scope in held
 
@@ -105,6 +113,8 @@ def other(db: None) -> list[Model]:
     dataset = Dataset.objects.create(organization=organization, name=f"{MARK} data")
     DatasetVersion.objects.create(dataset=dataset, version=MARK)
     promote(version=version, promoted_by=person, reason=MARK)
+    account = ServiceAccount.objects.create(username=f"{MARK}.ci", is_service_account=True, owner=organization)
+    token, _ = create_named_token(user=account, name=MARK, scopes=[READ], lifetime=timedelta(days=1), created_by=person)
     verdict = {"rules": [], "warnings": [MARK]}
     return [
         organization,
@@ -112,6 +122,8 @@ def other(db: None) -> list[Model]:
         version,
         webhook,
         dataset,
+        account,
+        token,
         Promotion.objects.get(version=version),
         snapshot(version, metrics={"accuracy": 0.5}, dataset=f"{MARK} data"),
         Membership.objects.create(organization=organization, user=person, role="admin"),
@@ -222,7 +234,8 @@ def _check_filters(reader: Reader, organization: Model) -> None:
             reader.get(AUTOCOMPLETE, {"filter": kind._meta.label_lower, **names})
         for relation in kind._meta.fields if reader.actor.may(kind, "add", on_record=False) else ():
             if relation.related_model in (Organization, RegisteredModel, User):
-                named = {"app_label": kind._meta.app_label, "model_name": kind._meta.model_name}
+                declared = relation.model._meta  # of a proxy, the parent's
+                named = {"app_label": declared.app_label, "model_name": declared.model_name}
                 query = {"form": kind._meta.label_lower, **named, "field_name": relation.name}
                 offers = relation.related_model is not User
                 found = reader.get(AUTOCOMPLETE, query).status_code == 200
