@@ -37,6 +37,7 @@ READERS = {
     "one_of",
     "rate",
     "secret",
+    "optional_secret",
     "hosts",
     "exact_hosts",
     "cache",
