@@ -19,6 +19,16 @@ class CompactSchemaGenerator(SchemaGenerator):
         return inline_lists(super().get_schema(*args, **kwargs))  # type: ignore[no-untyped-call]
 
 
+def share_security(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """State once, for the whole document, that operations need a token. Those that differ say so themselves."""
+    shared = [{"bearer": []}]
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if operation["security"] == shared:
+                del operation["security"]
+    return {**result, "security": shared}
+
+
 def inline_lists(node: Any) -> Any:
     """Return a part of the document whose lists without objects are shown on one line."""
     if isinstance(node, dict):

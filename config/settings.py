@@ -228,6 +228,7 @@ SPECTACULAR_SETTINGS = {
         "config.openapi.join_blank_strings",
         "config.openapi.name_operators",
         "config.openapi.drop_enum_ids",
+        "config.openapi_style.share_security",
     ],
 }
 
