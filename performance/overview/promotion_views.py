@@ -134,7 +134,7 @@ class GatedView(ConfirmationView):
         if isinstance(outcome, CheckResult):
             return outcome
         overridden = ", against its gate" if outcome.overridden else ""
-        return f"{outcome.version} is promoted{overridden}."
+        return f"{outcome.version.version_id} is promoted{overridden}."
 
 
 class PromoteView(GatedView):
@@ -154,7 +154,7 @@ class PromoteView(GatedView):
     @property
     def title(self) -> str:  # type: ignore[override]
         """The title of the page."""
-        return f"Promote {self.version} of {self.model.name}"
+        return f"Promote {self.version.version_id} of {self.model.name}"
 
     def act(self, content: Mapping[str, Any]) -> str | CheckResult:
         """Promote the version."""
@@ -183,7 +183,7 @@ class RollBackView(GatedView):
     @property
     def title(self) -> str:  # type: ignore[override]
         """The title of the page."""
-        return f"Roll {self.model.name} back to {self.version}"
+        return f"Roll {self.model.name} back to {self.version.version_id}"
 
     @property
     def is_judged(self) -> bool:

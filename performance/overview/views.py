@@ -65,21 +65,26 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         offset=(number - 1) * PAGE_SIZE,
         limit=PAGE_SIZE + 1,
     )
-    return context | {
-        "overview": {
-            "form": form,
-            "rows": rows[:PAGE_SIZE],
-            "split": split,
-            "order": query.get("o", "name"),
-            "previous": number - 1,
-            "next": number + 1 if len(rows) > PAGE_SIZE and number < MAX_LISTED // PAGE_SIZE else None,
-            "is_empty": not rows and not query,
-            "notices": [*_notices(models)],
-            "organizations": Organization.objects.filter(Exists(models.filter(organization=OuterRef("pk")))).order_by(
-                "name"
-            )[:MAX_OFFERED],
+    pages = {page["object_name"] for app in context.get("app_list", []) for page in app["models"]}
+    return (
+        context
+        | {
+            "nothing_is_shared": pages <= {"PersonalToken"},  # everybody has the page of their own tokens
+            "overview": {
+                "form": form,
+                "rows": rows[:PAGE_SIZE],
+                "split": split,
+                "order": query.get("o", "name"),
+                "previous": number - 1,
+                "next": number + 1 if len(rows) > PAGE_SIZE and number < MAX_LISTED // PAGE_SIZE else None,
+                "is_empty": not rows and not query,
+                "notices": [*_notices(models)],
+                "organizations": Organization.objects.filter(
+                    Exists(models.filter(organization=OuterRef("pk")))
+                ).order_by("name")[:MAX_OFFERED],
+            },
         }
-    }
+    )
 
 
 def _filter(models: RegisteredModelQuerySet, query: Mapping[str, Any]) -> RegisteredModelQuerySet:
@@ -99,7 +104,7 @@ def _notices(models: RegisteredModelQuerySet) -> Iterator[Notice]:
     evaluations = reverse("admin:performance_evaluationjob_changelist")
     start = reverse("admin:index")
     failed = attention.failed_verdicts(models)[: MAX_NAMED + 1]
-    links = [(f"{each.model.name} {each.version}", overview_url(each.model_id)) for each in failed]
+    links = [(f"{each.version}", overview_url(each.model_id)) for each in failed]
     yield from _notice("The gate failed at its last verdict", links, f"{start}?attention=gate")
     waiting = attention.awaiting_promotion(models).order_by("name")[: MAX_NAMED + 1]
     links = [(f"{each.name} {ids.version_id(each.waiting)}", overview_url(each.pk)) for each in waiting]

@@ -277,6 +277,7 @@ def test_every_route_that_takes_json_has_the_same_parser() -> None:
         "auth/token/exchange",
         "evaluations/<str:evaluation_id>",
         "models/<str:model_id>/versions/<str:version_id>/evaluations",
+        "organizations/<str:slug>/imports",
     }
 
 

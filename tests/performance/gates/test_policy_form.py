@@ -163,8 +163,7 @@ def test_an_organizations_admin_writes_its_policies_only(
     for owner in (foreign, globex):
         assert ada.get(form_of(owner)).status_code == 404
         assert ada.post(form_of(owner), rows(GOOD)).status_code == 404
-    assert "secret" not in text_of(ada.get(form_of(acme, copy=foreign.pk)).content.decode())
-    assert shown(ada.get(form_of(acme, copy=foreign.pk)))["rules-0-limit"] == 0.93  # its own
+    assert ada.get(form_of(acme, copy=foreign.pk)).status_code == 404
     assert logged_in(viewer).get(form_of(model)).status_code in (302, 403)
     assert GatePolicy.objects.filter(model=foreign).count() == 1
 

@@ -81,7 +81,7 @@ def test_a_page_shows_production_trends_versions_promotions_and_policy(
     policy = text_of(section(page, "policy"))
     assert "Revision 1 of the model's policy, on the split test." in policy
     assert "accuracy >= 0.93" in policy
-    assert "/compare/" not in page, "there is no page to compare versions yet"
+    assert f"{page_of(model).removesuffix('overview/')}compare/" in page
 
     assert "0.700" in root.get(page_of(model), {"on": "validation:october"}).content.decode()
     for query in ({"on": "test:secret"}, {"o": "secret"}):

@@ -168,6 +168,8 @@ def test_people_see_the_models_that_they_may_read(
     assert "Globex" not in page
 
     newcomer = new_user("nina", is_staff=True)
+    empty = Organization.objects.create(slug="empty", name="Empty")
+    Membership.objects.create(organization=empty, user=newcomer, role="viewer")
     page = logged_in(newcomer).get("/admin/").content.decode()
     assert '<table id="models"' not in page
     assert "There is no model here yet that you may read." in page

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,8 +21,8 @@ from models_registry.accounts.scopes import ALL_SCOPES
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.promotions import promote
 from models_registry.task_types.base import Direction, Metric, TaskType, WorkedExample
-from models_registry.tokens.models import TrustedIssuer, TrustRule
-from models_registry.tokens.services import open_token_family
+from models_registry.tokens.models import PersonalToken, TrustedIssuer, TrustRule
+from models_registry.tokens.services import create_named_token, open_token_family
 from performance.badges.models import Badge
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy, GateVerdict
@@ -111,6 +111,10 @@ def stock(numbers: range) -> None:
         Group.objects.create(name=f"group {number}")
         AccessAttempt.objects.create(username=f"user{number}", failures_since_start=1)
         account = ServiceAccount.objects.create(username=f"pipeline{number}", is_service_account=True)
+        root = User.objects.get(is_superuser=True)
+        for owner in (account, root):
+            lifetime = timedelta(days=1)
+            create_named_token(user=owner, name=f"token {number}", scopes=[], lifetime=lifetime, created_by=root)
         url = f"https://gitlab.com/{number}"
         issuer = TrustedIssuer.objects.create(issuer=url, jwks_url=f"{url}/keys", audience="registry")
         claims = {"repository": f"acme/{number}"}
@@ -148,7 +152,8 @@ class TestEveryList:
         for model in ADMIN_MODELS:
             with subtests.test(model._meta.model_name):
                 assert root.get(list_url(model), {"q": "ver-00001 nothing"}).status_code == 200
-                record = model._default_manager.first()
+                own = {"user__is_superuser": True} if model is PersonalToken else {}
+                record = model._default_manager.filter(**own).first()
                 assert record is not None
                 assert root.get(page_url(record)).status_code == 200
 
