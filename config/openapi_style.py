@@ -21,7 +21,7 @@ class CompactSchemaGenerator(SchemaGenerator):
 
 def share_security(result: dict[str, Any], **_: object) -> dict[str, Any]:
     """State once, for the whole document, that operations need a token. Those that differ say so themselves."""
-    shared = [{"bearer": []}]
+    shared: list[dict[str, list[str]]] = [{"bearer": []}]
     for operations in result["paths"].values():
         for operation in operations.values():
             if operation["security"] == shared:
