@@ -61,10 +61,15 @@ def _wait(url: str, server: "subprocess.Popen[bytes]") -> None:
     raise TimeoutError("MLflow's server did not start.")
 
 
-def logged_to(*uris: str) -> list[dict[str, dict[str, float]]]:
-    """Log runs with MLflow's client to each place, and return their metrics by run."""
-    printed = subprocess.run([PYTHON, LOG, *uris], env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
-    logged: list[dict[str, dict[str, float]]] = json.loads(printed.splitlines()[-1])
+def logged_to(*uris: str, folder: Path) -> list[dict[str, dict[str, float]]]:
+    """Log runs with MLflow's client to each place, and return their metrics by run.
+
+    The client leaves a database in `folder`.
+    """
+    ended = subprocess.run(
+        [PYTHON, LOG, *uris], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    logged: list[dict[str, dict[str, float]]] = json.loads(ended.stdout.splitlines()[-1])
     return logged
 
 
@@ -85,7 +90,7 @@ def test_a_tracking_server_and_its_folder_come_over_number_by_number(
     acme: Organization, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving(tmp_path) as url:
-        logged, logged_to_folder = logged_to(url, f"file://{tmp_path}/mlruns")
+        logged, logged_to_folder = logged_to(url, f"file://{tmp_path}/mlruns", folder=tmp_path)
         call_command("import", "mlflow", "--tracking-uri", url)
         assert "test_loss is no finite number" in capsys.readouterr().out
         assert_imported("acme", logged)
