@@ -156,9 +156,9 @@ def start() -> Any:
     call_command("migrate", verbosity=0)
     for name in ("busy", "former", "root"):
         user = User.objects.create_superuser(name, password=secrets.token_urlsafe())
-    call_command("migrate", "models_registry", BEFORE_THE_INDEXES, verbosity=0)
     client = Client()
-    client.force_login(user)
+    client.force_login(user)  # while the user's table has the columns of today
+    call_command("migrate", "models_registry", BEFORE_THE_INDEXES, verbosity=0)
     return client
 
 
