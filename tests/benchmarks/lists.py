@@ -159,11 +159,15 @@ def _page(client: Any, address: str) -> Callable[[], Any]:
 def _admin_addresses() -> Iterator[tuple[str, str]]:
     """Yield the list of each kind of record, its search, and the page of the newest record."""
     from django.contrib import admin
+    from django.test import RequestFactory
     from django.urls import reverse
 
+    from models_registry.accounts.models import User
     from models_registry.registry.models import RegisteredModel
     from tests.admin_pages import list_url, page_url
 
+    request = RequestFactory().get("/")
+    request.user = User.objects.get(username="root")
     for name, query in START.items():
         yield f"admin: {name}", f"/admin/{query}"
     model = RegisteredModel.objects.get(name="model 1")
@@ -172,7 +176,7 @@ def _admin_addresses() -> Iterator[tuple[str, str]]:
         yield f"admin: {kind._meta.verbose_name_plural}", list_url(kind)
         if page.search_fields:
             yield f"admin: {kind._meta.verbose_name_plural}, search", f"{list_url(kind)}?q=model+4711"
-        newest = kind._default_manager.order_by("-pk").first()
+        newest = page.get_queryset(request).order_by("-pk").first()
         if newest is not None:
             yield f"admin: a page of {kind._meta.verbose_name_plural}", page_url(newest)
 
