@@ -1,8 +1,9 @@
-"""Format numbers for people. JSON keeps all digits."""
+"""Format numbers for people, and texts from outside for Markdown, XML and HTML. JSON keeps all digits."""
 
 import math
 import re
 from collections.abc import Sequence
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 
 def format_short(value: float) -> str:
@@ -39,3 +40,51 @@ def format_consistently(texts: Sequence[str]) -> list[str]:
 def _rounded(decimal: str, digits: int) -> str:
     number = float(decimal)
     return format_six_digits(number, digits) if math.isfinite(number) else decimal
+
+
+PAGE_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid #8884; padding: .4rem .6rem; text-align: left; vertical-align: top; }
+td { overflow-wrap: anywhere; }
+.passed { color: #14733a; } .failed, .missing { color: #b3261e; }
+@media (prefers-color-scheme: dark) { body { background: #16181d; color: #e6e6e6; }
+.passed { color: #6fd08f; } .failed, .missing { color: #ff8a80; } }
+"""
+
+_not_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Characters with a meaning within a line of Markdown. An underscore within a word has none.
+_punctuation = re.compile(r"([\\`*\[\]<()#|~&!$:]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)", re.IGNORECASE)
+
+
+def xml_text(text: str) -> str:
+    """Replace the characters that XML does not allow."""
+    return _not_xml.sub("\ufffd", text)
+
+
+def escape_markdown(text: str) -> str:
+    """Return the text on one line, without Markdown, HTML, mentions or links."""
+    line = re.sub(r"\s+", " ", xml_text(text))
+    return _punctuation.sub(r"\\\1", line).replace("@", "@\u200b")  # prevents a mention of a user
+
+
+def markdown_table(rows: list[list[str]]) -> list[str]:
+    """Return the lines of a table, whose first row is the header. The cells must be escaped."""
+    header, *others = rows
+    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *others)]
+
+
+def html_page(title: str, style: str = "") -> tuple[Element, Element]:
+    """Return a page with a title and the shared style, followed by more of it, and the page's body."""
+    page = Element("html", {"lang": "en"})
+    head = SubElement(page, "head")
+    SubElement(head, "meta", {"charset": "utf-8"})
+    SubElement(head, "meta", {"name": "viewport", "content": "width=device-width"})
+    SubElement(head, "title").text = xml_text(title)
+    SubElement(head, "style").text = PAGE_STYLE + style
+    return page, SubElement(page, "body")
+
+
+def html_text(page: Element) -> str:
+    """Return a page as HTML."""
+    return "<!DOCTYPE html>\n" + tostring(page, encoding="unicode", method="html")

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from performance.formatting import format_consistently
+from performance.formatting import escape_markdown, format_consistently, html_page, html_text, markdown_table, xml_text
 from performance.gates.gate_input import RuleStatus, RuleVerdict, format_number
 from performance.gates.measurement import describe_measurement
 from performance.gates.verdict import Status, Verdict
-from performance.markup import PAGE_STYLE, escape_markdown, markdown_table, xml_text
 
 _SIGNS = {RuleStatus.PASSED: "✅", RuleStatus.FAILED: "❌", RuleStatus.MISSING: "❔"}
 _HEADERS = ("", "Metric", "Required", "Value", "Baseline", "Why")
@@ -58,20 +57,14 @@ def markdown(verdict: Verdict) -> str:
 
 def html(verdict: Verdict) -> str:
     """Return the verdict as an HTML page."""
-    page = Element("html", {"lang": "en"})
-    head = SubElement(page, "head")
-    SubElement(head, "meta", {"charset": "utf-8"})
-    SubElement(head, "meta", {"name": "viewport", "content": "width=device-width"})
-    SubElement(head, "title").text = f"Gate: {_title(verdict)}"
-    SubElement(head, "style").text = PAGE_STYLE
-    body = SubElement(page, "body")
+    page, body = html_page(f"Gate: {_title(verdict)}")
     SubElement(body, "h1", {"class": verdict.status.value}).text = f"Gate: {_title(verdict)}"
     SubElement(body, "p").text = xml_text(*format_consistently([verdict.detail]))
     if verdict.rules:
         _add_table(body, verdict)
     for note in _notes(verdict):
         SubElement(body, "p").text = xml_text(note)
-    return "<!DOCTYPE html>\n" + tostring(page, encoding="unicode", method="html")
+    return html_text(page)
 
 
 RENDERERS: Mapping[str, Callable[[Verdict], str]] = {"junit": junit, "markdown": markdown, "html": html}

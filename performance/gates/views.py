@@ -20,6 +20,7 @@ from models_registry.api.errors import (
 )
 from models_registry.api.etags import etag_of, json_response, not_modified_or, with_etag
 from models_registry.api.idempotency import HEADER, check_key
+from models_registry.api.renderers import HTMLRenderer, MarkdownRenderer
 from models_registry.api.viewsets import ListModelMixin, NamedFormatMixin
 from models_registry.registry.errors import GateFailedError, ModelNotFoundError
 from models_registry.registry.models import Version
@@ -56,20 +57,8 @@ class TextXML(JUnit):
     media_type = "text/xml"
 
 
-class Markdown(BaseRenderer):
-    """Markdown, for the comment on a pull request."""
-
-    media_type, format = "text/markdown", "markdown"
-
-
-class Page(BaseRenderer):
-    """A page, for people."""
-
-    media_type, format = "text/html", "html"
-
-
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-TEXTS = (Page, JUnit, TextXML, Markdown)
+TEXTS = (HTMLRenderer, JUnit, TextXML, MarkdownRenderer)
 VERDICT = {
     (200, JSONRenderer.media_type): VerdictSerializer,
     **{(status, each.media_type): str for status in (200, 409) for each in TEXTS},  # in JSON, a refusal is a problem

@@ -1,11 +1,11 @@
 """Write model cards as Markdown and HTML. Names, labels and descriptions may be any text, so both escape them."""
 
 from collections.abc import Callable, Mapping
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 import yaml
 
-from performance.markup import PAGE_STYLE, escape_markdown, markdown_table, xml_text
+from performance.formatting import escape_markdown, html_page, html_text, markdown_table, xml_text
 from performance.model_cards.card import ModelCard, Section
 from performance.snapshots.tables import Table
 
@@ -23,17 +23,12 @@ def markdown(card: ModelCard) -> str:
 
 def html(card: ModelCard) -> str:
     """Return the card as an HTML page."""
-    page = Element("html", {"lang": "en"})
-    head = SubElement(page, "head")
-    SubElement(head, "meta", {"charset": "utf-8"})
-    SubElement(head, "meta", {"name": "viewport", "content": "width=device-width"})
-    _add(head, "title", card.title)
-    SubElement(head, "style").text = PAGE_STYLE + _STYLE
-    main = SubElement(SubElement(page, "body"), "main")
+    page, body = html_page(card.title, _STYLE)
+    main = SubElement(body, "main")
     _add(main, "h1", card.title)
     for section in card.sections:
         _add_section(main, section)
-    return "<!DOCTYPE html>\n" + tostring(page, encoding="unicode", method="html")
+    return html_text(page)
 
 
 RENDERERS: Mapping[str, Callable[[ModelCard], str]] = {"markdown": markdown, "html": html}

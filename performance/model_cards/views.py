@@ -5,30 +5,18 @@ from typing import Any
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import InvalidParameterError, PreconditionFailedError, UnknownParameterError
 from models_registry.api.etags import not_modified_or, with_etag
 from models_registry.api.query import parse_query
+from models_registry.api.renderers import HTMLRenderer, MarkdownRenderer
 from models_registry.api.viewsets import NamedFormatMixin
 from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.viewsets import RegistryViewSet
 from performance.model_cards.renderers import RENDERERS
 from performance.model_cards.selectors import model_card
-
-
-class MarkdownRenderer(BaseRenderer):
-    """Markdown with metadata, for a README."""
-
-    media_type, format = "text/markdown", "markdown"
-
-
-class HTMLRenderer(BaseRenderer):
-    """A page, for people."""
-
-    media_type, format = "text/html", "html"
 
 
 class ModelCardQuerySerializer(serializers.Serializer[Any]):

@@ -35,7 +35,6 @@ FILES = (
     "tests/performance/gates/junit.xsd",
     "models_registry/registry/ids.py",
     "performance/formatting.py",
-    "performance/markup.py",
     "performance/snapshots/charts.py",
     "performance/snapshots/dataset_names.py",
     "performance/snapshots/metric_names.py",
