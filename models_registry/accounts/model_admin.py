@@ -109,7 +109,10 @@ class ScopedAdmin(ScopedMixin, RegistryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the records that the caller may see."""
-        records: QuerySet[Any] = super().get_queryset(request)
+        return self.viewable(request, super().get_queryset(request))
+
+    def viewable(self, request: HttpRequest, records: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the records that the caller may see."""
         if self.has_django_permission(request, "view", "change", "delete"):
             return records
         return self.permitting(records, self.scopes["view"], request.user.pk)

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin import site
-from django.contrib.admin.options import ModelAdmin
 from django.core.exceptions import BadRequest
 from django.forms import BaseFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,8 +15,9 @@ from django.views.generic import TemplateView
 from unfold.views import UnfoldModelAdminViewMixin
 
 from models_registry import task_types
+from models_registry.accounts.model_admin import ScopedAdmin
 from models_registry.accounts.models import Organization
-from models_registry.api.autocomplete import ValidatedAutocompleteSelect, validate_pk
+from models_registry.api.autocomplete import validate_pk
 from models_registry.api.errors import ConflictError, InvalidBodyError
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types.base import TaskType
@@ -56,31 +55,8 @@ else:
 PREFIX = "rules"
 RULE_HEADERS = ("Metric", "Must be", "Limit", "Confidence", "Against", "Least examples of a slice", "Delete")
 _OWNERS: dict[str, Any] = {"model": RegisteredModel, "organization": Organization}
+_LABELS = {"model": "Model", "organization": "Organization", "copy": "Copy from"}
 MAX_PREVIEWED = 5  # models of an organization
-_RELATIONS = {
-    RegisteredModel: GatePolicy._meta.get_field("model"),
-    Organization: GatePolicy._meta.get_field("organization"),
-}
-
-
-def _search_box(name: str) -> ValidatedAutocompleteSelect:
-    """Return the search box for an owner of policies."""
-    return ValidatedAutocompleteSelect(GatePolicy._meta.get_field(name), site)
-
-
-class OwnerForm(forms.Form):
-    """The model or the organization whose policy is written."""
-
-    model = forms.ModelChoiceField(RegisteredModel.objects.all(), required=False, widget=_search_box("model"))
-    organization = forms.ModelChoiceField(
-        Organization.objects.all(), required=False, widget=_search_box("organization")
-    )
-
-
-class CopyForm(forms.Form):
-    """The model whose policy is copied."""
-
-    copy = forms.ModelChoiceField(RegisteredModel.objects.all(), label="Copy from", widget=_search_box("model"))
 
 
 class PolicyFormView(_FormView):
@@ -88,7 +64,7 @@ class PolicyFormView(_FormView):
 
     title = "Gate policy"
     template_name = "performance/policy_form.html"
-    model_admin: "ModelAdmin[GatePolicy]"
+    model_admin: ScopedAdmin
 
     def has_permission(self) -> bool:
         """Return whether the caller may store policies at all."""
@@ -102,17 +78,26 @@ class PolicyFormView(_FormView):
         choices = _OWNERS[name].objects.all() if permitted is None else permitted
         return cast("RegisteredModel | Organization", get_object_or_404(choices, pk=key))
 
+    def search_form(self, **relations: str) -> forms.Form:
+        """Return a form with a search box for each of these relations of a policy, by the name of the field."""
+        form = forms.Form()
+        for name, relation in relations.items():
+            field: Any = GatePolicy._meta.get_field(relation)
+            box: Any = self.model_admin.formfield_for_foreignkey(field, self.request, label=_LABELS[name])
+            form.fields[name] = box
+        return form
+
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         """Return the forms: to choose an owner, or to write its policy."""
         context = super().get_context_data(opts=GatePolicy._meta, **context)
         if self.owner is None:
-            return context | {"owner_form": OwnerForm()}
+            return context | {"owner_form": self.search_form(model="model", organization="organization")}
         if "form" not in context:
             context |= self.forms(initial=self.initial)
         names = [*(each.name for task_type in self.task_types for each in task_type.all_metrics), *QUANTITIES]
         return context | {
             "owner": self.owner,
-            "copy_form": CopyForm(),
+            "copy_form": self.search_form(copy="model"),
             "current": self.policies.current(),
             "metric_names": [*dict.fromkeys(names)],
             "rule_headers": RULE_HEADERS,
