@@ -2,17 +2,19 @@
 
 from typing import Any
 
+from django.contrib import admin
+from django.http import HttpRequest
+
 from models_registry.accounts.scopes import Scope
 from models_registry.registry.models import RegisteredModel
 from models_registry.registry.querysets import RegisteredModelQuerySet
 
 
-def readable_models(user: Any) -> RegisteredModelQuerySet:
-    """Return the models that a user may read: by role, by grant, or as staff who may view all models."""
-    models = RegisteredModel.objects.all()
-    if user.has_perm("models_registry.view_registeredmodel"):
-        return models
-    return models.permitting(Scope.MODEL_READ, user.pk)
+def viewable_models(request: HttpRequest) -> RegisteredModelQuerySet:
+    """Return the models that the caller may see on their list."""
+    page: Any = admin.site.get_model_admin(RegisteredModel)
+    models: RegisteredModelQuerySet = page.viewable(request, RegisteredModel.objects.all())
+    return models
 
 
 def has_scope(user: Any, scope: Scope, model: RegisteredModel) -> bool:

@@ -1,6 +1,6 @@
 """The context of the start page, and the page of a model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,7 @@ from performance.gates.selectors import current_policy
 from performance.gates.tables import rule_table
 from performance.overview import attention, selectors, version_selectors
 from performance.overview.forms import OverviewForm
-from performance.overview.permissions import has_scope, readable_models
+from performance.overview.permissions import has_scope, viewable_models
 
 PAGE_SIZE = 50
 BUTTON = "cursor-pointer font-medium px-3 py-2 rounded-default whitespace-nowrap"  # the theme's classes
@@ -55,7 +55,7 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     form = OverviewForm(request.GET)
     form.is_valid()
     query = {name: value for name, value in form.cleaned_data.items() if value}
-    models = readable_models(request.user)
+    models = viewable_models(request)
     split = query.get("split", version_selectors.SPLITS[0])
     number = min(query.get("page", 1), MAX_LISTED // PAGE_SIZE)
     rows = selectors.page_of_models(
@@ -66,25 +66,29 @@ def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         limit=PAGE_SIZE + 1,
     )
     pages = {page["object_name"] for app in context.get("app_list", []) for page in app["models"]}
-    return (
-        context
-        | {
-            "nothing_is_shared": pages <= {"PersonalToken"},  # everybody has the page of their own tokens
-            "overview": {
-                "form": form,
-                "rows": rows[:PAGE_SIZE],
-                "split": split,
-                "order": query.get("o", "name"),
-                "previous": number - 1,
-                "next": number + 1 if len(rows) > PAGE_SIZE and number < MAX_LISTED // PAGE_SIZE else None,
-                "is_empty": not rows and not query,
-                "notices": [*_notices(models)],
-                "organizations": Organization.objects.filter(
-                    Exists(models.filter(organization=OuterRef("pk")))
-                ).order_by("name")[:MAX_OFFERED],
-            },
-        }
-    )
+    overview = {
+        "form": form,
+        "rows": rows[:PAGE_SIZE],
+        "split": split,
+        "order": query.get("o", "name"),
+        "is_empty": not rows and not query,
+        "notices": [*_notices(models)],
+        "organizations": Organization.objects.filter(Exists(models.filter(organization=OuterRef("pk")))).order_by(
+            "name"
+        )[:MAX_OFFERED],
+        **_pages_beside(number, rows),
+    }
+    # Everybody has the page of their own tokens.
+    return context | {"overview": overview, "nothing_is_shared": pages <= {"PersonalToken"}}
+
+
+def _pages_beside(number: int, rows: Sequence[object]) -> dict[str, int | None]:
+    """Return the numbers of the pages before and after a page; 0 and `None` if there is none.
+
+    `rows` are those of the page, and one more if there is a page after it.
+    """
+    has_next = len(rows) > PAGE_SIZE and number < MAX_LISTED // PAGE_SIZE
+    return {"previous": number - 1, "next": number + 1 if has_next else None}
 
 
 def _filter(models: RegisteredModelQuerySet, query: Mapping[str, Any]) -> RegisteredModelQuerySet:
@@ -140,7 +144,7 @@ class ModelViewMixin(ContextMixin, View):
     @cached_property
     def model(self) -> Any:
         """The model that the address names. Raises `Http404`."""
-        models = readable_models(self.request.user).with_state()
+        models = viewable_models(self.request).with_state()
         return get_object_or_404(models.select_related("organization"), pk=self.kwargs["object_id"])
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -196,8 +200,7 @@ class ModelOverviewView(ModelViewMixin, TemplateView):
         return {
             "row": row,
             "order": order,
-            "previous": number - 1,
-            "next": number + 1 if len(listed) > PAGE_SIZE and number < MAX_LISTED // PAGE_SIZE else None,
+            **_pages_beside(number, listed),
             "metrics": metrics,
             "versions": version_selectors.version_rows(listed[:PAGE_SIZE], snapshots, metrics),
             "trends": version_selectors.trends(self.model, charted, snapshots, metrics),
