@@ -21,7 +21,6 @@ from models_registry.api.viewsets import (
 )
 from models_registry.tokens import services
 from models_registry.tokens.serializers import (
-    NamedTokenInput,
     NewNamedTokenSerializer,
     ServiceAccountChanges,
     ServiceAccountInput,
@@ -146,9 +145,7 @@ class ServiceAccountViewSet(
 class ServiceAccountTokenViewSet(NamedTokenViewSet, AccountScopedViewSet):
     """The tokens of a service account, for the admins of its organization."""
 
-    scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
     errors = (NotFoundError,)
-    input_serializers = {"create": NamedTokenInput}
 
     def get_user(self, *, lock: bool = False) -> ServiceAccount:
         """Return the service account that the URL names."""

@@ -7,10 +7,9 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import PermissionDenied
 
 from models_registry.accounts.models import User
-from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import NotFoundError
 from models_registry.tokens.jwt import Caller
-from models_registry.tokens.serializers import NamedTokenInput, NewNamedTokenSerializer
+from models_registry.tokens.serializers import NewNamedTokenSerializer
 from models_registry.tokens.viewsets import NamedTokenViewSet
 
 
@@ -48,9 +47,7 @@ from models_registry.tokens.viewsets import NamedTokenViewSet
 class PersonalTokenViewSet(NamedTokenViewSet):
     """The tokens of the person who calls."""
 
-    scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
     errors = dict.fromkeys(("retrieve", "destroy"), (NotFoundError,))
-    input_serializers = {"create": NamedTokenInput}
 
     def check_target(self) -> None:
         """Check that the caller is a person who has logged in. Raises `PermissionDenied`."""

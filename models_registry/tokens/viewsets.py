@@ -8,13 +8,14 @@ from django.db.models import QuerySet
 from rest_framework.serializers import BaseSerializer
 
 from models_registry.accounts.models import User
+from models_registry.accounts.scopes import Scope
 from models_registry.accounts.viewsets import OrganizationScopedViewSet
 from models_registry.api.errors import ConflictError, NotFoundError
 from models_registry.api.etags import json_response
 from models_registry.api.lookups import get_or_404
 from models_registry.api.viewsets import CreateModelMixin, DestroyModelMixin, ListModelMixin, RetrieveModelMixin
 from models_registry.tokens.models import NamedToken
-from models_registry.tokens.serializers import NamedTokenSerializer, NewNamedTokenSerializer
+from models_registry.tokens.serializers import NamedTokenInput, NamedTokenSerializer, NewNamedTokenSerializer
 from models_registry.tokens.services import create_named_token, revoke_named_token
 
 
@@ -26,6 +27,8 @@ class NamedTokenViewSet(
     queryset = NamedToken.objects.select_related("created_by")
     serializer_class = NamedTokenSerializer
     ordering = ("-created_at", "-pk")
+    scopes = dict.fromkeys(("list", "create", "retrieve", "destroy"), Scope.ORGANIZATION_ADMIN)
+    input_serializers = {"create": NamedTokenInput}
     shown_once = ("token",)
 
     def get_user(self, *, lock: bool = False) -> User:
