@@ -22,7 +22,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     features_class = DatabaseFeatures
 
-    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+    def get_new_connection(self, conn_params: dict[str, object]) -> Any:
         """Return a connection. Raises `OperationalError` if there is no file and none can be created."""
         if not self.is_in_memory_db():
             create_private_database(Path(self.settings_dict["NAME"]))
