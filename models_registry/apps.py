@@ -11,6 +11,8 @@ class ModelsRegistryConfig(AppConfig):
 
     def ready(self) -> None:
         """Record writes, logins and logouts in the audit trail."""
+        from allauth.mfa.models import Authenticator
+        from allauth.socialaccount.models import SocialAccount
         from django.contrib.auth.models import Group
         from django.contrib.auth.signals import user_logged_in, user_logged_out
 
@@ -28,5 +30,7 @@ class ModelsRegistryConfig(AppConfig):
         audit_model(TokenFamily, exclude_fields=["current_jti", "expires_at"])
         for token_model in (NamedToken, PersonalToken):
             audit_model(token_model, exclude_fields=["current_jti", "last_used_at"])
+        audit_model(SocialAccount, exclude_fields=["last_login", "extra_data"])
+        audit_model(Authenticator, exclude_fields=["data", "last_used_at"])
         user_logged_in.connect(record_login)
         user_logged_out.connect(record_logout)

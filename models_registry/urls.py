@@ -1,7 +1,5 @@
 """The registry's routes, below `/api/v1`."""
 
-from typing import Any
-
 from django.urls import URLPattern, path
 
 from models_registry.accounts.views import MemberViewSet, OrganizationViewSet
@@ -23,7 +21,7 @@ SHOWN_OR_REVOKED = {"get": "retrieve", "delete": "destroy"}
 
 def route(url: str, viewset: type[APIViewSet], actions: dict[str, str], name: str) -> URLPattern:
     """Return the route of a viewset's actions, by method."""
-    view: Any = viewset.as_view({**actions})
+    view = viewset.as_view({**actions})
     route: URLPattern = path(url, view, name=name)
     return route
 

@@ -113,6 +113,82 @@ VARIABLES = (
         description="The hosts that trusted issuers and their keys may be on.",
     ),
     Variable(
+        "OIDC_LOGIN_ISSUER",
+        default="none",
+        example="https://login.example.com/realms/acme",
+        description=(
+            "The OpenID provider that people log in with, as it calls itself. [Let people log in]"
+            "(../how-to/log-in.md) explains these variables."
+        ),
+    ),
+    Variable(
+        "OIDC_LOGIN_CLIENT_ID",
+        default="none, required with an issuer",
+        example="model-performance-registry",
+        description="The id that the provider knows this service by.",
+    ),
+    Variable(
+        "OIDC_LOGIN_CLIENT_SECRET",
+        default="none, required with an issuer",
+        example="what the provider issued",
+        description="The secret that the provider issued for this id.",
+    ),
+    Variable(
+        "OIDC_LOGIN_NAME",
+        default="single sign-on",
+        example="Acme ID",
+        description="What the login page calls the provider: *Log in with Acme ID*. Up to 40 characters.",
+    ),
+    Variable(
+        "OIDC_LOGIN_SCOPES",
+        default="openid profile email",
+        example="openid profile email groups",
+        description="What the service asks the provider for.",
+    ),
+    Variable(
+        "OIDC_LOGIN_GROUPS_CLAIM",
+        default="groups",
+        example="roles",
+        description="The claim that lists a person's groups.",
+    ),
+    Variable(
+        "OIDC_LOGIN_ROLES",
+        default="{}",
+        example='{"data-scientists": {"acme": "editor"}}',
+        description="The roles that a group gives, by the slug of the organization, as JSON.",
+    ),
+    Variable(
+        "OIDC_LOGIN_CREATES_USERS",
+        default="true",
+        example="false",
+        description="Whether a first login makes a user. Otherwise, a superuser lets each person in.",
+    ),
+    Variable(
+        "REQUIRE_TWO_FACTOR",
+        default="nobody",
+        example="everyone",
+        description=(
+            "Who must have a second factor to log in with a password: `nobody`, `staff` (with superusers) or "
+            "`everyone`. They are led to set it up, and a password alone gets them no token."
+        ),
+    ),
+    Variable(
+        "EMAIL_URL",
+        default="none, no e-mail is sent",
+        example="smtp+tls://user:password@mail.example.com:587",
+        description=(
+            "The server that sends links for forgotten passwords: `smtp://`, `smtp+tls://` (STARTTLS), `smtp+ssl://`, "
+            "or `consolemail://` to write e-mail to the log. Quote special characters in the password, such as `%40`. "
+            "`ALLOWED_HOSTS` must then name the hosts, as the links lead there."
+        ),
+    ),
+    Variable(
+        "EMAIL_FROM",
+        default="registry@localhost",
+        example="registry@example.com",
+        description="The sender of e-mail.",
+    ),
+    Variable(
         "WEBHOOK_PRIVATE_HOSTS",
         default="none",
         example="hooks.internal,10.0.0.7",

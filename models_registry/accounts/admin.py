@@ -1,6 +1,6 @@
 """Users, groups, organizations and lockouts in the admin."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
@@ -8,11 +8,12 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db.models import Q, QuerySet
+from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from models_registry.accounts.forms import MembershipForm
+from models_registry.accounts.forms import MembershipForm, OrganizationForm
 from models_registry.accounts.locks import lock_organization
 from models_registry.accounts.model_admin import ADMINISTER, ScopedAdmin, ScopedInline
 from models_registry.accounts.models import Membership, Organization, User
@@ -22,6 +23,7 @@ from models_registry.api.model_admin import RegistryAdmin
 
 if TYPE_CHECKING:
     _UserAdminBase = BaseModelAdmin[Any]
+    Memberships: TypeAlias = BaseInlineFormSet[Membership, Organization, ModelForm[Membership]]
 else:
     _UserAdminBase = object
 
@@ -49,6 +51,7 @@ class OrganizationAdmin(ScopedAdmin):
 
     scopes = dict.fromkeys(("view", "change"), Scope.ORGANIZATION_ADMIN)
     owner_lookups = ("pk",)
+    form = OrganizationForm
 
     list_display = ("name", "slug", "created_at")
     search_fields = ("name", "slug")
@@ -63,7 +66,9 @@ class OrganizationAdmin(ScopedAdmin):
         fields: tuple[str, ...] = tuple(super().get_readonly_fields(request, obj))
         return fields if obj is None or self.has_django_permission(request, "change") else (*fields, "slug")
 
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+    def save_formset(
+        self, request: HttpRequest, form: "ModelForm[Organization]", formset: "Memberships", change: bool
+    ) -> None:
         """Store the members as the API does. Additions come first, so that the last admin can be replaced."""
         lock_organization(form.instance.pk)
         formset.save(commit=False)

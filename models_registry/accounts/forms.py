@@ -1,10 +1,24 @@
-"""The admin's form of a membership."""
+"""The admin's forms of an organization and of a membership."""
 
 from typing import Any
 
 from django import forms
 
-from models_registry.accounts.models import Membership, User
+from models_registry.accounts.models import Membership, Organization, User
+from models_registry.api.fields import NAME_VALIDATORS
+
+
+class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
+    """An organization, validated as over HTTP."""
+
+    class Meta:
+        model = Organization
+        fields = ("name", "slug")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "name" in self.fields:
+            self.fields["name"].validators.extend(NAME_VALIDATORS)
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only

@@ -103,7 +103,11 @@ class Membership(models.Model):
         constraints = [
             # Also serves the lookup of a caller's role.
             models.UniqueConstraint(fields=["organization", "user"], name="membership_once_per_user"),
-            models.CheckConstraint(condition=Q(role__in=[role.value for role in Role]), name="membership_role_known"),
+            models.CheckConstraint(
+                condition=Q(role__in=[role.value for role in Role]),
+                name="membership_role_known",
+                violation_error_message="There is no such role.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -126,7 +130,9 @@ class ModelGrant(models.Model):
             # Also serves the lookup of a caller's grant.
             models.UniqueConstraint(fields=["model", "user", "scope"], name="grant_once_per_scope"),
             models.CheckConstraint(
-                condition=Q(scope__in=[scope.value for scope in MODEL_SCOPES]), name="grant_scope_known"
+                condition=Q(scope__in=[scope.value for scope in MODEL_SCOPES]),
+                name="grant_scope_known",
+                violation_error_message="There is no such scope on a model.",
             ),
         ]
 

@@ -1,6 +1,6 @@
 """Queries of organizations."""
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Exists, Expression, OuterRef
@@ -18,7 +18,7 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         """Keep the organizations in which the user's role implies the scope."""
         return self.with_permission(scope, user_id).filter(permitted=True)
 
-    def keys_permitting(self, scope: Scope, user_id: int) -> "models.QuerySet[Any, Any]":
+    def keys_permitting(self, scope: Scope, user_id: int) -> "models.QuerySet[Organization, object]":
         """Return the keys of the organizations that `permitting` keeps, as a subquery for their records."""
         return self.permitting(scope, user_id).order_by().values("pk")
 

@@ -13,7 +13,8 @@ from models_registry.accounts.models import Organization
 from models_registry.accounts.permissions import HasScope
 from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import NotFoundError
-from models_registry.api.viewsets import APIViewSet, lock_row
+from models_registry.api.viewsets import APIViewSet
+from models_registry.api.writes import lock_row
 from models_registry.audit.context import acting_user
 from models_registry.db.prepared import Parameter, PreparedQuery, columns_of
 

@@ -100,7 +100,9 @@ class ServiceAccountViewSet(
         return self.get_account(lock=lock)
 
     def perform_create(self, serializer: BaseSerializer[ServiceAccount]) -> None:
-        account = services.create_service_account(owner=self.get_organization(lock=True), **serializer.validated_data)
+        values, owner = serializer.validated_data, self.get_organization(lock=True)
+        username = f"{owner.slug}.{values['name']}"
+        account = services.create_service_account(username=username, owner=owner, role=values.get("role"))
         serializer.instance = super().get_queryset().get(pk=account.pk)  # with its role
 
     def perform_update(self, serializer: Any) -> None:

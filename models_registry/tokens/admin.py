@@ -1,24 +1,30 @@
 """Logins, service accounts and trusted issuers in the admin."""
 
 from datetime import timedelta
-from typing import Any, cast
 
 from axes.admin import AccessAttemptAdmin, IsLockedOutFilter
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.db.models import Model, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from models_registry.accounts.admin import PreventEscalationMixin
-from models_registry.accounts.model_admin import ScopedAdmin
+from models_registry.accounts.model_admin import ScopedAdmin, logged_in_user
 from models_registry.accounts.models import ServiceAccount, User
 from models_registry.accounts.scopes import Scope
 from models_registry.api.model_admin import ListFilterItem, ReadOnlyAdminMixin, RegistryAdmin, RevokedFilter
 from models_registry.tokens.forms import NamedTokenForm, PersonalTokenForm, ServiceAccountForm, TrustRuleForm
 from models_registry.tokens.lockout import lift_lockouts
 from models_registry.tokens.models import NamedToken, PersonalToken, TokenFamily, TrustedIssuer, TrustRule
-from models_registry.tokens.services import create_named_token, revoke_families, revoke_named_token, revoke_tokens
+from models_registry.tokens.services import (
+    create_named_token,
+    create_service_account,
+    revoke_families,
+    revoke_named_token,
+    update_service_account,
+)
 
 
 @admin.register(TokenFamily)
@@ -74,20 +80,34 @@ class ServiceAccountAdmin(PreventEscalationMixin, ScopedAdmin):
         return ("username", "owner", "is_active") if obj else ("username", "owner")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Keep the owner of an account: another organization's admins would get its tokens."""
-        return ("owner",) if obj and obj.owner_id else ()
+        """Keep the owner of an account: another organization's admins would get its tokens.
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
-        """Return the form. Whoever adds accounts of their own organization only has to name it."""
-        form = super().get_form(request, obj, change, **options)
-        form.needs_owner = not self.has_django_permission(request, "add")
+        Its name, which begins with the owner's slug, stays as over HTTP, unless staff change it.
+        """
+        if obj is None or obj.owner_id is None:
+            return ()
+        return ("owner",) if self.has_django_permission(request, "change") else ("owner", "username")
+
+    def get_form(
+        self, request: HttpRequest, obj: Model | None = None, change: bool = False, **options: object
+    ) -> type[ServiceAccountForm]:
+        """Return the form. Only staff add accounts that no organization owns."""
+        form: type[ServiceAccountForm] = super().get_form(request, obj, change, **options)
+        if obj is None:
+            form.base_fields["owner"].required = not self.has_django_permission(request, "add")
         return form
 
-    def save_model(self, request: HttpRequest, obj: ServiceAccount, form: Any, change: bool) -> None:
-        """Store the account. If it is deactivated, revoke its tokens."""
+    def save_model(
+        self, request: HttpRequest, obj: ServiceAccount, form: "ModelForm[ServiceAccount]", change: bool
+    ) -> None:
+        """Store the account as the API does."""
+        if not change:
+            stored = create_service_account(**form.cleaned_data)
+            obj.__dict__.update(stored.__dict__)
+            return
         super().save_model(request, obj, form, change)
-        if change and "is_active" in form.changed_data and not obj.is_active:
-            revoke_tokens(user=obj)
+        if "is_active" in form.changed_data:
+            update_service_account(account=obj, is_active=obj.is_active)
 
 
 class TokenAdminBase(ReadOnlyAdminMixin, RegistryAdmin):
@@ -115,9 +135,9 @@ class TokenAdminBase(ReadOnlyAdminMixin, RegistryAdmin):
         times = ("created_at", "expires_at"), ("last_used_at", "revoked_at")
         return ("user", "name", "scope_list", "created_by", *times)
 
-    def save_model(self, request: HttpRequest, obj: NamedToken, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: NamedToken, form: "ModelForm[NamedToken]", change: bool) -> None:
         """Make the token and show it."""
-        caller = cast("User", request.user)
+        caller = logged_in_user(request)
         obj.user = form.cleaned_data.get("user", caller)
         named, access = create_named_token(
             user=obj.user,
@@ -134,10 +154,14 @@ class TokenAdminBase(ReadOnlyAdminMixin, RegistryAdmin):
         """Return the scopes, separated by spaces."""
         return " ".join(token.scopes)
 
+    def revocable(self, request: HttpRequest, tokens: QuerySet[NamedToken]) -> QuerySet[NamedToken]:
+        """Keep the tokens that the caller may revoke, of those that they see."""
+        return tokens
+
     @admin.action(description="Revoke selected tokens", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[NamedToken]) -> None:
         """Revoke the selected tokens. They are refused at once."""
-        tokens = queryset.filter(revoked_at=None)
+        tokens = self.revocable(request, queryset).filter(revoked_at=None)
         for token in tokens:
             revoke_named_token(token=token)
         self.message_user(request, f"Tokens revoked: {len(tokens)}.")
@@ -147,7 +171,7 @@ class TokenAdminBase(ReadOnlyAdminMixin, RegistryAdmin):
 class NamedTokenAdmin(TokenAdminBase, ScopedAdmin):
     """Tokens of service accounts and people. Those of service accounts are made here, by their owner's admins too."""
 
-    scopes = dict.fromkeys(("view", "add"), Scope.ORGANIZATION_ADMIN)
+    scopes = dict.fromkeys(("view", "add", "change"), Scope.ORGANIZATION_ADMIN)
     owner_lookups = ("user__owner",)
     form = NamedTokenForm
     list_filter = (("user__owner", AutocompleteSelectFilter), RevokedFilter)
@@ -160,13 +184,19 @@ class NamedTokenAdmin(TokenAdminBase, ScopedAdmin):
         return self.has_django_permission(request, "add") or self.has_scope(request, "add", obj)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Return whether the caller may revoke the tokens that they see."""
-        return self.has_django_permission(request, "change") or self.has_scope(request, "add")
+        """Return whether the caller may revoke tokens: whoever may change them may."""
+        return self.has_django_permission(request, "change") or self.has_scope(request, "change")
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+    def revocable(self, request: HttpRequest, tokens: QuerySet[NamedToken]) -> QuerySet[NamedToken]:
+        """Keep the tokens that the caller may change."""
+        return self.changeable(request, tokens)
+
+    def get_form(
+        self, request: HttpRequest, obj: Model | None = None, change: bool = False, **options: object
+    ) -> type[NamedTokenForm]:
         """Return the form, which checks for whom the caller may make tokens."""
-        form = super().get_form(request, obj, change, **options)
-        form.caller = request.user
+        form: type[NamedTokenForm] = super().get_form(request, obj, change, **options)
+        form.caller = logged_in_user(request)
         return form
 
 

@@ -17,7 +17,7 @@ class BearerAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         """Return the caller, or `None` without a bearer token. Raises `InvalidTokenError` or `TokenExpiredError`."""
-        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        scheme, _, token = request._request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         token = token.strip(" ")

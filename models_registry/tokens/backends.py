@@ -1,9 +1,8 @@
 """The authentication backend of the admin and of `POST /auth/token`."""
 
-from typing import Any
-
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model
 
 from models_registry.accounts.models import User
 
@@ -15,6 +14,6 @@ class PeopleBackend(ModelBackend):
         """Return whether the user is active and not a service account."""
         return super().user_can_authenticate(user) and not (isinstance(user, User) and user.is_service_account)
 
-    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+    def get_all_permissions(self, user_obj: User | AnonymousUser, obj: Model | None = None) -> set[str]:
         """Return the user's Django permissions. They count for staff only: others have roles and grants."""
         return super().get_all_permissions(user_obj, obj) if user_obj.is_staff else set()

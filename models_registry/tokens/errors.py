@@ -24,6 +24,16 @@ class TokenExpiredError(AuthenticationError):
     default_detail = "The token has expired. Get a new one with POST /api/v1/auth/token/refresh."
 
 
+class TwoFactorRequiredError(AuthenticationError):
+    """The user has, or must have, a second factor, so a password alone gets no token."""
+
+    code = "two_factor_required"
+    title = "Second factor required"
+    default_detail = (
+        "This user logs in with a second factor, so a password alone gets no token. Make a personal token in the admin."
+    )
+
+
 class NotTrustedError(PermissionDeniedError):
     """The token of another issuer is genuine, but no rule lets it do what is asked."""
 

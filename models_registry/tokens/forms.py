@@ -14,7 +14,7 @@ from unfold.widgets import (
 
 from models_registry.accounts.models import ServiceAccount, User
 from models_registry.accounts.scopes import Scope
-from models_registry.api.fields import ONE_LINE
+from models_registry.api.fields import NAME_VALIDATORS
 from models_registry.api.form_fields import StrictJSONField
 from models_registry.tokens.models import NamedToken, PersonalToken, TrustRule
 from models_registry.tokens.selectors import may_manage_tokens
@@ -34,9 +34,7 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]
 
 
 class ServiceAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
-    """Creates or edits a service account. A new account has no password."""
-
-    needs_owner: bool
+    """Creates or edits a service account."""
 
     class Meta:
         model = ServiceAccount
@@ -44,20 +42,7 @@ class ServiceAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance._state.adding:
-            self.instance.is_service_account = True
-            self.instance.set_unusable_password()
-
-    def clean(self) -> dict[str, Any]:
-        """Return the fields. Raises `ValidationError` for a new account that is not named after its owner."""
-        fields: dict[str, Any] = super().clean() or {}
-        owner = fields.get("owner")
-        if self.instance._state.adding and self.needs_owner:
-            if owner is None:
-                self.add_error("owner", "Choose your organization.")
-            elif not fields.get("username", "").startswith(f"{owner.slug}."):
-                self.add_error("username", f"Must begin with the slug and a full stop, such as {owner.slug}.ci.")
-        return fields
+        self.instance.is_service_account = True  # the constraints of the model look at it
 
 
 class PersonalTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
@@ -65,7 +50,7 @@ class PersonalTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic f
 
     name = forms.CharField(
         max_length=100,
-        validators=[ONE_LINE],
+        validators=NAME_VALIDATORS,
         widget=UnfoldAdminTextInputWidget,
         help_text=NamedToken._meta.get_field("name").help_text,
     )
@@ -103,6 +88,7 @@ class NamedTokenForm(PersonalTokenForm):
 class TrustRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
     """Edits a trust rule: its claims as JSON, its scopes as checkboxes."""
 
+    name = forms.CharField(max_length=200, validators=NAME_VALIDATORS, widget=UnfoldAdminTextInputWidget)
     claims = StrictJSONField(help_text=TrustRule._meta.get_field("claims").help_text)
     scopes = forms.MultipleChoiceField(
         choices=[(scope.value, scope.value) for scope in Scope],

@@ -4,6 +4,7 @@ from functools import cache
 
 from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, UUIDField
 from django.db.models.expressions import Combinable
+from django.db.models.functions import MD5, Upper
 
 from models_registry.accounts.models import Organization, User
 from models_registry.accounts.scopes import Scope
@@ -31,7 +32,7 @@ def check_login(row: Row | None, caller: Caller) -> Row:
     if (
         row
         and row["is_active"]
-        and caller.has_password(row["password"])
+        and row["password_digest"] == caller.password_digest
         and (caller.family is None or row["logged_in"])
     ):
         if caller.is_named:
@@ -49,10 +50,18 @@ def may_manage_tokens(caller: User, account: User) -> bool:
 
 
 def account_rows(*columns: str, **annotations: Combinable) -> QuerySet[User, Row]:
-    """Return a query of the user `USER` and the login `FAMILY`, with the columns that `check_login` needs and more."""
+    """Return a query of the user `USER` and the login `FAMILY`, with the columns that `check_login` needs and more.
+
+    The digest of the password is that of `Caller.has_password`, so that the stored password stays in the database.
+    """
     logged_in = Exists(TokenFamily.objects.filter(pk=FAMILY, user=OuterRef("pk"), revoked_at=None))
     rows: QuerySet[User, Row] = User.objects.filter(pk=USER).values(
-        "is_active", "is_superuser", "password", *columns, logged_in=logged_in, **annotations
+        "is_active",
+        "is_superuser",
+        *columns,
+        password_digest=Upper(MD5("password")),
+        logged_in=logged_in,
+        **annotations,
     )
     return rows
 

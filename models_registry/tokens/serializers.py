@@ -6,7 +6,7 @@ from rest_framework import serializers
 from models_registry.accounts import scopes
 from models_registry.accounts.models import Membership, ServiceAccount
 from models_registry.api.fields import (
-    ONE_LINE,
+    NAME_VALIDATORS,
     BoundedListField,
     RelatedUsernameField,
     StrictBooleanField,
@@ -132,7 +132,7 @@ class ScopesField(BoundedListField):
 class NamedTokenInput(StrictSerializer):
     """A new token."""
 
-    name = StrictCharField(max_length=100, validators=[ONE_LINE], help_text="Where the token is used.")
+    name = StrictCharField(max_length=100, validators=NAME_VALIDATORS, help_text="Where the token is used.")
     scopes = ScopesField()
     lifetime_days = StrictIntegerField(
         min_value=1, max_value=MAX_LIFETIME, help_text="The number of days until the token expires."

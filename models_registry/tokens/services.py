@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from auditlog.context import disable_auditlog
@@ -17,10 +17,12 @@ from rest_framework_simplejwt.utils import datetime_from_epoch
 from models_registry.accounts.models import Organization, ServiceAccount, User
 from models_registry.accounts.scopes import Scope, expand
 from models_registry.accounts.services import add_member, change_role
+from models_registry.accounts.two_factor import needs_more_than_password
+from models_registry.api.errors import InvalidBodyError
 from models_registry.api.writes import refusing_duplicates, save_changes
 from models_registry.audit.context import acting_user
 from models_registry.db.purge import delete_in_batches
-from models_registry.tokens.errors import InvalidTokenError, NotTrustedError
+from models_registry.tokens.errors import InvalidTokenError, NotTrustedError, TwoFactorRequiredError
 from models_registry.tokens.jwt import Caller, new_token, read_refresh_token
 from models_registry.tokens.models import NamedToken, TokenFamily
 from models_registry.tokens.oidc.identity_tokens import find_matching_rule, read_identity_token
@@ -67,22 +69,32 @@ def revoke_named_token(*, token: NamedToken) -> None:
 
 
 @transaction.atomic
-def create_service_account(*, owner: Organization, name: str, role: str | None = None) -> ServiceAccount:
-    """Create a service account of an organization, named `<slug>.<name>`. It never has a password.
+def create_service_account(*, username: str, owner: Organization | None, role: str | None = None) -> ServiceAccount:
+    """Create a service account, which never has a password. Give it a role in the organization that owns it.
 
-    Raises `ConflictError` if the name is in use.
+    Raises `InvalidBodyError` unless it is named after its owner, and `ConflictError` if the name is in use.
     """
-    account = ServiceAccount(username=f"{owner.slug}.{name}", is_service_account=True, owner=owner)
+    if owner is not None and not username.startswith(f"{owner.slug}."):
+        detail = f"Must begin with the organization's slug and a dot, such as {owner.slug}.ci."
+        raise InvalidBodyError(errors=[("username", "invalid", detail)])
+    account = ServiceAccount(username=username, is_service_account=True, owner=owner)
     account.set_unusable_password()
-    with refusing_duplicates(f"There is a user {account.username} already. Choose another name."):
+    with refusing_duplicates(f"There is a user {username} already. Choose another name."):
         account.save(force_insert=True)
-    if role is not None:
+    if owner is not None and role is not None:
         add_member(organization=owner, user=account, role=role)
     return account
 
 
+class AccountChanges(TypedDict, total=False):
+    """What can be changed of a service account."""
+
+    role: str
+    is_active: bool
+
+
 @transaction.atomic
-def update_service_account(*, account: ServiceAccount, **changes: Any) -> None:
+def update_service_account(*, account: ServiceAccount, **changes: Unpack[AccountChanges]) -> None:
     """Change a service account's role in its organization, or whether it is active. Deactivation revokes its tokens.
 
     Raises `ConflictError` if the organization would have no admin left.
@@ -132,12 +144,15 @@ def rotate_refresh_token(*, encoded: str) -> RefreshToken:
     """Replace a refresh token and return its successor.
 
     If a token is used several times at once, exactly one use succeeds. A second use revokes the whole family, because
-    either use may be a thief's. Raises `InvalidTokenError` or `TokenExpiredError`.
+    either use may be a thief's. Raises `InvalidTokenError`, `TokenExpiredError`, or `TwoFactorRequiredError` for a
+    login with a password alone from before its user had a second factor.
     """
     caller, family = read_refresh_token(encoded)
     user = _active_user(caller)
     if user.is_service_account:
         raise InvalidTokenError(_REVOKED)
+    if needs_more_than_password(user):
+        raise TwoFactorRequiredError
     refresh = new_token(RefreshToken, user, family=family, scope=caller.scopes)
     # `update` bypasses the audit trail on purpose: rotation is not a new login.
     rotated = TokenFamily.objects.filter(pk=family, current_jti=caller.jti, revoked_at=None).update(

@@ -12,6 +12,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from models_registry.accounts.models import User
 from models_registry.accounts.scopes import ALL_SCOPES, Scope
+from models_registry.accounts.two_factor import needs_more_than_password
 from models_registry.api.client_address import client_network
 from models_registry.api.errors import (
     APIError,
@@ -23,7 +24,12 @@ from models_registry.api.errors import (
 from models_registry.api.parsers import StrictFormParser
 from models_registry.api.throttling import LoginThrottle
 from models_registry.tokens import services
-from models_registry.tokens.errors import InvalidTokenError, TokenExpiredError, TooManyFailedLoginsError
+from models_registry.tokens.errors import (
+    InvalidTokenError,
+    TokenExpiredError,
+    TooManyFailedLoginsError,
+    TwoFactorRequiredError,
+)
 from models_registry.tokens.lockout import delete_failures, login_capacity, login_wait
 from models_registry.tokens.serializers import (
     ACCESS_TOKEN_TYPE,
@@ -35,7 +41,7 @@ from models_registry.tokens.serializers import (
 )
 
 
-class LoginView(APIView):
+class TokenRouteView(APIView):
     """What the token routes have in common: whoever calls is not known yet, and may not call often."""
 
     authentication_classes = ()
@@ -52,10 +58,10 @@ class LoginView(APIView):
             raise UnknownParameterError("This route has no query parameters; `errors` names those sent.", unknown)
 
 
-class TokenView(LoginView):
+class TokenView(TokenRouteView):
     """Tokens for a user name and password."""
 
-    errors = (NotAuthenticatedError,)
+    errors = (NotAuthenticatedError, TwoFactorRequiredError)
 
     @extend_schema(
         operation_id="create_token",
@@ -64,7 +70,8 @@ class TokenView(LoginView):
         description=(
             "Tokens for a user name and password. With `scope`, they never do more than those scopes. "
             "Ten failed logins of one user from one address lock that user out from there for fifteen minutes. After "
-            "thirty failed logins of one user from anywhere, the service takes one attempt on that user in ten seconds."
+            "thirty failed logins of one user from anywhere, the service takes one attempt on that user in ten "
+            "seconds. Who has a second factor makes a personal token instead."
         ),
         request=CredentialsSerializer,
         responses=TokenPairSerializer,
@@ -86,16 +93,19 @@ class TokenView(LoginView):
             return token_pair_response(services.open_token_family(user=user, scope=scope))
 
 
-class TokenRefreshView(LoginView):
+class TokenRefreshView(TokenRouteView):
     """The next pair of tokens."""
 
-    errors = (InvalidTokenError, TokenExpiredError)
+    errors = (InvalidTokenError, TokenExpiredError, TwoFactorRequiredError)
 
     @extend_schema(
         operation_id="refresh_token",
         tags=["authentication"],
         summary="Rotate a refresh token",
-        description="The next pair of tokens. A refresh token may be used once: using it again revokes its login.",
+        description=(
+            "The next pair of tokens. A refresh token may be used once: using it again revokes its login. Who has a "
+            "second factor makes a personal token instead."
+        ),
         request=RefreshTokenSerializer,
         responses=TokenPairSerializer,
     )
@@ -104,7 +114,7 @@ class TokenRefreshView(LoginView):
         return token_pair_response(services.rotate_refresh_token(encoded=validated_refresh_token(request)))
 
 
-class TokenRevokeView(LoginView):
+class TokenRevokeView(TokenRouteView):
     """The end of a login."""
 
     errors = (InvalidTokenError, TokenExpiredError)
@@ -123,7 +133,7 @@ class TokenRevokeView(LoginView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class TokenExchangeView(LoginView):
+class TokenExchangeView(TokenRouteView):
     """An access token for an identity token of a trusted issuer."""
 
     parser_classes = (StrictFormParser,)
@@ -154,8 +164,8 @@ class TokenExchangeView(LoginView):
 def log_in(request: Request, *, username: str, password: str) -> User:
     """Return the active user of these credentials.
 
-    Raises `NotAuthenticatedError`, or `TooManyFailedLoginsError` after ten failures of this user from this network, or
-    many from anywhere.
+    Raises `NotAuthenticatedError`, `TwoFactorRequiredError`, or `TooManyFailedLoginsError` after ten failures of this
+    user from this network, or many from anywhere.
     """
     http_request = request._request
     user = authenticate(http_request, username=username, password=password)
@@ -167,6 +177,8 @@ def log_in(request: Request, *, username: str, password: str) -> User:
         )
     if not isinstance(user, User):
         raise NotAuthenticatedError("No active user has this name and password. Check both.")
+    if needs_more_than_password(user):
+        raise TwoFactorRequiredError
     delete_failures(username=username, network=client_network(request))
     return user
 

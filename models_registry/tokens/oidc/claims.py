@@ -58,9 +58,9 @@ def _fits(pattern: str, text: str | None) -> bool:
     """Return whether a pattern matches the whole text, in linear time, unlike a regular expression."""
     if text is None or WILDCARD not in pattern:
         return text == pattern
-    first, *middle, last = pattern.split(WILDCARD)
+    first, *inner, last = pattern.split(WILDCARD)
     position = len(first)
-    for part in middle:
+    for part in inner:
         found = text.find(part, position)
         if found < 0:
             return False

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import jwt
 from django.conf import settings
@@ -22,7 +21,7 @@ _EXPIRED = "The subject token has expired. Have the pipeline ask its platform fo
 _UNKNOWN_ISSUER = "No trusted issuer has made the subject token. An operator sets issuers up in the admin."
 
 
-def read_identity_token(encoded: str) -> tuple[TrustedIssuer, dict[str, Any]]:
+def read_identity_token(encoded: str) -> tuple[TrustedIssuer, dict[str, object]]:
     """Return the issuer and the claims of an identity token.
 
     Raises `InvalidTokenError`, `TokenExpiredError` or `IssuerUnavailableError`.
@@ -39,12 +38,12 @@ def read_identity_token(encoded: str) -> tuple[TrustedIssuer, dict[str, Any]]:
         raise InvalidTokenError(_INVALID) from None
 
 
-def find_matching_rule(issuer: TrustedIssuer, claims: Mapping[str, Any]) -> TrustRule:
+def find_matching_rule(issuer: TrustedIssuer, claims: Mapping[str, object]) -> TrustRule:
     """Return the first active rule of the issuer that matches the claims. Raises `NotTrustedError` if none does."""
     rules = issuer.rules.filter(is_active=True).select_related("service_account").order_by("id")
     rule = next((rule for rule in rules if matches(rule.claims, claims)), None)
     if rule is None:
-        subject = json.dumps(claims["sub"][:200])
+        subject = json.dumps(str(claims["sub"])[:200])
         raise NotTrustedError(
             f"No rule of {issuer} matches this token, whose `sub` is {subject}. Ask an operator for a rule that does."
         )
@@ -59,8 +58,8 @@ def _find_issuer(name: object) -> TrustedIssuer:
     return issuer
 
 
-def _verify(encoded: str, key_id: str | None, issuer: TrustedIssuer) -> dict[str, Any]:
-    claims: dict[str, Any] = jwt.decode(
+def _verify(encoded: str, key_id: str | None, issuer: TrustedIssuer) -> dict[str, object]:
+    claims = jwt.decode(
         encoded,
         keys_client(issuer.jwks_url).get_signing_key(key_id),
         algorithms=ALGORITHMS,

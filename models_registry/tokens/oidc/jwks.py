@@ -76,7 +76,10 @@ class KeysClient:
         if time.monotonic() < self._failed_at + PAUSE_AFTER_FAILURE:
             raise _unavailable()
         try:
-            key_set = PyJWKSet.from_dict(parse_json(self._download()))
+            document = parse_json(self._download())
+            if not isinstance(document, dict):
+                raise ValueError("They are not a JSON object.")
+            key_set = PyJWKSet.from_dict(document)
         except (DeliveryError, *MALFORMED_TOKENS) as error:
             self._failed_at = time.monotonic()
             log.error("The keys at %s cannot be used: %s", self._url, error)

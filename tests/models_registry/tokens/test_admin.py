@@ -88,6 +88,24 @@ class TestServiceAccounts:
     def test_a_repeated_service_account_name_is_refused(self, root: Client, viewer: User) -> None:
         assert "already exists" in refused(root.post(add_url(ServiceAccount), {"username": "vera"}))
 
+    def test_an_organizations_admin_names_an_account_after_the_organization(
+        self, admin: User, acme: Organization, outsider: User
+    ) -> None:
+        ada, globex = logged_in(admin), Organization.objects.get(slug="globex")
+        for form, error in (
+            ({"username": "acme.ci"}, "This field is required."),
+            (
+                {"username": "ci", "owner": acme.pk},
+                "Must begin with the organization's slug and a dot, such as acme.ci.",
+            ),
+            ({"username": "globex.ci", "owner": globex.pk}, "Select a valid choice."),
+        ):
+            assert error in refused(ada.post(add_url(ServiceAccount), form))
+        assert ada.post(add_url(ServiceAccount), {"username": "acme.ci", "owner": acme.pk}).status_code == 302
+
+        account = ServiceAccount.objects.get()
+        assert (account.username, account.owner, account.has_usable_password()) == ("acme.ci", acme, False)
+
     def test_only_service_accounts_are_listed(self, root: Client, viewer: User, account: ServiceAccount) -> None:
         [row] = rows(root.get(list_url(ServiceAccount)))
         assert row.startswith("churn-pipeline")
@@ -221,6 +239,7 @@ class TestRules:
             {"scopes": []},
             {"scopes": ["model:everything"]},
             {"name": ""},
+            {"name": "\u3164"},
             {"issuer": ""},
             {"service_account": ""},
         ],

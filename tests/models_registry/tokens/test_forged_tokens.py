@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from models_registry.accounts.scopes import ALL_SCOPES
 from models_registry.registry.models import RegisteredModel
 from models_registry.tokens.services import open_token_family
 from tests.api import refusal
+from tests.conftest import PinnedQueries
 
 SUMMARY = "/api/v1/models/mdl-7f3a19bc92/performance/summary"
 REFRESH = "/api/v1/auth/token/refresh"
@@ -26,9 +27,6 @@ HS256 = {"alg": "HS256", "typ": "JWT"}
 FOREIGN_KEY = "a key that this service has never seen, long enough for any algorithm here"
 
 Claims = dict[str, Any]
-
-
-Pinned = Callable[[str], AbstractContextManager[None]]
 
 
 def segment(part: Any) -> str:
@@ -174,7 +172,7 @@ def test_genuine_claims_signed_with_the_services_key_are_accepted(genuine: dict[
 
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_a_forged_token_is_refused_without_a_query(
-    genuine: dict[str, Claims], pinned_queries: Pinned, forgery: str
+    genuine: dict[str, Claims], pinned_queries: PinnedQueries, forgery: str
 ) -> None:
     for kind, claims in genuine.items():
         token = FORGERIES[forgery](claims)
@@ -200,7 +198,7 @@ def test_a_verified_token_is_refused_once_it_expires(genuine: dict[str, Claims])
 
 
 def test_a_refresh_token_of_no_login_is_refused_without_a_query(
-    genuine: dict[str, Claims], pinned_queries: Pinned
+    genuine: dict[str, Claims], pinned_queries: PinnedQueries
 ) -> None:
     with pinned_queries("summary refused before the database is asked"):
         assert code_of_refusal(use("refresh", sign(without(genuine["refresh"], "sid")))) == "invalid_token"
@@ -291,7 +289,7 @@ def test_the_case_of_the_scheme_does_not_matter(genuine: dict[str, Claims], sche
     ],
 )
 def test_a_header_without_a_good_bearer_token_is_refused_without_a_query(
-    model: RegisteredModel, pinned_queries: Pinned, authorization: str, code: str
+    model: RegisteredModel, pinned_queries: PinnedQueries, authorization: str, code: str
 ) -> None:
     with pinned_queries("summary refused before the database is asked"):
         answer = read_summary(authorization)

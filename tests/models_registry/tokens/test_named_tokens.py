@@ -1,7 +1,5 @@
 """Service accounts of an organization, their tokens, and the tokens that people make for themselves."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +17,7 @@ from models_registry.tokens import usage
 from models_registry.tokens.models import NamedToken, TokenFamily
 from models_registry.tokens.services import open_token_family
 from tests.api import Caller, faults, refusal
+from tests.conftest import PinnedQueries
 from tests.factories import PASSWORD
 from tests.operations import NEW_TOKEN
 
@@ -153,7 +152,7 @@ class TestTokens:
         assert token not in str(stored)
 
     def test_the_first_use_in_an_hour_is_recorded_and_the_others_cost_no_statement(
-        self, ada: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]
+        self, ada: Caller, pinned_queries: PinnedQueries
     ) -> None:
         pipeline, path = made(ada.post(TOKENS, NEW_TOKEN))
         assert ada.get(path).json()["last_used_at"] is None
