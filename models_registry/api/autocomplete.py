@@ -1,7 +1,7 @@
 """The search boxes of the admin's forms and filters, and the records that they offer."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from django.contrib.admin.options import BaseModelAdmin
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
     _AutocompleteBase = _AdminBase = object
 
-Relation = Any  # a foreign key or a many-to-many field
+Relation: TypeAlias = "ForeignKey[Model, Model] | ManyToManyField[Model, Model]"
 
 
 def is_valid_pk(model: type[Model], value: str) -> bool:
@@ -42,7 +42,9 @@ class ValidPkMixin(_AutocompleteBase):
 
     offered_in: tuple[str, str] | None = None  # "form" or "filter", and the page's model
 
-    def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
+    def optgroups(
+        self, name: str, value: Sequence[str], attrs: dict[str, object] | None = None
+    ) -> list[tuple[str | None, list[dict[str, object]], int | None]]:
         """Return the selected options, without malformed ids."""
         valid = [given for given in value if is_valid_pk(self.field.remote_field.model, given)]
         return super().optgroups(name, valid, attrs)
@@ -60,12 +62,17 @@ class ValidatedAutocompleteSelectMultiple(ValidPkMixin, AutocompleteSelectMultip
     """A search box for any number of records."""
 
 
+SearchBox = TypeVar("SearchBox", ValidatedAutocompleteSelect, ValidatedAutocompleteSelectMultiple)
+
+
 class FilterForm(AutocompleteDropdownForm):  # type: ignore[misc]  # the library is untyped
     """The search box of a filter. It names the chosen record only to those whom it offers that record."""
 
     widget = ValidatedAutocompleteSelect
 
-    def __init__(self, *, name: str, field: Relation, request: HttpRequest, model_admin: Any, **options: Any) -> None:
+    def __init__(
+        self, *, name: str, field: Relation, request: HttpRequest, model_admin: Any, **options: object
+    ) -> None:
         super().__init__(name=name, field=field, request=request, model_admin=model_admin, **options)
         box = self.fields[name]
         box.queryset = model_admin.filter_choices(request, field)
@@ -77,7 +84,7 @@ class AutocompleteMixin(_AdminBase):
 
     parent_model: type[Model]  # of an inline
 
-    def form_choices(self, request: HttpRequest, field: Relation) -> QuerySet[Any] | None:
+    def form_choices(self, request: HttpRequest, field: Relation) -> QuerySet[Model] | None:
         """Return the records that a search box in the form offers: those that the caller may see on their own page."""
         return viewable(self, request, field)
 
@@ -87,7 +94,7 @@ class AutocompleteMixin(_AdminBase):
             yield self.model._meta.get_field(name)
 
     def formfield_for_foreignkey(
-        self, db_field: "ForeignKey[Model, Model]", request: HttpRequest, **options: Any
+        self, db_field: "ForeignKey[Model, Model]", request: HttpRequest, **options: object
     ) -> "ModelChoiceField[Model] | None":
         """Return the form field of a relation to one record."""
         if db_field.name in self.get_autocomplete_fields(request):
@@ -95,20 +102,20 @@ class AutocompleteMixin(_AdminBase):
         return super().formfield_for_foreignkey(db_field, request, **options)
 
     def formfield_for_manytomany(
-        self, db_field: "ManyToManyField[Model, Model]", request: HttpRequest, **options: Any
+        self, db_field: "ManyToManyField[Model, Model]", request: HttpRequest, **options: object
     ) -> "ModelMultipleChoiceField[Model] | None":
         """Return the form field of a relation to many records."""
         if db_field.name in self.get_autocomplete_fields(request):
             options["widget"] = self._search_box(ValidatedAutocompleteSelectMultiple, db_field)
         return super().formfield_for_manytomany(db_field, request, **options)
 
-    def _search_box(self, widget: Any, field: Relation) -> Any:
+    def _search_box(self, widget: type[SearchBox], field: Relation) -> SearchBox:
         box = widget(field, self.admin_site)
         box.offered_in = ("form", getattr(self, "parent_model", self.model)._meta.label_lower)
         return box
 
 
-def viewable(page: Any, request: HttpRequest, field: Relation) -> QuerySet[Any] | None:
+def viewable(page: "BaseModelAdmin[Model]", request: HttpRequest, field: Relation) -> QuerySet[Model] | None:
     """Return the records that the caller may see on the page of their own, or `None` without a right to that page."""
-    own: Any = page.admin_site.get_model_admin(field.related_model)
+    own = page.admin_site.get_model_admin(field.related_model)
     return own.get_queryset(request) if own.has_view_permission(request) else None

@@ -2,17 +2,16 @@
 
 from functools import reduce
 from operator import or_
-from typing import Any
 
-from django.db.models import PROTECT, RESTRICT, Exists, Model, OuterRef, Q
+from django.db.models import PROTECT, RESTRICT, Exists, ForeignObjectRel, Model, OuterRef, Q
 
 
 def is_in_use(record: Model) -> bool:
     """Return whether other records refer to a record that may not be deleted as long as they do."""
-    relations: list[Any] = [
+    relations = [
         relation
         for relation in record._meta.get_fields(include_hidden=True)
-        if getattr(relation, "on_delete", None) in {PROTECT, RESTRICT} and relation.auto_created
+        if isinstance(relation, ForeignObjectRel) and relation.on_delete in {PROTECT, RESTRICT}
     ]
     references = [
         Exists(each.related_model._base_manager.filter(**{each.field.name: OuterRef("pk")})) for each in relations

@@ -10,11 +10,10 @@ from typing import ClassVar
 from django.utils.text import Truncator
 from rest_framework.exceptions import APIException
 
+from models_registry.api.field_errors import FieldError
 from models_registry.api.fields import MAX_ERRORS
 
 MAX_DETAIL = 400  # characters of the detail of one error, which may quote the request
-
-FieldError = tuple[str, str, str]  # the field, a code, and what is wrong
 
 
 class APIError(APIException):
@@ -34,12 +33,12 @@ class APIError(APIException):
 
     @property
     def members(self) -> dict[str, object]:
-        """Return the members that the problem document has beside the standard ones; a null one is left out."""
+        """Return the members that the problem document has besides the standard ones; a null one is left out."""
         return {}
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that the response has beside the standard ones."""
+        """Return the headers that the response has besides the standard ones."""
         return {} if self.wait is None else {"Retry-After": str(self.wait)}
 
 

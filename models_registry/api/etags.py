@@ -8,6 +8,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from models_registry.api.errors import PreconditionFailedError
+from models_registry.api.headers import UncheckedResponse, set_unchecked
 
 _renderer = JSONRenderer()
 # As `JSONRenderer` does, which creates an encoder each time.
@@ -52,8 +53,10 @@ def with_etag(
 def _response(
     body: bytes, etag: str, content_type: str, status: int = 200, headers: dict[str, str] | None = None
 ) -> HttpResponse:
-    headers = {"ETag": etag, **(headers or {})}
-    return HttpResponse(body, status=status, content_type=content_type, headers=headers)
+    response = UncheckedResponse(body, status=status, content_type=content_type, headers=headers)
+    if not headers or "ETag" not in headers:
+        set_unchecked(response, "ETag", etag)
+    return response
 
 
 def etag_of(body: bytes) -> str:

@@ -2,13 +2,20 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import cache, cached_property
 from itertools import islice
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, Unpack
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
+from rest_framework.utils.serializer_helpers import BindingDict
+
+from models_registry.api.times import utc_text
+from models_registry.api.visible_text import is_visible
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -17,10 +24,13 @@ MAX_ERRORS = 20  # errors that one response lists
 TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 FIRST_YEAR = 1970
 MAX_QUOTED_NAME = 40  # characters of an unknown name that an error quotes
+UNREADABLE = "\ufffd"  # which the server and Django put in the place of bytes that are not UTF-8
 
 Key = TypeVar("Key", int, str)
 AnyField: TypeAlias = "serializers.Field[Any, Any, Any, Any]"
+ErrorTree: TypeAlias = "ErrorDetail | list[ErrorTree] | dict[str, ErrorTree]"  # the detail of a `ValidationError`
 
+_number = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?")
 _timestamp = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
@@ -55,16 +65,38 @@ class ListFieldOptions(DictFieldOptions, total=False):
     validators: Sequence[Callable[[list[str]], None]]
 
 
+class SharedFieldsMixin(serializers.Serializer[Any]):
+    """A serializer whose instances share their fields. DRF copies them for each, which takes longer than their work.
+
+    It is for fields that depend on neither the record nor the context.
+    """
+
+    @cached_property
+    def fields(self) -> BindingDict:
+        """The fields of the class."""
+        return _shared_fields(type(self))
+
+
+@cache
+def _shared_fields(serializer_class: type[SharedFieldsMixin]) -> BindingDict:
+    fields: BindingDict = super(SharedFieldsMixin, serializer_class()).fields
+    return fields
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer that refuses unknown and read-only fields."""
+
+    @cached_property
+    def writable(self) -> set[str]:
+        """The names of the fields that may be given."""
+        return {str(field.field_name) for field in self._writable_fields}
 
     def to_internal_value(self, data: object) -> Any:
         """Return the validated fields. Raises `ValidationError`, which also names unknown fields."""
         if not isinstance(data, Mapping):
             return super().to_internal_value(data)
-        writable = {str(field.field_name) for field in self._writable_fields}
-        names = islice((str(name) for name in data if name not in writable), MAX_ERRORS)
-        unknown = {name[:MAX_QUOTED_NAME]: [unknown_field(writable)] for name in names}
+        names = islice((str(name) for name in data if name not in self.writable), MAX_ERRORS)
+        unknown = {name[:MAX_QUOTED_NAME]: [unknown_field(self.writable)] for name in names}
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -119,7 +151,7 @@ class BoundedDictField(serializers.DictField):
 
 def _validate_items(child: AnyField, items: Iterable[tuple[Key, object]]) -> dict[Key, object]:
     valid: dict[Key, object] = {}
-    errors: dict[Any, Any] = {}
+    errors: dict[Any, ErrorTree] = {}
     for key, value in items:
         try:
             valid[key] = child.run_validation(value)
@@ -174,6 +206,27 @@ class StrictFloatField(serializers.FloatField):
         )  # turns -0.0 into 0.0: the databases differ in whether they keep the sign
 
 
+class TextIntegerField(serializers.IntegerField):
+    """An integer in a query or a form. DRF's field also accepts underscores and digits of other scripts."""
+
+    def to_internal_value(self, data: object) -> int:
+        """Return the integer. Raises `ValidationError`."""
+        if not _number.fullmatch(str(data)):
+            self.fail("invalid")
+        return super().to_internal_value(str(data))
+
+
+class TextFloatField(serializers.FloatField):
+    """A finite number in a query or a form. DRF's field also accepts `nan`, underscores and digits of other scripts."""
+
+    def to_internal_value(self, data: object) -> float:
+        """Return the number. Raises `ValidationError`."""
+        value = super().to_internal_value(str(data))
+        if not _number.fullmatch(str(data)) or not isfinite(value):
+            self.fail("invalid")
+        return value
+
+
 class UTCDateTimeField(serializers.DateTimeField):
     """A time in UTC with whole seconds (RFC 3339), such as `2026-03-13T14:22:10Z`."""
 
@@ -195,7 +248,7 @@ class UTCDateTimeField(serializers.DateTimeField):
 
     def to_representation(self, value: datetime) -> str:
         """Return the time as text."""
-        return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+        return utc_text(value)
 
 
 def unknown_field(known: set[str]) -> ErrorDetail:
@@ -203,7 +256,7 @@ def unknown_field(known: set[str]) -> ErrorDetail:
     return ErrorDetail(f"Unknown field; use {', '.join(sorted(known))}.", code="unknown_field")
 
 
-def list_errors(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+def list_errors(detail: ErrorTree, path: str = "") -> Iterator[tuple[str, str, str]]:
     """Yield the path (such as `versions.0.state`), code and message of each error in a `ValidationError`'s detail."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
@@ -212,18 +265,27 @@ def list_errors(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
         for index, inner in enumerate(detail):
             yield from list_errors(inner, f"{path}.{index}".lstrip(".") if isinstance(inner, Mapping | list) else path)
     else:
-        yield path, detail.code, str(detail)
+        yield path, detail.code or "invalid", str(detail)
 
 
 MAX_TEXT = 10_000
 ONE_LINE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Must be one line of text.", "invalid")
 
 
+def validate_visible(text: str) -> None:
+    """Refuse a text without any visible character. Raises `ValidationError`."""
+    if not is_visible(text):
+        raise ValidationError("Must have at least one visible character.", "invalid")
+
+
+NAME_VALIDATORS = (ONE_LINE, validate_visible)
+
+
 class NameField(StrictCharField):
-    """A name: one line of text."""
+    """A name: one line of visible text."""
 
     def __init__(self, **options: Unpack[FieldOptions]) -> None:
-        super().__init__(max_length=200, validators=[ONE_LINE], **options)
+        super().__init__(max_length=200, validators=NAME_VALIDATORS, **options)
 
 
 class DescriptionField(StrictCharField):
@@ -239,7 +301,7 @@ class TagsField(BoundedListField):
     default_error_messages = {"repeated": "Each tag may be given once."}
 
     def __init__(self, **options: Unpack[FieldOptions]) -> None:
-        super().__init__(child=StrictCharField(max_length=100, validators=[ONE_LINE]), max_length=50, **options)
+        super().__init__(child=StrictCharField(max_length=100, validators=NAME_VALIDATORS), max_length=50, **options)
 
     def to_internal_value(self, data: object) -> list[str]:
         """Return the tags. Raises `ValidationError`."""

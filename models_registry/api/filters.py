@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
-from models_registry.api.errors import FieldError
+from models_registry.api.field_errors import FieldError
 from models_registry.api.query import invalid_parameters
+from models_registry.api.writes import Record
 
 MAX_SEARCH = 200
 
@@ -16,14 +18,14 @@ MAX_SEARCH = 200
 class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # the library is untyped
     """Filters a list. Refuses a value that the filter does not accept."""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+    def filter_queryset(self, request: Request, queryset: QuerySet[Record], view: APIView) -> QuerySet[Record]:
         """Return the rows that match. Raises `InvalidParameterError`."""
         filterset = self.get_filterset(request, queryset, view)
         if filterset is None:
             return queryset
         if found := _find_errors(request, filterset):
             raise invalid_parameters(found)
-        rows: QuerySet[Any] = filterset.qs
+        rows: QuerySet[Record] = filterset.qs
         return rows
 
 
@@ -41,7 +43,7 @@ def _find_errors(request: Request, filterset: FilterSet) -> list[FieldError]:
 class StrictOrdering(OrderingFilter):
     """Orders by one of the view's `ordering_fields`, descending after a hyphen. Refuses any other."""
 
-    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> list[str]:
+    def get_ordering(self, request: Request, queryset: QuerySet[Model], view: Any) -> list[str]:
         """Return the order. Raises `InvalidParameterError`."""
         given = request.query_params.get("ordering", view.ordering[0])
         allowed = self.choices(view)
@@ -49,7 +51,7 @@ class StrictOrdering(OrderingFilter):
             raise invalid_parameters([("ordering", "invalid_choice", f"Must be one of {', '.join(allowed)}.")])
         return [given, "-pk" if given.startswith("-") else "pk"]
 
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, object]]:
         """Return the parameter for the OpenAPI document."""
         schema = {"type": "string", "enum": self.choices(view), "default": view.ordering[0]}
         return [

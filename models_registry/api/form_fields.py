@@ -1,13 +1,18 @@
 """Parts of the admin's forms: strictly parsed JSON, a related record without a link, and what a service refuses."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.renderers import BaseRenderer
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from models_registry.api.errors import APIError, InvalidInputError
+from models_registry.api.field_errors import error_texts
 from models_registry.api.strict_json import parse_json
 
 if TYPE_CHECKING:
@@ -41,9 +46,15 @@ class PlainTextWidget(forms.Widget):
 
     read_only = True
 
-    def render(self, name: str, value: object, attrs: Any = None, renderer: Any = None) -> Any:
+    def render(
+        self,
+        name: str,
+        value: object,
+        attrs: Mapping[str, object] | None = None,
+        renderer: BaseRenderer | None = None,
+    ) -> SafeString:
         """Return the text."""
-        return "-" if value is None else str(value)
+        return conditional_escape("-" if value is None else str(value))
 
 
 class PlainText(forms.Field):
@@ -55,16 +66,15 @@ class PlainText(forms.Field):
 class RefusedFormMixin(_FormBase):
     """A form whose content a service has refused."""
 
-    refusal: str
+    refusals: list[str]
 
-    def clean(self) -> Any:
-        """Return the values, and add the error."""
+    def clean(self) -> dict[str, object] | None:
+        """Return the values, and add the errors."""
         values = super().clean()
-        self.add_error(None, self.refusal)
+        self.add_error(None, self.refusals)
         return values
 
 
-def refusal_text(error: APIError) -> str:
+def refusals(error: APIError) -> list[str]:
     """Return why a service refuses to store something."""
-    details = [detail for _, _, detail in error.errors] if isinstance(error, InvalidInputError) else []
-    return " ".join(details) or error.detail
+    return (error_texts(error.errors) if isinstance(error, InvalidInputError) else []) or [error.detail]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from threading import Timer
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 MAX_URL = 2000
@@ -35,12 +35,16 @@ _PUBLIC_IPV6 = ip_network("2000::/3")
 _SPECIAL_IPV4 = [ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24")]
 _NAT64 = ip_network("64:ff9b::/96")
 
-Address = tuple[socket.AddressFamily, tuple[Any, ...]]
+Address = tuple[socket.AddressFamily, tuple[str | int | bytes, ...]]
 Result = TypeVar("Result")
 
 
 class DeliveryError(Exception):
-    """No usable response came, or no request was made. The message says why."""
+    """No usable response came, or no request was made. The message says why, and `status` what came."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ def fetch(request: Request, *, trusted_hosts: Collection[str], max_bytes: int) -
 
     def whole_body(response: HTTPResponse) -> bytes:
         if response.status != 200:
-            raise DeliveryError(f"The status is {response.status}.")
+            raise DeliveryError(f"The status is {response.status}.", response.status)
         body = response.read(max_bytes + 1)
         if len(body) > max_bytes:
             raise DeliveryError(f"The body is over {max_bytes} bytes.")

@@ -4,8 +4,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Collection
+from functools import cache
 
 from django.db import connection
+from django.db.models import BigIntegerField, CharField
 from django.http import HttpResponse
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -14,9 +16,15 @@ from models_registry.api.errors import IdempotencyInProgressError, IdempotencyMi
 from models_registry.api.etags import json_response
 from models_registry.api.models import IdempotencyKey
 from models_registry.api.query import invalid_parameters
+from models_registry.db.prepared import Parameter, PreparedQuery, Statement, columns_of, insert
 
 HEADER = "Idempotency-Key"
 _HEADERS = ("Content-Security-Policy", "Content-Type", "ETag", "Location")
+
+_USER = Parameter("user", BigIntegerField())
+_ROUTE = Parameter("route", CharField())
+_KEY = Parameter("key", CharField())
+_LOCK = Statement("SELECT pg_try_advisory_xact_lock(%s)")
 
 _key = re.compile(r"[ -~]{1,255}")
 
@@ -57,14 +65,16 @@ def run_idempotent(
     if first is not None:
         first.delete()
     response = work()
-    IdempotencyKey.objects.create(
-        user_id=user_id,
-        route=request.path,
-        key=key,
-        digest=_digest(body),
-        status=response.status_code,
-        headers={name: response[name] for name in _HEADERS if name in response},
-        body=_without(shown_once, response.content).decode(),
+    insert(
+        IdempotencyKey(
+            user_id=user_id,
+            route=request.path,
+            key=key,
+            digest=_digest(body),
+            status=response.status_code,
+            headers={name: response[name] for name in _HEADERS if name in response},
+            body=_without(shown_once, response.content).decode(),
+        )
     )
     return response
 
@@ -83,7 +93,14 @@ def stored_response(request: Request, user_id: int, body: object) -> HttpRespons
 
 
 def _stored(request: Request, user_id: int, key: str) -> IdempotencyKey | None:
-    return IdempotencyKey.objects.filter(user=user_id, route=request.path, key=key).first()
+    stored: IdempotencyKey | None = _keys().first_instance(user=user_id, route=request.path, key=key)
+    return stored
+
+
+@cache
+def _keys() -> PreparedQuery:
+    keys = IdempotencyKey.objects.filter(user=_USER, route=_ROUTE, key=_KEY)
+    return PreparedQuery(keys.values(*columns_of(IdempotencyKey)))
 
 
 def _digest(body: object) -> str:
@@ -98,10 +115,9 @@ def _claim(*parts: object) -> None:
     if connection.vendor != "postgresql":
         return
     name = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(name, signed=True)])
-        if not cursor.fetchone()[0]:
-            raise IdempotencyInProgressError("The first request of this key is under way. Ask again in a second.")
+    ((is_free,),) = _LOCK.execute([int.from_bytes(name, signed=True)], connection)
+    if not is_free:
+        raise IdempotencyInProgressError("The first request of this key is under way. Ask again in a second.")
 
 
 def _without(names: Collection[str], body: bytes) -> bytes:

@@ -15,7 +15,7 @@ from models_registry.api.capacity import Capacity
 from models_registry.api.etags import not_modified_or
 
 LARGE = 100_000  # bytes, which take some 10 ms to prepare
-REMEMBERED = 10_000  # paths
+MAX_REMEMBERED = 10_000  # paths
 
 capacity = Capacity(
     1, "Other large answers are being prepared. Ask again after the seconds that Retry-After gives.", waiting=1
@@ -74,7 +74,7 @@ def remember(path: str) -> None:
     with _lock:
         _large[path] = None
         _large.move_to_end(path)
-        if len(_large) > REMEMBERED:
+        if len(_large) > MAX_REMEMBERED:
             _large.popitem(last=False)
 
 

@@ -1,9 +1,9 @@
 """Shared parts of the admin's pages: base classes, widgets, filters, badges and links."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias, cast
 
 from auditlog import get_logentry_model
@@ -13,11 +13,11 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import get_fields_from_path, quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.timezone import make_aware
@@ -30,7 +30,8 @@ from models_registry import task_types
 from models_registry.api.autocomplete import AutocompleteMixin, FilterForm, Relation, validate_pk, viewable
 from models_registry.api.deletion import is_in_use
 from models_registry.api.errors import APIError
-from models_registry.api.form_fields import PlainText, RefusedFormMixin, refusal_text
+from models_registry.api.form_fields import PlainText, RefusedFormMixin, refusals
+from models_registry.api.list_download import MAX_DOWNLOADED, list_download
 
 MAX_LISTED = 10_000  # records that a list pages through; counting and skipping them takes milliseconds
 
@@ -95,7 +96,7 @@ class RegistryChangeList(ChangeList):  # type: ignore[misc]  # the library is un
     It handles impossible dates, such as those after the year 9999, like other invalid parameters.
     """
 
-    def get_filters(self, request: HttpRequest) -> tuple[Any, ...]:
+    def get_filters(self, request: HttpRequest) -> tuple[object, ...]:
         """Return the filters. Raises `IncorrectLookupParameters`."""
         try:
             filters, *others = super().get_filters(request)
@@ -114,7 +115,14 @@ class RegistryAdmin(AutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the
     paginator = BoundedPaginator
     list_per_page = 50  # rendering 100 rows takes up to half a second
     show_full_result_count = False
+    list_after_template = "models_registry/list_download.html"
+    max_downloaded = MAX_DOWNLOADED
     show_facets = ShowFacets.NEVER  # facets count the records of each choice, which reads the whole table
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the URL of the list as CSV, before those of the theme, which match any path."""
+        view = self.admin_site.admin_view(partial(list_download, self))
+        return [path("csv/", view, name=f"{self.opts.app_label}_{self.opts.model_name}_csv"), *super().get_urls()]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow only the lookups of the page's filters and dates, so that nobody can probe a field by filtering."""
@@ -124,7 +132,7 @@ class RegistryAdmin(AutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the
         """Return the filters, without those that offer records which the user must not see."""
         return [item for item in super().get_list_filter(request) if self._may_use(item, request)]
 
-    def filter_choices(self, request: HttpRequest, field: Relation) -> QuerySet[Any] | None:
+    def filter_choices(self, request: HttpRequest, field: Relation) -> QuerySet[Model] | None:
         """Return the records that a filter offers: those that the caller may see on their own page."""
         return viewable(self, request, field)
 
@@ -132,7 +140,7 @@ class RegistryAdmin(AutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the
         """Yield the relations with a search box in a filter."""
         yield from filter(None, map(self._autocompleted, self.get_list_filter(request)))
 
-    def autocompleted_fields(self, request: HttpRequest) -> "Iterator[Field[object, object]]":
+    def autocompleted_fields(self, request: HttpRequest) -> "Iterator[Relation]":
         """Yield the relations with a search box on this page: in its form, inlines and filters."""
         for page in (self, *self.get_inline_instances(request)):
             yield from page.form_relations(request)
@@ -192,35 +200,35 @@ class RegistryAdmin(AutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the
         page = self.admin_site.get_model_admin(model)
         return bool(page.has_view_permission(request))
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+    def changeform_view(self, request: HttpRequest, *args: object, **options: object) -> HttpResponseBase:
         """Show the form, or store what was sent. If a service refuses it, show the form again and say why."""
         try:
             return super().changeform_view(request, *args, **options)  # type: ignore[no-any-return]
         except APIError as error:
             if request.method != "POST" or error.status_code >= 500:
                 raise
-            vars(request)["refusal"] = refusal_text(error)
+            vars(request)["refusals"] = refusals(error)
             return super().changeform_view(request, *args, **options)  # type: ignore[no-any-return]
 
-    def get_form(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+    def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **options: object) -> Any:
         """Return the form's class. What a service has refused is not valid."""
-        form = super().get_form(request, *args, **options)
-        refusal = vars(request).get("refusal")
-        return type(form.__name__, (RefusedFormMixin, form), {"refusal": refusal}) if refusal else form
+        form = super().get_form(request, obj, change, **options)
+        refused = vars(request).get("refusals")
+        return type(form.__name__, (RefusedFormMixin, form), {"refusals": refused}) if refused else form
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         """Render the form, without links and buttons that lead the caller nowhere."""
         record = context.get("original")
         if record is not None:
             context["show_history"] = self.history_url(request, record) is not None
             context["show_delete"] = self.has_delete_permission(request, record) and not is_in_use(record)
         self._drop_links(request, context["adminform"].form)
-        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        response: HttpResponseBase = super().render_change_form(request, context, *args, **kwargs)
         return response
 
-    def _drop_links(self, request: HttpRequest, form: "ModelForm[Any]") -> None:
+    def _drop_links(self, request: HttpRequest, form: "ModelForm[Model]") -> None:
         """Show related records whose pages the caller may not see without a link."""
         for field in self.opts.fields:
             target = field.related_model
@@ -230,7 +238,7 @@ class RegistryAdmin(AutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the
                 form.fields[field.name] = PlainText(required=False)
 
     def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, object] | None = None
     ) -> HttpResponseBase:
         """Redirect to the record's entries in the audit trail. Raises `PermissionDenied`."""
         record = self.get_object(request, unquote(object_id))
@@ -247,7 +255,9 @@ class RegistryAdmin(AutocompleteMixin, ModelAdmin):  # type: ignore[misc]  # the
         address: str | None = trail.record_url(request, record)
         return address
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+    def get_deleted_objects(
+        self, objs: QuerySet[Model] | Sequence[Model], request: HttpRequest
+    ) -> tuple[list[object], dict[str, int], set[str], list[str]]:
         """Return what would be deleted. What belongs to a record and is read-only goes with it, as over HTTP."""
         listed, counts, refused, protected = super().get_deleted_objects(objs, request)
         pages = self.admin_site._registry.values()

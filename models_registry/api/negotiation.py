@@ -24,7 +24,7 @@ class ContentNegotiation(DefaultContentNegotiation):
         """Return the renderer and its media type. Raises `NotAcceptable`."""
         renderers = list(renderers)
         first = renderers[0]
-        if (request.META.get("HTTP_ACCEPT", "").strip() or "*/*") in {"*/*", first.media_type}:
+        if (request._request.META.get("HTTP_ACCEPT", "").strip() or "*/*") in {"*/*", first.media_type}:
             return first, first.media_type
         accepted = [_parse_range(each) for each in self.get_accept_list(request)]
         wanted = [_preference(renderer.media_type, accepted) for renderer in renderers]

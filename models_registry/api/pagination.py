@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from django.core import signing
-from django.db.models import JSONField, TextField
+from django.db.models import JSONField, Model, QuerySet, TextField
 from django.db.models.functions import Cast
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
@@ -28,7 +28,7 @@ class SignedCursorPagination(CursorPagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         """Return the requested page. Raises `InvalidParameterError`.
 
-        A view lists in `order_parameters` the parameters of the query that change the order beside `ordering`, and its
+        A view lists in `order_parameters` the parameters of the query that change the order besides `ordering`, and its
         large columns in `large_columns`. If these take more than `MAX_PAGE_LENGTH` characters, the page ends early,
         after at least one row. `next` continues from there.
         """
@@ -38,7 +38,7 @@ class SignedCursorPagination(CursorPagination):
         if not columns:
             return super().paginate_queryset(queryset, request, view)
         documents = [name for name in columns if isinstance(queryset.model._meta.get_field(name), JSONField)]
-        page: list[Any] = super().paginate_queryset(_with_texts(queryset, documents), request, view) or []
+        page: list[Model] = super().paginate_queryset(_with_texts(queryset, documents), request, view) or []
         self.page = self._shorten(page, documents, [name for name in columns if name not in documents])
         for row in self.page:
             for name in documents:
@@ -46,7 +46,7 @@ class SignedCursorPagination(CursorPagination):
                 setattr(row, name, None if text is None else json.loads(text))
         return self.page
 
-    def _shorten(self, page: list[Any], documents: list[str], texts: list[str]) -> list[Any]:
+    def _shorten(self, page: list[Model], documents: list[str], texts: list[str]) -> list[Model]:
         """Return the page without the last rows in the cursor's direction, if they make it too long."""
         is_reverse = self.cursor is not None and self.cursor.reverse
         rows = page[::-1] if is_reverse else page
@@ -85,7 +85,7 @@ class SignedCursorPagination(CursorPagination):
         """Return the URL of the page that begins at a cursor."""
         return replace_query_param(str(self.base_url), "cursor", self._signed(cursor))
 
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+    def get_paginated_response_schema(self, schema: dict[str, object]) -> dict[str, object]:
         """Return the schema of a page, without the library's example of a URL, which is not of this service."""
         page = super().get_paginated_response_schema(schema)
         for link in ("next", "previous"):
@@ -96,11 +96,11 @@ class SignedCursorPagination(CursorPagination):
         """Return a signed cursor. It has no timestamp, so that an unchanged page keeps its ETag."""
         return signing.Signer(salt=self.salt).sign_object(tuple(cursor))
 
-    def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
+    def get_ordering(self, request: Request, queryset: QuerySet[Model], view: Any) -> tuple[str, ...]:
         """Return the requested order if the view has `ordering_fields`, otherwise the view's own."""
         return tuple(super().get_ordering(request, queryset, view) if view.ordering_fields else view.ordering)
 
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, object]]:
         """Return the parameters for the OpenAPI document."""
         size = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": self.page_size}
         return [
@@ -109,7 +109,7 @@ class SignedCursorPagination(CursorPagination):
         ]
 
 
-def _with_texts(queryset: Any, documents: list[str]) -> Any:
+def _with_texts(queryset: QuerySet[Model], documents: list[str]) -> Any:
     """Read JSON columns as text, so that only the values on the page are parsed."""
     return queryset.defer(*documents).annotate(**{_text_of(name): Cast(name, TextField()) for name in documents})
 
@@ -118,5 +118,5 @@ def _text_of(name: str) -> str:
     return f"{name}_text"
 
 
-def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+def _parameter(name: str, schema: dict[str, object], description: str) -> dict[str, object]:
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}

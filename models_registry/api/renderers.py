@@ -1,4 +1,4 @@
-"""Forms of responses that are texts for people. The views write the texts themselves."""
+"""Renderers of other formats than JSON. The views write the texts themselves."""
 
 from rest_framework.renderers import BaseRenderer
 
@@ -13,3 +13,9 @@ class HTMLRenderer(BaseRenderer):
     """A page, for people."""
 
     media_type, format = "text/html", "html"
+
+
+class CSVRenderer(BaseRenderer):
+    """A table, for spreadsheets and data frames."""
+
+    media_type, format = "text/csv", "csv"

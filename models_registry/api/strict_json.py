@@ -6,16 +6,17 @@ numbers that exceed a double, repeated keys, NUL and lone surrogates.
 
 import json
 import math
-from typing import Any, NoReturn
+from typing import NoReturn, TypeAlias
 
+JSONValue: TypeAlias = "dict[str, JSONValue] | list[JSONValue] | str | int | float | bool | None"
 MAX_DEPTH = 32
 TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 
 
-def parse_json(encoded: bytes) -> Any:
+def parse_json(encoded: bytes) -> JSONValue:
     """Return the document. Raises `ValueError` with the reason."""
     try:
-        document = json.loads(
+        document: JSONValue = json.loads(
             encoded.decode("utf-8"),
             object_pairs_hook=_object_without_repeats,
             parse_constant=_refuse_constant,

@@ -1,6 +1,7 @@
 """Limits on the rate of requests, logins and denials."""
 
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
@@ -25,6 +26,10 @@ class WindowThrottle(SimpleRateThrottle):
     num_requests: int
     duration: int
     seconds_left: float
+
+    def parse_rate(self, rate: str | None) -> tuple[int | None, int | None]:
+        """Return the number of requests and the seconds in a rate such as `60/minute`."""
+        return _parse_rate(rate)
 
     def allow_request(self, request: HttpRequest | Request, view: "APIView | None") -> bool:
         """Count a request and return whether it is within the rate."""
@@ -73,3 +78,8 @@ class DenialThrottle(LoginThrottle):
     """Limits the denials of one network that the audit trail records, so that nobody can fill the disk with them."""
 
     scope = "denial"
+
+
+@lru_cache
+def _parse_rate(rate: str | None) -> tuple[int | None, int | None]:
+    return SimpleRateThrottle.parse_rate(None, rate)  # type: ignore[arg-type]  # it needs no instance

@@ -5,20 +5,25 @@ A viewset is written as in DRF: it lists the mixins of its actions and overrides
 `serializer_class` the serializer of what the actions respond with.
 """
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias
 
 from django.db import transaction
-from django.db.models import Model
 from django.http import HttpResponse
 from django_filters.rest_framework import FilterSet
 from rest_framework import mixins, serializers
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.filters import BaseFilterBackend
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from models_registry.api.csv_responses import csv_page
+from models_registry.api.csv_tables import Row
 from models_registry.api.errors import (
     APIError,
     ConflictError,
@@ -29,14 +34,23 @@ from models_registry.api.errors import (
     PreconditionFailedError,
     UnknownParameterError,
 )
-from models_registry.api.etags import conditional_json_response, json_response, refuse_lost_update
+from models_registry.api.etags import (
+    conditional_json_response,
+    encode_json,
+    json_response,
+    not_modified_or,
+    refuse_lost_update,
+)
 from models_registry.api.filters import StrictFilterBackend
+from models_registry.api.headers import ConstantHeaders
 from models_registry.api.idempotency import check_key, run_idempotent, stored_response
 from models_registry.api.pagination import SignedCursorPagination
 from models_registry.api.query import invalid_parameters, refuse_unknown_parameters
+from models_registry.api.renderers import CSVRenderer
 
 AnySerializer: TypeAlias = serializers.BaseSerializer[Any]
 Errors: TypeAlias = tuple[type[APIError], ...]
+TABLE_FORMATS = (JSONRenderer.format, CSVRenderer.format)
 READ_ERRORS: Errors = (UnknownParameterError, PreconditionFailedError)
 CREATE_ERRORS: Errors = (
     UnknownParameterError,
@@ -70,7 +84,7 @@ class APIViewSet(GenericViewSet[Any]):
     filter_backends: tuple[type[BaseFilterBackend], ...] = (StrictFilterBackend,)
     filterset_class: type[FilterSet] | None = None
     large_columns: tuple[str, ...] = ()  # columns that may be so long that a page of a list ends early
-    order_parameters: tuple[str, ...] = ()  # parameters of the query that change a list's order beside `ordering`
+    order_parameters: tuple[str, ...] = ()  # parameters of the query that change a list's order besides `ordering`
     ordering: tuple[str, ...] = ()
     ordering_fields: tuple[str, ...] = ()
     input_serializers: ClassVar[dict[str, type[AnySerializer]]] = {}  # by action
@@ -79,6 +93,20 @@ class APIViewSet(GenericViewSet[Any]):
     def default_response_headers(self) -> dict[str, str]:
         """Let only the caller's own cache keep a response, and only if it asks each time whether it is still valid."""
         return {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+
+    def finalize_response(self, request: Request, response: Any, *args: object, **kwargs: object) -> Any:
+        """Set the default headers of the response. DRF would check the text of each again."""
+        self._break_cycles(request)
+        if isinstance(response, Response) or "Vary" in response.headers:
+            return super().finalize_response(request, response, *args, **kwargs)
+        _checked(**self.headers).override(response)
+        return response
+
+    def _break_cycles(self, request: Request) -> None:
+        """Remove the references from the request to the view, so that both are freed without the garbage collector."""
+        request.parser_context.clear()
+        for method in self.action_map:
+            vars(self).pop(method, None)
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Check the caller (401), then the query (400), then what the URL names (404, 403).
@@ -90,6 +118,10 @@ class APIViewSet(GenericViewSet[Any]):
         self.check_query()
         if self.action in self.input_serializers:
             self.check_target()
+
+    def perform_authentication(self, request: Request) -> None:
+        """Authenticate the caller. The first look at `request.user` would raise three exceptions to get here."""
+        request._authenticate()  # type: ignore[attr-defined]  # the stubs lack it
 
     def check_account(self) -> None:
         """Load the caller's account. Raises `InvalidTokenError` if it may no longer log in."""
@@ -109,10 +141,15 @@ class APIViewSet(GenericViewSet[Any]):
     def _check_list_query(self) -> None:
         ordering = ["ordering"] if self.ordering_fields else []
         filters = list(self.filterset_class.base_filters) if self.filterset_class else []
-        repeated = refuse_unknown_parameters(self.request, ["cursor", "page_size", *ordering, *filters])
+        known = ["cursor", "page_size", *ordering, *filters, *self.check_format()]
+        repeated = refuse_unknown_parameters(self.request, known)
         self.paginate_queryset(self.filter_queryset(super().get_queryset().none()))  # asks the database nothing
         if repeated:
             raise invalid_parameters(repeated)
+
+    def check_format(self) -> Collection[str]:
+        """Return the parameters of the query that name the form of the response, which are checked."""
+        return ()
 
     def check_target(self) -> None:
         """Check that what the URL names exists and that the caller has the action's scope on it."""
@@ -172,6 +209,11 @@ class APIViewSet(GenericViewSet[Any]):
         return stored_response(self.request, self.user_id, body)
 
 
+@lru_cache
+def _checked(**headers: str) -> ConstantHeaders:
+    return ConstantHeaders(headers)
+
+
 class NamedFormatMixin(APIViewSet):
     """A view whose response has the form that the parameter `format` names, or else one that `Accept` names."""
 
@@ -182,7 +224,7 @@ class NamedFormatMixin(APIViewSet):
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """Return the renderer and its media type. Raises `NotAcceptable`."""
-        form = request.query_params.get("format")
+        form = request.query_params.get("format") if request._request.META.get("QUERY_STRING") else None
         named = [each for each in self.get_renderers() if each.format == form] if form else []
         if not named:
             return super().perform_content_negotiation(request, force)
@@ -192,11 +234,55 @@ class NamedFormatMixin(APIViewSet):
             return named[0], named[0].media_type
 
 
-class ListModelMixin(mixins.ListModelMixin, APIViewSet):
+class TableMixin(NamedFormatMixin):
+    """A view with actions whose response is a table: as JSON, or as CSV with the same rows."""
+
+    table_actions: tuple[str, ...] = ("list",)
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Say that the form of a table depends on what is accepted."""
+        if self.is_table:
+            return super().default_response_headers
+        return super(NamedFormatMixin, self).default_response_headers  # that of other actions, such as the summary
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the action responds with a table."""
+        return self.action in self.table_actions
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Return JSON, and CSV for a table."""
+        return [*super().get_renderers(), CSVRenderer()] if self.is_table else super().get_renderers()
+
+    def check_format(self) -> Collection[str]:
+        """Check the parameter `format`. Raises `InvalidParameterError`."""
+        if not self.is_table:
+            return ()
+        if self.request.query_params.get("format", "json") not in TABLE_FORMATS:
+            raise invalid_parameters([("format", "invalid_choice", f"Must be one of {', '.join(TABLE_FORMATS)}.")])
+        return ("format",)
+
+    def table_rows(self, data: dict[str, Any]) -> Sequence[Row]:
+        """Return the rows of the table that a document contains: its results, or the document itself."""
+        rows: Sequence[Row] = data.get("results", [data])
+        return rows
+
+    def table_response(self, data: object) -> HttpResponse:
+        """Return a document with its ETag, in the form that is accepted."""
+        if self.request.accepted_renderer.format != CSVRenderer.format:
+            return json_response(data)
+        document = json.loads(encode_json(data))  # plain values, as they are in JSON
+        rows = self.table_rows(document)
+        columns = [] if rows else list(self.get_serializer_class()().fields)  # type: ignore[attr-defined]
+        return csv_page(self.request.path, rows, document, columns)
+
+
+class ListModelMixin(mixins.ListModelMixin, TableMixin):
     """Lists records, page by page. Responds with 304 if the caller has the page."""
 
     def list(self, request: Request, *args: object, **kwargs: object) -> HttpResponse:  # type: ignore[override]
-        return conditional_json_response(request, super().list(request, *args, **kwargs).data)
+        return not_modified_or(request, self.table_response(super().list(request, *args, **kwargs).data))
 
 
 class RetrieveModelMixin(mixins.RetrieveModelMixin, APIViewSet):
@@ -245,12 +331,3 @@ class DestroyModelMixin(mixins.DestroyModelMixin, APIViewSet):
             self.check_if_match(record)
             self.perform_destroy(record)
         return HttpResponse(status=204)
-
-
-def lock_row(record: Model) -> None:
-    """Lock a row until the transaction ends. Read it and what depends on it again afterwards.
-
-    Of a statement that waits for a lock, PostgreSQL repeats only the read of the locked row: what is joined to it, such
-    as the caller's rights, may have changed meanwhile.
-    """
-    list(type(record)._default_manager.select_for_update().filter(pk=record.pk).values_list("pk"))

@@ -7,6 +7,7 @@ from django.db import models
 
 from models_registry.api.client_address import client_address
 from models_registry.audit.context import current_request, current_user, escape_controls
+from models_registry.db.prepared import insert
 
 # Selects successful logins: to the admin, and for a token by user name and password.
 LOGINS = models.Q(action=5) | models.Q(action=0, path="/api/v1/auth/token")
@@ -103,9 +104,9 @@ class AuditEntry(AbstractLogEntry):  # type: ignore[misc]  # the library is unty
         return f"{self.get_action_display()} {self.object_repr or self.path}"
 
     def save(self, **options: object) -> None:
-        """Store the row with the current user and request."""
+        """Store the new row with the current user and request."""
         self.describe_request()
-        super().save(**options)
+        insert(self)
 
     def describe_request(self) -> None:
         """Set the user, address, method, path and request id from the current request."""

@@ -4,11 +4,11 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.db.models import Field, QuerySet
-from django.forms import TypedChoiceField
+from django.forms import ModelForm, TypedChoiceField
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
-from models_registry.accounts.model_admin import ScopedAdmin, ScopedInline
+from models_registry.accounts.model_admin import ScopedAdmin, ScopedInline, logged_in_user
 from models_registry.accounts.scopes import Scope
 from models_registry.api.model_admin import (
     ReadOnlyAdminMixin,
@@ -64,9 +64,11 @@ class VersionInline(ReadOnlyAdminMixin, ScopedInline):
         return badge(version.state, VERSION_STATE_COLORS[version.state])
 
 
-@admin.register(RegisteredModel)
 class RegisteredModelAdmin(ScopedAdmin):
-    """Registered models and their versions. The promoted version is read-only: only a promotion changes it."""
+    """Registered models and their versions. The promoted version is read-only: only a promotion changes it.
+
+    `performance` adds to this page, and registers it.
+    """
 
     scopes = {"view": Scope.MODEL_READ, "add": Scope.ORGANIZATION_EDITOR, "change": Scope.MODEL_WRITE}
     owner_lookups = ("pk",)
@@ -131,14 +133,15 @@ class RegisteredModelAdmin(ScopedAdmin):
         """Return whether the caller may change models, or this model, which must not be archived."""
         return super().has_change_permission(request, obj) and not (obj and obj.archived_at)
 
-    def save_model(self, request: HttpRequest, obj: RegisteredModel, form: Any, change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: RegisteredModel, form: "ModelForm[RegisteredModel]", change: bool
+    ) -> None:
         """Store the model as the API does."""
         values = {name: form.cleaned_data[name] for name in (form.changed_data if change else form.cleaned_data)}
         if change:
             update_model(model=lock_unarchived(obj), **values)
         else:
-            user: Any = request.user  # who is logged in, as the page is open
-            stored = register_model(**values, created_by=user)
+            stored = register_model(**values, created_by=logged_in_user(request))
             obj.__dict__.update(stored.__dict__)
 
     @admin.display(description="task type", ordering="task_type")
@@ -147,7 +150,7 @@ class RegisteredModelAdmin(ScopedAdmin):
         return task_type_label(model.task_type)
 
     @admin.display(ordering="state")
-    def state(self, model: Any) -> str:
+    def state(self, model: RegisteredModel) -> str:
         """Return the derived state in its colour."""
         return badge(model.state, MODEL_STATE_COLORS[model.state])
 
@@ -157,9 +160,8 @@ class RegisteredModelAdmin(ScopedAdmin):
         return badge(model.promoted_version.version_id, "primary") if model.promoted_version else ""
 
 
-@admin.register(Version)
 class VersionAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
-    """Versions of models, newest first."""
+    """Versions of models, newest first. `performance` adds to this page, and registers it."""
 
     version_number_lookup = "number"
     model_lookup = "model"

@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 from django.core.validators import MaxLengthValidator
 
-from models_registry.api.fields import MAX_TEXT, ONE_LINE
+from models_registry.api.fields import MAX_TEXT, NAME_VALIDATORS
 from models_registry.registry.models import RegisteredModel
 
-_VALIDATORS: dict[str, Any] = {"name": ONE_LINE, "description": MaxLengthValidator(MAX_TEXT)}
+_VALIDATORS = {"name": NAME_VALIDATORS, "description": (MaxLengthValidator(MAX_TEXT),)}
 
 
 class RegisteredModelForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
@@ -21,4 +21,4 @@ class RegisteredModelForm(forms.ModelForm):  # type: ignore[type-arg]  # generic
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in _VALIDATORS.keys() & self.fields.keys():
-            self.fields[name].validators.append(_VALIDATORS[name])
+            self.fields[name].validators.extend(_VALIDATORS[name])

@@ -1,7 +1,5 @@
 """Grants in the admin."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -32,7 +30,7 @@ class ModelGrantAdmin(ScopedAdmin):
         """Return the organization that owns the model."""
         return str(grant.model.organization)
 
-    def save_model(self, request: HttpRequest, obj: ModelGrant, form: "ModelForm[Any]", change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: ModelGrant, form: "ModelForm[ModelGrant]", change: bool) -> None:
         """Store a new grant as the API does."""
         if change:
             super().save_model(request, obj, form, change)

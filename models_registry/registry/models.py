@@ -47,13 +47,20 @@ class RegisteredModel(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True, blank=True)
 
+    state: str  # one of `State`, as `with_state` read it
+    permitted: bool  # whether the caller has the scope that was asked for, as `with_permission` read it
+    named_version: "Version | None"  # as `find_model` read it
     objects = RegisteredModelQuerySet.as_manager()
 
     class Meta:
         verbose_name = "registered model"
         constraints = [
             models.UniqueConstraint(fields=["organization", "name"], name="model_name_once_per_organization"),
-            models.CheckConstraint(condition=Q(model_id__regex=rf"^{ids.MODEL_ID_PATTERN}\Z"), name="model_id_form"),
+            models.CheckConstraint(
+                condition=Q(model_id__regex=rf"^{ids.MODEL_ID_PATTERN}\Z"),
+                name="model_id_form",
+                violation_error_message="A model id is “mdl-” and ten hexadecimal digits.",
+            ),
         ]
         indexes = [
             # Serves the list of models, newest first.
@@ -96,14 +103,21 @@ class Version(models.Model):
             models.UniqueConstraint(fields=["model", "number"], name="version_number_once_per_model"),
             # The foreign key of a promoted version refers to this.
             models.UniqueConstraint(fields=["model", "id"], name="version_of_model"),
-            models.CheckConstraint(condition=Q(number__gte=1), name="version_number_from_1"),
             models.CheckConstraint(
-                condition=Q(state__in=["training", "completed", "failed"]), name="version_state_known"
+                condition=Q(number__gte=1),
+                name="version_number_from_1",
+                violation_error_message="The numbers of versions begin with 1.",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["training", "completed", "failed"]),
+                name="version_state_known",
+                violation_error_message="There is no such state of a version.",
             ),
             models.CheckConstraint(
                 condition=Q(state="completed", completed_at__isnull=False)
                 | (~Q(state="completed") & Q(completed_at__isnull=True)),
                 name="version_completed_at_iff_completed",
+                violation_error_message="A completed version has a time of completion, and no other version has.",
             ),
         ]
         indexes = [

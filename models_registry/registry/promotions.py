@@ -43,6 +43,12 @@ class PromotionCheck(Protocol):
         store its verdict. With `override`, the version is promoted whatever the result is.
         """
 
+    def represent(self, verdict: Mapping[str, object]) -> Mapping[str, object] | None:
+        """Return a stored verdict in the order in which `check` returned it; `None` if another check returned it.
+
+        PostgreSQL does not keep the order of members.
+        """
+
 
 _checks: list[PromotionCheck] = []
 
@@ -61,6 +67,12 @@ def prepare_promotion(version: Version) -> None:
     """Let each check compute in advance what takes long, before the model's row is locked."""
     for check in _checks:
         check.prepare(version)
+
+
+def represent_verdict(verdict: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a stored verdict as the check that returned it represents it."""
+    represented = (check.represent(verdict) for check in _checks)
+    return next((each for each in represented if each is not None), verdict)
 
 
 @transaction.atomic

@@ -9,10 +9,10 @@ from django.db.models import Exists, Expression, FilteredRelation, OuterRef, Q
 from models_registry.accounts.scopes import Scope, roles_implying
 
 if TYPE_CHECKING:
-    from models_registry.registry.models import Version  # noqa: F401  # names the base class
+    from models_registry.registry.models import RegisteredModel, Version  # noqa: F401  # name the base classes
 
 
-class RegisteredModelQuerySet(models.QuerySet[Any]):  # with the field `state`, which the model does not declare
+class RegisteredModelQuerySet(models.QuerySet[Any]):  # whose filters know the annotation `state`
     """Adds permission filters and the derived state to queries of models."""
 
     def permitting(self, scope: Scope, user_id: int | Expression) -> Self:
@@ -24,7 +24,7 @@ class RegisteredModelQuerySet(models.QuerySet[Any]):  # with the field `state`, 
             own_grant=FilteredRelation("grants", condition=Q(grants__user=user_id, grants__scope=scope)),
         ).filter(Q(own_membership__role__in=roles_implying(scope)) | Q(own_grant__isnull=False))
 
-    def keys_permitting(self, scope: Scope, user_id: int | None) -> "models.QuerySet[Any, Any]":
+    def keys_permitting(self, scope: Scope, user_id: int | None) -> "models.QuerySet[RegisteredModel, object]":
         """Return the keys of the models that `permitting` keeps, as a subquery for the records of these models.
 
         Each half reads an index. PostgreSQL would estimate the joins of `permitting` at all models, and look at each.

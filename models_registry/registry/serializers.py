@@ -1,7 +1,6 @@
 """Request and response bodies of models, grants, versions and promotions."""
 
 import json
-import unicodedata
 
 from rest_framework import serializers
 
@@ -16,9 +15,11 @@ from models_registry.api.fields import (
     StrictSerializer,
     TagsField,
     UTCDateTimeField,
+    validate_visible,
 )
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.registry.models import Promotion, RegisteredModel, Version
+from models_registry.registry.promotions import represent_verdict
 from models_registry.registry.validators import validate_source_uri
 
 MAX_REASON = 2000
@@ -165,9 +166,9 @@ class PromotionInput(StrictSerializer):
     )
 
     def validate_reason(self, value: str) -> str:
-        """Refuse an invisible reason, which has only spaces, control and format characters."""
-        if value and all(unicodedata.category(character)[0] in "ZC" for character in value):
-            raise serializers.ValidationError("Must have at least one visible character.")
+        """Refuse an invisible reason. It may be empty."""
+        if value:
+            validate_visible(value)
         return value
 
     def validate(self, attrs: dict[str, object]) -> dict[str, object]:
@@ -175,6 +176,13 @@ class PromotionInput(StrictSerializer):
         if attrs["override"] and not attrs["reason"]:
             raise serializers.ValidationError({"reason": "To override a gate, say why."})
         return attrs
+
+
+class VerdictField(serializers.DictField):
+    """The verdict of a promotion check."""
+
+    def to_representation(self, value: dict[str, object]) -> dict[str, object]:
+        return dict(represent_verdict(value))
 
 
 class PromotionSerializer(serializers.Serializer[Promotion]):
@@ -189,6 +197,6 @@ class PromotionSerializer(serializers.Serializer[Promotion]):
     kind = serializers.ChoiceField(Promotion.KINDS)
     reason = serializers.CharField(allow_blank=True)
     overridden = serializers.BooleanField()
-    verdict = serializers.DictField(allow_null=True)
+    verdict = VerdictField(allow_null=True)
     promoted_by = RelatedUsernameField("promoted_by")
     promoted_at = UTCDateTimeField()

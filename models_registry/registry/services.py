@@ -65,7 +65,7 @@ def register_model(
     organization already has a model of that name.
     """
     _check_positive_class(content["task_type"], content.get("positive_class"))
-    with _refusing_taken_name(organization, name):
+    with _refusing_repeated_name(organization, name):
         return RegisteredModel.objects.create(organization=organization, name=name, created_by=created_by, **content)
 
 
@@ -98,7 +98,7 @@ def update_model(*, model: RegisteredModel, **changes: Unpack[ModelUpdate]) -> R
     refuse_archived(model)
     if "positive_class" in changes:
         check_positive_class_change(model, changes["positive_class"])
-    with _refusing_taken_name(model.organization, changes.get("name", model.name)):
+    with _refusing_repeated_name(model.organization, changes.get("name", model.name)):
         return save_changes(model, **changes)
 
 
@@ -119,7 +119,7 @@ def _check_positive_class(task_type: str, positive_class: str | None) -> None:
 
 
 def archive_model(*, model: RegisteredModel) -> None:
-    """Archive a model for ever. Do nothing if it is archived already. The caller must have locked the model's row."""
+    """Archive a model permanently, unless it is archived already. The caller must have locked the model's row."""
     if model.archived_at is None:
         save_changes(model, archived_at=timezone.now())
 
@@ -168,7 +168,7 @@ def update_version(*, version: Version, **changes: Unpack[VersionUpdate]) -> Ver
 
 
 @contextmanager
-def _refusing_taken_name(organization: Organization, name: str) -> Iterator[None]:
+def _refusing_repeated_name(organization: Organization, name: str) -> Iterator[None]:
     """Raise `ModelExistsError` if a write inside the block would give two models of an organization one name."""
     try:
         with refusing_duplicates(f"The organization has a model {name!r} already. Choose another name."):

@@ -21,7 +21,7 @@ from models_registry.api.viewsets import (
 from models_registry.registry import promotions, services
 from models_registry.registry.errors import GateFailedError, ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.filters import VersionFilters
-from models_registry.registry.models import RegisteredModel, Version
+from models_registry.registry.models import Version
 from models_registry.registry.serializers import (
     PromotionInput,
     PromotionSerializer,
@@ -88,10 +88,6 @@ class VersionViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, Updat
     def get_object(self, *, lock: bool = False) -> Version:
         """Return the version that the URL names; `lock` locks its model."""
         return self.get_version(lock=lock)
-
-    def read_version(self, model: RegisteredModel, number: int) -> Version | None:
-        """Return a version of a model, with its creator."""
-        return model.versions.select_related("created_by").filter(number=number).first()
 
     def perform_create(self, serializer: BaseSerializer[Version]) -> None:
         model = self.get_model(lock=True)

@@ -16,7 +16,7 @@ from models_registry.accounts.scopes import Scope
 from models_registry.accounts.selectors import lock_active_user
 from models_registry.api.errors import NotFoundError
 from models_registry.api.etags import json_response
-from models_registry.api.fields import NameField
+from models_registry.api.fields import UNREADABLE, NameField
 from models_registry.api.filters import StrictFilterBackend, StrictOrdering
 from models_registry.api.lookups import missing_reference
 from models_registry.api.viewsets import (
@@ -186,10 +186,13 @@ class NamedModelViewSet(RegistryViewSet):
     def check_target(self) -> None:
         """Check the organization, the caller's scope in it, and that a model can have the name."""
         super().check_target()
+        missing = NotFoundError("No model has such a name: a name is one line of visible text, up to 200 characters.")
+        if UNREADABLE in self.kwargs["name"]:
+            raise missing
         try:
             self.model_name = str(NameField().run_validation(self.kwargs["name"]))
         except ValidationError:
-            raise NotFoundError("No model has such a name: a name is one line of 1 to 200 characters.") from None
+            raise missing from None
 
     @extend_schema(
         operation_id="get_or_register_model",

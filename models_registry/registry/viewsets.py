@@ -15,8 +15,8 @@ from models_registry.api.viewsets import (
     DestroyModelMixin,
     ListModelMixin,
     RetrieveModelMixin,
-    lock_row,
 )
+from models_registry.api.writes import lock_row
 from models_registry.registry import ids, selectors
 from models_registry.registry.errors import GateFailedError, ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.models import Promotion, RegisteredModel, Version
@@ -61,22 +61,24 @@ class RegistryViewSet(OrganizationScopedViewSet):
 
     def read_model(self, model_id: str) -> RegisteredModel | None:
         """Return a model with `permitted`: whether the caller has the action's scope on it."""
-        return selectors.find_model(model_id=model_id, scope=self.scope, user_id=self.account.pk)
+        number = self.version_number if "version_id" in self.kwargs else None
+        return selectors.find_model(model_id=model_id, scope=self.scope, user_id=self.account.pk, number=number)
 
     def get_version(self, *, lock: bool = False) -> Version:
         """Return the version that the URL names; `lock` locks its model. Raises `VersionNotFoundError`."""
         model = self.get_model(lock=lock)
-        version_id = self.kwargs["version_id"]
-        number = ids.version_number(version_id) if ids.is_version_id(version_id) else 0
-        version = self.read_version(model, number)
+        version = model.named_version
         if version is None:
-            raise VersionNotFoundError(f"{model.pk} has no version {version_id[:40]}. Its versions are listed.")
+            named = self.kwargs["version_id"][:40]
+            raise VersionNotFoundError(f"{model.pk} has no version {named}. Its versions are listed.")
         version.model = model
         return version
 
-    def read_version(self, model: RegisteredModel, number: int) -> Version | None:
-        """Return a version of a model."""
-        return selectors.find_version(model=model, number=number)
+    @property
+    def version_number(self) -> int:
+        """The number of the version that the URL names; 0, which no version has, if there can be no such version."""
+        version_id = self.kwargs["version_id"]
+        return ids.version_number(version_id) if ids.is_version_id(version_id) else 0
 
 
 class ModelRecordViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, DestroyModelMixin, RegistryViewSet):

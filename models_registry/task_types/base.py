@@ -35,7 +35,9 @@ class Metric:
     `lower` and `upper` are inclusive bounds, or `None`. `definition` is one sentence with the formula and the unit;
     `source` says where the definition was published. `depends_on` names the options of an evaluation that the value
     depends on, such as `k`: only values with equal options are comparable. `is_proportion` says whether the value is
-    the share of all examples for which something holds.
+    the share of all examples for which something holds. `has_interval` says whether an evaluation can compute its
+    confidence interval. `at_most` names other metrics of the task type that it never exceeds for the same examples; of
+    a metric that is best at 0, the magnitude does not.
     """
 
     name: str
@@ -48,6 +50,13 @@ class Metric:
     upper: float | None = None
     depends_on: tuple[str, ...] = ()
     is_proportion: bool = False
+    has_interval: bool = True
+    at_most: tuple[str, ...] = ()
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest value, infinite where there is none."""
+        return -math.inf if self.lower is None else self.lower, math.inf if self.upper is None else self.upper
 
     def goodness(self, value: float) -> float:
         """Return a number that is higher for better values."""
@@ -74,10 +83,9 @@ class Metric:
     def clean(self, value: float) -> float:
         """Return a valid value as a float within the bounds, which rounding may have exceeded.
 
-        Minus zero becomes zero: databases differ in keeping its sign.
+        Minus zero becomes zero: not all databases keep its sign.
         """
-        lower = -math.inf if self.lower is None else self.lower
-        upper = math.inf if self.upper is None else self.upper
+        lower, upper = self.bounds
         return float(min(max(value, lower), upper)) + 0.0
 
 

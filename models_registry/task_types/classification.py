@@ -137,7 +137,7 @@ TASK_TYPE = TaskType(
             lower=0,
             upper=1,
             depends_on=("threshold",),
-            definition="Mean of the recall of each class that there is, a fraction from 0 to 1.",
+            definition="Mean of the recall of each class that occurs in the actual labels, a fraction from 0 to 1.",
             source=(
                 "Brodersen, Ong, Stephan & Buhmann (2010), The balanced accuracy and its posterior distribution, "
                 "doi:10.1109/ICPR.2010.764"
@@ -212,6 +212,7 @@ TASK_TYPE = TaskType(
             lower=0,
             upper=1,
             depends_on=("threshold",),
+            has_interval=False,
             definition=(
                 "With the examples sorted into 15 equal ranges by the probability of the predicted class, the absolute "
                 "difference between the mean probability and the fraction predicted correctly in each range, averaged "

@@ -28,6 +28,7 @@ TASK_TYPE = TaskType(
             label="MAE",
             direction=Direction.LOWER,
             lower=0,
+            at_most=("rmse",),
             definition="Mean of |actual - predicted| over the forecast horizon, in the series' unit, 0 or more.",
             source=_HYNDMAN_KOEHLER,
             example=WorkedExample(given=_EXAMPLE, value=5 / 3),

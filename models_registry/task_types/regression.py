@@ -17,6 +17,7 @@ TASK_TYPE = TaskType(
             label="RMSE",
             direction=Direction.LOWER,
             lower=0,
+            at_most=("max_error",),
             definition="Square root of the mean of (actual - predicted)², in the target's unit, 0 or more.",
             source="https://scikit-learn.org/stable/modules/model_evaluation.html#mean-squared-error",
             example=WorkedExample(given=_EXAMPLE, value=math.sqrt(1.5 / 4)),
@@ -26,6 +27,7 @@ TASK_TYPE = TaskType(
             label="MAE",
             direction=Direction.LOWER,
             lower=0,
+            at_most=("rmse",),
             definition="Mean of |actual - predicted|, in the target's unit, 0 or more.",
             source=(
                 "Willmott & Matsuura (2005), Advantages of the mean absolute error (MAE) over the root mean square "
@@ -38,6 +40,7 @@ TASK_TYPE = TaskType(
             label="R²",
             direction=Direction.HIGHER,
             upper=1,
+            at_most=("explained_variance",),
             definition=(
                 "1 - (sum of (actual - predicted)²) / (sum of (actual - mean actual)²), without unit, at most 1, and "
                 "negative for a model worse than always predicting the mean."
@@ -64,6 +67,7 @@ TASK_TYPE = TaskType(
             label="Median absolute error",
             direction=Direction.LOWER,
             lower=0,
+            at_most=("max_error",),
             definition="Median of |actual - predicted|, in the target's unit, 0 or more.",
             source="https://scikit-learn.org/stable/modules/model_evaluation.html#median-absolute-error",
             example=WorkedExample(given=_EXAMPLE, value=0.5),
@@ -73,6 +77,7 @@ TASK_TYPE = TaskType(
             label="Largest error",
             direction=Direction.LOWER,
             lower=0,
+            has_interval=False,
             definition="Largest |actual - predicted|, in the target's unit, 0 or more.",
             source="https://scikit-learn.org/stable/modules/model_evaluation.html#max-error",
             example=WorkedExample(given=_EXAMPLE, value=1.0),
@@ -93,6 +98,7 @@ TASK_TYPE = TaskType(
             name="bias",
             label="Bias",
             direction=Direction.ZERO,
+            at_most=("mae",),
             definition="Mean of predicted - actual, in the target's unit, above 0 where too much is predicted.",
             source="Hyndman & Athanasopoulos (2021), Forecasting: principles and practice, 3rd edition, section 5.8",
             example=WorkedExample(given=_EXAMPLE, value=0.25),

@@ -153,7 +153,7 @@ def a_strange_key_as_unknown(route: Route) -> None:
 
 
 @refused
-def many_unknown_fields_of_which_not_all_are_told(route: Route) -> None:
+def many_unknown_fields_not_all_of_which_are_named(route: Route) -> None:
     answer = route.send(json.dumps({f"{'x' * 60}{number}": 0 for number in range(10_000)}).encode())
 
     assert refusal(answer) == (400, "invalid_body")

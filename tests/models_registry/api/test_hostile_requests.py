@@ -88,6 +88,7 @@ NO_VERSION = (404, "version_not_found")
         ("dataset_split=test%00", BAD_PARAMETER),
         ("dataset_split=%ff", BAD_PARAMETER),
         ("dataset_split=%ed%a0%80", BAD_PARAMETER),
+        ("dataset=%ff", BAD_PARAMETER),
         ("dataset_split=", BAD_PARAMETER),
         ("dataset_split", BAD_PARAMETER),
         ("dataset_split=%20test", BAD_PARAMETER),

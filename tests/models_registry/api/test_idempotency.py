@@ -64,7 +64,7 @@ def root(superuser: User, model: RegisteredModel) -> Caller:
     completed_version(model, number=418)
     new_user("nora")
     root.post(f"{VERSIONS}/ver-001a2/promote")
-    create_service_account(owner=model.organization, name="ci")
+    create_service_account(owner=model.organization, username="acme.ci")
     return root
 
 

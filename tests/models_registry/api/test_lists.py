@@ -1,8 +1,6 @@
 """What all lists have in common: pages, cursors, and as many queries for many rows as for few."""
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +12,11 @@ from performance.badges.models import Badge
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.api import Caller, faults, refusal
+from tests.conftest import PinnedQueries
 from tests.factories import EVALUATED_AT
 
 pytestmark = pytest.mark.django_db
 
-Pinned = Callable[[str], AbstractContextManager[None]]
 MODEL = "/models/mdl-7f3a19bc92"
 FIRST_WEBHOOK = 1000
 LISTS = {
@@ -110,7 +108,7 @@ def sized(path: str, size: int) -> str:
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_list_takes_as_many_queries_for_200_rows_as_for_10(
-    root: Caller, model: RegisteredModel, pinned_queries: Pinned, name: str
+    root: Caller, model: RegisteredModel, pinned_queries: PinnedQueries, name: str
 ) -> None:
     root.get("/models")  # asks for what is asked once
     fill(model, range(10))
@@ -208,7 +206,9 @@ def test_a_repeated_parameter_is_refused(root: Caller, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_an_invalid_query_is_refused_without_a_database_query(root: Caller, pinned_queries: Pinned, name: str) -> None:
+def test_an_invalid_query_is_refused_without_a_database_query(
+    root: Caller, pinned_queries: PinnedQueries, name: str
+) -> None:
     root.get("/models")
     with pinned_queries("history refused for its query" if name == "history" else "list refused for its query"):
         root.get(sized(LISTS[name], 5) + "&cursor=x")

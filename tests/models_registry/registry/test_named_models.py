@@ -87,7 +87,7 @@ def test_an_invalid_body_is_refused(ed: Caller, body: dict[str, str], error: tup
     assert not RegisteredModel.objects.filter(name="fraud").exists()
 
 
-@pytest.mark.parametrize("name", ["%20", "a%00b", "a%0ab", "x" * 201])
+@pytest.mark.parametrize("name", ["%20", "a%00b", "a%0ab", "a%EF%BF%BD", "%E2%80%8B", "x" * 201])
 def test_a_name_that_no_model_can_have_is_not_found(ed: Caller, name: str) -> None:
     assert refusal(ed.put(f"{MODELS}/{name}", RANKING)) == (404, "not_found")
 

@@ -8,7 +8,7 @@ from models_registry.accounts.models import User
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
 from tests.api import Caller, faults, masked, refusal
-from tests.conftest import golden
+from tests.conftest import PinnedQueries, golden
 
 pytestmark = pytest.mark.django_db
 
@@ -110,10 +110,13 @@ class TestCreating:
 
 class TestState:
     @pytest.mark.parametrize("final", ["completed", "failed"])
-    def test_training_ends_in_a_state_that_is_final(self, ed: Caller, path: str, final: str) -> None:
+    def test_training_ends_in_a_state_that_is_final(
+        self, ed: Caller, path: str, final: str, pinned_queries: PinnedQueries
+    ) -> None:
         version = ed.post(path).json()
 
-        answer = ed.patch(f"{path}/ver-00001", {"state": final})
+        with pinned_queries("change of a version"):
+            answer = ed.patch(f"{path}/ver-00001", {"state": final})
 
         assert (answer.status_code, answer.json()["state"]) == (200, final)
         assert (answer.json()["completed_at"] is not None) == (final == "completed")

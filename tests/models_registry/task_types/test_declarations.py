@@ -291,6 +291,14 @@ def test_a_worked_example_is_what_an_independent_implementation_computes(task_ty
     assert math.isclose(metric.example.value, independent(metric.example.given), rel_tol=1e-9, abs_tol=1e-9)
 
 
+def test_no_worked_example_exceeds_another_that_bounds_it() -> None:
+    for task_type in all_task_types():
+        metrics = {metric.name: metric for metric in task_type.all_metrics}
+        for metric, other in ((each, metrics[name]) for each in metrics.values() for name in each.at_most):
+            assert metric.example.given == other.example.given
+            assert abs(metric.example.value) <= other.example.value
+
+
 @type_and_metric
 def test_a_worked_example_is_a_value_that_the_metric_accepts(task_type: str, metric: Metric) -> None:
     assert type(metric.example.value) is float

@@ -1,0 +1,8 @@
+"""Times as text."""
+
+from datetime import UTC, datetime
+
+
+def utc_text(moment: datetime) -> str:
+    """Return a time in UTC with whole seconds (RFC 3339), such as `2026-03-13T14:22:10Z`."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

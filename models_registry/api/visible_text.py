@@ -1,0 +1,21 @@
+"""Whether people can see a text. Pure Python."""
+
+import unicodedata
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})  # control and format characters, separators and spaces
+# Characters of other categories that are drawn as nothing: `Default_Ignorable_Code_Point` (Unicode 16, UAX #44) without
+# those of the categories above, and the Braille pattern without dots.
+_BLANK = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x2800, 0x3164, 0xFFA0),
+            *(*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)),
+        ),
+    )
+)
+
+
+def is_visible(text: str) -> bool:
+    """Return whether a text has at least one visible character."""
+    return any(each not in _BLANK and unicodedata.category(each) not in _INVISIBLE for each in text)
