@@ -1,7 +1,7 @@
 """Content security policies: what a browser may load, run and send on each kind of page."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import django
 from django.http import HttpRequest, HttpResponse
@@ -12,9 +12,6 @@ else:
     from csp.middleware import CSPMiddleware
 
 Policy = Mapping[str, Sequence[str]]
-
-API_PREFIX = "/api/v1/"
-API_HEADER = "default-src 'none'; frame-ancestors 'none'"  # for JSON, which no browser renders
 
 # Pages without scripts, such as verdicts, errors, badges and files. They contain their styles.
 PLAIN: Policy = {
@@ -45,16 +42,7 @@ POLICIES: dict[str, Policy] = {
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
-    """Add a policy to each page. JSON responses get a fixed one, which costs the API nothing."""
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if not request.path_info.startswith(API_PREFIX):
-            return super().__call__(request)
-        response: Any = self.get_response(request)
-        if response.headers.get("Content-Type", "").startswith(("text/html", "image/")):
-            return super().process_response(request, response)
-        response.headers["Content-Security-Policy"] = API_HEADER
-        return response
+    """Add a policy to each page. `config.api_middleware` does it for the API."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Add the policy for the path of the page."""

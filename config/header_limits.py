@@ -1,9 +1,12 @@
 """Limit the headers that a request may have, before anything parses them."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from config.environ_keys import LONGEST_HEADER
 from config.problems import problem_response
 from models_registry.api.errors import HeaderTooLargeError
 
@@ -22,12 +25,19 @@ class HeaderLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        for name, value in request.META.items():
-            if name.startswith("HTTP_") and len(value) > MAX_HEADER_LENGTH and name != "HTTP_AUTHORIZATION":
-                return problem_response(request, HeaderTooLargeError(_too_large(name)))
+        if request.META.get(LONGEST_HEADER, math.inf) > MAX_HEADER_LENGTH and (name := _long_header(request.META)):
+            return problem_response(request, HeaderTooLargeError(_too_large(name)))
         if "\\" in request.META.get("HTTP_COOKIE", ""):
             request.META["HTTP_COOKIE"] = _without_long_escapes(request.META["HTTP_COOKIE"])
         return self.get_response(request)
+
+
+def _long_header(headers: Mapping[str, Any]) -> str | None:
+    """Return the name of a header that is too long, or `None`."""
+    for name, value in headers.items():
+        if name[:5] == "HTTP_" and len(value) > MAX_HEADER_LENGTH and name != "HTTP_AUTHORIZATION":
+            return name
+    return None
 
 
 def _too_large(name: str) -> str:

@@ -3,7 +3,6 @@
 import logging
 import time
 from contextvars import ContextVar
-from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -50,7 +49,7 @@ class UnavailableFilter(logging.Filter):
         return getattr(record, "status_code", None) != UNAVAILABLE
 
 
-def logging_config(form: str) -> dict[str, Any]:
+def logging_config(form: str) -> dict[str, object]:
     """Return the configuration of Python's logging. `form` is one of `FORMATS`."""
     return {
         "version": 1,

@@ -13,6 +13,7 @@ from django.utils.functional import LazyObject
 from config.logs import current_id
 from config.metrics.requests import count_request, method_of, route_of
 from models_registry.api.client_address import client_address
+from models_registry.api.headers import set_unchecked
 from models_registry.audit.context import set_current_request
 
 HEADER = "X-Request-ID"
@@ -40,7 +41,7 @@ class RequestIDMiddleware:
             response = self.get_response(request)
         finally:
             set_current_request(None)
-        response[HEADER] = request_id
+        set_unchecked(response, HEADER, request_id)
         for observe in self.observers:
             observe(request, response, perf_counter() - started)
         return response

@@ -1,6 +1,5 @@
 """The OpenAPI document: every operation with every error that it can respond with, each with an example."""
 
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
@@ -27,8 +26,9 @@ from models_registry.api.errors import (
     ServiceUnavailableError,
     UnsupportedMediaTypeError,
 )
+from models_registry.api.renderers import CSVRenderer
+from models_registry.api.viewsets import TABLE_FORMATS
 from models_registry.registry import ids
-from performance.gates.gate_input import Operator
 
 # A part of an OpenAPI document, such as a schema, a response or an operation.
 JSONObject: TypeAlias = dict[str, Any]
@@ -55,7 +55,7 @@ HEADERS: dict[str, JSONObject] = {
     },
     "Location": {"schema": {"type": "string", "format": "uri-reference"}},
     "Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."},
-    "Vary": {"schema": {"type": "string", "enum": ["Authorization"]}},
+    "Vary": {"schema": {"type": "string", "enum": ["Authorization", "Authorization, Accept"]}},
     "WWW-Authenticate": {"schema": {"type": "string", "enum": ["Bearer"]}},
     "X-Request-ID": {"schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}},
 }
@@ -72,6 +72,20 @@ IF_NONE_MATCH = {
     "description": "ETags that the caller has: 304 if the response has one of them.",
 }
 
+FORMAT = {
+    "name": "format",
+    "in": "query",
+    "schema": {"type": "string", "enum": list(TABLE_FORMATS)},
+    "description": "The format of the response; by default the one in `Accept`, otherwise JSON.",
+}
+TABLE = {
+    "type": "string",
+    "description": (
+        "The rows of the JSON response with a header (RFC 4180, UTF-8). A member of an object is a column of its own, "
+        "named with dots; a list is JSON. A text that a spreadsheet program would take for a formula begins with an "
+        'apostrophe. The header `Link` leads to the next page, `rel="next"`.'
+    ),
+}
 IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -181,6 +195,8 @@ class ProblemAutoSchema(AutoSchema):
             **self._headers("ETag", "Cache-Control", "Vary", "X-Request-ID"),
             **getattr(self.view, "caching", {}),
         }
+        if getattr(self.view, "is_table", False):
+            self._document_table(operation)
         if PreconditionFailedError in errors:
             self._document_conditions(operation, caching)
         if IdempotencyMismatchError in errors:
@@ -189,6 +205,12 @@ class ProblemAutoSchema(AutoSchema):
         for status, found in groupby(ordered, lambda error: error.status_code):
             self._add_problems(operation["responses"], str(status), [*found])
         return operation
+
+    def _document_table(self, operation: JSONObject) -> None:
+        """Add the parameter that names the form, and the form of a table as CSV."""
+        operation.setdefault("parameters", []).append(FORMAT)
+        table = {"schema": self._ref("Table", ResolvedComponent.SCHEMA, TABLE)}
+        operation["responses"]["200"]["content"][CSVRenderer.media_type] = table
 
     def _add_problems(self, responses: JSONObject, status: str, errors: list[type[APIError]]) -> None:
         """Add the response for errors of one status: a shared component, unless the view itself has such responses."""
@@ -275,64 +297,3 @@ def problem_schema() -> JSONObject:
     """Return the schema of problem documents, with the code of every error."""
     properties = {**PROBLEM["properties"], "code": {"type": "string", "enum": sorted(e.code for e in error_classes())}}
     return {**PROBLEM, "properties": properties}
-
-
-def share_parameters(result: JSONObject, **_: object) -> JSONObject:
-    """Move parameters that several operations have in common to the components."""
-    operations = [operation for path in result["paths"].values() for operation in path.values()]
-    counts = Counter(repr(each) for operation in operations for each in operation.get("parameters", ()))
-    shared: dict[str, JSONObject] = {}
-    for operation in operations:
-        for index, parameter in enumerate(operation.get("parameters", ())):
-            name = f"{parameter['in']}-{parameter['name']}"
-            if counts[repr(parameter)] > 1 and shared.setdefault(name, parameter) == parameter:
-                operation["parameters"][index] = {"$ref": f"#/components/parameters/{name}"}
-    result["components"]["parameters"] = dict(sorted(shared.items()))
-    return result
-
-
-def allow_null_references(result: JSONObject, **_: object) -> JSONObject:
-    """Let a reference that is nullable be null.
-
-    In OpenAPI 3.0, `nullable` has an effect only beside a `type`.
-    """
-    for schema in _schemas(result["components"]["schemas"]):
-        if schema.get("nullable") and "allOf" in schema:
-            [reference] = schema.pop("allOf")
-            del schema["nullable"]
-            schema["oneOf"] = [reference, {"enum": [None]}]
-    return result
-
-
-def join_blank_strings(result: JSONObject, **_: object) -> JSONObject:
-    """Describe a string with a pattern that may be empty as one string, not as one of two."""
-    for schema in _schemas(result["components"]["schemas"]):
-        match schema.get("oneOf"):
-            case [{"type": "string", "pattern": pattern} as text, {"type": "string", "maxLength": 0}]:
-                del schema["oneOf"]
-                schema.update(text, pattern=f"^$|{pattern}")
-    return result
-
-
-def name_operators(result: JSONObject, **_: object) -> JSONObject:
-    """Name the operators of gate policies, as generated clients cannot make names of `>=` and the like."""
-    for schema in _schemas(result["components"]["schemas"]):
-        match schema:
-            case {"enum": [*values]} if set(values) - {None} == set(Operator):
-                schema["x-enum-varnames"] = [Operator(value).name for value in values if value is not None]
-    return result
-
-
-def drop_enum_ids(result: JSONObject, **_: object) -> JSONObject:
-    """Drop the library's marks of enumerations."""
-    for schema in _schemas(result):
-        schema.pop("x-spec-enum-id", None)
-    return result
-
-
-def _schemas(node: object) -> Iterator[JSONObject]:
-    """Yield every mapping in a document."""
-    if isinstance(node, dict):
-        yield node
-    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from _schemas(inner)

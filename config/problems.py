@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from typing import TypedDict
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, DisallowedHost, RequestDataTooBig
@@ -75,6 +75,13 @@ def problem_document(path: str, error: APIError) -> dict[str, object]:
     }
 
 
+class ExceptionContext(TypedDict):
+    """What DRF says of an exception that we use."""
+
+    view: APIView
+    request: Request
+
+
 def problem_response(request: HttpRequest | Request, error: APIError) -> HttpResponse:
     """Return the problem document of an error as a response, and note a denial.
 
@@ -93,7 +100,7 @@ def problem_response(request: HttpRequest | Request, error: APIError) -> HttpRes
     )
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+def exception_handler(error: Exception, context: ExceptionContext) -> HttpResponse | None:
     """Return the response to an exception that a view raised.
 
     Return `None` for an unexpected error: Django then logs it and calls `handler500`.

@@ -5,29 +5,36 @@ what a proxy wrote into the former. Granian builds the environ before any of our
 Its RSGI interface has the original names: `Server` receives requests there, and passes them to the WSGI application in
 as many threads as granian would use.
 
-Only `Server` and `_Scheduler` use private parts of granian. Options and environment variables are granian's own:
-`python -m config.serve --help`.
+Only `Server` and `_Scheduler` use private parts of granian. Options and environment variables are
+granian's own: `python -m config.serve --help`.
 """
 
 import io
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import lru_cache, partial
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Protocol
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from granian import _granian, _signals
-from granian._granian import CallbackScheduler, RSGIHTTPProtocol
+from granian._granian import CallbackScheduler, RSGIHTTPProtocol, SocketHolder
 from granian.constants import RuntimeModes
 from granian.rsgi import Scope
 from granian.server.common import WORKERS_METHODS
 from granian.server.mp import MPServer, WorkerProcess
 
 from config.env.readers import one_of
+from config.environ_keys import LONGEST_HEADER
+from config.listening import is_listening
 from config.logs import FORMATS, logging_config
+
+POLL_INTERVAL = 0.05  # seconds
+START_TIMEOUT = 60  # seconds to wait for a new worker to listen
 
 
 class Request(Protocol):
@@ -45,19 +52,43 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple
 class Server(MPServer):
     """Granian's server, whose WSGI workers drop headers with underscores in their names.
 
-    Its log has the form of the service's, unless granian's own option says otherwise.
+    Its log has the form of the service's, unless granian's own option says otherwise. On Linux each worker has a socket
+    of its own, so a worker that is replaced ends once its successor listens: granian by itself waits for
+    `--respawn-interval`, in which a busy machine may not start one, and then refuses connections.
     """
+
+    keeps_old_workers = False  # until the new ones listen
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options["log_dictconfig"] = options.get("log_dictconfig") or logging_config(one_of("LOG_FORMAT", FORMATS))
         super().__init__(*arguments, **options)
+
+    def _respawn_workers(self, workers: Any, spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
+        """Replace workers. There is no delay for those that have crashed, which have nothing left to answer."""
+        self.keeps_old_workers = bool(delay) and sys.platform == "linux" and not self.bind_uds
+        super()._respawn_workers(workers, spawn_target, target_loader, delay)
+
+    def _spawn_worker(self, *arguments: Any, **options: Any) -> WorkerProcess:
+        worker = super()._spawn_worker(*arguments, **options)
+        if self.keeps_old_workers:
+            worker.start = partial(self._start_listening, worker, worker.start)  # type: ignore[method-assign]
+        return worker
+
+    def _start_listening(self, worker: WorkerProcess, start: Callable[[], None]) -> None:
+        """Start a worker, and return once it listens, has ended or takes too long, or the server is to end."""
+        start()
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self.interrupt_signal and time.monotonic() < deadline:
+            if not worker.inner.is_alive() or is_listening(worker.inner.pid):
+                break
+            time.sleep(POLL_INTERVAL)
 
     @staticmethod
     @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]  # the library is partly untyped
     def _spawn_wsgi_worker(
         worker_id: int,
         callback: WSGIApplication,
-        sock: tuple[Any, Any],
+        sock: tuple[SocketHolder | None, ...],
         ipc: object,
         loop: object,
         runtime_mode: RuntimeModes,
@@ -84,7 +115,7 @@ class Server(MPServer):
         signalled = _signals.set_sync_signals()  # type: ignore[no-untyped-call]
         stopped = threading.Event()
         signalled.add_cb(stopped.set)
-        worker_class: Any = _granian.RSGIWorker  # its stub lacks some arguments
+        worker_class: Callable[..., object] = _granian.RSGIWorker  # its stub lacks some arguments
         worker = worker_class(
             worker_id,
             sock,
@@ -102,7 +133,7 @@ class Server(MPServer):
             *ssl_ctx,
             metrics,
         )
-        serve = getattr(worker, WORKERS_METHODS[runtime_mode][(sock[0] or sock[1]).is_uds()])
+        serve = getattr(worker, WORKERS_METHODS[runtime_mode][next(filter(None, sock)).is_uds()])
         event_loop = _EventLoop()
         serve(_Scheduler(event_loop, requests.put, None, None, None), event_loop, signalled)
         stopped.wait()
@@ -137,23 +168,29 @@ def _handle_requests(requests: SimpleQueue[Request], application: WSGIApplicatio
 
 
 def _handle(scope: Scope, protocol: RSGIHTTPProtocol, application: WSGIApplication) -> None:
-    status, headers = 500, []
-
-    def start_response(
-        given_status: str, given_headers: list[tuple[str, str]], exc_info: ExceptionInfo | None = None
-    ) -> Callable[[bytes], object]:
-        nonlocal status, headers
-        status, headers = int(given_status[:3]), given_headers
-        return _refuse_write
-
+    start = _StartResponse()
     environ = environ_of(scope, protocol)
     with closing(environ["wsgi.input"]):
-        response = application(environ, start_response)
+        response = application(environ, start)
         try:
-            protocol.response_bytes(status, headers, b"".join(response))
+            protocol.response_bytes(start.status, start.headers, b"".join(response))
         finally:
             if hasattr(response, "close"):
                 response.close()
+
+
+class _StartResponse:
+    """What a WSGI application calls to start its response."""
+
+    def __init__(self) -> None:
+        self.status = 500
+        self.headers: list[tuple[str, str]] = []
+
+    def __call__(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExceptionInfo | None = None
+    ) -> Callable[[bytes], object]:
+        self.status, self.headers = int(status[:3]), headers
+        return _refuse_write
 
 
 def _refuse_write(data: bytes) -> None:
@@ -175,13 +212,21 @@ def environ_of(scope: Scope, protocol: RSGIHTTPProtocol) -> WSGIEnvironment:
     environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
     found: dict[str, str] = {}
     for name, value in scope.headers.items():
-        if "_" not in name:
-            found[name] = f"{found[name]}{_SEPARATORS.get(name, ',')}{value}" if name in found else value
-    for name, value in found.items():
-        environ[_KEYS.get(name) or f"HTTP_{name.upper().replace('-', '_')}"] = value
-    has_body = found.get("content-length", "0") != "0" or "transfer-encoding" in found or scope.http_version == "2"
+        if key := _environ_key(name) if len(name) <= _LONGEST_KNOWN_NAME else _convert(name):
+            found[key] = f"{found[key]}{_SEPARATORS.get(key, ',')}{value}" if key in found else value
+    environ |= found
+    environ[LONGEST_HEADER] = max(len(environ["HTTP_HOST"]), *map(len, found.values()), 0)
+    has_body = found.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in found or scope.http_version == "2"
     environ["wsgi.input"] = io.BufferedReader(_Body(protocol)) if has_body else io.BytesIO()
     return environ
+
+
+def _convert(header: str) -> str | None:
+    """Return the name of a header in the environ, `None` if it is to be dropped."""
+    if "_" in header:
+        return None
+    key = header.upper().replace("-", "_")
+    return key if key in _WITHOUT_PREFIX else f"HTTP_{key}"
 
 
 class _Body(io.RawIOBase):
@@ -221,8 +266,10 @@ class _Body(io.RawIOBase):
         return bytes(coming.result())
 
 
-_KEYS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
-_SEPARATORS = {"cookie": ";"}
+_environ_key = lru_cache(maxsize=1024)(_convert)
+_LONGEST_KNOWN_NAME = 64  # characters: callers choose the names, and longer ones would fill the memory
+_WITHOUT_PREFIX = ("CONTENT_TYPE", "CONTENT_LENGTH")
+_SEPARATORS = {"HTTP_COOKIE": ";"}
 _SAME_FOR_ALL: WSGIEnvironment = {
     "GATEWAY_INTERFACE": "CGI/1.1",
     "SCRIPT_NAME": "",

@@ -11,7 +11,9 @@ from django.urls import reverse_lazy
 from config.admin.appearance import UNFOLD as UNFOLD
 from config.content_security import PLAIN
 from config.env.databases import cache, database
+from config.env.email import email
 from config.env.keys import jwt_keys, optional_secret, secret
+from config.env.login_provider import login_provider
 from config.env.readers import (
     count,
     engine,
@@ -58,6 +60,9 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "axes",
+    "models_registry.logins.apps.AccountsConfig",
+    "allauth.socialaccount",
+    "allauth.mfa",
     "auditlog",
     "rest_framework",
     "drf_spectacular",
@@ -65,14 +70,14 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.observability.RequestIDMiddleware",
+    "config.api_middleware.APIMiddleware",  # those below do not run for `/api/v1/`: it does what they do for pages
     "config.content_security.ContentSecurityPolicyMiddleware",
     "config.header_limits.HeaderLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    # In a row, which requests outside the admin pass in one step.
+    "config.admin.middleware.AdminCsrfMiddleware",
     "config.admin.middleware.AdminDenialMiddleware",
     "config.admin.middleware.AdminGuardMiddleware",
     "config.admin.middleware.AdminLoginMiddleware",
@@ -80,8 +85,11 @@ MIDDLEWARE = [
     "config.admin.middleware.AdminAuthenticationMiddleware",
     "config.admin.middleware.AdminMessageMiddleware",
     "config.admin.middleware.AdminAxesMiddleware",
+    "config.admin.middleware.AdminAccountMiddleware",
+    "config.admin.middleware.AdminTwoFactorMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
+FORCE_SCRIPT_NAME = ""  # what the server gives anyway; Django would work it out twice for each request
 APPEND_SLASH = False
 TEMPLATES = [
     {
@@ -149,9 +157,42 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a refused attempt does 
 ACCOUNT_FAILURE_LIMIT = 30  # per user and AXES_COOLOFF_TIME, from any address; then attempts are slowed down
 ACCOUNT_ATTEMPT_INTERVAL = timedelta(seconds=10)  # between the attempts that are slowed down
 AXES_VERBOSE = False
-SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware is there, for the admin: config.admin.middleware
+# The middleware that they look for is there, for the admin: config.admin.middleware.
+SILENCED_SYSTEM_CHECKS = ["axes.W002", "security.W003"]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+PASSWORD_RESET_TIMEOUT = 3600  # seconds that a link for a new password works
+
+# Logging in with a second factor or an OpenID provider, by allauth. Lockouts are those of axes.
+
+REQUIRE_TWO_FACTOR = one_of("REQUIRE_TWO_FACTOR", ("nobody", "staff", "everyone"))
+OIDC_LOGIN = login_provider()
+ACCOUNT_ADAPTER = "models_registry.logins.adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_FORMS = {"reauthenticate": "models_registry.logins.forms.ConfirmPasswordForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_RATE_LIMITS = False
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_UNIQUE_EMAIL = False  # an address identifies nobody
+MFA_ADAPTER = "models_registry.logins.adapters.MFAAdapter"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    "reauthenticate": "models_registry.logins.forms.ReauthenticateForm",
+    "activate_totp": "models_registry.logins.forms.ActivateForm",
+}
+MFA_TOTP_ISSUER = "Model Performance Registry"
+MFA_TOTP_TOLERANCE = 1  # codes before and after the present one, for clocks that differ
+SOCIALACCOUNT_ADAPTER = "models_registry.logins.adapters.SocialAccountAdapter"
+
+# E-mail, for forgotten passwords
+
+SENDS_MAIL = bool(read("EMAIL_URL"))
+globals().update(email("EMAIL_URL", allowed_hosts=ALLOWED_HOSTS))  # Django 6.1 has other names for them than 5.2
+DEFAULT_FROM_EMAIL = read("EMAIL_FROM", default="registry@localhost")
+MAIL_SENT_BEHIND = True  # in a thread, so that the time of an answer says nothing about an address
+
+# Tokens
+
 JWT_PRIVATE_KEY_FILE = read("JWT_PRIVATE_KEY_FILE")
 CLOCK_LEEWAY = 10  # seconds that a token's `iat` and `nbf` may be in the future; `exp` has no leeway
 SIMPLE_JWT = {
@@ -218,17 +259,18 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": False},  # its links are nested in buttons, which screen readers don't read
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": [
-        "config.openapi.share_parameters",
-        "config.openapi.allow_null_references",
-        "config.openapi.join_blank_strings",
-        "config.openapi.name_operators",
-        "config.openapi.drop_enum_ids",
-        "config.openapi_style.share_security",
+        "config.openapi_hooks.share_parameters",
+        "config.openapi_hooks.allow_null_references",
+        "config.openapi_hooks.join_blank_strings",
+        "config.openapi_hooks.name_operators",
+        "config.openapi_hooks.drop_enum_ids",
+        "config.openapi_hooks.share_security",
     ],
 }
 

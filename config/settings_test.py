@@ -8,6 +8,7 @@ import tempfile
 os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
 os.environ.setdefault("JWT_SIGNING_KEY", secrets.token_urlsafe(50))
 os.environ.setdefault("HTTPS_ONLY", "false")
+os.environ.setdefault("EMAIL_URL", "smtp://localhost:25")
 os.environ.setdefault("ALLOWED_HOSTS", "testserver,localhost,127.0.0.1")
 if "pytest" in sys.modules and "DATABASE_URL" not in os.environ:
     from tests.database import start_postgresql
@@ -19,6 +20,7 @@ from config.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 DENIALS_WRITTEN_BEHIND = False  # a test sees only rows of its own transaction
+MAIL_SENT_BEHIND = False
 
 WHITENOISE_AUTOREFRESH = True  # otherwise each test client scans all static files
 

@@ -13,6 +13,7 @@ from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitV
 from config import health
 from config.metrics.views import metrics
 from config.schema import SchemaView
+from performance.urls import most_requested
 
 
 def _redirect(url: str) -> Callable[..., HttpResponseBase]:
@@ -21,11 +22,13 @@ def _redirect(url: str) -> Callable[..., HttpResponseBase]:
 
 
 urlpatterns = [
-    path("api/v1/", include("performance.urls")),  # first, as it gets most requests
+    *most_requested,
+    path("api/v1/", include("performance.urls")),
     path("api/v1/", include("models_registry.urls")),
     path("api/schema", SchemaView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="swagger.html"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(url_name="schema", template_name="redoc.html"), name="redoc"),
+    path("admin/", include("models_registry.logins.urls")),
     path("admin/", admin.site.urls),
     path("", _redirect("/admin/"), name="root"),
     path("favicon.ico", _redirect(static("models_registry/favicon.svg")), name="favicon"),

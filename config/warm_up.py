@@ -18,8 +18,7 @@ def warm_up() -> None:
     resolver.resolve("/healthz")
     _load_views(resolver.url_patterns)
     engines.all()
-    for form in ("yaml", "json"):
-        schema.encoded_document(form)
+    schema.encoded_document("yaml")  # as JSON it is made for who asks: that takes a process 7 MB, and keeps them
     for kind in (SUMMARY, REPORT, SNAPSHOT, SNAPSHOT_ROW, CURVES, COMPARISON):
         for serializer_class in kind.all().values():
             _load_fields(shared_serializer(serializer_class))

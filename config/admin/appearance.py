@@ -1,5 +1,6 @@
 """The appearance of the admin: its titles, and the pages that its sidebar lists."""
 
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
@@ -15,8 +16,15 @@ def _page(title: str, icon: str, model: str) -> dict[str, object]:
     }
 
 
+def account_links(request: HttpRequest) -> list[dict[str, object]]:
+    """Return the links of the caller's menu. Who has no password cannot change it."""
+    links: list[dict[str, object]] = [{"title": "Two-factor login", "link": reverse_lazy("mfa_index")}]
+    if request.user.is_authenticated and request.user.has_usable_password():
+        links.append({"title": "Change password", "link": reverse_lazy("admin:password_change")})
+    return links
+
+
 UNFOLD = {
-    "LOGIN": {"form": "models_registry.tokens.forms.LoginForm"},
     "SITE_TITLE": "Model Performance Registry",
     "SITE_HEADER": "Model Performance",
     "SITE_SUBHEADER": "Registry",
@@ -24,8 +32,11 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("models_registry/favicon.svg")}
     ],
+    "STYLES": [lambda request: static("models_registry/admin.css")],
+    "SCRIPTS": [lambda request: static("models_registry/admin.js")],
     "SITE_URL": reverse_lazy("docs"),
-    "DASHBOARD_CALLBACK": "performance.overview.views.start_page",
+    "ACCOUNT": {"navigation": account_links},
+    "DASHBOARD_CALLBACK": "performance.overview.start_page.start_page_context",
     "SIDEBAR": {
         "navigation": [
             {
@@ -57,6 +68,8 @@ UNFOLD = {
                     _page("Grants", "key", "models_registry.modelgrant"),
                     _page("Logins", "login", "models_registry.tokenfamily"),
                     _page("Failed logins", "lock", "axes.accessattempt"),
+                    _page("Second factors", "phonelink_lock", "mfa.authenticator"),
+                    _page("OpenID identities", "badge", "socialaccount.socialaccount"),
                     _page("Audit trail", "history", "models_registry.auditentry"),
                 ],
             },

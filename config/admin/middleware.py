@@ -1,17 +1,21 @@
 """Middleware for the admin's pages alone: the API knows neither sessions nor cookies, and need not pay for them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
 
+from allauth.account.middleware import AccountMiddleware
 from axes.middleware import AxesMiddleware
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import BadRequest
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import reverse
 from django.utils.deprecation import MiddlewareMixin
 
@@ -20,26 +24,35 @@ from models_registry.api.errors import BusyError
 from models_registry.api.throttling import LoginThrottle
 from models_registry.audit.denials import note_denial, seconds_to_wait
 from models_registry.db.outages import RETRY_AFTER_OUTAGE, is_outage, outage_detail
+from models_registry.logins.sessions import lacks_two_factor, second_factor_page
 from models_registry.tokens.lockout import login_capacity, login_wait
 
+_WITHOUT_FACTOR = (
+    "/admin/login/",
+    "/admin/logout/",
+    "/admin/two-factor/",
+    "/admin/confirm/",
+    "/admin/password_change/",
+)
 _OUTAGE = "The database or cache cannot be reached at present. Try again in a moment."
+MiddlewareResponse: TypeAlias = HttpResponseBase | Awaitable[HttpResponseBase]
+
+if TYPE_CHECKING:
+    _MiddlewareBase = MiddlewareMixin
+else:
+    _MiddlewareBase = object
 
 
-class _AdminOnly:
-    """Runs a middleware in the admin alone. Responds with 503 while the database or the cache is unreachable.
+class _AdminOnly(_MiddlewareBase):
+    """Runs a middleware in the admin alone. Responds with 503 while the database or the cache is unreachable."""
 
-    Any other request passes all such middleware that stands in a row in one step, as each costs the API 2 % of a
-    summary. Django's wrapper of a middleware takes over its attributes, so `outside_admin` is found through it.
-    """
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        super().__init__(get_response)  # type: ignore[call-arg]  # Django's middleware
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
         self.get_response = get_response
-        self.outside_admin = getattr(get_response, "outside_admin", get_response)
 
-    def __call__(self, request: HttpRequest) -> Any:
+    def __call__(self, request: HttpRequest) -> MiddlewareResponse:
         if not is_admin(request):
-            return self.outside_admin(request)
+            return self.get_response(request)
         try:
             return self._respond(request)
         except Exception as error:
@@ -47,8 +60,8 @@ class _AdminOnly:
                 raise
             return page
 
-    def _respond(self, request: HttpRequest) -> Any:
-        return super().__call__(request)  # type: ignore[misc]
+    def _respond(self, request: HttpRequest) -> MiddlewareResponse:
+        return super().__call__(request)
 
 
 class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
@@ -57,7 +70,7 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         """Return a 429 for a login too many. Raises `BadRequest` for input that no page expects."""
         check_input(request)
-        if _is_login(request):
+        if _is_login(request) or request.path_info in _other_attempts():
             throttle = LoginThrottle()
             if not throttle.allow_request(request, None):
                 return too_many_requests("logins", throttle.wait())
@@ -77,18 +90,21 @@ class AdminGuardMiddleware(_AdminOnly, MiddlewareMixin):
         return None
 
 
+class AdminCsrfMiddleware(_AdminOnly, CsrfViewMiddleware):
+    """Protects forms, in the admin. Requests outside it have no session that could be abused."""
+
+
 class AdminDenialMiddleware(_AdminOnly, MiddlewareMixin):
     """Notes failed logins in the log and in the audit trail."""
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Return the response, or a 429 if this network was refused too often."""
-        if not _is_login(request):
-            return response
-        if response.status_code == 200 and (wait := seconds_to_wait(request)):
+        failed = _is_failure(request, response)
+        if failed and (wait := seconds_to_wait(request)):
             response = too_many_requests("logins", wait)
-        if response.status_code == 200:
+        elif failed:
             note_denial(request, 401, "not_authenticated")
-        elif response.status_code == 429:
+        if response.status_code == 429 and _is_login(request):
             note_denial(request, 429, "throttled")
         return response
 
@@ -99,7 +115,7 @@ class AdminLoginMiddleware(_AdminOnly, MiddlewareMixin):
     A login is all that it reads and writes: failures, session, user and audit trail.
     """
 
-    def _respond(self, request: HttpRequest) -> Any:
+    def _respond(self, request: HttpRequest) -> MiddlewareResponse:
         with login_capacity() if _is_login(request) else nullcontext():
             return self.get_response(request)
 
@@ -120,13 +136,59 @@ class AdminAxesMiddleware(_AdminOnly, AxesMiddleware):  # type: ignore[misc]
     """Responds to a locked-out login in the admin."""
 
 
+class AdminAccountMiddleware(_AdminOnly):
+    """Tells allauth about the request, in the admin, and responds to what its views raise."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self.account = AccountMiddleware(get_response)
+
+    def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self.account(request)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Return the response that an exception of allauth stands for, such as to ask for the password once more."""
+        return self.account.process_exception(request, exception) if is_admin(request) else None
+
+
+class AdminTwoFactorMiddleware(_AdminOnly, MiddlewareMixin):
+    """Leads people who must have a second factor to the page where they set it up or prove it."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        """Return a redirect, unless the page is one that is needed for this."""
+        is_free = settings.REQUIRE_TWO_FACTOR == "nobody" or request.path_info.startswith(_WITHOUT_FACTOR)
+        return None if is_free or not lacks_two_factor(request) else HttpResponseRedirect(second_factor_page(request))
+
+
 def is_admin(request: HttpRequest) -> bool:
     """Return whether a request is for a page of the admin."""
     return request.path_info.startswith("/admin/")
 
 
 def _is_login(request: HttpRequest) -> bool:
-    return request.method == "POST" and request.path_info == reverse("admin:login")
+    return request.method == "POST" and request.path_info in _login_pages()
+
+
+def _is_failure(request: HttpRequest, response: HttpResponse) -> bool:
+    """Return whether a login failed. One that succeeds redirects."""
+    if request.path_info == reverse("openid_connect_callback"):
+        return response.status_code == 403
+    return response.status_code == 200 and _is_login(request)
+
+
+@cache
+def _login_pages() -> frozenset[str]:
+    """Return the pages that check a password or a code."""
+    names = ("admin:login", "mfa_authenticate", "account_reauthenticate", "mfa_reauthenticate")
+    return frozenset(map(reverse, names))
+
+
+@cache
+def _other_attempts() -> frozenset[str]:
+    """Return the pages that anybody can make store something, send mail, or ask the OpenID provider."""
+    names = ("admin_password_reset", "openid_connect_login", "openid_connect_callback")
+    return frozenset(map(reverse, names))
 
 
 def locked_out(request: HttpRequest, original_response: HttpResponse | None, credentials: object) -> HttpResponse:

@@ -2,19 +2,37 @@
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from django.apps import apps
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import InvalidPage
-from django.db.models import QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
-Choices: TypeAlias = Callable[[HttpRequest, Any], QuerySet[Any] | None]
+if TYPE_CHECKING:  # both import models, which load after this
+    from unfold.admin import ModelAdmin
+
+    from models_registry.api.autocomplete import Relation
+
+Choices: TypeAlias = "Callable[[HttpRequest, Relation], QuerySet[Model] | None]"
+
+
+class Link(TypedDict, total=False):
+    """What the site reads from a link of the theme, and adds to it."""
+
+    model: str
+    has_permission: bool
+
+
+class LinkGroup(TypedDict):
+    """A group of links of the theme."""
+
+    items: list[Link]
 
 
 class AdminSiteConfig(AdminConfig):
@@ -30,18 +48,37 @@ class RegistrySite(UnfoldAdminSite):  # type: ignore[misc]  # the library is unt
         """Return whether the caller is an active person. Service accounts only work with tokens."""
         return request.user.is_active and not getattr(request.user, "is_service_account", True)
 
-    def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
+    def get_sidebar_list(self, request: HttpRequest) -> list[LinkGroup]:
         """Return the groups of links, and for each link whether the caller may see its page."""
-        groups: list[dict[str, Any]] = super().get_sidebar_list(request)
+        groups: list[LinkGroup] = super().get_sidebar_list(request)
         for item in (item for group in groups for item in group["items"] if "model" in item):
             page = self.get_model_admin(apps.get_model(item["model"]))
             item["has_permission"] = page.has_view_permission(request)
         return groups
 
+    def login(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponseBase:
+        """Show or take the login form. A password alone does not log in those who have a second factor."""
+        from models_registry.logins.views import LoginView  # it imports models, which load after this
+
+        return LoginView.as_view()(request)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponseBase:
+        """Show or take the form of a new password. Wrong old ones count as failed logins."""
+        from models_registry.logins.views import ChangePasswordView  # it imports models, which load after this
+
+        context = self.each_context(request) | (extra_context or {})
+        return ChangePasswordView.as_view(extra_context=context)(request)
+
     def extra_urls(self) -> list[URLPattern]:
         """Return the URLs of the pages that belong to no list. The theme puts them before those of the lists."""
         pages = import_module("performance.comparison_pages.urls").PAGES  # it imports models, which load after this
         return [path(route, self.admin_view(view.as_view()), name=name) for route, view, name in pages]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponseBase:
+        """Show the start page, or send its models as CSV."""
+        start_page = import_module("performance.overview.start_page")  # it imports models, which load after this
+        page: HttpResponseBase = start_page.models_as_csv(request) or super().index(request, extra_context)
+        return page
 
     def search(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         """List the pages whose names match. Raises `Http404` beyond the last page of results."""
@@ -62,10 +99,10 @@ class RestrictedAutocompleteView(AutocompleteJsonView):
     The box names its page in the parameter `form` or `filter`.
     """
 
-    admin_site: Any
-    choices: QuerySet[Any]
+    admin_site: RegistrySite
+    choices: QuerySet[Model]
 
-    def process_request(self, request: HttpRequest) -> tuple[str, Any, Any, str]:
+    def process_request(self, request: HttpRequest) -> "tuple[str, ModelAdmin, ForeignKey[Model, Model], str]":
         """Return the term, the page, the relation and its target. Raises `PermissionDenied`."""
         asked = tuple(request.GET.get(name) for name in ("app_label", "model_name", "field_name"))
         offered = (choices(request, field) for field, choices in self._offers(request) if _names(field) == asked)
@@ -79,7 +116,7 @@ class RestrictedAutocompleteView(AutocompleteJsonView):
         """Return `True`: the relation is one that a page of the caller offers."""
         return True
 
-    def get_queryset(self) -> QuerySet[Any]:
+    def get_queryset(self) -> QuerySet[Model]:
         """Return the records that the search box offers and that match the term."""
         choices = self.choices.complex_filter(self.source_field.get_limit_choices_to())
         found, may_repeat = self.model_admin.get_search_results(
@@ -87,7 +124,7 @@ class RestrictedAutocompleteView(AutocompleteJsonView):
         )
         return found.distinct() if may_repeat else found
 
-    def _offers(self, request: HttpRequest) -> Iterator[tuple[Any, Choices]]:
+    def _offers(self, request: HttpRequest) -> "Iterator[tuple[Relation, Choices]]":
         """Yield each relation with a search box on the named page, or on all pages, and what returns its records."""
         for page in filter(lambda page: _may_open(page, request), self.admin_site._registry.values()):
             label = page.opts.label_lower
@@ -98,9 +135,9 @@ class RestrictedAutocompleteView(AutocompleteJsonView):
                 yield from ((field, page.filter_choices) for field in page.filter_relations(request))
 
 
-def _names(field: Any) -> tuple[str, str, str]:
+def _names(field: "Relation") -> tuple[str, str | None, str]:
     return field.model._meta.app_label, field.model._meta.model_name, field.name
 
 
-def _may_open(page: Any, request: HttpRequest) -> bool:
+def _may_open(page: "ModelAdmin", request: HttpRequest) -> bool:
     return bool(page.has_view_permission(request) or page.has_add_permission(request))

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from django.utils import timezone
 from prometheus_client import CollectorRegistry
@@ -22,7 +21,7 @@ from performance.webhooks.querysets import WaitingDeliveries
 
 log = logging.getLogger(__name__)
 
-State = tuple[EvaluationQueue, WaitingDeliveries, list[Any]]
+State = tuple[EvaluationQueue, WaitingDeliveries, list[Worker]]
 
 
 class ServiceCollector(Collector):
@@ -44,7 +43,7 @@ class ServiceCollector(Collector):
 
 def _counts() -> Iterator[Metric]:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        collector: Any = MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
+        collector: Collector = MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
         return iter(collector.collect())
     return iter(REGISTRY.collect())
 
@@ -60,7 +59,7 @@ def _read_state() -> State:
     return evaluation_queue(), WebhookDelivery.objects.waiting(), list(Worker.objects.recent())
 
 
-def _database_metrics(queue: EvaluationQueue, deliveries: WaitingDeliveries, workers: list[Any]) -> Iterator[Metric]:
+def _database_metrics(queue: EvaluationQueue, deliveries: WaitingDeliveries, workers: list[Worker]) -> Iterator[Metric]:
     now = timezone.now()
     numbers = _family("evaluations", "Evaluations that have not ended, by state.", ["state"])
     ages = _family("evaluation_oldest_age_seconds", "Age of the oldest evaluation in a state.", ["state"])
@@ -83,7 +82,7 @@ def _database_metrics(queue: EvaluationQueue, deliveries: WaitingDeliveries, wor
     yield from _worker_metrics(workers)
 
 
-def _worker_metrics(workers: list[Any]) -> Iterator[Metric]:
+def _worker_metrics(workers: list[Worker]) -> Iterator[Metric]:
     beats = _family("worker_heartbeat_age_seconds", "Time since a worker last reported.", ["worker"])
     memory = _family("worker_memory_bytes", "Resident memory of a worker.", ["worker"])
     for worker in workers:

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from django.db import OperationalError, close_old_connections, connection, transaction
+from django.db import IntegrityError, OperationalError, close_old_connections, connection, transaction
 from django.db.models import BigIntegerField, CharField, Func, Value
+from django.db.transaction import TransactionManagementError
 
 from models_registry.accounts.models import Organization
-from models_registry.db.prepared import Parameter, PreparedQuery
+from models_registry.db.prepared import Parameter, PreparedQuery, insert
 
 pytestmark = [
     pytest.mark.skipif("connection.vendor != 'postgresql'"),
@@ -141,9 +142,80 @@ def test_a_prepared_query_runs_after_the_driver_forgot_all_statements(acme: Orga
     assert query.first(slug="acme") == {"name": "Acme"}
 
 
+def test_prepared_queries_keep_their_names_apart_after_the_driver_forgot_all_statements(acme: Organization) -> None:
+    named = Organization.objects.filter(slug=Parameter("slug", CharField()))
+    first, second = PreparedQuery(named.values("name")), PreparedQuery(named.values("pk"))
+    first.first(slug="acme")
+    with transaction.atomic():
+        for _ in range(10):
+            first.first(slug="acme")
+        transaction.set_rollback(True)
+    second.first(slug="acme")  # is prepared now
+
+    assert first.first(slug="acme") == {"name": "Acme"}  # is prepared again
+    assert second.first(slug="acme") == {"pk": acme.pk}
+
+
 @pytest.mark.parametrize("number", [1, 2**15, 2**31, 2**62])
 def test_a_prepared_query_takes_integers_of_any_size_in_any_order(acme: Organization, number: int) -> None:
     by_id = PreparedQuery(Organization.objects.filter(pk=Parameter("pk", BigIntegerField())).values("slug"))
 
     assert by_id.first(pk=number) in (None, {"slug": "acme"})
     assert by_id.first(pk=acme.pk) == {"slug": "acme"}
+
+
+def test_a_prepared_query_runs_in_a_transaction_after_the_driver_forgot_all_statements(acme: Organization) -> None:
+    query = by_slug()
+    with transaction.atomic():
+        for _ in range(10):  # by then the driver has prepared it
+            query.first(slug="acme")
+        with transaction.atomic():
+            backend()
+            transaction.set_rollback(True)  # to the savepoint
+
+        assert query.first(slug="acme") == {"name": "Acme"}
+
+
+def test_a_prepared_query_sees_what_its_transaction_wrote_and_nobody_else_does(acme: Organization) -> None:
+    query = by_slug()
+    query.first(slug="acme")
+    with transaction.atomic():
+        assert query.first(slug="acme") == {"name": "Acme"}  # begins the transaction
+        Organization.objects.filter(slug="acme").update(name="Other")
+        assert query.first(slug="acme") == {"name": "Other"}
+        transaction.set_rollback(True)
+
+    assert query.first(slug="acme") == {"name": "Acme"}
+
+
+def test_an_insert_is_undone_with_the_transaction_that_it_began(acme: Organization) -> None:
+    with transaction.atomic():
+        insert(Organization(slug="new", name="New"))
+        transaction.set_rollback(True)
+
+    assert by_slug().first(slug="new") is None
+
+
+def test_a_prepared_query_is_refused_in_a_broken_transaction(acme: Organization) -> None:
+    query = by_slug()
+    with transaction.atomic():
+        with pytest.raises(IntegrityError), transaction.atomic(savepoint=False):
+            insert(Organization(slug="acme", name="Again"))
+        with pytest.raises(TransactionManagementError):
+            query.first(slug="acme")
+        transaction.set_rollback(True)
+
+    assert query.first(slug="acme") == {"name": "Acme"}
+
+
+def test_a_connection_that_ends_amid_a_transaction_is_an_operational_error(acme: Organization) -> None:
+    query = by_slug()
+    with transaction.atomic():
+        query.first(slug="acme")
+        end_from_outside(backend())
+        with pytest.raises(OperationalError):
+            query.first(slug="acme")
+        transaction.set_rollback(True)
+    begin_request()
+
+    assert query.first(slug="acme") == {"name": "Acme"}

@@ -110,6 +110,8 @@ def refusal(read_settings: ReadSettings) -> Refusal:
         ("STORAGE_URL", "s3://bucket?endpoint_url=ftp://host", "s3://bucket/prefix"),
         ("STORAGE_URL", "s3://bucket?endpoint_url=http://", "s3://bucket/prefix"),
         ("STORAGE_URL", "s3://key:secret@bucket", "AWS_SECRET_ACCESS_KEY"),
+        ("REQUIRE_TWO_FACTOR", "all", "nobody, staff, everyone"),
+        ("EMAIL_URL", "mail.example.com", "smtp+tls://user:password@mail.example.com:587"),
         ("EVALUATION_ENGINE", "", "duckdb"),
         ("EVALUATION_ENGINE", "spark", "local[2]"),
         ("EVALUATION_ENGINE", "local", "local[2]"),
@@ -146,6 +148,50 @@ def test_an_error_about_a_wrong_value_names_the_variable_and_a_right_value(
 )
 def test_an_error_shows_no_secret(refusal: Refusal, name: str, value: str) -> None:
     assert "hunter2" not in refusal(**{name: value})
+
+
+def test_each_mistake_in_the_login_provider_has_its_own_message(
+    refusal: Refusal, read_settings: ReadSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "without OIDC_LOGIN_ISSUER" in refusal(OIDC_LOGIN_CLIENT_ID="registry")
+    for issuer in (
+        "login.example.com",
+        "http://login.example.com",
+        "https://[bad",
+        "https://a/?b",
+        "https://a b",
+        "https://" + "a" * 200,
+    ):
+        assert refusal(OIDC_LOGIN_ISSUER=issuer).startswith("OIDC_LOGIN_ISSUER ")
+    monkeypatch.setenv("OIDC_LOGIN_ISSUER", "https://login.example.com/")
+    assert refusal(OIDC_LOGIN_CLIENT_SECRET="").startswith("OIDC_LOGIN_CLIENT_SECRET is missing")
+    monkeypatch.setenv("OIDC_LOGIN_CLIENT_SECRET", "secret")
+    for roles in (
+        "{",
+        "[]",
+        '{"a": "editor"}',
+        '{"a": {"acme": "owner"}}',
+        '{"a": {"acme": ["editor"]}}',
+        "[" * 99_999,
+    ):
+        assert refusal(OIDC_LOGIN_ROLES=roles).startswith("OIDC_LOGIN_ROLES is ")
+    monkeypatch.setenv("OIDC_LOGIN_ROLES", '{"scientists": {"acme": "editor"}}')
+    assert refusal(OIDC_LOGIN_NAME="x" * 41).startswith("OIDC_LOGIN_NAME has 41")
+    monkeypatch.setenv("OIDC_LOGIN_NAME", "Acme ID")
+    with pytest.MonkeyPatch.context() as without:
+        without.setattr("config.env.login_provider.find_spec", lambda name: None)
+        assert "uv run --extra openid" in refusal()
+
+    read = read_settings(OIDC_LOGIN_SCOPES="groups email")["OIDC_LOGIN"]
+    assert (read.issuer, read.scopes) == ("https://login.example.com/", ("openid", "groups", "email"))
+    assert read.roles == {"scientists": {"acme": "editor"}}
+
+
+def test_links_in_e_mails_lead_to_no_host_of_a_strangers_choice(refusal: Refusal, read_settings: ReadSettings) -> None:
+    assert refusal(EMAIL_URL="smtp://localhost:25", ALLOWED_HOSTS="registry.example.com,*").startswith(
+        "EMAIL_URL needs the names of the service in ALLOWED_HOSTS"
+    )
+    assert read_settings(EMAIL_URL="", ALLOWED_HOSTS="*")["SENDS_MAIL"] is False
 
 
 def test_redis_without_its_package_is_refused(refusal: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:
