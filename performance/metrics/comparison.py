@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from models_registry.task_types.base import Direction, Metric, TaskType
 from performance.metrics.statistics.differences import independent_interval
@@ -52,7 +54,7 @@ class MetricComparison:
     divided by the absolute baseline value. Each is `None` if it is undefined: a value is missing, the result is too
     large for a double, or the baseline is 0 (`relative_change`). `confidence_interval` is the interval of the
     difference: paired if both snapshots have the same examples, else for independent samples if both values have an
-    interval, else `None`. `detail` says why two values are not comparable; else it is `None`.
+    interval, else `None`. `detail` says why two values are not comparable, or why one is missing; else it is `None`.
     """
 
     value: float | None
@@ -64,8 +66,7 @@ class MetricComparison:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MetricValues:
+class MetricValues(NamedTuple):
     """The metrics of a snapshot and their known intervals.
 
     `options` holds the options of the evaluation that are known. `unavailable` says why a metric has no value, or else
@@ -74,8 +75,8 @@ class MetricValues:
 
     values: Mapping[str, float]
     intervals: Mapping[str, Interval]
-    options: Mapping[str, OptionValue] = field(default_factory=dict)
-    unavailable: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = MappingProxyType({})
+    unavailable: Mapping[str, str] = MappingProxyType({})
 
     def differing_options(self, other: "MetricValues", names: Iterable[str]) -> list[str]:
         """Return which of the named options are known of both and differ."""
@@ -134,7 +135,8 @@ def compare_metric(
     """Return the comparison of one metric."""
     value, before = measured.values.get(metric.name), baseline.values.get(metric.name)
     if value is None or before is None:
-        return MetricComparison(value, before, None, None, Change.INCONCLUSIVE)
+        detail = _missing_detail(metric.name, measured, baseline)
+        return MetricComparison(value, before, None, None, Change.INCONCLUSIVE, detail=detail)
     difference = _finite(value - before)
     relative = _finite(difference / abs(before)) if difference is not None and before else None
     if measured.differing_options(baseline, metric.depends_on):
@@ -145,6 +147,13 @@ def compare_metric(
         value, measured.intervals.get(metric.name), before, baseline.intervals.get(metric.name)
     )
     return MetricComparison(value, before, difference, relative, _change(metric, value, before, interval), interval)
+
+
+def _missing_detail(name: str, measured: MetricValues, baseline: MetricValues) -> str:
+    """Say which of two snapshots lacks a metric, and why if that is known."""
+    both = (("The version", measured), ("The baseline", baseline))
+    missing = ((who, each.unavailable.get(name)) for who, each in both if name not in each.values)
+    return " ".join(f"{who} has no {name}.{f' {reason}' if reason else ''}" for who, reason in missing)
 
 
 def _change(metric: Metric, value: float, before: float, interval: Interval | None) -> Change:

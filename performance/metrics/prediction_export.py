@@ -11,7 +11,7 @@ from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs import label_counts, numeric_predictions
 from performance.metrics.inputs.classes import map_columns, scored_classes, select_scores
 from performance.metrics.inputs.column_lookup import find_columns
-from performance.metrics.inputs.column_mapping import find_column, is_missing, number_sql
+from performance.metrics.inputs.column_mapping import find_column, id_sql, is_missing, number_sql
 from performance.metrics.inputs.options import GROUP, Columns, Options
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
@@ -52,7 +52,7 @@ def export_predictions(
     file = folder / EXPORT_FILE
     try:
         engine.write_parquet(
-            f"SELECT CAST({identifier(example_id)} AS VARCHAR) AS example_id, {selected} FROM predictions "
+            f"SELECT {id_sql(example_id, engine.columns())} AS example_id, {selected} FROM predictions "
             f"WHERE {scored} ORDER BY ALL",
             file,
         )
@@ -96,7 +96,7 @@ def _forecasting_expressions(
     types = engine.columns()
     expressions, scored = _numeric_expressions(engine, columns, options, evaluation)
     if series := find_column(columns.series, forecasting.SERIES, types):
-        expressions["series"] = f"CAST({identifier(series)} AS VARCHAR)"
+        expressions["series"] = id_sql(series, types)
     if scale := find_column(columns.scale, forecasting.SCALE, types):
         expressions["scale"] = number_sql(scale, types)
     return expressions, scored
@@ -114,8 +114,9 @@ def _ranking_expressions(
 
 def cluster_expression(engine: DuckDB, columns: Columns) -> ColumnExpressions:
     """Return the group of each example as the column `cluster`, if there are groups."""
-    group = find_column(columns.group, GROUP, engine.columns())
-    return {"cluster": f"CAST({identifier(group)} AS VARCHAR)"} if group else {}
+    types = engine.columns()
+    group = find_column(columns.group, GROUP, types)
+    return {"cluster": id_sql(group, types)} if group else {}
 
 
 def _example_id_column(columns: Columns) -> str:

@@ -65,7 +65,7 @@ class Slice:
     """The summary metrics of the examples with one value of an attribute.
 
     `value` is `None` for all values past the most frequent ones, which count together. A metric is `None` if it is
-    undefined for these examples; `intervals_unavailable` says why others have no interval.
+    undefined for these examples; `intervals_unavailable` says why it is, and why others have no interval.
     """
 
     attribute: str

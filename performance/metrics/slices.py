@@ -1,8 +1,8 @@
 """Evaluate the examples of each value of an attribute by themselves.
 
 One scan counts the values of an attribute, and one writes the rows sorted by value. Each slice is then evaluated from
-its own rows, by the same functions as all rows: its metrics and intervals are those of evaluating it alone, whatever
-the methods. An attribute thus takes about as long as an evaluation without it, and no more memory.
+its own rows, by the same functions as all rows: its metrics and intervals are those of an evaluation of it alone,
+whatever the methods. An attribute thus takes about as long as an evaluation without it, and no more memory.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,12 @@ from performance.metrics.inputs import column_mapping
 from performance.metrics.inputs.column_mapping import require_columns
 from performance.metrics.inputs.sql import string_literal
 from performance.metrics.result import Slice, UnprocessablePredictionsError
-from performance.metrics.statistics.estimates import Estimate, known_intervals, unavailable_intervals
+from performance.metrics.statistics.estimates import (
+    Estimate,
+    known_intervals,
+    unavailable_intervals,
+    unavailable_metrics,
+)
 
 MAX_VALUES = 50  # of an attribute; all others count together
 MAX_VALUE_LENGTH = 1000  # characters; longer values are cut, as attributes of examples are
@@ -121,5 +126,5 @@ def _slices(
                 sample_count=sample.examples,
                 metrics={name: each.value for name, each in estimates.items()},
                 confidence_intervals=known_intervals(estimates),
-                intervals_unavailable=unavailable_intervals(estimates),
+                intervals_unavailable={**unavailable_intervals(estimates), **unavailable_metrics(estimates)},
             )

@@ -33,13 +33,14 @@ class EngineInfo(Protocol):
 
 
 class Engine(EngineInfo, Protocol):
-    """Run statements in DuckDB's dialect on the relation `predictions`. `statements` counts them.
+    """Run SQL in DuckDB's dialect on the relation `predictions`. `statement_count` says how many statements ran.
 
     `names` maps each column's name in the files to its name in `predictions`. They differ only if two names in the
-    files are equal except for case.
+    files are equal except for case. A statement should sort more than `rows_per_sort` rows in parts.
     """
 
-    statements: int
+    statement_count: int
+    rows_per_sort: float
     names: Mapping[str, str]
 
     def __enter__(self) -> Self: ...

@@ -1,4 +1,4 @@
-"""Tell columns apart whose names differ only by case: DuckDB ignores case, labels do not."""
+"""Distinguish columns whose names differ only by case: DuckDB ignores case, labels do not."""
 
 from collections.abc import Sequence
 
@@ -12,21 +12,21 @@ def distinct_names(names: Sequence[str]) -> dict[str, str]:
     `UnprocessablePredictionsError` for two equal names.
     """
     columns: dict[str, str] = {}
-    taken = {name.lower() for name in names}
+    used = {name.lower() for name in names}
     seen: set[str] = set()
     for name in names:
         if name in columns:
             raise UnprocessablePredictionsError(
                 f"There are two columns {name[:40]!r}. Rename one, or leave it out.", column=name
             )
-        columns[name] = _numbered(name, taken) if name.lower() in seen else name
+        columns[name] = _numbered(name, used) if name.lower() in seen else name
         seen.add(columns[name].lower())
-        taken.add(columns[name].lower())
+        used.add(columns[name].lower())
     return columns
 
 
-def _numbered(name: str, taken: set[str]) -> str:
+def _numbered(name: str, used: set[str]) -> str:
     number = 1
-    while f"{name}_{number}".lower() in taken:
+    while f"{name}_{number}".lower() in used:
         number += 1
     return f"{name}_{number}"

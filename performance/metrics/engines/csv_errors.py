@@ -32,8 +32,8 @@ def malformed_line(message: str) -> int | None:
 def malformed_error(message: str, line: int, content: BinaryIO, name: str | None) -> UnprocessablePredictionsError:
     """Return the error for a row that DuckDB cannot read.
 
-    DuckDB counts rows and blank lines. It may have begun to read a large file with quotes in the middle of a cell; then
-    neither the row nor the reason is certain.
+    DuckDB counts rows and blank lines. It may have begun to read a large file with quotes inside a cell; then neither
+    the row nor the reason is certain.
 
     Args:
         message: DuckDB's message.

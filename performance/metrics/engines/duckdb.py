@@ -1,9 +1,10 @@
-"""Run statements in embedded DuckDB.
+"""Run SQL in embedded DuckDB.
 
 DuckDB is imported when an engine is opened: a web process imports this module but never opens one.
 """
 
 import errno
+import math
 import os
 import re
 from collections.abc import Generator, Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import duckdb
 
 DISK_FULL = os.strerror(errno.ENOSPC)
+STATEMENTS_OF_PARTS = 5  # that the parts of the rows take as long as, however many there are
 MAX_HEADER = 2**20  # bytes of the first line of a CSV file
 MAX_LINE = 2**21  # bytes of its last line
 
@@ -54,11 +56,13 @@ class DuckDB:
 
     Beyond its memory it spills to `folder`, up to `disk` (such as `512MB`). A `confined` engine can reach no file
     outside of the folder and no network, whatever statement it runs. An engine with a `store` reads the files of that
-    store by their URIs.
+    store by their URIs. `excess` is how many of the statements are not counted for its progress: see
+    `STATEMENTS_OF_PARTS`.
     """
 
     name = "duckdb"
     version = _InstalledVersion()
+    rows_per_sort: float = math.inf  # it sorts on all cores, and spills
     names: Mapping[str, str]
 
     def __init__(
@@ -86,7 +90,8 @@ class DuckDB:
         self._confined = confined
         self._connections = ExitStack()
         self._connection = self._open(ordered=False)
-        self.statements = 0
+        self.statement_count = 0
+        self.excess = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -106,11 +111,14 @@ class DuckDB:
         )
 
     def parquet_columns(self, file: str) -> list[tuple[str, str]]:
-        """Return the name and the logical type of each column of a Parquet file, also of those with equal names.
+        """Return the name and the type of each column of a Parquet file, also of those with equal names.
+
+        It is the logical type, such as `DateType()`, or else the older converted one, or the physical one.
 
         Raises `UnprocessablePredictionsError`.
         """
-        rows = self.rows(f"SELECT name, logical_type, num_children FROM parquet_schema({self._file_list([file])})")
+        kind = "coalesce(logical_type, converted_type, type)"
+        rows = self.rows(f"SELECT name, {kind}, num_children FROM parquet_schema({self._file_list([file])})")
         columns, nested = [], 0
         for name, kind, children in rows[1:]:  # the first is the root
             if not nested:
@@ -140,7 +148,7 @@ class DuckDB:
 
     def rows(self, statement: str) -> list[Row]:
         """Return the rows of a statement's result. Raises `UnprocessablePredictionsError` for an unreadable file."""
-        self.statements += 1
+        self.statement_count += 1
         return self._run(self._connection, statement)
 
     def progress(self) -> float:
@@ -188,7 +196,8 @@ class DuckDB:
                     yield self._part(
                         connection, f"(SELECT * EXCLUDE ({partition}) FROM {read} WHERE {partition} = {at})"
                     )
-                self.statements += 1
+                self.statement_count += 1
+                self.excess += 1 - STATEMENTS_OF_PARTS / len(values)
         finally:
             file.unlink(missing_ok=True)
 

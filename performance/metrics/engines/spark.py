@@ -1,6 +1,6 @@
-"""Run statements on Apache Spark, for predictions that one machine cannot hold. They are DuckDB's, translated.
+"""Run SQL on Apache Spark, for predictions that one machine cannot hold. It is DuckDB's, translated.
 
-pyspark and SQLGlot are imported only when Spark is used: they are an optional extra, and Spark also needs Java.
+pyspark is imported only when Spark is used: it is in an optional extra, and also needs Java.
 """
 
 import os
@@ -14,13 +14,20 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, urlsplit
 
 from performance.metrics.engines.base import PARTITION, PARTITIONED_BY, PARTITIONS, Row, numbered_rows
 from performance.metrics.engines.column_names import distinct_names
 from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.engines.spark_sql import to_spark_sql
+from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import UnprocessablePredictionsError
+
+if TYPE_CHECKING:
+    from py4j.java_gateway import JavaGateway
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 MISSING_REQUIREMENT = (
     "Evaluating on Apache Spark needs {}. Install the extra `spark` (uv sync --extra spark, or the packages pyspark "
@@ -42,15 +49,24 @@ _LOCAL_SETTINGS = {
     "spark.sql.shuffle.partitions": "8",  # the default of 200 is slow for small files
 }
 
-_HALF_PRECISION = "Float16"
+# The types of columns that Spark reads otherwise than DuckDB, or not at all: see `DuckDB.parquet_columns`
+_READ_OTHERWISE = re.compile(
+    r"Float16|Time(?!stamp)|Timestamp.*(isAdjustedToUTC=1|NANOS=Nano)|UUID|Json|Decimal.*precision=(39|[4-9][0-9])"
+    r"|TIME_M|INTERVAL|(FIXED_LEN_)?BYTE_ARRAY"
+)
+_AS_TEXT = {
+    "BLOB",
+    "INTERVAL",
+    "JSON",
+    "TIME",
+    "TIME_NS",
+    "TIMESTAMP_NS",
+    "TIMESTAMP WITH TIME ZONE",
+    "TIME WITH TIME ZONE",
+    "UUID",
+}
 _ROW_NUMBER = "number of the row, from 0"
 _TYPES = {"string": "VARCHAR", "int": "INTEGER"}  # names that differ from DuckDB's, which are in capitals
-_NUMERIC = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL")
-
-# Java accepts "1d" and "0x1p3" as numbers, which DuckDB does not. Spark cannot cast a date.
-_STRING_TO_DOUBLE = """
-    CASE WHEN CAST({0} AS STRING) RLIKE '[^0-9eE+.\\\\s-]' THEN NULL ELSE TRY_CAST(CAST({0} AS STRING) AS DOUBLE) END
-"""
 
 
 class UnavailableEngineError(RuntimeError):
@@ -64,13 +80,14 @@ class Spark:
     """
 
     name = "spark"
+    rows_per_sort: float = 5_000_000  # a single executor sorts what a statement does not divide
     names: Mapping[str, str]
 
     def __init__(self, master: str, *, folder: Path) -> None:
         self._folder = folder
         self._session = _session(master)
         self.version = str(self._session.version)
-        self.statements = 0
+        self.statement_count = 0
 
     def __enter__(self) -> Self:
         return self
@@ -83,13 +100,14 @@ class Spark:
     def read_parquet(self, files: Sequence[str]) -> None:
         """Define the predictions as the rows of Parquet files with equal columns.
 
-        Spark cannot read half-precision floats; DuckDB writes such files again. Raises `UnprocessablePredictionsError`.
+        Spark reads some types otherwise than DuckDB, or not at all; DuckDB writes such files again. Raises
+        `UnprocessablePredictionsError`.
         """
         paths = [_path(file) for file in files]
         with DuckDB(folder=self._folder) as engine:
             columns = [engine.parquet_columns(file) for file in files]
             names = [distinct_names([name for name, _ in each]) for each in columns]
-            if any(kind.startswith(_HALF_PRECISION) for each in columns for _, kind in each):
+            if any(_READ_OTHERWISE.match(kind) for each in columns for _, kind in each):
                 engine.read_parquet(files)
                 self._read_again(engine)
             else:
@@ -104,7 +122,7 @@ class Spark:
         self._types = {names[name]: kind for name, kind in _columns(schemas[0]).items()}
         self._session.read.schema(schemas[0]).parquet(*paths).toDF(*self._types).createOrReplaceTempView("predictions")
 
-    def _schema(self, file: str) -> Any:
+    def _schema(self, file: str) -> "StructType":
         """Return the schema of a Parquet file. Raises `UnprocessablePredictionsError`."""
         from py4j.protocol import Py4JJavaError
         from pyspark.errors import PySparkException
@@ -126,7 +144,11 @@ class Spark:
     def _read_again(self, engine: DuckDB) -> None:
         """Define the predictions as those of another engine, which writes them as Parquet."""
         written = self._folder / "predictions.parquet"
-        engine.write_parquet("SELECT * FROM predictions", written)
+        columns = ", ".join(
+            f"CAST({identifier(name)} AS VARCHAR) AS {identifier(name)}" if kind in _AS_TEXT else identifier(name)
+            for name, kind in engine.columns().items()
+        )
+        engine.write_parquet(f"SELECT {columns} FROM predictions", written)
         self._read([_path(str(written))], {name: name for name in engine.names.values()})
         self.names = engine.names
 
@@ -139,8 +161,8 @@ class Spark:
         from py4j.protocol import Py4JJavaError
         from pyspark.errors import PySparkException
 
-        self.statements += 1
-        relation = self._session.sql(_to_spark_sql(statement, self._types))  # an error here is our own
+        self.statement_count += 1
+        relation = self._session.sql(to_spark_sql(statement, self._types))  # an error here is our own
         try:
             return [tuple(row) for row in relation.collect()]
         except (PySparkException, Py4JJavaError) as error:
@@ -181,7 +203,7 @@ class Spark:
         """
         whole = self._session.table("predictions")
         folder = self._folder / PARTITIONS
-        numbered = _to_spark_sql(numbered_rows(value, values), self._types)
+        numbered = to_spark_sql(numbered_rows(value, values), self._types)
         try:
             self._write_partitions(self._session.sql(numbered), folder)
             for at in range(len(values)):
@@ -193,7 +215,7 @@ class Spark:
             whole.createOrReplaceTempView("predictions")
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _write_partitions(self, numbered: Any, folder: Path) -> None:
+    def _write_partitions(self, numbered: "DataFrame", folder: Path) -> None:
         """Write a folder of rows for each number. Raises `UnprocessablePredictionsError` for an unreadable file."""
         from py4j.protocol import Py4JJavaError
         from pyspark.errors import PySparkException
@@ -205,7 +227,7 @@ class Spark:
             raise _unreadable_error(error) from None
 
 
-def _unreadable_error(error: Any) -> UnprocessablePredictionsError:
+def _unreadable_error(error: Exception) -> UnprocessablePredictionsError:
     """Return the error for an unreadable file, with the innermost cause as the reason."""
     check = getattr(error, "java_exception", None)
     while check is not None and check.getCause() is not None:
@@ -214,7 +236,7 @@ def _unreadable_error(error: Any) -> UnprocessablePredictionsError:
     return UnprocessablePredictionsError(f"The file cannot be read: {reason}")
 
 
-def _session(master: str) -> Any:
+def _session(master: str) -> "SparkSession":
     """Return a session at `master`. Raises `UnavailableEngineError`."""
     for package in ("pyspark", "sqlglot"):
         if find_spec(package) is None:
@@ -248,7 +270,7 @@ def _check_reachable(master: SplitResult) -> None:
 
 
 @cache
-def _java_gateway() -> Any:
+def _java_gateway() -> "JavaGateway":
     """Return the gateway to this process's only Java machine. Raises `UnavailableEngineError`."""
     from pyspark.errors import PySparkRuntimeError
     from pyspark.java_gateway import launch_gateway
@@ -277,22 +299,7 @@ def _path(file: str) -> str:
     return "file://" + re.sub(r"([\\*?\[\]{}])", r"\\\1", str(path))
 
 
-def _columns(schema: Any) -> dict[str, str]:
+def _columns(schema: "StructType") -> dict[str, str]:
     """Return the type of each column of a schema, by name, with DuckDB's type names."""
     kinds = {each.name: each.dataType.simpleString() for each in schema.fields}
     return {name: _TYPES.get(kind, kind.upper()) for name, kind in kinds.items()}
-
-
-def _to_spark_sql(statement: str, types: Mapping[str, str]) -> str:
-    """Translate a statement from DuckDB's dialect to Spark's."""
-    from sqlglot import expressions, parse_one
-
-    def strict(node: Any) -> Any:
-        """Replace a cast of a text column to a number by one that accepts what DuckDB accepts."""
-        if not (isinstance(node, expressions.TryCast) and isinstance(node.this, expressions.Column)):
-            return node
-        if types.get(node.this.name, "DOUBLE").startswith(_NUMERIC):
-            return node
-        return parse_one(_STRING_TO_DOUBLE.format(node.this.sql("spark")), read="spark")
-
-    return str(parse_one(statement, read="duckdb").transform(strict).sql("spark"))

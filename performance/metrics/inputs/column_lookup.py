@@ -1,6 +1,6 @@
 """Find the columns of the predictions by their names: those that are named, the usual ones, or the field's habits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -24,7 +24,8 @@ def find_columns(engine: Engine, task_type: str, columns: Columns) -> Columns:
 
     Each is the column that is named, or else the one with the usual name, or with one that scikit-learn's users know,
     such as `y_true`. Optional columns that do not exist are `None`. Raises `UnprocessablePredictionsError` if two
-    columns could be meant, if a named column does not exist, or if a column holds lists.
+    columns could be meant, if a named column does not exist, if a column holds lists, or if one column holds both what
+    is true and what is predicted.
     """
     types, usual = engine.columns(), Columns()
     found: dict[str, Any] = {}
@@ -38,6 +39,7 @@ def find_columns(engine: Engine, task_type: str, columns: Columns) -> Columns:
     attributes, slices = (
         [engine.names.get(name, name) for name in each] for each in (columns.attributes, columns.slices)
     )
+    _check_two_columns(found, scores.values())
     _check_single_values(types, [*found.values(), *scores.values(), *attributes, *slices])
     return replace(columns, **found, scores=scores, attributes=attributes, slices=slices)
 
@@ -57,6 +59,18 @@ def _by_habit(names: Mapping[str, str], role: str) -> str | None:
         if matching:
             return names[matching[0]]
     return None
+
+
+def _check_two_columns(found: Mapping[str, str | None], scores: Iterable[str]) -> None:
+    """Check that the truth and the predictions are in two columns: otherwise, every prediction would be right."""
+    predictions = {found.get("predicted"), found.get("score"), *scores} - {None}
+    for role in ("actual", "relevance"):
+        column = found.get(role)
+        if column in predictions:
+            raise UnprocessablePredictionsError(
+                f"The column {column!r} is both {role!r} and a prediction. Name two columns in `columns`.",
+                column=column,
+            )
 
 
 def _check_single_values(types: Mapping[str, str], names: list[str | None]) -> None:
@@ -84,7 +98,7 @@ def named_columns(engine: Engine, task_type: str, columns: Columns, options: Opt
     }
 
 
-def _renamed(value: Any, in_file: Mapping[str, str]) -> object:
+def _renamed(value: str | list[str] | Mapping[str, str], in_file: Mapping[str, str]) -> object:
     """Return the names in the file of a column, a list of them, or columns by label."""
     if isinstance(value, Mapping):
         return {label: in_file.get(name, name) for label, name in value.items()}

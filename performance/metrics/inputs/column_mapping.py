@@ -190,9 +190,9 @@ def value_sql(name: str, types: Mapping[str, str]) -> str:
     A whole number is `1`, a truth value `true`. NaN is null, as is a blank text. There may be any number of values, so
     that other numbers in columns of texts stay as they are written.
     """
-    if types[name] != "VARCHAR":
+    if types[name] not in {"VARCHAR", "BLOB"}:
         return _label_sql(name, types, {}, as_number=False)
-    text = f"trim({identifier(name)})"
+    text = f"trim(CAST({identifier(name)} AS VARCHAR))"
     missing = ", ".join(map(string_literal, ("", *NOT_A_NUMBER)))
     return f"""CASE
         WHEN {text} IN ({missing}) THEN NULL
@@ -200,6 +200,18 @@ def value_sql(name: str, types: Mapping[str, str]) -> str:
         WHEN regexp_matches({text}, '^-?[0-9]{{1,18}}[.]0*$')
             THEN CAST(TRY_CAST(split_part({text}, '.', 1) AS BIGINT) AS VARCHAR)
         ELSE {text} END"""
+
+
+def id_sql(name: str, types: Mapping[str, str]) -> str:
+    """Return the expression of an id, a group or a series as a text: a whole number is `1`, also if written `1.0`.
+
+    pandas writes whole numbers so if the column lacks one of them.
+    """
+    sql = identifier(name)
+    if types[name] == "VARCHAR":
+        is_whole = f"{sql} LIKE '%.0' AND regexp_matches({sql}, '^-?[0-9]{{1,18}}[.]0$')"
+        return f"CASE WHEN {is_whole} THEN split_part({sql}, '.', 1) ELSE {sql} END"
+    return _label_sql(name, types, {}, as_number=False)
 
 
 def is_missing(name: str, types: Mapping[str, str]) -> str:

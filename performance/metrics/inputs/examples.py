@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from performance.metrics.engines.base import Engine
-from performance.metrics.inputs.column_mapping import MAX_WHOLE_NUMBER, is_finite, label_expressions, number_sql
+from performance.metrics.inputs.column_mapping import MAX_WHOLE_NUMBER, id_sql, is_finite, label_expressions, number_sql
 from performance.metrics.inputs.labels import TRUTH_AS_NUMBERS
 from performance.metrics.inputs.options import MAX_ID_LENGTH, Columns
 from performance.metrics.inputs.sql import identifier, number_literal, string_literal
@@ -62,10 +62,7 @@ def _parts(engine: Engine, task_type: str, columns: Columns) -> Sequence[str]:
 
 def _text(name: str, types: Mapping[str, str]) -> str:
     """Return the expression of an id, which is the same text whether it was read as a text or as a number."""
-    sql = identifier(name)
-    if types[name] in {"FLOAT", "DOUBLE"}:
-        return _number_text(sql)
-    return sql if types[name] == "VARCHAR" else f"CAST({sql} AS VARCHAR)"
+    return _number_text(identifier(name)) if types[name] in {"FLOAT", "DOUBLE"} else id_sql(name, types)
 
 
 def _label_text(engine: Engine, name: str) -> str:

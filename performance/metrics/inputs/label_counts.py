@@ -157,7 +157,7 @@ def _listed(labels: Iterable[str]) -> str:
 def improbable_reason(engine: Engine, mapping: ColumnMapping, single: str | None) -> str | None:
     """Return why the scores of the scored examples are no probabilities of the classes; `None` if they are.
 
-    They are from 0 to 1, and those of several classes sum to 1, both apart from rounding. Raises
+    They are from 0 to 1, and those of several classes sum to 1, except for rounding. Raises
     `UnprocessablePredictionsError` with the first row that has no score.
 
     Args:
@@ -195,7 +195,7 @@ def _rows_that(rows: int) -> str:
 
 
 def as_probabilities(mapping: ColumnMapping) -> ColumnMapping:
-    """Return the mapping without the rounding that puts a probability below 0 or above 1, or their sum beside 1."""
+    """Return the mapping with its scores clipped to [0, 1], as rounding may exceed it, and their sum as `total`."""
     clipped = {label: f"greatest(least({score}, 1), 0)" for label, score in mapping.scores.items()}
     return replace(
         mapping,

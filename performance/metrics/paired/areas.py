@@ -4,11 +4,16 @@ import math
 from collections.abc import Sequence
 
 from performance.metrics.inputs.sql import number_literal, string_literal
+from performance.metrics.paired.group_effects import design_effects
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples
 from performance.metrics.statistics import roc
+from performance.metrics.statistics.clusters import Influence
 from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.intervals import Interval, effective_sample_size
+from performance.metrics.statistics.roc_sql import GROUPS_OF_BOTH, weights_of_both
 from performance.metrics.statistics.student_t import student_t_quantile
+
+INDEPENDENT = (1.0, 1.0, 1.0)  # the design effects of independent examples
 
 
 def roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
@@ -27,7 +32,8 @@ def roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
     """)
     if positives <= 0 or negatives <= 0:
         return {}
-    placed = f"({_placements(is_positive, positives, negatives)})"
+    placements = _placements(is_positive, positives, negatives, grouped="cluster" in pairs.columns)
+    placed = f"({placements})"
     of_positives = pairs.means("below", "old_below", "below - old_below", relation=f"{placed} WHERE positive = 1")
     of_negatives = pairs.means("above", "old_above", "above - old_above", relation=f"{placed} WHERE positive = 0")
     sizes = of_positives[0].size, of_negatives[0].size
@@ -35,10 +41,53 @@ def roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
     if min(sizes) < 2 or not all(map(math.isfinite, variances)):
         return {}
     areas = [min(max(mean.value, 0.0), 1.0) for mean in of_positives[:2]]
-    return {"roc_auc": area_difference(areas, variances, sizes)}
+    groups = _groups_of_both(pairs, placements) if "cluster" in pairs.columns else math.inf
+    effects = _design_effects(pairs, _of_areas(placements, areas, positives, negatives), variances, groups)
+    return {"roc_auc": area_difference(areas, variances, sizes, effects)} if effects else {}
 
 
-def area_difference(areas: Sequence[float], variances: Sequence[float], sizes: tuple[float, float]) -> Interval | None:
+def _of_areas(placements: str, areas: Sequence[float], positives: float, negatives: float) -> str:
+    """Return the query of each example's influence on both areas."""
+    influences = ", ".join(
+        f"CASE WHEN positive = 1 THEN ({each}below - {number_literal(area)}) / {number_literal(positives)} "
+        f"ELSE ({each}above - {number_literal(area)}) / {number_literal(negatives)} END AS {each}influence"
+        for each, area in zip(("", "old_"), areas, strict=True)
+    )
+    return f"SELECT *, {influences} FROM ({placements})"
+
+
+def _groups_of_both(pairs: PairedExamples, placements: str) -> float:
+    """Return how many groups (effectively) have examples of the class that has fewer."""
+    by_group = f"SELECT {weights_of_both('w')} FROM ({placements}) GROUP BY cluster"
+    [[groups]] = pairs.engine.rows(f"SELECT {GROUPS_OF_BOTH} FROM ({by_group})")
+    return float(groups)
+
+
+def _design_effects(
+    pairs: PairedExamples, influences: str, variances: Sequence[float], groups: float = math.inf
+) -> Sequence[float] | None:
+    """Return the design effects of both versions' metrics and of their difference; `None` if the groups are too few.
+
+    `influences` is the query of each example's influence on both, and `variances` are those of independent examples.
+    `groups` is how many groups, at most, inform of the metric.
+    """
+    if "cluster" not in pairs.columns:
+        return INDEPENDENT
+    names = "influence", "old_influence", "influence - old_influence"
+    found = design_effects(
+        pairs,
+        {name: Influence(name, variance, groups) for name, variance in zip(names, variances, strict=True)},
+        f"SELECT cluster AS g, w, w * w AS squares, influence, old_influence FROM ({influences})",
+    )
+    return None if found is None else list(found.values())
+
+
+def area_difference(
+    areas: Sequence[float],
+    variances: Sequence[float],
+    sizes: tuple[float, float],
+    effects: Sequence[float] = INDEPENDENT,
+) -> Interval | None:
     """Return the interval of the difference of two areas under the ROC curve.
 
     Their correlation is as uncertain as that of so few examples as there are of the smaller class. So the intervals of
@@ -48,13 +97,18 @@ def area_difference(areas: Sequence[float], variances: Sequence[float], sizes: t
         areas: those of the newer and of the older version.
         variances: those of both areas, and of their difference.
         sizes: the effective numbers of positives and of negatives.
+        effects: the design effects of both areas, and of their difference.
     """
     wider = (student_t_quantile(min(sizes) - 1) / student_t_quantile(math.inf)) ** 2
     both = [
-        roc.roc_auc_estimate(area, variance, sizes, wider).interval
-        for area, variance in zip(areas, variances, strict=False)
+        roc.roc_auc_estimate(area, variance, sizes, wider * effect).interval
+        for area, variance, effect in zip(areas, variances, effects, strict=False)
     ]
-    return _correlated(areas, both, variances, "paired_newcombe_5")
+    return _correlated(areas, both, _products(variances, effects), "paired_newcombe_5")
+
+
+def _products(variances: Sequence[float], effects: Sequence[float]) -> list[float]:
+    return [variance * effect for variance, effect in zip(variances, effects, strict=True)]
 
 
 def _correlated(
@@ -70,7 +124,7 @@ def _correlated(
     return correlated_interval(values[0], both[0], values[1], both[1], correlation=correlation, method=method)
 
 
-def _placements(is_positive: str, positives: float, negatives: float) -> str:
+def _placements(is_positive: str, positives: float, negatives: float, *, grouped: bool) -> str:
     """Return the query of each example's placements by both scores.
 
     They are the share of the negatives below the example, and the share of the positives above it. Ties count half.
@@ -93,10 +147,11 @@ def _placements(is_positive: str, positives: float, negatives: float) -> str:
         f"({of_positives} - {prefix}positive_up_to + {prefix}positive_tied / 2) / {of_positives} AS {prefix}above"
         for prefix in windows
     )
+    passed = "w, positive, cluster" if grouped else "w, positive"
     return f"""
-        SELECT w, positive, {shares}
+        SELECT {passed}, {shares}
         FROM (
-            SELECT w, positive, {ranks}
+            SELECT {passed}, {ranks}
             FROM (SELECT *, CASE WHEN {is_positive} THEN 1 ELSE 0 END AS positive FROM joined)
             WINDOW {orders}
         )
@@ -111,23 +166,25 @@ def average_precision_interval(pairs: PairedExamples, choices: Choices) -> Inter
     """
     if choices.positive_class is None or "score" not in pairs.columns:
         return {}
-    is_positive = f"actual = {string_literal(choices.positive_class)}"
+    influences = _influences(f"actual = {string_literal(choices.positive_class)}", grouped="cluster" in pairs.columns)
     [[positives, squared_weight, value, old_value, *moved]] = pairs.engine.rows(f"""
         SELECT sum(w * positive), sum(w * w * positive), min(average), min(old_average),
             sum(w * w * influence * influence), sum(w * w * old_influence * old_influence),
             sum(w * w * (influence - old_influence) * (influence - old_influence))
-        FROM ({_influences(is_positive)})
+        FROM ({influences})
     """)
     size = effective_sample_size(positives or 0.0, squared_weight or 0.0)
     if size <= 1 or value is None:
         return {}
     values = [min(value, 1.0), min(old_value, 1.0)]
     variances = [each / positives / positives * size / (size - 1) for each in moved]
-    return {"average_precision": average_precision_difference(values, variances, size)}
+    of_shares = f"SELECT * REPLACE (w / {number_literal(positives)} AS w) FROM ({influences})"
+    effects = _design_effects(pairs, of_shares, variances)
+    return {"average_precision": average_precision_difference(values, variances, size, effects)} if effects else {}
 
 
 def average_precision_difference(
-    values: Sequence[float], variances: Sequence[float], positives: float
+    values: Sequence[float], variances: Sequence[float], positives: float, effects: Sequence[float] = INDEPENDENT
 ) -> Interval | None:
     """Return the interval of the difference of two average precisions.
 
@@ -135,15 +192,16 @@ def average_precision_difference(
         values: those of the newer and of the older version.
         variances: those of both, and of their difference.
         positives: the effective number of positives.
+        effects: the design effects of both, and of their difference.
     """
     both = [
-        roc.average_precision_estimate(value, variance, positives).interval
-        for value, variance in zip(values, variances, strict=False)
+        roc.average_precision_estimate(value, variance, positives, effect).interval
+        for value, variance, effect in zip(values, variances, effects, strict=False)
     ]
-    return _correlated(values, both, variances, "paired_influence")
+    return _correlated(values, both, _products(variances, effects), "paired_influence")
 
 
-def _influences(is_positive: str) -> str:
+def _influences(is_positive: str, *, grouped: bool) -> str:
     """Return the query of both versions' average precision and of each example's influence on it."""
     versions = {"": "score", "old_": "old_score"}
     sums_from_here = ", ".join(
@@ -165,10 +223,11 @@ def _influences(is_positive: str) -> str:
     )
     downwards = ", ".join(f"{each}from_here AS (ORDER BY {score} DESC)" for each, score in versions.items())
     upwards = ", ".join(f"{each}up_to AS (ORDER BY {score})" for each, score in versions.items())
+    passed = "w, positive, cluster" if grouped else "w, positive"
     return f"""
-        SELECT w, positive, average, old_average, {influences}
+        SELECT {passed}, average, old_average, {influences}
         FROM (
-            SELECT w, positive, {sums}
+            SELECT {passed}, {sums}
             FROM (
                 SELECT *, {sums_from_here}
                 FROM (SELECT *, CASE WHEN {is_positive} THEN 1 ELSE 0 END AS positive FROM joined WHERE w > 0)

@@ -9,10 +9,12 @@ from performance.metrics.inputs.sql import number_literal
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
 from performance.metrics.statistics import errors
 from performance.metrics.statistics.intervals import Interval
-from performance.metrics.statistics.scores import AHEAD, EXAMPLES, GROUPS, SERIES, Units, measure_scores
+from performance.metrics.statistics.means import Mean
+from performance.metrics.statistics.scores import EXAMPLES, GROUPS, ROUNDING, SERIES, Units, measure_scores
 from performance.metrics.tasks import ranking
 
 METHOD = "paired_augmented_t"
+OF_QUERIES = "paired_bounded_t"
 QUERIES = Units("queries", least=20, least_for_squares=20)
 NO_DIFFERENCE = Interval(0.0, 0.0, METHOD)  # of identical predictions, whatever the sample
 
@@ -85,8 +87,7 @@ def measure_differences(
     )
     found: Intervals = {}
     for name, each in differences.items():
-        holds = scores[name].obstacle(squares=each.squares) is None
-        interval = scores[name].interval(each.value, each.scale, behind=AHEAD) if holds else None
+        interval = scores[name].difference_interval(each.value, each.scale, squares=each.squares)
         found[name] = interval and replace(interval, method=METHOD)
     return found
 
@@ -146,18 +147,19 @@ def _differences(pairs: PairedExamples) -> dict[str, Difference]:
     squared, absolute, relative, symmetric, about_bias = (
         LossPair(*both, *found[2 * at : 2 * at + 2]) for at, both in enumerate(losses)
     )
-    scale_of_bias = math.sqrt(about_bias.mean + about_bias.old_mean) or 1.0
+    of_squares = squared.mean + squared.old_mean
     differences = {
         "mae": absolute.difference(),
         "mape": relative.difference(),
         "smape": symmetric.difference(),
-        "bias": Difference(bias - old_bias, "(predicted - old_predicted)", scale_of_bias),
+        "bias": Difference(bias - old_bias, "(predicted - old_predicted)", math.sqrt(of_squares) or 1.0),
     }
     if squared.mean > 0 and squared.old_mean > 0:
         differences["rmse"] = squared.difference_of_roots()
-    if of_spread > 0:
+    if of_spread > 0 and not pairs.is_constant("actual"):
         for name, unexplained in (("r_squared", squared), ("explained_variance", about_bias)):
-            differences[name] = unexplained.swapped().difference_of_ratios(spread, of_spread, squares=True)
+            if unexplained.mean + unexplained.old_mean > ROUNDING * of_squares:
+                differences[name] = unexplained.swapped().difference_of_ratios(spread, of_spread, squares=True)
     if of_magnitude > 0:
         differences["wape"] = absolute.difference_of_ratios(magnitude, of_magnitude)
     return differences
@@ -239,10 +241,15 @@ def ranking_intervals(engine: Engine, choices: Choices) -> Intervals:
     if not changes:
         return dict.fromkeys(ranking.METRICS, NO_DIFFERENCE)
     pairs = PairedExamples(engine, frozenset(), identical=False)
-    found = zip(ranking.METRICS, pairs.means(*ranking.METRICS), strict=True)
-    return measure_differences(
-        pairs,
-        GROUPS if grouped else QUERIES,
-        "cluster" if grouped else None,
-        {name: Difference(mean.value, name, 1.0) for name, mean in found},
-    )
+    found = dict(zip(ranking.METRICS, pairs.means(*ranking.METRICS), strict=True))
+    if grouped:
+        return measure_differences(
+            pairs, GROUPS, "cluster", {name: Difference(mean.value, name, 1.0) for name, mean in found.items()}
+        )
+    return {name: query_difference(mean) for name, mean in found.items()}
+
+
+def query_difference(mean: Mean) -> Interval | None:
+    """Return the interval of the mean difference over queries, from -1 to 1; `None` if these are too few."""
+    found = None if QUERIES.shortage(mean.size) else mean.difference_interval()
+    return found and replace(found, method=OF_QUERIES)

@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import identifier
+from performance.metrics.statistics import errors
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.means import Mean, means, sums
 
 _SHARED = ("actual", "weight", "series", "scale", "cluster")
 _OWN = ("predicted", "score", "truth", "brier")
+
+# Raise it when a paired method changes: stored intervals of other methods are computed again.
+METHODS = 2
 
 Intervals = dict[str, Interval | None]
 
@@ -38,6 +42,11 @@ class PairedExamples:
         columns = ", ".join(sums(f"({expression})", "w") for expression in expressions)
         [[weight, squared_weight, *totals]] = self.engine.rows(f"SELECT sum(w), sum(w * w), {columns} FROM {relation}")
         return means(weight, squared_weight, totals)
+
+    def is_constant(self, number: str) -> bool:
+        """Return whether a number is the same in all examples."""
+        [[differ]] = self.engine.rows(f"SELECT {errors.differ(number)} FROM joined WHERE w > 0")
+        return not differ
 
 
 def join_examples(engine: Engine) -> PairedExamples | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 
-def to_json(value: Any, *, allow_nan: bool = True) -> str:
+def to_json(value: object, *, allow_nan: bool = True) -> str:
     """Return a value as JSON: a dataclass, or JSON's own types with dataclasses in them.
 
     Raises `ValueError` for a number that JSON does not have, unless `allow_nan`.
@@ -16,7 +16,7 @@ def to_json(value: Any, *, allow_nan: bool = True) -> str:
     return json.dumps(value, default=_as_json, allow_nan=allow_nan)
 
 
-def from_json(kind: Any, document: Any) -> Any:
+def from_json(kind: object, document: Any) -> Any:
     """Return the value of a type for which `to_json` wrote this document.
 
     A dataclass is made of its fields' types: dataclasses, paths, mappings and sequences of these, or JSON's own types.
@@ -34,7 +34,7 @@ def from_json(kind: Any, document: Any) -> Any:
     return document
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: Any) -> object:
     if isinstance(value, Path):
         return str(value)
     # Not `asdict`, which copies each of a million counts.
@@ -42,5 +42,5 @@ def _as_json(value: Any) -> Any:
 
 
 @cache
-def _types(kind: type) -> dict[str, Any]:
+def _types(kind: type) -> dict[str, object]:
     return get_type_hints(kind)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path
 from threading import Event, Timer
-from typing import Any
 
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.overlap import Overlap
@@ -24,7 +23,7 @@ from performance.metrics.statistics.intervals import Interval
 
 ROOT = Path(__file__).resolve().parents[3]
 CHILD = ("-m", "performance.metrics.sandbox.worker")
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 # Signals of an operator, or of the kernel when other processes take the machine's memory.
 _FROM_OUTSIDE = {-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM}
@@ -110,7 +109,7 @@ def count_overlap_in_sandbox(job: OverlapJob, on_progress: Callable[[float], obj
     return overlap
 
 
-def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[float], object]) -> Any:
+def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[float], object]) -> object:
     """Do a job in a process of its own, and return the document of its result."""
     description = job.folder / "job.json"
     description.write_text(to_json(job))
@@ -142,7 +141,7 @@ def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[floa
             process.kill()
 
 
-def _result(lines: Iterable[str], on_progress: Callable[[float], object]) -> Any:
+def _result(lines: Iterable[str], on_progress: Callable[[float], object]) -> object:
     """Return the document of the result; `None` if the process ended without one."""
     for message in map(json.loads, lines):
         if "progress" in message:

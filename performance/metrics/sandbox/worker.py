@@ -17,12 +17,11 @@ from threading import Lock, Thread
 from time import sleep
 from typing import Any
 
-from performance.metrics.engines.duckdb import DuckDB
+from performance.metrics.engines.duckdb import STATEMENTS_OF_PARTS, DuckDB
 from performance.metrics.inputs.column_mapping import usual_scores
 from performance.metrics.inputs.files import PredictionFiles
 from performance.metrics.inputs.options import Columns
 from performance.metrics.overlap import Overlap, count_overlap
-from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import EXHAUSTED, Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.codec import from_json, to_json
@@ -31,10 +30,10 @@ from performance.metrics.statistics.intervals import Interval
 from performance.metrics.tasks.evaluators import evaluate
 
 MB = 2**20
-BESIDE = 2048  # MB of address space that the process needs beside DuckDB's memory
+PROCESS_MEMORY = 2048  # MB of address space that the process needs besides DuckDB's memory
 STATEMENTS = {"classification": 13, "regression": 15, "forecasting": 16, "ranking": 7}  # of an evaluation, roughly
 STATEMENTS_OF_GROUPS = 2
-STATEMENTS_OF_ATTRIBUTE = 7  # whose values are evaluated
+STATEMENTS_OF_ATTRIBUTE = 2 + STATEMENTS_OF_PARTS  # whose values are evaluated
 INTERVAL = 0.5  # seconds between two reports of progress
 NICENESS = 10  # so that processes which answer requests come first
 
@@ -63,7 +62,7 @@ def main() -> None:
 def limit_resources(limits: Limits) -> None:
     """Have the kernel enforce the limits."""
     bounds = {
-        resource.RLIMIT_AS: (limits.memory + BESIDE) * MB,
+        resource.RLIMIT_AS: (limits.memory + PROCESS_MEMORY) * MB,
         resource.RLIMIT_FSIZE: limits.disk * MB,
         resource.RLIMIT_CPU: ceil(limits.seconds) * (os.cpu_count() or 1),
         resource.RLIMIT_CORE: 0,
@@ -81,8 +80,8 @@ def _end_with_parent(folder: Path) -> None:
 
 def _evaluate(job: Job) -> Evaluation:
     with DuckDB(folder=job.folder, memory=_mb(job.limits.memory), disk=_mb(job.limits.disk), confined=True) as engine:
-        statements = expected_statements(job.task_type, job.columns)
-        _report_progress(lambda: (engine.statements - 1 + engine.progress()) / statements)
+        expected = expected_statements(job.task_type, job.columns)
+        _report_progress(lambda: (engine.statement_count - engine.excess - 1 + engine.progress()) / expected)
         PredictionFiles([str(job.folder / job.file)]).read_into(engine)
         _refuse_size(engine, job.columns, job.limits)
         evaluation = evaluate(engine, job.task_type, job.columns, job.options)
@@ -91,12 +90,14 @@ def _evaluate(job: Job) -> Evaluation:
 
 
 def expected_statements(task_type: str, columns: Columns) -> int:
-    """Return how many statements an evaluation takes, roughly, which its progress is a share of."""
+    """Return roughly how many SQL statements an evaluation takes. Its progress is a share of them."""
     of_groups = STATEMENTS_OF_GROUPS if columns.group else 0
     return STATEMENTS[task_type] + of_groups + STATEMENTS_OF_ATTRIBUTE * len(columns.slices)
 
 
 def _pair(job: PairJob) -> dict[str, Interval]:
+    from performance.metrics.paired.intervals import paired_intervals  # an evaluation would import it for nothing
+
     _report_progress(lambda: 0.0)  # only that the process is alive
     return paired_intervals(
         job.folder / job.newer,
@@ -151,7 +152,7 @@ def _report_progress(done: Callable[[], float]) -> None:
     Thread(target=report, daemon=True).start()
 
 
-def _say(message: dict[str, Any]) -> None:
+def _say(message: dict[str, object]) -> None:
     with _out:
         print(to_json(message), flush=True)
 
@@ -164,3 +165,4 @@ _WORK: Mapping[str, tuple[type, Callable[[Any], object]]] = {
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # taking the interpreter and DuckDB apart takes time, and DuckDB complains of it

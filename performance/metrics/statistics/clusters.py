@@ -18,19 +18,33 @@ from performance.metrics.statistics.gradients import Gradient
 from performance.metrics.statistics.scores import GROUPS
 from performance.metrics.statistics.student_t import student_t_quantile
 
-PRIOR_GROUPS = 0.4  # how many groups of equal examples are added to those that inform of the variance
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """The number of groups that are added to those of the sample, and the correlation of the examples in them."""
+
+    groups: float
+    correlation: float
+
+
+# With 0.4 groups, the macro precision of 50 correlated groups has 4.3% of its intervals wholly above the truth. Shares
+# of examples hold with fewer.
+OF_METRICS = Prior(0.7, 1.0)
+OF_SHARES = Prior(0.45, 0.8)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupSums:
     """The sums over groups of the squared influence and of its fourth power, and the variance of independent examples.
 
-    `independent` is the sum over examples of the squared influence.
+    `independent` is the sum over examples of the squared influence. `groups` is how many groups, at most, inform of the
+    variance.
     """
 
     squared: float
     fourth: float
     independent: float
+    groups: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +59,59 @@ class Clusters:
         """Why there are no intervals, or `None`."""
         return GROUPS.shortage(self.groups)
 
-    def design_effect(self, sums: GroupSums) -> float:
+    def design_effect(self, sums: GroupSums, prior: Prior = OF_METRICS) -> float:
         """Return how many examples are worth one, at least 1.
 
-        Only groups with an influence inform of the variance. If they are few, the estimate is nearer to the greatest
-        design effect.
+        Only groups with an influence inform of the variance, and those of the prior are added to them. If they are few,
+        the estimate is nearer to the design effect of these.
         """
         informative = sums.squared * sums.squared / sums.fourth if sums.fourth > 0 else 0.0
         ratio = sums.squared / sums.independent * self.groups / (self.groups - 1) if sums.independent > 0 else 0.0
-        effect = (informative * ratio + PRIOR_GROUPS * self.greatest_effect) / (informative + PRIOR_GROUPS)
+        effect = (informative * ratio + prior.groups * self.prior_effect(prior)) / (informative + prior.groups)
         return max(effect, 1.0)
 
-    def interval_effect(self, sums: GroupSums) -> float:
+    def prior_effect(self, prior: Prior) -> float:
+        """Return the design effect of the prior's groups."""
+        return 1 + prior.correlation * (self.greatest_effect - 1)
+
+    def interval_effect(self, sums: GroupSums, prior: Prior = OF_METRICS) -> float:
         """Return the design effect for an interval, which is greater because the variance is estimated from groups."""
-        quantiles = student_t_quantile(self.groups - 1) / student_t_quantile(math.inf)
-        return self.design_effect(sums) * quantiles**2
+        degrees = max(min(self.groups, sums.groups) - 1, 1)
+        quantiles = student_t_quantile(degrees) / student_t_quantile(math.inf)
+        return self.design_effect(sums, prior) * quantiles**2
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """How much an example moves a metric, as SQL, and the sum over examples of its square times the squared weight.
+
+    `groups` is how many groups, at most, inform of the metric.
+    """
+
+    sql: str
+    independent: float
+    groups: float = math.inf
+
+
+def sums_by_group(
+    engine: Engine, influences: Mapping[str, Influence], relation: str
+) -> tuple[Clusters, dict[str, GroupSums]]:
+    """Return the groups, and the sums for each metric, in one statement.
+
+    `relation` is a query of examples, or of examples that are alike: their group `g`, the sums of their weights `w` and
+    of the squares, and what the influences name.
+    """
+    by_group = "".join(f", sum(w * ({each.sql})) AS t{at}" for at, each in enumerate(influences.values()))
+    totals = "".join(f", sum(t{at} * t{at}), sum(t{at} * t{at} * t{at} * t{at})" for at in range(len(influences)))
+    [[groups, squared_weight, squares, *sums]] = engine.rows(f"""
+        SELECT count(*), sum(w * w), sum(squares){totals}
+        FROM (SELECT sum(w) AS w, sum(squares) AS squares{by_group} FROM ({relation}) GROUP BY g)
+    """)
+    found = {
+        name: GroupSums(float(squared), float(fourth), each.independent, each.groups)
+        for (name, each), squared, fourth in zip(influences.items(), sums[::2], sums[1::2], strict=True)
+    }
+    return Clusters(groups, float(squared_weight / squares) if squares else 1.0), found
 
 
 def matrix_sums(
@@ -72,32 +124,27 @@ def matrix_sums(
     predicted: str,
     weight: str,
 ) -> tuple[Clusters, dict[str, GroupSums]]:
-    """Return the groups, and the sums for each metric of a confusion matrix, in one statement.
+    """Return the groups, and the sums for each metric of a confusion matrix.
 
     `group`, `actual`, `predicted` and `weight` are SQL expressions.
     """
-    influences = [_influence_sql(matrix, gradient) for gradient in gradients.values()]
-    by_group = "".join(f", sum(w * ({sql})) AS t{at}" for at, sql in enumerate(influences))
-    totals = "".join(f", sum(t{at} * t{at}), sum(t{at} * t{at} * t{at} * t{at})" for at in range(len(influences)))
-    [[groups, squared_weight, *sums]] = engine.rows(f"""
-        SELECT count(*), sum(w * w){totals}
-        FROM (
-            SELECT sum(w) AS w{by_group}
-            FROM (
-                SELECT {group} AS g, {actual} AS actual, {predicted} AS predicted, sum(CAST({weight} AS DOUBLE)) AS w
-                FROM predictions WHERE {predicted} IS NOT NULL AND {weight} > 0
-                GROUP BY {group}, {actual}, {predicted}
-            )
-            GROUP BY g
+    influences = {
+        name: Influence(
+            f"{_slope_sql(matrix, gradient)} + {number_literal(-_mean(matrix, gradient))}",
+            _independent(matrix, gradient),
         )
-    """)
-    pairs = zip(sums[::2], sums[1::2], strict=True)
-    found = {
-        name: GroupSums(squared, fourth, _independent(matrix, gradient))
-        for (name, gradient), (squared, fourth) in zip(gradients.items(), pairs, strict=True)
+        for name, gradient in gradients.items()
     }
-    squares = math.fsum(map(math.fsum, matrix.squared_weights))
-    return Clusters(groups, squared_weight / squares if squares > 0 else 1.0), found
+    w = f"CAST({weight} AS DOUBLE)"
+    return sums_by_group(
+        engine,
+        influences,
+        f"""
+            SELECT {group} AS g, {actual} AS actual, {predicted} AS predicted, sum({w}) AS w, sum({w} * {w}) AS squares
+            FROM predictions WHERE {predicted} IS NOT NULL AND {weight} > 0
+            GROUP BY {group}, {actual}, {predicted}
+        """,
+    )
 
 
 def _independent(matrix: ConfusionMatrix, gradient: Gradient) -> float:
@@ -117,13 +164,12 @@ def _mean(matrix: ConfusionMatrix, gradient: Gradient) -> float:
     ) / (matrix.total)
 
 
-def _influence_sql(matrix: ConfusionMatrix, gradient: Gradient) -> str:
-    """Return the derivative of a metric by the weight of an example, times the sum of the weights."""
+def _slope_sql(matrix: ConfusionMatrix, gradient: Gradient) -> str:
+    """Return the derivative of a metric by the share of an example's cell, from the columns of its labels."""
     terms = [
         _case("actual", matrix.labels, gradient.rows),
         _case("predicted", matrix.labels, gradient.columns),
         f"CASE WHEN actual = predicted THEN {_case('actual', matrix.labels, gradient.diagonal)} ELSE 0 END",
-        number_literal(-_mean(matrix, gradient)),
     ]
     return " + ".join(terms)
 

@@ -38,9 +38,8 @@ def correlated_interval(
     difference = value - baseline
     down = _margin(value - interval.lower, baseline_interval.upper - baseline, correlation)
     up = _margin(interval.upper - value, baseline - baseline_interval.lower, correlation)
-    if not all(map(math.isfinite, (difference, down, up))):
-        return None
-    return Interval(difference - down, difference + up, method, interval.level)
+    lower, upper = difference - down, difference + up
+    return Interval(lower, upper, method, interval.level) if math.isfinite(lower) and math.isfinite(upper) else None
 
 
 def _margin(one: float, other: float, correlation: float) -> float:

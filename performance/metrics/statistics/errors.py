@@ -27,3 +27,8 @@ def symmetric(actual: str, predicted: str) -> str:
     """Return the absolute error divided by the mean of both absolute values, from 0 to 2; 0 if both are 0."""
     both = f"(abs({actual}) + abs({predicted}))"
     return f"(CASE WHEN {both} = 0 THEN 0 ELSE 2 * {absolute(actual, predicted)} / {both} END)"
+
+
+def differ(number: str) -> str:
+    """Return the aggregate that says whether not all numbers are equal."""
+    return f"max({number}) > min({number})"

@@ -30,6 +30,10 @@ class Interval:
         """Return the interval of an increasing function of the metric."""
         return replace(self, lower=increasing(self.lower), upper=increasing(self.upper))
 
+    def as_document(self) -> "IntervalDocument":
+        """Return the interval as JSON. `dataclasses.asdict` takes ten times as long."""
+        return {"lower": self.lower, "upper": self.upper, "level": self.level, "method": self.method}
+
 
 class IntervalDocument(TypedDict):
     """An interval as JSON."""
@@ -41,7 +45,7 @@ class IntervalDocument(TypedDict):
 
 
 def stored_intervals(documents: Mapping[str, IntervalDocument]) -> dict[str, Interval]:
-    """Return the intervals from the documents that `dataclasses.asdict` made of them."""
+    """Return the intervals from their documents."""
     return {name: Interval(**each) for name, each in documents.items()}
 
 
@@ -176,8 +180,8 @@ def area_variance(area: float, positives: float, negatives: float) -> float:
 def _last(is_likely: Callable[[float], bool], start: float, end: float) -> float:
     """Return the last likely value from `start` towards `end`, by bisection."""
     for _ in range(_BISECTIONS):
-        middle = (start + end) / 2
-        start, end = (middle, end) if is_likely(middle) else (start, middle)
+        midpoint = (start + end) / 2
+        start, end = (midpoint, end) if is_likely(midpoint) else (start, midpoint)
     return start
 
 

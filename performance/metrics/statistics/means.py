@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from performance.metrics.statistics.estimates import Estimate
-from performance.metrics.statistics.intervals import effective_sample_size, normal
+from performance.metrics.statistics.intervals import Interval, effective_sample_size, normal
 
 AUGMENTED_T = "augmented_t"
+DIFFERENCES_AT_BOUND = 1.5  # with 1, up to 5% are beyond the truth if a tenth of 300 queries differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,14 @@ class Mean:
         spread = self.sum_w2x2 - 2 * self.value * self.sum_w2x + self.value * self.value * self.squared_weight
         return max(spread, 0.0)
 
-    def with_examples(self, *values: float) -> "Mean":
-        """Return the mean with one more example of each value. Each counts as one effective example."""
+    def with_examples(self, *values: float, times: float = 1.0) -> "Mean":
+        """Return the mean with one more effective example of each value, or `times` as many."""
         weight = self.squared_weight / self.weight
-        total, of_squares = math.fsum(values), math.fsum(value * value for value in values)
+        added = times * len(values)
+        total, of_squares = times * math.fsum(values), times * math.fsum(value * value for value in values)
         return Mean(
-            self.weight + len(values) * weight,
-            self.squared_weight + len(values) * weight * weight,
+            self.weight + added * weight,
+            self.squared_weight + added * weight * weight,
             self.sum_wx + weight * total,
             self.sum_w2x + weight * weight * total,
             self.sum_w2x2 + weight * weight * of_squares,
@@ -83,9 +85,19 @@ class Mean:
         (1998), Approximate is better than "exact" for interval estimation of binomial proportions,
         doi:10.1080/00031305.1998.10480550
         """
-        wider = self.with_examples(lower, upper)
-        interval = normal(wider.value, wider.variance, AUGMENTED_T, lower, upper, degrees=wider.size - 1)
-        return Estimate(self.value, interval)
+        return Estimate(self.value, self._bounded_interval(lower, upper))
+
+    def difference_interval(self) -> Interval | None:
+        """Return the interval of the mean of differences from -1 to 1: Student's t after adding some at each bound.
+
+        Most differences may be 0, and their variance that of a few. Agresti & Min (2005), Simple improved confidence
+        intervals for comparing matched proportions, doi:10.1002/sim.1781, add pairs that differ as well.
+        """
+        return self._bounded_interval(-1.0, 1.0, DIFFERENCES_AT_BOUND)
+
+    def _bounded_interval(self, lower: float, upper: float, times: float = 1.0) -> Interval | None:
+        wider = self.with_examples(lower, upper, times=times)
+        return normal(wider.value, wider.variance, AUGMENTED_T, lower, upper, degrees=wider.size - 1)
 
     def estimate(self, lower: float = -math.inf, upper: float = math.inf) -> Estimate:
         """Return the mean with its normal interval, clipped to the metric's bounds."""

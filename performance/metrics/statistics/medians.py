@@ -1,7 +1,8 @@
-"""Compute the exact median of the absolute error without keeping or sorting all errors."""
+"""Compute the exact median of the absolute error without storing or sorting all errors."""
 
+import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -14,8 +15,9 @@ from performance.metrics.statistics.intervals import Interval, effective_sample_
 from performance.metrics.statistics.scores import GROUPS
 
 BINS = 4096  # a quarter of them are below the mean error
-LEAST = 8  # examples, from which on an interval has both ends
-ALIKE = "The middle errors are as large as the largest, so they do not tell how much others may differ."
+MIN_EXAMPLES = 8  # examples, from which on an interval has both ends
+_ROUNDING = 1e-9  # errors that differ by less may be equal but for rounding
+EQUAL_ERRORS = "The middle errors are as large as the largest, so they do not tell how much others may differ."
 
 
 def median_absolute_error(
@@ -28,19 +30,25 @@ def median_absolute_error(
     ones as the share of errors below the median is worth: Woodruff (1952) has it for samples of clusters.
     """
     size = effective_sample_size(predictions.total_weight, predictions.squared_weight)
-    bins = _count_bins(engine, predictions, mean_error)
-    value, low, high = _middle(engine, predictions, bins, size)
+    bins, half = _count_bins(engine, predictions, mean_error), predictions.total_weight / 2
+    middle = f">= {number_literal(half)}", f"> {number_literal(half)}"
     if predictions.group:
+        value = _mean_of_middle(*_smallest(engine, predictions, bins, half, middle))
         clusters, sums = _sums_by_group(engine, predictions, value)
         if shortage := GROUPS.shortage(clusters.groups):
             return Estimate(value, reason=shortage)
         size /= clusters.interval_effect(sums)
-        _, low, high = _middle(engine, predictions, bins, size)
+        tail = _tail(predictions, size)
+        low, high = _smallest(engine, predictions, bins, tail, _ends(predictions, tail))
+    else:
+        tail = _tail(predictions, size)
+        lower, upper, low, high = _smallest(engine, predictions, bins, tail, (*middle, *_ends(predictions, tail)))
+        value = _mean_of_middle(lower, upper)
     if median_interval_rank(size) is None or high is None:
         kind = " (effective)" if predictions.group else ""
-        return Estimate(value, reason=f"An interval needs at least {LEAST} examples, not {size:,.0f}{kind}.")
-    if low == high == largest:
-        return Estimate(value, reason=ALIKE)
+        return Estimate(value, reason=f"An interval needs at least {MIN_EXAMPLES} examples, not {size:,.0f}{kind}.")
+    if math.isclose(low, largest, rel_tol=_ROUNDING):
+        return Estimate(value, reason=EQUAL_ERRORS)
     return Estimate(value, Interval(low, high, "woodruff"))
 
 
@@ -71,23 +79,38 @@ def _count_bins(engine: Engine, predictions: NumericPredictions, mean_error: flo
     return Bins(sql, {int(number): weight for (number, _), weight in zip(rows, up_to, strict=True)})
 
 
-def _middle(engine: Engine, predictions: NumericPredictions, bins: Bins, size: float) -> Row:
-    """Return the median, and the ends of its interval for so many independent examples, if there is one."""
+def _mean_of_middle(lower: float, upper: float | None) -> float:
+    """Return the mean of the two middle errors, or the first if it is the largest."""
+    return (lower + (lower if upper is None else upper)) / 2
+
+
+def _tail(predictions: NumericPredictions, size: float) -> float:
+    """Return the weight beyond each end of the interval of so many examples, half of all if there is none."""
     rank = median_interval_rank(size)
-    half = predictions.total_weight / 2
-    tail = predictions.total_weight * rank / size if rank else half
+    return predictions.total_weight * rank / size if rank else predictions.total_weight / 2
+
+
+def _ends(predictions: NumericPredictions, tail: float) -> tuple[str, str]:
+    return f">= {number_literal(tail)}", f"> {number_literal(predictions.total_weight - tail)}"
+
+
+def _smallest(
+    engine: Engine, predictions: NumericPredictions, bins: Bins, tail: float, conditions: Sequence[str]
+) -> Row:
+    """Return the smallest error up to which the weight meets each condition, such as `>= 3`; `None` if none does.
+
+    All are among those that have a weight of at least `tail` on both sides.
+    """
     first, last, below = bins.around(tail, predictions.total_weight)
-    [[lower, upper, low, high]] = engine.rows(f"""
-        SELECT min(error) FILTER (WHERE up_to >= {number_literal(half)}),
-            min(error) FILTER (WHERE up_to > {number_literal(half)}),
-            min(error) FILTER (WHERE up_to >= {number_literal(tail)}),
-            min(error) FILTER (WHERE up_to > {number_literal(predictions.total_weight - tail)})
+    smallest = ", ".join(f"min(error) FILTER (WHERE up_to {each})" for each in conditions)
+    [row] = engine.rows(f"""
+        SELECT {smallest}
         FROM (
             SELECT error, {number_literal(below)} + sum(w) OVER (ORDER BY error) AS up_to FROM ({_errors(predictions)})
             WHERE {bins.sql} BETWEEN {first} AND {last}
         )
     """)
-    return (lower + (lower if upper is None else upper)) / 2, low, high
+    return row
 
 
 def _sums_by_group(engine: Engine, predictions: NumericPredictions, median: float) -> tuple[Clusters, GroupSums]:

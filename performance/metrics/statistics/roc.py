@@ -1,6 +1,6 @@
 """Compute ROC AUC and average precision of scores, exactly and with ties.
 
-One statement sorts the scores: see `roc_statements`. For each example it knows the weight of the examples above it and
+One statement sorts the scores: see `roc_sql`. For each example it knows the weight of the examples above it and
 of those tied with it. The areas and their variances follow from these: DeLong, DeLong & Clarke-Pearson (1988),
 Comparing the areas under two or more correlated receiver operating characteristic curves: a nonparametric approach,
 doi:10.2307/2531595. The intervals are score intervals, for as many examples as that variance is worth. The statement
@@ -26,7 +26,7 @@ from performance.metrics.statistics.intervals import (
     shrunk_ratio,
 )
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.roc_statements import OneVsRest
+from performance.metrics.statistics.roc_sql import OneVsRest
 from performance.metrics.statistics.student_t import student_t_quantile
 
 MIN_POSITIVES = 5

@@ -10,6 +10,10 @@ twice for α = 2, the heaviest tail whose variance is finite, and three times fo
 If the scores are too skewed for their number, no interval holds. The rule is that of Cochran (1977), Sampling
 Techniques, 3rd edition, section 2.15, with his constant of 25 lowered to 16, as the added unit does part of its work:
 there are at least 16·G² units, where G is the skewness of their scores.
+
+A sample that lacks the largest losses has too small a skewness. Its coefficient of variation C gives the heavy tail
+away, as it depends less on the largest. So the skewness of losses counts as at least 2·C³, that of an exponential
+distribution, and the skewness of squared errors as at least C³, that of the squares of normal errors.
 """
 
 import math
@@ -26,17 +30,23 @@ from performance.metrics.statistics.student_t import student_t_quantile
 AHEAD = 2.0  # how far the added unit is from the mean, as a multiple of the furthest one
 AHEAD_OF_SQUARES = 3.0
 MAX_SKEWNESS = 1 / 4  # of a metric, which is the skewness of its scores divided by the root of their number
+SKEWNESS_OF_LOSSES = 2.0  # at least, as a multiple of the cubed coefficient of variation
+SKEWNESS_OF_SQUARES = 1.0
 _NEARLY_WHOLE = 1e-6
-_ROUNDING = 1e-26  # a variance below this share of the squared scale is due to rounding
+ROUNDING = 1e-26  # a variance below this share of the squared scale is due to rounding
 
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """What is drawn independently, such as `examples`, and how many of them an interval needs at least."""
+    """What is drawn independently, such as `examples`, and how many of them an interval needs at least.
+
+    `is_averaged` says whether the loss of a unit is the mean of many, which has no heavy tail of its own.
+    """
 
     name: str
     least: int
     least_for_squares: int
+    is_averaged: bool = False
 
     def shortage(self, size: float, *, squares: bool = False) -> str | None:
         """Return why `size` (effective) units are too few, `None` if they are enough."""
@@ -48,7 +58,7 @@ class Units:
 
 EXAMPLES = Units("examples", least=20, least_for_squares=50)
 GROUPS = Units("groups", least=10, least_for_squares=10)
-SERIES = Units("series", least=5, least_for_squares=5)
+SERIES = Units("series", least=5, least_for_squares=5, is_averaged=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +83,36 @@ class Scores:
         spread = self.deviations.sum_w2x2
         return self.cubes / spread / math.sqrt(spread) if spread > 0 else 0.0
 
+    @property
+    def are_alike(self) -> bool:
+        """Whether all scores are the same but for rounding."""
+        return self.deviations.variance * self.size < ROUNDING
+
     def obstacle(self, *, squares: bool = False) -> str | None:
-        """Return why no interval is known to hold, `None` if one is."""
+        """Return why no interval of a mean of scores of both signs is known to hold, `None` if one is."""
+        return self._obstacle(abs(self.skewness), squares=squares)
+
+    def obstacle_of_losses(self, *, squares: bool = False) -> str | None:
+        """Return why no interval of a mean of losses is known to hold, `None` if one is.
+
+        Losses are 0 or more, and their deviations are relative to their mean.
+        """
+        if self.units.is_averaged:
+            return self.obstacle(squares=squares)
+        least = SKEWNESS_OF_SQUARES if squares else SKEWNESS_OF_LOSSES
+        error = math.sqrt(max(self.deviations.variance, 0.0))
+        return self._obstacle(max(abs(self.skewness), least * self.size * error * error * error), squares=squares)
+
+    def _obstacle(self, skewness: float, *, squares: bool) -> str | None:
         size, name = self.size, self.units.name
         if shortage := self.units.shortage(size, squares=squares):
             return shortage
-        if not math.isfinite(self.deviations.variance) or not math.isfinite(self.skewness):
+        if not math.isfinite(self.deviations.variance) or not math.isfinite(skewness):
             return "The numbers differ too much in size for an interval."
-        if self.deviations.variance * size < _ROUNDING:
+        if self.are_alike:
             return f"All {name} are alike, so they do not tell how much others may differ."
-        if abs(self.skewness) > MAX_SKEWNESS:
-            needed = _rounded_up(size * (self.skewness / MAX_SKEWNESS) ** 2)
+        if skewness > MAX_SKEWNESS:
+            needed = _rounded_up(size * (skewness / MAX_SKEWNESS) ** 2)
             return f"A few of the {_count(size)} {name} decide the value. An interval needs about {needed:,} like them."
         return None
 
@@ -106,11 +135,19 @@ class Scores:
         ends = value + scale * (wider.value - spread), value + scale * (wider.value + spread)
         return Interval(*ends, AUGMENTED_T) if all(map(math.isfinite, ends)) else None
 
+    def difference_interval(self, value: float, scale: float, *, squares: bool = False) -> Interval | None:
+        """Return the interval of a difference of two versions; `None` if none is known to hold.
+
+        Its scores have no bounds, so a unit is added on each side. `squares` says whether they have squared errors.
+        """
+        ahead = AHEAD_OF_SQUARES if squares else AHEAD
+        return None if self.obstacle(squares=squares) else self.interval(value, scale, ahead=ahead, behind=ahead)
+
     def estimate(
         self, value: float, *, squares: bool = False, behind: float | None = None, upper: float = math.inf
     ) -> Estimate:
         """Return the mean of scores from 0 to `upper`, whose deviations are relative to it."""
-        if reason := self.obstacle(squares=squares):
+        if reason := self.obstacle_of_losses(squares=squares):
             return Estimate(value, reason=reason)
         found = self.interval(value, value, ahead=AHEAD_OF_SQUARES if squares else AHEAD, behind=behind)
         return Estimate(value, found and found.transform(lambda end: min(max(end, 0.0), upper)))

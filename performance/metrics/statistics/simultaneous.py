@@ -1,5 +1,6 @@
 """Derive from intervals those at other levels, that of the worst metric, and the examples that a margin needs."""
 
+import math
 from collections.abc import Sequence
 
 from performance.metrics.statistics.intervals import (
@@ -10,6 +11,7 @@ from performance.metrics.statistics.intervals import (
     normal_quantile,
     wilson,
 )
+from performance.metrics.statistics.means import AUGMENTED_T
 
 _MIN_MARGIN = 1e-6  # of the width: for less, no number of examples is realistic
 
@@ -74,21 +76,63 @@ def worst_interval(
 def needed_ratio(value: float, end: float, bound: float, *, is_score: bool = False) -> float | None:
     """Return how many times as many examples put the end of an interval onto a bound.
 
-    The width of an interval is proportional to 1 / sqrt(examples). For Wilson's interval (`is_score`) the number of
-    examples follows exactly from its definition. Returns `None` if no number of examples would do, because the value is
-    not beyond the bound, or if it is beyond all reason.
+    The width of an interval is proportional to 1 / sqrt(examples). For Wilson's interval the number of examples follows
+    exactly from its definition, and nearly so for others that `follows_score` names. Returns `None` if no number of
+    examples would do, because the value is not beyond the bound, or if it is beyond all reason.
 
     Args:
         value: the estimate.
         end: the end of its interval.
         bound: where the end has to be; between `value` and `end`.
-        is_score: whether it is Wilson's interval of a fraction.
+        is_score: whether it `follows_score`.
     """
     margin = (bound - value) / (end - value) if end != value else 0.0
     if not _MIN_MARGIN <= margin <= 1:
         return None
     ratio = margin**-2
     return ratio * bound * (1 - bound) / (end * (1 - end)) if is_score and 0 < end < 1 else ratio
+
+
+def follows_score(interval: Interval, lower: float, upper: float) -> bool:
+    """Return whether an interval of a metric with such bounds narrows as Wilson's does with more examples.
+
+    So does that of a mean of values within 0 and 1 with an example added at each bound: Agresti & Coull (1998),
+    doi:10.1080/00031305.1998.10480550
+    """
+    return interval.method == "wilson" or (interval.method == AUGMENTED_T and (lower, upper) == (0, 1))
+
+
+def needed_ratio_of_all(
+    estimates: Sequence[tuple[float, Interval]], bound: float, *, is_least: bool, lower: float, upper: float
+) -> float | None:
+    """Return how many times as many examples let all metrics keep a bound by Holm's procedure.
+
+    Returns `None` as `needed_ratio` does.
+
+    Args:
+        estimates: the value and the interval of each metric.
+        bound: what all metrics must keep.
+        is_least: whether it is a lower bound.
+        lower: the lower bound of the metrics, or minus infinity.
+        upper: the upper bound of the metrics, or infinity.
+    """
+
+    def end_of(interval: Interval) -> float:
+        return interval.lower if is_least else interval.upper
+
+    def closeness(estimate: tuple[float, Interval]) -> float:
+        value, end = estimate[0], end_of(estimate[1])
+        return abs(value - bound) / abs(value - end) if value != end else math.inf
+
+    ratios = [1.0]
+    for rank, (value, interval) in enumerate(sorted(estimates, key=closeness), start=1):
+        end = end_of(at_level(value, interval, 1 - (1 - CONFIDENCE_LEVEL) / rank, lower, upper))
+        if end < bound if is_least else end > bound:
+            ratio = needed_ratio(value, end, bound, is_score=follows_score(interval, lower, upper))
+            if ratio is None:
+                return None
+            ratios.append(ratio)
+    return max(ratios)
 
 
 def _rescored(value: float, interval: Interval, level: float) -> Interval:

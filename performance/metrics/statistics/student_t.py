@@ -9,6 +9,8 @@ TAIL = 0.05  # the probability of both tails of a 95% interval
 _Z = NormalDist().inv_cdf(1 - TAIL / 2)
 _MANY = 1000  # degrees of freedom from which the expansion is exact to 1e-12
 _TINY = 1e-300
+_PRECISION = 1e-8  # of a step; the next one would be about its square
+_LARGEST = 350.0  # logarithm of t, whose square still fits a double
 
 
 @lru_cache(maxsize=1024)
@@ -35,16 +37,22 @@ def _expansion(degrees: float) -> float:
 
 
 def _solution(degrees: float) -> float:
-    """Return the quantile by bisection of its logarithm; infinite if it exceeds a double."""
-    low, high = math.log(_Z), 350.0  # t² still fits a double
-    if _both_tails(math.exp(high), degrees) > TAIL:
-        return math.inf
-    while (middle := (low + high) / 2) not in (low, high):
-        if _both_tails(math.exp(middle), degrees) > TAIL:
-            low = middle
-        else:
-            high = middle
-    return math.exp(middle)
+    """Return the quantile by Newton's method for its logarithm; infinite if it exceeds a double.
+
+    The logarithm of the tails is a concave function of that of t. So the first step leads beyond the quantile, and
+    further ones approach it from there.
+    """
+    logarithm, step = math.log(_Z), 1.0
+    density = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - math.log(math.pi * degrees) / 2
+    while abs(step) > _PRECISION:
+        if logarithm > _LARGEST:
+            return math.inf
+        t = math.exp(logarithm)
+        tails = _both_tails(t, degrees)
+        slope = 2 * math.exp(density - (degrees + 1) / 2 * math.log1p(t * t / degrees) + logarithm) / tails
+        step = math.log(tails / TAIL) / slope
+        logarithm += step
+    return math.exp(logarithm)
 
 
 def _both_tails(t: float, degrees: float) -> float:

@@ -41,7 +41,7 @@ from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.roc import RankedScores
-from performance.metrics.statistics.roc_statements import PooledDecisions
+from performance.metrics.statistics.roc_sql import PooledDecisions
 from performance.metrics.tasks.group_effects import GroupEffects, measure_groups
 from performance.metrics.tasks.sufficient_statistics import Problem, SufficientStatistics, measure
 

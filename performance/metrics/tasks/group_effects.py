@@ -7,13 +7,14 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import label_counts
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import MAX_CLASSES
-from performance.metrics.statistics import losses, roc_statements
-from performance.metrics.statistics.clusters import Clusters, GroupSums, matrix_sums
+from performance.metrics.statistics import losses, roc_sql
+from performance.metrics.statistics.clusters import OF_METRICS, OF_SHARES, Clusters, GroupSums, matrix_sums
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.tasks.sufficient_statistics import SufficientStatistics
 
+NO_INFLUENCE = GroupSums(0.0, 0.0, 0.0)
 MANY_CLASSES = "Intervals of grouped examples are known for at most {0} classes."
 
 
@@ -57,7 +58,12 @@ def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
     )
     if clusters.reason:
         return GroupEffects(reason=clusters.reason)
-    effects = {name: clusters.interval_effect(each) for name, each in sums.items()}
+    # MCC has no derivatives if all examples are predicted as one class, so nothing is known about its groups.
+    effects = dict.fromkeys(MULTICLASS_GRADIENTS, clusters.interval_effect(NO_INFLUENCE))
+    shares = _shares(found)
+    effects |= {
+        name: clusters.interval_effect(each, OF_SHARES if name in shares else OF_METRICS) for name, each in sums.items()
+    }
     if found.losses is not None:
         probabilities = label_counts.as_probabilities(mapping)
         log, brier = losses.group_sums(engine, probabilities, found.problem.positive, found.losses, expression)
@@ -65,7 +71,7 @@ def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
     for label, area, average in _area_sums(engine, found, expression):
         effects[f"roc_auc.{label}"] = clusters.interval_effect(area)
         effects[f"average_precision.{label}"] = clusters.interval_effect(average)
-    return GroupEffects(effects, clusters.design_effect(sums["accuracy"]), expression, clusters)
+    return GroupEffects(effects, clusters.design_effect(sums["accuracy"], OF_SHARES), expression, clusters)
 
 
 def _gradients(found: SufficientStatistics) -> dict[str, Gradient]:
@@ -84,12 +90,19 @@ def _gradients(found: SufficientStatistics) -> dict[str, Gradient]:
     return {name: gradient for name, gradient in gradients.items() if gradient is not None}
 
 
+def _shares(found: SufficientStatistics) -> set[str]:
+    """Return the names of the metrics that are shares of examples, or follow from one as F1 does."""
+    of_labels = {f"{name}.{label}" for label in found.matrix.labels for name in OF_CLASSES}
+    averaged = AVERAGED if found.problem.averaging in ("binary", "micro") else ()
+    return {"accuracy", *of_labels, *averaged}
+
+
 def _area_sums(engine: Engine, found: SufficientStatistics, group: str) -> Iterator[tuple[str, GroupSums, GroupSums]]:
     """Yield the sums by group for ROC AUC and average precision of each class."""
     if not found.ranked:
         return
     mapping = found.problem.mapping
-    statement = roc_statements.group_sums_statement(
+    statement = roc_sql.group_sums_statement(
         {label: each.problem for label, each in found.ranked.items()},
         areas={label: each.roc_auc.value or 0.0 for label, each in found.ranked.items()},
         averages={label: each.average_precision.value or 0.0 for label, each in found.ranked.items()},
@@ -98,10 +111,10 @@ def _area_sums(engine: Engine, found: SufficientStatistics, group: str) -> Itera
         weight=mapping.weight,
         where=f"{mapping.predicted} IS NOT NULL",
     )
-    for label, squared, fourth, average_squared, average_fourth in engine.rows(statement):
+    for label, squared, fourth, average_squared, average_fourth, groups in engine.rows(statement):
         variance, average_variance = found.ranked[label].variances()
         yield (
             label,
-            GroupSums(squared, fourth, variance),
+            GroupSums(squared, fourth, variance, groups),
             GroupSums(average_squared, average_fourth, average_variance),
         )

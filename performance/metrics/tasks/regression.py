@@ -24,6 +24,7 @@ from performance.metrics.statistics.scores import (
     AHEAD_OF_SQUARES,
     EXAMPLES,
     GROUPS,
+    ROUNDING,
     Scores,
     deviation,
     measure_scores,
@@ -101,10 +102,12 @@ class Losses:
         }
 
     def _bias(self) -> Estimate:
-        scores = self.scores["bias"]
-        if reason := scores.obstacle():
+        """Return the mean error. If most are of one sign, their tails decide it as they do the MAE."""
+        scores, tails = self.scores["bias"], self.scores["mae"]
+        is_one_sided = abs(self.bias) > self.absolute / 2 and not tails.are_alike
+        if reason := scores.obstacle() or (tails.obstacle_of_losses() if is_one_sided else None):
             return Estimate(self.bias, reason=reason)
-        return Estimate(self.bias, scores.interval(self.bias, math.sqrt(self.variance), behind=AHEAD))
+        return Estimate(self.bias, scores.interval(self.bias, math.sqrt(self.squared), behind=AHEAD))
 
     def _explained_share(self, name: str, unexplained: float) -> Estimate:
         """Return 1 - unexplained / spread, such as R².
@@ -115,12 +118,13 @@ class Losses:
         if self.examples < 2:
             return Estimate(None, reason=ONE_EXAMPLE)
         if self.spread == 0:
-            return Estimate(1.0 if unexplained == 0 else 0.0, reason="All actual values are equal.")
+            is_exact = unexplained <= ROUNDING * self.squared
+            return Estimate(1.0 if is_exact else 0.0, reason="All actual values are equal.")
         ratio = unexplained / self.spread
         if not math.isfinite(ratio):
             return Estimate(None, reason="The actual values differ too little to divide by their variance.")
         scores = self.scores[name]
-        if reason := self.scores["rmse"].obstacle(squares=True) or scores.obstacle(squares=True):
+        if reason := self.scores["rmse"].obstacle_of_losses(squares=True) or scores.obstacle(squares=True):
             return Estimate(1 - ratio, reason=reason)
         found = scores.interval(ratio, ratio, ahead=AHEAD_OF_SQUARES, behind=AHEAD)
         return Estimate(1 - ratio, found and replace(found, lower=1 - found.upper, upper=min(1 - found.lower, 1.0)))
@@ -129,11 +133,12 @@ class Losses:
 def measure_losses(engine: Engine, predictions: NumericPredictions) -> Losses:
     """Return the means of the losses in one scan, and the scores of the examples or of their groups in another."""
     losses = _losses(predictions)
-    means = ", ".join(f"sum({predictions.weight} * {loss}) / sum({predictions.weight})" for loss in losses.values())
+    means = {name: f"sum({predictions.weight} * {loss}) / sum({predictions.weight})" for name, loss in losses.items()}
+    # Rounding of their mean would give equal numbers a spread
+    means["spread"] = f"CASE WHEN {errors.differ(predictions.actual)} THEN {means['spread']} ELSE 0 END"
     source = f"predictions WHERE {predictions.scored}"
-    [[*found, largest]] = engine.rows(
-        f"SELECT {means}, max({errors.absolute(predictions.actual, predictions.predicted)}) FROM {source}"
-    )
+    largest_error = f"max({errors.absolute(predictions.actual, predictions.predicted)})"
+    [[*found, largest]] = engine.rows(f"SELECT {', '.join(means.values())}, {largest_error} FROM {source}")
     by_name = dict(zip(losses, map(float, found), strict=True))
     scores = measure_scores(
         engine,
@@ -174,7 +179,7 @@ def _deviations(predictions: NumericPredictions, losses: dict[str, str], means: 
         "rmse": squared,
         "mae": absolute,
         "mape": relative,
-        "bias": deviation(error, predictions.bias, math.sqrt(means["variance"])),
+        "bias": deviation(error, predictions.bias, math.sqrt(means["squared"])),
         "r_squared": f"({squared} - {spread})",
         "explained_variance": f"({variance} - {spread})",
     }

@@ -1,6 +1,7 @@
 """Measure the sufficient statistics of classification: label counts, ranked scores and losses."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from performance.metrics.engines.base import Engine, Row
@@ -8,11 +9,11 @@ from performance.metrics.inputs import label_counts
 from performance.metrics.inputs.column_mapping import ColumnMapping
 from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
-from performance.metrics.statistics import curves, losses, roc_statements
+from performance.metrics.statistics import curves, losses, roc_sql
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.roc import RankedScores
-from performance.metrics.statistics.roc_statements import COARSE_RANGES, OneVsRest
+from performance.metrics.statistics.roc_sql import COARSE_RANGES, MAX_RANGES, OneVsRest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,10 @@ def _ranked_scores(
     problems = _one_vs_rest_problems(mapping, counts, positive, drawn)
     if not problems:
         return {}
+    bounds = _score_bounds(engine, problems, mapping, counts)
+    where = f"{mapping.predicted} IS NOT NULL"
     rows = engine.rows(
-        roc_statements.cells_statement(
-            problems, actual=mapping.actual, weight=mapping.weight, where=f"{mapping.predicted} IS NOT NULL"
-        )
+        roc_sql.cells_statement(problems, actual=mapping.actual, weight=mapping.weight, where=where, bounds=bounds)
     )
     of_label: dict[str, list[Row]] = {problem.label: [] for problem in problems}
     for label, *cell in rows:
@@ -83,6 +84,19 @@ def _ranked_scores(
     if any(None in row for row in rows) or any(len({cell[0] for cell in cells}) < 2 for cells in of_label.values()):
         raise UnprocessablePredictionsError(DAMAGED)
     return {problem.label: RankedScores.from_rows(problem, of_label[problem.label]) for problem in problems}
+
+
+def _score_bounds(
+    engine: Engine, problems: Sequence[OneVsRest], mapping: ColumnMapping, counts: LabelCounts
+) -> list[float]:
+    """Return the scores that divide the examples into ranges, so small that one executor can sort each."""
+    ranges = min(math.ceil(counts.examples / engine.rows_per_sort), MAX_RANGES)
+    if ranges <= 1:
+        return []
+    where = f"{mapping.predicted} IS NOT NULL"
+    statement = roc_sql.bounds_statement(problems, ranges, actual=mapping.actual, where=where)
+    [[bounds]] = engine.rows(statement)
+    return sorted(set(bounds or ()))
 
 
 def _one_vs_rest_problems(

@@ -1,4 +1,4 @@
-"""Settings of ROC AUC and average precision, of two and of several classes."""
+"""Settings of ROC AUC and average precision."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,14 +8,13 @@ import numpy as np
 from scipy import stats
 from sklearn import metrics as sk
 
-from performance.metrics.statistics import roc
-from performance.metrics.statistics.estimates import Estimate
+from tests.benchmarks.coverage_grid.area_ends import average_precision_ends, roc_auc_ends
 from tests.benchmarks.coverage_grid.ranked import Influences, Numbers, ranked_influences
 from tests.benchmarks.coverage_grid.tally import Ends, Tallies, Tally
 
 SEED = 20260313
 MANY = 300_000  # examples that stand for all there are
-AT_A_TIME = 500_000  # examples that are drawn together
+AT_A_TIME = 20_000  # examples that are drawn together, few enough for a processor's cache
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,7 @@ def areas(settings: list[Areas], samples: int) -> Tallies:
         for positive, scores in _batches(setting, samples):
             both = ranked_influences(positive, scores)
             for (name, tally), influences, rivals in zip(found.items(), both, RIVALS, strict=True):
-                for value, variance in zip(influences.values, influences.variances, strict=True):
-                    tally.add(area_estimate(name, setting, float(value), float(variance)).interval)
+                tally.add_all(*area_ends(name, setting, influences))
                 for rival, method in rivals.items():
                     tally.add_rival(rival, method(setting, influences))
         yield from found.values()
@@ -100,11 +98,11 @@ def _batches(setting: Areas, samples: int) -> Iterator[tuple[Any, Numbers]]:
         yield setting.positive(times), setting.draw(random, times)
 
 
-def area_estimate(name: str, setting: Areas, value: float, variance: float, design_effect: float = 1.0) -> Estimate:
-    """Return the product's estimate of `roc_auc` or `average_precision`."""
+def area_ends(name: str, setting: Areas, found: Influences, effects: Numbers | float = 1.0) -> Ends:
+    """Return the ends of the product's intervals of `roc_auc` or `average_precision`."""
     if name == "roc_auc":
-        return roc.roc_auc_estimate(value, variance, (setting.positives, setting.negatives), design_effect)
-    return roc.average_precision_estimate(value, variance, setting.positives, design_effect)
+        return roc_auc_ends(found.values, found.variances, (setting.positives, setting.negatives), effects)
+    return average_precision_ends(found.values, found.variances, setting.positives, effects)
 
 
 def _on_log_odds(values: Numbers, margins: Numbers) -> Ends:
@@ -134,73 +132,9 @@ RIVALS: tuple[Mapping[str, Callable[[Areas, Influences], Ends]], ...] = (
 )
 
 
-# Several classes
-
-
-@dataclass(frozen=True)
-class SeveralAreas:
-    """Scores of several classes of given shares; the score of the own class is `apart` higher."""
-
-    size: int
-    shares: tuple[float, ...]
-    apart: float
-    averaging: str
-
-    def __str__(self) -> str:
-        return f"{self.size:,} · {len(self.shares)} classes · {self.apart:g}"
-
-    def draw(self, random: np.random.Generator, size: int) -> tuple[Any, Numbers]:
-        """Return the actual classes, all of which occur, and the scores `[example][class]`."""
-        actual = random.choice(len(self.shares), size, p=self.shares)
-        while len(np.unique(actual)) < len(self.shares):
-            actual = random.choice(len(self.shares), size, p=self.shares)
-        return actual, random.normal(self.apart * np.eye(len(self.shares))[actual], 1)
-
-
-SHARES = ((0.5, 0.3, 0.2), (0.6, 0.3, 0.1), (0.2, 0.2, 0.2, 0.15, 0.15, 0.1))
-SEVERAL = [
-    SeveralAreas(size, shares, apart, averaging)
-    for averaging in ("macro", "weighted")
-    for shares in SHARES
-    for size in (100, 300)
-    for apart in (1.0, 2.5)
-]
-SEVERAL_HELD_OUT = [
-    SeveralAreas(150, (0.7, 0.2, 0.1), apart, averaging) for averaging in ("macro", "weighted") for apart in (0.5, 2.0)
-]
-
-
-def several(settings: list[SeveralAreas], samples: int) -> Tallies:
-    """Yield the tallies of ROC AUC, averaged over the classes."""
-    for setting in settings:
-        random = np.random.default_rng(SEED)
-        actual, scores = setting.draw(random, MANY)
-        shares = np.bincount(actual) / MANY if setting.averaging == "weighted" else None
-        truth = np.average([sk.roc_auc_score(actual == at, each) for at, each in enumerate(scores.T)], weights=shares)
-        tally = Tally(str(setting), f"{setting.averaging} roc_auc", setting.size, float(truth))
-        for _ in range(samples):
-            tally.add(_mean_estimate(setting, *setting.draw(random, setting.size)).interval)
-        yield tally
-
-
-def _mean_estimate(setting: SeveralAreas, actual: Any, scores: Numbers) -> Estimate:
-    counts = np.bincount(actual)
-    areas = {}
-    for at, count in enumerate(counts):
-        found, _ = ranked_influences((actual == at)[None], scores[None, :, at])
-        sizes = float(count), float(setting.size - count)
-        areas[str(at)] = roc.roc_auc_estimate(float(found.values[0]), float(found.variances[0]), sizes)
-    if setting.averaging == "macro":
-        return roc.mean_area(areas, dict.fromkeys(areas, 1 / len(areas)))
-    shares = {str(at): count / setting.size for at, count in enumerate(counts)}
-    return roc.mean_area(areas, shares, float(setting.size))
-
-
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "areas": lambda samples: areas(AREAS, samples),
-    "areas of several classes": lambda samples: several(SEVERAL, samples),
 }
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "areas": lambda samples: areas(HELD_OUT, samples),
-    "areas of several classes": lambda samples: several(SEVERAL_HELD_OUT, samples),
 }

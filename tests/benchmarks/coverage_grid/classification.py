@@ -1,8 +1,6 @@
 """Settings of classification.
 
-Samples are drawn as counts of a confusion matrix, as scores or as losses, and go through the functions that evaluate
-predictions. The simulation of `melding` is repeated with NumPy, and `tests.performance.metrics.test_coverage` compares
-both.
+Samples are drawn as counts of a confusion matrix or as losses, and go through the functions that evaluate predictions.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from performance.metrics.statistics import losses, melding
+from performance.metrics.statistics import losses
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.means import Mean
-from tests.benchmarks.coverage_grid.tally import Tallies, Tally
+from tests.benchmarks.coverage_grid.tally import Ends, Tallies, Tally
 
 Numbers = npt.NDArray[np.float64]
 SEED = 20260313
@@ -130,171 +128,6 @@ def _value(matrix: ConfusionMatrix, name: str) -> float:
     return float(_estimate(matrix, name).value)
 
 
-# Metrics of several cells
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Several classes, the last of which is rare: the number of examples, and the recall of each class."""
-
-    size: int
-    classes: int
-    rare: float
-    recall: float
-
-    def __str__(self) -> str:
-        return f"{self.size:,} · {self.classes} classes, one {self.rare:.0%} · {self.recall:g}"
-
-    @property
-    def shares(self) -> Numbers:
-        """The probabilities of the cells, `[actual][predicted]`."""
-        prior = np.full(self.classes, (1 - self.rare) / (self.classes - 1))
-        prior[-1] = self.rare
-        cells = np.zeros((self.classes, self.classes))
-        for at in range(self.classes):
-            others = np.where(np.arange(self.classes) == at, 0.0, prior)
-            cells[at] = prior[at] * (1 - self.recall) * others / others.sum()
-            cells[at, at] = prior[at] * self.recall
-        return cells
-
-
-SEVERAL = [
-    Classes(size, classes, 0.01, recall) for classes in (3, 10) for size in (200, 1000) for recall in (0.9, 0.99)
-]
-SEVERAL_HELD_OUT = [
-    Classes(size, classes, 0.04, recall) for classes in (4, 6) for size in (150, 600) for recall in (0.8, 0.97)
-]
-DRAWS = 400
-
-MarginsOfAll = tuple[Numbers, Numbers, Numbers]
-
-
-def _agreement(diagonal: Numbers, rows: Numbers, columns: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    total = rows.sum(0)
-    return diagonal.sum(0) / total, (rows * columns).sum(0) / total**2, total
-
-
-def _matthews(diagonal: Numbers, rows: Numbers, columns: Numbers) -> Numbers:
-    right, chance, total = _agreement(diagonal, rows, columns)
-    spread = (1 - (rows**2).sum(0) / total**2) * (1 - (columns**2).sum(0) / total**2)
-    return np.where(spread > 1e-15, (right - chance) / np.sqrt(np.maximum(spread, 1e-15)), 0.0)
-
-
-def _kappa(diagonal: Numbers, rows: Numbers, columns: Numbers) -> Numbers:
-    right, chance, _ = _agreement(diagonal, rows, columns)
-    return np.where(chance < 1 - 1e-15, (right - chance) / np.maximum(1 - chance, 1e-15), 0.0)
-
-
-def _of_classes(name: str, diagonal: Numbers, rows: Numbers, columns: Numbers) -> Numbers:
-    total = rows.sum(0)
-    above, below = {
-        "precision": (diagonal, columns),
-        "recall": (diagonal, rows),
-        "f1_score": (2 * diagonal, rows + columns),
-        "specificity": (total - rows - columns + diagonal, total - rows),
-    }[name]
-    return np.where(below > 0, above / np.where(below > 0, below, 1), 0.0)
-
-
-def _averaged(name: str, averaging: str) -> Callable[[Numbers, Numbers, Numbers], Numbers]:
-    def average(diagonal: Numbers, rows: Numbers, columns: Numbers) -> Numbers:
-        values = _of_classes(name, diagonal, rows, columns)
-        return np.asarray(values.mean(0) if averaging == "macro" else (rows * values).sum(0) / rows.sum(0))
-
-    return average
-
-
-# Each with whether there is an error more in each class
-MELDED: Mapping[str, tuple[Callable[[Numbers, Numbers, Numbers], Numbers], bool]] = {
-    "matthews_correlation": (_matthews, False),
-    "cohen_kappa": (_kappa, False),
-    "accuracy, weighted": (lambda *margins: _agreement(*margins)[0], True),
-    "F1 of one class, weighted": (lambda *margins: _of_classes("f1_score", *margins)[-1], True),
-    "balanced_accuracy": (_averaged("recall", "macro"), True),
-    "macro precision": (_averaged("precision", "macro"), True),
-    "macro F1": (_averaged("f1_score", "macro"), True),
-    "macro specificity": (_averaged("specificity", "macro"), True),
-    "weighted precision": (_averaged("precision", "weighted"), True),
-    "weighted F1": (_averaged("f1_score", "weighted"), False),
-    "weighted specificity": (_averaged("specificity", "weighted"), False),
-}
-
-
-def melded_ends(counts: Numbers, units: Numbers, random: np.random.Generator, draws: int) -> Mapping[str, Any]:
-    """Return the ends of the melded intervals of many confusion matrices, by metric.
-
-    Args:
-        counts: the effective numbers of examples, `counts[sample][actual][predicted]`.
-        units: the weight of an effective example of each class.
-        random: draws the cells.
-        draws: how often.
-    """
-    samples, classes, _ = counts.shape
-    cells = np.moveaxis(counts, 0, -1)[..., None]
-    base = random.standard_gamma(np.broadcast_to(cells, (classes, classes, samples, draws)))
-    base = base * units[:, None, None, None]
-    diagonal, rows, columns = np.stack([base[at, at] for at in range(classes)]), base.sum(1), base.sum(0)
-    shape, weights = (classes, samples, draws), units[:, None, None]
-    right = random.standard_gamma(melding.EXTRA, shape) * weights
-    in_all = 1 / classes
-    few = random.standard_gamma(in_all, shape) * weights
-    more = random.standard_gamma(max(melding.EXTRA - in_all, 1e-12), shape) * weights
-    wrong_as = (np.arange(classes)[:, None, None] + random.integers(1, classes, shape)) % classes
-
-    def with_errors(errors: Numbers) -> MarginsOfAll:
-        predicted = np.stack([np.where(wrong_as == at, errors, 0.0).sum(0) for at in range(classes)])
-        return diagonal, rows + errors, columns + predicted
-
-    pessimistic = with_errors(few), with_errors(few + more)
-    optimistic = diagonal + right, rows + right, columns + right
-    weighted = np.moveaxis(counts * units[:, None], 0, -1)
-    margins = np.stack([weighted[at, at] for at in range(classes)]), weighted.sum(1), weighted.sum(0)
-    ends = {}
-    for name, (metric, by_class) in MELDED.items():
-        value = metric(*margins)
-        lower = np.quantile(metric(*pessimistic[by_class]), 0.025, axis=-1)
-        upper = np.quantile(metric(*optimistic), 0.975, axis=-1)
-        ends[name] = np.minimum(lower, value), np.maximum(upper, value)
-    return ends
-
-
-def dirichlet_ends(
-    counts: Numbers, units: Numbers, random: np.random.Generator, draws: int
-) -> Mapping[str, tuple[Numbers, Numbers]]:
-    """Return the quantiles of a Dirichlet posterior, by metric. The arguments are those of `melded_ends`."""
-    cells = np.moveaxis(counts, 0, -1)[..., None]
-    base = random.standard_gamma(np.broadcast_to(cells, (*cells.shape[:-1], draws))) * units[:, None, None, None]
-    margins = np.stack([base[at, at] for at in range(len(units))]), base.sum(1), base.sum(0)
-    ends = {name: np.quantile(metric(*margins), [0.025, 0.975], axis=-1) for name, (metric, _) in MELDED.items()}
-    return {name: (lower, upper) for name, (lower, upper) in ends.items()}
-
-
-def composites(settings: list[Binary] | list[Classes], samples: int) -> Tallies:
-    """Yield the tallies of MCC, kappa and averages over classes, of samples with examples of all classes."""
-    for setting in settings:
-        random, shares = np.random.default_rng(SEED), setting.shares
-        units = np.ones(len(shares))
-        units[-1] = getattr(setting, "positive_weight", 1.0)
-        true = shares * units[:, None]
-        of_truth = np.diag(true)[:, None], true.sum(1)[:, None], true.sum(0)[:, None]
-        found = {
-            name: Tally(str(setting), name, setting.size, float(metric(*of_truth)[0]))
-            for name, (metric, _) in MELDED.items()
-        }
-        draws = random.multinomial(setting.size, shares.ravel(), size=samples).reshape(-1, *shares.shape)
-        draws = draws[(draws.sum(2) > 0).all(1)]
-        chunk = max(1, 4_000_000 // (shares.size * DRAWS))
-        for start in range(0, len(draws), chunk):
-            ends = melded_ends(draws[start : start + chunk].astype(float), units, random, DRAWS)
-            for name, each in ends.items():
-                found[name].add_all(*each)
-            for added in (0.25, 0.5):
-                posterior = dirichlet_ends(draws[start : start + chunk] + added, units, random, DRAWS)
-                for name, each in posterior.items():
-                    found[name].add_rival(f"Dirichlet, {added:g} more", each)
-        yield from found.values()
-
-
 # Losses
 
 
@@ -360,7 +193,7 @@ def probability_losses(settings: list[Probabilities], samples: int) -> Tallies:
             yield tally
 
 
-def _student_ends(values: Numbers, *, on_logarithms: bool = False) -> tuple[Numbers, Numbers]:
+def _student_ends(values: Numbers, *, on_logarithms: bool = False) -> Ends:
     """Return Student's intervals of means over rows, or of their logarithms."""
     means, count = values.mean(1), values.shape[1]
     margins = stats.t.ppf(0.975, count - 1) * values.std(1, ddof=1) / np.sqrt(count)
@@ -378,16 +211,10 @@ LOSS_FUNCTIONS: Mapping[str, Callable[[Numbers], Numbers]] = {
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "proportions": lambda samples: proportions([*PROPORTIONS, *PAIRS], samples),
     "class weights": lambda samples: proportions(WEIGHTED, samples),
-    "two classes": lambda samples: composites(PAIRS, samples),
-    "two classes, weighted": lambda samples: composites(WEIGHTED, samples),
-    "several classes": lambda samples: composites(SEVERAL, samples),
     "losses": lambda samples: probability_losses(LOSSES, samples),
 }
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "proportions": lambda samples: proportions(BINARY_HELD_OUT, samples),
     "class weights": lambda samples: proportions(WEIGHTED_HELD_OUT, samples),
-    "two classes": lambda samples: composites(BINARY_HELD_OUT, samples),
-    "two classes, weighted": lambda samples: composites(WEIGHTED_HELD_OUT, samples),
-    "several classes": lambda samples: composites(SEVERAL_HELD_OUT, samples),
     "losses": lambda samples: probability_losses(LOSSES_HELD_OUT, samples),
 }

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy.signal import lfilter
 
-from performance.metrics.statistics.scores import AHEAD, SERIES
+from performance.metrics.statistics.scores import SERIES
 from performance.metrics.tasks.forecasting import Losses
+from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.numeric_scores import Numbers, scores_of
+from tests.benchmarks.coverage_grid.regression import roots
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
 SEED = 20260313
@@ -46,12 +48,33 @@ def series(samples: int, counts: tuple[int, ...] = COUNTS) -> Tallies:
         for count in counts:
             setting = f"{count} series, AR({correlation:g})"
             found = {name: Tally(setting, name, count, float(each.value or 0), True) for name, each in whole.items()}
+            drawn = []
             for _ in range(samples):
-                actual = LEVEL + random.normal(size=(count, STEPS))
-                estimates = losses_of(actual, draw(random, count, correlation)).estimates()
+                actual, error = LEVEL + random.normal(size=(count, STEPS)), draw(random, count, correlation)
+                estimates = losses_of(actual, error).estimates()
                 for name, tally in found.items():
                     tally.add(estimates[name].interval)
+                drawn.append(_means_of_series(actual, error))
+            _add_rivals(found, *(np.stack(each) for each in zip(*drawn, strict=True)))
             yield from found.values()
+
+
+def _means_of_series(actual: Numbers, error: Numbers) -> tuple[Numbers, ...]:
+    """Return the mean squared, absolute and symmetric error of each series, and its mean absolute value."""
+    absolute = np.abs(error)
+    symmetric = 2 * absolute / (np.abs(actual) + np.abs(actual + error))
+    return tuple(each.mean(axis=1) for each in (error**2, absolute, symmetric, np.abs(actual)))
+
+
+def _add_rivals(
+    found: Mapping[str, Tally], squared: Numbers, absolute: Numbers, symmetric: Numbers, size: Numbers
+) -> None:
+    """Count the intervals of other methods, of samples in rows and series in columns."""
+    ratio = absolute.mean(1, keepdims=True) / size.mean(1, keepdims=True)
+    linear = ratio + (absolute - ratio * size) / size.mean(1, keepdims=True)
+    for name, values in {"rmse": squared, "mae": absolute, "smape": symmetric, "wape": linear}.items():
+        ends = {**rivals.positive_means(values), "wild bootstrap": rivals.wild_bootstrap(values)}
+        found[name].add_rivals(roots(ends) if name == "rmse" else ends)
 
 
 def differences(samples: int, counts: tuple[int, ...] = COUNTS, worse: float = 1.15) -> Tallies:
@@ -61,13 +84,17 @@ def differences(samples: int, counts: tuple[int, ...] = COUNTS, worse: float = 1
             random = np.random.default_rng(SEED)
             setting = f"{count} series, AR(0.8), correlation {correlation:g}"
             tally = Tally(setting, "mae difference", count, (worse - 1) * np.sqrt(2 / np.pi), True)
+            drawn = []
             for _ in range(samples):
                 one, other = draw(random, count, 0.8), draw(random, count, 0.8)
                 newer = worse * (correlation * one + np.sqrt(1 - correlation**2) * other)
                 score = (np.abs(newer) - np.abs(one)).mean(axis=1)
                 value, scale = float(score.mean()), float(np.abs(newer).mean() + np.abs(one).mean())
                 scores = scores_of(SERIES, {"mae": (score - value) / scale})["mae"]
-                tally.add(None if scores.obstacle() else scores.interval(value, scale, behind=AHEAD))
+                tally.add(scores.difference_interval(value, scale))
+                drawn.append(score)
+            means = np.stack(drawn)
+            tally.add_rivals({**rivals.means_of(means), "wild bootstrap": rivals.wild_bootstrap(means)})
             yield tally
 
 

@@ -8,16 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from performance.metrics.statistics import losses
-from performance.metrics.statistics.clusters import Clusters, GroupSums
+from performance.metrics.statistics.clusters import OF_SHARES, Clusters
 from performance.metrics.statistics.confusion import ConfusionMatrix
-from performance.metrics.statistics.estimates import Estimate
-from performance.metrics.statistics.gradients import Gradient
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import OF_CLASSES
-from tests.benchmarks.coverage_grid.areas import Areas, area_estimate
-from tests.benchmarks.coverage_grid.classification import DRAWS, LOSS_FUNCTIONS, melded_ends
-from tests.benchmarks.coverage_grid.numeric_scores import mean_of
+from performance.metrics.statistics.means import Mean
+from tests.benchmarks.coverage_grid import rivals
+from tests.benchmarks.coverage_grid.areas import AT_A_TIME, Areas, area_ends
+from tests.benchmarks.coverage_grid.classification import LOSS_FUNCTIONS
+from tests.benchmarks.coverage_grid.group_effects import (
+    Counts,
+    interval_effects,
+    matrix_effects,
+    melded_ends_of_groups,
+    whole_classes,
+)
 from tests.benchmarks.coverage_grid.ranked import Influences, Numbers, ranked_influences
+from tests.benchmarks.coverage_grid.rivals_of_groups import area_rivals, table_rivals
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
 SEED = 20260313
@@ -57,17 +64,17 @@ def grouped(settings: list[Groups], samples: int) -> Tallies:
         size = setting.groups * setting.examples
         tally = Tally(str(setting), "accuracy", size, setting.share)
         clusters = Clusters(setting.groups, float(setting.examples))
-        for right in setting.draw(np.random.default_rng(SEED), samples):
-            share = right.sum() / size
-            sums = _sums(right - setting.examples * share, size * share * (1 - share))
-            matrix = ConfusionMatrix(["0", "1"], [[float(right.sum()), float(size - right.sum())], [0.0, 0.0]])
-            tally.add(matrix.with_design_effect(clusters.interval_effect(sums)).accuracy.interval)
+        right = setting.draw(np.random.default_rng(SEED), samples)
+        share = right.sum(1) / size
+        apart = right - setting.examples * share[:, None]
+        effects = interval_effects(clusters, apart, size * share * (1 - share), prior=OF_SHARES)
+        for count, effect in zip(right.sum(1).tolist(), effects.tolist(), strict=True):
+            matrix = ConfusionMatrix(["0", "1"], [[float(count), float(size - count)], [0.0, 0.0]])
+            tally.add(matrix.with_design_effect(effect).accuracy.interval)
+        tally.add_rival("cluster-robust t", rivals.of_groups(share, apart / size))
+        tally.add_rival("Kish & Wilson", rivals.kish_wilson(share, np.full(samples, float(size)), apart / size))
+        tally.add_rival("cluster bootstrap", rivals.bootstrap(right / setting.examples))
         yield tally
-
-
-def _sums(of_groups: Numbers, independent: float) -> GroupSums:
-    """Return the sums over the groups of their influences."""
-    return GroupSums(float((of_groups**2).sum()), float((of_groups**4).sum()), float(independent))
 
 
 # Two classes
@@ -135,38 +142,27 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
         truth = {name: getattr(whole, name)("1").value for name in OF_CLASSES}
         truth |= {name: getattr(whole, name).value for name in SIMULATED}
         found = {name: Tally(str(setting), f"{name}, grouped", size, value) for name, value in truth.items()}
-        worth: dict[str, list[Numbers]] = {name: [] for name in SIMULATED}
         clusters = Clusters(setting.groups, float(setting.examples))
-        for counts in setting.draw(random, samples):
-            matrix = ConfusionMatrix(["0", "1"], counts.sum(axis=0).astype(float).tolist())
-            for name, interval in class_intervals(clusters, matrix, counts).items():
+        counts = setting.draw(random, samples)
+        for intervals in class_intervals(clusters, counts):
+            for name, interval in intervals.items():
                 found[name].add(interval)
-            for name in SIMULATED:
-                if (gradient := matrix.multiclass_gradient(name)) and min(matrix.rows) > 0:
-                    worth[name].append(counts.sum(axis=0) / design_effect(clusters, counts, gradient))
-        for name, effective in worth.items():
-            found[name].add_all(*melded_ends(np.array(effective), np.ones(2), random, DRAWS)[name])
+        for name, ends in melded_ends_of_groups(clusters, counts[whole_classes(counts)], SIMULATED, random).items():
+            found[name].add_all(*ends)
+        for name, tally in found.items():
+            tally.add_rivals(table_rivals(counts, name.removesuffix(", grouped"), "binary"))
         yield from found.values()
 
 
-def class_intervals(
-    clusters: Clusters, matrix: ConfusionMatrix, counts: npt.NDArray[np.int64]
-) -> dict[str, Interval | None]:
-    """Return the intervals of the positive class, from the counts `[group][actual][predicted]`."""
-    found = {}
-    for name in OF_CLASSES:
-        effect = design_effect(clusters, counts, matrix.gradient(name, "binary", "1"))
-        found[name] = getattr(matrix.with_design_effect(effect), name)("1").interval
-    return found
-
-
-def design_effect(clusters: Clusters, counts: npt.NDArray[np.int64], gradient: Gradient) -> float:
-    """Return the design effect of an interval, from the counts `[group][actual][predicted]`."""
-    slopes = np.array([[gradient.by_cell(actual, predicted) for predicted in (0, 1)] for actual in (0, 1)])
-    cells = counts.sum(axis=0)
-    slopes = slopes - (slopes * cells).sum() / cells.sum()
-    of_groups = (counts * slopes).sum(axis=(1, 2))
-    return clusters.interval_effect(_sums(of_groups, (cells * slopes**2).sum()))
+def class_intervals(clusters: Clusters, counts: Counts) -> Iterator[dict[str, Interval | None]]:
+    """Yield the product's intervals of the positive class, from the counts `[sample][group][actual][predicted]`."""
+    effects = matrix_effects(clusters, counts, "binary")
+    for at, cells in enumerate(counts.sum(1).astype(float).tolist()):
+        matrix = ConfusionMatrix(["0", "1"], cells)
+        yield {
+            name: getattr(matrix.with_design_effect(float(effects[name][at])), name)("1").interval
+            for name in OF_CLASSES
+        }
 
 
 # Areas
@@ -224,21 +220,29 @@ def grouped_areas(settings: list[GroupedAreas], samples: int) -> Tallies:
         whole, random = setting.whole, np.random.default_rng(SEED)
         truth = {"roc_auc": setting.area, "average_precision": whole.truth["average_precision"]}
         found = {name: Tally(str(setting), f"{name}, grouped", whole.size, value) for name, value in truth.items()}
-        clusters, batch = Clusters(setting.groups, float(setting.examples)), 250
+        clusters, batch = Clusters(setting.groups, float(setting.examples)), max(1, AT_A_TIME // whole.size)
         for start in range(0, samples, batch):
-            both = ranked_influences(*setting.draw(random, min(batch, samples - start)))
+            positive, scores = setting.draw(random, min(batch, samples - start))
+            both = ranked_influences(positive, scores)
             for (name, tally), influences in zip(found.items(), both, strict=True):
-                for interval in area_intervals(name, whole, clusters, influences):
-                    tally.add(interval)
+                effects = area_effects(name, clusters, positive, influences)
+                tally.add_all(*area_ends(name, whole, influences, effects))
+                tally.add_rivals(area_rivals(influences, clusters.groups))
         yield from found.values()
 
 
-def area_intervals(name: str, whole: Areas, clusters: Clusters, found: Influences) -> Iterator[Interval | None]:
-    """Yield the interval of each sample, whose groups have equally many examples and follow each other."""
+def area_effects(name: str, clusters: Clusters, positive: npt.NDArray[np.bool_], found: Influences) -> Numbers:
+    """Return the design effect of each sample, whose groups have equally many examples and follow each other."""
     of_groups = found.of_examples.reshape(len(found.values), clusters.groups, -1).sum(axis=2)
-    for value, variance, each in zip(found.values, found.variances, of_groups, strict=True):
-        effect = clusters.interval_effect(_sums(each, variance))
-        yield area_estimate(name, whole, float(value), float(variance), effect).interval
+    groups = groups_of_both(positive, clusters.groups) if name == "roc_auc" else np.inf
+    return interval_effects(clusters, of_groups, found.variances, groups)
+
+
+def groups_of_both(positive: npt.NDArray[np.bool_], groups: int) -> Numbers:
+    """Return how many groups (effectively) have examples of the class that has fewer, of each sample."""
+    positives = positive.reshape(len(positive), groups, -1).sum(axis=2).astype(float)
+    both = np.stack([positives, positive.shape[1] / groups - positives])
+    return np.asarray((both.sum(2) ** 2 / (both**2).sum(2)).min(axis=0))
 
 
 # Losses
@@ -283,17 +287,21 @@ def grouped_losses(settings: list[GroupedLosses], samples: int) -> Tallies:
         clusters = Clusters(setting.groups, float(setting.examples))
         for name, loss in LOSS_FUNCTIONS.items():
             tally = Tally(str(setting), f"{name}, grouped", size, float(loss(population).mean()), is_loss=True)
-            for values in loss(drawn):
-                tally.add(loss_interval(name, clusters, values))
+            for interval in loss_intervals(name, clusters, loss(drawn)):
+                tally.add(interval)
+            tally.add_rivals(rivals.positive_means(loss(drawn).mean(axis=2)))
             yield tally
 
 
-def loss_interval(name: str, clusters: Clusters, values: Numbers) -> Interval | None:
-    """Return the interval of the mean of the losses `[group][example]`."""
-    mean = mean_of(values.ravel())
-    sums = _sums((values - mean.value).sum(axis=1), mean.sum_of_squares)
-    estimate: Estimate = getattr(losses.Losses(mean, mean, 1.0, ()), name)(clusters.interval_effect(sums))
-    return estimate.interval
+def loss_intervals(name: str, clusters: Clusters, values: Numbers) -> Iterator[Interval | None]:
+    """Yield the intervals of the means of the losses `[sample][group][example]`."""
+    means, size = values.mean((1, 2), keepdims=True), float(values[0].size)
+    apart = values - means
+    effects = interval_effects(clusters, apart.sum(2), (apart**2).sum((1, 2)))
+    totals, squares = values.sum((1, 2)), (values**2).sum((1, 2))
+    for total, square, effect in np.stack([totals, squares, effects], 1).tolist():
+        mean = Mean(size, size, total, total, square)
+        yield getattr(losses.Losses(mean, mean, 1.0, ()), name)(effect).interval
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

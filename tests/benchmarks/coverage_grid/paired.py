@@ -1,23 +1,25 @@
 """Settings of the differences of two classifiers on the same examples."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from performance.metrics.paired import classification as paired
-from performance.metrics.paired.areas import area_difference, average_precision_difference
-from performance.metrics.paired.paired_join import Choices, Intervals
+from performance.metrics.paired import matrices as paired
+from performance.metrics.paired.paired_join import Choices
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import AVERAGED
-from performance.metrics.statistics.scores import AHEAD, EXAMPLES
-from tests.benchmarks.coverage_grid.areas import Areas
+from performance.metrics.statistics.scores import EXAMPLES
+from tests.benchmarks.coverage_grid import joint_tables, rivals
+from tests.benchmarks.coverage_grid.area_ends import average_precision_difference_ends, roc_auc_difference_ends
+from tests.benchmarks.coverage_grid.areas import AT_A_TIME, Areas
 from tests.benchmarks.coverage_grid.classification import LOSS_FUNCTIONS
+from tests.benchmarks.coverage_grid.joint_tables import differ
 from tests.benchmarks.coverage_grid.numeric_scores import scores_of
 from tests.benchmarks.coverage_grid.ranked import Influences, Numbers, ranked_influences
-from tests.benchmarks.coverage_grid.tally import Tallies, Tally
+from tests.benchmarks.coverage_grid.tally import Ends, Tallies, Tally
 
 SEED = 20260313
 CORRELATIONS = (0.0, 0.5, 0.9)
@@ -88,22 +90,44 @@ def versions(settings: list[Versions], samples: int) -> Tallies:
             name: Tally(str(setting), f"{name} difference", setting.size, _value(newer, name) - _value(older, name))
             for name in METRICS
         }
-        random = np.random.default_rng(SEED)
-        draws = random.multinomial(setting.size, setting.shares.ravel(), size=samples).reshape(-1, 2, 2, 2)
-        for counts, times in zip(*np.unique(draws, axis=0, return_counts=True), strict=True):
-            if counts[:, 0, 1].sum() + counts[:, 1, 0].sum() > 0:
-                intervals = differences(counts)
-                for name, tally in found.items():
-                    tally.add(intervals[name], int(times))
+        draws = np.random.default_rng(SEED).multinomial(setting.size, setting.shares.ravel(), size=samples)
+        tables = draws.reshape(-1, 2, 2, 2)
+        tables = tables[differ(tables.astype(float))]
+        for name, ends in differences(tables).items():
+            found[name].add_all(*ends)
+            if name != "accuracy":
+                found[name].add_rival("delta method", joint_tables.delta_ends(tables.astype(float), name, "binary"))
+        found["accuracy"].add_rivals(accuracy_rivals(tables))
         yield from found.values()
 
 
-def differences(counts: npt.NDArray[np.int64]) -> Intervals:
-    """Return the product's intervals for the joint table `[actual][newer][older]`."""
-    cells = [(*map(str, at), float(count), float(count)) for at, count in np.ndenumerate(counts) if count]
-    total, newer, older = counts.sum(), counts[1, 1, 0] + counts[0, 0, 1], counts[1, 0, 1] + counts[0, 1, 0]
-    accuracy = paired.accuracy_difference(float(total), float(total), float(newer), float(older))
-    return {"accuracy": accuracy, **paired.matrix_differences(cells, BINARY)}
+def accuracy_rivals(tables: npt.NDArray[np.int64]) -> dict[str, Ends]:
+    """Return other intervals of the accuracy's difference, from joint tables `[sample][actual][newer][older]`."""
+    newer, older = joint_tables.right_alone(tables).T
+    both = tables[:, 0, 0, 0] + tables[:, 1, 1, 1]
+    return rivals.paired_shares(newer, older, both, int(tables[0].sum()))
+
+
+def differences(tables: npt.NDArray[np.int64]) -> dict[str, Ends]:
+    """Return the ends of the product's intervals by metric, from joint tables `[sample][actual][newer][older]`."""
+    pairs, at = np.unique(joint_tables.right_alone(tables), axis=0, return_inverse=True)
+    size = float(tables[0].sum())
+    ends = np.array([_ends(paired.accuracy_difference(size, size, *pair)) for pair in pairs.tolist()])[at]
+    found = joint_tables.intervals(tables.astype(float), "binary")
+    known = {name: (tables.sum((2, 3)) > 0).all(1) for name in found}  # examples of both classes
+    known["precision"] &= (tables[:, :, 1].sum((1, 2)) > 0) & (tables[..., 1].sum((1, 2)) > 0)
+    return {
+        "accuracy": (ends[:, 0], ends[:, 1]),
+        **{name: (_where(known[name], lower), _where(known[name], upper)) for name, (lower, upper) in found.items()},
+    }
+
+
+def _where(known: npt.NDArray[np.bool_], ends: Numbers) -> Numbers:
+    return np.where(known, ends, np.nan)
+
+
+def _ends(interval: Interval | None) -> tuple[float, float]:
+    return (interval.lower, interval.upper) if interval else (np.nan, np.nan)
 
 
 def _matrix(counts: Numbers) -> ConfusionMatrix:
@@ -163,28 +187,55 @@ PAIRED_AREAS_HELD_OUT = [
 def areas(settings: list[PairedAreas], samples: int) -> Tallies:
     """Yield the tallies of the differences of ROC AUC and average precision."""
     for setting in settings:
-        size = setting.older.size
-        newer, older = (version.truth for version in setting.versions)
-        found = {name: Tally(str(setting), f"{name} difference", size, newer[name] - older[name]) for name in newer}
-        random, batch = np.random.default_rng(SEED), max(1, 250_000 // size)
+        found, older = area_tallies(str(setting), setting), setting.older
+        random, batch = np.random.default_rng(SEED), max(1, AT_A_TIME // older.size)
         for start in range(0, samples, batch):
             times = min(batch, samples - start)
-            ranked = [ranked_influences(setting.older.positive(times), each) for each in setting.draw(random, times)]
-            for (name, tally), both in zip(found.items(), zip(*ranked, strict=True), strict=True):
-                for interval in area_differences(name, setting.older, *both):
-                    tally.add(interval)
+            for name, both in ranked_versions(older.positive(times), setting.draw(random, times)).items():
+                found[name].add_all(*area_difference_ends(name, older, both))
+                found[name].add_rivals(_area_rivals(older, *both))
         yield from found.values()
 
 
-def area_differences(name: str, setting: Areas, newer: Influences, older: Influences) -> Iterator[Interval | None]:
-    """Yield the product's interval of the difference in each sample."""
-    apart = newer.corrected - older.corrected
-    variances = np.stack([newer.variances, older.variances, (apart**2).sum(axis=1)], axis=1).tolist()
-    for values, of_values in zip(np.stack([newer.values, older.values], 1).tolist(), variances, strict=True):
-        if name == "roc_auc":
-            yield area_difference(values, of_values, (setting.positives, setting.negatives))
-        else:
-            yield average_precision_difference(values, of_values, setting.positives)
+def _area_rivals(setting: Areas, newer: Influences, older: Influences) -> dict[str, Ends]:
+    """Return DeLong's intervals of the difference of areas, and the same of average precisions."""
+    value, error = newer.values - older.values, np.sqrt(area_variances(newer, older)[2])
+    degrees = min(setting.positives, setting.negatives) - 1
+    return {
+        "paired influences, z": rivals.around(value, rivals.NORMAL * error),
+        "paired influences, t": rivals.around(value, rivals.quantile_of_t(degrees) * error),
+    }
+
+
+def area_tallies(title: str, setting: PairedAreas) -> dict[str, Tally]:
+    """Return the tallies of the differences of both areas, with the true ones."""
+    newer, older = (version.truth for version in setting.versions)
+    return {name: Tally(title, f"{name} difference", setting.older.size, newer[name] - older[name]) for name in newer}
+
+
+def ranked_versions(positive: npt.NDArray[np.bool_], scores: Sequence[Numbers]) -> dict[str, Sequence[Influences]]:
+    """Return both versions' ROC AUC and average precision of samples, one in each row."""
+    ranked = [ranked_influences(positive, each) for each in scores]
+    return dict(zip(("roc_auc", "average_precision"), zip(*ranked, strict=True), strict=True))
+
+
+def area_variances(newer: Influences, older: Influences) -> list[Numbers]:
+    """Return the variances of independent examples: those of both versions' areas, and of their difference."""
+    return [newer.variances, older.variances, ((newer.corrected - older.corrected) ** 2).sum(axis=1)]
+
+
+def area_difference_ends(
+    name: str, setting: Areas, both: Sequence[Influences], effects: Sequence[Numbers] | None = None
+) -> Ends:
+    """Return the ends of the product's intervals of the difference.
+
+    `effects` are the design effects of both versions' areas, and of their difference.
+    """
+    values, variances = [each.values for each in both], area_variances(*both)
+    effects = effects or [np.ones_like(each) for each in variances]
+    if name == "roc_auc":
+        return roc_auc_difference_ends(values, variances, (setting.positives, setting.negatives), effects)
+    return average_precision_difference_ends(values, variances, setting.positives, effects)
 
 
 # Losses
@@ -244,6 +295,8 @@ def losses(settings: list[PairedLosses], samples: int) -> Tallies:
             tally = Tally(str(setting), f"{name} difference", setting.size, truth, is_loss=True)
             for newer, older in zip(*(loss(each) for each in draws), strict=True):
                 tally.add(loss_difference(newer, older))
+            newer, older = (loss(each) for each in draws)
+            tally.add_rivals(rivals.means_of(newer - older))
             yield tally
 
 
@@ -252,7 +305,7 @@ def loss_difference(newer: Numbers, older: Numbers) -> Interval | None:
     score = newer - older
     value, scale = float(score.mean()), float(newer.mean() + older.mean())
     scores = scores_of(EXAMPLES, {"": (score - value) / scale})[""]
-    return None if scores.obstacle() else scores.interval(value, scale, behind=AHEAD)
+    return scores.difference_interval(value, scale)
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

@@ -30,7 +30,7 @@ class Influences:
 
 def ranked_influences(positive: npt.NDArray[np.bool_], score: Numbers) -> tuple[Influences, Influences]:
     """Return ROC AUC and average precision of samples, one in each row, with as many positives in each."""
-    order = np.argsort(-score, axis=1, kind="stable")
+    order = np.argsort(-score, axis=1)  # in any order among ties
     of, scores = np.take_along_axis(positive.astype(float), order, 1), np.take_along_axis(score, order, 1)
     apart = scores[:, 1:] != scores[:, :-1]
     edge = np.ones((len(of), 1), dtype=bool)
@@ -54,14 +54,20 @@ def ranked_influences(positive: npt.NDArray[np.bool_], score: Numbers) -> tuple[
     lowered = _at_first(_upwards(of * true_from / all_from**2), is_first)
     of_average = np.where(of == 1, precise - average + raised, -lowered) / positives
 
-    back = np.argsort(order, axis=1)
     return tuple(  # type: ignore[return-value]
-        Influences(value[:, 0], *(np.take_along_axis(each, back, 1) for each in (raw, raw * correction)))
+        Influences(value[:, 0], *(_by_example(each, order) for each in (raw, raw * correction)))
         for value, raw, correction in (
             (area, of_area, np.where(of == 1, *unbiased)),
             (average, of_average, np.broadcast_to(unbiased[0], of.shape)),
         )
     )
+
+
+def _by_example(ranked: Numbers, order: npt.NDArray[np.int64]) -> Numbers:
+    """Return the values in the order of the examples."""
+    found = np.empty_like(ranked)
+    np.put_along_axis(found, order, ranked, 1)
+    return found
 
 
 def _at_last(rising: Numbers, is_last: npt.NDArray[np.bool_]) -> Numbers:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from performance.metrics.paired.numeric import QUERIES
+from performance.metrics.paired.numeric import query_difference
 from performance.metrics.statistics.intervals import score_interval
-from performance.metrics.statistics.scores import AHEAD
-from tests.benchmarks.coverage_grid.numeric_scores import Numbers, mean_of, scores_of, student_ends
+from tests.benchmarks.coverage_grid import rivals
+from tests.benchmarks.coverage_grid.numeric_scores import Numbers, mean_of, student_ends
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
 SEED = 20260313
@@ -50,10 +50,13 @@ def groups(samples: int, count: int = 50, of_each: int = 20) -> Tallies:
                 f"{count} groups of {of_each}, correlation {correlation:g}", f"recall@k {share:g}", count, share
             )
             size = (1 - correlation) / correlation
+            drawn = []
             for _ in range(samples):
                 of_group = random.beta(share * size, (1 - share) * size, count)
                 means = random.binomial(of_each, of_group) / of_each
                 tally.add(mean_of(means, np.full(count, float(of_each))).bounded_estimate(0, 1).interval)
+                drawn.append(means)
+            tally.add_rivals(rivals.means_of(np.stack(drawn)))
             yield tally
 
 
@@ -61,19 +64,22 @@ def differences(samples: int, sizes: tuple[int, ...] = SIZES, worse: float = 0.0
     """Yield the tallies of the difference of two versions on the same queries.
 
     The newer version finds nothing for some queries at random. For a share of the others, both versions differ.
+    Samples without a difference are left out: such versions count as the same.
     """
     for name, (truth, draw) in SETTINGS.items():
         for size in sizes:
             for alike in (0.0, 0.5, 0.9):
                 random = np.random.default_rng(SEED)
                 tally = Tally(f"{name}, {alike:.0%} of queries alike", "difference", size, -worse * truth)
+                drawn = []
                 for _ in range(samples):
                     older = draw(random, size)
                     newer = np.where(random.random(size) < alike, older, draw(random, size))
                     score = newer * (random.random(size) >= worse) - older
-                    value = float(score.mean())
-                    scores = scores_of(QUERIES, {"mean": score - value})["mean"]
-                    tally.add(None if scores.obstacle() else scores.interval(value, 1.0, behind=AHEAD))
+                    if score.any():
+                        tally.add(query_difference(mean_of(score)))
+                        drawn.append(score)
+                tally.add_rivals(rivals.means_of(np.stack(drawn)))
                 yield tally
 
 

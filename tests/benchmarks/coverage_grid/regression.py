@@ -8,14 +8,16 @@ import numpy.typing as npt
 from scipy import stats
 
 from performance.metrics.statistics.intervals import Interval, median_interval_rank
-from performance.metrics.statistics.scores import AHEAD, EXAMPLES, GROUPS
+from performance.metrics.statistics.scores import EXAMPLES, GROUPS
 from performance.metrics.tasks.regression import Losses
-from tests.benchmarks.coverage_grid.numeric_scores import Numbers, scores_of, student_ends
-from tests.benchmarks.coverage_grid.tally import Tallies, Tally
+from tests.benchmarks.coverage_grid import rivals
+from tests.benchmarks.coverage_grid.numeric_scores import Numbers, scores_of
+from tests.benchmarks.coverage_grid.tally import Ends, Tallies, Tally
 
 SEED = 20260313
 ERRORS = ("normal", "t with 3 degrees", "lognormal(1.5)")
 SIZES = (30, 100, 1000)
+AT_A_TIME = 1000  # samples
 EXPLAINED = 0.8  # the share of the variance
 _VARIANCE = {"normal": 1.0, "t with 3 degrees": 3.0, "lognormal(1.5)": float(np.exp(4.5))}
 _ABSOLUTE = {
@@ -65,7 +67,7 @@ def losses_of(actual: Numbers, error: Numbers, group: npt.NDArray[np.int64] | No
         "rmse": squared / squared.mean() - 1,
         "mae": absolute / absolute.mean() - 1,
         "mape": relative / relative.mean() - 1,
-        "bias": (error - bias) / np.sqrt(variance),
+        "bias": (error - bias) / np.sqrt(squared.mean()),
         "r_squared": squared / squared.mean() - apart / spread,
         "explained_variance": about / variance - apart / spread,
     }
@@ -93,17 +95,33 @@ def errors(samples: int, kinds: tuple[str, ...] = ERRORS, sizes: tuple[int, ...]
             random = np.random.default_rng(SEED)
             truth = true_metrics(kind)
             found = {name: Tally(kind, name, size, float(value), name in LOSSES) for name, value in truth.items()}
-            for _ in range(samples):
-                error, actual = draw(random, kind, size), draw_actual(random, kind, size)
+            drawn = [(draw(random, kind, size), draw_actual(random, kind, size)) for _ in range(samples)]
+            for error, actual in drawn:
                 for name, each in losses_of(actual, error).estimates().items():
                     if name in found:
                         found[name].add(each.interval)
                 found["median_absolute_error"].add(_median_interval(np.abs(error)))
-                found["mae"].add_rival("Student's t", student_ends(np.abs(error)))
-                found["bias"].add_rival("Student's t", student_ends(error))
-                low, high = student_ends(error**2)
-                found["rmse"].add_rival("Student's t", (np.sqrt(np.maximum(low, 0)), np.sqrt(high)))
+            for part in range(0, samples, AT_A_TIME):
+                error, actual = (np.stack(each) for each in zip(*drawn[part : part + AT_A_TIME], strict=True))
+                _add_rivals(found, error, actual)
             yield from found.values()
+
+
+def _add_rivals(found: Mapping[str, Tally], error: Numbers, actual: Numbers) -> None:
+    """Count the intervals of other methods, of samples in rows."""
+    about = (error - error.mean(1, keepdims=True)) ** 2
+    found["mae"].add_rivals(rivals.positive_means(np.abs(error)))
+    found["mape"].add_rivals(rivals.positive_means(np.abs(error) / actual))
+    found["bias"].add_rivals(rivals.means_of(error))
+    found["rmse"].add_rivals(roots(rivals.positive_means(error**2)))
+    found["median_absolute_error"].add_rivals(rivals.medians_of(np.abs(error)))
+    found["r_squared"].add_rivals(rivals.explained_shares(actual, error**2))
+    found["explained_variance"].add_rivals(rivals.explained_shares(actual, about))
+
+
+def roots(squared: Mapping[str, Ends]) -> dict[str, Ends]:
+    """Return the intervals of the roots, by the name of the method."""
+    return {name: (np.sqrt(np.maximum(low, 0)), np.sqrt(high)) for name, (low, high) in squared.items()}
 
 
 def _median_interval(absolute: Numbers) -> Interval | None:
@@ -120,6 +138,7 @@ def groups(samples: int, count: int = 50, of_each: int = 20) -> Tallies:
         names = {"rmse": 1.0, "mae": _ABSOLUTE["normal"], "bias": 0.0, "r_squared": EXPLAINED}
         setting = f"{count} groups of {of_each}, correlation {correlation:g}"
         found = {name: Tally(setting, name, count, float(value), name in LOSSES) for name, value in names.items()}
+        of_groups: dict[str, list[Numbers]] = {"rmse": [], "mae": [], "bias": []}
         for _ in range(samples):
             shared, own = random.normal(size=count), random.normal(size=len(group))
             error = np.sqrt(correlation) * shared[group] + np.sqrt(1 - correlation) * own
@@ -127,6 +146,11 @@ def groups(samples: int, count: int = 50, of_each: int = 20) -> Tallies:
             estimates = losses_of(actual, error, group).estimates()
             for name, tally in found.items():
                 tally.add(estimates[name].interval)
+            for name, values in (("rmse", error**2), ("mae", np.abs(error)), ("bias", error)):
+                of_groups[name].append(values.reshape(count, of_each).mean(axis=1))
+        found["mae"].add_rivals(rivals.positive_means(np.stack(of_groups["mae"])))
+        found["rmse"].add_rivals(roots(rivals.positive_means(np.stack(of_groups["rmse"]))))
+        found["bias"].add_rivals(rivals.means_of(np.stack(of_groups["bias"])))
         yield from found.values()
 
 
@@ -147,6 +171,7 @@ def _paired(kind: str, size: int, correlation: float, worse: float, samples: int
     root = np.sqrt(_VARIANCE[kind])
     truth = {"mae": (worse - 1) * _ABSOLUTE[kind], "rmse": (worse - 1) * root}
     found = {name: Tally(setting, f"{name} difference", size, float(value), True) for name, value in truth.items()}
+    drawn: dict[str, list[Numbers]] = {"mae": [], "rmse": []}
     for _ in range(samples):
         newer, older = correlated(random, kind, size, correlation)
         newer = newer * worse
@@ -159,8 +184,11 @@ def _paired(kind: str, size: int, correlation: float, worse: float, samples: int
         ):
             value = float(score.mean())
             scores = scores_of(EXAMPLES, {name: (score - value) / scale})[name]
-            holds = scores.obstacle(squares=name == "rmse") is None
-            found[name].add(scores.interval(value, float(scale), behind=AHEAD) if holds else None)
+            found[name].add(scores.difference_interval(value, float(scale), squares=name == "rmse"))
+            drawn[name].append(score)
+    for name, each in drawn.items():
+        for part in range(0, samples, AT_A_TIME):
+            found[name].add_rivals(rivals.means_of(np.stack(each[part : part + AT_A_TIME])))
     yield from found.values()
 
 

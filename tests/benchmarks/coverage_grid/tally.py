@@ -1,6 +1,6 @@
 """Count how often intervals hold the truth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,8 @@ from performance.metrics.statistics.intervals import Interval
 
 MOST_FALSE_PASSES = 0.04
 LEAST_COVER, LEAST_COVER_OF_MANY, MANY = 0.92, 0.93, 200
+WIDEST = 1.6  # as a multiple of the narrowest rival that holds
+RARELY = 0.01
 TOLERANCE = 1e-12
 
 Numbers = npt.NDArray[np.float64]
@@ -43,10 +45,16 @@ class Tally:
             self.upper.extend([interval.upper] * times)
 
     def add_all(self, lower: Numbers, upper: Numbers) -> None:
-        """Count samples with intervals."""
+        """Count samples with their intervals. Those without one have NaN."""
         self.samples += len(lower)
-        self.lower.extend(lower.tolist())
-        self.upper.extend(upper.tolist())
+        given = np.isfinite(lower) & np.isfinite(upper)
+        self.lower.extend(lower[given].tolist())
+        self.upper.extend(upper[given].tolist())
+
+    def add_rivals(self, rivals: Mapping[str, Ends]) -> None:
+        """Count the intervals of other methods, by name."""
+        for name, ends in rivals.items():
+            self.add_rival(name, ends)
 
     def add_rival(self, name: str, ends: Ends) -> None:
         """Count the ends of the intervals that another method gives."""
@@ -78,16 +86,27 @@ class Tally:
 
     @property
     def width_ratio(self) -> float | None:
-        """The width as a multiple of that of the narrowest rival that meets the bar; `None` if none does."""
-        widths = [rival.width for rival in self.rivals.values() if rival.meets_the_bar and rival.width > 0]
-        return self.width / min(widths) if widths else None
+        """The width as a multiple of that of the narrowest rival that holds and is not rare; `None` if none is."""
+        widths = [rival.width for rival in self.rivals.values() if rival.holds and not rival.is_rare]
+        widths = [width for width in widths if width > 0]
+        return self.width / min(widths) if widths and not self.is_rare else None
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether so few samples have an interval that the setting counts as one without."""
+        return self.given < RARELY
+
+    @property
+    def holds(self) -> bool:
+        """Whether the intervals hold the truth, unless the number of samples explains the difference."""
+        least = LEAST_COVER_OF_MANY if self.size >= MANY else LEAST_COVER
+        of_given = self.is_rare or self._may_be(self.cover, least, len(self.lower))
+        return of_given and self._may_be(1 - self.false_passes, 1 - MOST_FALSE_PASSES, self.samples)
 
     @property
     def meets_the_bar(self) -> bool:
-        """Whether the intervals hold, unless the number of samples explains the difference."""
-        least = LEAST_COVER_OF_MANY if self.size >= MANY else LEAST_COVER
-        of_given = self._may_be(self.cover, least, len(self.lower))
-        return of_given and self._may_be(1 - self.false_passes, 1 - MOST_FALSE_PASSES, self.samples)
+        """Whether the intervals hold, and are not much wider than those of the narrowest rival that does."""
+        return self.holds and (self.width_ratio or 0.0) <= WIDEST
 
     @staticmethod
     def _may_be(share: float, least: float, samples: int) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from sklearn import metrics as sk
 
 from performance.metrics.statistics.roc import RankedScores
-from performance.metrics.statistics.roc_statements import OneVsRest, cells_statement
+from performance.metrics.statistics.roc_sql import OneVsRest, cells_statement
 
 SEED = 20260313
 

@@ -34,7 +34,7 @@ def _engine() -> DuckDB:
 def read_file(file: Path) -> DuckDB:
     """Return an engine with the file's rows as its predictions, until the next file is read."""
     engine = _engine()
-    (engine.read_csv if file.suffix == ".csv" else engine.read_parquet)([str(file)])
+    (engine.read_parquet if file.suffix == ".parquet" else engine.read_csv)([str(file)])
     return engine
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from performance.metrics.inputs.options import Columns, inapplicable_columns, parse_columns
+from performance.metrics.inputs.options import Columns, Options, inapplicable_columns, parse_columns
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
-from performance.metrics.tasks.evaluators import EVALUATORS
-from tests.performance.metrics.tables import Evaluate, evaluate_file, export_columns, write_parquet
+from performance.metrics.tasks.evaluators import EVALUATORS, evaluate
+from tests.performance.metrics.tables import Evaluate, evaluate_file, export_columns, read_file, write_parquet
 
 NUMBERS: dict[str, Any] = {"actual": [1.0, 2.0], "predicted": [1.5, 2.5]}
 ITEMS: dict[str, Any] = {"query_id": [1, 1], "relevance": [0, 1], "score": [0.5, 0.25]}
@@ -40,6 +40,30 @@ def test_a_named_column_that_is_missing_is_refused(
         evaluate_named(EVALUATORS[task], tmp_path, columns, parse_columns({kind: name}))
 
     assert refused.value.column == name
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "named", "column"),
+    [
+        ("classification", {"label": ["a", "b"]}, {"actual": "label", "predicted": "label"}, "label"),
+        ("classification", {"predicted": ["a", "b"]}, {"actual": "predicted"}, "predicted"),
+        ("classification", {"y_true": ["a", "b"]}, {"predicted": "y_true"}, "y_true"),
+        ("classification", {"actual": [0, 1], "predicted": [0, 1]}, {"score": "actual"}, "actual"),
+        ("classification", {"actual": [0, 1], "predicted": [0, 1]}, {"scores": {"1": "actual"}}, "actual"),
+        ("regression", NUMBERS, {"predicted": "actual"}, "actual"),
+        ("ranking", ITEMS, {"score": "relevance"}, "relevance"),
+    ],
+)
+def test_one_column_cannot_be_both_truth_and_prediction(
+    tmp_path: Path, task: str, columns: dict[str, Any], named: dict[str, Any], column: str
+) -> None:
+    """Every prediction would be right, and pass any gate."""
+    write_parquet(tmp_path / "predictions.parquet", columns)
+
+    with pytest.raises(UnprocessablePredictionsError, match=f"The column '{column}' is both") as refused:
+        evaluate(read_file(tmp_path / "predictions.parquet"), task, parse_columns(named), Options())
+
+    assert refused.value.column == column
 
 
 def test_forecast_columns_may_have_other_names(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def test_sums_of_series_give_the_intervals_of_sums_by_numpy(tmp_path: Path) -> N
         lambda: forecasting_grid.series(SAMPLES, counts=(2, 5, 10)),
         lambda: ranking_grid.queries(SAMPLES),
         lambda: ranking_grid.groups(SAMPLES),
+        lambda: ranking_grid.differences(SAMPLES, sizes=(30, 100)),
     ],
 )
 def test_unfavourable_ends_are_rarely_beyond_the_truth(tallies: Callable[[], Tallies]) -> None:

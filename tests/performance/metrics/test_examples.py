@@ -1,10 +1,12 @@
 """The digest of the examples depends on the examples alone."""
 
 import csv
+import gzip
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,11 +29,10 @@ TABLES = [
 
 def digest(folder: Path, task: str, table: dict[str, Any], suffix: str = "parquet", **columns: Any) -> str | None:
     """Return the digest of the examples in a table, written as a file."""
-    file = folder / f"predictions.{suffix}"
     if suffix == "csv":
-        with file.open("w", newline="") as written:
-            csv.writer(written).writerows([table, *zip(*table.values(), strict=True)])
+        file = as_csv(folder, table, "predictions.csv", ",")
     else:
+        file = folder / "predictions.parquet"
         write_parquet(file, table)
     return evaluate(read_file(file), task, Columns(**columns), Options()).examples_digest
 
@@ -43,11 +44,28 @@ def test_the_digest_depends_neither_on_order_nor_on_format_nor_on_predictions(
     shuffled = {name: [values[at] for at in (2, 0, 1)] for name, values in table.items()}
     predicted = "score" if task == "ranking" else "predicted"
     other = {**table, predicted: list(reversed(table[predicted]))}
+    with_floats = {name: [float(each) if type(each) is int else each for each in table[name]] for name in table}
+    written = [as_csv(tmp_path, table, name, delimiter) for name, delimiter in CSV_FORMS]
 
-    found = {digest(tmp_path, task, each, suffix) for each in (table, shuffled, other) for suffix in ("parquet", "csv")}
+    found = {digest(tmp_path, task, each) for each in (table, shuffled, other, with_floats)}
+    found |= {digest(tmp_path, task, each, "csv") for each in (shuffled, other, with_floats)}
+    found |= {evaluate(read_file(file), task, Columns(), Options()).examples_digest for file in written}
+    pq.write_table(pa.table(table), tmp_path / "groups.parquet", row_group_size=1)
+    found.add(evaluate(read_file(tmp_path / "groups.parquet"), task, Columns(), Options()).examples_digest)
 
     assert len(found) == 1
     assert None not in found
+
+
+CSV_FORMS = [("commas.csv", ","), ("semicolons.csv", ";"), ("tabs.csv", "\t"), ("compressed.csv.gz", ",")]
+
+
+def as_csv(folder: Path, table: dict[str, Any], name: str, delimiter: str) -> Path:
+    """Return a table as a CSV file, which is compressed if its name says so."""
+    file = folder / name
+    with gzip.open(file, "wt", newline="") if name.endswith(".gz") else file.open("w", newline="") as written:
+        csv.writer(written, delimiter=delimiter).writerows([table, *zip(*table.values(), strict=True)])
+    return file
 
 
 @pytest.mark.parametrize(("task", "table"), TABLES)
@@ -92,7 +110,7 @@ def test_any_number_has_one_digest_in_both_formats(tmp_path: Path, numbers: list
     assert digest(tmp_path, "regression", table) == digest(tmp_path, "regression", table, "csv")
 
 
-def test_columns_that_differ_by_case_are_told_apart(tmp_path: Path) -> None:
+def test_columns_that_differ_only_by_case_are_distinct(tmp_path: Path) -> None:
     table = pa.table({"example_id": [1, 2], "ID": [1, 1], "id": [3, 4], "actual": [1.0, 2.0], "predicted": [1.0, 2.0]})
     write_parquet(tmp_path / "p.parquet", table)
     found = evaluate(read_file(tmp_path / "p.parquet"), "regression", Columns(example_id="id"), Options())

@@ -34,6 +34,15 @@ def test_the_export_has_labels_and_scores_sorted_by_id(tmp_path: Path) -> None:
     ]
 
 
+def test_whole_numbers_are_the_same_ids_however_they_are_written(tmp_path: Path) -> None:
+    forms: list[list[Any]] = [[2, 1, 3], [2.0, 1.0, 3.0], ["2", "1", "3"], ["2.0", "1.0", "3.0"]]
+
+    for ids in forms:
+        file = export_columns("classification", tmp_path, {**BINARY, "example_id": ids})
+        assert file is not None
+        assert [row["example_id"] for row in rows(file)] == ["1", "2", "3"]
+
+
 def test_the_export_has_the_prediction_of_the_threshold(tmp_path: Path) -> None:
     file = export_columns("classification", tmp_path, BINARY, threshold=0.95)
 

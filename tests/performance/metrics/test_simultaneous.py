@@ -5,13 +5,22 @@ import random
 from itertools import pairwise
 from statistics import NormalDist
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2
 
 from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
-from performance.metrics.statistics.simultaneous import at_level, needed_ratio, worst_interval
+from performance.metrics.statistics.means import Mean
+from performance.metrics.statistics.simultaneous import (
+    at_level,
+    follows_score,
+    needed_ratio,
+    needed_ratio_of_all,
+    worst_interval,
+)
+from tests.benchmarks.coverage_grid.numeric_scores import mean_of
 
 
 def wilson_of(successes: int, count: int) -> Interval:
@@ -118,6 +127,42 @@ def test_as_many_examples_as_are_needed_put_wilsons_end_on_the_bound(share: floa
 
     assert enough is not None
     assert enough.lower == pytest.approx(bound)
+
+
+@pytest.mark.parametrize(("perfect", "others", "bound"), [(20, [], 0.95), (29, [0.0], 0.9), (60, [0.5, 0.0], 0.93)])
+def test_few_more_queries_are_needed_if_nearly_all_are_perfect(perfect: int, others: list[float], bound: float) -> None:
+    values = np.array([1.0] * perfect + others)
+    found = mean_of(values).bounded_estimate(0, 1)
+    assert found.interval is not None
+    assert found.value is not None
+    is_score = follows_score(found.interval, 0, 1)
+    ratio = needed_ratio(found.value, found.interval.lower, bound, is_score=is_score)
+    assert ratio is not None
+
+    sums = np.array([count := len(values), count, values.sum(), values.sum(), (values**2).sum()])
+    enough, fewer = (Mean(*(sums * times)).bounded_estimate(0, 1).interval for times in (1.1 * ratio, 0.8 * ratio))
+
+    assert enough is not None
+    assert fewer is not None
+    assert fewer.lower < bound < enough.lower
+
+
+@pytest.mark.parametrize("shares", [(45, 55, 58), (47, 48, 50), (46,)])
+@pytest.mark.parametrize("is_least", [True, False])
+def test_as_many_examples_as_are_needed_put_the_end_of_the_worst_on_the_bound(
+    shares: tuple[int, ...], is_least: bool
+) -> None:
+    values, bound = ([one / 60 for one in shares], 0.72) if is_least else ([1 - one / 60 for one in shares], 0.28)
+    found = [(value, interval) for value in values if (interval := wilson(value, 60))]
+    ratio = needed_ratio_of_all(found, bound, is_least=is_least, lower=0, upper=1)
+    assert ratio is not None
+    assert ratio > 1
+
+    enough = [(value, interval) for value in values if (interval := wilson(value, 60 * ratio))]
+    worst = worst_interval(enough, is_greatest=not is_least, lower=0, upper=1)
+
+    assert (worst.lower if is_least else worst.upper) == pytest.approx(bound)
+    assert needed_ratio_of_all(found, 0.9 if is_least else 0.1, is_least=is_least, lower=0, upper=1) is None
 
 
 @pytest.mark.parametrize(

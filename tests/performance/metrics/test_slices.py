@@ -56,7 +56,8 @@ def assert_each_is_alone(task_type: str, folder: Path, columns: dict[str, list[A
         assert list(each.metrics) == summary
         for name, value in each.metrics.items():
             assert value == (alone.metrics[name] and pytest.approx(alone.metrics[name], rel=1e-9, abs=1e-9)), name
-        assert set(each.intervals_unavailable) == set(alone.intervals_unavailable) & set(summary)
+        explained = {*alone.intervals_unavailable, *alone.metrics_unavailable}
+        assert set(each.intervals_unavailable) == explained & set(summary)
         for name, interval in each.confidence_intervals.items():
             expected = alone.confidence_intervals[name]
             assert (interval.lower, interval.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-6)

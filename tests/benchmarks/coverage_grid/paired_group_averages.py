@@ -1,0 +1,106 @@
+"""Settings of metrics of several cells, of one version and of the difference of two, of examples in groups."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from performance.metrics.statistics.clusters import Clusters
+from tests.benchmarks.coverage_grid.area_ends import difference_ends
+from tests.benchmarks.coverage_grid.composites import MELDED, Classes, margins_of
+from tests.benchmarks.coverage_grid.group_effects import Counts, melded_ends_of_groups, metric_of, whole_classes
+from tests.benchmarks.coverage_grid.joint_tables import Numbers, differ
+from tests.benchmarks.coverage_grid.paired import Versions
+from tests.benchmarks.coverage_grid.paired_classes import SeveralVersions
+from tests.benchmarks.coverage_grid.paired_groups import (
+    ALL_SHAPES,
+    HELD_OUT_SHAPES,
+    SHARES,
+    GroupedVersions,
+    Shape,
+    draw_cells,
+)
+from tests.benchmarks.coverage_grid.rivals_of_groups import table_difference_rivals, table_rivals
+from tests.benchmarks.coverage_grid.tally import Tallies, Tally
+
+SEED = 20260313
+CORRELATION = 0.0  # the intervals of the difference take no account of it, so they are wider than needed above 0
+METRICS = [name for name in MELDED if "accuracy, weighted" != name != "F1 of one class, weighted"]
+
+
+@dataclass(frozen=True)
+class GroupedSeveral:
+    """Groups whose shares of the cells of the joint table of several classes are their own."""
+
+    shape: Shape
+    versions: SeveralVersions
+
+    def __str__(self) -> str:
+        return f"{self.shape} · {self.versions}"
+
+    def draw(self, random: np.random.Generator, samples: int) -> Counts:
+        """Return the counts `[sample][group][actual][newer][older]`."""
+        prior = self.versions.shares.sum((1, 2))
+        counts = random.multinomial(self.shape.examples, prior, (samples, self.shape.groups))
+        return draw_cells(random, np.moveaxis(counts, -1, 0), self.versions.shares, self.shape.within)
+
+
+TWO_CLASSES = [
+    GroupedVersions(shape, Versions(shape.size, *shares, CORRELATION)) for shape in ALL_SHAPES for shares in SHARES
+]
+SEVERAL = [
+    GroupedSeveral(shape, SeveralVersions(Classes(shape.size, 3, 0.1, recall), CORRELATION))
+    for shape in ALL_SHAPES
+    for recall in (0.8, 0.95)
+]
+TWO_CLASSES_HELD_OUT = [
+    GroupedVersions(shape, Versions(shape.size, 0.2, 0.85, 0.92, 0.5, 1.3)) for shape in HELD_OUT_SHAPES
+]
+SEVERAL_HELD_OUT = [
+    GroupedSeveral(shape, SeveralVersions(Classes(shape.size, 4, 0.15, 0.88), 0.5, 1.3)) for shape in HELD_OUT_SHAPES
+]
+
+
+def averages(settings: Sequence[GroupedVersions] | Sequence[GroupedSeveral], samples: int) -> Tallies:
+    """Yield the tallies of the older version's metrics, and of the differences, which follow from both intervals.
+
+    Samples with equal predictions are left out, and so are those that lack a class.
+    """
+    for setting in settings:
+        random, shares, size = np.random.default_rng(SEED), setting.versions.shares, setting.shape.size
+        counts = _usable(setting.draw(random, samples))
+        clusters = Clusters(setting.shape.groups, float(setting.shape.examples))
+        versions = [counts.sum(axis) for axis in (4, 3)]
+        ends = [melded_ends_of_groups(clusters, each, METRICS, random) for each in versions]
+        kind = "two classes" if len(shares) == 2 else "several classes"
+        for name in METRICS:
+            newer, older = (_values(name, each.sum(1)) for each in versions)
+            truth = [float(_values(name, shares.sum(axis)[None])[0]) for axis in (2, 1)]
+            single = Tally(str(setting), f"{name}, {kind}", size, truth[1])
+            single.add_all(*ends[1][name])
+            paired = Tally(str(setting), f"{name} difference, {kind}", size, truth[0] - truth[1])
+            paired.add_all(*difference_ends((newer, older), (ends[0][name], ends[1][name])))
+            averaging, metric = metric_of(name)
+            single.add_rivals(table_rivals(versions[1], metric, averaging))
+            paired.add_rivals(table_difference_rivals(counts, metric, averaging))
+            yield from (single, paired)
+
+
+def _usable(counts: Counts) -> Counts:
+    return counts[whole_classes(counts.sum(4)) & differ(counts.sum(1).astype(float))]
+
+
+def _values(name: str, tables: npt.NDArray[np.int64] | Numbers) -> Numbers:
+    """Return a metric of confusion matrices `[sample][actual][predicted]`."""
+    return MELDED[name][0](*margins_of(np.moveaxis(tables.astype(float), 0, -1)))
+
+
+FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "averages in groups, two classes": lambda samples: averages(TWO_CLASSES, samples),
+    "averages in groups, several classes": lambda samples: averages(SEVERAL, samples),
+}
+HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "averages in groups, two classes": lambda samples: averages(TWO_CLASSES_HELD_OUT, samples),
+    "averages in groups, several classes": lambda samples: averages(SEVERAL_HELD_OUT, samples),
+}

@@ -1,0 +1,201 @@
+"""Intervals of classification: of weights, of single classes and of groups, and why there are none."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from performance.metrics.result import UnprocessablePredictionsError
+from performance.metrics.statistics.estimates import NO_INTERVAL, UNDEFINED
+from performance.metrics.statistics.intervals import wilson
+from performance.metrics.tasks import classification
+from tests.performance.metrics.classified import OF_POSITIVE, OF_SEVERAL, THREE, TWO
+from tests.performance.metrics.tables import evaluate_columns
+from tests.performance.metrics.test_classification import assert_close
+
+
+def test_per_class_intervals_equal_those_of_the_positive_class(tmp_path: Path) -> None:
+    random = np.random.default_rng(11)
+    actual = np.where(random.random(200) < 0.4, "yes", "St. Gallen")
+    score = np.round(1 / (1 + np.exp(-random.normal(np.where(actual == "yes", 1, 0), 1))), 2)
+    columns = {"actual": actual, "predicted": np.where(score > 0.6, "yes", "St. Gallen")}
+    both = {"score_yes": score, "score_St. Gallen": 1 - score}
+
+    for label in ("yes", "St. Gallen"):
+        found = evaluate_columns(
+            classification.evaluate, tmp_path, {**columns, **both}, positive_class=label
+        ).confidence_intervals
+
+        names = ("precision", "recall", "f1_score", *(("roc_auc",) if label == "yes" else ()))
+        assert {name: found[f"per_class.{label}.{name}"] for name in names} == {name: found[name] for name in names}
+
+
+def test_classes_have_no_intervals_if_there_are_many(tmp_path: Path) -> None:
+    few, many = ({"actual": range(number), "predicted": range(number)} for number in (50, 51))
+
+    assert "per_class.49.recall" in evaluate_columns(classification.evaluate, tmp_path, few).confidence_intervals
+    assert not any(
+        "per_class" in name for name in evaluate_columns(classification.evaluate, tmp_path, many).confidence_intervals
+    )
+
+
+@pytest.mark.parametrize("weight", [1e-200, 1e-320])
+@pytest.mark.parametrize("scores", [{"score": OF_POSITIVE}, OF_SEVERAL])
+def test_weights_whose_squares_underflow_have_no_intervals(
+    tmp_path: Path, scores: dict[str, Any], weight: float
+) -> None:
+    columns = {**(THREE if scores is OF_SEVERAL else TWO), **scores}
+
+    found = evaluate_columns(classification.evaluate, tmp_path, {**columns, "weight": [weight] * 5})
+
+    plain = evaluate_columns(classification.evaluate, tmp_path, columns).metrics
+    assert not found.confidence_intervals
+    for name, value in plain.items():
+        assert_close(name, found, math.nan if value is None else value, within=1e-3)
+
+
+def test_one_class_has_values_without_intervals_and_a_warning(tmp_path: Path) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, {"actual": ["0"] * 50, "predicted": ["0"] * 50})
+
+    assert [warning.code for warning in found.warnings] == ["one_class"]
+    assert found.metrics["balanced_accuracy"] == 1
+    assert "balanced_accuracy" not in found.confidence_intervals
+    assert "at least two" in found.intervals_unavailable["balanced_accuracy"]
+    assert "at least two" in found.metrics_unavailable["roc_auc"]
+    assert found.confidence_intervals["accuracy"].lower > 0.9
+
+
+@pytest.mark.parametrize("columns", [TWO, THREE, {**TWO, "score": OF_POSITIVE}, {**THREE, **OF_SEVERAL}])
+@pytest.mark.parametrize("averaging", [None, "macro", "weighted", "micro"])
+def test_each_metric_has_an_interval_or_says_why_not(
+    tmp_path: Path, columns: dict[str, Any], averaging: str | None
+) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, columns, averaging=averaging)
+
+    for name, value in found.metrics.items():
+        reason = (found.metrics_unavailable if value is None else found.intervals_unavailable).get(name)
+        assert (name in found.confidence_intervals) == (reason is None), name
+        assert reason not in {UNDEFINED, NO_INTERVAL}, name
+        if interval := found.confidence_intervals.get(name):
+            assert interval.lower < interval.upper, name
+
+
+@pytest.fixture(scope="module")
+def patients() -> dict[str, Any]:
+    """Examples of 40 patients, each of whom the model knows well or badly."""
+    random = np.random.default_rng(3)
+    patient = np.repeat(np.arange(40), 15)
+    actual = (random.random(600) < 0.4).astype(int)
+    odds = 2 * actual - 1 + np.repeat(random.normal(0, 2, 40), 15) + random.normal(0, 0.5, 600)
+    return {
+        "actual": actual,
+        "predicted": (odds > 0).astype(int),
+        "score": 1 / (1 + np.exp(-odds)),
+        "group": patient,
+    }
+
+
+def test_groups_make_intervals_wider_and_the_sample_smaller(tmp_path: Path, patients: dict[str, Any]) -> None:
+    plain = evaluate_columns(
+        classification.evaluate, tmp_path, {name: each for name, each in patients.items() if name != "group"}
+    )
+
+    found = evaluate_columns(classification.evaluate, tmp_path, patients)
+
+    assert (found.metrics, plain.effective_sample_size) == (plain.metrics, 600)
+    assert found.effective_sample_size is not None
+    assert 40 < found.effective_sample_size < 300
+    assert set(found.confidence_intervals) == set(plain.confidence_intervals)
+    for name in ("accuracy", "specificity", "roc_auc", "log_loss", "brier_score", "per_class.0.recall"):
+        one, other = found.confidence_intervals[name], plain.confidence_intervals[name]
+        assert one.upper - one.lower > 1.3 * (other.upper - other.lower), name
+
+
+def test_the_design_effect_is_that_of_the_sums_by_group(tmp_path: Path, patients: dict[str, Any]) -> None:
+    right = patients["actual"] == patients["predicted"]
+    sums = np.bincount(patients["group"], weights=right - right.mean())
+    ratio = (sums**2).sum() / (600 * right.mean() * (1 - right.mean())) * 40 / 39
+    informative = (sums**2).sum() ** 2 / (sums**4).sum()
+    effect = (informative * ratio + 0.45 * (1 + 0.8 * 14)) / (informative + 0.45)
+
+    found = evaluate_columns(classification.evaluate, tmp_path, patients)
+
+    assert found.effective_sample_size == pytest.approx(600 / effect)
+    size = 600 / effect * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 39)) ** 2
+    expected = wilson(float(right.mean()), size)
+    assert expected is not None
+    interval = found.confidence_intervals["accuracy"]
+    assert (interval.lower, interval.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-5)
+
+
+def test_the_variance_of_grouped_areas_is_that_of_obuchowski(tmp_path: Path, patients: dict[str, Any]) -> None:
+    """If each example is a group of its own, groups make hardly a difference."""
+    alone = {**patients, "group": np.arange(600)}
+    plain = {name: each for name, each in patients.items() if name != "group"}
+
+    found = evaluate_columns(classification.evaluate, tmp_path, alone).confidence_intervals
+    expected = evaluate_columns(classification.evaluate, tmp_path, plain).confidence_intervals
+
+    for name in expected:
+        assert (found[name].lower, found[name].upper) == pytest.approx(
+            (expected[name].lower, expected[name].upper), abs=0.01
+        ), name
+
+
+def test_nine_groups_are_too_few(tmp_path: Path, patients: dict[str, Any]) -> None:
+    found = evaluate_columns(classification.evaluate, tmp_path, {**patients, "group": patients["group"] % 9})
+
+    assert not found.confidence_intervals
+    assert found.effective_sample_size is None
+    assert found.intervals_unavailable["accuracy"] == "An interval needs at least 10 groups, not 9."
+
+
+@pytest.mark.parametrize("group", [["x", None], [1.0, math.nan]], ids=["null", "nan"])
+def test_an_example_without_a_group_is_refused(tmp_path: Path, group: list[Any]) -> None:
+    columns = {"actual": ["a", "b"], "predicted": ["a", "b"], "group": group}
+
+    with pytest.raises(UnprocessablePredictionsError, match="Row 2 has no group in the column 'group'"):
+        evaluate_columns(classification.evaluate, tmp_path, columns)
+
+
+def test_groups_of_several_classes_have_intervals(tmp_path: Path) -> None:
+    columns: dict[str, Any] = {**THREE, **OF_SEVERAL}
+    many = {name: list(values) * 10 for name, values in columns.items()}
+
+    for averaging in ("macro", "weighted", "micro"):
+        found = evaluate_columns(
+            classification.evaluate, tmp_path, {**many, "group": np.arange(50) // 5}, averaging=averaging
+        )
+
+        assert {"accuracy", "f1_score", "matthews_correlation", "log_loss"} <= set(found.confidence_intervals)
+        assert "roc_auc" in found.confidence_intervals
+
+
+def test_ten_copies_of_each_example_are_worth_one_in_the_micro_average(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    actual = random.integers(0, 3, 80)
+    scores = random.dirichlet([1, 1, 1], 80) * 0.6 + 0.4 * np.eye(3)[actual]
+    columns = {"actual": actual, "predicted": scores.argmax(1), **{f"score_{at}": scores[:, at] for at in range(3)}}
+    copies = {name: np.repeat(each, 10) for name, each in columns.items()} | {"group": np.repeat(np.arange(80), 10)}
+
+    found, plain = (
+        evaluate_columns(classification.evaluate, tmp_path, each, averaging="micro").confidence_intervals["roc_auc"]
+        for each in (copies, columns)
+    )
+
+    assert (found.lower, found.upper) == pytest.approx((plain.lower, plain.upper), abs=0.01)
+
+
+def test_groups_widen_the_interval_of_a_correlation_that_no_prediction_informs(tmp_path: Path) -> None:
+    """If all examples are predicted as one class, the examples of a group may all be alike."""
+    columns = {"actual": [0, 0, 1] * 40, "predicted": [0] * 120}
+
+    plain, found = (
+        evaluate_columns(classification.evaluate, tmp_path, each).confidence_intervals["matthews_correlation"]
+        for each in (columns, {**columns, "group": np.arange(120) // 10})
+    )
+
+    assert found.upper - found.lower > 1.5 * (plain.upper - plain.lower)
