@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
@@ -26,7 +26,7 @@ from models_registry.registry.model_admin import VersionRecordAdmin
 from performance.gates import tables
 from performance.gates.forms import GatePolicyForm
 from performance.gates.models import GatePolicy, GateVerdict
-from performance.gates.policy import parse_policy
+from performance.gates.policy import stored_policy
 from performance.gates.policy_form_view import PolicyFormView
 from performance.gates.renderers import measured_texts
 from performance.gates.services import set_model_policy, set_organization_policy
@@ -80,18 +80,17 @@ class GatePolicyAdmin(ScopedAdmin):
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         """Add the table of the rules of a stored policy."""
         stored = context.get("original")
         if stored and stored.document:
             context["rule_table"] = tables.rule_table(stored.document["rules"])
-        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
-        return response
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description="policy")
     def as_json(self, policy: GatePolicy) -> str:
         """Return the policy as JSON."""
-        return "withdrawn" if policy.document is None else pretty_json(parse_policy(policy.document).as_document())
+        return "withdrawn" if policy.document is None else pretty_json(stored_policy(policy.document).as_document())
 
     def has_change_permission(self, request: HttpRequest, obj: GatePolicy | None = None) -> bool:
         """Return `False`: a policy is replaced by adding a new one."""
@@ -101,14 +100,14 @@ class GatePolicyAdmin(ScopedAdmin):
         """Return `False`: a policy is withdrawn by adding an empty one."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: GatePolicy, form: "ModelForm[Any]", change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: GatePolicy, form: "ModelForm[GatePolicy]", change: bool) -> None:
         """Store the policy as the API does."""
-        policy = None if obj.document is None else parse_policy(obj.document)
-        content: dict[str, Any] = {"policy": policy, "created_by": request.user.get_username()}
+        policy, created_by = form.cleaned_data["policy"], request.user.get_username()
         if obj.model:
-            stored = set_model_policy(model=obj.model, **content)
+            stored = set_model_policy(model=obj.model, policy=policy, created_by=created_by)
         else:
-            stored = set_organization_policy(organization=form.cleaned_data["organization"], **content)
+            organization = form.cleaned_data["organization"]
+            stored = set_organization_policy(organization=organization, policy=policy, created_by=created_by)
         obj.__dict__.update(stored.__dict__)
 
     @admin.display(description="of")
@@ -154,13 +153,12 @@ class GateVerdictAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         """Add the table of the rules' results, what was measured, and the warnings."""
         document = context["original"].document
         context["rule_table"] = tables.verdict_table(document.get("rules", []))
         context["notes"] = [*measured_texts(document), *document.get("warnings", [])]
-        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
-        return response
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description="model")
     def model_link(self, verdict: GateVerdict) -> str:

@@ -1,7 +1,5 @@
 """The form of a gate policy in the admin."""
 
-from typing import Any
-
 from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse_lazy
@@ -10,14 +8,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from models_registry import task_types
-from models_registry.api.errors import ConflictError, InvalidBodyError
+from models_registry.api.field_errors import error_texts
 from models_registry.api.form_fields import StrictJSONField
-from models_registry.registry.locks import lock_unarchived
-from models_registry.registry.models import RegisteredModel, Version
 from performance.gates.models import GatePolicy
 from performance.gates.policy import InvalidPolicyError, parse_policy
-from performance.gates.services import refuse_invalid, refuse_unknown_versions
 
 format_html_lazy = lazy(format_html, SafeString)
 _EXAMPLE = """{
@@ -31,10 +25,7 @@ _EXAMPLE = """{
 
 
 class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker only
-    """A policy in JSON, of a model or of an organization, validated for the task types as the API does.
-
-    Validate it in the transaction that stores it.
-    """
+    """A policy in JSON, of a model or of an organization. The service checks whether it fits its owner."""
 
     document = StrictJSONField(
         label="Policy",
@@ -52,37 +43,18 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
         model = GatePolicy
         fields = ("model", "organization", "document")
 
-    def clean(self) -> dict[str, Any]:
-        """Return the fields. Raises `ValidationError` with an error for each invalid rule."""
-        fields: dict[str, Any] = super().clean() or {}
-        model, organization = fields.get("model"), fields.get("organization")
-        if (model is None) == (organization is None):
+    def clean_document(self) -> object:
+        """Return the document, and add its `policy` to the fields. Raises `ValidationError` for each malformed rule."""
+        document: object = self.cleaned_data["document"]
+        try:
+            self.cleaned_data["policy"] = None if document is None else parse_policy(document)
+        except InvalidPolicyError as error:
+            raise ValidationError(error_texts(error.errors)) from None
+        return document
+
+    def clean(self) -> dict[str, object]:
+        """Return the fields. Raises `ValidationError` unless there is one owner."""
+        fields: dict[str, object] = super().clean() or {}
+        if (fields.get("model") is None) == (fields.get("organization") is None):
             raise ValidationError("Choose a model, or an organization.")
-        if model is not None:
-            self._lock(model)
-        if fields.get("document") is not None:
-            self._check(fields["document"], model)
-        elif (
-            "document" in fields and GatePolicy.objects.filter(model=model, organization=organization).current() is None
-        ):
-            self.add_error("document", "There is no policy to withdraw.")
         return fields
-
-    def _lock(self, model: RegisteredModel) -> None:
-        """Lock the model, so that nobody archives it meanwhile. Raises `ValidationError` if it is archived."""
-        try:
-            lock_unarchived(model)
-        except ConflictError as error:
-            raise ValidationError(error.detail) from None
-
-    def _check(self, document: object, model: RegisteredModel | None) -> None:
-        try:
-            policy = parse_policy(document)
-            if model:
-                refuse_invalid(policy, [task_types.get(model.task_type)])
-            else:
-                refuse_invalid(policy, task_types.all_task_types())
-            refuse_unknown_versions(policy, Version.objects.filter(model=model))
-        except (InvalidPolicyError, InvalidBodyError) as error:
-            for field, _, detail in error.errors:
-                self.add_error("document", f"{field}: {detail}" if field else detail)

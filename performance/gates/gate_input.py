@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 from performance.gates.measurement import Measurement, usable_interval
@@ -12,6 +12,8 @@ from performance.gates.requirements import Requirements
 from performance.metrics.comparison import PairingStatus
 from performance.metrics.statistics.intervals import Interval
 from performance.snapshots.dataset_names import list_datasets
+
+PROMOTED_ROLE, REPLACED_ROLE = "the promoted", "the previously promoted"  # of the version that limits compare with
 
 
 class Operator(StrEnum):
@@ -58,7 +60,7 @@ class RuleVerdict(NamedTuple):
     needed_sample_count: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Baseline:
     """The version that a limit on regression compares with. `version_id` is `None` if there is none.
 
@@ -69,11 +71,11 @@ class Baseline:
 
     version_id: str | None
     measured: Measurement | None = None
-    role: str = "the promoted"
+    role: str = PROMOTED_ROLE
     differences: Mapping[str, Interval] = field(default_factory=dict)
     pairing: PairingStatus | None = None
 
-    @property
+    @cached_property
     def title(self) -> str:
         """The version and its role, such as `the promoted ver-00001`."""
         return f"{self.role} {self.version_id}".strip()
@@ -83,7 +85,18 @@ class Baseline:
         return usable_interval(self.differences.get(metric), level)
 
 
-@dataclass(frozen=True, slots=True)
+class Comparability(NamedTuple):
+    """Whether two snapshots are of the same examples, `None` if that is unknown, and why not to use the baseline's.
+
+    The age of a baseline does not matter. `differing_options` are the options of the evaluation that differ.
+    """
+
+    same_dataset: bool | None
+    problem: str | None = None
+    differing_options: frozenset[str] = frozenset()
+
+
+@dataclass(eq=False)
 class GateInput:
     """What is known of the judged version and of its baselines, all on the policy's split and dataset.
 
@@ -105,9 +118,9 @@ class GateInput:
 
     def baseline_of(self, rule: object) -> Baseline:
         """Return the version that a limit compares with."""
-        return self.baselines.get(rule, self.promoted)
+        return self.baselines.get(rule, self.promoted) if self.baselines else self.promoted
 
-    @property
+    @cached_property
     def problem(self) -> str | None:
         """Why the version's snapshot must not be used, if so."""
         if self.measured is None:
@@ -117,13 +130,24 @@ class GateInput:
             return self.requirements.age_problem(self.measured, self.judged_at)
         return problem
 
-    def baseline_problem(self, baseline: Baseline) -> str | None:
-        """Return why a baseline's snapshot must not be used, if so. Its age does not matter."""
-        if self.measured is None or baseline.measured is None:
-            return None
-        return self.requirements.problem(baseline.measured, baseline.title) or self.requirements.dataset_problem(
-            self.measured, baseline.measured, baseline.title
-        )
+    def comparability(self, baseline: Baseline) -> Comparability:
+        """Return whether the version's snapshot can be compared with a baseline's: it is the same for many rules."""
+        known = self._comparabilities.get(baseline)
+        return known or self._comparabilities.setdefault(baseline, self._find_comparability(baseline))
+
+    @cached_property
+    def _comparabilities(self) -> dict[Baseline, Comparability]:
+        return {}
+
+    def _find_comparability(self, baseline: Baseline) -> Comparability:
+        measured, before = self.measured, baseline.measured
+        if measured is None or before is None:
+            return Comparability(None)
+        problem = self.requirements.problem(before, baseline.title)
+        problem = problem or self.requirements.dataset_problem(measured, before, baseline.title)
+        ours, theirs = measured.metrics, before.metrics
+        differing = ours.differing_options(theirs, ours.options) if ours.options else ()
+        return Comparability(measured.has_same_examples(before), problem, frozenset(differing))
 
     def missing_message(self, metric: str, reason: str | None = None) -> str:
         """Say that the version has no such value, and why if that is known."""
@@ -143,9 +167,3 @@ class GateInput:
         what = "no metrics" if measured is None else f"no {metric}"
         where = f"the dataset {self.dataset!r} of " if self.dataset else ""
         return f"{title} has {what} for {where}the split {self.dataset_split}.{f' {reason}' if reason else ''}"
-
-
-@lru_cache(maxsize=256)  # many rules use the same number
-def format_number(number: float) -> str:
-    """Return the shortest text of a number; whole numbers have no fraction."""
-    return repr(int(number)) if number == int(number) and abs(number) < 1e15 else repr(float(number))

@@ -120,9 +120,9 @@ def named_values(
     per_class: Mapping[str, Mapping[str, float]],
 ) -> dict[str, float]:
     """Return the numbers of a snapshot by the names that rules use. `quantities` are those of `QUANTITIES`."""
-    values = {
+    return {
         **{f"custom.{name}": value for name, value in custom.items()},
         **{f"per_class.{label}.{name}": value for label, each in per_class.items() for name, value in each.items()},
         **metrics,
+        **{name: value for name, value in quantities.items() if value is not None},
     }
-    return values | {name: value for name, value in quantities.items() if value is not None}

@@ -1,11 +1,13 @@
 """What a gate knows of one snapshot: its values, how they were obtained, and its slices."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from datetime import datetime
+from functools import cached_property, lru_cache
+from typing import NamedTuple, TypedDict
 
+from models_registry.api.times import utc_text
 from models_registry.task_types.base import Direction, Metric
 from performance.metrics.comparison import MetricValues, OptionValue, describe_options
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
@@ -38,6 +40,7 @@ class SliceName(NamedTuple):
         return [".".join(parts[:count]) for count in range(1, len(parts))]
 
 
+@lru_cache(maxsize=1024)  # policies use the same names again and again
 def parse_slice_name(name: str) -> SliceName | None:
     """Return the parts of the name of a quantity of slices, `None` for another name.
 
@@ -58,24 +61,56 @@ def usable_interval(interval: Interval | None, level: float | None) -> Interval 
     return interval if math.isfinite(interval.lower) and math.isfinite(interval.upper) else None
 
 
+def format_number(number: float) -> str:
+    """Return the shortest text of a number; whole numbers have no fraction."""
+    return repr(int(number)) if number == int(number) and abs(number) < 1e15 else repr(float(number))
+
+
 class Estimate(NamedTuple):
     """A value with its interval, the reason if one of them is missing, and the number of its examples if it is known.
 
-    `value` is `None` unless it is finite. `slice` describes the slice that has the worst value of several.
+    `value` is `None` unless it is finite, and `text` is its text. `sample_count` is that of the whole snapshot. `slice`
+    describes the slice that has the worst value of several, and `members` are the value and the interval of each of
+    these.
     """
 
     value: float | None
+    text: str = ""
     interval: Interval | None = None
     reason: str | None = None
     sample_count: int | None = None
     slice: str | None = None
+    members: Sequence[tuple[float, Interval]] = ()
 
     def usable_interval(self, level: float | None) -> Interval | None:
         """Return the interval if it is finite and of this level."""
         return usable_interval(self.interval, level)
 
 
-@dataclass(frozen=True, slots=True)
+NO_ESTIMATE = Estimate(None)
+
+
+class DatasetDocument(TypedDict):
+    """The dataset of a measurement as JSON."""
+
+    name: str | None
+    version: str | None
+    digest: str | None
+
+
+class MeasurementDocument(TypedDict):
+    """A `Measurement` as JSON."""
+
+    version_id: str
+    source: str
+    sample_count: int | None
+    evaluated_at: str | None
+    dataset: DatasetDocument
+    evaluation_options: dict[str, OptionValue]
+    warnings: list[dict[str, str]]
+
+
+@dataclass(eq=False)  # `frozen` would take seven times as long to make
 class Measurement:
     """The newest snapshot of a version. The names of its values are those of `find_gate_metric`.
 
@@ -95,8 +130,8 @@ class Measurement:
 
     @property
     def evaluated_at_text(self) -> str | None:
-        """When the version was evaluated, in UTC, such as `2026-03-13T14:22:10Z`."""
-        return None if self.evaluated_at is None else f"{self.evaluated_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        """When the version was evaluated, as `utc_text` writes it."""
+        return None if self.evaluated_at is None else utc_text(self.evaluated_at)
 
     def estimate(self, name: str, metric: Metric | None, min_sample_count: int | None) -> Estimate:
         """Return a quantity by its name.
@@ -106,9 +141,11 @@ class Measurement:
             metric: the metric, which says what is worst among slices.
             min_sample_count: the examples that a slice needs to count for the worst; `None` means 1.
         """
+        if known := self._known.get(name):
+            return known
         parts = parse_slice_name(name)
         if parts is None:
-            return self._plain(name)
+            return self._known.setdefault(name, self._estimate(name))
         if parts.kind == SLICE:
             return self._slice(parts)
         return self._worst_slice(parts, metric, min_sample_count or 1) if metric else Estimate(None)
@@ -117,7 +154,7 @@ class Measurement:
         """Return whether both snapshots are of the same examples, `None` if that is unknown."""
         return None if None in (self.digest, other.digest) else self.digest == other.digest
 
-    def as_document(self) -> dict[str, Any]:
+    def as_document(self) -> MeasurementDocument:
         """Return what was measured, how and when, as a JSON document."""
         return {
             "version_id": self.version_id,
@@ -129,32 +166,64 @@ class Measurement:
             "warnings": [{"code": each.code, "detail": each.detail} for each in self.warnings],
         }
 
-    def _plain(self, name: str) -> Estimate:
-        value = self.metrics.values.get(name)
-        return Estimate(
-            value if value is not None and math.isfinite(value) else None,
-            self.metrics.intervals.get(name),
-            self.metrics.unavailable.get(name),
-            self.sample_count,
-        )
+    @cached_property
+    def _known(self) -> dict[str, Estimate]:
+        """The estimates so far that do not depend on slices, by name: several rules may use one."""
+        return {}
+
+    def _estimate(self, name: str) -> Estimate:
+        metrics = self.metrics
+        value, text = _finite(metrics.values.get(name))
+        reason = metrics.unavailable.get(name)
+        if reason is None and name not in metrics.values:
+            reason = self._why_absent(name)
+        return Estimate(value, text, metrics.intervals.get(name), reason, self.sample_count)
+
+    def _why_absent(self, name: str) -> str | None:
+        """Say why the snapshot has no value of this name, if that follows from the name."""
+        if self.source != COMPUTED:
+            return f"It was not {self.source}."
+        kind, _, rest = name.partition(".")
+        if kind == "custom":
+            return "Evaluations of predictions have no custom metrics: report it."
+        if kind == "train_overlap":
+            return "It needs stored predictions with ids: evaluate the train split first, then this one."
+        label = rest.rpartition(".")[0]
+        if kind == "per_class" and not any(each.startswith(f"per_class.{label}.") for each in self.metrics.values):
+            return f"Nothing was measured of {label[:MAX_QUOTED_VALUE]!r}."
+        return None
 
     def _slice(self, parts: SliceName) -> Estimate:
         found = [each for each in self.slices if each.value is not None and parts.path == _path(each)]
         if len(found) == 1:
-            return _estimate(found[0], parts.metric)
-        return Estimate(None, reason="Several slices have this name." if found else "There is no such slice.")
+            return _estimate(found[0], parts.metric)._replace(sample_count=self.sample_count)
+        if found:
+            return Estimate(None, reason="Several slices have this name.")
+        return Estimate(None, reason=self._no_slices(parts) or "There is no such slice.")
+
+    def _no_slices(self, parts: SliceName) -> str | None:
+        """Say that nothing was sliced by an attribute, `None` if something was."""
+        if any(each.attribute in parts.attributes for each in self.slices):
+            return None
+        if self.source != COMPUTED:
+            return "Only evaluations of predictions have slices."
+        return "It was evaluated without slices by this attribute: name the column in `slices`."
 
     def _worst_slice(self, parts: SliceName, metric: Metric, least: int) -> Estimate:
         """Return the worst of the slices that are large enough. Each of them must have the metric."""
         large = [each for each in self.slices if each.attribute == parts.path and each.sample_count >= least]
         if not large:
-            return Estimate(None, reason=f"No slice by {parts.path} has {least} examples or more.")
+            too_small = f"No slice by {parts.path} has at least {least} examples."
+            return Estimate(None, reason=self._no_slices(parts) or too_small)
         estimates = [_estimate(each, parts.metric) for each in large]
         values = [each.value for each in estimates if each.value is not None]
         if len(values) < len(large):
-            without = next(each for each, found in zip(large, estimates, strict=True) if found.value is None)
+            without, why = next(
+                (each, found.reason or "") for each, found in zip(large, estimates, strict=True) if found.value is None
+            )
+            advice = "Raise `min_sample_count` to leave it out."
             return Estimate(
-                None, reason=f"The slice {_title(without)} has none; raise `min_sample_count` to leave it out."
+                None, reason=" ".join(filter(None, (f"The slice {_title(without)} has none.", why, advice)))
             )
         is_greatest = metric.direction is not Direction.HIGHER
         worst = (max if is_greatest else min)(values)
@@ -169,18 +238,23 @@ class Measurement:
             None,
         )
         if reason is not None:
-            return Estimate(worst, reason=reason, slice=title)
+            return Estimate(worst, format_number(worst), reason=reason, slice=title)
         known = [(each.value, each.interval) for each in estimates if each.value is not None and each.interval]
-        lower = -math.inf if metric.lower is None else metric.lower
-        upper = math.inf if metric.upper is None else metric.upper
+        lower, upper = metric.bounds
         interval = worst_interval(known, is_greatest=is_greatest, lower=lower, upper=upper)
-        return Estimate(worst, interval, slice=title)
+        return Estimate(
+            worst,
+            format_number(worst),
+            interval,
+            sample_count=self.sample_count,
+            slice=title,
+            members=known,
+        )
 
 
-def describe_measurement(document: Mapping[str, Any]) -> str:
+def describe_measurement(document: MeasurementDocument) -> str:
     """Return one line that says what was measured, how and when, from a measurement's document."""
     dataset, count = document["dataset"], document["sample_count"]
-    options: Mapping[str, OptionValue] = document["evaluation_options"]
     name = " ".join(filter(None, (dataset["name"], dataset["version"])))
     digest = dataset["digest"]
     parts = [
@@ -189,15 +263,19 @@ def describe_measurement(document: Mapping[str, Any]) -> str:
         f"evaluated at {document['evaluated_at'] or 'an unknown time'}",
         f"dataset {name}" if name else "",
         f"examples {digest[:DIGEST_LENGTH]}" if digest else "examples unknown",
-        describe_options(options),
+        describe_options(document["evaluation_options"]),
     ]
     return f"{document['version_id']}: {', '.join(filter(None, parts))}."
 
 
+def _finite(value: float | None) -> tuple[float | None, str]:
+    """Return a value and its text; `None` and an empty text unless it is finite."""
+    return (None, "") if value is None or not math.isfinite(value) else (value, format_number(value))
+
+
 def _estimate(each: Slice, metric: str) -> Estimate:
-    value = each.metrics.get(metric)
     return Estimate(
-        value if value is not None and math.isfinite(value) else None,
+        *_finite(each.metrics.get(metric)),
         each.confidence_intervals.get(metric),
         each.intervals_unavailable.get(metric),
         each.sample_count,

@@ -41,8 +41,13 @@ class GatePolicy(models.Model):
                 condition=Q(model__isnull=False, organization__isnull=True)
                 | Q(model__isnull=True, organization__isnull=False),
                 name="policy_of_model_or_organization",
+                violation_error_message="Choose a model or an organization, not both.",
             ),
-            models.CheckConstraint(condition=Q(version__gte=1), name="policy_version_from_1"),
+            models.CheckConstraint(
+                condition=Q(version__gte=1),
+                name="policy_version_from_1",
+                violation_error_message="The revisions of a policy begin with 1.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -76,10 +81,14 @@ class GateVerdict(models.Model):
         verbose_name = "gate verdict"
         constraints = [
             models.CheckConstraint(
-                condition=Q(occasion__in=["promotion", "enforcement"]), name="verdict_occasion_known"
+                condition=Q(occasion__in=["promotion", "enforcement"]),
+                name="verdict_occasion_known",
+                violation_error_message="There is no such occasion of a verdict.",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["passed", "failed", "no_policy"]), name="verdict_status_known"
+                condition=Q(status__in=["passed", "failed", "no_policy"]),
+                name="verdict_status_known",
+                violation_error_message="There is no such status of a verdict.",
             ),
         ]
         indexes = [

@@ -3,22 +3,24 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
+from models_registry.api.field_errors import FieldError, error_texts
 from models_registry.task_types.base import TaskType
 from performance.gates.gate_input import Operator
 from performance.gates.gate_metrics import (
     COMPUTED_QUANTITIES,
     QUANTITIES,
     TRAIN_OVERLAP,
+    GateMetric,
     find_gate_metric,
     per_class_names,
 )
-from performance.gates.measurement import COMPUTED, SLICE, WORST_SLICE, parse_slice_name
+from performance.gates.measurement import COMPUTED, SLICE, WORST_SLICE, SliceName, parse_slice_name
 from performance.gates.policy_document import MAX_QUOTED_LENGTH, document_errors
 from performance.gates.regression import BEST, PROMOTED, Regression
 from performance.gates.requirements import Requirements
-from performance.gates.rules import FieldError, Rule
+from performance.gates.rules import Rule
 from performance.gates.threshold import Threshold
 from performance.metrics.inputs.options import APPLICABLE_COLUMNS
 from performance.snapshots.metric_names import CUSTOM_NAME_IS
@@ -31,15 +33,28 @@ class InvalidPolicyError(ValueError):
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
         self.errors = [*errors][:MAX_ERRORS]
-        super().__init__("; ".join(f"{field}: {detail}" if field else detail for field, _, detail in self.errors))
+        super().__init__("; ".join(error_texts(self.errors)))
 
 
-@dataclass(frozen=True)
+class AppliedPolicy(NamedTuple):
+    """What follows from a policy for the models of one task type: it is the same for each verdict.
+
+    A rule for a metric that the task type does not have, as an organization's policy may contain, has an empty one.
+    `details` names the details of snapshots that the rules use: to read the others would take time.
+    """
+
+    rules: tuple[tuple[Rule, GateMetric], ...]
+    requirements: Requirements
+    warnings: tuple[str, ...]
+    details: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Policy:
     """The rules that a version must all pass, the split and dataset that they use, and what snapshots must meet.
 
     `dataset` is empty for the primary dataset. `against` is what limits on regression compare with by default:
-    `promoted`, `best` or the id of a version.
+    `promoted`, `best` or the id of a version. Policies are distinguished by identity, by which verdicts are kept.
     """
 
     rules: tuple[Rule, ...]
@@ -60,14 +75,45 @@ class Policy:
         return frozenset(rule.metric for rule in compared if rule.confidence is not None)
 
     @cached_property
+    def slice_names(self) -> tuple[SliceName, ...]:
+        """The names of the quantities of slices that rules use."""
+        return tuple(found for rule in self.rules if (found := parse_slice_name(rule.metric)))
+
+    @cached_property
     def limits(self) -> Mapping[Regression, str]:
         """What each limit on regression is against: `promoted`, `best` or the id of a version."""
         return {rule: rule.against or self.against for rule in self.rules if isinstance(rule, Regression)}
+
+    @cached_property
+    def promoted_differences(self) -> frozenset[str]:
+        """The names of the metrics of limits with confidence against the promoted version."""
+        limits = self.limits.items()
+        return frozenset(rule.metric for rule, against in limits if against == PROMOTED and rule.confidence is not None)
+
+    @cached_property
+    def compared_with(self) -> frozenset[str]:
+        """What limits compare with beside the promoted version: `best` or the ids of versions."""
+        return frozenset({*self.limits.values()} - {PROMOTED})
 
     @property
     def named_versions(self) -> frozenset[str]:
         """The ids of the versions that limits compare with."""
         return frozenset({self.against, *self.limits.values()} - {PROMOTED, BEST})
+
+    @cached_property
+    def compares_with_promoted_only(self) -> bool:
+        """Whether the rules need no snapshot but those of the judged and the promoted version, and no slice."""
+        return not self.slice_names and not self.compared_with
+
+    def applied_to(self, task_type: TaskType) -> AppliedPolicy:
+        """Return what follows from the policy for the models of a task type."""
+        if task_type.name not in self._applied:
+            self._applied[task_type.name] = _apply(self, task_type)
+        return self._applied[task_type.name]
+
+    @cached_property
+    def _applied(self) -> dict[str, AppliedPolicy]:
+        return {}
 
     def as_document(self) -> dict[str, object]:
         """Return the policy as a JSON document. Fields without a value are left out."""
@@ -136,7 +182,9 @@ def validate_for(policy: Policy, task_types: Iterable[TaskType]) -> None:
     errors += [
         (f"rules.{index}.{field}", code, detail)
         for index, rule in enumerate(policy.rules)
-        for field, code, detail in min((rule_errors(rule, each) for each in known), key=_severity)
+        for field, code, detail in min(
+            (rule_errors(rule, each, policy.requirements.source) for each in known), key=_severity
+        )
     ]
     if errors:
         raise InvalidPolicyError(errors)
@@ -147,11 +195,30 @@ def evaluation_options(task_type: TaskType) -> frozenset[str]:
     return frozenset(name for metric in task_type.all_metrics for name in metric.depends_on)
 
 
-def rule_errors(rule: Rule, task_type: TaskType) -> list[FieldError]:
-    """Return the errors of a rule for models of this task type."""
+def _apply(policy: Policy, task_type: TaskType) -> AppliedPolicy:
+    rules = tuple((rule, find_gate_metric(rule.metric, task_type) or GateMetric(None)) for rule in policy.rules)
+    warnings = tuple(warning for rule, gate_metric in rules if (warning := rule.warning(gate_metric)))
+    requirements = policy.requirements.for_options(evaluation_options(task_type))
+    return AppliedPolicy(rules, requirements, warnings, _details(policy, task_type))
+
+
+def _details(policy: Policy, task_type: TaskType) -> tuple[str, ...]:
+    names = {rule.metric for rule in policy.rules}
+    looked_at = {
+        "further_metrics": not names.isdisjoint(metric.name for metric in task_type.further),
+        "custom_metrics": any(name.startswith("custom.") for name in names),
+        "per_class": any(name.startswith("per_class.") for name in names),
+        "confidence_intervals": bool(policy.confidence_metrics),
+    }
+    return tuple(name for name, needed in looked_at.items() if needed)
+
+
+def rule_errors(rule: Rule, task_type: TaskType, source: str | None = None) -> list[FieldError]:
+    """Return the errors of a rule for models of this task type. `source` is the one that the policy requires."""
     gate_metric = find_gate_metric(rule.metric, task_type)
     if gate_metric is not None:
-        return [*rule.errors(gate_metric), *_computed_errors(rule, task_type)]
+        intervals = _interval_errors(rule, gate_metric) if source == COMPUTED else ()
+        return [*rule.errors(gate_metric), *_computed_errors(rule, task_type), *intervals]
     known = _known_names(task_type, rule.metric.partition(".")[0])
     return [("metric", "unknown", f"There is no {rule.metric[:MAX_QUOTED_LENGTH]!r} of {task_type.name}; use {known}.")]
 
@@ -164,6 +231,13 @@ def _computed_errors(rule: Rule, task_type: TaskType) -> Iterator[FieldError]:
             f"Models of {task_type.name} are not evaluated here, so they have no {rule.metric[:MAX_QUOTED_LENGTH]}."
         )
         yield "metric", "not_available", detail
+
+
+def _interval_errors(rule: Rule, gate_metric: GateMetric) -> Iterator[FieldError]:
+    """Yield an error if a rule asks for an interval that no evaluation computes."""
+    if rule.confidence is not None and gate_metric.metric is not None and not gate_metric.metric.has_interval:
+        detail = f"No evaluation computes an interval of {rule.metric[:MAX_QUOTED_LENGTH]}. Leave `confidence` out."
+        yield "confidence", "no_interval", detail
 
 
 def _known_names(task_type: TaskType, kind: str) -> str:
@@ -196,7 +270,7 @@ def _rule(document: Mapping[str, Any]) -> Rule:
 
 
 def _clean(number: float) -> float:
-    return float(number) + 0.0  # without minus zero: databases differ in keeping its sign
+    return float(number) + 0.0  # without minus zero: not all databases keep its sign
 
 
 def _contradiction_errors(policy: Policy) -> Iterator[FieldError]:

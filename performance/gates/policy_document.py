@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterator, Mapping
 
+from models_registry.api.field_errors import FieldError
 from models_registry.registry import ids
 from performance.gates.gate_input import Operator
 from performance.gates.measurement import COMPUTED
 from performance.gates.regression import BEST, PROMOTED
-from performance.gates.rules import FieldError
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.dataset_names import is_dataset_name

@@ -1,14 +1,16 @@
 """The page on which a gate policy is written by form, tried on the newest version, and stored."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest
+from django.db.models import QuerySet
 from django.forms import BaseFormSet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.generic import TemplateView
@@ -54,9 +56,17 @@ else:
 
 PREFIX = "rules"
 RULE_HEADERS = ("Metric", "Must be", "Limit", "Confidence", "Against", "Least examples of a slice", "Delete")
-_OWNERS: dict[str, Any] = {"model": RegisteredModel, "organization": Organization}
+_OWNERS: dict[str, type[RegisteredModel | Organization]] = {"model": RegisteredModel, "organization": Organization}
 _LABELS = {"model": "Model", "organization": "Organization", "copy": "Copy from"}
 MAX_PREVIEWED = 5  # models of an organization
+
+
+class PolicyForms(TypedDict):
+    """The form of a policy, its rows, and the verdicts by it if they were asked for."""
+
+    form: PolicyForm
+    rules: "Rules"
+    previews: NotRequired[list[dict[str, object]]]
 
 
 class PolicyFormView(_FormView):
@@ -87,7 +97,7 @@ class PolicyFormView(_FormView):
             form.fields[name] = box
         return form
 
-    def get_context_data(self, **context: Any) -> dict[str, Any]:
+    def get_context_data(self, **context: object) -> dict[str, object]:
         """Return the forms: to choose an owner, or to write its policy."""
         context = super().get_context_data(opts=GatePolicy._meta, **context)
         if self.owner is None:
@@ -113,11 +123,13 @@ class PolicyFormView(_FormView):
             return self.render_to_response(self.get_context_data(**self.forms(data=self.with_more_rows())))
         context = self.forms(data=request.POST)
         form, rules = context["form"], context["rules"]
-        policy = self.validated_policy(form, rules)
-        if policy is not None and "_preview" in request.POST:
-            context["previews"] = [*self.previews(policy)]
-        elif policy is not None and self.store(policy, form, rules):
-            return self.stored("The policy is in force.")
+        if form.is_valid() & rules.is_valid():
+            with _adding_errors(form, rules):
+                policy = parse_policy(form.as_document(_filled_in(rules)))
+                if "_preview" not in request.POST:
+                    self.set_policy(policy)
+                    return self.stored("The policy is in force.")
+                context["previews"] = [*self.previews(policy)]
         return self.render_to_response(self.get_context_data(**context))
 
     @cached_property
@@ -143,48 +155,39 @@ class PolicyFormView(_FormView):
         return [*task_types.all_task_types()]
 
     @property
-    def initial(self) -> dict[str, Any]:
+    def initial(self) -> dict[str, object]:
         """The document to begin with: another model's, or the one in force; an empty one without either."""
         source = self.policies.current()
         if copied := self.request.GET.get("copy"):
             source = GatePolicy.objects.filter(model=str(self.get_choice("model", copied).pk)).current()
         return source.document if source else {"rules": []}  # type: ignore[return-value]  # a policy in force has one
 
-    def forms(self, *, data: Any = None, initial: dict[str, Any] | None = None) -> dict[str, Any]:
+    def forms(self, *, data: QueryDict | None = None, initial: dict[str, object] | None = None) -> PolicyForms:
         """Return the form and its rows, filled in by a request or by a document."""
         if initial is None:
             return {"form": PolicyForm(data), "rules": RuleFormSet(data, prefix=PREFIX)}
         rules = RuleFormSet(initial=initial_rules(initial), prefix=PREFIX)
         return {"form": PolicyForm(initial=initial_values(initial)), "rules": rules}
 
-    def with_more_rows(self) -> Any:
+    def with_more_rows(self) -> QueryDict:
         """Return the request's form with more empty rows."""
         data = self.request.POST.copy()
         count = data.get(f"{PREFIX}-TOTAL_FORMS", "")
         data[f"{PREFIX}-TOTAL_FORMS"] = str((int(count) if count.isdecimal() else 0) + EXTRA_ROWS)
         return data
 
-    def validated_policy(self, form: PolicyForm, rules: "Rules") -> Policy | None:
-        """Return the policy of the forms, or `None` with its errors added to them."""
-        if not (form.is_valid() & rules.is_valid()):
-            return None
-        rows = _filled_in(rules)
-        try:
-            policy = parse_policy(form.as_document(rows))
-            refuse_invalid(policy, self.task_types)
-            refuse_unknown_versions(policy, self.versions)
-        except (InvalidPolicyError, InvalidBodyError) as error:
-            add_policy_errors(form, rows, error.errors)
-            return None
-        return policy
-
     @property
-    def versions(self) -> Any:
+    def versions(self) -> QuerySet[Version]:
         """The versions that a limit may compare with: none for an organization, as each model numbers its own."""
         return self.owner.versions.all() if isinstance(self.owner, RegisteredModel) else Version.objects.none()
 
-    def previews(self, policy: Policy) -> Iterable[dict[str, Any]]:
-        """Yield the verdict on the newest completed version of each model that the policy is for."""
+    def previews(self, policy: Policy) -> Iterable[dict[str, object]]:
+        """Yield the verdict on the newest completed version of each model that the policy is for.
+
+        Raises `InvalidBodyError` if the policy could not be stored.
+        """
+        refuse_invalid(policy, self.task_types)
+        refuse_unknown_versions(policy, self.versions)
         for model in self.previewed_models():
             version = model.versions.select_related("model").completed().newest_first().first()
             verdict = judge_version(version, policy=policy, compare=None) if version else None
@@ -201,16 +204,6 @@ class PolicyFormView(_FormView):
         models = RegisteredModel.objects.filter(organization=self.owner, archived_at=None, gate_policies=None)
         return models.order_by("-created_at", "-pk")[:MAX_PREVIEWED]
 
-    def store(self, policy: Policy, form: PolicyForm, rules: "Rules") -> bool:
-        """Store the policy as the API does. Return whether it was; if not, its errors are added to the forms."""
-        try:
-            self.set_policy(policy)
-        except InvalidBodyError as error:
-            add_policy_errors(form, _filled_in(rules), error.errors)
-        except ConflictError as error:
-            form.add_error(None, str(error.detail))
-        return form.is_valid() and rules.is_valid()
-
     def set_policy(self, policy: Policy | None) -> GatePolicy:
         """Store the owner's next revision. Raises `InvalidBodyError` or `ConflictError`."""
         created_by = self.request.user.get_username()
@@ -221,8 +214,6 @@ class PolicyFormView(_FormView):
 
     def withdraw(self) -> HttpResponse:
         """Withdraw the policy in force."""
-        if self.policies.current() is None:
-            raise BadRequest("There is no policy to withdraw.")
         try:
             self.set_policy(None)
         except ConflictError as error:
@@ -233,6 +224,17 @@ class PolicyFormView(_FormView):
         """Return to the list of policies, which says what happened."""
         messages.success(self.request, message)
         return HttpResponseRedirect(reverse("admin:performance_gatepolicy_changelist"))
+
+
+@contextmanager
+def _adding_errors(form: PolicyForm, rules: "Rules") -> Iterator[None]:
+    """Add what is refused inside the block to the forms."""
+    try:
+        yield
+    except (InvalidPolicyError, InvalidBodyError) as error:
+        add_policy_errors(form, _filled_in(rules), error.errors)
+    except ConflictError as error:
+        form.add_error(None, str(error.detail))
 
 
 def _filled_in(rules: "Rules") -> list[RuleForm]:

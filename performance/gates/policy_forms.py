@@ -1,6 +1,6 @@
 """A gate policy as a form: what it requires of snapshots, and a row for each rule."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -12,9 +12,9 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from models_registry.api.field_errors import FieldError
 from performance.gates.gate_input import Operator
 from performance.gates.policy_document import MAX_NAME_LENGTH, MAX_RULES, PINS, SPLITS
-from performance.gates.rules import FieldError
 from performance.metrics.inputs.options import AVERAGINGS
 
 EXTRA_ROWS = 3
@@ -115,12 +115,12 @@ class PolicyForm(forms.Form):
         }
 
 
-def initial_values(document: Mapping[str, Any]) -> dict[str, Any]:
+def initial_values(document: Mapping[str, Any]) -> dict[str, object]:
     """Return the values of `PolicyForm` for a policy document."""
     return {**document, **document.get("evaluation", {}), "source": "source" in document}
 
 
-def initial_rules(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+def initial_rules(document: Mapping[str, Any]) -> list[dict[str, object]]:
     """Return the values of each `RuleForm` for a policy document."""
     return [{**rule, **_requirement(rule)} for rule in document["rules"]]
 
@@ -136,7 +136,7 @@ def add_policy_errors(form: PolicyForm, rules: list[RuleForm], errors: Iterable[
             form.add_error(field if field in form.fields else None, detail)
 
 
-_WIDGETS: dict[type[forms.Field], Any] = {
+_WIDGETS: dict[type[forms.Field], Callable[..., forms.Widget]] = {
     forms.CharField: UnfoldAdminTextInputWidget,
     forms.ChoiceField: UnfoldAdminSelectWidget,
     forms.BooleanField: UnfoldBooleanWidget,
@@ -145,15 +145,15 @@ _WIDGETS: dict[type[forms.Field], Any] = {
 }
 
 
-def _choices(field: forms.Field) -> dict[str, Any]:
+def _choices(field: forms.Field) -> dict[str, object]:
     return {"choices": field.choices} if isinstance(field, forms.ChoiceField) else {}
 
 
-def _requirement(rule: Mapping[str, Any]) -> dict[str, Any]:
+def _requirement(rule: Mapping[str, object]) -> dict[str, object]:
     if "max_regression" in rule:
         return {"requirement": RELATIVE if rule.get("relative") else ABSOLUTE, "limit": rule["max_regression"]}
     return {"requirement": rule["operator"], "limit": rule["threshold"]}
 
 
-def _given(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def _given(fields: Mapping[str, object], *names: str) -> dict[str, object]:
     return {name: fields[name] for name in names if fields[name] not in (None, "")}

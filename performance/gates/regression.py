@@ -4,14 +4,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from functools import lru_cache, partial
+from functools import cached_property
 
+from models_registry.api.field_errors import FieldError
 from models_registry.task_types.base import Direction, Metric
-from performance.gates.gate_input import Baseline, GateInput, Operator, RuleStatus, RuleVerdict, format_number
+from performance.gates.gate_input import Baseline, Comparability, GateInput, Operator, RuleStatus, RuleVerdict
 from performance.gates.gate_metrics import GateMetric
-from performance.gates.measurement import Estimate, Measurement
+from performance.gates.measurement import Estimate, format_number
 from performance.gates.rules import (
-    FieldError,
+    RuleResult,
     common_errors,
     find_estimate,
     needed_text,
@@ -26,6 +27,7 @@ from performance.metrics.statistics.simultaneous import needed_ratio
 
 PROMOTED, BEST = "promoted", "best"  # what a limit on regression may be against, beside the id of a version
 
+_HIGHER, _LOWER, _ZERO = Direction.HIGHER, Direction.LOWER, Direction.ZERO  # as looking them up takes long
 _UNROUNDED = Context(prec=2000)  # more digits than sums and products of floats can have
 _SAME_DATASET = {
     True: "Both were measured on the same examples.",
@@ -34,7 +36,7 @@ _SAME_DATASET = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Regression:
     """The most that a metric may regress from the promoted version, or from what `against` names.
 
@@ -81,31 +83,21 @@ class Regression:
         baseline = gate_input.baseline_of(self)
         found = find_estimate(self, gate_metric, gate_input.measured)
         known = find_estimate(self, gate_metric, baseline.measured)
-        value, before = found.value, known.value
-        verdict = partial(
-            RuleVerdict,
-            metric=self.metric,
-            operator=None,
-            threshold=None,
-            value=value,
-            baseline_value=before,
-            baseline_version_id=baseline.version_id,
-            same_dataset=_same_dataset(gate_input.measured, baseline.measured),
+        comparability = gate_input.comparability(baseline)
+        result = self._result(gate_input, gate_metric, baseline, found, known, comparability)
+        return RuleVerdict(
+            self.metric,
+            result.operator,
+            result.threshold,
+            found.value,
+            result.status,
+            result.detail,
+            result.interval,
+            known.value,
+            baseline.version_id,
+            comparability.same_dataset,
+            result.needed_sample_count,
         )
-        if problem := gate_input.problem:
-            return verdict(status=RuleStatus.MISSING, detail=problem)
-        if value is None:
-            return verdict(status=RuleStatus.MISSING, detail=gate_input.missing_message(self.metric, found.reason))
-        if baseline.version_id is None:
-            detail = f"{value_text(self.metric, value, found)}, and no version was promoted before to compare it with."
-            return verdict(status=RuleStatus.PASSED, detail=detail)
-        if before is None or gate_metric.metric is None:
-            detail = gate_input.missing_baseline_message(baseline, self.metric, known.reason)
-            return verdict(status=RuleStatus.MISSING, detail=detail)
-        problem = gate_input.baseline_problem(baseline) or _options_problem(self, gate_metric, gate_input, baseline)
-        if problem:
-            return verdict(status=RuleStatus.MISSING, detail=problem)
-        return self._compare(baseline, gate_metric.metric, value, before, verdict, found)
 
     def as_document(self) -> dict[str, object]:
         """Return the rule as a JSON document."""
@@ -114,58 +106,102 @@ class Regression:
             document, confidence=self.confidence, against=self.against, min_sample_count=self.min_sample_count
         )
 
-    def _compare(
+    def _result(
         self,
+        gate_input: GateInput,
+        gate_metric: GateMetric,
         baseline: Baseline,
-        metric: Metric,
-        value: float,
-        before: float,
-        verdict: "partial[RuleVerdict]",
         found: Estimate,
-    ) -> RuleVerdict:
-        limit = _to_decimal(self.max_regression)
-        if self.relative:
-            limit = _UNROUNDED.multiply(limit, _to_decimal(abs(before)))
-        bound, threshold = _implied_threshold(metric, value, before, limit)
-        verdict = partial(verdict, operator=bound, threshold=threshold)
-        detail = f"{value_text(self.metric, value, found)}, and {format_number(before)} in {baseline.title}"
-        allowed = f"worse by {_number_text(limit)} is allowed. {_SAME_DATASET[verdict.keywords['same_dataset']]}"
-        worse = _UNROUNDED.subtract(_to_decimal(metric.goodness(before)), _to_decimal(metric.goodness(value)))
+        known: Estimate,
+        comparability: Comparability,
+    ) -> RuleResult:
+        value, before, metric = found.value, known.value, gate_metric.metric
+        if problem := gate_input.problem:
+            return RuleResult(RuleStatus.MISSING, problem)
+        if value is None:
+            return RuleResult(RuleStatus.MISSING, gate_input.missing_message(self.metric, found.reason))
+        if baseline.version_id is None:
+            detail = f"{value_text(self.metric, found)}, and no version was promoted before to compare it with."
+            return RuleResult(RuleStatus.PASSED, detail)
+        if before is None or metric is None:
+            detail = gate_input.missing_baseline_message(baseline, self.metric, known.reason)
+            return RuleResult(RuleStatus.MISSING, detail)
+        if comparability.problem:
+            return RuleResult(RuleStatus.MISSING, comparability.problem)
+        if not comparability.differing_options.isdisjoint(gate_metric.depends_on):
+            return RuleResult(RuleStatus.MISSING, _options_problem(self, gate_metric, gate_input, baseline))
+        detail = f"{value_text(self.metric, found)}, and {known.text} in {baseline.title}"
+        return self._compare(
+            _Change(metric, found.text, known.text), baseline, found, detail, comparability.same_dataset
+        )
+
+    def _compare(
+        self, change: "_Change", baseline: Baseline, found: Estimate, detail: str, same_dataset: bool | None
+    ) -> RuleResult:
+        limit = _UNROUNDED.multiply(self._limit, abs(change.before)) if self.relative else self._limit
+        operator, threshold = change.implied_threshold(limit)
+        allowed = f"worse by {_number_text(limit)} is allowed. {_SAME_DATASET[same_dataset]}"
         if self.confidence is None:
-            detail = f"{detail}: {_describe_change(worse, 'worse by')}; {allowed}"
-            return verdict(status=status_of(worse <= limit), detail=detail)
+            detail = f"{detail}: {_describe_change(change.worse, 'worse by')}; {allowed}"
+            return RuleResult(status_of(change.worse <= limit), detail, operator, threshold)
         difference = baseline.difference(self.metric, self.confidence)
         if difference is None:
-            missing = f"without the {self.confidence:.0%} interval of the difference that is required"
-            return verdict(status=RuleStatus.MISSING, detail=f"{detail}, {missing}.")
-        worst = _to_decimal(_largest_regression(metric, difference))
+            detail += f", without the {self.confidence:.0%} interval of the difference that is required."
+            return RuleResult(RuleStatus.MISSING, detail, operator, threshold)
+        worst = _to_decimal(_largest_regression(change.direction, difference))
         detail = (
             f"{detail}: with {self.confidence:.0%} confidence {_describe_change(worst, 'worse by up to')}; {allowed}"
         )
         if worst <= limit:
-            return verdict(status=RuleStatus.PASSED, detail=detail, interval=difference)
-        # The largest change of a magnitude is not an end of an interval around the change.
-        is_plain = metric.direction is not Direction.ZERO
-        ratio = needed_ratio(float(worse), float(worst), float(limit)) if is_plain else None
-        needed = scaled_count(found.sample_count, ratio)
-        detail += needed_text(needed)
-        return verdict(status=RuleStatus.FAILED, detail=detail, interval=difference, needed_sample_count=needed)
+            return RuleResult(RuleStatus.PASSED, detail, operator, threshold, difference)
+        needed = scaled_count(found.sample_count, change.needed_ratio(worst, limit))
+        return RuleResult(RuleStatus.FAILED, detail + needed_text(needed), operator, threshold, difference, needed)
+
+    @cached_property
+    def _limit(self) -> Decimal:
+        return _to_decimal(self.max_regression)
 
 
-def _same_dataset(measured: Measurement | None, baseline: Measurement | None) -> bool | None:
-    """Return whether both are of the same examples, `None` if that is unknown."""
-    return None if measured is None or baseline is None else measured.has_same_examples(baseline)
+class _Change:
+    """The change of a metric from its value in a baseline, without rounding. `worse` is by how much it got worse.
+
+    It is made of texts: decimals count as they are written.
+    """
+
+    def __init__(self, metric: Metric, value: str, before: str) -> None:
+        self.direction, self.value, self.before = metric.direction, Decimal(value), Decimal(before)
+        if self.direction is _HIGHER:
+            self.worse = _UNROUNDED.subtract(self.before, self.value)
+        elif self.direction is _LOWER:
+            self.worse = _UNROUNDED.subtract(self.value, self.before)
+        else:
+            self.worse = _UNROUNDED.subtract(abs(self.value), abs(self.before))
+
+    def implied_threshold(self, limit: Decimal) -> tuple[Operator, float | None]:
+        """Return the bound on the value that a limit implies.
+
+        For a metric that is best at 0, it is the bound on the value's side of 0.
+        """
+        if self.direction is _HIGHER:
+            return Operator.AT_LEAST, _to_float(_UNROUNDED.subtract(self.before, limit))
+        if self.direction is _LOWER:
+            return Operator.AT_MOST, _to_float(_UNROUNDED.add(self.before, limit))
+        most = _UNROUNDED.add(abs(self.before), limit)
+        if self.value < 0:
+            return Operator.AT_LEAST, _to_float(_UNROUNDED.minus(most))
+        return Operator.AT_MOST, _to_float(most)
+
+    def needed_ratio(self, worst: Decimal, limit: Decimal) -> float | None:
+        """Return how many times as many examples would put the unfavourable end of the interval onto the limit."""
+        if self.direction is _ZERO:
+            return None  # the largest change of a magnitude is not an end of an interval around the change
+        return needed_ratio(float(self.worse), float(worst), float(limit))
 
 
-def _options_problem(
-    rule: Regression, gate_metric: GateMetric, gate_input: GateInput, baseline: Baseline
-) -> str | None:
-    """Return how the metric was computed otherwise than the baseline's, `None` if it was not."""
-    measured, before = gate_input.measured, baseline.measured
-    names = gate_metric.depends_on
-    if measured is None or before is None or not measured.metrics.differing_options(before.metrics, names):
-        return None
-    ours, theirs = (describe_options(each.metrics.options, names) for each in (measured, before))
+def _options_problem(rule: Regression, gate_metric: GateMetric, gate_input: GateInput, baseline: Baseline) -> str:
+    """Return how the metric was computed otherwise than the baseline's."""
+    measured = filter(None, (gate_input.measured, baseline.measured))
+    ours, theirs = (describe_options(each.metrics.options, gate_metric.depends_on) for each in measured)
     return (
         f"{rule.metric} of {gate_input.version_id} is computed {ours}, and that of {baseline.title} {theirs}: they are "
         "not comparable."
@@ -178,21 +214,11 @@ def _width(metric: Metric) -> float:
     return metric.upper - metric.lower
 
 
-def _largest_regression(metric: Metric, difference: Interval) -> float:
+def _largest_regression(direction: Direction, difference: Interval) -> float:
     """Return the largest regression that the interval of the difference contains."""
-    if metric.direction is Direction.ZERO:  # the magnitude changes by at most the difference
+    if direction is _ZERO:  # the magnitude changes by at most the difference
         return max(-difference.lower, difference.upper)
-    return -difference.lower if metric.direction is Direction.HIGHER else difference.upper
-
-
-def _implied_threshold(metric: Metric, value: float, before: float, limit: Decimal) -> tuple[Operator, float | None]:
-    """Return the bound on the value that a limit implies.
-
-    For a metric that is best at 0, it is the bound on the value's side of 0.
-    """
-    worst = _UNROUNDED.subtract(_to_decimal(metric.goodness(before)), limit)
-    is_least = metric.direction is Direction.HIGHER or (metric.direction is Direction.ZERO and value < 0)
-    return (Operator.AT_LEAST, _to_float(worst)) if is_least else (Operator.AT_MOST, _to_float(_UNROUNDED.minus(worst)))
+    return -difference.lower if direction is _HIGHER else difference.upper
 
 
 def _describe_change(worse: Decimal, words: str) -> str:
@@ -204,7 +230,6 @@ def _number_text(number: Decimal) -> str:
     return "more than a double can hold" if converted is None else format_number(converted)
 
 
-@lru_cache(maxsize=256)  # many rules use the same number
 def _to_decimal(number: float) -> Decimal:
     """Return the decimal that a float is written as, so that differences are those of the written numbers."""
     return Decimal(repr(float(number) + 0.0))

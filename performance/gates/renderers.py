@@ -8,8 +8,8 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from performance.formatting import escape_markdown, format_consistently, html_page, html_text, markdown_table, xml_text
-from performance.gates.gate_input import RuleStatus, RuleVerdict, format_number
-from performance.gates.measurement import describe_measurement
+from performance.gates.gate_input import RuleStatus, RuleVerdict
+from performance.gates.measurement import describe_measurement, format_number
 from performance.gates.verdict import Status, Verdict
 
 _SIGNS = {RuleStatus.PASSED: "✅", RuleStatus.FAILED: "❌", RuleStatus.MISSING: "❔"}
@@ -116,8 +116,20 @@ def _add_table(body: Element, verdict: Verdict) -> None:
 
 
 def _cells(rule: RuleVerdict) -> tuple[str, ...]:
-    numbers = ["" if number is None else format_number(number) for number in (rule.value, rule.baseline_value)]
-    return _SIGNS[rule.status], rule.metric, *format_consistently([requirement(rule), *numbers, rule.detail])
+    baseline = "" if rule.baseline_value is None else format_number(rule.baseline_value)
+    return (
+        _SIGNS[rule.status],
+        rule.metric,
+        *format_consistently([requirement(rule), _value(rule), baseline, rule.detail]),
+    )
+
+
+def _value(rule: RuleVerdict) -> str:
+    """Return the value with its interval, which for a limit on regression is that of the difference."""
+    if rule.value is None or rule.interval is None:
+        return "" if rule.value is None else format_number(rule.value)
+    ends = f"{format_number(rule.interval.lower)} to {format_number(rule.interval.upper)}"
+    return f"{format_number(rule.value)} ({ends if rule.baseline_value is None else f'difference {ends}'})"
 
 
 def _title(verdict: Verdict) -> str:

@@ -2,14 +2,27 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from performance.gates.gate_input import GateInput, RuleStatus, RuleVerdict, format_number
+from models_registry.api.field_errors import FieldError
+from performance.gates.gate_input import GateInput, Operator, RuleStatus, RuleVerdict
 from performance.gates.gate_metrics import GateMetric
-from performance.gates.measurement import Estimate, Measurement
-from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL
+from performance.gates.measurement import NO_ESTIMATE, Estimate, Measurement
+from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval
 
-FieldError = tuple[str, str, str]  # field, code, detail
+
+class RuleResult(NamedTuple):
+    """The part of a rule's verdict that follows from comparing numbers.
+
+    `operator` and `threshold` are those that a limit on regression implies, and `interval` is that of the difference.
+    """
+
+    status: RuleStatus
+    detail: str
+    operator: Operator | None = None
+    threshold: float | None = None
+    interval: Interval | None = None
+    needed_sample_count: int | None = None
 
 
 class Rule(Protocol):
@@ -48,13 +61,13 @@ class Rule(Protocol):
 def find_estimate(rule: Rule, gate_metric: GateMetric, measured: Measurement | None) -> Estimate:
     """Return the estimate that a rule judges, an empty one if nothing was measured."""
     if measured is None:
-        return Estimate(None)
+        return NO_ESTIMATE
     return measured.estimate(rule.metric, gate_metric.metric, rule.min_sample_count)
 
 
-def value_text(metric: str, value: float, found: Estimate) -> str:
+def value_text(metric: str, found: Estimate) -> str:
     """Say what the value is, and of several slices in which one."""
-    return f"{metric} is {format_number(value)}{f' ({found.slice})' if found.slice else ''}"
+    return f"{metric} is {found.text} ({found.slice})" if found.slice else f"{metric} is {found.text}"
 
 
 def scaled_count(sample_count: int | None, ratio: float | None) -> int | None:

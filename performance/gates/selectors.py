@@ -5,18 +5,32 @@ confidence, the stored comparisons with the other versions take one more again.
 """
 
 import json
-from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import CharField, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, TextField
-from django.db.models.functions import Cast
+from django.db.models import (
+    Case,
+    CharField,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Coalesce, Concat
 from django.utils import timezone
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.accounts.scopes import Scope
-from models_registry.db.prepared import Parameter, PreparedQuery, Row, first_row
+from models_registry.db.prepared import Parameter, PreparedQuery, first_row
 from models_registry.registry import ids
 from models_registry.registry.errors import ModelNotFoundError
 from models_registry.registry.models import Promotion, RegisteredModel, Version
@@ -24,20 +38,21 @@ from models_registry.task_types.base import TaskType
 from models_registry.tokens.jwt import Caller
 from models_registry.tokens.selectors import USER, account_rows, check_login
 from performance.comparisons.services import Compare, paired_intervals
-from performance.gates.gate_input import Baseline, GateInput
+from performance.gates.gate_input import PROMOTED_ROLE, REPLACED_ROLE
+from performance.gates.known_verdicts import Question, find_json, find_verdict
 from performance.gates.models import GatePolicy
 from performance.gates.policy import Policy, stored_policy
-from performance.gates.policy_snapshots import PolicySnapshots, VersionRef
-from performance.gates.regression import PROMOTED
-from performance.gates.verdict import StoredPolicy, Verdict, judge
+from performance.gates.policy_snapshots import VersionRef
+from performance.gates.querysets import GatePolicyQuerySet
+from performance.gates.verdict import StoredPolicy, Verdict
+from performance.gates.verdict_json import VerdictJSON
 from performance.snapshots.selectors import SnapshotLookup
 
 _MODEL = Parameter("model", CharField())
 _NUMBER = Parameter("number", IntegerField())
 
 
-@dataclass(frozen=True, slots=True)
-class GateContext:
+class GateContext(NamedTuple):
     """The caller, the model, the version to judge, its baseline and the current policy, read by one statement."""
 
     reading: SnapshotLookup
@@ -60,20 +75,21 @@ class GateContext:
 
     def verdict(self) -> Verdict:
         """Return the verdict by the current policy. Raises what `SnapshotLookup.completed_version` raises."""
-        return self.verdict_by(self.policy, self.stored)
+        return _verdict_on(self._question(self.policy, self.stored), paired_intervals)
 
-    def verdict_by(self, policy: Policy | None, stored: StoredPolicy | None = None) -> Verdict:
-        """Return the verdict by any policy. Raises what `SnapshotLookup.completed_version` raises."""
+    def verdict_by(self, policy: Policy) -> Verdict:
+        """Return the verdict by another policy. Raises what `SnapshotLookup.completed_version` raises."""
+        return _verdict_on(self._question(policy, None), paired_intervals)
+
+    def verdict_json(self, judged_at: datetime) -> VerdictJSON:
+        """Return the JSON of the verdict by the current policy, which may be kept. Raises what `verdict` raises."""
+        question = self._question(self.policy, self.stored)
+        return find_json(question, question.read_rows(), paired_intervals, judged_at)
+
+    def _question(self, policy: Policy | None, stored: StoredPolicy | None) -> Question:
         version_id = self.reading.completed_version()
-        return verdict_on(
-            VersionRef(self.version_pk or 0, ids.version_number(version_id)),
-            model_id=self.reading.model_id,
-            task_type=self.task_type,
-            baseline=self.baseline,
-            policy=policy,
-            stored=stored,
-            compare=paired_intervals,
-        )
+        version = VersionRef(self.version_pk or 0, ids.version_number(version_id))
+        return Question(policy, stored, self.reading.task_type, self.reading.model_id, version, self.baseline)
 
 
 def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -> GateContext:
@@ -89,26 +105,28 @@ def read_gate(*, caller: Caller, model_id: str, version_id: str | None = None) -
         number=0 if version_id is None else ids.version_number(version_id),
     )
     row = check_login(found, caller)
-    if row["task_type"] is None:
+    if row["model"] is None:
         raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
-    version = row["version"] or dict.fromkeys(("pk", "number", "state"))
+    model = json.loads(row["model"])
+    version = json.loads(row["version"]) if row["version"] else dict.fromkeys(("pk", "number", "state"))
     reading = SnapshotLookup(
         model_id=model_id,
-        task_type=row["task_type"],
+        task_type=model["task_type"],
         permitted=bool(row["is_superuser"] or row["permitted"]) and Scope.MODEL_READ in caller.scopes,
         dataset_split="",
         asked_for=version_id,
-        newest_completed=row["newest_completed"],
+        newest_completed=version["number"] if version_id is None else row["newest_completed"],
         number=version["number"],
         version_state=version["state"],
         newest=None,
         database=DEFAULT_DB_ALIAS,
     )
-    baseline = row["promoted"]
-    if baseline and baseline["pk"] == version["pk"]:
-        baseline = row["replaced"]
-    baseline = baseline and VersionRef(**baseline)
-    return GateContext(reading, version["pk"], baseline, *_current(row), row["username"], row["archived"])
+    baseline = VersionRef(model["promoted"], model["number"]) if model["promoted"] else None
+    if baseline and baseline.pk == version["pk"]:
+        baseline = VersionRef(**json.loads(row["replaced"]), role=REPLACED_ROLE) if row["replaced"] else None
+    policy, stored = _read_policy(row["policy"]) if row["policy"] else (None, None)
+    archived = model["archived_at"] is not None
+    return GateContext(reading, version["pk"], baseline, policy, stored, row["username"], archived)
 
 
 def may_write(caller: Caller, model_id: str) -> bool:
@@ -123,21 +141,14 @@ def judge_version(
 ) -> Verdict:
     """Return the verdict on a version, by default by its model's current policy.
 
-    `version.model` must be up to date. `compare` is as for `verdict_on`. With `lock_policy`, the current policy cannot
-    change until the transaction ends, if the caller holds the lock of the model's row.
+    `version.model` must be up to date. `compare` is as for `find_verdict`. With `lock_policy`, the current policy
+    cannot change until the transaction ends, if the caller holds the lock of the model's row.
     """
     model, stored = version.model, None
     if policy is None:
         policy, stored = current_policy(model, lock=lock_policy)
-    return verdict_on(
-        VersionRef(version.pk, version.number),
-        model_id=model.pk,
-        task_type=task_types.get(model.task_type),
-        baseline=_baseline(version),
-        policy=policy,
-        stored=stored,
-        compare=compare,
-    )
+    judged = VersionRef(version.pk, version.number)
+    return _verdict_on(Question(policy, stored, model.task_type, model.pk, judged, _baseline(version)), compare)
 
 
 def current_policy(model: RegisteredModel, *, lock: bool = False) -> tuple[Policy | None, StoredPolicy | None]:
@@ -162,65 +173,38 @@ def _baseline(version: Version) -> VersionRef | None:
     """
     model = version.model
     if model.promoted_version_id != version.pk:
-        baseline = model.promoted_version
+        baseline, role = model.promoted_version, PROMOTED_ROLE
     else:
         promotion = replacing_promotions(model).select_related("previous_version").first()
-        baseline = promotion.previous_version if promotion else None
-    return VersionRef(baseline.pk, baseline.number) if baseline else None
+        baseline, role = promotion.previous_version if promotion else None, REPLACED_ROLE
+    return VersionRef(baseline.pk, baseline.number, role) if baseline else None
 
 
 def replacing_promotions(model: RegisteredModel | Parameter | OuterRef) -> QuerySet[Promotion]:
     """Return the promotions in which the promoted version of a model replaced another version, the newest first."""
-    promotions = Promotion.objects.filter(model=model, version__promoted_in=model, previous_version__isnull=False)
+    promotions = Promotion.objects.filter(
+        model=model, version=F("model__promoted_version"), previous_version__isnull=False
+    )
     return promotions.exclude(version=F("previous_version")).order_by("-pk")
 
 
-def verdict_on(
-    version: VersionRef,
-    *,
-    model_id: str,
-    task_type: TaskType,
-    baseline: VersionRef | None,
-    policy: Policy | None,
-    stored: StoredPolicy | None,
-    compare: Compare | None,
-) -> Verdict:
-    """Return the verdict of a policy on a version, from its newest snapshot and those that limits compare it with.
-
-    `baseline` is the promoted version. There is no SQL statement without a policy. If a rule asks for confidence in a
-    difference, and the examples of both snapshots have never been compared, `compare` compares them now; with `None`
-    nothing does.
-    """
-    now, promoted = timezone.now(), Baseline(baseline.version_id if baseline else None)
-    if policy is None:
-        return judge(None, task_type, GateInput(model_id, version.version_id, "", None, promoted), judged_at=now)
-    found = PolicySnapshots(policy, task_type, model_id, version, baseline)
-    gate_input = GateInput(
-        model_id,
-        version.version_id,
-        policy.dataset_split,
-        found.measured(version),
-        found.compared(promoted, baseline, found.limits_against(PROMOTED), compare),
-        baselines=found.baselines(promoted, compare),
-        dataset=policy.dataset,
-        datasets=found.datasets(),
-    )
-    return judge(policy, task_type, gate_input, judged_at=now, stored=stored)
-
-
-def _current(row: Row) -> tuple[Policy | None, StoredPolicy | None]:
-    """Return the model's own policy, or else its organization's."""
-    for owner in ("model", "organization"):
-        newest = row[f"{owner}_policy"]
-        if newest and newest["document"]:
-            return _read(newest["document"]), StoredPolicy(owner, newest["version"])
-    return None, None
+def _verdict_on(question: Question, compare: Compare | None) -> Verdict:
+    return find_verdict(question, question.read_rows(), compare, timezone.now())
 
 
 @lru_cache(maxsize=256)
-def _read(document: str) -> Policy:
-    """Return the policy of a stored document. Most have been read before."""
-    return stored_policy(json.loads(document))
+def _read_policy(text: str) -> tuple[Policy, StoredPolicy]:
+    """Return the policy of a row of `_policy_text`. Most have been read before."""
+    owner, version, document = text.split(" ", 2)
+    return stored_policy(json.loads(document)), StoredPolicy(owner, int(version))
+
+
+def _policy_text(owner: str, policies: GatePolicyQuerySet) -> Subquery:
+    """Return the newest of an owner's policies as text: the owner, the version and the document; null without one."""
+    version, document = Cast("version", TextField()), Cast("document", TextField())
+    text = Concat(Value(f"{owner} "), version, Value(" "), document, output_field=TextField())
+    in_force = Case(When(document__isnull=False, then=text))  # the others were withdrawn
+    return Subquery(policies.newest_first().annotate(text=in_force).values("text")[:1])
 
 
 @cache
@@ -231,20 +215,19 @@ def gate_statement(*, newest: bool) -> PreparedQuery:
     version = completed if newest else Version.objects.filter(model=_MODEL, number=_NUMBER)
     own = GatePolicy.objects.filter(model=_MODEL)
     default = GatePolicy.objects.filter(organization=Subquery(model.values("organization")[:1]))
-    numbered = {"pk": "pk", "number": "number"}
-    replaced = {name: f"previous_version__{column}" for name, column in numbered.items()}
-    policy: dict[str, str | Cast] = {"version": "version", "document": Cast("document", TextField())}
+    promoted = {"promoted": "promoted_version__pk", "number": "promoted_version__number"}
+    replaced = {"pk": "previous_version__pk", "number": "previous_version__number"}
+    rows = {
+        "model": first_row(model, task_type="task_type", archived_at="archived_at", **promoted),
+        "version": first_row(version, pk="pk", number="number", state="state"),
+        "replaced": first_row(replacing_promotions(_MODEL), **replaced),
+    }
     return PreparedQuery(
         account_rows(
             "username",
-            task_type=Subquery(model.values("task_type")),
-            archived=Exists(model.filter(archived_at__isnull=False)),
             permitted=Exists(model.permitting(Scope.MODEL_READ, USER)),
-            newest_completed=Subquery(completed.values("number")[:1]),
-            version=first_row(version, **numbered, state="state"),
-            promoted=first_row(Version.objects.filter(promoted_in=_MODEL), **numbered),
-            replaced=first_row(replacing_promotions(_MODEL), **replaced),
-            model_policy=first_row(own.newest_first(), **policy),
-            organization_policy=first_row(default.newest_first(), **policy),
+            policy=Coalesce(_policy_text("model", own), _policy_text("organization", default)),
+            **({} if newest else {"newest_completed": Subquery(completed.values("number")[:1])}),
+            **{name: Cast(row, TextField()) for name, row in rows.items()},  # as Django decodes JSON slowly
         )
     )

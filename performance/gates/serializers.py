@@ -1,5 +1,6 @@
 """Serializers of gate requests, policies and verdicts."""
 
+from functools import cached_property
 from typing import Any
 
 from rest_framework import serializers
@@ -157,10 +158,26 @@ class GateQuerySerializer(serializers.Serializer[None]):
 
 
 class DocumentSerializer(MappingSerializer):
-    """Part of a stored document. Its values are returned unchanged; what older documents lack is null."""
+    """Part of a stored document, in the order of the fields, as PostgreSQL does not keep that of a document.
 
-    def to_representation(self, instance: dict[str, Any]) -> dict[str, object]:
-        return {name: instance.get(name) for name in self.names}
+    Its values are returned unchanged. What older documents lack is null, or an empty list.
+    """
+
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """The serializers of the fields that are documents themselves, or lists of them."""
+        return {name: field for name, field in self.fields.items() if isinstance(field, serializers.BaseSerializer)}
+
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
+        found = {name: instance.get(name) for name in self.names}
+        for name, part in self.parts.items():
+            value = found[name]
+            if isinstance(part, serializers.ListSerializer):
+                child: Any = part.child
+                found[name] = [*map(child.to_representation, value or ())]
+            elif value is not None:
+                found[name] = part.to_representation(value)
+        return found
 
 
 class RuleVerdictSerializer(DocumentSerializer):
@@ -196,7 +213,7 @@ class RuleVerdictSerializer(DocumentSerializer):
     )
 
 
-class MeasuredDatasetSerializer(serializers.Serializer[dict[str, object]]):
+class MeasuredDatasetSerializer(DocumentSerializer):
     """The dataset of a snapshot."""
 
     name = serializers.CharField(allow_null=True, help_text="Null for the primary dataset.")
@@ -204,14 +221,14 @@ class MeasuredDatasetSerializer(serializers.Serializer[dict[str, object]]):
     digest = serializers.CharField(allow_null=True, help_text="Identifies the examples, whatever was predicted.")
 
 
-class MeasuredWarningSerializer(serializers.Serializer[dict[str, object]]):
+class MeasuredWarningSerializer(DocumentSerializer):
     """Something that a reader of the metrics should know."""
 
     code = serializers.CharField()
     detail = serializers.CharField()
 
 
-class MeasurementSerializer(serializers.Serializer[dict[str, object]]):
+class MeasurementSerializer(DocumentSerializer):
     """The snapshot that a verdict used: what was measured, how and when."""
 
     version_id = VersionIdField()
@@ -223,7 +240,7 @@ class MeasurementSerializer(serializers.Serializer[dict[str, object]]):
     warnings = MeasuredWarningSerializer(many=True)
 
 
-class StoredPolicySerializer(serializers.Serializer[dict[str, object]]):
+class StoredPolicySerializer(DocumentSerializer):
     """The owner and revision of the policy that was applied."""
 
     owner = serializers.ChoiceField(["model", "organization"])
@@ -246,11 +263,6 @@ class VerdictSerializer(DocumentSerializer):
     policy = StoredPolicySerializer(allow_null=True, help_text="Null if the policy is not stored, or if there is none.")
     candidate = MeasurementSerializer(allow_null=True, help_text="The snapshot that was judged; null without one.")
     baselines = MeasurementSerializer(many=True, help_text="The snapshots that limits on regression compared with.")
-
-    def to_representation(self, instance: dict[str, Any]) -> dict[str, object]:
-        rule = self.fields["rules"].child  # type: ignore[attr-defined]  # a list serializer has it
-        rules = [*map(rule.to_representation, instance["rules"])]
-        return {**super().to_representation(instance), "rules": rules, "baselines": instance.get("baselines", [])}
 
 
 class StoredVerdictSerializer(serializers.Serializer[GateVerdict]):

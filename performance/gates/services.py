@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -10,7 +9,7 @@ from prometheus_client import Counter
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
-from models_registry.api.errors import InvalidBodyError
+from models_registry.api.errors import ConflictError, InvalidBodyError
 from models_registry.api.fields import TIMESTAMP
 from models_registry.registry import ids
 from models_registry.registry.locks import lock_unarchived
@@ -22,11 +21,14 @@ from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import InvalidPolicyError, Policy, validate_for
 from performance.gates.regression import Regression
 from performance.gates.selectors import current_policy, judge_version
+from performance.gates.serializers import VerdictSerializer
 from performance.gates.verdict import Status, Verdict
+from performance.snapshots.model_fields import decode_floats
 from performance.webhooks.services import publish
 
 VERDICTS = Counter("registry_gate_verdicts", "Stored verdicts of gates.", ["status", "occasion"])
 
+_verdicts = VerdictSerializer()  # making one copies all its fields
 _REFUSED = "The policy cannot be judged by; `errors` names the rule and says why."
 
 
@@ -35,7 +37,8 @@ def set_model_policy(*, model: RegisteredModel, policy: Policy | None, created_b
     """Store a model's own policy, or withdraw it with `None`.
 
     A promotion that is under way ends first, and uses the previous policy. Raises `InvalidBodyError`, naming each
-    rule that the model's task type does not allow, and `ConflictError` when the model is archived.
+    rule that the model's task type does not allow, and `ConflictError` when the model is archived or has no policy to
+    withdraw.
     """
     lock_unarchived(model)
     if policy is not None:
@@ -49,7 +52,7 @@ def set_organization_policy(*, organization: Organization, policy: Policy | None
     """Store the policy of an organization's models that have none of their own, or withdraw it with `None`.
 
     Promotions of these models that are under way end first. Raises `InvalidBodyError`, naming each rule that no task
-    type allows.
+    type allows, and `ConflictError` when there is no policy to withdraw.
     """
     Organization.objects.select_for_update().get(pk=organization.pk)
     if policy is not None:
@@ -87,6 +90,13 @@ class GateCheck:
             passed=not verdict.refuses, verdict=verdict.as_document(), detail=f"{verdict.detail} See `verdict`."
         )
 
+    def represent(self, verdict: Mapping[str, object]) -> Mapping[str, object] | None:
+        """Return a verdict with its members in the order of a new one; `None` if it is not a gate's.
+
+        Only those say when the version was judged.
+        """
+        return _verdicts.to_representation(dict(verdict)) if "judged_at" in verdict else None
+
 
 def store_enforced_verdict(verdict: Verdict, *, requested_by: str) -> None:
     """Store an enforced verdict, unless the last stored one of that version has the same content.
@@ -117,9 +127,9 @@ def _is_stored(verdict: Verdict) -> bool:
     return last is not None and _content(last.document) == _content(verdict.as_document())
 
 
-def _content(document: Mapping[str, Any]) -> Any:
+def _content(document: Mapping[str, object]) -> object:
     """Return a verdict without its time. PostgreSQL returns large doubles as integers."""
-    return json.loads(json.dumps({**document, "judged_at": None}), parse_int=float)
+    return decode_floats(json.dumps({**document, "judged_at": None}))
 
 
 @transaction.atomic
@@ -188,6 +198,8 @@ def refuse_unknown_versions(policy: Policy, versions: QuerySet[Version]) -> None
 
 def _add(row: GatePolicy, policy: Policy | None, created_by: str) -> GatePolicy:
     newest = GatePolicy.objects.filter(model=row.model, organization=row.organization).newest_first().first()
+    if policy is None and (newest is None or newest.document is None):
+        raise ConflictError("There is no policy to withdraw.")
     row.version = newest.version + 1 if newest else 1
     row.document = policy and policy.as_document()
     row.created_by = created_by

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from performance.formatting import format_consistently
-from performance.gates.gate_input import format_number
+from performance.gates.measurement import format_number
+from performance.gates.verdict import RuleVerdictDocument
 from performance.snapshots.tables import Table
 
 
@@ -14,7 +15,7 @@ def rule_table(rules: Sequence[Mapping[str, Any]]) -> Table:
     return Table("Rules", headers, [_rule_row(rule) for rule in rules])
 
 
-def verdict_table(rules: Sequence[Mapping[str, Any]]) -> Table:
+def verdict_table(rules: Sequence[RuleVerdictDocument]) -> Table:
     """Return the table of a verdict document's rules and their results."""
     headers = ("Metric", "Status", "Required", "Value", "Interval", "Baseline", "Why")
     return Table("Rules", headers, [_verdict_row(rule) for rule in rules], prose=True)
@@ -31,7 +32,7 @@ def _rule_row(rule: Mapping[str, Any]) -> list[str]:
     return [rule["metric"], rule.get("operator", ""), threshold, worse, rule.get("against", ""), confidence, least]
 
 
-def _verdict_row(rule: Mapping[str, Any]) -> list[str]:
+def _verdict_row(rule: RuleVerdictDocument) -> list[str]:
     baseline_value, interval = rule.get("baseline_value"), rule.get("interval")
     # The interval of a limit on regression is that of the difference.
     prefix = "" if baseline_value is None else "difference "

@@ -3,14 +3,15 @@
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 
+from models_registry.api.field_errors import FieldError
 from models_registry.task_types.base import Direction, Metric
-from performance.gates.gate_input import GateInput, Operator, RuleStatus, RuleVerdict, format_number
+from performance.gates.gate_input import GateInput, Operator, RuleStatus, RuleVerdict
 from performance.gates.gate_metrics import GateMetric
-from performance.gates.measurement import Estimate
+from performance.gates.measurement import Estimate, format_number
 from performance.gates.rules import (
-    FieldError,
+    RuleResult,
     common_errors,
     find_estimate,
     needed_text,
@@ -20,7 +21,7 @@ from performance.gates.rules import (
     with_options,
 )
 from performance.metrics.statistics.intervals import Interval
-from performance.metrics.statistics.simultaneous import needed_ratio
+from performance.metrics.statistics.simultaneous import follows_score, needed_ratio, needed_ratio_of_all
 
 _COMPARISONS: Mapping[Operator, Callable[[float, float], bool]] = {
     Operator.AT_LEAST: operator.ge,
@@ -36,7 +37,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Threshold:
     """A bound on a metric, or with `confidence` on the unfavourable end of its interval."""
 
@@ -86,48 +87,74 @@ class Threshold:
     def judge(self, gate_input: GateInput, gate_metric: GateMetric) -> RuleVerdict:
         """Return whether the value is within the bound."""
         found = find_estimate(self, gate_metric, gate_input.measured)
-        value, interval = found.value, found.usable_interval(self.confidence)
-        verdict = partial(RuleVerdict, self.metric, self.operator, self.threshold, value, interval=interval)
-        if problem := gate_input.problem:
-            return verdict(RuleStatus.MISSING, problem)
-        if value is None:
-            return verdict(RuleStatus.MISSING, gate_input.missing_message(self.metric, found.reason))
-        if self.confidence is None:
-            return verdict(*self._result(value, value_text(self.metric, value, found)))
-        if interval is None:
-            return verdict(RuleStatus.MISSING, self._no_interval(value, found))
-        end, name = (interval.lower, "lower") if self.operator.is_lower_bound else (interval.upper, "upper")
-        detail = (
-            f"{value_text(self.metric, value, found)}, "
-            f"and the {name} end of its {self.confidence:.0%} interval {format_number(end)}"
+        interval = None if self.confidence is None else found.usable_interval(self.confidence)
+        result = self._result(gate_input, gate_metric.metric, found, interval)
+        return RuleVerdict(
+            self.metric,
+            self.operator,
+            self.threshold,
+            found.value,
+            result.status,
+            result.detail,
+            interval,
+            needed_sample_count=result.needed_sample_count,
         )
-        status, detail = self._result(end, detail)
-        needed = self._needed_sample_count(found, interval, end) if status is RuleStatus.FAILED else None
-        return verdict(status, f"{detail}{needed_text(needed)}", needed_sample_count=needed)
 
     def as_document(self) -> dict[str, object]:
         """Return the rule as a JSON document."""
         document = {"metric": self.metric, "operator": self.operator.value, "threshold": self.threshold}
         return with_options(document, confidence=self.confidence, min_sample_count=self.min_sample_count)
 
-    def _no_interval(self, value: float, found: Estimate) -> str:
+    def _result(
+        self, gate_input: GateInput, metric: Metric | None, found: Estimate, interval: Interval | None
+    ) -> RuleResult:
+        value = found.value
+        if problem := gate_input.problem:
+            return RuleResult(RuleStatus.MISSING, problem)
+        if value is None:
+            return RuleResult(RuleStatus.MISSING, gate_input.missing_message(self.metric, found.reason))
+        if self.confidence is None:
+            return self._compare(value, value_text(self.metric, found))
+        if interval is None:
+            return RuleResult(RuleStatus.MISSING, self._no_interval(found))
+        return self._compare_end(metric, value, found, interval)
+
+    def _compare(self, number: float, detail: str) -> RuleResult:
+        return RuleResult(status_of(self._is_within(number, self.threshold)), f"{detail}; {self._required}")
+
+    def _compare_end(self, metric: Metric | None, value: float, found: Estimate, interval: Interval) -> RuleResult:
+        end, name = (interval.lower, "lower") if self.operator.is_lower_bound else (interval.upper, "upper")
         detail = (
-            f"{value_text(self.metric, value, found)}, without the {self.confidence:.0%} interval that is required."
+            f"{value_text(self.metric, found)}, "
+            f"and the {name} end of its {self.confidence:.0%} interval {format_number(end)}"
         )
+        compared = self._compare(end, detail)
+        if compared.status is RuleStatus.PASSED or metric is None or not self._is_within(value, self.threshold):
+            return compared
+        needed = scaled_count(found.sample_count, self._needed_ratio(found, metric, value, interval))
+        return RuleResult(compared.status, f"{compared.detail}{needed_text(needed)}", needed_sample_count=needed)
+
+    @cached_property
+    def _is_within(self) -> Callable[[float, float], bool]:
+        """Whether a number, the first, is within the threshold, the second."""
+        return _COMPARISONS[self.operator]
+
+    @cached_property
+    def _required(self) -> str:
+        return f"{_WORDS[self.operator]} {format_number(self.threshold)} is required."
+
+    def _no_interval(self, found: Estimate) -> str:
+        detail = f"{value_text(self.metric, found)}, without the {self.confidence:.0%} interval that is required."
         return f"{detail} {found.reason}" if found.reason else detail
 
-    def _needed_sample_count(self, found: Estimate, interval: Interval, end: float) -> int | None:
-        value = found.value
-        if value is None or not _COMPARISONS[self.operator](value, self.threshold):
-            return None
-        return scaled_count(
-            found.sample_count, needed_ratio(value, end, self.threshold, is_score=interval.method == "wilson")
-        )
-
-    def _result(self, number: float, detail: str) -> tuple[RuleStatus, str]:
-        passed = _COMPARISONS[self.operator](number, self.threshold)
-        needed = f"{_WORDS[self.operator]} {format_number(self.threshold)} is required"
-        return status_of(passed), f"{detail}; {needed}."
+    def _needed_ratio(self, found: Estimate, metric: Metric, value: float, interval: Interval) -> float | None:
+        """Return how many times as many examples the rule needs, if more of them help."""
+        is_least = self.operator.is_lower_bound
+        lower, upper = metric.bounds
+        if found.members:
+            return needed_ratio_of_all(found.members, self.threshold, is_least=is_least, lower=lower, upper=upper)
+        end = interval.lower if is_least else interval.upper
+        return needed_ratio(value, end, self.threshold, is_score=follows_score(interval, lower, upper))
 
 
 def _contradicts(required: Operator, metric: Metric, threshold: float) -> bool:

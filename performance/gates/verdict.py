@@ -1,17 +1,17 @@
 """Judge a version by a policy."""
 
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import NamedTuple, TypedDict
 
+from models_registry.api.times import utc_text
 from models_registry.task_types.base import TaskType
 from performance.gates.gate_input import Baseline, GateInput, RuleStatus, RuleVerdict
-from performance.gates.gate_metrics import GateMetric, find_gate_metric
-from performance.gates.measurement import COMPUTED, Measurement
-from performance.gates.policy import Policy, evaluation_options
+from performance.gates.measurement import COMPUTED, Measurement, MeasurementDocument
+from performance.gates.policy import Policy
 from performance.metrics.comparison import PairingStatus
-from performance.metrics.statistics.intervals import Interval
+from performance.metrics.statistics.intervals import IntervalDocument
 
 MISSING_WARNED_OF = 0.01  # the share of rows without a prediction from which a verdict warns
 
@@ -24,6 +24,13 @@ class Status(StrEnum):
     NO_POLICY = "no_policy"
 
 
+class StoredPolicyDocument(TypedDict):
+    """A `StoredPolicy` as JSON."""
+
+    owner: str
+    version: int
+
+
 @dataclass(frozen=True, slots=True)
 class StoredPolicy:
     """The owner and revision of the policy that was applied."""
@@ -31,9 +38,43 @@ class StoredPolicy:
     owner: str
     version: int
 
+    def as_document(self) -> StoredPolicyDocument:
+        """Return both as a JSON document."""
+        return {"owner": self.owner, "version": self.version}
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+
+class RuleVerdictDocument(TypedDict, total=False):
+    """The result of a rule as JSON. Older documents lack some members."""
+
+    metric: str
+    operator: str | None
+    threshold: float | None
+    value: float | None
+    interval: IntervalDocument | None
+    baseline_value: float | None
+    status: str
+    detail: str
+    baseline_version_id: str | None
+    same_dataset: bool | None
+    needed_sample_count: int | None
+
+
+class VerdictDocument(TypedDict):
+    """A verdict as JSON."""
+
+    model_id: str
+    version_id: str
+    baseline_version_id: str | None
+    status: str
+    rules: list[RuleVerdictDocument]
+    judged_at: str
+    warnings: list[str]
+    policy: StoredPolicyDocument | None
+    candidate: MeasurementDocument | None
+    baselines: list[MeasurementDocument]
+
+
+class Verdict(NamedTuple):
     """The verdict on a version. `policy` is `None` if the policy is not stored, or if there is none.
 
     `measured` is the snapshot that was judged, `None` if there was none. `baselines` are those that limits compare
@@ -75,9 +116,9 @@ class Verdict:
     @property
     def judged_at_text(self) -> str:
         """The time of the verdict in UTC, as the JSON document has it."""
-        return f"{self.judged_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return utc_text(self.judged_at)
 
-    def as_document(self) -> dict[str, Any]:
+    def as_document(self) -> VerdictDocument:
         """Return the verdict as a JSON document."""
         return {
             "model_id": self.model_id,
@@ -87,8 +128,8 @@ class Verdict:
             "rules": [_document_of(rule) for rule in self.rules],
             "judged_at": self.judged_at_text,
             "warnings": [*self.warnings],
-            "policy": self.policy and asdict(self.policy),
-            "candidate": self.measured and self.measured.as_document(),
+            "policy": None if self.policy is None else self.policy.as_document(),
+            "candidate": None if self.measured is None else self.measured.as_document(),
             "baselines": [each.as_document() for each in self.baselines],
         }
 
@@ -109,11 +150,10 @@ def judge(
     about = gate_input.model_id, gate_input.version_id, gate_input.promoted.version_id
     if policy is None:
         return Verdict(*about, Status.NO_POLICY, (), judged_at)
-    requirements = policy.requirements.for_options(evaluation_options(task_type))
-    gate_input = replace(gate_input, requirements=requirements, judged_at=judged_at)
-    rules_and_metrics = [(rule, find_gate_metric(rule.metric, task_type) or GateMetric(None)) for rule in policy.rules]
-    rules = tuple(rule.judge(gate_input, gate_metric) for rule, gate_metric in rules_and_metrics)
-    warnings = [warning for rule, gate_metric in rules_and_metrics if (warning := rule.warning(gate_metric))]
+    applied = policy.applied_to(task_type)
+    gate_input = replace(gate_input, requirements=applied.requirements, judged_at=judged_at)
+    rules = tuple([rule.judge(gate_input, gate_metric) for rule, gate_metric in applied.rules])
+    warnings = [*applied.warnings]
     compared = {each.version_id: each for rule in policy.limits if (each := gate_input.baseline_of(rule)).version_id}
     warnings += [_pending(gate_input, each) for each in compared.values() if each.pairing is PairingStatus.PENDING]
     baselines = tuple(each.measured for each in compared.values() if each.measured)
@@ -147,24 +187,20 @@ def _pending(gate_input: GateInput, baseline: Baseline) -> str:
     )
 
 
-def _document_of(rule: RuleVerdict) -> dict[str, object]:
+def _document_of(rule: RuleVerdict) -> RuleVerdictDocument:
     return {
         "metric": rule.metric,
-        "operator": rule.operator and str(rule.operator),
+        "operator": rule.operator,  # JSON of a `StrEnum` is that of its text
         "threshold": rule.threshold,
         "value": rule.value,
-        "interval": rule.interval and _interval(rule.interval),
+        "interval": None if rule.interval is None else rule.interval.as_document(),
         "baseline_value": rule.baseline_value,
-        "status": str(rule.status),
+        "status": rule.status,
         "detail": rule.detail,
         "baseline_version_id": rule.baseline_version_id,
         "same_dataset": rule.same_dataset,
         "needed_sample_count": rule.needed_sample_count,
     }
-
-
-def _interval(interval: Interval) -> dict[str, object]:
-    return {"lower": interval.lower, "upper": interval.upper, "level": interval.level, "method": interval.method}
 
 
 def _rule_count(number: int) -> str:

@@ -1,11 +1,11 @@
 """Verdicts of gates over HTTP."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -18,7 +18,7 @@ from models_registry.api.errors import (
     InvalidBodyError,
     PreconditionFailedError,
 )
-from models_registry.api.etags import etag_of, json_response, not_modified_or, with_etag
+from models_registry.api.etags import encode_json, etag_of, not_modified_or, with_etag
 from models_registry.api.idempotency import HEADER, check_key
 from models_registry.api.renderers import HTMLRenderer, MarkdownRenderer
 from models_registry.api.viewsets import ListModelMixin, NamedFormatMixin
@@ -41,6 +41,7 @@ from performance.gates.services import (
     store_enforced_verdict,
 )
 from performance.gates.verdict import Verdict
+from performance.gates.verdict_json import encode_verdict
 from performance.snapshots.errors import VERSION_ERRORS
 from performance.snapshots.viewsets import PerformanceReadViewSet
 
@@ -96,7 +97,11 @@ class GateViewSet(NamedFormatMixin, PerformanceReadViewSet):
     def gate(self, request: Request, model_id: str) -> HttpResponse:
         """Judge a version by the policy of its model or organization. With `enforce=true`, a failed gate is 409."""
         found = self.read_gate(model_id)
-        return self.respond(found.verdict(), found)
+        if self.is_text or self.query["enforce"] == "true":
+            return self.respond(found.verdict(), found)
+        judged_at = timezone.now()
+        verdict = found.verdict_json(judged_at)
+        return self.not_modified_or(verdict.body(judged_at), verdict.etag)
 
     @extend_schema(
         operation_id="judge_by_policy",
@@ -130,6 +135,11 @@ class GateViewSet(NamedFormatMixin, PerformanceReadViewSet):
         renderer: BaseRenderer = self.request.accepted_renderer
         return renderer
 
+    @property
+    def is_text(self) -> bool:
+        """Whether the form that is asked for is not JSON."""
+        return self.renderer.format in RENDERERS
+
     def read_gate(self, model_id: str) -> GateContext:
         """Return what a verdict needs, if the caller may read it."""
         found = read_gate(
@@ -151,11 +161,12 @@ class GateViewSet(NamedFormatMixin, PerformanceReadViewSet):
         if enforced and self.stores_verdict(found):
             store_enforced_verdict(verdict, requested_by=found.username)
         if not enforced:
-            return self.not_modified_or(verdict)
-        if verdict.refuses and self.renderer.format not in RENDERERS:
+            return self.not_modified_or(*self.encode_with_etag(verdict))
+        if verdict.refuses and not self.is_text:
             failed = GateFailedError(f"{verdict.detail} See `verdict`.", verdict.as_document())
             return self.handle_exception(failed)  # not raised, as that would undo what is stored
-        return self.render(verdict, status=409 if verdict.refuses else 200)
+        status = 409 if verdict.refuses else 200
+        return with_etag(self.encode(verdict), content_type=self.content_type, status=status)
 
     def stores_verdict(self, found: GateContext) -> bool:
         """Return whether an enforced verdict is stored.
@@ -167,34 +178,32 @@ class GateViewSet(NamedFormatMixin, PerformanceReadViewSet):
             return may_write(cast(Caller, self.request.user), found.reading.model_id)
         return self.request.method != "HEAD"
 
-    def not_modified_or(self, verdict: Verdict) -> HttpResponse:
+    def not_modified_or(self, body: bytes, etag: str) -> HttpResponse:
         """Return a verdict, or 304 to a GET if the caller has one that differs only in `judged_at`.
 
         Raises `PreconditionFailedError`.
         """
-        response = self.render(verdict)
-        response["ETag"] = self.timeless_etag(verdict, response.content)
+        response = HttpResponse(body, content_type=self.content_type, headers={"ETag": etag})
         return response if self.request.method == "POST" else not_modified_or(self.request, response)
 
-    def timeless_etag(self, verdict: Verdict, body: bytes) -> str:
-        """Return the ETag of a rendered verdict, which does not depend on `judged_at`.
+    def encode_with_etag(self, verdict: Verdict) -> tuple[bytes, str]:
+        """Return the body of a response with a verdict, and its ETag, which does not depend on `judged_at`."""
+        if self.is_text:
+            return self.encode(verdict), etag_of(self.encode(verdict._replace(judged_at=_ANY_TIME)))
+        found = encode_verdict(verdict)
+        return found.body(verdict.judged_at), found.etag
 
-        In JSON, the member is cut out: rendering again would take as long as judging. Quotes are escaped inside of a
-        string, so that nothing else looks like the member.
-        """
-        if self.renderer.format not in RENDERERS:
-            return etag_of(body.replace(f'"judged_at":"{verdict.judged_at_text}"'.encode(), b""))
-        return etag_of(self.render(replace(verdict, judged_at=_ANY_TIME)).content)
+    def encode(self, verdict: Verdict) -> bytes:
+        """Return the body of a response with a verdict, in the requested form."""
+        if not self.is_text:
+            return encode_json(verdict.as_document())
+        return RENDERERS[self.renderer.format](verdict).encode()
 
-    def render(self, verdict: Verdict, status: int = 200) -> HttpResponse:
-        """Return a verdict in the requested form. `status` is not for JSON, in which a refusal is a problem."""
-        if self.renderer.format not in RENDERERS:
-            return json_response(verdict.as_document())
-        return with_etag(
-            RENDERERS[self.renderer.format](verdict).encode(),
-            status=status,
-            content_type=f"{self.renderer.media_type}; charset=utf-8",
-        )
+    @property
+    def content_type(self) -> str:
+        """The type of the body, with the encoding of texts."""
+        name = self.renderer.media_type
+        return f"{name}; charset=utf-8" if self.is_text else name
 
 
 @extend_schema_view(

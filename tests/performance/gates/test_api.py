@@ -1,11 +1,12 @@
 """The gate over HTTP: judging, enforcing, other forms, ad-hoc policies, and promotion."""
 
+import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -20,7 +21,7 @@ from performance.gates.selectors import gate_statement
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.api import TIMESTAMP, Caller, faults, refusal
-from tests.conftest import golden
+from tests.conftest import PinnedQueries, golden
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 
 pytestmark = pytest.mark.django_db
@@ -215,6 +216,7 @@ class TestTheAnswer:
         verdict = ada.get(GATE, {"version_id": version}).json()
 
         assert (verdict["status"], verdict["baseline_version_id"]) == ("failed", "ver-001a2")
+        assert "in the previously promoted ver-001a2" in verdict["rules"][0]["detail"]
         assert refusal(ada.post(f"{path}/promote")) == (409, "gate_failed")
 
     def test_asked_for_by_head_is_not_kept(self, admin: User, under: Under) -> None:
@@ -236,8 +238,56 @@ class TestTheAnswer:
         assert (body["status"], len(body["warnings"])) == ("passed", 2)
         assert body["warnings"][0].startswith("accuracy <= 0.99 lets worse values pass")
 
+    def test_is_of_what_holds_now_whatever_it_was_before(
+        self, ada: Caller, admin: User, under: Under, candidate: Version
+    ) -> None:
+        under(PASSES)
+        first, again = ada.get(GATE), ada.get(GATE)
+        assert (statuses(first), again["ETag"]) == (["passed", "passed"], first["ETag"])
+        with time_machine.travel(timezone.now() + timedelta(seconds=9), tick=False):
+            assert ada.get(GATE).json()["judged_at"] > first.json()["judged_at"]
+
+        snapshot(candidate, metrics=EXAMPLE_METRICS | {"accuracy": 0.9}, evaluated_at=timezone.now())
+        assert statuses(ada.get(GATE)) == ["failed", "passed"]
+        ada.post(f"{CANDIDATE}/promote", {"override": True, "reason": "x"})
+        assert "the previously promoted" in ada.get(GATE).json()["rules"][1]["detail"]
+
+        under({"max_age_days": 1, "rules": [LIMIT]})
+        assert statuses(ada.get(GATE)) == ["passed"]
+        with time_machine.travel(timezone.now() + timedelta(days=2), tick=False):
+            assert statuses(Caller(admin).get(GATE)) == ["missing"]
+
+    def test_has_the_same_bytes_if_it_is_enforced(self, ada: Caller, under: Under, candidate: Version) -> None:
+        label = 'é "\\ \u2028 \u2029 😀'
+        for version in candidate.model.versions.all():  # it and the promoted one
+            SnapshotDetail.objects.create(
+                snapshot=snapshot(version, metrics=EXAMPLE_METRICS, evaluated_at=timezone.now()),
+                confidence_intervals={"accuracy": INTERVAL},
+                per_class={label: {"recall": 0.75, "support": 30}},
+                examples_digest="0" * 64,
+            )
+        a_class = {"operator": "<=", "threshold": 1e23}
+        named = [a_class | {"metric": f"per_class.{label}.support"}, AT_LEAST | {"confidence": 0.95}]
+        under({"rules": [AT_LEAST, LIMIT, *named, {"metric": "accuracy", "max_regression": 0.1, "confidence": 0.95}]})
+
+        with time_machine.travel(timezone.now(), tick=False):
+            plain, enforced = ada.get(GATE), ada.get(GATE, {"enforce": "true"})
+
+        assert statuses(plain) == ["passed"] * 5
+        assert plain.content == enforced.content
+
+    def test_is_the_same_if_it_is_enforced_and_failed(self, ada: Caller, under: Under) -> None:
+        missing = {"metric": "accuracy", "max_regression": 0.01, "relative": True, "confidence": 0.95}
+        under({"rules": [*FAILS["rules"], missing]})
+
+        with time_machine.travel(timezone.now(), tick=False):
+            plain, enforced = ada.get(GATE), ada.get(GATE, {"enforce": "true"})
+
+        assert statuses(plain) == ["failed", "passed", "missing"]
+        assert plain.json() == enforced.json()["verdict"]
+
     def test_takes_two_statements_however_many_rules(
-        self, viewer: User, under: Under, pinned_queries: Callable[[str], AbstractContextManager[None]]
+        self, viewer: User, under: Under, pinned_queries: PinnedQueries
     ) -> None:
         under({"rules": [LIMIT | {"metric": f"per_class.{label}.recall"} for label in range(20)]})
         caller = Caller(viewer)
@@ -370,7 +420,7 @@ class TestEnforced:
 
     @pytest.mark.parametrize("form", ["json", "junit"])
     @pytest.mark.parametrize(("document", "status"), [(PASSES, 200), (FAILS, 409)], ids=["passes", "fails"])
-    def test_is_told_whatever_the_caller_has_and_kept_once(
+    def test_is_shown_whatever_the_caller_has_and_stored_once(
         self, viewer: User, under: Under, document: dict[str, Any], status: int, form: str
     ) -> None:
         under(document)
@@ -414,6 +464,17 @@ class TestEnforced:
             assert ada.post(f"{MODEL}/versions/ver-001a2/promote").status_code == 409
         occasions = sorted(GateVerdict.objects.values_list("occasion", flat=True))
         assert occasions == ["enforcement", "promotion", "promotion"]
+
+    def test_is_read_again_in_the_order_of_a_new_one(self, ada: Caller, under: Under) -> None:
+        rule = {"metric": "accuracy", "operator": ">=", "threshold": 0.5, "confidence": 0.95}
+        under({"rules": [rule, {"metric": "log_loss", "max_regression": 0.5}]})
+        given = json.dumps(ada.post(f"{MODEL}/versions/ver-001a2/promote").json()["verdict"])
+        assert '"interval": {"lower":' in given
+
+        [promoted, _] = ada.get(f"{MODEL}/promotions").json()["results"]
+        [stored] = ada.get(f"{MODEL}/verdicts").json()["results"]
+
+        assert [json.dumps(promoted["verdict"]), json.dumps(stored["verdict"])] == [given, given]
 
     def test_by_a_policy_that_is_sent_is_kept_only_for_who_may_write(
         self, viewer: User, editor: User, superuser: User, under: Under
@@ -613,9 +674,7 @@ class TestAnAdHocPolicy:
 
         assert refusal(vera.post(GATE, PASSES, Idempotency_Key="job-1")) == (403, "permission_denied")
 
-    def test_an_ad_hoc_policy_takes_two_statements(
-        self, viewer: User, pinned_queries: Callable[[str], AbstractContextManager[None]]
-    ) -> None:
+    def test_an_ad_hoc_policy_takes_two_statements(self, viewer: User, pinned_queries: PinnedQueries) -> None:
         caller = Caller(viewer)
 
         with pinned_queries("gate by another policy"):

@@ -1,7 +1,5 @@
 """Gates on named datasets and slices, and limits against the best version or a named one, over HTTP."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +13,7 @@ from performance.gates.models import GatePolicy, GateVerdict
 from performance.metrics.statistics.intervals import wilson
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail, SnapshotSlice
 from tests.api import Caller, faults
+from tests.conftest import PinnedQueries
 from tests.factories import completed_version, snapshot
 
 pytestmark = pytest.mark.django_db
@@ -141,7 +140,7 @@ class TestBaselines:
         assert answer.json()["verdict"]["rules"][0]["baseline_version_id"] == "ver-001a2"
 
     def test_takes_one_statement_more_however_many_limits(
-        self, ada: Caller, history: Version, pinned_queries: Callable[[str], AbstractContextManager[None]]
+        self, ada: Caller, history: Version, pinned_queries: PinnedQueries
     ) -> None:
         rules = [LIMIT | {"metric": f"per_class.{label}.recall", "against": "best"} for label in range(20)]
         ada.put(f"{MODEL}/gate-policy", {"rules": rules})
@@ -199,7 +198,7 @@ class TestSlices:
         assert (larger["status"], larger["value"]) == ("passed", 0.95)
         [none] = judge(ada, self.WORST | {"min_sample_count": 5000})["rules"]
         assert none["status"] == "missing"
-        assert none["detail"].endswith("No slice by country has 5000 examples or more.")
+        assert none["detail"].endswith("No slice by country has at least 5000 examples.")
 
     @pytest.mark.parametrize("rule", [WORST, WORST | {"confidence": 0.95}, {"max_regression": 0.1}])
     def test_the_detail_names_the_worst_slice(self, ada: Caller, history: Version, rule: dict[str, Any]) -> None:
@@ -223,6 +222,18 @@ class TestSlices:
         assert lone is not None
         assert (rule["status"], rule["interval"]["method"]) == ("passed", "holm")
         assert rule["interval"]["lower"] == lone.lower  # the others are far from it
+        assert rule["needed_sample_count"] is None
+
+    def test_too_few_examples_of_slices_say_how_many_of_all_are_needed(self, ada: Caller, history: Version) -> None:
+        sliced(measured(history, 0.9, sample_count=410), "country", self.COUNTRIES)
+        worst = self.WORST | {"min_sample_count": 50, "threshold": 0.55, "confidence": 0.95}
+        lone = {"metric": "slice.country.St. Gallen.recall", "operator": ">=", "threshold": 0.55, "confidence": 0.95}
+
+        rule, of_one = judge(ada, worst, lone)["rules"]
+
+        assert [each["status"] for each in (rule, of_one)] == ["failed", "failed"]
+        assert rule["needed_sample_count"] == of_one["needed_sample_count"]  # the others are far from the threshold
+        assert f"About {rule['needed_sample_count']} examples would be needed" in rule["detail"]
 
     def test_a_slice_without_the_metric_or_its_interval_fails_closed(self, ada: Caller, stored: MetricSnapshot) -> None:
         place = {"snapshot": stored, "attribute": "age", "sample_count": 80}
@@ -240,14 +251,15 @@ class TestSlices:
         assert "The slice age='young' has none" in without_metric["detail"]
 
     def test_an_attribute_that_was_never_sent_is_missing_but_an_unknown_metric_is_refused(self, ada: Caller) -> None:
-        assert judge(ada, self.WORST | {"metric": "worst_slice.city.recall"})["rules"][0]["status"] == "missing"
+        for metric in ("worst_slice.city.recall", "slice.city.Bern.recall"):
+            [rule] = judge(ada, {"metric": metric, "operator": ">=", "threshold": 0.65})["rules"]
+            assert rule["status"] == "missing"
+            assert rule["detail"].endswith("without slices by this attribute: name the column in `slices`.")
         for metric in ("worst_slice.country.speed", "slice.country.recall", "worst_slice.recall", "slice..CH.recall"):
             answer = ada.put(f"{MODEL}/gate-policy", {"rules": [self.WORST | {"metric": metric}]})
             assert faults(answer) == [("rules.0.metric", "unknown")]
 
-    def test_takes_one_statement_more_however_many_rules(
-        self, ada: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]
-    ) -> None:
+    def test_takes_one_statement_more_however_many_rules(self, ada: Caller, pinned_queries: PinnedQueries) -> None:
         rules = [self.WORST | {"metric": f"slice.country.{label}.recall"} for label in range(20)]
         ada.put(f"{MODEL}/gate-policy", {"rules": rules})
 

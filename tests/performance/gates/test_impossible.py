@@ -45,6 +45,14 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], tuple[str, str]]] = [
         {"source": "computed", "rules": [rule("accuracy"), rule("custom.latency", "<", 5)]},
         ("rules.1.metric", "not_available"),
     ),
+    (
+        "an interval that no evaluation computes",
+        {
+            "source": "computed",
+            "rules": [rule("accuracy"), rule("expected_calibration_error", "<=", 0.1, confidence=0.95)],
+        },
+        ("rules.1.confidence", "no_interval"),
+    ),
     ("a name of two lines", {"dataset": "a\nb", "rules": [rule("accuracy")]}, ("dataset", "invalid")),
     ("a name that ends with a space", {"dataset": "a ", "rules": [rule("accuracy")]}, ("dataset", "invalid")),
     ("a value without a text", {"rules": [rule("slice.island..accuracy")]}, ("rules.0.metric", "unknown")),

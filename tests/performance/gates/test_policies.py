@@ -122,7 +122,7 @@ class TestWithdrawing:
         assert refusal(ada.delete(path)) == (404, "not_found")
 
     @BOTH
-    def test_what_is_not_there_is_told_by_the_id_of_the_owner(self, ada: Caller, path: str) -> None:
+    def test_an_error_names_the_owner_without_a_policy(self, ada: Caller, path: str) -> None:
         message = f"{path.split('/')[2]} has no gate policy of its own"
 
         for answer in (ada.get(path), ada.delete(path), ada.put(path, GOOD, If_Match="*")):

@@ -123,6 +123,22 @@ class TestMarkdown:
 
         assert "| accuracy | >= 0.93 | 0.973684 |  | accuracy is 0.973684; at least 0.93 is required. |" in text
 
+    def test_a_value_has_its_interval(self) -> None:
+        rules = [
+            {"metric": "accuracy", "operator": ">=", "threshold": 0.93, "confidence": 0.95},
+            {"metric": "recall", "max_regression": 0.05, "confidence": 0.95},
+        ]
+        given = gate_input(
+            {"accuracy": 0.95, "recall": 0.9},
+            {"recall": 0.92},
+            intervals={"accuracy": (0.94, 0.96)},
+            differences={"recall": (-0.03, 0.01)},
+        )
+        text = markdown(judge_rules(rules, given))
+
+        assert "| ✅ | accuracy | >= 0.93 | 0.95 \\(0.94 to 0.96\\) |  |" in text
+        assert "| 0.9 \\(difference -0.03 to 0.01\\) | 0.92 |" in text
+
     def test_without_policy_has_no_table(self, without_policy: Verdict) -> None:
         text = "### Gate: ver-00002 of mdl-7f3a19bc92 has no policy\n\nThere is no policy for ver-00002.\n"
 
@@ -185,14 +201,14 @@ class TestHTML:
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width">'
             "<title>Gate: ver-00002 of mdl-7f3a19bc92 failed</title><style></style></head>"
-            '<body><h1 class="failed">Gate: ver-00002 of mdl-7f3a19bc92 failed</h1>'
+            '<body><main><h1 class="failed">Gate: ver-00002 of mdl-7f3a19bc92 failed</h1>'
             "<p>ver-00002 fails 2 of 2 rules. accuracy is 0.5; less than 0.5 is required.</p>"
             "<table><thead><tr><th></th><th>Metric</th><th>Required</th><th>Value</th><th>Baseline</th><th>Why</th></tr>"
             '</thead><tbody><tr class="failed"><td>❌</td><td>accuracy</td><td>&lt; 0.5</td><td>0.5</td><td></td>'
             '<td>accuracy is 0.5; less than 0.5 is required.</td></tr><tr class="missing"><td>❔</td><td>recall</td>'
             "<td></td><td></td><td>0.5</td><td>ver-00002 has no recall for the split test.</td></tr></tbody></table>"
             f"<p>{MEASURED.format('ver-00002')}</p><p>{MEASURED.format('ver-00001')}</p>"
-            "<p>accuracy &lt; 0.5 lets worse values pass: higher is better.</p></body></html>"
+            "<p>accuracy &lt; 0.5 lets worse values pass: higher is better.</p></main></body></html>"
         )
         assert ".failed, .missing { color:" in page
 

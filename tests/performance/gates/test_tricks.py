@@ -236,6 +236,49 @@ def test_one_class_has_no_interval_and_a_warning(pipeline: Pipeline) -> None:
     assert any("class" in warning for warning in verdict["warnings"])
 
 
+def test_a_value_that_is_missing_says_why(pipeline: Pipeline) -> None:
+    version = pipeline.version("base", promoted=True)
+    names = (
+        "roc_auc",
+        "custom.latency",
+        "per_class.7.recall",
+        "train_overlap",
+        "slice.c.x.recall",
+        "worst_slice.c.recall",
+    )
+    asked = [{"metric": name, "operator": ">=", "threshold": 0.5} for name in names]
+
+    verdict = pipeline.judge(*asked)
+    found = [rule["detail"].partition("for the split test. ")[2] for rule in verdict["rules"]]
+
+    sliced = "It was evaluated without slices by this attribute: name the column in `slices`."
+    assert statuses(verdict) == ["missing"] * len(names)
+    assert found == [
+        "There is no score of the positive class.",
+        "Evaluations of predictions have no custom metrics: report it.",
+        "Nothing was measured of '7'.",
+        "It needs stored predictions with ids: evaluate the train split first, then this one.",
+        sliced,
+        sliced,
+    ]
+    reported = {"dataset_split": "test", "metrics": {"accuracy": 0.9}}
+    path = f"{pipeline.path}/versions/{version.version_id}/snapshots"
+    [stored] = pipeline.caller.get(path).json()["results"]
+    assert stored["metrics_unavailable"]["roc_auc"] == found[0]
+    pipeline.version("base")
+    compared = pipeline.caller.get(f"{pipeline.path}/performance/compare", {"version_id": "ver-00002"}).json()
+    assert compared["metrics"]["roc_auc"]["detail"] == (
+        f"The version has no roc_auc. {found[0]} The baseline has no roc_auc. {found[0]}"
+    )
+    assert pipeline.caller.post(path, reported).status_code == 201
+    path = f"{pipeline.path}/performance/gate?version_id={version.version_id}"
+    reasons = [
+        rule["detail"].partition("for the split test. ")[2]
+        for rule in pipeline.caller.post(path, {"rules": asked}).json()["rules"]
+    ]
+    assert reasons == ["It was not reported."] * 4 + ["Only evaluations of predictions have slices."] * 2
+
+
 def test_copies_of_two_examples_are_refused(pipeline: Pipeline) -> None:
     version = completed_version(pipeline.model, number=1)
     path = f"{pipeline.path}/versions/{version.version_id}/evaluations"
