@@ -3,26 +3,40 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import Self
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 
-def format_short(value: float) -> str:
+class NumberText(str):
+    """A text that keeps the numbers in it: one, the ends of an interval, or a value and the ends of its interval."""
+
+    __slots__ = ("numbers",)
+
+    numbers: tuple[float | None, ...]
+
+    def __new__(cls, text: str, *numbers: float | None) -> Self:
+        new = super().__new__(cls, text)
+        new.numbers = numbers
+        return new
+
+
+def format_short(value: float) -> NumberText:
     """Return a number with three decimals, or with three significant digits if it is very small or large."""
-    return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 1e6 else f"{value:.3g}"
+    text = f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 1e6 else f"{value:.3g}"
+    return NumberText(text, value)
 
 
 MIN_DIGITS = 6
 _decimal = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?e[+-]?\d+|(?<![\w.])-?\d+\.\d+")
 
 
-def format_six_digits(number: float, digits: int = MIN_DIGITS) -> str:
+def format_six_digits(number: float, digits: int = MIN_DIGITS) -> NumberText:
     """Return a finite number with at most `digits` significant digits.
 
     Whole numbers, mostly counts, keep all digits.
     """
-    if number == int(number) and abs(number) < 1e15:
-        return str(int(number))
-    return f"{number:.{digits}g}"
+    is_whole = number == int(number) and abs(number) < 1e15
+    return NumberText(str(int(number)) if is_whole else f"{number:.{digits}g}", number)
 
 
 def format_consistently(texts: Sequence[str]) -> list[str]:
@@ -75,14 +89,14 @@ def markdown_table(rows: list[list[str]]) -> list[str]:
 
 
 def html_page(title: str, style: str = "") -> tuple[Element, Element]:
-    """Return a page with a title and the shared style, followed by more of it, and the page's body."""
+    """Return a page with a title and the shared style, followed by more of it, and the element of its content."""
     page = Element("html", {"lang": "en"})
     head = SubElement(page, "head")
     SubElement(head, "meta", {"charset": "utf-8"})
     SubElement(head, "meta", {"name": "viewport", "content": "width=device-width"})
     SubElement(head, "title").text = xml_text(title)
     SubElement(head, "style").text = PAGE_STYLE + style
-    return page, SubElement(page, "body")
+    return page, SubElement(SubElement(page, "body"), "main")
 
 
 def html_text(page: Element) -> str:

@@ -32,8 +32,14 @@ def reading(name: str, viewset: type[PerformanceReadViewSet] = PerformanceViewSe
     )
 
 
+summary = PerformanceViewSet.as_view({"get": "summary"})
+gate = GateViewSet.as_view({"get": "gate", "post": "judge"})
+most_requested = [  # `config.api_middleware` finds them without the resolver
+    path(f"api/v1/{MODEL}/performance/summary", summary, name="performance-summary"),
+    path(f"api/v1/{MODEL}/performance/gate", gate, name="gate"),
+]
+
 urlpatterns = [
-    reading("summary"),  # first, because it is requested most
     reading("report"),
     reading("confusion-matrix"),
     reading("misclassifications", WorstExamplesViewSet),
@@ -42,7 +48,6 @@ urlpatterns = [
     reading("curves"),
     reading("history"),
     reading("compare", ComparisonViewSet),
-    path(f"{MODEL}/performance/gate", GateViewSet.as_view({"get": "gate", "post": "judge"}), name="gate"),
     path(f"{MODEL}/performance/badge.svg", BadgeImageViewSet.as_view({"get": "badge"}), name="performance-badge"),
     path(SNAPSHOTS, SnapshotViewSet.as_view({"get": "list", "post": "create"}), name="snapshots"),
     path(f"{SNAPSHOTS}:batch", SnapshotViewSet.as_view({"post": "create_batch"}), name="snapshots-batch"),

@@ -1,14 +1,15 @@
 """Badges in the admin, where they are made and revoked."""
 
-from typing import Any
+from datetime import timedelta
 
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from models_registry.accounts.model_admin import ScopedAdmin
+from models_registry.accounts.model_admin import ScopedAdmin, logged_in_user
 from models_registry.accounts.scopes import Scope
 from models_registry.api.model_admin import RevokedFilter
 from performance.badges.forms import BadgeForm
@@ -32,7 +33,7 @@ class BadgeAdmin(ScopedAdmin):
     actions = ("revoke",)
     autocomplete_fields = ("model",)
 
-    def get_fields(self, request: HttpRequest, obj: Badge | None = None) -> Any:
+    def get_fields(self, request: HttpRequest, obj: Badge | None = None) -> tuple[str | tuple[str, ...], ...]:
         """Return what an existing badge shows, or the form of a new one."""
         return self.fields if obj else ("model", "metric", "dataset_split", "lifetime_days")
 
@@ -48,11 +49,11 @@ class BadgeAdmin(ScopedAdmin):
         """Return `False`: a badge is only revoked."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: Badge, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Badge, form: "ModelForm[Badge]", change: bool) -> None:
         """Store a new badge as the API does, and show its URL."""
         values = {name: form.cleaned_data[name] for name in ("model", "metric", "dataset_split")}
-        user: Any = request.user  # who is logged in, as the page is open
-        stored = create_badge(**values, lifetime=form.lifetime, created_by=user)
+        lifetime = timedelta(days=form.cleaned_data["lifetime_days"])
+        stored = create_badge(**values, lifetime=lifetime, created_by=logged_in_user(request))
         obj.__dict__.update(stored.__dict__)
         self.message_user(request, f"The badge's URL: {request.build_absolute_uri(badge_path(stored))}")
 
@@ -67,7 +68,7 @@ class BadgeAdmin(ScopedAdmin):
         return badge.metric or "gate's verdict"
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may revoke badges: whoever may change them may."""
+        """Return whether the user may revoke badges, which needs the right to change them."""
         return self.has_django_permission(request, "change") or self.has_scope(request, "change")
 
     @admin.action(description="Revoke selected badges", permissions=["revoke"])

@@ -1,8 +1,5 @@
 """The admin's form of a new badge."""
 
-from datetime import timedelta
-from typing import Any
-
 from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
@@ -28,16 +25,11 @@ class BadgeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the t
         model = Badge
         fields = ("model", "metric", "dataset_split")
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         """Return the values to store. A metric without a split is that of the test split. Raises `ValidationError`."""
-        values: dict[str, Any] = super().clean() or {}
+        values: dict[str, object] = super().clean() or {}
         if values.get("dataset_split") and not values.get("metric"):
             raise ValidationError({"dataset_split": SPLIT_OF_METRIC})
         if values.get("metric"):
             values["dataset_split"] = values.get("dataset_split") or DatasetSplit.TEST
         return values
-
-    @property
-    def lifetime(self) -> timedelta:
-        """The time until the badge expires."""
-        return timedelta(days=self.cleaned_data["lifetime_days"])

@@ -38,6 +38,7 @@ class Badge(models.Model):
             models.CheckConstraint(
                 condition=Q(metric="", dataset_split="") | (~Q(metric="") & Q(dataset_split__in=DatasetSplit.values)),
                 name="badge_of_metric_on_split_or_of_verdict",
+                violation_error_message="Give a metric and its split, or neither for the gate's verdict.",
             ),
         ]
 

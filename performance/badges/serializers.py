@@ -41,7 +41,7 @@ class BadgeQuerySerializer(PerformanceQuerySerializer):
     )
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
-        """Refuse parameters beside a signature, and a split or dataset without a metric."""
+        """Refuse other parameters together with a signature, and a split or dataset without a metric."""
         if "signature" in attrs and len(attrs) > 1:
             raise serializers.ValidationError(
                 {"signature": "A signed badge fixes what it shows: send no other parameters."}

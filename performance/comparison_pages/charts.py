@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models_registry.task_types.base import Direction, Metric
-from performance.formatting import format_short
+from performance.formatting import NumberText, format_short
 from performance.metrics.comparison import Change, MetricComparison
 from performance.snapshots.chart_tables import grid_table
 from performance.snapshots.charts import COLOURS, DASHES, Chart, Line, Point
@@ -65,13 +65,13 @@ def _forest_row(metric: Metric, compared: MetricComparison, difference: float) -
     )
 
 
-def signed(number: float) -> str:
+def signed(number: float) -> NumberText:
     """Return a difference with its sign, such as `+0.012`."""
-    return format_short(number) if number <= 0 else f"+{format_short(number)}"
+    return NumberText(f"{'+' if number > 0 else ''}{format_short(number)}", number)
 
 
 def labels_of(newer: Mapping[str, Any], older: Mapping[str, Any]) -> list[str]:
-    """Return the classes of which both snapshots have curves, sorted."""
+    """Return the classes that have curves in both snapshots, sorted."""
     return sorted(set(newer.get("roc") or {}) & set(older.get("roc") or {}))
 
 

@@ -17,7 +17,7 @@ MAX_KEY = 2**63 - 1
 _version_id = RegexValidator(rf"^{ids.VERSION_ID_PATTERN}\Z", "Enter a version id such as ver-00001.")
 
 
-class VersionIdField(forms.CharField):
+class VersionIdFormField(forms.CharField):
     """The id of a version. The browser suggests the newest ones from the list `versions`."""
 
     def __init__(self, **options: Any) -> None:
@@ -54,8 +54,8 @@ class ShownForm(forms.Form):
 class VersionsForm(ShownForm):
     """Two versions of a model, and the split and dataset that they are compared on."""
 
-    version_id = VersionIdField(label="Version")
-    baseline_version_id = VersionIdField(label="Baseline")
+    version_id = VersionIdFormField(label="Version")
+    baseline_version_id = VersionIdFormField(label="Baseline")
     dataset_split = forms.ChoiceField(choices=DatasetSplit.choices, widget=UnfoldAdminSelectWidget)
     dataset = forms.CharField(
         required=False,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import QuerySet
 
@@ -54,7 +53,7 @@ class Place:
         return f"{self.rank}=" if self.is_tied else str(self.rank)
 
 
-def snapshots_on_dataset(dataset: Dataset, dataset_split: str) -> QuerySet[Any]:
+def snapshots_on_dataset(dataset: Dataset, dataset_split: str) -> QuerySet[MetricSnapshot, object]:
     """Return the keys of the newest snapshots that name a dataset, of a split.
 
     The limit also keeps the database from reading the snapshots in another order than by the index of datasets.
@@ -64,7 +63,7 @@ def snapshots_on_dataset(dataset: Dataset, dataset_split: str) -> QuerySet[Any]:
     return snapshots.order_by("-pk").values("pk")[:MAX_SNAPSHOTS]
 
 
-def snapshots_on_examples(digest: str) -> QuerySet[Any]:
+def snapshots_on_examples(digest: str) -> QuerySet[SnapshotDetail, object]:
     """Return the keys of the newest snapshots of the examples with a digest, of all splits."""
     return SnapshotDetail.objects.filter(examples_digest=digest).order_by("-pk").values("pk")[:MAX_SNAPSHOTS]
 

@@ -1,6 +1,7 @@
 """The page of the admin that ranks the versions which were evaluated on one dataset."""
 
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, cast
 
 from django.db.models import Model, QuerySet
 from django.http import Http404
@@ -10,13 +11,19 @@ from models_registry.task_types.base import Metric, TaskType
 from performance.comparison_pages import leaderboard
 from performance.comparison_pages.forms import MAX_KEY, LeaderboardForm
 from performance.comparison_pages.views import AdminPage
-from performance.snapshots.charts import gauges
+from performance.snapshots.charts import Gauge, gauges
+from performance.snapshots.downloads import Download, NamedTable, estimate_cells, estimate_headers
 from performance.snapshots.models import Dataset, DatasetSplit, MetricSnapshot
 from performance.snapshots.page_links import LinkedPage
 from performance.snapshots.querysets import MetricSnapshotQuerySet
 
 PLACES_ON_A_PAGE = 50
 HEADERS = ("Rank", "Version", "Organization", "Value", "Interval", "Examples", "Evaluated at", "Against the best")
+DOWNLOADED_HEADERS = (
+    *("Rank", "Tied", "Model id", "Model", "Version", "Organization"),
+    *estimate_headers("Value"),
+    *("Examples", "Evaluated at"),
+)
 MOST_NOTE = f"These are the best {leaderboard.MAX_VERSIONS} versions. There are more."
 
 
@@ -26,18 +33,24 @@ class LeaderboardPage(AdminPage):
     template_name = "performance/comparison/leaderboard.html"
     models: ClassVar[tuple[type[Model], ...]] = (MetricSnapshot,)
 
-    def get_keys(self, dataset_split: str) -> QuerySet[Any]:
+    def get_keys(self, dataset_split: str) -> QuerySet[Model, object]:
         """Return the keys of the dataset's snapshots, of at least this split. Raises `Http404`."""
         raise NotImplementedError
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+    def get_downloads(self, context: dict[str, Any]) -> Iterator[NamedTable]:
+        """Yield the leaderboard, with the places of all pages."""
+        if "places" in context:
+            yield leaderboard_table(context["places"])
+
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Return the context with a page of the places, or with what is wrong."""
         query = self.request.GET.dict()
         split = query.get("dataset_split", DatasetSplit.TEST)
         if split not in DatasetSplit.values:
             split = DatasetSplit.TEST
         keys = self.get_keys(split)
-        on_split: Any = self.readable(MetricSnapshot).filter(pk__in=keys, dataset_split=split)
+        snapshots = self.readable(MetricSnapshot).filter(pk__in=keys, dataset_split=split)
+        on_split = cast(MetricSnapshotQuerySet, snapshots)
         names = {*on_split.order_by().values_list("version__model__task_type", flat=True).distinct()}
         known = [each for each in task_types.all_task_types() if each.name in names]
         context = super().get_context_data(title="Leaderboard", **kwargs)
@@ -56,7 +69,7 @@ class LeaderboardPage(AdminPage):
         form.is_valid()  # says what is wrong with the query; the page then shows the default
         return {**context, "form": form, **self._places(on_split, task_type, metric)}
 
-    def _places(self, snapshots: MetricSnapshotQuerySet, task_type: TaskType, metric: Metric) -> dict[str, Any]:
+    def _places(self, snapshots: MetricSnapshotQuerySet, task_type: TaskType, metric: Metric) -> dict[str, object]:
         of_type = snapshots.filter(version__model__task_type=task_type.name, version__state="completed")
         found = leaderboard.best_snapshots(of_type, metric)
         places = leaderboard.ranked(metric, found[: leaderboard.MAX_VERSIONS])
@@ -65,6 +78,7 @@ class LeaderboardPage(AdminPage):
         return {
             "metric": metric,
             "page": page,
+            "places": places,
             "rows": [(place, _gauge(task_type, metric, place)) for place in page.page],
             "headers": HEADERS,
             "best": places[0].snapshot if places else None,
@@ -75,7 +89,20 @@ class LeaderboardPage(AdminPage):
         }
 
 
-def _gauge(task_type: TaskType, metric: Metric, place: leaderboard.Place) -> Any:
+def leaderboard_table(places: Sequence[leaderboard.Place]) -> Download:
+    """Return the places with numbers instead of bars."""
+    return Download("Leaderboard", DOWNLOADED_HEADERS, [_cells(place) for place in places])
+
+
+def _cells(place: leaderboard.Place) -> Sequence[object]:
+    snapshot = place.snapshot
+    version = snapshot.version
+    about = (version.model_id, version.model.name, version.version_id, str(version.model.organization))
+    measured = (*estimate_cells(place.value, place.interval), snapshot.sample_count)
+    return (place.rank, place.is_tied, *about, *measured, snapshot.evaluated_at)
+
+
+def _gauge(task_type: TaskType, metric: Metric, place: leaderboard.Place) -> Gauge | None:
     """Return the bar of a place's value and interval; `None` if the metric has no axis."""
     intervals = {metric.name: place.interval} if place.interval else {}
     return next(iter(gauges(task_type, {metric.name: place.value}, intervals)), None)
@@ -86,7 +113,7 @@ class DatasetLeaderboardView(LeaderboardPage):
 
     models = (Dataset, *LeaderboardPage.models)
 
-    def get_keys(self, dataset_split: str) -> QuerySet[Any]:
+    def get_keys(self, dataset_split: str) -> QuerySet[Model, object]:
         """Return the keys of the snapshots that name the dataset."""
         key = self.kwargs["dataset_id"]
         datasets = self.readable(Dataset).select_related("organization")
@@ -100,7 +127,7 @@ class DatasetLeaderboardView(LeaderboardPage):
 class ExamplesLeaderboardView(LeaderboardPage):
     """The versions that were evaluated on the same examples, by the digest of these."""
 
-    def get_keys(self, dataset_split: str) -> QuerySet[Any]:
+    def get_keys(self, dataset_split: str) -> QuerySet[Model, object]:
         """Return the keys of the snapshots of the examples."""
         digest = self.kwargs["digest"]
         self.extra_context = {"opts": MetricSnapshot._meta, "digest": digest}

@@ -1,25 +1,23 @@
 """Reads of the comparison pages: two snapshots with all that the page shows of them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Exists, OuterRef, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Exists, OuterRef, QuerySet
 
 from models_registry import task_types
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types.base import TaskType
-from performance.comparison_pages.tables import MatrixRows
+from performance.comparison_pages.tables import StoredMatrix
 from performance.comparisons.selectors import Differences, compare_snapshots
 from performance.evaluations.models import MisclassifiedExample
 from performance.metrics.comparison import OptionValue, PairingStatus, known_options
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
+from performance.snapshots.querysets import MetricSnapshotQuerySet
 from performance.snapshots.selectors import SnapshotLookup
-from performance.snapshots.tables import MAX_CLASSES
+from performance.snapshots.tables import MAX_MATRIX_CELLS
 
-MAX_MATRIX_CELLS = MAX_CLASSES * 1000  # enough for the rows that are shown of a matrix of 1,000 classes
 MAX_OFFERED = 50  # versions that a form suggests
 
 SAME, OTHER, UNKNOWN = "same", "other", "unknown"  # whether two snapshots are of the same examples
@@ -29,8 +27,8 @@ SAME, OTHER, UNKNOWN = "same", "other", "unknown"  # whether two snapshots are o
 class Pair:
     """Two snapshots of one task type, and how their metrics differ."""
 
-    snapshot: Any  # with `matrix_labels` and `matrix_counts`
-    baseline: Any
+    snapshot: MetricSnapshot  # as `with_matrix_rows` reads it
+    baseline: MetricSnapshot
     differences: Differences
 
     @property
@@ -40,7 +38,7 @@ class Pair:
 
     @property
     def names(self) -> tuple[str, str]:
-        """What tells the two apart: the version, with its model if the models differ."""
+        """Different names for the two snapshots: the versions, with their models if the models differ."""
         versions = self.snapshot.version, self.baseline.version
         if versions[0] == versions[1]:
             return f"{self.snapshot.name} (#{self.snapshot.pk})", f"{self.baseline.name} (#{self.baseline.pk})"
@@ -60,10 +58,10 @@ class Pair:
         return OTHER if all(digests) else UNKNOWN
 
     @property
-    def matrices(self) -> tuple[MatrixRows, MatrixRows] | None:
+    def matrices(self) -> tuple[StoredMatrix, StoredMatrix] | None:
         """The confusion matrices, if both have one."""
         both = [
-            MatrixRows(each.matrix_labels, each.matrix_counts)
+            StoredMatrix(each.matrix_labels, each.matrix_counts)
             for each in (self.snapshot, self.baseline)
             if each.matrix_labels
         ]
@@ -105,7 +103,7 @@ def read_pair(snapshots: "QuerySet[MetricSnapshot]", snapshot: int, baseline: in
 
     It computes the paired comparison within the limits for requests, as the comparison over HTTP does.
     """
-    rows: Any = MetricSnapshot.objects.select_related("version__model__organization", "detail")
+    rows: MetricSnapshotQuerySet = MetricSnapshot.objects.select_related("version__model__organization", "detail")
     permitted = snapshots.filter(pk__in=[snapshot, baseline]).order_by().values("pk")
     found = rows.with_matrix_rows(0, MAX_MATRIX_CELLS).filter(pk__in=permitted).in_bulk()
     if not {snapshot, baseline} <= found.keys():
@@ -116,13 +114,13 @@ def read_pair(snapshots: "QuerySet[MetricSnapshot]", snapshot: int, baseline: in
     return Pair(newer, older, compare_snapshots(newer, older))
 
 
-def look_up(model: RegisteredModel, *, version_id: str, dataset_split: str, dataset: str) -> SnapshotLookup:
+def look_up_snapshot(model: RegisteredModel, *, version_id: str, dataset_split: str, dataset: str) -> SnapshotLookup:
     """Look up a version of a model that the caller may read, and its newest snapshot of a split and dataset."""
     versions = Version.objects.filter(model=model)
     number = ids.version_number(version_id)
     version = versions.filter(number=number).values("number", "state").first()
     snapshots = MetricSnapshot.objects.for_model(model.pk, dataset_split, number, dataset=dataset).newest_first()
-    newest = snapshots.annotate(text=Cast("metrics", TextField())).values("text", "evaluated_at").first()
+    newest = snapshots.values("metrics", "evaluated_at").first()
     return SnapshotLookup(
         model_id=model.pk,
         task_type=model.task_type,
@@ -132,7 +130,7 @@ def look_up(model: RegisteredModel, *, version_id: str, dataset_split: str, data
         newest_completed=versions.completed().newest_first().values_list("number", flat=True).first(),
         number=version["number"] if version else None,
         version_state=version["state"] if version else None,
-        newest=newest and {"metrics": newest["text"], "evaluated_at": newest["evaluated_at"].isoformat()},
+        newest=newest and {"metrics": newest["metrics"], "evaluated_at": newest["evaluated_at"].isoformat()},
         database=DEFAULT_DB_ALIAS,
         dataset=dataset,
     )

@@ -5,15 +5,23 @@ from dataclasses import dataclass
 
 from models_registry.task_types.base import Metric, TaskType
 from performance.comparison_pages.charts import signed
-from performance.formatting import format_six_digits
+from performance.formatting import NumberText, format_six_digits
 from performance.metrics.comparison import MetricComparison, MetricValues, OptionValue, compare_metric
 from performance.metrics.statistics.intervals import Interval, stored_intervals
 from performance.snapshots.charts import omitted_note
-from performance.snapshots.tables import MAX_CLASSES, NOT_RECORDED, OTHER_VALUES, Cell, ConfusionMatrix, SliceRow, Table
+from performance.snapshots.tables import (
+    MAX_CLASSES,
+    NOT_RECORDED,
+    OTHER_VALUES,
+    MatrixCell,
+    MatrixLayout,
+    SliceRow,
+    Table,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class MatrixRows:
+class StoredMatrix:
     """The labels of a stored confusion matrix, and the counts of its first rows."""
 
     labels: Sequence[str]
@@ -31,7 +39,9 @@ def difference_table(task_type: TaskType, differences: Mapping[str, MetricCompar
     """Return the table of both values of each summary metric, their difference, and what it means."""
     headers = ("Metric", *names, "Difference", "Interval", "Method", "Result", "Why")
     rows = [[metric.label, *_difference_cells(differences[metric.name])] for metric in task_type.metrics]
-    return Table("Differences", headers, rows, prose=True)
+    if any(row[-1] for row in rows):
+        return Table("Differences", headers, rows, prose=True)
+    return Table("Differences", headers[:-1], [row[:-1] for row in rows])
 
 
 def _difference_cells(compared: MetricComparison) -> list[str]:
@@ -43,11 +53,11 @@ def _difference_cells(compared: MetricComparison) -> list[str]:
         _interval_text(interval),
         interval.method.replace("_", " ") if interval else "",
         str(compared.direction),
-        compared.detail or _why(compared),
+        compared.detail or why(compared),
     ]
 
 
-def _why(compared: MetricComparison) -> str:
+def why(compared: MetricComparison) -> str:
     """Say what the result follows from."""
     if compared.difference is None:
         return "One of both was not recorded, so there is nothing to compare."
@@ -61,7 +71,10 @@ def _number(value: float | None) -> str:
 
 
 def _interval_text(interval: Interval | None) -> str:
-    return f"{signed(interval.lower)} to {signed(interval.upper)} ({interval.level:.0%})" if interval else ""
+    if interval is None:
+        return ""
+    text = f"{signed(interval.lower)} to {signed(interval.upper)} ({interval.level:.0%})"
+    return NumberText(text, interval.lower, interval.upper)
 
 
 def slice_tables(
@@ -113,8 +126,8 @@ def _slice_row(
 
 
 def matrices(
-    newer: MatrixRows, older: MatrixRows, *, same_examples: bool
-) -> tuple[ConfusionMatrix, ConfusionMatrix, ConfusionMatrix]:
+    newer: StoredMatrix, older: StoredMatrix, *, same_examples: bool
+) -> tuple[MatrixLayout, MatrixLayout, MatrixLayout]:
     """Return both confusion matrices with the same classes in the same order, and their difference.
 
     The difference is in examples if both versions predicted the same ones, otherwise in percentage points of each
@@ -127,7 +140,7 @@ def matrices(
     note = omitted_note(len(every), len(labels))
     both = [_aligned(each, labels) for each in (newer, older)]
     first, second = (
-        ConfusionMatrix(
+        MatrixLayout(
             labels, [(label, _cells(row, at)) for at, (label, row) in enumerate(zip(labels, rows, strict=True))], note
         )
         for rows in both
@@ -136,20 +149,20 @@ def matrices(
         (label, _change_cells(now, before, at, same_examples))
         for at, (label, now, before) in enumerate(zip(labels, *both, strict=True))
     ]
-    return first, second, ConfusionMatrix(labels, changed, note)
+    return first, second, MatrixLayout(labels, changed, note)
 
 
-def _aligned(matrix: MatrixRows, labels: Sequence[str]) -> list[list[float]]:
+def _aligned(matrix: StoredMatrix, labels: Sequence[str]) -> list[list[float]]:
     rows = [matrix.row(label) or {} for label in labels]
     return [[row.get(label, 0) for label in labels] for row in rows]
 
 
-def _cells(counts: Sequence[float], at: int) -> list[Cell]:
+def _cells(counts: Sequence[float], at: int) -> list[MatrixCell]:
     whole = sum(counts) or 1
-    return [Cell(format_six_digits(each), each / whole, at == other) for other, each in enumerate(counts)]
+    return [MatrixCell(format_six_digits(each), each / whole, at == other) for other, each in enumerate(counts)]
 
 
-def _change_cells(now: Sequence[float], before: Sequence[float], at: int, same_examples: bool) -> list[Cell]:
+def _change_cells(now: Sequence[float], before: Sequence[float], at: int, same_examples: bool) -> list[MatrixCell]:
     """Return the changes of a row. A cell is marked as right if the change is one for the better."""
     wholes = sum(now) or 1, sum(before) or 1
     cells = []
@@ -157,5 +170,7 @@ def _change_cells(now: Sequence[float], before: Sequence[float], at: int, same_e
         share = count / wholes[0] - earlier / wholes[1]
         change = count - earlier if same_examples else 100 * share
         text = f"{'+' if change > 0 else ''}{change:.6g}" if same_examples else f"{change:+.1f}"
-        cells.append(Cell(text, min(abs(share), 1.0), change != 0 and (change > 0) == (at == other)))
+        cells.append(
+            MatrixCell(NumberText(text, change), min(abs(share), 1.0), change != 0 and (change > 0) == (at == other))
+        )
     return cells

@@ -1,5 +1,6 @@
 """Pages of the admin that compare two snapshots. What can be shared is in their query strings."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -9,11 +10,12 @@ from django.db.models import Model, QuerySet
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.views.generic import TemplateView
 
 from models_registry.api.errors import APIError
+from models_registry.api.writes import Record
 from models_registry.registry.models import RegisteredModel
 from performance.comparison_pages import charts, tables
+from performance.comparison_pages.downloads import difference_download
 from performance.comparison_pages.forms import SnapshotsForm, VersionsForm
 from performance.comparison_pages.selectors import (
     MAX_OFFERED,
@@ -21,15 +23,18 @@ from performance.comparison_pages.selectors import (
     SAME,
     UNKNOWN,
     Pair,
-    look_up,
+    look_up_snapshot,
     newest_versions,
     read_pair,
 )
+from performance.evaluations.models import MisclassifiedExample
 from performance.evaluations.tables import example_table
 from performance.metrics.comparison import PairingStatus
+from performance.snapshots.downloads import DownloadMixin, NamedTable
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.page_links import LinkedPage
 from performance.snapshots.selectors import found_snapshots, newest_snapshot
+from performance.snapshots.tables import matrix_table
 
 EXAMPLES_ON_A_PAGE = 20
 
@@ -56,22 +61,22 @@ EXAMPLES = {
 }
 
 
-class AdminPage(TemplateView):
+class AdminPage(DownloadMixin):
     """A page of the admin that belongs to no list, for those who may view the records of `models`."""
 
     models: ClassVar[tuple[type[Model], ...]]
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         """Answer the request. Raises `PermissionDenied` unless the caller may view the records."""
         if not all(admin.site.get_model_admin(each).has_view_permission(request) for each in self.models):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
-    def readable(self, model: type[Model]) -> QuerySet[Any]:
+    def readable(self, model: type[Record]) -> QuerySet[Record]:
         """Return the records that the caller may view: those of the model's own page."""
         return admin.site.get_model_admin(model).get_queryset(self.request)
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Return the context that all pages of the admin share, and that of this page."""
         return super().get_context_data(**admin.site.each_context(self.request), **kwargs)
 
@@ -82,7 +87,7 @@ class ComparisonPage(AdminPage):
     template_name = "performance/comparison/compare.html"
     models = (RegisteredModel, MetricSnapshot)
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Return the context with the comparison of the two that the query names, or with what is wrong."""
         form = self.get_form()
         context = super().get_context_data(form=form, title="Compare", **kwargs)
@@ -100,6 +105,16 @@ class ComparisonPage(AdminPage):
             return {**context, "problem": problem}
         return {**context, **_comparison(pair, form), **self._examples(pair)}
 
+    def get_downloads(self, context: dict[str, Any]) -> Iterator[NamedTable | None]:
+        """Yield the tables of the comparison."""
+        if "pair" in context:
+            yield difference_download(context["pair"])
+        yield from (each.table for each in context.get("overlaid", ()))
+        titles = (*context.get("matrix_titles", ()), "Difference of the confusion matrices")
+        yield from map(matrix_table, titles, context.get("matrices") or ())
+        yield from context.get("slice_tables", ())
+        yield from (each.get("table") for each in context.get("examples", ()))
+
     def get_form(self) -> Form:
         """Return the form with the query."""
         raise NotImplementedError
@@ -112,7 +127,7 @@ class ComparisonPage(AdminPage):
         """Return the comparison of two snapshots that the caller may view, otherwise `None`."""
         return read_pair(self.readable(MetricSnapshot), snapshot, baseline)
 
-    def _examples(self, pair: Pair) -> dict[str, Any]:
+    def _examples(self, pair: Pair) -> dict[str, object]:
         """Return the examples that one version alone predicted right, for each of them."""
         newer, older = pair.names
         both = (
@@ -129,7 +144,9 @@ class ComparisonPage(AdminPage):
         )
         return {"examples": [self._example_list(*each) for each in both if pair.task_type.has_classes]}
 
-    def _example_list(self, name: str, title: str, examples: QuerySet[Any] | None) -> dict[str, Any]:
+    def _example_list(
+        self, name: str, title: str, examples: QuerySet[MisclassifiedExample] | None
+    ) -> dict[str, object]:
         if examples is None:
             return {"title": title, "page": None}
         page = LinkedPage(self.request, examples, parameter=f"{name}-page", per_page=EXAMPLES_ON_A_PAGE)
@@ -139,7 +156,7 @@ class ComparisonPage(AdminPage):
 class CompareVersionsView(ComparisonPage):
     """Two versions of a model on one split and dataset."""
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """Show the page, or redirect to the address that names what is compared by default."""
         self.model: RegisteredModel | None = self.readable(RegisteredModel).filter(pk=kwargs["model_id"]).first()
         if self.model is None:
@@ -170,7 +187,7 @@ class CompareVersionsView(ComparisonPage):
             form.cleaned_data[name] for name in ("version_id", "baseline_version_id", "dataset_split", "dataset")
         )
         lookups = [
-            look_up(self.model, version_id=each, dataset_split=place[0], dataset=place[1])
+            look_up_snapshot(self.model, version_id=each, dataset_split=place[0], dataset=place[1])
             for each in (version_id, baseline_id)
         ]
         for each in lookups:
@@ -178,7 +195,7 @@ class CompareVersionsView(ComparisonPage):
         snapshot, baseline = (newest_snapshot(each, found_snapshots(each).for_list()) for each in lookups)
         return self.read_pair(snapshot.pk, baseline.pk)
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Add the model, and the versions that the form suggests."""
         original = {"original": self.model, "opts": RegisteredModel._meta, "versions": self.versions}
         return super().get_context_data(**original, **kwargs)
@@ -195,13 +212,13 @@ class CompareSnapshotsView(ComparisonPage):
         """Return both snapshots, if the caller may view them."""
         return self.read_pair(form.cleaned_data["snapshot"], form.cleaned_data["baseline"])
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Add the list that the page is below, and the snapshots that the form suggests."""
         newest = self.readable(MetricSnapshot).order_by("-evaluated_at", "-pk")[:MAX_OFFERED]
         return super().get_context_data(opts=MetricSnapshot._meta, newest_snapshots=newest, **kwargs)
 
 
-def _comparison(pair: Pair, form: Form) -> dict[str, Any]:
+def _comparison(pair: Pair, form: Form) -> dict[str, object]:
     """Return the tables and charts of a comparison."""
     newer, older = pair.snapshot.details, pair.baseline.details
     labels = charts.labels_of(newer.curves, older.curves)

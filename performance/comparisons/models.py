@@ -4,8 +4,9 @@ from django.db import models
 from django.db.models import Q
 
 from models_registry.accounts.models import Organization
-from performance.comparisons.querysets import ComparisonJobQuerySet
+from performance.comparisons.querysets import ComparisonJobQuerySet, PairedComparisonQuerySet
 from performance.jobs.models import Job, due_until_finished
+from performance.snapshots.model_fields import FloatsField
 from performance.snapshots.models import MetricSnapshot
 
 
@@ -66,12 +67,17 @@ class ComparisonJob(Job):
 class PairedComparison(models.Model):
     """The confidence intervals of the differences between two snapshots' metrics, from paired examples.
 
-    A row never changes, because the two snapshots never change.
+    The two snapshots never change. If a method changes, the pair is computed again when somebody needs it.
     """
 
     snapshot = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
     baseline = models.ForeignKey(MetricSnapshot, on_delete=models.PROTECT, related_name="+", db_index=False)
-    intervals = models.JSONField(help_text="The interval of each difference, by metric; empty if the examples differ.")
+    intervals = FloatsField(help_text="The interval of each difference, by metric; empty if the examples differ.")
+    methods = models.PositiveSmallIntegerField(
+        default=0, help_text="The revision of the methods that computed it; 0 is older than any."
+    )
+
+    objects = PairedComparisonQuerySet.as_manager()
 
     class Meta:
         constraints = [

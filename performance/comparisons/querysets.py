@@ -1,17 +1,18 @@
-"""Comparison jobs as queryset methods."""
+"""Comparisons and their jobs as queryset methods."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, Q
 from django.utils import timezone
 
 from performance.jobs.querysets import DatabaseNow, FairJobQuerySet
+from performance.metrics.paired.paired_join import METHODS
 from performance.snapshots.models import MetricSnapshot
 
 if TYPE_CHECKING:
-    from performance.comparisons.models import ComparisonJob
+    from performance.comparisons.models import ComparisonJob, PairedComparison
 
 
 class ComparisonJobQuerySet(FairJobQuerySet):
@@ -53,6 +54,29 @@ class ComparisonJobQuerySet(FairJobQuerySet):
         job.state, job.attempts = "running", job.attempts + 1
         return True
 
+    def requeue_succeeded(self, job: "ComparisonJob") -> None:
+        """Queue a job again whose result is out of date."""
+        again = {"state": "queued", "attempts": 0, "interactive": False, "due_at": DatabaseNow(), "finished_at": None}
+        self.filter(pk=job.pk, state="succeeded").update(**again)
+
     def fail(self, job: "ComparisonJob") -> None:
         """Record that a job failed and is not tried again, if its lease is still the caller's."""
         self.leased_by(job).update(state="failed", due_at=None, finished_at=timezone.now())
+
+
+class PairedComparisonQuerySet(models.QuerySet["PairedComparison"]):
+    """Comparisons of two snapshots example by example."""
+
+    def current(self) -> Self:
+        """Keep the comparisons by the methods of today."""
+        return self.filter(methods=METHODS)
+
+    def store(self, pair: "PairedComparison") -> None:
+        """Store a comparison by the methods of today, in place of one by others."""
+        pair.methods = METHODS
+        self.bulk_create(
+            [pair],
+            update_conflicts=True,
+            unique_fields=["snapshot", "baseline"],
+            update_fields=["intervals", "methods"],
+        )

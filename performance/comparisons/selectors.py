@@ -66,4 +66,5 @@ def metric_values(snapshot: MetricSnapshot) -> MetricValues:
     """Return the summary metrics of a snapshot with their intervals and options."""
     details = snapshot.details
     options = known_options(details.evaluation_options, details.positive_class, details.averaging)
-    return MetricValues(snapshot.metrics, stored_intervals(details.confidence_intervals), options)
+    intervals = stored_intervals(details.confidence_intervals)
+    return MetricValues(snapshot.metrics, intervals, options, details.metrics_unavailable)

@@ -9,7 +9,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -112,8 +112,9 @@ def _find_or_compute(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_
         return PairedIntervals.computed(known)
     try:
         # A replica may not have the pair yet.
-        if snapshot._state.db != DEFAULT_DB_ALIAS and (
-            known := find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
+        if (
+            snapshot._state.db != DEFAULT_DB_ALIAS
+            and (known := find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)) is not None
         ):
             return PairedIntervals.computed(known)
         job = queue_pair(
@@ -131,9 +132,8 @@ def find_intervals(
     snapshot: MetricSnapshot, baseline: MetricSnapshot, *, using: str | None = None
 ) -> Mapping[str, Interval] | None:
     """Return the stored intervals of a pair, by default from the snapshot's database; `None` if there are none."""
-    pairs = PairedComparison.objects.using(using or snapshot._state.db).filter(
-        snapshot=snapshot.pk, baseline=baseline.pk
-    )
+    pairs = PairedComparison.objects.using(using or snapshot._state.db).current()
+    pairs = pairs.filter(snapshot=snapshot.pk, baseline=baseline.pk)
     intervals = pairs.values_list("intervals", flat=True).first()
     return None if intervals is None else stored_intervals(intervals)
 
@@ -160,16 +160,21 @@ def _options(details: SnapshotDetail) -> tuple[object, ...]:
 def queue_pair(
     snapshot: MetricSnapshot, baseline: MetricSnapshot, *, max_unfinished: int = MAX_UNFINISHED
 ) -> ComparisonJob | None:
-    """Return the job of a pair, or create it. Return `None` if the organization has too many unfinished jobs."""
+    """Return the job of a pair without a current result, or create it.
+
+    A job that succeeded by older methods is queued again. Return `None` if the organization has too many unfinished
+    jobs.
+    """
     jobs = ComparisonJob.objects.all()
     found: ComparisonJob | None = jobs.for_pair(snapshot, baseline).first()
     organization_id = snapshot.version.model.organization_id
-    if found is None and jobs.unfinished_for(organization_id).count() < max_unfinished:  # without a lock
+    is_ended = found is None or found.state == ComparisonJob.State.SUCCEEDED
+    if is_ended and jobs.unfinished_for(organization_id).count() < max_unfinished:  # without a lock
         with transaction.atomic():
             lock_organization(organization_id)  # other requests may queue pairs at the same moment
             if jobs.unfinished_for(organization_id).count() < max_unfinished:
                 job = ComparisonJob(organization_id=organization_id, snapshot_id=snapshot.pk, baseline_id=baseline.pk)
-                jobs.bulk_create([job], ignore_conflicts=True)
+                jobs.requeue_succeeded(found) if found else jobs.bulk_create([job], ignore_conflicts=True)
         found = jobs.for_pair(snapshot, baseline).first()
     return found
 
@@ -293,9 +298,9 @@ def _complete(job: ComparisonJob, intervals: Mapping[str, Interval]) -> None:
     pair = PairedComparison(
         snapshot_id=job.snapshot_id,
         baseline_id=job.baseline_id,
-        intervals={name: asdict(each) for name, each in intervals.items()},
+        intervals={name: each.as_document() for name, each in intervals.items()},
     )
-    PairedComparison.objects.bulk_create([pair], ignore_conflicts=True)
+    PairedComparison.objects.store(pair)
     unfinished = ComparisonJob.objects.filter(pk=job.pk, due_at__isnull=False)
     unfinished.update(state="succeeded", due_at=None, finished_at=timezone.now())
 

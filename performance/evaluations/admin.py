@@ -1,9 +1,9 @@
 """Evaluations in the admin, read-only: the state of the queue, and why an evaluation failed."""
 
-from typing import Any
+from typing import cast
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Prefetch, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
@@ -11,7 +11,9 @@ from models_registry.api.autocomplete import is_valid_pk
 from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, link_to, nowrap
 from models_registry.registry.model_admin import VersionRecordAdmin
 from performance.evaluations.models import EvaluationJob
+from performance.evaluations.querysets import EvaluationQuerySet
 from performance.jobs.admin import STATE_COLORS
+from performance.snapshots.models import MetricSnapshot
 
 NO_WORKER = "No worker is alive. It waits until an operator starts one: manage.py worker."
 
@@ -57,11 +59,13 @@ class EvaluationAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
         return super().get_search_results(request, queryset, search_term)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EvaluationJob]:
-        """Return the evaluations with their versions, models and requesting users."""
-        jobs: Any = super().get_queryset(request)
-        related = ("version__model__organization", "snapshot__version__model", "requested_by")
-        related_jobs: QuerySet[EvaluationJob] = jobs.with_worker().select_related(*related)
-        return related_jobs
+        """Return the evaluations with their versions, models, requesting users and snapshots.
+
+        The snapshots are read by themselves: PostgreSQL would join all of them, before it knows which are needed.
+        """
+        jobs = cast(EvaluationQuerySet, super().get_queryset(request)).with_worker()
+        snapshots = Prefetch("snapshot", MetricSnapshot.objects.select_related("version__model"))
+        return jobs.select_related("version__model__organization", "requested_by").prefetch_related(snapshots)
 
     @admin.display(description="model", ordering="version__model__name")
     def model_link(self, job: EvaluationJob) -> str:

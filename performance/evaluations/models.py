@@ -55,6 +55,7 @@ class EvaluationJob(Job):
         null=True, blank=True, help_text="Why the evaluation failed: `code`, `detail`, `column` and `row`."
     )
 
+    owner: int  # the primary key of an organization, as `with_owner` read it
     objects: ClassVar[Any] = EvaluationQuerySet.as_manager()
 
     class Meta:
@@ -65,6 +66,7 @@ class EvaluationJob(Job):
                 condition=Q(state="succeeded", snapshot__isnull=False)
                 | (~Q(state="succeeded") & Q(snapshot__isnull=True)),
                 name="evaluation_snapshot_iff_succeeded",
+                violation_error_message="An evaluation that succeeded has a snapshot, and no other evaluation has.",
             ),
         ]
         indexes = [
@@ -91,7 +93,7 @@ class EvaluationJob(Job):
 class WorstExample(models.Model):
     """One of the worst predictions in an evaluation. It is append-only, as the snapshot is."""
 
-    snapshot: Any  # the foreign key of the subclass
+    snapshot: MetricSnapshot  # the foreign key of the subclass
     rank = models.PositiveSmallIntegerField(help_text="The rank among the worst examples, from 1 for the worst.")
     example_id = models.TextField(null=True)  # noqa: DJ001  # the empty string may be an id
     attributes = models.JSONField(

@@ -1,13 +1,16 @@
 """Evaluation jobs as queryset methods."""
 
 from datetime import timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.db.models import BooleanField, Case, Exists, Q, When
 from django.db.models.functions import Coalesce
 
 from performance.jobs.models import Worker
 from performance.jobs.querysets import FairJobQuerySet
+
+if TYPE_CHECKING:
+    from performance.evaluations.models import EvaluationJob
 
 
 class EvaluationQuerySet(FairJobQuerySet):
@@ -21,9 +24,9 @@ class EvaluationQuerySet(FairJobQuerySet):
         """Add `owner`, the primary key of the organization whose turn an evaluation takes."""
         return self.annotate(owner=Coalesce("organization", "version__model__organization"))
 
-    def claim(self, lease: timedelta) -> Any:
+    def claim(self, lease: timedelta) -> "EvaluationJob | None":
         """Claim the evaluation whose turn it is, and record its organization."""
-        job = super().claim(lease)
+        job: EvaluationJob | None = super().claim(lease)
         if job is not None and job.organization_id is None:
             job.organization_id = job.owner
             self.filter(pk=job.pk).update(organization=job.owner)

@@ -6,7 +6,13 @@ from typing import Any, TypedDict, Unpack
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from models_registry.api.fields import FieldOptions, StrictSerializer, UTCDateTimeField
+from models_registry.api.fields import (
+    FieldOptions,
+    StrictSerializer,
+    TextFloatField,
+    TextIntegerField,
+    UTCDateTimeField,
+)
 from models_registry.api.strict_json import parse_json
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.evaluations.models import EvaluationJob, MisclassifiedExample, ResidualExample
@@ -89,18 +95,8 @@ class DatasetField(serializers.CharField):
             self.fail("not_a_dataset", most=MAX_DATASET_NAME)
         if not all(is_dataset_name(value) for value in document.values()):
             self.fail("not_a_dataset", most=MAX_DATASET_NAME)
-        return NamedDataset(**document)
-
-
-class ThresholdField(serializers.FloatField):
-    """A finite number. DRF's own field accepts `nan`."""
-
-    def to_internal_value(self, data: Any) -> float:
-        """Return the number. Raises `ValidationError`."""
-        value = super().to_internal_value(data)
-        if value - value != 0:
-            self.fail("invalid")
-        return value
+        version = document.get("version")
+        return NamedDataset(str(document["name"]), None if version is None else str(version))
 
 
 class EvaluationInput(StrictSerializer):
@@ -139,7 +135,7 @@ class EvaluationInput(StrictSerializer):
         required=False,
         help_text="How metrics of classes are averaged; by default `binary` for two labels and `weighted` for more.",
     )
-    threshold = ThresholdField(
+    threshold = TextFloatField(
         required=False, help_text="Predict the positive one of two classes if the score is at least this."
     )
     allow_missing = serializers.ChoiceField(
@@ -147,7 +143,7 @@ class EvaluationInput(StrictSerializer):
         required=False,
         help_text="With `true`, rows without a prediction are left out and counted; otherwise they are an error.",
     )
-    k = serializers.IntegerField(
+    k = TextIntegerField(
         required=False,
         min_value=1,
         max_value=MAX_K,
@@ -208,17 +204,6 @@ class EvaluationSerializer(serializers.Serializer[EvaluationJob]):
         return document
 
 
-class ConfidenceField(serializers.FloatField):
-    """A probability. DRF's own field accepts `nan`, which passes its comparison with the bounds."""
-
-    def to_internal_value(self, data: Any) -> float:
-        """Return the probability. Raises `ValidationError`."""
-        value = super().to_internal_value(data)
-        if not 0 <= value <= 1:
-            raise serializers.ValidationError("Must be a number from 0 to 1.", code="invalid")
-        return value
-
-
 class MisclassificationQuerySerializer(PageQuerySerializer):
     """The query parameters of the list of wrong predictions."""
 
@@ -228,7 +213,7 @@ class MisclassificationQuerySerializer(PageQuerySerializer):
     predicted = serializers.CharField(
         required=False, allow_blank=True, trim_whitespace=False, help_text="Only examples predicted as this class."
     )
-    min_confidence = ConfidenceField(
+    min_confidence = TextFloatField(
         required=False, min_value=0, max_value=1, help_text="Only examples predicted with at least this confidence."
     )
 

@@ -12,6 +12,7 @@ from models_registry import task_types
 from models_registry.accounts.locks import lock_organization
 from models_registry.accounts.models import User
 from models_registry.api.errors import InvalidBodyError
+from models_registry.db.prepared import insert_many
 from models_registry.registry.locks import lock_version
 from models_registry.registry.models import RegisteredModel, Version
 from performance.evaluations.errors import PredictionsRefusedError, TooManyEvaluationsError
@@ -62,7 +63,7 @@ def store_evaluation(
         dataset=dataset,
         dataset_version=dataset_version,
         train_overlap=train_overlap and train_overlap.share,
-        confidence_intervals={name: asdict(each) for name, each in evaluation.confidence_intervals.items()},
+        confidence_intervals={name: each.as_document() for name, each in evaluation.confidence_intervals.items()},
         metrics_unavailable=dict(evaluation.metrics_unavailable),
         intervals_unavailable=dict(evaluation.intervals_unavailable),
         effective_sample_size=evaluation.effective_sample_size,
@@ -83,16 +84,25 @@ def store_evaluation(
         predictions_digest=predictions_digest,
         attribute_names=_attribute_names(evaluation),
     )
-    SnapshotSlice.objects.bulk_create(_slices(snapshot, evaluation))
-    MisclassifiedExample.objects.bulk_create(
-        MisclassifiedExample(snapshot=snapshot, rank=rank, **_example(each))
-        for rank, each in enumerate(evaluation.misclassified, 1)
-    )
-    ResidualExample.objects.bulk_create(
-        ResidualExample(snapshot=snapshot, rank=rank, **_example(each))
-        for rank, each in enumerate(evaluation.residuals, 1)
-    )
+    _store_rows(snapshot, evaluation)
     return snapshot
+
+
+def _store_rows(snapshot: MetricSnapshot, evaluation: Evaluation) -> None:
+    """Store the slices and the worst examples of a snapshot."""
+    insert_many([*_slices(snapshot, evaluation)])
+    insert_many(
+        [
+            MisclassifiedExample(snapshot=snapshot, rank=rank, **_example(each))
+            for rank, each in enumerate(evaluation.misclassified, 1)
+        ]
+    )
+    insert_many(
+        [
+            ResidualExample(snapshot=snapshot, rank=rank, **_example(each))
+            for rank, each in enumerate(evaluation.residuals, 1)
+        ]
+    )
 
 
 def _slices(snapshot: MetricSnapshot, evaluation: Evaluation) -> Iterator[SnapshotSlice]:
@@ -108,7 +118,7 @@ def _slices(snapshot: MetricSnapshot, evaluation: Evaluation) -> Iterator[Snapsh
             value=each.value,
             sample_count=each.sample_count,
             metrics=task_type.clean(each.metrics),
-            confidence_intervals={name: asdict(interval) for name, interval in each.confidence_intervals.items()},
+            confidence_intervals={name: interval.as_document() for name, interval in each.confidence_intervals.items()},
             intervals_unavailable=dict(each.intervals_unavailable),
         )
 

@@ -1,12 +1,14 @@
-"""The worst examples on the page of a snapshot. The snapshots' own admin does not know them."""
+"""The worst examples on the page of a snapshot."""
 
 from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
 
 from models_registry import task_types
+from models_registry.api.writes import Record
 from performance.evaluations import selectors
 from performance.evaluations.forms import ExampleFilterForm
 from performance.evaluations.tables import example_table, residual_table
@@ -17,8 +19,6 @@ from performance.snapshots.page_links import LinkedPage
 EXAMPLES_ON_A_PAGE = 20
 PAGE_PARAMETER = "examples-page"
 
-admin.site.unregister(MetricSnapshot)
-
 
 @admin.register(MetricSnapshot)
 class SnapshotWithExamplesAdmin(MetricSnapshotAdmin):
@@ -28,7 +28,7 @@ class SnapshotWithExamplesAdmin(MetricSnapshotAdmin):
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         """Add a page of the examples that meet the filter."""
         with suppress(task_types.UnknownTaskTypeError):  # the page says so
             context |= examples_context(request, context["original"])
@@ -41,8 +41,8 @@ def examples_context(request: HttpRequest, snapshot: MetricSnapshot) -> dict[str
     if snapshot.source != Source.COMPUTED:
         return {}
     if task_type.has_residuals:
-        page = _page(request, selectors.largest_errors(snapshot).order_by("rank"))
-        return {"examples": page, "example_table": residual_table("Largest errors", page.page)}
+        largest = _page(request, selectors.largest_errors(snapshot).order_by("rank"))
+        return {"examples": largest, "example_table": residual_table("Largest errors", largest.page)}
     if not task_type.has_classes:
         return {}
     form = ExampleFilterForm(request.GET)
@@ -54,5 +54,5 @@ def examples_context(request: HttpRequest, snapshot: MetricSnapshot) -> dict[str
     return {"examples": page, "example_form": form, "example_table": example_table("Worst examples", page.page)}
 
 
-def _page(request: HttpRequest, examples: Any) -> LinkedPage:
+def _page(request: HttpRequest, examples: QuerySet[Record]) -> LinkedPage[Record]:
     return LinkedPage(request, examples, parameter=PAGE_PARAMETER, per_page=EXAMPLES_ON_A_PAGE)

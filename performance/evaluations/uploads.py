@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser as Parser
 from django.http.multipartparser import MultiPartParserError
 from django.utils.datastructures import MultiValueDict
@@ -21,7 +21,7 @@ from rest_framework.exceptions import ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 
 from models_registry.api.errors import PayloadTooLargeError
-from models_registry.api.fields import MAX_QUOTED_NAME, unknown_field
+from models_registry.api.fields import MAX_QUOTED_NAME, UNREADABLE, unknown_field
 from performance.evaluations.errors import PredictionsRefusedError
 from performance.snapshots.errors import StorageUnavailableError
 
@@ -45,18 +45,18 @@ class PredictionsFile(UploadedFile):  # type: ignore[type-arg]  # generic for th
     def find_format(self, declared: str | None) -> str:
         """Return the content's format, one of `FORMATS`.
 
-        Raises `PredictionsRefusedError` if neither the file's name nor `declared` says so.
+        Raises `PredictionsRefusedError` if `declared`, or else the file's name, says otherwise.
         """
         found = self._content_format()
-        claims = {declared, _named_format(self.name or "")} - {None}
-        if found == COMPRESSED_CSV and not claims:
+        claim = declared or _named_format(self.name or "")
+        if found == COMPRESSED_CSV and not claim:
             raise PredictionsRefusedError(
                 "The file is compressed by gzip. Name it .csv.gz, or send `format` with `csv.gz`."
             )
-        if claims and found not in claims:
+        if claim and claim != found:
+            source = "`format`" if declared else "The file's name"
             raise PredictionsRefusedError(
-                f"The file's name or `format` says {' and '.join(sorted(map(str, claims)))}, but its content is "
-                f"{found}. Send a file that matches them."
+                f"{source} says {claim}, but the content is {found}. Send a file that matches."
             )
         return found
 
@@ -88,7 +88,7 @@ class PredictionsHandler(FileUploadHandler):
     A file that is larger is refused with `advice`.
     """
 
-    def __init__(self, request: Any, *, max_bytes: int, advice: str) -> None:
+    def __init__(self, request: HttpRequest, *, max_bytes: int, advice: str) -> None:
         super().__init__(request)
         self.max_bytes = max_bytes
         self.advice = advice
@@ -156,7 +156,7 @@ class PredictionsParser(MultiPartParser):
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> DataAndFiles:  # type: ignore[type-arg]  # generic for the type checker only
         """Return the fields and the file. Raises `ParseError`, `ValidationError` or `PayloadTooLargeError`."""
-        request: Any = (parser_context or {})["request"]._request
+        request: HttpRequest = (parser_context or {})["request"]._request
         handler = PredictionsHandler(request, max_bytes=self.max_bytes, advice=self.advice)
         with ExitStack() as on_error:
             on_error.callback(handler.upload_interrupted)
@@ -165,12 +165,16 @@ class PredictionsParser(MultiPartParser):
                 name[:MAX_QUOTED_NAME] for name in fields if len(fields.getlist(name)) > 1 or name in files
             ]:
                 raise ValidationError({name: [_repeated()] for name in repeated})
+            if unreadable := [
+                name[:MAX_QUOTED_NAME] for name, value in fields.items() if UNREADABLE in f"{name}{value}"
+            ]:
+                raise ValidationError({name: [ErrorDetail("Must be UTF-8.", code="invalid")] for name in unreadable})
             on_error.pop_all()
         return DataAndFiles(fields, files)
 
 
 def _parse(
-    headers: Mapping[str, Any], stream: Any, handler: FileUploadHandler
+    headers: Mapping[str, object], stream: Any, handler: FileUploadHandler
 ) -> tuple[QueryDict, MultiValueDict[str, Any]]:
     try:
         return Parser(headers, stream, [handler], "utf-8").parse()

@@ -16,9 +16,9 @@ from rest_framework.request import Request
 
 from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import APIError, ConflictError, NotFoundError
-from models_registry.api.etags import conditional_json_response, json_response
+from models_registry.api.etags import json_response, not_modified_or
 from models_registry.api.lookups import get_or_404
-from models_registry.api.viewsets import RetrieveModelMixin
+from models_registry.api.viewsets import RetrieveModelMixin, TableMixin
 from models_registry.registry.errors import ModelNotFoundError, VersionNotFoundError
 from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
@@ -45,10 +45,10 @@ from performance.snapshots.viewsets import VERSION_QUERY, PerformanceReadViewSet
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 30  # seconds
-LOOK_AGAIN = 0.2  # seconds
+LOOK_AGAIN = 0.1  # seconds
 # A caller who waits occupies a thread. Only two may, so that threads are left for all others.
 _waiting = BoundedSemaphore(2)
-_wait = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,9})\s*(?:$|[,;])", re.IGNORECASE)
+_wait = re.compile(r'(?:^|[,;\s])wait\s*=\s*("?)([0-9]{1,9})\1\s*(?:$|[,;])', re.IGNORECASE)
 _uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 _PREFER = OpenApiParameter(
@@ -192,13 +192,13 @@ class EvaluationViewSet(RetrieveModelMixin, RegistryViewSet):
         return job
 
     def _problem_of(self, job: EvaluationJob) -> object:
-        answer: Any = self.get_exception_handler()(_error_of(job), self.get_exception_handler_context())
+        answer = self.get_exception_handler()(_error_of(job), self.get_exception_handler_context())
         return json.loads(answer.content)
 
 
 def _seconds(prefer: str) -> int:
     found = _wait.search(prefer)
-    return min(int(found[1]), LONGEST_WAIT) if found else 0
+    return min(int(found[2]), LONGEST_WAIT) if found else 0
 
 
 def _error_of(job: EvaluationJob) -> APIError:
@@ -206,9 +206,10 @@ def _error_of(job: EvaluationJob) -> APIError:
     return _ERRORS[problem.pop("code")](**problem)
 
 
-class WorstExamplesViewSet(PerformanceReadViewSet):
+class WorstExamplesViewSet(TableMixin, PerformanceReadViewSet):
     """The examples that a version predicted worst on one split, if they were stored."""
 
+    table_actions = ("misclassifications", "residuals")
     large_columns = ("example_id", "attributes")
     ordering = ("rank", "pk")
     query_serializers = {"misclassifications": MisclassificationQuerySerializer(), "residuals": PageQuerySerializer()}
@@ -249,4 +250,4 @@ class WorstExamplesViewSet(PerformanceReadViewSet):
 
     def _page(self, examples: QuerySet[WorstExample]) -> HttpResponse:
         data = self.get_serializer(self.paginate_queryset(examples), many=True).data
-        return conditional_json_response(self.request, self.get_paginated_response(data).data)
+        return not_modified_or(self.request, self.table_response(self.get_paginated_response(data).data))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 MAX_MODELS = 100  # of a file
 MAX_VERSIONS = 500
@@ -46,7 +45,7 @@ class ImportedSnapshot:
     values: Mapping[str, float]
     standard_errors: Mapping[str, float] = field(default_factory=dict)
     per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    evaluation_options: Mapping[str, Any] = field(default_factory=dict)
+    evaluation_options: Mapping[str, object] = field(default_factory=dict)
     dataset_split: str | None = None
     dataset: str = ""
     dataset_version: str = ""
@@ -66,7 +65,7 @@ class ImportedVersion:
     key: str = ""
     description: str = ""
     source_uri: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
 
 

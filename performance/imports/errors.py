@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from models_registry.api.errors import FieldError, InvalidInputError
+from models_registry.api.errors import InvalidInputError
+from models_registry.api.field_errors import FieldError
 from performance.imports.document import ReadError
 
 

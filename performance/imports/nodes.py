@@ -10,7 +10,8 @@ from models_registry.api.strict_yaml import parse_yaml
 from performance.imports.document import ReadError, SourceFile, quoted
 
 MAX_BYTES = 8 * 2**20  # of a file
-MAX_YAML_BYTES = 512 * 2**10  # whose parser takes far longer
+MAX_YAML_BYTES = 512 * 2**10  # YAML takes far longer to parse than JSON
+MAX_YAML_VALUES = 50_000
 MAX_ITEMS = 10_000  # of one object or list
 MAX_NAME = 100  # characters of a name in a place
 MAX_EPOCH = 32_503_680_000  # seconds: the year 3000
@@ -125,7 +126,7 @@ def yaml_document(encoded: bytes | str, place: str = "") -> Node:
     if len(encoded) > MAX_YAML_BYTES:
         raise ReadError(place, f"It is over {MAX_YAML_BYTES} bytes of YAML.")
     try:
-        return Node(parse_yaml(encoded), place)
+        return Node(parse_yaml(encoded, max_values=MAX_YAML_VALUES), place)
     except ValueError as error:
         raise ReadError(place, f"It is not YAML that this service reads: {error}.") from None
 

@@ -9,7 +9,7 @@ from typing import Any
 from rest_framework import serializers
 
 from models_registry import task_types
-from models_registry.api.fields import TIMESTAMP, NameField, list_errors
+from models_registry.api.fields import TIMESTAMP, NameField, StrictSerializer, list_errors
 from models_registry.registry.models import RegisteredModel
 from models_registry.registry.serializers import VersionInput
 from models_registry.task_types.base import TaskType
@@ -84,15 +84,16 @@ def resolve_version(
 ) -> ResolvedVersion:
     """Return a version as it can be stored. Raises `ReadError`, which says where it is wrong."""
     reports = [report for each in version.snapshots for report in _reports(each, task_type, options)]
-    content: dict[str, Any] = {
+    parameters = dict(version.parameters)
+    content: dict[str, object] = {
         "description": version.description,
         "source_uri": version.source_uri,
-        "parameters": dict(version.parameters),
+        "parameters": parameters,
         "tags": version.tags,
     }
     identity: object = version.key or [content, [report for _, report in reports]]
     digest = hashlib.sha256(json.dumps([format_name, identity], sort_keys=True).encode()).hexdigest()
-    content["parameters"][PROVENANCE] = {"format": format_name, "digest": digest}
+    parameters[PROVENANCE] = {"format": format_name, "digest": digest}
     return ResolvedVersion(
         version.place,
         _validated(VersionInput, content, version.place),
@@ -103,7 +104,7 @@ def resolve_version(
 
 def _reports(
     snapshot: ImportedSnapshot, task_type: TaskType, options: ImportOptions
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield the place and the body of a report for each split that the metrics' names say."""
     default = snapshot.dataset_split or options.dataset_split
     values, errors = _by_split(snapshot.values, default), _by_split(snapshot.standard_errors, default)
@@ -112,7 +113,7 @@ def _reports(
             metrics, custom, standard_errors = sort_metrics(task_type, of_split, errors.get(split, {}))
         except ValueError as error:
             raise ReadError(snapshot.place, str(error)) from None
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "dataset_split": split,
             "metrics": metrics,
             "custom_metrics": custom,
@@ -128,8 +129,8 @@ def _reports(
         )
 
 
-def _context(snapshot: ImportedSnapshot) -> dict[str, Any]:
-    """Return what a report says beside its numbers, without what is unknown."""
+def _context(snapshot: ImportedSnapshot) -> dict[str, object]:
+    """Return what a report says besides its numbers; what is unknown is left out."""
     dataset = {"name": snapshot.dataset, "version": snapshot.dataset_version}
     context = {
         "dataset": {name: text for name, text in dataset.items() if text} if snapshot.dataset else None,
@@ -149,7 +150,7 @@ def _by_split(values: Mapping[str, float], default: str) -> dict[str, dict[str, 
     return splits
 
 
-def _validated(serializer: type[serializers.Serializer[Any]], body: dict[str, Any], place: str) -> dict[str, Any]:
+def _validated(serializer: type[StrictSerializer], body: dict[str, object], place: str) -> dict[str, Any]:
     """Return a body as the API would take it. Raises `ReadError`."""
     try:
         values: dict[str, Any] = serializer().run_validation(body)

@@ -1,15 +1,14 @@
 """The form that imports a file over HTTP, and the summary that is the response."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from models_registry import task_types
 from models_registry.api.fields import StrictSerializer
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.evaluations.serializers import PredictionsField
+from performance.imports.document import SkippedItem
 from performance.imports.formats import FORMATS
-from performance.imports.services import CREATED, EXTENDED, UNCHANGED
+from performance.imports.services import CREATED, EXTENDED, UNCHANGED, ImportResult, ModelResult, VersionResult
 from performance.snapshots.models import DatasetSplit
 
 STATUSES = (CREATED, EXTENDED, UNCHANGED)
@@ -38,7 +37,7 @@ class ImportInput(StrictSerializer):
     )
 
 
-class ImportedVersionSerializer(serializers.Serializer[Any]):
+class ImportedVersionSerializer(serializers.Serializer[VersionResult]):
     """A version of the file. Its status is `extended` if it existed and got more snapshots."""
 
     version_id = VersionIdField()
@@ -47,7 +46,7 @@ class ImportedVersionSerializer(serializers.Serializer[Any]):
     snapshots_unchanged = serializers.IntegerField()
 
 
-class ImportedModelSerializer(serializers.Serializer[Any]):
+class ImportedModelSerializer(serializers.Serializer[ModelResult]):
     """A model of the file. In a dry run, a model that would be created has no id."""
 
     model_id = ModelIdField(allow_null=True)
@@ -57,14 +56,14 @@ class ImportedModelSerializer(serializers.Serializer[Any]):
     versions = ImportedVersionSerializer(many=True)
 
 
-class SkippedItemSerializer(serializers.Serializer[Any]):
+class SkippedItemSerializer(serializers.Serializer[SkippedItem]):
     """A part of the file that is left out, and why."""
 
     place = serializers.CharField()
     reason = serializers.CharField()
 
 
-class ImportSerializer(serializers.Serializer[Any]):
+class ImportSerializer(serializers.Serializer[ImportResult]):
     """What an import did, or would do in a dry run."""
 
     format = serializers.ChoiceField(list(FORMATS))

@@ -1,6 +1,7 @@
 """The base of jobs that a worker process does."""
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
@@ -15,6 +16,7 @@ def due_until_finished(name: str) -> models.CheckConstraint:
         condition=Q(state__in=["queued", "running"], due_at__isnull=False, finished_at__isnull=True)
         | Q(state__in=["succeeded", "failed"], due_at__isnull=True, finished_at__isnull=False),
         name=name,
+        violation_error_message="A job is due until it has ended, and not afterwards.",
     )
 
 
@@ -56,6 +58,7 @@ class Worker(models.Model):
     memory_bytes = models.PositiveBigIntegerField(null=True, help_text="Its resident memory, if the system says it.")
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(help_text="When it last reported, by the clock of the database.")
+    now: datetime  # of the database, as `recent` read it
 
     objects = WorkerQuerySet.as_manager()
 

@@ -11,7 +11,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
 if TYPE_CHECKING:
-    from performance.jobs.models import Job
+    from performance.jobs.models import Job, Worker  # noqa: F401  # the classes of rows
 
 ALIVE_WITHIN = timedelta(minutes=1)  # of its last report, a worker counts as alive
 MAX_RECENT_WORKERS = 100
@@ -25,9 +25,12 @@ class DatabaseNow(Now):
     SQLite runs on one machine, whose clock is more precise than SQLite's own.
     """
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: object) -> Any:
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: object
+    ) -> tuple[str, tuple[str | int, ...]]:
         """Return the SQL of the current time."""
-        return compiler.compile(Value(timezone.now(), output_field=self.output_field))
+        sql, params = compiler.compile(Value(timezone.now(), output_field=self.output_field))
+        return sql, tuple(params)
 
 
 class JobQuerySet(models.QuerySet[JobType]):
@@ -53,10 +56,6 @@ class JobQuerySet(models.QuerySet[JobType]):
     def due(self) -> Self:
         """Keep the jobs that may be claimed."""
         return self.filter(due_at__lte=DatabaseNow())
-
-    def overdue(self, wait: timedelta) -> Self:
-        """Keep the jobs that have been due for longer than `wait`."""
-        return self.filter(due_at__lte=DatabaseNow() - wait)
 
     def leased(self) -> Self:
         """Keep the jobs that a living worker is doing."""
@@ -106,7 +105,7 @@ class FairJobQuerySet(JobQuerySet[Any]):  # of models with an `organization`
         return self.filter(organization=organization_id, due_at__isnull=False)
 
 
-class WorkerQuerySet(models.QuerySet[Any]):
+class WorkerQuerySet(models.QuerySet["Worker"]):
     """Worker processes."""
 
     def alive(self) -> Self:

@@ -13,6 +13,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import Error, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from models_registry.accounts.models import Organization
 from performance.jobs.models import Worker
 from performance.management.findings import Finding, Level
 
@@ -41,6 +42,7 @@ def diagnose() -> Iterator[Finding]:
         if connection.vendor == "postgresql":
             yield from _guarded("role", _role)
         yield from _guarded("worker", _worker)
+        yield from _guarded("logins", _logins)
     yield from _guarded("storage", _storage)
     yield from _guarded("cache", _cache)
 
@@ -76,6 +78,16 @@ def _keys() -> Iterator[Finding]:
 
 def _key_files() -> list[Path]:
     return [Path(settings.JWT_PRIVATE_KEY_FILE)] if settings.JWT_PRIVATE_KEY_FILE else []
+
+
+def _logins() -> Iterator[Finding]:
+    """Report organizations that groups of the OpenID provider give roles in, but that do not exist."""
+    roles = settings.OIDC_LOGIN.roles if settings.OIDC_LOGIN else {}
+    named = {slug for mapped in roles.values() for slug in mapped}
+    unknown = named - set(Organization.objects.filter(slug__in=named).values_list("slug", flat=True))
+    if unknown:
+        message = f"OIDC_LOGIN_ROLES names organizations that do not exist: {', '.join(sorted(unknown))}."
+        yield Finding("logins", "warning", message, "Create them, or correct their slugs.")
 
 
 def _proxies() -> Iterator[Finding]:

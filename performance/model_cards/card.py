@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from performance.snapshots.tables import Table
 
@@ -24,4 +23,4 @@ class ModelCard:
 
     title: str
     sections: Sequence[Section]
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, object]

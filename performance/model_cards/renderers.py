@@ -45,7 +45,7 @@ def _markdown_section(section: Section) -> list[str]:
         lines += markdown_table([[escape_markdown(cell) for cell in row] for row in (table.headers, *table.rows)])
         lines += ["", *([escape_markdown(table.note), ""] if table.note else [])]
     if section.remarks:
-        lines += [f"- {escape_markdown(remark)}" for remark in section.remarks] + [""]
+        lines += ["### Remarks", "", *(f"- {escape_markdown(remark)}" for remark in section.remarks), ""]
     return lines
 
 
@@ -62,6 +62,7 @@ def _add_section(main: Element, section: Section) -> None:
     for table in section.tables:
         _add_table(part, table)
     if section.remarks:
+        _add(part, "h3", "Remarks")
         remarks = SubElement(part, "ul")
         for remark in section.remarks:
             _add(remarks, "li", remark)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 from django.utils.timezone import localtime
 
@@ -18,6 +17,7 @@ from performance.gates.verdict import Verdict
 from performance.metrics.statistics.intervals import IntervalDocument
 from performance.model_cards.card import ModelCard, Section
 from performance.snapshots.models import MetricSnapshot, Source
+from performance.snapshots.querysets import MetricSnapshotQuerySet
 from performance.snapshots.tables import Table, class_table, metric_table, slice_tables
 
 MAX_SNAPSHOTS = 20
@@ -34,7 +34,7 @@ def model_card(version: Version) -> ModelCard:
     verdict by the policy in force. Raises `UnknownTaskTypeError`.
     """
     task_type = task_types.get(version.model.task_type)
-    newest: Any = MetricSnapshot.objects.filter(version=version).newest_of_each_dataset()
+    newest: MetricSnapshotQuerySet = MetricSnapshot.objects.filter(version=version).newest_of_each_dataset()
     snapshots = [*newest.select_related("detail").defer_large().prefetch_related("slices")[:MAX_SNAPSHOTS]]
     return ModelCard(
         f"{version.model.name} {version.version_id}",
@@ -97,7 +97,8 @@ def _evaluation(snapshot: MetricSnapshot, task_type: TaskType) -> Section:
         *(_worst(table) for table in slice_tables(task_type, snapshot.slices.all())),
     ]
     labels = {metric.name: metric.label for metric in task_type.all_metrics}
-    reasons = {**details.intervals_unavailable, **details.metrics_unavailable}
+    without_interval = {name: f"no interval. {reason}" for name, reason in details.intervals_unavailable.items()}
+    reasons = {**without_interval, **details.metrics_unavailable}
     return Section(
         f"Performance on {_dataset_text(snapshot)}",
         [(name, text) for name, text in facts.items() if text],
@@ -131,7 +132,7 @@ def _gate(verdict: Verdict) -> Section:
     return Section("Gate", paragraphs=[*format_consistently([verdict.detail])], tables=tables, remarks=remarks)
 
 
-def _metadata(version: Version, task_type: TaskType, snapshots: list[MetricSnapshot]) -> dict[str, Any]:
+def _metadata(version: Version, task_type: TaskType, snapshots: list[MetricSnapshot]) -> dict[str, object]:
     """Return the metadata in the form of model cards on the Hugging Face Hub.
 
     https://github.com/huggingface/hub-docs/blob/main/modelcard.md
@@ -145,7 +146,7 @@ def _metadata(version: Version, task_type: TaskType, snapshots: list[MetricSnaps
     }
 
 
-def _result(snapshot: MetricSnapshot, task_type: TaskType) -> dict[str, Any]:
+def _result(snapshot: MetricSnapshot, task_type: TaskType) -> dict[str, object]:
     details = snapshot.details
     name = snapshot.dataset or PRIMARY_DATASET
     dataset = {"name": name, "type": name, "split": str(snapshot.dataset_split), "revision": details.dataset_version}
@@ -161,7 +162,7 @@ def _result(snapshot: MetricSnapshot, task_type: TaskType) -> dict[str, Any]:
     }
 
 
-def _metric(name: str, label: str, value: float, interval: IntervalDocument | None) -> dict[str, Any]:
+def _metric(name: str, label: str, value: float, interval: IntervalDocument | None) -> dict[str, object]:
     stated = {"confidence_interval": dict(interval)} if interval else {}
     return {"type": name, "name": label, "value": value, **stated}
 

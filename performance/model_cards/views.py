@@ -1,7 +1,5 @@
 """Model cards over HTTP."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -19,7 +17,7 @@ from performance.model_cards.renderers import RENDERERS
 from performance.model_cards.selectors import model_card
 
 
-class ModelCardQuerySerializer(serializers.Serializer[Any]):
+class ModelCardQuerySerializer(serializers.Serializer[None]):
     """The form of a card, which otherwise follows from `Accept`."""
 
     format = serializers.ChoiceField(

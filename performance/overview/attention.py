@@ -1,7 +1,6 @@
 """Read what needs attention: failed gates and evaluations, evaluations without a worker, unpromoted versions."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
@@ -11,9 +10,9 @@ from models_registry.registry.querysets import RegisteredModelQuerySet
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GateVerdict
 from performance.gates.verdict import Status
+from performance.jobs.models import Worker
 
 RECENT = timedelta(days=7)  # for how long a failed evaluation needs attention
-PATIENCE = timedelta(minutes=1)  # for which an evaluation waits before it seems that no worker lives
 
 
 def failed_verdicts(models: RegisteredModelQuerySet) -> QuerySet[GateVerdict]:
@@ -42,7 +41,7 @@ def awaiting_promotion(models: RegisteredModelQuerySet) -> RegisteredModelQueryS
     return waiting.filter(waits=True)
 
 
-def failed_evaluations(models: RegisteredModelQuerySet) -> QuerySet[Any]:
+def failed_evaluations(models: RegisteredModelQuerySet) -> QuerySet[EvaluationJob]:
     """Return the evaluations of the models that failed lately and were not repeated since, the newest first."""
     same = {name: OuterRef(name) for name in ("version", "dataset_split", "dataset")}
     later = EvaluationJob.objects.filter(**same, created_at__gt=OuterRef("created_at"))
@@ -50,12 +49,12 @@ def failed_evaluations(models: RegisteredModelQuerySet) -> QuerySet[Any]:
     return _of_models(failed.filter(~Exists(later)), models).order_by("-finished_at")
 
 
-def evaluations_without_worker(models: RegisteredModelQuerySet) -> QuerySet[Any]:
-    """Return the evaluations of the models that wait although no worker evaluates anything, the oldest first."""
-    jobs = EvaluationJob.objects.overdue(PATIENCE).filter(~Exists(EvaluationJob.objects.leased()))
+def evaluations_without_worker(models: RegisteredModelQuerySet) -> QuerySet[EvaluationJob]:
+    """Return the evaluations of the models that wait while no worker is alive, the oldest first."""
+    jobs = EvaluationJob.objects.due().filter(~Exists(Worker.objects.alive()))
     return _of_models(jobs, models).order_by("due_at")
 
 
-def _of_models(jobs: QuerySet[Any], models: RegisteredModelQuerySet) -> QuerySet[Any]:
-    of_models: QuerySet[Any] = jobs.filter(version__model__in=models.values("pk"))
+def _of_models(jobs: QuerySet[EvaluationJob], models: RegisteredModelQuerySet) -> QuerySet[EvaluationJob]:
+    of_models: QuerySet[EvaluationJob] = jobs.filter(version__model__in=models.values("pk"))
     return of_models.select_related("version__model")

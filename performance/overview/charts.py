@@ -63,6 +63,11 @@ class Trend:
     ends: tuple[str, str]
 
     @property
+    def title(self) -> str:
+        """What the chart shows."""
+        return f"{self.metric.label} over versions"
+
+    @property
     def versions(self) -> tuple[str, str]:
         """The first and the last version."""
         return self.marks[0].measured.version_id, self.marks[-1].measured.version_id
@@ -96,6 +101,8 @@ def trend(metric: Metric, versions: Sequence[Measured]) -> Trend | None:
     description = (
         f"{metric.label} of {len(versions)} versions, from {format_short(min(values))} to {format_short(max(values))}; "
         f"{metric.direction} is better. The best is {best.version_id} with {format_short(best.value)}."
+        if len(versions) > 1
+        else f"{metric.label} of {best.version_id}: {format_short(best.value)}; {metric.direction} is better."
     )
     line = _text([(mark.x, mark.y) for mark in marks])
     return Trend(metric, description, line, marks, (format_short(low), format_short(high)))

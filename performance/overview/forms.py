@@ -77,7 +77,7 @@ class PromotionForm(forms.Form):
         if not may_override:
             del self.fields["override"]
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         """Validate the form as the API validates a promotion."""
         body = PromotionInput(data=self.cleaned_data)
         if not self.errors and not body.is_valid():

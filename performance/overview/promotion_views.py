@@ -2,30 +2,36 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
 from django.views.generic import FormView
 
-from models_registry import task_types
+from models_registry.accounts.model_admin import logged_in_user
 from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import ConflictError
-from models_registry.api.viewsets import lock_row
-from models_registry.registry import ids, promotions, services
-from models_registry.registry.models import Promotion, Version
+from models_registry.api.writes import lock_row
+from models_registry.registry import promotions, services
+from models_registry.registry.models import Promotion, RegisteredModel, Version
 from models_registry.registry.promotions import CheckResult
 from performance.comparisons.services import paired_intervals
-from performance.gates.renderers import measured_texts
 from performance.gates.selectors import judge_version
-from performance.gates.tables import verdict_table
 from performance.overview.forms import PromotionForm
+from performance.overview.gate_views import completed_version, refuse_unknown_task_type, verdict_context
+from performance.overview.pages import overview_url
 from performance.overview.permissions import has_scope
-from performance.overview.views import ModelViewMixin, overview_url
+from performance.overview.views import ModelViewMixin
+
+
+class Reason(TypedDict):
+    """Why a version is promoted, and whether against its gate."""
+
+    reason: str
+    override: bool
 
 
 class ConfirmationView(ModelViewMixin, FormView):  # type: ignore[type-arg]  # generic for the type checker only
@@ -38,7 +44,7 @@ class ConfirmationView(ModelViewMixin, FormView):  # type: ignore[type-arg]  # g
     explanation = ""
     verdict: Mapping[str, Any] | None = None
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         """Respond, if the user has the scope on the model. Raises `PermissionDenied`."""
         self._check_scope(self.scope)
         return super().dispatch(request, *args, **kwargs)
@@ -57,29 +63,25 @@ class ConfirmationView(ModelViewMixin, FormView):  # type: ignore[type-arg]  # g
         messages.success(self.request, outcome)
         return HttpResponseRedirect(overview_url(self.model.pk))
 
-    def act(self, content: Mapping[str, Any]) -> str | CheckResult:
+    def act(self, content: Mapping[str, object]) -> str | CheckResult:
         """Do what is asked for. Return a message, or the check that refuses it. Raises `ConflictError`."""
         raise NotImplementedError
 
-    def lock(self, scope: Scope | None = None) -> Any:
+    def lock(self, scope: Scope | None = None) -> RegisteredModel:
         """Lock the model's row, check the user's right again, and return the model. Raises `PermissionDenied`."""
         lock_row(self.model)
         self.model.refresh_from_db()
         self._check_scope(scope or self.scope)
         return self.model
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
         """Return the context with the verdict."""
         kwargs |= {
             "submit": self.submit,
             "explanation": self.explanation,
-            "verdict": self.verdict,
             "back": overview_url(self.model.pk),
         }
-        if self.verdict:
-            kwargs["verdict_table"] = verdict_table(self.verdict.get("rules", []))
-            kwargs["notes"] = [*measured_texts(self.verdict), *self.verdict.get("warnings", [])]
-        return super().get_context_data(**kwargs)
+        return super().get_context_data(**kwargs, **(verdict_context(self.verdict) if self.verdict else {}))
 
     def _check_scope(self, scope: Scope) -> None:
         if not has_scope(self.request.user, scope, self.model):
@@ -105,27 +107,24 @@ class GatedView(ConfirmationView):
         """Whether the gate decides."""
         return True
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """Show the gate's verdict and the form."""
         if self.is_judged:
             self.verdict = judge_version(self.version, compare=paired_intervals).as_document()
         response: HttpResponse = super().get(request, *args, **kwargs)
         return response
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         """Respond. Raises `Http404` if no module declares the model's task type, by which a gate would judge."""
-        try:
-            task_types.get(self.model.task_type)
-        except task_types.UnknownTaskTypeError as error:
-            raise Http404(str(error)) from error
+        refuse_unknown_task_type(self.model)
         return super().dispatch(request, *args, **kwargs)
 
-    def get_form_kwargs(self) -> dict[str, Any]:
+    def get_form_kwargs(self) -> dict[str, object]:
         """Return the arguments of the form, which lets only admins override the gate."""
         may_override = has_scope(self.request.user, Scope.ORGANIZATION_ADMIN, self.model)
         return super().get_form_kwargs() | {"may_override": may_override}
 
-    def lock_for(self, content: Mapping[str, Any]) -> Any:
+    def lock_for(self, content: Mapping[str, object]) -> RegisteredModel:
         """Lock the model. To override the gate takes another scope. Raises `PermissionDenied`."""
         return self.lock(Scope.ORGANIZATION_ADMIN if content["override"] else None)
 
@@ -145,25 +144,20 @@ class PromoteView(GatedView):
     @cached_property
     def version(self) -> Version:
         """The version that the address names. Raises `Http404` unless it is completed."""
-        named = self.kwargs["version_id"]
-        number = ids.version_number(named) if ids.is_version_id(named) else 0
-        version: Version = get_object_or_404(self.model.versions.completed(), number=number)
-        version.model = self.model
-        return version
+        return completed_version(self.model, self.kwargs["version_id"])
 
     @property
     def title(self) -> str:  # type: ignore[override]
         """The title of the page."""
         return f"Promote {self.version.version_id} of {self.model.name}"
 
-    def act(self, content: Mapping[str, Any]) -> str | CheckResult:
+    def act(self, content: Mapping[str, object]) -> str | CheckResult:
         """Promote the version."""
         promotions.prepare_promotion(self.version)
         with transaction.atomic():
             self.version.model = self.lock_for(content)
-            return self.report(
-                promotions.promote(version=self.version, promoted_by=self.request.user, **content)  # type: ignore[arg-type]
-            )
+            user = logged_in_user(self.request)
+            return self.report(promotions.promote(version=self.version, promoted_by=user, **_reason(content)))
 
 
 class RollBackView(GatedView):
@@ -190,17 +184,15 @@ class RollBackView(GatedView):
         """Whether the gate decides: nothing delays going back to what passed it."""
         return promotions.is_checked_again(self.version)
 
-    def act(self, content: Mapping[str, Any]) -> str | CheckResult:
+    def act(self, content: Mapping[str, object]) -> str | CheckResult:
         """Roll the model back."""
         with transaction.atomic():
-            model = self.lock_for(content)
-            return self.report(
-                promotions.roll_back(model=model, promoted_by=self.request.user, **content)  # type: ignore[arg-type]
-            )
+            model, user = self.lock_for(content), logged_in_user(self.request)
+            return self.report(promotions.roll_back(model=model, promoted_by=user, **_reason(content)))
 
 
 class ArchiveView(ConfirmationView):
-    """Archive a model for ever."""
+    """Archive a model, which cannot be undone."""
 
     scope = Scope.ORGANIZATION_ADMIN
     submit = "Archive"
@@ -211,8 +203,13 @@ class ArchiveView(ConfirmationView):
         """The title of the page."""
         return f"Archive {self.model.name}"
 
-    def act(self, content: Mapping[str, Any]) -> str:
+    def act(self, content: Mapping[str, object]) -> str:
         """Archive the model."""
         with transaction.atomic():
             services.archive_model(model=self.lock())
         return f"{self.model.name} is archived."
+
+
+def _reason(content: Mapping[str, object]) -> Reason:
+    """Return the part of a valid form that promotions take."""
+    return {"reason": str(content["reason"]), "override": bool(content["override"])}

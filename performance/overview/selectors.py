@@ -45,7 +45,9 @@ class JSONArrayAgg(Aggregate):
     function = "JSONB_AGG"
     output_field = JSONField()
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any) -> Any:
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra_context: Any
+    ) -> tuple[str, tuple[str | int, ...]]:
         """Return the SQL for SQLite."""
         return self.as_sql(compiler, connection, function="JSON_GROUP_ARRAY", **extra_context)
 
@@ -58,7 +60,7 @@ class ModelRow:
     the name of each summary metric; it is empty unless there are both.
     """
 
-    model: Any
+    model: RegisteredModel
     task_type: TaskType | None
     metrics: Mapping[str, float]
     intervals: Mapping[str, IntervalDocument]
@@ -66,7 +68,7 @@ class ModelRow:
     baseline_version_id: str | None
     comparisons: Mapping[str, MetricComparison]
     points: list[tuple[str, Mapping[str, float]]]
-    verdict: Mapping[str, Any] | None
+    verdict: Mapping[str, object] | None
 
     @property
     def headline(self) -> Metric | None:
@@ -128,7 +130,7 @@ def model_rows(models: RegisteredModelQuerySet, *, dataset_split: str, dataset: 
     """Yield the models with how well they do on a split and dataset, by one statement."""
     of_promoted = _newest(dataset_split, dataset, version=OuterRef("promoted_version"))
     of_baseline = _newest(dataset_split, dataset, version=OuterRef("baseline"))
-    pair = PairedComparison.objects.filter(snapshot=OuterRef("snapshot_pk"), baseline=OuterRef("baseline_pk"))
+    pair = PairedComparison.objects.current().filter(snapshot=OuterRef("snapshot_pk"), baseline=OuterRef("baseline_pk"))
     verdicts = GateVerdict.objects.filter(model=OuterRef("pk")).order_by("-pk")
     verdict = JSONObject(pk="pk", status="status", number="version__number")
     found = models.with_state().annotate(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from django.db.models import Exists, F, FloatField, OuterRef, QuerySet, Subquery
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
@@ -14,12 +14,24 @@ from performance.overview.charts import Measured, Trend, trend
 from performance.snapshots.models import DatasetSplit, MetricSnapshot
 from performance.snapshots.tables import estimate_text
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    ListedVersion: TypeAlias = WithAnnotations[Version, "VersionAnnotations"]
+
 MAX_CHARTED = 30  # versions of a chart, the newest
 MAX_PROMOTIONS = 20
 SPLITS = (DatasetSplit.TEST, DatasetSplit.VALIDATION, DatasetSplit.TRAIN)  # the most telling first
 
 # The orders of the table of versions besides its metrics, by the name of the column.
 ORDERS: Mapping[str, str] = {"version": "number", "state": "state", "created": "created_at"}
+
+
+class VersionAnnotations(TypedDict):
+    """What `versions_of` adds to versions."""
+
+    snapshot_pk: int | None
+    was_promoted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,7 @@ def evaluated_on(model: RegisteredModel) -> list[tuple[str, str]]:
     return sorted(pairs, key=lambda pair: (SPLITS.index(pair[0]), pair[1]))
 
 
-def versions_of(model: RegisteredModel, *, dataset_split: str, dataset: str) -> QuerySet[Any]:
+def versions_of(model: RegisteredModel, *, dataset_split: str, dataset: str) -> "QuerySet[ListedVersion]":
     """Return a model's versions, the newest first.
 
     Adds `snapshot_pk`, the newest snapshot of the split and dataset, and `was_promoted`, whether the version ever was.
@@ -46,10 +58,14 @@ def versions_of(model: RegisteredModel, *, dataset_split: str, dataset: str) -> 
     newest = _newest(dataset_split, dataset).values("pk")[:1]
     was_promoted = Exists(Promotion.objects.filter(version=OuterRef("pk")))
     versions = Version.objects.filter(model=model).newest_first()
-    return versions.annotate(snapshot_pk=Subquery(newest), was_promoted=was_promoted).defer("parameters")
+    annotated: Any = versions.annotate(snapshot_pk=Subquery(newest), was_promoted=was_promoted)
+    listed: QuerySet[ListedVersion] = annotated.defer("parameters")
+    return listed
 
 
-def sort_versions(versions: QuerySet[Any], order: str, *, dataset_split: str, dataset: str) -> QuerySet[Any]:
+def sort_versions(
+    versions: "QuerySet[ListedVersion]", order: str, *, dataset_split: str, dataset: str
+) -> "QuerySet[ListedVersion]":
     """Sort versions by one of `ORDERS` or a summary metric; a minus before its name reverses it."""
     name = order.removeprefix("-")
     if name not in ORDERS:
@@ -61,7 +77,7 @@ def sort_versions(versions: QuerySet[Any], order: str, *, dataset_split: str, da
     return versions.order_by(by, "-number")
 
 
-def snapshots_of(versions: Iterable[Any]) -> dict[int, MetricSnapshot]:
+def snapshots_of(versions: "Iterable[ListedVersion]") -> dict[int, MetricSnapshot]:
     """Return the newest snapshots of versions by their primary keys."""
     pks = {each.snapshot_pk for each in versions if each.snapshot_pk}
     snapshots = MetricSnapshot.objects.select_related("detail").defer_large().defer("detail__per_class")
@@ -75,15 +91,15 @@ def recorded_metrics(task_type: TaskType, snapshots: Iterable[MetricSnapshot]) -
 
 
 def version_rows(
-    versions: Iterable[Any], snapshots: Mapping[int, MetricSnapshot], metrics: Sequence[Metric]
+    versions: "Iterable[ListedVersion]", snapshots: Mapping[int, MetricSnapshot], metrics: Sequence[Metric]
 ) -> list[VersionRow]:
     """Return the rows of the table of versions."""
-    return [_row(each, snapshots.get(each.snapshot_pk), metrics) for each in versions]
+    return [_row(each, snapshots.get(each.snapshot_pk) if each.snapshot_pk else None, metrics) for each in versions]
 
 
 def trends(
     model: RegisteredModel,
-    versions: Sequence[Any],
+    versions: "Sequence[ListedVersion]",
     snapshots: Mapping[int, MetricSnapshot],
     metrics: Sequence[Metric],
 ) -> list[Trend]:
@@ -93,7 +109,7 @@ def trends(
     return [chart for chart in charts if chart]
 
 
-def promotions_of(model: RegisteredModel) -> QuerySet[Any]:
+def promotions_of(model: RegisteredModel) -> QuerySet[Promotion]:
     """Return a model's newest promotions, with the status of their verdicts as `verdict_status`."""
     promotions = Promotion.objects.filter(model=model).select_related("version", "previous_version", "promoted_by")
     status = KeyTransform("status", "verdict")
@@ -113,7 +129,9 @@ def _row(version: Version, snapshot: MetricSnapshot | None, metrics: Sequence[Me
     return VersionRow(version, snapshot, texts)
 
 
-def _measured(model: RegisteredModel, versions: Sequence[tuple[Any, MetricSnapshot]], metric: Metric) -> list[Measured]:
+def _measured(
+    model: RegisteredModel, versions: "Sequence[tuple[ListedVersion, MetricSnapshot]]", metric: Metric
+) -> list[Measured]:
     measured = []
     for version, snapshot in versions:
         value = snapshot.all_metrics.get(metric.name)

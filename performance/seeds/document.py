@@ -22,8 +22,10 @@ from models_registry.api.fields import (
 from models_registry.registry import ids
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.registry.models import Version
-from models_registry.registry.serializers import PositiveClassField
+from models_registry.registry.serializers import PositiveClassField, PromotionInput
 from models_registry.task_types import base
+from performance.gates.policy import InvalidPolicyError, Policy, validate_for
+from performance.gates.serializers import PolicyInput
 from performance.metrics.inputs.options import Columns, InvalidColumnsError, parse_columns
 from performance.metrics.tasks.evaluators import EVALUATORS
 from performance.snapshots.fields import DatasetNameField
@@ -74,6 +76,20 @@ class VersionValues(TypedDict):
     snapshots: list[SnapshotValues]
 
 
+class PromotionValues(TypedDict):
+    """The validated values of a `PromotionDocument`."""
+
+    version_id: str
+    reason: str
+    override: bool
+
+
+class PolicyValues(TypedDict):
+    """The validated values of a policy."""
+
+    policy: Policy
+
+
 class ModelValues(TypedDict):
     """The validated values of a `ModelDocument`."""
 
@@ -85,6 +101,8 @@ class ModelValues(TypedDict):
     positive_class: NotRequired[str | None]
     grants: dict[str, list[str]]
     archived: bool
+    gate_policy: NotRequired[PolicyValues]
+    promotions: list[PromotionValues]
     promoted: NotRequired[str | None]
     versions: list[VersionValues]
 
@@ -211,8 +229,17 @@ class VersionDocument(StrictSerializer):
         return attrs
 
 
+class PromotionDocument(PromotionInput):
+    """A promotion."""
+
+    version_id = VersionIdField()
+
+
 class ModelDocument(StrictSerializer):
-    """A registered model, its grants by user name, its versions, and which of them is promoted."""
+    """A registered model, its grants by user name, its versions, its policy, and what was promoted.
+
+    `promotions` are all promotions, the earliest first.
+    """
 
     model_id = ModelIdField()
     organization = SlugTextField()
@@ -224,6 +251,8 @@ class ModelDocument(StrictSerializer):
         child=serializers.ListField(child=serializers.ChoiceField(ModelGrant.SCOPES)), default=dict
     )
     archived = StrictBooleanField(default=False)
+    gate_policy = PolicyInput(required=False)
+    promotions = PromotionDocument(many=True, default=list)
     promoted = StrictCharField(required=False, allow_null=True)
     versions = VersionDocument(many=True, default=list)
 
@@ -239,10 +268,12 @@ class ModelDocument(StrictSerializer):
         versions = attrs["versions"]
         _refuse_repeats(versions, key="version_id")
         states = {version["version_id"]: version["state"] for version in versions}
-        promoted = attrs.get("promoted")
-        if promoted and states.get(promoted) != Version.State.COMPLETED:
-            raise ValidationError({"promoted": "Must be the version_id of one of these versions that is completed."})
+        promoted = [("promotions", item["version_id"]) for item in attrs["promotions"]]
+        for field, version_id in [*promoted, ("promoted", attrs.get("promoted"))]:
+            if version_id and states.get(version_id) != Version.State.COMPLETED:
+                raise ValidationError({field: "Must be the version_id of one of these versions that is completed."})
         task_type = task_types.get(attrs["task_type"])
+        _refuse_unfit_policy(task_type, attrs.get("gate_policy"))
         _refuse_unevaluated(task_type, versions)
         _clean_metrics(task_type, versions)
         return attrs
@@ -271,6 +302,16 @@ def _refuse_repeats(items: list[Item], *, key: str) -> list[Item]:
             raise ValidationError(f"{item[key]} comes twice.")
         seen.add(item[key])
     return items
+
+
+def _refuse_unfit_policy(task_type: base.TaskType, given: PolicyValues | None) -> None:
+    """Refuse a policy by which the task type's models cannot be judged."""
+    try:
+        if given:
+            validate_for(given["policy"], [task_type])
+    except InvalidPolicyError as error:
+        errors = {field: [ErrorDetail(detail, code)] for field, code, detail in error.errors}
+        raise ValidationError({"gate_policy": errors}) from None
 
 
 def _refuse_unevaluated(task_type: base.TaskType, versions: list[VersionValues]) -> None:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
 
-from models_registry.api.fields import list_errors
+from models_registry.api.fields import ErrorTree, list_errors
 from models_registry.api.strict_json import parse_json
 from models_registry.api.strict_yaml import parse_yaml
 from performance.seeds.document import (
@@ -93,7 +92,7 @@ def _mapped(path: Path) -> bytes | mmap:
         return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
-def _error_lines(path: Path, errors: Any, where: str = "") -> list[str]:
+def _error_lines(path: Path, errors: ErrorTree, where: str = "") -> list[str]:
     return [f"{path}: {place or 'the document'}: {reason}" for place, _, reason in list_errors(errors, where)]
 
 

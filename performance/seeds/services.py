@@ -1,6 +1,6 @@
 """Store a validated seed document. Loading it again changes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ from django.utils import timezone
 from models_registry.accounts.models import Membership, ModelGrant, Organization, User
 from models_registry.api.errors import APIError
 from models_registry.audit.recorder import record_added
+from models_registry.db.prepared import insert_many
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
-from models_registry.registry.promotions import CheckResult, promote
 from models_registry.registry.services import check_positive_class_change
 from performance.seeds.document import ModelValues, SeedError, SnapshotValues, VersionValues
 from performance.seeds.files import SeedDocument
+from performance.seeds.gates import judge_newest, load_policy, load_promotions, promote_version
 from performance.seeds.predictions import load_predictions
 from performance.snapshots.models import MetricSnapshot
 from performance.snapshots.services import record_datasets
@@ -31,15 +32,15 @@ def load_document(
     document: SeedDocument,
     *,
     on_model: Callable[[], object] = lambda: None,
-    keep_promoted: bool = False,
+    keep_changes: bool = False,
     dry_run: bool = False,
 ) -> list[str]:
     """Store the parts of the document that the database does not have, and return the ids of the document's models.
 
-    Values that may change are updated: names, descriptions, roles, the promoted version, and the state of a version
-    whose training has ended. With `keep_promoted`, a model that has a promoted version keeps it. `on_model` is called
-    after each model. Raises `SeedError` if the document is refused or contradicts the database; then, and in a
-    `dry_run`, nothing is stored.
+    Values that may change are updated: names, descriptions, roles, the promoted version, the state of a version
+    whose training has ended, and the policy. With `keep_changes`, a model keeps its promoted version and its policy.
+    `on_model` is called after each model. Raises `SeedError` if the document is refused or contradicts the database;
+    then, and in a `dry_run`, nothing is stored.
     """
     for user in document.users:
         _load_user(**user)
@@ -47,7 +48,7 @@ def load_document(
         _load_organization(**organization)
     loaded = []
     for position, model in enumerate(document.models()):
-        _load_model(f"models.{position}", model, document.path.parent, keep_promoted=keep_promoted, dry_run=dry_run)
+        _load_model(f"models.{position}", model, document.path.parent, keep_changes=keep_changes, dry_run=dry_run)
         loaded.append(model["model_id"])
         on_model()
     transaction.set_rollback(dry_run)
@@ -72,7 +73,7 @@ def _load_organization(*, slug: str, name: str, members: dict[str, str]) -> None
         Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
 
 
-def _load_model(path: str, document: ModelValues, folder: Path, *, keep_promoted: bool, dry_run: bool) -> None:
+def _load_model(path: str, document: ModelValues, folder: Path, *, keep_changes: bool, dry_run: bool) -> None:
     model = _load_registration(path, document)
     for username, scopes in document["grants"].items():
         user = _user(username, f"{path}.grants")
@@ -89,23 +90,27 @@ def _load_model(path: str, document: ModelValues, folder: Path, *, keep_promoted
             if "predictions" in snapshot:
                 file = folder / snapshot["predictions"]
                 load_predictions(f"{where}.snapshots.{index}", versions[number], file, snapshot, store=not dry_run)
-    promoted = document.get("promoted")
-    if promoted and not (keep_promoted and model.promoted_version_id):
-        _promote(path, model, versions[ids.version_number(promoted)])
+    _load_gate(path, model, versions, document, keep_changes=keep_changes)
     if document["archived"] and model.archived_at is None:
         model.archived_at = timezone.now()
         model.save(update_fields=["archived_at"])
 
 
-def _promote(path: str, model: RegisteredModel, version: Version) -> None:
-    if model.promoted_version_id == version.pk:
-        return
-    try:
-        outcome = promote(version=version, promoted_by=None, reason="seeded")
-    except APIError as error:
-        raise SeedError(f"{path}.promoted: {error.detail}") from None
-    if isinstance(outcome, CheckResult):
-        raise SeedError(f"{path}.promoted: {outcome.detail}")
+def _load_gate(
+    path: str, model: RegisteredModel, versions: Mapping[int, Version], document: ModelValues, *, keep_changes: bool
+) -> None:
+    """Store the policy, then the promotions, which it may refuse, then the verdict of a new policy."""
+    given = document.get("gate_policy")
+    is_new = given is not None and load_policy(path, model, given["policy"], keep=keep_changes)
+    if not model.promotions.exists():
+        load_promotions(path, versions, document["promotions"])
+    promoted = document.get("promoted")
+    if promoted and not (keep_changes and model.promoted_version_id):
+        version = versions[ids.version_number(promoted)]
+        if model.promoted_version_id != version.pk:
+            promote_version(f"{path}.promoted", version, "seeded")
+    if is_new:
+        judge_newest(model)
 
 
 def _load_registration(path: str, document: ModelValues) -> RegisteredModel:
@@ -166,7 +171,7 @@ def _load_snapshots(version: Version, items: list[SnapshotValues]) -> None:
     for start in range(0, len(items), BATCH):
         batch = [_snapshot_fields(item) for item in items[start : start + BATCH]]
         new = {key: fields for fields in batch if (key := _snapshot_key(**fields)) not in stored}
-        MetricSnapshot.objects.bulk_create(MetricSnapshot(version=version, **fields) for fields in new.values())
+        insert_many([MetricSnapshot(version=version, **fields) for fields in new.values()])
         stored.update(new)
     record_added(version, "snapshots", before, len(stored))
 

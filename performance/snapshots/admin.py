@@ -1,10 +1,11 @@
 """Metric snapshots in the admin, read-only: the API and the commands store them."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, FieldTextFilter
@@ -24,10 +25,11 @@ from models_registry.registry.models import Version
 from performance.formatting import format_short, format_six_digits
 from performance.metrics.result import ConfusionMatrixDocument
 from performance.snapshots import chart_tables, charts, tables
+from performance.snapshots.downloads import NamedTable, requested_table
 from performance.snapshots.models import MetricSnapshot
+from performance.snapshots.querysets import MetricSnapshotQuerySet
 
 HEADLINE_METRICS = 3
-MAX_MATRIX_CELLS = tables.MAX_CLASSES * 1000  # enough for the rows that are shown of a matrix of 1,000 classes
 
 
 def headline(snapshot: MetricSnapshot) -> str:
@@ -46,8 +48,8 @@ def snapshot_context(snapshot: MetricSnapshot) -> dict[str, object]:
     task_type = task_types.get(snapshot.version.model.task_type)
     matrix = None
     if hasattr(snapshot, "detail"):
-        rows: Any = MetricSnapshot.objects.select_related("detail").with_matrix_rows(0, MAX_MATRIX_CELLS)
-        snapshot = rows.get(pk=snapshot.pk)
+        snapshots: MetricSnapshotQuerySet = MetricSnapshot.objects.select_related("detail")
+        snapshot = snapshots.with_matrix_rows(0, tables.MAX_MATRIX_CELLS).get(pk=snapshot.pk)
         matrix = _matrix(snapshot)
     metrics, details = snapshot.all_metrics, snapshot.details
     return {
@@ -62,13 +64,22 @@ def snapshot_context(snapshot: MetricSnapshot) -> dict[str, object]:
         "option_table": tables.option_table(details.evaluation_options),
         "class_table": tables.class_table(task_type, details.per_class),
         "slice_tables": tables.slice_tables(task_type, snapshot.slices.order_by("attribute", "position")),
-        "confusion_matrix": tables.confusion_matrix(matrix),
+        "confusion_matrix": tables.matrix_layout(matrix),
         "gauges": charts.gauges(task_type, metrics, details.confidence_intervals),
         "charts": [*zip(charts.charts(details.curves), chart_tables.curve_tables(details.curves), strict=True)],
     }
 
 
-def _matrix(snapshot: Any) -> ConfusionMatrixDocument | None:
+def _tables(context: dict[str, Any]) -> Iterator[NamedTable | None]:
+    """Yield the tables of a snapshot's page, from its context."""
+    yield from (context.get(f"{name}_table") for name in ("metric", "warning", "option", "class", "example"))
+    if matrix := context.get("confusion_matrix"):
+        yield tables.matrix_table("Confusion matrix", matrix)
+    yield from context.get("slice_tables", ())
+    yield from (table for _, table in context.get("charts", ()))
+
+
+def _matrix(snapshot: MetricSnapshot) -> ConfusionMatrixDocument | None:
     """Return the labels and the first rows of the confusion matrix, if there is one."""
     if not snapshot.matrix_labels:
         return None
@@ -104,19 +115,15 @@ class SnapshotInline(ReadOnlyAdminMixin, ScopedInline):
         return headline(snapshot)
 
 
-admin.site.unregister(Version)
-
-
-@admin.register(Version)
 class VersionWithSnapshotsAdmin(VersionAdmin):
-    """Adds the snapshots to the page of a version. The registry's own admin does not know them."""
+    """Adds the snapshots to the page of a version. `model_cards` adds to this page, and registers it."""
 
     inlines = (SnapshotInline,)
-    readonly_fields = ("comparison",)
+    readonly_fields: ClassVar[tuple[str, ...]] = ("comparison",)
 
-    def get_fields(self, request: HttpRequest, obj: Version | None = None) -> Any:
+    def get_fields(self, request: HttpRequest, obj: Version | None = None) -> tuple[str | tuple[str, ...], ...]:
         """Add the link to a comparison."""
-        return [*super().get_fields(request, obj), "comparison"]
+        return (*super().get_fields(request, obj), "comparison")
 
     @admin.display(empty_value="not available until the training has completed")
     def comparison(self, version: Version) -> str | None:
@@ -127,9 +134,8 @@ class VersionWithSnapshotsAdmin(VersionAdmin):
         return format_html('<a href="{}?version_id={}" class="text-link">Compare</a>', url, version.version_id)
 
 
-@admin.register(MetricSnapshot)
 class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
-    """Metric snapshots, newest first."""
+    """Metric snapshots, newest first. `evaluations` adds to this page, and registers it."""
 
     list_display = (
         "evaluated_at",
@@ -166,19 +172,19 @@ class MetricSnapshotAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MetricSnapshot]:
         """Return the snapshots with their versions, models and organizations."""
-        snapshots: Any = super().get_queryset(request)
-        listed: QuerySet[MetricSnapshot] = snapshots.select_related("version__model__organization", "detail").for_list()
-        return listed
+        snapshots = cast(MetricSnapshotQuerySet, super().get_queryset(request))
+        return snapshots.select_related("version__model__organization", "detail").for_list()
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         """Add the table of metrics and the charts, or the error if the task type is unknown."""
         try:
             context |= snapshot_context(context["original"])
         except task_types.UnknownTaskTypeError as error:
             context["unknown_task_type"] = str(error)
-        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        table = requested_table(request, context, _tables(context))
+        response: HttpResponseBase = table or super().render_change_form(request, context, *args, **kwargs)
         return response
 
     @admin.display(ordering="version__model__organization__name")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from performance.formatting import format_short, format_six_digits
+from performance.formatting import NumberText, format_short, format_six_digits
 from performance.snapshots.charts import MAX_LINES, CurvesByLabel, Point, omitted_note
 from performance.snapshots.tables import Table
 
@@ -17,7 +17,7 @@ def curve_tables(curves: Mapping[str, Any]) -> list[Table]:
 
 def grid_table(title: str, x: str, curves: Mapping[str, Sequence[Point]], note: str = "") -> Table:
     """Return the table of the heights of drawn curves, by name, at each value of `GRID`."""
-    rows = [[f"{at:.1f}", *(_height_at(points, at) for points in curves.values())] for at in GRID]
+    rows = [[NumberText(f"{at:.1f}", at), *(_height_at(points, at) for points in curves.values())] for at in GRID]
     return Table(f"{title} in numbers", (x.capitalize(), *curves), rows, note=note)
 
 

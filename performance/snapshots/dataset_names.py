@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from models_registry.api.visible_text import is_visible
 from performance.metrics.result import MAX_DATASET_NAME
 
 MAX_LISTED_DATASETS = 20  # in a message
@@ -11,8 +12,13 @@ _ONE_LINE = re.compile(r"(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+(?<!\s)")
 
 
 def is_dataset_name(value: object) -> bool:
-    """Return whether a value is one line of text without spaces around it, of at most `MAX_DATASET_NAME` characters."""
-    return isinstance(value, str) and len(value) <= MAX_DATASET_NAME and _ONE_LINE.fullmatch(value) is not None
+    """Return whether a value may name a dataset.
+
+    A name is one line of visible text, of at most `MAX_DATASET_NAME` characters, without spaces around it.
+    """
+    if not isinstance(value, str) or len(value) > MAX_DATASET_NAME:
+        return False
+    return _ONE_LINE.fullmatch(value) is not None and is_visible(value)
 
 
 def list_datasets(names: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.utils.urls import replace_query_param
 
 from models_registry import task_types
-from models_registry.api.fields import AnyField, UTCDateTimeField
+from models_registry.api.fields import AnyField, SharedFieldsMixin, UTCDateTimeField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
 from performance.metrics.statistics.rates import Normalization
@@ -153,6 +153,11 @@ class ProvenanceSerializer(serializers.Serializer[MetricSnapshot]):
     created_at = UTCDateTimeField()
 
 
+def reasons(name: str, help_text: str) -> AnyField:
+    """Return a read-only field for a detail's reasons, by metric."""
+    return detail_field(name, serializers.DictField, nullable=False, child=serializers.CharField(), help_text=help_text)
+
+
 def snapshot_row_serializer(task_type: TaskType) -> SerializerClass:
     """Return the serializer of a snapshot in a list. It omits the confusion matrix, which is too large for a page."""
     whole = snapshot_serializer(task_type)._declared_fields
@@ -172,6 +177,7 @@ def snapshot_serializer(task_type: TaskType) -> SerializerClass:
         "custom_metrics": detail_field(
             "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()
         ),
+        "metrics_unavailable": reasons("metrics_unavailable", "Why a metric is null, by metric."),
         "sample_count": serializers.IntegerField(allow_null=True),
         "confusion_matrix": detail_field("confusion_matrix", ConfusionMatrixSerializer),
         "source": serializers.ChoiceField(Source.values),
@@ -179,7 +185,7 @@ def snapshot_serializer(task_type: TaskType) -> SerializerClass:
         "created_at": UTCDateTimeField(),
         "evaluated_at": UTCDateTimeField(),
     }
-    return make_serializer(task_type, "Snapshot", fields)
+    return make_serializer(task_type, "Snapshot", fields, SharedFieldsMixin)
 
 
 class SliceSerializer(serializers.Serializer[Any]):
@@ -198,7 +204,7 @@ class SliceSerializer(serializers.Serializer[Any]):
     )
     confidence_intervals = serializers.DictField(child=IntervalSerializer(), help_text="By metric.")
     intervals_unavailable = serializers.DictField(
-        child=serializers.CharField(), help_text="Why a metric has no interval, by metric."
+        child=serializers.CharField(), help_text="Why a metric is null or has no interval, by metric."
     )
 
     @extend_schema_field({"type": "object", "additionalProperties": {"type": "number", "nullable": True}})
@@ -208,7 +214,7 @@ class SliceSerializer(serializers.Serializer[Any]):
         return {metric.name: instance.metrics.get(metric.name) for metric in task_type.metrics}
 
 
-class AttributeSlicesSerializer(serializers.Serializer[Any]):
+class AttributeSlicesSerializer(serializers.Serializer[SnapshotSlice]):
     """The slices by one attribute. Only the worst is shown."""
 
     attribute = serializers.CharField()
@@ -234,11 +240,6 @@ class WarningSerializer(serializers.Serializer[dict[str, str]]):
 
     code = serializers.CharField()
     detail = serializers.CharField()
-
-
-def reasons(name: str, help_text: str) -> AnyField:
-    """Return a read-only field for a detail's reasons, by metric."""
-    return detail_field(name, serializers.DictField, nullable=False, child=serializers.CharField(), help_text=help_text)
 
 
 def report_serializer(task_type: TaskType) -> SerializerClass:

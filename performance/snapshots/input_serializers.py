@@ -1,5 +1,6 @@
 """The bodies in which clients report metrics."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,10 @@ from rest_framework import serializers
 
 from models_registry.api.fields import (
     MAX_QUOTED_NAME,
-    ONE_LINE,
+    NAME_VALIDATORS,
     BoundedDictField,
     BoundedListField,
+    SharedFieldsMixin,
     StrictCharField,
     StrictFloatField,
     StrictIntegerField,
@@ -60,11 +62,12 @@ class CustomMetricsField(BoundedDictField):
 class CountsField(BoundedListField):
     """A row of counts. A matrix may have a million: each is validated by itself only if the row has an invalid one."""
 
-    def run_child_validation(self, data: Any) -> list[Any]:
+    def run_child_validation(self, data: Iterable[object]) -> list[object]:
         """Return the counts. Raises `ValidationError`."""
-        if all(type(count) is int and 0 <= count <= MAX_CELL for count in data):
-            return list(data)
-        return super().run_child_validation(data)
+        counts = list(data)
+        if all(type(count) is int and 0 <= count <= MAX_CELL for count in counts):
+            return counts
+        return super().run_child_validation(counts)
 
 
 class ConfusionMatrixInput(StrictSerializer):
@@ -106,7 +109,7 @@ class IntervalInput(StrictSerializer):
     lower = StrictFloatField()
     upper = StrictFloatField()
     level = StrictFloatField(default=CONFIDENCE_LEVEL)
-    method = StrictCharField(default="reported", max_length=MAX_METHOD, validators=[ONE_LINE])
+    method = StrictCharField(default="reported", max_length=MAX_METHOD, validators=NAME_VALIDATORS)
 
     def validate_level(self, value: float) -> float:
         """Refuse other levels: an interval of another level cannot be converted without knowing its method."""
@@ -158,7 +161,7 @@ class EvaluationOptionsInput(StrictSerializer):
     k = StrictIntegerField(required=False, min_value=1, max_value=MAX_K)
 
 
-class SnapshotInput(StrictSerializer):
+class SnapshotInput(SharedFieldsMixin, StrictSerializer):
     """The metrics of one evaluation of a version."""
 
     dataset_split = serializers.ChoiceField(DatasetSplit.choices)
@@ -221,7 +224,7 @@ class SnapshotBatchInput(StrictSerializer):
         help_text=f"At most {MAX_BATCH_MATRICES} of them may have a confusion matrix.",
     )
 
-    def validate_snapshots(self, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def validate_snapshots(self, value: list[dict[str, object]]) -> list[dict[str, object]]:
         """Refuse more confusion matrices than can be read in a few seconds."""
         if sum("confusion_matrix" in each for each in value) > MAX_BATCH_MATRICES:
             raise serializers.ValidationError(

@@ -60,7 +60,7 @@ def confusion_matrix(lookup: SnapshotLookup, *, offset: int = 0) -> MatrixPage:
             f"Models of {lookup.task_type} predict no classes, so they have no confusion matrix."
         )
     rows = found_snapshots(lookup).for_list().with_matrix_rows(offset, MAX_CELLS)
-    snapshot: Any = newest_snapshot(lookup, rows)
+    snapshot = newest_snapshot(lookup, rows)
     if snapshot.matrix_labels is None:
         raise NotFoundError(
             f"The newest snapshot of {snapshot.version.version_id} on {lookup.dataset_split} was reported without a "

@@ -10,6 +10,7 @@ from models_registry.accounts.models import Organization
 from models_registry.registry.models import Version
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
+from performance.snapshots.model_fields import FloatsField
 from performance.snapshots.querysets import MetricSnapshotQuerySet, SnapshotSliceQuerySet
 
 MAX_METRIC_NAME = 100  # characters, of a custom metric; the task types' own names are shorter
@@ -85,7 +86,7 @@ class MetricSnapshot(models.Model):
         db_default="",
         help_text="The name of the dataset; empty for the primary one.",
     )
-    metrics = models.JSONField(help_text="The summary metrics by name; a metric that was not recorded is absent.")
+    metrics = FloatsField(help_text="The summary metrics by name; a metric that was not recorded is absent.")
     sample_count = models.PositiveBigIntegerField(null=True, blank=True)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.IMPORTED)
     # A name instead of a foreign key: the row cannot change when the user is deleted.
@@ -95,13 +96,24 @@ class MetricSnapshot(models.Model):
 
     objects = MetricSnapshotQuerySet.as_manager()
 
+    matrix_labels: list[str] | None  # as `with_matrix_rows` adds them
+    matrix_counts: list[list[int]]
+    matrix_text: str  # as `with_matrix_text` adds it
+    worst_slices: "list[SnapshotSlice]"  # as a report has them
+
     class Meta:
         verbose_name = "metric snapshot"
         constraints = [
             models.CheckConstraint(
-                condition=Q(dataset_split__in=DatasetSplit.values), name="snapshot_dataset_split_known"
+                condition=Q(dataset_split__in=DatasetSplit.values),
+                name="snapshot_dataset_split_known",
+                violation_error_message="There is no such split.",
             ),
-            models.CheckConstraint(condition=Q(source__in=Source.values), name="snapshot_source_known"),
+            models.CheckConstraint(
+                condition=Q(source__in=Source.values),
+                name="snapshot_source_known",
+                violation_error_message="There is no such source of metrics.",
+            ),
         ]
         indexes = [
             # Serves the newest snapshot of a version, split and dataset, and the versions' foreign key.
@@ -122,7 +134,7 @@ class MetricSnapshot(models.Model):
 
     @property
     def name(self) -> str:
-        """The split and the time, which tell the snapshots of a version apart."""
+        """The split and the time, by which people distinguish the snapshots of a version."""
         return f"{self.dataset_split} at {self.evaluated_at:%Y-%m-%d %H:%M}"
 
     @property
@@ -155,12 +167,10 @@ class SnapshotDetail(models.Model):
     """The part of a snapshot that its summary does not need. It is append-only, as the snapshot is."""
 
     snapshot = models.OneToOneField(MetricSnapshot, on_delete=models.PROTECT, primary_key=True, related_name="detail")
-    further_metrics = models.JSONField(default=dict, help_text="The other metrics of the task type, by name.")
-    custom_metrics = models.JSONField(
-        default=dict, help_text="The metrics that the task type does not define, by name."
-    )
+    further_metrics = FloatsField(default=dict, help_text="The other metrics of the task type, by name.")
+    custom_metrics = FloatsField(default=dict, help_text="The metrics that the task type does not define, by name.")
     confusion_matrix = models.JSONField(null=True, help_text="The `labels` and the `counts[actual][predicted]`.")
-    confidence_intervals = models.JSONField(
+    confidence_intervals = FloatsField(
         default=dict, help_text="The interval of each metric, by name: `lower`, `upper`, `level` and `method`."
     )
     per_class = models.JSONField(default=dict, help_text="The metrics of each class, by label and then by name.")
@@ -241,8 +251,8 @@ class SnapshotSlice(models.Model):
         null=True, help_text="The value; null for all values but the most frequent ones, taken together."
     )
     sample_count = models.PositiveBigIntegerField()
-    metrics = models.JSONField(help_text="The summary metrics by name; an undefined metric is absent.")
-    confidence_intervals = models.JSONField(
+    metrics = FloatsField(help_text="The summary metrics by name; an undefined metric is absent.")
+    confidence_intervals = FloatsField(
         default=dict, help_text="The interval of each metric, by name: `lower`, `upper`, `level` and `method`."
     )
     intervals_unavailable = models.JSONField(default=dict, help_text="Why metrics have no interval, by name.")

@@ -1,24 +1,26 @@
 """Show a list on a page of the admin a part at a time."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Generic, TypeVar
 
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+Item = TypeVar("Item")
 
-class LinkedPage:
+
+class LinkedPage(Generic[Item]):
     """A page of records, with the links to the pages before and after it.
 
     `parameter` is the query parameter of the page's number. All other parameters stay as they are.
     """
 
     def __init__(
-        self, request: HttpRequest, records: "QuerySet[Any] | Sequence[Any]", *, parameter: str, per_page: int
+        self, request: HttpRequest, records: "QuerySet[Model, Item] | Sequence[Item]", *, parameter: str, per_page: int
     ) -> None:
         self.query, self.parameter = request.GET, parameter
-        self.page: Page[Any] = Paginator(records, per_page).get_page(request.GET.get(parameter))
+        self.page: Page[Item] = Paginator(records, per_page).get_page(request.GET.get(parameter))
 
     @property
     def previous_link(self) -> str:

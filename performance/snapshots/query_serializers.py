@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from models_registry.api.fields import TextIntegerField
 from models_registry.api.pagination import MAX_PAGE_SIZE
 from models_registry.registry.fields import VersionIdField
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
@@ -43,7 +44,7 @@ class ConfusionMatrixQuerySerializer(PerformanceQuerySerializer):
         help_text="Adds `rates`: the counts as shares of their row (`actual`), their column (`predicted`) or `all`.",
         error_messages={"invalid_choice": f"Must be one of {', '.join(Normalization)}, in lower case."},
     )
-    offset = serializers.IntegerField(
+    offset = TextIntegerField(
         default=0,
         min_value=0,
         max_value=MAX_OFFSET,

@@ -1,12 +1,10 @@
 """Check reported metrics against each other, and derive what follows from them."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
-from models_registry.api.errors import FieldError
+from models_registry.api.field_errors import FieldError
 from models_registry.api.fields import MAX_QUOTED_NAME
 from models_registry.task_types.base import Metric, TaskType
 from performance.metrics.inputs.labels import canonical_label, default_positive, sort_labels
@@ -16,15 +14,14 @@ from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
+from performance.snapshots.contradictions import class_contradictions, contradictions, impossible_values
 
 SUPPORT = "support"  # the number of examples of a class, beside its metrics
 REPORTED_ERROR = "reported standard error"  # the method of an interval
 NO_INTERVAL = "It was reported without an interval: report `confidence_intervals` or `standard_errors` as well."
-FEWEST_DECIMALS = 2  # to which a reported value may have been rounded
 MAX_ERROR = 1e150  # whose square is finite
 MAX_LISTED_LABELS = 20  # in an error message
 TOO_MANY_CLASSES = f"There are more than {MAX_CLASSES} classes."
-SLACK = 1e-9  # between a reported value and the same computed here
 _OF_ALL_CLASSES: Mapping[str, margins.MarginMetric] = {
     "balanced_accuracy": margins.balanced_accuracy,
     "matthews_correlation": margins.matthews_correlation,
@@ -83,6 +80,7 @@ def complete(task_type: TaskType, reported: ReportedMetrics, *, positive_class: 
         positive_class: the positive class that the model declares.
     """
     errors = [*_check_options(task_type, reported, positive_class), *_check_classes(task_type, reported)]
+    errors += impossible_values(task_type, reported.metrics, reported.per_class, reported.options.get("averaging"))
     given = dict(reported.intervals)
     if not errors and reported.matrix is not None:
         errors = _complete_from_matrix(reported, ConfusionMatrix(reported.matrix["labels"], reported.matrix["counts"]))
@@ -131,13 +129,13 @@ def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) ->
     if error:
         return [error]
     found = [
-        (_contradictions(reported.metrics, _averaged(matrix, each), note=f" (averaging {each})"), each)
+        (contradictions(reported.metrics, _averaged(matrix, each), note=f" (averaging {each})"), each)
         for each in candidates
     ]
     errors, averaging = min(found, key=lambda each: len(each[0]))  # the first of equals
     values = _of_all_classes(matrix)
     classes = _of_each_class(matrix)
-    errors = [*errors, *_contradictions(reported.metrics, values), *_class_contradictions(reported.per_class, classes)]
+    errors = [*errors, *contradictions(reported.metrics, values), *class_contradictions(reported.per_class, classes)]
     if errors:
         return errors
     reported.options["averaging"] = averaging.name
@@ -150,7 +148,7 @@ def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) ->
     return []
 
 
-def _averagings(matrix: ConfusionMatrix, options: Mapping[str, Any]) -> tuple[list[Averaging], FieldError | None]:
+def _averagings(matrix: ConfusionMatrix, options: Mapping[str, object]) -> tuple[list[Averaging], FieldError | None]:
     """Return how the metrics may have been averaged, the usual way first, or an error.
 
     Unless `options` say so, any averaging is possible, and with two classes either may be the positive one.
@@ -199,40 +197,6 @@ def _averaged(matrix: ConfusionMatrix, averaging: Averaging) -> dict[str, float]
     return {name: margins.class_metric(name, index)(matrix.margins) for name in AVERAGED}
 
 
-def _contradictions(
-    reported: Mapping[str, float], computed: Mapping[str, float], where: str = "metrics", note: str = ""
-) -> list[FieldError]:
-    """Return an error for each reported value that is not the computed one, rounded."""
-    return [
-        (
-            f"{where}.{name}",
-            "contradiction",
-            f"Is {value!r}, but the confusion matrix comes to {computed[name]:.6g}{note}. Report both of the same "
-            "examples, or only one of them.",
-        )
-        for name, value in reported.items()
-        if name in computed and not _agree(value, computed[name])
-    ]
-
-
-def _class_contradictions(
-    reported: Mapping[str, Mapping[str, float]], computed: Mapping[str, Mapping[str, float]]
-) -> Iterator[FieldError]:
-    for label, metrics in reported.items():
-        where = f"per_class.{label[:MAX_QUOTED_NAME]}"
-        if label in computed:
-            yield from _contradictions(metrics, computed[label], where)
-        else:
-            yield where, "contradiction", "Is none of the labels of the confusion matrix."
-
-
-def _agree(reported: float, computed: float) -> bool:
-    """Return whether a reported value is the computed one, rounded to the decimals that it has."""
-    exponent = Decimal(repr(reported)).as_tuple().exponent
-    decimals = max(-int(exponent), FEWEST_DECIMALS)
-    return abs(reported - computed) <= 0.5 * 10.0**-decimals + SLACK * max(1.0, abs(computed))
-
-
 def _estimates(matrix: ConfusionMatrix, averaging: Averaging) -> dict[str, Estimate]:
     """Return what the confusion matrix tells, with intervals: of many classes, of their accuracy alone."""
     if len(matrix.labels) > MAX_CLASSES:
@@ -278,23 +242,7 @@ def _complete_intervals(
     """Check the given intervals, and add those of standard errors and of proportions. Return the errors."""
     values = reported.values()
     metrics = {metric.name: metric for metric in task_type.all_metrics}
-    errors = []
-    for name, error in reported.standard_errors.items():
-        where = f"standard_errors.{name[:MAX_QUOTED_NAME]}"
-        if name not in values:
-            errors.append((where, "unknown", _unknown(values)))
-        elif name in given:
-            errors.append((where, "repeated", "Give a confidence interval or a standard error, not both."))
-        elif interval := _interval_of_error(metrics[name.rpartition(".")[2]], values[name], error):
-            reported.intervals[name] = interval
-        else:
-            errors.append((where, "invalid", f"Must be above 0 and below 1e150, not {error!r}."))
-    for name, interval in given.items():
-        where = f"confidence_intervals.{name[:MAX_QUOTED_NAME]}"
-        if name not in values:
-            errors.append((where, "unknown", _unknown(values)))
-        elif reason := _interval_error(metrics[name.rpartition(".")[2]], values[name], interval):
-            errors.append((where, "invalid", reason))
+    errors = [*_convert_standard_errors(metrics, reported, given), *_check_intervals(metrics, values, given)]
     for metric in task_type.all_metrics:
         if metric.is_proportion and metric.name in values and reported.sample_count is not None:
             interval = wilson(values[metric.name], reported.sample_count)
@@ -305,6 +253,35 @@ def _complete_intervals(
         name: reported.intervals_unavailable.get(name, NO_INTERVAL) for name in values if name in without
     }
     return errors
+
+
+def _convert_standard_errors(
+    metrics: Mapping[str, Metric], reported: ReportedMetrics, given: Mapping[str, Interval]
+) -> Iterator[FieldError]:
+    """Add the intervals of the standard errors. Yield what is wrong with the latter."""
+    values = reported.values()
+    for name, error in reported.standard_errors.items():
+        where = f"standard_errors.{name[:MAX_QUOTED_NAME]}"
+        if name not in values:
+            yield where, "unknown", _unknown(values)
+        elif name in given:
+            yield where, "repeated", "Give a confidence interval or a standard error, not both."
+        elif interval := _interval_of_error(metrics[name.rpartition(".")[2]], values[name], error):
+            reported.intervals[name] = interval
+        else:
+            yield where, "invalid", f"Must be above 0 and below 1e150, not {error!r}."
+
+
+def _check_intervals(
+    metrics: Mapping[str, Metric], values: Mapping[str, float], given: Mapping[str, Interval]
+) -> Iterator[FieldError]:
+    """Yield what is wrong with the given intervals."""
+    for name, interval in given.items():
+        where = f"confidence_intervals.{name[:MAX_QUOTED_NAME]}"
+        if name not in values:
+            yield where, "unknown", _unknown(values)
+        elif reason := _interval_error(metrics[name.rpartition(".")[2]], values[name], interval):
+            yield where, "invalid", reason
 
 
 def _unknown(values: Mapping[str, float]) -> str:
@@ -320,8 +297,7 @@ def _interval_of_error(metric: Metric, value: float, error: float) -> Interval |
     variance = error * error
     if not 0 < error < MAX_ERROR or variance == 0:
         return None
-    lower = -math.inf if metric.lower is None else metric.lower
-    upper = math.inf if metric.upper is None else metric.upper
+    lower, upper = metric.bounds
     if (lower, upper) == (0, 1) and 0 < value < 1:
         return logit(value, variance, 0, REPORTED_ERROR)
     return normal(value, variance, REPORTED_ERROR, lower, upper)

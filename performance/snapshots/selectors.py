@@ -1,21 +1,18 @@
 """Reads of the newest snapshot, of its curves and slices, and of a metric's history."""
 
-import json
 import random
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import CharField, Exists, FilteredRelation, IntegerField, Q, QuerySet, Subquery, TextField
-from django.db.models.functions import Cast
+from django.db.models import CharField, Exists, FilteredRelation, IntegerField, Q, QuerySet, Subquery
 
 from models_registry import task_types
 from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import InvalidParameterError, NotFoundError
-from models_registry.db.prepared import Parameter, PreparedQuery, first_row
+from models_registry.db.prepared import Nested, Parameter, PreparedQuery, as_document, first_row
 from models_registry.registry import ids
 from models_registry.registry.errors import (
     ModelNotFoundError,
@@ -39,15 +36,14 @@ _SPLIT = Parameter("split", CharField())
 _DATASET = Parameter("dataset", CharField())
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotLookup:
+class SnapshotLookup(NamedTuple):
     """The result of one SQL statement: a caller's access, a model, a version of it and its newest snapshot.
 
     The snapshot is that of a split and a dataset, given by its name; an empty name is the primary dataset.
 
     `permitted` says whether the caller may read the model. `asked_for` is the version id in the request; `None` means
     the promoted version. `number` and `version_state` are `None` if there is no such version, and `newest` if the
-    version has no such snapshot: its metrics as JSON, and when it was evaluated.
+    version has no such snapshot: its metrics, and when it was evaluated.
     """
 
     model_id: str
@@ -58,7 +54,7 @@ class SnapshotLookup:
     newest_completed: int | None
     number: int | None
     version_state: str | None
-    newest: dict[str, str] | None
+    newest: dict[str, Any] | None
     database: str
     dataset: str = ""
 
@@ -96,7 +92,7 @@ class SnapshotLookup:
             version_id,
             self.task_type,
             self.dataset_split,
-            metrics=json.loads(self.newest["metrics"]),
+            metrics=self.newest["metrics"],
             evaluated_at=_read_time(self.newest["evaluated_at"]),
         )
 
@@ -124,8 +120,7 @@ class SnapshotLookup:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FoundSnapshot:
+class FoundSnapshot(NamedTuple):
     """A snapshot's metrics, with the model, version and split that they belong to."""
 
     model_id: str
@@ -145,7 +140,7 @@ def read_performance(
     SQL statement. Raises `InvalidTokenError` if the caller may no longer log in, and
     `ModelNotFoundError`.
     """
-    database = random.choice(settings.REPLICAS or [DEFAULT_DB_ALIAS])  # noqa: S311  # spreads the load
+    database = random.choice(settings.REPLICAS) if settings.REPLICAS else DEFAULT_DB_ALIAS  # noqa: S311  # spreads load
     found = summary_statement(promoted=version_id is None).first(
         using=database,
         user=caller.pk,
@@ -155,7 +150,7 @@ def read_performance(
         split=dataset_split,
         dataset=dataset,
     )
-    row = check_login(found, caller)
+    row = check_login(found and found["row"], caller)
     model = row["model"]
     if model is None:
         raise ModelNotFoundError(f"There is no model {model_id[:40]!r}. Check the id.")
@@ -313,13 +308,10 @@ def summary_statement(*, promoted: bool) -> PreparedQuery:
     snapshots = MetricSnapshot.objects.filter(
         version=Subquery(models.values(f"{version}__pk")[:1]), dataset_split=_SPLIT, dataset=_DATASET
     )
-    return PreparedQuery(
-        account_rows(
-            permitted=Exists(models.permitting(Scope.MODEL_READ, USER)),
-            newest_completed=Subquery(completed.values("number")[:1]),
-            model=first_row(models, task_type="task_type", number=f"{version}__number", state=f"{version}__state"),
-            newest=first_row(
-                snapshots.newest_first(), metrics=Cast("metrics", TextField()), evaluated_at="evaluated_at"
-            ),
-        )
+    rows = account_rows(
+        permitted=Exists(models.permitting(Scope.MODEL_READ, USER)),
+        newest_completed=Subquery(completed.values("number")[:1]),
+        model=first_row(models, task_type="task_type", number=f"{version}__number", state=f"{version}__state"),
+        newest=first_row(snapshots.newest_first(), metrics=Nested("metrics"), evaluated_at="evaluated_at"),
     )
+    return PreparedQuery(as_document(rows, json_columns=("model", "newest")))

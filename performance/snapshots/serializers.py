@@ -11,6 +11,7 @@ from models_registry import task_types
 from models_registry.api.fields import UTCDateTimeField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
+from performance.metrics.statistics.intervals import Interval
 from performance.snapshots.models import DatasetSplit, MetricSnapshot, Source
 
 if TYPE_CHECKING:
@@ -33,15 +34,6 @@ class HistorySerializer(serializers.Serializer[Any]):
         return float(snapshot.value_of(self.context["metric"]) or 0)
 
 
-class IntervalSerializer(serializers.Serializer[dict[str, object]]):
-    """A confidence interval: where a value may lie, given that it was measured on a sample."""
-
-    lower = serializers.FloatField()
-    upper = serializers.FloatField()
-    level = serializers.FloatField(help_text="The confidence level, such as 0.95.")
-    method = serializers.CharField()
-
-
 class MappingSerializer(serializers.Serializer[Any]):
     """A stored mapping, in the order of the fields.
 
@@ -52,6 +44,19 @@ class MappingSerializer(serializers.Serializer[Any]):
     def names(self) -> list[str]:
         """The names of the fields."""
         return [str(name) for name in self.fields]
+
+
+class IntervalSerializer(MappingSerializer):
+    """A confidence interval: where a value may lie, given that it was measured on a sample."""
+
+    lower = serializers.FloatField()
+    upper = serializers.FloatField()
+    level = serializers.FloatField(help_text="The confidence level, such as 0.95.")
+    method = serializers.CharField()
+
+    def to_representation(self, instance: Interval | Mapping[str, object]) -> dict[str, object]:
+        document = instance.as_document() if isinstance(instance, Interval) else instance
+        return {name: document.get(name) for name in self.names}
 
 
 class MetricsSerializer(MappingSerializer):
@@ -171,14 +176,14 @@ class ByTaskType:
         """Return the serializer of each task type that has such a response."""
         return {each.name: self[each.name] for each in task_types.all_task_types() if self._among(each)}
 
-    def _any(self, name: str, *, many: bool) -> Any:
+    def _any(self, name: str, *, many: bool) -> TaskTypeProxySerializer:
         return TaskTypeProxySerializer(
             component_name=name, serializers=self.all, resource_type_field_name="task_type", many=many
         )
 
 
 @cache
-def shared_serializer(serializer_class: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+def shared_serializer(serializer_class: SerializerClass) -> serializers.Serializer[Any]:
     """Return one instance of a serializer for all records: it keeps no state, and creating one takes long."""
     return serializer_class()
 

@@ -1,7 +1,7 @@
 """Writes of performance, each in one transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
-from models_registry.api.errors import ConflictError, FieldError, InvalidBodyError
+from models_registry.api.errors import ConflictError, InvalidBodyError
+from models_registry.api.field_errors import FieldError
 from models_registry.api.fields import MAX_ERRORS, MAX_QUOTED_NAME, TIMESTAMP
 from models_registry.api.writes import refusing_duplicates
 from models_registry.audit.recorder import record_added
+from models_registry.db.prepared import insert, insert_many
 from models_registry.registry.locks import refuse_archived
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types import base
@@ -51,7 +53,7 @@ def check_report(
     *,
     model: RegisteredModel,
     dataset_split: str,
-    metrics: dict[str, Any],
+    metrics: dict[str, object],
     custom_metrics: dict[str, float] | None = None,
     sample_count: int | None = None,
     confusion_matrix: ConfusionMatrixDocument | None = None,
@@ -60,7 +62,7 @@ def check_report(
     confidence_intervals: dict[str, Interval] | None = None,
     standard_errors: dict[str, float] | None = None,
     per_class: dict[str, dict[str, float]] | None = None,
-    evaluation_options: dict[str, Any] | None = None,
+    evaluation_options: dict[str, object] | None = None,
     allow_only_custom: bool = False,
 ) -> Report:
     """Return a report with what follows from its metrics: see `complete`. That may take a second.
@@ -89,7 +91,7 @@ def check_report(
         "examples_digest": of_dataset.get("digest"),
         "custom_metrics": custom_metrics or {},
         "confusion_matrix": confusion_matrix,
-        "confidence_intervals": {name: asdict(each) for name, each in reported.intervals.items()},
+        "confidence_intervals": {name: each.as_document() for name, each in reported.intervals.items()},
         "intervals_unavailable": reported.intervals_unavailable,
         "per_class": reported.per_class,
         "evaluation_options": reported.options,
@@ -115,12 +117,11 @@ def check_reports(*, model: RegisteredModel, reports: Sequence[Mapping[str, Any]
     return checked
 
 
-@transaction.atomic
 def report_snapshot(*, version: Version, report: Report, reported_by: User) -> MetricSnapshot:
     """Store a report as a permanent snapshot. `evaluated_at` is by default now.
 
-    The caller holds the lock of the model's row. Raises what `check_accepts_metrics` raises, and `ConflictError` if the
-    model has declared another positive class since the report was checked.
+    The caller is in a transaction that holds the lock of the model's row. Raises what `check_accepts_metrics` raises,
+    and `ConflictError` if the model has declared another positive class since the report was checked.
     """
     _refuse_outdated(version, [report])
     return store_snapshot(
@@ -162,29 +163,43 @@ def report_snapshots(
         )
         for report in reports
     ]
-    snapshots = MetricSnapshot.objects.bulk_create([snapshot for snapshot, _ in rows])
-    SnapshotDetail.objects.bulk_create([detail for _, detail in rows if detail is not None])
+    snapshots = [snapshot for snapshot, _ in rows]
+    details = [detail for _, detail in rows if detail is not None]
+    insert_many(snapshots)
+    for detail in details:
+        detail.snapshot_id = detail.snapshot.pk
+    insert_many(details)
     record_added(version, "snapshots", before, before + len(snapshots))
     publish("snapshot.created", version.model, map(_event, snapshots))
     return snapshots
 
 
 def store_snapshot(
-    version: Version, dataset_split: str, recorded: dict[str, float], *, created_by: str, dataset: str = "", **rest: Any
+    version: Version,
+    dataset_split: str,
+    recorded: dict[str, float],
+    *,
+    created_by: str,
+    dataset: str = "",
+    **rest: Any,
 ) -> MetricSnapshot:
     """Store a snapshot, and publish it. The caller holds the lock of the model's row.
 
     `dataset` is the name of the dataset, which a new name declares; an empty name is the primary one. `rest` are
-    further columns of the snapshot and of its detail. Raises what `check_accepts_metrics` raises.
+    further columns of the snapshot and of its detail. The returned snapshot looks as it does when it is read later.
+    Raises what `check_accepts_metrics` raises.
     """
     check_accepts_metrics(version, dataset_split)
     named = (dataset, rest.get("dataset_version"), rest.get("examples_digest"))
     record_datasets(version, [named], created_by=created_by)
     snapshot, detail = _unsaved(version, dataset_split, recorded, created_by=created_by, dataset=dataset, **rest)
-    snapshot.save(force_insert=True)
+    insert(snapshot)
     if detail is not None:
-        detail.save(force_insert=True)
-    publish("snapshot.created", version.model, [_event(snapshot)])
+        detail.snapshot = snapshot
+        insert(detail)
+        if len(detail.custom_metrics) > 1:  # the only JSON that is shown in the order in which it is stored
+            detail.refresh_from_db(fields=["custom_metrics"])
+    publish("snapshot.created", version.model, map(_event, [snapshot]))
     return snapshot
 
 
@@ -198,7 +213,7 @@ def _unsaved(
     evaluated_at: datetime | None,
     sample_count: int | None,
     dataset: str,
-    **details: Any,
+    **details: object,
 ) -> tuple[MetricSnapshot, SnapshotDetail | None]:
     """Return a new snapshot and, if it needs one, its detail. `recorded` are metrics of the task type."""
     summary = {metric.name for metric in task_types.get(version.model.task_type).metrics}
@@ -267,7 +282,7 @@ def _event(snapshot: MetricSnapshot) -> dict[str, object]:
 
 def _clean(
     task_type: base.TaskType,
-    metrics: dict[str, Any],
+    metrics: dict[str, object],
     custom_metrics: dict[str, float],
     confusion_matrix: ConfusionMatrixDocument | None,
     *,
@@ -290,7 +305,7 @@ def _clean(
     return recorded
 
 
-def _clean_metrics(task_type: base.TaskType, metrics: dict[str, Any]) -> tuple[dict[str, float], list[FieldError]]:
+def _clean_metrics(task_type: base.TaskType, metrics: dict[str, object]) -> tuple[dict[str, float], list[FieldError]]:
     try:
         recorded = task_type.clean(metrics, further=True)
     except base.InvalidMetricsError as error:

@@ -1,8 +1,9 @@
 """Snapshots over HTTP: list, report and show them."""
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import cast
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -92,12 +93,10 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
 
     def get_queryset(self) -> MetricSnapshotQuerySet:
         """Return the snapshots of the version: in a list without their details, otherwise with the matrix as text."""
-        snapshots: Any = super().get_queryset()
-        snapshots = snapshots.for_list() if self.action == "list" else snapshots.with_matrix_text()
-        of_version: MetricSnapshotQuerySet = snapshots.filter(version=self.version)
-        return of_version
+        snapshots = cast(MetricSnapshotQuerySet, super().get_queryset()).filter(version=self.version)
+        return snapshots.for_list() if self.action == "list" else snapshots.with_matrix_text()
 
-    def get_object(self) -> Any:  # type: ignore[override]  # no action locks one
+    def get_object(self) -> MetricSnapshot:  # type: ignore[override]  # no action locks one
         """Return the snapshot that the URL names. Raises `SnapshotNotFoundError`."""
         snapshots = self.get_queryset()
         missing = SnapshotNotFoundError(f"{self.version.version_id} has no such snapshot. Its snapshots are listed.")
@@ -116,10 +115,10 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
 
     def perform_create(self, serializer: AnySerializer) -> None:
         report = check_report(model=self.version.model, **serializer.validated_data)  # may take a second: not locked
-        stored = report_snapshot(version=self.get_version(lock=True), report=report, reported_by=self.account)
-        serializer.instance = super().get_queryset().get(pk=stored.pk)  # as the database stores its JSON
+        version = self.get_version(lock=True)
+        serializer.instance = report_snapshot(version=version, report=report, reported_by=self.account)
 
-    def get_success_headers(self, data: Any) -> dict[str, str]:
+    def get_success_headers(self, data: Mapping[str, object]) -> dict[str, str]:
         return {"Location": reverse("snapshot", args=[data["model_id"], data["version_id"], data["id"]])}
 
     @extend_schema(

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from models_registry.task_types.base import Metric, TaskType
-from performance.formatting import format_short, format_six_digits
+from performance.formatting import NumberText, format_short, format_six_digits
 from performance.metrics.result import ConfusionMatrixDocument
 from performance.metrics.statistics.intervals import IntervalDocument
 from performance.snapshots.charts import omitted_note
 
 MAX_ROWS_UNSCROLLED = 20  # longer tables scroll
 MAX_CLASSES = 50
+MAX_MATRIX_CELLS = MAX_CLASSES * 1000  # enough for the rows that are shown of a matrix of 1,000 classes
 NOT_RECORDED = "not recorded"
 OTHER_VALUES = "(all other values)"
 NOTHING: Mapping[str, str] = {}
@@ -48,7 +49,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MatrixCell:
     """The number of examples of one class that were predicted as another, and its share of the class, from 0 to 1."""
 
     count: str
@@ -62,11 +63,11 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfusionMatrix:
+class MatrixLayout:
     """The cells of each actual class, in the order of `labels`. `note` says what is omitted."""
 
     labels: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Cell]]]
+    rows: Sequence[tuple[str, Sequence[MatrixCell]]]
     note: str
 
     @property
@@ -155,17 +156,25 @@ def estimate_text(value: float | None, interval: IntervalDocument | None) -> str
     """Return a metric's value with its interval, such as `0.934 (0.927 to 0.941)`."""
     if value is None:
         return NOT_RECORDED
-    ends = f" ({format_short(interval['lower'])} to {format_short(interval['upper'])})" if interval else ""
-    return format_short(value) + ends
+    if interval is None:
+        return format_short(value)
+    ends = interval["lower"], interval["upper"]
+    return NumberText(f"{format_short(value)} ({' to '.join(map(format_short, ends))})", value, *ends)
 
 
-def confusion_matrix(matrix: ConfusionMatrixDocument | None) -> ConfusionMatrix | None:
+def matrix_layout(matrix: ConfusionMatrixDocument | None) -> MatrixLayout | None:
     """Return the layout of a confusion matrix, `None` if there is none."""
     if matrix is None:
         return None
     labels = matrix["labels"][:MAX_CLASSES]
     rows = [(label, _cells(at, matrix["counts"][at])) for at, label in enumerate(labels)]
-    return ConfusionMatrix(labels, rows, omitted_note(len(matrix["labels"]), MAX_CLASSES))
+    return MatrixLayout(labels, rows, omitted_note(len(matrix["labels"]), MAX_CLASSES))
+
+
+def matrix_table(title: str, matrix: MatrixLayout) -> Table:
+    """Return a confusion matrix as a plain table: a row for each actual class."""
+    rows = [[label, *(cell.count for cell in cells)] for label, cells in matrix.rows]
+    return Table(title, ("actual \\ predicted", *matrix.labels), rows)
 
 
 def bounds(metric: Metric) -> str:
@@ -186,10 +195,17 @@ def _metric_row(
 
 def option_table(options: Mapping[str, object]) -> Table | None:
     """Return the table of the options of an evaluation, `None` if none are known."""
-    rows = [
-        [name.replace("_", " "), "none" if value is None else str(value)] for name, value in sorted(options.items())
-    ]
+    rows = [[name.replace("_", " "), _option_text(value)] for name, value in sorted(options.items())]
     return Table("Evaluation options", ("Option", "Value"), rows) if rows else None
+
+
+def _option_text(value: object) -> str:
+    """Return the value of an option in words. A column that has its usual name says nothing."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_option_text(each)}" for name, each in value.items() if name != each)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_option_text, value))
+    return {None: "none", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else str(value)
 
 
 def warning_table(warnings: Sequence[Mapping[str, str]]) -> Table | None:
@@ -201,9 +217,13 @@ def warning_table(warnings: Sequence[Mapping[str, str]]) -> Table | None:
 def _interval_text(interval: IntervalDocument | None) -> str:
     if interval is None:
         return ""
-    return f"{format_six_digits(interval['lower'])} to {format_six_digits(interval['upper'])} ({interval['level']:.0%})"
+    ends = interval["lower"], interval["upper"]
+    return NumberText(f"{' to '.join(map(format_six_digits, ends))} ({interval['level']:.0%})", *ends)
 
 
-def _cells(at: int, counts: Sequence[float]) -> list[Cell]:
+def _cells(at: int, counts: Sequence[float]) -> list[MatrixCell]:
     whole = sum(counts) or 1
-    return [Cell(format_six_digits(each), each / whole, at == other) for other, each in enumerate(counts[:MAX_CLASSES])]
+    return [
+        MatrixCell(format_six_digits(each), each / whole, at == other)
+        for other, each in enumerate(counts[:MAX_CLASSES])
+    ]

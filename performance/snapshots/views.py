@@ -1,13 +1,18 @@
 """Reads of performance over HTTP."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.db.models import Value
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 
 from models_registry.api import large_responses
+from models_registry.api.csv_tables import Row
 from models_registry.api.errors import NotFoundError
-from models_registry.api.etags import conditional_json_response, json_response
+from models_registry.api.etags import conditional_json_response, json_response, not_modified_or
+from models_registry.api.viewsets import TableMixin
 from performance.snapshots import matrix_selectors, selectors
 from performance.snapshots.curves_serializers import CURVES
 from performance.snapshots.detail_serializers import REPORT, SliceSerializer, StoredMatrixSerializer
@@ -39,9 +44,10 @@ EXAMPLE = {
 }
 
 
-class PerformanceViewSet(PerformanceReadViewSet):
+class PerformanceViewSet(TableMixin, PerformanceReadViewSet):
     """The summary, the report and their parts, and the history of a metric."""
 
+    table_actions = ("report", "confusion_matrix", "history")
     ordering = ("evaluated_at", "pk")  # of the history
     query_serializers = {
         "summary": PerformanceQuerySerializer(),
@@ -93,7 +99,7 @@ class PerformanceViewSet(PerformanceReadViewSet):
     def report(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the newest snapshot as a whole, and where its numbers come from."""
         snapshot = selectors.report(self.look_up(model_id, **self.query))
-        return json_response(self.serialize(snapshot))
+        return self.table_response(self.serialize(snapshot))
 
     @extend_schema(
         operation_id="get_confusion_matrix",
@@ -111,7 +117,7 @@ class PerformanceViewSet(PerformanceReadViewSet):
         normalize, offset = self.query.pop("normalize", None), self.query.pop("offset")
         page = matrix_selectors.confusion_matrix(self.look_up(model_id, **self.query), offset=offset)
         context = {"normalize": normalize, "url": request.build_absolute_uri()}
-        response = json_response(StoredMatrixSerializer(page, context=context).data)
+        response = self.table_response(StoredMatrixSerializer(page, context=context).data)
         if not page.is_whole:
             large_responses.remember(request.path)  # any part takes as long as a large response
         return response
@@ -143,12 +149,17 @@ class PerformanceViewSet(PerformanceReadViewSet):
         lookup = self.look_up(model_id, **{name: self.query[name] for name in VERSION_QUERY if name in self.query})
         rows = self.paginate_queryset(selectors.history(lookup, metric))
         values = HistorySerializer(rows, many=True, context={"metric": metric}).data
-        return conditional_json_response(request, self.get_paginated_response(values).data)
+        return not_modified_or(request, self.table_response(self.get_paginated_response(values).data))
+
+    def table_rows(self, data: dict[str, Any]) -> Sequence[Row]:
+        """Return a row for each actual class of a confusion matrix."""
+        return _matrix_rows(data) if "counts" in data else super().table_rows(data)
 
 
-class SlicesViewSet(PerformanceReadViewSet):
+class SlicesViewSet(TableMixin, PerformanceReadViewSet):
     """The slices of a version's examples by an attribute."""
 
+    table_actions = ("slices",)
     ordering = ("goodness", "position")
     order_parameters = ("by", "order_by")
     query_serializers = {"slices": SlicesQuerySerializer()}
@@ -173,4 +184,16 @@ class SlicesViewSet(PerformanceReadViewSet):
         lookup = self.look_up(model_id, **{name: self.query[name] for name in VERSION_QUERY if name in self.query})
         found = selectors.slices(lookup, by=self.query["by"], order_by=self.query.get("order_by"))
         data = SliceSerializer(self.paginate_queryset(found), many=True).data
-        return conditional_json_response(request, self.get_paginated_response(data).data)
+        return not_modified_or(request, self.table_response(self.get_paginated_response(data).data))
+
+
+def _matrix_rows(matrix: dict[str, Any]) -> Sequence[Row]:
+    """Return a row for each actual class: what it is of, and the counts and rates by predicted class."""
+    labels, offset = matrix["labels"], matrix.get("offset", 0)
+    of = {name: matrix[name] for name in ("model_id", "version_id", "dataset_split", "evaluated_at")}
+    parts = [name for name in ("counts", "rates") if name in matrix]
+    by_predicted: list[dict[str, object]] = [
+        {name: dict(zip(labels, matrix[name][index], strict=True)) for name in parts}
+        for index in range(len(matrix["counts"]))
+    ]
+    return [{**of, "actual": labels[offset + index], **row} for index, row in enumerate(by_predicted)]

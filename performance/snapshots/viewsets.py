@@ -10,7 +10,7 @@ from models_registry.api.viewsets import APIViewSet
 from performance.snapshots import selectors
 from performance.snapshots.permissions import CanReadPerformance
 from performance.snapshots.selectors import SnapshotLookup
-from performance.snapshots.serializers import ByTaskType, shared_serializer
+from performance.snapshots.serializers import ByTaskType, SerializerClass, shared_serializer
 
 VERSION_QUERY = ("dataset_split", "dataset", "version_id")  # the query parameters that name a snapshot
 
@@ -25,7 +25,7 @@ class PerformanceReadViewSet(APIViewSet):
     http_method_names = ["get", "head"]
     filter_backends = ()
     query_serializers: ClassVar[Mapping[str, serializers.Serializer[Any]]] = {}
-    response_serializers: ClassVar[Mapping[str, ByTaskType | type[serializers.Serializer[Any]]]] = {}
+    response_serializers: ClassVar[Mapping[str, ByTaskType | SerializerClass]] = {}
     query: dict[str, Any]
     task_type: str
 
@@ -35,7 +35,7 @@ class PerformanceReadViewSet(APIViewSet):
     def check_query(self) -> None:
         """Validate the query. Raises `UnknownParameterError` or `InvalidParameterError`."""
         if self.action in self.query_serializers:
-            self.query = parse_query(self.request, self.query_serializers[self.action])
+            self.query = parse_query(self.request, self.query_serializers[self.action], self.check_format())
 
     def look_up(self, model_id: str, **query: Any) -> SnapshotLookup:
         """Return what the database holds of a model, if the caller may read it."""
@@ -48,11 +48,11 @@ class PerformanceReadViewSet(APIViewSet):
         self.task_type = lookup.task_type
         return lookup
 
-    def get_serializer_class(self) -> type[serializers.Serializer[Any]]:
+    def get_serializer_class(self) -> SerializerClass:
         """Return the serializer of the action's response, which may depend on the model's task type."""
         serializer = self.response_serializers[self.action]
         return serializer[self.task_type] if isinstance(serializer, ByTaskType) else serializer
 
-    def serialize(self, record: Any) -> Any:
+    def serialize(self, record: object) -> dict[str, Any]:
         """Return a record as the action's serializer represents it."""
         return shared_serializer(self.get_serializer_class()).to_representation(record)

@@ -1,7 +1,5 @@
 """Webhooks in the admin, and the messages to them."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -9,7 +7,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from models_registry.accounts.locks import lock_organization
-from models_registry.accounts.model_admin import ADMINISTER, ScopedAdmin
+from models_registry.accounts.model_admin import ADMINISTER, ScopedAdmin, logged_in_user
 from models_registry.accounts.scopes import Scope
 from models_registry.api.model_admin import ReadOnlyAdminMixin, badge, link_to
 from performance.jobs.admin import STATE_COLORS
@@ -33,14 +31,13 @@ class WebhookAdmin(ScopedAdmin):
     ordering = ("organization__name", "pk")
     autocomplete_fields = ("organization", "model")
 
-    def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Webhook, form: "ModelForm[Webhook]", change: bool) -> None:
         """Store the webhook. For a new one, record its creator and show the secret."""
         if change:  # only the changed fields, as the worker writes others meanwhile
             update_webhook(webhook=obj, **{name: form.cleaned_data[name] for name in form.changed_data})
             return
         lock_organization(obj.organization_id)
-        user: Any = request.user  # who is logged in, as the page is open
-        stored = create_webhook(**form.cleaned_data, created_by=user)
+        stored = create_webhook(**form.cleaned_data, created_by=logged_in_user(request))
         obj.__dict__.update(stored.__dict__)
         self.message_user(request, f"The webhook's secret, which is not shown again: {obj.secret}")
 

@@ -100,12 +100,27 @@ def _record(
     recorded = bool(WebhookDelivery.objects.leased_by(delivery).update(**changes))
     if recorded:
         Webhook.objects.filter(pk=delivery.webhook_id).update(sending_until=DatabaseNow(), **(webhook_changes or {}))
+        _log_attempt(delivery, changes)
     else:
         log.warning(
             "The message %s is no longer this worker's: another has claimed it, or it was deleted.",
             delivery.message_id,
         )
     return recorded
+
+
+def _log_attempt(delivery: WebhookDelivery, changes: Mapping[str, object]) -> None:
+    fields = {
+        "message_id": delivery.message_id,
+        "event": delivery.event,
+        "webhook": str(delivery.webhook_id),
+        "attempt": delivery.attempts,
+        "status": changes.get("last_status"),
+        "result": changes["state"],
+        "error": changes["last_error"],
+    }
+    text = "The message %(message_id)s (%(event)s) to webhook %(webhook)s, attempt %(attempt)d: %(result)s"
+    log.info(f"{text}, status %(status)s %(error)s", fields, extra=fields)
 
 
 def _record_failure(delivery: WebhookDelivery, webhook: Webhook, **result: object) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `data` names the members of the message's `data`, beside `organization` and `model_id`."""
+    """One event. `data` names the members of the message's `data`, besides `organization` and `model_id`."""
 
     name: str
     when: str

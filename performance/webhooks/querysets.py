@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
-from models_registry.registry.models import RegisteredModel
 from performance.jobs.querysets import DatabaseNow, JobQuerySet
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         rows = longest_ago.select_for_update(skip_locked=True, of=("self", "organization"), no_key=True)
         return rows.first()
 
-    def subscribed_to(self, model: RegisteredModel) -> Self:
-        """Keep the active webhooks that receive events about a model, with their organization."""
+    def subscribed_to(self, model: str | Combinable, organization: int | Combinable) -> Self:
+        """Keep the active webhooks that receive events about a model of an organization."""
         own = Q(model=None) | Q(model=model)
-        return self.filter(own, organization=model.organization_id, is_active=True).select_related("organization")
+        return self.filter(own, organization=organization, is_active=True)

@@ -11,8 +11,8 @@ from models_registry.api.fields import (
 )
 from models_registry.api.http_client import MAX_TEXT, MAX_URL
 from models_registry.registry.fields import ModelIdField
+from performance.webhooks.events import TEST
 from performance.webhooks.models import Webhook, WebhookDelivery
-from performance.webhooks.services import TEST
 from performance.webhooks.validators import SUBSCRIBABLE_NAMES, validate_events, validate_webhook_url
 
 
@@ -99,7 +99,7 @@ class WebhookDeliverySerializer(serializers.Serializer[WebhookDelivery]):
     """A message to a webhook, and the state of its delivery."""
 
     message_id = serializers.CharField(help_text="The `webhook-id` header of each attempt.")
-    event = serializers.ChoiceField([*SUBSCRIBABLE_NAMES, TEST])
+    event = serializers.ChoiceField([*SUBSCRIBABLE_NAMES, TEST.name])
     state = serializers.ChoiceField(WebhookDelivery.State.values)
     attempts = serializers.IntegerField(min_value=0)
     last_status = serializers.IntegerField(

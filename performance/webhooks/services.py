@@ -6,9 +6,11 @@ sends it.
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TypedDict, Unpack
 
 from django.db import transaction
+from django.db.models import BigIntegerField, CharField, F
 from django.utils import timezone
 
 from models_registry.accounts.models import Organization, User
@@ -16,12 +18,14 @@ from models_registry.api.errors import ConflictError
 from models_registry.api.fields import TIMESTAMP
 from models_registry.api.writes import save_changes
 from models_registry.audit.recorder import record_added
+from models_registry.db.prepared import Parameter, PreparedQuery, insert_many
 from models_registry.registry.models import RegisteredModel
-from performance.webhooks.events import TEST as TEST_EVENT
+from performance.webhooks.events import TEST
 from performance.webhooks.models import Webhook, WebhookDelivery
 
 MAX_WEBHOOKS = 20  # of an organization: an event may become as many messages
-TEST = TEST_EVENT.name
+_MODEL = Parameter("model", CharField())
+_ORGANIZATION = Parameter("organization", BigIntegerField())
 
 
 class WebhookUpdate(TypedDict, total=False):
@@ -69,7 +73,8 @@ def send_test_message(*, webhook: Webhook) -> WebhookDelivery:
     if not webhook.is_active:
         raise ConflictError('The webhook is not active. Activate it with PATCH {"is_active": true} first.')
     before = webhook.deliveries.count()
-    delivery = _message(webhook, TEST, {"organization": webhook.organization.slug, "webhook_id": str(webhook.pk)})
+    data = {"organization": webhook.organization.slug, "webhook_id": str(webhook.pk)}
+    delivery = _message(webhook.pk, TEST.name, data)
     delivery.save(force_insert=True)
     Webhook.objects.filter(pk=webhook.pk).update(paused_until=None)
     record_added(webhook, "test deliveries", before, before + 1)
@@ -81,16 +86,26 @@ def publish(event: str, model: RegisteredModel, messages: Iterable[Mapping[str, 
 
     Each message holds JSON values only. Call it in the transaction that stores the event.
     """
-    webhooks = [webhook for webhook in Webhook.objects.subscribed_to(model) if event in webhook.events]
+    subscribed = _subscribed().all(model=model.pk, organization=model.organization_id)
+    webhooks = [webhook for webhook in subscribed if event in webhook["events"]]
     if webhooks:  # otherwise the messages are not made
-        WebhookDelivery.objects.bulk_create(
-            _message(webhook, event, {"organization": webhook.organization.slug, "model_id": model.pk, **data})
-            for data in messages
-            for webhook in webhooks
+        insert_many(
+            [
+                _message(webhook["pk"], event, {"organization": webhook["slug"], "model_id": model.pk, **data})
+                for data in messages
+                for webhook in webhooks
+            ]
         )
 
 
-def _message(webhook: Webhook, event: str, data: Mapping[str, object]) -> WebhookDelivery:
-    """Return an unsaved message in the format of Standard Webhooks."""
+@cache
+def _subscribed() -> PreparedQuery:
+    """Return the query of the webhooks of a model, compiled once: each report runs it."""
+    webhooks = Webhook.objects.subscribed_to(_MODEL, _ORGANIZATION)
+    return PreparedQuery(webhooks.values("pk", "events", slug=F("organization__slug")))
+
+
+def _message(webhook: int, event: str, data: Mapping[str, object]) -> WebhookDelivery:
+    """Return an unsaved message to the webhook with this key, in the format of Standard Webhooks."""
     payload = {"type": event, "timestamp": timezone.now().strftime(TIMESTAMP), "data": data}
-    return WebhookDelivery(webhook=webhook, event=event, payload=json.dumps(payload, allow_nan=False))
+    return WebhookDelivery(webhook_id=webhook, event=event, payload=json.dumps(payload, allow_nan=False))

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from axes.models import AccessAttempt
 from django.contrib.auth.models import Group
 from django.db.models import Model
@@ -65,6 +67,8 @@ def records(model: RegisteredModel, acme: Organization, viewer: User, superuser:
         TrustRule.objects.create(
             issuer=issuer, name="main", service_account=account, claims={"ref": "main"}, scopes=["model:read"]
         ),
+        Authenticator.objects.create(user=viewer, type="totp", data={"secret": "encrypted"}),
+        SocialAccount.objects.create(user=viewer, provider="https://login.example.com", uid="s-1"),
         AccessAttempt.objects.create(username="vera", ip_address="192.0.2.1", failures_since_start=10),
         Badge.objects.create(
             model=model, metric="accuracy", dataset_split="test", expires_at=timezone.now() + timedelta(days=1)

@@ -72,12 +72,16 @@ PAGES = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 
 
 def forms_for(record: Model) -> Iterator[tuple[str, str]]:
-    """Yield the addresses of a kind of records, and of one of them, each with the names of the forms that it reads."""
+    """Yield the addresses of a kind of records, and of one of them, each with the names of the forms that it reads.
+
+    What is refused before a page is chosen is sent to the pages of one kind, and one of it to all.
+    """
     yield from product([list_url(type(record))], READ_BY_LISTS)
     pages = [add_url(type(record)), page_url(record)]
     if record._meta.model_name == "user":
         pages.append(reverse("admin:auth_user_password_change", args=[record.pk]))
-    yield from product(pages, [name for name in HOSTILE_FORMS if name not in OF_LISTS])
+    left_out = OF_LISTS if type(record) is Organization else OF_LISTS | REFUSED - {"NUL in a value"}
+    yield from product(pages, [name for name in HOSTILE_FORMS if name not in left_out])
 
 
 def _delete_url(record: Model) -> str:

@@ -1,9 +1,8 @@
 """Members and holders of grants write in the admin by the rules of the API, and only to what is theirs."""
 
 import re
-from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -12,15 +11,19 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from models_registry.accounts.models import Membership, ModelGrant, Organization, User
+from models_registry.accounts.models import Membership, ModelGrant, Organization, ServiceAccount, User
+from models_registry.accounts.scopes import Scope
 from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel, Version
+from models_registry.tokens.models import NamedToken
+from models_registry.tokens.services import create_named_token, create_service_account
 from performance.badges.models import Badge
 from performance.gates.models import GatePolicy
 from performance.snapshots.models import MetricSnapshot
 from performance.webhooks.models import Webhook
 from performance.webhooks.services import MAX_WEBHOOKS
 from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
+from tests.conftest import PinnedQueries
 from tests.factories import completed_version, new_user, snapshot
 
 
@@ -94,9 +97,19 @@ def test_an_organization_admin_manages_members_by_user_name(ada: Client, acme: O
     assert ada.get(page).status_code == 403, "the right is gone at once"
 
 
+def test_the_name_of_a_service_account_stays(ada: Client, acme: Organization) -> None:
+    account = create_service_account(owner=acme, username="acme.ci")
+
+    assert not send(ada, page_url(account), username="globex.deploy", is_active="on")
+
+    assert ServiceAccount.objects.get().username == "acme.ci"
+
+
 def test_the_slug_and_the_user_of_a_member_stay(ada: Client, acme: Organization, viewer: User, outsider: User) -> None:
     form = member_form(acme) | {"slug": "globex", "name": "New", "memberships-0-user": "otto", "is_staff": "on"}
 
+    assert "Must be one line" in send(ada, page_url(acme), **form | {"name": "two\nlines"})
+    assert "at least one visible" in send(ada, page_url(acme), **form | {"name": "\u200b"})
     assert send(ada, page_url(acme), **form) == ""
 
     acme.refresh_from_db()
@@ -175,6 +188,7 @@ def test_an_editor_registers_and_edits_models_of_the_own_organization(
     foreign = form | {"organization": theirs.organization_id}
     assert "not one of the available choices" in send(ed, add_url(RegisteredModel), **foreign)
     assert "Must be one line of text." in send(ed, add_url(RegisteredModel), **form | {"name": "two\nlines"})
+    assert "at least one visible" in send(ed, add_url(RegisteredModel), **form | {"name": "\u200b"})
     assert "already exists" in send(ed, add_url(RegisteredModel), **form | {"name": "churn"})
     assert send(ed, add_url(RegisteredModel), **form) == ""
     assert RegisteredModel.objects.get(name="new").created_by == editor
@@ -187,7 +201,7 @@ def test_an_editor_registers_and_edits_models_of_the_own_organization(
     assert Membership.objects.get(user=editor).role == "editor"
 
 
-def test_staff_without_permissions_and_people_without_roles_are_told_whom_to_ask(db: None) -> None:
+def test_staff_without_permissions_and_people_without_roles_see_whom_to_ask(db: None) -> None:
     for user in (new_user("nora"), new_user("stan", is_staff=True)):
         page = text_of(logged_in(user).get("/admin/").content.decode())
         assert "Nothing is shared with you yet" in page
@@ -212,10 +226,6 @@ def test_history_leads_to_the_audit_trail_and_delete_is_there_if_it_works(
         assert (page_url(record).replace("change", "delete") in root.get(page_url(record)).content.decode()) is works
 
 
-class PinnedQueries(Protocol):
-    def __call__(self, name: str) -> AbstractContextManager[None]: ...
-
-
 def test_a_members_pages_take_the_same_queries_for_one_model_as_for_many(
     ada: Client, model: RegisteredModel, pinned_queries: PinnedQueries
 ) -> None:
@@ -238,8 +248,8 @@ def test_staff_use_a_role_only_where_it_gives_a_right(
     admin: User, model: RegisteredModel, theirs: RegisteredModel
 ) -> None:
     """Whoever may see all records by a Django permission writes only to those of their own organization."""
-    permissions = Permission.objects.filter(codename__in=["view_badge", "change_modelgrant", "view_webhook"])
-    admin.user_permissions.set(permissions)
+    names = ["view_badge", "change_modelgrant", "view_webhook", "view_namedtoken"]
+    admin.user_permissions.set(Permission.objects.filter(codename__in=names))
     expires_at = timezone.now() + timedelta(days=1)
     badges = [Badge.objects.create(model=each, expires_at=expires_at) for each in (model, theirs)]
     webhook = Webhook.objects.create(
@@ -252,6 +262,18 @@ def test_staff_use_a_role_only_where_it_gives_a_right(
     assert len(rows(client.get(list_url(Badge)))) == 2
     client.post(list_url(Badge), {"action": "revoke", "_selected_action": [each.pk for each in badges]})
     assert [Badge.objects.get(pk=each.pk).revoked_at is not None for each in badges] == [True, False]
+    tokens = [
+        create_named_token(
+            user=create_service_account(owner=each.organization, username=f"{each.organization.slug}.ci"),
+            name="CI",
+            scopes=[Scope.MODEL_READ],
+            lifetime=timedelta(days=1),
+            created_by=admin,
+        )[0]
+        for each in (model, theirs)
+    ]
+    client.post(list_url(NamedToken), {"action": "revoke", "_selected_action": [each.pk for each in tokens]})
+    assert [NamedToken.objects.get(pk=each.pk).revoked_at is not None for each in tokens] == [True, False]
     form = {"user": "ada", "model": theirs.pk, "scope": "model:read"}
     assert "not one of the available choices" in send(client, add_url(ModelGrant), **form)
     assert client.get(page_url(webhook)).status_code == 200

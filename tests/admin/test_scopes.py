@@ -161,7 +161,7 @@ class Reader:
     def get(self, address: str, query: Any = None) -> Any:
         """Return a page, and note the marks and links on it."""
         answer = self.client.get(address, query)
-        body = answer.content.decode()
+        body = answer.getvalue().decode()
         self.seen.add(address)
         self.links |= {unescape(link) for link in re.findall(r'href="(/admin/[^"?#]*)', body)}
         if answer.status_code >= 500 or MARK in re.sub(r'value="[^"]*"|\?[^"]*"', "", body):
@@ -208,8 +208,9 @@ def _check_page(reader: Reader, kind: type[Model], record: Model) -> None:
     if not may["view"]:
         return
     reader.expect(f"save button of {name}", on_record["change"], 'name="_save"' in page.content.decode())
-    sent = reader.client.post(page_url(record), {})
-    reader.expect(f"change {name}", on_record["change"], sent.status_code == 200)
+    sent = reader.client.post(page_url(record), {})  # which stores a form without required fields
+    changes = sent.status_code == 200 or (sent.status_code == 302 and on_record["view"])
+    reader.expect(f"change {name}", on_record["change"], changes)
     reader.expect(f"history of {name}", False, "q=" in reader.get(route(record, "history")).get("Location", ""))
     reader.get(list_url(kind), {"q": MARK})
 

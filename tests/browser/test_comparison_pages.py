@@ -11,7 +11,9 @@ from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
 from performance.comparisons.models import PairedComparison
 from performance.evaluations.models import MisclassifiedExample
+from performance.metrics.paired.paired_join import METHODS
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail, SnapshotSlice
+from tests.browser.access import check_access
 from tests.browser.conftest import OWN_ADDRESS
 from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
@@ -28,7 +30,7 @@ def site(live_server: Any, superuser: User, model: RegisteredModel) -> str:
     """Two versions that were compared example by example, and a server that shows them."""
     older, newer = (_evaluated(completed_version(model, number), 0.9 + number / 100) for number in (1, 2))
     ends = {"lower": 0.001, "upper": 0.02, "level": 0.95, "method": "paired_wilson"}
-    PairedComparison.objects.create(snapshot=newer, baseline=older, intervals={"accuracy": ends})
+    PairedComparison.objects.create(snapshot=newer, baseline=older, intervals={"accuracy": ends}, methods=METHODS)
     return str(live_server.url).replace("localhost", OWN_ADDRESS)
 
 
@@ -66,15 +68,17 @@ def test_the_pages_fit_each_screen_and_are_used_by_keyboard(admin: Page, model: 
         reverse("admin:performance_metricsnapshot_change", args=[newer.pk]): "Worst examples",
     }
     grounds = set()
-    for (address, region), width, scheme in product(pages.items(), WIDTHS, SCHEMES):
-        admin.set_viewport_size({"width": width, "height": 900})
-        admin.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    for address, region in pages.items():
         answer = admin.goto(address)
         assert answer is not None
         assert "script-src 'self' 'unsafe-eval'" in answer.headers["content-security-policy"]
         expect(admin.get_by_role("region", name=region, exact=True)).to_be_visible()
-        assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (address, width)
-        grounds.add(admin.evaluate("getComputedStyle(document.querySelector('#main')).backgroundColor"))
+        for width, scheme in product(WIDTHS, SCHEMES):
+            admin.set_viewport_size({"width": width, "height": 900})
+            admin.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (address, width)
+            grounds.add(admin.evaluate("getComputedStyle(document.querySelector('#main')).backgroundColor"))
+        check_access(admin, "#main")  # the sidebar is that of the start page
     assert len(grounds) == 2
     expect(admin.locator("#examples")).to_contain_text("example-2")
     expect(admin.locator("#metrics")).to_contain_text("There are too few examples of the class.")

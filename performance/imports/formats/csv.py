@@ -90,7 +90,7 @@ def _snapshot(place: str, cells: Cells) -> ImportedSnapshot:
 
 def _number(place: str, cell: str) -> float:
     try:
-        number = float(cell) if "_" not in cell else None
+        number = float(cell) if cell.isascii() and "_" not in cell else None
     except ValueError:
         number = None
     if number is None:

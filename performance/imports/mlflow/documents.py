@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from performance.imports.mlflow.runs import Dataset, RegisteredVersion, Run
+from performance.imports.mlflow.runs import LoggedDataset, RegisteredVersion, Run
 from performance.imports.nodes import Node
 
 CONTEXT_TAG = "mlflow.data.context"
@@ -86,12 +86,12 @@ def _texts(node: Node) -> dict[str, str]:
     return {each.get("key").text(): each.get("value").text() for each in node.items()}
 
 
-def _datasets(inputs: Node) -> Iterator[Dataset]:
+def _datasets(inputs: Node) -> Iterator[LoggedDataset]:
     """Yield the datasets of a run. An export may hold them as a list alone."""
     listed = inputs if isinstance(inputs.value, list) else inputs.get("dataset_inputs")
     for each in listed.items():
         dataset = each.get("dataset")
-        yield Dataset(
+        yield LoggedDataset(
             name=dataset.get("name").text(),
             digest=dataset.get("digest").text(),
             context=_texts(each.get("tags")).get(CONTEXT_TAG, ""),

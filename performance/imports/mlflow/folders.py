@@ -9,7 +9,7 @@ from pathlib import Path
 from performance.imports.document import ImportedDocument, ReadError
 from performance.imports.folders import MAX_FILES, files_in, read_file
 from performance.imports.mlflow.documents import by_number, read_run, read_version
-from performance.imports.mlflow.runs import Dataset, RegisteredVersion, Run, experiment, registered_model
+from performance.imports.mlflow.runs import LoggedDataset, RegisteredVersion, Run, experiment, registered_model
 from performance.imports.nodes import Node, json_document, yaml_document
 
 META = "meta.yaml"
@@ -113,7 +113,7 @@ def _run(folder: Path, path: Path) -> Run:
     )
 
 
-def _datasets(folder: Path, run: Path) -> Iterator[Dataset]:
+def _datasets(folder: Path, run: Path) -> Iterator[LoggedDataset]:
     """Yield the datasets that a run's inputs name. They are in the folder of the experiment."""
     for path in _folders(run / "inputs"):
         if not (path / META).is_file():
@@ -124,11 +124,11 @@ def _datasets(folder: Path, run: Path) -> Iterator[Dataset]:
             continue
         dataset = _meta(folder, source)
         context = meta.get("tags", "mlflow.data.context").text()
-        yield Dataset(dataset.get("name").text(), dataset.get("digest").text(), context)
+        yield LoggedDataset(dataset.get("name").text(), dataset.get("digest").text(), context)
 
 
 def _named_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the files below a folder with their names, of which a slash makes folders."""
+    """Yield the files below a folder with their names. A slash in a name separates folders."""
     for path in files_in(folder):
         name = path.relative_to(folder).as_posix()
         if not name.isprintable():

@@ -14,7 +14,7 @@ MAX_TAG = 100  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class LoggedDataset:
     """A dataset of a run, and what the run used it for, such as `training`; empty if it does not say."""
 
     name: str
@@ -33,7 +33,7 @@ class Run:
     ended_at: datetime | None
     metrics: Mapping[str, float]
     params: Mapping[str, str]
-    datasets: list[Dataset] = field(default_factory=list)
+    datasets: list[LoggedDataset] = field(default_factory=list)
     undefined: list[str] = field(default_factory=list)
     is_deleted: bool = False
 

@@ -1,9 +1,9 @@
 """Read a tracking server of MLflow over its REST API. An operator names it, so it may be on a private network."""
 
 import json
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from models_registry.api.http_client import DeliveryError, Request, fetch
@@ -14,6 +14,7 @@ from performance.imports.nodes import MAX_BYTES, Node, json_document
 
 API = "/api/2.0/mlflow"
 TIMEOUT = 30.0  # seconds of one request
+SET_LOGIN = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
 PAGE = 200
 MAX_PAGES = 1000
 
@@ -22,12 +23,20 @@ class TrackingServer:
     """A tracking server.
 
     Args:
-        url: its address, such as `http://mlflow.internal:5000`.
+        url: its address, such as `http://mlflow.internal:5000`, without a login.
+        environment: where the login is, under the names of MLflow's own client: `MLFLOW_TRACKING_USERNAME` and
+            `MLFLOW_TRACKING_PASSWORD`, or `MLFLOW_TRACKING_TOKEN`.
+
+    Raises `ReadError` if the address contains a login, which messages would show.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, environment: Mapping[str, str]) -> None:
         self.url = url.rstrip("/")
-        self._trusted = {urlsplit(self.url).hostname or ""}
+        parts = urlsplit(self.url)
+        if "@" in parts.netloc:
+            raise ReadError(parts.hostname or "", f"The address must contain no login. {SET_LOGIN}")
+        self._trusted = {parts.hostname or ""}
+        self._headers = {"Content-Type": "application/json", **dict(_login(environment))}
 
     def read(self) -> Iterator[tuple[str, ImportedDocument]]:
         """Yield each registered model, and each experiment with the runs that no registered version has.
@@ -65,7 +74,7 @@ class TrackingServer:
         return read_run(self._ask("GET", "runs/get", {"run_id": run_id}).get("run"), f"run {run_id}")
 
     def _runs(self, experiment_id: str) -> Iterator[Run]:
-        body: dict[str, Any] = {"experiment_ids": [experiment_id], "max_results": PAGE}
+        body: dict[str, object] = {"experiment_ids": [experiment_id], "max_results": PAGE}
         for _ in range(MAX_PAGES):
             page = self._ask("POST", "runs/search", body)
             yield from (read_run(run, "") for run in page.get("runs").items())
@@ -84,14 +93,30 @@ class TrackingServer:
             if not token:
                 return
 
-    def _ask(self, method: str, path: str, values: dict[str, Any]) -> Node:
+    def _ask(self, method: str, path: str, values: dict[str, object]) -> Node:
         """Return the document of a response: to a query, or to a body. Raises `ReadError`."""
         query = f"?{urlencode(values)}" if method == "GET" else ""
         body = None if query else json.dumps(values).encode()
-        request = Request(
-            method, f"{self.url}{API}/{path}{query}", {"Content-Type": "application/json"}, body, timeout=TIMEOUT
-        )
+        request = Request(method, f"{self.url}{API}/{path}{query}", self._headers, body, timeout=TIMEOUT)
         try:
             return json_document(SourceFile(path, fetch(request, trusted_hosts=self._trusted, max_bytes=MAX_BYTES)))
         except DeliveryError as error:
+            if error.status in {401, 403}:
+                raise ReadError(path, f"{self.url} needs a login that may read it. {SET_LOGIN}") from None
             raise ReadError(path, f"{self.url} gave no answer. {error}") from None
+
+
+def _login(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the header of the login that the environment has. A user name and password come first, as in MLflow.
+
+    Raises `ReadError` for a token that no header can hold, which a later error would show.
+    """
+    username, password, token = (
+        environment.get(f"MLFLOW_TRACKING_{name}", "").strip() for name in ("USERNAME", "PASSWORD", "TOKEN")
+    )
+    if username and password:
+        yield "Authorization", f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}"
+    elif token:
+        if not (token.isascii() and token.isprintable()):
+            raise ReadError("MLFLOW_TRACKING_TOKEN", "It contains characters that no token has.")
+        yield "Authorization", f"Bearer {token}"

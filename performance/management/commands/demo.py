@@ -77,7 +77,7 @@ class Command(BaseCommand):
     def handle(self, *, host: str, port: int, no_serve: bool, json: bool, **options: object) -> None:
         """Set up, print and serve. Running it again changes nothing, except that the tokens are new."""
         address, port = (host, port) if no_serve else _address_to_serve(host, port)
-        self.stderr.write("Creating the database…")
+        self.stderr.write("Preparing the database…")
         call_command("migrate", verbosity=0)
         self.stderr.write("Evaluating predictions…")
         names, model_ids = _seed()
@@ -114,7 +114,7 @@ def _seed() -> tuple[list[str], list[str]]:
     """Load the seed document; return the names of its users and the ids of its models."""
     try:
         document = read_document(SEED)
-        return [user["username"] for user in document.users], load_document(document, keep_promoted=True)
+        return [user["username"] for user in document.users], load_document(document, keep_changes=True)
     except SeedError as error:
         raise CommandError(str(error)) from None
 
@@ -143,7 +143,7 @@ def _stored_passwords() -> dict[str, str]:
 
 def _role(user: User) -> str:
     if user.is_superuser:
-        return "superuser, admin site"
+        return "superuser"
     roles = [f"{item.role} of {item.organization}" for item in _memberships(user)]
     grants = [f"{grant.scope} on {grant.model_id}" for grant in ModelGrant.objects.filter(user=user)]
     return ", ".join(roles + grants)
@@ -220,5 +220,6 @@ def _address_to_serve(host: str, port: int) -> tuple[str, int]:
 def _serve(host: str, address: str, port: int) -> None:
     """Replace this process by the production server, so that the server gets all signals."""
     os.environ["ALLOWED_HOSTS"] = ",".join({*settings.ALLOWED_HOSTS, _in_brackets(host)})
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")  # threads that take turns need no memory pool each
     server = [sys.executable, "-m", "config.serve", *SERVER_OPTIONS, "--host", address, "--port", str(port)]
     os.execv(sys.executable, [*server, "config.demo_wsgi:application"])  # noqa: S606

@@ -151,21 +151,34 @@ def _evaluate_and_store(
             evaluation=evaluation,
             folder=Path(folder),
         )
-        kept = export_with(engine, sources, write, evaluation, Path(folder))
-        snapshot = store_evaluation(
-            version=version,
-            dataset_split=split,
-            evaluation=evaluation,
-            engine=engine,
-            digest=sources.digest(),
-            predictions_digest=store_predictions(kept),
-            created_by="",
-            dataset=options["dataset"].name,
-            dataset_version=options["dataset"].version,
-            train_overlap=measure_train_overlap(version, split, kept),
-        )
+        exported = export_with(engine, sources, write, evaluation, Path(folder))
+        snapshot = _store(version, split, options["dataset"], evaluation, engine, sources.digest(), exported)
     compare_with_promoted(snapshot)
     return evaluation, snapshot
+
+
+def _store(
+    version: Version,
+    split: str,
+    dataset: NamedDataset,
+    evaluation: Evaluation,
+    engine: Engine,
+    digest: str,
+    exported: Path | None,
+) -> MetricSnapshot:
+    """Store the snapshot of an evaluation, and its predictions if they were exported."""
+    return store_evaluation(
+        version=version,
+        dataset_split=split,
+        evaluation=evaluation,
+        engine=engine,
+        digest=digest,
+        predictions_digest=store_predictions(exported),
+        created_by="",
+        dataset=dataset.name,
+        dataset_version=dataset.version,
+        train_overlap=measure_train_overlap(version, split, exported),
+    )
 
 
 def _columns(argument: str) -> Columns:
@@ -208,7 +221,7 @@ def _run_with_progress(engine: Engine, work: Callable[[], Evaluation]) -> Evalua
         task = bar.add_task("", total=1.0, step=1)
         evaluation = pool.submit(work)
         while not wait([evaluation], timeout=0.1).done:
-            bar.update(task, completed=engine.progress(), step=engine.statements)
+            bar.update(task, completed=engine.progress(), step=engine.statement_count)
         bar.update(task, completed=1.0, visible=False)
         return evaluation.result()
 

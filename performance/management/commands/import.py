@@ -2,6 +2,7 @@
 
 import argparse
 import glob
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,10 +98,12 @@ def _organization(slug: str | None) -> Organization:
 
 def _documents(format: Format, names: list[str], tracking_uri: str | None) -> Iterator[tuple[str, ImportedDocument]]:
     """Yield what the arguments name, each document with a name for messages. Raises `CommandError`."""
-    source = tracking_uri or ""
+    source = "The tracking server"  # whose address may contain a login until it is checked
     try:
         if tracking_uri:
-            yield from TrackingServer(tracking_uri).read()
+            server = TrackingServer(tracking_uri, os.environ)
+            source = server.url
+            yield from server.read()
         for source in map(str, _paths(names)):
             if not Path(source).is_dir():
                 yield source, format.read(read_file(Path(source)))

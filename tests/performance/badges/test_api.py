@@ -1,8 +1,6 @@
 """`/api/v1/models/{model_id}/performance/badge.svg`, and `/api/v1/models/{model_id}/badges`."""
 
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -20,7 +18,7 @@ from performance.badges.models import Badge
 from performance.gates.models import GatePolicy
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, faults, masked, refusal
-from tests.conftest import golden
+from tests.conftest import PinnedQueries, golden
 from tests.factories import EVALUATED_AT, EXAMPLE_METRICS, completed_version, snapshot
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +26,6 @@ MODEL = "/models/mdl-7f3a19bc92"
 BADGE = f"{MODEL}/performance/badge.svg"
 BADGES = f"{MODEL}/badges"
 INTERVAL = {"lower": 0.92, "upper": 0.95, "method": "wilson", "level": 0.95}
-Pinned = Callable[[str], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -156,7 +153,7 @@ class TestWithAToken:
         assert refusal(ada.get(BADGE, {"version_id": "ver-00009"})) == (404, "version_not_found")
 
     def test_a_badge_makes_a_constant_number_of_queries(
-        self, ada: Caller, model: RegisteredModel, pinned_queries: Pinned
+        self, ada: Caller, model: RegisteredModel, pinned_queries: PinnedQueries
     ) -> None:
         under(model, 0.9)
         with pinned_queries("badge of a metric"):
@@ -237,7 +234,9 @@ class TestASignedUrl:
             assert refusal(Caller().get(f"/models/{elsewhere}/performance/badge.svg?{query}")) == (404, "not_found")
         assert refusal(Caller().get(f"{MODEL}/performance/gate?{query}")) == (401, "not_authenticated")
 
-    def test_a_forged_signature_is_refused(self, ada: Caller, model: RegisteredModel, pinned_queries: Pinned) -> None:
+    def test_a_forged_signature_is_refused(
+        self, ada: Caller, model: RegisteredModel, pinned_queries: PinnedQueries
+    ) -> None:
         made(ada)
         pk = str(Badge.objects.get().pk)
         good = Signer(salt="performance.badge").sign(pk)
@@ -271,7 +270,7 @@ class TestASignedUrl:
         assert refusal(answers[-1]) == (429, "throttled")
 
     def test_a_signed_url_makes_a_constant_number_of_queries(
-        self, ada: Caller, model: RegisteredModel, pinned_queries: Pinned
+        self, ada: Caller, model: RegisteredModel, pinned_queries: PinnedQueries
     ) -> None:
         under(model, 0.9)
         metric, verdict = made(ada, metric="accuracy"), made(ada)

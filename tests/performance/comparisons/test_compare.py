@@ -1,8 +1,6 @@
 """`GET …/performance/compare`: the differences between two versions, by metric."""
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +17,7 @@ from performance.metrics.statistics.differences import independent_interval
 from performance.metrics.statistics.intervals import Interval, wilson
 from performance.snapshots.models import SnapshotDetail
 from tests.api import Caller, refusal
-from tests.conftest import golden
+from tests.conftest import PinnedQueries, golden
 from tests.factories import EVALUATED_AT, completed_version, snapshot
 
 COMPARE = "/models/mdl-7f3a19bc92/performance/compare"
@@ -101,9 +99,7 @@ def test_a_comparison_needs_a_baseline(vera: Caller, empty_model: RegisteredMode
     assert vera.get(f"{path}&baseline_version_id=ver-00001").status_code == 200
 
 
-def test_a_comparison_takes_two_statements_a_version(
-    vera: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]
-) -> None:
+def test_a_comparison_takes_two_statements_a_version(vera: Caller, pinned_queries: PinnedQueries) -> None:
     vera.get(COMPARE)
     with pinned_queries("compare"):
         vera.get(COMPARE, {"version_id": "ver-001a2"})

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from itertools import permutations
 from pathlib import Path
 from threading import Event
@@ -28,11 +27,10 @@ from performance.metrics.statistics.intervals import Interval
 from performance.snapshots import prediction_store
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller
+from tests.conftest import PinnedQueries
 from tests.factories import completed_version, snapshot
 from tests.performance.evaluated_fixtures import FIXTURES, store_test_split
 from tests.performance.evaluations.uploads import stored_in
-
-Pinned = Callable[[str], AbstractContextManager[None]]
 
 pytestmark = pytest.mark.django_db
 
@@ -127,7 +125,7 @@ def test_a_paired_interval_of_errors_in_common_is_narrower_than_one_of_independe
         assert width(paired[name]["confidence_interval"]) < width(independent[name]["confidence_interval"])
 
 
-def test_a_paired_comparison_is_stored_and_the_same_each_time(tumours: Compared, pinned_queries: Pinned) -> None:
+def test_a_paired_comparison_is_stored_and_the_same_each_time(tumours: Compared, pinned_queries: PinnedQueries) -> None:
     tumours.caller.get("/models")  # verifies the token
     with pinned_queries("compare of a pair for the first time"):
         first = tumours.metrics()
@@ -254,6 +252,22 @@ def test_an_evaluation_by_command_compares_at_once_what_a_request_left(
     compare_with_promoted(MetricSnapshot.objects.get(version__number=3))
 
     assert "paired_newcombe_5" in tumours.methods()
+
+
+def test_a_pair_of_older_methods_is_compared_again(tumours: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = tumours.metrics()
+    ends = {"lower": 0.5, "upper": 0.6, "level": 0.95, "method": "of long ago"}
+    for in_request in (True, False):
+        PairedComparison.objects.update(methods=0, intervals={"accuracy": ends})
+        if not in_request:
+            monkeypatch.setattr(services, "MAX_ROWS", 100)
+            assert tumours.pairing() == "pending"
+            assert tumours.methods() == {"independent"}
+            assert work()
+        assert tumours.metrics() == metrics
+
+    assert PairedComparison.objects.current().count() == 1
+    assert not work()
 
 
 @pytest.mark.parametrize("bound", [100, 10**9])

@@ -208,6 +208,8 @@ def test_an_evaluation_takes_a_threshold_instead_of_predictions(editor: User) ->
         ({"threshold": "1e999"}, ("threshold", "invalid")),
         ({"allow_missing": "yes"}, ("allow_missing", "invalid_choice")),
         ({"k": "0"}, ("k", "min_value")),
+        ({"k": "1_0"}, ("k", "invalid")),
+        ({"positive_class": "\ufffd"}, ("positive_class", "invalid")),
         ({"metrics": "{}"}, ("metrics", "unknown_field")),
         ({"other": SimpleUploadedFile("x.csv", b"x")}, ("other", "unknown_field")),
         ({"dataset_split": ["test", "train"]}, ("dataset_split", "repeated_field")),
@@ -222,11 +224,11 @@ def test_a_form_that_is_not_valid_is_refused_by_field(editor: User, fields: Any,
 @pytest.mark.parametrize(
     ("content", "name", "told"),
     [
-        (GOOD, "predictions.parquet", "says parquet, but its content is csv"),
-        (parquet({"actual": ["a"], "predicted": ["a"]}), "predictions.csv", "says csv, but its content is parquet"),
-        (gzip.compress(GOOD, mtime=0), "predictions.csv", "says csv, but its content is csv.gz"),
+        (GOOD, "predictions.parquet", "says parquet, but the content is csv"),
+        (parquet({"actual": ["a"], "predicted": ["a"]}), "predictions.csv", "says csv, but the content is parquet"),
+        (gzip.compress(GOOD, mtime=0), "predictions.csv", "says csv, but the content is csv.gz"),
         (gzip.compress(GOOD, mtime=0), "predictions", "Name it .csv.gz"),
-        (GOOD, "predictions.csv.gz", "says csv.gz, but its content is csv"),
+        (GOOD, "predictions.csv.gz", "says csv.gz, but the content is csv"),
         (b"PK\x03\x04" + GOOD, "predictions.zip", "compressed"),
     ],
 )
@@ -235,6 +237,50 @@ def test_a_file_that_is_not_what_it_says_is_refused_at_once(editor: User, conten
     assert refusal(answer) == (422, "unprocessable_predictions")
     assert told in answer.json()["detail"]
     assert not EvaluationJob.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "format_"),
+    [
+        (GOOD, "predictions.csv", "parquet"),
+        (GOOD, "predictions.csv", "csv.gz"),
+        (gzip.compress(GOOD, mtime=0), "predictions.csv.gz", "csv"),
+        (parquet({"actual": ["a"], "predicted": ["a"]}), "predictions.parquet", "csv"),
+    ],
+)
+def test_a_file_of_another_format_than_the_field_says_is_refused_whatever_its_name(
+    editor: User, content: bytes, name: str, format_: str
+) -> None:
+    answer = upload(editor, content, name, format=format_)
+    assert refusal(answer) == (422, "unprocessable_predictions")
+    assert f"`format` says {format_}, but the content is" in answer.json()["detail"]
+
+
+def test_the_format_that_the_field_says_counts_and_not_the_file_s_name(editor: User) -> None:
+    done = evaluated(editor, GOOD, "predictions.parquet", format="csv")
+
+    assert done["snapshot"]["metrics"]["accuracy"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [
+        ("wait=5", "wait=5"),
+        ('wait="5"', "wait=5"),
+        ('respond-async, Wait = "005" ; x="y"', "wait=5"),
+        ("wait=99", "wait=30"),
+        ('wait="5', None),
+        ('wait=5"', None),
+        ('x="wait"', None),
+    ],
+)
+def test_how_long_to_wait_may_be_quoted(editor: User, prefer: str, applied: str | None) -> None:
+    upload(editor, Idempotency_Key="one")
+    assert work()
+
+    again = upload(editor, Idempotency_Key="one", Prefer=prefer)
+
+    assert (again.status_code, again.get("Preference-Applied")) == (201 if applied else 202, applied)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,9 @@ def queue(slug: str, *, ago: int = 0) -> EvaluationJob:
 def claim_next() -> str:
     """Take the next evaluation, and return the slug of its organization."""
     job = EvaluationJob.objects.claim(LEASE)
-    return str(job.organization.slug)
+    assert job is not None
+    assert job.organization is not None
+    return job.organization.slug
 
 
 def end(slug: str) -> None:
@@ -82,7 +84,7 @@ class TestTurns:
     def test_within_an_organization_the_one_due_for_longest_comes_first(self) -> None:
         younger, older = queue("acme", ago=10), queue("acme", ago=20)
 
-        assert [EvaluationJob.objects.claim(LEASE).pk for _ in range(2)] == [older.pk, younger.pk]
+        assert [EvaluationJob.objects.claim(LEASE) for _ in range(2)] == [older, younger]
 
     def test_an_evaluation_of_the_previous_release_takes_its_organizations_turn(self) -> None:
         for ago in (50, 40):

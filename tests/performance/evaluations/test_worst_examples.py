@@ -2,8 +2,6 @@
 
 import csv
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel, Version
 from performance.evaluations.models import MisclassifiedExample, ResidualExample
 from tests.api import Caller, faults, refusal
+from tests.conftest import PinnedQueries
 from tests.factories import completed_version, snapshot
 
 DIGITS = Path(__file__).parents[3] / "fixtures" / "predictions" / "digits" / "ver-00003-train.csv"
@@ -109,7 +108,7 @@ def test_the_list_of_worst_examples_comes_in_pages(vera: Caller, classified: str
     [
         ("min_confidence=nan", "min_confidence"),
         ("min_confidence=1.1", "min_confidence"),
-        ("min_confidence=-inf", "min_confidence"),
+        ("min_confidence=%D9%A1", "min_confidence"),
         ("min_confidence=", "min_confidence"),
         ("cursor=x", "cursor"),
         ("page_size=0", "page_size"),
@@ -214,7 +213,7 @@ def test_the_list_of_worst_examples_is_refused_as_the_summary_is(
 
 
 def test_the_list_of_worst_examples_takes_three_statements(
-    vera: Caller, classified: str, pinned_queries: Callable[[str], AbstractContextManager[None]]
+    vera: Caller, classified: str, pinned_queries: PinnedQueries
 ) -> None:
     listed(vera, f"{classified}/misclassifications")
     with pinned_queries("misclassifications"):

@@ -182,6 +182,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("dvc", "a.yaml", "accuracy: 0x" + "f" * 9000, "accuracy: Must be a finite number"),
     ("eval-results", "a.yaml", "- value: 3\n  dataset: {id: 0x" + "f" * 9000 + "}\n", "0.dataset.id: Must be a finite"),
     ("dvc", "a.yaml", "a: " + DEEP, "deeper than 32"),
+    ("dvc", "a.yaml", "a: [" + "1," * 50_000 + "]", "more than 50000 values"),
     ("dvc", "a.json", "\x00", "not JSON"),
     ("csv", "a.csv", "accuracy\nx\n", "row 2, column accuracy: Must be a number"),
     ("csv", "a.csv", "accuracy\nnan\n", "Must be a finite number"),

@@ -34,6 +34,14 @@ def test_each_file_is_read_as_it_is_meant(
 
     for name, value in case.metrics.items():
         assert found["metrics"][name] == (value if value is None else pytest.approx(value, abs=1e-6)), name
+    for name, ends in case.intervals.items():
+        interval = found["confidence_intervals"].get(name)
+        assert (interval and (interval["lower"], interval["upper"])) == (ends and pytest.approx(ends, abs=1e-3)), name
+        assert (interval is None) == (name in found["intervals_unavailable"]), name
+    missing = {**found["metrics_unavailable"], **found["intervals_unavailable"]}
+    for name, reason in case.reasons.items():
+        assert reason in missing[name]
+    assert [warning["code"] for warning in found["warnings"]] == list(case.warnings)
     found["labels"] = (found["confusion_matrix"] or {}).get("labels")
     assert {name: found[name] for name in case.values} == dict(case.values)
     for name, value in found["metrics"].items():

@@ -91,7 +91,7 @@ def test_demo_prints_urls_models_and_logins(first: dict[str, Any]) -> None:
     assert all(list(user) == ["username", "password", "role", "access"] for user in first["users"])
     promoted = {model["model_id"]: model["promoted_version_id"] for model in first["models"]}
     assert promoted["mdl-7f3a19bc92"] == "ver-001a1"
-    assert [user["username"] for user in first["users"] if "admin site" in user["role"]] == ["admin"]
+    assert [user["username"] for user in first["users"] if user["role"] == "superuser"] == ["admin"]
     assert None in promoted.values()
     assert {model["task_type"] for model in first["models"]} >= {"classification", "regression"}
 
@@ -115,7 +115,7 @@ def test_run_again_has_the_same_data_and_logins_but_new_tokens(
 
 
 def test_each_step_is_announced_on_standard_error(second: subprocess.CompletedProcess[str]) -> None:
-    assert second.stderr.splitlines() == ["Creating the database…", "Evaluating predictions…"]
+    assert second.stderr.splitlines() == ["Preparing the database…", "Evaluating predictions…"]
 
 
 def test_run_again_takes_no_promotion_back_and_replaces_damaged_passwords(

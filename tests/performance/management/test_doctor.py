@@ -12,6 +12,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from models_registry.accounts.scopes import Role
+from models_registry.logins.provider import LoginProvider
 from performance.jobs.heartbeat import Heartbeat
 
 ROOT = Path(__file__).parents[3]
@@ -31,6 +33,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(db: None, settings: Any, t
 
     Heartbeat().report()
     settings.SECURE_SSL_REDIRECT, settings.TRUSTED_PROXIES = True, 1
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}  # not that of tests
     status, found = diagnose()
     assert status == 0
     subjects = ("keys", "proxy", "migrations", "worker", "storage", "cache")
@@ -45,6 +48,9 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(db: None, settings: Any, t
     folder = tmp_path / "a file, no folder"
     folder.touch()
     settings.JWT_PRIVATE_KEY_FILE, settings.TRUSTED_PROXIES = str(key), 0
+    settings.OIDC_LOGIN = LoginProvider(
+        "https://login.example.com", "id", "secret", roles={"all": {"acme": Role.VIEWER}}
+    )
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": folder}},
@@ -57,6 +63,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(db: None, settings: Any, t
         "storage": "error",
     }
     assert str(key) in found["keys"]["hint"]
+    assert found["logins"]["message"].endswith("that do not exist: acme.")
     assert "TRUSTED_PROXIES" in found["proxy"]["hint"]
 
 

@@ -145,7 +145,7 @@ def test_what_is_not_there_is_json_as_well(
     assert json.loads(capsys.readouterr().out)["code"] == code
 
 
-def test_a_database_that_cannot_be_reached_is_told_in_one_line(
+def test_one_line_says_that_the_database_cannot_be_reached(
     version: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any) -> None:

@@ -1,6 +1,7 @@
 """`manage.py evaluate` with Apache Spark as `EVALUATION_ENGINE`."""
 
 import json
+from decimal import Decimal
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,23 @@ def parquet(folder: Path, file: Path) -> Path:
     return written
 
 
-def test_nothing_is_kept_of_labels_that_java_writes_otherwise(version: list[str], tmp_path: Path) -> None:
-    table = {"example_id": ["1", "2"], "actual": [0.00001, 1.5], "predicted": [0.00001, 0.00001]}
+LABELS = [
+    (pyarrow.array([0.00001, 12345678.5]), True),
+    # The first is 1 for Spark, but not for DuckDB.
+    (pyarrow.array([Decimal("1.00000000000000000001"), Decimal("1.5")], pyarrow.decimal128(38, 20)), False),
+]
+
+
+@pytest.mark.parametrize(("labels", "is_kept"), LABELS)
+def test_predictions_are_kept_unless_the_engines_read_their_labels_otherwise(
+    version: list[str], tmp_path: Path, labels: Any, is_kept: bool
+) -> None:
+    table = {"example_id": ["1", "2"], "actual": labels, "predicted": labels.take([0, 0])}
     pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / "predictions.parquet")
 
     call_command("evaluate", *version, str(tmp_path / "predictions.parquet"))
 
-    assert MetricSnapshot.objects.get().details.predictions_digest is None
+    assert (MetricSnapshot.objects.get().details.predictions_digest is not None) == is_kept
 
 
 def test_nothing_is_kept_of_more_rows_than_one_machine_should_sort(

@@ -1,5 +1,6 @@
 """`GET …/versions/{version_id}/model-card`, and `manage.py model_card`."""
 
+import re
 from html.parser import HTMLParser
 from io import StringIO
 from typing import Any
@@ -12,6 +13,7 @@ from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
 from performance.gates.models import GatePolicy
 from performance.snapshots.models import SnapshotDetail, SnapshotSlice
+from tests.admin_pages import logged_in, page_url
 from tests.api import Caller, refusal
 from tests.factories import EVALUATED_AT, EXAMPLE_METRICS, snapshot
 
@@ -85,7 +87,8 @@ def test_says_what_a_version_is_and_how_well_it_does(version: Version, viewer: U
         "| Accuracy | 0.9341 | 0.92 to 0.95 \\(95%\\) |",
         "| latency_ms | 12.5 |",
         "- 3 rows have no prediction.",
-        "- Log loss\\: There are too few examples.",
+        "### Remarks",
+        "- Log loss\\: no interval. There are too few examples.",
         "ver-001a1 fails 1 of 1 rule.",
         "| layers | \\[1, 2\\] |",
         f"{'x' * 200}…",
@@ -144,3 +147,19 @@ def test_the_command_prints_the_same_card(version: Version, viewer: User) -> Non
     assert output.getvalue().strip() == Caller(viewer).get(CARD, {"format": "html"}).content.decode().strip()
     with pytest.raises(CommandError, match="There is no model mdl-0"):
         call_command("model_card", "mdl-0", "ver-001a1")
+
+
+def test_the_admin_shows_and_saves_the_same_card_to_those_who_may_read_the_version(
+    version: Version, viewer: User, outsider: User
+) -> None:
+    address = page_url(version)
+    client = logged_in(viewer)
+    links = re.findall(r'href="([^"]*/model-card/[^"]*)"', client.get(address).content.decode())
+    shown, saved = (client.get(link) for link in links)
+    assert shown.content == Caller(viewer).get(CARD, {"format": "html"}).content
+    assert saved.content == Caller(viewer).get(CARD).content
+    assert saved["Content-Disposition"] == 'attachment; filename="mdl-7f3a19bc92-ver-001a1.md"'
+    overview = client.get(f"/admin/models_registry/registeredmodel/{version.model_id}/overview/")
+    assert links[0] in overview.content.decode()
+    stranger = logged_in(outsider)
+    assert [stranger.get(link).status_code for link in (links[0], links[0].replace("html", "pdf"))] == [404, 404]

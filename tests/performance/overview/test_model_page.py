@@ -70,11 +70,18 @@ def test_a_page_shows_production_trends_versions_promotions_and_policy(
     chart = text_of(page.split('aria-labelledby="trend-accuracy"', 1)[1].split("</figure>", 1)[0])
     assert "Accuracy of 2 versions, from 0.900 to 0.934; higher is better. The best is ver-001a1 with 0.934." in chart
     assert "ver-001a1: Accuracy 0.934, promoted before" in chart
-    assert chart.endswith("ver-001a1 0.934, promoted before ver-001a2 0.900 (0.880 to 0.920), promoted")
+    assert "ver-001a1 0.934, promoted before ver-001a2 0.900 (0.880 to 0.920), promoted Download CSV" in chart
+    lone = root.get(page_of(model), {"on": "validation:october"}).content.decode()
+    figure = lone.split('aria-labelledby="trend-accuracy"', 1)[1].split("</figure>", 1)[0]
+    axis = figure.split('<g aria-hidden="true">', 1)[1].split("</g>", 1)[0]
+    assert text_of(axis) == "0.700 ver-001a1"  # each once, though the first is the last
+    assert "Accuracy of ver-001a1: 0.700; higher is better." in text_of(lone)
     versions = rows(section(page, "versions"))
     assert [row.split()[0] for row in versions[1:]] == ["ver-001a3", "ver-001a2", "ver-001a1"]
     assert versions[2].startswith("ver-001a2 promoted completed")
     assert "0.900 (0.880 to 0.920) 0.918 0.924" in versions[2]
+    chosen = dict(re.findall(r'name="(\w+)" value="([\w-]+)"[^>]* checked', section(page, "versions")))
+    assert chosen == {"version_id": "ver-001a1", "baseline_version_id": "ver-001a2"}  # ver-001a3 is in training
     promoted = rows(section(page, "promotions"))
     assert re.fullmatch(r"\S+ \S+ ver-001a2 ver-001a1 root it is faster failed overridden", promoted[1])
     assert len(promoted) == 3
@@ -93,6 +100,29 @@ def test_a_page_shows_production_trends_versions_promotions_and_policy(
     RegisteredModel.objects.update(task_type="astrology")
     assert "There is no task type" in root.get(page_of(model)).content.decode()
     assert root.get(page_of(model, "promote", "ver-001a2")).status_code == 404
+
+
+def test_whoever_reads_a_model_opens_the_verdict_on_a_version(
+    model: RegisteredModel, worse: Version, viewer: User, admin: User, outsider: User
+) -> None:
+    address = page_of(model, "gate", "ver-001a2")
+    page = enter(viewer).get(address).content.decode()
+    shown = text_of(page)
+    assert "Gate of ver-001a2 of churn" in shown
+    assert "failed ver-001a2, compared with ver-001a1" in shown
+    assert "accuracy failed >= 0.93 0.9" in shown
+    assert not GateVerdict.objects.exists(), "looking stores nothing"
+    assert page_of(model) in page
+    assert page_of(model, "promote", "ver-001a2") not in page
+    assert address in enter(viewer).get(page_of(model)).content.decode()
+    assert page_of(model, "promote", "ver-001a2") in enter(admin).get(address).content.decode()
+    for client, version, status in (
+        (enter(outsider), "ver-001a2", 404),
+        (enter(viewer), "ver-00001", 404),
+        (enter(viewer), "ver-x", 404),
+        (Client(), "ver-001a2", 302),
+    ):
+        assert client.get(page_of(model, "gate", version)).status_code == status
 
 
 def test_a_refused_promotion_shows_the_failing_rules_and_an_override_needs_a_reason(
@@ -164,8 +194,11 @@ def test_only_those_with_the_scope_promote_override_and_archive(
         assert "/promote/" not in page.content.decode()
         for address in (promote_page, page_of(model, "roll-back"), archive_page):
             assert client.get(address).status_code == client.post(address).status_code == 403
+        assert "You need the scope model:promote here: ask an admin" in client.get(promote_page).content.decode()
     foreign = enter(outsider)
-    assert foreign.get(page_of(model)).status_code == 404
+    hidden = foreign.get(page_of(model))
+    assert hidden.status_code == 404
+    assert "There is no such page, or you have no right to see what it shows." in hidden.content.decode()
     for address in (promote_page, page_of(model, "roll-back"), archive_page):
         assert foreign.get(address).status_code == foreign.post(address).status_code == 404
 

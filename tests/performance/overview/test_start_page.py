@@ -1,7 +1,6 @@
 """The admin's start page: what needs attention, and the models with how well they do."""
 
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.promotions import promote
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GateVerdict
+from performance.jobs.models import Worker
 from performance.snapshots.models import SnapshotDetail
 from tests.admin_pages import logged_in, page_url, text_of
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
@@ -130,23 +130,21 @@ def test_what_needs_attention_links_to_where_one_can_act(root: Client, model: Re
         version=waiting, dataset_split="test", state="failed", due_at=None, finished_at=now
     )
     stuck = EvaluationJob.objects.create(
-        version=waiting, dataset_split="train", due_at=now - timedelta(minutes=2), organization=model.organization
+        version=waiting, dataset_split="train", due_at=now, organization=model.organization
     )
     page = root.get("/admin/").content.decode()
     text = attention(root)
     assert "The gate failed at its last verdict churn ver-001a2" in text
     assert "Newer than the promoted version, and not promoted yet churn ver-001a2" in text
     assert "Evaluations failed in the last seven days churn ver-001a2 on test" in text
-    assert "no worker takes them: start one with manage.py worker churn ver-001a2 on train" in text
+    assert "no worker is alive: start one with manage.py worker churn ver-001a2 on train" in text
     assert page_url(failed) in page
     assert page_url(stuck) in page
     for kind in ("gate", "promotion"):
         assert len(table(root, attention=kind)) == 1
         assert table(root, attention=kind)[0].startswith("churn")
 
-    EvaluationJob.objects.create(
-        version=waiting, dataset_split="validation", state="running", due_at=now + timedelta(minutes=1)
-    )
+    Worker.objects.create(host="here", pid=1, seen_at=now)
     EvaluationJob.objects.create(version=waiting, dataset_split="test")
     promote(version=waiting, promoted_by=None, reason="")
     GateVerdict.objects.create(model=model, version=waiting, status="passed", occasion="promotion", document={})

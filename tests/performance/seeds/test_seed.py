@@ -3,85 +3,21 @@
 import copy
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
-import yaml
-from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
-from hypothesis import example, given
-from hypothesis import strategies as st
-from pytest_django import Settings
 
 from models_registry.accounts.models import Membership, ModelGrant, Organization, User
-from models_registry.api.strict_json import parse_json
-from models_registry.registry.models import Promotion, RegisteredModel, Version
+from models_registry.registry.models import Promotion, RegisteredModel
 from models_registry.registry.promotions import CheckResult, register_promotion_check, unregister_promotion_check
-from performance.seeds.json_slices import split_array
+from performance.gates.models import GatePolicy, GateVerdict
 from performance.snapshots.models import Dataset, MetricSnapshot
 from tests.demo_data import write_seed
 from tests.factories import EVALUATED_AT, GivenResults
-from tests.performance.evaluations.uploads import stored_in
-
-TABLES = [User, Organization, Membership, RegisteredModel, ModelGrant, Version, Promotion, MetricSnapshot]
-MOMENT = "2026-03-13T14:22:10Z"
-
-DOCUMENT: dict[str, Any] = {
-    "users": [{"username": "vera", "password": "correct horse battery staple"}, {"username": "gil"}],
-    "organizations": [{"slug": "acme", "name": "Acme", "members": {"vera": "viewer"}}],
-    "models": [
-        {
-            "model_id": "mdl-7f3a19bc92",
-            "organization": "acme",
-            "name": "churn",
-            "task_type": "classification",
-            "grants": {"gil": ["model:read"]},
-            "promoted": "ver-001a1",
-            "versions": [
-                {
-                    "version_id": "ver-001a1",
-                    "state": "completed",
-                    "created_at": MOMENT,
-                    "completed_at": MOMENT,
-                    "snapshots": [
-                        {
-                            "dataset_split": "test",
-                            "metrics": {"accuracy": 0.9341},
-                            "sample_count": 5000,
-                            "evaluated_at": MOMENT,
-                        }
-                    ],
-                },
-                {"version_id": "ver-001a2", "state": "training"},
-            ],
-        }
-    ],
-}
-
-Seed = Callable[..., None]
-
-
-@pytest.fixture
-def seed(db: None, tmp_path: Path) -> Seed:
-    """A function that runs the command on a document."""
-
-    def run(document: Any, *options: str, name: str = "seed.json") -> None:
-        file = tmp_path / name
-        if isinstance(document, bytes):
-            file.write_bytes(document)
-        else:
-            dump = yaml.safe_dump if name.endswith("yaml") else json.dumps
-            file.write_text(dump(document))
-        call_command("seed", str(file), *options, verbosity=0)
-
-    return run
-
-
-def stored() -> dict[str, list[Any]]:
-    return {table.__name__: list(table._base_manager.order_by("pk").values()) for table in TABLES}
+from tests.performance.seeds.documents import DOCUMENT, MOMENT, Seed, changed, stored
 
 
 def test_loads_users_organizations_models_versions_and_snapshots(seed: Seed) -> None:
@@ -110,6 +46,73 @@ def test_a_snapshot_that_names_a_dataset_declares_it_and_others_do_not(seed: See
 
     assert sorted(MetricSnapshot.objects.values_list("dataset", flat=True)) == ["", "churn-2026-10"]
     assert Dataset.objects.get().name == "churn-2026-10"
+
+
+def with_gate(**changes: Any) -> Any:
+    """Return the document with a policy, two promotions against it, and a version that it refuses."""
+    document = changed("models.0.promoted", None)
+    [model] = document["models"]
+    snapshot = model["versions"][0]["snapshots"][0]
+    weak = {**model["versions"][0], "snapshots": [{**snapshot, "metrics": {"accuracy": 0.8}}]}
+    model["versions"] = [model["versions"][0], *({**weak, "version_id": each} for each in ("ver-001a2", "ver-001a3"))]
+    model["gate_policy"] = {"rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.9}]}
+    model["promotions"] = [
+        {"version_id": "ver-001a2", "reason": "nothing better is trained", "override": True},
+        {"version_id": "ver-001a1", "reason": "better"},
+    ]
+    return document | {"models": [model | changes]}
+
+
+def test_a_policy_judges_the_promotions_and_the_newest_version_once(seed: Seed) -> None:
+    seed(with_gate())
+    seed(with_gate())
+
+    promotions = Promotion.objects.order_by("pk").values_list("reason", "overridden", "verdict__status")
+    assert [*promotions] == [("nothing better is trained", True, "failed"), ("better", False, "passed")]
+    assert GatePolicy.objects.count() == 1
+    verdicts = GateVerdict.objects.order_by("pk").values_list("version__number", "occasion", "status")
+    assert [*verdicts][1:] == [(0x1A1, "promotion", "passed"), (0x1A3, "enforcement", "failed")]
+
+    other = {"rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.7}]}
+    seed(with_gate(gate_policy=other))
+    assert GatePolicy.objects.count() == 2
+    assert GateVerdict.objects.order_by("pk").values_list("status", flat=True).last() == "passed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "reason"),
+    [
+        ({"gate_policy": {"rules": []}}, "models.0.gate_policy.rules", "at least one rule"),
+        ({"gate_policy": [1]}, "models.0.gate_policy", "Must be an object"),
+        (
+            {"gate_policy": {"rules": [{"metric": "rmse", "max_regression": 0.1}]}},
+            "models.0.gate_policy.rules.0.metric",
+            "rmse",
+        ),
+        (
+            {
+                "gate_policy": {
+                    "against": "ver-00009",
+                    "rules": [{"metric": "accuracy", "max_regression": 0.1}],
+                }
+            },
+            "models.0.gate_policy.against",
+            "There is no ver-00009",
+        ),
+        ({"promotions": [{"version_id": "ver-00009", "reason": "new"}]}, "models.0.promotions", "that is completed"),
+        ({"promotions": [{"version_id": "ver-001a2", "override": True}]}, "promotions.0.reason", "say why"),
+        ({"promotions": [{"version_id": "ver-001a2"}]}, "models.0.promotions.0", "at least 0.9 is required"),
+    ],
+)
+def test_a_policy_or_promotion_that_is_refused_is_named(
+    seed: Seed, changes: dict[str, object], where: str, reason: str
+) -> None:
+    with pytest.raises(CommandError) as refused:
+        seed(with_gate(**changes))
+
+    assert f"{where}: " in str(refused.value)
+    assert reason in str(refused.value)
+    assert not any(stored().values())
 
 
 def test_a_model_may_declare_its_positive_class(seed: Seed) -> None:
@@ -377,67 +380,6 @@ def test_each_file_is_loaded_for_itself(db: None, tmp_path: Path) -> None:
     assert list(Organization.objects.values_list("slug", flat=True)) == ["acme"]
 
 
-def changed(path: str, value: Any) -> Any:
-    """Return the document with one value put elsewhere."""
-    document = copy.deepcopy(DOCUMENT)
-    node: Any = document
-    *parents, last = path.split(".")
-    for name in parents:
-        node = node[int(name)] if isinstance(node, list) else node[name]
-    node[int(last) if isinstance(node, list) else last] = value
-    return document
-
-
-TEXTS = st.sampled_from(["models", '"models": [', "]}", "a,b", "\\", '"', "{", "[", "ü", "\u2028"])
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-)
-HEADS = st.dictionaries(TEXTS, VALUES, max_size=4)
-SPACED = [{}, {"indent": 1}, {"separators": (",", ":")}]
-
-
-class TestCutting:
-    @given(
-        st.dictionaries(TEXTS, VALUES, max_size=4), st.none() | st.lists(VALUES, max_size=4), st.sampled_from(SPACED)
-    )
-    def test_what_is_left_and_the_pieces_make_up_the_document(self, head: Any, models: Any, spaced: Any) -> None:
-        document = {**head, **({} if models is None else {"models": models})}
-        encoded = json.dumps(document, **spaced).encode()
-
-        left, pieces = split_array(encoded, "models")
-
-        items = [json.loads(encoded[start:end]) for start, end in pieces]
-        if isinstance(document.get("models"), list):
-            assert json.loads(left) == {**document, "models": []}
-            assert items == document["models"]
-        else:
-            assert (left, items) == (encoded, [])
-
-    @given(st.lists(st.sampled_from('{}[],:" \\amodels1'), max_size=40).map("".join), st.integers(0, 60))
-    @example('"models":[1,,2]', 1)
-    @example('"models":[,]', 1)
-    @example('"models":[1}', 1)
-    @example('"models":[1],"models":[2]', 1)
-    def test_what_is_no_json_does_not_become_any(self, text: str, at: int) -> None:
-        good = '{"models": [{"a": [1, 2]}, "x"], "users": []}'
-        encoded = (good[:at] + text + good[at:]).encode()
-        try:
-            expected: Any = parse_json(encoded)
-        except ValueError:
-            expected = None
-
-        left, pieces = split_array(encoded, "models")
-        try:
-            found: Any = parse_json(left)
-            if pieces:
-                found["models"] = [parse_json(encoded[start:end]) for start, end in pieces]
-        except ValueError:
-            found = None
-
-        assert found == expected
-
-
 def test_the_faults_of_all_models_are_named(seed: Seed) -> None:
     document = changed("models.0.name", 5)
     document["models"] += [copy.deepcopy(DOCUMENT["models"][0]) | {"task_type": "x"}, {}]
@@ -503,116 +445,3 @@ def test_what_a_gate_refuses_to_promote_is_refused_whole(seed: Seed) -> None:
     finally:
         unregister_promotion_check(refuse)
     assert not any(stored().values())
-
-
-class TestPredictions:
-    """A snapshot whose predictions the document has."""
-
-    SNAPSHOT = {"dataset_split": "test", "predictions": "predictions.csv", "evaluated_at": MOMENT}
-
-    @pytest.fixture
-    def predictions(self, tmp_path: Path) -> Path:
-        """Two examples, one of them predicted correctly."""
-        file = tmp_path / "predictions.csv"
-        file.write_text("actual,predicted\nyes,yes\nno,yes\n")
-        return file
-
-    def document(self, **more: Any) -> dict[str, Any]:
-        document: dict[str, Any] = changed("models.0.versions.0.snapshots", [{**self.SNAPSHOT, **more}])
-        return document
-
-    @pytest.mark.usefixtures("predictions")
-    def test_a_snapshot_of_predictions_is_computed_when_it_is_loaded(self, seed: Seed) -> None:
-        seed(self.document())
-        snapshot = MetricSnapshot.objects.get()
-        assert (snapshot.source, snapshot.sample_count, snapshot.metrics["accuracy"]) == ("computed", 2, 0.5)
-        assert snapshot.evaluated_at == EVALUATED_AT
-        assert snapshot.details.confidence_intervals["accuracy"]["method"] == "wilson"
-
-    @pytest.mark.usefixtures("predictions")
-    def test_a_snapshot_of_predictions_is_not_computed_again(self, seed: Seed) -> None:
-        seed(self.document())
-        before = stored()
-        seed(self.document())
-        assert stored() == before
-
-    def test_another_file_of_predictions_makes_another_snapshot(self, seed: Seed, predictions: Path) -> None:
-        seed(self.document())
-        predictions.write_text("actual,predicted\nyes,yes\nno,no\n")
-        seed(self.document())
-        assert [each.metrics["accuracy"] for each in MetricSnapshot.objects.order_by("pk")] == [0.5, 1]
-
-    def test_a_snapshot_of_predictions_is_computed_but_nothing_kept_in_a_dry_run(
-        self, seed: Seed, predictions: Path, settings: Settings, tmp_path: Path
-    ) -> None:
-        stored_in(settings, tmp_path)
-        predictions.write_text("example_id,actual,predicted\n1,yes,yes\n2,no,yes\n")
-        seed(self.document(), "--dry-run")
-        assert not any(stored().values())
-        assert not default_storage.exists("predictions")
-        seed(self.document())
-        assert default_storage.exists("predictions")
-
-    @pytest.mark.usefixtures("predictions")
-    def test_must_agree_with_the_metrics_that_are_given(self, seed: Seed) -> None:
-        with pytest.raises(CommandError, match="accuracy: is 0.6, but the predictions come to 0.5"):
-            seed(self.document(metrics={"accuracy": 0.6}))
-        assert not RegisteredModel.objects.exists()
-        seed(self.document(metrics={"accuracy": 0.5}))
-
-    def test_a_snapshot_of_predictions_is_refused_where_the_file_is_not_there_or_cannot_be_scored(
-        self, seed: Seed, tmp_path: Path
-    ) -> None:
-        with pytest.raises(CommandError, match=r"snapshots\.0\.predictions: predictions\.csv cannot be read"):
-            seed(self.document())
-        (tmp_path / "predictions.csv").write_text("actual\nyes\n")
-        with pytest.raises(CommandError, match="There is no column 'predicted'"):
-            seed(self.document())
-        assert not MetricSnapshot.objects.exists()
-
-    @pytest.mark.usefixtures("predictions")
-    def test_a_snapshot_of_predictions_is_refused_for_a_task_type_that_is_not_evaluated_here(self, seed: Seed) -> None:
-        document = self.document()
-        document["models"][0]["task_type"] = "clustering"
-        with pytest.raises(CommandError, match="Predictions of clustering are not evaluated here"):
-            seed(document)
-
-    def test_a_snapshot_with_neither_metrics_nor_predictions_is_refused(self, seed: Seed) -> None:
-        with pytest.raises(CommandError, match="Either metrics are needed, or predictions"):
-            seed(changed("models.0.versions.0.snapshots", [{"dataset_split": "test", "evaluated_at": MOMENT}]))
-
-    def test_predictions_have_slices_if_their_columns_name_some(self, seed: Seed, predictions: Path) -> None:
-        predictions.write_text("actual,predicted,country\nyes,yes,NL\nno,yes,BE\n")
-        seed(self.document(columns={"slices": ["country"]}))
-
-        slices = MetricSnapshot.objects.get().slices.order_by("position")
-        assert [(each.value, each.metrics["accuracy"]) for each in slices] == [("BE", 0), ("NL", 1)]
-
-    @pytest.mark.usefixtures("predictions")
-    def test_predictions_are_scored_by_the_positive_class_that_the_model_declares(self, seed: Seed) -> None:
-        document = self.document()
-        document["models"][0]["positive_class"] = "no"
-        seed(document)
-
-        snapshot = MetricSnapshot.objects.get()
-        assert (snapshot.detail.positive_class, snapshot.metrics["recall"]) == ("no", 0)
-
-    @pytest.mark.usefixtures("predictions")
-    @pytest.mark.parametrize(
-        ("columns", "reason"),
-        [
-            ({"slice": ["country"]}, r"snapshots\.0\.columns: There is no 'slice' among what a column may hold"),
-            ({"slices": "country"}, r"snapshots\.0\.columns: 'slices' must be a list of at most 20 names"),
-            ({"series": "store"}, r"snapshots\.0\.columns: A model of classification is evaluated without"),
-            ({"slices": ["country"]}, r"snapshots\.0\.predictions: predictions\.csv: There is no column 'country'"),
-        ],
-    )
-    def test_columns_that_mean_nothing_are_refused(self, seed: Seed, columns: Any, reason: str) -> None:
-        with pytest.raises(CommandError, match=reason):
-            seed(self.document(columns=columns))
-        assert not RegisteredModel.objects.exists()
-
-    def test_columns_without_predictions_are_refused(self, seed: Seed) -> None:
-        snapshot = {"dataset_split": "test", "metrics": {"accuracy": 0.5}, "evaluated_at": MOMENT, "columns": {}}
-        with pytest.raises(CommandError, match=r"columns: Only a snapshot with predictions has columns"):
-            seed(changed("models.0.versions.0.snapshots", [snapshot]))

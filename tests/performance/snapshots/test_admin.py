@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
@@ -110,6 +112,8 @@ def stock(numbers: range) -> None:
         open_token_family(user=user, scope=ALL_SCOPES)
         Group.objects.create(name=f"group {number}")
         AccessAttempt.objects.create(username=f"user{number}", failures_since_start=1)
+        Authenticator.objects.create(user=user, type="totp", data={})
+        SocialAccount.objects.create(user=user, provider="https://login.example.com", uid=f"user{number}")
         account = ServiceAccount.objects.create(username=f"pipeline{number}", is_service_account=True)
         root = User.objects.get(is_superuser=True)
         for owner in (account, root):

@@ -40,6 +40,7 @@ def test_stores_what_single_reports_store(ed: Caller) -> None:
         report(0.8, sample_count=50, dataset={"name": "spring", "version": "2", "digest": "a" * 64}),
         report(0.9, dataset_split="train", custom_metrics={"profit": 3.5}, per_class={"yes": {"recall": 0.5}}),
         report(0.7, sample_count=200, evaluation_options={"averaging": "macro"}),
+        report(0.1 + 0.2, sample_count=2**63 - 1, dataset={"name": 'été "\\" 😀', "version": "$1 %s"}),
     ]
 
     answer = ed.post(BATCH, {"snapshots": reports})
@@ -51,7 +52,7 @@ def test_stores_what_single_reports_store(ed: Caller) -> None:
     own = {"id", "created_at", "evaluated_at"}
     assert [{**each, **dict.fromkeys(own)} for each in together] == [{**each, **dict.fromkeys(own)} for each in alone]
     assert together[0]["evaluated_at"] == "2026-05-01T00:00:00Z"
-    assert [each.name for each in Dataset.objects.all()] == ["spring"]
+    assert {each.name for each in Dataset.objects.all()} == {"spring", 'été "\\" 😀'}
 
 
 def test_the_last_of_the_same_time_is_the_newest(ed: Caller) -> None:

@@ -1,8 +1,6 @@
 """`GET …/performance/curves`: the points that an evaluation stored."""
 
 import csv
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel, Version
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, faults, refusal
-from tests.conftest import golden
+from tests.conftest import PinnedQueries, golden
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
 
 CURVES = "/models/mdl-7f3a19bc92/performance/curves"
@@ -134,9 +132,7 @@ def test_curves_are_for_those_who_may_read_the_model(vera: Caller, outsider: Use
     assert refusal(Caller().get(CURVES, query)) == (401, "not_authenticated")
 
 
-def test_curves_take_two_statements(
-    vera: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]
-) -> None:
+def test_curves_take_two_statements(vera: Caller, pinned_queries: PinnedQueries) -> None:
     vera.get(CURVES, {"version_id": "ver-001a2"})
     with pinned_queries("curves"):
         vera.get(CURVES, {"version_id": "ver-001a2"})

@@ -1,7 +1,5 @@
 """Datasets: their declaration, and reads of performance by the name of one."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +12,7 @@ from performance.evaluations.models import MisclassifiedExample
 from performance.snapshots.models import Dataset, DatasetVersion, MetricSnapshot, SnapshotDetail
 from performance.snapshots.selectors import summary_statement
 from tests.api import Caller, faults, refusal
-from tests.conftest import golden
+from tests.conftest import PinnedQueries, golden
 from tests.factories import EVALUATED_AT, completed_version, snapshot
 
 pytestmark = pytest.mark.django_db
@@ -164,7 +162,7 @@ def test_a_verdict_has_the_dataset_of_its_policy(vera: Caller) -> None:
 
 
 def test_a_summary_of_a_named_dataset_is_one_statement(
-    vera: Caller, october: MetricSnapshot, pinned_queries: Callable[[str], AbstractContextManager[None]]
+    vera: Caller, october: MetricSnapshot, pinned_queries: PinnedQueries
 ) -> None:
     read(vera, "summary", dataset="october")
     with pinned_queries("summary"):
@@ -241,7 +239,7 @@ class TestDeclared:
         assert [[each["version"] for each in dataset["versions"]] for dataset in listed] == [newest, newest]
 
     def test_a_list_makes_a_constant_number_of_queries(
-        self, vera: Caller, model: RegisteredModel, pinned_queries: Callable[[str], AbstractContextManager[None]]
+        self, vera: Caller, model: RegisteredModel, pinned_queries: PinnedQueries
     ) -> None:
         for at in range(7):
             Dataset.objects.create(organization=model.organization, name=f"{at}")

@@ -1,8 +1,5 @@
 """`GET …/performance/report`: the newest snapshot with its detail."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-
 import pytest
 
 from models_registry import task_types
@@ -10,7 +7,7 @@ from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, faults, masked, refusal
-from tests.conftest import golden
+from tests.conftest import PinnedQueries, golden
 from tests.factories import EVALUATED_AT, EXAMPLE_METRICS, snapshot
 from tests.performance.snapshots.test_snapshots import SNAPSHOTS, WHOLE
 
@@ -88,9 +85,7 @@ def test_a_report_is_of_the_snapshot_that_the_summary_is_of(ed: Caller) -> None:
     assert report["metrics"]["accuracy"] == 0.2
 
 
-def test_a_report_takes_two_statements(
-    ed: Caller, pinned_queries: Callable[[str], AbstractContextManager[None]]
-) -> None:
+def test_a_report_takes_two_statements(ed: Caller, pinned_queries: PinnedQueries) -> None:
     ed.get(REPORT)
     with pinned_queries("report"):
         ed.get(REPORT)

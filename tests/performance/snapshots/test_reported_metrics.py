@@ -282,6 +282,37 @@ class TestClassesAndOptions:
     def test_malformed_ones_are_refused(self, ed: Caller, change: dict[str, Any], field: str) -> None:
         assert [name for name, _ in faults(ed.post(SNAPSHOTS, {**GOOD, **change}))] == [field]
 
+    def test_values_that_rule_each_other_out_are_refused(self, ed: Caller) -> None:
+        binary = {"averaging": "binary", "positive_class": "yes"}
+        scores = {"precision": 0.9, "recall": 0.8, "f1_score": 0.5}
+
+        answer = ed.post(SNAPSHOTS, {**GOOD, "metrics": scores, "evaluation_options": binary})
+
+        assert faults(answer) == [("metrics.f1_score", "contradiction")]
+        assert "from precision and recall follows 0.847059" in answer.json()["errors"][0]["detail"]
+        assert faults(ed.post(SNAPSHOTS, {**GOOD, "per_class": {"yes": scores}})) == [
+            ("per_class.yes.f1_score", "contradiction")
+        ]
+        report_of(ed, {**GOOD, "metrics": scores})  # the averages of all classes may be so
+        report_of(ed, {**GOOD, "metrics": {**scores, "f1_score": 0.85}, "evaluation_options": binary})
+
+    @pytest.mark.parametrize(
+        ("metrics", "refused"),
+        [
+            ({"rmse": 1.0, "mae": 1.2}, ["mae"]),
+            ({"rmse": 0.27, "mae": 0.271}, []),  # both are rounded
+            ({"mae": 0.5, "bias": -0.6}, ["bias"]),
+            ({"r_squared": 0.9, "explained_variance": 0.8}, ["r_squared"]),
+            ({"rmse": 3.0, "median_absolute_error": 4.0, "max_error": 2.0}, ["rmse", "median_absolute_error"]),
+        ],
+    )
+    def test_errors_that_rule_each_other_out_are_refused(self, metrics: dict[str, float], refused: list[str]) -> None:
+        errors = complete(task_types.get("regression"), ReportedMetrics(metrics))
+
+        assert [(field, code) for field, code, _ in errors] == [
+            (f"metrics.{name}", "contradiction") for name in refused
+        ]
+
     def test_the_positive_class_that_the_model_declares_holds(self, ed: Caller, model: RegisteredModel) -> None:
         RegisteredModel.objects.filter(pk=model.pk).update(positive_class="no")
 

@@ -1,7 +1,6 @@
 """A user who loses the right to read is refused at the next request, by the single query that each request makes."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import pytest
 from django.test import Client
@@ -10,6 +9,7 @@ from django.utils import timezone
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
 from tests.api import refusal
+from tests.conftest import PinnedQueries
 from tests.factories import PASSWORD
 
 SUMMARY = "/api/v1/models/mdl-7f3a19bc92/performance/summary"
@@ -76,7 +76,7 @@ def test_the_very_next_request_is_refused_in_one_query(
     request: pytest.FixtureRequest,
     model: RegisteredModel,
     as_user: Callable[[User], Client],
-    pinned_queries: Callable[[str], AbstractContextManager[None]],
+    pinned_queries: PinnedQueries,
     actor: str,
     happens: Callable[[User], None],
     status: int,

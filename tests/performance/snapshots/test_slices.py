@@ -2,8 +2,6 @@
 
 import csv
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +15,7 @@ from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel, Version
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 from tests.api import Caller, refusal
+from tests.conftest import PinnedQueries
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
 
 pytestmark = pytest.mark.django_db
@@ -165,16 +164,14 @@ def test_an_unchanged_page_is_a_304(vera: Caller, sliced: str) -> None:
     assert answer.status_code == 304
 
 
-def test_slices_take_four_statements(
-    vera: Caller, sliced: str, pinned_queries: Callable[[str], AbstractContextManager[None]]
-) -> None:
+def test_slices_take_four_statements(vera: Caller, sliced: str, pinned_queries: PinnedQueries) -> None:
     ask(vera, sliced)
     with pinned_queries("slices"):
         ask(vera, sliced)
 
 
 def test_the_report_shows_the_worst_slice_and_where_the_others_are(
-    vera: Caller, sliced: str, pinned_queries: Callable[[str], AbstractContextManager[None]]
+    vera: Caller, sliced: str, pinned_queries: PinnedQueries
 ) -> None:
     with pinned_queries("report with slices"):
         [shown] = vera.get(f"{sliced}/report?version_id=ver-00001").json()["slices"]

@@ -12,7 +12,7 @@ from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types import base
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, faults, masked, refusal
-from tests.conftest import golden
+from tests.conftest import PinnedQueries, golden
 
 pytestmark = pytest.mark.django_db
 VERSION = "/models/mdl-7f3a19bc92/versions/ver-001a1"
@@ -45,6 +45,18 @@ class TestReporting:
         assert ed.get(answer["Location"]).json() == answer.json()
         row = ed.get(SNAPSHOTS).json()["results"][0]
         assert row == {name: value for name, value in answer.json().items() if name != "confusion_matrix"}
+
+    def test_the_answer_has_the_bytes_and_the_etag_that_are_read_later(
+        self, ed: Caller, pinned_queries: PinnedQueries
+    ) -> None:
+        custom = {"longest name": 1e22, "c": 5, "b": 1e-07, "B": -0.0, "a": 0.1 + 0.2}
+        for body in (GOOD, WHOLE, {**GOOD, "custom_metrics": custom, "dataset": {"name": "night", "version": "2"}}):
+            answer = ed.post(SNAPSHOTS, body)
+            later = ed.get(answer["Location"])
+
+            assert (later.content, later["ETag"]) == (answer.content, answer["ETag"])
+        with pinned_queries("report of metrics"):
+            ed.post(SNAPSHOTS, GOOD)
 
     def test_answers_for_its_version_and_split_at_once(self, ed: Caller) -> None:
         ed.post(SNAPSHOTS, GOOD)

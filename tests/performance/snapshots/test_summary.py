@@ -1,8 +1,6 @@
 """`GET /api/v1/models/{model_id}/performance/summary`"""
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,13 +14,11 @@ from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.promotions import promote
 from tests.api import faults, refusal
-from tests.conftest import authenticated, golden
+from tests.conftest import PinnedQueries, authenticated, golden
 from tests.factories import EVALUATED_AT, EXAMPLE_METRICS, completed_version, snapshot
 from tests.openapi import unchecked
 
 SPLITS = ["train", "validation", "test"]
-
-Pinned = Callable[[str], AbstractContextManager[None]]
 
 
 def url(model: RegisteredModel | str) -> str:
@@ -41,7 +37,7 @@ def client(viewer: User) -> Client:
 
 class TestTheAnswer:
     def test_the_summary_is_the_newest_snapshot_of_the_promoted_version_on_the_test_split(
-        self, client: Client, model: RegisteredModel, pinned_queries: Pinned
+        self, client: Client, model: RegisteredModel, pinned_queries: PinnedQueries
     ) -> None:
         get(client, model)
         with pinned_queries("summary"):
@@ -148,7 +144,7 @@ class TestCaching:
 
     @pytest.mark.parametrize("form", ["{}", 'W/{}, "other"', "*"])
     def test_what_the_caller_has_already_is_a_304_without_a_body(
-        self, client: Client, model: RegisteredModel, pinned_queries: Pinned, form: str
+        self, client: Client, model: RegisteredModel, pinned_queries: PinnedQueries, form: str
     ) -> None:
         etag = get(client, model)["ETag"]
 
@@ -205,7 +201,9 @@ class TestRefusals:
         assert len(response.json()["errors"]) <= 20
         assert len(response.content) < 4000
 
-    def test_a_request_without_a_token_is_a_401(self, db: None, model: RegisteredModel, pinned_queries: Pinned) -> None:
+    def test_a_request_without_a_token_is_a_401(
+        self, db: None, model: RegisteredModel, pinned_queries: PinnedQueries
+    ) -> None:
         with pinned_queries("summary refused before the database is asked"):
             response = get(Client(), model)
 
@@ -214,7 +212,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("split", ["Test", "TEST", "", " test", "holdout", "test,train", "0"])
     def test_an_unknown_split_is_a_400_that_names_the_parameter(
-        self, client: Client, model: RegisteredModel, pinned_queries: Pinned, split: str
+        self, client: Client, model: RegisteredModel, pinned_queries: PinnedQueries, split: str
     ) -> None:
         with pinned_queries("summary refused before the database is asked"):
             response = get(client, model, dataset_split=split)
@@ -232,7 +230,7 @@ class TestRefusals:
         assert [field for field, _ in faults(response)] == ["version_id"]
 
     def test_an_unknown_parameter_is_a_400_that_lists_the_known_ones(
-        self, client: Client, model: RegisteredModel, pinned_queries: Pinned
+        self, client: Client, model: RegisteredModel, pinned_queries: PinnedQueries
     ) -> None:
         with pinned_queries("summary refused before the database is asked"):
             response = get(client, model, datasetsplit="validation")
@@ -253,7 +251,7 @@ class TestRefusals:
         "model_id", ["mdl-0000000000", "mdl-7F3A19BC92", "churn", "mdl-7f3a19bc9", "mdl-7f3a19bc920"]
     )
     def test_an_unknown_model_is_a_404(
-        self, client: Client, model: RegisteredModel, pinned_queries: Pinned, model_id: str
+        self, client: Client, model: RegisteredModel, pinned_queries: PinnedQueries, model_id: str
     ) -> None:
         get(client, model)
         with pinned_queries("summary"):
@@ -262,7 +260,7 @@ class TestRefusals:
         assert refusal(response) == (404, "model_not_found")
 
     def test_a_caller_without_the_right_gets_a_403_that_names_the_scope(
-        self, outsider: User, model: RegisteredModel, pinned_queries: Pinned
+        self, outsider: User, model: RegisteredModel, pinned_queries: PinnedQueries
     ) -> None:
         client = authenticated(outsider)
         get(client, model)
@@ -274,7 +272,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("state", ["training", "failed"])
     def test_a_model_without_a_completed_version_is_a_422(
-        self, client: Client, empty_model: RegisteredModel, pinned_queries: Pinned, state: str
+        self, client: Client, empty_model: RegisteredModel, pinned_queries: PinnedQueries, state: str
     ) -> None:
         assert refusal(get(client, empty_model)) == (422, "no_trained_version")
         Version.objects.create(model=empty_model, number=1, state=state)
@@ -284,7 +282,7 @@ class TestRefusals:
         assert refusal(get(client, empty_model, version_id="ver-00001")) == (422, "no_trained_version")
 
     def test_a_model_with_nothing_promoted_is_a_404_that_names_the_newest_completed_version(
-        self, client: Client, empty_model: RegisteredModel, pinned_queries: Pinned
+        self, client: Client, empty_model: RegisteredModel, pinned_queries: PinnedQueries
     ) -> None:
         for number in (1, 3, 2):
             completed_version(empty_model, number=number)
@@ -301,7 +299,7 @@ class TestRefusals:
         "version_id", ["ver-00000", "ver-00002", "ver-0001a1", "ver-0000000001a1", f"ver-{'f' * 500}"]
     )
     def test_a_version_that_the_model_does_not_have_is_a_404(
-        self, client: Client, model: RegisteredModel, pinned_queries: Pinned, version_id: str
+        self, client: Client, model: RegisteredModel, pinned_queries: PinnedQueries, version_id: str
     ) -> None:
         get(client, model, version_id=version_id)
         with pinned_queries("summary"):
@@ -318,7 +316,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("state", ["training", "failed"])
     def test_a_version_that_is_not_completed_is_a_422(
-        self, client: Client, model: RegisteredModel, pinned_queries: Pinned, state: str
+        self, client: Client, model: RegisteredModel, pinned_queries: PinnedQueries, state: str
     ) -> None:
         version = Version.objects.create(model=model, number=418, state=state)
         snapshot(version, metrics={"accuracy": 0.9}, dataset_split="train")
@@ -331,7 +329,7 @@ class TestRefusals:
         assert state in response.json()["detail"]
 
     def test_a_split_without_a_snapshot_is_a_404(
-        self, client: Client, model: RegisteredModel, pinned_queries: Pinned
+        self, client: Client, model: RegisteredModel, pinned_queries: PinnedQueries
     ) -> None:
         get(client, model)
         with pinned_queries("summary without a snapshot, whose refusal names the datasets"):

@@ -1,249 +1,33 @@
-"""Messages to webhooks: their content, signature and receivers, and failed deliveries."""
+"""Deliveries to webhooks: attempts, failures, and whose turn it is."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
-from standardwebhooks import Webhook as Verifier
-from standardwebhooks import WebhookVerificationError
 
 from models_registry.accounts.models import Organization, User
 from models_registry.api import http_client
-from models_registry.api.errors import ConflictError
 from models_registry.api.http_client import DeliveryError, Response
 from models_registry.audit.models import AuditEntry
-from models_registry.registry.models import Promotion, RegisteredModel
-from models_registry.registry.promotions import promote, roll_back
-from performance.gates.models import GatePolicy, GateVerdict
+from models_registry.registry.models import RegisteredModel
 from performance.management import worker
-from performance.snapshots.services import check_report, report_snapshot
 from performance.webhooks import delivery as webhook_delivery
 from performance.webhooks.delivery import RETRY_DELAYS, deliver_next
-from performance.webhooks.events import EVENTS as DECLARED
 from performance.webhooks.models import Webhook, WebhookDelivery
 from performance.webhooks.services import publish
 from tests.admin_pages import list_url, logged_in, page_url, text_of
-from tests.api import Caller, refusal
-from tests.factories import completed_version
-from tests.receiver import Message, Receiver, raw, receiving, status
+from tests.api import Caller
+from tests.performance.webhooks.deliveries import EVENTS, come_due, state
+from tests.receiver import Receiver, raw, receiving, status
 
-pytestmark = pytest.mark.django_db
-EVENTS = ["snapshot.created", "version.promoted", "gate.failed"]
-
-
-@pytest.fixture(autouse=True)
-def _loopback_is_trusted(settings: Settings) -> None:
-    settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def webhook(acme: Organization, receiver: Receiver) -> Webhook:
-    """A webhook that receives all events."""
-    return Webhook.objects.create(organization=acme, url=receiver.url, events=EVENTS)
-
-
-@pytest.fixture
-def delivery(webhook: Webhook, model: RegisteredModel) -> WebhookDelivery:
-    """The one message that is queued."""
-    WebhookDelivery.objects.all().delete()
-    publish("gate.failed", model, [{"version_id": "ver-001a1"}])
-    return webhook.deliveries.get()
-
-
-def verified_content(message: Message, webhook: Webhook) -> Any:
-    """Verify a message's signature as a receiver does, and return its content."""
-    return Verifier(webhook.secret).verify(message.body, message.headers)
-
-
-def documented(name: str) -> list[str]:
-    """Return the members of an event's data that its declaration, and so the documentation, names."""
-    return ["organization", "model_id", *next(event.data for event in DECLARED if event.name == name)]
-
-
-def come_due(delivery: WebhookDelivery) -> timedelta:
-    """Make a message due and its webhook free; return how long the message would have waited."""
-    delivery.refresh_from_db()
-    assert delivery.due_at is not None
-    left = delivery.due_at - timezone.now()
-    WebhookDelivery.objects.filter(pk=delivery.pk).update(due_at=timezone.now())
-    Webhook.objects.update(paused_until=None, sending_until=None)
-    return left
-
-
-def state(delivery: WebhookDelivery) -> tuple[str, int, int | None]:
-    delivery.refresh_from_db()
-    return delivery.state, delivery.attempts, delivery.last_status
-
-
-class TestMessages:
-    def test_a_new_snapshot_sends_a_message(
-        self, model: RegisteredModel, editor: User, webhook: Webhook, receiver: Receiver
-    ) -> None:
-        report = check_report(
-            model=model, dataset_split="test", metrics={"accuracy": 0.9, "log_loss": 1e-300}, sample_count=5000
-        )
-        stored = report_snapshot(version=model.versions.get(), report=report, reported_by=editor)
-        assert deliver_next()
-
-        [message] = receiver.messages
-        payload = verified_content(message, webhook)
-        assert list(payload) == ["type", "timestamp", "data"]
-        assert payload["type"] == "snapshot.created"
-        assert list(payload["data"]) == documented("snapshot.created")
-        assert payload["data"] == {
-            "organization": "acme",
-            "model_id": "mdl-7f3a19bc92",
-            "version_id": "ver-001a1",
-            "dataset_split": "test",
-            "dataset": None,
-            "snapshot_id": str(stored.pk),
-            "source": "reported",
-            "metrics": {"accuracy": 0.9, "log_loss": 1e-300},
-            "sample_count": 5000,
-            "evaluated_at": f"{stored.evaluated_at:%Y-%m-%dT%H:%M:%SZ}",
-            "url": f"/api/v1/models/mdl-7f3a19bc92/versions/ver-001a1/snapshots/{stored.pk}",
-        }
-        assert message.headers["content-type"] == "application/json"
-
-    def test_promotions_and_rollbacks_send_messages(
-        self, model: RegisteredModel, webhook: Webhook, receiver: Receiver
-    ) -> None:
-        promotion = promote(version=completed_version(model, number=418), promoted_by=None, reason="better")
-        assert isinstance(promotion, Promotion)
-        roll_back(model=model, promoted_by=None, reason="worse")
-        assert deliver_next()
-        assert deliver_next()
-
-        [first, second] = [verified_content(message, webhook)["data"] for message in receiver.messages]
-        assert list(first) == list(second) == documented("version.promoted")
-        assert first == {
-            "organization": "acme",
-            "model_id": "mdl-7f3a19bc92",
-            "version_id": "ver-001a2",
-            "previous_version_id": "ver-001a1",
-            "promotion_id": str(promotion.pk),
-            "kind": "promotion",
-            "overridden": False,
-            "promoted_at": f"{promotion.promoted_at:%Y-%m-%dT%H:%M:%SZ}",
-            "url": "/api/v1/models/mdl-7f3a19bc92/versions/ver-001a2",
-        }
-        assert (second["version_id"], second["kind"]) == ("ver-001a1", "rollback")
-
-    def test_a_failed_gate_sends_a_message(
-        self, model: RegisteredModel, admin: User, webhook: Webhook, receiver: Receiver
-    ) -> None:
-        rules = [{"metric": "accuracy", "operator": ">=", "threshold": 0.99}]
-        GatePolicy.objects.create(model=model, version=1, document={"dataset_split": "test", "rules": rules})
-        candidate = completed_version(model, number=418)
-        ada = Caller(admin)
-        path = f"/models/{model.pk}/versions/{candidate.version_id}/promote"
-        assert refusal(ada.post(path)) == (409, "gate_failed")
-        assert deliver_next()
-
-        [message] = receiver.messages
-        payload = verified_content(message, webhook)
-        verdict = GateVerdict.objects.get()
-        assert payload["type"] == "gate.failed"
-        assert list(payload["data"]) == documented("gate.failed")
-        assert payload["data"] == {
-            "organization": "acme",
-            "model_id": "mdl-7f3a19bc92",
-            "version_id": "ver-001a2",
-            "verdict_id": str(verdict.pk),
-            "occasion": "promotion",
-            "failed": [{name: verdict.document["rules"][0][name] for name in ("metric", "detail")}],
-            "judged_at": f"{verdict.judged_at:%Y-%m-%dT%H:%M:%SZ}",
-        }
-        ada.get(f"/models/{model.pk}/performance/gate?version_id=ver-001a1")  # not enforced
-        assert not deliver_next()
-        assert ada.post(path, {"override": True, "reason": "it must be"}).status_code == 200
-        assert deliver_next()
-        assert verified_content(receiver.messages[-1], webhook)["type"] == "version.promoted"
-        assert not deliver_next()
-
-    def test_a_transaction_that_is_rolled_back_sends_nothing(self, model: RegisteredModel, webhook: Webhook) -> None:
-        with transaction.atomic():
-            promote(version=completed_version(model, number=418), promoted_by=None, reason="better")
-            assert webhook.deliveries.count() == 1
-            transaction.set_rollback(True)
-
-        assert not webhook.deliveries.exists()
-        assert not deliver_next()
-
-    def test_a_refused_request_sends_nothing(self, model: RegisteredModel, webhook: Webhook) -> None:
-        training = model.versions.create(number=419)
-        with pytest.raises(ConflictError):
-            promote(version=training, promoted_by=None, reason="too early")
-
-        assert not webhook.deliveries.exists()
-
-    def test_goes_to_those_alone_who_are_active_and_told_of_the_event_and_the_model(
-        self, model: RegisteredModel, empty_model: RegisteredModel, outsider: User
-    ) -> None:
-        acme, globex = model.organization, Organization.objects.get(slug="globex")
-        url, events = "https://example.com", ["gate.failed"]
-        verified_content = [
-            Webhook.objects.create(organization=acme, url=url, events=events),
-            Webhook.objects.create(organization=acme, url=url, events=EVENTS, model=model),
-        ]
-        Webhook.objects.create(organization=acme, url=url, events=["version.promoted"])
-        Webhook.objects.create(organization=acme, url=url, events=events, model=empty_model)
-        Webhook.objects.create(organization=acme, url=url, events=events, is_active=False)
-        Webhook.objects.create(organization=globex, url=url, events=events)
-        Webhook.objects.create(organization=globex, url=url, events=events, model=model)
-        publish("gate.failed", model, [{}])
-
-        assert {each.webhook for each in WebhookDelivery.objects.all()} == set(verified_content)
-
-
-class TestTheSignature:
-    def test_the_signature_is_of_this_webhooks_secret_and_of_the_whole_body(
-        self, delivery: WebhookDelivery, receiver: Receiver
-    ) -> None:
-        assert deliver_next()
-        [message] = receiver.messages
-        assert verified_content(message, delivery.webhook)["data"]["version_id"] == "ver-001a1"
-        other = Webhook(organization=delivery.webhook.organization, url=receiver.url, events=EVENTS)
-        with pytest.raises(WebhookVerificationError):
-            verified_content(message, other)
-        with pytest.raises(WebhookVerificationError):
-            verified_content(Message(message.path, message.headers, message.body + b" "), delivery.webhook)
-
-    def test_the_signature_is_of_the_moment_of_the_attempt_and_the_message_of_the_same_id(
-        self, delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        receiver.answers = [status(500)]
-        long_ago = timezone.now() - timedelta(hours=3)
-
-        class Clock:
-            @staticmethod
-            def now(_: Any) -> Any:
-                return long_ago
-
-        with monkeypatch.context() as patched:
-            patched.setattr(webhook_delivery, "datetime", Clock)
-            assert deliver_next()
-        come_due(delivery)
-        assert deliver_next()
-
-        first, second = receiver.messages
-        assert first.headers["webhook-timestamp"] == str(int(long_ago.timestamp()))
-        assert first.headers["webhook-id"] == second.headers["webhook-id"] == delivery.message_id
-        assert first.body == second.body
-        verified_content(second, delivery.webhook)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_loopback_is_trusted")]
 
 
 class TestAnAttempt:
@@ -258,9 +42,15 @@ class TestAnAttempt:
         assert not deliver_next()
 
     @pytest.mark.parametrize("code", [300, 302, 308, 400, 401, 404, 429, 500, 503])
-    def test_a_refused_attempt_is_repeated(self, delivery: WebhookDelivery, receiver: Receiver, code: int) -> None:
+    def test_a_refused_attempt_is_logged_and_repeated(
+        self, delivery: WebhookDelivery, receiver: Receiver, code: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
         receiver.answers = [status(code, b"no\x00t\nnow", Location="http://127.0.0.1:1/")]
-        assert deliver_next()
+        with caplog.at_level("INFO", webhook_delivery.__name__):
+            assert deliver_next()
+        [record] = caplog.records
+        assert f"{delivery.message_id} (" in record.getMessage()
+        assert f"attempt 1: queued, status {code} The receiver answered {code}" in record.getMessage()
         assert state(delivery) == ("queued", 1, code)
         assert str(code) in delivery.last_error
         assert not deliver_next()
@@ -293,7 +83,7 @@ class TestAnAttempt:
         assert state(delivery) == ("queued", 1, None)
         assert delivery.last_error.startswith("No answer came.")
 
-    def test_at_a_host_of_the_internet_is_told_with_what_came(
+    def test_of_a_public_host_is_shown_with_the_response(
         self, delivery: WebhookDelivery, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         Webhook.objects.update(url="https://example.com/hook")
@@ -311,7 +101,7 @@ class TestAnAttempt:
         assert state(delivery) == ("queued", 2, None)
         assert (delivery.last_answer, delivery.last_error) == ("", "No answer came in time.")
 
-    def test_at_a_trusted_private_host_is_told_by_its_status_alone(
+    def test_of_a_trusted_private_host_is_shown_by_its_status_alone(
         self, delivery: WebhookDelivery, receiver: Receiver, caplog: pytest.LogCaptureFixture
     ) -> None:
         receiver.answers = [status(500, b"db-3 is down"), raw(b"SSH-2.0-OpenSSH_9.2")]
@@ -483,7 +273,7 @@ class TestAWebhookThatKeepsFailing:
         assert "kept failing" in delivery.last_error
 
 
-def test_a_message_that_was_lost_to_another_worker_is_told_in_the_log_and_frees_nothing(
+def test_a_message_that_another_worker_has_claimed_is_logged_and_frees_nothing(
     delivery: WebhookDelivery, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def taken_meanwhile(*arguments: Any, **options: Any) -> Any:
@@ -559,15 +349,6 @@ def test_a_receiver_that_fails_does_not_hold_up_the_others(
         assert len(receiver.messages) == 1
 
 
-def test_a_secret_is_random_and_in_the_form_of_standard_webhooks(acme: Organization) -> None:
-    secrets = {Webhook(organization=acme).secret for _ in range(10)}
-
-    assert len(secrets) == 10
-    for secret in secrets:
-        assert secret.startswith("whsec_")
-        Verifier(secret)
-
-
 @pytest.fixture
 def working(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool], Event], None]:
     """Run a worker that calls `deliver` while its evaluation waits for an event."""
@@ -590,6 +371,7 @@ def working(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool], Ev
     return run
 
 
+@pytest.mark.once  # on SQLite, the worker's own thread waits for the test's transaction
 @pytest.mark.parametrize("failures", [[], [RuntimeError("no such luck")], [OperationalError("away")]])
 def test_no_message_waits_for_an_evaluation_whatever_went_wrong_with_another(
     working: Callable[[Callable[[], bool], Event], None], failures: list[Exception]
@@ -606,7 +388,8 @@ def test_no_message_waits_for_an_evaluation_whatever_went_wrong_with_another(
     assert not failures
 
 
-def test_a_worker_runs_as_many_evaluations_at_once_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.once  # as well
+def test_a_worker_runs_as_many_evaluations_at_once_as_its_option_says(monkeypatch: pytest.MonkeyPatch) -> None:
     together, stop = Barrier(3), Event()
 
     def evaluate_with_others(_: Event) -> bool:

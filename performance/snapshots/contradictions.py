@@ -1,0 +1,87 @@
+"""Find what reported metrics say against each other, allowing for how they were rounded."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from models_registry.api.field_errors import FieldError
+from models_registry.api.fields import MAX_QUOTED_NAME
+from models_registry.task_types.base import Direction, TaskType
+
+FEWEST_DECIMALS = 2  # to which a reported value may have been rounded
+SLACK = 1e-9  # between a reported value and the same computed here
+_OF_ONE_CLASS = ("binary", "micro")  # averagings with which F1 is the harmonic mean of precision and recall
+
+
+def contradictions(
+    reported: Mapping[str, float], computed: Mapping[str, float], where: str = "metrics", note: str = ""
+) -> list[FieldError]:
+    """Return an error for each reported value that is not the computed one, rounded."""
+    return [
+        (
+            f"{where}.{name}",
+            "contradiction",
+            f"Is {value!r}, but the confusion matrix comes to {computed[name]:.6g}{note}. Report both of the same "
+            "examples, or only one of them.",
+        )
+        for name, value in reported.items()
+        if name in computed and not _agree(value, computed[name])
+    ]
+
+
+def class_contradictions(
+    reported: Mapping[str, Mapping[str, float]], computed: Mapping[str, Mapping[str, float]]
+) -> Iterator[FieldError]:
+    """Yield an error for each reported value of a class that is not the computed one, rounded."""
+    for label, metrics in reported.items():
+        where = f"per_class.{label[:MAX_QUOTED_NAME]}"
+        if label in computed:
+            yield from contradictions(metrics, computed[label], where)
+        else:
+            yield where, "contradiction", "Is none of the labels of the confusion matrix."
+
+
+def impossible_values(
+    task_type: TaskType,
+    metrics: Mapping[str, float],
+    per_class: Mapping[str, Mapping[str, float]],
+    averaging: object,
+) -> Iterator[FieldError]:
+    """Yield an error for each value that the others rule out for the same examples, such as an MAE above the RMSE.
+
+    `averaging` is how the metrics of classes were averaged, `None` if that is unknown.
+    """
+    for metric in task_type.all_metrics:
+        for name in metric.at_most:
+            if metric.name in metrics and name in metrics:
+                value = abs(metrics[metric.name]) if metric.direction is Direction.ZERO else metrics[metric.name]
+                if value > metrics[name] + _rounding(value) + _rounding(metrics[name]):
+                    detail = (
+                        f"Is {metrics[metric.name]!r}, but {metric.name} is never more than {name}, {metrics[name]!r}."
+                    )
+                    yield f"metrics.{metric.name}", "contradiction", detail
+    if averaging in _OF_ONE_CLASS:
+        yield from _f1_error(metrics, "metrics")
+    for label, values in per_class.items():
+        yield from _f1_error(values, f"per_class.{label[:MAX_QUOTED_NAME]}")
+
+
+def _f1_error(metrics: Mapping[str, float], where: str) -> Iterator[FieldError]:
+    if not {"precision", "recall", "f1_score"} <= metrics.keys():
+        return
+    precision, recall, f1_score = (metrics[name] for name in ("precision", "recall", "f1_score"))
+    expected = 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0
+    # The harmonic mean changes by at most twice as much as one of both does.
+    if abs(f1_score - expected) > _rounding(f1_score) + 2 * (_rounding(precision) + _rounding(recall)):
+        detail = f"Is {f1_score!r}, but from precision and recall follows {expected:.6g}."
+        yield f"{where}.f1_score", "contradiction", detail
+
+
+def _agree(reported: float, computed: float) -> bool:
+    """Return whether a reported value is the computed one, rounded to the decimals that it has."""
+    return abs(reported - computed) <= _rounding(reported) + SLACK * max(1.0, abs(computed))
+
+
+def _rounding(reported: float) -> float:
+    """Return by how much a reported value may have been rounded."""
+    decimals = max(-int(Decimal(repr(reported)).as_tuple().exponent), FEWEST_DECIMALS)
+    return 0.5 * 10.0**-decimals + SLACK * abs(reported)
