@@ -4,6 +4,7 @@
 """
 
 from performance_registry.errors import (
+    CodeHostError,
     ConnectionFailedError,
     CredentialsError,
     EvaluationTimeoutError,
@@ -12,25 +13,38 @@ from performance_registry.errors import (
     ProblemError,
     RegistryError,
 )
+from performance_registry.mlflow_server import MLflowError
 from performance_registry.models import AsyncModel, Model
-from performance_registry.records import Comparison, ImportResult, MetricComparison, Performance, Promotion, Snapshot
+from performance_registry.records import (
+    Comparison,
+    Export,
+    ImportResult,
+    MetricComparison,
+    Performance,
+    Promotion,
+    Snapshot,
+)
 from performance_registry.registry import AsyncRegistry, Registry
 from performance_registry.resources import GateDocument
-from performance_registry.verdicts import Rule, Verdict
+from performance_registry.verdicts import Measurement, Rule, Verdict
 from performance_registry.versions import AsyncVersion, Version
 
 __all__ = [
     "AsyncModel",
     "AsyncRegistry",
     "AsyncVersion",
+    "CodeHostError",
     "Comparison",
     "ConnectionFailedError",
     "CredentialsError",
     "EvaluationTimeoutError",
+    "Export",
     "GateDocument",
     "GateFailedError",
     "ImportResult",
     "InvalidField",
+    "MLflowError",
+    "Measurement",
     "MetricComparison",
     "Model",
     "Performance",

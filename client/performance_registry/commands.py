@@ -7,33 +7,24 @@ file cannot be imported), 2 for everything else.
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, cast
 
 import typer
 
-from performance_registry.connections import Connection
-from performance_registry.credentials import GivenToken, find_url, log_in, log_in_with_token, log_out
-from performance_registry.errors import GateFailedError, ProblemError, RegistryError
-from performance_registry.records import Promotion, Record
-from performance_registry.registry import PATIENCE, TIMEOUT, Registry
-from performance_registry.requests import Caller, Operation
+import performance_registry.export_commands  # adds its commands, as the next line does
+import performance_registry.login_commands  # noqa: F401
+from performance_registry.console import REFUSED, AsJson, ModelName, app, open_registry, print_answer, show
+from performance_registry.errors import GateFailedError
+from performance_registry.models import Model, VersionFields
+from performance_registry.publishing import publishing
+from performance_registry.records import Promotion
 from performance_registry.tables import print_comparison, print_line, print_performance, print_verdict
+from performance_registry.verdicts import Verdict
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,  # they would show variables, tokens among them
-    help="Ask a Model Performance Registry, and let its gate decide. REGISTRY_URL is its address, REGISTRY_TOKEN a "
-    "token; instead of a token, the identity of a CI job or the login of `mpr login` counts.",
-)
-REFUSED, NOT_DONE = 1, 2  # exit statuses
-REFUSALS = ("gate_failed", "unprocessable_predictions", "unprocessable_import")
-T = TypeVar("T")
-R = TypeVar("R", bound=Record)
+__all__ = ["app"]
 
 
 class Split(str, Enum):
@@ -54,7 +45,6 @@ class Format(str, Enum):
     html = "html"
 
 
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A name or an id: acme/churn, mdl-7f3a19bc92.")]
 VersionId = Annotated[str, typer.Argument(metavar="VERSION", help="Such as ver-001a1.")]
 VersionOption = Annotated[str | None, typer.Option("--version", help="Such as ver-001a1; by default the promoted one.")]
 SplitOption = Annotated[Split, typer.Option("--split", help="The split of the data.")]
@@ -62,43 +52,6 @@ DatasetOption = Annotated[str | None, typer.Option("--dataset", help="The test s
 Reason = Annotated[str, typer.Option("--reason", help="Why. The history keeps it.")]
 Override = Annotated[bool, typer.Option("--override", help="Overrule the gate, as an admin of the organization.")]
 Column = Annotated[str | None, typer.Option(metavar="COLUMN", rich_help_panel="Columns")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the registry's JSON.")]
-Url = Annotated[str | None, typer.Argument(metavar="URL", help="The address; by default REGISTRY_URL.")]
-
-
-@app.command()
-def login(
-    url: Url = None,
-    username: Annotated[str, typer.Option(help="The user.")] = "",
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Do not ask for it.")] = False,
-    token: Annotated[bool, typer.Option("--token", help="Ask for a token instead of a user and a password.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Log in, and store the login in a file that only you can read."""
-    with _reporting(as_json):
-        found = find_url(url)
-        if token:
-            _run(found, log_in_with_token(found, _secret("Token", password_stdin), PATIENCE))
-            _print_answer({"url": found}, f"Stored the token for {found}.", as_json)
-            return
-        username = username or typer.prompt("Username")
-        _run(found, log_in(found, username, _secret("Password", password_stdin), PATIENCE))
-        _print_answer({"url": found, "username": username}, f"Logged in to {found} as {username}.", as_json)
-
-
-def _secret(name: str, from_stdin: bool) -> str:
-    """Return a secret that is read from the standard input, or asked for."""
-    return sys.stdin.readline().rstrip("\r\n") if from_stdin else str(typer.prompt(name, hide_input=True))
-
-
-@app.command()
-def logout(url: Url = None, as_json: AsJson = False) -> None:
-    """End the stored login."""
-    with _reporting(as_json):
-        found = find_url(url)
-        was_there = _run(found, log_out(found, PATIENCE))
-        text = f"Logged out of {found}." if was_there else f"There was no login at {found}."
-        _print_answer({"url": found, "logged_out": was_there}, text, as_json)
 
 
 @app.command()
@@ -110,9 +63,9 @@ def summary(
     as_json: AsJson = False,
 ) -> None:
     """Show the summary metrics of a version."""
-    with _registry(as_json) as registry:
+    with open_registry(as_json) as registry:
         found = registry.model(model).summary(version, split=split.value, dataset=dataset)
-        _show(found, print_performance, as_json)
+        show(found, print_performance, as_json)
 
 
 @app.command()
@@ -124,9 +77,9 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Show all metrics of a version, with intervals."""
-    with _registry(as_json) as registry:
+    with open_registry(as_json) as registry:
         found = registry.model(model).report(version, split=split.value, dataset=dataset)
-        _show(found, print_performance, as_json)
+        show(found, print_performance, as_json)
 
 
 @app.command()
@@ -139,9 +92,29 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare a version with a baseline."""
-    with _registry(as_json) as registry:
+    with open_registry(as_json) as registry:
         found = registry.model(model).compare(version, baseline, split=split.value, dataset=dataset)
-        _show(found, print_comparison, as_json)
+        show(found, print_comparison, as_json)
+
+
+@app.command()
+def register(
+    model: ModelName,
+    task_type: Annotated[str | None, typer.Option(help="Register the model too, unless it exists.")] = None,
+    source_uri: Annotated[str | None, typer.Option(metavar="URI", help="Where the model or its code is.")] = None,
+    description: Annotated[str | None, typer.Option()] = None,
+    parameters: Annotated[Path | None, typer.Option(metavar="FILE", help="The parameters, in a JSON file.")] = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="May be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a trained version of a model, and print its id."""
+    given: dict[str, object] = {"source_uri": source_uri, "description": description, "tags": tags or None}
+    with open_registry(as_json) as registry:
+        given["parameters"] = _read_json(parameters)
+        fields = cast("VersionFields", {name: value for name, value in given.items() if value is not None})
+        version = registry.model(model, task_type=task_type, create=task_type is not None).create_version(**fields)
+        version.complete()
+        print_answer(version.document, version.id, as_json)
 
 
 @app.command()
@@ -187,7 +160,7 @@ def evaluate(
     columns |= {"example_id": example_id, "scale": scale, "slices": slices or None, "attributes": attributes or None}
     columns |= {"group": group, "query": query, "relevance": relevance, "series": series, "horizon": horizon}
     name, at, dataset_version = (dataset or "").partition("@")
-    with _registry(as_json) as registry:
+    with open_registry(as_json) as registry:
         snapshot = (
             registry.model(model)
             .version(version)
@@ -205,7 +178,7 @@ def evaluate(
                 allow_missing=allow_missing,
             )
         )
-        _show(snapshot, print_performance, as_json)
+        show(snapshot, print_performance, as_json)
 
 
 @app.command()
@@ -214,26 +187,38 @@ def gate(
     version: Annotated[str | None, typer.Argument(metavar="VERSION", help="By default the newest completed.")] = None,
     policy: Annotated[Path | None, typer.Option(metavar="FILE", help="Judge by the policy in this JSON file.")] = None,
     format: Annotated[Format, typer.Option(help="How the verdict is printed.")] = Format.table,
+    comment: Annotated[bool, typer.Option("--comment", help="Comment on the pull or merge request.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Set the status of the commit.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a version by its gate, and let the registry store the verdict.
 
-    The exit status is 0 if the version passed or there is no policy, 1 if it failed, 2 if it could not be judged.
+    The exit status is 0 if the version passed or there is no policy, 1 if it failed, 2 if it could not be judged, or if
+    GitHub or GitLab did not take the comment or the status.
     """
     as_json = as_json or format is Format.json
-    with _registry(as_json) as registry:
-        given = None if policy is None else json.loads(policy.read_text(encoding="utf-8"))
+    with open_registry(as_json) as registry, publishing(model, comment=comment, status=status) as publish:
         judged = registry.model(model)
-        if not as_json and format is not Format.table:
-            document = judged.gate_document(format.value, version, policy=given)
+        given = _read_json(policy)
+        verdict = _enforce(judged, version, given)
+        render = partial(judged.gate_document, version_id=verdict.version_id, policy=given)
+        publish(verdict, partial(render, "markdown"))
+        refuses = not verdict.allows
+        if as_json or format is Format.table:
+            show(verdict, print_verdict, as_json)
+        else:
+            document = render(format.value)
             print(document.text.rstrip())
-            raise typer.Exit(REFUSED if document.refuses else 0)
-        try:
-            verdict, status = judged.gate(version, policy=given, enforce=True), 0
-        except GateFailedError as error:
-            verdict, status = error.verdict, REFUSED
-        _show(verdict, print_verdict, as_json)
-        raise typer.Exit(status)
+            refuses = refuses or document.refuses
+        raise typer.Exit(REFUSED if refuses else 0)
+
+
+def _enforce(model: Model, version: str | None, policy: dict[str, object] | None) -> Verdict:
+    """Return the verdict, whatever it is."""
+    try:
+        return model.gate(version, policy=policy, enforce=True)
+    except GateFailedError as error:
+        return error.verdict
 
 
 @app.command()
@@ -241,16 +226,16 @@ def promote(
     model: ModelName, version: VersionId, reason: Reason, override: Override = False, as_json: AsJson = False
 ) -> None:
     """Promote a version. The exit status is 1 if its gate refuses."""
-    with _registry(as_json) as registry:
+    with open_registry(as_json) as registry:
         promoted = registry.model(model).version(version).promote(reason, override=override)
-        _show(promoted, _print_promotion, as_json)
+        show(promoted, _print_promotion, as_json)
 
 
 @app.command()
 def rollback(model: ModelName, reason: Reason, override: Override = False, as_json: AsJson = False) -> None:
     """Promote the previously promoted version again."""
-    with _registry(as_json) as registry:
-        _show(registry.model(model).rollback(reason, override=override), _print_promotion, as_json)
+    with open_registry(as_json) as registry:
+        show(registry.model(model).rollback(reason, override=override), _print_promotion, as_json)
 
 
 @app.command("import")
@@ -268,60 +253,25 @@ def import_files(
 
     The exit status is 1 if a file cannot be imported. The files before it are imported.
     """
-    with _registry(as_json) as registry:
+    with open_registry(as_json) as registry:
         for file in files:
             result = registry.import_file(
                 organization, format, file, model=model, task_type=task_type, split=split.value, dry_run=dry_run
             )
-            _show(result, lambda result: print_line(str(result)), as_json)
+            show(result, lambda result: print_line(str(result)), as_json)
 
 
-@contextmanager
-def _registry(as_json: bool) -> Iterator[Registry]:
-    with _reporting(as_json), Registry() as registry:
-        yield registry
-
-
-@contextmanager
-def _reporting(as_json: bool) -> Iterator[None]:
-    """Report an error, as a problem document if JSON is wanted, and exit with its status."""
+def _read_json(file: Path | None) -> dict[str, object] | None:
+    """Return the JSON object in a file, or `None` without a file. Raises `ValueError`."""
+    if file is None:
+        return None
     try:
-        yield
-    except (RegistryError, OSError, ValueError) as error:
-        is_refusal = isinstance(error, ProblemError) and error.code in REFUSALS
-        if as_json:
-            document = error.document if isinstance(error, ProblemError) else {"detail": str(error)}
-            _print_json(document)
-        else:
-            print_line(str(error), to_stderr=True)
-        raise typer.Exit(REFUSED if is_refusal else NOT_DONE) from None
-
-
-def _run(url: str, operation: Operation[T]) -> T:
-    """Return the result of an operation that needs no token."""
-    connection = Connection(Caller(url, GivenToken(""), PATIENCE), timeout=TIMEOUT)
-    try:
-        return connection.run(operation)
-    finally:
-        connection.close()
-
-
-def _show(record: R, show: Callable[[R], None], as_json: bool) -> None:
-    if as_json:
-        _print_json(record.document)
-    else:
-        show(record)
-
-
-def _print_answer(document: Any, text: str, as_json: bool) -> None:
-    if as_json:
-        _print_json(document)
-    else:
-        print_line(text)
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2))
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} has no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} has no JSON object.")
+    return found
 
 
 def _print_promotion(promotion: Promotion) -> None:

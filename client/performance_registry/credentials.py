@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import httpx
 
 from performance_registry import logins
-from performance_registry.errors import CredentialsError, response_error
+from performance_registry.errors import CredentialsError, read_answer, response_error
 from performance_registry.requests import Caller, Operation, Pause, Request, send
 
 URL = "REGISTRY_URL"
@@ -62,7 +62,8 @@ class JobIdentity:
         """Return the access token, or exchange the job's identity for the next. Raises `ProblemError`."""
         if refused == self._access or time.monotonic() > self._ends - _MARGIN:
             answer = yield from self._exchange()
-            self._access, self._ends = answer["access_token"], time.monotonic() + answer["expires_in"]
+            self._access = str(answer["access_token"])
+            self._ends = time.monotonic() + float(str(answer["expires_in"]))
         return self._access
 
     def _exchange(self) -> Operation[dict[str, Any]]:
@@ -125,7 +126,7 @@ class StoredLogin:
             raise CredentialsError(f"The login at {self._url} has ended. Run `mpr login` again.")
         if not response.is_success:
             raise response_error(response)
-        return store_login(self._url, response.json())
+        return store_login(self._url, read_answer(response))
 
 
 def log_in(url: str, username: str, password: str, patience: float) -> Operation[logins.Login]:
@@ -164,7 +165,8 @@ def log_out(url: str, patience: float) -> Operation[bool]:
 
 def store_login(url: str, pair: Mapping[str, str]) -> logins.Login:
     """Store a pair of tokens, and return it."""
-    login = logins.Login(pair["access"], pair["refresh"], time.time() + _lifetime(pair["access"]))
+    access, refresh = str(pair["access"]), str(pair["refresh"])
+    login = logins.Login(access, refresh, time.time() + _lifetime(access))
     logins.write(url, login)
     return login
 
@@ -216,7 +218,7 @@ def _document(request: Request, patience: float) -> Operation[dict[str, Any]]:
     response = yield from send(request, patience)
     if not response.is_success:
         raise response_error(response)
-    return response.json()  # type: ignore[no-any-return]
+    return read_answer(response)
 
 
 def _lifetime(token: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,10 @@ class ConnectionFailedError(RegistryError):
 
 class EvaluationTimeoutError(RegistryError):
     """An evaluation has not ended in time. It goes on in the registry."""
+
+
+class CodeHostError(RegistryError):
+    """The code host, such as GitHub, did not take a comment or a status."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,10 @@ class ProblemError(RegistryError):
         self.document = document
         self.type = str(document.get("type", "about:blank"))
         self.title = str(document.get("title", ""))
-        self.status = int(document.get("status", 0))
+        self.status = _status(document.get("status"))
         self.code = str(document.get("code", ""))
         self.detail = str(document.get("detail", ""))
-        self.errors = tuple(_invalid_field(item) for item in document.get("errors") or ())
+        self.errors = tuple(_invalid_fields(document.get("errors")))
         self.column: str | None = document.get("column")
         self.row: int | None = document.get("row")
         self.request_id = str(document.get("request_id", ""))
@@ -85,16 +89,30 @@ class GateFailedError(ProblemError):
 
 def problem_error(document: Mapping[str, Any]) -> ProblemError:
     """Return the error that a problem document describes."""
+    if not isinstance(document, Mapping):  # of something else than a registry
+        return ProblemError({"detail": "The registry does not say why."})
     is_refusal = document.get("code") == "gate_failed" and isinstance(document.get("verdict"), Mapping)
     return GateFailedError(document) if is_refusal else ProblemError(document)
 
 
+class Answer(dict[str, Any]):
+    """A JSON object that the registry answered. Raises `RegistryError` for a member that it lacks."""
+
+    def __missing__(self, name: str) -> Any:
+        raise RegistryError(f"The answer has no {name!r}. It may come from something else than a registry.")
+
+
+def read_answer(response: httpx.Response) -> Answer:
+    """Return the JSON object of a response. Raises `ProblemError` if it has none: it may come from something else."""
+    document = _json(response)
+    if not isinstance(document, dict):
+        raise response_error(response)
+    return Answer(document)
+
+
 def response_error(response: httpx.Response) -> ProblemError:
     """Return the error of a response that is no success, also if a proxy made it."""
-    try:
-        document = response.json()
-    except ValueError:
-        document = None
+    document = _json(response)
     if not isinstance(document, dict) or "status" not in document:
         detail = f"{response.request.url.copy_with(query=None)} answered {response.status_code}"
         where = response.headers.get("Location")
@@ -103,5 +121,19 @@ def response_error(response: httpx.Response) -> ProblemError:
     return problem_error(document)
 
 
-def _invalid_field(item: Mapping[str, Any]) -> InvalidField:
-    return InvalidField(*(str(item.get(name, "")) for name in ("field", "code", "detail")))
+def _json(response: httpx.Response) -> object:
+    """Return the JSON of a response, or `None` if it has none."""
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _status(given: object) -> int:
+    return given if isinstance(given, int) else 0
+
+
+def _invalid_fields(given: object) -> Iterator[InvalidField]:
+    for item in given if isinstance(given, list) else ():
+        if isinstance(item, Mapping):
+            yield InvalidField(*(str(item.get(name, "")) for name in ("field", "code", "detail")))

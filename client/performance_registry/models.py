@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import quote
 
 from performance_registry.connections import AsyncConnection, Awaiting, Blocking, Connection, operation
 from performance_registry.errors import RegistryError
-from performance_registry.records import Comparison, Performance, Promotion
+from performance_registry.mlflow_export import Experiment
+from performance_registry.mlflow_runs import ModelDocument, SnapshotDocument, VersionDocument, newest
+from performance_registry.mlflow_server import TrackingServer
+from performance_registry.records import Comparison, Export, Performance, Promotion
 from performance_registry.requests import Operation
 from performance_registry.resources import GateDocument, Resource
 from performance_registry.verdicts import Verdict
@@ -111,6 +114,50 @@ class _ModelOperations(Resource):
         """Promote the previously promoted version again. Raises `GateFailedError`."""
         body = {"reason": reason, **({"override": True} if override else {})}
         return Promotion.from_document((yield from self._ask("POST", f"/models/{self.id}/rollback", body=body)))
+
+    @operation
+    def export_to_mlflow(
+        self, version_id: str | None = None, *, tracking_uri: str | None = None, register: bool = False
+    ) -> Operation[Export]:
+        """Export a version, or all versions, to a tracking server of MLflow: a run each. Doing it again updates them.
+
+        Args:
+            version_id: the version; by default all versions.
+            tracking_uri: the address of the server; by default the variable `MLFLOW_TRACKING_URI`. The login is in
+                `MLFLOW_TRACKING_TOKEN`, or in `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`.
+            register: also register the completed ones, as versions of a registered model.
+
+        Raises `ProblemError`, or `MLflowError`.
+        """
+        server = TrackingServer(tracking_uri, self._connection.caller.patience)
+        experiment = Experiment(server, cast("ModelDocument", self.document))
+        if version_id is None:
+            versions = (yield from self._rows(f"/models/{self.id}/versions", {}))[::-1]
+        else:
+            versions = [(yield from self._version(version_id))]
+        yield from experiment.open()
+        exported = []
+        for version in cast("list[VersionDocument]", versions):
+            run = yield from experiment.write(version, (yield from self._newest_snapshots(version)))
+            registers = register and version["state"] == "completed"
+            number = (yield from experiment.register(version, run["run_id"])) if registers else None
+            exported.append({**run, "registered_version": number})
+        document = {"tracking_uri": server.url, "experiment": experiment.name, "runs": exported}
+        return Export.from_document(document)
+
+    def _newest_snapshots(self, version: VersionDocument) -> Operation[list[SnapshotDocument]]:
+        """Return the newest snapshot of each split and dataset; of a completed version with intervals."""
+        version_id = version["version_id"]
+        listed = yield from self._rows(f"/models/{self.id}/versions/{version_id}/snapshots", {})
+        rows = newest(cast("list[SnapshotDocument]", listed))
+        if version["state"] != "completed":
+            return rows
+        reports = []
+        for row in rows:
+            dataset = row["dataset"] and row["dataset"]["name"]
+            report = yield from self._performance("report", version_id, row["dataset_split"], dataset)
+            reports.append(cast("SnapshotDocument", report.document))
+        return reports
 
     def _performance(
         self, kind: str, version_id: str | None, split: str, dataset: str | None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, TypeVar
 
 from performance_registry.text import escape_controls, format_interval, format_number, format_table
 
 R = TypeVar("R", bound="Record")
+
+_KINDS: Mapping[str, type] = {"str": str, "bool": bool, "Mapping": Mapping, "Sequence": list, "tuple": list}
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,14 @@ class Record:
 
     @classmethod
     def from_document(cls: type[R], document: Mapping[str, Any]) -> R:
-        """Return the record of a JSON object. A member that an older registry leaves out is `None`."""
+        """Return the record of a JSON object. A member that an older registry leaves out is `None`.
+
+        Raises `ValueError` if it is none of a registry.
+        """
+        invalid = [item.name for item in fields(cls) if item.name != "document" and not _fits(item, document)]
+        if invalid or not isinstance(document, Mapping):
+            what = ", ".join(invalid) or "members"
+            raise ValueError(f"The answer is no {cls.__name__} of a registry: its {what} cannot be read.")
         return cls(document=document, **cls.values(document))
 
     @classmethod
@@ -101,6 +110,24 @@ class ImportResult(Record):
 
 
 @dataclass(frozen=True)
+class Export(Record):
+    """The runs of MLflow that versions were exported to."""
+
+    tracking_uri: str
+    experiment: str
+    runs: Sequence[Mapping[str, Any]]
+
+    def __str__(self) -> str:
+        return "\n".join(escape_controls(self._line(run)) for run in self.runs) or "There is no version to export."
+
+    def _line(self, run: Mapping[str, Any]) -> str:
+        verb = "created" if run["created"] else "updated"
+        number = run["registered_version"]
+        registered = "" if number is None else f", registered as version {number}"
+        return f"{run['version_id']}: run {run['run_id']} {verb}, {run['metrics']} metrics{registered}"
+
+
+@dataclass(frozen=True)
 class MetricComparison(Record):
     """One metric of two versions."""
 
@@ -158,6 +185,15 @@ def _title_and_metrics(title: str, record: Performance | Snapshot) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _fits(item: Field[Any], document: object) -> bool:
+    """Return whether a member of a JSON object has the kind of a record's field."""
+    if not isinstance(document, Mapping) or item.name not in document:
+        return item.default is not MISSING or str(item.type).endswith(" | None")
+    value = document[item.name]
+    optional, kind = str(item.type).endswith(" | None"), str(item.type).partition("[")[0].partition(" ")[0]
+    return optional if value is None else isinstance(value, _KINDS.get(kind, object))
 
 
 def _default(default: Any) -> Any:

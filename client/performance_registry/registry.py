@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 from performance_registry.connections import AsyncConnection, Awaiting, Blocking, Connection, operation
 from performance_registry.credentials import new_caller
-from performance_registry.errors import ProblemError, RegistryError
+from performance_registry.errors import Answer, ProblemError, RegistryError
 from performance_registry.models import AsyncModel, Model
 from performance_registry.records import ImportResult
 from performance_registry.requests import Operation
@@ -54,13 +54,7 @@ class _RegistryOperations(Resource):
     @operation
     def rows(self, path: str, /, **params: Any) -> Operation[list[dict[str, Any]]]:
         """Return the rows of all pages of a list, such as `rows("/models", organization="acme")`."""
-        rows: list[dict[str, Any]] = []
-        page: dict[str, Any] = {"next": "?"}
-        while page["next"]:
-            params |= dict(parse_qsl(urlsplit(page["next"]).query))
-            page = yield from self._ask("GET", path, params=params)
-            rows += page["results"]
-        return rows
+        return (yield from self._rows(path, params))
 
     @operation
     def import_file(
@@ -105,15 +99,15 @@ class _RegistryOperations(Resource):
             path = f"/organizations/{quote(organization, safe='')}/models/{quote(title, safe='')}"
             found = yield from self._ask("PUT", path, body={**fields, "task_type": task_type})
         if found is None:
-            detail = f"There is no model {name} that you may read. `create=True` registers it."
+            detail = f"There is no model {name} that you may read. Register it with `create=True` or `--task-type`."
             raise ProblemError({"title": "Not found", "status": 404, "code": "model_not_found", "detail": detail})
         if task_type not in (None, found["task_type"]):
             raise RegistryError(f"{name} is a model of {found['task_type']}, not of {task_type}.")
         return found
 
     def _find(self, organization: str, name: str) -> Operation[dict[str, Any] | None]:
-        page = yield from self._ask("GET", "/models", params={"organization": organization, "name": name})
-        return page["results"][0] if page["results"] else None
+        rows = yield from self._rows("/models", {"organization": organization, "name": name})
+        return Answer(rows[0]) if rows else None
 
 
 class Registry(_RegistryOperations, Blocking):

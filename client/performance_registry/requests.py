@@ -11,7 +11,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Container, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -78,11 +78,14 @@ class Caller:
         self.credentials = credentials
         self.patience = patience
 
-    def call(self, method: str, path: str, *, accepted: Container[str] = (), **parts: Any) -> Operation[httpx.Response]:
+    def call(
+        self, method: str, path: str, *, accepted: Collection[str] = (), **parts: Any
+    ) -> Operation[httpx.Response]:
         """Return the response to a request below `/api/v1`.
 
-        The parts are those of a `Request`. Raises `ProblemError` if the registry refuses, unless the response has one
-        of the `accepted` types of content, and `ConnectionFailedError` if the registry cannot be reached.
+        The parts are those of a `Request`. If `accepted` names types of content, the response has one of them, also
+        if a gate refuses (409). Raises `ProblemError` if the registry refuses, and `ConnectionFailedError` if it cannot
+        be reached.
         """
         request = Request(method, f"{self.url}/api/v1{path}", **parts)
         if method == "POST":
@@ -92,7 +95,8 @@ class Caller:
         if response.status_code == 401:
             other = yield from self.credentials.token(refused=token)
             response = response if other == token else (yield from self._send(request, other))
-        if response.is_success or _content_type(response) in accepted:
+        is_rendered = response.status_code in {200, 409} and _content_type(response) in accepted
+        if is_rendered or (response.is_success and not accepted):
             return response
         raise response_error(response)
 
@@ -126,10 +130,10 @@ def encode(body: Any) -> bytes:
     return json.dumps(body, allow_nan=False, default=_scalar, ensure_ascii=False).encode()
 
 
-def _attempt(request: Request) -> Operation[tuple[httpx.Response | None, httpx.TransportError | None]]:
+def _attempt(request: Request) -> Operation[tuple[httpx.Response | None, httpx.RequestError | None]]:
     try:
         return (yield request), None
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         return None, error
 
 
@@ -139,7 +143,7 @@ def _passes(request: Request, response: httpx.Response) -> bool:
     return response.status_code in _PASSING or (request.is_repeatable and response.status_code in _PROXIES)
 
 
-def _may_repeat(request: Request, error: httpx.TransportError) -> bool:
+def _may_repeat(request: Request, error: httpx.RequestError) -> bool:
     if isinstance(error, httpx.UnsupportedProtocol):
         return False
     return request.is_repeatable or isinstance(error, _NEVER_SENT)
@@ -158,7 +162,7 @@ def _delay(attempt: int, response: httpx.Response | None) -> float:
     return longest * random.uniform(0.5, 1)  # noqa: S311
 
 
-def _what_happened(request: Request, response: httpx.Response | None, error: httpx.TransportError | None) -> str:
+def _what_happened(request: Request, response: httpx.Response | None, error: httpx.RequestError | None) -> str:
     where = str(httpx.URL(request.url).copy_with(query=None))
     if response is not None:
         return f"{where} answered {response.status_code}"

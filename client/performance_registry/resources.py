@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
 from performance_registry.connections import AsyncConnection, Connection
-from performance_registry.errors import response_error
+from performance_registry.errors import RegistryError, read_answer
 from performance_registry.requests import Operation
 from performance_registry.verdicts import Verdict
 
@@ -33,12 +34,22 @@ class Resource:
         return self._connection.caller.call(method, path, **parts)
 
     def _ask(self, method: str, path: str, **parts: Any) -> Operation[dict[str, Any]]:
-        response = yield from self._call(method, path, **parts)
-        try:
-            document: dict[str, Any] = response.json()
-        except ValueError:  # of something else that answers at this address
-            raise response_error(response) from None
-        return document
+        return read_answer((yield from self._call(method, path, **parts)))
+
+    def _rows(self, path: str, params: dict[str, Any]) -> Operation[list[dict[str, Any]]]:
+        """Return the rows of all pages of a list."""
+        rows: list[dict[str, Any]] = []
+        following, read = "?", set[str]()
+        while following:
+            read.add(following)
+            params |= dict(parse_qsl(urlsplit(following).query))
+            page = yield from self._ask("GET", path, params=params)
+            following = str(page["next"] or "")
+            found = page["results"]
+            if following in read or not (isinstance(found, list) and all(isinstance(each, dict) for each in found)):
+                raise RegistryError(f"{path} is no list that ends. It may come from something else than a registry.")
+            rows += found
+        return rows
 
     def _judge(
         self, model_id: str, version_id: str | None, policy: Mapping[str, Any] | None, enforce: bool

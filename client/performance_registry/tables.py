@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -13,13 +14,15 @@ from performance_registry.records import Comparison, Performance, Snapshot
 from performance_registry.text import escape_controls, format_interval, format_number
 from performance_registry.verdicts import HEADINGS, Verdict
 
+T = TypeVar("T")
+
 _STYLES = {"passed": "green", "improved": "green", "failed": "red", "missing": "red", "regressed": "red"}
 _WIDTH = 120  # of what is no terminal
 
 
 def print_performance(found: Performance | Snapshot) -> None:
     """Print metrics with their intervals, if there are any."""
-    intervals = found.document.get("confidence_intervals") or {}
+    intervals = _of_kind(dict, found.document.get("confidence_intervals"))
     rows = [(name, format_number(value), format_interval(intervals.get(name))) for name, value in found.metrics.items()]
     examples = "" if found.sample_count is None else f", {found.sample_count} examples"
     title = f"{found.version_id} of {found.model_id}, {found.dataset_split} split{examples}"
@@ -27,16 +30,20 @@ def print_performance(found: Performance | Snapshot) -> None:
         _print_table(title, ("metric", "value", "interval"), rows)
     else:
         _print_table(title, ("metric", "value"), [row[:2] for row in rows])
-    _print_warnings(item["detail"] for item in found.document.get("warnings") or ())
+    for name, reason in _of_kind(dict, found.document.get("metrics_unavailable")).items():
+        print_line(f"No {name}: {reason}")
+    for warning in _of_kind(list, found.document.get("warnings")):
+        print_line(f"Warning: {_of_kind(dict, warning).get('detail', '')}")
 
 
 def print_verdict(verdict: Verdict) -> None:
-    """Print a verdict, its rules and its warnings."""
+    """Print a verdict, its rules, what was measured and the warnings."""
     if verdict.rules:
         _print_table(verdict.title, HEADINGS, [rule.cells() for rule in verdict.rules], state=1)
     else:
         print_line(verdict.title)
-    _print_warnings(verdict.warnings)
+    for note in verdict.notes:
+        print_line(note)
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -52,11 +59,6 @@ def print_line(text: str, *, to_stderr: bool = False) -> None:
     _console(to_stderr).print(_plain(text), soft_wrap=True)
 
 
-def _print_warnings(warnings: Iterable[str]) -> None:
-    for warning in warnings:
-        print_line(f"Warning: {warning}")
-
-
 def _print_table(
     title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], *, state: int | None = None
 ) -> None:
@@ -68,6 +70,11 @@ def _print_table(
     for row in rows:
         table.add_row(*map(_plain, row), style=None if state is None else _STYLES.get(row[state]))
     _console().print(table)
+
+
+def _of_kind(kind: type[T], value: object) -> T:
+    """Return a value of an answer, or an empty one if it is of another kind."""
+    return value if isinstance(value, kind) else kind()
 
 
 def _plain(text: str) -> Text:

@@ -11,6 +11,8 @@ from performance_registry.records import Record
 from performance_registry.text import escape_controls, format_interval, format_number, format_table
 
 HEADINGS = ("rule", "status", "required", "value", "interval", "baseline", "why")
+_OPTIONS = ("positive_class", "averaging", "threshold", "k")  # of an evaluation, that metrics depend on
+_DIGEST_LENGTH = 12  # characters that are enough to tell two test sets apart
 _COLORS = {"passed": "#1a7f37", "failed": "#cf222e", "missing": "#cf222e", "no_policy": "#9a6700"}
 
 
@@ -48,14 +50,47 @@ class Rule(Record):
 
 
 @dataclass(frozen=True)
+class Measurement(Record):
+    """A snapshot that was judged, or compared with. `str` says in one line what was measured, how and when.
+
+    Attributes:
+        source: `computed`, `reported` or `imported`.
+        dataset: `name`, `version` and `digest` of the test set.
+        evaluation_options: what the metrics depend on, such as `threshold`.
+    """
+
+    version_id: str
+    source: str
+    sample_count: int | None
+    evaluated_at: str | None
+    dataset: Mapping[str, str | None]
+    evaluation_options: Mapping[str, object]
+
+    def __str__(self) -> str:
+        name = " ".join(filter(None, (self.dataset.get("name"), self.dataset.get("version"))))
+        digest = self.dataset.get("digest")
+        options = {name: self.evaluation_options.get(name) for name in _OPTIONS}
+        parts = [
+            f"metrics {self.source}",
+            "number of examples unknown" if self.sample_count is None else f"{self.sample_count} examples",
+            f"evaluated at {self.evaluated_at or 'an unknown time'}",
+            f"dataset {name}" if name else "",
+            f"examples {digest[:_DIGEST_LENGTH]}" if digest else "examples unknown",
+            *(f"{name.replace('_', ' ')} {value}" for name, value in options.items() if value is not None),
+        ]
+        return f"{self.version_id}: {', '.join(filter(None, parts))}."
+
+
+@dataclass(frozen=True)
 class Verdict(Record):
     """The verdict of a gate on a version. `print` shows it as a table, and so does a notebook.
 
     Attributes:
         status: `passed`, `failed`, or `no_policy` if there is nothing to judge by.
         rules: each rule of the policy.
-        warnings: what to consider beside.
+        warnings: what else to consider.
         judged_at: when, in UTC (RFC 3339).
+        measured: the snapshots that were judged and compared with.
     """
 
     model_id: str
@@ -65,12 +100,16 @@ class Verdict(Record):
     rules: tuple[Rule, ...]
     warnings: tuple[str, ...]
     judged_at: str
+    measured: tuple[Measurement, ...] = ()
 
     @classmethod
     def values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of the fields."""
         rules = tuple(map(Rule.from_document, document["rules"]))
-        return {**super().values(document), "rules": rules, "warnings": tuple(document.get("warnings", ()))}
+        snapshots = [document.get("candidate"), *document.get("baselines", ())]
+        measured = tuple(Measurement.from_document(item) for item in snapshots if item)
+        found = {"rules": rules, "warnings": tuple(document.get("warnings", ())), "measured": measured}
+        return {**super().values(document), **found}
 
     @property
     def passed(self) -> bool:
@@ -78,24 +117,34 @@ class Verdict(Record):
         return self.status == "passed"
 
     @property
+    def allows(self) -> bool:
+        """Whether the version may be promoted: it passed, or there is no policy."""
+        return self.status in ("passed", "no_policy")
+
+    @property
     def title(self) -> str:
         """The verdict in one line."""
-        status = "has no gate policy" if self.status == "no_policy" else self.status
+        status = "no gate policy" if self.status == "no_policy" else self.status
         return f"{self.version_id} of {self.model_id}: {status}"
 
     def __str__(self) -> str:
         parts = [escape_controls(self.title)]
         if self.rules:
             parts.append(format_table(HEADINGS, [rule.cells() for rule in self.rules]))
-        return "\n".join([*parts, *(escape_controls(f"Warning: {warning}") for warning in self.warnings)])
+        return "\n".join([*parts, *map(escape_controls, self.notes)])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was measured, and the warnings."""
+        return *map(str, self.measured), *(f"Warning: {warning}" for warning in self.warnings)
 
     def _repr_html_(self) -> str:
         """Return the verdict as HTML, in which everything from the registry is escaped."""
         heading = "".join(f"<th>{name}</th>" for name in HEADINGS)
         rows = "".join(map(_html_row, self.rules))
         table = f"<table><thead><tr>{heading}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
-        warnings = "".join(f"<p>Warning: {escape(warning)}</p>" for warning in self.warnings)
-        return f"<p><strong{_style(self.status)}>{escape(self.title)}</strong></p>{table}{warnings}"
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return f"<p><strong{_style(self.status)}>{escape(self.title)}</strong></p>{table}{notes}"
 
 
 def _html_row(rule: Rule) -> str:

@@ -476,7 +476,7 @@ class TestCommandLine:
             (("summary", DEMO), "evaluated_at"),
             (("report", DEMO), "provenance"),
             (("compare", DEMO, "ver-00002"), "pairing"),
-            (("gate", DEMO, "ver-00002"), "judged_at"),
+            (("gate", DEMO, "ver-00003"), "judged_at"),
         ],
     )
     def test_json_is_that_of_the_registry(
@@ -512,20 +512,35 @@ class TestCommandLine:
         assert word in markdown.output
         assert json.loads(document.output)["status"] == word
 
-    def test_a_gate_that_cannot_judge_ends_with_2(self, mpr: Callable[..., Result], model: Model) -> None:
+    def test_a_gate_that_cannot_judge_ends_with_2(
+        self, mpr: Callable[..., Result], model: Model, tmp_path: Path
+    ) -> None:
         unknown, nothing = mpr("gate", "acme/unknown"), mpr("gate", model.id, "--json")
 
         assert (unknown.exit_code, nothing.exit_code) == (2, 2)
         assert "There is no model acme/unknown" in unknown.stderr
         assert json.loads(nothing.stdout)["code"] == "no_trained_version"
         assert mpr("gate", model.id, "--policy", "nowhere.json").exit_code == 2
+        file = tmp_path / "policy.json"
+        for text, detail in (("{rules", "has no JSON: Expecting"), ("[]", "has no JSON object.")):
+            file.write_text(text)
+            malformed = mpr("gate", model.id, "--policy", str(file))
+            assert (malformed.exit_code, f"{file} {detail}" in malformed.stderr) == (2, True)
         assert mpr("gate").exit_code == 2
 
     def test_a_file_is_evaluated_and_its_version_promoted_and_rolled_back(
         self, mpr: Callable[..., Result], model: Model, version: Version, tmp_path: Path
     ) -> None:
         version.promote("the first")
-        new = model.create_version()
+        parameters = tmp_path / "parameters.json"
+        parameters.write_text('{"trees": 500}')
+        registered = mpr("register", model.name, "--parameters", str(parameters), "--tag", "a", "--tag", "b")
+        new = model.version(registered.output.strip())
+        assert (new.state, new.document["parameters"], new.document["tags"]) == (
+            "completed",
+            {"trees": 500},
+            ["a", "b"],
+        )
         columns = ("--actual", "actual", "--predicted", "predicted", "--score", "score", "--example-id", "example_id")
 
         evaluated = mpr("evaluate", model.id, new.id, str(PREDICTIONS), *columns, "--dataset", "cancer@1")

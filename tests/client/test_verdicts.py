@@ -35,7 +35,11 @@ def with_text(text: str) -> Verdict:
     """Return a verdict that has a text wherever the registry may have one."""
     rule = {**VERDICT["rules"][0], "metric": text, "detail": text, "operator": text, "status": text}
     texts = dict.fromkeys(("model_id", "version_id", "status"), text)
-    return Verdict.from_document({**VERDICT, **texts, "rules": [rule], "warnings": [text]})
+    dataset = dict.fromkeys(("name", "version", "digest"), text)
+    options = dict.fromkeys(("positive_class", "averaging"), text)
+    measured = {"version_id": text, "source": text, "sample_count": 1, "evaluated_at": text, "dataset": dataset}
+    measured |= {"evaluation_options": options}
+    return Verdict.from_document({**VERDICT, **texts, "rules": [rule], "warnings": [text], "candidate": measured})
 
 
 def test_a_verdict_is_a_table_in_a_terminal_and_in_a_notebook() -> None:
@@ -45,6 +49,31 @@ def test_a_verdict_is_a_table_in_a_terminal_and_in_a_notebook() -> None:
     assert str(verdict).splitlines()[0] == f"{verdict.version_id} of {verdict.model_id}: {verdict.status}"
     assert any(line.startswith(rule.metric) and rule.status in line for line in str(verdict).splitlines())
     assert f"<td>{rule.metric}</td>" in verdict._repr_html_()
+
+
+def test_a_verdict_says_what_was_measured() -> None:
+    dataset = {"name": "october", "version": "2", "digest": "ab" * 32}
+    options = {"positive_class": "1", "averaging": "binary", "threshold": None, "columns": {"actual": "y"}}
+    measured = {"version_id": "ver-00002", "source": "computed", "sample_count": 500, "dataset": dataset}
+    measured |= {"evaluated_at": "2026-11-01T00:00:00Z", "evaluation_options": options, "warnings": []}
+    unknown: dict[str, Any] = {
+        "version_id": "ver-00001",
+        "source": "reported",
+        "sample_count": None,
+        "evaluation_options": {},
+    }
+    unknown |= {"evaluated_at": None, "dataset": dict.fromkeys(("name", "version", "digest"))}
+    verdict = Verdict.from_document({**VERDICT, "candidate": measured, "baselines": [unknown]})
+
+    assert tuple(map(str, verdict.measured)) == (
+        "ver-00002: metrics computed, 500 examples, evaluated at 2026-11-01T00:00:00Z, dataset october 2, "
+        "examples abababababab, positive class 1, averaging binary.",
+        "ver-00001: metrics reported, number of examples unknown, evaluated at an unknown time, examples unknown.",
+    )
+    for note in map(str, verdict.measured):
+        assert note in str(verdict)
+        assert f"<p>{note}</p>" in verdict._repr_html_()
+    assert Verdict.from_document({**VERDICT, "candidate": None, "baselines": []}).measured == ()
 
 
 @given(st.text() | st.just(HOSTILE))
