@@ -31,6 +31,9 @@ COMMANDS = "pip install uv && uv run manage.py demo", "pip install uv && uv run 
 SUPERUSERS = Scope.ORGANIZATION_ADMIN  # which alone is not enough to create an organization, as the page says
 EXAMPLE_MODEL = "mdl-7f3a19bc92"
 READERS = {
+    "read",
+    "required",
+    "email",
     "retention_days",
     "flag",
     "count",

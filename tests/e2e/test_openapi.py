@@ -41,7 +41,7 @@ def test_the_service_serves_the_openapi_document(schema: dict[str, Any]) -> None
     assert yaml.load(Client().get("/api/schema").content, Loader=yaml.CSafeLoader) == schema
 
 
-def test_a_summary_is_one_of_the_task_types_told_apart_by_task_type(schema: dict[str, Any]) -> None:
+def test_a_summary_is_one_of_the_task_types_distinguished_by_task_type(schema: dict[str, Any]) -> None:
     summary = schema["components"]["schemas"]["PerformanceSummary"]
 
     assert summary["discriminator"]["propertyName"] == "task_type"

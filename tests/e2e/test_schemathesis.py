@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.cache import cache
-from django.core.signals import request_finished, request_started
+from django.core.signals import request_finished
 from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
@@ -38,13 +38,12 @@ GENERATED = [HypothesisTestMode.EXAMPLES, HypothesisTestMode.COVERAGE]
 
 
 @pytest.fixture
-def _requests_leave_the_tests_transaction_open(db: None) -> Iterator[None]:
+def _requests_leave_the_tests_transaction_open(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keep the connection between requests, as Django's own test client does."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
+    monkeypatch.setattr("config.handler.close_old_connections", lambda: None)
+    request_finished.disconnect(close_old_connections)
     yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
 
 
 @pytest.fixture
