@@ -16,6 +16,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GRANIAN_WORKERS=2 \
     GRANIAN_BLOCKING_THREADS=4 \
+    MALLOC_ARENA_MAX=1 \
     TMPDIR=/app/var/tmp
 
 # var is where predictions are, and SQLite's file, when the database is SQLite; what is temporary may be larger than
@@ -25,6 +26,8 @@ RUN useradd --system --uid 10001 --user-group --no-create-home registry \
 WORKDIR /app
 COPY --from=builder /venv /venv
 COPY . .
+# Otherwise each process compiles the code when it starts, and so does each evaluation.
+RUN python -m compileall -q config models_registry performance
 RUN DEBUG=true python manage.py collectstatic --no-input --verbosity 0
 
 USER 10001:10001
