@@ -42,6 +42,7 @@ FROM (
     FROM generate_series(1, {entries}::bigint) i
 ) AS entries
 """
+PLAN_WIDTH = 200  # characters of a line, which may list a thousand keys
 
 # What is asked of the list, by what it shows.
 PAGES = {
@@ -133,7 +134,7 @@ def plan(sql: str, params: Any) -> list[str]:
 
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {sql}", params)
-        return [line for (line,) in cursor.fetchall()]
+        return [line[:PLAN_WIDTH] for (line,) in cursor.fetchall()]
 
 
 def start() -> Any:
@@ -149,9 +150,12 @@ def start() -> Any:
     )
     django.setup()
     from django.core.management import call_command
+    from django.db import connection
     from django.test import Client
 
     from models_registry.accounts.models import User
+
+    connection.settings_dict["OPTIONS"]["answer_timeout"] = None  # filling the table takes minutes
 
     call_command("migrate", verbosity=0)
     for name in ("busy", "former", "root"):

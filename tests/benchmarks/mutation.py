@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parent.parent.parent
-FOLDERS = ("models_registry/task_types", "performance/metrics")
+APPS = ("models_registry", "performance")
 MODULES = (
     "gate_input",
     "gate_metrics",
@@ -25,30 +25,15 @@ MODULES = (
     "threshold",
     "verdict",
 )
-GATES = tuple(f"performance/gates/{name}.py" for name in MODULES)
 TESTS = tuple(
     f"tests/performance/gates/{name}.py" for name in ("cases", "test_judging", "test_policy", "test_renderers")
 )
 FILES = (
-    *GATES,
     *TESTS,
+    "tests/__init__.py",
+    "tests/performance/__init__.py",
+    "tests/performance/gates/__init__.py",
     "tests/performance/gates/junit.xsd",
-    "models_registry/registry/ids.py",
-    "performance/formatting.py",
-    "performance/snapshots/charts.py",
-    "performance/snapshots/dataset_names.py",
-    "performance/snapshots/metric_names.py",
-    "performance/snapshots/tables.py",
-)
-PACKAGES = (
-    "models_registry",
-    "models_registry/registry",
-    "performance",
-    "performance/gates",
-    "performance/snapshots",
-    "tests",
-    "tests/performance",
-    "tests/performance/gates",
 )
 CONFIGURATION = """[mutmut]
 source_paths=performance/gates
@@ -82,10 +67,10 @@ def main() -> None:
 
 
 def copy_into(folder: Path, modules: Sequence[str]) -> None:
-    """Copy the gates, what they stand on, and their tests, and say which modules get faults."""
-    for name in FOLDERS:
+    """Copy the apps and the tests of gates, and say which modules get faults."""
+    for name in APPS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (*(f"{package}/__init__.py" for package in PACKAGES), *FILES):
+    for name in FILES:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     (folder / "setup.cfg").write_text(CONFIGURATION + "".join(f"\n    performance/gates/{name}.py" for name in modules))

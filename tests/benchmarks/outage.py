@@ -7,8 +7,10 @@ import argparse
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 
+import psutil
 import psycopg
 from rich.console import Console
 
@@ -42,10 +44,12 @@ def freeze(url: str, seconds: float) -> float:
     server = postgresql_process(url)
     processes = [server, *server.children(recursive=True)]
     for process in processes:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):  # its connection was just being closed
+            process.suspend()
     time.sleep(seconds)
     for process in processes:
-        process.resume()
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
     return time.monotonic()
 
 

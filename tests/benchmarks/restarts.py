@@ -10,17 +10,19 @@ import time
 
 from rich.console import Console
 
+from config.listening import is_listening
 from tests.benchmarks.live import Load, new_service
-from tests.benchmarks.servers import Server, granian
+from tests.benchmarks.servers import START_WITHIN, Server, granian
 from tests.serving import free_port
 
 APPLICATION = "config.wsgi:application"
+WORKERS = 2
 
 
 def graceful(app: str, port: int) -> list[str]:
     """Return the command that serves the service as its image does."""
     command = granian(app, port)
-    command[command.index("--workers") + 1] = "2"
+    command[command.index("--workers") + 1] = str(WORKERS)
     return [*command, "--respawn-failed-workers", "--workers-kill-timeout", "10"]
 
 
@@ -28,7 +30,7 @@ def hang_up(server: Server, settings: dict[str, str]) -> Server:
     """Have the server's main process replace its workers."""
     before = {child.pid for child in server.process.children(recursive=True)}
     server.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + START_WITHIN
     while before & {child.pid for child in server.process.children(recursive=True)}:
         if time.monotonic() > deadline:
             raise TimeoutError("The workers were not replaced.")
@@ -39,7 +41,12 @@ def hang_up(server: Server, settings: dict[str, str]) -> Server:
 def replace(server: Server, settings: dict[str, str]) -> Server:
     """Start a second server on the same port, then end the first."""
     successor = Server(server.command, server.port, settings)
-    time.sleep(5)  # the port answers already: by the first
+    deadline = time.monotonic() + START_WITHIN
+    # The first server has the same port.
+    while sum(is_listening(child.pid) for child in successor.process.children()) < WORKERS:
+        if time.monotonic() > deadline:
+            raise TimeoutError("The second server did not start.")
+        time.sleep(0.1)
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(timeout=30)
     return successor

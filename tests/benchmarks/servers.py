@@ -1,4 +1,4 @@
-"""Servers, each with one worker process, that run for as long as a benchmark needs them."""
+"""Servers, by default with one worker process, that run for as long as a benchmark needs them."""
 
 import os
 import socket
@@ -51,25 +51,26 @@ class Server:
         self.log.close()
 
 
-def granian(app: str, port: int) -> list[str]:
+def granian(app: str, port: int, workers: int = 1) -> list[str]:
     """Return the command that serves a WSGI application as the service is served."""
-    options = ["--interface", "wsgi", "--workers", "1", "--blocking-threads", THREADS, "--no-ws"]
+    options = ["--interface", "wsgi", "--workers", str(workers), "--blocking-threads", THREADS, "--no-ws"]
     return [sys.executable, "-m", "config.serve", *options, "--log-level", "error", "--port", str(port), app]
 
 
-def gunicorn(app: str, port: int) -> list[str]:
+def gunicorn(app: str, port: int, workers: int = 1) -> list[str]:
     """Return the command that serves a WSGI application with threads, as most Django services are."""
-    options = ["--worker-class", "gthread", "--workers", "1", "--threads", THREADS, "--keep-alive", "60"]
+    options = ["--worker-class", "gthread", "--workers", str(workers), "--threads", THREADS, "--keep-alive", "60"]
     return [sys.executable, "-m", "gunicorn", *options, "--log-level", "error", "--bind", f"127.0.0.1:{port}", app]
 
 
-def uvicorn(app: str, port: int) -> list[str]:
+def uvicorn(app: str, port: int, workers: int = 1) -> list[str]:
     """Return the command that serves an ASGI application at its fastest."""
     options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "error"]
+    options += ["--workers", str(workers)]
     return [sys.executable, "-m", "uvicorn", *options, "--port", str(port), app]
 
 
-WSGI_SERVERS: dict[str, Callable[[str, int], list[str]]] = {"granian": granian, "gunicorn": gunicorn}
+WSGI_SERVERS = {"granian": granian, "gunicorn": gunicorn}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
@@ -104,7 +105,7 @@ def main() -> None:
         if options.against:
             check_out(options.against, folder)
             targets.append(Target(options.against, "config.wsgi:application", folder=folder))
-        servers = stack.enter_context(_served(targets, options.server))
+        servers = stack.enter_context(_served(targets, options))
         check_answers(dataset, {target.name: servers[target.name] for target in targets if _answers_summary(target)})
         results = measure(targets, servers, dataset, options, console)
     console.print(_table(results, options))
@@ -172,14 +173,15 @@ def _load(
 
 
 @contextmanager
-def _served(targets: list[Target], wsgi_server: str) -> Iterator[dict[str, Server]]:
+def _served(targets: list[Target], options: argparse.Namespace) -> Iterator[dict[str, Server]]:
     """Start each application once, and return each target's server by the target's name."""
     with ExitStack() as stack:
         servers: dict[tuple[str, str, str], Server] = {}
         for target in targets:
             served = target.app, target.middleware, target.folder
             if served not in servers:
-                command = uvicorn if target.name == "FastAPI" else WSGI_SERVERS[wsgi_server]
+                server = uvicorn if target.name == "FastAPI" else WSGI_SERVERS[options.server]
+                command = partial(server, workers=options.workers)
                 settings = {"MIDDLEWARE": target.middleware}
                 servers[served] = stack.enter_context(running(command, target.app, settings, target.folder))
         yield {target.name: servers[target.app, target.middleware, target.folder] for target in targets}
@@ -227,7 +229,7 @@ def _table(results: dict[str, Result], options: argparse.Namespace) -> Table:
     ratios = [name for name in (*RATIOS, options.against) if name in results]
     columns = ["requests/s", "lowest–highest", "p50 ms", "p99 ms", "CPU ms", "PostgreSQL CPU ms"]
     columns += [f"{what} × {name}" for name in ratios for what in ("requests/s", "CPU")]
-    table.add_column("one worker process")
+    table.add_column("one worker process" if options.workers == 1 else f"{options.workers} worker processes")
     for column in columns:
         table.add_column(column, justify="right")
     for name, result in results.items():
@@ -247,6 +249,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="of each target in each round")
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=1, help="processes of each server")
     parser.add_argument("--server", choices=sorted(WSGI_SERVERS), default="granian", help="of the Django targets")
     parser.add_argument("--only", nargs="+", choices=[target.name for target in TARGETS], metavar="NAME", default=[])
     parser.add_argument("--against", metavar="COMMIT", help="an earlier commit to measure as well, on today's tables")

@@ -4,6 +4,7 @@ A benchmark takes a server or a million rows in earnest, so no other run of the 
 `uv run --group dev --group bench pytest -m benchmark`.
 """
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.record import README
 from tests.serving import ROOT
 
 FOLDER = Path(__file__).parent
-BENCHMARKS = sorted(file.stem for file in FOLDER.glob("*.py") if "\nif __name__ ==" in file.read_text())
+BENCHMARKS = sorted(
+    file.stem for file in FOLDER.glob("*.py") if "\nif __name__ ==" in file.read_text() and file.stem != "record"
+)
 PACKAGES = ("asyncpg", "fastapi", "gunicorn", "httptools", "mutmut", "psutil", "uvicorn", "uvloop")
 ENDS_WITHIN = 900  # seconds
 
@@ -35,6 +39,7 @@ SMALLEST = {
     "restarts": "--restarts 1 --clients 2 --seconds 1",
     "spark": "--rows 1000 --rounds 1",
     "summary": "--snapshots 2000 --rounds 1 --seconds 0.2 --connections 2",
+    "worker": "--rounds 1",
 }
 
 
@@ -62,5 +67,24 @@ def test_a_benchmark_starts_and_ends_with_its_smallest_sizes(name: str) -> None:
     assert ended.stdout
 
 
-def test_every_benchmark_has_its_smallest_sizes() -> None:
+def test_every_benchmark_has_its_smallest_sizes_and_a_place_in_the_readme() -> None:
     assert list(SMALLEST) == BENCHMARKS
+    places = re.findall(r"^## `(\w+)`$.*?^<!-- recorded: (\w+) -->$", README.read_text(), re.DOTALL | re.MULTILINE)
+    assert sorted(places) == [(name, name) for name in BENCHMARKS]
+
+
+def test_a_record_stands_in_the_readme_with_its_commit(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- recorded: plan of few -->\nold\n<!-- end -->\nafter\n")
+    command = [sys.executable, "-m", "tests.benchmarks.record", "--readme", str(readme)]
+    command += ["--place", "plan of few", "plan", "--help"]
+
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    written = readme.read_text()
+    assert ended.returncode == 0, ended.stderr
+    assert "`python -m tests.benchmarks.plan --help` at commit " in written
+    assert f"```text\n{ended.stdout.splitlines()[0]}\n" in written
+    assert written.startswith("before\n<!-- recorded: plan of few -->\n")
+    assert written.endswith("<!-- end -->\nafter\n")
+    assert "old" not in written

@@ -30,6 +30,9 @@ settings.configure(
     INSTALLED_APPS=[
         "models_registry",
         "performance",
+        "models_registry.logins.apps.AccountsConfig",
+        "allauth.socialaccount",
+        "allauth.mfa",
         "auditlog",
         "axes",
         "django.contrib.auth",
