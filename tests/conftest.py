@@ -44,6 +44,7 @@ settings.load_profile("untimed")
 Parameters = ParamSpec("Parameters")
 Value = TypeVar("Value")
 HERE = Path(__file__).parent
+PinnedQueries = Callable[[str], AbstractContextManager[None]]  # takes a name of `query_counts.json`
 APPEND_ONLY = (
     "models_registry.migrations.0005_audit_trail_append_only",
     "performance.migrations.0002_snapshots_append_only",
@@ -256,7 +257,7 @@ def as_user() -> Callable[..., Client]:
 
 
 @pytest.fixture
-def pinned_queries() -> Callable[[str], AbstractContextManager[None]]:
+def pinned_queries() -> PinnedQueries:
     """Return a context that lets exactly as many queries through as `query_counts.json` has under a name.
 
     Those that keep a denial in the audit trail do not count.

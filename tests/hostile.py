@@ -4,9 +4,8 @@ import io
 import json
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
-from django.core.signals import request_started
-from django.db import close_old_connections
 from django.test import RequestFactory
 
 TOO_DEEP, NOT_UTF8, NO_JSON = "deeper than 32 levels", "not UTF-8", "not a JSON document"
@@ -130,11 +129,8 @@ def served(environ: dict[str, Any]) -> tuple[int, str | None]:
     from config.wsgi import application  # which prepares itself for requests, and takes seconds
 
     started: list[Any] = []
-    request_started.disconnect(close_old_connections)  # which holds the test's transaction
-    try:
+    with patch("config.handler.close_old_connections"):  # the connection holds the test's transaction
         content = b"".join(application(environ, lambda *response: started.extend(response)))  # type: ignore[arg-type]
-    finally:
-        request_started.connect(close_old_connections)
     status, headers = int(started[0][:3]), dict(started[1])
     is_problem = headers["Content-Type"] == "application/problem+json"
     return status, json.loads(content)["code"] if is_problem else None

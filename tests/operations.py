@@ -264,7 +264,9 @@ def furnish(model: RegisteredModel) -> Target:
         organization=model.organization, url="https://example.com/hook", events=["snapshot.created", "version.promoted"]
     )
     badge = Badge.objects.create(model=model, expires_at=timezone.now() + timedelta(days=1))
-    account = create_service_account(owner=model.organization, name="pipeline", role="editor")
+    account = create_service_account(
+        username=f"{model.organization.slug}.pipeline", owner=model.organization, role="editor"
+    )
     token, _ = create_named_token(
         user=account, name="GitHub", scopes=[Scope.MODEL_READ], lifetime=timedelta(days=1), created_by=member
     )

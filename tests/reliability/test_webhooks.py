@@ -138,7 +138,7 @@ def test_a_worker_that_stood_still_past_its_lease_notices_that_another_sent_its_
     assert done["attempts"] == 2
 
 
-def test_a_worker_that_is_told_to_stop_hears_the_answer_first(service: Service, receiver: Receiver) -> None:
+def test_a_worker_that_stops_waits_for_the_response_first(service: Service, receiver: Receiver) -> None:
     path, _, answered = promote_before(service, receiver)
     worker = sending(service, receiver)
     worker.send_signal(signal.SIGTERM)

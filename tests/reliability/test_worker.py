@@ -174,7 +174,7 @@ def test_who_prefers_to_wait_gets_the_snapshot_or_the_problem_at_once(service: S
     assert (status, problem["code"], problem["column"]) == (422, "unprocessable_predictions", "predicted")
 
 
-def test_who_waits_for_no_worker_is_told_where_to_ask(service: Service) -> None:
+def test_the_response_without_a_worker_says_where_to_ask(service: Service) -> None:
     status, evaluation = service.upload(SMALL, Prefer="wait=1")
     assert (status, evaluation["state"]) == (202, "queued")
     service.start_worker()
@@ -221,7 +221,7 @@ def test_a_worker_that_stood_still_past_its_lease_notices_that_another_did_its_e
     assert first.poll() is None  # it goes on with other work
 
 
-def test_a_worker_that_is_told_to_stop_gives_its_evaluation_back(service: Service) -> None:
+def test_a_worker_that_stops_releases_its_evaluation(service: Service) -> None:
     before = len(service.computed())
     first = service.start_worker()
     uploaded = service.upload(LARGE)
@@ -237,7 +237,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_evaluation_back(service: Servic
     until(lambda: not service.files())
 
 
-def test_a_worker_that_is_told_to_stop_breaks_a_comparison_off_and_keeps_the_snapshot(service: Service) -> None:
+def test_a_worker_that_stops_ends_a_comparison_and_keeps_the_snapshot(service: Service) -> None:
     rows = "".join(f"{number},yes,yes,0.75\n" for number in range(100_000))
     content = f"example_id,actual,predicted,score\n{rows}"
     status, version = service.ask("POST", VERSIONS, b"{}", **{"Content-Type": "application/json"})
