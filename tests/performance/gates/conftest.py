@@ -18,6 +18,7 @@ from tests.performance.gates.promotion_history import store_snapshot
 
 @pytest.fixture
 def ada(admin: User) -> Caller:
+    """Ada, who may set policies and override gates."""
     return Caller(admin)
 
 

@@ -16,5 +16,6 @@ SetPolicy = Callable[[dict[str, Any]], None]
 
 
 def statuses(answer: Any) -> list[str]:
+    """Return the status of each rule of a verdict."""
     assert answer.status_code == 200, answer.content
     return [rule["status"] for rule in answer.json()["rules"]]

@@ -22,4 +22,5 @@ def errors(document: Any, *types: TaskType) -> list[tuple[str, str]]:
 
 
 def rule_errors(rule: Any, *types: TaskType) -> list[tuple[str, str]]:
+    """Return the errors of a policy whose second rule this is."""
     return errors({"rules": [GOOD | {"metric": "recall"}, rule]}, *types)

@@ -44,6 +44,7 @@ def store_slices(stored: MetricSnapshot, attribute: str, shares: dict[str | None
 
 
 def judge(caller: Caller, *rules: dict[str, Any], **policy: Any) -> Any:
+    """Return the verdict on the newest version by these rules."""
     answer = caller.post(GATE, {**policy, "rules": [*rules]})
     assert answer.status_code == 200, answer.content
     return answer.json()

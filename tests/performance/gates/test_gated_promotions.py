@@ -47,7 +47,7 @@ def test_promotion_locks_the_model_once_and_reads_the_policy_once_under_the_lock
     ]
     if connection.vendor == "postgresql":
         assert len(locks) == 1
-    assert len(policies) == 2, "once to prepare, and once set_policy the lock"
+    assert len(policies) == 2, "once to prepare, and once under the lock"
     assert GateVerdict.objects.get().status == ("passed" if status == 200 else "failed")
 
 

@@ -182,8 +182,6 @@ json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
 )
-
-
 odd_rules = st.dictionaries(
     st.sampled_from(
         [
@@ -193,8 +191,6 @@ odd_rules = st.dictionaries(
     ),
     json_values | st.sampled_from(["accuracy", ">=", 0.5]),
 )
-
-
 odd_policies = st.builds(
     lambda more, rules: {**more, "rules": rules},
     st.dictionaries(

@@ -8,16 +8,7 @@ from performance.gates.gate_input import RuleStatus
 from performance.gates.measurement import Measurement
 from performance.metrics.comparison import MetricValues
 from performance.metrics.statistics.intervals import Interval
-from tests.performance.gates.cases import (
-    AT_LEAST,
-    FAILED,
-    MISSING,
-    PASSED,
-    SURE,
-    between,
-    gate_input,
-    judge_rule,
-)
+from tests.performance.gates.cases import AT_LEAST, FAILED, MISSING, PASSED, SURE, between, gate_input, judge_rule
 
 
 @pytest.mark.parametrize(
