@@ -43,3 +43,10 @@ def rows(response: Any) -> list[str]:
     body = response.content.decode()
     listed = re.findall(r"<tbody.*?</tbody>", body, flags=re.DOTALL)
     return [text for row in listed if (text := text_of(row))]
+
+
+def listed(client: Client, model: type[Model], **query: str) -> list[str]:
+    """Return the text of each row of a model's list."""
+    response = client.get(list_url(model), query)
+    assert response.status_code == 200
+    return rows(response)

@@ -31,6 +31,7 @@ from models_registry.registry.promotions import promote
 from models_registry.tokens import jwt, usage
 from models_registry.tokens.services import open_token_family
 from tests import openapi
+from tests.admin_pages import logged_in
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 from tests.originals import SHARED_FOLDER, migrated, name_of
 
@@ -53,8 +54,6 @@ APPEND_ONLY = (
     "performance.migrations.0011_gate_policies",
     "performance.migrations.0024_slices_append_only",
 )
-
-
 MOST_PROCESSES = 4
 FIRST = ("served", "browser")  # the marks of files of few tests that take long
 DATABASE = {"db", "transactional_db", "live_server"}  # the fixtures of tests that reach the database
@@ -212,6 +211,12 @@ def admin(acme: Organization) -> User:
 def superuser(db: None) -> User:
     """Root, who may do everything."""
     return new_user("root", is_superuser=True, is_staff=True)
+
+
+@pytest.fixture
+def root(superuser: User) -> Client:
+    """The superuser, logged in to the admin."""
+    return logged_in(superuser)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from allauth.socialaccount.models import SocialAccount
 from axes.models import AccessAttempt
 from django.contrib.auth.models import Group
 from django.db.models import Model
-from django.test import Client
 from django.utils import timezone
 
 from models_registry.accounts.models import ModelGrant, Organization, ServiceAccount, User
@@ -23,15 +22,8 @@ from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.snapshots.models import Dataset, MetricSnapshot
 from performance.webhooks.models import Webhook, WebhookDelivery
-from tests.admin_pages import logged_in
 
 Records = dict[type[Model], Model]
-
-
-@pytest.fixture
-def root(superuser: User) -> Client:
-    """Log in as the superuser."""
-    return logged_in(superuser)
 
 
 @pytest.fixture

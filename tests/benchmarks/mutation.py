@@ -26,7 +26,21 @@ MODULES = (
     "verdict",
 )
 TESTS = tuple(
-    f"tests/performance/gates/{name}.py" for name in ("cases", "test_judging", "test_policy", "test_renderers")
+    f"tests/performance/gates/{name}.py"
+    for name in (
+        "cases",
+        "policy_errors",
+        "test_comparability",
+        "test_invalid_policies",
+        "test_limits_on_regression",
+        "test_needed_sample_count",
+        "test_policy",
+        "test_policy_messages",
+        "test_renderers",
+        "test_requirements",
+        "test_thresholds",
+        "test_verdict",
+    )
 )
 FILES = (
     *TESTS,

@@ -1,4 +1,4 @@
-"""The client and its command line against the live service."""
+"""The client and its command line against the live service, which takes long to set up: hence one file."""
 
 import asyncio
 import gc
@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -34,81 +33,15 @@ from performance_registry import (
 )
 from performance_registry.commands import app
 from performance_registry.errors import problem_error
-from pytest_django.plugin import DjangoDbBlocker
 from typer.testing import CliRunner, Result
 
 from tests.client.flaky import LOSE, Proxy, proxying
-from tests.demo_data import access_token, load_demo_data
+from tests.client.service import DEMO, EASY, HARD, PASSWORD, PREDICTIONS, Service
 from tests.e2e.test_docs import blocks, source
-from tests.models_registry.tokens.issuer import AUDIENCE, ISSUER, Issuer, publishing, send
-from tests.reliability.databases import new_database
-from tests.serving import ROOT, manage, new_keys, run_worker, serve
+from tests.models_registry.tokens.issuer import AUDIENCE, send
+from tests.serving import ROOT
 
 pytestmark = [pytest.mark.once, pytest.mark.served, pytest.mark.django_db]
-
-PASSWORD = "of a good length"
-DEMO = "mdl-c41e08d5a7"  # breast-cancer
-PREDICTIONS = ROOT / "fixtures" / "predictions" / "breast-cancer" / "ver-00003-test.csv"
-EASY = {"rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.5}]}
-HARD = {"rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.999}]}
-SET_UP = f"""
-from models_registry.models import *
-acme = Organization.objects.get(slug="acme")
-lena = User.objects.create_user("lena", password="{PASSWORD}")
-account = ServiceAccount.objects.create(username="ci", is_service_account=True)
-for user in (lena, account):
-    Membership.objects.create(organization=acme, user=user, role="viewer")
-issuer = TrustedIssuer.objects.create(issuer="{ISSUER}", jwks_url="%s", audience="{AUDIENCE}")
-TrustRule.objects.create(
-    issuer=issuer, name="ci", service_account=account, claims={{"repository": "acme/churn"}}, scopes=["model:read"]
-)
-"""
-
-
-@dataclass
-class Service:
-    """The service with the demo's data and a worker, which trusts an issuer, and a token of Acme's admin."""
-
-    url: str
-    token: str
-    issuer: Issuer
-
-
-@pytest.fixture(scope="module")
-def service(
-    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("service")
-    with django_db_blocker.unblock():
-        database = new_database(folder)
-    settings = {"DATABASE_URL": database, "STORAGE_URL": f"file://{folder}/files", "OIDC_ALLOWED_HOSTS": "127.0.0.1"}
-    settings |= new_keys()
-    load_demo_data(**settings)
-    token = access_token("ada", **settings)
-    with publishing() as issuer:
-        manage("shell", "--no-imports", "-c", SET_UP % issuer.jwks_url, **settings)
-        with serve(**settings) as url, run_worker(**settings):
-            yield Service(url, token, issuer)
-
-
-@pytest.fixture
-def registry(service: Service) -> Iterator[Registry]:
-    with Registry(service.url, service.token) as registry:
-        yield registry
-
-
-@pytest.fixture
-def model(registry: Registry, request: pytest.FixtureRequest) -> Model:
-    """A new model of classification."""
-    return registry.model(f"acme/{request.node.name[:150]}", task_type="classification", create=True)
-
-
-@pytest.fixture
-def version(model: Model) -> Version:
-    """A completed version with a good accuracy."""
-    with model.new_version() as version:
-        version.log(split="test", metrics={"accuracy": 0.9, "roc_auc": 0.95}, sample_count=1000)
-    return version
 
 
 @pytest.fixture
@@ -246,7 +179,7 @@ class TestJourneys:
 class TestModels:
     """`Registry.model`."""
 
-    def test_it_is_registered_once(self, registry: Registry) -> None:
+    def test_a_model_is_registered_once(self, registry: Registry) -> None:
         first = registry.model("acme/once", task_type="regression", create=True, tags=["a"], description="first")
         second = registry.model("acme/once", task_type="regression", create=True, tags=["b"])
 
@@ -254,13 +187,13 @@ class TestModels:
         assert (second.name, second.task_type, second.document["tags"]) == ("acme/once", "regression", ["a"])
         assert [row["name"] for row in registry.rows("/models", search="acme/once"[5:], page_size=1)] == ["once"]
 
-    def test_it_must_exist_unless_it_may_be_created(self, registry: Registry) -> None:
+    def test_a_model_must_exist_unless_it_may_be_created(self, registry: Registry) -> None:
         with pytest.raises(ProblemError, match="There is no model acme/unknown") as error:
             registry.model("acme/unknown")
 
         assert error.value.code == "model_not_found"
 
-    def test_another_task_type_is_an_error(self, registry: Registry) -> None:
+    def test_a_model_of_another_task_type_is_an_error(self, registry: Registry) -> None:
         with pytest.raises(RegistryError, match="acme/churn is a model of classification, not of regression"):
             registry.model("acme/churn", task_type="regression", create=True)
 

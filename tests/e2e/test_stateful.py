@@ -1,7 +1,6 @@
 """Whatever is asked of a model, in whatever order: the service answers as a model in memory does."""
 
 import os
-from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.test import Client
-from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -19,58 +17,19 @@ from models_registry.accounts.models import User
 from models_registry.accounts.scopes import ALL_SCOPES
 from models_registry.registry import ids
 from models_registry.tokens.jwt import new_token
+from tests.e2e.model_in_memory import Memory, moment, newest_first
 from tests.factories import new_user
 
 SCOPES = ("model:read", "model:write", "model:promote")
 SPLITS = ("train", "validation", "test")
 METRICS = ("rmse", "mae", "r_squared", "mape")
-NOON = timezone.now().replace(microsecond=0) - timedelta(days=1)
-
+UNREADY = {("training", "test"), *(("failed", split) for split in SPLITS)}
 numbers = st.integers(1, 4)
 # The admin may do all; the grantee what was granted.
 actors = st.sampled_from(["admin", "admin", "admin", "grantee"])
 splits = st.sampled_from(SPLITS)
 repeated = st.sampled_from([False, False, True])
 Answer = tuple[int, Any]
-
-
-@dataclass
-class Memory:
-    """What a model is, as simply as it can be said."""
-
-    states: list[str] = field(default_factory=list)
-    # Of each version and split the snapshots, oldest first: when evaluated, and the metric.
-    snapshots: dict[tuple[int, str], list[tuple[int, float]]] = field(default_factory=dict)
-    in_effect: list[int] = field(default_factory=list)  # a promotion pushes, a rollback pops
-    history: list[tuple[int | None, int, str]] = field(default_factory=list)
-    granted: dict[str, str] = field(default_factory=dict)  # by scope, the id
-    archived: bool = False
-
-    @property
-    def promoted(self) -> int | None:
-        return self.in_effect[-1] if self.in_effect else None
-
-    @property
-    def state(self) -> str:
-        if self.archived:
-            return "archived"
-        return next((name for state, name in STATES if state in self.states), "draft")
-
-    @property
-    def newest_completed(self) -> int | None:
-        return max((number for number, state in enumerate(self.states, 1) if state == "completed"), default=None)
-
-    def promote(self, number: int) -> None:
-        self.history.append((self.promoted, number, "promotion"))
-        if number != self.promoted:
-            self.in_effect.append(number)
-
-    def roll_back(self) -> None:
-        undone = self.in_effect.pop()
-        self.history.append((undone, self.in_effect[-1], "rollback"))
-
-
-STATES = (("training", "training"), ("completed", "ready"))
 
 
 class Registry(RuleBasedStateMachine):
@@ -316,20 +275,8 @@ class Registry(RuleBasedStateMachine):
             assert listed == [(moment(hour), rmse) for hour, rmse in stored]
 
 
-UNREADY = {("training", "test"), *(("failed", split) for split in SPLITS)}
-
-
 def version_url(model_url: str, number: int) -> str:
     return f"{model_url}/versions/{ids.version_id(number)}"
-
-
-def moment(hour: int) -> str:
-    return f"{NOON + timedelta(hours=hour):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def newest_first(snapshots: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Order by the moment of evaluation; of those at the same moment the one stored last comes first."""
-    return sorted(snapshots, key=lambda snapshot: snapshot[0])[::-1]
 
 
 @pytest.fixture

@@ -20,14 +20,7 @@ ISSUER = {
     "audience": "https://registry.example.com",
     "is_active": "on",
 }
-
-
 TOKEN = {"name": "nightly", "scopes": ["model:read"], "lifetime_days": 90}
-
-
-@pytest.fixture
-def root(superuser: User) -> Client:
-    return logged_in(superuser)
 
 
 @pytest.fixture

@@ -29,11 +29,6 @@ INTERVAL = {"level": 0.95, "method": "wilson"}
 
 
 @pytest.fixture
-def root(superuser: User) -> Client:
-    return logged_in(superuser)
-
-
-@pytest.fixture
 def tumours(acme: Organization, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RegisteredModel:
     """A model with two versions that were evaluated on the same examples. The second one is promoted."""
     stored_in(settings, tmp_path)

@@ -16,15 +16,10 @@ from performance.comparison_pages import leaderboard, leaderboard_views
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GateVerdict
 from performance.snapshots.models import Dataset, MetricSnapshot, SnapshotDetail
-from tests.admin_pages import logged_in, page_url, text_of
+from tests.admin_pages import page_url, text_of
 from tests.factories import EVALUATED_AT, completed_version, snapshot
 
 DIGEST = "d" * 64
-
-
-@pytest.fixture
-def root(superuser: User) -> Client:
-    return logged_in(superuser)
 
 
 def evaluated(

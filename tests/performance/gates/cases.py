@@ -1,11 +1,14 @@
 """Judge versions with given values by rules."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from hypothesis import strategies as st
+
 from models_registry import task_types
-from performance.gates.gate_input import Baseline, GateInput, RuleVerdict
+from performance.gates.gate_input import Baseline, GateInput, RuleStatus, RuleVerdict
 from performance.gates.measurement import Measurement
 from performance.gates.policy import parse_policy
 from performance.gates.verdict import StoredPolicy, Verdict, judge
@@ -14,6 +17,12 @@ from performance.metrics.statistics.intervals import Interval
 
 NOW = datetime(2026, 3, 13, 14, 22, 10, tzinfo=UTC)
 NOTHING: Mapping[str, Any] = {}
+AT_LEAST = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
+SURE = AT_LEAST | {"confidence": 0.95}
+LIMIT = {"metric": "accuracy", "max_regression": 0.1}
+PASSED, FAILED, MISSING = RuleStatus
+fractions = st.floats(min_value=0, max_value=1)
+UNKNOWN_EXAMPLES = " Whether both were measured on the same examples is unknown."
 
 
 def gate_input(
@@ -40,6 +49,17 @@ def between(
     """Return the input for what was measured of a version and of the promoted one."""
     before = Baseline(promoted, baseline, differences=_intervals(differences))
     return GateInput("mdl-7f3a19bc92", "ver-00002", "test", measured, before)
+
+
+def candidate_with(options: dict[str, Any] | None = None, **facts: Any) -> Measurement:
+    """Return what was measured of the judged version."""
+    metrics = MetricValues({"accuracy": 0.95, "recall": 0.9}, {}, options or {})
+    return Measurement("ver-00002", metrics, **facts)
+
+
+def baseline_with(options: dict[str, Any] | None = None, **facts: Any) -> Measurement:
+    """Return the same of the promoted version."""
+    return replace(candidate_with(options, **facts), version_id="ver-00001")
 
 
 def judge_rules(

@@ -8,18 +8,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from models_registry.accounts.models import Organization, User
+from models_registry.accounts.models import Organization
 from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel
 from performance.gates.models import GatePolicy, GateVerdict
-from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
+from tests.admin_pages import add_url, list_url, page_url, rows, text_of
 
 GOOD = {"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": ">=", "threshold": 0.93}]}
-
-
-@pytest.fixture
-def root(superuser: User) -> Client:
-    return logged_in(superuser)
 
 
 def add(client: Client, document: Any, **owner: Any) -> Any:

@@ -28,11 +28,6 @@ GOOD = {
 OTHER = {"rules": [{"metric": "sample_count", "operator": ">", "threshold": 1000}]}
 
 
-@pytest.fixture
-def ada(admin: User) -> Caller:
-    return Caller(admin)
-
-
 class TestSetting:
     @BOTH
     def test_makes_a_policy_that_is_there_from_then_on(self, ada: Caller, viewer: User, path: str) -> None:

@@ -28,11 +28,6 @@ POLICY = {
 GOOD: dict[str, Any] = {"metric": "accuracy", "requirement": ">=", "limit": "0.93"}
 
 
-@pytest.fixture
-def root(superuser: User) -> Client:
-    return logged_in(superuser)
-
-
 def form_of(owner: RegisteredModel | Organization, **query: str) -> str:
     name = "model" if isinstance(owner, RegisteredModel) else "organization"
     return f"{reverse('admin:performance_gatepolicy_form')}?" + "&".join(

@@ -19,11 +19,6 @@ RULES = {"dataset_split": "test", "rules": [{"metric": "accuracy", "operator": "
 
 
 @pytest.fixture
-def root(superuser: User) -> Client:
-    return logged_in(superuser)
-
-
-@pytest.fixture
 def worse(model: RegisteredModel) -> Version:
     """Return a completed version that its model's gate refuses."""
     version = completed_version(model, number=418)

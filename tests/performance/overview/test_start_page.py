@@ -21,11 +21,6 @@ from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapsh
 INTERVAL = {"level": 0.95, "method": "wilson"}
 
 
-@pytest.fixture
-def root(superuser: User) -> Client:
-    return logged_in(superuser)
-
-
 def table(client: Client, **query: str) -> list[str]:
     """Return the text of each row of the models on the start page."""
     response = client.get("/admin/", query)

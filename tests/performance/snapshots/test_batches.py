@@ -25,11 +25,6 @@ def report(accuracy: float = 0.9, **rest: Any) -> dict[str, Any]:
     return {"dataset_split": "test", "metrics": {"accuracy": accuracy}, **rest}
 
 
-@pytest.fixture
-def ed(editor: User, model: RegisteredModel) -> Caller:
-    return Caller(editor)
-
-
 def stored() -> int:
     return MetricSnapshot.objects.count()
 

@@ -6,18 +6,13 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from models_registry.accounts.models import Organization, User
+from models_registry.accounts.models import Organization
 from models_registry.registry.models import RegisteredModel
 from performance.snapshots.models import Dataset, DatasetVersion
 from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
 from tests.factories import completed_version, new_user, snapshot
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def root(superuser: User) -> Client:
-    return logged_in(superuser)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from models_registry.registry.models import RegisteredModel, Version
 from tests.api import Caller, faults, refusal
 from tests.conftest import golden
 from tests.factories import EVALUATED_AT, completed_version, snapshot
-from tests.performance.snapshots.test_snapshots import GOOD, SNAPSHOTS
+from tests.performance.snapshots.reports import GOOD, SNAPSHOTS
 
 pytestmark = pytest.mark.django_db
 HISTORY = "/models/mdl-7f3a19bc92/performance/history"

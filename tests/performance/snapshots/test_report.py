@@ -3,21 +3,15 @@
 import pytest
 
 from models_registry import task_types
-from models_registry.accounts.models import User
-from models_registry.registry.models import RegisteredModel, Version
+from models_registry.registry.models import Version
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, faults, masked, refusal
 from tests.conftest import PinnedQueries, golden
 from tests.factories import EVALUATED_AT, EXAMPLE_METRICS, snapshot
-from tests.performance.snapshots.test_snapshots import SNAPSHOTS, WHOLE
+from tests.performance.snapshots.reports import SNAPSHOTS, WHOLE
 
 pytestmark = pytest.mark.django_db
 REPORT = "/models/mdl-7f3a19bc92/performance/report"
-
-
-@pytest.fixture
-def ed(editor: User, model: RegisteredModel) -> Caller:
-    return Caller(editor)
 
 
 def test_a_report_of_reported_metrics_has_them_and_their_reporter(ed: Caller) -> None:

@@ -7,31 +7,14 @@ from typing import Any
 import pytest
 
 from models_registry import task_types
-from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types import base
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, faults, masked, refusal
 from tests.conftest import PinnedQueries, golden
+from tests.performance.snapshots.reports import GOOD, SNAPSHOTS, SUMMARY, WHOLE
 
 pytestmark = pytest.mark.django_db
-VERSION = "/models/mdl-7f3a19bc92/versions/ver-001a1"
-SNAPSHOTS = f"{VERSION}/snapshots"
-SUMMARY = "/models/mdl-7f3a19bc92/performance/summary"
-GOOD = {"dataset_split": "test", "metrics": {"accuracy": 0.95}}
-WHOLE = {
-    "dataset_split": "validation",
-    "metrics": {"accuracy": 0.75, "roc_auc": 1, "log_loss": None},
-    "custom_metrics": {"profit per call": 3.25, "p99/latency_ms": 12},
-    "sample_count": 8,
-    "confusion_matrix": {"labels": ["no", "yes"], "counts": [[3, 1], [1, 3]]},
-    "evaluated_at": "2026-05-01T00:00:00Z",
-}
-
-
-@pytest.fixture
-def ed(editor: User, model: RegisteredModel) -> Caller:
-    return Caller(editor)
 
 
 class TestReporting:

@@ -9,12 +9,7 @@ from models_registry.accounts.models import Organization, User
 from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel
 from performance.webhooks.models import Webhook, WebhookDelivery
-from tests.admin_pages import add_url, list_url, logged_in, page_url, rows, text_of
-
-
-@pytest.fixture
-def root(superuser: User) -> Client:
-    return logged_in(superuser)
+from tests.admin_pages import add_url, list_url, page_url, rows, text_of
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from performance.webhooks.delivery import deliver_next
 from performance.webhooks.models import Webhook, WebhookDelivery
 from performance.webhooks.services import MAX_WEBHOOKS, publish
 from tests.api import Caller, faults, refusal
-from tests.models_registry.api.test_http_client import HOSTILE
+from tests.models_registry.api.hosts import HOSTILE_URLS
 from tests.receiver import Receiver, receiving, status
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +68,7 @@ class TestCreating:
         assert read.json() == body
         assert read["ETag"] == answer["ETag"]
 
-    @pytest.mark.parametrize("url", HOSTILE)
+    @pytest.mark.parametrize("url", HOSTILE_URLS)
     def test_creating_with_a_hostile_url_is_refused_and_stores_nothing(self, ada: Caller, url: str) -> None:
         answer = ada.post(WEBHOOKS, BODY | {"url": url})
 

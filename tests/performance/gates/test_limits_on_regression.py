@@ -1,0 +1,185 @@
+"""Rules with a limit on regression, with and without confidence."""
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from performance.gates.gate_input import RuleStatus
+from performance.metrics.statistics.intervals import Interval
+from tests.performance.gates.cases import (
+    FAILED,
+    LIMIT,
+    MISSING,
+    PASSED,
+    UNKNOWN_EXAMPLES,
+    fractions,
+    gate_input,
+    judge_rule,
+)
+
+
+@pytest.mark.parametrize(
+    ("limit", "before", "value", "status"),
+    [
+        (0.1, 0.8, 0.7, PASSED),  # in doubles 0.10000000000000009
+        (0.1, 0.3, 0.2, PASSED),
+        (0.01, 0.93, 0.92, PASSED),
+        (0.1, 0.8, math.nextafter(0.7, 0), FAILED),
+        (0, 0.8, 0.8, PASSED),
+        (0, 0.8, math.nextafter(0.8, 0), FAILED),
+        (0, 0.8, 0.9, PASSED),
+    ],
+)
+def test_limit_is_exact_for_decimals_as_written(limit: float, before: float, value: float, status: RuleStatus) -> None:
+    rule = judge_rule(LIMIT | {"max_regression": limit}, gate_input({"accuracy": value}, {"accuracy": before}))
+
+    assert rule.status is status
+
+
+@given(value=fractions, before=fractions, limit=fractions, relative=st.booleans())
+def test_limit_is_exact_for_any_decimals(value: float, before: float, limit: float, relative: bool) -> None:
+    rule = LIMIT | {"max_regression": limit, "relative": relative}
+    now, was, most = (Fraction(repr(number)) for number in (value, before, limit))
+
+    found = judge_rule(rule, gate_input({"accuracy": value}, {"accuracy": before}))
+
+    assert (found.status is PASSED) == (now >= was - most * (was if relative else 1))
+
+
+def test_metric_that_is_better_lower_is_limited_upwards() -> None:
+    rule = {"metric": "log_loss", "max_regression": 0.01}
+
+    kept = judge_rule(rule, gate_input({"log_loss": 0.15}, {"log_loss": 0.14}))
+    broken = judge_rule(rule, gate_input({"log_loss": 0.16}, {"log_loss": 0.14}))
+    better = judge_rule(rule, gate_input({"log_loss": 0.1}, {"log_loss": 0.14}))
+
+    assert [each.status for each in (kept, broken, better)] == [PASSED, FAILED, PASSED]
+    assert (broken.operator, broken.threshold, broken.value, broken.baseline_value) == ("<=", 0.15, 0.16, 0.14)
+    text = "log_loss is {}, and 0.14 in the promoted ver-00001: {}; worse by 0.01 is allowed." + UNKNOWN_EXAMPLES
+    assert broken.detail == text.format(0.16, "worse by 0.02")
+    assert better.detail == text.format(0.1, "no worse")
+
+
+def test_metric_that_is_best_at_zero_is_limited_by_magnitude() -> None:
+    rule = {"metric": "bias", "max_regression": 0.5}
+
+    def status(value: float, before: float) -> RuleStatus:
+        return judge_rule(rule, gate_input({"bias": value}, {"bias": before}), "regression").status
+
+    assert [status(-2.5, 2), status(2.5, -2), status(-2.75, 2), status(1, -2)] == [PASSED, PASSED, FAILED, PASSED]
+
+
+@pytest.mark.parametrize("before", [2, -2])
+@pytest.mark.parametrize(
+    ("value", "bound"), [(1, ("<=", 2.5)), (2.75, ("<=", 2.5)), (-1, (">=", -2.5)), (-2.75, (">=", -2.5))]
+)
+def test_metric_that_is_best_at_zero_has_a_threshold_on_its_side(
+    before: float, value: float, bound: tuple[str, float]
+) -> None:
+    rule = {"metric": "bias", "max_regression": 0.5}
+
+    found = judge_rule(rule, gate_input({"bias": value}, {"bias": before}), "regression")
+
+    assert (found.operator, found.threshold) == bound
+    assert (found.status is PASSED) == (value >= bound[1] if bound[0] == ">=" else value <= bound[1])
+
+
+@pytest.mark.parametrize(
+    ("metric", "before", "value", "status", "bound"),
+    [
+        ("accuracy", 0.8, 0.72, PASSED, 0.72),
+        ("accuracy", 0.8, 0.71, FAILED, 0.72),
+        ("log_loss", 0.2, 0.22, PASSED, 0.22),
+        ("log_loss", 0.2, 0.23, FAILED, 0.22),
+        ("matthews_correlation", -0.5, -0.55, PASSED, -0.55),
+        ("matthews_correlation", -0.5, -0.56, FAILED, -0.55),
+        ("log_loss", 0, 0.01, FAILED, 0),
+    ],
+)
+def test_limit_may_be_a_fraction_of_the_promoted_value(
+    metric: str, before: float, value: float, status: RuleStatus, bound: float
+) -> None:
+    rule = {"metric": metric, "max_regression": 0.1, "relative": True}
+
+    found = judge_rule(rule, gate_input({metric: value}, {metric: before}))
+
+    assert (found.status, found.threshold) == (status, bound)
+
+
+def test_first_promotion_passes_a_limit() -> None:
+    rule = judge_rule(LIMIT, gate_input({"accuracy": 0.1}, promoted=None))
+
+    assert (rule.status, rule.threshold, rule.operator) == (PASSED, None, None)
+    assert rule.detail == "accuracy is 0.1, and no version was promoted before to compare it with."
+    assert judge_rule(LIMIT, gate_input({}, promoted=None)).status is MISSING
+
+
+@pytest.mark.parametrize("baseline", [None, {}, {"accuracy": math.nan}, {"log_loss": 0.1}])
+def test_limit_is_missing_when_the_promoted_version_was_not_measured(baseline: Any) -> None:
+    rule = judge_rule(LIMIT, gate_input({"accuracy": 0.99}, baseline))
+
+    assert (rule.status, rule.baseline_value) == (MISSING, None)
+    what = "metrics" if baseline is None else "accuracy"
+    assert rule.detail == f"The promoted ver-00001 has no {what} for the split test."
+
+
+def test_limit_beyond_a_double_is_judged() -> None:
+    rule = {"metric": "log_loss", "max_regression": 1e308, "relative": True}
+
+    found = judge_rule(rule, gate_input({"log_loss": 1e308}, {"log_loss": 1e308}))
+
+    assert (found.status, found.threshold) == (PASSED, None)
+    assert found.detail.endswith("worse by more than a double can hold is allowed." + UNKNOWN_EXAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("metric", "task_type", "ends", "status"),
+    [
+        ("accuracy", "classification", (-0.1, 0.5), PASSED),
+        ("accuracy", "classification", (-0.11, 0.5), FAILED),
+        ("log_loss", "classification", (-0.5, 0.1), PASSED),
+        ("log_loss", "classification", (-0.5, 0.11), FAILED),
+        ("bias", "regression", (-0.1, 0.1), PASSED),
+        ("bias", "regression", (-0.11, 0.1), FAILED),
+        ("bias", "regression", (-0.1, 0.11), FAILED),
+    ],
+)
+def test_unfavourable_end_of_the_difference_must_be_within_the_limit(
+    metric: str, task_type: str, ends: tuple[float, float], status: RuleStatus
+) -> None:
+    rule = {"metric": metric, "max_regression": 0.1, "confidence": 0.95}
+
+    found = judge_rule(rule, gate_input({metric: 0.5}, {metric: 0.5}, differences={metric: ends}), task_type)
+
+    assert (found.status, found.interval) == (status, Interval(*ends, "a test"))
+
+
+def test_largest_regression_is_reported() -> None:
+    rule = LIMIT | {"confidence": 0.95}
+    text = (
+        "accuracy is 0.9, and 0.91 in the promoted ver-00001: with 95% confidence {}; worse by 0.1 is allowed."
+        + UNKNOWN_EXAMPLES
+    )
+
+    def detail(ends: tuple[float, float]) -> str:
+        return judge_rule(
+            rule, gate_input({"accuracy": 0.9}, {"accuracy": 0.91}, differences={"accuracy": ends})
+        ).detail
+
+    assert detail((-0.03, 0.01)) == text.format("worse by up to 0.03")
+    assert detail((0.01, 0.02)) == text.format("no worse")
+
+
+@pytest.mark.parametrize("ends", [None, (math.nan, 0), (-math.inf, 0), (0, math.inf)])
+def test_limit_without_a_finite_interval_is_missing(ends: tuple[float, float] | None) -> None:
+    differences = {} if ends is None else {"accuracy": ends}
+    rule = judge_rule(
+        LIMIT | {"confidence": 0.95}, gate_input({"accuracy": 0.9}, {"accuracy": 0.9}, differences=differences)
+    )
+
+    assert (rule.status, rule.interval) == (MISSING, None)
+    assert rule.detail.endswith("without the 95% interval of the difference that is required.")

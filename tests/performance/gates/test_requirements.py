@@ -1,0 +1,92 @@
+"""A snapshot that does not meet the policy's requirements is not used, whatever its values are."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from performance.gates.measurement import Measurement
+from tests.performance.gates.cases import (
+    AT_LEAST,
+    MISSING,
+    NOW,
+    PASSED,
+    baseline_with,
+    between,
+    candidate_with,
+    judge_rules,
+)
+
+RULES = [AT_LEAST, {"metric": "recall", "max_regression": 0.05}]
+
+
+def missing_details(measured: Measurement, baseline: Measurement, **required: Any) -> list[str]:
+    """Return the detail of each rule that is missing, and an empty text for each other one."""
+    verdict = judge_rules(RULES, between(measured, baseline), **required)
+    assert verdict.refuses == any(rule.status is MISSING for rule in verdict.rules)
+    return [rule.detail if rule.status is MISSING else "" for rule in verdict.rules]
+
+
+def test_pinned_option_must_be_known_and_equal() -> None:
+    pins = {"evaluation": {"threshold": 0.5}}
+    asked = "the policy asks for an evaluation at the threshold 0.5."
+
+    half, less, none = ({"threshold": threshold} for threshold in (0.5, 0.4, None))
+    assert missing_details(candidate_with(half), baseline_with(half), **pins) == ["", ""]
+    other = f"ver-00002 was evaluated at the threshold 0.4, and {asked}"
+    assert missing_details(candidate_with(less), baseline_with(half), **pins) == [other, other]
+    without = f"ver-00002 was evaluated without a threshold, and {asked}"
+    assert missing_details(candidate_with(none), baseline_with(half), **pins) == [without, without]
+    unknown = f"The threshold of the evaluation of ver-00002 is unknown, and {asked}"
+    assert missing_details(candidate_with(), baseline_with(half), **pins) == [unknown, unknown]
+    of_baseline = f"the promoted ver-00001 was evaluated at the threshold 0.4, and {asked}"
+    assert missing_details(candidate_with(half), baseline_with(less), **pins) == ["", of_baseline]
+
+
+def test_pin_of_another_task_type_does_not_count() -> None:
+    assert missing_details(candidate_with(), baseline_with(), evaluation={"k": 10}) == ["", ""]
+
+
+def test_source_must_be_that_of_the_policy() -> None:
+    text = "The metrics of {} are reported, and the policy asks for computed ones."
+    ours, theirs = text.format("ver-00002"), text.format("the promoted ver-00001")
+
+    assert missing_details(candidate_with(source="reported"), baseline_with(), source="computed") == [ours, ours]
+    assert missing_details(candidate_with(), baseline_with(source="reported"), source="computed") == ["", theirs]
+    assert missing_details(candidate_with(source="reported"), baseline_with(source="imported")) == ["", ""]
+
+
+def test_only_the_judged_version_must_be_recent() -> None:
+    month, more = NOW - timedelta(days=30), NOW - timedelta(days=30, seconds=1)
+    asked = "the policy asks for an evaluation of the last 30 days."
+    text = f"ver-00002 was evaluated at 2026-02-11T14:22:09Z, and {asked}"
+
+    assert missing_details(candidate_with(evaluated_at=month), baseline_with(evaluated_at=more), max_age_days=30) == [
+        "",
+        "",
+    ]
+    assert missing_details(candidate_with(evaluated_at=more), baseline_with(), max_age_days=30) == [text, text]
+    assert all("unknown" in detail for detail in missing_details(candidate_with(), baseline_with(), max_age_days=30))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same", "words"),
+    [
+        ("aa", "aa", True, "Both were measured on the same examples."),
+        ("aa", "bb", False, "They were measured on different examples."),
+        ("aa", None, None, "Whether both were measured on the same examples is unknown."),
+        (None, None, None, "Whether both were measured on the same examples is unknown."),
+    ],
+)
+def test_limit_says_whether_the_examples_are_the_same(
+    ours: str | None, theirs: str | None, same: bool | None, words: str
+) -> None:
+    measured, baseline = candidate_with(digest=ours), baseline_with(digest=theirs)
+
+    free = judge_rules(RULES, between(measured, baseline)).rules[1]
+    bound = judge_rules(RULES, between(measured, baseline), same_dataset=True).rules
+
+    assert (free.status, free.same_dataset) == (PASSED, same)
+    assert free.detail.endswith(words)
+    assert [rule.status for rule in bound] == [PASSED, PASSED if same else MISSING]
+    assert same or "ver-00002 was evaluated on" in bound[1].detail

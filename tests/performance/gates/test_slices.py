@@ -1,0 +1,141 @@
+"""Rules on one slice or on the worst slice of an attribute, over HTTP."""
+
+from typing import Any
+
+import pytest
+
+from models_registry.registry.models import Version
+from performance.metrics.statistics.intervals import wilson
+from performance.snapshots.models import MetricSnapshot, SnapshotSlice
+from tests.api import Caller, faults
+from tests.conftest import PinnedQueries
+from tests.performance.gates.gate_example import GATE, MODEL
+from tests.performance.gates.promotion_history import judge, store_slices, store_snapshot
+
+pytestmark = pytest.mark.django_db
+
+COUNTRIES: dict[str | None, tuple[int, int]] = {
+    "CH": (190, 200),
+    "St. Gallen": (60, 100),
+    "LI": (1, 10),
+    None: (95, 100),
+}
+WORST = {"metric": "worst_slice.country.recall", "operator": ">=", "threshold": 0.65}
+
+
+@pytest.fixture(autouse=True)
+def stored(history: Version) -> MetricSnapshot:
+    found = history.snapshots.get()
+    store_slices(found, "country", COUNTRIES)
+    store_slices(found, "at.home", {"yes": (50, 100)})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        ("slice.country.CH.recall", 0.95),
+        ("slice.country.St. Gallen.recall", 0.6),
+        ("slice.at.home.yes.recall", 0.5),
+        ("worst_slice.at.home.recall", 0.5),
+    ],
+)
+def test_attributes_and_values_may_have_dots(ada: Caller, metric: str, value: float) -> None:
+    [rule] = judge(ada, {"metric": metric, "operator": ">=", "threshold": 0.4, "confidence": 0.95})["rules"]
+
+    assert (rule["status"], rule["value"]) == ("passed", value)
+
+
+def test_name_that_means_two_slices_is_missing(ada: Caller, stored: MetricSnapshot) -> None:
+    store_slices(stored, "at", {"home.yes": (90, 100)})
+
+    [rule] = judge(ada, {"metric": "slice.at.home.yes.recall", "operator": ">=", "threshold": 0.4})["rules"]
+
+    assert rule["status"] == "missing"
+    assert rule["detail"].endswith("Several slices have this name.")
+
+
+def test_bad_slice_fails_unless_it_is_too_small(ada: Caller) -> None:
+    every, large, larger = (
+        judge(ada, WORST | ({"min_sample_count": least} if least else {}))["rules"][0] for least in (None, 50, 150)
+    )
+
+    assert (every["status"], every["value"]) == ("failed", 0.1)
+    assert (large["status"], large["value"]) == ("failed", 0.6)
+    assert (larger["status"], larger["value"]) == ("passed", 0.95)
+    [none] = judge(ada, WORST | {"min_sample_count": 5000})["rules"]
+    assert none["status"] == "missing"
+    assert none["detail"].endswith("No slice by country has at least 5000 examples.")
+
+
+@pytest.mark.parametrize("rule", [WORST, WORST | {"confidence": 0.95}, {"max_regression": 0.1}])
+def test_detail_names_the_worst_slice(ada: Caller, history: Version, rule: dict[str, Any]) -> None:
+    promoted = MetricSnapshot.objects.get(version__promoted_in=history.model_id)
+    store_slices(promoted, "country", {"CH": (80, 100)})
+    [judged] = judge(ada, rule | {"metric": "worst_slice.country.recall", "min_sample_count": 20})["rules"]
+
+    assert judged["detail"].startswith("worst_slice.country.recall is 0.6 (country='St. Gallen', 100 examples)")
+
+
+def test_detail_cuts_a_long_value(ada: Caller, stored: MetricSnapshot) -> None:
+    store_slices(stored, "age", {"x" * 1000: (60, 100)})
+
+    [judged] = judge(ada, WORST | {"metric": "worst_slice.age.recall"})["rules"]
+
+    assert f"(age='{'x' * 60}', 100 examples)" in judged["detail"]
+
+
+def test_confidence_holds_for_all_slices_together(ada: Caller) -> None:
+    [rule] = judge(ada, WORST | {"min_sample_count": 50, "threshold": 0.5, "confidence": 0.95})["rules"]
+
+    lone = wilson(0.6, 100)
+    assert lone is not None
+    assert (rule["status"], rule["interval"]["method"]) == ("passed", "holm")
+    assert rule["interval"]["lower"] == lone.lower  # the others are far from it
+    assert rule["needed_sample_count"] is None
+
+
+def test_slice_that_lacks_examples_says_how_many_are_needed_in_all(ada: Caller, history: Version) -> None:
+    store_slices(store_snapshot(history, 0.9, sample_count=410), "country", COUNTRIES)
+    worst = WORST | {"min_sample_count": 50, "threshold": 0.55, "confidence": 0.95}
+    lone = {"metric": "slice.country.St. Gallen.recall", "operator": ">=", "threshold": 0.55, "confidence": 0.95}
+
+    rule, of_one = judge(ada, worst, lone)["rules"]
+
+    assert [each["status"] for each in (rule, of_one)] == ["failed", "failed"]
+    assert rule["needed_sample_count"] == of_one["needed_sample_count"]  # the others are far from the threshold
+    assert f"About {rule['needed_sample_count']} examples would be needed" in rule["detail"]
+
+
+def test_slice_without_the_metric_or_its_interval_is_missing(ada: Caller, stored: MetricSnapshot) -> None:
+    place = {"snapshot": stored, "attribute": "age", "sample_count": 80}
+    SnapshotSlice.objects.create(
+        **place, position=1, value="old", metrics={"recall": 0.9}, intervals_unavailable={"recall": "Too few."}
+    )
+    rule = {"metric": "worst_slice.age.recall", "operator": ">=", "threshold": 0.8}
+    assert judge(ada, rule)["rules"][0]["status"] == "passed"
+    [without_interval] = judge(ada, rule | {"confidence": 0.95})["rules"]
+    assert without_interval["detail"].endswith("The slice age='old' has no interval. Too few.")
+
+    SnapshotSlice.objects.create(**place, position=2, value="young", metrics={})
+    [without_metric] = judge(ada, rule)["rules"]
+    assert (without_interval["status"], without_metric["status"]) == ("missing", "missing")
+    assert "The slice age='young' has none" in without_metric["detail"]
+
+
+def test_attribute_without_slices_is_missing_but_an_unknown_metric_is_refused(ada: Caller) -> None:
+    for metric in ("worst_slice.city.recall", "slice.city.Bern.recall"):
+        [rule] = judge(ada, {"metric": metric, "operator": ">=", "threshold": 0.65})["rules"]
+        assert rule["status"] == "missing"
+        assert rule["detail"].endswith("without slices by this attribute: name the column in `slices`.")
+    for metric in ("worst_slice.country.speed", "slice.country.recall", "worst_slice.recall", "slice..CH.recall"):
+        answer = ada.put(f"{MODEL}/gate-policy", {"rules": [WORST | {"metric": metric}]})
+        assert faults(answer) == [("rules.0.metric", "unknown")]
+
+
+def test_rules_on_slices_take_one_statement_more(ada: Caller, pinned_queries: PinnedQueries) -> None:
+    rules = [WORST | {"metric": f"slice.country.{label}.recall"} for label in range(20)]
+    ada.put(f"{MODEL}/gate-policy", {"rules": rules})
+
+    with pinned_queries("gate on slices"):
+        ada.get(GATE)

@@ -1,0 +1,105 @@
+"""Reported confidence intervals and standard errors."""
+
+import math
+from typing import Any
+
+import pytest
+
+from models_registry.registry.models import RegisteredModel
+from performance.gates.policy import stored_policy
+from performance.gates.selectors import judge_version
+from performance.snapshots.models import MetricSnapshot, SnapshotDetail
+from tests.api import Caller, faults
+from tests.performance.snapshots.reports import GOOD, SNAPSHOTS, send_report
+
+pytestmark = pytest.mark.django_db
+
+
+def test_reported_intervals_are_stored(ed: Caller) -> None:
+    body = send_report(ed, {**GOOD, "confidence_intervals": {"accuracy": {"lower": 0.9, "upper": 0.97}}})
+
+    interval = {"lower": 0.9, "upper": 0.97, "level": 0.95, "method": "reported"}
+    assert body["confidence_intervals"] == {"accuracy": interval}
+    assert body["intervals_unavailable"] == {}
+
+
+def test_a_standard_error_becomes_an_interval(ed: Caller) -> None:
+    metrics = {"accuracy": 0.9, "log_loss": 0.3}
+
+    body = send_report(ed, {**GOOD, "metrics": metrics, "standard_errors": {"accuracy": 0.03, "log_loss": 0.2}})
+
+    found = body["confidence_intervals"]
+    assert {each["method"] for each in found.values()} == {"reported standard error"}
+    odds, spread = math.log(9), 1.959964 * 0.03 / 0.09
+    expected = [1 / (1 + math.exp(-(odds + sign * spread))) for sign in (-1, 1)]
+    assert [found["accuracy"]["lower"], found["accuracy"]["upper"]] == pytest.approx(expected, abs=1e-6)
+    assert found["log_loss"]["lower"] == 0  # log loss is not negative
+    assert found["log_loss"]["upper"] == pytest.approx(0.3 + 1.959964 * 0.2, abs=1e-6)
+
+
+def test_a_proportion_of_a_known_number_of_examples_has_wilsons_interval(ed: Caller) -> None:
+    body = send_report(ed, {**GOOD, "metrics": {"accuracy": 0.9, "roc_auc": 0.95}, "sample_count": 100})
+
+    interval = body["confidence_intervals"]["accuracy"]
+    assert interval["method"] == "wilson"
+    assert (interval["lower"], interval["upper"]) == pytest.approx((0.825634, 0.944771), abs=1e-6)
+    assert list(body["intervals_unavailable"]) == ["roc_auc"]
+
+
+def test_a_metric_without_an_interval_says_why(ed: Caller) -> None:
+    assert "standard_errors" in send_report(ed, GOOD)["intervals_unavailable"]["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"confidence_intervals": {"accuracy": {"lower": 0.96, "upper": 0.97}}}, "confidence_intervals.accuracy"),
+        ({"confidence_intervals": {"accuracy": {"lower": 0.9, "upper": 0.94}}}, "confidence_intervals.accuracy"),
+        ({"confidence_intervals": {"accuracy": {"lower": 0.95, "upper": 0.95}}}, "confidence_intervals.accuracy"),
+        ({"confidence_intervals": {"accuracy": {"lower": 0.9, "upper": 1.1}}}, "confidence_intervals.accuracy"),
+        ({"confidence_intervals": {"recall": {"lower": 0.9, "upper": 1}}}, "confidence_intervals.recall"),
+        ({"confidence_intervals": {"x" * 500: {"lower": 0.9, "upper": 1}}}, f"confidence_intervals.{'x' * 40}"),
+        (
+            {"confidence_intervals": {"accuracy": {"lower": 0.99, "upper": 0.9}}},
+            "confidence_intervals.accuracy.lower",
+        ),
+        ({"confidence_intervals": {"accuracy": {"lower": 0.9}}}, "confidence_intervals.accuracy.upper"),
+        (
+            {"confidence_intervals": {"accuracy": {"lower": 0.9, "upper": 1, "level": 0.9}}},
+            "confidence_intervals.accuracy.level",
+        ),
+        ({"confidence_intervals": {"accuracy": [0.9, 1]}}, "confidence_intervals.accuracy"),
+        ({"confidence_intervals": []}, "confidence_intervals"),
+        ({"standard_errors": {"accuracy": 0}}, "standard_errors.accuracy"),
+        ({"standard_errors": {"accuracy": -0.1}}, "standard_errors.accuracy"),
+        ({"standard_errors": {"accuracy": 1e300}}, "standard_errors.accuracy"),
+        ({"standard_errors": {"accuracy": "0.1"}}, "standard_errors.accuracy"),
+        ({"standard_errors": {"recall": 0.1}}, "standard_errors.recall"),
+        (
+            {
+                "standard_errors": {"accuracy": 0.1},
+                "confidence_intervals": {"accuracy": {"lower": 0.9, "upper": 1}},
+            },
+            "standard_errors.accuracy",
+        ),
+    ],
+)
+def test_an_impossible_interval_is_refused_and_nothing_is_stored(
+    ed: Caller, change: dict[str, Any], field: str
+) -> None:
+    stored = MetricSnapshot.objects.count(), SnapshotDetail.objects.count()
+
+    assert [name for name, _ in faults(ed.post(SNAPSHOTS, {**GOOD, **change}))] == [field]
+    assert (MetricSnapshot.objects.count(), SnapshotDetail.objects.count()) == stored
+
+
+def test_a_rule_with_confidence_uses_reported_intervals(ed: Caller, model: RegisteredModel) -> None:
+    rule = {"metric": "accuracy", "operator": ">=", "threshold": 0.9, "confidence": 0.95}
+    policy = stored_policy({"dataset_split": "test", "rules": [rule]})
+
+    def verdict(interval: dict[str, float]) -> str:
+        ed.post(SNAPSHOTS, {**GOOD, "confidence_intervals": {"accuracy": interval}})
+        return judge_version(model.versions.get(), policy=policy, compare=None).status
+
+    assert verdict({"lower": 0.91, "upper": 0.97}) == "passed"
+    assert verdict({"lower": 0.89, "upper": 0.97}) == "failed"
