@@ -21,14 +21,12 @@ from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import InvalidPolicyError, Policy, validate_for
 from performance.gates.regression import Regression
 from performance.gates.selectors import current_policy, judge_version
-from performance.gates.serializers import VerdictSerializer
-from performance.gates.verdict import Status, Verdict
+from performance.gates.verdict import Status, Verdict, is_verdict_document, order_document
 from performance.snapshots.model_fields import decode_floats
 from performance.webhooks.services import publish
 
 VERDICTS = Counter("registry_gate_verdicts", "Stored verdicts of gates.", ["status", "occasion"])
 
-_verdicts = VerdictSerializer()  # making one copies all its fields
 _REFUSED = "The policy cannot be judged by; `errors` names the rule and says why."
 
 
@@ -91,11 +89,8 @@ class GateCheck:
         )
 
     def represent(self, verdict: Mapping[str, object]) -> Mapping[str, object] | None:
-        """Return a verdict with its members in the order of a new one; `None` if it is not a gate's.
-
-        Only those say when the version was judged.
-        """
-        return _verdicts.to_representation(dict(verdict)) if "judged_at" in verdict else None
+        """Return a verdict with its members in the order of a new one; `None` if it is not a gate's."""
+        return order_document(verdict) if is_verdict_document(verdict) else None
 
 
 def store_enforced_verdict(verdict: Verdict, *, requested_by: str) -> None:
