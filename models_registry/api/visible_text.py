@@ -1,4 +1,4 @@
-"""Whether people see a text, and see it as it is. Pure Python."""
+"""Which characters a name may have, and whether people can see a text. Pure Python."""
 
 import unicodedata
 
