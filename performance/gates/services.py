@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.api.errors import ConflictError, InvalidBodyError
-from models_registry.api.fields import TIMESTAMP
+from models_registry.api.times import utc_text
 from models_registry.registry import ids
 from models_registry.registry.locks import lock_unarchived
 from models_registry.registry.models import RegisteredModel, Version
@@ -161,7 +161,7 @@ def _publish_failure(verdict: GateVerdict) -> None:
         "verdict_id": str(verdict.pk),
         "occasion": verdict.occasion,
         "failed": [{name: rule[name] for name in ("metric", "detail")} for rule in rules if rule["status"] != "passed"],
-        "judged_at": verdict.judged_at.strftime(TIMESTAMP),
+        "judged_at": utc_text(verdict.judged_at),
     }
     publish("gate.failed", verdict.model, [data])
 
