@@ -15,7 +15,7 @@ from rest_framework.exceptions import ErrorDetail
 from rest_framework.utils.serializer_helpers import BindingDict
 
 from models_registry.api.times import utc_text
-from models_registry.api.visible_text import is_visible
+from models_registry.api.visible_text import NAME_CHARACTER, is_visible
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -269,7 +269,11 @@ def list_errors(detail: ErrorTree, path: str = "") -> Iterator[tuple[str, str, s
 
 
 MAX_TEXT = 10_000
-ONE_LINE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", "Must be one line of text.", "invalid")
+ONE_LINE = RegexValidator(
+    rf"^{NAME_CHARACTER}*\Z",
+    "Must be one line of text. Leave out control characters and those that override the direction of text.",
+    "invalid",
+)
 
 
 def validate_visible(text: str) -> None:

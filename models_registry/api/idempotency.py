@@ -16,7 +16,7 @@ from models_registry.api.errors import IdempotencyInProgressError, IdempotencyMi
 from models_registry.api.etags import json_response
 from models_registry.api.models import IdempotencyKey
 from models_registry.api.query import invalid_parameters
-from models_registry.db.prepared import Parameter, PreparedQuery, Statement, columns_of, insert
+from models_registry.db.prepared import Parameter, PositionalStatement, PreparedQuery, columns_of, insert
 
 HEADER = "Idempotency-Key"
 _HEADERS = ("Content-Security-Policy", "Content-Type", "ETag", "Location")
@@ -24,7 +24,7 @@ _HEADERS = ("Content-Security-Policy", "Content-Type", "ETag", "Location")
 _USER = Parameter("user", BigIntegerField())
 _ROUTE = Parameter("route", CharField())
 _KEY = Parameter("key", CharField())
-_LOCK = Statement("SELECT pg_try_advisory_xact_lock(%s)")
+_LOCK = PositionalStatement("SELECT pg_try_advisory_xact_lock(%s)")
 
 _key = re.compile(r"[ -~]{1,255}")
 

@@ -10,11 +10,12 @@ cursor. Django's cursor runs it wherever it does more: when queries are logged o
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import cache, lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -28,6 +29,7 @@ from psycopg.sql import Literal
 
 Row: TypeAlias = dict[str, Any]  # values by name
 Convert: TypeAlias = Callable[[object], object]
+Values = TypeVar("Values")
 
 
 class Parameter(Expression):
@@ -84,37 +86,46 @@ def take_instance(model: type[Model], row: Row, prefix: str = "", *, using: str 
     return None if values[names.index(model._meta.pk.attname)] is None else model.from_db(using, names, values)
 
 
-class Statement:
-    """SQL with `%s` for each value, which returns rows."""
+class Statement(ABC, Generic[Values]):
+    """SQL that returns rows: `sql` with the driver's placeholders, and `raw_sql` with PostgreSQL's own."""
+
+    sql: str
+    raw_sql: bytes
+
+    def execute(self, values: Values, connection: BaseDatabaseWrapper) -> Sequence[Sequence[Any]]:
+        """Run the statement with these values, and return its rows. Raises `django.db.Error`."""
+        rows: Sequence[Sequence[Any]]
+        if hasattr(connection, "execute_prepared") and not (connection.execute_wrappers or connection.queries_logged):
+            rows = connection.execute_prepared(self.raw_sql, self.arrange(values))
+        else:
+            with connection.cursor() as cursor:
+                cursor.execute(self.sql, self.bind(values, connection))
+                rows = cursor.fetchall()
+        return rows
+
+    @abstractmethod
+    def arrange(self, values: Values) -> Sequence[object]:
+        """Return the parameters of `raw_sql`."""
+
+    @abstractmethod
+    def bind(self, values: Values, connection: BaseDatabaseWrapper) -> Any:
+        """Return the parameters of `sql`."""
+
+
+class PositionalStatement(Statement[Sequence[object]]):
+    """SQL with `%s` for each value. The values are in the database's form."""
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
         self.raw_sql = (sql % tuple(f"${number}" for number in range(1, sql.count("%s") + 1))).encode()
 
-    def execute(self, values: Sequence[object], connection: BaseDatabaseWrapper) -> Sequence[Sequence[Any]]:
-        """Run the statement with these values, and return its rows. Raises `django.db.Error`."""
-        if _prepares(connection):
-            return _execute_prepared(connection, self.raw_sql, values)
-        return _execute(connection, self.sql, values)
+    def arrange(self, values: Sequence[object]) -> Sequence[object]:
+        """Return the values."""
+        return values
 
-
-def _prepares(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether our backend runs statements on this connection, not Django's cursor."""
-    return hasattr(connection, "execute_prepared") and not (connection.execute_wrappers or connection.queries_logged)
-
-
-def _execute_prepared(
-    connection: BaseDatabaseWrapper, sql: bytes, values: Sequence[object]
-) -> Sequence[Sequence[object]]:
-    rows: Sequence[Sequence[object]] = connection.execute_prepared(sql, values)  # type: ignore[attr-defined]
-    return rows
-
-
-def _execute(connection: BaseDatabaseWrapper, sql: str, values: Any) -> Sequence[Sequence[object]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        rows: Sequence[Sequence[object]] = cursor.fetchall()
-    return rows
+    def bind(self, values: Sequence[object], connection: BaseDatabaseWrapper) -> Sequence[object]:
+        """Return the values."""
+        return values
 
 
 class PreparedQuery:
@@ -162,7 +173,7 @@ class PreparedQuery:
         return CompiledStatement(sql, params, columns, conversions)
 
 
-class CompiledStatement:
+class CompiledStatement(Statement[Mapping[str, object]]):
     """The SQL of a query for one database, with the conversion of its parameters and of its columns.
 
     The placeholders are named, so that the driver sends each value only once. What PostgreSQL prepares has the
@@ -186,14 +197,12 @@ class CompiledStatement:
         written |= {name: f"${number}" for number, name in enumerate(self.fields, 1)}
         self.raw_sql = (sql % tuple(written[name] for name in names)).encode()
 
-    def execute(self, values: Mapping[str, object], connection: BaseDatabaseWrapper) -> Sequence[Sequence[object]]:
-        """Run the statement with these values, and return its rows. Raises `django.db.Error`."""
-        if _prepares(connection):
-            return _execute_prepared(connection, self.raw_sql, [values[name] for name in self.fields])
-        return _execute(connection, self.sql, self.bind(values, connection))
+    def arrange(self, values: Mapping[str, object]) -> Sequence[object]:
+        """Return the values in the order of the fields, as the constants are part of `raw_sql`."""
+        return [values[name] for name in self.fields]
 
     def bind(self, values: Mapping[str, object], connection: BaseDatabaseWrapper) -> Row:
-        """Return the parameters for the driver."""
+        """Return the values in the database's form, and the constants."""
         prepared = {name: field.get_db_prep_value(values[name], connection) for name, field in self.fields.items()}
         return self.constants | prepared
 
@@ -235,7 +244,7 @@ def insert(instance: Model, *, using: str = DEFAULT_DB_ALIAS) -> None:
 
 
 @cache
-def _insert_statement(model: type[Model], using: str) -> tuple[Statement, list["Field[object, object]"]]:
+def _insert_statement(model: type[Model], using: str) -> tuple[PositionalStatement, list["Field[object, object]"]]:
     """Return the statement that stores a row and returns its key, and the fields of its parameters."""
     fields = _given_fields(model)
     query = InsertQuery(model)
@@ -243,7 +252,7 @@ def _insert_statement(model: type[Model], using: str) -> tuple[Statement, list["
     compiler = query.get_compiler(using)
     compiler.returning_fields = [model._meta.pk]
     ((sql, _),) = compiler.as_sql()
-    return Statement(sql), fields
+    return PositionalStatement(sql), fields
 
 
 def insert_many(instances: Sequence[Model], *, using: str = DEFAULT_DB_ALIAS) -> None:

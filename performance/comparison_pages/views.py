@@ -38,7 +38,7 @@ from performance.snapshots.tables import matrix_table
 
 EXAMPLES_ON_A_PAGE = 20
 
-PAIRING = {
+PAIRING_TEXTS = {
     PairingStatus.COMPLETE: "Paired: both were compared example by example.",
     PairingStatus.PENDING: (
         "Not paired yet: a worker is still comparing the examples. Until then, the intervals treat both samples as "
@@ -233,7 +233,7 @@ def _comparison(pair: Pair, form: Form) -> dict[str, object]:
     same = pair.examples == SAME
     return {
         "pair": pair,
-        "pairing": PAIRING[pair.differences.pairing],
+        "pairing_text": PAIRING_TEXTS[pair.differences.pairing],
         "is_paired": pair.differences.pairing is PairingStatus.COMPLETE,
         "test_sets": EXAMPLES[pair.examples],
         "same_examples": same,

@@ -1,13 +1,12 @@
 """Verdicts from the rows of snapshots, and the JSON of those that is kept, so that nothing is judged twice.
 
 Each request reads the caller's rights, the policy and the rows of the snapshots anew. The JSON of a verdict is kept
-only if the verdict follows from these alone, and all of them are the key that it is found by: another policy,
-promotion, snapshot or stored comparison is another key. So nothing has to be forgotten, and what is kept is what
-judging would return again.
+only if the verdict follows from the policy and the rows alone. They are its key: another policy, promotion, snapshot or
+stored comparison is another key. So an entry is never out of date.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,12 +18,10 @@ from performance.gates.policy import Policy
 from performance.gates.policy_snapshots import PolicySnapshots, VersionRef
 from performance.gates.snapshot_rows import may_be_paired, newest_rows, text_length
 from performance.gates.verdict import StoredPolicy, Verdict, judge
-from performance.gates.verdict_json import VerdictJSON, encode_verdict
+from performance.gates.verdict_json import ANY_TIME, VerdictJSON, encode_verdict
 
 MAX_TEXT = 10_000  # characters of a row: details of many classes would take much memory
-KEPT = 128  # verdicts in a process
-
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_KEPT = 128  # verdicts in a process
 
 
 class Question(NamedTuple):
@@ -49,7 +46,7 @@ def find_verdict(question: Question, rows: Iterable[Row], compare: Compare | Non
     """Return the verdict that follows from the rows of the snapshots of both versions.
 
     If a rule asks for confidence in a difference, and the examples of both snapshots have never been compared,
-    `compare` compares them now; with `None` nothing does.
+    `compare` compares them now; with `None` they are not compared.
     """
     policy, stored, name, model_id, version, baseline = question
     task_type = task_types.get(name)
@@ -78,10 +75,10 @@ def find_json(question: Question, rows: Sequence[Row], compare: Compare | None, 
     return encode_verdict(find_verdict(question, rows, compare, judged_at))
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=MAX_KEPT)
 def _known_json(question: Question, columns: tuple[str, ...], rows: tuple[tuple[object, ...], ...]) -> VerdictJSON:
     found = [dict(zip(columns, row, strict=True)) for row in rows]
-    return encode_verdict(find_verdict(question, found, None, _ANY_TIME))
+    return encode_verdict(find_verdict(question, found, None, ANY_TIME))
 
 
 def _follows_from_rows(question: Question, policy: Policy, rows: Sequence[Row]) -> bool:

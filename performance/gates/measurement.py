@@ -98,6 +98,13 @@ class DatasetDocument(TypedDict):
     digest: str | None
 
 
+class WarningDocument(TypedDict):
+    """A warning of an evaluation as JSON."""
+
+    code: str
+    detail: str
+
+
 class MeasurementDocument(TypedDict):
     """A `Measurement` as JSON."""
 
@@ -107,7 +114,7 @@ class MeasurementDocument(TypedDict):
     evaluated_at: str | None
     dataset: DatasetDocument
     evaluation_options: dict[str, OptionValue]
-    warnings: list[dict[str, str]]
+    warnings: list[WarningDocument]
 
 
 @dataclass(eq=False)  # `frozen` would take seven times as long to make

@@ -203,8 +203,8 @@ def _policy_text(owner: str, policies: GatePolicyQuerySet) -> Subquery:
     """Return the newest of an owner's policies as text: the owner, the version and the document; null without one."""
     version, document = Cast("version", TextField()), Cast("document", TextField())
     text = Concat(Value(f"{owner} "), version, Value(" "), document, output_field=TextField())
-    in_force = Case(When(document__isnull=False, then=text))  # the others were withdrawn
-    return Subquery(policies.newest_first().annotate(text=in_force).values("text")[:1])
+    unless_withdrawn = Case(When(document__isnull=False, then=text))
+    return Subquery(policies.newest_first().annotate(text=unless_withdrawn).values("text")[:1])
 
 
 @cache

@@ -1,6 +1,6 @@
 """Serializers of gate requests, policies and verdicts."""
 
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -13,11 +13,11 @@ from performance.gates.measurement import COMPUTED
 from performance.gates.models import GateVerdict
 from performance.gates.policy import InvalidPolicyError, Policy, parse_policy, stored_policy
 from performance.gates.policy_document import AGAINST, MAX_AGE, MAX_NAME_LENGTH, MAX_RULES
-from performance.gates.verdict import Status
+from performance.gates.verdict import Status, order_document
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.models import DatasetSplit, Source
-from performance.snapshots.serializers import IntervalSerializer, MappingSerializer
+from performance.snapshots.serializers import IntervalSerializer
 
 FORMATS = ("json", "junit", "markdown", "html")
 
@@ -157,30 +157,7 @@ class GateQuerySerializer(serializers.Serializer[None]):
     )
 
 
-class DocumentSerializer(MappingSerializer):
-    """Part of a stored document, in the order of the fields, as PostgreSQL does not keep that of a document.
-
-    Its values are returned unchanged. What older documents lack is null, or an empty list.
-    """
-
-    @cached_property
-    def parts(self) -> dict[str, Any]:
-        """The serializers of the fields that are documents themselves, or lists of them."""
-        return {name: field for name, field in self.fields.items() if isinstance(field, serializers.BaseSerializer)}
-
-    def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
-        found = {name: instance.get(name) for name in self.names}
-        for name, part in self.parts.items():
-            value = found[name]
-            if isinstance(part, serializers.ListSerializer):
-                child: Any = part.child
-                found[name] = [*map(child.to_representation, value or ())]
-            elif value is not None:
-                found[name] = part.to_representation(value)
-        return found
-
-
-class RuleVerdictSerializer(DocumentSerializer):
+class RuleVerdictSerializer(serializers.Serializer[Any]):
     """The result of one rule."""
 
     metric = serializers.CharField()
@@ -213,7 +190,7 @@ class RuleVerdictSerializer(DocumentSerializer):
     )
 
 
-class MeasuredDatasetSerializer(DocumentSerializer):
+class MeasuredDatasetSerializer(serializers.Serializer[Any]):
     """The dataset of a snapshot."""
 
     name = serializers.CharField(allow_null=True, help_text="Null for the primary dataset.")
@@ -221,14 +198,14 @@ class MeasuredDatasetSerializer(DocumentSerializer):
     digest = serializers.CharField(allow_null=True, help_text="Identifies the examples, whatever was predicted.")
 
 
-class MeasuredWarningSerializer(DocumentSerializer):
+class MeasuredWarningSerializer(serializers.Serializer[Any]):
     """Something that a reader of the metrics should know."""
 
     code = serializers.CharField()
     detail = serializers.CharField()
 
 
-class MeasurementSerializer(DocumentSerializer):
+class MeasurementSerializer(serializers.Serializer[Any]):
     """The snapshot that a verdict used: what was measured, how and when."""
 
     version_id = VersionIdField()
@@ -240,14 +217,14 @@ class MeasurementSerializer(DocumentSerializer):
     warnings = MeasuredWarningSerializer(many=True)
 
 
-class StoredPolicySerializer(DocumentSerializer):
+class StoredPolicySerializer(serializers.Serializer[Any]):
     """The owner and revision of the policy that was applied."""
 
     owner = serializers.ChoiceField(["model", "organization"])
     version = serializers.IntegerField()
 
 
-class VerdictSerializer(DocumentSerializer):
+class VerdictSerializer(serializers.Serializer[Any]):
     """The verdict on a version, rule by rule."""
 
     model_id = ModelIdField()
@@ -263,6 +240,10 @@ class VerdictSerializer(DocumentSerializer):
     policy = StoredPolicySerializer(allow_null=True, help_text="Null if the policy is not stored, or if there is none.")
     candidate = MeasurementSerializer(allow_null=True, help_text="The snapshot that was judged; null without one.")
     baselines = MeasurementSerializer(many=True, help_text="The snapshots that limits on regression compared with.")
+
+    def to_representation(self, instance: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a stored verdict. Its values are unchanged, as they were valid when they were stored."""
+        return order_document(instance)
 
 
 class StoredVerdictSerializer(serializers.Serializer[GateVerdict]):

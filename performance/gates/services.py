@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.api.errors import ConflictError, InvalidBodyError
-from models_registry.api.fields import TIMESTAMP
+from models_registry.api.times import utc_text
 from models_registry.registry import ids
 from models_registry.registry.locks import lock_unarchived
 from models_registry.registry.models import RegisteredModel, Version
@@ -21,14 +21,12 @@ from performance.gates.models import GatePolicy, GateVerdict
 from performance.gates.policy import InvalidPolicyError, Policy, validate_for
 from performance.gates.regression import Regression
 from performance.gates.selectors import current_policy, judge_version
-from performance.gates.serializers import VerdictSerializer
-from performance.gates.verdict import Status, Verdict
+from performance.gates.verdict import Status, Verdict, is_verdict_document, order_document
 from performance.snapshots.model_fields import decode_floats
 from performance.webhooks.services import publish
 
 VERDICTS = Counter("registry_gate_verdicts", "Stored verdicts of gates.", ["status", "occasion"])
 
-_verdicts = VerdictSerializer()  # making one copies all its fields
 _REFUSED = "The policy cannot be judged by; `errors` names the rule and says why."
 
 
@@ -91,11 +89,8 @@ class GateCheck:
         )
 
     def represent(self, verdict: Mapping[str, object]) -> Mapping[str, object] | None:
-        """Return a verdict with its members in the order of a new one; `None` if it is not a gate's.
-
-        Only those say when the version was judged.
-        """
-        return _verdicts.to_representation(dict(verdict)) if "judged_at" in verdict else None
+        """Return a verdict with its members in the order of a new one; `None` if it is not a gate's."""
+        return order_document(verdict) if is_verdict_document(verdict) else None
 
 
 def store_enforced_verdict(verdict: Verdict, *, requested_by: str) -> None:
@@ -166,7 +161,7 @@ def _publish_failure(verdict: GateVerdict) -> None:
         "verdict_id": str(verdict.pk),
         "occasion": verdict.occasion,
         "failed": [{name: rule[name] for name in ("metric", "detail")} for rule in rules if rule["status"] != "passed"],
-        "judged_at": verdict.judged_at.strftime(TIMESTAMP),
+        "judged_at": utc_text(verdict.judged_at),
     }
     publish("gate.failed", verdict.model, [data])
 

@@ -6,7 +6,7 @@ JSON columns are read as text. Django decodes such a column whatever it holds, w
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TypeVar
 
 from django.db.models import BigIntegerField, CharField, Exists, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
@@ -17,13 +17,15 @@ from models_registry.registry.models import Promotion
 from models_registry.task_types.base import TaskType
 from performance.comparisons.models import PairedComparison
 from performance.gates.gate_metrics import QUANTITIES, named_values
-from performance.gates.measurement import COMPUTED, Measurement
+from performance.gates.measurement import COMPUTED, Measurement, WarningDocument
 from performance.gates.policy import Policy
 from performance.metrics.comparison import MetricValues, OptionValue, known_options
 from performance.metrics.result import EvaluationWarning, Slice
 from performance.metrics.statistics.intervals import IntervalDocument, stored_intervals
 from performance.snapshots.model_fields import decode_floats
 from performance.snapshots.models import MetricSnapshot
+
+Document = TypeVar("Document")
 
 _VERSION = Parameter("version", BigIntegerField())
 _BASELINE = Parameter("baseline", BigIntegerField())
@@ -123,7 +125,7 @@ def stored_pair(row: Row) -> Mapping[str, IntervalDocument] | None:
 
 def measurement(row: Row, number: int, policy: Policy, slices: Sequence[Slice]) -> Measurement:
     """Return what was measured of a version, from a row, with the intervals that rules ask for."""
-    warnings: list[dict[str, str]] = _decode(row["warnings_text"]) or []
+    warnings: list[WarningDocument] = _decode(row["warnings_text"], [])
     return Measurement(
         ids.version_id(number),
         _metric_values(row, policy),
@@ -139,25 +141,28 @@ def measurement(row: Row, number: int, policy: Policy, slices: Sequence[Slice]) 
 
 
 def _metric_values(row: Row, policy: Policy) -> MetricValues:
-    intervals: dict[str, IntervalDocument] = _decode(row.get("confidence_intervals_text"), decode_floats)
+    further: dict[str, float] = _decode(row.get("further_metrics_text"), {}, decode_floats)
+    metrics: dict[str, float] = _decode(row["metrics_text"], {}, decode_floats)
+    intervals: dict[str, IntervalDocument] = _decode(row.get("confidence_intervals_text"), {}, decode_floats)
+    no_intervals: dict[str, str] = _decode(row["intervals_unavailable_text"], {})
+    no_metrics: dict[str, str] = _decode(row["metrics_unavailable_text"], {})
     values = named_values(
-        {**_decode(row.get("further_metrics_text"), decode_floats), **_decode(row["metrics_text"], decode_floats)},
+        {**further, **metrics},
         quantities={name: row[column] for name, column in _QUANTITIES.items()},
-        custom=_decode(row.get("custom_metrics_text"), decode_floats),
-        per_class=_decode(row.get("per_class_text")),
+        custom=_decode(row.get("custom_metrics_text"), {}, decode_floats),
+        per_class=_decode(row.get("per_class_text"), {}),
     )
     found = stored_intervals({name: intervals[name] for name in policy.confidence_metrics & intervals.keys()})
-    unavailable = {**_decode(row["intervals_unavailable_text"]), **_decode(row["metrics_unavailable_text"])}
-    return MetricValues(values, found, _options(row), unavailable)
+    return MetricValues(values, found, _options(row), {**no_intervals, **no_metrics})
 
 
 def _options(row: Row) -> dict[str, OptionValue]:
-    return known_options(_decode(row["evaluation_options_text"]), *(row[name] for name in _CHOICES))
+    return known_options(_decode(row["evaluation_options_text"], {}), *(row[name] for name in _CHOICES))
 
 
-def _decode(text: str | None, decode: Callable[[str], Any] = json.loads) -> Any:
-    """Return the document of a JSON column, `{}` if it is empty, null or was not read."""
-    return {} if text is None or len(text) == 2 else decode(text)  # most are `{}` or `[]`
+def _decode(text: str | None, empty: Document, decode: Callable[[str], Document] = json.loads) -> Document:
+    """Return the document of a JSON column; `empty` if the column is null, was not read, or holds `{}` or `[]`."""
+    return empty if text is None or len(text) == 2 else decode(text)  # most columns are empty
 
 
 def _texts(details: tuple[str, ...]) -> dict[str, Cast]:

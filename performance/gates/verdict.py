@@ -1,14 +1,21 @@
 """Judge a version by a policy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from models_registry.api.times import utc_text
 from models_registry.task_types.base import TaskType
 from performance.gates.gate_input import Baseline, GateInput, RuleStatus, RuleVerdict
-from performance.gates.measurement import COMPUTED, Measurement, MeasurementDocument
+from performance.gates.measurement import (
+    COMPUTED,
+    DatasetDocument,
+    Measurement,
+    MeasurementDocument,
+    WarningDocument,
+)
 from performance.gates.policy import Policy
 from performance.metrics.comparison import PairingStatus
 from performance.metrics.statistics.intervals import IntervalDocument
@@ -60,7 +67,7 @@ class RuleVerdictDocument(TypedDict, total=False):
 
 
 class VerdictDocument(TypedDict):
-    """A verdict as JSON."""
+    """A verdict as JSON. Older documents lack some members."""
 
     model_id: str
     version_id: str
@@ -70,8 +77,8 @@ class VerdictDocument(TypedDict):
     judged_at: str
     warnings: list[str]
     policy: StoredPolicyDocument | None
-    candidate: MeasurementDocument | None
-    baselines: list[MeasurementDocument]
+    candidate: NotRequired[MeasurementDocument | None]
+    baselines: NotRequired[list[MeasurementDocument]]
 
 
 class Verdict(NamedTuple):
@@ -132,6 +139,42 @@ class Verdict(NamedTuple):
             "candidate": None if self.measured is None else self.measured.as_document(),
             "baselines": [each.as_document() for each in self.baselines],
         }
+
+
+def is_verdict_document(document: Mapping[str, object]) -> bool:
+    """Return whether a JSON document has the members of every verdict that a gate ever returned."""
+    return document.keys() >= VerdictDocument.__required_keys__
+
+
+def order_document(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored verdict with its members in the order of `Verdict.as_document`: PostgreSQL does not keep it.
+
+    Members that older documents lack are null, or an empty list.
+    """
+    verdict = _order(stored, VerdictDocument)
+    return verdict | {
+        "rules": [_order_rule(each) for each in verdict["rules"] or ()],
+        "policy": verdict["policy"] and _order(verdict["policy"], StoredPolicyDocument),
+        "candidate": verdict["candidate"] and _order_measurement(verdict["candidate"]),
+        "baselines": [_order_measurement(each) for each in verdict["baselines"] or ()],
+    }
+
+
+def _order_rule(stored: Mapping[str, Any]) -> dict[str, Any]:
+    rule = _order(stored, RuleVerdictDocument)
+    return rule | {"interval": rule["interval"] and _order(rule["interval"], IntervalDocument)}
+
+
+def _order_measurement(stored: Mapping[str, Any]) -> dict[str, Any]:
+    measured = _order(stored, MeasurementDocument)
+    return measured | {
+        "dataset": measured["dataset"] and _order(measured["dataset"], DatasetDocument),
+        "warnings": [_order(each, WarningDocument) for each in measured["warnings"] or ()],
+    }
+
+
+def _order(document: Mapping[str, Any], document_type: type) -> dict[str, Any]:
+    return {name: document.get(name) for name in document_type.__annotations__}
 
 
 def judge(

@@ -1,11 +1,13 @@
 """Verdicts as JSON with an ETag that does not depend on the time."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from models_registry.api.etags import encode_json, etag_of
 from models_registry.api.times import utc_text
 from performance.gates.verdict import Verdict
+
+ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # of a verdict whose time does not matter
 
 
 class VerdictJSON(NamedTuple):

@@ -1,6 +1,5 @@
 """Verdicts of gates over HTTP."""
 
-from datetime import UTC, datetime
 from typing import cast
 
 from django.db.models import QuerySet
@@ -41,7 +40,7 @@ from performance.gates.services import (
     store_enforced_verdict,
 )
 from performance.gates.verdict import Verdict
-from performance.gates.verdict_json import encode_verdict
+from performance.gates.verdict_json import ANY_TIME, encode_verdict
 from performance.snapshots.errors import VERSION_ERRORS
 from performance.snapshots.viewsets import PerformanceReadViewSet
 
@@ -58,7 +57,6 @@ class TextXML(JUnit):
     media_type = "text/xml"
 
 
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 TEXTS = (HTMLRenderer, JUnit, TextXML, MarkdownRenderer)
 VERDICT = {
     (200, JSONRenderer.media_type): VerdictSerializer,
@@ -189,7 +187,7 @@ class GateViewSet(NamedFormatMixin, PerformanceReadViewSet):
     def encode_with_etag(self, verdict: Verdict) -> tuple[bytes, str]:
         """Return the body of a response with a verdict, and its ETag, which does not depend on `judged_at`."""
         if self.is_text:
-            return self.encode(verdict), etag_of(self.encode(verdict._replace(judged_at=_ANY_TIME)))
+            return self.encode(verdict), etag_of(self.encode(verdict._replace(judged_at=ANY_TIME)))
         found = encode_verdict(verdict)
         return found.body(verdict.judged_at), found.etag
 

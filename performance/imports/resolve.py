@@ -9,7 +9,8 @@ from typing import Any
 from rest_framework import serializers
 
 from models_registry import task_types
-from models_registry.api.fields import TIMESTAMP, NameField, StrictSerializer, list_errors
+from models_registry.api.fields import NameField, StrictSerializer, list_errors
+from models_registry.api.times import utc_text
 from models_registry.registry.models import RegisteredModel
 from models_registry.registry.serializers import VersionInput
 from models_registry.task_types.base import TaskType
@@ -135,7 +136,7 @@ def _context(snapshot: ImportedSnapshot) -> dict[str, object]:
     context = {
         "dataset": {name: text for name, text in dataset.items() if text} if snapshot.dataset else None,
         "sample_count": snapshot.sample_count,
-        "evaluated_at": snapshot.evaluated_at and snapshot.evaluated_at.strftime(TIMESTAMP),
+        "evaluated_at": snapshot.evaluated_at and utc_text(snapshot.evaluated_at),
     }
     return {name: value for name, value in context.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""Find what reported metrics say against each other, allowing for how they were rounded."""
+"""Find contradictions between reported metrics, allowing for rounding."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from models_registry.api.visible_text import is_visible
+from models_registry.api.visible_text import NAME_CHARACTER, is_visible
 from performance.metrics.result import MAX_DATASET_NAME
 
 MAX_LISTED_DATASETS = 20  # in a message
 
-_ONE_LINE = re.compile(r"(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+(?<!\s)")
+_ONE_LINE = re.compile(rf"(?!\s){NAME_CHARACTER}+(?<!\s)")
 
 
 def is_dataset_name(value: object) -> bool:

@@ -13,7 +13,8 @@ from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.api.errors import ConflictError, InvalidBodyError
 from models_registry.api.field_errors import FieldError
-from models_registry.api.fields import MAX_ERRORS, MAX_QUOTED_NAME, TIMESTAMP
+from models_registry.api.fields import MAX_ERRORS, MAX_QUOTED_NAME
+from models_registry.api.times import utc_text
 from models_registry.api.writes import refusing_duplicates
 from models_registry.audit.recorder import record_added
 from models_registry.db.prepared import insert, insert_many
@@ -275,7 +276,7 @@ def _event(snapshot: MetricSnapshot) -> dict[str, object]:
         "source": snapshot.source,
         "metrics": snapshot.metrics,
         "sample_count": snapshot.sample_count,
-        "evaluated_at": snapshot.evaluated_at.strftime(TIMESTAMP),
+        "evaluated_at": utc_text(snapshot.evaluated_at),
         "url": reverse("snapshot", args=[version.model_id, version.version_id, snapshot.pk]),
     }
 

@@ -2,7 +2,7 @@
 
 from django.urls import reverse
 
-from models_registry.api.fields import TIMESTAMP
+from models_registry.api.times import utc_text
 from models_registry.registry.models import Promotion
 from performance.webhooks.services import publish
 
@@ -16,7 +16,7 @@ def publish_promotion(sender: type[Promotion], promotion: Promotion, **kwargs: o
         "promotion_id": str(promotion.pk),
         "kind": promotion.kind,
         "overridden": promotion.overridden,
-        "promoted_at": promotion.promoted_at.strftime(TIMESTAMP),
+        "promoted_at": utc_text(promotion.promoted_at),
         "url": reverse("version", args=[promotion.model_id, version.version_id]),
     }
     publish("version.promoted", promotion.model, [data])

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from models_registry.accounts.models import Organization, User
 from models_registry.api.errors import ConflictError
-from models_registry.api.fields import TIMESTAMP
+from models_registry.api.times import utc_text
 from models_registry.api.writes import save_changes
 from models_registry.audit.recorder import record_added
 from models_registry.db.prepared import Parameter, PreparedQuery, insert_many
@@ -107,5 +107,5 @@ def _subscribed() -> PreparedQuery:
 
 def _message(webhook: int, event: str, data: Mapping[str, object]) -> WebhookDelivery:
     """Return an unsaved message to the webhook with this key, in the format of Standard Webhooks."""
-    payload = {"type": event, "timestamp": timezone.now().strftime(TIMESTAMP), "data": data}
+    payload = {"type": event, "timestamp": utc_text(timezone.now()), "data": data}
     return WebhookDelivery(webhook_id=webhook, event=event, payload=json.dumps(payload, allow_nan=False))

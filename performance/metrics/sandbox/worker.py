@@ -165,4 +165,4 @@ _WORK: Mapping[str, tuple[type, Callable[[Any], object]]] = {
 
 if __name__ == "__main__":
     main()
-    os._exit(0)  # taking the interpreter and DuckDB apart takes time, and DuckDB complains of it
+    os._exit(0)  # tearing down the interpreter and DuckDB takes time, and DuckDB complains of it

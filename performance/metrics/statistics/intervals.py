@@ -40,8 +40,8 @@ class IntervalDocument(TypedDict):
 
     lower: float
     upper: float
-    method: str
     level: float
+    method: str
 
 
 def stored_intervals(documents: Mapping[str, IntervalDocument]) -> dict[str, Interval]:

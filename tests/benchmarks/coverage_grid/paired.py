@@ -61,6 +61,11 @@ class Versions:
             cells[actual] *= share
         return cells
 
+    def draw_classes(self, random: np.random.Generator, examples: int, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+        """Return how many of so many examples are of each class, `[class][…shape]`."""
+        positives = random.binomial(examples, self.prevalence, shape)
+        return np.stack((examples - positives, positives))
+
 
 PAIRS = (
     (1000, 0.01, 0.9, 0.999),

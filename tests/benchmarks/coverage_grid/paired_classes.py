@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from performance.metrics.paired.matrices import accuracy_difference
 from performance.metrics.statistics.intervals import Interval
@@ -52,6 +53,10 @@ class SeveralVersions:
             found[at, :, at] += (right - both) * wrong
             found[at] *= prior
         return found
+
+    def draw_classes(self, random: np.random.Generator, examples: int, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+        """Return how many of so many examples are of each class, `[class][…shape]`."""
+        return np.moveaxis(random.multinomial(examples, self.shares.sum((1, 2)), shape), -1, 0)
 
 
 SEVERAL = [

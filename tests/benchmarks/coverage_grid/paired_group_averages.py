@@ -1,7 +1,6 @@
 """Settings of metrics of several cells, of one version and of the difference of two, of examples in groups."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +12,7 @@ from tests.benchmarks.coverage_grid.group_effects import Counts, melded_ends_of_
 from tests.benchmarks.coverage_grid.joint_tables import Numbers, differ
 from tests.benchmarks.coverage_grid.paired import Versions
 from tests.benchmarks.coverage_grid.paired_classes import SeveralVersions
-from tests.benchmarks.coverage_grid.paired_groups import (
-    ALL_SHAPES,
-    HELD_OUT_SHAPES,
-    SHARES,
-    GroupedVersions,
-    Shape,
-    draw_cells,
-)
+from tests.benchmarks.coverage_grid.paired_groups import ALL_SHAPES, HELD_OUT_SHAPES, SHARES, GroupedVersions
 from tests.benchmarks.coverage_grid.rivals_of_groups import table_difference_rivals, table_rivals
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
@@ -28,29 +20,11 @@ SEED = 20260313
 CORRELATION = 0.0  # the intervals of the difference take no account of it, so they are wider than needed above 0
 METRICS = [name for name in MELDED if "accuracy, weighted" != name != "F1 of one class, weighted"]
 
-
-@dataclass(frozen=True)
-class GroupedSeveral:
-    """Groups whose shares of the cells of the joint table of several classes are their own."""
-
-    shape: Shape
-    versions: SeveralVersions
-
-    def __str__(self) -> str:
-        return f"{self.shape} · {self.versions}"
-
-    def draw(self, random: np.random.Generator, samples: int) -> Counts:
-        """Return the counts `[sample][group][actual][newer][older]`."""
-        prior = self.versions.shares.sum((1, 2))
-        counts = random.multinomial(self.shape.examples, prior, (samples, self.shape.groups))
-        return draw_cells(random, np.moveaxis(counts, -1, 0), self.versions.shares, self.shape.within)
-
-
 TWO_CLASSES = [
     GroupedVersions(shape, Versions(shape.size, *shares, CORRELATION)) for shape in ALL_SHAPES for shares in SHARES
 ]
 SEVERAL = [
-    GroupedSeveral(shape, SeveralVersions(Classes(shape.size, 3, 0.1, recall), CORRELATION))
+    GroupedVersions(shape, SeveralVersions(Classes(shape.size, 3, 0.1, recall), CORRELATION))
     for shape in ALL_SHAPES
     for recall in (0.8, 0.95)
 ]
@@ -58,11 +32,11 @@ TWO_CLASSES_HELD_OUT = [
     GroupedVersions(shape, Versions(shape.size, 0.2, 0.85, 0.92, 0.5, 1.3)) for shape in HELD_OUT_SHAPES
 ]
 SEVERAL_HELD_OUT = [
-    GroupedSeveral(shape, SeveralVersions(Classes(shape.size, 4, 0.15, 0.88), 0.5, 1.3)) for shape in HELD_OUT_SHAPES
+    GroupedVersions(shape, SeveralVersions(Classes(shape.size, 4, 0.15, 0.88), 0.5, 1.3)) for shape in HELD_OUT_SHAPES
 ]
 
 
-def averages(settings: Sequence[GroupedVersions] | Sequence[GroupedSeveral], samples: int) -> Tallies:
+def averages(settings: list[GroupedVersions], samples: int) -> Tallies:
     """Yield the tallies of the older version's metrics, and of the differences, which follow from both intervals.
 
     Samples with equal predictions are left out, and so are those that lack a class.

@@ -1,6 +1,6 @@
 """Settings of the differences of two versions on the same examples, which are correlated within groups."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from tests.benchmarks.coverage_grid.paired import (
     area_variances,
     ranked_versions,
 )
-from tests.benchmarks.coverage_grid.paired_classes import true_differences
+from tests.benchmarks.coverage_grid.paired_classes import SeveralVersions, true_differences
 from tests.benchmarks.coverage_grid.ranked import Influences
 from tests.benchmarks.coverage_grid.rivals_of_groups import (
     accuracy_difference_rivals,
@@ -84,25 +84,21 @@ class GroupedVersions:
     """Groups whose shares of the cells of the joint table are their own, from a Dirichlet distribution."""
 
     shape: Shape
-    versions: Versions
+    versions: Versions | SeveralVersions
 
     def __str__(self) -> str:
         return f"{self.shape} · {self.versions}"
 
     def draw(self, random: np.random.Generator, samples: int) -> Counts:
         """Return the counts `[sample][group][actual][newer][older]`."""
-        positives = random.binomial(self.shape.examples, self.versions.prevalence, (samples, self.shape.groups))
-        return draw_cells(random, (self.shape.examples - positives, positives), self.versions.shares, self.shape.within)
-
-
-def draw_cells(random: np.random.Generator, of_classes: Iterable[Counts], shares: Numbers, within: float) -> Counts:
-    """Return the counts `[sample][group][actual][newer][older]`, from those of each class `[sample][group]`."""
-    found = []
-    for count, cells in zip(of_classes, shares, strict=True):
-        shape = cells.ravel() / cells.sum() * (1 - within) / within
-        share = random.standard_gamma(np.broadcast_to(shape, (*count.shape, cells.size)))
-        found.append(random.multinomial(count, share / share.sum(-1, keepdims=True)))
-    return np.stack(found, axis=2).reshape(*found[0].shape[:2], *shares.shape)
+        of_classes = self.versions.draw_classes(random, self.shape.examples, (samples, self.shape.groups))
+        shares, within = self.versions.shares, self.shape.within
+        found = []
+        for count, cells in zip(of_classes, shares, strict=True):
+            shape = cells.ravel() / cells.sum() * (1 - within) / within
+            share = random.standard_gamma(np.broadcast_to(shape, (*count.shape, cells.size)))
+            found.append(random.multinomial(count, share / share.sum(-1, keepdims=True)))
+        return np.stack(found, axis=2).reshape(samples, self.shape.groups, *shares.shape)
 
 
 SHARES = ((0.5, 0.9, 0.9), (0.1, 0.8, 0.95), (0.3, 0.97, 0.97))

@@ -13,6 +13,7 @@ from tests.conftest import golden
 from tests.factories import completed_version
 
 pytestmark = pytest.mark.django_db
+OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # of the direction of text
 GOOD = {"organization": "acme", "name": "fraud", "task_type": "classification"}
 
 
@@ -43,6 +44,8 @@ class TestRegistering:
             ({"name": ""}, "name", "blank"),
             ({"name": "x" * 201}, "name", "max_length"),
             ({"name": "a\u2028b"}, "name", "invalid"),
+            *(({"name": f"a{each}b"}, "name", "invalid") for each in OVERRIDES),
+            *(({"tags": ["a", f"{each}b"]}, "tags.1", "invalid") for each in OVERRIDES),
             ({"name": "\u200b"}, "name", "invalid"),
             ({"name": "\u3164\u2800\ufe0f"}, "name", "invalid"),
             ({"name": ["fraud"]}, "name", "invalid"),
@@ -71,6 +74,12 @@ class TestRegistering:
     ) -> None:
         assert faults(Caller(editor).post("/models", {**GOOD, **change})) == [(field, code)]
         assert not RegisteredModel.objects.exists()
+
+    @pytest.mark.parametrize("name", ["\u05d0\u05d1", "\u0645 (v2)\u200f", "\u200e\u0645.csv", "\u061c\u0645"])
+    def test_a_name_may_be_written_from_right_to_left(self, editor: User, name: str) -> None:
+        created = Caller(editor).post("/models", {**GOOD, "name": name, "tags": [name]}).json()
+
+        assert (created["name"], created["tags"]) == (name, [name])
 
     @pytest.mark.parametrize("missing", GOOD)
     def test_missing_fields_are_named(self, editor: User, missing: str) -> None:

@@ -143,6 +143,15 @@ class TestPromotionCheck:
         assert (answer["verdict"], answer["overridden"]) == (passed, False)
         assert promoted(ada) == "ver-001a2"
 
+    def test_the_verdict_of_a_check_that_has_its_own_form_is_returned_as_stored(
+        self, ada: Caller, judgements: list[CheckResult]
+    ) -> None:
+        passed = {"status": "passed", "judged_at": "2026-03-13T14:22:10Z", "reviewer": "vera"}
+        judgements.append(CheckResult(passed=True, verdict=passed, detail=""))
+
+        assert ada.post(f"{MODEL}/versions/ver-001a2/promote").json()["verdict"] == passed
+        assert ada.get(f"{MODEL}/promotions").json()["results"][0]["verdict"] == passed
+
     def test_an_admin_may_override_with_a_reason(self, ada: Caller, judgements: list[CheckResult]) -> None:
         judgements.append(CheckResult(passed=False, verdict=VERDICT, detail="accuracy is too low."))
 

@@ -233,6 +233,7 @@ class TestRules:
             {"scopes": ["model:everything"]},
             {"name": ""},
             {"name": "\u3164"},
+            {"name": "acme\u202emoc"},
             {"issuer": ""},
             {"service_account": ""},
         ],
