@@ -135,7 +135,7 @@ SIMULATED = ("balanced_accuracy", "matthews_correlation", "cohen_kappa")
 
 
 def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
-    """Yield the tallies of metrics of the confusion matrix."""
+    """Yield the tallies of metrics of the confusion matrix, of samples with examples of both classes."""
     for setting in settings:
         size, random = setting.groups * setting.examples, np.random.default_rng(SEED)
         whole = ConfusionMatrix(["0", "1"], (setting.shares * 1e9).tolist())
@@ -144,10 +144,11 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
         found = {name: Tally(str(setting), f"{name}, grouped", size, value) for name, value in truth.items()}
         clusters = Clusters(setting.groups, float(setting.examples))
         counts = setting.draw(random, samples)
+        counts = counts[whole_classes(counts)]
         for intervals in class_intervals(clusters, counts):
             for name, interval in intervals.items():
                 found[name].add(interval)
-        for name, ends in melded_ends_of_groups(clusters, counts[whole_classes(counts)], SIMULATED, random).items():
+        for name, ends in melded_ends_of_groups(clusters, counts, SIMULATED, random).items():
             found[name].add_all(*ends)
         for name, tally in found.items():
             tally.add_rivals(table_rivals(counts, name.removesuffix(", grouped"), "binary"))

@@ -112,7 +112,7 @@ def differences(tables: npt.NDArray[np.int64]) -> dict[str, Ends]:
     """Return the ends of the product's intervals by metric, from joint tables `[sample][actual][newer][older]`."""
     pairs, at = np.unique(joint_tables.right_alone(tables), axis=0, return_inverse=True)
     size = float(tables[0].sum())
-    ends = np.array([_ends(paired.accuracy_difference(size, size, *pair)) for pair in pairs.tolist()])[at]
+    ends = np.array([ends_of(paired.accuracy_difference(size, size, *pair)) for pair in pairs.tolist()])[at]
     found = joint_tables.intervals(tables.astype(float), "binary")
     known = {name: (tables.sum((2, 3)) > 0).all(1) for name in found}  # examples of both classes
     known["precision"] &= (tables[:, :, 1].sum((1, 2)) > 0) & (tables[..., 1].sum((1, 2)) > 0)
@@ -126,7 +126,8 @@ def _where(known: npt.NDArray[np.bool_], ends: Numbers) -> Numbers:
     return np.where(known, ends, np.nan)
 
 
-def _ends(interval: Interval | None) -> tuple[float, float]:
+def ends_of(interval: Interval | None) -> tuple[float, float]:
+    """Return the ends of an interval, NaN if there is none."""
     return (interval.lower, interval.upper) if interval else (np.nan, np.nan)
 
 
