@@ -72,6 +72,7 @@ def grouped(settings: list[Groups], samples: int) -> Tallies:
             matrix = ConfusionMatrix(["0", "1"], [[float(count), float(size - count)], [0.0, 0.0]])
             tally.add(matrix.with_design_effect(effect).accuracy.interval)
         tally.add_rival("cluster-robust t", rivals.of_groups(share, apart / size))
+        tally.add_rival("cluster-robust t, on log odds", rivals.of_groups_on_log_odds(share, apart / size))
         tally.add_rival("Kish & Wilson", rivals.kish_wilson(share, np.full(samples, float(size)), apart / size))
         tally.add_rival("cluster bootstrap", rivals.bootstrap(right / setting.examples))
         yield tally

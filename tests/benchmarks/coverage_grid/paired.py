@@ -96,7 +96,9 @@ def versions(settings: list[Versions], samples: int) -> Tallies:
         for name, ends in differences(tables).items():
             found[name].add_all(*ends)
             if name != "accuracy":
-                found[name].add_rival("delta method", joint_tables.delta_ends(tables.astype(float), name, "binary"))
+                counts = tables.astype(float)
+                for rival, added in (("delta method", 0.0), ("delta method, ½ more in each cell", 0.5)):
+                    found[name].add_rival(rival, joint_tables.delta_ends(counts + added, name, "binary"))
         found["accuracy"].add_rivals(accuracy_rivals(tables))
         yield from found.values()
 
@@ -194,17 +196,19 @@ def areas(settings: list[PairedAreas], samples: int) -> Tallies:
             times = min(batch, samples - start)
             for name, both in ranked_versions(older.positive(times), setting.draw(random, times)).items():
                 found[name].add_all(*area_difference_ends(name, older, both))
-                found[name].add_rivals(_area_rivals(older, *both))
+                found[name].add_rivals(area_rivals(min(older.positives, older.negatives), *both))
         yield from found.values()
 
 
-def _area_rivals(setting: Areas, newer: Influences, older: Influences) -> dict[str, Ends]:
-    """Return DeLong's intervals of the difference of areas, and the same of average precisions."""
+def area_rivals(fewest: Numbers | float, newer: Influences, older: Influences) -> dict[str, Ends]:
+    """Return DeLong's intervals of the difference of areas, and the same of other metrics of ranks.
+
+    `fewest` is the number of examples of the class that has fewest.
+    """
     value, error = newer.values - older.values, np.sqrt(area_variances(newer, older)[2])
-    degrees = min(setting.positives, setting.negatives) - 1
     return {
         "paired influences, z": rivals.around(value, rivals.NORMAL * error),
-        "paired influences, t": rivals.around(value, rivals.quantile_of_t(degrees) * error),
+        "paired influences, t": rivals.around(value, rivals.quantile_of_t(fewest - 1) * error),
     }
 
 

@@ -7,6 +7,7 @@ import pytest
 from scipy import optimize, stats
 
 from tests.benchmarks.coverage_grid import rivals
+from tests.benchmarks.coverage_grid.areas_of_classes import mean_areas
 from tests.benchmarks.coverage_grid.tally import Tally, usable_rivals
 
 Z = stats.norm.ppf(0.975)
@@ -90,6 +91,20 @@ def test_the_interval_of_an_explained_share_is_that_of_the_jackknife() -> None:
     error = np.sqrt(299 / 300 * ((shares - shares.mean()) ** 2).sum())
     width = 2 * stats.t.ppf(0.975, 299) * error
     assert first(found)[1] - first(found)[0] == pytest.approx(width, rel=0.02)
+
+
+@pytest.mark.parametrize("averaging", ["macro", "weighted", "micro"])
+def test_influences_on_a_mean_of_areas_are_those_of_the_jackknife(averaging: str) -> None:
+    random = np.random.default_rng(4)
+    actual = random.choice(3, 200, p=[0.5, 0.3, 0.2])
+    scores = np.eye(3)[actual] + random.normal(size=(200, 3))
+
+    found, _ = mean_areas(actual[None], scores[None])[averaging]
+
+    kept = [np.delete(np.arange(200), at) for at in range(200)]
+    values = np.array([mean_areas(actual[each][None], scores[each][None])[averaging][0].values[0] for each in kept])
+    error = np.sqrt(199 / 200 * ((values - values.mean()) ** 2).sum())
+    assert np.sqrt(found.variances[0]) == pytest.approx(error, rel=0.02)
 
 
 def tally(setting: str, half_width: float | list[float], **others: float | list[float]) -> Tally:
