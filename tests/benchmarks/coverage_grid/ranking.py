@@ -43,9 +43,8 @@ def groups(samples: int, count: int = 50, of_each: int = 20) -> Tallies:
     for correlation in (0.05, 0.2, 0.5):
         for share in (0.5, 0.9):
             random = np.random.default_rng(SEED)
-            tally = Tally(
-                f"{count} groups of {of_each}, correlation {correlation:g}", f"recall@k {share:g}", count, share
-            )
+            setting = f"{count} groups of {of_each}, correlation {correlation:g}, {share:g}"
+            tally = Tally(setting, "recall@k", count, share)
             size = (1 - correlation) / correlation
             drawn = []
             for _ in range(samples):
