@@ -17,7 +17,7 @@ distribution, and the skewness of squared errors as at least C³, that of the sq
 
 In a difference of two versions, large errors of both cancel, and with them what gives them away. So C of each version's
 squared errors is looked at too. It is √2 for normal errors, √5 for those of a Laplace distribution, more for heavier
-tails. If it is above 2, the skewness of the difference counts as at least C³.
+tails. If it is above 2.25, the skewness of the difference counts as at least C³.
 """
 
 import math
@@ -36,7 +36,7 @@ AHEAD_OF_SQUARES = 3.0
 MAX_SKEWNESS = 1 / 4  # of a metric, which is the skewness of its scores divided by the root of their number
 SKEWNESS_OF_LOSSES = 2.0  # at least, as a multiple of the cubed coefficient of variation
 SKEWNESS_OF_SQUARES = 1.0
-MAX_VARIATION_OF_SQUARES = 2.0  # of each version, in a difference of few examples
+MAX_VARIATION_OF_SQUARES = 2.25  # of each version, in a difference of few examples
 _NEARLY_WHOLE = 1e-6
 ROUNDING = 1e-26  # a variance below this share of the squared scale is due to rounding
 
