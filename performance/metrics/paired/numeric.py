@@ -24,12 +24,14 @@ class Difference:
     """The difference of a metric, newer minus older, as the weighted mean of a score over the examples.
 
     `score` is its SQL. `scale` is about as large as the metric. `squares` says whether the score has squared errors.
+    `variation` is the greater coefficient of variation of those of both versions.
     """
 
     value: float
     score: str
     scale: float
     squares: bool = False
+    variation: float = 0.0
 
 
 def regression_intervals(engine: Engine, choices: Choices) -> Intervals:
@@ -87,19 +89,22 @@ def measure_differences(
     )
     found: Intervals = {}
     for name, each in differences.items():
-        interval = scores[name].difference_interval(each.value, each.scale, squares=each.squares)
+        interval = scores[name].difference_interval(
+            each.value, each.scale, squares=each.squares, variation=each.variation
+        )
         found[name] = interval and replace(interval, method=METHOD)
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class LossPair:
-    """The losses of both versions: the SQL of each, and the means."""
+    """The losses of both versions: the SQL of each, the means, and the greater coefficient of variation."""
 
     newer: str
     older: str
     mean: float
     old_mean: float
+    variation: float = 0.0
 
     def difference(self) -> Difference:
         """Return the difference of the means."""
@@ -110,18 +115,19 @@ class LossPair:
         """Return the difference of the roots of the means, which are above 0."""
         root, old_root = math.sqrt(self.mean), math.sqrt(self.old_mean)
         score = f"({_near_root(self.newer, root)} - {_near_root(self.older, old_root)})"
-        return Difference(root - old_root, score, root + old_root, squares=True)
+        return Difference(root - old_root, score, root + old_root, squares=True, variation=self.variation)
 
     def difference_of_ratios(self, sql: str, mean: float, *, squares: bool = False) -> Difference:
         """Return the difference of the means, divided by another mean over the same examples."""
         value = (self.mean - self.old_mean) / mean
         relative = f"({sql} / {number_literal(mean)} - 1)"
         score = f"(({self.newer} - {self.older}) / {number_literal(mean)} - {number_literal(value)} * {relative})"
-        return Difference(value, score, (self.mean + self.old_mean) / mean or 1.0, squares)
+        scale = (self.mean + self.old_mean) / mean or 1.0
+        return Difference(value, score, scale, squares, self.variation if squares else 0.0)
 
     def swapped(self) -> "LossPair":
         """Return the pair whose difference has the other sign."""
-        return LossPair(self.older, self.newer, self.old_mean, self.mean)
+        return LossPair(self.older, self.newer, self.old_mean, self.mean, self.variation)
 
 
 def _differences(pairs: PairedExamples) -> dict[str, Difference]:
@@ -141,11 +147,11 @@ def _differences(pairs: PairedExamples) -> dict[str, Difference]:
         _of_both(errors.symmetric),
     ]
     losses.append((_about("predicted", bias), _about("old_predicted", old_bias)))
-    *found, of_spread, of_magnitude = (
-        mean.value for mean in pairs.means(*(sql for both in losses for sql in both), spread, magnitude)
-    )
+    *found, spread_mean, magnitude_mean = pairs.means(*(sql for both in losses for sql in both), spread, magnitude)
+    of_spread, of_magnitude = spread_mean.value, magnitude_mean.value
     squared, absolute, relative, symmetric, about_bias = (
-        LossPair(*both, *found[2 * at : 2 * at + 2]) for at, both in enumerate(losses)
+        LossPair(*both, newer.value, older.value, max(newer.variation, older.variation))
+        for both, newer, older in zip(losses, found[::2], found[1::2], strict=True)
     )
     of_squares = squared.mean + squared.old_mean
     differences = {

@@ -12,7 +12,7 @@ _SHARED = ("actual", "weight", "series", "scale", "cluster")
 _OWN = ("predicted", "score", "truth", "brier")
 
 # Raise it when a paired method changes: stored intervals of other methods are computed again.
-METHODS = 2
+METHODS = 3
 
 Intervals = dict[str, Interval | None]
 

@@ -28,9 +28,9 @@ class Prior:
 
 
 # With 0.4 groups, the macro precision of 50 correlated groups has 4.3% of its intervals wholly above the truth. Shares
-# of examples hold with fewer.
+# of examples and mean losses hold with fewer.
 OF_METRICS = Prior(0.7, 1.0)
-OF_SHARES = Prior(0.45, 0.8)
+OF_MEANS = Prior(0.45, 0.8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,11 @@ class Mean:
         return self.sum_of_squares / self.weight / self.weight * size / (size - 1)
 
     @property
+    def variation(self) -> float:
+        """The standard deviation of the values, divided by their mean; 0 if all are 0."""
+        return math.sqrt(self.variance * self.size) / abs(self.value) if self.value else 0.0
+
+    @property
     def sum_of_squares(self) -> float:
         """The sum of w²·(x - mean)²."""
         # Products that exceed a double are infinite; powers would raise an error.

@@ -14,6 +14,10 @@ there are at least 16·G² units, where G is the skewness of their scores.
 A sample that lacks the largest losses has too small a skewness. Its coefficient of variation C gives the heavy tail
 away, as it depends less on the largest. So the skewness of losses counts as at least 2·C³, that of an exponential
 distribution, and the skewness of squared errors as at least C³, that of the squares of normal errors.
+
+In a difference of two versions, large errors of both cancel, and with them what gives them away. So C of each version's
+squared errors is looked at too. It is √2 for normal errors, √5 for those of a Laplace distribution, more for heavier
+tails. If it is above 2.25, the skewness of the difference counts as at least C³.
 """
 
 import math
@@ -32,6 +36,7 @@ AHEAD_OF_SQUARES = 3.0
 MAX_SKEWNESS = 1 / 4  # of a metric, which is the skewness of its scores divided by the root of their number
 SKEWNESS_OF_LOSSES = 2.0  # at least, as a multiple of the cubed coefficient of variation
 SKEWNESS_OF_SQUARES = 1.0
+MAX_VARIATION_OF_SQUARES = 2.25  # of each version, in a difference of few examples
 _NEARLY_WHOLE = 1e-6
 ROUNDING = 1e-26  # a variance below this share of the squared scale is due to rounding
 
@@ -135,13 +140,27 @@ class Scores:
         ends = value + scale * (wider.value - spread), value + scale * (wider.value + spread)
         return Interval(*ends, AUGMENTED_T) if all(map(math.isfinite, ends)) else None
 
-    def difference_interval(self, value: float, scale: float, *, squares: bool = False) -> Interval | None:
+    def difference_interval(
+        self, value: float, scale: float, *, squares: bool = False, variation: float = 0.0
+    ) -> Interval | None:
         """Return the interval of a difference of two versions; `None` if none is known to hold.
 
-        Its scores have no bounds, so a unit is added on each side. `squares` says whether they have squared errors.
+        Its scores have no bounds, so a unit is added on each side.
+
+        Args:
+            value: the difference.
+            scale: the deviations are multiples of it.
+            squares: whether the scores have squared errors.
+            variation: the greater coefficient of variation of both versions' squared errors.
         """
         ahead = AHEAD_OF_SQUARES if squares else AHEAD
-        return None if self.obstacle(squares=squares) else self.interval(value, scale, ahead=ahead, behind=ahead)
+        skewness = abs(self.skewness)
+        if self.units is EXAMPLES and variation > MAX_VARIATION_OF_SQUARES:
+            least = SKEWNESS_OF_SQUARES * variation * variation * variation / math.sqrt(self.size)
+            skewness = max(skewness, least)
+        if self._obstacle(skewness, squares=squares):
+            return None
+        return self.interval(value, scale, ahead=ahead, behind=ahead)
 
     def estimate(
         self, value: float, *, squares: bool = False, behind: float | None = None, upper: float = math.inf

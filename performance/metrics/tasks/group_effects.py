@@ -8,7 +8,7 @@ from performance.metrics.inputs import label_counts
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics import losses, roc_sql
-from performance.metrics.statistics.clusters import OF_METRICS, OF_SHARES, Clusters, GroupSums, matrix_sums
+from performance.metrics.statistics.clusters import OF_MEANS, OF_METRICS, Clusters, GroupSums, matrix_sums
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
@@ -62,16 +62,17 @@ def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
     effects = dict.fromkeys(MULTICLASS_GRADIENTS, clusters.interval_effect(NO_INFLUENCE))
     shares = _shares(found)
     effects |= {
-        name: clusters.interval_effect(each, OF_SHARES if name in shares else OF_METRICS) for name, each in sums.items()
+        name: clusters.interval_effect(each, OF_MEANS if name in shares else OF_METRICS) for name, each in sums.items()
     }
     if found.losses is not None:
         probabilities = label_counts.as_probabilities(mapping)
         log, brier = losses.group_sums(engine, probabilities, found.problem.positive, found.losses, expression)
-        effects |= {"log_loss": clusters.interval_effect(log), "brier_score": clusters.interval_effect(brier)}
+        effects["log_loss"] = clusters.interval_effect(log, OF_MEANS)
+        effects["brier_score"] = clusters.interval_effect(brier, OF_MEANS)
     for label, area, average in _area_sums(engine, found, expression):
         effects[f"roc_auc.{label}"] = clusters.interval_effect(area)
         effects[f"average_precision.{label}"] = clusters.interval_effect(average)
-    return GroupEffects(effects, clusters.design_effect(sums["accuracy"], OF_SHARES), expression, clusters)
+    return GroupEffects(effects, clusters.design_effect(sums["accuracy"], OF_MEANS), expression, clusters)
 
 
 def _gradients(found: SufficientStatistics) -> dict[str, Gradient]:

@@ -10,6 +10,7 @@ from sklearn import metrics as sk
 
 from tests.benchmarks.coverage_grid.area_ends import average_precision_ends, roc_auc_ends
 from tests.benchmarks.coverage_grid.ranked import Influences, Numbers, ranked_influences
+from tests.benchmarks.coverage_grid.rivals import quantile_of_t
 from tests.benchmarks.coverage_grid.tally import Ends, Tallies, Tally
 
 SEED = 20260313
@@ -113,11 +114,18 @@ def _on_log_odds(values: Numbers, margins: Numbers) -> Ends:
     return np.where(inside, ends[0], 0.0), np.where(inside, ends[1], 1.0)
 
 
-def _logit_t(setting: Areas, found: Influences) -> Ends:
-    """Return DeLong's interval, or that of the influences, on log odds."""
+def influences_on_log_odds(found: Influences, fewest: Numbers | float) -> Ends:
+    """Return DeLong's interval, or that of other influences, on log odds.
+
+    `fewest` is the number of examples of the class that has fewest.
+    """
     spread = np.maximum(found.values * (1 - found.values), 1e-12)
-    margins = stats.t.ppf(0.975, setting.positives - 1) * np.sqrt(found.variances) / spread
+    margins = quantile_of_t(fewest - 1) * np.sqrt(found.variances) / spread
     return _on_log_odds(found.values, margins)
+
+
+def _logit_t(setting: Areas, found: Influences) -> Ends:
+    return influences_on_log_odds(found, setting.positives)
 
 
 def _logit_binomial(setting: Areas, found: Influences) -> Ends:

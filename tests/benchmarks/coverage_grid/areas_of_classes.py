@@ -9,10 +9,12 @@ from scipy import stats
 
 from performance.metrics.statistics.clusters import Clusters
 from tests.benchmarks.coverage_grid.area_ends import difference_ends, mean_area_ends, micro_area_ends, roc_auc_ends
+from tests.benchmarks.coverage_grid.areas import influences_on_log_odds
 from tests.benchmarks.coverage_grid.group_effects import interval_effects
 from tests.benchmarks.coverage_grid.groups import area_effects
-from tests.benchmarks.coverage_grid.paired import CORRELATIONS
+from tests.benchmarks.coverage_grid.paired import CORRELATIONS, area_rivals
 from tests.benchmarks.coverage_grid.ranked import Influences, Numbers, ranked_influences
+from tests.benchmarks.coverage_grid.rivals import around, quantile_of_t
 from tests.benchmarks.coverage_grid.tally import Ends, Tallies, Tally
 
 SEED = 20260313
@@ -72,12 +74,29 @@ def several(settings: list[SeveralAreas], samples: int) -> Tallies:
         for times in setting.batches(samples):
             actual = setting.classes(random, times)
             noise = random.normal(size=(*actual.shape, len(setting.shares)))
-            for name, (_, ends) in mean_areas(actual, setting.scores(actual, noise)).items():
+            fewest = _fewest(actual, len(setting.shares))
+            for name, (area, ends) in mean_areas(actual, setting.scores(actual, noise)).items():
                 found[name].add_all(*ends)
+                found[name].add_rivals(_rivals(area, fewest))
         yield from found.values()
 
 
-def mean_areas(actual: Classes, scores: Numbers, clusters: Clusters | None = None) -> dict[str, tuple[Numbers, Ends]]:
+def _fewest(actual: Classes, classes: int) -> Numbers:
+    """Return the number of examples of the rarest class of each sample."""
+    return np.asarray(np.min([(actual == at).sum(1) for at in range(classes)], axis=0).astype(float))
+
+
+def _rivals(area: Influences, fewest: Numbers) -> dict[str, Ends]:
+    margins = quantile_of_t(fewest - 1) * np.sqrt(area.variances)
+    return {
+        "influences, t": around(area.values, margins),
+        "influences, on log odds": influences_on_log_odds(area, fewest),
+    }
+
+
+def mean_areas(
+    actual: Classes, scores: Numbers, clusters: Clusters | None = None
+) -> dict[str, tuple[Influences, Ends]]:
     """Return the means of the classes' areas by averaging, with the ends of the product's intervals.
 
     Args:
@@ -93,8 +112,20 @@ def mean_areas(actual: Classes, scores: Numbers, clusters: Clusters | None = Non
     ends = roc_auc_ends(values, variances, (counts, size - counts), effects)
     found = {}
     for name, shares, of in (("macro", np.full_like(counts, 1 / classes), np.inf), ("weighted", counts / size, size)):
-        found[name] = (shares * values).sum(1), mean_area_ends(values, ends, shares, of)
+        found[name] = _mean(actual, ranked, shares, of), mean_area_ends(values, ends, shares, of)
     return found | {"micro": _pooled(actual, scores, clusters)}
+
+
+def _mean(actual: Classes, ranked: Sequence[Influences], shares: Numbers, size: float) -> Influences:
+    """Return the mean of the classes' areas, whose shares `[sample][class]` are known, or those of `size` examples."""
+    values = np.stack([each.values for each in ranked], 1)
+    mean = (shares * values).sum(1)
+    of_shares = (np.take_along_axis(values, actual, 1) - mean[:, None]) / size
+    of_areas, corrected = (
+        sum(share[:, None] * influence for share, influence in zip(shares.T, influences, strict=True))
+        for influences in ([each.of_examples for each in ranked], [each.corrected for each in ranked])
+    )
+    return Influences(mean, of_areas + of_shares, corrected + of_shares)
 
 
 def _effects(actual: Classes, ranked: Sequence[Influences], clusters: Clusters) -> Numbers:
@@ -102,17 +133,18 @@ def _effects(actual: Classes, ranked: Sequence[Influences], clusters: Clusters) 
     return np.stack([area_effects("roc_auc", clusters, actual == at, each) for at, each in enumerate(ranked)], 1)
 
 
-def _pooled(actual: Classes, scores: Numbers, clusters: Clusters | None) -> tuple[Numbers, Ends]:
+def _pooled(actual: Classes, scores: Numbers, clusters: Clusters | None) -> tuple[Influences, Ends]:
     """Return the areas of the decisions on all classes, whose influences are summed by example."""
     samples, size, classes = scores.shape
     is_own = actual[..., None] == np.arange(classes)
     area, _ = ranked_influences(is_own.reshape(samples, -1), scores.reshape(samples, -1))
     influences = area.of_examples.reshape(scores.shape).sum(2)
     variances, sizes = (influences**2).sum(1), np.full(samples, float(size))
+    found = Influences(area.values, influences, influences * np.sqrt(size / (size - 1)))
     if clusters:
         effects = interval_effects(clusters, influences.reshape(samples, clusters.groups, -1).sum(2), variances)
-        return area.values, micro_area_ends(area.values, variances * effects * size / (size - 1), sizes / effects)
-    return area.values, micro_area_ends(area.values, variances * size / (size - 1), sizes)
+        return found, micro_area_ends(area.values, variances * effects * size / (size - 1), sizes / effects)
+    return found, micro_area_ends(area.values, found.variances, sizes)
 
 
 # Differences
@@ -156,8 +188,9 @@ def differences(settings: list[SeveralPairs], samples: int) -> Tallies:
             actual, scores = setting.draw(random, times)
             of_newer, of_older = (mean_areas(actual, each) for each in scores)
             for name, tally in found.items():
-                (value, ends), (baseline, baseline_ends) = of_newer[name], of_older[name]
-                tally.add_all(*difference_ends((value, baseline), (ends, baseline_ends)))
+                (area, ends), (baseline, baseline_ends) = of_newer[name], of_older[name]
+                tally.add_all(*difference_ends((area.values, baseline.values), (ends, baseline_ends)))
+                tally.add_rivals(area_rivals(_fewest(actual, len(setting.older.shares)), area, baseline))
         yield from found.values()
 
 

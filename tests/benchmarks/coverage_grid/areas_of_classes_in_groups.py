@@ -10,6 +10,7 @@ from tests.benchmarks.coverage_grid.area_ends import difference_ends
 from tests.benchmarks.coverage_grid.areas_of_classes import AVERAGINGS, Classes, SeveralAreas, SeveralPairs, mean_areas
 from tests.benchmarks.coverage_grid.paired_groups import ALL_SHAPES, HELD_OUT_SHAPES, Shape
 from tests.benchmarks.coverage_grid.ranked import Numbers
+from tests.benchmarks.coverage_grid.rivals_of_groups import area_difference_rivals, area_rivals
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
 SEED = 20260313
@@ -71,9 +72,11 @@ def grouped(settings: list[GroupedPairs], samples: int) -> Tallies:
             actual, scores = setting.draw(random, times)
             of_newer, of_older = (mean_areas(actual, each, clusters) for each in scores)
             for name in AVERAGINGS:
-                (value, ends), (baseline, baseline_ends) = of_newer[name], of_older[name]
+                (area, ends), (baseline, baseline_ends) = of_newer[name], of_older[name]
                 single[name].add_all(*baseline_ends)
-                paired[name].add_all(*difference_ends((value, baseline), (ends, baseline_ends)))
+                single[name].add_rivals(area_rivals(baseline, clusters.groups))
+                paired[name].add_all(*difference_ends((area.values, baseline.values), (ends, baseline_ends)))
+                paired[name].add_rivals(area_difference_rivals(area, baseline, clusters.groups))
         yield from (*single.values(), *paired.values())
 
 

@@ -105,15 +105,15 @@ def _add_rivals(found: Mapping[str, Tally], cells: npt.NDArray[np.int64], times:
         "specificity": (right_negatives, false),
         "f1_score": (right, missed + false),
     }.items():
-        given = successes + failures > 0
-        one, other = successes[given], failures[given]
+        is_given = successes + failures > 0
         for rival, added in (("Jeffreys", (0.5, 0.5)), ("Clopper & Pearson", (0.0, 1.0))):
-            lower = stats.beta.ppf(0.025, np.maximum(one + added[0], 1e-9), other + added[1])
-            upper = stats.beta.ppf(0.975, one + added[1], np.maximum(other + added[0], 1e-9))
-            ends = np.where(one > 0, lower, 0.0), np.where(other > 0, upper, 1.0)
+            lower = stats.beta.ppf(0.025, np.maximum(successes + added[0], 1e-9), failures + added[1])
+            upper = stats.beta.ppf(0.975, successes + added[1], np.maximum(failures + added[0], 1e-9))
+            ends = [np.where(successes > 0, lower, 0.0), np.where(failures > 0, upper, 1.0)]
             if name == "f1_score":
-                ends = ends[0] * 2 / (1 + ends[0]), ends[1] * 2 / (1 + ends[1])
-            found[name].add_rival(rival, (np.repeat(ends[0], times[given]), np.repeat(ends[1], times[given])))
+                ends = [each * 2 / (1 + each) for each in ends]
+            low, high = (np.repeat(np.where(is_given, each, np.nan), times) for each in ends)
+            found[name].add_rival(rival, (low, high))
 
 
 def _matrix(weights: Any, squares: Any) -> ConfusionMatrix:

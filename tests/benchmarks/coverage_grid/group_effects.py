@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from performance.metrics.statistics.clusters import OF_METRICS, OF_SHARES, Clusters, Prior
+from performance.metrics.statistics.clusters import OF_MEANS, OF_METRICS, Clusters, Prior
 from performance.metrics.statistics.margins import AVERAGED
 from tests.benchmarks.coverage_grid.composites import DRAWS, melded_ends
 from tests.benchmarks.coverage_grid.joint_tables import Ends, Numbers, gradients
@@ -57,7 +57,7 @@ def matrix_effects(clusters: Clusters, counts: Counts, averaging: str, positive:
     slopes["matthews_correlation"][(tables.sum(1) > 0).sum(1) < 2] = 0.0  # it has none if one class is predicted
     shares = AVERAGED if averaging == "binary" else ()
     return {
-        name: table_effects(clusters, counts, each, OF_SHARES if name in shares else OF_METRICS)
+        name: table_effects(clusters, counts, each, OF_MEANS if name in shares else OF_METRICS)
         for name, each in slopes.items()
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from performance.metrics.statistics import losses
-from performance.metrics.statistics.clusters import OF_SHARES, Clusters
+from performance.metrics.statistics.clusters import OF_MEANS, Clusters
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import OF_CLASSES
@@ -67,11 +67,12 @@ def grouped(settings: list[Groups], samples: int) -> Tallies:
         right = setting.draw(np.random.default_rng(SEED), samples)
         share = right.sum(1) / size
         apart = right - setting.examples * share[:, None]
-        effects = interval_effects(clusters, apart, size * share * (1 - share), prior=OF_SHARES)
+        effects = interval_effects(clusters, apart, size * share * (1 - share), prior=OF_MEANS)
         for count, effect in zip(right.sum(1).tolist(), effects.tolist(), strict=True):
             matrix = ConfusionMatrix(["0", "1"], [[float(count), float(size - count)], [0.0, 0.0]])
             tally.add(matrix.with_design_effect(effect).accuracy.interval)
         tally.add_rival("cluster-robust t", rivals.of_groups(share, apart / size))
+        tally.add_rival("cluster-robust t, on log odds", rivals.of_groups_on_log_odds(share, apart / size))
         tally.add_rival("Kish & Wilson", rivals.kish_wilson(share, np.full(samples, float(size)), apart / size))
         tally.add_rival("cluster bootstrap", rivals.bootstrap(right / setting.examples))
         yield tally
@@ -135,7 +136,7 @@ SIMULATED = ("balanced_accuracy", "matthews_correlation", "cohen_kappa")
 
 
 def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
-    """Yield the tallies of metrics of the confusion matrix."""
+    """Yield the tallies of metrics of the confusion matrix, of samples with examples of both classes."""
     for setting in settings:
         size, random = setting.groups * setting.examples, np.random.default_rng(SEED)
         whole = ConfusionMatrix(["0", "1"], (setting.shares * 1e9).tolist())
@@ -144,10 +145,11 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
         found = {name: Tally(str(setting), f"{name}, grouped", size, value) for name, value in truth.items()}
         clusters = Clusters(setting.groups, float(setting.examples))
         counts = setting.draw(random, samples)
+        counts = counts[whole_classes(counts)]
         for intervals in class_intervals(clusters, counts):
             for name, interval in intervals.items():
                 found[name].add(interval)
-        for name, ends in melded_ends_of_groups(clusters, counts[whole_classes(counts)], SIMULATED, random).items():
+        for name, ends in melded_ends_of_groups(clusters, counts, SIMULATED, random).items():
             found[name].add_all(*ends)
         for name, tally in found.items():
             tally.add_rivals(table_rivals(counts, name.removesuffix(", grouped"), "binary"))
@@ -254,16 +256,18 @@ class GroupedLosses:
 
     groups: int
     examples: int
+    mean: float
     spread: float
     correlation: float
 
     def __str__(self) -> str:
-        return f"{self.groups} groups of {self.examples} · spread {self.spread:g} · ICC {self.correlation:g}"
+        odds = f"log odds {self.mean:g} ± {self.spread:g}"
+        return f"{self.groups} groups of {self.examples} · {odds} · ICC {self.correlation:g}"
 
     def draw(self, random: np.random.Generator, times: int) -> Numbers:
         """Return the predicted probabilities of the actual classes, `[sample][group][example]`."""
         shape = times, self.groups, self.examples
-        odds = random.normal(0, self.spread, shape)
+        odds = random.normal(self.mean, self.spread, shape)
         error = np.sqrt(self.correlation / (1 - self.correlation)) * np.pi / np.sqrt(3)
         shared = random.normal(0, error, (times, self.groups, 1))
         sign = np.where(random.random(shape) < 1 / (1 + np.exp(-odds - shared)), 1.0, -1.0)
@@ -271,12 +275,12 @@ class GroupedLosses:
 
 
 GROUPED_LOSSES = [
-    GroupedLosses(groups, examples, spread, correlation)
+    GroupedLosses(groups, examples, *odds, correlation)
     for groups, examples in ((50, 20), (12, 10))
-    for spread in (1.0, 3.0)
+    for odds in ((0.0, 1.0), (0.0, 3.0), (-4.0, 1.5))
     for correlation in CORRELATIONS
 ]
-GROUPED_LOSSES_HELD_OUT = [GroupedLosses(25, 12, 2.0, correlation) for correlation in (0.1, 0.35)]
+GROUPED_LOSSES_HELD_OUT = [GroupedLosses(25, 12, 0.0, 2.0, correlation) for correlation in (0.1, 0.35)]
 
 
 def grouped_losses(settings: list[GroupedLosses], samples: int) -> Tallies:
@@ -297,7 +301,7 @@ def loss_intervals(name: str, clusters: Clusters, values: Numbers) -> Iterator[I
     """Yield the intervals of the means of the losses `[sample][group][example]`."""
     means, size = values.mean((1, 2), keepdims=True), float(values[0].size)
     apart = values - means
-    effects = interval_effects(clusters, apart.sum(2), (apart**2).sum((1, 2)))
+    effects = interval_effects(clusters, apart.sum(2), (apart**2).sum((1, 2)), prior=OF_MEANS)
     totals, squares = values.sum((1, 2)), (values**2).sum((1, 2))
     for total, square, effect in np.stack([totals, squares, effects], 1).tolist():
         mean = Mean(size, size, total, total, square)

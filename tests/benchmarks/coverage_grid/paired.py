@@ -101,7 +101,9 @@ def versions(settings: list[Versions], samples: int) -> Tallies:
         for name, ends in differences(tables).items():
             found[name].add_all(*ends)
             if name != "accuracy":
-                found[name].add_rival("delta method", joint_tables.delta_ends(tables.astype(float), name, "binary"))
+                counts = tables.astype(float)
+                for rival, added in (("delta method", 0.0), ("delta method, ½ more in each cell", 0.5)):
+                    found[name].add_rival(rival, joint_tables.delta_ends(counts + added, name, "binary"))
         found["accuracy"].add_rivals(accuracy_rivals(tables))
         yield from found.values()
 
@@ -117,7 +119,7 @@ def differences(tables: npt.NDArray[np.int64]) -> dict[str, Ends]:
     """Return the ends of the product's intervals by metric, from joint tables `[sample][actual][newer][older]`."""
     pairs, at = np.unique(joint_tables.right_alone(tables), axis=0, return_inverse=True)
     size = float(tables[0].sum())
-    ends = np.array([_ends(paired.accuracy_difference(size, size, *pair)) for pair in pairs.tolist()])[at]
+    ends = np.array([ends_of(paired.accuracy_difference(size, size, *pair)) for pair in pairs.tolist()])[at]
     found = joint_tables.intervals(tables.astype(float), "binary")
     known = {name: (tables.sum((2, 3)) > 0).all(1) for name in found}  # examples of both classes
     known["precision"] &= (tables[:, :, 1].sum((1, 2)) > 0) & (tables[..., 1].sum((1, 2)) > 0)
@@ -131,7 +133,8 @@ def _where(known: npt.NDArray[np.bool_], ends: Numbers) -> Numbers:
     return np.where(known, ends, np.nan)
 
 
-def _ends(interval: Interval | None) -> tuple[float, float]:
+def ends_of(interval: Interval | None) -> tuple[float, float]:
+    """Return the ends of an interval, NaN if there is none."""
     return (interval.lower, interval.upper) if interval else (np.nan, np.nan)
 
 
@@ -198,17 +201,19 @@ def areas(settings: list[PairedAreas], samples: int) -> Tallies:
             times = min(batch, samples - start)
             for name, both in ranked_versions(older.positive(times), setting.draw(random, times)).items():
                 found[name].add_all(*area_difference_ends(name, older, both))
-                found[name].add_rivals(_area_rivals(older, *both))
+                found[name].add_rivals(area_rivals(min(older.positives, older.negatives), *both))
         yield from found.values()
 
 
-def _area_rivals(setting: Areas, newer: Influences, older: Influences) -> dict[str, Ends]:
-    """Return DeLong's intervals of the difference of areas, and the same of average precisions."""
+def area_rivals(fewest: Numbers | float, newer: Influences, older: Influences) -> dict[str, Ends]:
+    """Return DeLong's intervals of the difference of areas, and the same of other metrics of ranks.
+
+    `fewest` is the number of examples of the class that has fewest.
+    """
     value, error = newer.values - older.values, np.sqrt(area_variances(newer, older)[2])
-    degrees = min(setting.positives, setting.negatives) - 1
     return {
         "paired influences, z": rivals.around(value, rivals.NORMAL * error),
-        "paired influences, t": rivals.around(value, rivals.quantile_of_t(degrees) * error),
+        "paired influences, t": rivals.around(value, rivals.quantile_of_t(fewest - 1) * error),
     }
 
 

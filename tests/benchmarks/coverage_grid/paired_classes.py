@@ -12,7 +12,7 @@ from performance.metrics.statistics.margins import AVERAGED
 from tests.benchmarks.coverage_grid import joint_tables
 from tests.benchmarks.coverage_grid.composites import Classes
 from tests.benchmarks.coverage_grid.joint_tables import Ends, Numbers
-from tests.benchmarks.coverage_grid.paired import CORRELATIONS, Versions, accuracy_rivals
+from tests.benchmarks.coverage_grid.paired import CORRELATIONS, Versions, accuracy_rivals, ends_of
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
 SEED = 20260313
@@ -144,14 +144,12 @@ def limits(settings: list[tuple[Versions, float]], samples: int) -> Tallies:
         draws = np.random.default_rng(SEED).multinomial(setting.size, setting.shares.ravel(), size=samples)
         tables = draws.reshape(-1, 2, 2, 2)
         alone = joint_tables.right_alone(tables)
-        pairs, counts = np.unique(alone, axis=0, return_counts=True)
-        for (newer, older), times in zip(pairs.tolist(), counts.tolist(), strict=True):
-            interval = _accuracy(setting.size, newer, older)
-            every.add(interval, times)
-            if newer + older:
-                different.add(interval, times)
-        differ = tables[joint_tables.right_alone(tables).sum(1) > 0]
-        different.add_rivals(accuracy_rivals(differ))
+        pairs, at = np.unique(alone, axis=0, return_inverse=True)
+        ends = np.array([ends_of(_accuracy(setting.size, *pair)) for pair in pairs.tolist()])[at]
+        differ = alone.sum(1) > 0
+        every.add_all(ends[:, 0], ends[:, 1])
+        different.add_all(ends[differ, 0], ends[differ, 1])
+        different.add_rivals(accuracy_rivals(tables[differ]))
         yield from (different, every)
 
 

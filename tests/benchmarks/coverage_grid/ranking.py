@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from performance.metrics.paired.numeric import query_difference
-from performance.metrics.statistics.intervals import score_interval
 from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.numeric_scores import Numbers, mean_of, student_ends
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
@@ -35,9 +34,7 @@ def queries(samples: int, sizes: tuple[int, ...] = SIZES) -> Tallies:
                 values = draw(random, size)
                 tally.add(mean_of(values).bounded_estimate(0, 1).interval)
                 tally.add_rival("Student's t", student_ends(values))
-                share = score_interval(float(values.mean()), size)
-                if share is not None:
-                    tally.add_rival("Wilson", (np.array([share.lower]), np.array([share.upper])))
+                tally.add_rival("Wilson", rivals.wilson(values.mean(keepdims=True), np.array([float(size)])))
             yield tally
 
 
@@ -46,9 +43,8 @@ def groups(samples: int, count: int = 50, of_each: int = 20) -> Tallies:
     for correlation in (0.05, 0.2, 0.5):
         for share in (0.5, 0.9):
             random = np.random.default_rng(SEED)
-            tally = Tally(
-                f"{count} groups of {of_each}, correlation {correlation:g}", f"recall@k {share:g}", count, share
-            )
+            setting = f"{count} groups of {of_each}, correlation {correlation:g}, {share:g}"
+            tally = Tally(setting, "recall@k", count, share)
             size = (1 - correlation) / correlation
             drawn = []
             for _ in range(samples):

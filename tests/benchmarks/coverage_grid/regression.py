@@ -11,7 +11,7 @@ from performance.metrics.statistics.intervals import Interval, median_interval_r
 from performance.metrics.statistics.scores import EXAMPLES, GROUPS
 from performance.metrics.tasks.regression import Losses
 from tests.benchmarks.coverage_grid import rivals
-from tests.benchmarks.coverage_grid.numeric_scores import Numbers, scores_of
+from tests.benchmarks.coverage_grid.numeric_scores import Numbers, mean_of, scores_of
 from tests.benchmarks.coverage_grid.tally import Ends, Tallies, Tally
 
 SEED = 20260313
@@ -175,6 +175,7 @@ def _paired(kind: str, size: int, correlation: float, worse: float, samples: int
     for _ in range(samples):
         newer, older = correlated(random, kind, size, correlation)
         newer = newer * worse
+        variation = max(mean_of(each**2).variation for each in (newer, older))
         of_mae = np.abs(newer) - np.abs(older)
         roots = np.sqrt(np.mean(newer**2)), np.sqrt(np.mean(older**2))
         of_rmse = newer**2 / (2 * roots[0]) + roots[0] / 2 - older**2 / (2 * roots[1]) - roots[1] / 2
@@ -184,7 +185,10 @@ def _paired(kind: str, size: int, correlation: float, worse: float, samples: int
         ):
             value = float(score.mean())
             scores = scores_of(EXAMPLES, {name: (score - value) / scale})[name]
-            found[name].add(scores.difference_interval(value, float(scale), squares=name == "rmse"))
+            squares = name == "rmse"
+            found[name].add(
+                scores.difference_interval(value, float(scale), squares=squares, variation=squares * variation)
+            )
             drawn[name].append(score)
     for name, each in drawn.items():
         for part in range(0, samples, AT_A_TIME):

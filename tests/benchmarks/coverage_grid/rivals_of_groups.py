@@ -21,6 +21,8 @@ def table_rivals(counts: Counts, name: str, averaging: str) -> dict[str, Ends]:
     metric = _gradients(counts, averaging)[name]
     sums = _sums(counts, metric)
     found = {"cluster-robust t": rivals.of_groups(metric.value, sums)}
+    if name in WITHIN_0_AND_1:
+        found["cluster-robust t, on log odds"] = rivals.of_groups_on_log_odds(metric.value.clip(0, 1), sums)
     if averaging == "binary" and name in WITHIN_0_AND_1:
         found["Kish & Wilson"] = rivals.kish_wilson(metric.value.clip(0, 1), _sizes(name, tables), sums)
     return found

@@ -103,6 +103,25 @@ def test_forecasts_of_one_series_have_no_paired_interval(tmp_path: Path, seeded:
     assert compare(tmp_path, "regression", tables(actual, *versions))
 
 
+def test_large_errors_that_cancel_leave_no_interval_of_squared_errors(
+    tmp_path: Path, seeded: np.random.Generator
+) -> None:
+    actual = seeded.normal(50, 5, 100)
+    normal = seeded.normal(size=(2, 100))
+    heavy = normal.copy()
+    heavy[0, 7] = heavy[1, 8] = 9.0  # the difference of their squares is hardly skewed
+    squares = {"rmse", "r_squared", "explained_variance"}
+
+    of_normal, of_heavy = (
+        set(compare(tmp_path, "regression", tables(actual, *({"predicted": actual + each} for each in errors))))
+        for errors in (normal, heavy)
+    )
+
+    assert squares < of_normal
+    assert not squares & of_heavy
+    assert "mae" in of_heavy
+
+
 def test_other_groups_are_not_paired(tmp_path: Path) -> None:
     table = {"example_id": ids(40), "actual": range(40), "predicted": np.arange(40) * 1.1, "group": np.arange(40) // 2}
 
