@@ -4,6 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -11,6 +12,7 @@ from allauth.utils import generate_unique_username
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from models_registry.accounts.models import User
 from models_registry.api.client_address import client_address
@@ -54,6 +56,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
         if not may_log_in(user):
             raise ImmediateHttpResponse(refusal(request, NOT_ACTIVE))
         super().login(request, user)
+
+    def is_safe_url(self, url: str) -> bool:
+        """Return whether a page of this host has this address. allauth would lead to all of `ALLOWED_HOSTS`."""
+        request: HttpRequest = context.request
+        return url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address of the client."""
