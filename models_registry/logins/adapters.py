@@ -25,6 +25,7 @@ from models_registry.logins.roles import follow_groups
 
 if TYPE_CHECKING:
     from allauth.socialaccount.models import SocialLogin
+    from requests import Session
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,12 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         from models_registry.logins.openid import openid_provider  # its packages are an extra
 
         return openid_provider(request)
+
+    def get_requests_session(self) -> "Session":
+        """Return what asks the provider. A redirect is an error: it could lead the client's secret to another host."""
+        session: Session = super().get_requests_session()
+        session.max_redirects = 0
+        return session
 
     def pre_social_login(self, request: HttpRequest, sociallogin: "SocialLogin") -> None:
         """Give an existing user the roles of their groups. The token of the provider has served its purpose."""

@@ -25,6 +25,7 @@ from models_registry.logins.provider import LoginProvider
 from tests.admin_pages import add_url, text_of
 from tests.authenticator_app import totp
 from tests.factories import new_user
+from tests.receiver import receiving, status
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
@@ -125,6 +126,19 @@ def test_after_the_login_nobody_is_led_to_another_host(provider: Provider, setti
     back = provider.approve(begun["Location"], "s-10").removeprefix("https://testserver")
 
     assert client.get(back, secure=True)["Location"] == "/admin/"
+
+
+def test_the_secret_of_the_client_follows_no_redirect(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    back = provider.approve(client.get(BEGIN)["Location"], "s-11")
+    published = httpx.get(f"{provider.issuer}/.well-known/openid-configuration").json()
+    with receiving() as receiver:
+        receiver.answers.append(status(307, Location=f"{receiver.url}/elsewhere"))
+        monkeypatch.setattr(OpenIDConnectOAuth2Adapter, "openid_config", {**published, "token_endpoint": receiver.url})
+
+        assert client.get(back).status_code == 403
+
+    assert [message.path for message in receiver.messages] == ["/hook"]
 
 
 @pytest.mark.parametrize("address", [None, "http://login.example.com/", "https://[bad"])
