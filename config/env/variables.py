@@ -19,8 +19,8 @@ VARIABLES = (
         default="none, required",
         example="the output of the command below",
         description=(
-            "Signs the admin's sessions and the URLs of badges, and encrypts the secrets of authenticator apps. 32 bytes "
-            "or more."
+            "Signs the admin's sessions and the URLs of badges, and encrypts the secrets of authenticator apps. "
+            "32 bytes or more."
         ),
     ),
     Variable(
