@@ -1,6 +1,7 @@
 """The command `mpr`."""
 
 import sys
+import traceback
 
 
 def main() -> None:
@@ -11,7 +12,11 @@ def main() -> None:
         if error.name not in {"typer", "rich"}:
             raise
         sys.exit("mpr needs more packages: pip install 'model-performance-registry-client[cli]'")
-    app(prog_name="mpr")
+    try:
+        app(prog_name="mpr")
+    except Exception:
+        traceback.print_exc()
+        sys.exit(2)  # Python's own 1 would say that the registry has refused
 
 
 if __name__ == "__main__":

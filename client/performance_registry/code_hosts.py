@@ -17,6 +17,7 @@ from performance_registry.connections import Connection
 from performance_registry.credentials import GivenToken
 from performance_registry.errors import CodeHostError, ConnectionFailedError
 from performance_registry.requests import Caller, Request, send
+from performance_registry.text import escape_controls, is_token
 
 TIMEOUT, PATIENCE = 30.0, 60.0  # seconds for one response, and for which a request is repeated
 PAGE_SIZE = 100
@@ -124,10 +125,18 @@ def variable(environment: Mapping[str, str], name: str, meaning: str) -> str:
     return value
 
 
+def secret(environment: Mapping[str, str], name: str, meaning: str) -> str:
+    """Return a token of the CI job. Raises `CodeHostError`, which does not show it."""
+    token = variable(environment, name, meaning).strip()
+    if not is_token(token):
+        raise CodeHostError(f"{name} contains a line break or another character that no token has.")
+    return token
+
+
 def _read(request: Request, response: httpx.Response) -> object:
     """Return the JSON of a response. Raises `CodeHostError` if it is none, or a refusal."""
     if not response.is_success:
-        said = response.text[:_SHOWN].strip()
+        said = escape_controls(response.text[:_SHOWN].strip())
         raise CodeHostError(f"{request.method} {request.url} was answered with {response.status_code}: {said}")
     try:
         return response.json()

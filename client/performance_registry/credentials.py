@@ -18,7 +18,7 @@ import httpx
 
 from performance_registry import logins
 from performance_registry.errors import CredentialsError, read_answer, response_error
-from performance_registry.requests import Caller, Operation, Pause, Request, send
+from performance_registry.requests import Caller, Operation, Pause, Request, bearer, send
 
 URL = "REGISTRY_URL"
 TOKEN = "REGISTRY_TOKEN"  # noqa: S105
@@ -81,8 +81,8 @@ class JobIdentity:
             return self._environment[ID_TOKEN]
         audience = self._environment.get(AUDIENCE, self._url)
         url = httpx.URL(self._environment[GITHUB_URL]).copy_merge_params({"audience": audience})
-        authorization = {"Authorization": f"Bearer {self._environment[GITHUB_TOKEN]}"}
-        answer = yield from _document(Request("GET", str(url), headers=authorization), self._patience)
+        request = Request("GET", str(url), headers=bearer(self._environment[GITHUB_TOKEN]))
+        answer = yield from _document(request, self._patience)
         return str(answer["value"])
 
 
@@ -137,8 +137,8 @@ def log_in(url: str, username: str, password: str, patience: float) -> Operation
 
 def log_in_with_token(url: str, token: str, patience: float) -> Operation[logins.Login]:
     """Store a token that was made in the registry, if the registry accepts it. Raises `ProblemError`."""
-    authorization = {"Authorization": f"Bearer {token}"}
-    models = Request("GET", f"{url}/api/v1/models", params={"page_size": 1}, headers=authorization)
+    token = token.strip()
+    models = Request("GET", f"{url}/api/v1/models", params={"page_size": 1}, headers=bearer(token))
     response = yield from send(models, patience)
     if response.status_code not in {200, 403}:  # it may have scopes for other routes
         raise response_error(response)
@@ -186,6 +186,8 @@ def find_url(url: str | None) -> str:
     found = (url or os.environ.get(URL) or (stored[0] if len(stored) == 1 else "")).rstrip("/")
     if not found:
         raise CredentialsError(f"There is no address of the registry. Give it, or set {URL}.")
+    if "@" in found.rpartition("://")[2].partition("/")[0]:
+        raise CredentialsError("The address of the registry must contain no login.")
     if not _is_address(found):
         raise CredentialsError(f"{found!r} is no address of a registry, such as https://registry.example.com.")
     return found
@@ -193,7 +195,7 @@ def find_url(url: str | None) -> str:
 
 def find_credentials(url: str, token: str | None, patience: float) -> Credentials:
     """Return the credentials for a registry. Raises `CredentialsError` if there are none."""
-    given = token or os.environ.get(TOKEN)
+    given = (token or os.environ.get(TOKEN, "")).strip()
     if given:
         return GivenToken(given)
     if os.environ.get(ID_TOKEN) or (os.environ.get(GITHUB_URL) and os.environ.get(GITHUB_TOKEN)):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from performance_registry.code_hosts import Api, Status, variable
+from performance_registry.code_hosts import Api, Status, secret, variable
 from performance_registry.errors import CodeHostError
 
 _DESCRIPTION_LIMIT = 140  # characters
@@ -18,7 +18,7 @@ class GitHub:
     comment_limit = 65_000
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        token = variable(environment, "GITHUB_TOKEN", "pass the job's token, ${{ github.token }}")
+        token = secret(environment, "GITHUB_TOKEN", "pass the job's token, ${{ github.token }}")
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
         self._api = Api(environment.get("GITHUB_API_URL") or "https://api.github.com", headers)
         self._graphql = Api(environment.get("GITHUB_GRAPHQL_URL") or "https://api.github.com/graphql", headers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from performance_registry.code_hosts import Api, State, Status, variable
+from performance_registry.code_hosts import Api, State, Status, secret, variable
 from performance_registry.errors import CodeHostError
 
 _DESCRIPTION_LIMIT = 255  # characters
@@ -18,7 +18,7 @@ class GitLab:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         meaning = "give the job a project access token with the scope `api`, as its own token may not do this"
-        headers = {"PRIVATE-TOKEN": variable(environment, "GITLAB_TOKEN", meaning)}
+        headers = {"PRIVATE-TOKEN": secret(environment, "GITLAB_TOKEN", meaning)}
         self._api = Api(variable(environment, "CI_API_V4_URL", "this is no job of GitLab CI"), headers)
         project = variable(environment, "CI_PROJECT_ID", "this is no job of GitLab CI")
         commit = variable(environment, "CI_COMMIT_SHA", "there is no commit")

@@ -64,9 +64,11 @@ def try_lock() -> IO[bytes] | None:
     try:
         if fcntl is not None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         lock.close()
         return None
+    except OSError:  # a file system without locks, as some network drives are
+        pass
     return lock
 
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from performance_registry.errors import ConnectionFailedError, response_error
+from performance_registry.errors import ConnectionFailedError, CredentialsError, response_error
+from performance_registry.text import is_token
 
 if TYPE_CHECKING:
     from performance_registry.credentials import Credentials
@@ -28,6 +29,7 @@ T = TypeVar("T")
 log = logging.getLogger("performance_registry")
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NEVER_POSSIBLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 _PASSING = {429, 503}  # the request was not processed
 _PROXIES = {502, 504}  # the request may have been processed
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds
@@ -101,7 +103,14 @@ class Caller:
         raise response_error(response)
 
     def _send(self, request: Request, token: str) -> Operation[httpx.Response]:
-        return send(request.with_headers(Authorization=f"Bearer {token}"), self.patience)
+        return send(request.with_headers(**bearer(token)), self.patience)
+
+
+def bearer(token: str) -> dict[str, str]:
+    """Return the header of an access token. Raises `CredentialsError` if the text cannot be a token."""
+    if not is_token(token):
+        raise CredentialsError("The token contains a line break or another character that no token has.")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def send(request: Request, patience: float) -> Operation[httpx.Response]:
@@ -144,7 +153,7 @@ def _passes(request: Request, response: httpx.Response) -> bool:
 
 
 def _may_repeat(request: Request, error: httpx.RequestError) -> bool:
-    if isinstance(error, httpx.UnsupportedProtocol):
+    if isinstance(error, _NEVER_POSSIBLE):
         return False
     return request.is_repeatable or isinstance(error, _NEVER_SENT)
 

@@ -11,6 +11,11 @@ def escape_controls(text: str) -> str:
     return "".join(c if c == "\n" or unicodedata.category(c) not in _CONTROLS else ascii(c)[1:-1] for c in text)
 
 
+def is_token(text: str) -> bool:
+    """Return whether a text can be a token. An error about the header of another text would show it."""
+    return text.isascii() and text.isprintable()
+
+
 _CONTROLS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from allauth.account.middleware import AccountMiddleware
 from axes.middleware import AxesMiddleware
-from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -24,16 +23,11 @@ from models_registry.api.errors import BusyError
 from models_registry.api.throttling import LoginThrottle
 from models_registry.audit.denials import note_denial, seconds_to_wait
 from models_registry.db.outages import RETRY_AFTER_OUTAGE, is_outage, outage_detail
-from models_registry.logins.sessions import lacks_two_factor, second_factor_page
+from models_registry.logins.sessions import code_page, must_set_up_factor, owes_code
 from models_registry.tokens.lockout import login_capacity, login_wait
 
-_WITHOUT_FACTOR = (
-    "/admin/login/",
-    "/admin/logout/",
-    "/admin/two-factor/",
-    "/admin/confirm/",
-    "/admin/password_change/",
-)
+_WITHOUT_CODE = ("/admin/login/", "/admin/logout/", "/admin/confirm/")
+_SETUP = "/admin/two-factor/"
 _OUTAGE = "The database or cache cannot be reached at present. Try again in a moment."
 MiddlewareResponse: TypeAlias = HttpResponseBase | Awaitable[HttpResponseBase]
 
@@ -153,12 +147,20 @@ class AdminAccountMiddleware(_AdminOnly):
 
 
 class AdminTwoFactorMiddleware(_AdminOnly, MiddlewareMixin):
-    """Leads people who must have a second factor to the page where they set it up or prove it."""
+    """Leads people to the page where they prove their second factor, or set one up if they must.
+
+    A session from before the second factor began with the password alone, and perhaps with a stolen one.
+    """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         """Return a redirect, unless the page is one that is needed for this."""
-        is_free = settings.REQUIRE_TWO_FACTOR == "nobody" or request.path_info.startswith(_WITHOUT_FACTOR)
-        return None if is_free or not lacks_two_factor(request) else HttpResponseRedirect(second_factor_page(request))
+        if request.path_info.startswith(_WITHOUT_CODE):
+            return None
+        if owes_code(request):
+            return HttpResponseRedirect(code_page(request))
+        if must_set_up_factor(request) and not request.path_info.startswith(_SETUP):
+            return HttpResponseRedirect(reverse("mfa_index"))
+        return None
 
 
 def is_admin(request: HttpRequest) -> bool:

@@ -27,10 +27,11 @@ def email(name: str, *, allowed_hosts: Collection[str]) -> Mapping[str, object]:
     url = read(name)
     if not url:
         return {}
-    if "*" in allowed_hosts:  # a stranger could have a link sent that leads the person's token to another host
+    patterns = [host for host in allowed_hosts if host.startswith(("*", "."))]
+    if patterns:  # a stranger could have a link sent that leads the person's token to another host
         raise ImproperlyConfigured(
-            f"{name} needs the names of the service in ALLOWED_HOSTS instead of *, as the links in e-mails have the "
-            "host of the request"
+            f"{name} needs the names of the service in ALLOWED_HOSTS instead of {patterns[0]}, as the links in e-mails "
+            "have the host of the request"
         )
     config = _parse(name, url)
     if django.VERSION < (6, 1):

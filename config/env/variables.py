@@ -18,7 +18,10 @@ VARIABLES = (
         "SECRET_KEY",
         default="none, required",
         example="the output of the command below",
-        description="Signs the admin's sessions and the URLs of badges. 32 bytes or more.",
+        description=(
+            "Signs the admin's sessions and the URLs of badges, and encrypts the secrets of authenticator apps. "
+            "32 bytes or more."
+        ),
     ),
     Variable(
         "JWT_SIGNING_KEY",

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from models_registry.accounts.querysets import OrganizationQuerySet
 from models_registry.accounts.scopes import MODEL_SCOPES, Role
@@ -43,6 +44,12 @@ class User(AbstractUser):
                 violation_error_message="A service account can be neither staff nor superuser.",
             ),
         ]
+
+    @cached_property
+    def has_second_factor(self) -> bool:
+        """Whether the user has an authenticator app. Recovery codes alone do not count."""
+        apps = self.authenticator_set.filter(type="totp")  # type: ignore[attr-defined]  # allauth is untyped
+        return bool(apps.exists())
 
     def clean(self) -> None:
         """Raise `ValidationError` for a person with an owner. Forms without both fields do not check constraints."""

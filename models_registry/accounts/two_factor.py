@@ -1,6 +1,5 @@
-"""Whether a person logs in with a second factor, and whether they must."""
+"""Whether a person must log in with a second factor."""
 
-from allauth.mfa.models import Authenticator
 from django.conf import settings
 
 from models_registry.accounts.models import User
@@ -8,12 +7,7 @@ from models_registry.accounts.models import User
 
 def needs_more_than_password(user: User) -> bool:
     """Return whether a password alone must open nothing to this user."""
-    return has_two_factor(user) or must_have_two_factor(user)
-
-
-def has_two_factor(user: User) -> bool:
-    """Return whether the user has an authenticator app. Recovery codes alone do not count."""
-    return bool(Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists())
+    return user.has_second_factor or must_have_two_factor(user)
 
 
 def must_have_two_factor(user: User) -> bool:

@@ -4,6 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -11,6 +12,7 @@ from allauth.utils import generate_unique_username
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from models_registry.accounts.models import User
 from models_registry.api.client_address import client_address
@@ -23,6 +25,7 @@ from models_registry.logins.roles import follow_groups
 
 if TYPE_CHECKING:
     from allauth.socialaccount.models import SocialLogin
+    from requests import Session
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the librar
             raise ImmediateHttpResponse(refusal(request, NOT_ACTIVE))
         super().login(request, user)
 
+    def is_safe_url(self, url: str) -> bool:
+        """Return whether a page of this host has this address. allauth would lead to all of `ALLOWED_HOSTS`."""
+        request: HttpRequest = context.request
+        return url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address of the client."""
         return client_address(request)
@@ -84,6 +92,12 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         from models_registry.logins.openid import openid_provider  # its packages are an extra
 
         return openid_provider(request)
+
+    def get_requests_session(self) -> "Session":
+        """Return what asks the provider. A redirect is an error: it could lead the client's secret to another host."""
+        session: Session = super().get_requests_session()
+        session.max_redirects = 0
+        return session
 
     def pre_social_login(self, request: HttpRequest, sociallogin: "SocialLogin") -> None:
         """Give an existing user the roles of their groups. The token of the provider has served its purpose."""

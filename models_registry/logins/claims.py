@@ -19,11 +19,11 @@ def about_person(answers: Mapping[str, object]) -> dict[str, object]:
     people, or if a claim cannot be stored.
     """
     token, info = (_claims(answers.get(name)) for name in ("id_token", "userinfo"))
-    claims = info | token
-    if not token or info.get("sub", token.get("sub")) != token.get("sub"):
+    claims, subject = info | token, token.get("sub")
+    if info.get("sub") != subject:  # OpenID Connect Core 1.0, 5.3.2
         raise ValueError("The identity token and the user info are not about the same person.")
-    if not 0 < len(str(claims.get("sub", ""))) <= MAX_SUBJECT or "\\u0000" in json.dumps(claims):
-        raise ValueError("The subject is too long, or a claim has a NUL character.")
+    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT or "\\u0000" in json.dumps(claims):
+        raise ValueError("The subject is no text, or is too long, or a claim has a NUL character.")
     return {name: value for name, value in claims.items() if _is_usable(name, value, claims)}
 
 

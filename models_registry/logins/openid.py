@@ -115,4 +115,7 @@ def finish(request: HttpRequest) -> HttpResponse:
 
 
 def _is_safe(address: object) -> bool:
-    return isinstance(address, str) and is_encrypted_or_local(urlsplit(address))
+    try:
+        return isinstance(address, str) and is_encrypted_or_local(urlsplit(address))
+    except ValueError:  # such as an unclosed bracket
+        return False

@@ -14,11 +14,10 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, SetPasswordForm
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from django.views.generic import View
 
 from models_registry.accounts.models import User
 from models_registry.audit.context import acting_user
@@ -32,7 +31,7 @@ from models_registry.logins.forms import (
 )
 from models_registry.logins.mail import send_later
 from models_registry.logins.pages import FORM_TEMPLATE, OUTSIDE_LAYOUT, Page
-from models_registry.logins.sessions import lacks_two_factor, owes_code, second_factor_page
+from models_registry.logins.sessions import must_set_up_factor
 from models_registry.tokens.forms import LoginForm
 
 MESSAGE_TEMPLATE = "models_registry/logins/message.html"
@@ -105,20 +104,7 @@ class TwoFactorView(Page, mfa.IndexView):  # type: ignore[misc]
 
     def get_context_data(self, **context: object) -> dict[str, object]:
         """Return the factors, and whether there must be one."""
-        return super().get_context_data(**context) | {"lacks_factor": lacks_two_factor(self.request)}
-
-
-class ProvenFactorMixin(View):
-    """Asks people for a code who had no second factor yet when they logged in.
-
-    allauth would let them pass with the password alone, which a second factor is to protect them from.
-    """
-
-    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        """Return the page, or go to the page that asks for a code and leads back."""
-        if owes_code(request):
-            return HttpResponseRedirect(second_factor_page(request))
-        return super().dispatch(request, *args, **kwargs)
+        return super().get_context_data(**context) | {"must_set_up": must_set_up_factor(self.request)}
 
 
 class ActivateView(Page, totp.ActivateTOTPView):  # type: ignore[misc]
@@ -137,7 +123,7 @@ class ActivateView(Page, totp.ActivateTOTPView):  # type: ignore[misc]
         return response
 
 
-class DeactivateView(ProvenFactorMixin, Page, totp.DeactivateTOTPView):  # type: ignore[misc]
+class DeactivateView(Page, totp.DeactivateTOTPView):  # type: ignore[misc]
     """Ends the login with two factors."""
 
     title = "Remove the authenticator app"
@@ -145,20 +131,20 @@ class DeactivateView(ProvenFactorMixin, Page, totp.DeactivateTOTPView):  # type:
     submit = "Remove"
 
 
-class RecoveryCodesView(ProvenFactorMixin, Page, recovery_codes.ViewRecoveryCodesView):  # type: ignore[misc]
+class RecoveryCodesView(Page, recovery_codes.ViewRecoveryCodesView):  # type: ignore[misc]
     """The recovery codes that are left."""
 
     template_name = "models_registry/logins/recovery_codes.html"
     title = "Recovery codes"
 
 
-class DownloadView(ProvenFactorMixin, recovery_codes.DownloadRecoveryCodesView):  # type: ignore[misc]
+class DownloadView(recovery_codes.DownloadRecoveryCodesView):  # type: ignore[misc]
     """The recovery codes as a file."""
 
     template_name = "models_registry/logins/recovery_codes.txt"
 
 
-class NewRecoveryCodesView(ProvenFactorMixin, Page, recovery_codes.GenerateRecoveryCodesView):  # type: ignore[misc]
+class NewRecoveryCodesView(Page, recovery_codes.GenerateRecoveryCodesView):  # type: ignore[misc]
     """Replaces the recovery codes."""
 
     title = "New recovery codes"

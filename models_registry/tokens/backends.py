@@ -1,14 +1,22 @@
 """The authentication backend of the admin and of `POST /auth/token`."""
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Model
+from django.db.models import Exists, Model, OuterRef
 
 from models_registry.accounts.models import User
 
 
 class PeopleBackend(ModelBackend):
     """Authenticates people by user name and password, but never a service account."""
+
+    def get_user(self, user_id: int) -> User | None:
+        """Return the user of a session, with the answer to `has_second_factor` from the same query."""
+        apps = Authenticator.objects.filter(user=OuterRef("pk"), type=Authenticator.Type.TOTP)
+        users = User.objects.annotate(has_second_factor=Exists(apps))  # type: ignore[no-redef]  # fills its cache
+        user = users.filter(pk=user_id).first()
+        return user if self.user_can_authenticate(user) else None
 
     def user_can_authenticate(self, user: User | AnonymousUser | None) -> bool:
         """Return whether the user is active and not a service account."""

@@ -116,6 +116,13 @@ def test_a_refusal_of_the_code_host_says_what_it_refused(github: CodeHost, monke
     with pytest.raises(RegistryError, match="no such model"), publishing("acme/x", comment=True, status=True):
         raise RegistryError("no such model")  # says more than that it could not be published
 
+    monkeypatch.setenv("GITHUB_TOKEN", "broken\ntoken")
+    with pytest.raises(CodeHostError, match="GITHUB_TOKEN contains") as refused:
+        publish(VERDICT)
+    assert "broken" not in str(refused.value)
+    monkeypatch.setenv("GITHUB_TOKEN", f"{TOKEN}\n")  # as a variable often ends
+    publish(VERDICT)
+
     monkeypatch.delenv("GITHUB_TOKEN")
     with pytest.raises(CodeHostError, match="GITHUB_TOKEN is not set"):
         publish(VERDICT)

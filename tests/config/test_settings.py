@@ -131,9 +131,10 @@ def test_only_migrations_have_no_statement_timeout(
 
 
 def test_links_in_e_mails_lead_to_no_host_of_a_strangers_choice(refusal: Refusal, read_settings: ReadSettings) -> None:
-    assert refusal(EMAIL_URL="smtp://localhost:25", ALLOWED_HOSTS="registry.example.com,*").startswith(
-        "EMAIL_URL needs the names of the service in ALLOWED_HOSTS"
-    )
+    for pattern in ("*", ".example.com"):
+        assert refusal(EMAIL_URL="smtp://localhost:25", ALLOWED_HOSTS=f"registry.example.com,{pattern}").startswith(
+            f"EMAIL_URL needs the names of the service in ALLOWED_HOSTS instead of {pattern},"
+        )
     assert read_settings(EMAIL_URL="", ALLOWED_HOSTS="*")["SENDS_MAIL"] is False
 
 

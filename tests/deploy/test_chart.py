@@ -3,6 +3,7 @@
 import configparser
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -47,7 +48,7 @@ def rendered(*options: str) -> list[dict[str, Any]]:
 def test_the_values_keep_to_their_schema_and_name_variables_of_the_service() -> None:
     validator = jsonschema_rs.validator_for(SCHEMA)
     validator.validate(VALUES)
-    for secret in ("SECRET_KEY", "DATABASE_URL"):
+    for secret in ("SECRET_KEY", "DATABASE_URL", "DATABASE_REPLICA_URLS", "OIDC_LOGIN_CLIENT_SECRET", "EMAIL_URL"):
         assert not validator.is_valid({**VALUES, "config": {**VALUES["config"], secret: "x"}})
     assert VALUES["config"].keys() <= {variable.name for variable in VARIABLES}
 
@@ -78,6 +79,27 @@ def test_each_container_is_confined_and_only_migrations_own_the_tables(options: 
         assert each["resources"]["limits"]["memory"]
         secrets = [source["secretRef"]["name"] for source in each.get("envFrom", []) if "secretRef" in source]
         assert ("registry-owner" in secrets) == (each["name"] == "migrate")
+
+
+def test_a_rollback_restores_the_variables_and_undoes_no_migrations() -> None:
+    hooks = {
+        name: re.findall("helm.sh/hook: (.*)", (CHART / "templates" / f"{name}.yaml").read_text())
+        for name in ("config", "migrate")
+    }
+
+    assert hooks == {"config": ["pre-install,pre-upgrade,pre-rollback"], "migrate": ["pre-install,pre-upgrade"]}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host"), [("a.example.com,b", "a.example.com"), (".example.com", "example.com"), ("*", "localhost")]
+)
+def test_probes_name_a_host_that_the_service_answers_for(hosts: str, host: str) -> None:
+    objects = rendered("--set-string", "config.ALLOWED_HOSTS=" + hosts.replace(",", r"\,"))
+    pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"]
+    [container] = [each for pod in pods for each in pod["containers"] if each["name"] == "web"]
+
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["httpHeaders"] == [{"name": "Host", "value": host}]
 
 
 def test_the_units_run_what_the_image_runs_with_the_same_rights() -> None:

@@ -24,7 +24,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 
 {{/* The first host of ALLOWED_HOSTS, which probes name. */}}
 {{- define "registry.host" -}}
-{{ index (splitList "," .Values.config.ALLOWED_HOSTS) 0 | trim | trimPrefix "." }}
+{{ index (splitList "," .Values.config.ALLOWED_HOSTS) 0 | trim | trimPrefix "." | replace "*" "localhost" }}
 {{- end }}
 
 {{/* What every pod of the service has. */}}

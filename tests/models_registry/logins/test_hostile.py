@@ -26,7 +26,9 @@ FORMS: list[dict[str, str | list[str]]] = [
 ]
 
 
-def test_no_page_fails_whatever_it_gets(viewer: User, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_page_fails_whatever_it_gets(
+    viewer: User, editor: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.OIDC_LOGIN = LoginProvider("http://127.0.0.1:9", "registry", "secret")
     monkeypatch.setattr(LoginThrottle, "THROTTLE_RATES", {**api_settings.DEFAULT_THROTTLE_RATES, "login": "9999/day"})
     Authenticator.objects.create(user=viewer, type="totp", data={"secret": encrypt("JBSWY3DPEHPK3PXP")})
@@ -36,7 +38,7 @@ def test_no_page_fails_whatever_it_gets(viewer: User, settings: Settings, monkey
     assert pending.post("/admin/login/", {"username": "vera", "password": PASSWORD})["Location"] == CODE
     for form in FORMS:
         assert pending.post(CODE, form).status_code == 200
-    for client in (Client(), logged_in(viewer)):
+    for client in (Client(), logged_in(viewer), logged_in(editor)):  # the viewer owes a code
         for page in pages:
             statuses = {client.get(f"{page}?next=//example.com&process=connect&code=1").status_code}
             statuses |= {client.put(page).status_code, *(client.post(page, form).status_code for form in FORMS)}

@@ -12,6 +12,7 @@ import oidc_provider_mock
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.test import Client
 from pytest_django import Settings
 
@@ -24,6 +25,7 @@ from models_registry.logins.provider import LoginProvider
 from tests.admin_pages import add_url, text_of
 from tests.authenticator_app import totp
 from tests.factories import new_user
+from tests.receiver import receiving, status
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
@@ -116,6 +118,39 @@ def test_neither_name_nor_address_opens_an_existing_account(provider: Provider, 
         assert client.get("/admin/models_registry/user/").status_code == 403
 
 
+@pytest.mark.parametrize("address", ["https://other.example.com/", "//localhost/", "http://testserver/admin/", "\\\\x"])
+def test_after_the_login_nobody_is_led_to_another_host(provider: Provider, settings: Settings, address: str) -> None:
+    settings.ALLOWED_HOSTS = ["testserver", "localhost", ".example.com"]
+    client = Client()
+    begun = client.get(BEGIN, {"next": address}, secure=True)
+    back = provider.approve(begun["Location"], "s-10").removeprefix("https://testserver")
+
+    assert client.get(back, secure=True)["Location"] == "/admin/"
+
+
+def test_the_secret_of_the_client_follows_no_redirect(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    back = provider.approve(client.get(BEGIN)["Location"], "s-11")
+    published = httpx.get(f"{provider.issuer}/.well-known/openid-configuration").json()
+    with receiving() as receiver:
+        receiver.answers.append(status(307, Location=f"{receiver.url}/elsewhere"))
+        monkeypatch.setattr(OpenIDConnectOAuth2Adapter, "openid_config", {**published, "token_endpoint": receiver.url})
+
+        assert client.get(back).status_code == 403
+
+    assert [message.path for message in receiver.messages] == ["/hook"]
+
+
+@pytest.mark.parametrize("address", [None, "http://login.example.com/", "https://[bad"])
+def test_a_provider_with_an_unsafe_address_is_not_asked(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, address: str | None
+) -> None:
+    published = httpx.get(f"{provider.issuer}/.well-known/openid-configuration").json()
+    monkeypatch.setattr(OpenIDConnectOAuth2Adapter, "openid_config", {**published, "token_endpoint": address})
+
+    assert Client().get(BEGIN).status_code == 403
+
+
 def test_roles_follow_the_groups_at_each_login(provider: Provider, acme: Organization) -> None:
     Organization.objects.create(slug="globex", name="Globex")
     other = Organization.objects.create(slug="initech", name="Initech")
@@ -190,6 +225,7 @@ def test_who_has_an_authenticator_app_is_asked_for_its_code_here_too(
     assert client.get("/admin/").status_code == 200  # the provider is responsible for its logins
     secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
     Authenticator.objects.create(user=SocialAccount.objects.get().user, type="totp", data={"secret": encrypt(secret)})
+    assert client.get("/admin/")["Location"].startswith("/admin/confirm/code/")  # the session is older than the app
 
     client, answer = log_in(provider, "s-8")
 

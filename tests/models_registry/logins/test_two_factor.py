@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
 
 LOGIN, CODE, MINE = "/admin/login/", "/admin/login/code/", "/admin/two-factor/"
+PASSWORD_PAGE = "/admin/password_change/"
 ACTIVATE, CODES = f"{MINE}activate/", f"{MINE}recovery-codes/"
 WRONG = "Incorrect code."
 
@@ -142,7 +143,7 @@ def test_who_must_have_a_second_factor_gets_nowhere_without_it(viewer: User, set
     assert client.get("/admin/").status_code == 200
 
     settings.REQUIRE_TWO_FACTOR = "everyone"
-    for path in ("/admin/", page_url(viewer), "/admin/models_registry/personaltoken/add/"):
+    for path in ("/admin/", page_url(viewer), "/admin/models_registry/personaltoken/add/", PASSWORD_PAGE):
         assert client.get(path)["Location"] == MINE
     assert "requires a second factor" in text_of(client.get(MINE).content.decode())
     set_up(client)
@@ -153,12 +154,15 @@ def test_a_session_from_before_the_app_must_prove_it(viewer: User, settings: Set
     thief, _ = with_password()
     owner, _ = with_password()
     secret = set_up(owner)
-    for page in (CODES, f"{CODES}new/", f"{CODES}download/", f"{MINE}deactivate/"):
+    own = (MINE, ACTIVATE, CODES, f"{CODES}new/", f"{CODES}download/", f"{MINE}deactivate/")
+    for page in (*own, "/admin/", "/admin/models_registry/personaltoken/add/", PASSWORD_PAGE):
         for visit in (thief.get, thief.post):
             assert visit(page)["Location"].startswith("/admin/confirm/code/?next=")
     thief.post("/admin/confirm/password/", {"password": PASSWORD})
     assert thief.get(CODES)["Location"].startswith("/admin/confirm/code/")
+    assert thief.get(MINE)["Location"].startswith("/admin/confirm/code/")
     assert owner.get(CODES).status_code == 200
+    assert owner.get("/admin/").status_code == 200
 
     settings.REQUIRE_TWO_FACTOR = "everyone"
     asked = thief.get("/admin/models_registry/version/?q=x")["Location"]
