@@ -193,8 +193,8 @@ def gate(
 ) -> None:
     """Judge a version by its gate, and let the registry store the verdict.
 
-    The exit status is 0 if the version passed or there is no policy, 1 if it failed, 2 if it could not be judged, or if
-    GitHub or GitLab did not take the comment or the status.
+    The exit status is 0 if the version passed or there is no policy, and 1 if it failed.
+    It is 2 if it could not be judged, or if GitHub or GitLab did not take the comment or the status.
     """
     as_json = as_json or format is Format.json
     with open_registry(as_json) as registry, publishing(model, comment=comment, status=status) as publish:

@@ -99,7 +99,10 @@ class _RegistryOperations(Resource):
             path = f"/organizations/{quote(organization, safe='')}/models/{quote(title, safe='')}"
             found = yield from self._ask("PUT", path, body={**fields, "task_type": task_type})
         if found is None:
-            detail = f"There is no model {name} that you may read. Register it with `create=True` or `--task-type`."
+            detail = (
+                f"There is no model {name} that you may read. "
+                "Register it with `create=True`, or with `mpr register --task-type`."
+            )
             raise ProblemError({"title": "Not found", "status": 404, "code": "model_not_found", "detail": detail})
         if task_type not in (None, found["task_type"]):
             raise RegistryError(f"{name} is a model of {found['task_type']}, not of {task_type}.")

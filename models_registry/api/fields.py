@@ -84,7 +84,16 @@ def _shared_fields(serializer_class: type[SharedFieldsMixin]) -> BindingDict:
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses unknown and read-only fields."""
+    """A serializer that refuses unknown and read-only fields. Its errors name the choices of a field."""
+
+    def get_fields(self) -> dict[str, AnyField]:
+        """Return the fields, those with choices with a message that names them."""
+        fields = super().get_fields()
+        for field in fields.values():
+            choice = getattr(field, "child", field)
+            if isinstance(choice, serializers.ChoiceField):
+                _name_choices(choice)
+        return fields
 
     @cached_property
     def writable(self) -> set[str]:
@@ -104,6 +113,12 @@ class StrictSerializer(serializers.Serializer[Any]):
         if unknown:
             raise serializers.ValidationError(unknown)
         return values
+
+
+def _name_choices(field: serializers.ChoiceField) -> None:
+    """Let the error for another value name the choices, unless the field has a message of its own."""
+    if field.error_messages["invalid_choice"] == serializers.ChoiceField.default_error_messages["invalid_choice"]:
+        field.error_messages["invalid_choice"] = f"Must be one of {', '.join(map(str, field.choices))}."
 
 
 class BoundedListField(serializers.ListField):

@@ -133,12 +133,12 @@ class ComparisonPage(AdminPage):
         both = (
             (
                 "fixed",
-                f"{newer} is right, {older} is wrong",
+                f"Right in {newer}, wrong in {older}",
                 pair.wrong_in_one(wrong=pair.baseline, right=pair.snapshot),
             ),
             (
                 "broken",
-                f"{newer} is wrong, {older} is right",
+                f"Wrong in {newer}, right in {older}",
                 pair.wrong_in_one(wrong=pair.snapshot, right=pair.baseline),
             ),
         )

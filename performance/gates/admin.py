@@ -149,7 +149,7 @@ class GateVerdictAdmin(ReadOnlyAdminMixin, VersionRecordAdmin):
     @admin.display(description="verdict", ordering="status")
     def result(self, verdict: GateVerdict) -> str:
         """Return the verdict as a badge."""
-        return badge(verdict.status, VERDICTS[verdict.status])
+        return badge(verdict.status.replace("_", " "), VERDICTS[verdict.status])
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: object, **kwargs: object

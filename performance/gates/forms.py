@@ -32,16 +32,20 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 14, "class": "font-mono", "spellcheck": "false"}),
         help_text=format_html_lazy(
-            'Such as <pre class="overflow-auto">{}</pre> Leave it empty to withdraw the policy. '
-            'Or <a class="text-link" href="{}">fill in a form</a>.',
-            _EXAMPLE,
-            reverse_lazy("admin:performance_gatepolicy_form"),
+            'Such as <pre class="overflow-auto">{}</pre> Leave it empty to withdraw the policy.', _EXAMPLE
         ),
     )
 
     class Meta:
         model = GatePolicy
         fields = ("model", "organization", "document")
+        help_texts = {
+            "model": format_html_lazy(
+                'This page takes a policy as JSON. You can also <a class="text-link" href="{}">fill in a form</a>, and '
+                "see the verdict before you store the policy.",
+                reverse_lazy("admin:performance_gatepolicy_form"),
+            )
+        }
 
     def clean_document(self) -> object:
         """Return the document, and add its `policy` to the fields. Raises `ValidationError` for each malformed rule."""

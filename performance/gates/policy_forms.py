@@ -95,7 +95,7 @@ class PolicyForm(forms.Form):
     positive_class = forms.CharField(required=False, help_text="Evaluations with another positive class fail.")
     averaging = forms.ChoiceField(required=False, choices=[("", "any"), *((each, each) for each in AVERAGINGS)])
     threshold = forms.FloatField(required=False, help_text="Evaluations with another decision threshold fail.")
-    k = forms.IntegerField(required=False, help_text="The number of ranked items that count.")
+    k = forms.IntegerField(required=False, label="Ranked items", help_text="How many items of a ranking count: k.")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -23,8 +23,7 @@ def markdown(card: ModelCard) -> str:
 
 def html(card: ModelCard) -> str:
     """Return the card as an HTML page."""
-    page, body = html_page(card.title, _STYLE)
-    main = SubElement(body, "main")
+    page, main = html_page(card.title, _STYLE)
     _add(main, "h1", card.title)
     for section in card.sections:
         _add_section(main, section)

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, FieldTextFilter
 
 from models_registry import task_types
@@ -40,7 +40,13 @@ def headline(snapshot: MetricSnapshot) -> str:
         return str(error)
     recorded = [metric for metric in task_type.metrics if metric.name in snapshot.metrics]
     texts = [f"{metric.label} {format_short(snapshot.metrics[metric.name])}" for metric in recorded[:HEADLINE_METRICS]]
-    return " · ".join(texts)
+    return format_html_join(" · ", "{}{}", (_keep_number_with_word(text) for text in texts))
+
+
+def _keep_number_with_word(text: str) -> tuple[str, str]:
+    """Return the words before the last one, and the last one with its number, which stay on one line."""
+    *words, word, number = text.split(" ")
+    return "".join(f"{each} " for each in words), nowrap(f"{word} {number}")
 
 
 def snapshot_context(snapshot: MetricSnapshot) -> dict[str, object]:

@@ -4,11 +4,15 @@ import re
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
+from performance.evaluations.models import EvaluationJob
+from performance.gates.models import GatePolicy
 from performance.snapshots.models import SnapshotDetail
+from tests.admin_pages import add_url, page_url
 from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
 
@@ -105,6 +109,22 @@ def test_tables_of_many_classes_scroll_by_themselves_and_with_the_keyboard(admin
             admin.keyboard.press("Home")
             admin.wait_for_function("document.activeElement.scrollTop === 0")
         assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_forms_and_long_words_fit_a_phone(admin: Page, model: RegisteredModel) -> None:
+    version = model.versions.get(number=418)
+    job = EvaluationJob.objects.create(version=version, dataset_split="test", digest="d" * 64)
+    admin.set_viewport_size({"width": 390, "height": 844})
+    for address in (page_url(job), add_url(GatePolicy)):
+        admin.goto(address)
+        assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+    admin.get_by_role("link", name="fill in a form").click()
+    expect(admin).to_have_url(re.compile("gatepolicy/form/$"))
+
+    admin.goto(f"{reverse('admin:performance_gatepolicy_form')}?model={model.pk}")
+    metric = admin.get_by_role("combobox", name="Metric").first
+    metric.fill("mean_absolute_error")
+    assert metric.evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
 def test_the_snapshots_are_filtered_in_the_sheet_and_searched_by_version_id(admin: Page) -> None:

@@ -14,6 +14,7 @@ _known_reason = re.compile(
     r"|(?P<quote>Value with unterminated quote)|(?P<text>Invalid unicode)|(?P<long>Maximum line size))",
     re.MULTILINE,
 )
+_mixed_ends = "CSV Parser state machine reached an invalid state"
 _blank = re.compile(rb"\n\r?\n|\r\r")
 
 _DESCRIPTIONS = {
@@ -21,6 +22,11 @@ _DESCRIPTIONS = {
     "text": "is not in UTF-8",
     "long": "is too long",
 }
+
+
+def has_mixed_line_ends(message: str) -> bool:
+    """Return whether DuckDB's message means that the lines of a CSV file end in different ways."""
+    return _mixed_ends in message
 
 
 def malformed_line(message: str) -> int | None:

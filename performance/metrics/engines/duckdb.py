@@ -25,7 +25,7 @@ from performance.metrics.engines.base import (
     numbered_rows,
 )
 from performance.metrics.engines.column_names import distinct_names
-from performance.metrics.engines.csv_errors import malformed_error, malformed_line
+from performance.metrics.engines.csv_errors import has_mixed_line_ends, malformed_error, malformed_line
 from performance.metrics.engines.csv_format import CsvFormat, read_format
 from performance.metrics.inputs.sql import identifier, string_literal
 from performance.metrics.result import EXHAUSTED, UnprocessablePredictionsError
@@ -260,6 +260,10 @@ class DuckDB:
         message = str(error)
         if (line := malformed_line(message)) is not None:
             return self._malformed_error(message, line)
+        if has_mixed_line_ends(message):
+            return UnprocessablePredictionsError(
+                "The file cannot be read: its lines end in different ways. End each with LF, or each with CR LF."
+            )
         reason = _error_class.sub("", message.splitlines()[0])
         reason = re.sub(rf" '{re.escape(str(self._folder))}/[^']*'", "", reason).replace(f"{self._folder}/", "")
         return UnprocessablePredictionsError(f"The file cannot be read: {reason}")

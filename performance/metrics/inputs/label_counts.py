@@ -233,4 +233,7 @@ def _row_checks(mapping: ColumnMapping) -> list[RowCheck]:
         for label in (mapping.actual, mapping.predicted)
         if label in mapping.names
     ]
-    return checks + ([row_checks.negative(mapping.weight, mapping.names[mapping.weight])] if mapping.weight else [])
+    if mapping.weight:
+        name = mapping.names[mapping.weight]
+        checks += [row_checks.negative(mapping.weight, name), row_checks.too_large(mapping.weight, name)]
+    return checks

@@ -186,3 +186,11 @@ def test_verdicts_are_listed_and_only_looked_at(root: Client, model: RegisteredM
     assert "churn ver-001a1 failed Promotion" in row
     assert "accuracy is 0.91" in root.get(page_url(verdict)).content.decode()
     assert root.post(page_url(verdict), {"status": "passed"}).status_code == 403
+
+
+def test_a_verdict_without_a_policy_says_so_in_words(root: Client, model: RegisteredModel) -> None:
+    GateVerdict.objects.create(
+        model=model, version=model.versions.get(), occasion="enforcement", status="no_policy", document={"rules": []}
+    )
+    [row] = rows(root.get(list_url(GateVerdict)))
+    assert "churn ver-001a1 no policy Enforcement" in row

@@ -57,6 +57,16 @@ def test_weights_whose_squares_underflow_have_no_intervals(
         assert_close(name, found, math.nan if value is None else value, within=1e-3)
 
 
+@pytest.mark.parametrize("weight", [1e46, 1e308])
+def test_weights_whose_squares_overflow_are_refused_with_their_row(tmp_path: Path, weight: float) -> None:
+    columns = {**TWO, "weight": [1.0, weight, 1.0, 1.0, 1.0]}
+
+    with pytest.raises(UnprocessablePredictionsError, match="Row 2 .*'weight'") as refused:
+        evaluate_columns(classification.evaluate, tmp_path, columns)
+
+    assert (refused.value.row, refused.value.column) == (2, "weight")
+
+
 def test_one_class_has_values_without_intervals_and_a_warning(tmp_path: Path) -> None:
     found = evaluate_columns(classification.evaluate, tmp_path, {"actual": ["0"] * 50, "predicted": ["0"] * 50})
 

@@ -76,6 +76,11 @@ def test_a_header_that_is_not_utf_8_is_reported(tmp_path: Path) -> None:
     assert "its first line is not a header in UTF-8" in str(refused(tmp_path, b"a,\xff\nx,y\n"))
 
 
+@pytest.mark.parametrize("rows", [b"x,y\r\nx,y\n", b"x,y\rx,y\n", b"x,y\nx,y\r"])
+def test_lines_that_end_in_different_ways_are_reported(tmp_path: Path, rows: bytes) -> None:
+    assert "its lines end in different ways" in str(refused(tmp_path, b"a,b\n" + rows))
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"PAR1" + b"\0" * 50 + b"PAR1"])
 def test_an_unreadable_parquet_file_is_reported_without_paths(tmp_path: Path, content: bytes) -> None:
     message = str(refused(tmp_path, content, kind="parquet"))

@@ -125,6 +125,7 @@ def test_comes_as_a_page_by_accept_or_format(version: Version, viewer: User) -> 
     page = Page(answer.content.decode())
     assert "script" not in page.tags
     assert {"main", "h1", "h2", "table", "dl"} <= {*page.tags}
+    assert page.tags.count("main") == 1
     assert HOSTILE in page.text
     assert caller.get(CARD, {"format": "html"}, **{"If-None-Match": answer["ETag"]}).status_code == 304
     assert refusal(caller.get(CARD, {"format": "pdf"})) == (400, "invalid_parameter")
