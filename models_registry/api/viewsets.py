@@ -268,10 +268,12 @@ class TableMixin(NamedFormatMixin):
         rows: Sequence[Row] = data.get("results", [data])
         return rows
 
-    def table_response(self, data: object) -> HttpResponse:
-        """Return a document with its ETag, in the form that is accepted."""
+    def table_response(
+        self, data: object, *, as_json: Callable[[object], HttpResponse] = json_response
+    ) -> HttpResponse:
+        """Return a document with its ETag, in the form that is accepted; `as_json` returns it as JSON."""
         if self.request.accepted_renderer.format != CSVRenderer.format:
-            return json_response(data)
+            return as_json(data)
         document = json.loads(encode_json(data))  # plain values, as they are in JSON
         rows = self.table_rows(document)
         columns = [] if rows else list(self.get_serializer_class()().fields)  # type: ignore[attr-defined]

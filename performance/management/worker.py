@@ -10,6 +10,7 @@ from models_registry.db.outages import outage_log
 from performance.comparisons.tasks import compare_next
 from performance.evaluations.tasks import evaluate_next
 from performance.jobs.heartbeat import INTERVAL, Heartbeat
+from performance.metrics.sandbox.runner import end_spare, start_spare
 from performance.webhooks.delivery import SENDERS, deliver_next
 
 POLL = 0.5  # seconds between two queries of an empty queue
@@ -30,6 +31,7 @@ def run_worker(stop: Event, evaluations: int = 1) -> None:
 
     threads = [
         Thread(target=_report_until, args=[stop], name="heartbeat", daemon=True),
+        Thread(target=_repeat, args=[_start_spare, stop, POLL_EVALUATIONS], name="spare process", daemon=True),
         *(
             Thread(
                 target=_repeat_in_thread,
@@ -50,6 +52,13 @@ def run_worker(stop: Event, evaluations: int = 1) -> None:
     _repeat(evaluate, stop, POLL_EVALUATIONS)
     for thread in threads:
         thread.join()
+    end_spare()
+
+
+def _start_spare() -> bool:
+    """Start a process for the next evaluation or comparison, which else would wait for the process to start."""
+    start_spare()
+    return False
 
 
 def _report_until(stop: Event) -> None:

@@ -1,11 +1,13 @@
 """Reads of the newest snapshot's confusion matrix, as many rows as one response may have."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
+from django.db.models.fields.json import KeyTextTransform
 
 from models_registry import task_types
 from models_registry.api import large_responses
@@ -43,9 +45,11 @@ class MatrixPage:
 
         Raises `BusyError` if the whole of a large matrix is needed and another one is being read.
         """
-        needs_all = normalization is not Normalization.ACTUAL and not self.is_whole
+        if normalization is Normalization.ACTUAL or self.is_whole:
+            return normalize_counts(self.counts, normalization)
         database = self.snapshot._state.db or DEFAULT_DB_ALIAS
-        totals = _column_totals(database, self.snapshot.pk, self.snapshot.created_at) if needs_all else None
+        with large_responses.claim():  # so that threads that need the same totals don't add up the matrix at once
+            totals = _column_totals(database, self.snapshot.pk, self.snapshot.created_at)
         return normalize_counts(self.counts, normalization, column_totals=totals)
 
 
@@ -71,12 +75,22 @@ def confusion_matrix(lookup: SnapshotLookup, *, offset: int = 0) -> MatrixPage:
 
 @lru_cache(maxsize=64)
 def _column_totals(database: str, pk: int, created_at: datetime) -> list[int]:
-    """Return the sums of a large matrix's columns. Raises `BusyError`.
+    """Return the sums of a large matrix's columns.
 
     The sums are cached, as a snapshot never changes. `created_at` is part of the cache's key, because a restored
     database may have another snapshot with the same primary key.
     """
-    with large_responses.claim():
-        details = SnapshotDetail.objects.using(database).filter(pk=pk)
-        matrix: Any = details.values_list("confusion_matrix", flat=True).get()
-        return column_sums(matrix["counts"])
+    counts = (
+        SnapshotDetail.objects.using(database)
+        .filter(pk=pk)
+        .annotate(counts=KeyTextTransform("counts", "confusion_matrix"))
+    )
+    text: str = counts.values_list("counts", flat=True).get()
+    return column_sums(_rows(text))
+
+
+def _rows(counts: str) -> Iterator[list[int]]:
+    """Yield the rows of a matrix from its JSON. To parse them all at once would block all threads."""
+    for row in counts.split("]"):
+        if numbers := row.strip("[, "):
+            yield json.loads(f"[{numbers}]")

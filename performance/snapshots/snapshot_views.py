@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from models_registry.accounts.scopes import Scope
 from models_registry.api import large_responses
-from models_registry.api.etags import json_response, with_etag
+from models_registry.api.etags import json_response, large_json_response, with_etag
 from models_registry.api.lookups import get_or_404, parse_row_id
 from models_registry.api.viewsets import (
     CREATE_ERRORS,
@@ -150,7 +150,7 @@ class SnapshotViewSet(ListModelMixin, CreateModelMixin, RegistryViewSet):
         if matrix is None or len(matrix) <= MAX_MATRIX_LENGTH:
             if matrix is not None:
                 snapshot.detail.confusion_matrix = json.loads(matrix)
-            return json_response(self.get_serializer(snapshot).data)
+            return large_json_response(self.get_serializer(snapshot).data)
         with large_responses.claim():
             return self._response_with_text(snapshot, matrix)
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from models_registry.api import large_responses
 from models_registry.api.csv_tables import Row
 from models_registry.api.errors import NotFoundError
-from models_registry.api.etags import conditional_json_response, json_response, not_modified_or
+from models_registry.api.etags import conditional_json_response, large_json_response, not_modified_or
 from models_registry.api.viewsets import TableMixin
 from performance.snapshots import matrix_selectors, selectors
 from performance.snapshots.curves_serializers import CURVES
@@ -99,7 +99,7 @@ class PerformanceViewSet(TableMixin, PerformanceReadViewSet):
     def report(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the newest snapshot as a whole, and where its numbers come from."""
         snapshot = selectors.report(self.look_up(model_id, **self.query))
-        return self.table_response(self.serialize(snapshot))
+        return self.table_response(self.serialize(snapshot), as_json=large_json_response)
 
     @extend_schema(
         operation_id="get_confusion_matrix",
@@ -117,7 +117,8 @@ class PerformanceViewSet(TableMixin, PerformanceReadViewSet):
         normalize, offset = self.query.pop("normalize", None), self.query.pop("offset")
         page = matrix_selectors.confusion_matrix(self.look_up(model_id, **self.query), offset=offset)
         context = {"normalize": normalize, "url": request.build_absolute_uri()}
-        response = self.table_response(StoredMatrixSerializer(page, context=context).data)
+        matrix = StoredMatrixSerializer(page, context=context).data
+        response = self.table_response(matrix, as_json=large_json_response)
         if not page.is_whole:
             large_responses.remember(request.path)  # any part takes as long as a large response
         return response
@@ -133,7 +134,7 @@ class PerformanceViewSet(TableMixin, PerformanceReadViewSet):
     def curves(self, request: Request, model_id: str) -> HttpResponse:
         """Answer with the points of each curve, at most 200, as the evaluation drew them; none for what is unknown."""
         snapshot = selectors.curves(self.look_up(model_id, **self.query))
-        return json_response(self.serialize(snapshot))
+        return large_json_response(self.serialize(snapshot))
 
     @extend_schema(
         operation_id="get_performance_history",

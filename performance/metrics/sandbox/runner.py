@@ -5,14 +5,16 @@ ended if it exceeds its limits of memory, time or disk.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path
-from threading import Event, Timer
+from threading import Event, Lock, Timer
 
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.overlap import Overlap
@@ -27,6 +29,9 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 # Signals of an operator, or of the kernel when other processes take the machine's memory.
 _FROM_OUTSIDE = {-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM}
+
+_spares: list[subprocess.Popen[str]] = []  # at most one
+_lock = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +114,25 @@ def count_overlap_in_sandbox(job: OverlapJob, on_progress: Callable[[float], obj
     return overlap
 
 
+def start_spare() -> None:
+    """Start a process that waits for the next job, unless there is one. Its start takes as long as a small job."""
+    with _lock:
+        if not _spares:
+            _spares.append(_start())
+
+
+def end_spare() -> None:
+    """End the process that waits for a job."""
+    with _lock:
+        while _spares:
+            _discard(_spares.pop())
+
+
 def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[float], object]) -> object:
     """Do a job in a process of its own, and return the document of its result."""
     description = job.folder / "job.json"
     description.write_text(to_json(job))
-    with subprocess.Popen(  # noqa: S603
-        [sys.executable, *CHILD, work, str(description)],
-        cwd=ROOT,
-        env=_ENVIRONMENT,
-        stdin=subprocess.PIPE,  # never written to: when it closes, the child knows that nobody waits for it
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with _spare_or_new() as process:
         overdue = Event()
 
         def end() -> None:
@@ -130,6 +142,7 @@ def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[floa
         watchdog = Timer(job.limits.seconds, end)
         watchdog.start()
         try:
+            _send(process, [work, str(description)])
             if (result := _result(process.stdout or [], on_progress)) is not None:
                 return result
             status = process.wait()
@@ -139,6 +152,42 @@ def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[floa
         finally:
             watchdog.cancel()
             process.kill()
+
+
+def _spare_or_new() -> subprocess.Popen[str]:
+    with _lock:
+        spare = _spares.pop() if _spares else None
+    if spare is None:
+        return _start()
+    if spare.poll() is None:
+        return spare
+    _discard(spare)
+    return _start()
+
+
+def _start() -> subprocess.Popen[str]:
+    """Start a process. It reads its job from its standard input, and ends when that closes."""
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, *CHILD],
+        cwd=ROOT,
+        env=_ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C in a terminal is for this process, whose end ends that one
+    )
+
+
+def _discard(process: subprocess.Popen[str]) -> None:
+    with process:
+        process.kill()
+
+
+def _send(process: subprocess.Popen[str], message: list[str]) -> None:
+    """Write a line to the standard input of a process, unless the process has ended."""
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            os.write(process.stdin.fileno(), f"{json.dumps(message)}\n".encode())
 
 
 def _result(lines: Iterable[str], on_progress: Callable[[float], object]) -> object:

@@ -1,7 +1,8 @@
-"""`python -m performance.metrics.sandbox.worker WORK JOB`: does the job in a file: `evaluate`, `pair` or `overlap`.
+"""`python -m performance.metrics.sandbox.worker`: does one job, which it reads from its standard input.
 
-It ends when its standard input closes. It writes lines of JSON: `{"progress": 0.5}` meanwhile, then what is `done`, a
-`fault` of the predictions, or that the disk is `full`.
+The job is a line of JSON, `["evaluate", FILE]`, whose file describes it. Other kinds are `pair` and `overlap`. The
+process may wait long for its job, and ends when its standard input closes. It writes lines of JSON: `{"progress": 0.5}`
+meanwhile, then what is `done`, a `fault` of the predictions, or that the disk is `full`.
 """
 
 import json
@@ -42,9 +43,14 @@ _out = Lock()
 
 def main() -> None:
     """Do one job. An evaluation leaves the predictions to store in the job's folder."""
-    kind, do = _WORK[sys.argv[1]]
-    job = from_json(kind, json.loads(Path(sys.argv[2]).read_text()))
+    import duckdb  # noqa: F401  # takes as long as a small job, so before there is one
+
     os.nice(NICENESS)
+    if not (line := sys.stdin.readline()):
+        return  # there will be no job
+    work, description = json.loads(line)
+    kind, do = _WORK[work]
+    job = from_json(kind, json.loads(Path(description).read_text()))
     limit_resources(job.limits)
     Thread(target=_end_with_parent, args=[job.folder], daemon=True).start()
     try:

@@ -1,6 +1,6 @@
 """Normalize the counts of a confusion matrix."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 Counts = Sequence[Sequence[int]]
@@ -34,9 +34,13 @@ def normalize_counts(
     return [_shares(row, sum(totals)) for row in counts]
 
 
-def column_sums(counts: Counts) -> list[int]:
-    """Return the sum of each column."""
-    return [sum(column) for column in zip(*counts, strict=True)]
+def column_sums(counts: Iterable[Sequence[int]]) -> list[int]:
+    """Return the sum of each column. The rows are read one by one."""
+    rows = iter(counts)
+    sums = list(next(rows, []))
+    for row in rows:
+        sums = [total + count for total, count in zip(sums, row, strict=True)]
+    return sums
 
 
 def _shares(row: Sequence[int], total: int) -> list[float]:

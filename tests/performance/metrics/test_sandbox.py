@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
+from performance.metrics.sandbox import runner
 from performance.metrics.sandbox.runner import (
     ROOT,
     Job,
@@ -157,10 +159,63 @@ def test_the_sandbox_ends_with_its_parent_process(tmp_path: Path) -> None:
     job.write_text(
         json.dumps(asdict(Job(tmp_path, "predictions.csv", "classification", Columns(), Options())), default=str)
     )
-    arguments = [sys.executable, "-m", "performance.metrics.sandbox.worker", "evaluate", str(job)]
-    ended = subprocess.run(arguments, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    ended = run_child(json.dumps(["evaluate", str(job)]) + "\n")
     assert ended.returncode == 1
     assert not ended.stdout
+
+
+def test_a_sandbox_without_a_job_ends_with_its_parent_process() -> None:
+    ended = run_child("")
+    assert ended.returncode == 0
+    assert not ended.stdout
+
+
+def run_child(job: str) -> subprocess.CompletedProcess[str]:
+    """Run the process of a sandbox whose parent ends after it has sent the job."""
+    command = [sys.executable, *runner.CHILD]
+    return subprocess.run(command, cwd=ROOT, input=job, text=True, capture_output=True, timeout=30)
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[str]]]:
+    """The processes that are started, the first of which waits for a job."""
+    processes: list[subprocess.Popen[str]] = []
+
+    class Recorded(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            processes.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    runner.start_spare()
+    yield processes
+    runner.end_spare()
+
+
+def test_a_job_is_done_by_the_process_that_waits_for_one(tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
+    runner.start_spare()
+    assert evaluate_apart(tmp_path, CASES["classification"].read_bytes(), kind="csv").rows
+    assert len(started) == 1
+
+
+def test_each_job_has_a_process_of_its_own(tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
+    for _ in range(2):
+        assert evaluate_apart(tmp_path, CASES["classification"].read_bytes(), kind="csv").rows
+    assert len(started) == 2
+
+
+def test_a_job_is_done_although_the_process_that_waited_has_ended(
+    tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    started[0].kill()
+    started[0].wait()
+    assert evaluate_apart(tmp_path, CASES["classification"].read_bytes(), kind="csv").rows
+    assert len(started) == 2
+
+
+def test_a_worker_that_ends_leaves_no_process_behind(started: list[subprocess.Popen[str]]) -> None:
+    runner.end_spare()
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
 
 
 def test_the_sandbox_ends_a_process_without_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
