@@ -16,7 +16,7 @@ import pytest
 from tests.serving import free_port
 
 PYTHON = os.environ.get("MLFLOW_PYTHON", "")
-PATIENCE = 120  # seconds until the server answers
+PATIENCE = 300  # seconds until the server answers, whose first start compiles many packages
 ENVIRONMENT = {**os.environ, "MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 LOGIN = {"MLFLOW_TRACKING_USERNAME": "mona", "MLFLOW_TRACKING_PASSWORD": "of a good length"}
 NEEDS_MLFLOW = pytest.mark.skipif(not PYTHON, reason="MLFLOW_PYTHON names no Python with MLflow; see CONTRIBUTING.md")
@@ -44,7 +44,7 @@ def serving(folder: Path) -> Iterator[str]:
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment, process_group=0)
         try:
-            _wait(url, server)
+            _wait(url, server, Path(log.name))
             yield url
         finally:
             os.killpg(server.pid, 15)
@@ -61,7 +61,7 @@ def run_script(script: Path, *arguments: str, folder: Path) -> Any:
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-def _wait(url: str, server: "subprocess.Popen[bytes]") -> None:
+def _wait(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and server.poll() is None:
         try:
@@ -69,4 +69,4 @@ def _wait(url: str, server: "subprocess.Popen[bytes]") -> None:
             return
         except (URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)
-    raise TimeoutError("MLflow's server did not start.")
+    raise TimeoutError(f"MLflow's server did not start. It wrote:\n{log.read_text()}")
