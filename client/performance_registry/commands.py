@@ -202,7 +202,6 @@ def gate(
         given = _read_json(policy)
         verdict = _enforce(judged, version, given)
         render = partial(judged.gate_document, version_id=verdict.version_id, policy=given)
-        publish(verdict, partial(render, "markdown"))
         refuses = not verdict.allows
         if as_json or format is Format.table:
             show(verdict, print_verdict, as_json)
@@ -210,6 +209,7 @@ def gate(
             document = render(format.value)
             print(document.text.rstrip())
             refuses = refuses or document.refuses
+        publish(verdict, partial(render, "markdown"))  # after it is shown: the code host may refuse
         raise typer.Exit(REFUSED if refuses else 0)
 
 

@@ -32,7 +32,8 @@ class Page:
         """Return what the template shows."""
         shared = _shared(self.request, self.title, self.layout)
         own: dict[str, object] = super().get_context_data(**context)  # type: ignore[misc]  # Django's view
-        return shared | own | {"title": self.title, "explanation": self.get_explanation(), "action": self.submit}
+        page = {"title": self.title, "explanation": self.get_explanation(), "action": self.submit, "has_way_out": True}
+        return shared | own | page
 
     def get_explanation(self) -> str:
         """Return the text above the form."""

@@ -31,7 +31,7 @@ from models_registry.logins.forms import (
 )
 from models_registry.logins.mail import send_later
 from models_registry.logins.pages import FORM_TEMPLATE, OUTSIDE_LAYOUT, Page
-from models_registry.logins.sessions import must_set_up_factor
+from models_registry.logins.sessions import must_set_up_factor, owes_code
 from models_registry.tokens.forms import LoginForm
 
 MESSAGE_TEMPLATE = "models_registry/logins/message.html"
@@ -94,6 +94,10 @@ class ConfirmCodeView(Page, mfa.ReauthenticateView):  # type: ignore[misc]
 
     title = "Confirm that it is you"
     explanation = "Enter a code of your authenticator app, or a recovery code."
+
+    def get_context_data(self, **context: object) -> dict[str, object]:
+        """Return what the page shows. Without the code, a session from before the app leads nowhere else."""
+        return super().get_context_data(**context) | {"has_way_out": not owes_code(self.request)}
 
 
 class TwoFactorView(Page, mfa.IndexView):  # type: ignore[misc]

@@ -12,6 +12,8 @@ from performance_registry import ProblemError, Registry, RegistryError
 from performance_registry.commands import app
 from typer.testing import CliRunner
 
+from tests.e2e.code_hosts import hosting
+
 MODEL = {"model_id": "mdl-7f3a19bc92", "task_type": "classification"}
 VERDICT = {
     **MODEL,
@@ -93,6 +95,18 @@ def test_an_answer_that_cannot_be_read_ends_with_2_and_a_message(other: Other, s
         assert (result.exit_code, bool(result.stderr.strip())) == (2, True), (body, result.output, result.exception)
     other.answer({**VERDICT, "metrics": None})
     assert CliRunner().invoke(app, ["summary", MODEL["model_id"]]).exit_code == 2
+
+
+def test_a_verdict_is_shown_even_if_the_code_host_refuses_it(other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hosting() as host:
+        for name, value in {"API_URL": host.url, "REPOSITORY": "acme/x", "SHA": "c0" * 20, "TOKEN": "wrong"}.items():
+            monkeypatch.setenv(f"GITHUB_{name}", value)
+        for options in ([], ["--json"]):
+            other.answer(VERDICT)
+            result = CliRunner().invoke(app, ["gate", MODEL["model_id"], "--status", *options])
+            assert (result.exit_code, "was answered with 401" in result.stderr) == (2, True)
+            assert "passed" in result.stdout
+    assert json.loads(result.stdout) == VERDICT
 
 
 def test_a_list_without_an_end_is_given_up_and_broken_compression_is_an_error(other: Other) -> None:

@@ -158,6 +158,9 @@ def test_a_session_from_before_the_app_must_prove_it(viewer: User, settings: Set
     for page in (*own, "/admin/", "/admin/models_registry/personaltoken/add/", PASSWORD_PAGE):
         for visit in (thief.get, thief.post):
             assert visit(page)["Location"].startswith("/admin/confirm/code/?next=")
+    shown = text_of(thief.get(thief.get("/admin/")["Location"]).content.decode())
+    assert "Confirm that it is you" in shown
+    assert not re.search("Cancel|Use your password", shown)  # which would lead back here
     thief.post("/admin/confirm/password/", {"password": PASSWORD})
     assert thief.get(CODES)["Location"].startswith("/admin/confirm/code/")
     assert thief.get(MINE)["Location"].startswith("/admin/confirm/code/")
