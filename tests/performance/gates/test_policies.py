@@ -30,7 +30,7 @@ OTHER = {"rules": [{"metric": "sample_count", "operator": ">", "threshold": 1000
 
 class TestSetting:
     @BOTH
-    def test_makes_a_policy_that_is_there_from_then_on(self, ada: Caller, viewer: User, path: str) -> None:
+    def test_a_policy_that_is_set_can_be_read(self, ada: Caller, viewer: User, path: str) -> None:
         made = ada.put(path, GOOD)
 
         assert made.status_code == 201
@@ -42,7 +42,7 @@ class TestSetting:
         assert Caller(viewer).get(path)["ETag"] == made["ETag"]
 
     @BOTH
-    def test_again_makes_the_next_version_and_keeps_the_one_before(self, ada: Caller, path: str) -> None:
+    def test_setting_a_policy_again_makes_its_next_version(self, ada: Caller, path: str) -> None:
         ada.put(path, GOOD)
 
         changed = ada.put(path, OTHER)
@@ -54,7 +54,7 @@ class TestSetting:
         assert GatePolicy.objects.get(version=1).document == GOOD
 
     @BOTH
-    def test_is_refused_with_the_rule_that_is_wrong_and_nothing_is_stored(self, ada: Caller, path: str) -> None:
+    def test_an_invalid_policy_is_refused_with_its_rule_and_not_stored(self, ada: Caller, path: str) -> None:
         wrong = {"rules": [GOOD["rules"][0], {"metric": "accuracyy", "operator": ">=", "threshold": 0.5}]}
         shapeless = {"rules": [{"metric": "accuracy"}], "x": 1}
 
@@ -68,7 +68,7 @@ class TestSetting:
         assert faults(ada.put(path, {"rules": []})) == [("rules", "empty")]
         assert not GatePolicy.objects.exists()
 
-    def test_of_a_model_is_of_its_task_type_and_of_an_organization_of_any(self, ada: Caller) -> None:
+    def test_a_models_policy_is_for_its_task_type_and_an_organizations_for_any(self, ada: Caller) -> None:
         ranked = {"rules": [{"metric": "ndcg", "operator": ">=", "threshold": 0.5}]}
 
         assert faults(ada.put(MODEL, ranked)) == [("rules.0.metric", "unknown")]
@@ -82,7 +82,7 @@ class TestSetting:
         assert refusal(answer) == (403, "permission_denied")
         assert "organization:admin" in answer.json()["detail"]
 
-    def test_is_refused_for_an_archived_model(self, ada: Caller) -> None:
+    def test_a_policy_of_an_archived_model_cannot_be_set(self, ada: Caller) -> None:
         ada.put(MODEL, GOOD)
         ada.delete("/models/mdl-7f3a19bc92")
 
@@ -91,7 +91,7 @@ class TestSetting:
         assert ada.get(MODEL).json()["version"] == 1
 
     @BOTH
-    def test_leaves_a_row_in_the_audit_trail(self, ada: Caller, path: str) -> None:
+    def test_setting_a_policy_leaves_a_row_in_the_audit_trail(self, ada: Caller, path: str) -> None:
         ada.put(path, GOOD)
 
         entry = AuditEntry.objects.latest("pk")
@@ -101,7 +101,7 @@ class TestSetting:
 
 class TestWithdrawing:
     @BOTH
-    def test_leaves_none_and_keeps_the_versions(self, ada: Caller, path: str) -> None:
+    def test_a_withdrawn_policy_keeps_its_versions(self, ada: Caller, path: str) -> None:
         ada.put(path, GOOD)
 
         assert ada.delete(path).status_code == 204
@@ -112,7 +112,7 @@ class TestWithdrawing:
         assert (made.status_code, made.json()["version"]) == (201, 3)
 
     @BOTH
-    def test_what_is_not_there_is_not_found(self, ada: Caller, path: str) -> None:
+    def test_a_missing_policy_is_not_found(self, ada: Caller, path: str) -> None:
         assert refusal(ada.get(path)) == (404, "not_found")
         assert refusal(ada.delete(path)) == (404, "not_found")
 
@@ -126,7 +126,7 @@ class TestWithdrawing:
 
 class TestIfMatch:
     @BOTH
-    def test_of_two_who_read_the_same_state_the_second_is_refused(self, ada: Caller, path: str) -> None:
+    def test_a_change_of_an_outdated_policy_is_refused(self, ada: Caller, path: str) -> None:
         etag = ada.put(path, GOOD)["ETag"]
 
         assert ada.put(path, OTHER, If_Match=etag).status_code == 200
@@ -136,13 +136,13 @@ class TestIfMatch:
 
     @BOTH
     @pytest.mark.parametrize("etag", ["*", '"x"'])
-    def test_names_no_policy_where_there_is_none(self, ada: Caller, path: str, etag: str) -> None:
+    def test_if_match_fails_without_a_policy(self, ada: Caller, path: str, etag: str) -> None:
         assert refusal(ada.put(path, GOOD, If_Match=etag)) == (412, "precondition_failed")
         assert not GatePolicy.objects.exists()
 
 
 class TestTheDatabase:
-    def test_refuses_to_change_or_delete_a_policy(self, ada: Caller) -> None:
+    def test_the_database_refuses_to_change_or_delete_a_policy(self, ada: Caller) -> None:
         ada.put(MODEL, GOOD)
         rows: Any = GatePolicy.objects.all()
 
@@ -152,13 +152,13 @@ class TestTheDatabase:
             rows.delete()
         assert GatePolicy.objects.get().created_by == "ada"
 
-    def test_takes_a_policy_of_one_owner_only(self, model: RegisteredModel, acme: Organization) -> None:
+    def test_the_database_takes_a_policy_of_one_owner_only(self, model: RegisteredModel, acme: Organization) -> None:
         for owner in ({}, {"model": model, "organization": acme}):
             with pytest.raises(DatabaseError, match="policy_of_model_or_organization"), transaction.atomic():
                 GatePolicy.objects.create(version=1, document=GOOD, **owner)
 
 
-def test_the_gates_know_the_splits_that_there_are() -> None:
+def test_gates_know_all_splits() -> None:
     assert list(SPLITS) == DatasetSplit.values
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 class TestReporting:
-    def test_stores_a_snapshot_which_is_shown_whole(self, ed: Caller) -> None:
+    def test_a_reported_snapshot_is_shown_whole(self, ed: Caller) -> None:
         answer = ed.post(SNAPSHOTS, WHOLE)
 
         assert answer.status_code == 201
@@ -41,20 +41,20 @@ class TestReporting:
         with pinned_queries("report of metrics"):
             ed.post(SNAPSHOTS, GOOD)
 
-    def test_answers_for_its_version_and_split_at_once(self, ed: Caller) -> None:
+    def test_a_reported_snapshot_is_in_the_summary_at_once(self, ed: Caller) -> None:
         ed.post(SNAPSHOTS, GOOD)
 
         body = ed.get(SUMMARY).json()
         assert body["metrics"] == dict.fromkeys(body["metrics"]) | {"accuracy": 0.95}
 
-    def test_a_snapshot_without_evaluated_at_is_of_now(self, ed: Caller) -> None:
+    def test_a_snapshot_without_evaluated_at_is_evaluated_now(self, ed: Caller) -> None:
         before = datetime.now(UTC).replace(microsecond=0)
 
         at = datetime.fromisoformat(ed.post(SNAPSHOTS, GOOD).json()["evaluated_at"])
 
         assert before <= at <= datetime.now(UTC)
 
-    def test_an_older_one_does_not_answer_for_a_newer(self, ed: Caller) -> None:
+    def test_an_older_snapshot_does_not_replace_a_newer_one_in_the_summary(self, ed: Caller) -> None:
         ed.post(SNAPSHOTS, {**GOOD, "evaluated_at": "2020-01-01T00:00:00Z"})
 
         assert ed.get(SUMMARY).json() == golden("summary")
@@ -151,7 +151,7 @@ class TestRules:
             ({"intervals_unavailable": {}}, "intervals_unavailable"),
         ],
     )
-    def test_what_breaks_a_rule_is_named_and_nothing_is_stored(
+    def test_an_invalid_field_is_named_and_nothing_is_stored(
         self, ed: Caller, change: dict[str, Any], field: str
     ) -> None:
         answer = ed.post(SNAPSHOTS, {**GOOD, **change})
@@ -162,7 +162,7 @@ class TestRules:
         assert not SnapshotDetail.objects.exists()
 
     @pytest.mark.parametrize("missing", GOOD)
-    def test_what_is_missing_is_named(self, ed: Caller, missing: str) -> None:
+    def test_a_missing_field_is_named(self, ed: Caller, missing: str) -> None:
         body = {name: value for name, value in GOOD.items() if name != missing}
 
         assert faults(ed.post(SNAPSHOTS, body)) == [(missing, "required")]
@@ -263,7 +263,7 @@ class TestStoredSnapshots:
     def test_a_missing_snapshot_is_not_found(self, ed: Caller, snapshot_id: str) -> None:
         assert refusal(ed.get(f"{SNAPSHOTS}/{snapshot_id}")) == (404, "snapshot_not_found")
 
-    def test_one_of_another_version_is_not_found(self, ed: Caller, model: RegisteredModel) -> None:
+    def test_a_snapshot_of_another_version_is_not_found(self, ed: Caller, model: RegisteredModel) -> None:
         ed.post("/models/mdl-7f3a19bc92/versions")
         there = MetricSnapshot.objects.get().pk
 

@@ -45,7 +45,7 @@ def receiver(settings: Settings) -> Iterator[Receiver]:
 
 
 class TestCreating:
-    def test_answers_with_the_webhook_and_its_secret(self, ada: Caller, model: RegisteredModel) -> None:
+    def test_a_created_webhook_has_its_secret_in_the_answer(self, ada: Caller, model: RegisteredModel) -> None:
         answer = ada.post(WEBHOOKS, BODY | {"model_id": model.pk})
 
         assert answer.status_code == 201
@@ -169,7 +169,7 @@ class TestChanging:
         assert ada.patch(path, {"is_active": False}, If_Match=etag).status_code == 200
         assert refusal(ada.patch(path, {"is_active": True}, If_Match=etag)) == (412, "precondition_failed")
 
-    def test_to_nothing_takes_what_is_queued_along(self, ada: Caller, path: str, receiver: Receiver) -> None:
+    def test_a_deleted_webhook_sends_nothing_more(self, ada: Caller, path: str, receiver: Receiver) -> None:
         ada.patch(path, {"url": receiver.url})
         ada.post(f"{path}/test")
         assert ada.delete(path).status_code == 204
@@ -227,7 +227,7 @@ class TestTestMessages:
 
 
 class TestDeliveries:
-    def test_tell_newest_first_what_became_of_each(
+    def test_deliveries_are_listed_newest_first_with_what_became_of_each(
         self, ada: Caller, model: RegisteredModel, receiver: Receiver
     ) -> None:
         path = ada.post(WEBHOOKS, BODY | {"url": receiver.url})["Location"]
