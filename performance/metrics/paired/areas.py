@@ -167,8 +167,8 @@ def average_precision_interval(pairs: PairedExamples, choices: Choices) -> Inter
     if choices.positive_class is None or "score" not in pairs.columns:
         return {}
     influences = _influences(f"actual = {string_literal(choices.positive_class)}", grouped="cluster" in pairs.columns)
-    [[positives, squared_weight, value, old_value, *moved]] = pairs.engine.rows(f"""
-        SELECT sum(w * positive), sum(w * w * positive), min(average), min(old_average),
+    [[total, positives, squared_weight, value, old_value, *moved]] = pairs.engine.rows(f"""
+        SELECT sum(w), sum(w * positive), sum(w * w * positive), min(average), min(old_average),
             sum(w * w * influence * influence), sum(w * w * old_influence * old_influence),
             sum(w * w * (influence - old_influence) * (influence - old_influence))
         FROM ({influences})
@@ -180,11 +180,17 @@ def average_precision_interval(pairs: PairedExamples, choices: Choices) -> Inter
     variances = [each / positives / positives * size / (size - 1) for each in moved]
     of_shares = f"SELECT * REPLACE (w / {number_literal(positives)} AS w) FROM ({influences})"
     effects = _design_effects(pairs, of_shares, variances)
-    return {"average_precision": average_precision_difference(values, variances, size, effects)} if effects else {}
+    if not effects:
+        return {}
+    return {"average_precision": average_precision_difference(values, variances, size, positives / total, effects)}
 
 
 def average_precision_difference(
-    values: Sequence[float], variances: Sequence[float], positives: float, effects: Sequence[float] = INDEPENDENT
+    values: Sequence[float],
+    variances: Sequence[float],
+    positives: float,
+    share: float,
+    effects: Sequence[float] = INDEPENDENT,
 ) -> Interval | None:
     """Return the interval of the difference of two average precisions.
 
@@ -192,10 +198,11 @@ def average_precision_difference(
         values: those of the newer and of the older version.
         variances: those of both, and of their difference.
         positives: the effective number of positives.
+        share: the share of the positives, by weight.
         effects: the design effects of both, and of their difference.
     """
     both = [
-        roc.average_precision_estimate(value, variance, positives, effect).interval
+        roc.average_precision_estimate(value, variance, positives, share, effect).interval
         for value, variance, effect in zip(values, variances, effects, strict=False)
     ]
     return _correlated(values, both, _products(variances, effects), "paired_influence")

@@ -126,7 +126,8 @@ class RankedScores:
         """
         value = min(self._sum("precision", positive=True) / self.problem.positives, 1.0)
         variance = self._variance_of_precision(value)
-        return average_precision_estimate(value, variance, self._sizes[0], self.design_effect)
+        share = self.problem.positives / (self.problem.positives + self.problem.negatives)
+        return average_precision_estimate(value, variance, self._sizes[0], share, self.design_effect)
 
     @cached_property
     def _sizes(self) -> tuple[float, float]:
@@ -224,20 +225,23 @@ def mean_area(areas: Mapping[str, Estimate], shares: Mapping[str, float], size: 
     return Estimate(value, Interval(max(lower, 0.0), min(upper, 1.0), "newcombe_5_mean"))
 
 
-def average_precision_estimate(value: float, variance: float, positives: float, design_effect: float = 1.0) -> Estimate:
+def average_precision_estimate(
+    value: float, variance: float, positives: float, share: float, design_effect: float = 1.0
+) -> Estimate:
     """Return the average precision with its interval.
 
     The interval is Wilson's over the positives: Boyd, Eng & Page (2013), Area under the precision-recall curve: point
     estimates and confidence intervals, doi:10.1007/978-3-642-40994-3_29, on their logit scale. It is for as many
     positives as the variance of the influences is worth, with as many degrees of freedom as a mean over the positives
     has. A positive counts in the precision at its own score, so few of them give too high an estimate. So the lower end
-    is that of one positive more, with a precision of 0, as Agresti & Coull (1998), doi:10.1080/00031305.1998.10480550,
-    add failures to a proportion.
+    is that of one positive more, which ranks last, as Agresti & Coull (1998), doi:10.1080/00031305.1998.10480550, add
+    failures to a proportion. The precision of the last example is the share of the positives.
 
     Args:
         value: the estimate, from 0 to 1.
         variance: its variance for independent examples.
         positives: the effective number of positives.
+        share: the share of the positives, by weight.
         design_effect: how many examples are worth one.
     """
     if positives < MIN_POSITIVES - _ROUNDING:
@@ -246,7 +250,7 @@ def average_precision_estimate(value: float, variance: float, positives: float, 
     worth = _worth(value, variance * design_effect, size, size - 1)
     if worth is None or (found := score_interval(value, worth)) is None:
         return Estimate(value, reason=FEW_POSITIVES.format(MIN_POSITIVES))
-    pessimistic = score_interval(value * size / (size + 1), worth) or found
+    pessimistic = score_interval((value * size + min(share, value)) / (size + 1), worth) or found
     return Estimate(value, Interval(pessimistic.lower, found.upper, "wilson_influence"))
 
 

@@ -46,12 +46,12 @@ def _last_likely(values: Numbers, bound: float, sizes: Sizes) -> Numbers:
 
 
 def average_precision_ends(
-    values: Numbers, variances: Numbers, positives: float, effects: Numbers | float = 1.0
+    values: Numbers, variances: Numbers, sizes: tuple[float, float], effects: Numbers | float = 1.0
 ) -> Ends:
     """Return the ends of the intervals of `average_precision_estimate`."""
-    size = positives / (effects * np.ones_like(values))
+    size, share = sizes[0] / (effects * np.ones_like(values)), sizes[0] / sum(sizes)
     worth = _worth(values, variances * effects, size, size - 1)
-    lower, _ = _score_ends(values * size / (size + 1), worth)
+    lower, _ = _score_ends((values * size + np.minimum(share, values)) / (size + 1), worth)
     _, upper = _score_ends(values, worth)
     return lower, upper
 
@@ -96,10 +96,10 @@ def roc_auc_difference_ends(
 
 
 def average_precision_difference_ends(
-    values: Sequence[Numbers], variances: Sequence[Numbers], positives: float, effects: Sequence[Numbers]
+    values: Sequence[Numbers], variances: Sequence[Numbers], sizes: tuple[float, float], effects: Sequence[Numbers]
 ) -> Ends:
     """Return the ends of the intervals of `average_precision_difference`."""
-    newer, older = (average_precision_ends(values[at], variances[at], positives, effects[at]) for at in (0, 1))
+    newer, older = (average_precision_ends(values[at], variances[at], sizes, effects[at]) for at in (0, 1))
     return difference_ends(values, (newer, older), _correlation(variances, effects))
 
 

@@ -101,9 +101,8 @@ def _batches(setting: Areas, samples: int) -> Iterator[tuple[Any, Numbers]]:
 
 def area_ends(name: str, setting: Areas, found: Influences, effects: Numbers | float = 1.0) -> Ends:
     """Return the ends of the product's intervals of `roc_auc` or `average_precision`."""
-    if name == "roc_auc":
-        return roc_auc_ends(found.values, found.variances, (setting.positives, setting.negatives), effects)
-    return average_precision_ends(found.values, found.variances, setting.positives, effects)
+    ends = roc_auc_ends if name == "roc_auc" else average_precision_ends
+    return ends(found.values, found.variances, (setting.positives, setting.negatives), effects)
 
 
 def _on_log_odds(values: Numbers, margins: Numbers) -> Ends:

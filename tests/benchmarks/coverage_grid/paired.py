@@ -243,9 +243,8 @@ def area_difference_ends(
     """
     values, variances = [each.values for each in both], area_variances(*both)
     effects = effects or [np.ones_like(each) for each in variances]
-    if name == "roc_auc":
-        return roc_auc_difference_ends(values, variances, (setting.positives, setting.negatives), effects)
-    return average_precision_difference_ends(values, variances, setting.positives, effects)
+    ends = roc_auc_difference_ends if name == "roc_auc" else average_precision_difference_ends
+    return ends(values, variances, (setting.positives, setting.negatives), effects)
 
 
 # Losses

@@ -203,6 +203,8 @@ GRID: list[tuple[str, Callable[[], Tallies]]] = [
 WIDER = {
     "differences of classes",
     "differences of several classes",
+    "differences of areas of several classes",
+    "areas of classes in groups",
     "averages in groups",
     "differences of means in groups",
 }

@@ -38,7 +38,8 @@ def test_the_average_precision_interval_equals_the_influence_function(tmp_path: 
     interval = found.confidence_intervals["average_precision"]
     variance = sum((weight * influence) ** 2) * size / (size - 1)
     worth = of_equal_variance(value, variance, size, stats.t.ppf(0.975, size - 1))
-    lower, upper = score_interval(value * size / (size + 1), worth), score_interval(value, worth)
+    of_last = positives.sum() / weight.sum()  # the precision of a positive that ranks last
+    lower, upper = score_interval((value * size + of_last) / (size + 1), worth), score_interval(value, worth)
     assert lower is not None
     assert upper is not None
     assert interval.method == "wilson_influence"

@@ -91,8 +91,9 @@ def test_the_paired_interval_of_average_precision_equals_the_jackknife(
         for newer, older in ((scores[0], None), (scores[1], None), (scores[0], scores[1]))
     ]
     values = [metric(actual, score, weights) for score in scores]
+    share = weights[actual == 1].sum() / weights.sum()
     both = [
-        average_precision_estimate(value, variance, of_positives).interval
+        average_precision_estimate(value, variance, of_positives, share).interval
         for value, variance in zip(values, variances, strict=False)
     ]
     assert_correlated(found["average_precision"], values, both, variances)
