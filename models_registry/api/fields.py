@@ -30,6 +30,7 @@ Key = TypeVar("Key", int, str)
 AnyField: TypeAlias = "serializers.Field[Any, Any, Any, Any]"
 ErrorTree: TypeAlias = "ErrorDetail | list[ErrorTree] | dict[str, ErrorTree]"  # the detail of a `ValidationError`
 
+_UNNAMED_CHOICES = serializers.ChoiceField.default_error_messages["invalid_choice"]
 _number = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?")
 _timestamp = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
@@ -90,9 +91,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         """Return the fields, those with choices with a message that names them."""
         fields = super().get_fields()
         for field in fields.values():
-            choice = getattr(field, "child", field)
-            if isinstance(choice, serializers.ChoiceField):
-                _name_choices(choice)
+            _name_choices(field)
         return fields
 
     @cached_property
@@ -115,9 +114,11 @@ class StrictSerializer(serializers.Serializer[Any]):
         return values
 
 
-def _name_choices(field: serializers.ChoiceField) -> None:
+def _name_choices(field: AnyField) -> None:
     """Let the error for another value name the choices, unless the field has a message of its own."""
-    if field.error_messages["invalid_choice"] == serializers.ChoiceField.default_error_messages["invalid_choice"]:
+    if isinstance(field, serializers.ListField | serializers.DictField):
+        _name_choices(field.child)
+    elif isinstance(field, serializers.ChoiceField) and field.error_messages["invalid_choice"] == _UNNAMED_CHOICES:
         field.error_messages["invalid_choice"] = f"Must be one of {', '.join(map(str, field.choices))}."
 
 

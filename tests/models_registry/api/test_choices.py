@@ -13,6 +13,7 @@ class OwnMessage(StrictSerializer):
     scopes = serializers.ListField(
         child=serializers.ChoiceField([("read", "Read"), ("write", "Write")]), required=False
     )
+    grants = serializers.DictField(child=serializers.ListField(child=serializers.ChoiceField(["read"])), required=False)
     switch = serializers.ChoiceField([("true", "on")], required=False, error_messages={"invalid_choice": "Say true."})
 
 
@@ -21,6 +22,7 @@ class OwnMessage(StrictSerializer):
     [
         ({"format": "exe"}, {"format": ["Must be one of csv, parquet."]}),
         ({"scopes": ["read", "all"]}, {"scopes": {1: ["Must be one of read, write."]}}),
+        ({"grants": {"gil": ["all"]}}, {"grants": {"gil": {0: ["Must be one of read."]}}}),
         ({"switch": "yes"}, {"switch": ["Say true."]}),
     ],
 )
