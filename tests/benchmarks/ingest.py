@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -29,6 +29,7 @@ METRICS = {"accuracy": 0.9341, "precision": 0.9185, "recall": 0.924, "f1_score":
 BODY = {"dataset_split": "train", "metrics": METRICS, "sample_count": 5000}
 MOMENT = "2026-03-13T14:22:10Z"
 SNAPSHOTS_OF_MODEL = 1000
+RATIOS = ("one ÷ bulk", "each ÷ bulk", "batches ÷ bulk")
 BARE = """
 import sys, time, django
 django.setup()
@@ -44,32 +45,46 @@ print(time.perf_counter() - started)
 """
 
 
-def report(service: Service, port: int, clients: int, seconds: float) -> float:
-    """Return how many snapshots a second so many clients report, each under an idempotency key."""
+def report(service: Service, port: int, paths: Sequence[str], seconds: float) -> float:
+    """Return how many snapshots a second are reported by a client for each path, each under an idempotency key."""
     deadline = time.monotonic() + seconds
 
-    def keep_reporting(name: int) -> int:
+    def keep_reporting(name: int, path: str) -> int:
         client = Client(port, service.access)
         for number in count():
             if time.monotonic() > deadline:
                 return number
-            status, content = client.ask("POST", SNAPSHOTS, BODY, **{"Idempotency-Key": f"{deadline} {name} {number}"})
-            if status != 201:
-                raise RuntimeError(f"{status}: {content}")
+            post(client, path, BODY, **{"Idempotency-Key": f"{deadline} {name} {number}"})
         raise AssertionError("counting has no end")
 
-    with ThreadPoolExecutor(clients) as threads:
-        return sum(threads.map(keep_reporting, range(clients))) / seconds
+    with ThreadPoolExecutor(len(paths)) as threads:
+        return sum(threads.map(keep_reporting, count(), paths)) / seconds
+
+
+def make_versions(service: Service, port: int, number: int) -> list[str]:
+    """Register so many models with a version each, and return the paths of the versions' snapshots."""
+    client, paths = Client(port, service.access), []
+    for position in range(number):
+        about = {"organization": "acme", "name": f"reported {position}", "task_type": "classification"}
+        model = post(client, "/api/v1/models", about)["model_id"]
+        version = post(client, f"/api/v1/models/{model}/versions", {})["version_id"]
+        paths.append(f"/api/v1/models/{model}/versions/{version}/snapshots")
+    return paths
+
+
+def post(client: Client, path: str, body: object, **headers: str) -> Any:
+    """Create something, and return it. Raises `RuntimeError` if it was not created."""
+    status, content = client.ask("POST", path, body, **headers)
+    if status != 201:
+        raise RuntimeError(f"{status}: {content}")
+    return content
 
 
 def report_batches(service: Service, port: int, seconds: float) -> float:
     """Return how many snapshots a second one client reports, a thousand at a time, each batch under a key."""
     client, body, stored, started = Client(port, service.access), {"snapshots": [BODY] * 1000}, 0, time.monotonic()
     while (passed := time.monotonic() - started) < seconds:
-        key = f"{started} {stored}"
-        status, content = client.ask("POST", f"{SNAPSHOTS}:batch", body, **{"Idempotency-Key": key})
-        if status != 201:
-            raise RuntimeError(f"{status}: {content}")
+        post(client, f"{SNAPSHOTS}:batch", body, **{"Idempotency-Key": f"{started} {stored}"})
         stored += 1000
     return stored / passed
 
@@ -128,15 +143,19 @@ def durable(url: str) -> None:
 
 def measure_http(service: Service, options: Any, print_: Callable[..., None]) -> None:
     """Print reports a second, one by one and in batches, beside rows a second, in turn."""
-    table = Table("round", "one by one/s", "in batches/s", "rows/s by bulk_create", "ratio", "ratio of batches")
+    table = Table("round", "of one model/s", "of a model each/s", "in batches/s", "by bulk_create/s", *RATIOS)
     with running(granian, "config.wsgi:application", service.settings) as server:
-        report(service, server.port, options.clients, options.seconds / 5)  # warms up
+        one, each_their_own = [SNAPSHOTS] * options.clients, make_versions(service, server.port, options.clients)
+        report(service, server.port, one, options.seconds / 5)  # warms up
         for number in range(1, options.rounds + 1):
-            over_http = report(service, server.port, options.clients, options.seconds)
-            batches = report_batches(service, server.port, options.seconds)
+            rates = (
+                report(service, server.port, one, options.seconds),
+                report(service, server.port, each_their_own, options.seconds),
+                report_batches(service, server.port, options.seconds),
+            )
             bare = bulk_create(service, options.rows)
-            rates = (f"{each:,.0f}" for each in (over_http, batches, bare))
-            table.add_row(str(number), *rates, f"{over_http / bare:.4f}", f"{batches / bare:.2f}")
+            ratios = (f"{rate / bare:.3f}" for rate in rates)
+            table.add_row(str(number), *(f"{rate:,.0f}" for rate in (*rates, bare)), *ratios)
     print_(table)
 
 
