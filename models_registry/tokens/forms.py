@@ -60,7 +60,12 @@ class PersonalTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic f
         help_text="The most that the token may do. It never adds a right that its user lacks.",
     )
     lifetime_days = forms.IntegerField(
-        min_value=1, max_value=MAX_LIFETIME, initial=90, widget=UnfoldAdminIntegerFieldWidget
+        min_value=1,
+        max_value=MAX_LIFETIME,
+        initial=90,
+        label="Lifetime",
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="The number of days until the token expires.",
     )
 
     class Meta:

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel, Version
+from models_registry.tokens.models import PersonalToken
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy
 from performance.snapshots.models import SnapshotDetail
@@ -118,6 +119,14 @@ def test_forms_and_long_words_fit_a_phone(admin: Page, model: RegisteredModel) -
     for address in (page_url(job), add_url(GatePolicy)):
         admin.goto(address)
         assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+    admin.goto(add_url(PersonalToken))
+    admin.get_by_label("Name").fill("laptop")
+    admin.get_by_label("model:read").check()
+    admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.get_by_text("The token, which is not shown again: ")).to_be_visible()
+    assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+    admin.goto(add_url(GatePolicy))
     admin.get_by_role("link", name="fill in a form").click()
     expect(admin).to_have_url(re.compile("gatepolicy/form/$"))
 

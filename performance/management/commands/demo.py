@@ -31,6 +31,7 @@ SEED = settings.BASE_DIR / "fixtures" / "seed.json"
 PASSWORDS = settings.BASE_DIR / "var" / "demo-passwords.json"
 TOKEN_LIFETIME = timedelta(hours=12)
 EXAMPLE_MODEL = "mdl-7f3a19bc92"
+MAX_PORT = 65_535
 SERVER_OPTIONS = (
     *("--interface", "wsgi", "--workers", "1", "--blocking-threads", "4", "--no-ws"),
     *("--workers-kill-timeout", "10"),  # a worker that is just starting misses the signal to stop
@@ -203,6 +204,8 @@ def _address_to_serve(host: str, port: int) -> tuple[str, int]:
     if settings.DEBUG:
         raise CommandError("The server does not start while DEBUG is true; set it to false or unset it.")
     try:
+        if port > MAX_PORT:  # getaddrinfo would take the remainder
+            raise OverflowError(f"the highest port is {MAX_PORT}")
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
         ]

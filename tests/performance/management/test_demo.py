@@ -154,6 +154,11 @@ def test_a_host_that_is_none_is_said_at_once() -> None:
     assert "Cannot listen on nowhere.invalid:8000" in refusal(host="nowhere.invalid")
 
 
+@pytest.mark.parametrize("port", [65_536, 99_999, -1])
+def test_a_port_that_is_none_is_said_at_once(port: int) -> None:
+    assert f"Cannot listen on 127.0.0.1:{port}" in refusal(port=port)
+
+
 @override_settings(DEBUG=True)
 def test_debug_is_refused_before_anything_is_printed() -> None:
     assert "DEBUG is true" in refusal(port=free_port())
