@@ -31,7 +31,6 @@ def run_worker(stop: Event, evaluations: int = 1) -> None:
 
     threads = [
         Thread(target=_report_until, args=[stop], name="heartbeat", daemon=True),
-        Thread(target=_repeat, args=[_start_spare, stop, POLL_EVALUATIONS], name="spare process", daemon=True),
         *(
             Thread(
                 target=_repeat_in_thread,
@@ -47,18 +46,13 @@ def run_worker(stop: Event, evaluations: int = 1) -> None:
             for number in range(1, SENDERS + 1)
         ),
     ]
+    start_spare()
     for thread in threads:
         thread.start()
     _repeat(evaluate, stop, POLL_EVALUATIONS)
     for thread in threads:
         thread.join()
     end_spare()
-
-
-def _start_spare() -> bool:
-    """Start a process for the next evaluation or comparison, which else would wait for the process to start."""
-    start_spare()
-    return False
 
 
 def _report_until(stop: Event) -> None:

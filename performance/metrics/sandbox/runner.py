@@ -115,14 +115,14 @@ def count_overlap_in_sandbox(job: OverlapJob, on_progress: Callable[[float], obj
 
 
 def start_spare() -> None:
-    """Start a process that waits for the next job, unless there is one. Its start takes as long as a small job."""
+    """Have a process wait for the next job from now on, as its start takes as long as a small job."""
     with _lock:
         if not _spares:
             _spares.append(_start())
 
 
 def end_spare() -> None:
-    """End the process that waits for a job."""
+    """End the process that waits for a job. From now on, each job starts its own."""
     with _lock:
         while _spares:
             _discard(_spares.pop())
@@ -132,7 +132,7 @@ def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[floa
     """Do a job in a process of its own, and return the document of its result."""
     description = job.folder / "job.json"
     description.write_text(to_json(job))
-    with _spare_or_new() as process:
+    with _take_process() as process:
         overdue = Event()
 
         def end() -> None:
@@ -154,14 +154,16 @@ def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[floa
             process.kill()
 
 
-def _spare_or_new() -> subprocess.Popen[str]:
+def _take_process() -> subprocess.Popen[str]:
+    """Return a process for a job: the one that waits, in whose place another is started, or else a new one."""
     with _lock:
-        spare = _spares.pop() if _spares else None
-    if spare is None:
-        return _start()
+        if not _spares:
+            return _start()
+        spare = _spares.pop()
+        _spares.append(_start())
     if spare.poll() is None:
         return spare
-    _discard(spare)
+    _discard(spare)  # it was ended while it waited
     return _start()
 
 

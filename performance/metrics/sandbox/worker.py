@@ -43,9 +43,9 @@ _out = Lock()
 
 def main() -> None:
     """Do one job. An evaluation leaves the predictions to store in the job's folder."""
+    os.nice(NICENESS)
     import duckdb  # noqa: F401  # takes as long as a small job, so before there is one
 
-    os.nice(NICENESS)
     if not (line := sys.stdin.readline()):
         return  # there will be no job
     work, description = json.loads(line)

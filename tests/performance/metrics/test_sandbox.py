@@ -178,7 +178,7 @@ def run_child(job: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[str]]]:
-    """The processes that are started, the first of which waits for a job."""
+    """The processes that are started. One waits for a job at any time."""
     processes: list[subprocess.Popen[str]] = []
 
     class Recorded(subprocess.Popen[str]):
@@ -192,16 +192,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[s
     runner.end_spare()
 
 
-def test_a_job_is_done_by_the_process_that_waits_for_one(tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
-    runner.start_spare()
-    assert evaluate_apart(tmp_path, CASES["classification"].read_bytes(), kind="csv").rows
-    assert len(started) == 1
-
-
-def test_each_job_has_a_process_of_its_own(tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
-    for _ in range(2):
+def test_each_job_is_done_by_a_process_of_its_own_that_waited_for_it(
+    tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    for done in (1, 2):
         assert evaluate_apart(tmp_path, CASES["classification"].read_bytes(), kind="csv").rows
-    assert len(started) == 2
+        assert [process.poll() is None for process in started] == [False] * done + [True]
 
 
 def test_a_job_is_done_although_the_process_that_waited_has_ended(
@@ -210,12 +206,13 @@ def test_a_job_is_done_although_the_process_that_waited_has_ended(
     started[0].kill()
     started[0].wait()
     assert evaluate_apart(tmp_path, CASES["classification"].read_bytes(), kind="csv").rows
-    assert len(started) == 2
+    assert [process.poll() is None for process in started] == [False, True, False]
 
 
-def test_a_worker_that_ends_leaves_no_process_behind(started: list[subprocess.Popen[str]]) -> None:
+def test_no_process_waits_after_the_last_was_ended(tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
     runner.end_spare()
-    assert [process.returncode for process in started] == [-signal.SIGKILL]
+    assert evaluate_apart(tmp_path, CASES["classification"].read_bytes(), kind="csv").rows
+    assert [process.poll() is None for process in started] == [False, False]
 
 
 def test_the_sandbox_ends_a_process_without_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
