@@ -1,8 +1,10 @@
 """The form of a gate policy in the admin."""
 
+from typing import Any
+
 from django import forms
 from django.core.exceptions import ValidationError
-from django.urls import reverse_lazy
+from django.urls import reverse
 from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -39,13 +41,16 @@ class GatePolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for 
     class Meta:
         model = GatePolicy
         fields = ("model", "organization", "document")
-        help_texts = {
-            "model": format_html_lazy(
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Lead to the page with a form. Who only sees policies has no fields, and may not open that page."""
+        super().__init__(*args, **kwargs)
+        if "model" in self.fields:
+            self.fields["model"].help_text = format_html(
                 'This page takes a policy as JSON. You can also <a class="text-link" href="{}">fill in a form</a>, and '
                 "see the verdict before you store the policy.",
-                reverse_lazy("admin:performance_gatepolicy_form"),
+                reverse("admin:performance_gatepolicy_form"),
             )
-        }
 
     def clean_document(self) -> object:
         """Return the document, and add its `policy` to the fields. Raises `ValidationError` for each malformed rule."""

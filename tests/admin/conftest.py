@@ -22,6 +22,7 @@ from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy, GateVerdict
 from performance.snapshots.models import Dataset, MetricSnapshot
 from performance.webhooks.models import Webhook, WebhookDelivery
+from tests.factories import new_user
 
 Records = dict[type[Model], Model]
 
@@ -59,7 +60,7 @@ def records(model: RegisteredModel, acme: Organization, viewer: User, superuser:
         TrustRule.objects.create(
             issuer=issuer, name="main", service_account=account, claims={"ref": "main"}, scopes=["model:read"]
         ),
-        Authenticator.objects.create(user=viewer, type="totp", data={"secret": "encrypted"}),
+        Authenticator.objects.create(user=new_user("tess"), type="totp", data={"secret": "encrypted"}),
         SocialAccount.objects.create(user=viewer, provider="https://login.example.com", uid="s-1"),
         AccessAttempt.objects.create(username="vera", ip_address="192.0.2.1", failures_since_start=10),
         Badge.objects.create(
