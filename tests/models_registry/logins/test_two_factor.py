@@ -176,6 +176,19 @@ def test_a_session_from_before_the_app_must_prove_it(viewer: User, settings: Set
     assert thief.get("/admin/").status_code == 200
 
 
+def test_a_session_from_before_the_app_cannot_go_on_with_what_it_began(viewer: User) -> None:
+    thief, _ = with_password()
+    asked = thief.post(f"{CODES}new/")["Location"]
+    assert asked.startswith("/admin/confirm/password/?next=")  # then the request would go on
+    set_up(with_password()[0])
+    codes = Authenticator.objects.filter(type="recovery_codes").values().get()
+
+    for path in (asked, f"/admin/confirm/password/?next={CODES}new/"):
+        assert thief.post(path, {"password": PASSWORD})["Location"].startswith("/admin/confirm/code/?next=")
+
+    assert Authenticator.objects.filter(type="recovery_codes").values().get() == codes
+
+
 def test_a_person_removes_the_app_and_an_administrator_a_lost_one(secret: str, viewer: User, root: Client) -> None:
     client, _ = with_password()
     client.post(CODE, {"code": totp(secret, 0)})
