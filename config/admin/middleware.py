@@ -26,8 +26,8 @@ from models_registry.db.outages import RETRY_AFTER_OUTAGE, is_outage, outage_det
 from models_registry.logins.sessions import code_page, must_set_up_factor, owes_code
 from models_registry.tokens.lockout import login_capacity, login_wait
 
-_WITHOUT_CODE = ("/admin/login/", "/admin/logout/", "/admin/confirm/")
-_SETUP = "/admin/two-factor/"
+_LOGIN = ("/admin/login/", "/admin/logout/")
+_SETUP = ("/admin/two-factor/", "/admin/confirm/")
 _OUTAGE = "The database or cache cannot be reached at present. Try again in a moment."
 MiddlewareResponse: TypeAlias = HttpResponseBase | Awaitable[HttpResponseBase]
 
@@ -149,15 +149,20 @@ class AdminAccountMiddleware(_AdminOnly):
 class AdminTwoFactorMiddleware(_AdminOnly, MiddlewareMixin):
     """Leads people to the page where they prove their second factor, or set one up if they must.
 
-    A session from before the second factor began with the password alone, and perhaps with a stolen one.
+    A session may be older than the user's second factor. It was opened with a password only, which may be stolen.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        """Return a redirect, unless the page is one that is needed for this."""
-        if request.path_info.startswith(_WITHOUT_CODE):
+        """Return a redirect, unless the page is one that is needed for this.
+
+        The page that confirms the password is not needed to prove a factor. It runs the request that it interrupted,
+        below this middleware, and that request may be older than the factor.
+        """
+        if request.path_info.startswith(_LOGIN):
             return None
         if owes_code(request):
-            return HttpResponseRedirect(code_page(request))
+            is_code_page = request.path == reverse("mfa_reauthenticate")
+            return None if is_code_page else HttpResponseRedirect(code_page(request))
         if must_set_up_factor(request) and not request.path_info.startswith(_SETUP):
             return HttpResponseRedirect(reverse("mfa_index"))
         return None

@@ -46,16 +46,30 @@ class User(AbstractUser):
         ]
 
     @cached_property
+    def authenticator_app_id(self) -> int | None:
+        """The id of the user's authenticator app, or `None`."""
+        return self._authenticator_id("totp")
+
+    @cached_property
+    def recovery_codes_id(self) -> int | None:
+        """The id of the user's recovery codes, or `None`."""
+        return self._authenticator_id("recovery_codes")
+
+    @property
     def has_second_factor(self) -> bool:
         """Whether the user has an authenticator app. Recovery codes alone do not count."""
-        apps = self.authenticator_set.filter(type="totp")  # type: ignore[attr-defined]  # allauth is untyped
-        return bool(apps.exists())
+        return self.authenticator_app_id is not None
 
     def clean(self) -> None:
         """Raise `ValidationError` for a person with an owner. Forms without both fields do not check constraints."""
         super().clean()
         if self.owner_id is not None and not self.is_service_account:
             raise ValidationError("This account belongs to an organization, and stays a service account.")
+
+    def _authenticator_id(self, kind: str) -> int | None:
+        found = self.authenticator_set.filter(type=kind)  # type: ignore[attr-defined]  # allauth is untyped
+        pk: int | None = found.values_list("pk", flat=True).first()
+        return pk
 
 
 class ServiceAccountManager(UserManager["ServiceAccount"]):

@@ -287,7 +287,7 @@ def list_errors(detail: ErrorTree, path: str = "") -> Iterator[tuple[str, str, s
 MAX_TEXT = 10_000
 ONE_LINE = RegexValidator(
     rf"^{NAME_CHARACTER}*\Z",
-    "Must be one line of text. Leave out control characters and those that override the direction of text.",
+    "Must be one line of text. Leave out control characters and those that change the direction of text.",
     "invalid",
 )
 

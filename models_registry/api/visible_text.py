@@ -2,10 +2,11 @@
 
 import unicodedata
 
-# The pattern of a character of a name. Control characters and line separators are not allowed, nor are characters that
-# embed, override or isolate a direction (UAX #9): with these, a text shows as another one. Letters of any direction are
-# allowed, and so are the marks U+200E and U+200F.
-NAME_CHARACTER = r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
+# Characters that deceive readers, as ranges of a pattern: control characters, line separators, and the characters that
+# embed, override or isolate a direction (UAX #9), with which a text shows as another one. Names cannot have them, and
+# the log escapes them. Letters of any direction are not among them, nor are the marks U+200E and U+200F.
+DECEPTIVE_CHARACTERS = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+NAME_CHARACTER = f"[^{DECEPTIVE_CHARACTERS}]"
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})  # control and format characters, separators and spaces
 # Characters of other categories that are drawn as nothing: `Default_Ignorable_Code_Point` (Unicode 16, UAX #44) without

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
 
+from models_registry.api.visible_text import DECEPTIVE_CHARACTERS
+
 if TYPE_CHECKING:  # the logging configuration imports this module before Django can load models
     from django.contrib.auth.models import AbstractUser
 
-_controls = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_deceptive = re.compile(f"[{DECEPTIVE_CHARACTERS}]")
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 _user: ContextVar["AbstractUser | None"] = ContextVar("user", default=None)
 
@@ -44,5 +46,5 @@ def current_user() -> "AbstractUser | None":
 
 
 def escape_controls(text: str) -> str:
-    """Return a text with its control characters escaped, so that it stays on one line."""
-    return _controls.sub(lambda match: repr(match[0])[1:-1], text)
+    """Return a text whose control characters are escaped, so that it stays on one line and in its order."""
+    return _deceptive.sub(lambda match: repr(match[0])[1:-1], text)

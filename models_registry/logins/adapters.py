@@ -94,7 +94,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         return openid_provider(request)
 
     def get_requests_session(self) -> "Session":
-        """Return what asks the provider. A redirect is an error: it could lead the client's secret to another host."""
+        """Return the HTTP session for requests to the provider.
+
+        It follows no redirects: one could lead the client's secret to another host.
+        """
         session: Session = super().get_requests_session()
         session.max_redirects = 0
         return session

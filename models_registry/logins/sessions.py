@@ -9,9 +9,20 @@ from models_registry.accounts.two_factor import must_have_two_factor
 
 
 def owes_code(request: HttpRequest) -> bool:
-    """Return whether the caller has a second factor that this session has not proven: it began before."""
+    """Return whether this session must still prove the user's second factor.
+
+    Only the present app and recovery codes count. A session may have proven an app that was removed since.
+    """
     user = request.user
-    return isinstance(user, User) and user.has_second_factor and "mfa" not in _methods(request)
+    if not isinstance(user, User) or not user.has_second_factor:
+        return False
+    return proven_factors(request).isdisjoint({user.authenticator_app_id, user.recovery_codes_id})
+
+
+def proven_factors(request: HttpRequest) -> set[int]:
+    """Return the ids of the authenticators that this session has proven, also of those that were removed since."""
+    records = get_authentication_records(request, request.user)
+    return {record["id"] for record in records if record["method"] == "mfa"}
 
 
 def must_set_up_factor(request: HttpRequest) -> bool:

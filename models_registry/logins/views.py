@@ -8,6 +8,7 @@ from allauth.account.views import ReauthenticateView
 from allauth.mfa.base import views as mfa
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as recovery_codes
+from allauth.mfa.recovery_codes.forms import GenerateRecoveryCodesForm
 from allauth.mfa.totp import views as totp
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from django.conf import settings
@@ -31,7 +32,7 @@ from models_registry.logins.forms import (
 )
 from models_registry.logins.mail import send_later
 from models_registry.logins.pages import FORM_TEMPLATE, OUTSIDE_LAYOUT, Page
-from models_registry.logins.sessions import must_set_up_factor, owes_code
+from models_registry.logins.sessions import must_set_up_factor, owes_code, proven_factors
 from models_registry.tokens.forms import LoginForm
 
 MESSAGE_TEMPLATE = "models_registry/logins/message.html"
@@ -96,7 +97,7 @@ class ConfirmCodeView(Page, mfa.ReauthenticateView):  # type: ignore[misc]
     explanation = "Enter a code of your authenticator app, or a recovery code."
 
     def get_context_data(self, **context: object) -> dict[str, object]:
-        """Return what the page shows. Without the code, a session from before the app leads nowhere else."""
+        """Return what the page shows. A session that owes the code gets no link to cancel."""
         return super().get_context_data(**context) | {"has_way_out": not owes_code(self.request)}
 
 
@@ -154,6 +155,15 @@ class NewRecoveryCodesView(Page, recovery_codes.GenerateRecoveryCodesView):  # t
     title = "New recovery codes"
     explanation = "New codes replace those that you have, which then no longer work."
     submit = "Make new codes"
+
+    def form_valid(self, form: GenerateRecoveryCodesForm) -> HttpResponse:
+        """Replace the codes. A session that has proven the old codes has proven the new ones."""
+        has_proven = form.user.recovery_codes_id in proven_factors(self.request)
+        response: HttpResponse = super().form_valid(form)
+        if has_proven:
+            codes = Authenticator.objects.get(user=form.user, type=Authenticator.Type.RECOVERY_CODES)
+            record_authentication(self.request, form.user, "mfa", id=codes.pk, type=codes.type)
+        return response
 
 
 class ChangePasswordView(auth.PasswordChangeView):

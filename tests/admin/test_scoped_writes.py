@@ -109,7 +109,7 @@ def test_the_slug_and_the_user_of_a_member_stay(ada: Client, acme: Organization,
     form = member_form(acme) | {"slug": "globex", "name": "New", "memberships-0-user": "otto", "is_staff": "on"}
 
     assert "Must be one line" in send(ada, page_url(acme), **form | {"name": "two\nlines"})
-    assert "override the direction" in send(ada, page_url(acme), **form | {"name": "acme\u202emoc"})
+    assert "change the direction" in send(ada, page_url(acme), **form | {"name": "acme\u202emoc"})
     assert "at least one visible" in send(ada, page_url(acme), **form | {"name": "\u200b"})
     assert send(ada, page_url(acme), **form) == ""
 
@@ -189,7 +189,7 @@ def test_an_editor_registers_and_edits_models_of_the_own_organization(
     foreign = form | {"organization": theirs.organization_id}
     assert "not one of the available choices" in send(ed, add_url(RegisteredModel), **foreign)
     assert "Must be one line of text." in send(ed, add_url(RegisteredModel), **form | {"name": "two\nlines"})
-    assert "override the direction" in send(ed, add_url(RegisteredModel), **form | {"name": "\u2067churn\u2069"})
+    assert "change the direction" in send(ed, add_url(RegisteredModel), **form | {"name": "\u2067churn\u2069"})
     assert "at least one visible" in send(ed, add_url(RegisteredModel), **form | {"name": "\u200b"})
     assert "already exists" in send(ed, add_url(RegisteredModel), **form | {"name": "churn"})
     assert send(ed, add_url(RegisteredModel), **form) == ""

@@ -165,7 +165,7 @@ def test_a_line_break_makes_one_log_line() -> None:
     assert record.getMessage() == "user vera\\nINFO forged\\r"
 
 
-@pytest.mark.parametrize("character", ["\x1b", "\x85", "\u2028", "\0", "\x7f"])
+@pytest.mark.parametrize("character", ["\x1b", "\x85", "\u2028", "\0", "\x7f", *"\u202a\u202e\u2066\u2069"])
 def test_no_control_character_reaches_the_log(character: str) -> None:
     record = logging.LogRecord("x", logging.INFO, "", 0, "user %s", (f"vera{character}",), None)
     RequestIDFilter().filter(record)

@@ -10,11 +10,12 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from django.core.management import CommandError, call_command
 from django.test import Client
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from models_registry.accounts.models import User
 from models_registry.accounts.scopes import ALL_SCOPES
 from models_registry.audit.models import AuditEntry
+from models_registry.tokens.backends import PeopleBackend
 from models_registry.tokens.services import open_token_family
 from tests.admin_pages import page_url, text_of
 from tests.api import refusal
@@ -33,6 +34,20 @@ WRONG = "Incorrect code."
 def with_password(password: str = PASSWORD) -> "tuple[Client, Response]":
     client = Client()
     return client, client.post(f"{LOGIN}?next=/admin/two-factor/", {"username": "vera", "password": password})
+
+
+def recovery_codes(client: Client) -> list[str]:
+    """Return the recovery codes that a session shows after its password is confirmed."""
+    page = client.post(f"/admin/confirm/password/?next={CODES}", {"password": PASSWORD}, follow=True)
+    return re.findall(r"<li><code>(\d{8})</code></li>", page.content.decode())
+
+
+def remove_app(client: Client) -> None:
+    """Remove the authenticator app through the pages."""
+    path = f"{MINE}deactivate/"
+    client.post(client.get(path)["Location"], {"password": PASSWORD})
+    client.post(path)
+    assert not Authenticator.objects.exists()
 
 
 def set_up(client: Client) -> str:
@@ -85,8 +100,7 @@ def test_nothing_of_a_second_factor_is_stored_or_audited_in_clear(secret: str) -
     client, _ = with_password()
     client.post(CODE, {"code": totp(secret, 0)})
     client.get(CODES)
-    listed = client.post("/admin/confirm/password/?next=" + CODES, {"password": PASSWORD}, follow=True)
-    codes = re.findall(r"<li><code>(\d{8})</code></li>", listed.content.decode())
+    codes = recovery_codes(client)
     assert len(codes) == 10
     assert codes[0] in client.get(f"{CODES}download/").content.decode()
 
@@ -176,13 +190,75 @@ def test_a_session_from_before_the_app_must_prove_it(viewer: User, settings: Set
     assert thief.get("/admin/").status_code == 200
 
 
+def test_one_query_finds_the_user_of_a_session_with_the_second_factors(
+    secret: str, viewer: User, editor: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    ids = dict(Authenticator.objects.filter(user=viewer).values_list("type", "pk"))
+
+    for pk, app, codes in ((viewer.pk, ids["totp"], ids["recovery_codes"]), (editor.pk, None, None)):
+        with django_assert_num_queries(1):
+            user = PeopleBackend().get_user(pk)
+            assert user
+            assert (user.authenticator_app_id, user.recovery_codes_id) == (app, codes)
+    for user in (viewer, editor):  # which were not found by a session
+        found = User.objects.get(pk=user.pk)
+        assert found.has_second_factor == (user == viewer)
+
+
+def test_a_session_from_before_the_app_cannot_go_on_with_what_it_began(viewer: User) -> None:
+    thief, _ = with_password()
+    asked = thief.post(f"{CODES}new/")["Location"]
+    assert asked.startswith("/admin/confirm/password/?next=")  # then the request would go on
+    set_up(with_password()[0])
+    codes = Authenticator.objects.filter(type="recovery_codes").values().get()
+
+    for path in (asked, f"/admin/confirm/password/?next={CODES}new/"):
+        assert thief.post(path, {"password": PASSWORD})["Location"].startswith("/admin/confirm/code/?next=")
+
+    assert Authenticator.objects.filter(type="recovery_codes").values().get() == codes
+
+
+def test_the_proof_of_an_app_that_was_removed_does_not_count_for_another(secret: str) -> None:
+    (old, _), (owner, _) = with_password(), with_password()
+    old.post(CODE, {"code": totp(secret, 0)})
+    owner.post(CODE, {"code": totp(secret, 1)})
+    assert old.get("/admin/").status_code == 200
+    remove_app(owner)
+    assert old.get("/admin/").status_code == 200
+    owner, _ = with_password()
+    other = set_up(owner)
+
+    for path in ("/admin/", f"{MINE}deactivate/", "/admin/confirm/password/"):
+        for visit in (old.get, old.post):
+            assert visit(path)["Location"].startswith("/admin/confirm/code/?next=")
+    assert owner.get("/admin/").status_code == 200
+    old.post("/admin/confirm/code/", {"code": totp(other, 0)})
+    assert old.get("/admin/").status_code == 200
+
+
+def test_who_proved_a_recovery_code_goes_on_with_new_ones_and_other_sessions_prove_again(secret: str) -> None:
+    (app, _), (client, _), (other, _) = (with_password() for _ in range(3))
+    app.post(CODE, {"code": totp(secret, 0)})
+    first, second, *_ = recovery_codes(app)
+    for session, code in ((client, first), (other, second)):
+        assert session.post(CODE, {"code": code})["Location"] == MINE
+        assert session.get("/admin/").status_code == 200
+
+    recovery_codes(client)  # confirms the password
+    assert client.post(f"{CODES}new/")["Location"] == CODES
+
+    new = recovery_codes(client)
+    assert len(new) == 10
+    assert client.get("/admin/").status_code == app.get("/admin/").status_code == 200
+    assert other.get("/admin/")["Location"].startswith("/admin/confirm/code/")
+    other.post("/admin/confirm/code/", {"code": new[0]})
+    assert other.get("/admin/").status_code == 200
+
+
 def test_a_person_removes_the_app_and_an_administrator_a_lost_one(secret: str, viewer: User, root: Client) -> None:
     client, _ = with_password()
     client.post(CODE, {"code": totp(secret, 0)})
-    path = f"{MINE}deactivate/"
-    client.post(client.get(path)["Location"], {"password": PASSWORD})
-    client.post(path)
-    assert not Authenticator.objects.exists()
+    remove_app(client)
 
     client, _ = with_password()
     set_up(client)
