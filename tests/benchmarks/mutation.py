@@ -30,6 +30,7 @@ TESTS = tuple(
     for name in (
         "cases",
         "policy_errors",
+        "rules",
         "test_comparability",
         "test_invalid_policies",
         "test_limits_on_regression",
