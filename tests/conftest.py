@@ -21,6 +21,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from hypothesis import settings
+from pytest_django import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from models_registry.accounts.models import Membership, ModelGrant, Organization, User
@@ -34,6 +35,7 @@ from tests import openapi
 from tests.admin_pages import logged_in
 from tests.factories import EXAMPLE_METRICS, completed_version, new_user, snapshot
 from tests.originals import SHARED_FOLDER, migrated, name_of
+from tests.receiver import Receiver, receiving
 
 # Without bytecode files, each server and worker that a test starts compiles all modules anew.
 sys.dont_write_bytecode = False
@@ -253,6 +255,18 @@ def model(acme: Organization) -> RegisteredModel:
 def empty_model(acme: Organization) -> RegisteredModel:
     """A regression model without any version."""
     return RegisteredModel.objects.create(organization=acme, name="prices", task_type="regression")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A host on 127.0.0.1 that keeps the requests that it gets."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def _loopback_is_trusted(settings: Settings) -> None:
+    settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ TESTS = tuple(
     for name in (
         "cases",
         "policy_errors",
+        "rules",
+        "stored_documents",
         "test_comparability",
         "test_invalid_policies",
         "test_limits_on_regression",
@@ -38,6 +40,7 @@ TESTS = tuple(
         "test_policy_messages",
         "test_renderers",
         "test_requirements",
+        "test_stored_documents",
         "test_thresholds",
         "test_verdict",
     )

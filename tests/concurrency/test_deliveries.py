@@ -2,12 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from threading import Event, Lock, Thread
 
 import pytest
-from pytest_django import Settings
 
 from models_registry.accounts.models import Organization
 from performance.management import worker
@@ -16,7 +15,10 @@ from performance.webhooks.models import Webhook, WebhookDelivery
 from tests.concurrency.together import alone
 from tests.receiver import Receiver, receiving, status
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("rows_can_be_cleaned_up")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("rows_can_be_cleaned_up", "_loopback_is_trusted"),
+]
 TARPITS = 8
 
 
@@ -38,13 +40,6 @@ class Tarpit:
             self.held[handler.path] -= 1
             self.held["all"] -= 1
         status(204)(handler)
-
-
-@pytest.fixture
-def receiver(settings: Settings) -> Iterator[Receiver]:
-    settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
-    with receiving() as receiver:
-        yield receiver
 
 
 def test_slow_receivers_do_not_delay_other_deliveries(acme: Organization, receiver: Receiver) -> None:

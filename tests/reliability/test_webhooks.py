@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 
 from tests.demo_data import access_token, load_demo_data
-from tests.receiver import Receiver, receiving, status
+from tests.receiver import Receiver, status
 from tests.reliability.databases import execute, new_database
 from tests.reliability.test_worker import WITHIN, Service, until
 from tests.serving import free_port, kill, new_keys, start_server
@@ -56,12 +56,6 @@ def let_leases_end(service: Service) -> None:
     """Have what is being sent come due, as if its lease had ended."""
     for statement in DUE:
         execute(service.settings["DATABASE_URL"], statement)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 def post(service: Service, path: str, body: str) -> Any:

@@ -1,19 +1,10 @@
-"""A host that receives requests, and names that stand for given addresses."""
+"""Names that stand for given addresses."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from tests.receiver import Receiver, receiving
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A host on 127.0.0.1 that keeps the requests that it gets."""
-    with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

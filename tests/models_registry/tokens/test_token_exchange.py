@@ -4,14 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
 from django.test import Client
 
 from models_registry.accounts.models import Membership, ServiceAccount, User
 from models_registry.audit.models import AuditEntry
 from models_registry.registry.models import RegisteredModel
 from models_registry.tokens.models import TrustedIssuer, TrustRule
-from tests.conftest import authenticated
 from tests.models_registry.tokens.exchanges import EXCHANGE_URL, FORM_TYPE, GRANT_TYPE, JWT_TYPE, exchange, refused
 from tests.models_registry.tokens.issuer import Issuer
 
@@ -177,33 +175,3 @@ def test_a_body_that_is_not_a_valid_form_is_refused(
     db: None, body: Any, media_type: str, problem: tuple[int, str]
 ) -> None:
     assert refused(Client().post(EXCHANGE_URL, body, content_type=media_type)) == problem
-
-
-def test_a_service_account_cannot_log_in_over_http(account: ServiceAccount) -> None:
-    account.set_password("correct horse battery staple")
-    account.save()
-
-    credentials = {"username": account.username, "password": "correct horse battery staple"}
-    answer = Client().post("/api/v1/auth/token", credentials, content_type="application/json")
-
-    assert refused(answer) == (401, "not_authenticated")
-
-
-def test_a_service_account_cannot_log_in_to_the_admin(account: ServiceAccount) -> None:
-    account.set_password("correct horse battery staple")
-    account.save()
-    with pytest.raises(IntegrityError, match="service_account_not_staff"), transaction.atomic():
-        User.objects.filter(pk=account.pk).update(is_staff=True)
-
-    client = Client()
-    client.post("/admin/login/", {"username": account.username, "password": "correct horse battery staple"})
-
-    assert client.get("/admin/").status_code == 302
-
-
-def test_a_service_account_works_with_a_token_that_an_operator_made(
-    account: ServiceAccount, model: RegisteredModel
-) -> None:
-    client = authenticated(User.objects.get(pk=account.pk))
-
-    assert client.get(f"/api/v1/models/{model.pk}").status_code == 200

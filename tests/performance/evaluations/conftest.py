@@ -1,5 +1,6 @@
 """A storage of its own for each test, in which only queued evaluations leave an upload."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ from tests.performance.evaluations.uploads import stored_in, stored_uploads
 
 
 @pytest.fixture
-def finished_uploads_are_deleted(model: RegisteredModel, settings: Any, tmp_path: Path) -> Any:
-    """Check that only queued evaluations have a stored upload."""
+def _storage_of_its_own(model: RegisteredModel, settings: Any, tmp_path: Path) -> None:
     stored_in(settings, tmp_path)
+
+
+@pytest.fixture
+def finished_uploads_are_deleted(_storage_of_its_own: None) -> Iterator[None]:
+    """Check that only queued evaluations have a stored upload."""
     yield
     assert len(stored_uploads()) == EvaluationJob.objects.filter(finished_at=None).count()

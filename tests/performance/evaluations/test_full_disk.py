@@ -13,7 +13,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from models_registry.accounts.models import User
-from models_registry.registry.models import RegisteredModel
 from performance.comparisons.models import ComparisonJob, PairedComparison
 from performance.comparisons.services import queue_pair
 from performance.comparisons.tasks import MAX_ATTEMPTS, compare_next
@@ -22,7 +21,7 @@ from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller, refusal
 from tests.performance.evaluations.uploads import GOOD, evaluated, stored_in, upload, work
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_storage_of_its_own")]
 LARGE = b"example_id,actual,predicted\nx,no,no\n" + b"".join(b"%d,yes,no\n" % number for number in range(300_000))
 
 
@@ -36,11 +35,6 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root mounts a file system of its own, and not in every container")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
-
-
-@pytest.fixture(autouse=True)
-def _storage_of_its_own(model: RegisteredModel, settings: Any, tmp_path: Path) -> None:
-    stored_in(settings, tmp_path)
 
 
 def fill(folder: Path) -> Path:

@@ -17,15 +17,10 @@ from performance.evaluations.models import EvaluationJob
 from performance.snapshots.models import MetricSnapshot
 from tests.api import Caller, refusal
 from tests.factories import completed_version
-from tests.performance.evaluations.uploads import GOOD, evaluated, stored_in, stored_uploads, upload, work
+from tests.performance.evaluations.uploads import GOOD, evaluated, stored_uploads, upload, work
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_storage_of_its_own")]
 LEASE = timedelta(seconds=60)
-
-
-@pytest.fixture(autouse=True)
-def _storage_of_its_own(model: RegisteredModel, settings: Any, tmp_path: Any) -> None:
-    stored_in(settings, tmp_path)
 
 
 def queue(slug: str, *, ago: int = 0) -> EvaluationJob:

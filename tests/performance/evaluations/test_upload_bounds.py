@@ -2,7 +2,6 @@
 
 import json
 import resource
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +13,10 @@ from performance.metrics.sandbox import runner
 from performance.metrics.sandbox.runner import Limits
 from performance.snapshots.models import SnapshotDetail
 from tests.api import Caller, faults
-from tests.performance.evaluations.uploads import evaluated, parquet, stored_in, upload, work
+from tests.performance.evaluations.uploads import evaluated, parquet, upload, work
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_storage_of_its_own")]
 WRONG = "/models/mdl-7f3a19bc92/performance/misclassifications"
-
-
-@pytest.fixture(autouse=True)
-def _storage_of_its_own(model: RegisteredModel, settings: Any, tmp_path: Path) -> None:
-    stored_in(settings, tmp_path)
 
 
 def refused(user: User, content: bytes, **fields: Any) -> Any:

@@ -14,12 +14,11 @@ from performance.gates.policy import parse_policy
 from performance.gates.verdict import StoredPolicy, Verdict, judge
 from performance.metrics.comparison import MetricValues
 from performance.metrics.statistics.intervals import Interval
+from tests.performance.gates.rules import ACCURACY_AT_LEAST
 
 NOW = datetime(2026, 3, 13, 14, 22, 10, tzinfo=UTC)
 NOTHING: Mapping[str, Any] = {}
-AT_LEAST = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
-SURE = AT_LEAST | {"confidence": 0.95}
-LIMIT = {"metric": "accuracy", "max_regression": 0.1}
+SURE = ACCURACY_AT_LEAST | {"confidence": 0.95}
 PASSED, FAILED, MISSING = RuleStatus
 fractions = st.floats(min_value=0, max_value=1)
 UNKNOWN_EXAMPLES = " Whether both were measured on the same examples is unknown."

@@ -7,10 +7,9 @@ import pytest
 from models_registry import task_types
 from models_registry.task_types.base import TaskType
 from performance.gates.policy import InvalidPolicyError, parse_policy, validate_for
+from tests.performance.gates.rules import ACCURACY_AT_LEAST
 
 CLASSIFICATION = task_types.get("classification")
-GOOD = {"metric": "accuracy", "operator": ">=", "threshold": 0.93}
-LIMIT = {"metric": "accuracy", "max_regression": 0.01}
 
 
 def errors(document: Any, *types: TaskType) -> list[tuple[str, str]]:
@@ -23,4 +22,4 @@ def errors(document: Any, *types: TaskType) -> list[tuple[str, str]]:
 
 def rule_errors(rule: Any, *types: TaskType) -> list[tuple[str, str]]:
     """Return the errors of a policy whose second rule this is."""
-    return errors({"rules": [GOOD | {"metric": "recall"}, rule]}, *types)
+    return errors({"rules": [ACCURACY_AT_LEAST | {"metric": "recall"}, rule]}, *types)

@@ -9,9 +9,9 @@ from performance.metrics.statistics.intervals import wilson
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 from tests.api import Caller
 from tests.performance.gates.gate_example import GATE
+from tests.performance.gates.rules import ACCURACY_LIMIT
 
-LIMIT = {"metric": "accuracy", "max_regression": 0.01}
-BEST = LIMIT | {"against": "best"}
+BEST = ACCURACY_LIMIT | {"against": "best"}
 
 
 def store_snapshot(version: Version, accuracy: float, **fields: Any) -> MetricSnapshot:
@@ -43,7 +43,7 @@ def store_slices(stored: MetricSnapshot, attribute: str, shares: dict[str | None
         )
 
 
-def judge(caller: Caller, *rules: dict[str, Any], **policy: Any) -> Any:
+def get_verdict(caller: Caller, *rules: dict[str, Any], **policy: Any) -> Any:
     """Return the verdict on the newest version by these rules."""
     answer = caller.post(GATE, {**policy, "rules": [*rules]})
     assert answer.status_code == 200, answer.content

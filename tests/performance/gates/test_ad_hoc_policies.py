@@ -8,7 +8,8 @@ from models_registry.accounts.models import User
 from performance.gates.models import GatePolicy, GateVerdict
 from tests.api import Caller, faults, refusal
 from tests.conftest import PinnedQueries
-from tests.performance.gates.gate_example import AT_LEAST, FAILS, GATE, MODEL, PASSES, SetPolicy
+from tests.performance.gates.gate_example import FAILS, GATE, MODEL, PASSES, SetPolicy
+from tests.performance.gates.rules import ACCURACY_AT_LEAST
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("candidate")]
 
@@ -87,9 +88,9 @@ def test_ad_hoc_policy_takes_two_statements(viewer: User, pinned_queries: Pinned
     ("body", "field", "code"),
     [
         ({}, "rules", "empty"),
-        ({"rules": [{**AT_LEAST, "metric": "rmse"}]}, "rules.0.metric", "unknown"),
-        ({"rules": [{**AT_LEAST, "threshold": 93}]}, "rules.0.threshold", "out_of_bounds"),
-        ({"rules": [AT_LEAST], "version": 1}, "version", "unknown_field"),
+        ({"rules": [{**ACCURACY_AT_LEAST, "metric": "rmse"}]}, "rules.0.metric", "unknown"),
+        ({"rules": [{**ACCURACY_AT_LEAST, "threshold": 93}]}, "rules.0.threshold", "out_of_bounds"),
+        ({"rules": [ACCURACY_AT_LEAST], "version": 1}, "version", "unknown_field"),
     ],
 )
 def test_invalid_ad_hoc_policy_is_refused_with_the_rule(viewer: User, body: Any, field: str, code: str) -> None:

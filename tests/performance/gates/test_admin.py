@@ -84,7 +84,7 @@ def test_a_policy_is_of_a_model_or_of_an_organization(root: Client, model: Regis
     assert "Choose a model, or an organization." in fault(root, GOOD, model=model.pk, organization=acme.pk)
 
 
-def test_an_archived_model_takes_none(root: Client, model: RegisteredModel) -> None:
+def test_no_policy_is_added_to_an_archived_model(root: Client, model: RegisteredModel) -> None:
     model.archived_at = model.created_at
     model.save()
 

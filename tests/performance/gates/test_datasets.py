@@ -9,7 +9,8 @@ from models_registry.registry.models import RegisteredModel, Version
 from performance.snapshots.models import SnapshotDetail
 from tests.api import Caller
 from tests.factories import completed_version, snapshot
-from tests.performance.gates.promotion_history import LIMIT, judge, store_snapshot
+from tests.performance.gates.promotion_history import get_verdict, store_snapshot
+from tests.performance.gates.rules import ACCURACY_LIMIT
 
 pytestmark = pytest.mark.django_db
 
@@ -17,10 +18,10 @@ pytestmark = pytest.mark.django_db
 def test_policy_judges_the_dataset_that_it_names(ada: Caller, history: Version) -> None:
     rule = {"metric": "accuracy", "operator": ">=", "threshold": 0.9}
     store_snapshot(history, 0.5, dataset="churn-2026-10")
-    assert judge(ada, rule)["rules"][0]["value"] == 0.975
+    assert get_verdict(ada, rule)["rules"][0]["value"] == 0.975
 
-    verdict = judge(ada, rule, dataset="churn-2026-10")
-    [other] = judge(ada, rule, dataset="churn-2026-11")["rules"]
+    verdict = get_verdict(ada, rule, dataset="churn-2026-10")
+    [other] = get_verdict(ada, rule, dataset="churn-2026-11")["rules"]
 
     assert (verdict["rules"][0]["value"], verdict["candidate"]["dataset"]["name"]) == (0.5, "churn-2026-10")
     assert other["status"] == "missing"
@@ -33,7 +34,7 @@ def test_policy_judges_the_dataset_that_it_names(ada: Caller, history: Version) 
 def test_detail_names_the_datasets_of_a_baseline_without_the_required_one(ada: Caller, history: Version) -> None:
     store_snapshot(history, 0.9, dataset="churn-2026-11")
 
-    [rule] = judge(ada, LIMIT, dataset="churn-2026-11")["rules"]
+    [rule] = get_verdict(ada, ACCURACY_LIMIT, dataset="churn-2026-11")["rules"]
 
     assert rule["status"] == "missing"
     assert rule["detail"] == (
@@ -48,7 +49,7 @@ def test_old_evaluation_is_missing(ada: Caller, model: RegisteredModel) -> None:
     snapshot(version, metrics={"accuracy": 0.99}, evaluated_at=old)
     rule = {"metric": "accuracy", "operator": ">=", "threshold": 0.9}
 
-    [kept], [late] = (judge(ada, rule, max_age_days=days)["rules"] for days in (32, 30))
+    [kept], [late] = (get_verdict(ada, rule, max_age_days=days)["rules"] for days in (32, 30))
 
     assert (kept["status"], late["status"]) == ("passed", "missing")
     assert late["detail"].endswith("the policy asks for an evaluation of the last 30 days.")
@@ -68,7 +69,7 @@ def test_verdict_shows_what_is_known_of_the_snapshot_and_warns_of_it(ada: Caller
         warnings=[{"code": "one_class", "detail": "All examples are of the class '0'."}],
     )
 
-    verdict = judge(
+    verdict = get_verdict(
         ada,
         {"metric": "effective_sample_size", "operator": ">=", "threshold": 450},
         {"metric": "train_overlap", "operator": "<=", "threshold": 0.1},

@@ -7,7 +7,8 @@ from models_registry.accounts.scopes import Scope
 from models_registry.registry.models import RegisteredModel
 from performance.gates.models import GatePolicy
 from tests.api import Caller, faults, refusal
-from tests.performance.gates.gate_example import AT_LEAST, FAILS, GATE, MODEL, PASSES, SetPolicy, statuses
+from tests.performance.gates.gate_example import FAILS, GATE, MODEL, PASSES, SetPolicy, statuses
+from tests.performance.gates.rules import ACCURACY_AT_LEAST
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("candidate")]
 
@@ -35,7 +36,7 @@ def test_newest_policy_is_applied(ada: Caller, set_policy: SetPolicy) -> None:
 
 
 def test_policy_of_an_organization_fails_a_model_without_the_metric(ada: Caller, model: RegisteredModel) -> None:
-    rules = [AT_LEAST, {"metric": "rmse", "operator": "<=", "threshold": 5}]
+    rules = [ACCURACY_AT_LEAST, {"metric": "rmse", "operator": "<=", "threshold": 5}]
     ada.put("/organizations/acme/gate-policy", {"rules": rules})
 
     assert statuses(ada.get(GATE)) == ["passed", "missing"]

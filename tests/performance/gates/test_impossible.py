@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models_registry.accounts.models import Organization, User
+from models_registry.accounts.models import Organization
 from models_registry.registry.models import RegisteredModel
 from performance.gates.models import GatePolicy
 from tests.api import Caller, faults
@@ -79,11 +79,7 @@ POSSIBLE = [
 ]
 
 
-@pytest.fixture
-def ada(admin: User, model: RegisteredModel) -> Caller:
-    return Caller(admin)
-
-
+@pytest.mark.usefixtures("model")
 @pytest.mark.parametrize(("policy", "fault"), [case[1:] for case in IMPOSSIBLE], ids=[case[0] for case in IMPOSSIBLE])
 def test_what_no_snapshot_could_pass_is_refused(ada: Caller, policy: dict[str, Any], fault: tuple[str, str]) -> None:
     for answer in (
@@ -96,6 +92,7 @@ def test_what_no_snapshot_could_pass_is_refused(ada: Caller, policy: dict[str, A
     assert not GatePolicy.objects.exists()
 
 
+@pytest.mark.usefixtures("model")
 @pytest.mark.parametrize("rules", POSSIBLE)
 def test_what_a_snapshot_could_pass_is_kept(ada: Caller, rules: list[dict[str, Any]]) -> None:
     assert ada.put("/models/mdl-7f3a19bc92/gate-policy", {"rules": rules}).status_code == 201

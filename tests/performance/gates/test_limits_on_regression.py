@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 
 from performance.gates.gate_input import RuleStatus
 from performance.metrics.statistics.intervals import Interval
-from tests.performance.gates.cases import (
-    FAILED,
-    LIMIT,
-    MISSING,
-    PASSED,
-    UNKNOWN_EXAMPLES,
-    fractions,
-    gate_input,
-    judge_rule,
-)
+from tests.performance.gates.cases import FAILED, MISSING, PASSED, UNKNOWN_EXAMPLES, fractions, gate_input, judge_rule
+from tests.performance.gates.rules import ACCURACY_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -35,14 +27,14 @@ from tests.performance.gates.cases import (
     ],
 )
 def test_limit_is_exact_for_decimals_as_written(limit: float, before: float, value: float, status: RuleStatus) -> None:
-    rule = judge_rule(LIMIT | {"max_regression": limit}, gate_input({"accuracy": value}, {"accuracy": before}))
+    rule = judge_rule(ACCURACY_LIMIT | {"max_regression": limit}, gate_input({"accuracy": value}, {"accuracy": before}))
 
     assert rule.status is status
 
 
 @given(value=fractions, before=fractions, limit=fractions, relative=st.booleans())
 def test_limit_is_exact_for_any_decimals(value: float, before: float, limit: float, relative: bool) -> None:
-    rule = LIMIT | {"max_regression": limit, "relative": relative}
+    rule = ACCURACY_LIMIT | {"max_regression": limit, "relative": relative}
     now, was, most = (Fraction(repr(number)) for number in (value, before, limit))
 
     found = judge_rule(rule, gate_input({"accuracy": value}, {"accuracy": before}))
@@ -111,16 +103,16 @@ def test_limit_may_be_a_fraction_of_the_promoted_value(
 
 
 def test_first_promotion_passes_a_limit() -> None:
-    rule = judge_rule(LIMIT, gate_input({"accuracy": 0.1}, promoted=None))
+    rule = judge_rule(ACCURACY_LIMIT, gate_input({"accuracy": 0.1}, promoted=None))
 
     assert (rule.status, rule.threshold, rule.operator) == (PASSED, None, None)
     assert rule.detail == "accuracy is 0.1, and no version was promoted before to compare it with."
-    assert judge_rule(LIMIT, gate_input({}, promoted=None)).status is MISSING
+    assert judge_rule(ACCURACY_LIMIT, gate_input({}, promoted=None)).status is MISSING
 
 
 @pytest.mark.parametrize("baseline", [None, {}, {"accuracy": math.nan}, {"log_loss": 0.1}])
 def test_limit_is_missing_when_the_promoted_version_was_not_measured(baseline: Any) -> None:
-    rule = judge_rule(LIMIT, gate_input({"accuracy": 0.99}, baseline))
+    rule = judge_rule(ACCURACY_LIMIT, gate_input({"accuracy": 0.99}, baseline))
 
     assert (rule.status, rule.baseline_value) == (MISSING, None)
     what = "metrics" if baseline is None else "accuracy"
@@ -159,7 +151,7 @@ def test_unfavourable_end_of_the_difference_must_be_within_the_limit(
 
 
 def test_largest_regression_is_reported() -> None:
-    rule = LIMIT | {"confidence": 0.95}
+    rule = ACCURACY_LIMIT | {"max_regression": 0.1, "confidence": 0.95}
     text = (
         "accuracy is 0.9, and 0.91 in the promoted ver-00001: with 95% confidence {}; worse by 0.1 is allowed."
         + UNKNOWN_EXAMPLES
@@ -178,7 +170,7 @@ def test_largest_regression_is_reported() -> None:
 def test_limit_without_a_finite_interval_is_missing(ends: tuple[float, float] | None) -> None:
     differences = {} if ends is None else {"accuracy": ends}
     rule = judge_rule(
-        LIMIT | {"confidence": 0.95}, gate_input({"accuracy": 0.9}, {"accuracy": 0.9}, differences=differences)
+        ACCURACY_LIMIT | {"confidence": 0.95}, gate_input({"accuracy": 0.9}, {"accuracy": 0.9}, differences=differences)
     )
 
     assert (rule.status, rule.interval) == (MISSING, None)

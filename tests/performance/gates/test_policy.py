@@ -12,7 +12,8 @@ from models_registry import task_types
 from performance.gates.gate_metrics import find_gate_metric, named_values
 from performance.gates.policy import InvalidPolicyError, parse_policy, validate_for
 from performance.gates.requirements import Requirements
-from tests.performance.gates.policy_errors import CLASSIFICATION, GOOD, LIMIT
+from tests.performance.gates.policy_errors import CLASSIFICATION
+from tests.performance.gates.rules import ACCURACY_AT_LEAST, ACCURACY_LIMIT
 
 CONTRACT = {
     "dataset_split": "test",
@@ -65,8 +66,8 @@ def test_a_policy_with_every_field_round_trips() -> None:
 
 
 def test_the_split_is_test_unless_it_is_given() -> None:
-    assert parse_policy({"rules": [GOOD]}).dataset_split == "test"
-    assert parse_policy({"rules": [GOOD], "dataset_split": "train"}).dataset_split == "train"
+    assert parse_policy({"rules": [ACCURACY_AT_LEAST]}).dataset_split == "test"
+    assert parse_policy({"rules": [ACCURACY_AT_LEAST], "dataset_split": "train"}).dataset_split == "train"
 
 
 def test_fields_that_are_left_out_require_nothing() -> None:
@@ -78,7 +79,9 @@ def test_fields_that_are_left_out_require_nothing() -> None:
 @pytest.mark.parametrize("metric", ["precision", "recall", "f1_score", "roc_auc"])
 def test_a_rule_on_a_class_may_require_confidence(metric: str) -> None:
     validate_for(
-        parse_policy({"rules": [{**GOOD, "metric": f"per_class.St. Gallen.{metric}", "confidence": 0.95}]}),
+        parse_policy(
+            {"rules": [{**ACCURACY_AT_LEAST, "metric": f"per_class.St. Gallen.{metric}", "confidence": 0.95}]}
+        ),
         [CLASSIFICATION],
     )
 
@@ -108,19 +111,27 @@ def test_a_rule_may_use_every_number_of_a_snapshot(more: dict[str, Any]) -> None
 
 
 def test_minus_zero_is_zero() -> None:
-    policy = parse_policy({"rules": [GOOD | {"threshold": -0.0}, LIMIT | {"max_regression": -0.0}]})
+    policy = parse_policy(
+        {"rules": [ACCURACY_AT_LEAST | {"threshold": -0.0}, ACCURACY_LIMIT | {"max_regression": -0.0}]}
+    )
 
     assert "-0.0" not in str(policy.as_document())
 
 
 def test_different_rules_on_one_metric_are_allowed() -> None:
-    rules = [GOOD, GOOD | {"confidence": 0.95}, GOOD | {"operator": "<="}, LIMIT, LIMIT | {"relative": True}]
+    rules = [
+        ACCURACY_AT_LEAST,
+        ACCURACY_AT_LEAST | {"confidence": 0.95},
+        ACCURACY_AT_LEAST | {"operator": "<="},
+        ACCURACY_LIMIT,
+        ACCURACY_LIMIT | {"relative": True},
+    ]
 
     assert len(parse_policy({"rules": rules}).rules) == 5
 
 
 def test_an_organization_may_pin_options_of_different_task_types() -> None:
-    policy = parse_policy({"rules": [GOOD], "evaluation": {"averaging": "binary", "k": 10}})
+    policy = parse_policy({"rules": [ACCURACY_AT_LEAST], "evaluation": {"averaging": "binary", "k": 10}})
 
     validate_for(policy, task_types.all_task_types())
 

@@ -139,7 +139,7 @@ def test_a_policy_is_withdrawn(root: Client, acme: Organization) -> None:
     assert GatePolicy.objects.filter(organization=acme).current() is None
 
 
-def test_an_archived_model_takes_none(root: Client, model: RegisteredModel) -> None:
+def test_the_form_writes_no_policy_of_an_archived_model(root: Client, model: RegisteredModel) -> None:
     RegisteredModel.objects.update(archived_at=model.created_at)
     assert "is archived" in text_of(root.post(form_of(model), rows(GOOD)).content.decode())
     assert not GatePolicy.objects.exists()

@@ -6,18 +6,10 @@ from typing import Any
 import pytest
 
 from performance.gates.measurement import Measurement
-from tests.performance.gates.cases import (
-    AT_LEAST,
-    MISSING,
-    NOW,
-    PASSED,
-    baseline_with,
-    between,
-    candidate_with,
-    judge_rules,
-)
+from tests.performance.gates.cases import MISSING, NOW, PASSED, baseline_with, between, candidate_with, judge_rules
+from tests.performance.gates.rules import ACCURACY_AT_LEAST
 
-RULES = [AT_LEAST, {"metric": "recall", "max_regression": 0.05}]
+RULES = [ACCURACY_AT_LEAST, {"metric": "recall", "max_regression": 0.05}]
 
 
 def missing_details(measured: Measurement, baseline: Measurement, **required: Any) -> list[str]:

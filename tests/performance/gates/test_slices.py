@@ -10,7 +10,7 @@ from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 from tests.api import Caller, faults
 from tests.conftest import PinnedQueries
 from tests.performance.gates.gate_example import GATE, MODEL
-from tests.performance.gates.promotion_history import judge, store_slices, store_snapshot
+from tests.performance.gates.promotion_history import get_verdict, store_slices, store_snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +41,7 @@ def stored(history: Version) -> MetricSnapshot:
     ],
 )
 def test_attributes_and_values_may_have_dots(ada: Caller, metric: str, value: float) -> None:
-    [rule] = judge(ada, {"metric": metric, "operator": ">=", "threshold": 0.4, "confidence": 0.95})["rules"]
+    [rule] = get_verdict(ada, {"metric": metric, "operator": ">=", "threshold": 0.4, "confidence": 0.95})["rules"]
 
     assert (rule["status"], rule["value"]) == ("passed", value)
 
@@ -49,7 +49,7 @@ def test_attributes_and_values_may_have_dots(ada: Caller, metric: str, value: fl
 def test_name_that_means_two_slices_is_missing(ada: Caller, stored: MetricSnapshot) -> None:
     store_slices(stored, "at", {"home.yes": (90, 100)})
 
-    [rule] = judge(ada, {"metric": "slice.at.home.yes.recall", "operator": ">=", "threshold": 0.4})["rules"]
+    [rule] = get_verdict(ada, {"metric": "slice.at.home.yes.recall", "operator": ">=", "threshold": 0.4})["rules"]
 
     assert rule["status"] == "missing"
     assert rule["detail"].endswith("Several slices have this name.")
@@ -57,13 +57,14 @@ def test_name_that_means_two_slices_is_missing(ada: Caller, stored: MetricSnapsh
 
 def test_bad_slice_fails_unless_it_is_too_small(ada: Caller) -> None:
     every, large, larger = (
-        judge(ada, WORST | ({"min_sample_count": least} if least else {}))["rules"][0] for least in (None, 50, 150)
+        get_verdict(ada, WORST | ({"min_sample_count": least} if least else {}))["rules"][0]
+        for least in (None, 50, 150)
     )
 
     assert (every["status"], every["value"]) == ("failed", 0.1)
     assert (large["status"], large["value"]) == ("failed", 0.6)
     assert (larger["status"], larger["value"]) == ("passed", 0.95)
-    [none] = judge(ada, WORST | {"min_sample_count": 5000})["rules"]
+    [none] = get_verdict(ada, WORST | {"min_sample_count": 5000})["rules"]
     assert none["status"] == "missing"
     assert none["detail"].endswith("No slice by country has at least 5000 examples.")
 
@@ -72,7 +73,7 @@ def test_bad_slice_fails_unless_it_is_too_small(ada: Caller) -> None:
 def test_detail_names_the_worst_slice(ada: Caller, history: Version, rule: dict[str, Any]) -> None:
     promoted = MetricSnapshot.objects.get(version__promoted_in=history.model_id)
     store_slices(promoted, "country", {"CH": (80, 100)})
-    [judged] = judge(ada, rule | {"metric": "worst_slice.country.recall", "min_sample_count": 20})["rules"]
+    [judged] = get_verdict(ada, rule | {"metric": "worst_slice.country.recall", "min_sample_count": 20})["rules"]
 
     assert judged["detail"].startswith("worst_slice.country.recall is 0.6 (country='St. Gallen', 100 examples)")
 
@@ -80,13 +81,13 @@ def test_detail_names_the_worst_slice(ada: Caller, history: Version, rule: dict[
 def test_detail_cuts_a_long_value(ada: Caller, stored: MetricSnapshot) -> None:
     store_slices(stored, "age", {"x" * 1000: (60, 100)})
 
-    [judged] = judge(ada, WORST | {"metric": "worst_slice.age.recall"})["rules"]
+    [judged] = get_verdict(ada, WORST | {"metric": "worst_slice.age.recall"})["rules"]
 
     assert f"(age='{'x' * 60}', 100 examples)" in judged["detail"]
 
 
 def test_confidence_holds_for_all_slices_together(ada: Caller) -> None:
-    [rule] = judge(ada, WORST | {"min_sample_count": 50, "threshold": 0.5, "confidence": 0.95})["rules"]
+    [rule] = get_verdict(ada, WORST | {"min_sample_count": 50, "threshold": 0.5, "confidence": 0.95})["rules"]
 
     lone = wilson(0.6, 100)
     assert lone is not None
@@ -100,7 +101,7 @@ def test_slice_that_lacks_examples_says_how_many_are_needed_in_all(ada: Caller, 
     worst = WORST | {"min_sample_count": 50, "threshold": 0.55, "confidence": 0.95}
     lone = {"metric": "slice.country.St. Gallen.recall", "operator": ">=", "threshold": 0.55, "confidence": 0.95}
 
-    rule, of_one = judge(ada, worst, lone)["rules"]
+    rule, of_one = get_verdict(ada, worst, lone)["rules"]
 
     assert [each["status"] for each in (rule, of_one)] == ["failed", "failed"]
     assert rule["needed_sample_count"] == of_one["needed_sample_count"]  # the others are far from the threshold
@@ -113,19 +114,19 @@ def test_slice_without_the_metric_or_its_interval_is_missing(ada: Caller, stored
         **place, position=1, value="old", metrics={"recall": 0.9}, intervals_unavailable={"recall": "Too few."}
     )
     rule = {"metric": "worst_slice.age.recall", "operator": ">=", "threshold": 0.8}
-    assert judge(ada, rule)["rules"][0]["status"] == "passed"
-    [without_interval] = judge(ada, rule | {"confidence": 0.95})["rules"]
+    assert get_verdict(ada, rule)["rules"][0]["status"] == "passed"
+    [without_interval] = get_verdict(ada, rule | {"confidence": 0.95})["rules"]
     assert without_interval["detail"].endswith("The slice age='old' has no interval. Too few.")
 
     SnapshotSlice.objects.create(**place, position=2, value="young", metrics={})
-    [without_metric] = judge(ada, rule)["rules"]
+    [without_metric] = get_verdict(ada, rule)["rules"]
     assert (without_interval["status"], without_metric["status"]) == ("missing", "missing")
     assert "The slice age='young' has none" in without_metric["detail"]
 
 
 def test_attribute_without_slices_is_missing_but_an_unknown_metric_is_refused(ada: Caller) -> None:
     for metric in ("worst_slice.city.recall", "slice.city.Bern.recall"):
-        [rule] = judge(ada, {"metric": metric, "operator": ">=", "threshold": 0.65})["rules"]
+        [rule] = get_verdict(ada, {"metric": metric, "operator": ">=", "threshold": 0.65})["rules"]
         assert rule["status"] == "missing"
         assert rule["detail"].endswith("without slices by this attribute: name the column in `slices`.")
     for metric in ("worst_slice.country.speed", "slice.country.recall", "worst_slice.recall", "slice..CH.recall"):

@@ -8,7 +8,8 @@ from performance.gates.gate_input import RuleStatus
 from performance.gates.measurement import Measurement
 from performance.metrics.comparison import MetricValues
 from performance.metrics.statistics.intervals import Interval
-from tests.performance.gates.cases import AT_LEAST, FAILED, MISSING, PASSED, SURE, between, gate_input, judge_rule
+from tests.performance.gates.cases import FAILED, MISSING, PASSED, SURE, between, gate_input, judge_rule
+from tests.performance.gates.rules import ACCURACY_AT_LEAST
 
 
 @pytest.mark.parametrize(
@@ -25,11 +26,11 @@ from tests.performance.gates.cases import AT_LEAST, FAILED, MISSING, PASSED, SUR
     ],
 )
 def test_operator_says_whether_the_bound_itself_passes(operator: str, value: float, status: RuleStatus) -> None:
-    assert judge_rule(AT_LEAST | {"operator": operator}, gate_input({"accuracy": value})).status is status
+    assert judge_rule(ACCURACY_AT_LEAST | {"operator": operator}, gate_input({"accuracy": value})).status is status
 
 
 def test_failure_is_reported_with_value_and_threshold() -> None:
-    rule = judge_rule(AT_LEAST, gate_input({"accuracy": 0.91}))
+    rule = judge_rule(ACCURACY_AT_LEAST, gate_input({"accuracy": 0.91}))
 
     assert (rule.metric, rule.operator, rule.threshold, rule.value) == ("accuracy", ">=", 0.93, 0.91)
     assert (rule.interval, rule.baseline_value) == (None, None)

@@ -13,9 +13,7 @@ from performance.gates.measurement import Measurement
 from performance.gates.verdict import Status, judge
 from performance.metrics.comparison import MetricValues
 from tests.performance.gates.cases import (
-    AT_LEAST,
     FAILED,
-    LIMIT,
     MISSING,
     NOW,
     PASSED,
@@ -26,6 +24,7 @@ from tests.performance.gates.cases import (
     judge_rule,
     judge_rules,
 )
+from tests.performance.gates.rules import ACCURACY_AT_LEAST, ACCURACY_LIMIT
 
 UNKNOWN_PROVENANCE: dict[str, Any] = {
     "source": "computed",
@@ -38,7 +37,11 @@ UNKNOWN_PROVENANCE: dict[str, Any] = {
 
 
 def test_verdict_passes_only_when_every_rule_does() -> None:
-    good, bad, none = AT_LEAST, AT_LEAST | {"metric": "recall"}, AT_LEAST | {"metric": "precision"}
+    good, bad, none = (
+        ACCURACY_AT_LEAST,
+        ACCURACY_AT_LEAST | {"metric": "recall"},
+        ACCURACY_AT_LEAST | {"metric": "precision"},
+    )
     measured = gate_input({"accuracy": 0.95, "recall": 0.5})
 
     assert judge_rules([good], measured).status is Status.PASSED
@@ -49,13 +52,15 @@ def test_verdict_passes_only_when_every_rule_does() -> None:
 
 
 def test_detail_is_a_sentence_with_the_first_reason() -> None:
-    bad = AT_LEAST | {"metric": "recall"}
+    bad = ACCURACY_AT_LEAST | {"metric": "recall"}
     measured = gate_input({"accuracy": 0.95, "recall": 0.5})
 
-    assert judge_rules([AT_LEAST], measured).detail == "ver-00002 passes 1 rule."
-    assert judge_rules([AT_LEAST, LIMIT], gate_input({"accuracy": 0.95}, promoted=None)).detail.endswith(" 2 rules.")
+    assert judge_rules([ACCURACY_AT_LEAST], measured).detail == "ver-00002 passes 1 rule."
+    assert judge_rules(
+        [ACCURACY_AT_LEAST, ACCURACY_LIMIT], gate_input({"accuracy": 0.95}, promoted=None)
+    ).detail.endswith(" 2 rules.")
     text = "ver-00002 fails 1 of 2 rules. recall is 0.5; at least 0.93 is required."
-    assert judge_rules([AT_LEAST, bad], measured).detail == text
+    assert judge_rules([ACCURACY_AT_LEAST, bad], measured).detail == text
 
 
 def test_verdict_without_a_policy_is_neither_passed_nor_failed() -> None:
@@ -67,7 +72,7 @@ def test_verdict_without_a_policy_is_neither_passed_nor_failed() -> None:
 
 
 def test_verdict_does_not_depend_on_the_order_of_the_rules() -> None:
-    rules = [AT_LEAST, LIMIT, {"metric": "recall", "operator": ">", "threshold": 0.5}]
+    rules = [ACCURACY_AT_LEAST, ACCURACY_LIMIT, {"metric": "recall", "operator": ">", "threshold": 0.5}]
     measured = gate_input({"accuracy": 0.95, "recall": 0.4}, {"accuracy": 0.9})
 
     for ordered in permutations(rules):
@@ -111,7 +116,7 @@ def test_better_metric_never_turns_a_pass_into_a_failure(
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("rule", [AT_LEAST, AT_LEAST | {"operator": "<="}, LIMIT])
+@pytest.mark.parametrize("rule", [ACCURACY_AT_LEAST, ACCURACY_AT_LEAST | {"operator": "<="}, ACCURACY_LIMIT])
 def test_value_that_is_not_finite_is_missing(value: float, rule: dict[str, Any]) -> None:
     found = judge_rule(rule, gate_input({"accuracy": value}, {"accuracy": 0.9}))
 
@@ -120,7 +125,7 @@ def test_value_that_is_not_finite_is_missing(value: float, rule: dict[str, Any])
 
 
 def test_every_value_of_a_version_without_snapshot_is_missing() -> None:
-    verdict = judge_rules([AT_LEAST, LIMIT], gate_input(None, {"accuracy": 0.9}))
+    verdict = judge_rules([ACCURACY_AT_LEAST, ACCURACY_LIMIT], gate_input(None, {"accuracy": 0.9}))
 
     assert verdict.status is Status.FAILED
     assert {rule.status for rule in verdict.rules} == {MISSING}
@@ -139,7 +144,7 @@ def test_missing_value_or_interval_is_reported_with_its_reason() -> None:
     reasons = {"roc_auc": "There is only one class.", "accuracy": "Too few groups."}
     measured = Measurement("ver-00002", MetricValues({"accuracy": 0.95}, {}, {}, reasons))
 
-    rules = judge_rules([SURE, AT_LEAST | {"metric": "roc_auc"}], between(measured)).rules
+    rules = judge_rules([SURE, ACCURACY_AT_LEAST | {"metric": "roc_auc"}], between(measured)).rules
 
     assert rules[0].detail.endswith("without the 95% interval that is required. Too few groups.")
     assert rules[1].detail == "ver-00002 has no roc_auc for the split test. There is only one class."
@@ -175,13 +180,13 @@ def test_operator_that_contradicts_the_direction_is_warned_of(
 
 
 def test_limit_on_regression_has_no_warning() -> None:
-    assert judge_rules([LIMIT], gate_input({"accuracy": 0.5})).warnings == ()
+    assert judge_rules([ACCURACY_LIMIT], gate_input({"accuracy": 0.5})).warnings == ()
 
 
 def test_document_has_the_form_of_the_contract() -> None:
     measured = gate_input({"accuracy": 0.91}, {"accuracy": 0.92}, intervals={"accuracy": (0.9, 0.92)})
 
-    document = judge_rules([SURE, LIMIT | {"max_regression": 0.02}], measured).as_document()
+    document = judge_rules([SURE, ACCURACY_LIMIT | {"max_regression": 0.02}], measured).as_document()
 
     assert list(document) == [
         "model_id",
@@ -226,6 +231,6 @@ def test_document_has_the_form_of_the_contract() -> None:
 
 
 def test_limit_without_a_baseline_has_no_operator() -> None:
-    [rule] = judge_rules([LIMIT], gate_input({"accuracy": 0.9}, {})).as_document()["rules"]
+    [rule] = judge_rules([ACCURACY_LIMIT], gate_input({"accuracy": 0.9}, {})).as_document()["rules"]
 
     assert (rule["operator"], rule["threshold"], rule["status"]) == (None, None, "missing")

@@ -16,18 +16,17 @@ from tests.api import TIMESTAMP, Caller, refusal
 from tests.conftest import PinnedQueries, golden
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
 from tests.performance.gates.gate_example import (
-    AT_LEAST,
     CANDIDATE,
     FAILS,
     GATE,
     INTERVAL,
     INTERVAL_OF_A_CLASS,
-    LIMIT,
     MODEL,
     PASSES,
     SetPolicy,
     statuses,
 )
+from tests.performance.gates.rules import ACCURACY_AT_LEAST, ACCURACY_LIMIT, LOG_LOSS_LIMIT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("candidate")]
 
@@ -104,11 +103,18 @@ def test_verdict_is_on_the_policys_split(ada: Caller, set_policy: SetPolicy, can
 
 
 def test_rule_with_confidence_uses_the_interval(ada: Caller, set_policy: SetPolicy) -> None:
-    set_policy({"rules": [AT_LEAST | {"threshold": 0.94, "confidence": 0.95}, AT_LEAST | {"threshold": 0.95}]})
+    set_policy(
+        {
+            "rules": [
+                ACCURACY_AT_LEAST | {"threshold": 0.94, "confidence": 0.95},
+                ACCURACY_AT_LEAST | {"threshold": 0.95},
+            ]
+        }
+    )
     first, second = ada.get(GATE).json()["rules"]
     assert (first["status"], first["interval"], second["interval"]) == ("passed", INTERVAL, None)
 
-    set_policy({"rules": [AT_LEAST | {"threshold": 0.945, "confidence": 0.95}]})
+    set_policy({"rules": [ACCURACY_AT_LEAST | {"threshold": 0.945, "confidence": 0.95}]})
     assert statuses(ada.get(GATE)) == ["failed"]
     assert statuses(ada.get(GATE, {"version_id": "ver-001a1"})) == ["missing"]
 
@@ -163,7 +169,7 @@ def test_recall_is_not_compared_with_that_of_another_positive_class(
 
 
 def test_promoted_version_is_no_worse_than_itself(ada: Caller, set_policy: SetPolicy) -> None:
-    set_policy({"rules": [LIMIT | {"max_regression": 0}, LIMIT | {"metric": "accuracy", "confidence": 0.95}]})
+    set_policy({"rules": [LOG_LOSS_LIMIT | {"max_regression": 0}, ACCURACY_LIMIT | {"confidence": 0.95}]})
 
     assert statuses(ada.get(GATE, {"version_id": "ver-001a1"})) == ["passed", "passed"]
 
@@ -216,7 +222,7 @@ def test_verdict_follows_new_snapshots_policies_and_ages(
     ada.post(f"{CANDIDATE}/promote", {"override": True, "reason": "x"})
     assert "the previously promoted" in ada.get(GATE).json()["rules"][1]["detail"]
 
-    set_policy({"max_age_days": 1, "rules": [LIMIT]})
+    set_policy({"max_age_days": 1, "rules": [LOG_LOSS_LIMIT]})
     assert statuses(ada.get(GATE)) == ["passed"]
     with time_machine.travel(timezone.now() + timedelta(days=2), tick=False):
         assert statuses(Caller(admin).get(GATE)) == ["missing"]
@@ -234,8 +240,17 @@ def test_enforced_verdict_that_passes_has_the_same_bytes(
             examples_digest="0" * 64,
         )
     a_class = {"operator": "<=", "threshold": 1e23}
-    named = [a_class | {"metric": f"per_class.{label}.support"}, AT_LEAST | {"confidence": 0.95}]
-    set_policy({"rules": [AT_LEAST, LIMIT, *named, {"metric": "accuracy", "max_regression": 0.1, "confidence": 0.95}]})
+    named = [a_class | {"metric": f"per_class.{label}.support"}, ACCURACY_AT_LEAST | {"confidence": 0.95}]
+    set_policy(
+        {
+            "rules": [
+                ACCURACY_AT_LEAST,
+                LOG_LOSS_LIMIT,
+                *named,
+                {"metric": "accuracy", "max_regression": 0.1, "confidence": 0.95},
+            ]
+        }
+    )
 
     with time_machine.travel(timezone.now(), tick=False):
         plain, enforced = ada.get(GATE), ada.get(GATE, {"enforce": "true"})
@@ -258,7 +273,7 @@ def test_enforced_verdict_that_fails_is_the_same(ada: Caller, set_policy: SetPol
 def test_gate_takes_two_statements_for_any_number_of_rules(
     viewer: User, set_policy: SetPolicy, pinned_queries: PinnedQueries
 ) -> None:
-    set_policy({"rules": [LIMIT | {"metric": f"per_class.{label}.recall"} for label in range(20)]})
+    set_policy({"rules": [ACCURACY_LIMIT | {"metric": f"per_class.{label}.recall"} for label in range(20)]})
     caller = Caller(viewer)
 
     with pinned_queries("gate"):

@@ -199,14 +199,34 @@ GRID: list[tuple[str, Callable[[], Tallies]]] = [
 ]
 
 
-# Where some intervals are more than 1.6 times as wide as another that holds: see docs/explanation/interval-coverage.md
+# Of the rows in bold under "Widths" in docs/explanation/interval-coverage.md, those that are as wide here, or nearly
 WIDER = {
-    "differences of classes",
-    "differences of several classes",
-    "differences of areas of several classes",
-    "areas of classes in groups",
-    "averages in groups",
-    "differences of means in groups",
+    "differences of areas of several classes": {"macro roc_auc difference", "weighted roc_auc difference"},
+    "areas of classes in groups": {
+        "micro roc_auc, grouped",
+        "weighted roc_auc difference, grouped",
+        "micro roc_auc difference, grouped",
+    },
+    "averages in groups": {
+        "balanced_accuracy, several classes",
+        "balanced_accuracy difference, several classes",
+        "macro precision difference, several classes",
+        "macro F1, several classes",
+        "macro F1 difference, several classes",
+    },
+    "differences of means in groups": {"rmse difference"},
+}
+# A rival that fails in other settings of the whole benchmark is narrower by luck in the one that this test has.
+NARROWER_BY_LUCK = {
+    "differences of classes": {
+        "accuracy difference",
+        "f1_score difference",
+        "balanced_accuracy difference",
+        "matthews_correlation difference",
+        "cohen_kappa difference",
+    },
+    "differences of several classes": {"macro f1_score difference"},
+    "areas of classes in groups": {"macro roc_auc, grouped", "weighted roc_auc, grouped"},
 }
 
 
@@ -216,8 +236,9 @@ def test_the_grid_of_classification_holds(family: str, tallies: Callable[[], Tal
 
     assert found
     usable = usable_rivals(found)
+    may_be_wide = WIDER.get(family, set()) | NARROWER_BY_LUCK.get(family, set())
     for tally in found:
-        assert tally.meets_the_bar(usable[tally.metric]) if family not in WIDER else tally.holds, (
+        assert tally.holds if tally.metric in may_be_wide else tally.meets_the_bar(usable[tally.metric]), (
             tally.width_ratio(usable[tally.metric]),
             tally.setting,
             tally.metric,

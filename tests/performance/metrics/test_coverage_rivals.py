@@ -8,7 +8,6 @@ from scipy import optimize, stats
 
 from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.areas_of_classes import mean_areas
-from tests.benchmarks.coverage_grid.tally import Tally, usable_rivals
 
 Z = stats.norm.ppf(0.975)
 
@@ -105,47 +104,3 @@ def test_influences_on_a_mean_of_areas_are_those_of_the_jackknife(averaging: str
     values = np.array([mean_areas(actual[each][None], scores[each][None])[averaging][0].values[0] for each in kept])
     error = np.sqrt(199 / 200 * ((values - values.mean()) ** 2).sum())
     assert np.sqrt(found.variances[0]) == pytest.approx(error, rel=0.02)
-
-
-def tally(setting: str, half_width: float | list[float], **others: float | list[float]) -> Tally:
-    """Return a tally of intervals around 0.5, with rivals. The truth is 0.6, which those of 0.05 do not reach."""
-    found = Tally(setting, "accuracy", 100, 0.6)
-    for name, each in {"": half_width, **others}.items():
-        margins = np.broadcast_to(np.asarray(each, dtype=float), 100)
-        ends = rivals.around(np.full(100, 0.5), margins)
-        found.add_rival(name, ends) if name else found.add_all(*ends)
-    return found
-
-
-def test_a_rival_that_fails_in_another_setting_is_of_no_use() -> None:
-    one = tally("one", 0.4, steady=0.3, lucky=0.2)
-    other = tally("other", 0.4, steady=0.3, lucky=0.05)
-
-    usable = usable_rivals([one, other])
-
-    assert usable == {"accuracy": {"steady"}}
-    assert one.width_ratio(usable["accuracy"]) == pytest.approx(4 / 3)
-    assert one.width_ratio(one.rivals) == pytest.approx(2)
-    assert one.meets_the_bar(usable["accuracy"])
-    assert not one.meets_the_bar(one.rivals)
-
-
-def test_a_rival_without_intervals_in_a_setting_is_of_no_use() -> None:
-    one, other = tally("one", 0.4, refusing=0.3), tally("other", 0.4, refusing=np.nan)
-
-    assert usable_rivals([one, other]) == {"accuracy": set()}
-    assert usable_rivals([one, tally("absent", 0.4)]) == {"accuracy": set()}
-    assert one.width_ratio(()) is None
-
-
-def test_settings_without_an_interval_do_not_count() -> None:
-    assert usable_rivals([tally("one", 0.4, rival=0.3), tally("rare", np.nan, rival=0.05)]) == {"accuracy": {"rival"}}
-    assert usable_rivals([tally("rare", np.nan, rival=0.3)]) == {"accuracy": set()}
-
-
-def test_widths_are_compared_on_the_samples_that_have_both_intervals() -> None:
-    narrow_if_given = [0.2] * 50 + [np.nan] * 50
-
-    one = tally("one", narrow_if_given, rival=[0.15] * 40 + [np.nan] * 10 + [0.05] * 50)
-
-    assert one.width_ratios == pytest.approx({"rival": 4 / 3})

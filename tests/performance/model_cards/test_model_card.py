@@ -76,7 +76,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_says_what_a_version_is_and_how_well_it_does(version: Version, viewer: User) -> None:
+def test_a_card_says_what_a_version_is_and_how_well_it_does(version: Version, viewer: User) -> None:
     answer = Caller(viewer).get(CARD)
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/markdown; charset=utf-8")
     text = answer.content.decode()
@@ -102,7 +102,7 @@ def test_says_what_a_version_is_and_how_well_it_does(version: Version, viewer: U
     assert "\n# \\[a" not in text
 
 
-def test_carries_metadata_that_the_hugging_face_hub_reads(version: Version, viewer: User) -> None:
+def test_a_card_carries_metadata_that_the_hugging_face_hub_reads(version: Version, viewer: User) -> None:
     data: Any = ModelCard(Caller(viewer).get(CARD).content.decode()).data
     assert (data.model_name, data.tags) == ("churn ver-001a1", [HOSTILE])
     results = {each.metric_type: each for each in data.eval_results or []}
@@ -117,7 +117,7 @@ def test_carries_metadata_that_the_hugging_face_hub_reads(version: Version, view
     assert results["latency_ms"].metric_value == 12.5
 
 
-def test_comes_as_a_page_by_accept_or_format(version: Version, viewer: User) -> None:
+def test_a_card_comes_as_a_page_by_accept_or_format(version: Version, viewer: User) -> None:
     caller = Caller(viewer)
     answer = caller.get(CARD, {"format": "html"})
     assert answer["Content-Type"] == "text/html; charset=utf-8"
@@ -132,7 +132,7 @@ def test_comes_as_a_page_by_accept_or_format(version: Version, viewer: User) -> 
     assert refusal(caller.get(CARD.replace("1a1", "fff"))) == (404, "version_not_found")
 
 
-def test_of_a_version_in_training_has_neither_metrics_nor_gate(model: RegisteredModel, viewer: User) -> None:
+def test_the_card_of_a_version_in_training_has_neither_metrics_nor_gate(model: RegisteredModel, viewer: User) -> None:
     Version.objects.create(model=model, number=9)
     text = Caller(viewer).get(CARD.replace("001a1", "00009")).content.decode()
     assert "- **State:** training" in text

@@ -29,7 +29,7 @@ def stored() -> int:
     return MetricSnapshot.objects.count()
 
 
-def test_stores_what_single_reports_store(ed: Caller) -> None:
+def test_a_batch_stores_what_single_reports_store(ed: Caller) -> None:
     reports = [
         report(0.75, confusion_matrix=MATRIX, evaluated_at="2026-05-01T00:00:00Z"),
         report(0.8, sample_count=50, dataset={"name": "spring", "version": "2", "digest": "a" * 64}),
@@ -124,7 +124,7 @@ def test_a_thousand_invalid_snapshots_make_twenty_errors(ed: Caller) -> None:
         ({}, "required"),
     ],
 )
-def test_refuses_too_few_and_too_many(ed: Caller, body: Any, code: str) -> None:
+def test_a_batch_of_too_few_or_too_many_is_refused(ed: Caller, body: Any, code: str) -> None:
     assert faults(ed.post(BATCH, body)) == [("snapshots", code)]
 
 

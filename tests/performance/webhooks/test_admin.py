@@ -33,7 +33,7 @@ def text(answer: Any) -> str:
     return text_of(answer.content.decode())
 
 
-def test_a_new_one_has_a_secret_of_the_servers_that_is_shown_once(root: Client, form: dict[str, Any]) -> None:
+def test_a_new_webhook_has_a_secret_of_the_servers_that_is_shown_once(root: Client, form: dict[str, Any]) -> None:
     sent = root.post(add_url(Webhook), form)
     cookies = sent.cookies.output()
     answer = root.get(sent["Location"])
@@ -70,7 +70,7 @@ def test_a_change_keeps_the_secret_and_leaves_one_row_in_the_audit_trail(
         ({"events": ["webhook.test"]}, "not one of the available choices"),
     ],
 )
-def test_what_is_not_valid_is_refused(root: Client, form: dict[str, Any], change: Any, told: str) -> None:
+def test_a_webhook_that_is_not_valid_is_refused(root: Client, form: dict[str, Any], change: Any, told: str) -> None:
     assert told in text(root.post(add_url(Webhook), form | change))
     assert not Webhook.objects.exists()
 

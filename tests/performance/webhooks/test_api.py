@@ -2,12 +2,10 @@
 
 import logging
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db.models import Model
-from pytest_django import Settings
 from standardwebhooks import Webhook as Verifier
 
 from models_registry.accounts.models import User
@@ -19,7 +17,7 @@ from performance.webhooks.models import Webhook, WebhookDelivery
 from performance.webhooks.services import MAX_WEBHOOKS, publish
 from tests.api import Caller, faults, refusal
 from tests.models_registry.api.hosts import HOSTILE_URLS
-from tests.receiver import Receiver, receiving, status
+from tests.receiver import Receiver, status
 
 pytestmark = pytest.mark.django_db
 WEBHOOKS = "/organizations/acme/webhooks"
@@ -35,13 +33,6 @@ def ada(admin: User) -> Caller:
 def path(ada: Caller) -> str:
     """The path of a webhook."""
     return str(ada.post(WEBHOOKS, BODY)["Location"])
-
-
-@pytest.fixture
-def receiver(settings: Settings) -> Iterator[Receiver]:
-    settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
-    with receiving() as receiver:
-        yield receiver
 
 
 class TestCreating:
@@ -121,6 +112,7 @@ class TestCreating:
 
 
 class TestTheSecret:
+    @pytest.mark.usefixtures("_loopback_is_trusted")
     def test_the_secret_is_in_no_other_answer_nor_in_the_audit_trail_or_the_log(
         self, ada: Caller, caplog: pytest.LogCaptureFixture, receiver: Receiver
     ) -> None:
@@ -169,6 +161,7 @@ class TestChanging:
         assert ada.patch(path, {"is_active": False}, If_Match=etag).status_code == 200
         assert refusal(ada.patch(path, {"is_active": True}, If_Match=etag)) == (412, "precondition_failed")
 
+    @pytest.mark.usefixtures("_loopback_is_trusted")
     def test_a_deleted_webhook_sends_nothing_more(self, ada: Caller, path: str, receiver: Receiver) -> None:
         ada.patch(path, {"url": receiver.url})
         ada.post(f"{path}/test")
@@ -197,6 +190,7 @@ class TestOfAnotherOrganization:
 
 
 class TestTestMessages:
+    @pytest.mark.usefixtures("_loopback_is_trusted")
     def test_a_test_sends_a_message_of_its_own_type(self, ada: Caller, receiver: Receiver) -> None:
         created = ada.post(WEBHOOKS, BODY | {"url": receiver.url})
         answer = ada.post(f"{created['Location']}/test")
@@ -227,6 +221,7 @@ class TestTestMessages:
 
 
 class TestDeliveries:
+    @pytest.mark.usefixtures("_loopback_is_trusted")
     def test_deliveries_are_listed_newest_first_with_what_became_of_each(
         self, ada: Caller, model: RegisteredModel, receiver: Receiver
     ) -> None:

@@ -1,12 +1,10 @@
 """Attempts to deliver a message: accepted, refused, repeated and given up."""
 
-import json
 from datetime import timedelta
 from threading import Event
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -193,24 +191,3 @@ def test_a_message_that_another_worker_has_claimed_is_logged_and_frees_nothing(
     webhook = Webhook.objects.get()
     assert webhook.sending_until is not None
     assert webhook.sending_until > timezone.now()  # the other worker's lease
-
-
-def test_purge_deletes_messages_that_ended_long_ago(
-    delivery: WebhookDelivery, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def ended(days: int) -> None:
-        WebhookDelivery.objects.create(
-            webhook=delivery.webhook,
-            event="gate.failed",
-            payload=json.dumps({}),
-            state="failed",
-            due_at=None,
-            finished_at=timezone.now() - timedelta(days=days),
-        )
-
-    ended(31)
-    ended(29)
-    call_command("purge")
-
-    assert "1 messages to webhooks" in capsys.readouterr().out
-    assert WebhookDelivery.objects.count() == 2
