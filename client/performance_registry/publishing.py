@@ -37,7 +37,7 @@ class Publisher:
     def publish(self, verdict: Verdict, render: Callable[[], GateDocument]) -> None:
         """Publish a verdict. `render` returns it as Markdown.
 
-        Raises `CodeHostError`, or what `render` raises after a comment that shows the verdict as plain text.
+        If `render` fails, the comment shows the verdict as plain text. Raises `CodeHostError`, or what `render` raises.
         """
         if self.statuses:
             self._set_status(_STATES.get(verdict.status, State.ERROR), _describe(verdict), _page(verdict))
