@@ -17,7 +17,7 @@ from performance_registry.connections import Connection
 from performance_registry.credentials import GivenToken
 from performance_registry.errors import CodeHostError, ConnectionFailedError
 from performance_registry.requests import Caller, Request, send
-from performance_registry.text import escape_controls, is_token
+from performance_registry.text import check_token, escape_controls
 
 TIMEOUT, PATIENCE = 30.0, 60.0  # seconds for one response, and for which a request is repeated
 PAGE_SIZE = 100
@@ -128,8 +128,7 @@ def variable(environment: Mapping[str, str], name: str, meaning: str) -> str:
 def secret(environment: Mapping[str, str], name: str, meaning: str) -> str:
     """Return a token of the CI job. Raises `CodeHostError`, which does not show it."""
     token = variable(environment, name, meaning).strip()
-    if not is_token(token):
-        raise CodeHostError(f"{name} contains a line break or another character that no token has.")
+    check_token(token, name, CodeHostError)
     return token
 
 

@@ -16,7 +16,7 @@ import typer
 
 import performance_registry.export_commands  # adds its commands, as the next line does
 import performance_registry.login_commands  # noqa: F401
-from performance_registry.console import REFUSED, AsJson, ModelName, app, open_registry, print_answer, show
+from performance_registry.console import REFUSED, AsJson, ModelName, app, open_registry, print_answer, reporting, show
 from performance_registry.errors import GateFailedError
 from performance_registry.models import Model, VersionFields
 from performance_registry.publishing import publishing
@@ -194,7 +194,8 @@ def gate(
     """Judge a version by its gate, and let the registry store the verdict.
 
     The exit status is 0 if the version passed or there is no policy, and 1 if it failed.
-    It is 2 if it could not be judged, or if GitHub or GitLab did not take the comment or the status.
+    It is 2 if it could not be judged, or if the comment or the status could not be published.
+    The verdict is printed before it is published.
     """
     as_json = as_json or format is Format.json
     with open_registry(as_json) as registry, publishing(model, comment=comment, status=status) as publish:
@@ -209,7 +210,8 @@ def gate(
             document = render(format.value)
             print(document.text.rstrip())
             refuses = refuses or document.refuses
-        publish(verdict, partial(render, "markdown"))  # after it is shown: the code host may refuse
+        with reporting(as_json=False):  # the verdict is printed already
+            publish(verdict, partial(render, "markdown"))
         raise typer.Exit(REFUSED if refuses else 0)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from performance_registry.errors import CodeHostError, ProblemError, RegistryError
+from performance_registry.errors import ProblemError, RegistryError
 from performance_registry.records import Record
 from performance_registry.registry import Registry
 from performance_registry.tables import print_line
@@ -36,15 +36,12 @@ def open_registry(as_json: bool) -> Iterator[Registry]:
 
 @contextmanager
 def reporting(as_json: bool) -> Iterator[None]:
-    """Report an error, as a problem document if JSON is wanted, and exit with its status.
-
-    An error of a code host is always a line on standard error, as the verdict is on the standard output by then.
-    """
+    """Report an error on standard error, or as a JSON document if that is wanted, and exit with its status."""
     try:
         yield
     except (RegistryError, OSError, ValueError) as error:
         is_refusal = isinstance(error, ProblemError) and error.code in REFUSALS
-        if as_json and not isinstance(error, CodeHostError):
+        if as_json:
             print_json(error.document if isinstance(error, ProblemError) else {"detail": str(error)})
         else:
             print_line(str(error), to_stderr=True)

@@ -12,7 +12,7 @@ import httpx
 
 from performance_registry.errors import RegistryError
 from performance_registry.requests import Operation, Request, send
-from performance_registry.text import escape_controls, is_token
+from performance_registry.text import check_token, escape_controls
 
 Answer = dict[str, Any]  # JSON
 API = "/api/2.0/mlflow"
@@ -83,8 +83,7 @@ def _login(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if username and password:
         yield "Authorization", f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}"
     elif token:
-        if not is_token(token):
-            raise MLflowError("MLFLOW_TRACKING_TOKEN contains characters that no token has.")
+        check_token(token, "MLFLOW_TRACKING_TOKEN", MLflowError)
         yield "Authorization", f"Bearer {token}"
 
 

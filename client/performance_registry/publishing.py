@@ -35,11 +35,14 @@ class Publisher:
     statuses: bool
 
     def publish(self, verdict: Verdict, render: Callable[[], GateDocument]) -> None:
-        """Publish a verdict. `render` returns it as Markdown. Raises `CodeHostError`."""
+        """Publish a verdict. `render` returns it as Markdown.
+
+        If `render` fails, the comment shows the verdict as plain text. Raises `CodeHostError`, or what `render` raises.
+        """
         if self.statuses:
             self._set_status(_STATES.get(verdict.status, State.ERROR), _describe(verdict), _page(verdict))
         if self.comments:
-            self._comment(render().text)
+            self._comment_on(verdict, render)
 
     def publish_error(self, error: Exception) -> None:
         """Say that there is no verdict, as an older one may stand there. Raises `CodeHostError`."""
@@ -47,6 +50,14 @@ class Publisher:
             self._set_status(State.ERROR, "could not be judged", None)
         if self.comments:
             self._comment(f"### Gate: could not be judged\n\n{_as_code(str(error))}\n")
+
+    def _comment_on(self, verdict: Verdict, render: Callable[[], GateDocument]) -> None:
+        try:
+            markdown = render().text
+        except RegistryError:
+            self._comment(f"### Gate\n\n{_as_code(str(verdict))}\n")
+            raise
+        self._comment(markdown)
 
     def _set_status(self, state: State, description: str, target_url: str | None) -> None:
         self.host.set_status(Status(state, f"gate: {self.model}", description, target_url))

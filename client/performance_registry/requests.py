@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from performance_registry.errors import ConnectionFailedError, CredentialsError, response_error
-from performance_registry.text import is_token
+from performance_registry.text import check_token
 
 if TYPE_CHECKING:
     from performance_registry.credentials import Credentials
@@ -108,8 +108,7 @@ class Caller:
 
 def bearer(token: str) -> dict[str, str]:
     """Return the header of an access token. Raises `CredentialsError` if the text cannot be a token."""
-    if not is_token(token):
-        raise CredentialsError("The token contains a line break or another character that no token has.")
+    check_token(token, "The token", CredentialsError)
     return {"Authorization": f"Bearer {token}"}
 
 

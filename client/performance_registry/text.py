@@ -11,9 +11,10 @@ def escape_controls(text: str) -> str:
     return "".join(c if c == "\n" or unicodedata.category(c) not in _CONTROLS else ascii(c)[1:-1] for c in text)
 
 
-def is_token(text: str) -> bool:
-    """Return whether a text can be a token. An error about the header of another text would show it."""
-    return text.isascii() and text.isprintable()
+def check_token(text: str, name: str, error: type[Exception]) -> None:
+    """Raise `error`, which names the token, if a text cannot be one. An error about its header would show the text."""
+    if not (text.isascii() and text.isprintable()):
+        raise error(f"{name} contains a line break or another character that no token has.")
 
 
 _CONTROLS = {"Cc", "Cf", "Cs", "Zl", "Zp"}

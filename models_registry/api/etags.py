@@ -10,6 +10,9 @@ from rest_framework.request import Request
 from models_registry.api.errors import PreconditionFailedError
 from models_registry.api.headers import UncheckedResponse, set_unchecked
 
+PIECE_SIZE = 8_000  # values, which take at most some 5 ms to encode
+
+_CONTAINERS = (dict, list)  # a union takes longer to check
 _renderer = JSONRenderer()
 # As `JSONRenderer` does, which creates an encoder each time.
 _encode = _renderer.encoder_class(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -41,9 +44,9 @@ def json_response(data: object, *, status: int = 200, headers: dict[str, str] | 
 def large_json_response(data: object) -> HttpResponse:
     """Return `data`, which may be large, as JSON with its ETag.
 
-    No other thread runs while the encoder encodes a value, so it encodes the parts of the parts of `data` one by one.
+    The encoder lets no other thread run until it returns. So large data is encoded in pieces.
     """
-    return with_etag(_escape_separators(_encode_in_parts(data, 3)).encode(), content_type=_renderer.media_type)
+    return with_etag(_escape_separators(_encode_in_pieces(data)).encode(), content_type=_renderer.media_type)
 
 
 def encode_json(data: object) -> bytes:
@@ -56,15 +59,24 @@ def _escape_separators(text: str) -> str:
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _encode_in_parts(data: object, depth: int) -> str:
-    """Return JSON as `_encode` does. Down to a depth, what contains lists or objects is encoded part by part."""
-    if depth and isinstance(data, dict):
-        members = [f"{_encode(name)}:{_encode_in_parts(value, depth - 1)}" for name, value in data.items()]
-        return f"{{{','.join(members)}}}"
-    if depth and isinstance(data, list) and data and isinstance(data[0], list | dict):
-        return f"[{','.join(_encode_in_parts(item, depth - 1) for item in data)}]"
+def _encode_in_pieces(data: object) -> str:
+    """Return JSON as `_encode` does. Lists and objects of more than `PIECE_SIZE` values are encoded item by item."""
+    if isinstance(data, _CONTAINERS) and _count_values(data) > PIECE_SIZE:
+        if isinstance(data, dict):
+            members = [f"{_encode(name)}:{_encode_in_pieces(value)}" for name, value in data.items()]
+            return f"{{{','.join(members)}}}"
+        return f"[{','.join(map(_encode_in_pieces, data))}]"
     text: str = _encode(data)
     return text
+
+
+def _count_values(data: object) -> int:
+    """Return about how many values are in a document. The items of a list are alike, so the first stands for all."""
+    if isinstance(data, list):
+        return len(data) * _count_values(data[0]) if data else 1
+    if isinstance(data, dict):
+        return len(data) + sum([_count_values(value) for value in data.values() if isinstance(value, _CONTAINERS)])
+    return 1
 
 
 def with_etag(

@@ -84,8 +84,8 @@ def _shared_fields(serializer_class: type[SharedFieldsMixin]) -> BindingDict:
     return fields
 
 
-class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses unknown and read-only fields. Its errors name the choices of a field."""
+class NamedChoicesMixin(serializers.Serializer[Any]):
+    """A serializer whose errors name the choices of a field."""
 
     def get_fields(self) -> dict[str, AnyField]:
         """Return the fields, those with choices with a message that names them."""
@@ -93,6 +93,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         for field in fields.values():
             _name_choices(field)
         return fields
+
+
+class StrictSerializer(NamedChoicesMixin):
+    """A serializer that refuses unknown and read-only fields. Its errors name the choices of a field."""
 
     @cached_property
     def writable(self) -> set[str]:

@@ -10,7 +10,6 @@ cursor. Django's cursor runs it wherever it does more: when queries are logged o
 """
 
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
@@ -86,7 +85,7 @@ def take_instance(model: type[Model], row: Row, prefix: str = "", *, using: str 
     return None if values[names.index(model._meta.pk.attname)] is None else model.from_db(using, names, values)
 
 
-class Statement(ABC, Generic[Values]):
+class Statement(Generic[Values]):
     """SQL that returns rows: `sql` with the driver's placeholders, and `raw_sql` with PostgreSQL's own."""
 
     sql: str
@@ -103,13 +102,13 @@ class Statement(ABC, Generic[Values]):
                 rows = cursor.fetchall()
         return rows
 
-    @abstractmethod
-    def arrange(self, values: Values) -> Sequence[object]:
-        """Return the parameters of `raw_sql`."""
+    def arrange(self, values: Values) -> Any:
+        """Return the parameters of `raw_sql`: by default, the values."""
+        return values
 
-    @abstractmethod
     def bind(self, values: Values, connection: BaseDatabaseWrapper) -> Any:
-        """Return the parameters of `sql`."""
+        """Return the parameters of `sql`: by default, the values."""
+        return values
 
 
 class PositionalStatement(Statement[Sequence[object]]):
@@ -118,14 +117,6 @@ class PositionalStatement(Statement[Sequence[object]]):
     def __init__(self, sql: str) -> None:
         self.sql = sql
         self.raw_sql = (sql % tuple(f"${number}" for number in range(1, sql.count("%s") + 1))).encode()
-
-    def arrange(self, values: Sequence[object]) -> Sequence[object]:
-        """Return the values."""
-        return values
-
-    def bind(self, values: Sequence[object], connection: BaseDatabaseWrapper) -> Sequence[object]:
-        """Return the values."""
-        return values
 
 
 class PreparedQuery:
@@ -240,7 +231,7 @@ def insert(instance: Model, *, using: str = DEFAULT_DB_ALIAS) -> None:
     values = [
         None if (value := field.pre_save(instance, add=True)) is None else field.get_db_prep_save(value, connection)
         for field in fields
-    ]  # no field converts null, which a quarter of the values are
+    ]  # a quarter of the values are null, which needs no conversion
     ((instance.pk,),) = statement.execute(values, connection)
     instance._state.adding, instance._state.db = False, using
     post_save.send(created=True, **about)

@@ -32,7 +32,6 @@ class BadgeQuerySerializer(PerformanceQuerySerializer):
         DatasetSplit.values,
         required=False,
         help_text="The split of the metric; by default `test`. A verdict uses the split of the policy.",
-        error_messages={"invalid_choice": f"Must be one of {', '.join(DatasetSplit.values)}, in lower case."},
     )
     signature = serializers.CharField(
         required=False,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from models_registry.api.times import utc_text
 from models_registry.task_types.base import TaskType
@@ -21,6 +21,10 @@ from performance.metrics.comparison import PairingStatus
 from performance.metrics.statistics.intervals import IntervalDocument
 
 MISSING_WARNED_OF = 0.01  # the share of rows without a prediction from which a verdict warns
+# The members of the first stored verdicts. Members that came later are missing in old documents.
+FIRST_MEMBERS = frozenset(
+    {"model_id", "version_id", "baseline_version_id", "status", "rules", "judged_at", "warnings", "policy"}
+)
 
 
 class Status(StrEnum):
@@ -77,8 +81,8 @@ class VerdictDocument(TypedDict):
     judged_at: str
     warnings: list[str]
     policy: StoredPolicyDocument | None
-    candidate: NotRequired[MeasurementDocument | None]
-    baselines: NotRequired[list[MeasurementDocument]]
+    candidate: MeasurementDocument | None
+    baselines: list[MeasurementDocument]
 
 
 class Verdict(NamedTuple):
@@ -142,8 +146,8 @@ class Verdict(NamedTuple):
 
 
 def is_verdict_document(document: Mapping[str, object]) -> bool:
-    """Return whether a JSON document has the members of every verdict that a gate ever returned."""
-    return document.keys() >= VerdictDocument.__required_keys__
+    """Return whether a JSON document is a gate's verdict: whether it has the members that all of them have."""
+    return document.keys() >= FIRST_MEMBERS
 
 
 def order_document(stored: Mapping[str, Any]) -> dict[str, Any]:

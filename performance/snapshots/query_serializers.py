@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from models_registry.api.fields import TextIntegerField
+from models_registry.api.fields import NamedChoicesMixin, TextIntegerField
 from models_registry.api.pagination import MAX_PAGE_SIZE
 from models_registry.registry.fields import VersionIdField
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
@@ -13,7 +13,7 @@ from performance.snapshots.models import MAX_METRIC_NAME, DatasetSplit
 MAX_OFFSET = 999_999  # small enough for an integer column of any database
 
 
-class PerformanceQuerySerializer(serializers.Serializer[None]):
+class PerformanceQuerySerializer(NamedChoicesMixin):
     """The query parameters of every request for performance."""
 
     version_id = VersionIdField(
@@ -25,7 +25,6 @@ class PerformanceQuerySerializer(serializers.Serializer[None]):
         DatasetSplit.values,
         default=DatasetSplit.TEST.value,
         help_text="The split that the metrics were measured on.",
-        error_messages={"invalid_choice": f"Must be one of {', '.join(DatasetSplit.values)}, in lower case."},
     )
     dataset = serializers.CharField(
         required=False,
@@ -42,7 +41,6 @@ class ConfusionMatrixQuerySerializer(PerformanceQuerySerializer):
         list(Normalization),
         required=False,
         help_text="Adds `rates`: the counts as shares of their row (`actual`), their column (`predicted`) or `all`.",
-        error_messages={"invalid_choice": f"Must be one of {', '.join(Normalization)}, in lower case."},
     )
     offset = TextIntegerField(
         default=0,

@@ -5,14 +5,15 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
-from performance_registry import ProblemError, Registry, RegistryError
+from performance_registry import ProblemError, Registry, RegistryError, Verdict
 from performance_registry.commands import app
 from typer.testing import CliRunner
 
-from tests.e2e.code_hosts import hosting
+from tests.e2e.code_hosts import TOKEN, hosting
 
 MODEL = {"model_id": "mdl-7f3a19bc92", "task_type": "classification"}
 VERDICT = {
@@ -118,3 +119,32 @@ def test_a_list_without_an_end_is_given_up_and_broken_compression_is_an_error(ot
         other.answers[:] = [(200, MODEL, {"Content-Encoding": "gzip"})]
         with pytest.raises(RegistryError, match="cannot be reached"):
             registry.model(MODEL["model_id"])
+
+
+def test_a_verdict_stays_alone_if_the_registry_cannot_render_it_for_a_comment(
+    other: Other, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 7, "head": {"sha": "c0" * 20}}}))
+    with hosting() as host:
+        variables = {"API_URL": host.url, "GRAPHQL_URL": f"{host.url}/graphql", "REPOSITORY": "acme/tumours"}
+        for name, value in {**variables, "EVENT_PATH": str(event), "TOKEN": TOKEN}.items():
+            monkeypatch.setenv(f"GITHUB_{name}", value)
+        other.answer(VERDICT, {"status": 500, "detail": "Sorry."})
+        other.answers[2] = (500, other.answers[2][1], {})
+        result = CliRunner().invoke(app, ["gate", MODEL["model_id"], "--comment", "--status", "--json"])
+        [comment] = host.written()
+        [status] = host.statuses["c0" * 20].values()
+
+    assert (result.exit_code, json.loads(result.stdout)) == (2, VERDICT)
+    assert "Sorry." in result.stderr
+    assert f"    {Verdict.from_document(VERDICT).title}\n" in comment
+    assert status["state"] == "success"
+
+
+def test_without_a_token_of_the_code_host_there_is_one_document(other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/x")
+    result = CliRunner().invoke(app, ["gate", MODEL["model_id"], "--comment", "--json"])
+
+    assert result.exit_code == 2
+    assert "GITHUB_TOKEN is not set" in json.loads(result.stdout)["detail"]

@@ -25,7 +25,7 @@ _DESCRIPTIONS = {
 
 
 def has_mixed_line_ends(message: str) -> bool:
-    """Return whether DuckDB's message means that the lines of a CSV file end in different ways."""
+    """Return whether DuckDB's message means that a CR stands alone, or that lines end in different ways."""
     return _mixed_ends in message
 
 

@@ -262,7 +262,8 @@ class DuckDB:
             return self._malformed_error(message, line)
         if has_mixed_line_ends(message):
             return UnprocessablePredictionsError(
-                "The file cannot be read: its lines end in different ways. End each with LF, or each with CR LF."
+                "The file cannot be read: a carriage return (CR) stands alone, or its lines end in different ways. "
+                "Put cells that contain one in quotes, and end each line alike."
             )
         reason = _error_class.sub("", message.splitlines()[0])
         reason = re.sub(rf" '{re.escape(str(self._folder))}/[^']*'", "", reason).replace(f"{self._folder}/", "")

@@ -15,9 +15,9 @@ A sample that lacks the largest losses has too small a skewness. Its coefficient
 away, as it depends less on the largest. So the skewness of losses counts as at least 2·C³, that of an exponential
 distribution, and the skewness of squared errors as at least C³, that of the squares of normal errors.
 
-In a difference of two versions, large errors of both cancel, and with them what gives them away. So C of each version's
-squared errors is looked at too. It is √2 for normal errors, √5 for those of a Laplace distribution, more for heavier
-tails. If it is above 2.25, the skewness of the difference counts as at least C³.
+In a difference of two versions, large errors of both cancel. This hides heavy tails, so the rule also uses C of each
+version's squared errors. It is √2 for normal errors, √5 for those of a Laplace distribution, more for heavier tails. If
+it is above 2.25, the skewness of the difference counts as at least C³.
 """
 
 import math

@@ -81,6 +81,16 @@ def test_lines_that_end_in_different_ways_are_reported(tmp_path: Path, rows: byt
     assert "its lines end in different ways" in str(refused(tmp_path, b"a,b\n" + rows))
 
 
+def test_a_carriage_return_in_a_cell_is_reported_with_what_helps(tmp_path: Path) -> None:
+    assert str(refused(tmp_path, b"a,b\nx\ry,2\n3,4\n")) == (
+        "The file cannot be read: a carriage return (CR) stands alone, or its lines end in different ways. "
+        "Put cells that contain one in quotes, and end each line alike."
+    )
+    quoted = tmp_path / "quoted.csv"
+    quoted.write_bytes(b'a,b\n"x\ry",2\n3,4\n')
+    read(tmp_path, [str(quoted)], "csv")
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"PAR1" + b"\0" * 50 + b"PAR1"])
 def test_an_unreadable_parquet_file_is_reported_without_paths(tmp_path: Path, content: bytes) -> None:
     message = str(refused(tmp_path, content, kind="parquet"))
