@@ -84,7 +84,7 @@ def _shared_fields(serializer_class: type[SharedFieldsMixin]) -> BindingDict:
     return fields
 
 
-class NamedChoicesMixin(serializers.Serializer[Any]):
+class NamedChoicesSerializer(serializers.Serializer[Any]):
     """A serializer whose errors name the choices of a field."""
 
     def get_fields(self) -> dict[str, AnyField]:
@@ -95,7 +95,7 @@ class NamedChoicesMixin(serializers.Serializer[Any]):
         return fields
 
 
-class StrictSerializer(NamedChoicesMixin):
+class StrictSerializer(NamedChoicesSerializer):
     """A serializer that refuses unknown and read-only fields. Its errors name the choices of a field."""
 
     @cached_property

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from models_registry.api.fields import NamedChoicesMixin, UTCDateTimeField
+from models_registry.api.fields import NamedChoicesSerializer, UTCDateTimeField
 from models_registry.registry.fields import ModelIdField, VersionIdField
 from performance.gates.gate_input import Operator, RuleStatus
 from performance.gates.measurement import COMPUTED
@@ -135,7 +135,7 @@ class PolicySerializer(RequirementsSerializer):
         return given | {name: each.to_representation(each.get_attribute(instance)) for name, each in stored.items()}
 
 
-class GateQuerySerializer(NamedChoicesMixin):
+class GateQuerySerializer(NamedChoicesSerializer):
     """The query parameters of a gate."""
 
     version_id = VersionIdField(

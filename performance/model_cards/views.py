@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from models_registry.accounts.scopes import Scope
 from models_registry.api.errors import InvalidParameterError, PreconditionFailedError, UnknownParameterError
 from models_registry.api.etags import not_modified_or, with_etag
-from models_registry.api.fields import NamedChoicesMixin
+from models_registry.api.fields import NamedChoicesSerializer
 from models_registry.api.query import parse_query
 from models_registry.api.renderers import HTMLRenderer, MarkdownRenderer
 from models_registry.api.viewsets import NamedFormatMixin
@@ -18,7 +18,7 @@ from performance.model_cards.renderers import RENDERERS
 from performance.model_cards.selectors import model_card
 
 
-class ModelCardQuerySerializer(NamedChoicesMixin):
+class ModelCardQuerySerializer(NamedChoicesSerializer):
     """The form of a card, which otherwise follows from `Accept`."""
 
     format = serializers.ChoiceField(

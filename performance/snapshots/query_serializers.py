@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from models_registry.api.fields import NamedChoicesMixin, TextIntegerField
+from models_registry.api.fields import NamedChoicesSerializer, TextIntegerField
 from models_registry.api.pagination import MAX_PAGE_SIZE
 from models_registry.registry.fields import VersionIdField
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
@@ -13,7 +13,7 @@ from performance.snapshots.models import MAX_METRIC_NAME, DatasetSplit
 MAX_OFFSET = 999_999  # small enough for an integer column of any database
 
 
-class PerformanceQuerySerializer(NamedChoicesMixin):
+class PerformanceQuerySerializer(NamedChoicesSerializer):
     """The query parameters of every request for performance."""
 
     version_id = VersionIdField(
