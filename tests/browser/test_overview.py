@@ -38,8 +38,9 @@ def test_start_and_model_page_fit_each_window_and_a_refused_promotion_says_why(a
     row = admin.get_by_role("region", name="Models").get_by_role("row").filter(has_text="churn")
     expect(row).to_contain_text("Accuracy 0.934")
     expect(row.get_by_role("img", name="Accuracy of 7 versions")).to_be_attached()
-    line = row.locator("polyline")
-    for _ in _windows(admin):
+    line, organization = row.locator("polyline"), admin.get_by_role("columnheader", name="Organization")
+    for width in _windows(admin):
+        expect(organization).to_have_count(1 if width >= 1024 else 0)
         assert line.evaluate("line => line.getBoundingClientRect().width") > 90
         assert line.evaluate("line => getComputedStyle(line).stroke") != _ground(admin)
     check_access(admin)
@@ -67,13 +68,13 @@ def test_start_and_model_page_fit_each_window_and_a_refused_promotion_says_why(a
     expect(admin.get_by_text("ver-001a7 is promoted, against its gate.")).to_be_visible()
 
 
-def _windows(page: Page) -> Iterator[None]:
-    """Show a page on a desktop, a tablet and a phone, in light or dark."""
+def _windows(page: Page) -> Iterator[int]:
+    """Show a page on a desktop, a tablet and a phone, in light or dark, and yield the width."""
     for scheme, width in (("light", 1440), ("dark", 820), ("dark", 390)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 900})
         _check_fit(page)
-        yield
+        yield width
 
 
 def _check_fit(page: Page) -> None:
