@@ -14,10 +14,10 @@ from django.middleware.security import SecurityMiddleware
 
 from config.content_security import ContentSecurityPolicyMiddleware
 from config.header_limits import HeaderLimitMiddleware
+from models_registry.api import API_PREFIX
 from models_registry.api.headers import ConstantHeaders, set_unchecked
 from performance.urls import most_requested
 
-API_PREFIX = "/api/v1/"
 JSON_POLICY = "default-src 'none'; frame-ancestors 'none'"  # for JSON, which no browser renders
 
 GetResponse = Callable[[HttpRequest], HttpResponse]

@@ -6,11 +6,11 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 from django.utils.text import get_valid_filename, slugify
 
+from models_registry.api import API_PREFIX
 from models_registry.api.csv_tables import Row, csv_lines, csv_text
 from models_registry.api.etags import with_etag
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
-ROOT = "/api/v1/"
 RELATIONS = {"next": "next", "previous": "prev"}  # the members of a page that are links, and their relations
 
 
@@ -24,7 +24,7 @@ def csv_page(path: str, rows: Sequence[Row], page: Mapping[str, object], columns
         columns: the header of a page without rows.
     """
     links = [f'<{page[name]}>; rel="{relation}"' for name, relation in RELATIONS.items() if page.get(name)]
-    name = get_valid_filename(path.removeprefix(ROOT).replace("/", "-"))
+    name = get_valid_filename(path.removeprefix(API_PREFIX).replace("/", "-"))
     headers = {**_disposition(name), **({"Link": ", ".join(links)} if links else {})}
     return with_etag(csv_text(rows, columns=columns).encode(), content_type=CONTENT_TYPE, headers=headers)
 
