@@ -59,6 +59,9 @@ class Requirements:
 
 
 def _examples(measured: Measurement) -> str:
-    digest = "unknown examples" if measured.digest is None else f"the examples {measured.digest[:DIGEST_LENGTH]}"
-    name = " ".join(filter(None, (measured.dataset, measured.dataset_version)))
-    return f"{digest} of {name}" if name else digest
+    found = measured.examples
+    text = "unknown examples" if found.digest is None else f"the examples {found.digest[:DIGEST_LENGTH]}"
+    if name := " ".join(filter(None, (measured.dataset, measured.dataset_version))):
+        text += f" of {name}"
+    missing = found.missing_fraction
+    return f"{text} without the {missing:.1%} that have no prediction" if missing else text

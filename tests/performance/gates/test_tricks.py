@@ -108,6 +108,22 @@ def test_rows_without_prediction_are_counted(pipeline: Pipeline) -> None:
     assert [warning for warning in verdict["warnings"] if "92.0% of the rows have no prediction" in warning]
 
 
+def test_a_test_set_without_its_hard_examples_is_not_the_same(pipeline: Pipeline) -> None:
+    def predictions(of_hard: str) -> bytes:
+        rows = (f"{at},{at % 2},{of_hard if at < 40 else at % 2}" for at in range(400))
+        return "\n".join(["example_id,actual,predicted", *rows]).encode()
+
+    pipeline.version(predictions("7"), promoted=True)
+    pipeline.version(predictions(""), "--allow-missing")
+
+    [rule] = pipeline.judge(NO_WORSE)["rules"]
+    assert (rule["status"], rule["same_dataset"]) == ("passed", False)
+    assert "They were measured on different examples." in rule["detail"]
+    [rule] = pipeline.judge(NO_WORSE, same_dataset=True)["rules"]
+    assert rule["status"] == "missing"
+    assert "without the 10.0% that have no prediction" in rule["detail"]
+
+
 def test_identical_predictions_are_no_worse(pipeline: Pipeline) -> None:
     pipeline.version("same", promoted=True)
     pipeline.version("same")
