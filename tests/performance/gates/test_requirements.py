@@ -36,6 +36,14 @@ def test_pinned_option_must_be_known_and_equal() -> None:
     assert missing_details(candidate_with(half), baseline_with(less), **pins) == ["", of_baseline]
 
 
+@pytest.mark.parametrize("pinned", ["1", " 1 ", "1.0", "+1"])
+def test_pinned_positive_class_may_be_written_as_in_a_file(pinned: str) -> None:
+    ours, theirs = ({"positive_class": label} for label in ("1", "0"))
+
+    assert missing_details(candidate_with(ours), baseline_with(ours), evaluation={"positive_class": pinned}) == ["", ""]
+    assert all(missing_details(candidate_with(theirs), baseline_with(ours), evaluation={"positive_class": pinned}))
+
+
 def test_pin_of_another_task_type_does_not_count() -> None:
     assert missing_details(candidate_with(), baseline_with(), evaluation={"k": 10}) == ["", ""]
 
