@@ -14,12 +14,18 @@ from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
-from performance.snapshots.contradictions import class_contradictions, contradictions, impossible_values
+from performance.snapshots.contradictions import (
+    averaged_contradictions,
+    class_contradictions,
+    contradictions,
+    impossible_values,
+)
 
 SUPPORT = "support"  # the number of examples of a class, beside its metrics
 REPORTED_ERROR = "reported standard error"  # the method of an interval
 NO_INTERVAL = "It was reported without an interval: report `confidence_intervals` or `standard_errors` as well."
 MAX_ERROR = 1e150  # whose square is finite
+NARROWEST = 0.25  # width of a reported interval, as a share of that of the interval that follows from the examples
 MAX_LISTED_LABELS = 20  # in an error message
 TOO_MANY_CLASSES = f"There are more than {MAX_CLASSES} classes."
 _OF_ALL_CLASSES: Mapping[str, margins.MarginMetric] = {
@@ -35,6 +41,7 @@ class ReportedMetrics:
 
     `per_class` holds metrics by label, then by name. Intervals and standard errors have the names that gates use, such
     as `recall` or `per_class.LABEL.recall`. `options` says how the metrics were computed, such as `averaging`.
+    `derived` holds the intervals that follow from the confusion matrix or the number of examples, by the same names.
     """
 
     metrics: dict[str, float]
@@ -45,6 +52,7 @@ class ReportedMetrics:
     standard_errors: dict[str, float] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     intervals_unavailable: dict[str, str] = field(default_factory=dict)
+    derived: dict[str, Interval] = field(default_factory=dict)
 
     def values(self) -> dict[str, float]:
         """Return all values that may have an interval, by the names that gates use."""
@@ -72,7 +80,8 @@ def complete(task_type: TaskType, reported: ReportedMetrics, *, positive_class: 
     """Check reported metrics, and add the metrics and intervals that follow from them. Return the errors.
 
     With a confusion matrix, its metrics are added with their intervals. A proportion of a known number of examples gets
-    Wilson's interval, and a standard error becomes an interval.
+    Wilson's interval, as does the recall of each class if all examples are counted, and a standard error becomes an
+    interval.
 
     Args:
         task_type: the model's task type, which has validated the metrics already.
@@ -84,6 +93,8 @@ def complete(task_type: TaskType, reported: ReportedMetrics, *, positive_class: 
     given = dict(reported.intervals)
     if not errors and reported.matrix is not None:
         errors = _complete_from_matrix(reported, ConfusionMatrix(reported.matrix["labels"], reported.matrix["counts"]))
+    elif not errors and _counts_all_examples(reported):
+        errors = _complete_from_classes(reported)
     return errors or _complete_intervals(task_type, reported, given)
 
 
@@ -146,6 +157,29 @@ def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) ->
         reported.per_class = {label: {**each, **reported.per_class.get(label, {})} for label, each in classes.items()}
     _add_intervals(reported, _estimates(matrix, averaging))
     return []
+
+
+def _counts_all_examples(reported: ReportedMetrics) -> bool:
+    """Return whether each class has its recall and its number of examples, and these add up to the sample count.
+
+    Sums of weights would hardly do so.
+    """
+    classes = reported.per_class.values()
+    return (
+        reported.sample_count is not None
+        and sum(each.get(SUPPORT, 0) for each in classes) == reported.sample_count
+        and (all(each.keys() >= {"recall", SUPPORT} for each in classes))
+    )
+
+
+def _complete_from_classes(reported: ReportedMetrics) -> list[FieldError]:
+    """Add the intervals of the recall of each class. Return the contradictions."""
+    classes = reported.per_class.values()
+    recalls, supports = ([each[name] for each in classes] for name in ("recall", SUPPORT))
+    if len(reported.per_class) <= MAX_CLASSES:
+        found = zip(reported.per_class, map(wilson, recalls, supports), strict=True)
+        reported.derived |= {f"per_class.{label}.recall": interval for label, interval in found if interval is not None}
+    return [*averaged_contradictions(reported.metrics, recalls, supports)]
 
 
 def _averagings(matrix: ConfusionMatrix, options: Mapping[str, object]) -> tuple[list[Averaging], FieldError | None]:
@@ -225,13 +259,10 @@ def _of_class(matrix: ConfusionMatrix, name: str, label: str) -> Estimate:
 
 
 def _add_intervals(reported: ReportedMetrics, estimates: Mapping[str, Estimate]) -> None:
-    """Add the intervals of estimates, unless one was reported, and the reasons of those without one."""
-    given = reported.intervals.keys() | reported.standard_errors.keys()
+    """Add the intervals of estimates, and the reasons of those without one."""
     for name, estimate in estimates.items():
-        if name in given:
-            continue
         if estimate.interval is not None:
-            reported.intervals[name] = estimate.interval
+            reported.derived[name] = estimate.interval
         elif estimate.reason is not None:
             reported.intervals_unavailable[name] = estimate.reason
 
@@ -247,7 +278,9 @@ def _complete_intervals(
         if metric.is_proportion and metric.name in values and reported.sample_count is not None:
             interval = wilson(values[metric.name], reported.sample_count)
             if interval is not None:
-                reported.intervals.setdefault(metric.name, interval)
+                reported.derived.setdefault(metric.name, interval)
+    errors += _check_widths(reported)
+    reported.intervals = {**reported.derived, **reported.intervals}
     without = values.keys() - reported.intervals.keys()
     reported.intervals_unavailable = {
         name: reported.intervals_unavailable.get(name, NO_INTERVAL) for name in values if name in without
@@ -282,6 +315,19 @@ def _check_intervals(
             yield where, "unknown", _unknown(values)
         elif reason := _interval_error(metrics[name.rpartition(".")[2]], values[name], interval):
             yield where, "invalid", reason
+
+
+def _check_widths(reported: ReportedMetrics) -> Iterator[FieldError]:
+    """Yield an error for each reported interval that claims far more than its examples can say."""
+    for name, derived in reported.derived.items():
+        found = reported.intervals.get(name, derived)
+        if found.upper - found.lower < NARROWEST * (derived.upper - derived.lower):
+            where = "standard_errors" if name in reported.standard_errors else "confidence_intervals"
+            detail = (
+                f"Reaches from {found.lower:.6g} to {found.upper:.6g}, but {reported.sample_count} examples come to "
+                f"{derived.lower:.6g} to {derived.upper:.6g}. Report an interval at least {NARROWEST:g} times as wide."
+            )
+            yield f"{where}.{name[:MAX_QUOTED_NAME]}", "contradiction", detail
 
 
 def _unknown(values: Mapping[str, float]) -> str:

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from scipy.stats import binomtest
+from sklearn import metrics as sk
 
 from models_registry import task_types
 from models_registry.registry.models import RegisteredModel
@@ -158,3 +161,62 @@ def test_the_model_is_not_locked_while_a_report_is_checked(ed: Caller, monkeypat
 
 def locks_model(sql: str) -> bool:
     return "FOR UPDATE" in sql and '"models_registry_registeredmodel"' in sql
+
+
+CLASSES = {
+    "no": {"recall": 0.97, "support": 900},
+    "yes": {"recall": 0.6, "support": 100},
+    "maybe": {"recall": 0, "support": 0},
+}
+OF_CLASSES = {"dataset_split": "test", "metrics": {"accuracy": 0.933}, "sample_count": 1000, "per_class": CLASSES}
+
+
+@pytest.mark.parametrize(("metric", "follows"), [("accuracy", "0.933"), ("balanced_accuracy", "0.785")])
+def test_what_contradicts_the_recall_of_all_classes_is_refused(ed: Caller, metric: str, follows: str) -> None:
+    answer = ed.post(SNAPSHOTS, {**OF_CLASSES, "metrics": {metric: 0.9}})
+
+    assert faults(answer) == [(f"metrics.{metric}", "contradiction")]
+    assert follows in answer.json()["errors"][0]["detail"]
+    for fewer in ({"sample_count": 1001}, {"per_class": {"no": CLASSES["no"]}}, {"per_class": {"no": {"recall": 1}}}):
+        assert ed.post(SNAPSHOTS, {**OF_CLASSES, "metrics": {metric: 0.9}, **fewer}).status_code == 201
+
+
+def test_the_recall_of_a_class_has_an_interval_if_all_examples_are_counted(ed: Caller) -> None:
+    body = send_report(ed, OF_CLASSES)
+
+    interval = body["confidence_intervals"]["per_class.yes.recall"]
+    assert interval["method"] == "wilson"
+    ends = (interval["lower"], interval["upper"])
+    assert ends == pytest.approx(tuple(binomtest(60, 100).proportion_ci(method="wilson")))
+    assert "per_class.maybe.recall" in body["intervals_unavailable"]
+    uncounted = send_report(ed, {**OF_CLASSES, "sample_count": 1001})
+    assert "per_class.yes.recall" in uncounted["intervals_unavailable"]
+
+
+@pytest.mark.parametrize("decimals", [2, 3, 9])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_rounded_metrics_of_scikit_learn_do_not_contradict_each_other(ed: Caller, decimals: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    actual, predicted = random.choice(4, (2, 300), p=[0.6, 0.3, 0.08, 0.02])
+    predicted = np.where(random.random(300) < 0.7, actual, predicted)
+    found = sk.classification_report(actual, predicted, output_dict=True, zero_division=0)
+    classes = {
+        label: {
+            "precision": round(each["precision"], decimals),
+            "recall": round(each["recall"], decimals),
+            "f1_score": round(each["f1-score"], decimals),
+            "support": each["support"],
+        }
+        for label, each in found.items()
+        if label.isdigit()
+    }
+    metrics = {
+        "accuracy": round(found["accuracy"], decimals),
+        "balanced_accuracy": round(sk.balanced_accuracy_score(actual, predicted), decimals),
+    }
+
+    report = {**OF_CLASSES, "metrics": metrics, "sample_count": 300, "per_class": classes}
+
+    assert ed.post(SNAPSHOTS, report).status_code == 201
+    wrong = {**metrics, "accuracy": metrics["accuracy"] - 0.02}
+    assert faults(ed.post(SNAPSHOTS, {**report, "metrics": wrong})) == [("metrics.accuracy", "contradiction")]
