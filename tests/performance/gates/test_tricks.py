@@ -134,6 +134,25 @@ def test_identical_predictions_are_no_worse(pipeline: Pipeline) -> None:
     assert pipeline.caller.post(f"{pipeline.path}/versions/ver-00002/promote").status_code == 200
 
 
+def test_identical_predictions_are_no_worse_by_any_measure(pipeline: Pipeline) -> None:
+    rows = [f"{at},{at % 2},{(at + (at % 11 == 0)) % 2},{'d' if at % 9 == 0 else 'f'}" for at in range(500)]
+    file, reordered = ("\n".join(["example_id,actual,predicted,c", *each]).encode() for each in (rows, rows[::-1]))
+    sliced = '--columns={"slices": ["c"]}'
+    of_all = ("accuracy", "recall", "matthews_correlation", "per_class.1.precision", "per_class.0.recall")
+
+    def judge(*names: str) -> list[tuple[str, str]]:
+        limits = [{"metric": name, "max_regression": 0, "confidence": 0.95} for name in names]
+        return [(rule["status"], rule["interval"]["method"]) for rule in pipeline.judge(*limits)["rules"]]
+
+    pipeline.version(file, sliced, promoted=True)
+    pipeline.version(file, sliced)
+    of_slices = ("slice.c.d.accuracy", "slice.c.f.recall")
+    assert judge(*of_all, *of_slices) == [("passed", "identical")] * 7
+    pipeline.version(reordered, sliced)
+    assert judge(*of_all) == [("passed", "identical")] * 5
+    assert judge(*of_slices) == [("failed", "independent")] * 2  # whether an example is in the same slice is unknown
+
+
 def test_a_flattering_positive_class_is_refused_by_a_pin(pipeline: Pipeline) -> None:
     pipeline.version("all-negative", positive_class="0")
     rule = {"metric": "f1_score", "operator": ">=", "threshold": 0.9}
