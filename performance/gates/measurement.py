@@ -240,7 +240,8 @@ class Measurement:
         is_greatest = metric.direction is not Direction.HIGHER
         worst = (max if is_greatest else min)(values)
         found_in = large[values.index(worst)]
-        title = f"{_title(found_in)}, {found_in.sample_count} examples"
+        count = found_in.sample_count
+        title = f"{_title(found_in)}, {count} {'example' if count == 1 else 'examples'}"
         reason = next(
             (
                 f"The slice {_title(each)} has no interval. {found.reason or ''}".strip()
