@@ -198,6 +198,8 @@ class Measurement:
         kind, _, rest = name.partition(".")
         if kind == "custom":
             return "Evaluations of predictions have no custom metrics: report it."
+        if kind == "effective_sample_size":
+            return "It is unknown how much its groups differ, or an older release evaluated it."
         if kind == "train_overlap":
             return "It needs stored predictions with ids: evaluate the train split first, then this one."
         label = rest.rpartition(".")[0]

@@ -129,10 +129,8 @@ class Threshold:
     def _compare_end(self, metric: Metric | None, value: float, found: Estimate, interval: Interval) -> RuleResult:
         end = interval.lower if self.operator.is_lower_bound else interval.upper
         level, count = f"{self.confidence:.0%}", len(found.members)
-        its_interval = f"the {level} interval of all {count} slices" if count > 1 else f"its {level} interval"
-        detail = (
-            f"{value_text(self.metric, found)}, and the {self._end_name} end of {its_interval} {format_number(end)}"
-        )
+        judged = f"the {level} interval of all {count} slices" if count > 1 else f"its {level} interval"
+        detail = f"{value_text(self.metric, found)}, and the {self._end_name} end of {judged} {format_number(end)}"
         compared = self._compare(end, detail)
         if compared.status is RuleStatus.PASSED or metric is None or not self._is_within(value, self.threshold):
             return compared

@@ -271,6 +271,16 @@ def test_one_class_has_no_interval_and_a_warning(pipeline: Pipeline) -> None:
     assert any("class" in warning for warning in verdict["warnings"])
 
 
+def test_an_effective_sample_size_that_is_missing_says_why(pipeline: Pipeline) -> None:
+    rows = [f"{at},{at % 2},{at % 2},{at % 9}" for at in range(90)]
+    pipeline.version("\n".join(["example_id,actual,predicted,group", *rows]).encode())
+
+    [rule] = pipeline.judge({"metric": "effective_sample_size", "operator": ">=", "threshold": 5})["rules"]
+
+    assert rule["status"] == "missing"
+    assert "It is unknown how much its groups differ" in rule["detail"]
+
+
 def test_a_value_that_is_missing_says_why(pipeline: Pipeline) -> None:
     version = pipeline.version("base", promoted=True)
     names = (
