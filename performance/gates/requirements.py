@@ -40,7 +40,8 @@ class Requirements:
         """Return why a snapshot is too old, `None` if it is not."""
         if self.max_age_days is None:
             return None
-        asked = f"the policy asks for an evaluation of the last {self.max_age_days} days"
+        days = "day" if self.max_age_days == 1 else f"{self.max_age_days} days"
+        asked = f"the policy asks for an evaluation of the last {days}"
         if measured.evaluated_at is None:
             return f"When {measured.version_id} was evaluated is unknown, and {asked}."
         if judged_at - measured.evaluated_at <= timedelta(days=self.max_age_days):

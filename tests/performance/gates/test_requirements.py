@@ -68,6 +68,8 @@ def test_only_the_judged_version_must_be_recent() -> None:
     ]
     assert missing_details(candidate_with(evaluated_at=more), baseline_with(), max_age_days=30) == [text, text]
     assert all("unknown" in detail for detail in missing_details(candidate_with(), baseline_with(), max_age_days=30))
+    of_a_day = missing_details(candidate_with(evaluated_at=month), baseline_with(), max_age_days=1)
+    assert all(detail.endswith("the policy asks for an evaluation of the last day.") for detail in of_a_day)
 
 
 @pytest.mark.parametrize(
