@@ -131,12 +131,17 @@ class Regression:
         if not comparability.differing_options.isdisjoint(gate_metric.depends_on):
             return RuleResult(RuleStatus.MISSING, _options_problem(self, gate_metric, gate_input, baseline))
         detail = f"{value_text(self.metric, found)}, and {known.text} in {baseline.title}"
-        return self._compare(
-            _Change(metric, found.text, known.text), baseline, found, detail, comparability.same_dataset
-        )
+        change = _Change(metric, found.text, known.text)
+        return self._compare(change, baseline, found, known, detail, comparability.same_dataset)
 
     def _compare(
-        self, change: "_Change", baseline: Baseline, found: Estimate, detail: str, same_dataset: bool | None
+        self,
+        change: "_Change",
+        baseline: Baseline,
+        found: Estimate,
+        known: Estimate,
+        detail: str,
+        same_dataset: bool | None,
     ) -> RuleResult:
         limit = _UNROUNDED.multiply(self._limit, abs(change.before)) if self.relative else self._limit
         operator, threshold = change.implied_threshold(limit)
@@ -147,6 +152,7 @@ class Regression:
         difference = baseline.difference(self.metric, self.confidence)
         if difference is None:
             detail += f", without the {self.confidence:.0%} interval of the difference that is required."
+            detail += _why_without_interval(found, known, baseline.title)
             return RuleResult(RuleStatus.MISSING, detail, operator, threshold)
         worst = _to_decimal(_largest_regression(change.direction, difference))
         detail = (
@@ -206,6 +212,13 @@ def _options_problem(rule: Regression, gate_metric: GateMetric, gate_input: Gate
         f"{rule.metric} of {gate_input.version_id} is computed {ours}, and that of {baseline.title} {theirs}: they are "
         "not comparable."
     )
+
+
+def _why_without_interval(found: Estimate, known: Estimate, title: str) -> str:
+    """Say why the difference has no interval, if a value has none, and the reason is known."""
+    if found.interval is None and found.reason:
+        return f" {found.reason}"
+    return f" Of {title}: {known.reason}" if known.interval is None and known.reason else ""
 
 
 def _width(metric: Metric) -> float:

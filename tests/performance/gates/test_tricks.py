@@ -324,6 +324,26 @@ def test_a_value_that_is_missing_says_why(pipeline: Pipeline) -> None:
     assert reasons == ["It was not reported."] * 4 + ["Only evaluations of predictions have slices."] * 2
 
 
+def test_a_difference_without_an_interval_says_why(admin: User, acme: Organization) -> None:
+    pipeline = Pipeline(admin, acme, "regression")
+    limit = {"metric": "rmse", "max_regression": 1, "confidence": 0.95}
+
+    def predictions(count: int) -> bytes:
+        rows = (f"{at},{at % 7},{at % 7 + (at % 5 - 2) / 10}" for at in range(count))
+        return "\n".join(["example_id,actual,predicted", *rows]).encode()
+
+    pipeline.version(predictions(300), promoted=True)
+    pipeline.version(predictions(30))
+    [few] = pipeline.judge(limit)["rules"]
+    pipeline.version(predictions(300))
+    [of_baseline] = pipeline.judge(limit, against="ver-00002")["rules"]
+
+    why = "An interval needs at least 50 examples, not 30."
+    assert (few["status"], of_baseline["status"]) == ("missing", "missing")
+    assert few["detail"].endswith(f"the 95% interval of the difference that is required. {why}")
+    assert of_baseline["detail"].endswith(f"the 95% interval of the difference that is required. Of ver-00002: {why}")
+
+
 def test_copies_of_two_examples_are_refused(pipeline: Pipeline) -> None:
     version = completed_version(pipeline.model, number=1)
     path = f"{pipeline.path}/versions/{version.version_id}/evaluations"
