@@ -150,14 +150,13 @@ def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) ->
 def _counts_all_examples(reported: ReportedMetrics) -> bool:
     """Return whether each class has its recall and its number of examples, and these add up to the sample count.
 
-    Sums of weights would hardly do so.
+    Sums of weights would hardly be whole numbers that do so.
     """
     classes = reported.per_class.values()
-    return (
-        reported.sample_count is not None
-        and sum(each.get(SUPPORT, 0) for each in classes) == reported.sample_count
-        and (all(each.keys() >= {"recall", SUPPORT} for each in classes))
-    )
+    if reported.sample_count is None or not all(each.keys() >= {"recall", SUPPORT} for each in classes):
+        return False
+    supports = [each[SUPPORT] for each in classes]
+    return sum(supports) == reported.sample_count and all(float(each).is_integer() for each in supports)
 
 
 def _complete_from_classes(reported: ReportedMetrics) -> list[FieldError]:

@@ -111,6 +111,8 @@ def test_metrics_that_rule_each_other_out_are_refused(ed: Caller) -> None:
         ({"rmse": 1.0, "mae": 1.2}, ["mae"]),
         ({"rmse": 0.27, "mae": 0.271}, []),  # both are rounded
         ({"mae": 0.5, "bias": -0.6}, ["bias"]),
+        ({"rmse": 0.5, "bias": -0.6}, ["bias"]),
+        ({"max_error": 0.5, "mae": 0.6}, ["mae"]),
         ({"r_squared": 0.9, "explained_variance": 0.8}, ["r_squared"]),
         ({"rmse": 3.0, "median_absolute_error": 4.0, "max_error": 2.0}, ["rmse", "median_absolute_error"]),
     ],
@@ -119,6 +121,15 @@ def test_errors_that_rule_each_other_out_are_refused(metrics: dict[str, float], 
     errors = complete(task_types.get("regression"), ReportedMetrics(metrics))
 
     assert [(field, code) for field, code, _ in errors] == [(f"metrics.{name}", "contradiction") for name in refused]
+
+
+def test_a_stricter_overlap_finds_no_more_objects() -> None:
+    metrics = {"map_50": 0.6, "map_75": 0.7, "map_50_95": 0.8}
+
+    errors = complete(task_types.get("object_detection"), ReportedMetrics(metrics))
+
+    assert {field for field, _, _ in errors} == {"metrics.map_75", "metrics.map_50_95"}
+    assert not complete(task_types.get("object_detection"), ReportedMetrics({**metrics, "map_50": 0.8}))
 
 
 def test_the_positive_class_that_the_model_declares_holds(ed: Caller, model: RegisteredModel) -> None:
@@ -177,7 +188,13 @@ def test_what_contradicts_the_recall_of_all_classes_is_refused(ed: Caller, metri
 
     assert faults(answer) == [(f"metrics.{metric}", "contradiction")]
     assert follows in answer.json()["errors"][0]["detail"]
-    for fewer in ({"sample_count": 1001}, {"per_class": {"no": CLASSES["no"]}}, {"per_class": {"no": {"recall": 1}}}):
+    weights = {"no": {"recall": 1, "support": 899.5}, "yes": {"recall": 1, "support": 100.5}}
+    for fewer in (
+        {"sample_count": 1001},
+        {"per_class": {"no": CLASSES["no"]}},
+        {"per_class": {"no": {"recall": 1}}},
+        {"per_class": weights},
+    ):
         assert ed.post(SNAPSHOTS, {**OF_CLASSES, "metrics": {metric: 0.9}, **fewer}).status_code == 201
 
 
