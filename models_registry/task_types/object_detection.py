@@ -35,6 +35,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            at_most=("map_50",),
             definition=(
                 "Mean over classes, and over the IoU thresholds from 0.50 to 0.95 in steps of 0.05, of average "
                 "precision interpolated at 101 recall levels, with at most 100 detections an image, a fraction from "
@@ -62,6 +63,7 @@ TASK_TYPE = TaskType(
             direction=Direction.HIGHER,
             lower=0,
             upper=1,
+            at_most=("map_50",),
             definition=(
                 "Mean over classes of average precision interpolated at 101 recall levels, with at most 100 "
                 "detections an image, a detection matching from an IoU of 0.75, a fraction from 0 to 1."

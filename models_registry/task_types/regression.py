@@ -27,7 +27,7 @@ TASK_TYPE = TaskType(
             label="MAE",
             direction=Direction.LOWER,
             lower=0,
-            at_most=("rmse",),
+            at_most=("rmse", "max_error"),
             definition="Mean of |actual - predicted|, in the target's unit, 0 or more.",
             source=(
                 "Willmott & Matsuura (2005), Advantages of the mean absolute error (MAE) over the root mean square "
@@ -98,7 +98,7 @@ TASK_TYPE = TaskType(
             name="bias",
             label="Bias",
             direction=Direction.ZERO,
-            at_most=("mae",),
+            at_most=("mae", "rmse", "max_error"),
             definition="Mean of predicted - actual, in the target's unit, above 0 where too much is predicted.",
             source="Hyndman & Athanasopoulos (2021), Forecasting: principles and practice, 3rd edition, section 5.8",
             example=WorkedExample(given=_EXAMPLE, value=0.25),

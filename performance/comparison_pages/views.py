@@ -55,8 +55,8 @@ EXAMPLES = {
         "instead of the versions."
     ),
     UNKNOWN: (
-        "It is unknown whether the test sets are the same, as the examples of at least one of the two are not known. A "
-        "difference may come from the data instead of the versions."
+        "It is unknown whether the test sets are the same: the examples of at least one of the two are not known, or "
+        "both have rows without a prediction. A difference may come from the data instead of the versions."
     ),
 }
 

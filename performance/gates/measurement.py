@@ -9,7 +9,7 @@ from typing import NamedTuple, TypedDict
 
 from models_registry.api.times import utc_text
 from models_registry.task_types.base import Direction, Metric
-from performance.metrics.comparison import MetricValues, OptionValue, describe_options
+from performance.metrics.comparison import Examples, MetricValues, OptionValue, describe_options
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
 from performance.metrics.result import EvaluationWarning, Slice
 from performance.metrics.statistics.intervals import Interval
@@ -157,9 +157,14 @@ class Measurement:
             return self._slice(parts)
         return self._worst_slice(parts, metric, min_sample_count or 1) if metric else Estimate(None)
 
+    @property
+    def examples(self) -> Examples:
+        """The examples that it was measured on."""
+        return Examples(self.digest, self.metrics.values.get("missing_fraction"))
+
     def has_same_examples(self, other: "Measurement") -> bool | None:
         """Return whether both snapshots are of the same examples, `None` if that is unknown."""
-        return None if None in (self.digest, other.digest) else self.digest == other.digest
+        return self.examples.are_same(other.examples)
 
     def as_document(self) -> MeasurementDocument:
         """Return what was measured, how and when, as a JSON document."""
@@ -193,6 +198,8 @@ class Measurement:
         kind, _, rest = name.partition(".")
         if kind == "custom":
             return "Evaluations of predictions have no custom metrics: report it."
+        if kind == "effective_sample_size":
+            return "It is unknown how much its groups differ, or an older release evaluated it."
         if kind == "train_overlap":
             return "It needs stored predictions with ids: evaluate the train split first, then this one."
         label = rest.rpartition(".")[0]
@@ -235,7 +242,8 @@ class Measurement:
         is_greatest = metric.direction is not Direction.HIGHER
         worst = (max if is_greatest else min)(values)
         found_in = large[values.index(worst)]
-        title = f"{_title(found_in)}, {found_in.sample_count} examples"
+        count = found_in.sample_count
+        title = f"{_title(found_in)}, {count} {'example' if count == 1 else 'examples'}"
         reason = next(
             (
                 f"The slice {_title(each)} has no interval. {found.reason or ''}".strip()

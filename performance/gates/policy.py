@@ -22,6 +22,7 @@ from performance.gates.regression import BEST, PROMOTED, Regression
 from performance.gates.requirements import Requirements
 from performance.gates.rules import Rule
 from performance.gates.threshold import Threshold
+from performance.metrics.inputs.labels import canonical_label
 from performance.metrics.inputs.options import APPLICABLE_COLUMNS
 from performance.snapshots.metric_names import CUSTOM_NAME_IS
 
@@ -148,8 +149,9 @@ def parse_policy(document: object) -> Policy:
 
 def stored_policy(document: Mapping[str, Any]) -> Policy:
     """Return the policy of a document that `parse_policy` accepted before."""
+    pins = document.get("evaluation", {})
     requirements = Requirements(
-        document.get("evaluation", {}),
+        {name: canonical_label(pin) if name == "positive_class" else pin for name, pin in pins.items()},
         document.get("source"),
         document.get("same_dataset", False),
         document.get("max_age_days"),

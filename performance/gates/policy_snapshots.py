@@ -23,7 +23,10 @@ from performance.metrics.comparison import PairingStatus
 from performance.metrics.result import Slice
 from performance.metrics.statistics.differences import independent_interval
 from performance.metrics.statistics.intervals import Interval, IntervalDocument, stored_intervals
+from performance.metrics.statistics.margins import OF_CLASSES
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
+
+IDENTICAL = Interval(0.0, 0.0, "identical")  # of the differences of identical predictions
 
 
 class VersionRef(NamedTuple):
@@ -113,8 +116,10 @@ class PolicySnapshots:
         differences = {name: interval for name, interval in known.items() if interval}
         pairing = None
         if differences:
-            paired = self._pair(version, compare)
+            paired = self._pair(version, compare, names)
             differences |= {name: each for name, each in paired.intervals.items() if name in differences}
+            if _are_identical(paired.intervals):
+                differences |= {name: IDENTICAL for name in differences if _follows_from_labels(name)}
             pairing = paired.status
         return Baseline(baseline.version_id, before, baseline.role, differences, pairing)
 
@@ -157,12 +162,14 @@ class PolicySnapshots:
         ours, theirs = (each.estimate(name, None, None) for each in (now, before))
         return _difference(ours, theirs)
 
-    def _pair(self, version: VersionRef, compare: Compare | None) -> PairedIntervals:
-        """Return the paired comparison of the judged version with another one."""
+    def _pair(self, version: VersionRef, compare: Compare | None, names: Collection[str]) -> PairedIntervals:
+        """Return the paired comparison of the judged version with another one.
+
+        With the same predictions, no value differs, those of the named slices included.
+        """
         row, before = self.rows[self.version.pk], self.rows[version.pk]
         if row["pk"] == before["pk"] or have_same_predictions(row, before):
-            intervals = dict.fromkeys(self.measurements[version.pk].metrics.intervals, Interval(0.0, 0.0, "identical"))
-            return PairedIntervals(PairingStatus.COMPLETE, intervals)
+            return PairedIntervals(PairingStatus.COMPLETE, dict.fromkeys(names, IDENTICAL))
         known = self.paired.get(version.pk)
         if known is not None:
             return PairedIntervals.computed(stored_intervals(known))
@@ -174,6 +181,16 @@ class PolicySnapshots:
         snapshots = MetricSnapshot.objects.select_related("version__model", "detail").defer_large()
         found = snapshots.in_bulk([row["pk"], before["pk"]])
         return compare(found[row["pk"]], found[before["pk"]])
+
+
+def _are_identical(differences: Mapping[str, Interval]) -> bool:
+    """Return whether paired intervals are those of identical predictions."""
+    return bool(differences) and all(each == IDENTICAL for each in differences.values())
+
+
+def _follows_from_labels(name: str) -> bool:
+    """Return whether a quantity of one class follows from the labels: the paired comparison does not name it."""
+    return name.startswith("per_class.") and name.rpartition(".")[2] in OF_CLASSES
 
 
 def _difference(ours: Estimate, theirs: Estimate) -> Interval | None:

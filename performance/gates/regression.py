@@ -40,9 +40,10 @@ _SAME_DATASET = {
 class Regression:
     """The most that a metric may regress from the promoted version, or from what `against` names.
 
-    It is in the metric's unit, or if `relative`, a fraction of the other version's value. With `confidence`, the limit
-    applies to the unfavourable end of the interval of the difference. Decimals count as written: 0.7 is worse than 0.8
-    by exactly 0.1. `against` is `promoted`, `best` or the id of a version; `None` is the policy's choice.
+    It is in the metric's unit, or if `relative`, a fraction of the other version's value; see `_whole`. With
+    `confidence`, the limit applies to the unfavourable end of the interval of the difference. Decimals count as
+    written: 0.7 is worse than 0.8 by exactly 0.1. `against` is `promoted`, `best` or the id of a version; `None` is the
+    policy's choice.
     """
 
     metric: str
@@ -131,14 +132,19 @@ class Regression:
         if not comparability.differing_options.isdisjoint(gate_metric.depends_on):
             return RuleResult(RuleStatus.MISSING, _options_problem(self, gate_metric, gate_input, baseline))
         detail = f"{value_text(self.metric, found)}, and {known.text} in {baseline.title}"
-        return self._compare(
-            _Change(metric, found.text, known.text), baseline, found, detail, comparability.same_dataset
-        )
+        change = _Change(metric, found.text, known.text)
+        return self._compare(change, baseline, found, known, detail, comparability.same_dataset)
 
     def _compare(
-        self, change: "_Change", baseline: Baseline, found: Estimate, detail: str, same_dataset: bool | None
+        self,
+        change: "_Change",
+        baseline: Baseline,
+        found: Estimate,
+        known: Estimate,
+        detail: str,
+        same_dataset: bool | None,
     ) -> RuleResult:
-        limit = _UNROUNDED.multiply(self._limit, abs(change.before)) if self.relative else self._limit
+        limit = _UNROUNDED.multiply(self._limit, self._whole(change, known)) if self.relative else self._limit
         operator, threshold = change.implied_threshold(limit)
         allowed = f"worse by {_number_text(limit)} is allowed. {_SAME_DATASET[same_dataset]}"
         if self.confidence is None:
@@ -147,6 +153,7 @@ class Regression:
         difference = baseline.difference(self.metric, self.confidence)
         if difference is None:
             detail += f", without the {self.confidence:.0%} interval of the difference that is required."
+            detail += _why_without_interval(found, known, baseline.title)
             return RuleResult(RuleStatus.MISSING, detail, operator, threshold)
         worst = _to_decimal(_largest_regression(change.direction, difference))
         detail = (
@@ -156,6 +163,15 @@ class Regression:
             return RuleResult(RuleStatus.PASSED, detail, operator, threshold, difference)
         needed = scaled_count(found.sample_count, change.needed_ratio(worst, limit))
         return RuleResult(RuleStatus.FAILED, detail + needed_text(needed), operator, threshold, difference, needed)
+
+    def _whole(self, change: "_Change", known: Estimate) -> Decimal:
+        """Return what a relative limit is a fraction of: the size of the other version's value.
+
+        That value is as uncertain as the judged one. If less is better, a chance excess of it would raise the limit as
+        much as it lowers the difference, so with confidence it is the lower end of its interval.
+        """
+        interval = known.usable_interval(self.confidence) if change.direction is _LOWER else None
+        return abs(change.before) if interval is None else _to_decimal(max(interval.lower, 0.0))
 
     @cached_property
     def _limit(self) -> Decimal:
@@ -206,6 +222,13 @@ def _options_problem(rule: Regression, gate_metric: GateMetric, gate_input: Gate
         f"{rule.metric} of {gate_input.version_id} is computed {ours}, and that of {baseline.title} {theirs}: they are "
         "not comparable."
     )
+
+
+def _why_without_interval(found: Estimate, known: Estimate, title: str) -> str:
+    """Say why the difference has no interval, if a value has none, and the reason is known."""
+    if found.interval is None and found.reason:
+        return f" {found.reason}"
+    return f" Of {title}: {known.reason}" if known.interval is None and known.reason else ""
 
 
 def _width(metric: Metric) -> float:

@@ -40,7 +40,8 @@ class Requirements:
         """Return why a snapshot is too old, `None` if it is not."""
         if self.max_age_days is None:
             return None
-        asked = f"the policy asks for an evaluation of the last {self.max_age_days} days"
+        days = "day" if self.max_age_days == 1 else f"{self.max_age_days} days"
+        asked = f"the policy asks for an evaluation of the last {days}"
         if measured.evaluated_at is None:
             return f"When {measured.version_id} was evaluated is unknown, and {asked}."
         if judged_at - measured.evaluated_at <= timedelta(days=self.max_age_days):
@@ -59,6 +60,9 @@ class Requirements:
 
 
 def _examples(measured: Measurement) -> str:
-    digest = "unknown examples" if measured.digest is None else f"the examples {measured.digest[:DIGEST_LENGTH]}"
-    name = " ".join(filter(None, (measured.dataset, measured.dataset_version)))
-    return f"{digest} of {name}" if name else digest
+    found = measured.examples
+    text = "unknown examples" if found.digest is None else f"the examples {found.digest[:DIGEST_LENGTH]}"
+    if name := " ".join(filter(None, (measured.dataset, measured.dataset_version))):
+        text += f" of {name}"
+    missing = found.missing_fraction
+    return f"{text} without the {missing:.1%} that have no prediction" if missing else text

@@ -58,7 +58,8 @@ class Threshold:
         if error:
             yield "threshold", "out_of_bounds", error
         elif gate_metric.metric and self._excludes_all(gate_metric.metric):
-            detail = f"No value of {self.metric} is {_WORDS[self.operator]} {format_number(self.threshold)}."
+            what = "value" if self.confidence is None else f"{self._end_name} end of an interval"
+            detail = f"No {what} of {self.metric} is {_WORDS[self.operator]} {format_number(self.threshold)}."
             yield "threshold", "out_of_bounds", detail
         yield from common_errors(self, gate_metric)
 
@@ -71,9 +72,12 @@ class Threshold:
         return lower.threshold > upper.threshold or (is_strict and lower.threshold == upper.threshold)
 
     def _excludes_all(self, metric: Metric) -> bool:
-        """Return whether the bound excludes even the last value that the metric can have."""
-        last = {Operator.MORE: metric.upper, Operator.LESS: metric.lower}
-        return self.threshold == last.get(self.operator)
+        """Return whether the bound excludes even the last value that the metric can have.
+
+        With confidence, it must lie before that value: every interval has a width, and does not reach past it.
+        """
+        is_strict = self.confidence is not None or self.operator in (Operator.MORE, Operator.LESS)
+        return is_strict and self.threshold == (metric.upper if self.operator.is_lower_bound else metric.lower)
 
     def warning(self, gate_metric: GateMetric) -> str | None:
         """Warn if the operator contradicts the metric's direction."""
@@ -123,11 +127,10 @@ class Threshold:
         return RuleResult(status_of(self._is_within(number, self.threshold)), f"{detail}; {self._required}")
 
     def _compare_end(self, metric: Metric | None, value: float, found: Estimate, interval: Interval) -> RuleResult:
-        end, name = (interval.lower, "lower") if self.operator.is_lower_bound else (interval.upper, "upper")
-        detail = (
-            f"{value_text(self.metric, found)}, "
-            f"and the {name} end of its {self.confidence:.0%} interval {format_number(end)}"
-        )
+        end = interval.lower if self.operator.is_lower_bound else interval.upper
+        level, count = f"{self.confidence:.0%}", len(found.members)
+        judged = f"the {level} interval of all {count} slices" if count > 1 else f"its {level} interval"
+        detail = f"{value_text(self.metric, found)}, and the {self._end_name} end of {judged} {format_number(end)}"
         compared = self._compare(end, detail)
         if compared.status is RuleStatus.PASSED or metric is None or not self._is_within(value, self.threshold):
             return compared
@@ -138,6 +141,10 @@ class Threshold:
     def _is_within(self) -> Callable[[float, float], bool]:
         """Whether a number, the first, is within the threshold, the second."""
         return _COMPARISONS[self.operator]
+
+    @property
+    def _end_name(self) -> str:
+        return "lower" if self.operator.is_lower_bound else "upper"
 
     @cached_property
     def _required(self) -> str:

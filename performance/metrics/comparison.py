@@ -66,6 +66,25 @@ class MetricComparison:
     detail: str | None = None
 
 
+class Examples(NamedTuple):
+    """The examples that a snapshot was measured on.
+
+    `digest` identifies those of the dataset; it is `None` if they are unknown. A share of them, `missing_fraction`, was
+    left out as it had no prediction; `None` counts as 0.
+    """
+
+    digest: str | None
+    missing_fraction: float | None = None
+
+    def are_same(self, others: "Examples") -> bool | None:
+        """Return whether these are the same examples as others, `None` if that is unknown."""
+        if None in (self.digest, others.digest):
+            return None
+        if self.digest != others.digest or (self.missing_fraction or 0) != (others.missing_fraction or 0):
+            return False
+        return None if self.missing_fraction else True
+
+
 class MetricValues(NamedTuple):
     """The metrics of a snapshot and their known intervals.
 

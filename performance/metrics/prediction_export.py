@@ -40,8 +40,8 @@ def export_predictions(
 ) -> Path | None:
     """Write the evaluated predictions to a Parquet file in `folder`, and return its path.
 
-    Returns `None` if the examples have no ids to match them by, or if the file would take more memory or disk space
-    than allowed. The evaluation itself remains valid.
+    Returns `None` if an example has no id to match it by, or if the file would take more memory or disk space than
+    allowed. The evaluation itself remains valid.
     """
     exporter, columns = _EXPORTERS[task_type], find_columns(engine, task_type, columns)
     example_id = exporter.example_id(columns)
@@ -49,11 +49,13 @@ def export_predictions(
         return None
     expressions, scored = exporter.expressions(engine, columns, options, evaluation)
     selected = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in expressions.items())
+    id_text = id_sql(example_id, engine.columns())
+    if engine.rows(f"SELECT 1 FROM predictions WHERE {scored} AND {id_text} IS NULL LIMIT 1"):
+        return None
     file = folder / EXPORT_FILE
     try:
         engine.write_parquet(
-            f"SELECT {id_sql(example_id, engine.columns())} AS example_id, {selected} FROM predictions "
-            f"WHERE {scored} ORDER BY ALL",
+            f"SELECT {id_text} AS example_id, {selected} FROM predictions WHERE {scored} ORDER BY ALL",
             file,
         )
     except UnprocessablePredictionsError:

@@ -1,6 +1,6 @@
 """Find contradictions between reported metrics, allowing for rounding."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from models_registry.api.field_errors import FieldError
@@ -38,6 +38,22 @@ def class_contradictions(
             yield from contradictions(metrics, computed[label], where)
         else:
             yield where, "contradiction", "Is none of the labels of the confusion matrix."
+
+
+def averaged_contradictions(
+    metrics: Mapping[str, float], recalls: Sequence[float], supports: Sequence[float]
+) -> Iterator[FieldError]:
+    """Yield an error for each metric that is not the mean recall of all classes, by their examples or equally."""
+    occurring = [(recall, support) for recall, support in zip(recalls, supports, strict=True) if support]
+    computed = {
+        "accuracy": sum(recall * support for recall, support in occurring) / sum(supports),
+        "balanced_accuracy": sum(recall for recall, _ in occurring) / len(occurring),
+    }
+    rounding = max(map(_rounding, recalls))  # a mean is rounded by no more
+    for name, value in computed.items():
+        if name in metrics and abs(metrics[name] - value) > _rounding(metrics[name]) + rounding:
+            detail = f"Is {metrics[name]!r}, but from the recall and the support of all classes follows {value:.6g}."
+            yield f"metrics.{name}", "contradiction", detail
 
 
 def impossible_values(

@@ -7,26 +7,31 @@ from typing import Any
 from models_registry.api.field_errors import FieldError
 from models_registry.api.fields import MAX_QUOTED_NAME
 from models_registry.task_types.base import Metric, TaskType
-from performance.metrics.inputs.labels import canonical_label, default_positive, sort_labels
+from performance.metrics.inputs.labels import canonical_label
 from performance.metrics.result import MAX_CLASSES, ConfusionMatrixDocument
-from performance.metrics.statistics import margins
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
-from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
-from performance.snapshots.contradictions import class_contradictions, contradictions, impossible_values
+from performance.snapshots.contradictions import (
+    averaged_contradictions,
+    class_contradictions,
+    contradictions,
+    impossible_values,
+)
+from performance.snapshots.reported_matrices import (
+    MAX_LISTED_LABELS,
+    SUPPORT,
+    averaged,
+    averagings,
+    estimates,
+    of_all_classes,
+    of_each_class,
+)
 
-SUPPORT = "support"  # the number of examples of a class, beside its metrics
 REPORTED_ERROR = "reported standard error"  # the method of an interval
 NO_INTERVAL = "It was reported without an interval: report `confidence_intervals` or `standard_errors` as well."
 MAX_ERROR = 1e150  # whose square is finite
-MAX_LISTED_LABELS = 20  # in an error message
-TOO_MANY_CLASSES = f"There are more than {MAX_CLASSES} classes."
-_OF_ALL_CLASSES: Mapping[str, margins.MarginMetric] = {
-    "balanced_accuracy": margins.balanced_accuracy,
-    "matthews_correlation": margins.matthews_correlation,
-    "cohen_kappa": margins.cohen_kappa,
-}
+NARROWEST = 0.25  # width of a reported interval, as a share of that of the interval that follows from the examples
 
 
 @dataclass(slots=True)
@@ -35,6 +40,7 @@ class ReportedMetrics:
 
     `per_class` holds metrics by label, then by name. Intervals and standard errors have the names that gates use, such
     as `recall` or `per_class.LABEL.recall`. `options` says how the metrics were computed, such as `averaging`.
+    `derived` holds the intervals that follow from the confusion matrix or the number of examples, by the same names.
     """
 
     metrics: dict[str, float]
@@ -45,6 +51,7 @@ class ReportedMetrics:
     standard_errors: dict[str, float] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     intervals_unavailable: dict[str, str] = field(default_factory=dict)
+    derived: dict[str, Interval] = field(default_factory=dict)
 
     def values(self) -> dict[str, float]:
         """Return all values that may have an interval, by the names that gates use."""
@@ -57,22 +64,12 @@ class ReportedMetrics:
         return {**classes, **self.metrics}
 
 
-@dataclass(frozen=True, slots=True)
-class Averaging:
-    """How the metrics of single classes are combined. With `binary`, it is the metric of one class."""
-
-    name: str
-    positive: str | None = None
-
-    def __str__(self) -> str:
-        return self.name if self.positive is None else f"{self.name}, with the positive class {self.positive!r}"
-
-
 def complete(task_type: TaskType, reported: ReportedMetrics, *, positive_class: str | None = None) -> list[FieldError]:
     """Check reported metrics, and add the metrics and intervals that follow from them. Return the errors.
 
     With a confusion matrix, its metrics are added with their intervals. A proportion of a known number of examples gets
-    Wilson's interval, and a standard error becomes an interval.
+    Wilson's interval, as does the recall of each class if all examples are counted, and a standard error becomes an
+    interval.
 
     Args:
         task_type: the model's task type, which has validated the metrics already.
@@ -84,6 +81,8 @@ def complete(task_type: TaskType, reported: ReportedMetrics, *, positive_class: 
     given = dict(reported.intervals)
     if not errors and reported.matrix is not None:
         errors = _complete_from_matrix(reported, ConfusionMatrix(reported.matrix["labels"], reported.matrix["counts"]))
+    elif not errors and _counts_all_examples(reported):
+        errors = _complete_from_classes(reported)
     return errors or _complete_intervals(task_type, reported, given)
 
 
@@ -125,113 +124,56 @@ def _check_classes(task_type: TaskType, reported: ReportedMetrics) -> Iterator[F
 
 def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) -> list[FieldError]:
     """Add the metrics of the confusion matrix, and their intervals. Return the contradictions."""
-    candidates, error = _averagings(matrix, reported.options)
+    candidates, error = averagings(matrix, reported.options)
     if error:
         return [error]
     found = [
-        (contradictions(reported.metrics, _averaged(matrix, each), note=f" (averaging {each})"), each)
+        (contradictions(reported.metrics, averaged(matrix, each), note=f" (averaging {each})"), each)
         for each in candidates
     ]
     errors, averaging = min(found, key=lambda each: len(each[0]))  # the first of equals
-    values = _of_all_classes(matrix)
-    classes = _of_each_class(matrix)
+    values = of_all_classes(matrix)
+    classes = of_each_class(matrix)
     errors = [*errors, *contradictions(reported.metrics, values), *class_contradictions(reported.per_class, classes)]
     if errors:
         return errors
     reported.options["averaging"] = averaging.name
     if averaging.positive is not None:
         reported.options["positive_class"] = canonical_label(averaging.positive)
-    reported.metrics = {**values, **_averaged(matrix, averaging), **reported.metrics}
+    reported.metrics = {**values, **averaged(matrix, averaging), **reported.metrics}
     if len(matrix.labels) <= MAX_CLASSES:
         reported.per_class = {label: {**each, **reported.per_class.get(label, {})} for label, each in classes.items()}
-    _add_intervals(reported, _estimates(matrix, averaging))
+    _add_intervals(reported, estimates(matrix, averaging))
     return []
 
 
-def _averagings(matrix: ConfusionMatrix, options: Mapping[str, object]) -> tuple[list[Averaging], FieldError | None]:
-    """Return how the metrics may have been averaged, the usual way first, or an error.
+def _counts_all_examples(reported: ReportedMetrics) -> bool:
+    """Return whether each class has its recall and its number of examples, and these add up to the sample count.
 
-    Unless `options` say so, any averaging is possible, and with two classes either may be the positive one.
+    Sums of weights would hardly be whole numbers that do so.
     """
-    labels = sort_labels(matrix.labels)
-    positives = [label for label in labels if canonical_label(label) == options.get("positive_class")]
-    if "positive_class" in options and not positives:
-        message = f"Is none of the labels of the confusion matrix: {', '.join(labels[:MAX_LISTED_LABELS])}."
-        return [], ("evaluation_options.positive_class", "contradiction", message)
-    usual = default_positive(labels)
-    likely = positives or [usual, *(label for label in labels if label != usual)]
-    binary = [Averaging("binary", label) for label in likely] if len(labels) == 2 else []
-    others = [Averaging(name) for name in ("weighted", "macro", "micro")]
-    found = [each for each in binary + others if options.get("averaging", each.name) == each.name]
-    if found:
-        return found, None
-    message = f"There are {len(labels)} labels, so there is no single positive class: choose another averaging."
-    return [], ("evaluation_options.averaging", "contradiction", message)
+    classes = reported.per_class.values()
+    if reported.sample_count is None or not all(each.keys() >= {"recall", SUPPORT} for each in classes):
+        return False
+    supports = [each[SUPPORT] for each in classes]
+    return sum(supports) == reported.sample_count and all(float(each).is_integer() for each in supports)
 
 
-def _of_all_classes(matrix: ConfusionMatrix) -> dict[str, float]:
-    """Return the metrics that do not depend on an averaging."""
-    values = {name: of_margins(matrix.margins) for name, of_margins in _OF_ALL_CLASSES.items()}
-    if sum(1 for row in matrix.rows if row) == 1 and matrix.rows == matrix.columns:
-        del values["cohen_kappa"]  # undefined, as all examples are of one class and predicted as that class
-    return {"accuracy": sum(matrix.diagonal) / matrix.total, **values}
+def _complete_from_classes(reported: ReportedMetrics) -> list[FieldError]:
+    """Add the intervals of the recall of each class. Return the contradictions."""
+    classes = reported.per_class.values()
+    recalls, supports = ([each[name] for each in classes] for name in ("recall", SUPPORT))
+    if len(reported.per_class) <= MAX_CLASSES:
+        found = zip(reported.per_class, map(wilson, recalls, supports), strict=True)
+        reported.derived |= {f"per_class.{label}.recall": interval for label, interval in found if interval is not None}
+    return [*averaged_contradictions(reported.metrics, recalls, supports)]
 
 
-def _of_each_class(matrix: ConfusionMatrix) -> dict[str, dict[str, float]]:
-    """Return the metrics and the support of each class."""
-    return {
-        label: {name: margins.class_metric(name, index)(matrix.margins) for name in OF_CLASSES}
-        | {SUPPORT: matrix.rows[index]}
-        for index, label in enumerate(matrix.labels)
-    }
-
-
-def _averaged(matrix: ConfusionMatrix, averaging: Averaging) -> dict[str, float]:
-    """Return the metrics that depend on an averaging."""
-    if averaging.name == "micro":
-        micro = {name: matrix.averaged(name, "micro").value for name in AVERAGED}
-        return {name: value for name, value in micro.items() if value is not None}
-    if averaging.positive is None:
-        return {name: margins.averaged_metric(name, averaging.name)(matrix.margins) for name in AVERAGED}
-    index = matrix.labels.index(averaging.positive)
-    return {name: margins.class_metric(name, index)(matrix.margins) for name in AVERAGED}
-
-
-def _estimates(matrix: ConfusionMatrix, averaging: Averaging) -> dict[str, Estimate]:
-    """Return what the confusion matrix tells, with intervals: of many classes, of their accuracy alone."""
-    if len(matrix.labels) > MAX_CLASSES:
-        names = (*AVERAGED, *_OF_ALL_CLASSES)
-        return dict.fromkeys(names, Estimate(None, reason=TOO_MANY_CLASSES)) | {"accuracy": matrix.accuracy}
-    if averaging.positive is None:
-        averaged = {name: matrix.averaged(name, averaging.name) for name in AVERAGED}
-    else:
-        averaged = {name: _of_class(matrix, name, averaging.positive) for name in AVERAGED}
-    classes = {
-        f"per_class.{label}.{name}": _of_class(matrix, name, label) for label in matrix.labels for name in OF_CLASSES
-    }
-    return {
-        **classes,
-        **averaged,
-        "accuracy": matrix.accuracy,
-        "balanced_accuracy": matrix.balanced_accuracy,
-        "matthews_correlation": matrix.matthews_correlation,
-        "cohen_kappa": matrix.cohen_kappa,
-    }
-
-
-def _of_class(matrix: ConfusionMatrix, name: str, label: str) -> Estimate:
-    estimate: Estimate = getattr(matrix, name)(label)
-    return estimate
-
-
-def _add_intervals(reported: ReportedMetrics, estimates: Mapping[str, Estimate]) -> None:
-    """Add the intervals of estimates, unless one was reported, and the reasons of those without one."""
-    given = reported.intervals.keys() | reported.standard_errors.keys()
-    for name, estimate in estimates.items():
-        if name in given:
-            continue
+def _add_intervals(reported: ReportedMetrics, found: Mapping[str, Estimate]) -> None:
+    """Add the intervals of estimates, and the reasons of those without one."""
+    for name, estimate in found.items():
         if estimate.interval is not None:
-            reported.intervals[name] = estimate.interval
+            reported.derived[name] = estimate.interval
         elif estimate.reason is not None:
             reported.intervals_unavailable[name] = estimate.reason
 
@@ -247,7 +189,9 @@ def _complete_intervals(
         if metric.is_proportion and metric.name in values and reported.sample_count is not None:
             interval = wilson(values[metric.name], reported.sample_count)
             if interval is not None:
-                reported.intervals.setdefault(metric.name, interval)
+                reported.derived.setdefault(metric.name, interval)
+    errors += _check_widths(reported)
+    reported.intervals = {**reported.derived, **reported.intervals}
     without = values.keys() - reported.intervals.keys()
     reported.intervals_unavailable = {
         name: reported.intervals_unavailable.get(name, NO_INTERVAL) for name in values if name in without
@@ -282,6 +226,19 @@ def _check_intervals(
             yield where, "unknown", _unknown(values)
         elif reason := _interval_error(metrics[name.rpartition(".")[2]], values[name], interval):
             yield where, "invalid", reason
+
+
+def _check_widths(reported: ReportedMetrics) -> Iterator[FieldError]:
+    """Yield an error for each reported interval that claims far more than its examples can say."""
+    for name, derived in reported.derived.items():
+        found = reported.intervals.get(name, derived)
+        if found.upper - found.lower < NARROWEST * (derived.upper - derived.lower):
+            where = "standard_errors" if name in reported.standard_errors else "confidence_intervals"
+            detail = (
+                f"Reaches from {found.lower:.6g} to {found.upper:.6g}, but {reported.sample_count} examples come to "
+                f"{derived.lower:.6g} to {derived.upper:.6g}. Report an interval at least {NARROWEST:g} times as wide."
+            )
+            yield f"{where}.{name[:MAX_QUOTED_NAME]}", "contradiction", detail
 
 
 def _unknown(values: Mapping[str, float]) -> str:

@@ -5,7 +5,7 @@ import io
 import json
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, fields
 from functools import partial
@@ -250,7 +250,18 @@ def _as_text(evaluation: Evaluation, snapshot: MetricSnapshot | None) -> str:
         table.add_row(name, "not defined" if value is None else f"{value:.4f}", range_text)
     output = io.StringIO()
     Console(file=output, width=100).print(table)
-    if snapshot is None:
-        return f"{output.getvalue()}Nothing was stored."
-    stored = "{version_id} of {model_id} on {dataset_split}: snapshot {id}".format(**_identity(snapshot))
-    return f"{output.getvalue()}Stored for {stored}."
+    stored = "{version_id} of {model_id} on {dataset_split}: snapshot {id}"
+    lines = [
+        *_notes(evaluation, snapshot),
+        f"Stored for {stored.format(**_identity(snapshot))}." if snapshot else "Nothing was stored.",
+    ]
+    return output.getvalue() + "\n".join(lines)
+
+
+def _notes(evaluation: Evaluation, snapshot: MetricSnapshot | None) -> Iterator[str]:
+    """Yield why metrics have no value or no interval, and the warnings: a stored snapshot may have more of them."""
+    yield from (f"No {name}: {reason}" for name, reason in evaluation.metrics_unavailable.items())
+    without = evaluation.intervals_unavailable.items()
+    yield from (f"No interval of {name}: {reason}" for name, reason in without if name in evaluation.metrics)
+    warnings = snapshot.details.warnings if snapshot else map(asdict, evaluation.warnings)
+    yield from (f"Warning: {warning['detail']}" for warning in warnings)

@@ -15,7 +15,7 @@ _MANTISSA = 2.0**52
 
 
 def examples_digest(engine: Engine, task_type: str, columns: Columns) -> str | None:
-    """Return a SHA-256 of the examples, whatever is predicted for them; `None` if nothing identifies the examples.
+    """Return a SHA-256 of the examples, whatever is predicted for them; `None` if nothing identifies each of them.
 
     It depends on the multiset of (id, actual value, weight, group), of a forecast also series, horizon and scale, and
     of a ranking on (query, relevance, group). It depends neither on the order of the rows, nor on the engine, nor on
@@ -33,17 +33,23 @@ def examples_digest(engine: Engine, task_type: str, columns: Columns) -> str | N
     is_unique = columns.example_id is not None and columns.group is None
     row = " || ".join(f"coalesce(length({part}) || ':' || {part}, '-')" for part in _parts(engine, task_type, columns))
     first, second = engine.hash_parts("row_text")
-    key = _text(identity, types) if is_unique else "1"
-    [(rows, first_sum, second_sum, repeated)] = engine.rows(f"""
-        SELECT sum(n), sum(first_sum), sum(second_sum), min(CASE WHEN n > 1 THEN id END)
+    id_text = _text(identity, types)
+    [(rows, named, first_sum, second_sum, repeated)] = engine.rows(f"""
+        SELECT sum(n), sum(named), sum(first_sum), sum(second_sum), min(CASE WHEN n > 1 THEN id END)
         FROM (
-            SELECT id, count(*) AS n, sum({first}) AS first_sum, sum({second}) AS second_sum
-            FROM (SELECT {key} AS id, {row} AS row_text FROM predictions)
+            SELECT id, count(*) AS n, sum(named) AS named, sum({first}) AS first_sum, sum({second}) AS second_sum
+            FROM (
+                SELECT {id_text if is_unique else "1"} AS id, CASE WHEN {id_text} IS NULL THEN 0 ELSE 1 END AS named,
+                    {row} AS row_text
+                FROM predictions
+            )
             GROUP BY id
         )
     """)
     if is_unique and repeated is not None:
         raise _repeated_error(engine, identity, repeated)
+    if named < rows:
+        return None
     return hashlib.sha256(f"{rows} {first_sum} {second_sum}".encode()).hexdigest()
 
 

@@ -13,28 +13,28 @@ from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.scores import EXAMPLES, GROUPS
 
 MAX_CELLS = 100_000  # of the joint table of the actual class and both predictions
-_METRICS = (
-    "accuracy",
-    *AVERAGED,
-    *LARGEST_DIFFERENCE,
-    "roc_auc",
-    "average_precision",
-    "log_loss",
-    "brier_score",
-    "expected_calibration_error",
-)
+_OF_LABELS = ("accuracy", *AVERAGED, *LARGEST_DIFFERENCE)
+_OF_SCORES = {  # a metric follows from any of these exported columns
+    "roc_auc": {"score"},
+    "average_precision": {"score"},
+    "log_loss": {"score", "truth"},
+    "brier_score": {"score", "brier"},
+    "expected_calibration_error": {"score"},
+}
 
 
 def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
     """Return the interval of each metric's difference; none unless both versions have the same examples.
 
-    Metrics of identical predictions cannot differ. If the examples are in groups, groups are the units.
+    Metrics of identical predictions cannot differ. Not all scores of several classes are known, so metrics that follow
+    from the others may. If the examples are in groups, groups are the units.
     """
     pairs = join_examples(engine)
     if pairs is None:
         return {}
     if pairs.identical:
-        return dict.fromkeys(_METRICS, Interval(0.0, 0.0, "identical"))
+        of_scores = [name for name, columns in _OF_SCORES.items() if columns & pairs.columns]
+        return dict.fromkeys([*_OF_LABELS, *of_scores], Interval(0.0, 0.0, "identical"))
     return {
         **_label_intervals(pairs, choices),
         **roc_auc_interval(pairs, choices),

@@ -188,6 +188,17 @@ def test_snapshots_of_two_models_are_compared_with_a_warning_about_their_test_se
     assert len(many) == len(few)
 
 
+def test_examples_without_a_prediction_make_test_sets_differ(root: Client, model: RegisteredModel) -> None:
+    [own] = MetricSnapshot.objects.all()
+    other = snapshot(own.version, metrics={"accuracy": 0.9}, dataset="october")
+    for each, missing in ((own, 0.1), (other, 0.0)):
+        SnapshotDetail.objects.create(snapshot=each, examples_digest="a" * 64, missing_fraction=missing)
+
+    page = root.get(COMPARE_SNAPSHOTS, {"snapshot": own.pk, "baseline": other.pk})
+
+    assert "The test sets differ" in text_of(page.content.decode())
+
+
 def test_only_those_who_may_view_models_and_snapshots_see_the_pages(model: RegisteredModel) -> None:
     [own] = MetricSnapshot.objects.all()
     addresses = [

@@ -29,6 +29,7 @@ def evaluated(
     *,
     margin: float | None = 0.02,
     digest: str = DIGEST,
+    missing: float = 0.0,
     **where: Any,
 ) -> MetricSnapshot:
     """Store a version with a snapshot of the dataset `october`, whose accuracy has an interval of twice the margin."""
@@ -36,7 +37,9 @@ def evaluated(
     stored = snapshot(completed_version(model, number), metrics=metrics, **{"dataset": "october", **where})
     ends = {"lower": accuracy - (margin or 0), "upper": accuracy + (margin or 0), "level": 0.95, "method": "wilson"}
     intervals = {"accuracy": ends} if margin is not None else {}
-    SnapshotDetail.objects.create(snapshot=stored, examples_digest=digest, confidence_intervals=intervals)
+    SnapshotDetail.objects.create(
+        snapshot=stored, examples_digest=digest, confidence_intervals=intervals, missing_fraction=missing
+    )
     return stored
 
 
@@ -96,6 +99,8 @@ def test_versions_of_a_dataset_are_ranked_across_models_with_ties(
     assert (
         "No version was evaluated on the train split" in root.get(address, {"dataset_split": "train"}).content.decode()
     )
+    evaluated(churn, 4, 0.99, missing=0.5)
+    assert "The versions were evaluated on different examples" in text_of(root.get(address).content.decode())
     for query in ({"dataset_split": "x"}, {"metric": "x" * 999}, {"task_type": "½"}, {"page": "99"}):
         assert root.get(address, query).status_code == 200, query
     for missing in (f"/admin/performance/dataset/{'9' * 40}/leaderboard/", "/admin/performance/dataset/0/leaderboard/"):

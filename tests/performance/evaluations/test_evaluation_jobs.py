@@ -143,6 +143,15 @@ def test_examples_of_the_training_data_are_counted(editor: User) -> None:
     assert [each["code"] for each in detail.warnings] == ["train_overlap"]
 
 
+def test_the_overlap_is_unknown_if_an_example_has_no_id(editor: User) -> None:
+    evaluated(editor, dataset_split="train")
+
+    evaluated(editor, GOOD + b",no,no,0.1\n")
+
+    detail = MetricSnapshot.objects.get(source="computed", dataset_split="test").detail
+    assert (detail.train_overlap, detail.examples_digest, detail.predictions_digest) == (None, None, None)
+
+
 @pytest.mark.parametrize(
     ("prefer", "applied"),
     [

@@ -26,6 +26,16 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], tuple[str, str]]] = [
         ("rules.0.threshold", "out_of_bounds"),
     ),
     (
+        "an end of an interval at the greatest value",
+        {"rules": [rule("accuracy", ">=", 1, confidence=0.95)]},
+        ("rules.0.threshold", "out_of_bounds"),
+    ),
+    (
+        "an end of an interval at the least value",
+        {"rules": [rule("recall"), rule("log_loss", "<=", 0, confidence=0.95)]},
+        ("rules.1.threshold", "out_of_bounds"),
+    ),
+    (
         "two bounds without a value between",
         {"rules": [rule("recall"), rule("accuracy", ">=", 0.9), rule("accuracy", "<=", 0.8)]},
         ("rules.2.threshold", "contradiction"),
@@ -71,6 +81,7 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], tuple[str, str]]] = [
     ("an option of another task", {"evaluation": {"k": 5}, "rules": [rule("accuracy")]}, ("evaluation.k", "unknown")),
 ]
 POSSIBLE = [
+    [rule("log_loss", "<=", 0), rule("accuracy", "<=", 1, confidence=0.95), rule("recall", ">=", 0, confidence=0.95)],
     [rule("accuracy", ">=", 1), rule("accuracy", "<=", 1)],
     [rule("accuracy", ">=", 0.5), rule("accuracy", "<", 0.9)],
     [rule("worst_slice.a.recall", ">", 0.9), rule("worst_slice.a.recall", "<", 0.8, min_sample_count=50)],

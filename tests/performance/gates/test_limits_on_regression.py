@@ -4,13 +4,27 @@ import math
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from performance.gates.gate_input import RuleStatus
+from performance.gates.measurement import Measurement
+from performance.metrics.comparison import MetricValues
+from performance.metrics.statistics.differences import independent_interval
 from performance.metrics.statistics.intervals import Interval
-from tests.performance.gates.cases import FAILED, MISSING, PASSED, UNKNOWN_EXAMPLES, fractions, gate_input, judge_rule
+from tests.performance.gates.cases import (
+    FAILED,
+    MISSING,
+    PASSED,
+    UNKNOWN_EXAMPLES,
+    between,
+    fractions,
+    gate_input,
+    judge_rule,
+)
 from tests.performance.gates.rules import ACCURACY_LIMIT
 
 
@@ -175,3 +189,52 @@ def test_limit_without_a_finite_interval_is_missing(ends: tuple[float, float] | 
 
     assert (rule.status, rule.interval) == (MISSING, None)
     assert rule.detail.endswith("without the 95% interval of the difference that is required.")
+
+
+def with_interval(version_id: str, metric: str, value: float, interval: Interval) -> Measurement:
+    return Measurement(version_id, MetricValues({metric: value}, {metric: interval}))
+
+
+@pytest.mark.parametrize(
+    ("metric", "ends", "status"),
+    [
+        ("log_loss", (0.0, 0.08), PASSED),  # a tenth of the lower end of the baseline's interval
+        ("log_loss", (0.0, 0.081), FAILED),
+        ("log_loss", (0.0, 0.0), PASSED),
+        ("accuracy", (-0.1, 0.0), PASSED),
+        ("accuracy", (-0.101, 0.0), FAILED),
+    ],
+)
+def test_relative_limit_with_confidence_allows_for_the_baselines_interval_if_less_is_better(
+    metric: str, ends: tuple[float, float], status: RuleStatus
+) -> None:
+    rule = {"metric": metric, "max_regression": 0.1, "relative": True, "confidence": 0.95}
+    measured, baseline = (
+        with_interval(version_id, metric, 1.0, Interval(0.8, 1.2, "a test"))
+        for version_id in ("ver-00002", "ver-00001")
+    )
+
+    assert judge_rule(rule, between(measured, baseline, differences={metric: ends})).status == status
+
+
+@pytest.mark.parametrize("limit", [0.1, 0.5, 1.0])
+def test_relative_limit_with_confidence_rarely_passes_at_the_boundary(limit: float) -> None:
+    random = np.random.default_rng(7)
+    rule = {"metric": "mae", "max_regression": limit, "relative": True, "confidence": 0.95}
+    passed, samples = 0, 2000
+    for _ in range(samples):
+        both = []
+        for scale in (1 + limit, 1):
+            errors = scale * np.abs(random.normal(size=300))
+            half = stats.t.ppf(0.975, 299) * errors.std(ddof=1) / math.sqrt(300)
+            both.append((errors.mean(), Interval(errors.mean() - half, errors.mean() + half, "Student's t")))
+        difference = independent_interval(*both[0], *both[1])
+        assert difference is not None
+        measured, baseline = (
+            with_interval(version_id, "mae", *each)
+            for version_id, each in zip(("ver-00002", "ver-00001"), both, strict=True)
+        )
+        judged = between(measured, baseline, differences={"mae": (difference.lower, difference.upper)})
+        passed += judge_rule(rule, judged, "regression").status is PASSED
+
+    assert passed <= 0.04 * samples

@@ -1,5 +1,6 @@
 """A snapshot that does not meet the policy's requirements is not used, whatever its values are."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +36,14 @@ def test_pinned_option_must_be_known_and_equal() -> None:
     assert missing_details(candidate_with(half), baseline_with(less), **pins) == ["", of_baseline]
 
 
+@pytest.mark.parametrize("pinned", ["1", " 1 ", "1.0", "+1"])
+def test_pinned_positive_class_may_be_written_as_in_a_file(pinned: str) -> None:
+    ours, theirs = ({"positive_class": label} for label in ("1", "0"))
+
+    assert missing_details(candidate_with(ours), baseline_with(ours), evaluation={"positive_class": pinned}) == ["", ""]
+    assert all(missing_details(candidate_with(theirs), baseline_with(ours), evaluation={"positive_class": pinned}))
+
+
 def test_pin_of_another_task_type_does_not_count() -> None:
     assert missing_details(candidate_with(), baseline_with(), evaluation={"k": 10}) == ["", ""]
 
@@ -59,6 +68,33 @@ def test_only_the_judged_version_must_be_recent() -> None:
     ]
     assert missing_details(candidate_with(evaluated_at=more), baseline_with(), max_age_days=30) == [text, text]
     assert all("unknown" in detail for detail in missing_details(candidate_with(), baseline_with(), max_age_days=30))
+    of_a_day = missing_details(candidate_with(evaluated_at=month), baseline_with(), max_age_days=1)
+    assert all(detail.endswith("the policy asks for an evaluation of the last day.") for detail in of_a_day)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [(0, 0, True), (None, 0, True), (0.1, 0, False), (0.1, None, False), (0.1, 0.2, False), (0.1, 0.1, None)],
+)
+def test_rows_without_a_prediction_are_left_out_of_the_examples(
+    ours: float | None, theirs: float | None, same: bool | None
+) -> None:
+    measured, baseline = (
+        replace(each, metrics=each.metrics._replace(values={**each.metrics.values, **missing}))
+        for each, missing in (
+            (candidate_with(digest="aa"), {} if ours is None else {"missing_fraction": ours}),
+            (baseline_with(digest="aa"), {} if theirs is None else {"missing_fraction": theirs}),
+        )
+    )
+
+    free = judge_rules(RULES, between(measured, baseline)).rules[1]
+    bound = judge_rules(RULES, between(measured, baseline), same_dataset=True).rules[1]
+
+    assert (free.status, free.same_dataset) == (PASSED, same)
+    assert bound.status == (PASSED if same else MISSING)
+    assert ("ver-00002 was evaluated on the examples aa without the 10.0% that have no prediction" in bound.detail) == (
+        not same
+    )
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,17 @@ def test_detail_cuts_a_long_value(ada: Caller, stored: MetricSnapshot) -> None:
     assert f"(age='{'x' * 60}', 100 examples)" in judged["detail"]
 
 
+def test_the_end_of_the_interval_may_be_that_of_another_slice(ada: Caller, stored: MetricSnapshot) -> None:
+    store_slices(stored, "age", {"old": (90, 100), "young": (1, 1)})
+
+    [judged] = get_verdict(ada, WORST | {"metric": "worst_slice.age.recall", "confidence": 0.95})["rules"]
+
+    assert "(age='old', 100 examples), and the lower end of the 95% interval of all 2 slices 0.05" in judged["detail"]
+    store_slices(stored, "sex", {"f": (0, 1)})
+    [judged] = get_verdict(ada, WORST | {"metric": "worst_slice.sex.recall"})["rules"]
+    assert "(sex='f', 1 example)" in judged["detail"]
+
+
 def test_confidence_holds_for_all_slices_together(ada: Caller) -> None:
     [rule] = get_verdict(ada, WORST | {"min_sample_count": 50, "threshold": 0.5, "confidence": 0.95})["rules"]
 
@@ -93,6 +104,7 @@ def test_confidence_holds_for_all_slices_together(ada: Caller) -> None:
     assert lone is not None
     assert (rule["status"], rule["interval"]["method"]) == ("passed", "holm")
     assert rule["interval"]["lower"] == lone.lower  # the others are far from it
+    assert "and the lower end of the 95% interval of all 3 slices 0.5" in rule["detail"]
     assert rule["needed_sample_count"] is None
 
 

@@ -108,6 +108,22 @@ def test_rows_without_prediction_are_counted(pipeline: Pipeline) -> None:
     assert [warning for warning in verdict["warnings"] if "92.0% of the rows have no prediction" in warning]
 
 
+def test_a_test_set_without_its_hard_examples_is_not_the_same(pipeline: Pipeline) -> None:
+    def predictions(of_hard: str) -> bytes:
+        rows = (f"{at},{at % 2},{of_hard if at < 40 else at % 2}" for at in range(400))
+        return "\n".join(["example_id,actual,predicted", *rows]).encode()
+
+    pipeline.version(predictions("7"), promoted=True)
+    pipeline.version(predictions(""), "--allow-missing")
+
+    [rule] = pipeline.judge(NO_WORSE)["rules"]
+    assert (rule["status"], rule["same_dataset"]) == ("passed", False)
+    assert "They were measured on different examples." in rule["detail"]
+    [rule] = pipeline.judge(NO_WORSE, same_dataset=True)["rules"]
+    assert rule["status"] == "missing"
+    assert "without the 10.0% that have no prediction" in rule["detail"]
+
+
 def test_identical_predictions_are_no_worse(pipeline: Pipeline) -> None:
     pipeline.version("same", promoted=True)
     pipeline.version("same")
@@ -116,6 +132,25 @@ def test_identical_predictions_are_no_worse(pipeline: Pipeline) -> None:
 
     assert rule["status"] == "passed", rule["detail"]
     assert pipeline.caller.post(f"{pipeline.path}/versions/ver-00002/promote").status_code == 200
+
+
+def test_identical_predictions_are_no_worse_by_any_measure(pipeline: Pipeline) -> None:
+    rows = [f"{at},{at % 2},{(at + (at % 11 == 0)) % 2},{'d' if at % 9 == 0 else 'f'}" for at in range(500)]
+    file, reordered = ("\n".join(["example_id,actual,predicted,c", *each]).encode() for each in (rows, rows[::-1]))
+    sliced = '--columns={"slices": ["c"]}'
+    of_all = ("accuracy", "recall", "matthews_correlation", "per_class.1.precision", "per_class.0.recall")
+
+    def judge(*names: str) -> list[tuple[str, str]]:
+        limits = [{"metric": name, "max_regression": 0, "confidence": 0.95} for name in names]
+        return [(rule["status"], rule["interval"]["method"]) for rule in pipeline.judge(*limits)["rules"]]
+
+    pipeline.version(file, sliced, promoted=True)
+    pipeline.version(file, sliced)
+    of_slices = ("slice.c.d.accuracy", "slice.c.f.recall")
+    assert judge(*of_all, *of_slices) == [("passed", "identical")] * 7
+    pipeline.version(reordered, sliced)
+    assert judge(*of_all) == [("passed", "identical")] * 5
+    assert judge(*of_slices) == [("failed", "independent")] * 2  # whether an example is in the same slice is unknown
 
 
 def test_a_flattering_positive_class_is_refused_by_a_pin(pipeline: Pipeline) -> None:
@@ -236,6 +271,16 @@ def test_one_class_has_no_interval_and_a_warning(pipeline: Pipeline) -> None:
     assert any("class" in warning for warning in verdict["warnings"])
 
 
+def test_an_effective_sample_size_that_is_missing_says_why(pipeline: Pipeline) -> None:
+    rows = [f"{at},{at % 2},{at % 2},{at % 9}" for at in range(90)]
+    pipeline.version("\n".join(["example_id,actual,predicted,group", *rows]).encode())
+
+    [rule] = pipeline.judge({"metric": "effective_sample_size", "operator": ">=", "threshold": 5})["rules"]
+
+    assert rule["status"] == "missing"
+    assert "It is unknown how much its groups differ" in rule["detail"]
+
+
 def test_a_value_that_is_missing_says_why(pipeline: Pipeline) -> None:
     version = pipeline.version("base", promoted=True)
     names = (
@@ -277,6 +322,26 @@ def test_a_value_that_is_missing_says_why(pipeline: Pipeline) -> None:
         for rule in pipeline.caller.post(path, {"rules": asked}).json()["rules"]
     ]
     assert reasons == ["It was not reported."] * 4 + ["Only evaluations of predictions have slices."] * 2
+
+
+def test_a_difference_without_an_interval_says_why(admin: User, acme: Organization) -> None:
+    pipeline = Pipeline(admin, acme, "regression")
+    limit = {"metric": "rmse", "max_regression": 1, "confidence": 0.95}
+
+    def predictions(count: int) -> bytes:
+        rows = (f"{at},{at % 7},{at % 7 + (at % 5 - 2) / 10}" for at in range(count))
+        return "\n".join(["example_id,actual,predicted", *rows]).encode()
+
+    pipeline.version(predictions(300), promoted=True)
+    pipeline.version(predictions(30))
+    [few] = pipeline.judge(limit)["rules"]
+    pipeline.version(predictions(300))
+    [of_baseline] = pipeline.judge(limit, against="ver-00002")["rules"]
+
+    why = "An interval needs at least 50 examples, not 30."
+    assert (few["status"], of_baseline["status"]) == ("missing", "missing")
+    assert few["detail"].endswith(f"the 95% interval of the difference that is required. {why}")
+    assert of_baseline["detail"].endswith(f"the 95% interval of the difference that is required. Of ver-00002: {why}")
 
 
 def test_copies_of_two_examples_are_refused(pipeline: Pipeline) -> None:

@@ -60,6 +60,21 @@ def test_a_dry_run_stores_nothing(version: list[str], capsys: pytest.CaptureFixt
     assert not MetricSnapshot.objects.exists()
 
 
+@pytest.mark.parametrize("flags", [[], ["--dry-run"]])
+def test_what_is_missing_says_why(
+    version: list[str], tmp_path: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text("actual,predicted\n" + "no,no\n" * 9 + "no,\n")
+
+    printed = run(capsys, *version, str(file), "--allow-missing", *flags)
+
+    assert "No log_loss: There is no column of scores." in printed
+    assert "No interval of balanced_accuracy: All examples are of one class." in printed
+    assert "Warning: 10.0% of the rows have no prediction." in printed
+    assert "Warning: All examples are of the class 'no'" in printed
+
+
 def test_json_is_one_object(version: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(run(capsys, *version, TEST, "--json"))
 

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import math
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,21 @@ def _other(values: list[Any]) -> Any:
 
 
 def test_examples_without_ids_have_no_digest(tmp_path: Path) -> None:
-    assert digest(tmp_path, "classification", {"actual": [1, 0], "predicted": [1, 0]}) is None
+    labels = {"actual": [1, 0], "predicted": [1, 0]}
+
+    assert digest(tmp_path, "classification", labels) is None
+
+
+@pytest.mark.parametrize("ids", [[None, None, None], ["a", None, "b"], [1.0, None, 2.0]])
+@pytest.mark.parametrize("more", [{}, {"group": ["x", "y", "y"]}, {"series_id": ["s", "t", "u"]}])
+def test_examples_have_no_digest_unless_each_has_an_id(tmp_path: Path, ids: list[Any], more: dict[str, Any]) -> None:
+    task = "forecasting" if "series_id" in more else "regression"
+    table = {"example_id": ids, "actual": [1.0, 2.0, 2.5], "predicted": [1.0, 2.0, 3.0], **more}
+
+    assert digest(tmp_path, task, table) is None
+    assert digest(tmp_path, task, table, "csv") is None
+    assert digest(tmp_path, task, {**table, "example_id": [1.0, math.nan, 2.0]}) is None
+    assert digest(tmp_path, task, {**table, "example_id": [1, 2, 3]})
 
 
 def test_truth_values_are_the_numbers_that_they_may_be_read_as(tmp_path: Path) -> None:

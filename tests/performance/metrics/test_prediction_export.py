@@ -43,6 +43,14 @@ def test_whole_numbers_are_the_same_ids_however_they_are_written(tmp_path: Path)
         assert [row["example_id"] for row in rows(file)] == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize("ids", [["b", None, "c"], [1.0, None, 2.0]])
+def test_there_is_no_export_unless_each_prediction_has_an_id(tmp_path: Path, ids: list[Any]) -> None:
+    table = {**BINARY, "example_id": ids}
+
+    assert export_columns("classification", tmp_path, table) is None
+    assert export_columns("classification", tmp_path, {**table, "predicted": [1, None, 0]}, allow_missing=True)
+
+
 def test_the_export_has_the_prediction_of_the_threshold(tmp_path: Path) -> None:
     file = export_columns("classification", tmp_path, BINARY, threshold=0.95)
 

@@ -93,6 +93,52 @@ def test_an_impossible_interval_is_refused_and_nothing_is_stored(
     assert (MetricSnapshot.objects.count(), SnapshotDetail.objects.count()) == stored
 
 
+MATRIX = {"labels": ["0", "1"], "counts": [[45, 5], [5, 45]]}
+
+
+@pytest.mark.parametrize("examples", [{"sample_count": 100}, {"confusion_matrix": MATRIX}])
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"confidence_intervals": {"accuracy": {"lower": 0.89, "upper": 0.91}}}, "confidence_intervals.accuracy"),
+        ({"standard_errors": {"accuracy": 0.005}}, "standard_errors.accuracy"),
+    ],
+)
+def test_an_interval_that_is_too_narrow_for_its_examples_is_refused(
+    ed: Caller, examples: dict[str, Any], change: dict[str, Any], field: str
+) -> None:
+    report = {**GOOD, "metrics": {"accuracy": 0.9}, **change}
+
+    assert faults(ed.post(SNAPSHOTS, {**report, **examples})) == [(field, "contradiction")]
+    assert send_report(ed, report)["confidence_intervals"]["accuracy"]["method"].startswith("reported")
+
+
+def test_an_interval_of_a_class_that_is_too_narrow_for_the_matrix_is_refused(ed: Caller) -> None:
+    interval = {"per_class.1.recall": {"lower": 0.89, "upper": 0.91}}
+
+    answer = ed.post(
+        SNAPSHOTS, {**GOOD, "metrics": {"accuracy": 0.9}, "confusion_matrix": MATRIX, "confidence_intervals": interval}
+    )
+
+    assert faults(answer) == [("confidence_intervals.per_class.1.recall", "contradiction")]
+    assert "but 100 examples come to" in answer.json()["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("errors", [1, 2, 10, 50])
+@pytest.mark.parametrize("count", [100, 1000])
+def test_an_interval_by_the_normal_distribution_is_wide_enough(ed: Caller, errors: int, count: int) -> None:
+    share = 1 - errors / count
+    half = 1.96 * math.sqrt(share * (1 - share) / count)
+    interval = {"lower": share - half, "upper": min(share + half, 1)}
+
+    body = send_report(
+        ed,
+        {**GOOD, "metrics": {"accuracy": share}, "sample_count": count, "confidence_intervals": {"accuracy": interval}},
+    )
+
+    assert body["confidence_intervals"]["accuracy"]["lower"] == interval["lower"]
+
+
 def test_a_rule_with_confidence_uses_reported_intervals(ed: Caller, model: RegisteredModel) -> None:
     rule = {"metric": "accuracy", "operator": ">=", "threshold": 0.9, "confidence": 0.95}
     policy = stored_policy({"dataset_split": "test", "rules": [rule]})

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from scipy.stats import binomtest
+from sklearn import metrics as sk
 
 from models_registry import task_types
 from models_registry.registry.models import RegisteredModel
@@ -108,6 +111,8 @@ def test_metrics_that_rule_each_other_out_are_refused(ed: Caller) -> None:
         ({"rmse": 1.0, "mae": 1.2}, ["mae"]),
         ({"rmse": 0.27, "mae": 0.271}, []),  # both are rounded
         ({"mae": 0.5, "bias": -0.6}, ["bias"]),
+        ({"rmse": 0.5, "bias": -0.6}, ["bias"]),
+        ({"max_error": 0.5, "mae": 0.6}, ["mae"]),
         ({"r_squared": 0.9, "explained_variance": 0.8}, ["r_squared"]),
         ({"rmse": 3.0, "median_absolute_error": 4.0, "max_error": 2.0}, ["rmse", "median_absolute_error"]),
     ],
@@ -116,6 +121,15 @@ def test_errors_that_rule_each_other_out_are_refused(metrics: dict[str, float], 
     errors = complete(task_types.get("regression"), ReportedMetrics(metrics))
 
     assert [(field, code) for field, code, _ in errors] == [(f"metrics.{name}", "contradiction") for name in refused]
+
+
+def test_a_stricter_overlap_finds_no_more_objects() -> None:
+    metrics = {"map_50": 0.6, "map_75": 0.7, "map_50_95": 0.8}
+
+    errors = complete(task_types.get("object_detection"), ReportedMetrics(metrics))
+
+    assert {field for field, _, _ in errors} == {"metrics.map_75", "metrics.map_50_95"}
+    assert not complete(task_types.get("object_detection"), ReportedMetrics({**metrics, "map_50": 0.8}))
 
 
 def test_the_positive_class_that_the_model_declares_holds(ed: Caller, model: RegisteredModel) -> None:
@@ -158,3 +172,68 @@ def test_the_model_is_not_locked_while_a_report_is_checked(ed: Caller, monkeypat
 
 def locks_model(sql: str) -> bool:
     return "FOR UPDATE" in sql and '"models_registry_registeredmodel"' in sql
+
+
+CLASSES = {
+    "no": {"recall": 0.97, "support": 900},
+    "yes": {"recall": 0.6, "support": 100},
+    "maybe": {"recall": 0, "support": 0},
+}
+OF_CLASSES = {"dataset_split": "test", "metrics": {"accuracy": 0.933}, "sample_count": 1000, "per_class": CLASSES}
+
+
+@pytest.mark.parametrize(("metric", "follows"), [("accuracy", "0.933"), ("balanced_accuracy", "0.785")])
+def test_what_contradicts_the_recall_of_all_classes_is_refused(ed: Caller, metric: str, follows: str) -> None:
+    answer = ed.post(SNAPSHOTS, {**OF_CLASSES, "metrics": {metric: 0.9}})
+
+    assert faults(answer) == [(f"metrics.{metric}", "contradiction")]
+    assert follows in answer.json()["errors"][0]["detail"]
+    weights = {"no": {"recall": 1, "support": 899.5}, "yes": {"recall": 1, "support": 100.5}}
+    for fewer in (
+        {"sample_count": 1001},
+        {"per_class": {"no": CLASSES["no"]}},
+        {"per_class": {"no": {"recall": 1}}},
+        {"per_class": weights},
+    ):
+        assert ed.post(SNAPSHOTS, {**OF_CLASSES, "metrics": {metric: 0.9}, **fewer}).status_code == 201
+
+
+def test_the_recall_of_a_class_has_an_interval_if_all_examples_are_counted(ed: Caller) -> None:
+    body = send_report(ed, OF_CLASSES)
+
+    interval = body["confidence_intervals"]["per_class.yes.recall"]
+    assert interval["method"] == "wilson"
+    ends = (interval["lower"], interval["upper"])
+    assert ends == pytest.approx(tuple(binomtest(60, 100).proportion_ci(method="wilson")))
+    assert "per_class.maybe.recall" in body["intervals_unavailable"]
+    uncounted = send_report(ed, {**OF_CLASSES, "sample_count": 1001})
+    assert "per_class.yes.recall" in uncounted["intervals_unavailable"]
+
+
+@pytest.mark.parametrize("decimals", [2, 3, 9])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_rounded_metrics_of_scikit_learn_do_not_contradict_each_other(ed: Caller, decimals: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    actual, predicted = random.choice(4, (2, 300), p=[0.6, 0.3, 0.08, 0.02])
+    predicted = np.where(random.random(300) < 0.7, actual, predicted)
+    found = sk.classification_report(actual, predicted, output_dict=True, zero_division=0)
+    classes = {
+        label: {
+            "precision": round(each["precision"], decimals),
+            "recall": round(each["recall"], decimals),
+            "f1_score": round(each["f1-score"], decimals),
+            "support": each["support"],
+        }
+        for label, each in found.items()
+        if label.isdigit()
+    }
+    metrics = {
+        "accuracy": round(found["accuracy"], decimals),
+        "balanced_accuracy": round(sk.balanced_accuracy_score(actual, predicted), decimals),
+    }
+
+    report = {**OF_CLASSES, "metrics": metrics, "sample_count": 300, "per_class": classes}
+
+    assert ed.post(SNAPSHOTS, report).status_code == 201
+    wrong = {**metrics, "accuracy": metrics["accuracy"] - 0.02}
+    assert faults(ed.post(SNAPSHOTS, {**report, "metrics": wrong})) == [("metrics.accuracy", "contradiction")]

@@ -8,6 +8,7 @@ import pytest
 
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.statistics.differences import independent_interval
+from performance.metrics.tasks import classification
 from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.performance.metrics.differences import draw_samples, interval_coverage, prediction_columns
 from tests.performance.metrics.paired.pairs import binary, compare, ids
@@ -36,6 +37,28 @@ def test_equal_predictions_do_not_differ(
         assert (interval.lower, interval.upper) == pytest.approx((0, 0), abs=1e-12)
     for interval in of_numbers.values():
         assert (interval.lower, interval.upper) == (0, 0)
+
+
+@pytest.mark.parametrize("are_probabilities", [True, False])
+def test_equal_labels_do_not_make_unknown_scores_equal(tmp_path: Path, are_probabilities: bool) -> None:
+    """The other classes' scores are swapped, which changes neither a loss nor a label, but the areas of the classes."""
+    labels = ["a", "b", "c", "a", "b"] * 4
+    others = {"a": ("b", "c"), "b": ("a", "c"), "c": ("a", "b")}
+    scale = 1 if are_probabilities else 10
+    versions: list[dict[str, Any]] = []
+    for shares in ((0.5, 0.125), (0.125, 0.5)):
+        rows = [{label: 0.375, **dict(zip(others[label], shares, strict=True))} for label in labels]
+        scores = {f"score_{label}": [scale * row[label] for row in rows] for label in "abc"}
+        versions.append({"example_id": ids(20), "actual": labels, "predicted": labels, **scores})
+
+    found = compare(tmp_path, "classification", versions, Choices(None, "macro"))
+
+    areas = [evaluate_columns(classification.evaluate, tmp_path, each).metrics["roc_auc"] for each in versions]
+    assert areas[0] != areas[1]
+    losses = {"log_loss", "brier_score"} if are_probabilities else set()
+    assert {"accuracy", "f1_score", "cohen_kappa"} | losses <= {*found}
+    assert {"roc_auc", "expected_calibration_error"}.isdisjoint(found)
+    assert found["accuracy"].method == "identical"
 
 
 def test_what_does_not_vary_in_the_sample_has_a_wide_interval(tmp_path: Path) -> None:

@@ -29,7 +29,6 @@ TABLE: dict[str, list[Any]] = {
     [
         {"example_id": ["a", "b", "d"]},
         {"example_id": ["a", "b", "b"]},
-        {"example_id": ["a", "b", None]},
         {"actual": [1, 2, 4]},
         {"weight": [1.0, 1.0, 1.0]},
         {"weight": None},
@@ -46,8 +45,18 @@ def test_other_examples_are_not_paired(tmp_path: Path, task: str, change: dict[s
     assert paired_intervals(here, here, task, choices)
     assert not paired_intervals(here, there, task, choices)
     assert not paired_intervals(there, here, task, choices)
-    if len(set(changed["example_id"])) < len(changed["example_id"]) or None in changed["example_id"]:
+    if len(set(changed["example_id"])) < len(changed["example_id"]):
         assert not paired_intervals(there, there, task, choices)
+
+
+def test_examples_without_ids_as_older_releases_stored_them_are_not_paired(tmp_path: Path) -> None:
+    here = exported(tmp_path, "regression", "here", TABLE)
+    stored = pq.read_table(here)
+    there = tmp_path / "there.parquet"
+    pq.write_table(stored.set_column(0, "example_id", pa.array(["a", "b", None])), there)
+
+    for newer, older in ((here, there), (there, here), (there, there)):
+        assert not paired_intervals(newer, older, "regression", Choices())
 
 
 def test_a_million_rows_of_one_id_are_not_joined_with_each_other(tmp_path: Path) -> None:
