@@ -12,7 +12,7 @@ import pytest
 
 from performance.metrics.result import Evaluation
 from performance.metrics.statistics.estimates import Estimate
-from performance.metrics.tasks import forecasting, regression
+from performance.metrics.tasks import forecasting, ranking, regression
 from tests.benchmarks.coverage_grid import forecasting as forecasting_grid
 from tests.benchmarks.coverage_grid import ranking as ranking_grid
 from tests.benchmarks.coverage_grid import regression as regression_grid
@@ -62,6 +62,24 @@ def test_sums_of_series_give_the_intervals_of_sums_by_numpy(tmp_path: Path) -> N
     assert_same(found, forecasting_grid.losses_of(actual, error).estimates())
 
 
+def test_grouped_queries_have_the_intervals_of_sums_by_numpy(tmp_path: Path) -> None:
+    """The only relevant item of each query is found or not, so its recall is 0 or 1."""
+    setting = ranking_grid.GroupedQueries(20, 15, 0.2, 0.9)
+    values = setting.draw(np.random.default_rng(1), 1)
+    columns = {
+        "query_id": np.arange(300).repeat(2),
+        "group": np.arange(20).repeat(30),
+        "relevance": np.tile([1, 0], 300),
+        "score": np.stack([values.ravel(), np.full(300, 0.5)], axis=1).ravel(),
+    }
+
+    found = evaluate_columns(ranking.evaluate, tmp_path, columns, k=1).confidence_intervals["recall_at_k"]
+
+    [expected] = ranking_grid.grouped_intervals(values)
+    assert expected is not None
+    assert (found.lower, found.upper) == pytest.approx((expected.lower, expected.upper))
+
+
 @pytest.mark.parametrize(
     "tallies",
     [
@@ -69,7 +87,7 @@ def test_sums_of_series_give_the_intervals_of_sums_by_numpy(tmp_path: Path) -> N
         lambda: regression_grid.differences(SAMPLES, sizes=(100,)),
         lambda: forecasting_grid.series(SAMPLES, counts=(2, 5, 10)),
         lambda: ranking_grid.queries(SAMPLES),
-        lambda: ranking_grid.groups(SAMPLES),
+        lambda: ranking_grid.groups(ranking_grid.GROUPED[::4], SAMPLES),
         lambda: ranking_grid.differences(SAMPLES, sizes=(30, 100)),
     ],
 )
