@@ -141,14 +141,16 @@ def _means_over_groups(engine: Engine, queries: str) -> MeansOverQueries:
     """
     of_queries = ", ".join(f"sum({name}), sum({name} * {name})" for name in map(identifier, METRICS))
     named = ", ".join(f"t{at}, s{at}" for at in range(len(METRICS)))
-    apart = ", ".join(f"t{at} - w * (sum(t{at}) OVER ()) / (sum(w) OVER ()) AS d{at}" for at in range(len(METRICS)))
+    deviations = ", ".join(
+        f"t{at} - w * (sum(t{at}) OVER ()) / (sum(w) OVER ()) AS d{at}" for at in range(len(METRICS))
+    )
     powers = ", ".join(
         f"sum(t{at}), sum(s{at}), sum(d{at} * d{at}), sum(d{at} * d{at} * d{at} * d{at})" for at in range(len(METRICS))
     )
     [[groups, count, of_squares, *found]] = engine.rows(f"""
         SELECT count(*), sum(w), sum(w * w), {powers}
         FROM (
-            SELECT w, {named}, {apart}
+            SELECT w, {named}, {deviations}
             FROM (SELECT count(*), {of_queries} FROM ({queries}) GROUP BY cluster) AS of_groups(w, {named})
         )
     """)

@@ -213,10 +213,8 @@ WIDER = {
         "micro roc_auc difference, grouped",
     },
     "averages in groups": {
-        "balanced_accuracy, several classes",
         "balanced_accuracy difference, several classes",
         "macro precision difference, several classes",
-        "macro F1, several classes",
         "macro F1 difference, several classes",
     },
 }
@@ -231,6 +229,7 @@ NARROWER_BY_LUCK = {
     },
     "differences of several classes": {"macro f1_score difference"},
     "areas of classes in groups": {"macro roc_auc, grouped", "weighted roc_auc, grouped"},
+    "averages in groups": {"balanced_accuracy, several classes", "macro F1, several classes"},
     "differences of means in groups": {"rmse difference"},
 }
 
