@@ -13,7 +13,9 @@ there are at least 16·G² units, where G is the skewness of their scores.
 
 A sample that lacks the largest losses has too small a skewness. Its coefficient of variation C gives the heavy tail
 away, as it depends less on the largest. So the skewness of losses counts as at least 2·C³, that of an exponential
-distribution, and the skewness of squared errors as at least C³, that of the squares of normal errors.
+distribution, and the skewness of squared errors as at least C³, that of the squares of normal errors. The means of
+groups vary less than their examples, and hide heavy tails as well. So the rule also takes the examples of groups as
+independent ones.
 
 In a difference of two versions, large errors of both cancel. This hides heavy tails, so the rule also uses C of each
 version's squared errors. It is √2 for normal errors, √5 for those of a Laplace distribution, more for heavier tails. If
@@ -36,7 +38,7 @@ AHEAD_OF_SQUARES = 3.0
 MAX_SKEWNESS = 1 / 4  # of a metric, which is the skewness of its scores divided by the root of their number
 SKEWNESS_OF_LOSSES = 2.0  # at least, as a multiple of the cubed coefficient of variation
 SKEWNESS_OF_SQUARES = 1.0
-MAX_VARIATION_OF_SQUARES = 2.25  # of each version, in a difference of few examples
+MAX_VARIATION_OF_SQUARES = 2.25  # of each version, in a difference of few examples or groups
 _NEARLY_WHOLE = 1e-6
 ROUNDING = 1e-26  # a variance below this share of the squared scale is due to rounding
 
@@ -72,7 +74,8 @@ class Scores:
 
     `size` is the number of groups or series, or the effective number of examples. `deviations` is the weighted mean of
     the deviations, which is 0 but for rounding. `cubes` is the sum of w³·deviation³. `low` and `high` are the extreme
-    deviations.
+    deviations. `of_examples` is C³ of the examples of groups, divided by the root of their number, and 0 if examples
+    are the units.
     """
 
     units: Units
@@ -81,6 +84,7 @@ class Scores:
     cubes: float
     low: float
     high: float
+    of_examples: float = 0.0
 
     @property
     def skewness(self) -> float:
@@ -104,9 +108,9 @@ class Scores:
         """
         if self.units.is_averaged:
             return self.obstacle(squares=squares)
-        least = SKEWNESS_OF_SQUARES if squares else SKEWNESS_OF_LOSSES
-        error = math.sqrt(max(self.deviations.variance, 0.0))
-        return self._obstacle(max(abs(self.skewness), least * self.size * error * error * error), squares=squares)
+        of_units = _cubed_variation(self.deviations.variance, self.size)
+        least = (SKEWNESS_OF_SQUARES if squares else SKEWNESS_OF_LOSSES) * max(of_units, self.of_examples)
+        return self._obstacle(max(abs(self.skewness), least), squares=squares)
 
     def _obstacle(self, skewness: float, *, squares: bool) -> str | None:
         size, name = self.size, self.units.name
@@ -151,11 +155,11 @@ class Scores:
             value: the difference.
             scale: the deviations are multiples of it.
             squares: whether the scores have squared errors.
-            variation: the greater coefficient of variation of both versions' squared errors.
+            variation: the greater coefficient of variation of the squared errors of the examples of both versions.
         """
         ahead = AHEAD_OF_SQUARES if squares else AHEAD
         skewness = abs(self.skewness)
-        if self.units is EXAMPLES and variation > MAX_VARIATION_OF_SQUARES:
+        if not self.units.is_averaged and variation > MAX_VARIATION_OF_SQUARES:
             least = SKEWNESS_OF_SQUARES * variation * variation * variation / math.sqrt(self.size)
             skewness = max(skewness, least)
         if self._obstacle(skewness, squares=squares):
@@ -210,19 +214,36 @@ def measure_scores(
         columns = ", ".join(f"{sql} AS {name}" for name, sql in deviations.items())
         relation = f"SELECT {share} AS w, {columns} FROM {source}"
     else:
-        columns = ", ".join(f"sum({share} * {sql}) / sum({share}) AS {name}" for name, sql in deviations.items())
-        relation = f"SELECT sum({share}) AS w, {columns} FROM {source} {f'GROUP BY {by}' if by else ''}"
+        columns = ", ".join(
+            f"sum({share} * {sql}) / sum({share}) AS {name}, sum({share} * {share} * {sql} * {sql}) AS {name}_squares"
+            for name, sql in deviations.items()
+        )
+        relation = f"""
+            SELECT sum({share}) AS w, sum({share} * {share}) AS squares, {columns} FROM {source}
+            {f"GROUP BY {by}" if by else ""}
+        """
     parts = ", ".join(
-        f"{sums(name, 'w')}, sum(w * w * w * {name} * {name} * {name}), min({name}), max({name})" for name in deviations
+        f"{sums(name, 'w')}, sum(w * w * w * {name} * {name} * {name}), min({name}), max({name}), "
+        + ("0" if by is None else f"sum({name}_squares)")
+        for name in deviations
     )
-    [[count, weight_sum, of_squares, *found]] = engine.rows(
-        f"SELECT count(*), sum(w), sum(w * w), {parts} FROM ({relation})"
-    )
-    size = effective_sample_size(weight_sum, of_squares) if by is None else float(count)
-    return {
-        name: Scores(units, size, Mean(weight_sum, of_squares, *found[at : at + 3]), *found[at + 3 : at + 6])
-        for name, at in zip(deviations, range(0, len(found), 6), strict=True)
-    }
+    [[count, weight_sum, of_squares, each_squared, *found]] = engine.rows(f"""
+        SELECT count(*), sum(w), sum(w * w), {"sum(w * w)" if by is None else "sum(squares)"}, {parts} FROM ({relation})
+    """)
+    examples = effective_sample_size(weight_sum, each_squared)
+    size = examples if by is None else float(count)
+    scores = {}
+    for at, name in enumerate(deviations):
+        *of_mean, cubes, low, high, squares = found[7 * at : 7 * at + 7]
+        of_examples = _cubed_variation(squares / weight_sum / weight_sum, examples)
+        scores[name] = Scores(units, size, Mean(weight_sum, of_squares, *of_mean), cubes, low, high, of_examples)
+    return scores
+
+
+def _cubed_variation(variance: float, size: float) -> float:
+    """Return C³ divided by the root of the number of scores, from the relative variance of their mean."""
+    error = math.sqrt(max(variance, 0.0))
+    return size * error * error * error
 
 
 def _count(size: float) -> str:

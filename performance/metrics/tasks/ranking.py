@@ -6,6 +6,7 @@ relevant item, it is the rank of the last tied item. A query without a relevant 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from performance.metrics import slices
 from performance.metrics.engines.base import Engine
@@ -16,17 +17,20 @@ from performance.metrics.inputs.row_checks import RowCheck
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.slices import Sample
+from performance.metrics.statistics.clusters import Clusters, GroupSums
 from performance.metrics.statistics.estimates import (
     Estimate,
     known_intervals,
     unavailable_intervals,
     unavailable_metrics,
 )
+from performance.metrics.statistics.intervals import effective_sample_size
 from performance.metrics.statistics.means import Mean, means, sums
-from performance.metrics.statistics.scores import GROUPS
+from performance.metrics.tasks.group_effects import NO_INFLUENCE
 
 QUERY, SCORE = QUERY_ID, "score"  # usual names of columns
 METRICS = ("ndcg", "map", "mrr", "recall_at_k", "precision_at_k")
+ROUNDING = 1e-12  # metrics from 0 to 1 with a variance below are alike but for rounding
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
@@ -52,12 +56,12 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     for attribute in columns.slices:
         _check_same_value(engine, attribute, query)
     grouped = group_name is not None
-    found, shortage = _means_over_queries(engine, queries, grouped=grouped)
-    estimates = _estimates(found, shortage)
+    found = _means_over_queries(engine, queries, grouped=grouped)
+    estimates = found.estimates()
     return Evaluation(
         rows=rows,
-        sample_count=int(found[0].weight),
-        effective_sample_size=found[0].size,
+        sample_count=found.queries,
+        effective_sample_size=found.size,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
         metrics_unavailable=unavailable_metrics(estimates),
@@ -72,17 +76,37 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class MeansOverQueries:
+    """The mean of each metric, how many queries of it are worth one, and why there are no intervals, if so.
+
+    `size` is the effective number of the queries, or of their groups.
+    """
+
+    size: float
+    means: Sequence[Mean]
+    effects: Sequence[float]
+    shortage: str | None = None
+
+    @property
+    def queries(self) -> int:
+        """The number of queries."""
+        return int(self.means[0].weight)
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Return the metrics by name."""
+        return {
+            name: Estimate(mean.value, reason=self.shortage)
+            if self.shortage
+            else mean.with_design_effect(effect).bounded_estimate(0, 1)
+            for name, mean, effect in zip(METRICS, self.means, self.effects, strict=True)
+        }
+
+
 def _measure_slice(engine: Engine, queries: str, *, grouped: bool) -> Sample:
     """Return the metrics of some of the queries."""
-    found, shortage = _means_over_queries(engine, queries, grouped=grouped)
-    return Sample(int(found[0].weight), _estimates(found, shortage))
-
-
-def _estimates(found: Sequence[Mean], shortage: str | None) -> dict[str, Estimate]:
-    return {
-        name: Estimate(mean.value, reason=shortage) if shortage else mean.bounded_estimate(0, 1)
-        for name, mean in zip(METRICS, found, strict=True)
-    }
+    found = _means_over_queries(engine, queries, grouped=grouped)
+    return Sample(found.queries, found.estimates())
 
 
 def _check_same_value(engine: Engine, attribute: str, query: str) -> None:
@@ -101,19 +125,50 @@ def _check_same_value(engine: Engine, attribute: str, query: str) -> None:
         )
 
 
-def _means_over_queries(engine: Engine, queries: str, *, grouped: bool) -> tuple[list[Mean], str | None]:
-    """Return the mean of each metric over the queries, and why there are too few units for intervals, if so.
-
-    The units are queries, or groups of them.
-    """
-    units = f"SELECT 1 AS w, {', '.join(map(identifier, METRICS))} FROM ({queries})"
+def _means_over_queries(engine: Engine, queries: str, *, grouped: bool) -> MeansOverQueries:
+    """Return the mean of each metric over the queries, which may be correlated within groups."""
     if grouped:
-        averages = ", ".join(f"avg({name}) AS {name}" for name in map(identifier, METRICS))
-        units = f"SELECT count(*) AS w, {averages} FROM ({queries}) GROUP BY cluster"
-    totals = ", ".join(sums(identifier(name), "w") for name in METRICS)
-    [[count, weight, of_squares, *found]] = engine.rows(f"SELECT count(*), sum(w), sum(w * w), {totals} FROM ({units})")
-    shortage = GROUPS.shortage(count) if grouped else None
-    return means(float(weight), float(of_squares), found), shortage
+        return _means_over_groups(engine, queries)
+    totals = ", ".join(sums(identifier(name), None) for name in METRICS)
+    [[count, *found]] = engine.rows(f"SELECT count(*), {totals} FROM ({queries})")
+    return MeansOverQueries(float(count), means(float(count), float(count), found), [1.0] * len(METRICS))
+
+
+def _means_over_groups(engine: Engine, queries: str) -> MeansOverQueries:
+    """Return the means, and the design effects of the groups, in one statement.
+
+    A group's influence on a mean is the sum of its queries' deviations, which follows from their sum.
+    """
+    of_queries = ", ".join(f"sum({name}), sum({name} * {name})" for name in map(identifier, METRICS))
+    named = ", ".join(f"t{at}, s{at}" for at in range(len(METRICS)))
+    deviations = ", ".join(
+        f"t{at} - w * (sum(t{at}) OVER ()) / (sum(w) OVER ()) AS d{at}" for at in range(len(METRICS))
+    )
+    powers = ", ".join(
+        f"sum(t{at}), sum(s{at}), sum(d{at} * d{at}), sum(d{at} * d{at} * d{at} * d{at})" for at in range(len(METRICS))
+    )
+    [[groups, count, of_squares, *found]] = engine.rows(f"""
+        SELECT count(*), sum(w), sum(w * w), {powers}
+        FROM (
+            SELECT w, {named}, {deviations}
+            FROM (SELECT count(*), {of_queries} FROM ({queries}) GROUP BY cluster) AS of_groups(w, {named})
+        )
+    """)
+    clusters = Clusters(groups, float(of_squares / count))
+    totals, squares, squared, fourth = (found[at::4] for at in range(4))
+    over_queries = [
+        Mean(float(count), float(count), total, total, square) for total, square in zip(totals, squares, strict=True)
+    ]
+    effects = [_design_effect(clusters, *each) for each in zip(over_queries, squared, fourth, strict=True)]
+    size = effective_sample_size(float(count), float(of_squares))
+    return MeansOverQueries(size, over_queries, effects, clusters.reason)
+
+
+def _design_effect(clusters: Clusters, mean: Mean, squared: float, fourth: float) -> float:
+    """Return how many queries are worth one, from the sums of the groups' squared influences and fourth powers."""
+    independent = mean.sum_of_squares
+    are_alike = independent < ROUNDING * mean.weight
+    return clusters.interval_effect(NO_INFLUENCE if are_alike else GroupSums(squared, fourth, independent))
 
 
 def _check(engine: Engine, checks: Sequence[RowCheck]) -> int:

@@ -24,13 +24,26 @@ def mean_of(values: Numbers, weight: Numbers | None = None) -> Mean:
     return Mean(*map(float, sums))
 
 
-def scores_of(units: Units, deviations: Mapping[str, Numbers], weight: Numbers | None = None) -> dict[str, Scores]:
-    """Return the scores of metrics, from the deviation of each unit."""
-    count = len(next(iter(deviations.values())))
+def scores_of(
+    units: Units,
+    deviations: Mapping[str, Numbers],
+    weight: Numbers | None = None,
+    of_examples: Mapping[str, Numbers] | None = None,
+) -> dict[str, Scores]:
+    """Return the scores of metrics, from the deviation of each unit, and of each example of groups."""
+    count, examples = len(next(iter(deviations.values()))), of_examples or {}
     w = np.ones(count) if weight is None else weight
     size = effective_sample_size(float(w.sum()), float((w * w).sum())) if units is EXAMPLES else float(count)
     return {
-        name: Scores(units, size, mean_of(each, w), float(w**3 @ each**3), float(each.min()), float(each.max()))
+        name: Scores(
+            units,
+            size,
+            mean_of(each, w),
+            float(w**3 @ each**3),
+            float(each.min()),
+            float(each.max()),
+            (examples[name] ** 2).mean() ** 1.5 / np.sqrt(len(examples[name])) if name in examples else 0.0,
+        )
         for name, each in deviations.items()
     }
 

@@ -1,7 +1,10 @@
 """Settings of the differences of means of two versions, over examples or queries that are correlated within groups."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -10,23 +13,23 @@ from performance.metrics.statistics.scores import GROUPS
 from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.classification import LOSS_FUNCTIONS
 from tests.benchmarks.coverage_grid.joint_tables import Numbers
-from tests.benchmarks.coverage_grid.numeric_scores import scores_of
+from tests.benchmarks.coverage_grid.numeric_scores import mean_of, scores_of
 from tests.benchmarks.coverage_grid.paired import CORRELATIONS
 from tests.benchmarks.coverage_grid.paired_groups import ALL_SHAPES, HELD_OUT_SHAPES, Shape
+from tests.benchmarks.coverage_grid.regression import ERRORS, of_kind, true_metrics
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
 SEED = 20260313
 
-WORSE = 1.15
 POPULATION = 2_000_000
 
 Pair = tuple[Numbers, Numbers]
 
 
-def errors(random: np.random.Generator, shape: Shape, correlation: float, times: int) -> Pair:
+def errors(kind: str, worse: float, random: np.random.Generator, shape: Shape, correlation: float, times: int) -> Pair:
     """Return the errors of both versions. Those of the newer one are greater by a factor."""
-    newer, older = shape.noise(random, times, correlation)
-    return WORSE * newer, older
+    newer, older = (of_kind(each, kind) for each in shape.noise(random, times, correlation))
+    return worse * newer, older
 
 
 def probabilities(random: np.random.Generator, shape: Shape, correlation: float, times: int) -> Pair:
@@ -44,11 +47,11 @@ def found_items(random: np.random.Generator, shape: Shape, correlation: float, t
     return (newer > -0.9).astype(float), (older > -1.0).astype(float)
 
 
-def mean_difference(score: Numbers, scale: float, *, squares: bool = False) -> Interval | None:
+def mean_difference(score: Numbers, scale: float, **options: Any) -> Interval | None:
     """Return the product's interval of the mean of a score, `[group][example]`."""
     value, weight = float(score.mean()), np.full(len(score), float(score.shape[1]))
     scores = scores_of(GROUPS, {"": (score.mean(axis=1) - value) / scale}, weight)[""]
-    return scores.difference_interval(value, scale, squares=squares)
+    return scores.difference_interval(value, scale, **options)
 
 
 def mean_of_errors(newer: Numbers, older: Numbers) -> Interval | None:
@@ -61,7 +64,8 @@ def root_of_squares(newer: Numbers, older: Numbers) -> Interval | None:
     """Return the interval of the difference of the RMSE."""
     one, other = (float(np.sqrt((each**2).mean())) for each in (newer, older))
     score = newer**2 / (2 * one) + one / 2 - older**2 / (2 * other) - other / 2
-    return mean_difference(score, one + other, squares=True)
+    variation = max(mean_of(each.ravel() ** 2).variation for each in (newer, older))
+    return mean_difference(score, one + other, squares=True, variation=variation)
 
 
 def _scores(name: str, newer: Numbers, older: Numbers) -> Numbers:
@@ -87,34 +91,70 @@ def _mean_loss(name: str, truth: Numbers) -> float:
     return float(LOSS_FUNCTIONS[name](truth).mean())
 
 
-Draw = Callable[[np.random.Generator, Shape, float, int], Pair]
-MEANS: Mapping[str, tuple[Draw, Callable[[Numbers, Numbers], Interval | None], Callable[[Numbers], float], bool]] = {
-    "mae": (errors, mean_of_errors, lambda each: float(np.abs(each).mean()), True),
-    "rmse": (errors, root_of_squares, lambda each: float(np.sqrt((each**2).mean())), True),
-    **{name: (probabilities, _loss(name), partial(_mean_loss, name), True) for name in LOSS_FUNCTIONS},
-    "recall_at_k": (
+@dataclass(frozen=True)
+class Compared:
+    """A mean of both versions: how it is drawn, and its interval.
+
+    `of` is the true difference, or the mean itself if a population must tell. `errors` says what errors it is of.
+    """
+
+    name: str
+    draw: Callable[[np.random.Generator, Shape, float, int], Pair]
+    interval: Callable[[Numbers, Numbers], Interval | None]
+    of: float | Callable[[Numbers], float]
+    errors: str = ""
+    is_loss: bool = True
+
+    def truth(self, random: np.random.Generator, shape: Shape, correlation: float, population: int) -> float:
+        """Return the true difference, or that of a population of so many examples."""
+        if isinstance(self.of, float):
+            return self.of
+        newer, older = self.draw(random, shape, correlation, population // shape.size)
+        return self.of(newer) - self.of(older)
+
+
+OF_ERRORS = {"mae": mean_of_errors, "rmse": root_of_squares}
+MEANS = [
+    *(
+        Compared(
+            name,
+            partial(errors, kind, worse),
+            interval,
+            float((worse - 1) * true_metrics(kind)[name]),
+            f"{kind}, times {worse:g}",
+        )
+        for (name, interval), kind, worse in product(OF_ERRORS.items(), ERRORS, (1.15, 1.3))
+    ),
+    *(Compared(name, probabilities, _loss(name), partial(_mean_loss, name)) for name in LOSS_FUNCTIONS),
+    Compared(
+        "recall_at_k",
         found_items,
         lambda newer, older: mean_difference(newer - older, 1.0),
         lambda each: float(each.mean()),
-        False,
+        is_loss=False,
     ),
-}
+]
 GROUPED_MEANS = [(shape, correlation) for shape in ALL_SHAPES for correlation in CORRELATIONS]
 GROUPED_MEANS_HELD_OUT = [(shape, 0.6) for shape in HELD_OUT_SHAPES]
 
 
-def means(settings: list[tuple[Shape, float]], samples: int, population: int = POPULATION) -> Tallies:
+def means(
+    settings: list[tuple[Shape, float]],
+    samples: int,
+    population: int = POPULATION,
+    compared: Sequence[Compared] = MEANS,
+) -> Tallies:
     """Yield the tallies of the differences of errors, losses and means over queries."""
-    for name, (draw, interval, metric, is_loss) in MEANS.items():
+    for each in compared:
         for shape, correlation in settings:
             random = np.random.default_rng(SEED)
-            newer, older = draw(random, shape, correlation, population // shape.size)
-            setting, truth = f"{shape} · correlation {correlation:g}", metric(newer) - metric(older)
-            tally = Tally(setting, f"{name} difference", shape.size, truth, is_loss)
-            drawn = draw(random, shape, correlation, samples)
+            setting = f"{shape} · {each.errors or each.name} · correlation {correlation:g}"
+            truth = each.truth(random, shape, correlation, population)
+            tally = Tally(setting, f"{each.name} difference", shape.size, truth, each.is_loss)
+            drawn = each.draw(random, shape, correlation, samples)
             for both in zip(*drawn, strict=True):
-                tally.add(interval(*both))
-            tally.add_rivals(rivals.means_of(_scores(name, *drawn).mean(axis=2)))
+                tally.add(each.interval(*both))
+            tally.add_rivals(rivals.means_of(_scores(each.name, *drawn).mean(axis=2)))
             yield tally
 
 

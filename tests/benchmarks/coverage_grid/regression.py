@@ -1,6 +1,7 @@
 """Settings of regression: errors with normal and with heavy tails, in groups, and of two versions."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,10 @@ def losses_of(actual: Numbers, error: Numbers, group: npt.NDArray[np.int64] | No
         "r_squared": squared / squared.mean() - apart / spread,
         "explained_variance": about / variance - apart / spread,
     }
-    units, weight = EXAMPLES, None
+    units, weight, of_examples = EXAMPLES, None, None
     if group is not None:
         units, weight = GROUPS, np.bincount(group).astype(float)
+        of_examples = deviations
         deviations = {name: np.bincount(group, each) / weight for name, each in deviations.items()}
     return Losses(
         examples=len(error),
@@ -84,7 +86,7 @@ def losses_of(actual: Numbers, error: Numbers, group: npt.NDArray[np.int64] | No
         variance=float(variance),
         spread=float(spread),
         largest=float(absolute.max()),
-        scores=scores_of(units, deviations, weight),
+        scores=scores_of(units, deviations, weight, of_examples),
     )
 
 
@@ -131,43 +133,46 @@ def _median_interval(absolute: Numbers) -> Interval | None:
 
 
 def groups(samples: int, count: int = 50, of_each: int = 20) -> Tallies:
-    """Yield the tallies of groups of normal errors that correlate."""
-    for correlation in (0.05, 0.2, 0.5):
-        random = np.random.default_rng(SEED)
-        group = np.repeat(np.arange(count), of_each)
-        names = {"rmse": 1.0, "mae": _ABSOLUTE["normal"], "bias": 0.0, "r_squared": EXPLAINED}
-        setting = f"{count} groups of {of_each}, correlation {correlation:g}"
-        found = {name: Tally(setting, name, count, float(value), name in LOSSES) for name, value in names.items()}
-        of_groups: dict[str, list[Numbers]] = {"rmse": [], "mae": [], "bias": []}
-        for _ in range(samples):
-            shared, own = random.normal(size=count), random.normal(size=len(group))
-            error = np.sqrt(correlation) * shared[group] + np.sqrt(1 - correlation) * own
-            actual = draw_actual(random, "normal", len(group))
-            estimates = losses_of(actual, error, group).estimates()
-            for name, tally in found.items():
-                tally.add(estimates[name].interval)
-            for name, values in (("rmse", error**2), ("mae", np.abs(error)), ("bias", error)):
-                of_groups[name].append(values.reshape(count, of_each).mean(axis=1))
-        found["mae"].add_rivals(rivals.positive_means(np.stack(of_groups["mae"])))
-        found["rmse"].add_rivals(roots(rivals.positive_means(np.stack(of_groups["rmse"]))))
-        found["bias"].add_rivals(rivals.means_of(np.stack(of_groups["bias"])))
-        yield from found.values()
+    """Yield the tallies of groups of errors that correlate."""
+    for kind in ERRORS:
+        for correlation in (0.05, 0.2, 0.5):
+            yield from _grouped(kind, count, of_each, correlation, samples)
 
 
-def differences(samples: int, sizes: tuple[int, ...] = SIZES, worse: float = 1.15) -> Tallies:
+def _grouped(kind: str, count: int, of_each: int, correlation: float, samples: int) -> Iterator[Tally]:
+    random = np.random.default_rng(SEED)
+    group, truth = np.repeat(np.arange(count), of_each), true_metrics(kind)
+    setting = f"{kind}, {count} groups of {of_each}, correlation {correlation:g}"
+    names = ("rmse", "mae", "bias", "r_squared")
+    found = {name: Tally(setting, name, count, float(truth[name]), name in LOSSES) for name in names}
+    of_groups: dict[str, list[Numbers]] = {"rmse": [], "mae": [], "bias": []}
+    for _ in range(samples):
+        shared, own = random.normal(size=count), random.normal(size=len(group))
+        error = of_kind(np.sqrt(correlation) * shared[group] + np.sqrt(1 - correlation) * own, kind)
+        actual = draw_actual(random, kind, len(group))
+        estimates = losses_of(actual, error, group).estimates()
+        for name, tally in found.items():
+            tally.add(estimates[name].interval)
+        for name, values in (("rmse", error**2), ("mae", np.abs(error)), ("bias", error)):
+            of_groups[name].append(values.reshape(count, of_each).mean(axis=1))
+    found["mae"].add_rivals(rivals.positive_means(np.stack(of_groups["mae"])))
+    found["rmse"].add_rivals(roots(rivals.positive_means(np.stack(of_groups["rmse"]))))
+    found["bias"].add_rivals(rivals.means_of(np.stack(of_groups["bias"])))
+    yield from found.values()
+
+
+def differences(samples: int, sizes: tuple[int, ...] = SIZES, factors: tuple[float, ...] = (1.15, 1.3)) -> Tallies:
     """Yield the tallies of two versions on the same examples.
 
     The errors of the newer one are greater by a factor, and correlate with those of the older one.
     """
-    for kind in ERRORS:
-        for size in sizes:
-            for correlation in (0.0, 0.5, 0.9):
-                yield from _paired(kind, size, correlation, worse, samples)
+    for kind, size, factor, correlation in product(ERRORS, sizes, factors, (0.0, 0.5, 0.9)):
+        yield from _paired(kind, size, correlation, factor, samples)
 
 
 def _paired(kind: str, size: int, correlation: float, worse: float, samples: int) -> Iterator[Tally]:
     random = np.random.default_rng(SEED)
-    setting = f"{kind}, correlation {correlation:g}"
+    setting = f"{size} · {kind}, times {worse:g}, correlation {correlation:g}"
     root = np.sqrt(_VARIANCE[kind])
     truth = {"mae": (worse - 1) * _ABSOLUTE[kind], "rmse": (worse - 1) * root}
     found = {name: Tally(setting, f"{name} difference", size, float(value), True) for name, value in truth.items()}
@@ -200,11 +205,14 @@ def correlated(random: np.random.Generator, kind: str, size: int, correlation: f
     """Return the errors of two versions, which have a normal copula."""
     one = random.normal(size=size)
     other = correlation * one + np.sqrt(1 - correlation**2) * random.normal(size=size)
+    return of_kind(one, kind), of_kind(other, kind)
+
+
+def of_kind(normal: Numbers, kind: str) -> Numbers:
+    """Return errors of one kind from normal ones, in the same order."""
     if kind == "normal":
-        return one, other
-    if kind == ERRORS[1]:
-        return stats.t.ppf(stats.norm.cdf(one), 3), stats.t.ppf(stats.norm.cdf(other), 3)
-    return np.exp(1.5 * one), np.exp(1.5 * other)
+        return normal
+    return np.asarray(stats.t.ppf(stats.norm.cdf(normal), 3) if kind == ERRORS[1] else np.exp(1.5 * normal))
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
@@ -215,5 +223,5 @@ FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "numbers": lambda samples: errors(samples, sizes=(60, 250)),
     "numbers in groups": lambda samples: groups(samples, count=30, of_each=12),
-    "differences of numbers": lambda samples: differences(samples, sizes=(60, 250), worse=1.3),
+    "differences of numbers": lambda samples: differences(samples, sizes=(60, 250), factors=(1.3,)),
 }

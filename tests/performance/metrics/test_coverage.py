@@ -171,6 +171,8 @@ def test_ranking_intervals_cover_the_truth(tmp_path: Path) -> None:
     )
 
 
+# Squared errors with heavy tails have no interval
+WITHOUT_HEAVY_TAILS = [each for each in paired_means.MEANS if not each.errors or each.errors.startswith("normal")]
 GRID: list[tuple[str, Callable[[], Tallies]]] = [
     (
         "proportions",
@@ -195,7 +197,10 @@ GRID: list[tuple[str, Callable[[], Tallies]]] = [
     ("differences of areas in groups", lambda: paired_groups.areas([paired_groups.GROUPED_AREAS[15]], 100)),
     ("areas of classes in groups", lambda: grouped_class_areas.grouped([grouped_class_areas.GROUPED[13]], 100)),
     ("averages in groups", lambda: group_averages.averages([group_averages.SEVERAL[6]], 100)),
-    ("differences of means in groups", lambda: paired_means.means([paired_means.GROUPED_MEANS[4]], 100, 200_000)),
+    (
+        "differences of means in groups",
+        lambda: paired_means.means([paired_means.GROUPED_MEANS[4]], 100, 200_000, WITHOUT_HEAVY_TAILS),
+    ),
 ]
 
 
@@ -208,13 +213,10 @@ WIDER = {
         "micro roc_auc difference, grouped",
     },
     "averages in groups": {
-        "balanced_accuracy, several classes",
         "balanced_accuracy difference, several classes",
         "macro precision difference, several classes",
-        "macro F1, several classes",
         "macro F1 difference, several classes",
     },
-    "differences of means in groups": {"rmse difference"},
 }
 # A rival that fails in other settings of the whole benchmark is narrower by luck in the one that this test has.
 NARROWER_BY_LUCK = {
@@ -227,6 +229,8 @@ NARROWER_BY_LUCK = {
     },
     "differences of several classes": {"macro f1_score difference"},
     "areas of classes in groups": {"macro roc_auc, grouped", "weighted roc_auc, grouped"},
+    "averages in groups": {"balanced_accuracy, several classes", "macro F1, several classes"},
+    "differences of means in groups": {"rmse difference"},
 }
 
 

@@ -12,14 +12,18 @@ import pytest
 
 from performance.metrics.result import Evaluation
 from performance.metrics.statistics.estimates import Estimate
-from performance.metrics.tasks import forecasting, regression
+from performance.metrics.tasks import forecasting, ranking, regression
 from tests.benchmarks.coverage_grid import forecasting as forecasting_grid
+from tests.benchmarks.coverage_grid import paired_group_means as paired_means
 from tests.benchmarks.coverage_grid import ranking as ranking_grid
 from tests.benchmarks.coverage_grid import regression as regression_grid
+from tests.benchmarks.coverage_grid.paired_groups import Shape
 from tests.benchmarks.coverage_grid.tally import Tallies
+from tests.performance.metrics.paired.pairs import compare, tables
 from tests.performance.metrics.tables import evaluate_columns
 
 SAMPLES = 200
+OF_ERRORS = [each for each in paired_means.MEANS if each.errors]
 
 pytestmark = pytest.mark.once
 
@@ -34,11 +38,12 @@ def assert_same(found: Evaluation, summed: Mapping[str, Estimate]) -> None:
             assert ends == pytest.approx((each.interval.lower, each.interval.upper), rel=1e-9), name
 
 
+@pytest.mark.parametrize("kind", regression_grid.ERRORS)
 @pytest.mark.parametrize("grouped", [False, True])
-def test_sums_of_the_engine_give_the_intervals_of_sums_by_numpy(tmp_path: Path, grouped: bool) -> None:
+def test_sums_of_the_engine_give_the_intervals_of_sums_by_numpy(tmp_path: Path, grouped: bool, kind: str) -> None:
     random = np.random.default_rng(1)
     group = np.arange(600) // 10
-    error, actual = random.normal(size=600), regression_grid.draw_actual(random, "normal", 600)
+    error, actual = regression_grid.draw(random, kind, 600), regression_grid.draw_actual(random, kind, 600)
     columns = {"actual": actual, "predicted": actual + error, **({"group": group} if grouped else {})}
 
     found = evaluate_columns(regression.evaluate, tmp_path, columns)
@@ -62,14 +67,55 @@ def test_sums_of_series_give_the_intervals_of_sums_by_numpy(tmp_path: Path) -> N
     assert_same(found, forecasting_grid.losses_of(actual, error).estimates())
 
 
+def test_grouped_queries_have_the_intervals_of_sums_by_numpy(tmp_path: Path) -> None:
+    """The only relevant item of each query is found or not, so its recall is 0 or 1."""
+    setting = ranking_grid.GroupedQueries(20, 15, 0.2, 0.9)
+    values = setting.draw(np.random.default_rng(1), 1)
+    columns = {
+        "query_id": np.arange(300).repeat(2),
+        "group": np.arange(20).repeat(30),
+        "relevance": np.tile([1, 0], 300),
+        "score": np.stack([values.ravel(), np.full(300, 0.5)], axis=1).ravel(),
+    }
+
+    found = evaluate_columns(ranking.evaluate, tmp_path, columns, k=1).confidence_intervals["recall_at_k"]
+
+    [expected] = ranking_grid.grouped_intervals(values)
+    assert expected is not None
+    assert (found.lower, found.upper) == pytest.approx((expected.lower, expected.upper))
+
+
+@pytest.mark.parametrize("kind", regression_grid.ERRORS)
+def test_differences_of_grouped_errors_have_the_intervals_of_sums_by_numpy(tmp_path: Path, kind: str) -> None:
+    shape = Shape(100, 6, 0.2)
+    newer, older = (each[0] for each in paired_means.errors(kind, 1.15, np.random.default_rng(1), shape, 0.5, 1))
+    actual = np.random.default_rng(2).uniform(50, 150, newer.size)
+    group = np.arange(100).repeat(6)
+
+    found = compare(
+        tmp_path,
+        "regression",
+        tables(actual, *({"predicted": actual + each.ravel(), "group": group} for each in (newer, older))),
+    )
+
+    for name, interval in paired_means.OF_ERRORS.items():
+        expected = interval(newer, older)
+        assert (name in found) == (expected is not None), name
+        if expected is not None:
+            assert (found[name].lower, found[name].upper) == pytest.approx((expected.lower, expected.upper)), name
+    assert ("rmse" in found) == (kind == "normal")
+
+
 @pytest.mark.parametrize(
     "tallies",
     [
         lambda: regression_grid.errors(SAMPLES, sizes=(30, 100)),
+        lambda: regression_grid.groups(SAMPLES, count=30, of_each=12),
         lambda: regression_grid.differences(SAMPLES, sizes=(100,)),
+        lambda: paired_means.means([paired_means.GROUPED_MEANS[11]], SAMPLES, compared=OF_ERRORS),
         lambda: forecasting_grid.series(SAMPLES, counts=(2, 5, 10)),
         lambda: ranking_grid.queries(SAMPLES),
-        lambda: ranking_grid.groups(SAMPLES),
+        lambda: ranking_grid.groups(ranking_grid.GROUPED[::4], SAMPLES),
         lambda: ranking_grid.differences(SAMPLES, sizes=(30, 100)),
     ],
 )

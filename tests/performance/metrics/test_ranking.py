@@ -87,13 +87,69 @@ def grouped_queries(groups: int) -> dict[str, Any]:
     }
 
 
-def test_the_queries_of_a_group_count_as_one(tmp_path: Path) -> None:
+def interval_of_groups(values: Any) -> tuple[float, float]:
+    """Return Student's interval of a mean of the values `[group][query]`, of which some are worth one.
+
+    To the groups, whose number is that of the informative ones, 0.7 are added whose queries are all equal.
+    """
+    groups, queries = values.shape
+    apart = values - values.mean()
+    of_groups, variance = apart.sum(axis=1), apart.var()
+    informative, ratio = 0.0, 0.0
+    if variance > 1e-12:
+        informative = (of_groups**2).sum() ** 2 / (of_groups**4).sum()
+        ratio = of_groups.var(ddof=1) / (queries * variance)
+    effect = max((informative * ratio + 0.7 * queries) / (informative + 0.7), 1.0)
+    effect *= (stats.t.ppf(0.975, groups - 1) / stats.norm.ppf(0.975)) ** 2
+    size, mean = values.size / effect, values.mean()
+    wider = (size * mean + 1) / (size + 2)
+    spread = (size * (variance + mean**2) + 1) / (size + 2) - wider**2
+    half = stats.t.ppf(0.975, size + 1) * math.sqrt(spread / (size + 1))
+    return max(wider - half, 0.0), min(wider + half, 1.0)
+
+
+def test_the_queries_of_a_group_count_as_about_one(tmp_path: Path) -> None:
     found = evaluate_columns(ranking.evaluate, tmp_path, grouped_queries(20))
 
-    expected = bounded_interval([1.0, 0.5] * 10)
+    values = np.tile([[1.0], [0.5]], (10, 10))
     interval = found.confidence_intervals["mrr"]
-    assert (interval.lower, interval.upper) == pytest.approx(expected)
+    assert (interval.lower, interval.upper) == pytest.approx(interval_of_groups(values))
+    assert (interval.lower, interval.upper) == pytest.approx(bounded_interval([1.0, 0.5] * 10), abs=0.03)
     assert (found.sample_count, found.effective_sample_size) == (200, 20)
+
+
+def test_queries_of_groups_that_do_not_correlate_count_nearly_all(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    relevance, score = random.integers(0, 2, (30, 8, 6)), random.normal(0, 1, (30, 8, 6))
+    columns = {
+        "query_id": np.arange(240).repeat(6),
+        "group": np.arange(30).repeat(48),
+        "relevance": relevance.ravel(),
+        "score": score.ravel(),
+    }
+    found = evaluate_columns(ranking.evaluate, tmp_path, columns, k=2)
+
+    for name, interval in found.confidence_intervals.items():
+        items = np.stack([relevance, score], axis=-1).reshape(240, 6, 2)
+        values = np.array([one_query(name, rows, 2) for rows in items])
+        grouped = interval_of_groups(values.reshape(30, 8))
+        assert (interval.lower, interval.upper) == pytest.approx(grouped), name
+        lower, upper = bounded_interval(values)
+        assert interval.upper - interval.lower < 1.5 * (upper - lower), name
+    assert set(found.confidence_intervals) == set(ranking.METRICS)
+
+
+def test_equal_queries_do_not_show_that_groups_are_alike(tmp_path: Path) -> None:
+    """A third of the first three items is relevant in each query, which is no exact number."""
+    columns = {
+        "query_id": np.arange(120).repeat(4),
+        "group": np.arange(12).repeat(40),
+        "relevance": [1, 0, 0, 0] * 120,
+        "score": [4.0, 3.0, 2.0, 1.0] * 120,
+    }
+    found = evaluate_columns(ranking.evaluate, tmp_path, columns, k=3).confidence_intervals["precision_at_k"]
+
+    assert (found.lower, found.upper) == pytest.approx(interval_of_groups(np.full((12, 10), 1 / 3)))
 
 
 def test_fewer_than_ten_groups_have_no_interval(tmp_path: Path) -> None:

@@ -120,6 +120,25 @@ def test_the_examples_of_a_group_count_as_one(tmp_path: Path) -> None:
     assert (found.sample_count, found.effective_sample_size) == (600, 30)
 
 
+def test_large_errors_in_equal_groups_leave_no_interval_of_squares(tmp_path: Path) -> None:
+    """The groups hardly differ, but their examples do: one in twenty decides."""
+    random = np.random.default_rng(3)
+    error = random.normal(0, 1, (30, 20))
+    columns = {"actual": random.normal(0, 9, 600), "group": np.repeat(np.arange(30), 20)}
+    heavy = np.where(np.arange(20) == 7, 6 + random.random((30, 20)), error)
+
+    of_normal, of_heavy = (
+        evaluate_columns(regression.evaluate, tmp_path, {**columns, "predicted": columns["actual"] + each.ravel()})
+        for each in (error, heavy)
+    )
+
+    squares = {"rmse", "r_squared", "explained_variance"}
+    assert squares < set(of_normal.confidence_intervals)
+    assert not squares & set(of_heavy.confidence_intervals)
+    assert "mae" in of_heavy.confidence_intervals
+    assert of_heavy.intervals_unavailable["rmse"].startswith("A few of the 30 groups decide the value.")
+
+
 def test_the_interval_of_the_median_is_for_as_many_examples_as_the_groups_are_worth(tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     group = np.repeat(np.arange(30), 20)

@@ -101,14 +101,16 @@ def test_spark_scores_random_forecasts_like_duckdb(compare: Compare, columns: di
     assert compare(forecasting.evaluate, columns, intervals=ROUNDED)["metrics"]
 
 
-@given(items=st.lists(test_ranking.ITEM, min_size=1, max_size=40), k=st.integers(1, 6))
+@given(items=st.lists(test_ranking.ITEM, min_size=1, max_size=40), k=st.integers(1, 6), grouped=st.booleans())
 @made_up
 def test_spark_scores_random_rankings_like_duckdb(
-    compare: Compare, items: list[tuple[str, int, float]], k: int
+    compare: Compare, items: list[tuple[str, int, float]], k: int, grouped: bool
 ) -> None:
     query, relevance, score = map(list, zip(*items, strict=True))
 
     columns = {"query_id": query, "relevance": relevance, "score": score}
+    if grouped:
+        columns["group"] = [str(each in "ab") for each in query]
     assert compare(ranking.evaluate, columns, intervals=ROUNDED, k=k)["metrics"]
 
 

@@ -103,17 +103,21 @@ def test_forecasts_of_one_series_have_no_paired_interval(tmp_path: Path, seeded:
     assert compare(tmp_path, "regression", tables(actual, *versions))
 
 
+@pytest.mark.parametrize("grouped", [False, True])
 def test_large_errors_that_cancel_leave_no_interval_of_squared_errors(
-    tmp_path: Path, seeded: np.random.Generator
+    tmp_path: Path, seeded: np.random.Generator, grouped: bool
 ) -> None:
     actual = seeded.normal(50, 5, 100)
     normal = seeded.normal(size=(2, 100))
     heavy = normal.copy()
     heavy[0, 7] = heavy[1, 8] = 9.0  # the difference of their squares is hardly skewed
     squares = {"rmse", "r_squared", "explained_variance"}
+    group = {"group": np.arange(100) // 2} if grouped else {}
 
     of_normal, of_heavy = (
-        set(compare(tmp_path, "regression", tables(actual, *({"predicted": actual + each} for each in errors))))
+        set(
+            compare(tmp_path, "regression", tables(actual, *({"predicted": actual + each, **group} for each in errors)))
+        )
         for errors in (normal, heavy)
     )
 
