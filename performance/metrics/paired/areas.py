@@ -1,7 +1,7 @@
 """Compute paired intervals of the areas under the curves of two versions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.paired.group_effects import design_effects
@@ -11,7 +11,7 @@ from performance.metrics.statistics.clusters import Influence
 from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.intervals import Interval, RankedClass, effective_sample_size
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.pseudovalues import groups_statement
+from performance.metrics.statistics.pseudovalues import groups_statement, informative_groups
 from performance.metrics.statistics.roc_sql import GROUPS_OF_BOTH, weights_of_both
 from performance.metrics.statistics.student_t import student_t_quantile
 
@@ -60,42 +60,43 @@ def _area_of_positive(pairs: PairedExamples, positive_class: str) -> Interval | 
 def _area_of_classes(pairs: PairedExamples, averaging: str | None) -> Interval | None:
     """Return the interval for several classes, from the pseudovalues of both versions: see `Pseudovalues`."""
     means = pairs.means("roc_auc", "old_roc_auc", "roc_auc - old_roc_auc")
-    variances = [mean.variance for mean in means]
-    classes = _ranked_classes(pairs, averaging)
-    if min(min(each.positives, each.negatives) for each in classes) < 2 or not all(map(math.isfinite, variances)):
+    variances, classes = [mean.variance for mean in means], _ranked_classes(pairs, averaging)
+    fewest = min(min(each.positives, each.negatives) for each in classes.values())
+    if fewest < 2 or not all(map(math.isfinite, variances)):
         return None
-    is_pooled = averaging == "micro"
-    groups = _groups_of_rarest(pairs) if "cluster" in pairs.columns and not is_pooled else math.inf
     deviations = ", ".join(
         f"({each}roc_auc - {number_literal(mean.value)}) / {number_literal(mean.weight)} AS {each}influence"
         for each, mean in zip(("", "old_"), means, strict=False)
     )
-    effects = _design_effects(pairs, f"SELECT *, {deviations} FROM joined WHERE w > 0", variances, groups)
-    if not effects:
-        return None
-    if is_pooled:
-        return pooled_difference(means, effects)
-    return area_difference([min(max(mean.value, 0.0), 1.0) for mean in means[:2]], variances, classes, effects)
+    influences = f"SELECT *, {deviations} FROM joined WHERE w > 0"
+    if averaging == "micro":
+        effects = _design_effects(pairs, influences, variances)
+        return pooled_difference(means, effects) if effects else None
+    effects = _design_effects(pairs, influences, variances, _groups_of_classes(pairs, classes))
+    areas = [min(max(mean.value, 0.0), 1.0) for mean in means[:2]]
+    return area_difference(areas, variances, list(classes.values()), effects) if effects else None
 
 
-def _ranked_classes(pairs: PairedExamples, averaging: str | None) -> list[RankedClass]:
+def _ranked_classes(pairs: PairedExamples, averaging: str | None) -> dict[str, RankedClass]:
     """Return the classes with their shares in the mean, and the effective numbers of their and of other examples."""
-    rows = pairs.engine.rows("SELECT sum(w), sum(w * w) FROM joined WHERE w > 0 GROUP BY actual")
-    total, squares = (math.fsum(column) for column in zip(*rows, strict=True))
-    return [
-        RankedClass(
+    rows = pairs.engine.rows("SELECT actual, sum(w), sum(w * w) FROM joined WHERE w > 0 GROUP BY actual")
+    total, squares = (math.fsum(row[at] for row in rows) for at in (1, 2))
+    return {
+        label: RankedClass(
             weight / total if averaging == "weighted" else 1 / len(rows),
             effective_sample_size(weight, squared),
             effective_sample_size(total - weight, squares - squared),
         )
-        for weight, squared in rows
-    ]
+        for label, weight, squared in rows
+    }
 
 
-def _groups_of_rarest(pairs: PairedExamples) -> float:
-    """Return how many groups (effectively) have examples of the class that has fewest."""
-    [[groups]] = pairs.engine.rows(groups_statement("SELECT cluster AS g, actual, w FROM joined WHERE w > 0"))
-    return float(groups)
+def _groups_of_classes(pairs: PairedExamples, classes: Mapping[str, RankedClass]) -> float:
+    """Return how many groups inform of the mean area, infinite if the examples are in none."""
+    if "cluster" not in pairs.columns:
+        return math.inf
+    rows = pairs.engine.rows(groups_statement("SELECT cluster AS g, actual, w FROM joined WHERE w > 0"))
+    return informative_groups({label: each.share for label, each in classes.items()}, dict(rows))
 
 
 def _of_areas(placements: str, areas: Sequence[float], positives: float, negatives: float) -> str:

@@ -8,6 +8,7 @@ classes' areas, or of two versions, follows from it. Those of pooled decisions a
 known before; it is half of their mean.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -54,33 +55,35 @@ class Pseudovalues:
 
     def sums_statement(self) -> str:
         """Return the statement that selects the three sums of a `Mean` of the pseudovalues."""
-        return f"SELECT {sums('pseudovalue', 'w')} FROM ({self.query()})"
+        return f"SELECT {sums('pseudovalue', 'w' if self.weight else None)} FROM ({self.query()})"
 
     def group_sums_statement(self, mean: float) -> str:
         """Return the statement that selects the sums by group of the pseudovalues' deviations from their mean.
 
         They are the sums of the squared deviation and of its fourth power.
         """
+        deviation = f"{'w * ' if self.weight else ''}(pseudovalue - {number_literal(mean)})"
         return f"""
             SELECT sum(t * t), sum(t * t * t * t)
-            FROM (SELECT sum(w * (pseudovalue - {number_literal(mean)})) AS t FROM ({self.query()}) GROUP BY g)
+            FROM (SELECT sum({deviation}) AS t FROM ({self.query()}) GROUP BY g)
         """
 
     def query(self) -> str:
-        """Return the query of each example with its weight `w`, its group `g` and its `pseudovalue`."""
+        """Return the query of each `example` with its `pseudovalue`, and with its weight `w` and its group `g`."""
         is_pooled = self.averaging == "micro"
         condition = f"{self.where} AND {self.weight} > 0" if self.weight else self.where
+        own = [f"{sql} AS {name}" for name, sql in (("w", self.weight), ("g", self.group)) if sql]
+        names = "".join(f"{name}, " for name, sql in (("w", self.weight), ("g", self.group)) if sql)
         partition = "" if is_pooled else "label, "
-        passed = f"{partition}example, w, g, {'label, ' if is_pooled else ''}"
+        passed = f"{partition}example, {names}{'label, ' if is_pooled else ''}"
         return f"""
             WITH numbered AS (
-                SELECT {self.example} AS example, {self.weight or "1"} AS w, {self.group or "0"} AS g,
-                    [{", ".join(self._structs())}] AS decisions
+                SELECT {", ".join([f"{self.example} AS example", *own])}, [{", ".join(self._structs())}] AS decisions
                 FROM predictions WHERE {condition}
             ),
-            decided AS (SELECT example, w, g, unnest(decisions) AS decision FROM numbered),
+            decided AS (SELECT example, {names}unnest(decisions) AS decision FROM numbered),
             scored AS (
-                SELECT example, w, g, decision.label AS label, decision.score AS score, decision.positive AS positive
+                SELECT example, {names}decision.label AS label, decision.score AS score, decision.positive AS positive
                 FROM decided
             ),
             ranked AS ({ranked_query(passed, partition, self.bounds, weighted=self.weight is not None)}),
@@ -89,7 +92,7 @@ class Pseudovalues:
                 FROM ranked JOIN (VALUES {", ".join(self._rows())}) AS classes (label, {", ".join(_Decisions._fields)})
                 USING (label)
             )
-            SELECT example, min(w) AS w, min(g) AS g, sum(
+            SELECT example, {"min(w) AS w, " if self.weight else ""}{"min(g) AS g, " if self.group else ""}sum(
                 CASE WHEN positive = 1 THEN slope * place + base ELSE negative_slope * place + negative_base END
             ) AS pseudovalue
             FROM placed GROUP BY example
@@ -102,8 +105,8 @@ class Pseudovalues:
     def _structs(self) -> Iterator[str]:
         """Yield the SQL of the decision on each class. Numbers stand for the labels."""
         for at, label in enumerate(self._labels):
-            positive = f"CASE WHEN {self.actual} = {string_literal(label)} THEN 1 ELSE 0 END"
-            yield f"{{'label': {at}, 'score': {self.scores[label]}, 'positive': {positive}}}"
+            positive = f"CAST(CASE WHEN {self.actual} = {string_literal(label)} THEN 1 ELSE 0 END AS TINYINT)"
+            yield f"{{'label': CAST({at} AS SMALLINT), 'score': {self.scores[label]}, 'positive': {positive}}}"
 
     def _rows(self) -> Iterator[str]:
         """Yield the values of each class in SQL."""
@@ -133,14 +136,28 @@ class Pseudovalues:
 
 
 def groups_statement(relation: str) -> str:
-    """Return the statement that selects how many groups (effectively) have examples of the class that has fewest.
+    """Return the statement that selects how many groups (effectively) have examples of each class, after its label.
 
     `relation` is a query of examples with their group `g`, their class `actual` and their weight `w`.
     """
     return f"""
-        SELECT min(groups) FROM (
-            SELECT sum(w) * sum(w) / sum(w * w) AS groups
-            FROM (SELECT g, actual, CAST(sum(w) AS DOUBLE) AS w FROM ({relation}) GROUP BY g, actual)
-            GROUP BY actual
-        )
+        SELECT actual, sum(w) * sum(w) / sum(w * w)
+        FROM (SELECT g, actual, CAST(sum(w) AS DOUBLE) AS w FROM ({relation}) GROUP BY g, actual)
+        GROUP BY actual
     """
+
+
+def informative_groups(shares: Mapping[str, float], groups: Mapping[str, float]) -> float:
+    """Return how many groups inform of a mean of areas.
+
+    The variance of a class's area counts as inverse to the number of groups with examples of the class. The degrees of
+    freedom are the harmonic mean of those of the classes, weighted by their variances: as if all were estimated too
+    high or too low together, which Satterthwaite (1946), doi:10.2307/3002019, assumes they are not.
+
+    Args:
+        shares: the shares of the classes in the mean.
+        groups: how many groups (effectively) have examples of each class.
+    """
+    variances = {label: share * share / groups[label] for label, share in shares.items()}
+    inverse = math.fsum(variance / max(groups[label] - 1, 1.0) for label, variance in variances.items())
+    return math.fsum(variances.values()) / inverse + 1

@@ -1,6 +1,7 @@
 """Estimate ROC AUC of several classes: of all decisions pooled, or averaged over the classes."""
 
 import math
+from collections.abc import Mapping
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
@@ -9,7 +10,7 @@ from performance.metrics.statistics.clusters import GroupSums
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import RankedClass
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.pseudovalues import Pseudovalues, groups_statement
+from performance.metrics.statistics.pseudovalues import Pseudovalues, groups_statement, informative_groups
 from performance.metrics.tasks.group_effects import GroupEffects
 from performance.metrics.tasks.sufficient_statistics import SufficientStatistics
 
@@ -25,13 +26,13 @@ def area_of_classes(engine: Engine, found: SufficientStatistics, effects: GroupE
     if None in sums:
         raise UnprocessablePredictionsError(DAMAGED)
     mean = Mean(counts.weight, counts.squared_weight, *sums)
-    effect = _design_effect(engine, pseudovalues, mean, effects)
     if averaging == "micro":
-        return roc.pooled_estimate(mean, effect)
+        return roc.pooled_estimate(mean, _design_effect(engine, pseudovalues, mean, effects))
     shares = {
         label: counts.weight_of(label) / counts.weight if averaging == "weighted" else 1 / len(found.ranked)
         for label in found.ranked
     }
+    effect = _design_effect(engine, pseudovalues, mean, effects, shares)
     value = math.fsum(share * (found.ranked[label].roc_auc.value or 0.0) for label, share in shares.items())
     classes = [RankedClass(share, *found.ranked[label].sizes) for label, share in shares.items()]
     return roc.roc_auc_estimate(value, mean.variance, classes, effect)
@@ -53,18 +54,23 @@ def _pseudovalues(engine: Engine, found: SufficientStatistics, effects: GroupEff
     )
 
 
-def _design_effect(engine: Engine, pseudovalues: Pseudovalues, mean: Mean, effects: GroupEffects) -> float:
-    """Return how many examples are worth one in an interval."""
+def _design_effect(
+    engine: Engine,
+    pseudovalues: Pseudovalues,
+    mean: Mean,
+    effects: GroupEffects,
+    shares: Mapping[str, float] | None = None,
+) -> float:
+    """Return how many examples are worth one in an interval. `shares` are those of the classes in a mean of areas."""
     if effects.clusters is None:
         return 1.0
     groups = math.inf
-    if pseudovalues.averaging != "micro":
+    if shares is not None:
         weight = pseudovalues.weight or "1"
-        [[groups]] = engine.rows(
-            groups_statement(
-                f"SELECT {effects.group} AS g, {pseudovalues.actual} AS actual, {weight} AS w "
-                f"FROM predictions WHERE {pseudovalues.where} AND {weight} > 0"
-            )
+        relation = (
+            f"SELECT {effects.group} AS g, {pseudovalues.actual} AS actual, {weight} AS w "
+            f"FROM predictions WHERE {pseudovalues.where} AND {weight} > 0"
         )
+        groups = informative_groups(shares, dict(engine.rows(groups_statement(relation))))
     [[squared, fourth]] = engine.rows(pseudovalues.group_sums_statement(mean.value))
     return effects.clusters.interval_effect(GroupSums(squared, fourth, mean.sum_of_squares, groups))

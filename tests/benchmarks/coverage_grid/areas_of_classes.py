@@ -158,10 +158,10 @@ def area_ends(averaging: str, counts: Numbers, area: Influences, effects: Number
     if averaging == "micro":
         sizes = counts.sum(1) / effects
         return micro_area_ends(area.values, area.variances * effects, sizes)
-    return mean_area_ends(area.values, area.variances, _shares(averaging, counts), counts, effects)
+    return mean_area_ends(area.values, area.variances, class_shares(averaging, counts), counts, effects)
 
 
-def _shares(averaging: str, counts: Numbers) -> Numbers:
+def class_shares(averaging: str, counts: Numbers) -> Numbers:
     """Return the shares of the classes in a mean `[sample][class]`."""
     if averaging == "weighted":
         return np.asarray(counts / counts.sum(1, keepdims=True))
@@ -230,7 +230,7 @@ def area_difference_ends(
     if averaging == "micro":
         ends = [area_ends(averaging, counts, each, effect) for each, effect in zip(both, effects, strict=False)]
         return difference_ends(values, (ends[0], ends[1]), correlation(variances, effects))
-    return mean_area_difference_ends(values, variances, _shares(averaging, counts), counts, effects)
+    return mean_area_difference_ends(values, variances, class_shares(averaging, counts), counts, effects)
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

@@ -13,6 +13,8 @@ from tests.benchmarks.coverage_grid.areas_of_classes import (
     SeveralPairs,
     area_difference_ends,
     area_ends,
+    class_counts,
+    class_shares,
     mean_areas,
 )
 from tests.benchmarks.coverage_grid.group_effects import interval_effects
@@ -84,10 +86,11 @@ def grouped(settings: list[GroupedPairs], samples: int) -> Tallies:
         clusters = Clusters(setting.shape.groups, float(setting.shape.examples))
         for times in older.batches(samples):
             actual, scores = setting.draw(random, times)
-            counts, groups = older.counts(actual), groups_of_rarest(actual, clusters.groups, len(older.shares))
+            counts = older.counts(actual)
             of_newer, of_older = (mean_areas(actual, each) for each in scores)
             for name in AVERAGINGS:
-                both, most = (of_newer[name], of_older[name]), np.inf if name == "micro" else groups
+                both = of_newer[name], of_older[name]
+                most = informative_groups(name, actual, clusters.groups, len(older.shares))
                 effect = area_effect(clusters, both[1], most)
                 single[name].add_all(*area_ends(name, counts, both[1], effect))
                 single[name].add_rivals(area_rivals(both[1], clusters.groups))
@@ -97,11 +100,16 @@ def grouped(settings: list[GroupedPairs], samples: int) -> Tallies:
         yield from (*single.values(), *paired.values())
 
 
-def groups_of_rarest(actual: Classes, groups: int, classes: int) -> Numbers:
-    """Return how many groups (effectively) have examples of the class that has fewest, of each sample."""
+def informative_groups(averaging: str, actual: Classes, groups: int, classes: int) -> Numbers | float:
+    """Return how many groups inform of the areas of each sample: see `performance.metrics.statistics.clusters`."""
+    if averaging == "micro":
+        return np.inf
     of_groups = actual.reshape(len(actual), groups, -1)
-    found = np.stack([(of_groups == at).sum(2).astype(float) for at in range(classes)])
-    return np.asarray((found.sum(2) ** 2 / (found**2).sum(2)).min(axis=0))
+    found = np.stack([(of_groups == at).sum(2).astype(float) for at in range(classes)], 1)
+    of_classes = found.sum(2) ** 2 / (found**2).sum(2)
+    variances = class_shares(averaging, class_counts(actual, classes)) ** 2 / of_classes
+    degrees = variances.sum(1) / (variances / np.maximum(of_classes - 1, 1.0)).sum(1)
+    return np.asarray(degrees + 1)
 
 
 def area_effect(clusters: Clusters, area: Influences, groups: Numbers | float) -> Numbers:

@@ -107,7 +107,6 @@ def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> 
     matrix = ConfusionMatrix(["0", "1", "2"], counts.sum(0).astype(float).tolist())
     clusters = Clusters(20, 12.0)
     areas, of_classes = areas_of_classes.mean_areas(actual[None], scores[None]), counts.sum((0, 2))[None].astype(float)
-    rarest = grouped_areas.groups_of_rarest(actual[None], 20, 3)
 
     for averaging in ("macro", "weighted", "micro"):
         plain, grouped = (
@@ -115,7 +114,8 @@ def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> 
             for each in (columns, {**columns, "group": groups})
         )
         area = areas[averaging]
-        effect = grouped_areas.area_effect(clusters, area, np.inf if averaging == "micro" else rarest)
+        most = grouped_areas.informative_groups(averaging, actual[None], 20, 3)
+        effect = grouped_areas.area_effect(clusters, area, most)
         check(plain["roc_auc"], *areas_of_classes.area_ends(averaging, of_classes, area))
         check(grouped["roc_auc"], *areas_of_classes.area_ends(averaging, of_classes, area, effect))
         effects = {} if averaging == "micro" else matrix_effects(clusters, counts[None], averaging)
@@ -147,7 +147,7 @@ def test_the_grid_has_the_paired_intervals_of_areas_of_several_classes(
     found = compare(tmp_path, "classification", both, Choices(None, averaging), averaging=averaging)["roc_auc"]
 
     areas = [areas_of_classes.mean_areas(actual[None], each[None])[averaging] for each in scores]
-    most = np.inf if averaging == "micro" else grouped_areas.groups_of_rarest(actual[None], 20, 3)
+    most = grouped_areas.informative_groups(averaging, actual[None], 20, 3)
     effects = grouped_areas.difference_effects(clusters, areas, most) if grouped else [1.0] * 3
     of_classes = areas_of_classes.class_counts(actual[None], 3)
     lower, upper = areas_of_classes.area_difference_ends(averaging, of_classes, areas, effects)
