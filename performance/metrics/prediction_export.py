@@ -11,11 +11,12 @@ from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs import label_counts, numeric_predictions
 from performance.metrics.inputs.classes import map_columns, scored_classes, select_scores
 from performance.metrics.inputs.column_lookup import find_columns
-from performance.metrics.inputs.column_mapping import find_column, id_sql, is_missing, number_sql
+from performance.metrics.inputs.column_mapping import ColumnMapping, find_column, id_sql, is_missing, number_sql
 from performance.metrics.inputs.options import GROUP, Columns, Options
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.statistics import losses
+from performance.metrics.statistics.pseudovalues import Pseudovalues
 from performance.metrics.tasks import forecasting, ranking
 
 EXPORT_FILE = "export.parquet"
@@ -28,11 +29,13 @@ class Exporter:
     """How to export the predictions of a task type.
 
     `example_id` returns the column that identifies examples, or the queries of a ranking. `expressions` returns the SQL
-    expression of each exported column by name, and the condition that selects the rows.
+    expression of each exported column by name, and the condition that selects the rows. `pseudovalues` returns the
+    pseudovalues of a metric, if examples have some, whose column is then exported too.
     """
 
     example_id: Callable[[Columns], str]
     expressions: Callable[[DuckDB, Columns, Options, Evaluation], tuple[ColumnExpressions, str]]
+    pseudovalues: Callable[[DuckDB, Columns, Options, Evaluation], Pseudovalues | None] = lambda *_: None
 
 
 def export_predictions(
@@ -52,12 +55,14 @@ def export_predictions(
     id_text = id_sql(example_id, engine.columns())
     if engine.rows(f"SELECT 1 FROM predictions WHERE {scored} AND {id_text} IS NULL LIMIT 1"):
         return None
+    rows = f"SELECT {id_text} AS example_id, {selected} FROM predictions WHERE {scored}"
+    if pseudovalues := exporter.pseudovalues(engine, columns, options, evaluation):
+        # Rounded, as the sums of doubles depend on the order of the rows
+        areas = f"SELECT example AS example_id, CAST(pseudovalue AS FLOAT) AS roc_auc FROM ({pseudovalues.query()})"
+        rows = f"SELECT * FROM ({rows}) LEFT JOIN ({areas}) USING (example_id)"
     file = folder / EXPORT_FILE
     try:
-        engine.write_parquet(
-            f"SELECT {id_text} AS example_id, {selected} FROM predictions WHERE {scored} ORDER BY ALL",
-            file,
-        )
+        engine.write_parquet(f"{rows} ORDER BY ALL", file)
     except UnprocessablePredictionsError:
         file.unlink(missing_ok=True)
         return None
@@ -68,8 +73,7 @@ def _classification_expressions(
     engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
 ) -> tuple[ColumnExpressions, str]:
     """Export the positive class's score, or for several classes what their losses follow from."""
-    every = map_columns(engine, columns, options)
-    mapping = select_scores(every, options, scored_classes(engine, every, columns, list(evaluation.per_class)))
+    mapping = _scored_mapping(engine, columns, options, evaluation)
     if evaluation.metrics["log_loss"] is not None:
         mapping = label_counts.as_probabilities(mapping)
     expressions = {"actual": mapping.actual, "predicted": mapping.predicted}
@@ -80,6 +84,30 @@ def _classification_expressions(
         expressions["brier"] = losses.class_brier_loss(mapping, expressions["truth"])
     expressions |= cluster_expression(engine, columns)
     return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
+
+
+def _scored_mapping(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> ColumnMapping:
+    every = map_columns(engine, columns, options)
+    return select_scores(every, options, scored_classes(engine, every, columns, list(evaluation.per_class)))
+
+
+def _area_pseudovalues(
+    engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
+) -> Pseudovalues | None:
+    """Return those of ROC AUC of several classes, if it is known."""
+    if evaluation.positive_class is not None or evaluation.metrics["roc_auc"] is None:
+        return None
+    mapping, found = _scored_mapping(engine, columns, options, evaluation), evaluation.per_class
+    return Pseudovalues(
+        evaluation.averaging or "",
+        scores=mapping.scores,
+        weights={label: metrics["support"] for label, metrics in found.items()},
+        areas={label: metrics["roc_auc"] for label, metrics in found.items() if "roc_auc" in metrics},
+        example=id_sql(_example_id_column(columns), engine.columns()),
+        actual=mapping.actual,
+        weight=mapping.weight,
+        where=f"{mapping.predicted} IS NOT NULL",
+    )
 
 
 def _numeric_expressions(
@@ -126,7 +154,7 @@ def _example_id_column(columns: Columns) -> str:
 
 
 _EXPORTERS: Mapping[str, Exporter] = {
-    "classification": Exporter(_example_id_column, _classification_expressions),
+    "classification": Exporter(_example_id_column, _classification_expressions, _area_pseudovalues),
     "regression": Exporter(_example_id_column, _numeric_expressions),
     "forecasting": Exporter(_example_id_column, _forecasting_expressions),
     "ranking": Exporter(lambda columns: columns.query or ranking.QUERY, _ranking_expressions),

@@ -36,11 +36,13 @@ class Engine(EngineInfo, Protocol):
     """Run SQL in DuckDB's dialect on the relation `predictions`. `statement_count` says how many statements ran.
 
     `names` maps each column's name in the files to its name in `predictions`. They differ only if two names in the
-    files are equal except for case. A statement should sort more than `rows_per_sort` rows in parts.
+    files are equal except for case. A statement should sort more than `rows_per_sort` rows in parts. `row_id` is
+    the SQL of a number that differs in each row.
     """
 
     statement_count: int
     rows_per_sort: float
+    row_id: str
     names: Mapping[str, str]
 
     def __enter__(self) -> Self: ...

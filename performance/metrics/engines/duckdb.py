@@ -63,6 +63,7 @@ class DuckDB:
     name = "duckdb"
     version = _InstalledVersion()
     rows_per_sort: float = math.inf  # it sorts on all cores, and spills
+    row_id = "row_number() OVER ()"
     names: Mapping[str, str]
 
     def __init__(

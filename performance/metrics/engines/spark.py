@@ -81,6 +81,7 @@ class Spark:
 
     name = "spark"
     rows_per_sort: float = 5_000_000  # a single executor sorts what a statement does not divide
+    row_id = "monotonically_increasing_id()"
     names: Mapping[str, str]
 
     def __init__(self, master: str, *, folder: Path) -> None:

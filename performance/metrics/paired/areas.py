@@ -1,7 +1,7 @@
 """Compute paired intervals of the areas under the curves of two versions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.paired.group_effects import design_effects
@@ -9,7 +9,9 @@ from performance.metrics.paired.paired_join import Choices, Intervals, PairedExa
 from performance.metrics.statistics import roc
 from performance.metrics.statistics.clusters import Influence
 from performance.metrics.statistics.differences import correlated_interval
-from performance.metrics.statistics.intervals import Interval, effective_sample_size
+from performance.metrics.statistics.intervals import Interval, RankedClass, effective_sample_size
+from performance.metrics.statistics.means import Mean
+from performance.metrics.statistics.pseudovalues import groups_statement, informative_groups
 from performance.metrics.statistics.roc_sql import GROUPS_OF_BOTH, weights_of_both
 from performance.metrics.statistics.student_t import student_t_quantile
 
@@ -17,21 +19,30 @@ INDEPENDENT = (1.0, 1.0, 1.0)  # the design effects of independent examples
 
 
 def roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
-    """Return the interval for ROC AUC, from those of both versions and the correlation of their areas.
+    """Return the interval for ROC AUC, from those of both versions and the correlation of their areas."""
+    if "roc_auc" in pairs.columns:
+        found = _area_of_classes(pairs, choices.averaging)
+    elif choices.positive_class is not None and "score" in pairs.columns:
+        found = _area_of_positive(pairs, choices.positive_class)
+    else:
+        found = None
+    return {"roc_auc": found} if found else {}
+
+
+def _area_of_positive(pairs: PairedExamples, positive_class: str) -> Interval | None:
+    """Return the interval for the positive class.
 
     The correlation follows from how both versions place each example among those of the other class: DeLong, DeLong &
     Clarke-Pearson (1988), Comparing the areas under two or more correlated receiver operating characteristic curves: a
     nonparametric approach, doi:10.2307/2531595. Near 1, their variances alone exclude the truth too often.
     """
-    if choices.positive_class is None or "score" not in pairs.columns:
-        return {}
-    is_positive = f"actual = {string_literal(choices.positive_class)}"
+    is_positive = f"actual = {string_literal(positive_class)}"
     [[positives, negatives]] = pairs.engine.rows(f"""
         SELECT coalesce(sum(w) FILTER (WHERE {is_positive}), 0), coalesce(sum(w) FILTER (WHERE NOT {is_positive}), 0)
         FROM joined
     """)
     if positives <= 0 or negatives <= 0:
-        return {}
+        return None
     placements = _placements(is_positive, positives, negatives, grouped="cluster" in pairs.columns)
     placed = f"({placements})"
     of_positives = pairs.means("below", "old_below", "below - old_below", relation=f"{placed} WHERE positive = 1")
@@ -39,11 +50,53 @@ def roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
     sizes = of_positives[0].size, of_negatives[0].size
     variances = [one.variance + other.variance for one, other in zip(of_positives, of_negatives, strict=True)]
     if min(sizes) < 2 or not all(map(math.isfinite, variances)):
-        return {}
+        return None
     areas = [min(max(mean.value, 0.0), 1.0) for mean in of_positives[:2]]
     groups = _groups_of_both(pairs, placements) if "cluster" in pairs.columns else math.inf
     effects = _design_effects(pairs, _of_areas(placements, areas, positives, negatives), variances, groups)
-    return {"roc_auc": area_difference(areas, variances, sizes, effects)} if effects else {}
+    return area_difference(areas, variances, [RankedClass(1.0, *sizes)], effects) if effects else None
+
+
+def _area_of_classes(pairs: PairedExamples, averaging: str | None) -> Interval | None:
+    """Return the interval for several classes, from the pseudovalues of both versions: see `Pseudovalues`."""
+    means = pairs.means("roc_auc", "old_roc_auc", "roc_auc - old_roc_auc")
+    variances, classes = [mean.variance for mean in means], _ranked_classes(pairs, averaging)
+    fewest = min(min(each.positives, each.negatives) for each in classes.values())
+    if fewest < 2 or not all(map(math.isfinite, variances)):
+        return None
+    deviations = ", ".join(
+        f"({each}roc_auc - {number_literal(mean.value)}) / {number_literal(mean.weight)} AS {each}influence"
+        for each, mean in zip(("", "old_"), means, strict=False)
+    )
+    influences = f"SELECT *, {deviations} FROM joined WHERE w > 0"
+    if averaging == "micro":
+        effects = _design_effects(pairs, influences, variances)
+        return pooled_difference(means, effects) if effects else None
+    effects = _design_effects(pairs, influences, variances, _groups_of_classes(pairs, classes))
+    areas = [min(max(mean.value, 0.0), 1.0) for mean in means[:2]]
+    return area_difference(areas, variances, list(classes.values()), effects) if effects else None
+
+
+def _ranked_classes(pairs: PairedExamples, averaging: str | None) -> dict[str, RankedClass]:
+    """Return the classes with their shares in the mean, and the effective numbers of their and of other examples."""
+    rows = pairs.engine.rows("SELECT actual, sum(w), sum(w * w) FROM joined WHERE w > 0 GROUP BY actual")
+    total, squares = (math.fsum(row[at] for row in rows) for at in (1, 2))
+    return {
+        label: RankedClass(
+            weight / total if averaging == "weighted" else 1 / len(rows),
+            effective_sample_size(weight, squared),
+            effective_sample_size(total - weight, squares - squared),
+        )
+        for label, weight, squared in rows
+    }
+
+
+def _groups_of_classes(pairs: PairedExamples, classes: Mapping[str, RankedClass]) -> float:
+    """Return how many groups inform of the mean area, infinite if the examples are in none."""
+    if "cluster" not in pairs.columns:
+        return math.inf
+    rows = pairs.engine.rows(groups_statement("SELECT cluster AS g, actual, w FROM joined WHERE w > 0"))
+    return informative_groups({label: each.share for label, each in classes.items()}, dict(rows))
 
 
 def _of_areas(placements: str, areas: Sequence[float], positives: float, negatives: float) -> str:
@@ -85,26 +138,40 @@ def _design_effects(
 def area_difference(
     areas: Sequence[float],
     variances: Sequence[float],
-    sizes: tuple[float, float],
+    classes: Sequence[RankedClass],
     effects: Sequence[float] = INDEPENDENT,
 ) -> Interval | None:
-    """Return the interval of the difference of two areas under the ROC curve.
+    """Return the interval of the difference of two areas under the ROC curve, or of two means over classes.
 
-    Their correlation is as uncertain as that of so few examples as there are of the smaller class. So the intervals of
+    Their correlation is as uncertain as that of so few examples as there are of the smallest class. So the intervals of
     both areas have Student's t with one degree of freedom less.
 
     Args:
         areas: those of the newer and of the older version.
         variances: those of both areas, and of their difference.
-        sizes: the effective numbers of positives and of negatives.
+        classes: the positive class, or the several ones.
         effects: the design effects of both areas, and of their difference.
     """
-    wider = (student_t_quantile(min(sizes) - 1) / student_t_quantile(math.inf)) ** 2
+    fewest = min(min(each.positives, each.negatives) for each in classes)
+    wider = (student_t_quantile(fewest - 1) / student_t_quantile(math.inf)) ** 2
     both = [
-        roc.roc_auc_estimate(area, variance, sizes, wider * effect).interval
+        roc.roc_auc_estimate(area, variance, classes, wider * effect).interval
         for area, variance, effect in zip(areas, variances, effects, strict=False)
     ]
     return _correlated(areas, both, _products(variances, effects), "paired_newcombe_5")
+
+
+def pooled_difference(pseudovalues: Sequence[Mean], effects: Sequence[float] = INDEPENDENT) -> Interval | None:
+    """Return the interval of the difference of two areas of the pooled decisions on all classes.
+
+    Args:
+        pseudovalues: the means of those of the newer and of the older version, and of their differences.
+        effects: the design effects of both areas, and of their difference.
+    """
+    both = [roc.pooled_estimate(mean, effect) for mean, effect in zip(pseudovalues[:2], effects, strict=False)]
+    variances = _products([mean.variance for mean in pseudovalues], effects)
+    areas, intervals = [each.value or 0.0 for each in both], [each.interval for each in both]
+    return _correlated(areas, intervals, variances, "paired_wilson_pooled")
 
 
 def _products(variances: Sequence[float], effects: Sequence[float]) -> list[float]:

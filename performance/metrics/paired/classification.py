@@ -15,7 +15,7 @@ from performance.metrics.statistics.scores import EXAMPLES, GROUPS
 MAX_CELLS = 100_000  # of the joint table of the actual class and both predictions
 _OF_LABELS = ("accuracy", *AVERAGED, *LARGEST_DIFFERENCE)
 _OF_SCORES = {  # a metric follows from any of these exported columns
-    "roc_auc": {"score"},
+    "roc_auc": {"score", "roc_auc"},
     "average_precision": {"score"},
     "log_loss": {"score", "truth"},
     "brier_score": {"score", "brier"},

@@ -9,7 +9,7 @@ from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.means import Mean, means, sums
 
 _SHARED = ("actual", "weight", "series", "scale", "cluster")
-_OWN = ("predicted", "score", "truth", "brier")
+_OWN = ("predicted", "score", "truth", "brier", "roc_auc")
 
 # Raise it when a paired method changes: stored intervals of other methods are computed again.
 METHODS = 4

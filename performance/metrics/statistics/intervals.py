@@ -5,11 +5,11 @@ Sampling, section 8.2.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from performance.metrics.statistics.student_t import student_t_quantile
 
@@ -146,35 +146,45 @@ def weighted_wilson(right: WeightedCount, wrong: WeightedCount, *, likely_unit: 
     return interval.transform(lambda share: share / (share + odds * (1 - share)))
 
 
-def area_interval(area: float, positives: float, negatives: float) -> Interval | None:
-    """Return the interval of the area under a ROC curve, `None` without a sample.
+class RankedClass(NamedTuple):
+    """A class of an area under the ROC curve: its share in a mean, and the effective numbers of its and other examples.
+
+    An area of two classes is the mean of one.
+    """
+
+    share: float
+    positives: float
+    negatives: float
+
+
+def area_interval(area: float, classes: Sequence[RankedClass]) -> Interval | None:
+    """Return the interval of a mean of areas under ROC curves, from 0 to 1; `None` without a sample.
 
     Its ends are the areas from which the estimate is as far as the quantile of the normal distribution says. The
-    variance is that of Hanley & McNeil (1982), doi:10.1148/radiology.143.1.7063747, with both classes of mean size:
-    method 5 of Newcombe (2006), Confidence intervals for an effect size measure based on the Mann-Whitney statistic,
-    part 2, doi:10.1002/sim.2324
-
-    Args:
-        area: the estimate, from 0 to 1.
-        positives: the effective number of positive examples.
-        negatives: the effective number of negative examples.
+    variance is that of `area_variance`: method 5 of Newcombe (2006), Confidence intervals for an effect size measure
+    based on the Mann-Whitney statistic, part 2, doi:10.1002/sim.2324
     """
-    if min(positives, negatives) <= 0:
+    if min(min(each.positives, each.negatives) for each in classes) <= 0:
         return None
 
     def is_likely(other: float) -> bool:
-        return abs(area - other) <= normal_quantile(CONFIDENCE_LEVEL) * math.sqrt(
-            area_variance(other, positives, negatives)
-        )
+        return abs(area - other) <= normal_quantile(CONFIDENCE_LEVEL) * math.sqrt(area_variance(other, classes))
 
     return Interval(_last(is_likely, area, 0.0), _last(is_likely, area, 1.0), "newcombe_5")
 
 
-def area_variance(area: float, positives: float, negatives: float) -> float:
-    """Return the variance of an area under a ROC curve of exponentially distributed scores: see `area_interval`."""
-    pairs = max((positives + negatives) / 2 - 1, 0.0)
-    spread = 1 + pairs * (1 - area) / (2 - area) + pairs * area / (1 + area)
-    return area * (1 - area) * spread / (positives * negatives)
+def area_variance(area: float, classes: Sequence[RankedClass]) -> float:
+    """Return the variance of a mean of areas under ROC curves of exponentially distributed scores.
+
+    It is that of Hanley & McNeil (1982), doi:10.1148/radiology.143.1.7063747, with both classes of mean size. All areas
+    count as equal to their mean, and as independent of each other.
+    """
+    total = 0.0
+    for share, positives, negatives in classes:
+        pairs = max((positives + negatives) / 2 - 1, 0.0)
+        spread = 1 + pairs * (1 - area) / (2 - area) + pairs * area / (1 + area)
+        total += share * share * area * (1 - area) * spread / (positives * negatives)
+    return total
 
 
 def _last(is_likely: Callable[[float], bool], start: float, end: float) -> float:

@@ -9,7 +9,7 @@ drawn from.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -19,6 +19,7 @@ from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import (
     PRIOR_SIZE,
     Interval,
+    RankedClass,
     area_interval,
     area_variance,
     effective_sample_size,
@@ -33,20 +34,6 @@ MIN_POSITIVES = 5
 FEW_POSITIVES = "There are fewer than {0} examples of the positive class, counted by their weight. {0} are enough."
 TINY_WEIGHTS = "The weights are so small that their squares are 0. Multiply all weights by a large number."
 _ROUNDING = 1e-9
-
-
-def micro_roc_auc(placements: Mean, design_effect: float = 1.0) -> Estimate:
-    """Return the area under the ROC curve of the pooled decisions on all classes, with its interval.
-
-    `design_effect` examples are worth one.
-
-    The decisions on one example may err together. So the examples count as independent, and the influences of an
-    example's decisions are summed first: Obuchowski (1997), Nonparametric analysis of clustered ROC curve data,
-    doi:10.2307/2533958
-    """
-    area = placements.value / 2  # both the positives' and the negatives' mean placement is the area
-    variance, size = placements.variance * design_effect, placements.size / design_effect
-    return Estimate(area, fraction_interval(area, variance, size, math.inf, "wilson_pooled"))
 
 
 def fraction_interval(value: float, variance: float, size: float, degrees: float, method: str) -> Interval | None:
@@ -116,7 +103,7 @@ class RankedScores:
     def roc_auc(self) -> Estimate:
         """The area under the ROC curve, from 0 to 1, with its interval: see `roc_auc_estimate`."""
         area = min(max(self._sum("placement", positive=True) / self.problem.positives, 0.0), 1.0)
-        return roc_auc_estimate(area, self._variance(area), self._sizes, self.design_effect)
+        return roc_auc_estimate(area, self._variance(area), [RankedClass(1.0, *self.sizes)], self.design_effect)
 
     @cached_property
     def average_precision(self) -> Estimate:
@@ -127,10 +114,10 @@ class RankedScores:
         value = min(self._sum("precision", positive=True) / self.problem.positives, 1.0)
         variance = self._variance_of_precision(value)
         share = self.problem.positives / (self.problem.positives + self.problem.negatives)
-        return average_precision_estimate(value, variance, self._sizes[0], share, self.design_effect)
+        return average_precision_estimate(value, variance, self.sizes[0], share, self.design_effect)
 
     @cached_property
-    def _sizes(self) -> tuple[float, float]:
+    def sizes(self) -> tuple[float, float]:
         """The effective numbers of positives and of negatives."""
         return (
             effective_sample_size(self.problem.positives, self._sum("squared_weight", positive=True)),
@@ -183,46 +170,43 @@ class RankedScores:
         return math.fsum(getattr(cell, name) for cell in self.cells if cell.positive == positive)
 
 
-def roc_auc_estimate(area: float, variance: float, sizes: tuple[float, float], design_effect: float = 1.0) -> Estimate:
+def roc_auc_estimate(
+    area: float, variance: float, classes: Sequence[RankedClass], design_effect: float = 1.0
+) -> Estimate:
     """Return the area under the ROC curve with Newcombe's interval.
 
     The variance of Hanley & McNeil holds for exponentially distributed scores. So the interval is for as many examples
-    as DeLong's variance is worth.
+    as the estimated variance is worth. That of several classes is not less than estimated, as they may err together.
 
     Args:
-        area: the estimate, from 0 to 1.
-        variance: DeLong's variance for independent examples.
-        sizes: the effective numbers of positives and of negatives.
+        area: the estimate, from 0 to 1; of several classes, the mean of their areas.
+        variance: its variance for independent examples.
+        classes: the positive class, or the several ones.
         design_effect: how many examples are worth one.
     """
-    if min(sizes) <= 0:
+    fewest = min(min(each.positives, each.negatives) for each in classes)
+    if fewest <= 0:
         return Estimate(area, reason=TINY_WEIGHTS)
-    ratio = design_effect * shrunk_ratio(variance, area_variance(area, *sizes), min(sizes))
-    return Estimate(area, area_interval(area, *(size / ratio for size in sizes)))
+    expected = area_variance(area, classes)
+    ratio = shrunk_ratio(variance, expected, fewest)
+    if len(classes) > 1 and expected > 0:
+        ratio = max(ratio, variance / expected)
+    ratio *= design_effect
+    worth = [RankedClass(share, positives / ratio, negatives / ratio) for share, positives, negatives in classes]
+    found = area_interval(area, worth)
+    return Estimate(area, found and replace(found, method="newcombe_5" if len(classes) == 1 else "newcombe_5_mean"))
 
 
-def mean_area(areas: Mapping[str, Estimate], shares: Mapping[str, float], size: float = math.inf) -> Estimate:
-    """Return the weighted mean of the classes' areas.
-
-    The correlation of the areas is not computed. In the worst case they err together and their margins add up, so the
-    interval is conservative: Zou & Donner (2008), Construction of confidence intervals about effect measures: a general
-    approach, doi:10.1002/sim.3095, with a correlation of 1.
+def pooled_estimate(pseudovalues: Mean, design_effect: float = 1.0) -> Estimate:
+    """Return the area under the ROC curve of the pooled decisions on all classes, with its interval.
 
     Args:
-        areas: the areas by class.
-        shares: the weights of the classes, which sum to 1.
-        size: the effective number of examples that the shares are estimated from; infinite if they are known.
+        pseudovalues: their mean, which is twice the area: see `pseudovalues`.
+        design_effect: how many examples are worth one.
     """
-    value = math.fsum(share * (areas[label].value or 0.0) for label, share in shares.items())
-    intervals = {label: each.interval for label, each in areas.items() if each.interval is not None}
-    if len(intervals) < len(areas):
-        return Estimate(value, reason=next(each.reason for each in areas.values() if each.interval is None))
-    down = math.fsum(share * intervals[label].lower for label, share in shares.items())
-    up = math.fsum(share * intervals[label].upper for label, share in shares.items())
-    spread = math.fsum(share * ((areas[label].value or 0.0) - value) ** 2 for label, share in shares.items())
-    margin = student_t_quantile(math.inf) * math.sqrt(spread / size) if size else math.inf
-    lower, upper = value - math.hypot(value - down, margin), value + math.hypot(up - value, margin)
-    return Estimate(value, Interval(max(lower, 0.0), min(upper, 1.0), "newcombe_5_mean"))
+    value = min(max(pseudovalues.value / 2, 0.0), 1.0)
+    variance, size = pseudovalues.variance * design_effect, pseudovalues.size / design_effect
+    return Estimate(value, fraction_interval(value, variance, size, math.inf, "wilson_pooled"))
 
 
 def average_precision_estimate(

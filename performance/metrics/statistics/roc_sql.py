@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from performance.metrics.inputs.sql import number_literal, string_literal
-from performance.metrics.statistics.means import sums
 
 FINE_RANGES = 1000  # of each rate, for a problem whose curves are drawn
 COARSE_RANGES = 1
@@ -145,13 +144,13 @@ def _placements(
     negatives = "negatives" if several else number_literal(problems[0].negatives)
     ranges = "ranges" if several else str(problems[0].ranges)
     scored, weighted = _scored(problems, actual, weight, where, group), weight is not None
-    ranked = _ranked_by_range(passed, label, bounds, weighted=weighted) if bounds else _ranked(passed, label, weighted)
+    ranked = ranked_query(passed, label, bounds, weighted=weighted)
     return f"""
         scored AS ({scored}),
         ranked AS ({ranked}),
         placed AS (
             SELECT {label}{weight_column}score, positive, true_from, all_from - true_from AS false_from,
-                true_from / all_from AS precise, {_placement(positives, negatives)} AS place,
+                true_from / all_from AS precise, {placement(positives, negatives)} AS place,
                 floor({ranges} * true_from / {positives})
                     + floor({ranges} * (all_from - true_from) / {negatives}) * {FINE_RANGES + 2}
                     + floor({ranges} * true_from / all_from) * {(FINE_RANGES + 2) ** 2} AS cell
@@ -160,8 +159,20 @@ def _placements(
     """
 
 
+def ranked_query(passed: str, partition: str, bounds: Sequence[float], *, weighted: bool) -> str:
+    """Return the query of the weight of all examples and of the positives, from each score upwards and tied with it.
+
+    It selects from `scored`, whose scores are in `score`, whose weights in `w`, and whose positives have 1 as
+    `positive`. `passed` are columns to pass through, and `partition` those whose values are ranked separately. The
+    ranges of scores between `bounds`, which ascend, are sorted separately.
+    """
+    if bounds:
+        return _ranked_by_range(passed, partition, bounds, weighted=weighted)
+    return _ranked(passed, partition, weighted)
+
+
 def _ranked_by_range(passed: str, label: str, bounds: Sequence[float], *, weighted: bool) -> str:
-    """Return the query of `_ranked`, which sorts each range of scores by itself, and adds the weights above it."""
+    """Return the query that sorts each range of scores by itself, and adds the weights above it."""
     all_in, true_in = ("sum(w)", "sum(w * positive)") if weighted else ("count(*)", "sum(positive)")
     partition = "PARTITION BY label " if label else ""
     return f"""
@@ -194,10 +205,7 @@ def _range_number(bounds: Sequence[float], below: int = 0) -> str:
 
 
 def _ranked(passed: str, partition: str, weighted: bool, relation: str = "scored") -> str:
-    """Return the query of the weight of all examples and of the positives, from each score upwards and tied with it.
-
-    `passed` are columns to pass through, and `partition` those whose values are sorted separately.
-    """
+    """Return the query that sorts all scores of a relation at once."""
     by = f"PARTITION BY {partition.removesuffix(', ')} " if partition else ""
     if weighted:
         all_from, all_tied = "sum(w) OVER from_here", "sum(w) OVER tied"
@@ -217,66 +225,11 @@ def _ranked(passed: str, partition: str, weighted: bool, relation: str = "scored
     """
 
 
-def _placement(positives: str, negatives: str) -> str:
+def placement(positives: str, negatives: str) -> str:
+    """Return the SQL of an example's placement, from the columns of `ranked_query` and the weights of both classes."""
     return f"""CASE WHEN positive = 1
         THEN ({negatives} - (all_from - true_from) + (all_tied - true_tied) / 2) / {negatives}
         ELSE (true_from - true_tied / 2) / {positives} END"""
-
-
-@dataclass(frozen=True, slots=True)
-class PooledDecisions:
-    """The decisions on all classes, one for each score of each example.
-
-    A decision is positive for the example's own class. The placement of an example is that of its positive decision,
-    plus the mean placement of its negative ones.
-
-    `scores` are the SQL expressions of the classes' scores, by label, and `total` the weight of all examples. `actual`,
-    `weight`, `where` and `group` are SQL expressions.
-    """
-
-    scores: Mapping[str, str]
-    total: float
-    actual: str
-    weight: str | None
-    where: str
-    group: str | None = None
-
-    def statement(self) -> str:
-        """Return the statement that selects the sums of the placements."""
-        return f"SELECT {sums('places', 'w')} FROM ({self._placements()})"
-
-    def group_sums_statement(self, mean: float) -> str:
-        """Return the statement that selects the sums by group of the placements' deviations from their mean.
-
-        They are the sums of the squared deviation and of its fourth power.
-        """
-        return f"""
-            SELECT sum(t * t), sum(t * t * t * t)
-            FROM (SELECT sum(w * (places - {number_literal(mean)})) AS t FROM ({self._placements()}) GROUP BY g)
-        """
-
-    def _placements(self) -> str:
-        others = len(self.scores) - 1
-        decisions = ", ".join(
-            f"{{'score': {score}, 'positive': CASE WHEN {self.actual} = {string_literal(label)} THEN 1 ELSE 0 END}}"
-            for label, score in self.scores.items()
-        )
-        placement = _placement(number_literal(self.total), number_literal(others * self.total))
-        condition = f"{self.where} AND {self.weight} > 0" if self.weight else self.where
-        ranked = _ranked("example, w, g, ", "", self.weight is not None)
-        return f"""
-            WITH numbered AS (
-                SELECT row_number() OVER (ORDER BY 1) AS example, {self.weight or "1"} AS w, {self.group or "0"} AS g,
-                    [{decisions}] AS decisions
-                FROM predictions WHERE {condition}
-            ),
-            decided AS (SELECT example, w, g, unnest(decisions) AS decision FROM numbered),
-            scored AS (SELECT example, w, g, decision.score AS score, decision.positive AS positive FROM decided),
-            ranked AS ({ranked})
-            SELECT min(w) AS w, min(g) AS g, sum(CASE WHEN positive = 1 THEN place ELSE place / {others} END) AS places
-            FROM (SELECT example, w, g, positive, {placement} AS place FROM ranked)
-            GROUP BY example
-        """
 
 
 def _scored(

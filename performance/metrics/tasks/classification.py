@@ -19,16 +19,13 @@ from performance.metrics.inputs.column_mapping import ColumnMapping, find_column
 from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.inputs.options import GROUP, Columns, Options
 from performance.metrics.result import (
-    DAMAGED,
     MAX_CLASSES,
     CurvesDocument,
     Evaluation,
     EvaluationWarning,
-    UnprocessablePredictionsError,
 )
 from performance.metrics.slices import Sample
-from performance.metrics.statistics import curves, roc
-from performance.metrics.statistics.clusters import GroupSums
+from performance.metrics.statistics import curves
 from performance.metrics.statistics.confusion import ONE_CLASS, ConfusionMatrix
 from performance.metrics.statistics.estimates import (
     Estimate,
@@ -36,12 +33,11 @@ from performance.metrics.statistics.estimates import (
     unavailable_intervals,
     unavailable_metrics,
 )
-from performance.metrics.statistics.intervals import Interval, effective_sample_size
+from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
-from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.roc import RankedScores
-from performance.metrics.statistics.roc_sql import PooledDecisions
+from performance.metrics.tasks.areas_of_classes import area_of_classes
 from performance.metrics.tasks.group_effects import GroupEffects, measure_groups
 from performance.metrics.tasks.sufficient_statistics import Problem, SufficientStatistics, measure
 
@@ -144,7 +140,7 @@ def _metrics(engine: Engine, found: SufficientStatistics, effects: GroupEffects)
         "balanced_accuracy": lambda: effects.matrix(matrix, "balanced_accuracy").balanced_accuracy,
         "matthews_correlation": lambda: effects.matrix(matrix, "matthews_correlation").matthews_correlation,
         "cohen_kappa": lambda: effects.matrix(matrix, "cohen_kappa").cohen_kappa,
-        "roc_auc": lambda: _micro_roc_auc(engine, found, effects) if problem.is_micro else _roc_auc(found, effects),
+        "roc_auc": lambda: _roc_auc(engine, found, effects),
         "average_precision": lambda: _average_precision(found, effects),
         "log_loss": lambda: losses_found.log_loss(effects.intervals.get("log_loss", 1.0)) if losses_found else no_loss,
         "brier_score": lambda: (
@@ -194,18 +190,16 @@ def _absent_positive(matrix: ConfusionMatrix, name: str, positive: str) -> Estim
     return Estimate(0.0, reason=f"No example is, or is predicted as, the positive class {positive!r}.")
 
 
-def _roc_auc(found: SufficientStatistics, effects: GroupEffects) -> Estimate:
-    positive, counts = found.problem.positive, found.counts
-    labels = counts.labels if positive is None else [positive]
-    if not set(labels) <= set(found.ranked):
+def _roc_auc(engine: Engine, found: SufficientStatistics, effects: GroupEffects) -> Estimate:
+    problem = found.problem
+    labels = set(found.counts.labels) if problem.positive is None else {problem.positive}
+    if problem.is_micro and not labels <= set(problem.mapping.scores):
+        return Estimate(None, reason=NO_CLASS_SCORES)
+    if not problem.is_micro and not labels <= set(found.ranked):
         return Estimate(None, reason=_no_area(found))
-    if positive is not None:
-        return _area(found, positive, effects)
-    areas = {label: _area(found, label, effects) for label in found.ranked}
-    if found.problem.averaging == "macro":
-        return roc.mean_area(areas, dict.fromkeys(areas, 1 / len(areas)))
-    shares = {label: counts.weight_of(label) / counts.weight for label in areas}
-    return roc.mean_area(areas, shares, effective_sample_size(counts.weight, counts.squared_weight))
+    if problem.positive is not None:
+        return _area(found, problem.positive, effects)
+    return area_of_classes(engine, found, effects)
 
 
 def _no_area(found: SufficientStatistics) -> str:
@@ -217,30 +211,6 @@ def _no_area(found: SufficientStatistics) -> str:
 
 def _area(found: SufficientStatistics, label: str, effects: GroupEffects) -> Estimate:
     return found.ranked[label].with_design_effect(effects.intervals.get(f"roc_auc.{label}", 1.0)).roc_auc
-
-
-def _micro_roc_auc(engine: Engine, found: SufficientStatistics, effects: GroupEffects) -> Estimate:
-    """Return the area over the pooled decisions on all classes, undefined if a class has no score."""
-    counts, mapping = found.counts, found.problem.mapping
-    if not set(counts.labels) <= set(mapping.scores):
-        return Estimate(None, reason=NO_CLASS_SCORES)
-    decisions = PooledDecisions(
-        mapping.scores,
-        counts.weight,
-        actual=mapping.actual,
-        weight=mapping.weight,
-        where=f"{mapping.predicted} IS NOT NULL",
-        group=effects.group,
-    )
-    [sums] = engine.rows(decisions.statement())
-    if None in sums:
-        raise UnprocessablePredictionsError(DAMAGED)
-    placements = Mean(counts.weight, counts.squared_weight, *sums)
-    if effects.clusters is None:
-        return roc.micro_roc_auc(placements)
-    [[squared, fourth]] = engine.rows(decisions.group_sums_statement(placements.value))
-    sums_by_group = GroupSums(squared, fourth, placements.sum_of_squares)
-    return roc.micro_roc_auc(placements, effects.clusters.interval_effect(sums_by_group))
 
 
 def _average_precision(found: SufficientStatistics, effects: GroupEffects) -> Estimate:

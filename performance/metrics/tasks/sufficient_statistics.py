@@ -38,11 +38,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class SufficientStatistics:
-    """What the metrics of some examples follow from. `losses` is `None` without probabilities."""
+    """What the metrics of some examples follow from. `losses` is `None` without probabilities.
+
+    `bounds` divide the scores into ranges that are sorted separately.
+    """
 
     problem: Problem
     counts: LabelCounts
     matrix: ConfusionMatrix
+    bounds: Sequence[float]
     ranked: Mapping[str, RankedScores]
     losses: Losses | None
 
@@ -54,26 +58,24 @@ def measure(engine: Engine, problem: Problem, counts: LabelCounts, *, is_drawn: 
     """
     mapping, positive = problem.mapping, problem.positive
     probabilities = label_counts.as_probabilities(mapping)
+    one_vs_rest = _one_vs_rest_problems(mapping, counts, positive, drawn=curves.MAX_CURVES if is_drawn else 0)
+    bounds = _score_bounds(engine, one_vs_rest, mapping, counts)
     return SufficientStatistics(
         problem,
         counts,
         counts.matrix(),
-        _ranked_scores(engine, mapping, counts, positive, drawn=curves.MAX_CURVES if is_drawn else 0),
+        bounds,
+        _ranked_scores(engine, one_vs_rest, mapping, bounds),
         None if problem.improbable else losses.measure_losses(engine, probabilities, counts, positive),
     )
 
 
 def _ranked_scores(
-    engine: Engine, mapping: ColumnMapping, counts: LabelCounts, positive: str | None, *, drawn: int
+    engine: Engine, problems: Sequence[OneVsRest], mapping: ColumnMapping, bounds: Sequence[float]
 ) -> Mapping[str, RankedScores]:
-    """Return the ranked scores of each class that has scores, positives and negatives, by label.
-
-    The classes with the most weight come first. The first `drawn` ones get curves.
-    """
-    problems = _one_vs_rest_problems(mapping, counts, positive, drawn)
+    """Return the ranked scores of each problem, by label."""
     if not problems:
         return {}
-    bounds = _score_bounds(engine, problems, mapping, counts)
     where = f"{mapping.predicted} IS NOT NULL"
     rows = engine.rows(
         roc_sql.cells_statement(problems, actual=mapping.actual, weight=mapping.weight, where=where, bounds=bounds)
@@ -91,7 +93,7 @@ def _score_bounds(
 ) -> list[float]:
     """Return the scores that divide the examples into ranges, so small that one executor can sort each."""
     ranges = min(math.ceil(counts.examples / engine.rows_per_sort), MAX_RANGES)
-    if ranges <= 1:
+    if ranges <= 1 or not problems:
         return []
     where = f"{mapping.predicted} IS NOT NULL"
     statement = roc_sql.bounds_statement(problems, ranges, actual=mapping.actual, where=where)
@@ -100,8 +102,12 @@ def _score_bounds(
 
 
 def _one_vs_rest_problems(
-    mapping: ColumnMapping, counts: LabelCounts, positive: str | None, drawn: int
+    mapping: ColumnMapping, counts: LabelCounts, positive: str | None, *, drawn: int
 ) -> list[OneVsRest]:
+    """Return the problem of each class that has scores, positives and negatives.
+
+    The classes with the most weight come first. The first `drawn` ones get curves.
+    """
     scores = mapping.scores if positive is None else {positive: mapping.score}
     problems = [
         OneVsRest(label, score, counts.weight_of(label), counts.weight - counts.weight_of(label))

@@ -4,7 +4,7 @@ They are those of `performance.metrics.statistics.roc` and of `performance.metri
 same intervals is tested in `tests.performance.metrics`. Samples without an interval have NaN.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -19,10 +19,35 @@ Sizes = tuple[Numbers | float, Numbers | float]  # of positives and of negatives
 
 
 def roc_auc_ends(values: Numbers, variances: Numbers, sizes: Sizes, effects: Numbers | float = 1.0) -> Ends:
-    """Return the ends of the intervals of `roc_auc_estimate`."""
+    """Return the ends of the intervals of `roc_auc_estimate` of two classes."""
     ratio = effects * _shrunk_ratio(variances, _variance(values, *sizes), np.minimum(*sizes))
     worth = sizes[0] / ratio, sizes[1] / ratio
-    return _last_likely(values, 0.0, worth), _last_likely(values, 1.0, worth)
+    return _score_ends_of_area(values, lambda areas: _variance(areas, *worth))
+
+
+def mean_area_ends(
+    values: Numbers, variances: Numbers, shares: Numbers, counts: Numbers, effects: Numbers | float = 1.0
+) -> Ends:
+    """Return the ends of the intervals of `roc_auc_estimate` of several classes.
+
+    Args:
+        values: the means of the areas.
+        variances: those of the means.
+        shares: the shares of the classes `[sample][class]`.
+        counts: the numbers of examples of the classes `[sample][class]`.
+        effects: the design effects.
+    """
+    others = counts.sum(1, keepdims=True) - counts
+
+    def variance(areas: Numbers, ratio: Numbers) -> Numbers:
+        of_classes = _variance(areas[:, None], counts / ratio[:, None], others / ratio[:, None])
+        return np.asarray((shares**2 * of_classes).sum(1))
+
+    expected = variance(values, np.ones_like(values))
+    estimated = variances / np.where(expected > 0, expected, np.inf)
+    fewest = np.minimum(counts, others).min(1)
+    ratio = effects * np.maximum(_shrunk_ratio(variances, expected, fewest), estimated)
+    return _score_ends_of_area(values, lambda areas: variance(areas, ratio))
 
 
 def _shrunk_ratio(variances: Numbers, expected: Numbers, size: Numbers | float) -> Numbers:
@@ -36,11 +61,15 @@ def _variance(areas: Numbers, positives: Numbers | float, negatives: Numbers | f
     return np.asarray(areas * (1 - areas) * spread / (positives * negatives))
 
 
-def _last_likely(values: Numbers, bound: float, sizes: Sizes) -> Numbers:
+def _score_ends_of_area(values: Numbers, variance: Callable[[Numbers], Numbers]) -> Ends:
+    return _last_likely(values, 0.0, variance), _last_likely(values, 1.0, variance)
+
+
+def _last_likely(values: Numbers, bound: float, variance: Callable[[Numbers], Numbers]) -> Numbers:
     start, end = values, np.full_like(values, bound)
     for _ in range(BISECTIONS):
         middle = (start + end) / 2
-        is_likely = np.abs(values - middle) <= NORMAL * np.sqrt(_variance(middle, *sizes))
+        is_likely = np.abs(values - middle) <= NORMAL * np.sqrt(variance(middle))
         start, end = np.where(is_likely, middle, start), np.where(is_likely, end, middle)
     return start
 
@@ -57,7 +86,7 @@ def average_precision_ends(
 
 
 def micro_area_ends(areas: Numbers, variances: Numbers, sizes: Numbers) -> Ends:
-    """Return the ends of the intervals of `micro_roc_auc`, for so many examples that are worth one each."""
+    """Return the ends of the intervals of `pooled_estimate`, for so many examples that are worth one each."""
     return _score_ends(areas, _worth(areas, variances, sizes, np.inf))
 
 
@@ -73,16 +102,6 @@ def _score_ends(shares: Numbers, sizes: Numbers) -> Ends:
     return np.maximum((centre - spread) / scale, 0.0), np.minimum((centre + spread) / scale, 1.0)
 
 
-def mean_area_ends(areas: Numbers, ends: Ends, shares: Numbers, size: float) -> Ends:
-    """Return the ends of the intervals of `mean_area`, from the areas, the ends and the shares `[sample][class]`."""
-    value, down, up = ((shares * each).sum(1) for each in (areas, *ends))
-    spread = (shares * (areas - value[:, None]) ** 2).sum(1)
-    margin = NORMAL * np.sqrt(spread / size)
-    return np.maximum(value - np.hypot(value - down, margin), 0.0), np.minimum(
-        value + np.hypot(up - value, margin), 1.0
-    )
-
-
 # Differences: of the newer version, of the older one and, of variances and effects, of their difference
 
 
@@ -92,7 +111,21 @@ def roc_auc_difference_ends(
     """Return the ends of the intervals of `area_difference`."""
     wider = (stats.t.ppf(0.975, min(sizes) - 1) / NORMAL) ** 2
     newer, older = (roc_auc_ends(values[at], variances[at], sizes, wider * effects[at]) for at in (0, 1))
-    return difference_ends(values, (newer, older), _correlation(variances, effects))
+    return difference_ends(values, (newer, older), correlation(variances, effects))
+
+
+def mean_area_difference_ends(
+    values: Sequence[Numbers],
+    variances: Sequence[Numbers],
+    shares: Numbers,
+    counts: Numbers,
+    effects: Sequence[Numbers | float],
+) -> Ends:
+    """Return the ends of the intervals of `area_difference` of several classes."""
+    fewest = np.minimum(counts, counts.sum(1, keepdims=True) - counts).min(1)
+    wider = (stats.t.ppf(0.975, fewest - 1) / NORMAL) ** 2
+    newer, older = (mean_area_ends(values[at], variances[at], shares, counts, wider * effects[at]) for at in (0, 1))
+    return difference_ends(values, (newer, older), correlation(variances, effects))
 
 
 def average_precision_difference_ends(
@@ -100,20 +133,21 @@ def average_precision_difference_ends(
 ) -> Ends:
     """Return the ends of the intervals of `average_precision_difference`."""
     newer, older = (average_precision_ends(values[at], variances[at], sizes, effects[at]) for at in (0, 1))
-    return difference_ends(values, (newer, older), _correlation(variances, effects))
+    return difference_ends(values, (newer, older), correlation(variances, effects))
 
 
-def _correlation(variances: Sequence[Numbers], effects: Sequence[Numbers]) -> Numbers:
+def correlation(variances: Sequence[Numbers], effects: Sequence[Numbers | float]) -> Numbers:
+    """Return the correlation of two versions, from the variances of both and of their difference."""
     newer, older, apart = (variance * effect for variance, effect in zip(variances, effects, strict=True))
     scale = 2 * np.sqrt(newer) * np.sqrt(older)
     return np.where(scale > 0, np.clip((newer + older - apart) / np.where(scale > 0, scale, 1.0), -1, 1), 0.0)
 
 
-def difference_ends(values: Sequence[Numbers], both: tuple[Ends, Ends], correlation: Numbers | float = 0.0) -> Ends:
+def difference_ends(values: Sequence[Numbers], both: tuple[Ends, Ends], correlated: Numbers | float = 0.0) -> Ends:
     """Return the ends of the intervals of `correlated_interval`."""
     (newer, older), ((lower, upper), (old_lower, old_upper)) = values, both
-    down = _margins(newer - lower, old_upper - older, correlation)
-    up = _margins(upper - newer, older - old_lower, correlation)
+    down = _margins(newer - lower, old_upper - older, correlated)
+    up = _margins(upper - newer, older - old_lower, correlated)
     return newer - older - down, newer - older + up
 
 

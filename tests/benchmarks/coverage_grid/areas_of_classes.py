@@ -6,18 +6,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+from scipy.special import softmax
 
-from performance.metrics.statistics.clusters import Clusters
-from tests.benchmarks.coverage_grid.area_ends import difference_ends, mean_area_ends, micro_area_ends, roc_auc_ends
+from tests.benchmarks.coverage_grid.area_ends import (
+    correlation,
+    difference_ends,
+    mean_area_difference_ends,
+    mean_area_ends,
+    micro_area_ends,
+)
 from tests.benchmarks.coverage_grid.areas import influences_on_log_odds
-from tests.benchmarks.coverage_grid.group_effects import interval_effects
-from tests.benchmarks.coverage_grid.groups import area_effects
-from tests.benchmarks.coverage_grid.paired import CORRELATIONS, area_rivals
+from tests.benchmarks.coverage_grid.paired import CORRELATIONS, area_rivals, area_variances
 from tests.benchmarks.coverage_grid.ranked import Influences, Numbers, ranked_influences
 from tests.benchmarks.coverage_grid.rivals import around, quantile_of_t
 from tests.benchmarks.coverage_grid.tally import Ends, Tallies, Tally
 
 SEED = 20260313
+MANY = 300_000  # examples that stand for all there are
 AT_A_TIME = 20_000  # scores
 AVERAGINGS = ("macro", "weighted", "micro")
 
@@ -26,19 +31,29 @@ Classes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SeveralAreas:
-    """Normal scores of several classes of given shares; the score of an example's own class is `apart` higher."""
+    """Normal scores of several classes of given shares; the score of an example's own class is `apart` higher.
+
+    If they are probabilities, the scores are their log odds, so that all classes err together.
+    """
 
     size: int
     shares: tuple[float, ...]
     apart: float
+    are_probabilities: bool = False
 
     def __str__(self) -> str:
-        return f"{self.size:,} · {len(self.shares)} classes · {self.apart:g}"
+        kind = " · probabilities" if self.are_probabilities else ""
+        return f"{self.size:,} · {len(self.shares)} classes · {self.apart:g}{kind}"
 
     @property
-    def truth(self) -> float:
-        """The area of each class, and so that of their averages and of the decisions on all classes."""
-        return float(stats.norm.cdf(self.apart / np.sqrt(2)))
+    def truth(self) -> dict[str, float]:
+        """The area by averaging; that of probabilities from many examples."""
+        if not self.are_probabilities:  # that of each class, and so that of their means and of all decisions
+            return dict.fromkeys(AVERAGINGS, float(stats.norm.cdf(self.apart / np.sqrt(2))))
+        random = np.random.default_rng(SEED)
+        actual = random.choice(len(self.shares), (1, MANY), p=self.shares)
+        scores = self.scores(actual, random.normal(size=(1, MANY, len(self.shares))))
+        return {name: float(area.values[0]) for name, area in mean_areas(actual, scores).items()}
 
     def batches(self, samples: int) -> Iterator[int]:
         """Yield how many samples to draw together."""
@@ -54,7 +69,12 @@ class SeveralAreas:
 
     def scores(self, actual: Classes, noise: Numbers) -> Numbers:
         """Return the scores `[sample][example][class]`."""
-        return np.asarray(self.apart * np.eye(len(self.shares))[actual] + noise)
+        scores = self.apart * np.eye(len(self.shares))[actual] + noise
+        return softmax(scores, axis=2) if self.are_probabilities else scores
+
+    def counts(self, actual: Classes) -> Numbers:
+        """Return the number of examples of each class `[sample][class]`."""
+        return class_counts(actual, len(self.shares))
 
 
 def _occur(actual: Classes, classes: int) -> npt.NDArray[np.bool_]:
@@ -62,28 +82,33 @@ def _occur(actual: Classes, classes: int) -> npt.NDArray[np.bool_]:
 
 
 SHARES = ((0.5, 0.3, 0.2), (0.6, 0.3, 0.1), (0.2, 0.2, 0.2, 0.15, 0.15, 0.1))
-SEVERAL = [SeveralAreas(size, shares, apart) for shares in SHARES for size in (100, 300) for apart in (1.0, 2.5)]
-SEVERAL_HELD_OUT = [SeveralAreas(150, (0.7, 0.2, 0.1), apart) for apart in (0.5, 2.0)]
+SEVERAL = [
+    SeveralAreas(size, shares, apart, are_probabilities)
+    for shares in SHARES
+    for size in (100, 300)
+    for apart in (1.0, 2.5)
+    for are_probabilities in (False, True)
+]
+SEVERAL_HELD_OUT = [
+    SeveralAreas(150, (0.7, 0.2, 0.1), apart, are_probabilities)
+    for apart in (0.5, 2.0)
+    for are_probabilities in (False, True)
+]
 
 
 def several(settings: list[SeveralAreas], samples: int) -> Tallies:
     """Yield the tallies of ROC AUC, averaged over the classes."""
     for setting in settings:
-        random = np.random.default_rng(SEED)
-        found = {name: Tally(str(setting), f"{name} roc_auc", setting.size, setting.truth) for name in AVERAGINGS}
+        random, truth = np.random.default_rng(SEED), setting.truth
+        found = {name: Tally(str(setting), f"{name} roc_auc", setting.size, truth[name]) for name in AVERAGINGS}
         for times in setting.batches(samples):
             actual = setting.classes(random, times)
+            counts = setting.counts(actual)
             noise = random.normal(size=(*actual.shape, len(setting.shares)))
-            fewest = _fewest(actual, len(setting.shares))
-            for name, (area, ends) in mean_areas(actual, setting.scores(actual, noise)).items():
-                found[name].add_all(*ends)
-                found[name].add_rivals(_rivals(area, fewest))
+            for name, area in mean_areas(actual, setting.scores(actual, noise)).items():
+                found[name].add_all(*area_ends(name, counts, area))
+                found[name].add_rivals(_rivals(area, counts.min(1)))
         yield from found.values()
-
-
-def _fewest(actual: Classes, classes: int) -> Numbers:
-    """Return the number of examples of the rarest class of each sample."""
-    return np.asarray(np.min([(actual == at).sum(1) for at in range(classes)], axis=0).astype(float))
 
 
 def _rivals(area: Influences, fewest: Numbers) -> dict[str, Ends]:
@@ -94,57 +119,53 @@ def _rivals(area: Influences, fewest: Numbers) -> dict[str, Ends]:
     }
 
 
-def mean_areas(
-    actual: Classes, scores: Numbers, clusters: Clusters | None = None
-) -> dict[str, tuple[Influences, Ends]]:
-    """Return the means of the classes' areas by averaging, with the ends of the product's intervals.
-
-    Args:
-        actual: the classes `[sample][example]`.
-        scores: those of each class.
-        clusters: the groups of examples, which follow each other, if there are some.
-    """
+def mean_areas(actual: Classes, scores: Numbers) -> dict[str, Influences]:
+    """Return ROC AUC by averaging, from the classes `[sample][example]` and the scores `[sample][example][class]`."""
     size, classes = scores.shape[1:]
-    counts = np.stack([(actual == at).sum(1) for at in range(classes)], 1).astype(float)
     ranked = [ranked_influences(actual == at, scores[:, :, at])[0] for at in range(classes)]
-    values, variances = np.stack([each.values for each in ranked], 1), np.stack([each.variances for each in ranked], 1)
-    effects = _effects(actual, ranked, clusters) if clusters else 1.0
-    ends = roc_auc_ends(values, variances, (counts, size - counts), effects)
-    found = {}
-    for name, shares, of in (("macro", np.full_like(counts, 1 / classes), np.inf), ("weighted", counts / size, size)):
-        found[name] = _mean(actual, ranked, shares, of), mean_area_ends(values, ends, shares, of)
-    return found | {"micro": _pooled(actual, scores, clusters)}
-
-
-def _mean(actual: Classes, ranked: Sequence[Influences], shares: Numbers, size: float) -> Influences:
-    """Return the mean of the classes' areas, whose shares `[sample][class]` are known, or those of `size` examples."""
     values = np.stack([each.values for each in ranked], 1)
+    of_examples = np.stack([each.of_examples for each in ranked], 2)
+    shares = class_counts(actual, classes) / size
     mean = (shares * values).sum(1)
     of_shares = (np.take_along_axis(values, actual, 1) - mean[:, None]) / size
-    of_areas, corrected = (
-        sum(share[:, None] * influence for share, influence in zip(shares.T, influences, strict=True))
-        for influences in ([each.of_examples for each in ranked], [each.corrected for each in ranked])
-    )
-    return Influences(mean, of_areas + of_shares, corrected + of_shares)
+    return {
+        "macro": _area(values.mean(1), of_examples.mean(2)),
+        "weighted": _area(mean, np.einsum("snc,sc->sn", of_examples, shares) + of_shares),
+        "micro": _pooled(actual, scores),
+    }
 
 
-def _effects(actual: Classes, ranked: Sequence[Influences], clusters: Clusters) -> Numbers:
-    """Return the design effects of the areas `[sample][class]`."""
-    return np.stack([area_effects("roc_auc", clusters, actual == at, each) for at, each in enumerate(ranked)], 1)
-
-
-def _pooled(actual: Classes, scores: Numbers, clusters: Clusters | None) -> tuple[Influences, Ends]:
+def _pooled(actual: Classes, scores: Numbers) -> Influences:
     """Return the areas of the decisions on all classes, whose influences are summed by example."""
-    samples, size, classes = scores.shape
+    samples, _, classes = scores.shape
     is_own = actual[..., None] == np.arange(classes)
     area, _ = ranked_influences(is_own.reshape(samples, -1), scores.reshape(samples, -1))
-    influences = area.of_examples.reshape(scores.shape).sum(2)
-    variances, sizes = (influences**2).sum(1), np.full(samples, float(size))
-    found = Influences(area.values, influences, influences * np.sqrt(size / (size - 1)))
-    if clusters:
-        effects = interval_effects(clusters, influences.reshape(samples, clusters.groups, -1).sum(2), variances)
-        return found, micro_area_ends(area.values, variances * effects * size / (size - 1), sizes / effects)
-    return found, micro_area_ends(area.values, found.variances, sizes)
+    return _area(area.values, area.of_examples.reshape(scores.shape).sum(2))
+
+
+def _area(values: Numbers, of_examples: Numbers) -> Influences:
+    size = of_examples.shape[1]
+    return Influences(values, of_examples, of_examples * np.sqrt(size / (size - 1)))
+
+
+def class_counts(actual: Classes, classes: int) -> Numbers:
+    """Return the number of examples of each class `[sample][class]`."""
+    return np.stack([(actual == at).sum(1) for at in range(classes)], 1).astype(float)
+
+
+def area_ends(averaging: str, counts: Numbers, area: Influences, effects: Numbers | float = 1.0) -> Ends:
+    """Return the ends of the product's intervals of the mean areas of classes with so many examples."""
+    if averaging == "micro":
+        sizes = counts.sum(1) / effects
+        return micro_area_ends(area.values, area.variances * effects, sizes)
+    return mean_area_ends(area.values, area.variances, class_shares(averaging, counts), counts, effects)
+
+
+def class_shares(averaging: str, counts: Numbers) -> Numbers:
+    """Return the shares of the classes in a mean `[sample][class]`."""
+    if averaging == "weighted":
+        return np.asarray(counts / counts.sum(1, keepdims=True))
+    return np.full_like(counts, 1 / counts.shape[1])
 
 
 # Differences
@@ -179,19 +200,37 @@ PAIRS_HELD_OUT = [SeveralPairs(older, 0.9 * older.apart, 0.7) for older in SEVER
 
 
 def differences(settings: list[SeveralPairs], samples: int) -> Tallies:
-    """Yield the tallies of the differences of averages, which follow from both versions' intervals."""
+    """Yield the tallies of the differences of averages."""
     for setting in settings:
         random, size = np.random.default_rng(SEED), setting.older.size
         newer, older = (version.truth for version in setting.versions)
-        found = {name: Tally(str(setting), f"{name} roc_auc difference", size, newer - older) for name in AVERAGINGS}
+        found = {
+            name: Tally(str(setting), f"{name} roc_auc difference", size, newer[name] - older[name])
+            for name in AVERAGINGS
+        }
         for times in setting.older.batches(samples):
             actual, scores = setting.draw(random, times)
+            counts = setting.older.counts(actual)
             of_newer, of_older = (mean_areas(actual, each) for each in scores)
             for name, tally in found.items():
-                (area, ends), (baseline, baseline_ends) = of_newer[name], of_older[name]
-                tally.add_all(*difference_ends((area.values, baseline.values), (ends, baseline_ends)))
-                tally.add_rivals(area_rivals(_fewest(actual, len(setting.older.shares)), area, baseline))
+                both = of_newer[name], of_older[name]
+                tally.add_all(*area_difference_ends(name, counts, both))
+                tally.add_rivals(area_rivals(counts.min(1), *both))
         yield from found.values()
+
+
+def area_difference_ends(
+    averaging: str, counts: Numbers, both: Sequence[Influences], effects: Sequence[Numbers | float] = (1.0, 1.0, 1.0)
+) -> Ends:
+    """Return the ends of the product's intervals of the difference of the newer and the older version.
+
+    `effects` are the design effects of both versions' areas, and of their difference.
+    """
+    values, variances = [each.values for each in both], area_variances(*both)
+    if averaging == "micro":
+        ends = [area_ends(averaging, counts, each, effect) for each, effect in zip(both, effects, strict=False)]
+        return difference_ends(values, (ends[0], ends[1]), correlation(variances, effects))
+    return mean_area_difference_ends(values, variances, class_shares(averaging, counts), counts, effects)
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

@@ -1,15 +1,26 @@
 """Settings of ROC AUC of several classes, of examples that are correlated within groups."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from performance.metrics.statistics.clusters import Clusters
-from tests.benchmarks.coverage_grid.area_ends import difference_ends
-from tests.benchmarks.coverage_grid.areas_of_classes import AVERAGINGS, Classes, SeveralAreas, SeveralPairs, mean_areas
+from tests.benchmarks.coverage_grid.areas_of_classes import (
+    AVERAGINGS,
+    Classes,
+    SeveralAreas,
+    SeveralPairs,
+    area_difference_ends,
+    area_ends,
+    class_counts,
+    class_shares,
+    mean_areas,
+)
+from tests.benchmarks.coverage_grid.group_effects import interval_effects
+from tests.benchmarks.coverage_grid.paired import area_variances
 from tests.benchmarks.coverage_grid.paired_groups import ALL_SHAPES, HELD_OUT_SHAPES, Shape
-from tests.benchmarks.coverage_grid.ranked import Numbers
+from tests.benchmarks.coverage_grid.ranked import Influences, Numbers
 from tests.benchmarks.coverage_grid.rivals_of_groups import area_difference_rivals, area_rivals
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
@@ -43,41 +54,81 @@ class GroupedPairs:
         return np.repeat(of_groups, self.shape.examples, axis=1)
 
 
-def _pairs(shape: Shape, shares: tuple[float, ...], apart: float, worse: float) -> SeveralPairs:
-    return SeveralPairs(SeveralAreas(shape.size, shares, apart), worse * apart, 0.0)
+def _pairs(shape: Shape, shares: tuple[float, ...], apart: float, worse: float, correlation: float) -> SeveralPairs:
+    older = SeveralAreas(shape.size, shares, apart, are_probabilities=correlation > 0)
+    return SeveralPairs(older, worse * apart, correlation)
 
 
 GROUPED = [
-    GroupedPairs(shape, _pairs(shape, (0.5, 0.3, 0.2), apart, 0.8), one_class)
+    GroupedPairs(shape, _pairs(shape, (0.5, 0.3, 0.2), apart, 0.8, correlation), one_class)
     for shape in ALL_SHAPES
     for apart in (1.0, 2.5)
     for one_class in (False, True)
+    for correlation in (0.0, 0.9)
 ]
 GROUPED_HELD_OUT = [
-    GroupedPairs(shape, _pairs(shape, (0.6, 0.25, 0.15), 1.7, 0.9), one_class)
+    GroupedPairs(shape, _pairs(shape, (0.6, 0.25, 0.15), 1.7, 0.9, 0.6), one_class)
     for shape in HELD_OUT_SHAPES
     for one_class in (False, True)
 ]
 
 
 def grouped(settings: list[GroupedPairs], samples: int) -> Tallies:
-    """Yield the tallies of the older version's areas, and of the differences, which follow from both intervals."""
+    """Yield the tallies of the older version's areas, and of the differences."""
     for setting in settings:
         random, older, size = np.random.default_rng(SEED), setting.pair.older, setting.shape.size
-        worse = setting.pair.versions[0].truth - older.truth
-        title, clusters = str(setting), Clusters(setting.shape.groups, float(setting.shape.examples))
-        single = {name: Tally(title, f"{name} roc_auc, grouped", size, older.truth) for name in AVERAGINGS}
-        paired = {name: Tally(title, f"{name} roc_auc difference, grouped", size, worse) for name in AVERAGINGS}
+        better, worse, title = older.truth, setting.pair.versions[0].truth, str(setting)
+        single = {name: Tally(title, f"{name} roc_auc, grouped", size, better[name]) for name in AVERAGINGS}
+        paired = {
+            name: Tally(title, f"{name} roc_auc difference, grouped", size, worse[name] - better[name])
+            for name in AVERAGINGS
+        }
+        clusters = Clusters(setting.shape.groups, float(setting.shape.examples))
         for times in older.batches(samples):
             actual, scores = setting.draw(random, times)
-            of_newer, of_older = (mean_areas(actual, each, clusters) for each in scores)
+            counts = older.counts(actual)
+            of_newer, of_older = (mean_areas(actual, each) for each in scores)
             for name in AVERAGINGS:
-                (area, ends), (baseline, baseline_ends) = of_newer[name], of_older[name]
-                single[name].add_all(*baseline_ends)
-                single[name].add_rivals(area_rivals(baseline, clusters.groups))
-                paired[name].add_all(*difference_ends((area.values, baseline.values), (ends, baseline_ends)))
-                paired[name].add_rivals(area_difference_rivals(area, baseline, clusters.groups))
+                both = of_newer[name], of_older[name]
+                most = informative_groups(name, actual, clusters.groups, len(older.shares))
+                effect = area_effect(clusters, both[1], most)
+                single[name].add_all(*area_ends(name, counts, both[1], effect))
+                single[name].add_rivals(area_rivals(both[1], clusters.groups))
+                effects = difference_effects(clusters, both, most)
+                paired[name].add_all(*area_difference_ends(name, counts, both, effects))
+                paired[name].add_rivals(area_difference_rivals(*both, clusters.groups))
         yield from (*single.values(), *paired.values())
+
+
+def informative_groups(averaging: str, actual: Classes, groups: int, classes: int) -> Numbers | float:
+    """Return how many groups inform of the areas of each sample: see `performance.metrics.statistics.clusters`."""
+    if averaging == "micro":
+        return np.inf
+    of_groups = actual.reshape(len(actual), groups, -1)
+    found = np.stack([(of_groups == at).sum(2).astype(float) for at in range(classes)], 1)
+    of_classes = found.sum(2) ** 2 / (found**2).sum(2)
+    variances = class_shares(averaging, class_counts(actual, classes)) ** 2 / of_classes
+    degrees = variances.sum(1) / (variances / np.maximum(of_classes - 1, 1.0)).sum(1)
+    return np.asarray(degrees + 1)
+
+
+def area_effect(clusters: Clusters, area: Influences, groups: Numbers | float) -> Numbers:
+    """Return the design effects of areas, of which at most so many groups inform. Groups follow each other."""
+    independent = (area.of_examples**2).sum(1)
+    return interval_effects(clusters, _sums(clusters, area.of_examples), independent, groups)
+
+
+def difference_effects(clusters: Clusters, both: Sequence[Influences], groups: Numbers | float) -> list[Numbers]:
+    """Return the design effects of both versions' areas and of their difference."""
+    newer, older = (_sums(clusters, each.of_examples) for each in both)
+    return [
+        interval_effects(clusters, sums, variances, groups)
+        for sums, variances in zip((newer, older, newer - older), area_variances(*both), strict=True)
+    ]
+
+
+def _sums(clusters: Clusters, of_examples: Numbers) -> Numbers:
+    return np.asarray(of_examples.reshape(len(of_examples), clusters.groups, -1).sum(2))
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

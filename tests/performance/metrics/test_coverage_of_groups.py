@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from performance.metrics.paired.intervals import paired_intervals
+from performance.metrics.paired.paired_join import Choices
 from performance.metrics.statistics.clusters import Clusters
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.differences import independent_interval
@@ -15,6 +17,7 @@ from performance.metrics.statistics.margins import AVERAGED
 from performance.metrics.tasks import classification
 from tests.benchmarks.coverage_grid import areas as areas_grid
 from tests.benchmarks.coverage_grid import areas_of_classes, paired_groups
+from tests.benchmarks.coverage_grid import areas_of_classes_in_groups as grouped_areas
 from tests.benchmarks.coverage_grid import classification as grid
 from tests.benchmarks.coverage_grid import groups as groups_grid
 from tests.benchmarks.coverage_grid import paired as paired_grid
@@ -23,6 +26,7 @@ from tests.benchmarks.coverage_grid.areas import Areas
 from tests.benchmarks.coverage_grid.group_effects import matrix_effects
 from tests.benchmarks.coverage_grid.ranked import Numbers, ranked_influences
 from tests.performance.metrics.differences import write_export
+from tests.performance.metrics.paired.pairs import compare, ids, tables
 from tests.performance.metrics.tables import evaluate_columns
 
 SEED = 20260313
@@ -102,21 +106,53 @@ def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> 
     np.add.at(counts, (groups, actual, predicted), 1)
     matrix = ConfusionMatrix(["0", "1", "2"], counts.sum(0).astype(float).tolist())
     clusters = Clusters(20, 12.0)
-    areas, of_groups = (areas_of_classes.mean_areas(actual[None], scores[None], each) for each in (None, clusters))
+    areas, of_classes = areas_of_classes.mean_areas(actual[None], scores[None]), counts.sum((0, 2))[None].astype(float)
 
     for averaging in ("macro", "weighted", "micro"):
         plain, grouped = (
             evaluate_columns(classification.evaluate, tmp_path, each, averaging=averaging).confidence_intervals
             for each in (columns, {**columns, "group": groups})
         )
-        check(plain["roc_auc"], *areas[averaging][1])
-        check(grouped["roc_auc"], *of_groups[averaging][1])
+        area = areas[averaging]
+        most = grouped_areas.informative_groups(averaging, actual[None], 20, 3)
+        effect = grouped_areas.area_effect(clusters, area, most)
+        check(plain["roc_auc"], *areas_of_classes.area_ends(averaging, of_classes, area))
+        check(grouped["roc_auc"], *areas_of_classes.area_ends(averaging, of_classes, area, effect))
         effects = {} if averaging == "micro" else matrix_effects(clusters, counts[None], averaging)
         for name, [effect] in effects.items():
             fewer = matrix.with_design_effect(float(effect))
             estimate = fewer.averaged(name, averaging) if name in AVERAGED else getattr(fewer, name)
             assert estimate.interval is not None
             check(grouped[name], [estimate.interval.lower], [estimate.interval.upper])
+
+
+@pytest.mark.parametrize("averaging", ["macro", "weighted", "micro"])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_grid_has_the_paired_intervals_of_areas_of_several_classes(
+    tmp_path: Path, averaging: str, grouped: bool
+) -> None:
+    random, groups, clusters = np.random.default_rng(SEED), np.arange(240) // 12, Clusters(20, 12.0)
+    actual = random.choice(3, 240, p=[0.5, 0.3, 0.2])
+    shared = np.eye(3)[actual] + random.normal(size=(20, 3))[groups]
+    scores = [softmax(shared + random.normal(size=(240, 3)), axis=1) for _ in range(2)]
+    versions = [
+        {"predicted": each.argmax(1), **{f"score_{at}": column for at, column in enumerate(each.T)}} for each in scores
+    ]
+    group = dict(zip(ids(240), groups, strict=True))
+    both = [
+        {**table, "group": [group[each] for each in table["example_id"]]} if grouped else table
+        for table in tables(actual, *versions)
+    ]
+
+    found = compare(tmp_path, "classification", both, Choices(None, averaging), averaging=averaging)["roc_auc"]
+
+    areas = [areas_of_classes.mean_areas(actual[None], each[None])[averaging] for each in scores]
+    most = grouped_areas.informative_groups(averaging, actual[None], 20, 3)
+    effects = grouped_areas.difference_effects(clusters, areas, most) if grouped else [1.0] * 3
+    of_classes = areas_of_classes.class_counts(actual[None], 3)
+    lower, upper = areas_of_classes.area_difference_ends(averaging, of_classes, areas, effects)
+    assert (found.lower, found.upper) == pytest.approx((*lower, *upper), abs=1e-6)
+    assert found.method == ("paired_wilson_pooled" if averaging == "micro" else "paired_newcombe_5")
 
 
 def test_the_grid_subtracts_intervals_as_the_product_does() -> None:

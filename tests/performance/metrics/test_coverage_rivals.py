@@ -98,9 +98,9 @@ def test_influences_on_a_mean_of_areas_are_those_of_the_jackknife(averaging: str
     actual = random.choice(3, 200, p=[0.5, 0.3, 0.2])
     scores = np.eye(3)[actual] + random.normal(size=(200, 3))
 
-    found, _ = mean_areas(actual[None], scores[None])[averaging]
+    found = mean_areas(actual[None], scores[None])[averaging]
 
     kept = [np.delete(np.arange(200), at) for at in range(200)]
-    values = np.array([mean_areas(actual[each][None], scores[each][None])[averaging][0].values[0] for each in kept])
+    values = np.array([mean_areas(actual[each][None], scores[each][None])[averaging].values[0] for each in kept])
     error = np.sqrt(199 / 200 * ((values - values.mean()) ** 2).sum())
     assert np.sqrt(found.variances[0]) == pytest.approx(error, rel=0.02)

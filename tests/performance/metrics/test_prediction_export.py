@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -81,6 +82,39 @@ def test_the_export_of_several_classes_has_the_terms_of_the_losses(tmp_path: Pat
     ]
 
 
+THREE_CLASSES = {
+    "example_id": ["a", "b", "c", "d"],
+    "actual": ["x", "y", "z", "x"],
+    "predicted": ["x", "y", "x", "x"],
+    "score_x": [0.7, 0.2, 0.5, 0.4],
+    "score_y": [0.2, 0.6, 0.1, 0.3],
+    "score_z": [0.1, 0.2, 0.4, 0.3],
+}
+
+
+def test_the_export_of_several_classes_has_the_pseudovalues_of_roc_auc(tmp_path: Path) -> None:
+    """Their deviations from the area are how much an example moves it. Of class x, c ranks above d alone: 3 of 4."""
+    pseudovalues = {}
+    for averaging in ("macro", "weighted", "micro"):
+        file = export_columns("classification", tmp_path, THREE_CLASSES, averaging=averaging)
+        assert file is not None
+        pseudovalues[averaging] = [row["roc_auc"] for row in rows(file)]
+
+    assert sum(pseudovalues["macro"]) / 4 == pytest.approx((0.75 + 1 + 1) / 3)
+    assert sum(pseudovalues["weighted"]) / 4 == pytest.approx((2 * 0.75 + 1 + 1) / 4)
+    # 12 decisions: 4 right ones of 0.7, 0.6, 0.4, 0.4, and wrong ones of 0.5, 0.3 and less
+    assert sum(pseudovalues["micro"]) / 4 / 2 == pytest.approx((8 + 8 + 7 + 7) / 32)
+    of_x = {"a": 1 - 0.75, "d": 0.5 - 0.75, "b": 1 - 0.75, "c": 0.5 - 0.75}  # placements, above or below 0.75
+    assert pseudovalues["macro"] == pytest.approx([2.75 / 3 + of_x[each] * 2 / 3 for each in "abcd"])
+
+
+def test_examples_without_weight_have_no_pseudovalue(tmp_path: Path) -> None:
+    file = export_columns("classification", tmp_path, {**THREE_CLASSES, "weight": [1.0, 1.0, 1.0, 0.0]})
+
+    assert file is not None
+    assert [row["roc_auc"] is None for row in rows(file)] == [False, False, False, True]
+
+
 def test_the_export_of_a_forecast_has_numbers_series_and_scale(tmp_path: Path) -> None:
     file = export_columns(
         "forecasting",
@@ -154,6 +188,25 @@ def test_the_export_of_many_rows_does_not_depend_on_their_order(tmp_path: Path) 
         digests.append(hashlib.sha256(file.read_bytes()).hexdigest())
 
     assert digests[0] == digests[1]
+
+
+@given(order=st.randoms(use_true_random=False), seed=st.integers(0, 2**32 - 1), size=st.integers(20, 300))
+@EACH_EVALUATES
+def test_the_pseudovalues_do_not_depend_on_the_order_of_rows(
+    tmp_path: Path, order: random.Random, seed: int, size: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    scores, actual = generator.dirichlet([1, 1, 1], size).round(2), generator.choice(3, size)
+    columns = [range(size), actual, scores.argmax(1), *scores.T, generator.uniform(0.5, 2, size)]
+    names = ["example_id", "actual", "predicted", "score_0", "score_1", "score_2", "weight"]
+
+    def bytes_of(places: list[int]) -> bytes:
+        table = {name: [column[at] for at in places] for name, column in zip(names, columns, strict=True)}
+        file = export_columns("classification", tmp_path, table, averaging="macro")
+        assert file is not None
+        return file.read_bytes()
+
+    assert bytes_of([*range(size)]) == bytes_of(order.sample(range(size), size))
 
 
 def test_a_sandboxed_evaluation_leaves_the_export_in_its_folder(tmp_path: Path) -> None:

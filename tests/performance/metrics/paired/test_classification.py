@@ -12,7 +12,7 @@ from sklearn import metrics as sk
 
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.statistics.differences import correlated_interval, independent_interval
-from performance.metrics.statistics.intervals import Interval, area_interval, area_variance
+from performance.metrics.statistics.intervals import Interval, RankedClass, area_interval, area_variance
 from performance.metrics.statistics.roc import average_precision_estimate
 from tests.performance.metrics.augmented import augmented_t
 from tests.performance.metrics.paired.pairs import (
@@ -196,9 +196,10 @@ def test_the_paired_roc_auc_interval_has_the_correlation_of_brute_force_delong(
     sizes = [float((two_classes["actual"] == label).sum()) for label in (1, 0)]
     both = []
     for value, variance in zip(values, variances, strict=False):
-        ratio = (min(sizes) * variance / area_variance(value, *sizes) + 20) / (min(sizes) + 20)
+        expected = area_variance(value, [RankedClass(1.0, *sizes)])
+        ratio = (min(sizes) * variance / expected + 20) / (min(sizes) + 20)
         ratio *= (t.ppf(0.975, min(sizes) - 1) / Z) ** 2
-        both.append(area_interval(value, sizes[0] / ratio, sizes[1] / ratio))
+        both.append(area_interval(value, [RankedClass(1.0, *(size / ratio for size in sizes))]))
     assert_correlated(found, values, both, variances)
     assert found.method == "paired_newcombe_5"
 
