@@ -4,6 +4,7 @@ from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs.sql import string_literal
 from performance.metrics.paired.areas import average_precision_interval, roc_auc_interval
 from performance.metrics.paired.group_effects import accuracy_effect
+from performance.metrics.paired.grouped_matrices import grouped_differences
 from performance.metrics.paired.matrices import LARGEST_DIFFERENCE, accuracy_difference, matrix_differences
 from performance.metrics.paired.numeric import LossPair, measure_differences
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
@@ -44,19 +45,14 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
 
 
 def _label_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
-    """Return the intervals of metrics of the predicted classes.
-
-    If the examples are in groups, only the accuracy has one. For the other metrics, a paired interval that holds with
-    few groups would be wider than what follows from the intervals of both versions, which allow for groups already.
-    """
+    """Return the intervals of metrics of the predicted classes; none if there are too few groups of examples."""
     effect = accuracy_effect(pairs)
     if effect is None:
         return {}
     weight, squared_weight, newer, older = _right_alone(pairs)
     accuracy = accuracy_difference(weight, squared_weight, newer, older, effect)
     micro = dict.fromkeys(OF_CLASSES, accuracy) if choices.averaging == "micro" else {}
-    others = {} if "cluster" in pairs.columns else _matrix_intervals(pairs, choices)
-    return {"accuracy": accuracy, **micro, **others}
+    return {"accuracy": accuracy, **micro, **_matrix_intervals(pairs, choices)}
 
 
 def _matrix_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
@@ -65,7 +61,10 @@ def _matrix_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
         SELECT actual, predicted, old_predicted, sum(w), sum(w * w) FROM joined
         GROUP BY actual, predicted, old_predicted ORDER BY ALL LIMIT {MAX_CELLS + 1}
     """)
-    return matrix_differences(cells, choices) if len(cells) <= MAX_CELLS else {}
+    if len(cells) > MAX_CELLS:
+        return {}
+    grouped = "cluster" in pairs.columns
+    return grouped_differences(pairs, cells, choices) if grouped else matrix_differences(cells, choices)
 
 
 def _right_alone(pairs: PairedExamples) -> Row:

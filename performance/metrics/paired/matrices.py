@@ -11,7 +11,14 @@ from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.gradients import Gradient
-from performance.metrics.statistics.intervals import Interval, effective_sample_size, normal, wilson
+from performance.metrics.statistics.intervals import (
+    NO_EXAMPLES,
+    Interval,
+    WeightedCount,
+    effective_sample_size,
+    normal,
+    wilson,
+)
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.means import Mean
 
@@ -19,7 +26,7 @@ from performance.metrics.statistics.means import Mean
 LARGEST_DIFFERENCE = {"balanced_accuracy": 1.0, "matthews_correlation": 2.0, "cohen_kappa": 2.0}
 OF_ALL_EXAMPLES = {"matthews_correlation", "cohen_kappa"}
 ADDED = 1.0  # examples that one version alone is right about
-_TOLERANCE = 1e-24  # rounding error of a variance of fractions
+ROUNDING = 1e-24  # of a variance of fractions
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ def matrix_differences(cells: Sequence[Row], choices: Choices) -> Intervals:
         for added in (ADDED, ADDED / classes)
     )
     found: Intervals = {}
-    for name, (now, before) in _gradients(cells, choices).items():
+    for name, (now, before) in gradients_of_both(cells, choices).items():
         value = now.value - before.value
         of_all = name in OF_ALL_EXAMPLES or (name in AVERAGED and choices.averaging == "weighted")
         lower, upper = (each.get(name) for each in (in_all if of_all else by_class))
@@ -89,7 +96,7 @@ def _known_metrics(cells: Sequence[Row], choices: Choices) -> set[str]:
 
     Nothing is known about the recall of a class without examples, or about the precision of one that is not predicted.
     """
-    both, positive = _matrices(cells), choices.positive_class
+    both, positive = matrices_of_both(cells), choices.positive_class
     occurring = {row[0] for row in cells if row[3] > 0}
     if len(occurring) < 2:
         return set()
@@ -129,15 +136,15 @@ def _more_cells(cells: Sequence[Row], added: float, *, newer: bool) -> list[Row]
     ]
 
 
-def _matrices(cells: Sequence[Row]) -> tuple[ConfusionMatrix, ConfusionMatrix]:
+def matrices_of_both(cells: Sequence[Row]) -> tuple[ConfusionMatrix, ConfusionMatrix]:
     """Return the confusion matrices of the newer and of the older version."""
-    newer = _matrix((actual, predicted, weight) for actual, predicted, _, weight, _ in cells)
-    return newer, _matrix((actual, predicted, weight) for actual, _, predicted, weight, _ in cells)
+    newer = _matrix((actual, predicted, *weights) for actual, predicted, _, *weights in cells)
+    return newer, _matrix((actual, predicted, *weights) for actual, _, predicted, *weights in cells)
 
 
-def _gradients(cells: Sequence[Row], choices: Choices) -> dict[str, tuple[Gradient, Gradient]]:
+def gradients_of_both(cells: Sequence[Row], choices: Choices) -> dict[str, tuple[Gradient, Gradient]]:
     """Return the gradients of both versions for each metric that has some."""
-    newer, older = _matrices(cells)
+    newer, older = matrices_of_both(cells)
     found = dict(_averaged_gradients(newer, older, choices))
     for name in LARGEST_DIFFERENCE:
         now, before = newer.multiclass_gradient(name), older.multiclass_gradient(name)
@@ -148,7 +155,7 @@ def _gradients(cells: Sequence[Row], choices: Choices) -> dict[str, tuple[Gradie
 
 def _delta_intervals(cells: Sequence[Row], choices: Choices) -> Intervals:
     """Return the intervals of the delta method."""
-    indexes, old_indexes = ({label: at for at, label in enumerate(matrix.labels)} for matrix in _matrices(cells))
+    indexes, old_indexes = ({label: at for at, label in enumerate(matrix.labels)} for matrix in matrices_of_both(cells))
     joint = [
         JointCell(
             (indexes[actual], indexes[predicted]), (old_indexes[actual], old_indexes[before]), weight, squared_weight
@@ -157,7 +164,7 @@ def _delta_intervals(cells: Sequence[Row], choices: Choices) -> Intervals:
     ]
     return {
         name: _delta_interval(joint, *both, most=LARGEST_DIFFERENCE.get(name, 1))
-        for name, both in _gradients(cells, choices).items()
+        for name, both in gradients_of_both(cells, choices).items()
     }
 
 
@@ -188,16 +195,20 @@ def _delta_interval(joint: Sequence[JointCell], newer: Gradient, older: Gradient
         math.fsum(slope * each.squared_weight for slope, each in zip(slopes, joint, strict=True)),
         math.fsum(slope * slope * each.squared_weight for slope, each in zip(slopes, joint, strict=True)),
     )
-    if influence.variance <= _TOLERANCE:
+    if influence.variance <= ROUNDING:
         return None
     return normal(newer.value - older.value, influence.variance, "paired_multinomial", -most, most)
 
 
-def _matrix(cells: Iterable[tuple[str, str, float]]) -> ConfusionMatrix:
-    """Return the confusion matrix of one version."""
-    cells_by_labels: dict[tuple[str, str], float] = {}
-    for actual, predicted, weight in cells:
-        cells_by_labels[actual, predicted] = cells_by_labels.get((actual, predicted), 0.0) + weight
-    labels = sort_labels(label for pair in cells_by_labels for label in pair)
-    weights = [[cells_by_labels.get((actual, predicted), 0.0) for predicted in labels] for actual in labels]
-    return ConfusionMatrix(labels, weights)
+def _matrix(cells: Iterable[tuple[str, str, float, float]]) -> ConfusionMatrix:
+    """Return the confusion matrix of one version, from the weights and the squared weights."""
+    sums: dict[tuple[str, str], WeightedCount] = {}
+    for actual, predicted, *weights in cells:
+        sums[actual, predicted] = sums.get((actual, predicted), NO_EXAMPLES) + WeightedCount(*weights)
+    labels = sort_labels(label for pair in sums for label in pair)
+    found = [[sums.get((actual, predicted), NO_EXAMPLES) for predicted in labels] for actual in labels]
+    return ConfusionMatrix(
+        labels,
+        [[each.weight for each in row] for row in found],
+        [[each.squared_weight for each in row] for row in found],
+    )

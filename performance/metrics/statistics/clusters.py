@@ -46,6 +46,11 @@ class GroupSums:
     independent: float
     groups: float = math.inf
 
+    @property
+    def informative(self) -> float:
+        """The effective number of groups with an influence."""
+        return self.squared * self.squared / self.fourth if self.fourth > 0 else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
@@ -65,9 +70,9 @@ class Clusters:
         Only groups with an influence inform of the variance, and those of the prior are added to them. If they are few,
         the estimate is nearer to the design effect of these.
         """
-        informative = sums.squared * sums.squared / sums.fourth if sums.fourth > 0 else 0.0
         ratio = sums.squared / sums.independent * self.groups / (self.groups - 1) if sums.independent > 0 else 0.0
-        effect = (informative * ratio + prior.groups * self.prior_effect(prior)) / (informative + prior.groups)
+        added = prior.groups * self.prior_effect(prior)
+        effect = (sums.informative * ratio + added) / (sums.informative + prior.groups)
         return max(effect, 1.0)
 
     def prior_effect(self, prior: Prior) -> float:
@@ -85,11 +90,11 @@ class Clusters:
 class Influence:
     """How much an example moves a metric, as SQL, and the sum over examples of its square times the squared weight.
 
-    `groups` is how many groups, at most, inform of the metric.
+    The sum is needed for a design effect only. `groups` is how many groups, at most, inform of the metric.
     """
 
     sql: str
-    independent: float
+    independent: float = math.nan
     groups: float = math.inf
 
 
@@ -128,13 +133,7 @@ def matrix_sums(
 
     `group`, `actual`, `predicted` and `weight` are SQL expressions.
     """
-    influences = {
-        name: Influence(
-            f"{_slope_sql(matrix, gradient)} + {number_literal(-_mean(matrix, gradient))}",
-            _independent(matrix, gradient),
-        )
-        for name, gradient in gradients.items()
-    }
+    influences = {name: matrix_influence(matrix, gradient) for name, gradient in gradients.items()}
     w = f"CAST({weight} AS DOUBLE)"
     return sums_by_group(
         engine,
@@ -145,6 +144,12 @@ def matrix_sums(
             GROUP BY {group}, {actual}, {predicted}
         """,
     )
+
+
+def matrix_influence(matrix: ConfusionMatrix, gradient: Gradient, predicted: str = "predicted") -> Influence:
+    """Return the influence on a metric of a confusion matrix, from the columns `actual` and `predicted`."""
+    slope, mean = _slope_sql(matrix, gradient, predicted), _mean(matrix, gradient)
+    return Influence(f"{slope} + {number_literal(-mean)}", _independent(matrix, gradient))
 
 
 def _independent(matrix: ConfusionMatrix, gradient: Gradient) -> float:
@@ -164,12 +169,12 @@ def _mean(matrix: ConfusionMatrix, gradient: Gradient) -> float:
     ) / (matrix.total)
 
 
-def _slope_sql(matrix: ConfusionMatrix, gradient: Gradient) -> str:
+def _slope_sql(matrix: ConfusionMatrix, gradient: Gradient, predicted: str) -> str:
     """Return the derivative of a metric by the share of an example's cell, from the columns of its labels."""
     terms = [
         _case("actual", matrix.labels, gradient.rows),
-        _case("predicted", matrix.labels, gradient.columns),
-        f"CASE WHEN actual = predicted THEN {_case('actual', matrix.labels, gradient.diagonal)} ELSE 0 END",
+        _case(predicted, matrix.labels, gradient.columns),
+        f"CASE WHEN actual = {predicted} THEN {_case('actual', matrix.labels, gradient.diagonal)} ELSE 0 END",
     ]
     return " + ".join(terms)
 

@@ -1,14 +1,17 @@
 """Compute the design effects of many samples at once, as `performance.metrics.statistics.clusters` does.
 
+The correlations of two versions are those of `performance.metrics.paired.grouped_matrices`.
+
 That both give the same intervals is tested in `tests.performance.metrics`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from performance.metrics.paired.matrices import ROUNDING
 from performance.metrics.statistics.clusters import OF_MEANS, OF_METRICS, Clusters, Prior
 from performance.metrics.statistics.margins import AVERAGED
 from tests.benchmarks.coverage_grid.composites import DRAWS, melded_ends
@@ -42,24 +45,57 @@ def interval_effects(
 
 def table_effects(clusters: Clusters, counts: Counts, slopes: Numbers, prior: Prior = OF_METRICS) -> Numbers:
     """Return the design effects of a metric, from `counts[sample][group]…` and its derivatives `[sample]…` by cell."""
+    influences = _influences(counts, slopes)
+    independent = (counts.sum(1) * influences**2).reshape(len(counts), -1).sum(1)
+    return interval_effects(clusters, _sums_by_group(counts, influences), independent, prior=prior)
+
+
+def groups_correlations(both: Sequence[Counts], slopes: Sequence[Numbers]) -> Numbers:
+    """Return the correlations of a metric of two versions, as `groups_correlation` does.
+
+    Args:
+        both: the counts `[sample][group][actual][predicted]` of the newer and of the older version.
+        slopes: the derivatives of both by cell.
+    """
+    newer, older = (
+        _sums_by_group(counts, _influences(counts, each)) for counts, each in zip(both, slopes, strict=True)
+    )
+    squares = [each**2 for each in (newer, older, newer - older)]
+    is_known = np.min([each.sum(1) for each in squares], axis=0) > ROUNDING * both[0][0].sum() ** 2
+    scale, fourth = np.sqrt(squares[0].sum(1) * squares[1].sum(1)), (squares[2] ** 2).sum(1)
+    groups = squares[2].sum(1) ** 2 / np.where(is_known, fourth, 1.0)
+    found = np.clip((newer * older).sum(1) / np.where(is_known, scale, 1.0), -1.0, 1.0)
+    return np.where(is_known, found * groups / (groups + 1), 0.0)
+
+
+def _influences(counts: Counts, slopes: Numbers) -> Numbers:
+    """Return the derivatives by cell, less their mean, from `counts[sample][group]…`."""
+    tables = counts.sum(1)
+    axes = tuple(range(1, tables.ndim))
+    return np.asarray(slopes - (slopes * tables).sum(axes, keepdims=True) / tables.sum(axes, keepdims=True))
+
+
+def _sums_by_group(counts: Counts, influences: Numbers) -> Numbers:
     cells = counts.reshape(*counts.shape[:2], -1)
-    totals, by_cell = cells.sum(1), slopes.reshape(len(slopes), -1)
-    apart = by_cell - (by_cell * totals).sum(1, keepdims=True) / totals.sum(1, keepdims=True)
-    sums = np.einsum("sgc,sc->sg", cells, apart)
-    return interval_effects(clusters, sums, (totals * apart**2).sum(1), prior=prior)
+    return np.asarray(np.einsum("sgc,sc->sg", cells, influences.reshape(len(influences), -1)))
 
 
 def matrix_effects(clusters: Clusters, counts: Counts, averaging: str, positive: int = 1) -> Mapping[str, Numbers]:
     """Return the design effects of each metric, from the counts `[sample][group][actual][predicted]`."""
+    shares = AVERAGED if averaging == "binary" else ()
+    return {
+        name: table_effects(clusters, counts, each, OF_MEANS if name in shares else OF_METRICS)
+        for name, each in matrix_slopes(counts, averaging, positive).items()
+    }
+
+
+def matrix_slopes(counts: Counts, averaging: str, positive: int = 1) -> Mapping[str, Numbers]:
+    """Return the derivatives of each metric by cell, `[sample][actual][predicted]`, from the same counts."""
     tables = counts.sum(1).astype(float)
     found = gradients(tables / tables.sum((1, 2), keepdims=True), averaging, positive)
     slopes = {name: each.by_cell() for name, each in found.items()}
     slopes["matthews_correlation"][(tables.sum(1) > 0).sum(1) < 2] = 0.0  # it has none if one class is predicted
-    shares = AVERAGED if averaging == "binary" else ()
-    return {
-        name: table_effects(clusters, counts, each, OF_MEANS if name in shares else OF_METRICS)
-        for name, each in slopes.items()
-    }
+    return slopes
 
 
 def whole_classes(counts: Counts) -> npt.NDArray[np.bool_]:

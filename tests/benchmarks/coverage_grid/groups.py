@@ -1,6 +1,6 @@
 """Settings of classification whose examples are correlated within groups."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,15 +156,14 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
         yield from found.values()
 
 
-def class_intervals(clusters: Clusters, counts: Counts) -> Iterator[dict[str, Interval | None]]:
+def class_intervals(
+    clusters: Clusters, counts: Counts, names: Sequence[str] = OF_CLASSES
+) -> Iterator[dict[str, Interval | None]]:
     """Yield the product's intervals of the positive class, from the counts `[sample][group][actual][predicted]`."""
     effects = matrix_effects(clusters, counts, "binary")
     for at, cells in enumerate(counts.sum(1).astype(float).tolist()):
         matrix = ConfusionMatrix(["0", "1"], cells)
-        yield {
-            name: getattr(matrix.with_design_effect(float(effects[name][at])), name)("1").interval
-            for name in OF_CLASSES
-        }
+        yield {name: getattr(matrix.with_design_effect(float(effects[name][at])), name)("1").interval for name in names}
 
 
 # Areas

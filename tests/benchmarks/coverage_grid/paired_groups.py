@@ -8,11 +8,17 @@ import numpy.typing as npt
 
 from performance.metrics.paired.matrices import accuracy_difference
 from performance.metrics.statistics.clusters import Clusters
-from performance.metrics.statistics.differences import independent_interval
+from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.intervals import Interval
-from performance.metrics.statistics.margins import OF_CLASSES
+from performance.metrics.statistics.margins import AVERAGED
 from tests.benchmarks.coverage_grid.areas import AT_A_TIME, Areas
-from tests.benchmarks.coverage_grid.group_effects import Counts, interval_effects, table_effects
+from tests.benchmarks.coverage_grid.group_effects import (
+    Counts,
+    groups_correlations,
+    interval_effects,
+    matrix_slopes,
+    table_effects,
+)
 from tests.benchmarks.coverage_grid.groups import class_intervals, groups_of_both
 from tests.benchmarks.coverage_grid.joint_tables import Numbers, differ, gradients
 from tests.benchmarks.coverage_grid.paired import (
@@ -81,17 +87,21 @@ HELD_OUT_SHAPES = [Shape(30, 8, 0.1), Shape(30, 8, 0.35)]
 
 @dataclass(frozen=True)
 class GroupedVersions:
-    """Groups whose shares of the cells of the joint table are their own, from a Dirichlet distribution."""
+    """Groups whose shares of the cells of the joint table are their own, from a Dirichlet distribution.
+
+    Each has examples of one class if `apart`.
+    """
 
     shape: Shape
     versions: Versions | SeveralVersions
+    apart: bool = False
 
     def __str__(self) -> str:
-        return f"{self.shape} · {self.versions}"
+        return f"{self.shape}{', one class each' if self.apart else ''} · {self.versions}"
 
     def draw(self, random: np.random.Generator, samples: int) -> Counts:
         """Return the counts `[sample][group][actual][newer][older]`."""
-        of_classes = self.versions.draw_classes(random, self.shape.examples, (samples, self.shape.groups))
+        of_classes = self._draw_classes(random, samples)
         shares, within = self.versions.shares, self.shape.within
         found = []
         for count, cells in zip(of_classes, shares, strict=True):
@@ -100,12 +110,29 @@ class GroupedVersions:
             found.append(random.multinomial(count, share / share.sum(-1, keepdims=True)))
         return np.stack(found, axis=2).reshape(samples, self.shape.groups, *shares.shape)
 
+    def _draw_classes(self, random: np.random.Generator, samples: int) -> npt.NDArray[np.int64]:
+        """Return how many examples of each group are of each class, `[class][sample][group]`."""
+        if not self.apart:
+            return self.versions.draw_classes(random, self.shape.examples, (samples, self.shape.groups))
+        ends = np.round(self.versions.shares.sum((1, 2)).cumsum() * self.shape.groups)
+        of_group = np.searchsorted(ends, np.arange(self.shape.groups), side="right")
+        is_of_class = np.arange(len(ends))[:, None, None] == of_group
+        return np.broadcast_to(is_of_class * self.shape.examples, (len(ends), samples, self.shape.groups))
+
 
 SHARES = ((0.5, 0.9, 0.9), (0.1, 0.8, 0.95), (0.3, 0.97, 0.97))
 GROUPED_VERSIONS = [
     GroupedVersions(shape, Versions(shape.size, *shares, correlation))
     for shape in ALL_SHAPES
     for shares in SHARES
+    for correlation in CORRELATIONS
+]
+# At least four groups are of each class.
+GROUPED_VERSIONS_APART = [
+    GroupedVersions(shape, Versions(shape.size, *shares, correlation), apart=True)
+    for shape in ALL_SHAPES
+    for shares in SHARES
+    if shares[0] > 0.1
     for correlation in CORRELATIONS
 ]
 GROUPED_VERSIONS_HELD_OUT = [
@@ -155,13 +182,12 @@ def _accuracy(table: Numbers, effect: float) -> Interval | None:
 
 
 def of_classes(settings: list[GroupedVersions], samples: int) -> Tallies:
-    """Yield the tallies of the differences of precision, recall and F1, which follow from both versions' intervals."""
+    """Yield the tallies of the differences of metrics of one class. Samples with equal predictions are left out."""
     for setting in settings:
         truth, random = true_differences(setting.versions.shares, "binary"), np.random.default_rng(SEED)
-        found = {
-            name: Tally(str(setting), f"{name} difference", setting.shape.size, truth[name]) for name in OF_CLASSES
-        }
+        found = {name: Tally(str(setting), f"{name} difference", setting.shape.size, truth[name]) for name in AVERAGED}
         counts = setting.draw(random, samples)
+        counts = counts[differ(counts.sum(1).astype(float))]
         for intervals in class_differences(setting.shape, counts):
             for name, interval in intervals.items():
                 found[name].add(interval)
@@ -174,11 +200,21 @@ def class_differences(shape: Shape, counts: Counts) -> Iterator[dict[str, Interv
     """Yield the product's intervals of the positive class, from the counts `[sample][group][actual][newer][older]`."""
     clusters = Clusters(shape.groups, float(shape.examples))
     versions = [counts.sum(axis) for axis in (4, 3)]
-    values = [gradients(_shares(each), "binary", 1) for each in versions]
-    for at, both in enumerate(zip(*(class_intervals(clusters, each) for each in versions), strict=True)):
-        newer, older = ({name: float(each[name].value[at]) for name in OF_CLASSES} for each in values)
+    newer, older = (gradients(_shares(each), "binary", 1) for each in versions)
+    slopes = [matrix_slopes(each, "binary") for each in versions]
+    correlations = {name: groups_correlations(versions, [each[name] for each in slopes]) for name in AVERAGED}
+    intervals = (class_intervals(clusters, each, AVERAGED) for each in versions)
+    for at, (interval, old_interval) in enumerate(zip(*intervals, strict=True)):
         yield {
-            name: independent_interval(newer[name], both[0][name], older[name], both[1][name]) for name in OF_CLASSES
+            name: correlated_interval(
+                float(newer[name].value[at]),
+                interval[name],
+                float(older[name].value[at]),
+                old_interval[name],
+                correlation=float(correlations[name][at]),
+                method="",
+            )
+            for name in AVERAGED
         }
 
 
@@ -259,7 +295,9 @@ def area_effects(name: str, shape: Shape, positive: npt.NDArray[np.bool_], both:
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "differences of accuracy in groups": lambda samples: accuracies(GROUPED_VERSIONS, samples),
-    "differences of classes in groups": lambda samples: of_classes(GROUPED_VERSIONS, samples),
+    "differences of classes in groups": lambda samples: of_classes(
+        [*GROUPED_VERSIONS, *GROUPED_VERSIONS_APART], samples
+    ),
     "differences of areas in groups": lambda samples: areas(GROUPED_AREAS, samples),
 }
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

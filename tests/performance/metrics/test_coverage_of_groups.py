@@ -1,6 +1,6 @@
 """Whether the simulations of the grid have the intervals of whole evaluations, of groups and of several classes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +8,11 @@ import pytest
 from scipy.special import softmax
 
 from performance.metrics.paired.intervals import paired_intervals
+from performance.metrics.paired.matrices import LARGEST_DIFFERENCE
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.statistics.clusters import Clusters
 from performance.metrics.statistics.confusion import ConfusionMatrix
-from performance.metrics.statistics.differences import independent_interval
+from performance.metrics.statistics.differences import correlated_interval, independent_interval
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import AVERAGED
 from performance.metrics.tasks import classification
@@ -23,7 +24,7 @@ from tests.benchmarks.coverage_grid import groups as groups_grid
 from tests.benchmarks.coverage_grid import paired as paired_grid
 from tests.benchmarks.coverage_grid.area_ends import difference_ends
 from tests.benchmarks.coverage_grid.areas import Areas
-from tests.benchmarks.coverage_grid.group_effects import matrix_effects
+from tests.benchmarks.coverage_grid.group_effects import Counts, groups_correlations, matrix_effects, matrix_slopes
 from tests.benchmarks.coverage_grid.ranked import Numbers, ranked_influences
 from tests.performance.metrics.differences import write_export
 from tests.performance.metrics.paired.pairs import compare, ids, tables
@@ -82,7 +83,9 @@ def test_the_grid_has_the_intervals_of_paired_evaluations_by_group(tmp_path: Pat
 
     counts = np.zeros((20, 2, 2, 2), dtype=np.int64)
     np.add.at(counts, (groups, actual, *predicted), 1)
-    expected = {"accuracy": next(paired_groups.accuracy_differences(counts[None]))}
+    [expected] = paired_groups.class_differences(shape, counts[None])
+    expected["accuracy"] = next(paired_groups.accuracy_differences(counts[None]))
+    expected |= matrix_differences(counts, "binary", LARGEST_DIFFERENCE)
     positive = actual[None] == 1
     areas = Areas(0.5, int(actual.sum()), 240 - int(actual.sum()))
     for name, both in paired_grid.ranked_versions(positive, [score[None] for score in scores]).items():
@@ -92,6 +95,56 @@ def test_the_grid_has_the_intervals_of_paired_evaluations_by_group(tmp_path: Pat
     for name, interval in expected.items():
         assert interval is not None
         check(found[name], [interval.lower], [interval.upper])
+
+
+@pytest.mark.parametrize("averaging", ["macro", "weighted"])
+def test_the_grid_has_the_intervals_of_paired_averages_by_group(tmp_path: Path, averaging: str) -> None:
+    random, groups = np.random.default_rng(SEED), np.arange(240) // 12
+    actual = random.integers(0, 3, 240)
+    right = random.beta(4, 1, 20)[groups]
+    older = np.where(random.random(240) < right, actual, random.integers(0, 3, 240))
+    predicted = [np.where(random.random(240) < 0.2, random.integers(0, 3, 240), older), older]
+    same = {"actual": actual.astype(str), "cluster": groups.astype(str)}
+    files = [
+        write_export(tmp_path, name, {**same, "predicted": each.astype(str)})
+        for name, each in zip(("newer", "older"), predicted, strict=True)
+    ]
+
+    found = paired_intervals(files[0], files[1], "classification", Choices(None, averaging))
+
+    counts = np.zeros((20, 3, 3, 3), dtype=np.int64)
+    np.add.at(counts, (groups, actual, *predicted), 1)
+    expected = matrix_differences(counts, averaging, [*AVERAGED, *LARGEST_DIFFERENCE])
+    assert set(found) == {"accuracy", *expected}
+    for name, interval in expected.items():
+        assert interval is not None
+        check(found[name], [interval.lower], [interval.upper])
+
+
+def matrix_differences(counts: Counts, averaging: str, names: Iterable[str]) -> dict[str, Interval | None]:
+    """Return the intervals of differences, from the counts `[group][actual][newer][older]`.
+
+    The design effects and the correlation are those of the grid, and the intervals of both versions the product's.
+    """
+    clusters, both = Clusters(len(counts), float(counts[0].sum())), [counts.sum(axis)[None] for axis in (3, 2)]
+    effects = [matrix_effects(clusters, each, averaging) for each in both]
+    slopes = [matrix_slopes(each, averaging) for each in both]
+    labels = [str(at) for at in range(counts.shape[1])]
+    found = {}
+    for name in names:
+        estimates = []
+        for each, effect in zip(both, effects, strict=True):
+            matrix = ConfusionMatrix(labels, each[0].sum(0).astype(float).tolist(), None, float(effect[name][0]))
+            estimates.append(matrix.averaged(name, averaging) if name in AVERAGED else getattr(matrix, name))
+        newer, older = estimates
+        assert newer.value is not None
+        assert older.value is not None
+        [correlation] = groups_correlations(both, [each[name] for each in slopes])
+        assert 0.2 < correlation < 0.9
+        found[name] = correlated_interval(
+            newer.value, newer.interval, older.value, older.interval, correlation=float(correlation), method=""
+        )
+    return found
 
 
 def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> None:
