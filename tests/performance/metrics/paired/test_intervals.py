@@ -4,14 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.statistics.differences import independent_interval
 from performance.metrics.tasks import classification
 from performance.metrics.tasks.evaluators import EVALUATORS
 from tests.performance.metrics.differences import draw_samples, interval_coverage, prediction_columns
-from tests.performance.metrics.paired.pairs import binary, compare, ids
+from tests.performance.metrics.paired.pairs import binary, compare, exported, ids
 from tests.performance.metrics.tables import evaluate_columns
 
 
@@ -50,11 +52,19 @@ def test_equal_labels_do_not_make_unknown_scores_equal(tmp_path: Path, are_proba
         rows = [{label: 0.375, **dict(zip(others[label], shares, strict=True))} for label in labels]
         scores = {f"score_{label}": [scale * row[label] for row in rows] for label in "abc"}
         versions.append({"example_id": ids(20), "actual": labels, "predicted": labels, **scores})
+    files = [exported(tmp_path, "classification", name, each) for name, each in zip("no", versions, strict=True)]
 
-    found = compare(tmp_path, "classification", versions, Choices(None, "macro"))
+    found = paired_intervals(files[0], files[1], "classification", Choices(None, "weighted"))
 
     areas = [evaluate_columns(classification.evaluate, tmp_path, each).metrics["roc_auc"] for each in versions]
-    assert areas[0] != areas[1]
+    assert areas[0] is not None
+    assert areas[1] is not None
+    assert found["roc_auc"].lower < areas[0] - areas[1] < found["roc_auc"].upper
+    assert found["accuracy"].method == "paired_wilson"
+
+    for file in files:  # as an earlier version kept them
+        pq.write_table(pq.read_table(file).drop_columns("roc_auc"), file)
+    found = paired_intervals(files[0], files[1], "classification", Choices(None, "weighted"))
     losses = {"log_loss", "brier_score"} if are_probabilities else set()
     assert {"accuracy", "f1_score", "cohen_kappa"} | losses <= {*found}
     assert {"roc_auc", "expected_calibration_error"}.isdisjoint(found)
