@@ -17,6 +17,7 @@ from performance.metrics.statistics.clusters import (
     OF_METRICS,
     GroupSums,
     Influence,
+    counted_examples,
     matrix_influence,
     sums_by_group,
 )
@@ -48,7 +49,7 @@ def grouped_differences(pairs: PairedExamples, cells: Sequence[Row], choices: Ch
     influences = {
         f"{name} {at}": influence
         for name, slopes in gradients.items()
-        for at, influence in enumerate(_influences(both, slopes))
+        for at, influence in enumerate(_influences(both, slopes, name, choices))
     }
     clusters, sums = sums_by_group(pairs.engine, influences, _RELATION)
     if clusters.reason:
@@ -68,10 +69,13 @@ def grouped_differences(pairs: PairedExamples, cells: Sequence[Row], choices: Ch
     return found
 
 
-def _influences(both: Both, slopes: tuple[Gradient, Gradient]) -> tuple[Influence, Influence, Influence]:
-    """Return the influences on the metric of the newer and of the older version, and on their difference."""
+def _influences(
+    both: Both, slopes: tuple[Gradient, Gradient], name: str, choices: Choices
+) -> tuple[Influence, Influence, Influence]:
+    """Return the influences on a metric of the newer and of the older version, and on their difference."""
+    label = choices.positive_class if name in AVERAGED and choices.averaging == "binary" else None
     newer, older = (
-        matrix_influence(matrix, gradient, predicted)
+        matrix_influence(matrix, gradient, predicted, counted_examples(name, label, predicted) if label else None)
         for matrix, gradient, predicted in zip(both, slopes, ("predicted", "old_predicted"), strict=True)
     )
     return newer, older, Influence(f"({newer.sql}) - ({older.sql})")

@@ -15,6 +15,7 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.gradients import Gradient
+from performance.metrics.statistics.intervals import effective_sample_size
 from performance.metrics.statistics.scores import GROUPS
 from performance.metrics.statistics.student_t import student_t_quantile
 
@@ -90,12 +91,25 @@ class Clusters:
 class Influence:
     """How much an example moves a metric, as SQL, and the sum over examples of its square times the squared weight.
 
-    The sum is needed for a design effect only. `groups` is how many groups, at most, inform of the metric.
+    The sum is needed for a design effect only. `groups` is how many groups, at most, inform of the metric. If the
+    metric is a share of some examples, `counted` is the SQL of which ones, and the groups are those that have some.
     """
 
     sql: str
     independent: float = math.nan
     groups: float = math.inf
+    counted: str | None = None
+
+
+def counted_examples(metric: str, label: str, predicted: str = "predicted") -> str:
+    """Return the SQL of which examples a metric of one class is a share of, or follows from one as F1 does."""
+    of_class, as_class = (f"{column} = {string_literal(label)}" for column in ("actual", predicted))
+    return {
+        "precision": as_class,
+        "recall": of_class,
+        "f1_score": f"({of_class} OR {as_class})",
+        "specificity": f"NOT {of_class}",
+    }[metric]
 
 
 def sums_by_group(
@@ -106,15 +120,21 @@ def sums_by_group(
     `relation` is a query of examples, or of examples that are alike: their group `g`, the sums of their weights `w` and
     of the squares, and what the influences name.
     """
-    by_group = "".join(f", sum(w * ({each.sql})) AS t{at}" for at, each in enumerate(influences.values()))
-    totals = "".join(f", sum(t{at} * t{at}), sum(t{at} * t{at} * t{at} * t{at})" for at in range(len(influences)))
+    counted = dict.fromkeys(each.counted for each in influences.values() if each.counted)
+    by_group = [f"sum(w * ({each.sql})) AS t{at}" for at, each in enumerate(influences.values())]
+    by_group += [f"sum(CASE WHEN {each} THEN w ELSE 0 END) AS c{at}" for at, each in enumerate(counted)]
+    totals = [f"sum(t{at} * t{at}), sum(t{at} * t{at} * t{at} * t{at})" for at in range(len(influences))]
+    totals += [f"sum(c{at}), sum(c{at} * c{at})" for at in range(len(counted))]
     [[groups, squared_weight, squares, *sums]] = engine.rows(f"""
-        SELECT count(*), sum(w * w), sum(squares){totals}
-        FROM (SELECT sum(w) AS w, sum(squares) AS squares{by_group} FROM ({relation}) GROUP BY g)
+        SELECT {", ".join(["count(*), sum(w * w), sum(squares)", *totals])}
+        FROM (SELECT {", ".join(["sum(w) AS w, sum(squares) AS squares", *by_group])} FROM ({relation}) GROUP BY g)
     """)
+    pairs = [(float(one), float(other)) for one, other in zip(sums[::2], sums[1::2], strict=True)]
+    of_influences, of_counted = pairs[: len(influences)], pairs[len(influences) :]
+    sizes = {each: effective_sample_size(*pair) for each, pair in zip(counted, of_counted, strict=True)}
     found = {
-        name: GroupSums(float(squared), float(fourth), each.independent, each.groups)
-        for (name, each), squared, fourth in zip(influences.items(), sums[::2], sums[1::2], strict=True)
+        name: GroupSums(*pair, each.independent, sizes[each.counted] if each.counted else each.groups)
+        for (name, each), pair in zip(influences.items(), of_influences, strict=True)
     }
     return Clusters(groups, float(squared_weight / squares) if squares else 1.0), found
 
@@ -123,6 +143,7 @@ def matrix_sums(
     engine: Engine,
     matrix: ConfusionMatrix,
     gradients: Mapping[str, Gradient],
+    counted: Mapping[str, str],
     *,
     group: str,
     actual: str,
@@ -131,9 +152,12 @@ def matrix_sums(
 ) -> tuple[Clusters, dict[str, GroupSums]]:
     """Return the groups, and the sums for each metric of a confusion matrix.
 
-    `group`, `actual`, `predicted` and `weight` are SQL expressions.
+    `counted` is the SQL of the examples that metrics are shares of, by name. `group`, `actual`, `predicted` and
+    `weight` are SQL expressions.
     """
-    influences = {name: matrix_influence(matrix, gradient) for name, gradient in gradients.items()}
+    influences = {
+        name: matrix_influence(matrix, gradient, counted=counted.get(name)) for name, gradient in gradients.items()
+    }
     w = f"CAST({weight} AS DOUBLE)"
     return sums_by_group(
         engine,
@@ -146,10 +170,12 @@ def matrix_sums(
     )
 
 
-def matrix_influence(matrix: ConfusionMatrix, gradient: Gradient, predicted: str = "predicted") -> Influence:
+def matrix_influence(
+    matrix: ConfusionMatrix, gradient: Gradient, predicted: str = "predicted", counted: str | None = None
+) -> Influence:
     """Return the influence on a metric of a confusion matrix, from the columns `actual` and `predicted`."""
     slope, mean = _slope_sql(matrix, gradient, predicted), _mean(matrix, gradient)
-    return Influence(f"{slope} + {number_literal(-mean)}", _independent(matrix, gradient))
+    return Influence(f"{slope} + {number_literal(-mean)}", _independent(matrix, gradient), counted=counted)
 
 
 def _independent(matrix: ConfusionMatrix, gradient: Gradient) -> float:

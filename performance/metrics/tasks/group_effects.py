@@ -8,7 +8,14 @@ from performance.metrics.inputs import label_counts
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics import losses, roc_sql
-from performance.metrics.statistics.clusters import OF_MEANS, OF_METRICS, Clusters, GroupSums, matrix_sums
+from performance.metrics.statistics.clusters import (
+    OF_MEANS,
+    OF_METRICS,
+    Clusters,
+    GroupSums,
+    counted_examples,
+    matrix_sums,
+)
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
@@ -47,10 +54,12 @@ def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
     expression = f"CAST({identifier(found.problem.group)} AS VARCHAR)"
     if len(found.counts.labels) > MAX_CLASSES:
         return GroupEffects(reason=MANY_CLASSES.format(MAX_CLASSES))
+    shares = _shares(found)
     clusters, sums = matrix_sums(
         engine,
         found.matrix,
         _gradients(found),
+        {name: counted_examples(*each) for name, each in shares.items() if each},
         group=expression,
         actual=mapping.actual,
         predicted=mapping.predicted,
@@ -60,7 +69,6 @@ def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
         return GroupEffects(reason=clusters.reason)
     # MCC has no derivatives if all examples are predicted as one class, so nothing is known about its groups.
     effects = dict.fromkeys(MULTICLASS_GRADIENTS, clusters.interval_effect(NO_INFLUENCE))
-    shares = _shares(found)
     effects |= {
         name: clusters.interval_effect(each, OF_MEANS if name in shares else OF_METRICS) for name, each in sums.items()
     }
@@ -91,11 +99,19 @@ def _gradients(found: SufficientStatistics) -> dict[str, Gradient]:
     return {name: gradient for name, gradient in gradients.items() if gradient is not None}
 
 
-def _shares(found: SufficientStatistics) -> set[str]:
-    """Return the names of the metrics that are shares of examples, or follow from one as F1 does."""
-    of_labels = {f"{name}.{label}" for label in found.matrix.labels for name in OF_CLASSES}
-    averaged = AVERAGED if found.problem.averaging in ("binary", "micro") else ()
-    return {"accuracy", *of_labels, *averaged}
+def _shares(found: SufficientStatistics) -> dict[str, tuple[str, str] | None]:
+    """Return the metrics that are shares of examples, or follow from one as F1 does, by name.
+
+    Those of one class have the metric and the label; shares of all examples have `None`.
+    """
+    averaging, positive, labels = found.problem.averaging, found.problem.positive, found.matrix.labels
+    shares: dict[str, tuple[str, str] | None] = {"accuracy": None}
+    shares |= {f"{name}.{label}": (name, label) for label in labels for name in OF_CLASSES}
+    if averaging == "binary" and positive in labels:
+        shares |= {name: (name, positive) for name in AVERAGED}
+    elif averaging in ("binary", "micro"):
+        shares |= dict.fromkeys(AVERAGED)
+    return shares
 
 
 def _area_sums(engine: Engine, found: SufficientStatistics, group: str) -> Iterator[tuple[str, GroupSums, GroupSums]]:

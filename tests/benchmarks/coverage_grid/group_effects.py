@@ -43,11 +43,29 @@ def interval_effects(
     return np.asarray(effect * (stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975)) ** 2)
 
 
-def table_effects(clusters: Clusters, counts: Counts, slopes: Numbers, prior: Prior = OF_METRICS) -> Numbers:
+def table_effects(
+    clusters: Clusters,
+    counts: Counts,
+    slopes: Numbers,
+    prior: Prior = OF_METRICS,
+    groups: Numbers | float = np.inf,
+) -> Numbers:
     """Return the design effects of a metric, from `counts[sample][group]…` and its derivatives `[sample]…` by cell."""
     influences = _influences(counts, slopes)
     independent = (counts.sum(1) * influences**2).reshape(len(counts), -1).sum(1)
-    return interval_effects(clusters, _sums_by_group(counts, influences), independent, prior=prior)
+    return interval_effects(clusters, _sums_by_group(counts, influences), independent, groups, prior)
+
+
+def groups_counted(name: str, counts: Counts, positive: int) -> Numbers:
+    """Return how many groups (effectively) have examples that a metric of one class is a share of, of each sample."""
+    actual, predicted = counts[:, :, positive], counts[..., positive]
+    counted = {
+        "precision": predicted.sum(2),
+        "recall": actual.sum(2),
+        "f1_score": actual.sum(2) + predicted.sum(2) - counts[:, :, positive, positive],
+        "specificity": counts.sum((2, 3)) - actual.sum(2),
+    }[name].astype(float)
+    return np.asarray(counted.sum(1) ** 2 / np.maximum((counted**2).sum(1), 1.0))
 
 
 def groups_correlations(both: Sequence[Counts], slopes: Sequence[Numbers]) -> Numbers:
@@ -84,7 +102,9 @@ def matrix_effects(clusters: Clusters, counts: Counts, averaging: str, positive:
     """Return the design effects of each metric, from the counts `[sample][group][actual][predicted]`."""
     shares = AVERAGED if averaging == "binary" else ()
     return {
-        name: table_effects(clusters, counts, each, OF_MEANS if name in shares else OF_METRICS)
+        name: table_effects(clusters, counts, each, OF_MEANS, groups_counted(name, counts, positive))
+        if name in shares
+        else table_effects(clusters, counts, each)
         for name, each in matrix_slopes(counts, averaging, positive).items()
     }
 

@@ -83,7 +83,10 @@ def grouped(settings: list[Groups], samples: int) -> Tallies:
 
 @dataclass(frozen=True)
 class GroupedClasses:
-    """Groups whose recall and specificity are their own, from beta distributions."""
+    """Groups whose recall and specificity are their own, from beta distributions.
+
+    All examples of a group are of one class if `apart`.
+    """
 
     groups: int
     examples: int
@@ -91,10 +94,12 @@ class GroupedClasses:
     prevalence: float
     recall: float
     specificity: float
+    apart: bool = False
 
     def __str__(self) -> str:
         shares = f"{self.prevalence:.0%} · {self.recall:g}/{self.specificity:g}"
-        return f"{self.groups} groups of {self.examples} · ICC {self.correlation:g} · {shares}"
+        shape = f"{self.groups} groups of {self.examples}{', one class each' if self.apart else ''}"
+        return f"{shape} · ICC {self.correlation:g} · {shares}"
 
     @property
     def shares(self) -> Numbers:
@@ -110,7 +115,11 @@ class GroupedClasses:
     def draw(self, random: np.random.Generator, samples: int) -> npt.NDArray[np.int64]:
         """Return the counts `[sample][group][actual][predicted]`."""
         shape, scale = (samples, self.groups), (1 - self.correlation) / self.correlation
-        positives = random.binomial(self.examples, self.prevalence, shape)
+        if self.apart:
+            is_positive = np.arange(self.groups) < round(self.prevalence * self.groups)
+            positives = np.broadcast_to(is_positive * self.examples, shape)
+        else:
+            positives = random.binomial(self.examples, self.prevalence, shape)
         right = [
             random.binomial(count, random.beta(share * scale, (1 - share) * scale, shape))
             for count, share in ((self.examples - positives, self.specificity), (positives, self.recall))
@@ -122,13 +131,15 @@ class GroupedClasses:
 
 
 GROUPED_CLASSES = [
-    GroupedClasses(groups, examples, correlation, *shares)
+    GroupedClasses(groups, examples, correlation, *shares, apart)
+    for apart in (False, True)
     for groups, examples in ((50, 20), (12, 10))
     for correlation in CORRELATIONS
     for shares in ((0.5, 0.9, 0.9), (0.1, 0.8, 0.95), (0.3, 0.97, 0.97))
 ]
 GROUPED_CLASSES_HELD_OUT = [
-    GroupedClasses(groups, examples, correlation, 0.2, 0.85, 0.92)
+    GroupedClasses(groups, examples, correlation, 0.2, 0.85, 0.92, apart)
+    for apart in (False, True)
     for groups, examples in ((30, 8), (100, 5))
     for correlation in (0.1, 0.35)
 ]
@@ -136,12 +147,16 @@ SIMULATED = ("balanced_accuracy", "matthews_correlation", "cohen_kappa")
 
 
 def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
-    """Yield the tallies of metrics of the confusion matrix, of samples with examples of both classes."""
+    """Yield the tallies of metrics of the confusion matrix, of samples with examples of both classes.
+
+    Metrics of several cells are those of groups with examples of both classes: `paired_group_averages` has others.
+    """
     for setting in settings:
         size, random = setting.groups * setting.examples, np.random.default_rng(SEED)
         whole = ConfusionMatrix(["0", "1"], (setting.shares * 1e9).tolist())
         truth = {name: getattr(whole, name)("1").value for name in OF_CLASSES}
-        truth |= {name: getattr(whole, name).value for name in SIMULATED}
+        simulated = () if setting.apart else SIMULATED
+        truth |= {name: getattr(whole, name).value for name in simulated}
         found = {name: Tally(str(setting), f"{name}, grouped", size, value) for name, value in truth.items()}
         clusters = Clusters(setting.groups, float(setting.examples))
         counts = setting.draw(random, samples)
@@ -149,7 +164,7 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
         for intervals in class_intervals(clusters, counts):
             for name, interval in intervals.items():
                 found[name].add(interval)
-        for name, ends in melded_ends_of_groups(clusters, counts, SIMULATED, random).items():
+        for name, ends in melded_ends_of_groups(clusters, counts, simulated, random).items():
             found[name].add_all(*ends)
         for name, tally in found.items():
             tally.add_rivals(table_rivals(counts, name.removesuffix(", grouped"), "binary"))

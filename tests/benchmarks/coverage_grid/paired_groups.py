@@ -1,7 +1,7 @@
 """Settings of the differences of two versions on the same examples, which are correlated within groups."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -127,19 +127,22 @@ GROUPED_VERSIONS = [
     for shares in SHARES
     for correlation in CORRELATIONS
 ]
-# At least four groups are of each class.
-GROUPED_VERSIONS_APART = [
-    GroupedVersions(shape, Versions(shape.size, *shares, correlation), apart=True)
+ALL_APART = [
+    (shares, GroupedVersions(shape, Versions(shape.size, *shares, correlation), apart=True))
     for shape in ALL_SHAPES
     for shares in SHARES
-    if shares[0] > 0.1
     for correlation in CORRELATIONS
 ]
+# At least four groups are of each class.
+GROUPED_VERSIONS_APART = [setting for shares, setting in ALL_APART if shares[0] > 0.1]
+# Five groups of 50, or one of 12, are positive.
+GROUPED_VERSIONS_RARE = [setting for shares, setting in ALL_APART if shares[0] <= 0.1]
 GROUPED_VERSIONS_HELD_OUT = [
     GroupedVersions(shape, Versions(shape.size, 0.2, 0.85, 0.92, correlation, 1.3))
     for shape in HELD_OUT_SHAPES
     for correlation in (0.3, 0.7)
 ]
+GROUPED_VERSIONS_APART_HELD_OUT = [replace(each, apart=True) for each in GROUPED_VERSIONS_HELD_OUT]
 
 
 def accuracies(settings: list[GroupedVersions], samples: int) -> Tallies:
@@ -296,12 +299,14 @@ def area_effects(name: str, shape: Shape, positive: npt.NDArray[np.bool_], both:
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "differences of accuracy in groups": lambda samples: accuracies(GROUPED_VERSIONS, samples),
     "differences of classes in groups": lambda samples: of_classes(
-        [*GROUPED_VERSIONS, *GROUPED_VERSIONS_APART], samples
+        [*GROUPED_VERSIONS, *GROUPED_VERSIONS_APART, *GROUPED_VERSIONS_RARE], samples
     ),
     "differences of areas in groups": lambda samples: areas(GROUPED_AREAS, samples),
 }
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "differences of accuracy in groups": lambda samples: accuracies(GROUPED_VERSIONS_HELD_OUT, samples),
-    "differences of classes in groups": lambda samples: of_classes(GROUPED_VERSIONS_HELD_OUT, samples),
+    "differences of classes in groups": lambda samples: of_classes(
+        [*GROUPED_VERSIONS_HELD_OUT, *GROUPED_VERSIONS_APART_HELD_OUT], samples
+    ),
     "differences of areas in groups": lambda samples: areas(GROUPED_AREAS_HELD_OUT, samples),
 }

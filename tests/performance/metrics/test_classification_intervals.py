@@ -10,7 +10,7 @@ from scipy import stats
 
 from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.statistics.estimates import NO_INTERVAL, UNDEFINED
-from performance.metrics.statistics.intervals import wilson
+from performance.metrics.statistics.intervals import WeightedCount, weighted_wilson, wilson
 from performance.metrics.tasks import classification
 from tests.performance.metrics.classified import OF_POSITIVE, OF_SEVERAL, THREE, TWO
 from tests.performance.metrics.tables import evaluate_columns
@@ -139,6 +139,43 @@ def test_the_design_effect_is_that_of_the_sums_by_group(tmp_path: Path, patients
     assert expected is not None
     interval = found.confidence_intervals["accuracy"]
     assert (interval.lower, interval.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_only_groups_with_examples_that_a_metric_is_a_share_of_inform_of_it(
+    tmp_path: Path, patients: dict[str, Any], weighted: bool
+) -> None:
+    """The effective number of these groups gives the degrees of freedom."""
+    group, predicted = patients["group"], patients["predicted"]
+    actual, weight = (group < 6).astype(int), np.where(weighted, 1 + group % 3, 1)
+    columns = {"actual": actual, "predicted": predicted, "group": group, **({"weight": weight} if weighted else {})}
+
+    found = evaluate_columns(classification.evaluate, tmp_path, columns).confidence_intervals
+
+    of_class = {"precision": predicted == 1, "recall": actual == 1, "specificity": actual == 0}
+    for name, counted in of_class.items():
+        right, weights = (actual == predicted)[counted], weight[counted].astype(float)
+        share = np.average(right, weights=weights)
+        influence, of_group = np.zeros(600), np.bincount(group[counted], weights)
+        influence[counted] = weights * (right - share)
+        sums = np.bincount(group, influence)
+        informative = (sums**2).sum() ** 2 / (sums**4).sum()
+        whole = np.bincount(group, weight)
+        greatest = (whole**2).sum() / (weight**2).sum()
+        ratio = (sums**2).sum() / (influence**2).sum() * 40 / 39
+        effect = (informative * ratio + 0.45 * (1 + 0.8 * (greatest - 1))) / (informative + 0.45)
+        degrees = of_group.sum() ** 2 / (of_group**2).sum() - 1
+        effect *= (stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975)) ** 2
+        of_right, of_wrong = (
+            WeightedCount(float(each.sum()), float((each**2).sum() * effect))
+            for each in (weights[right], weights[~right])
+        )
+        expected = weighted_wilson(of_right, of_wrong, likely_unit=1.0)
+        assert expected is not None
+        assert degrees < 38
+        assert (found[name].lower, found[name].upper) == pytest.approx((expected.lower, expected.upper), rel=1e-5)
+    one, other = found["recall"], found["per_class.1.recall"]
+    assert (one.lower, one.upper) == (other.lower, other.upper)
 
 
 def test_the_variance_of_grouped_areas_is_that_of_obuchowski(tmp_path: Path, patients: dict[str, Any]) -> None:

@@ -40,10 +40,12 @@ def check(interval: Interval, lower: Sequence[float] | Numbers, upper: Sequence[
     assert (interval.lower, interval.upper) == pytest.approx((*lower, *upper))
 
 
-def test_the_grid_has_the_intervals_of_grouped_evaluations(tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_grid_has_the_intervals_of_grouped_evaluations(tmp_path: Path, apart: bool) -> None:
     random, groups = np.random.default_rng(SEED), np.arange(240) // 12
     score = np.round(random.uniform(0.06, 0.94, size=240), 1)
     actual = (np.clip(score + 0.2 * random.normal(size=20)[groups], 0, 1) > random.uniform(size=240)).astype(int)
+    actual = groups % 4 // 3 if apart else actual
     predicted = (score > 0.5).astype(int)
     columns = {"actual": actual, "predicted": predicted, "score": score, "group": groups}
 
@@ -52,7 +54,7 @@ def test_the_grid_has_the_intervals_of_grouped_evaluations(tmp_path: Path) -> No
     clusters, positives = Clusters(20, 12.0), int(actual.sum())
     counts = np.zeros((20, 2, 2), dtype=np.int64)
     np.add.at(counts, (groups, actual, predicted), 1)
-    [expected] = groups_grid.class_intervals(clusters, counts[None])
+    [expected] = groups_grid.class_intervals(clusters, counts[None], AVERAGED)
     whole = Areas(0.5, positives, 240 - positives)
     both = ranked_influences(actual[None] == 1, score[None])
     for name, influences in zip(("roc_auc", "average_precision"), both, strict=True):
