@@ -15,6 +15,9 @@ from performance.metrics.statistics.pseudovalues import groups_statement, inform
 from performance.metrics.statistics.roc_sql import GROUPS_OF_BOTH, weights_of_both
 from performance.metrics.statistics.student_t import student_t_quantile
 
+MIN_EXAMPLES = (
+    5  # of each of several classes: with fewer, their correlation is so uncertain that it widens the interval
+)
 INDEPENDENT = (1.0, 1.0, 1.0)  # the design effects of independent examples
 
 
@@ -62,7 +65,7 @@ def _area_of_classes(pairs: PairedExamples, averaging: str | None) -> Interval |
     means = pairs.means("roc_auc", "old_roc_auc", "roc_auc - old_roc_auc")
     variances, classes = [mean.variance for mean in means], _ranked_classes(pairs, averaging)
     fewest = min(min(each.positives, each.negatives) for each in classes.values())
-    if fewest < 2 or not all(map(math.isfinite, variances)):
+    if (averaging != "micro" and fewest < MIN_EXAMPLES) or not all(map(math.isfinite, variances)):
         return None
     deviations = ", ".join(
         f"({each}roc_auc - {number_literal(mean.value)}) / {number_literal(mean.weight)} AS {each}influence"

@@ -9,7 +9,7 @@ drawn from.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -195,6 +195,38 @@ def roc_auc_estimate(
     worth = [RankedClass(share, positives / ratio, negatives / ratio) for share, positives, negatives in classes]
     found = area_interval(area, worth)
     return Estimate(area, found and replace(found, method="newcombe_5" if len(classes) == 1 else "newcombe_5_mean"))
+
+
+def mean_area(
+    variance: float,
+    areas: Mapping[str, Estimate],
+    classes: Mapping[str, RankedClass],
+    design_effect: float = 1.0,
+) -> Estimate:
+    """Return the mean of the classes' areas with its interval.
+
+    It is that of `roc_auc_estimate`, which allows for areas that err together, but takes them for equal. If the area of
+    a class with few examples is lower, they tell too little of its variance. So the interval is at least as wide as
+    that of independent areas, each with its own interval: Zou & Donner (2008), Construction of confidence intervals
+    about effect measures: a general approach, doi:10.1002/sim.3095
+
+    Args:
+        variance: that of the mean for independent examples.
+        areas: the areas by class.
+        classes: the shares and the sizes of the classes.
+        design_effect: how many examples are worth one in the mean.
+    """
+    value = math.fsum(each.share * (areas[label].value or 0.0) for label, each in classes.items())
+    intervals = {label: each.interval for label, each in areas.items() if each.interval is not None}
+    if len(intervals) < len(areas):
+        return Estimate(value, reason=next(each.reason for each in areas.values() if each.interval is None))
+    found = roc_auc_estimate(value, variance, [*classes.values()], design_effect)
+    if found.interval is None:
+        return found
+    down = math.hypot(*(classes[at].share * ((areas[at].value or 0.0) - each.lower) for at, each in intervals.items()))
+    up = math.hypot(*(classes[at].share * (each.upper - (areas[at].value or 0.0)) for at, each in intervals.items()))
+    lower, upper = min(found.interval.lower, value - down), max(found.interval.upper, value + up)
+    return replace(found, interval=replace(found.interval, lower=max(lower, 0.0), upper=min(upper, 1.0)))
 
 
 def pooled_estimate(pseudovalues: Mean, design_effect: float = 1.0) -> Estimate:

@@ -33,9 +33,14 @@ def area_of_classes(engine: Engine, found: SufficientStatistics, effects: GroupE
         for label in found.ranked
     }
     effect = _design_effect(engine, pseudovalues, mean, effects, shares)
-    value = math.fsum(share * (found.ranked[label].roc_auc.value or 0.0) for label, share in shares.items())
-    classes = [RankedClass(share, *found.ranked[label].sizes) for label, share in shares.items()]
-    return roc.roc_auc_estimate(value, mean.variance, classes, effect)
+    areas = {label: area_of_class(found, label, effects) for label in shares}
+    classes = {label: RankedClass(share, *found.ranked[label].sizes) for label, share in shares.items()}
+    return roc.mean_area(mean.variance, areas, classes, effect)
+
+
+def area_of_class(found: SufficientStatistics, label: str, effects: GroupEffects) -> Estimate:
+    """Return the area of one class against the rest."""
+    return found.ranked[label].with_design_effect(effects.intervals.get(f"roc_auc.{label}", 1.0)).roc_auc
 
 
 def _pseudovalues(engine: Engine, found: SufficientStatistics, effects: GroupEffects) -> Pseudovalues:

@@ -37,7 +37,7 @@ from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.roc import RankedScores
-from performance.metrics.tasks.areas_of_classes import area_of_classes
+from performance.metrics.tasks.areas_of_classes import area_of_class, area_of_classes
 from performance.metrics.tasks.group_effects import GroupEffects, measure_groups
 from performance.metrics.tasks.sufficient_statistics import Problem, SufficientStatistics, measure
 
@@ -198,7 +198,7 @@ def _roc_auc(engine: Engine, found: SufficientStatistics, effects: GroupEffects)
     if not problem.is_micro and not labels <= set(found.ranked):
         return Estimate(None, reason=_no_area(found))
     if problem.positive is not None:
-        return _area(found, problem.positive, effects)
+        return area_of_class(found, problem.positive, effects)
     return area_of_classes(engine, found, effects)
 
 
@@ -207,10 +207,6 @@ def _no_area(found: SufficientStatistics) -> str:
     if len([row for row in found.matrix.rows if row > 0]) < 2:
         return ONE_CLASS
     return NO_SCORES if found.problem.positive is not None else NO_CLASS_SCORES
-
-
-def _area(found: SufficientStatistics, label: str, effects: GroupEffects) -> Estimate:
-    return found.ranked[label].with_design_effect(effects.intervals.get(f"roc_auc.{label}", 1.0)).roc_auc
 
 
 def _average_precision(found: SufficientStatistics, effects: GroupEffects) -> Estimate:
@@ -240,7 +236,7 @@ def _class_metrics(found: SufficientStatistics, label: str, effects: GroupEffect
     metrics: dict[str, Estimate] = {
         name: getattr(effects.matrix(found.matrix, f"{name}.{label}"), name)(label) for name in OF_CLASSES
     }
-    return metrics | ({"roc_auc": _area(found, label, effects)} if label in found.ranked else {})
+    return metrics | ({"roc_auc": area_of_class(found, label, effects)} if label in found.ranked else {})
 
 
 def _values(estimates: Mapping[str, Estimate]) -> dict[str, float]:

@@ -50,6 +50,20 @@ def mean_area_ends(
     return _score_ends_of_area(values, lambda areas: variance(areas, ratio))
 
 
+def at_least_independent(values: Numbers, ends: Ends, areas: Numbers, of_classes: Ends, shares: Numbers) -> Ends:
+    """Return the ends of the intervals of `mean_area`: those of equal areas, or of independent ones if these are wider.
+
+    Args:
+        values: the means of the areas.
+        ends: those of `mean_area_ends`.
+        areas: the areas of the classes `[sample][class]`.
+        of_classes: the ends of the intervals of the classes `[sample][class]`.
+        shares: the shares of the classes.
+    """
+    down, up = (np.sqrt(((shares * (areas - each)) ** 2).sum(1)) for each in of_classes)
+    return np.maximum(np.minimum(ends[0], values - down), 0.0), np.minimum(np.maximum(ends[1], values + up), 1.0)
+
+
 def _shrunk_ratio(variances: Numbers, expected: Numbers, size: Numbers | float) -> Numbers:
     ratio = np.where(expected > 0, variances / np.where(expected > 0, expected, 1.0), 1.0)
     return np.asarray((size * ratio + PRIOR_SIZE) / (size + PRIOR_SIZE))

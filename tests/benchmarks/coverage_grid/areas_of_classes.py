@@ -8,12 +8,15 @@ import numpy.typing as npt
 from scipy import stats
 from scipy.special import softmax
 
+from performance.metrics.paired.areas import MIN_EXAMPLES
 from tests.benchmarks.coverage_grid.area_ends import (
+    at_least_independent,
     correlation,
     difference_ends,
     mean_area_difference_ends,
     mean_area_ends,
     micro_area_ends,
+    roc_auc_ends,
 )
 from tests.benchmarks.coverage_grid.areas import influences_on_log_odds
 from tests.benchmarks.coverage_grid.paired import CORRELATIONS, area_rivals, area_variances
@@ -33,22 +36,27 @@ Classes = npt.NDArray[np.int64]
 class SeveralAreas:
     """Normal scores of several classes of given shares; the score of an example's own class is `apart` higher.
 
-    If they are probabilities, the scores are their log odds, so that all classes err together.
+    If they are probabilities, the scores are their log odds, so that all classes err together. The last class is
+    `hardness` times as far apart as the others.
     """
 
     size: int
     shares: tuple[float, ...]
     apart: float
     are_probabilities: bool = False
+    hardness: float = 1.0
 
     def __str__(self) -> str:
         kind = " · probabilities" if self.are_probabilities else ""
-        return f"{self.size:,} · {len(self.shares)} classes · {self.apart:g}{kind}"
+        last = f" · the last {self.hardness:g} times" if self.hardness != 1 else ""
+        return f"{self.size:,} · {len(self.shares)} classes · {self.apart:g}{kind}{last}"
 
     @property
     def truth(self) -> dict[str, float]:
         """The area by averaging; that of probabilities from many examples."""
-        if not self.are_probabilities:  # that of each class, and so that of their means and of all decisions
+        if (
+            not self.are_probabilities and self.hardness == 1
+        ):  # that of each class, and so that of their means and of all decisions
             return dict.fromkeys(AVERAGINGS, float(stats.norm.cdf(self.apart / np.sqrt(2))))
         random = np.random.default_rng(SEED)
         actual = random.choice(len(self.shares), (1, MANY), p=self.shares)
@@ -69,7 +77,8 @@ class SeveralAreas:
 
     def scores(self, actual: Classes, noise: Numbers) -> Numbers:
         """Return the scores `[sample][example][class]`."""
-        scores = self.apart * np.eye(len(self.shares))[actual] + noise
+        apart = np.append(np.full(len(self.shares) - 1, self.apart), self.apart * self.hardness)
+        scores = np.diag(apart)[actual] + noise
         return softmax(scores, axis=2) if self.are_probabilities else scores
 
     def counts(self, actual: Classes) -> Numbers:
@@ -89,6 +98,12 @@ SEVERAL = [
     for apart in (1.0, 2.5)
     for are_probabilities in (False, True)
 ]
+HARD = [
+    SeveralAreas(200, (0.2, 0.2, 0.2, 0.2, 0.15, 0.05), 3.0, hardness=0.2),
+    SeveralAreas(300, (0.6, 0.37, 0.03), 3.5, hardness=0.4),
+    SeveralAreas(1000, (0.6, 0.39, 0.01), 3.5, hardness=0.2),
+    SeveralAreas(300, (0.6, 0.3, 0.1), 2.5, are_probabilities=True, hardness=0.3),
+]
 SEVERAL_HELD_OUT = [
     SeveralAreas(150, (0.7, 0.2, 0.1), apart, are_probabilities)
     for apart in (0.5, 2.0)
@@ -105,8 +120,10 @@ def several(settings: list[SeveralAreas], samples: int) -> Tallies:
             actual = setting.classes(random, times)
             counts = setting.counts(actual)
             noise = random.normal(size=(*actual.shape, len(setting.shares)))
-            for name, area in mean_areas(actual, setting.scores(actual, noise)).items():
-                found[name].add_all(*area_ends(name, counts, area))
+            scores = setting.scores(actual, noise)
+            of_classes = class_areas(actual, scores)
+            for name, area in mean_areas(actual, scores).items():
+                found[name].add_all(*area_ends(name, counts, area, of_classes))
                 found[name].add_rivals(_rivals(area, counts.min(1)))
         yield from found.values()
 
@@ -119,10 +136,15 @@ def _rivals(area: Influences, fewest: Numbers) -> dict[str, Ends]:
     }
 
 
+def class_areas(actual: Classes, scores: Numbers) -> list[Influences]:
+    """Return ROC AUC of each class, from the classes `[sample][example]` and the scores `[sample][example][class]`."""
+    return [ranked_influences(actual == at, scores[:, :, at])[0] for at in range(scores.shape[2])]
+
+
 def mean_areas(actual: Classes, scores: Numbers) -> dict[str, Influences]:
-    """Return ROC AUC by averaging, from the classes `[sample][example]` and the scores `[sample][example][class]`."""
+    """Return ROC AUC by averaging, from the same."""
     size, classes = scores.shape[1:]
-    ranked = [ranked_influences(actual == at, scores[:, :, at])[0] for at in range(classes)]
+    ranked = class_areas(actual, scores)
     values = np.stack([each.values for each in ranked], 1)
     of_examples = np.stack([each.of_examples for each in ranked], 2)
     shares = class_counts(actual, classes) / size
@@ -153,12 +175,25 @@ def class_counts(actual: Classes, classes: int) -> Numbers:
     return np.stack([(actual == at).sum(1) for at in range(classes)], 1).astype(float)
 
 
-def area_ends(averaging: str, counts: Numbers, area: Influences, effects: Numbers | float = 1.0) -> Ends:
-    """Return the ends of the product's intervals of the mean areas of classes with so many examples."""
+def area_ends(
+    averaging: str,
+    counts: Numbers,
+    area: Influences,
+    of_classes: Sequence[Influences],
+    effects: Numbers | float = 1.0,
+    class_effects: Numbers | float = 1.0,
+) -> Ends:
+    """Return the ends of the product's intervals of the mean areas of classes with so many examples.
+
+    `effects` are the design effects of the means, and `class_effects` those of the classes' areas `[sample][class]`.
+    """
     if averaging == "micro":
-        sizes = counts.sum(1) / effects
-        return micro_area_ends(area.values, area.variances * effects, sizes)
-    return mean_area_ends(area.values, area.variances, class_shares(averaging, counts), counts, effects)
+        return micro_area_ends(area.values, area.variances * effects, counts.sum(1) / effects)
+    shares = class_shares(averaging, counts)
+    ends = mean_area_ends(area.values, area.variances, shares, counts, effects)
+    areas, variances = (np.stack(each, 1) for each in zip(*((e.values, e.variances) for e in of_classes), strict=True))
+    single = roc_auc_ends(areas, variances, (counts, counts.sum(1, keepdims=True) - counts), class_effects)
+    return at_least_independent(area.values, ends, areas, single, shares)
 
 
 def class_shares(averaging: str, counts: Numbers) -> Numbers:
@@ -195,7 +230,9 @@ class SeveralPairs:
         return actual, [version.scores(actual, each) for version, each in zip(self.versions, (noise, one), strict=True)]
 
 
-PAIRS = [SeveralPairs(older, 0.8 * older.apart, correlation) for older in SEVERAL for correlation in CORRELATIONS]
+PAIRS = [
+    SeveralPairs(older, 0.8 * older.apart, correlation) for older in [*SEVERAL, *HARD] for correlation in CORRELATIONS
+]
 PAIRS_HELD_OUT = [SeveralPairs(older, 0.9 * older.apart, 0.7) for older in SEVERAL_HELD_OUT]
 
 
@@ -212,11 +249,27 @@ def differences(settings: list[SeveralPairs], samples: int) -> Tallies:
             actual, scores = setting.draw(random, times)
             counts = setting.older.counts(actual)
             of_newer, of_older = (mean_areas(actual, each) for each in scores)
+            of_classes = [class_areas(actual, each) for each in scores]
             for name, tally in found.items():
                 both = of_newer[name], of_older[name]
-                tally.add_all(*area_difference_ends(name, counts, both))
+                single = [area_ends(name, counts, *each) for each in zip(both, of_classes, strict=True)]
+                tally.add_all(*compared_ends(name, counts, both, single))
                 tally.add_rivals(area_rivals(counts.min(1), *both))
         yield from found.values()
+
+
+def compared_ends(
+    averaging: str,
+    counts: Numbers,
+    both: Sequence[Influences],
+    single: Sequence[Ends],
+    effects: Sequence[Numbers | float] = (1.0, 1.0, 1.0),
+) -> Ends:
+    """Return the ends of a comparison: paired or, with few examples of a class, from those of both versions."""
+    paired = area_difference_ends(averaging, counts, both, effects)
+    apart = difference_ends([each.values for each in both], (single[0], single[1]))
+    is_paired = (averaging == "micro") | (counts.min(1) >= MIN_EXAMPLES)
+    return np.where(is_paired, paired[0], apart[0]), np.where(is_paired, paired[1], apart[1])
 
 
 def area_difference_ends(
@@ -228,13 +281,16 @@ def area_difference_ends(
     """
     values, variances = [each.values for each in both], area_variances(*both)
     if averaging == "micro":
-        ends = [area_ends(averaging, counts, each, effect) for each, effect in zip(both, effects, strict=False)]
+        ends = [
+            micro_area_ends(each.values, each.variances * effect, counts.sum(1) / effect)
+            for each, effect in zip(both, effects, strict=False)
+        ]
         return difference_ends(values, (ends[0], ends[1]), correlation(variances, effects))
     return mean_area_difference_ends(values, variances, class_shares(averaging, counts), counts, effects)
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
-    "areas of several classes": lambda samples: several(SEVERAL, samples),
+    "areas of several classes": lambda samples: several(SEVERAL + HARD, samples),
     "differences of areas of several classes": lambda samples: differences(PAIRS, samples),
 }
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

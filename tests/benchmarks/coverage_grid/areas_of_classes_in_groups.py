@@ -11,13 +11,15 @@ from tests.benchmarks.coverage_grid.areas_of_classes import (
     Classes,
     SeveralAreas,
     SeveralPairs,
-    area_difference_ends,
     area_ends,
+    class_areas,
     class_counts,
     class_shares,
+    compared_ends,
     mean_areas,
 )
 from tests.benchmarks.coverage_grid.group_effects import interval_effects
+from tests.benchmarks.coverage_grid.groups import area_effects
 from tests.benchmarks.coverage_grid.paired import area_variances
 from tests.benchmarks.coverage_grid.paired_groups import ALL_SHAPES, HELD_OUT_SHAPES, Shape
 from tests.benchmarks.coverage_grid.ranked import Influences, Numbers
@@ -88,14 +90,18 @@ def grouped(settings: list[GroupedPairs], samples: int) -> Tallies:
             actual, scores = setting.draw(random, times)
             counts = older.counts(actual)
             of_newer, of_older = (mean_areas(actual, each) for each in scores)
+            of_classes = [class_areas(actual, each) for each in scores]
+            class_effects = [effects_of_classes(clusters, actual, each) for each in of_classes]
             for name in AVERAGINGS:
                 both = of_newer[name], of_older[name]
                 most = informative_groups(name, actual, clusters.groups, len(older.shares))
-                effect = area_effect(clusters, both[1], most)
-                single[name].add_all(*area_ends(name, counts, both[1], effect))
+                ends = [
+                    area_ends(name, counts, area, each, area_effect(clusters, area, most), effects)
+                    for area, each, effects in zip(both, of_classes, class_effects, strict=True)
+                ]
+                single[name].add_all(*ends[1])
                 single[name].add_rivals(area_rivals(both[1], clusters.groups))
-                effects = difference_effects(clusters, both, most)
-                paired[name].add_all(*area_difference_ends(name, counts, both, effects))
+                paired[name].add_all(*compared_ends(name, counts, both, ends, difference_effects(clusters, both, most)))
                 paired[name].add_rivals(area_difference_rivals(*both, clusters.groups))
         yield from (*single.values(), *paired.values())
 
@@ -116,6 +122,13 @@ def area_effect(clusters: Clusters, area: Influences, groups: Numbers | float) -
     """Return the design effects of areas, of which at most so many groups inform. Groups follow each other."""
     independent = (area.of_examples**2).sum(1)
     return interval_effects(clusters, _sums(clusters, area.of_examples), independent, groups)
+
+
+def effects_of_classes(clusters: Clusters, actual: Classes, of_classes: Sequence[Influences]) -> Numbers:
+    """Return the design effects of the areas of the classes `[sample][class]`."""
+    return np.stack(
+        [area_effects("roc_auc", clusters, actual == at, each) for at, each in enumerate(of_classes)], axis=1
+    )
 
 
 def difference_effects(clusters: Clusters, both: Sequence[Influences], groups: Numbers | float) -> list[Numbers]:

@@ -181,7 +181,7 @@ GRID: list[tuple[str, Callable[[], Tallies]]] = [
     ("class weights", lambda: grid.proportions([grid.WEIGHTED[0]], 100)),
     ("composites", lambda: composites.composites([grid.PAIRS[0], grid.PAIRS[4]], 200)),
     ("areas", lambda: areas_grid.areas([Areas(0.97, 10, 90), Areas(0.9, 10, 490, ties=True)], 500)),
-    ("areas of several classes", lambda: class_areas.several(class_areas.SEVERAL[:2], 100)),
+    ("areas of several classes", lambda: class_areas.several([*class_areas.SEVERAL[:2], class_areas.HARD[1]], 100)),
     ("differences of areas of several classes", lambda: class_areas.differences([class_areas.PAIRS[4]], 100)),
     ("losses", lambda: grid.probability_losses([grid.LOSSES[3]], 500)),
     ("groups", lambda: groups_grid.grouped([groups_grid.Groups(20, 20, 0.5, 0.9)], 500)),

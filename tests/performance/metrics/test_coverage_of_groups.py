@@ -162,6 +162,8 @@ def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> 
     matrix = ConfusionMatrix(["0", "1", "2"], counts.sum(0).astype(float).tolist())
     clusters = Clusters(20, 12.0)
     areas, of_classes = areas_of_classes.mean_areas(actual[None], scores[None]), counts.sum((0, 2))[None].astype(float)
+    single = areas_of_classes.class_areas(actual[None], scores[None])
+    of_single = grouped_areas.effects_of_classes(clusters, actual[None], single)
 
     for averaging in ("macro", "weighted", "micro"):
         plain, grouped = (
@@ -171,8 +173,8 @@ def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> 
         area = areas[averaging]
         most = grouped_areas.informative_groups(averaging, actual[None], 20, 3)
         effect = grouped_areas.area_effect(clusters, area, most)
-        check(plain["roc_auc"], *areas_of_classes.area_ends(averaging, of_classes, area))
-        check(grouped["roc_auc"], *areas_of_classes.area_ends(averaging, of_classes, area, effect))
+        check(plain["roc_auc"], *areas_of_classes.area_ends(averaging, of_classes, area, single))
+        check(grouped["roc_auc"], *areas_of_classes.area_ends(averaging, of_classes, area, single, effect, of_single))
         effects = {} if averaging == "micro" else matrix_effects(clusters, counts[None], averaging)
         for name, [effect] in effects.items():
             fewer = matrix.with_design_effect(float(effect))

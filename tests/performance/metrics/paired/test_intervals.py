@@ -44,14 +44,14 @@ def test_equal_predictions_do_not_differ(
 @pytest.mark.parametrize("are_probabilities", [True, False])
 def test_equal_labels_do_not_make_unknown_scores_equal(tmp_path: Path, are_probabilities: bool) -> None:
     """The other classes' scores are swapped, which changes neither a loss nor a label, but the areas of the classes."""
-    labels = ["a", "b", "c", "a", "b"] * 4
+    labels = ["a", "b", "c", "a", "b"] * 5
     others = {"a": ("b", "c"), "b": ("a", "c"), "c": ("a", "b")}
     scale = 1 if are_probabilities else 10
     versions: list[dict[str, Any]] = []
     for shares in ((0.5, 0.125), (0.125, 0.5)):
         rows = [{label: 0.375, **dict(zip(others[label], shares, strict=True))} for label in labels]
         scores = {f"score_{label}": [scale * row[label] for row in rows] for label in "abc"}
-        versions.append({"example_id": ids(20), "actual": labels, "predicted": labels, **scores})
+        versions.append({"example_id": ids(25), "actual": labels, "predicted": labels, **scores})
     files = [exported(tmp_path, "classification", name, each) for name, each in zip("no", versions, strict=True)]
 
     found = paired_intervals(files[0], files[1], "classification", Choices(None, "weighted"))
