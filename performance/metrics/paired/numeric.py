@@ -10,7 +10,17 @@ from performance.metrics.paired.paired_join import Choices, Intervals, PairedExa
 from performance.metrics.statistics import errors
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.scores import EXAMPLES, GROUPS, ROUNDING, SERIES, Units, measure_scores
+from performance.metrics.statistics.scores import (
+    AHEAD,
+    AHEAD_OF_EXPLAINED,
+    AHEAD_OF_SQUARES,
+    EXAMPLES,
+    GROUPS,
+    ROUNDING,
+    SERIES,
+    Units,
+    measure_scores,
+)
 from performance.metrics.tasks import ranking
 
 METHOD = "paired_augmented_t"
@@ -23,13 +33,15 @@ NO_DIFFERENCE = Interval(0.0, 0.0, METHOD)  # of identical predictions, whatever
 class Difference:
     """The difference of a metric, newer minus older, as the weighted mean of a score over the examples.
 
-    `score` is its SQL. `scale` is about as large as the metric. `squares` says whether the score has squared errors.
-    `variation` is the greater coefficient of variation of those of both versions.
+    `score` is its SQL. `scale` is about as large as the metric. `ahead` says how far out the added units are. `squares`
+    says whether the score has squared errors. `variation` is the greater coefficient of variation of those of both
+    versions.
     """
 
     value: float
     score: str
     scale: float
+    ahead: float = AHEAD
     squares: bool = False
     variation: float = 0.0
 
@@ -90,7 +102,7 @@ def measure_differences(
     found: Intervals = {}
     for name, each in differences.items():
         interval = scores[name].difference_interval(
-            each.value, each.scale, squares=each.squares, variation=each.variation
+            each.value, each.scale, ahead=each.ahead, squares=each.squares, variation=each.variation
         )
         found[name] = interval and replace(interval, method=METHOD)
     return found
@@ -115,7 +127,9 @@ class LossPair:
         """Return the difference of the roots of the means, which are above 0."""
         root, old_root = math.sqrt(self.mean), math.sqrt(self.old_mean)
         score = f"({_near_root(self.newer, root)} - {_near_root(self.older, old_root)})"
-        return Difference(root - old_root, score, root + old_root, squares=True, variation=self.variation)
+        return Difference(
+            root - old_root, score, root + old_root, AHEAD_OF_SQUARES, squares=True, variation=self.variation
+        )
 
     def difference_of_ratios(self, sql: str, mean: float, *, squares: bool = False) -> Difference:
         """Return the difference of the means, divided by another mean over the same examples."""
@@ -123,7 +137,9 @@ class LossPair:
         relative = f"({sql} / {number_literal(mean)} - 1)"
         score = f"(({self.newer} - {self.older}) / {number_literal(mean)} - {number_literal(value)} * {relative})"
         scale = (self.mean + self.old_mean) / mean or 1.0
-        return Difference(value, score, scale, squares, self.variation if squares else 0.0)
+        if not squares:
+            return Difference(value, score, scale)
+        return Difference(value, score, scale, AHEAD_OF_EXPLAINED, squares=True, variation=self.variation)
 
     def swapped(self) -> "LossPair":
         """Return the pair whose difference has the other sign."""

@@ -20,6 +20,11 @@ independent ones.
 In a difference of two versions, large errors of both cancel. This hides heavy tails, so the rule also uses C of each
 version's squared errors. It is √2 for normal errors, √5 for those of a Laplace distribution, more for heavier tails. If
 it is above 2.25, the skewness of the difference counts as at least C³.
+
+If a sample of heavy tails passes these rules, it still lacks a share of the squared errors. A root loses about half of
+that share, but a difference of R² or of the explained variance loses all of it. So the units are added further out
+there. With 3, the interval holds in 84% of the samples of 50 errors of t with 3 degrees that have one, if those of the
+newer version are 30% greater and correlate by 0.9; with 4 in 91%, and with 5 in 96%.
 """
 
 import math
@@ -35,6 +40,7 @@ from performance.metrics.statistics.student_t import student_t_quantile
 
 AHEAD = 2.0  # how far the added unit is from the mean, as a multiple of the furthest one
 AHEAD_OF_SQUARES = 3.0
+AHEAD_OF_EXPLAINED = 5.0  # in differences of R² and of the explained variance
 MAX_SKEWNESS = 1 / 4  # of a metric, which is the skewness of its scores divided by the root of their number
 SKEWNESS_OF_LOSSES = 2.0  # at least, as a multiple of the cubed coefficient of variation
 SKEWNESS_OF_SQUARES = 1.0
@@ -145,7 +151,7 @@ class Scores:
         return Interval(*ends, AUGMENTED_T) if all(map(math.isfinite, ends)) else None
 
     def difference_interval(
-        self, value: float, scale: float, *, squares: bool = False, variation: float = 0.0
+        self, value: float, scale: float, *, ahead: float = AHEAD, squares: bool = False, variation: float = 0.0
     ) -> Interval | None:
         """Return the interval of a difference of two versions; `None` if none is known to hold.
 
@@ -154,10 +160,10 @@ class Scores:
         Args:
             value: the difference.
             scale: the deviations are multiples of it.
+            ahead: how far from the mean the units are added, as a multiple of the furthest deviation of each side.
             squares: whether the scores have squared errors.
             variation: the greater coefficient of variation of the squared errors of the examples of both versions.
         """
-        ahead = AHEAD_OF_SQUARES if squares else AHEAD
         skewness = abs(self.skewness)
         if not self.units.is_averaged and variation > MAX_VARIATION_OF_SQUARES:
             least = SKEWNESS_OF_SQUARES * variation * variation * variation / math.sqrt(self.size)

@@ -13,26 +13,35 @@ from performance.metrics.statistics.scores import GROUPS
 from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.classification import LOSS_FUNCTIONS
 from tests.benchmarks.coverage_grid.joint_tables import Numbers
-from tests.benchmarks.coverage_grid.numeric_scores import mean_of, scores_of
+from tests.benchmarks.coverage_grid.numeric_scores import scores_of
 from tests.benchmarks.coverage_grid.paired import CORRELATIONS
 from tests.benchmarks.coverage_grid.paired_groups import ALL_SHAPES, HELD_OUT_SHAPES, Shape
-from tests.benchmarks.coverage_grid.regression import ERRORS, of_kind, true_metrics
+from tests.benchmarks.coverage_grid.regression import (
+    DIFFERENCES,
+    ERRORS,
+    LOSSES,
+    difference_options,
+    difference_scores,
+    draw_actual,
+    of_kind,
+    true_difference,
+)
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
 SEED = 20260313
 
 POPULATION = 2_000_000
 
-Pair = tuple[Numbers, Numbers]
+Drawn = tuple[Numbers, ...]  # of the newer and the older version, and the actual values of errors
 
 
-def errors(kind: str, worse: float, random: np.random.Generator, shape: Shape, correlation: float, times: int) -> Pair:
-    """Return the errors of both versions. Those of the newer one are greater by a factor."""
+def errors(kind: str, worse: float, random: np.random.Generator, shape: Shape, correlation: float, times: int) -> Drawn:
+    """Return the errors of both versions, and the actual values. Those of the newer one are greater by a factor."""
     newer, older = (of_kind(each, kind) for each in shape.noise(random, times, correlation))
-    return worse * newer, older
+    return worse * newer, older, draw_actual(random, kind, newer.shape)
 
 
-def probabilities(random: np.random.Generator, shape: Shape, correlation: float, times: int) -> Pair:
+def probabilities(random: np.random.Generator, shape: Shape, correlation: float, times: int) -> Drawn:
     """Return the probabilities of the actual classes. The errors of log odds correlate within groups."""
     odds = random.normal(0, 2, (times, shape.groups, shape.examples))
     sign = np.where(random.random(odds.shape) < 1 / (1 + np.exp(-odds)), 1.0, -1.0)
@@ -41,7 +50,7 @@ def probabilities(random: np.random.Generator, shape: Shape, correlation: float,
     return next(both), next(both)
 
 
-def found_items(random: np.random.Generator, shape: Shape, correlation: float, times: int) -> Pair:
+def found_items(random: np.random.Generator, shape: Shape, correlation: float, times: int) -> Drawn:
     """Return whether each version finds the relevant item of each query, as the recall of rankings has it."""
     newer, older = shape.noise(random, times, correlation)
     return (newer > -0.9).astype(float), (older > -1.0).astype(float)
@@ -54,28 +63,20 @@ def mean_difference(score: Numbers, scale: float, **options: Any) -> Interval | 
     return scores.difference_interval(value, scale, **options)
 
 
-def mean_of_errors(newer: Numbers, older: Numbers) -> Interval | None:
-    """Return the interval of the difference of the MAE."""
-    one, other = np.abs(newer), np.abs(older)
-    return mean_difference(one - other, float(one.mean() + other.mean()))
+def difference_of_errors(name: str, newer: Numbers, older: Numbers, actual: Numbers) -> Interval | None:
+    """Return the interval of the difference of a metric of errors."""
+    score, scale = difference_scores(name, newer, older, actual)
+    return mean_difference(score, scale, **difference_options(name, newer, older))
 
 
-def root_of_squares(newer: Numbers, older: Numbers) -> Interval | None:
-    """Return the interval of the difference of the RMSE."""
-    one, other = (float(np.sqrt((each**2).mean())) for each in (newer, older))
-    score = newer**2 / (2 * one) + one / 2 - older**2 / (2 * other) - other / 2
-    variation = max(mean_of(each.ravel() ** 2).variation for each in (newer, older))
-    return mean_difference(score, one + other, squares=True, variation=variation)
-
-
-def _scores(name: str, newer: Numbers, older: Numbers) -> Numbers:
+def _scores(name: str, drawn: Drawn) -> Numbers:
     """Return the scores whose mean is the difference, or nearly so, `[sample][group][example]`."""
+    if name in DIFFERENCES:
+        return np.stack([difference_scores(name, *each)[0] for each in zip(*drawn, strict=True)])
+    newer, older = drawn
     if name == "recall_at_k":
         return newer - older
-    if name == "rmse":
-        one, other = (np.sqrt((each**2).mean((1, 2), keepdims=True)) for each in (newer, older))
-        return np.asarray(newer**2 / (2 * one) + one / 2 - older**2 / (2 * other) - other / 2)
-    loss = LOSS_FUNCTIONS.get(name, np.abs)
+    loss = LOSS_FUNCTIONS[name]
     return np.asarray(loss(newer) - loss(older))
 
 
@@ -99,8 +100,8 @@ class Compared:
     """
 
     name: str
-    draw: Callable[[np.random.Generator, Shape, float, int], Pair]
-    interval: Callable[[Numbers, Numbers], Interval | None]
+    draw: Callable[[np.random.Generator, Shape, float, int], Drawn]
+    interval: Callable[..., Interval | None]
     of: float | Callable[[Numbers], float]
     errors: str = ""
     is_loss: bool = True
@@ -113,17 +114,17 @@ class Compared:
         return self.of(newer) - self.of(older)
 
 
-OF_ERRORS = {"mae": mean_of_errors, "rmse": root_of_squares}
 MEANS = [
     *(
         Compared(
             name,
             partial(errors, kind, worse),
-            interval,
-            float((worse - 1) * true_metrics(kind)[name]),
+            partial(difference_of_errors, name),
+            true_difference(name, kind, worse),
             f"{kind}, times {worse:g}",
+            name in LOSSES,
         )
-        for (name, interval), kind, worse in product(OF_ERRORS.items(), ERRORS, (1.15, 1.3))
+        for name, kind, worse in product(DIFFERENCES, ERRORS, (1.15, 1.3))
     ),
     *(Compared(name, probabilities, _loss(name), partial(_mean_loss, name)) for name in LOSS_FUNCTIONS),
     Compared(
@@ -154,7 +155,7 @@ def means(
             drawn = each.draw(random, shape, correlation, samples)
             for both in zip(*drawn, strict=True):
                 tally.add(each.interval(*both))
-            tally.add_rivals(rivals.means_of(_scores(each.name, *drawn).mean(axis=2)))
+            tally.add_rivals(rivals.means_of(_scores(each.name, drawn).mean(axis=2)))
             yield tally
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from performance.metrics.statistics.intervals import Interval, median_interval_rank
-from performance.metrics.statistics.scores import EXAMPLES, GROUPS
+from performance.metrics.statistics.scores import AHEAD, AHEAD_OF_EXPLAINED, AHEAD_OF_SQUARES, EXAMPLES, GROUPS
 from performance.metrics.tasks.regression import Losses
 from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.numeric_scores import Numbers, mean_of, scores_of
@@ -53,10 +53,10 @@ def true_metrics(kind: str) -> dict[str, float]:
     }
 
 
-def draw_actual(random: np.random.Generator, kind: str, size: int) -> Numbers:
+def draw_actual(random: np.random.Generator, kind: str, size: Any) -> Numbers:
     """Return actual values from a uniform distribution, the largest thrice the smallest."""
     level = np.sqrt(12 * _VARIANCE[kind] / (1 - EXPLAINED))
-    return random.uniform(level / 2, 1.5 * level, size)
+    return np.asarray(random.uniform(level / 2, 1.5 * level, size))
 
 
 def losses_of(actual: Numbers, error: Numbers, group: npt.NDArray[np.int64] | None = None) -> Losses:
@@ -170,35 +170,73 @@ def differences(samples: int, sizes: tuple[int, ...] = SIZES, factors: tuple[flo
         yield from _paired(kind, size, correlation, factor, samples)
 
 
+DIFFERENCES = {
+    "mae": AHEAD,
+    "rmse": AHEAD_OF_SQUARES,
+    "r_squared": AHEAD_OF_EXPLAINED,
+    "explained_variance": AHEAD_OF_EXPLAINED,
+}
+
+
 def _paired(kind: str, size: int, correlation: float, worse: float, samples: int) -> Iterator[Tally]:
-    random = np.random.default_rng(SEED)
+    random, of_actual = np.random.default_rng(SEED), np.random.default_rng(SEED + 1)
     setting = f"{size} · {kind}, times {worse:g}, correlation {correlation:g}"
-    root = np.sqrt(_VARIANCE[kind])
-    truth = {"mae": (worse - 1) * _ABSOLUTE[kind], "rmse": (worse - 1) * root}
-    found = {name: Tally(setting, f"{name} difference", size, float(value), True) for name, value in truth.items()}
-    drawn: dict[str, list[Numbers]] = {"mae": [], "rmse": []}
+    found = {
+        name: Tally(setting, f"{name} difference", size, true_difference(name, kind, worse), name in LOSSES)
+        for name in DIFFERENCES
+    }
+    drawn: dict[str, list[Numbers]] = {name: [] for name in DIFFERENCES}
     for _ in range(samples):
         newer, older = correlated(random, kind, size, correlation)
-        newer = newer * worse
-        variation = max(mean_of(each**2).variation for each in (newer, older))
-        of_mae = np.abs(newer) - np.abs(older)
-        roots = np.sqrt(np.mean(newer**2)), np.sqrt(np.mean(older**2))
-        of_rmse = newer**2 / (2 * roots[0]) + roots[0] / 2 - older**2 / (2 * roots[1]) - roots[1] / 2
-        for name, score, scale in (
-            ("mae", of_mae, np.abs(newer).mean() + np.abs(older).mean()),
-            ("rmse", of_rmse, sum(roots)),
-        ):
-            value = float(score.mean())
-            scores = scores_of(EXAMPLES, {name: (score - value) / scale})[name]
-            squares = name == "rmse"
-            found[name].add(
-                scores.difference_interval(value, float(scale), squares=squares, variation=squares * variation)
-            )
-            drawn[name].append(score)
+        both, actual = (worse * newer, older), draw_actual(of_actual, kind, size)
+        for name, each in drawn.items():
+            found[name].add(difference(name, *both, actual))
+            each.append(difference_scores(name, *both, actual)[0])
     for name, each in drawn.items():
         for part in range(0, samples, AT_A_TIME):
             found[name].add_rivals(rivals.means_of(np.stack(each[part : part + AT_A_TIME])))
     yield from found.values()
+
+
+def true_difference(name: str, kind: str, worse: float) -> float:
+    """Return the difference of a metric, if the errors of the newer version are greater by a factor."""
+    value = float(true_metrics(kind)[name])
+    return (worse - 1) * value if name in LOSSES else (worse**2 - 1) * (value - 1)
+
+
+def difference(name: str, newer: Numbers, older: Numbers, actual: Numbers) -> Interval | None:
+    """Return the product's interval of the difference of a metric of errors."""
+    score, scale = difference_scores(name, newer, older, actual)
+    value = float(score.mean())
+    scores = scores_of(EXAMPLES, {name: (score - value) / scale})[name]
+    return scores.difference_interval(value, scale, **difference_options(name, newer, older))
+
+
+def difference_options(name: str, newer: Numbers, older: Numbers) -> dict[str, Any]:
+    """Return what the interval of the difference depends on but for its scores."""
+    if name == "mae":
+        return {"ahead": DIFFERENCES[name]}
+    variation = max(mean_of(_squares(name, each).ravel()).variation for each in (newer, older))
+    return {"ahead": DIFFERENCES[name], "squares": True, "variation": variation}
+
+
+def difference_scores(name: str, newer: Numbers, older: Numbers, actual: Numbers) -> tuple[Numbers, float]:
+    """Return the scores whose mean is the difference of a metric, or nearly so, and their scale."""
+    if name == "mae":
+        return np.abs(newer) - np.abs(older), float(np.abs(newer).mean() + np.abs(older).mean())
+    one, other = (_squares(name, each) for each in (newer, older))
+    if name == "rmse":
+        roots = np.sqrt(one.mean()), np.sqrt(other.mean())
+        return one / (2 * roots[0]) + roots[0] / 2 - other / (2 * roots[1]) - roots[1] / 2, float(sum(roots))
+    apart = (actual - actual.mean()) ** 2
+    spread = apart.mean()
+    value = (other.mean() - one.mean()) / spread
+    return (other - one) / spread - value * (apart / spread - 1), float((one.mean() + other.mean()) / spread)
+
+
+def _squares(name: str, error: Numbers) -> Numbers:
+    """Return the squared errors, for the explained variance about their mean."""
+    return np.asarray((error - error.mean() if name == "explained_variance" else error) ** 2)
 
 
 def correlated(random: np.random.Generator, kind: str, size: int, correlation: float) -> tuple[Numbers, Numbers]:

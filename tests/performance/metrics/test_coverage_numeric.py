@@ -86,24 +86,42 @@ def test_grouped_queries_have_the_intervals_of_sums_by_numpy(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", regression_grid.ERRORS)
+def test_differences_of_errors_have_the_intervals_of_sums_by_numpy(tmp_path: Path, kind: str) -> None:
+    random = np.random.default_rng(1)
+    newer, older = regression_grid.correlated(random, kind, 300, 0.5)
+    newer, actual = 1.15 * newer, regression_grid.draw_actual(random, kind, 300)
+
+    found = compare(tmp_path, "regression", tables(actual, *({"predicted": actual + each} for each in (newer, older))))
+
+    for name in regression_grid.DIFFERENCES:
+        expected = regression_grid.difference(name, newer, older, actual)
+        assert (name in found) == (expected is not None), name
+        if expected is not None:
+            assert (found[name].lower, found[name].upper) == pytest.approx((expected.lower, expected.upper)), name
+    squares = {"rmse", "r_squared", "explained_variance"}
+    assert squares & set(found) == (squares if kind == "normal" else set())
+
+
+@pytest.mark.parametrize("kind", regression_grid.ERRORS)
 def test_differences_of_grouped_errors_have_the_intervals_of_sums_by_numpy(tmp_path: Path, kind: str) -> None:
     shape = Shape(100, 6, 0.2)
-    newer, older = (each[0] for each in paired_means.errors(kind, 1.15, np.random.default_rng(1), shape, 0.5, 1))
-    actual = np.random.default_rng(2).uniform(50, 150, newer.size)
+    drawn = paired_means.errors(kind, 1.15, np.random.default_rng(1), shape, 0.5, 1)
+    newer, older, actual = (each[0] for each in drawn)
     group = np.arange(100).repeat(6)
 
     found = compare(
         tmp_path,
         "regression",
-        tables(actual, *({"predicted": actual + each.ravel(), "group": group} for each in (newer, older))),
+        tables(actual.ravel(), *({"predicted": (actual + each).ravel(), "group": group} for each in (newer, older))),
     )
 
-    for name, interval in paired_means.OF_ERRORS.items():
-        expected = interval(newer, older)
+    for name in regression_grid.DIFFERENCES:
+        expected = paired_means.difference_of_errors(name, newer, older, actual)
         assert (name in found) == (expected is not None), name
         if expected is not None:
             assert (found[name].lower, found[name].upper) == pytest.approx((expected.lower, expected.upper)), name
-    assert ("rmse" in found) == (kind == "normal")
+    squares = {"rmse", "r_squared", "explained_variance"}
+    assert squares & set(found) == (squares if kind == "normal" else set())
 
 
 @pytest.mark.parametrize(
