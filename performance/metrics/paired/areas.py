@@ -7,11 +7,11 @@ from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.paired.group_effects import design_effects
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples
 from performance.metrics.statistics import roc
-from performance.metrics.statistics.clusters import Influence
+from performance.metrics.statistics.clusters import Influence, informative_groups
 from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.intervals import Interval, RankedClass, effective_sample_size
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.pseudovalues import groups_statement, informative_groups
+from performance.metrics.statistics.pseudovalues import groups_statement
 from performance.metrics.statistics.roc_sql import GROUPS_OF_BOTH, weights_of_both
 from performance.metrics.statistics.student_t import student_t_quantile
 

@@ -17,7 +17,7 @@ from performance.metrics.statistics.clusters import (
     OF_METRICS,
     GroupSums,
     Influence,
-    counted_examples,
+    counted_shares,
     matrix_influence,
     sums_by_group,
 )
@@ -73,9 +73,9 @@ def _influences(
     both: Both, slopes: tuple[Gradient, Gradient], name: str, choices: Choices
 ) -> tuple[Influence, Influence, Influence]:
     """Return the influences on a metric of the newer and of the older version, and on their difference."""
-    label = choices.positive_class if name in AVERAGED and choices.averaging == "binary" else None
+    averaging, positive = choices.averaging or "", choices.positive_class
     newer, older = (
-        matrix_influence(matrix, gradient, predicted, counted_examples(name, label, predicted) if label else None)
+        matrix_influence(matrix, gradient, predicted, counted_shares(matrix, name, averaging, positive, predicted))
         for matrix, gradient, predicted in zip(both, slopes, ("predicted", "old_predicted"), strict=True)
     )
     return newer, older, Influence(f"({newer.sql}) - ({older.sql})")

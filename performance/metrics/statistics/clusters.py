@@ -9,13 +9,15 @@ of freedom less than groups, and of the normal distribution.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.gradients import Gradient
 from performance.metrics.statistics.intervals import effective_sample_size
+from performance.metrics.statistics.margins import AVERAGED
 from performance.metrics.statistics.scores import GROUPS
 from performance.metrics.statistics.student_t import student_t_quantile
 
@@ -92,16 +94,58 @@ class Influence:
     """How much an example moves a metric, as SQL, and the sum over examples of its square times the squared weight.
 
     The sum is needed for a design effect only. `groups` is how many groups, at most, inform of the metric. If the
-    metric is a share of some examples, `counted` is the SQL of which ones, and the groups are those that have some.
+    metric is a mean of shares of some examples, `counted` has the weights of the shares in the mean, by the SQL of
+    which examples they are of. Then the groups are those that have some: see `informative_groups`.
     """
 
     sql: str
     independent: float = math.nan
     groups: float = math.inf
-    counted: str | None = None
+    counted: Mapping[str, float] = field(default_factory=dict)
 
 
-def counted_examples(metric: str, label: str, predicted: str = "predicted") -> str:
+def informative_groups(shares: Mapping[str, float], groups: Mapping[str, float]) -> float:
+    """Return how many groups inform of a mean over classes.
+
+    The variance of a class's metric counts as inverse to the number of groups with examples of the class. The degrees
+    of freedom are the harmonic mean of those of the classes, weighted by their variances: as if all were estimated too
+    high or too low together, which Satterthwaite (1946), doi:10.2307/3002019, assumes they are not.
+
+    Args:
+        shares: the shares of the classes in the mean.
+        groups: how many groups (effectively) have examples of each class.
+    """
+    variances = {label: share * share / max(groups[label], 1.0) for label, share in shares.items()}
+    inverse = math.fsum(variance / max(groups[label] - 1, 1.0) for label, variance in variances.items())
+    return math.fsum(variances.values()) / inverse + 1
+
+
+def counted_shares(
+    matrix: ConfusionMatrix, metric: str, averaging: str, positive: str | None, predicted: str = "predicted"
+) -> dict[str, float]:
+    """Return the shares of examples that a metric is the mean of, with their weights, by SQL; none for other metrics.
+
+    Args:
+        matrix: the confusion matrix.
+        metric: its name.
+        averaging: how it is averaged.
+        positive: the positive class of binary metrics.
+        predicted: the column of the predicted classes.
+    """
+    if metric == "balanced_accuracy":
+        metric, averaging = "recall", "balanced"
+    if metric not in AVERAGED or averaging == "micro" or (averaging == "binary" and positive not in matrix.labels):
+        return {}
+    weights = dict(zip(matrix.labels, matrix.rows, strict=True))
+    if averaging == "binary":
+        weights = {positive or "": 1.0}
+    elif averaging != "weighted":
+        weights = {label: 1.0 for label, weight in weights.items() if weight > 0 or averaging == "macro"}
+    total = math.fsum(weights.values())
+    return {_counted(metric, label, predicted): weight / total for label, weight in weights.items() if weight > 0}
+
+
+def _counted(metric: str, label: str, predicted: str) -> str:
     """Return the SQL of which examples a metric of one class is a share of, or follows from one as F1 does."""
     of_class, as_class = (f"{column} = {string_literal(label)}" for column in ("actual", predicted))
     return {
@@ -120,7 +164,7 @@ def sums_by_group(
     `relation` is a query of examples, or of examples that are alike: their group `g`, the sums of their weights `w` and
     of the squares, and what the influences name.
     """
-    counted = dict.fromkeys(each.counted for each in influences.values() if each.counted)
+    counted = dict.fromkeys(sql for each in influences.values() for sql in each.counted)
     by_group = [f"sum(w * ({each.sql})) AS t{at}" for at, each in enumerate(influences.values())]
     by_group += [f"sum(CASE WHEN {each} THEN w ELSE 0 END) AS c{at}" for at, each in enumerate(counted)]
     totals = [f"sum(t{at} * t{at}), sum(t{at} * t{at} * t{at} * t{at})" for at in range(len(influences))]
@@ -133,7 +177,9 @@ def sums_by_group(
     of_influences, of_counted = pairs[: len(influences)], pairs[len(influences) :]
     sizes = {each: effective_sample_size(*pair) for each, pair in zip(counted, of_counted, strict=True)}
     found = {
-        name: GroupSums(*pair, each.independent, sizes[each.counted] if each.counted else each.groups)
+        name: GroupSums(
+            *pair, each.independent, informative_groups(each.counted, sizes) if each.counted else each.groups
+        )
         for (name, each), pair in zip(influences.items(), of_influences, strict=True)
     }
     return Clusters(groups, float(squared_weight / squares) if squares else 1.0), found
@@ -143,7 +189,7 @@ def matrix_sums(
     engine: Engine,
     matrix: ConfusionMatrix,
     gradients: Mapping[str, Gradient],
-    counted: Mapping[str, str],
+    counted: Mapping[str, Mapping[str, float]],
     *,
     group: str,
     actual: str,
@@ -152,11 +198,11 @@ def matrix_sums(
 ) -> tuple[Clusters, dict[str, GroupSums]]:
     """Return the groups, and the sums for each metric of a confusion matrix.
 
-    `counted` is the SQL of the examples that metrics are shares of, by name. `group`, `actual`, `predicted` and
-    `weight` are SQL expressions.
+    `counted` has the `counted_shares` of metrics by name. `group`, `actual`, `predicted` and `weight` are SQL
+    expressions.
     """
     influences = {
-        name: matrix_influence(matrix, gradient, counted=counted.get(name)) for name, gradient in gradients.items()
+        name: matrix_influence(matrix, gradient, counted=counted.get(name, {})) for name, gradient in gradients.items()
     }
     w = f"CAST({weight} AS DOUBLE)"
     return sums_by_group(
@@ -171,7 +217,10 @@ def matrix_sums(
 
 
 def matrix_influence(
-    matrix: ConfusionMatrix, gradient: Gradient, predicted: str = "predicted", counted: str | None = None
+    matrix: ConfusionMatrix,
+    gradient: Gradient,
+    predicted: str = "predicted",
+    counted: Mapping[str, float] = MappingProxyType({}),
 ) -> Influence:
     """Return the influence on a metric of a confusion matrix, from the columns `actual` and `predicted`."""
     slope, mean = _slope_sql(matrix, gradient, predicted), _mean(matrix, gradient)

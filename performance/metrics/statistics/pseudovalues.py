@@ -8,7 +8,6 @@ classes' areas, or of two versions, follows from it. Those of pooled decisions a
 known before; it is half of their mean.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -145,19 +144,3 @@ def groups_statement(relation: str) -> str:
         FROM (SELECT g, actual, CAST(sum(w) AS DOUBLE) AS w FROM ({relation}) GROUP BY g, actual)
         GROUP BY actual
     """
-
-
-def informative_groups(shares: Mapping[str, float], groups: Mapping[str, float]) -> float:
-    """Return how many groups inform of a mean of areas.
-
-    The variance of a class's area counts as inverse to the number of groups with examples of the class. The degrees of
-    freedom are the harmonic mean of those of the classes, weighted by their variances: as if all were estimated too
-    high or too low together, which Satterthwaite (1946), doi:10.2307/3002019, assumes they are not.
-
-    Args:
-        shares: the shares of the classes in the mean.
-        groups: how many groups (effectively) have examples of each class.
-    """
-    variances = {label: share * share / groups[label] for label, share in shares.items()}
-    inverse = math.fsum(variance / max(groups[label] - 1, 1.0) for label, variance in variances.items())
-    return math.fsum(variances.values()) / inverse + 1

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from performance.metrics.engines.base import Engine
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
 from performance.metrics.statistics import roc
-from performance.metrics.statistics.clusters import GroupSums
+from performance.metrics.statistics.clusters import GroupSums, informative_groups
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import RankedClass
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.pseudovalues import Pseudovalues, groups_statement, informative_groups
+from performance.metrics.statistics.pseudovalues import Pseudovalues, groups_statement
 from performance.metrics.tasks.group_effects import GroupEffects
 from performance.metrics.tasks.sufficient_statistics import SufficientStatistics
 

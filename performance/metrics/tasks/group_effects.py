@@ -13,7 +13,7 @@ from performance.metrics.statistics.clusters import (
     OF_METRICS,
     Clusters,
     GroupSums,
-    counted_examples,
+    counted_shares,
     matrix_sums,
 )
 from performance.metrics.statistics.confusion import ConfusionMatrix
@@ -59,7 +59,7 @@ def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
         engine,
         found.matrix,
         _gradients(found),
-        {name: counted_examples(*each) for name, each in shares.items() if each},
+        _counted(found),
         group=expression,
         actual=mapping.actual,
         predicted=mapping.predicted,
@@ -99,19 +99,22 @@ def _gradients(found: SufficientStatistics) -> dict[str, Gradient]:
     return {name: gradient for name, gradient in gradients.items() if gradient is not None}
 
 
-def _shares(found: SufficientStatistics) -> dict[str, tuple[str, str] | None]:
-    """Return the metrics that are shares of examples, or follow from one as F1 does, by name.
+def _shares(found: SufficientStatistics) -> set[str]:
+    """Return the names of the metrics that are shares of examples, or follow from one as F1 does."""
+    of_labels = {f"{name}.{label}" for label in found.matrix.labels for name in OF_CLASSES}
+    averaged = AVERAGED if found.problem.averaging in ("binary", "micro") else ()
+    return {"accuracy", *of_labels, *averaged}
 
-    Those of one class have the metric and the label; shares of all examples have `None`.
-    """
-    averaging, positive, labels = found.problem.averaging, found.problem.positive, found.matrix.labels
-    shares: dict[str, tuple[str, str] | None] = {"accuracy": None}
-    shares |= {f"{name}.{label}": (name, label) for label in labels for name in OF_CLASSES}
-    if averaging == "binary" and positive in labels:
-        shares |= {name: (name, positive) for name in AVERAGED}
-    elif averaging in ("binary", "micro"):
-        shares |= dict.fromkeys(AVERAGED)
-    return shares
+
+def _counted(found: SufficientStatistics) -> dict[str, dict[str, float]]:
+    """Return the shares of examples that the metrics are means of, by the name of the metric."""
+    matrix, averaging, positive = found.matrix, found.problem.averaging, found.problem.positive
+    summary = {name: counted_shares(matrix, name, averaging, positive) for name in (*AVERAGED, "balanced_accuracy")}
+    return summary | {
+        f"{name}.{label}": counted_shares(matrix, name, "binary", label)
+        for label in matrix.labels
+        for name in OF_CLASSES
+    }
 
 
 def _area_sums(engine: Engine, found: SufficientStatistics, group: str) -> Iterator[tuple[str, GroupSums, GroupSums]]:

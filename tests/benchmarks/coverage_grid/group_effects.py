@@ -56,13 +56,26 @@ def table_effects(
     return interval_effects(clusters, _sums_by_group(counts, influences), independent, groups, prior)
 
 
-def groups_counted(name: str, counts: Counts, positive: int) -> Numbers:
+def groups_counted(name: str, counts: Counts, averaging: str, positive: int) -> Numbers | float:
+    """Return how many groups inform of a metric, of each sample: see `counted_shares` and `informative_groups`."""
+    if name not in (*AVERAGED, "balanced_accuracy"):
+        return np.inf
+    if name == "balanced_accuracy":
+        name, averaging = "recall", "macro"
+    labels = [positive] if averaging == "binary" else range(counts.shape[2])
+    groups = np.stack([_groups_of_class(name, counts, at) for at in labels], 1)
+    weights = counts.sum((1, 3)).astype(float) if averaging == "weighted" else np.ones_like(groups)
+    variances = weights**2 / np.maximum(groups, 1)
+    return np.asarray(variances.sum(1) / (variances / np.maximum(groups - 1, 1)).sum(1) + 1)
+
+
+def _groups_of_class(name: str, counts: Counts, label: int) -> Numbers:
     """Return how many groups (effectively) have examples that a metric of one class is a share of, of each sample."""
-    actual, predicted = counts[:, :, positive], counts[..., positive]
+    actual, predicted = counts[:, :, label], counts[..., label]
     counted = {
         "precision": predicted.sum(2),
         "recall": actual.sum(2),
-        "f1_score": actual.sum(2) + predicted.sum(2) - counts[:, :, positive, positive],
+        "f1_score": actual.sum(2) + predicted.sum(2) - counts[:, :, label, label],
         "specificity": counts.sum((2, 3)) - actual.sum(2),
     }[name].astype(float)
     return np.asarray(counted.sum(1) ** 2 / np.maximum((counted**2).sum(1), 1.0))
@@ -102,9 +115,13 @@ def matrix_effects(clusters: Clusters, counts: Counts, averaging: str, positive:
     """Return the design effects of each metric, from the counts `[sample][group][actual][predicted]`."""
     shares = AVERAGED if averaging == "binary" else ()
     return {
-        name: table_effects(clusters, counts, each, OF_MEANS, groups_counted(name, counts, positive))
-        if name in shares
-        else table_effects(clusters, counts, each)
+        name: table_effects(
+            clusters,
+            counts,
+            each,
+            OF_MEANS if name in shares else OF_METRICS,
+            groups_counted(name, counts, averaging, positive),
+        )
         for name, each in matrix_slopes(counts, averaging, positive).items()
     }
 

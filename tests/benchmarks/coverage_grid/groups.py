@@ -147,16 +147,12 @@ SIMULATED = ("balanced_accuracy", "matthews_correlation", "cohen_kappa")
 
 
 def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
-    """Yield the tallies of metrics of the confusion matrix, of samples with examples of both classes.
-
-    Metrics of several cells are those of groups with examples of both classes: `paired_group_averages` has others.
-    """
+    """Yield the tallies of metrics of the confusion matrix, of samples with examples of both classes."""
     for setting in settings:
         size, random = setting.groups * setting.examples, np.random.default_rng(SEED)
         whole = ConfusionMatrix(["0", "1"], (setting.shares * 1e9).tolist())
         truth = {name: getattr(whole, name)("1").value for name in OF_CLASSES}
-        simulated = () if setting.apart else SIMULATED
-        truth |= {name: getattr(whole, name).value for name in simulated}
+        truth |= {name: getattr(whole, name).value for name in SIMULATED}
         found = {name: Tally(str(setting), f"{name}, grouped", size, value) for name, value in truth.items()}
         clusters = Clusters(setting.groups, float(setting.examples))
         counts = setting.draw(random, samples)
@@ -164,7 +160,7 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
         for intervals in class_intervals(clusters, counts):
             for name, interval in intervals.items():
                 found[name].add(interval)
-        for name, ends in melded_ends_of_groups(clusters, counts, simulated, random).items():
+        for name, ends in melded_ends_of_groups(clusters, counts, SIMULATED, random).items():
             found[name].add_all(*ends)
         for name, tally in found.items():
             tally.add_rivals(table_rivals(counts, name.removesuffix(", grouped"), "binary"))

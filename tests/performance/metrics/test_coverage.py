@@ -221,7 +221,7 @@ NARROWER_BY_LUCK = {
         for difference in ("", " difference")
     },
     "averages in groups": {"balanced_accuracy, several classes", "macro F1, several classes"},
-    "differences of means in groups": {"rmse difference"},
+    "differences of means in groups": {"rmse difference", "r_squared difference", "explained_variance difference"},
 }
 
 
