@@ -44,7 +44,7 @@ def export_predictions(
     """Write the evaluated predictions to a Parquet file in `folder`, and return its path.
 
     Returns `None` if an example has no id to match it by, or if the file would take more memory or disk space than
-    allowed. The evaluation itself remains valid.
+    allowed; pseudovalues that would are left out. The evaluation itself remains valid.
     """
     exporter, columns = _EXPORTERS[task_type], find_columns(engine, task_type, columns)
     example_id = exporter.example_id(columns)
@@ -56,10 +56,20 @@ def export_predictions(
     if engine.rows(f"SELECT 1 FROM predictions WHERE {scored} AND {id_text} IS NULL LIMIT 1"):
         return None
     rows = f"SELECT {id_text} AS example_id, {selected} FROM predictions WHERE {scored}"
-    if pseudovalues := exporter.pseudovalues(engine, columns, options, evaluation):
-        # Rounded, as the sums of doubles depend on the order of the rows
-        areas = f"SELECT example AS example_id, CAST(pseudovalue AS FLOAT) AS roc_auc FROM ({pseudovalues.query()})"
-        rows = f"SELECT * FROM ({rows}) LEFT JOIN ({areas}) USING (example_id)"
+    pseudovalues = exporter.pseudovalues(engine, columns, options, evaluation)
+    if pseudovalues and (file := _written(engine, _with_areas(rows, pseudovalues), folder)):
+        return file
+    return _written(engine, rows, folder)
+
+
+def _with_areas(rows: str, pseudovalues: Pseudovalues) -> str:
+    """Return the query of the rows with their pseudovalues, rounded, as sums of doubles depend on the order of rows."""
+    areas = f"SELECT example AS example_id, CAST(pseudovalue AS FLOAT) AS roc_auc FROM ({pseudovalues.query()})"
+    return f"SELECT * FROM ({rows}) LEFT JOIN ({areas}) USING (example_id)"
+
+
+def _written(engine: DuckDB, rows: str, folder: Path) -> Path | None:
+    """Write the rows in order. Returns `None` if they take too much space."""
     file = folder / EXPORT_FILE
     try:
         engine.write_parquet(f"{rows} ORDER BY ALL", file)

@@ -7,11 +7,10 @@ from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.paired.group_effects import design_effects
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples
 from performance.metrics.statistics import roc
-from performance.metrics.statistics.clusters import Influence, informative_groups
+from performance.metrics.statistics.clusters import Influence, groups_of_classes, informative_groups
 from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.intervals import Interval, RankedClass, effective_sample_size
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.pseudovalues import groups_statement
 from performance.metrics.statistics.roc_sql import GROUPS_OF_BOTH, weights_of_both
 from performance.metrics.statistics.student_t import student_t_quantile
 
@@ -75,7 +74,7 @@ def _area_of_classes(pairs: PairedExamples, averaging: str | None) -> Interval |
     if averaging == "micro":
         effects = _design_effects(pairs, influences, variances)
         return pooled_difference(means, effects) if effects else None
-    effects = _design_effects(pairs, influences, variances, _groups_of_classes(pairs, classes))
+    effects = _design_effects(pairs, influences, variances, _informative_groups(pairs, classes))
     areas = [min(max(mean.value, 0.0), 1.0) for mean in means[:2]]
     return area_difference(areas, variances, list(classes.values()), effects) if effects else None
 
@@ -94,12 +93,12 @@ def _ranked_classes(pairs: PairedExamples, averaging: str | None) -> dict[str, R
     }
 
 
-def _groups_of_classes(pairs: PairedExamples, classes: Mapping[str, RankedClass]) -> float:
+def _informative_groups(pairs: PairedExamples, classes: Mapping[str, RankedClass]) -> float:
     """Return how many groups inform of the mean area, infinite if the examples are in none."""
     if "cluster" not in pairs.columns:
         return math.inf
-    rows = pairs.engine.rows(groups_statement("SELECT cluster AS g, actual, w FROM joined WHERE w > 0"))
-    return informative_groups({label: each.share for label, each in classes.items()}, dict(rows))
+    groups = groups_of_classes(pairs.engine, "SELECT cluster AS g, actual, w FROM joined WHERE w > 0")
+    return informative_groups({label: each.share for label, each in classes.items()}, groups)
 
 
 def _of_areas(placements: str, areas: Sequence[float], positives: float, negatives: float) -> str:

@@ -185,6 +185,16 @@ def sums_by_group(
     return Clusters(groups, float(squared_weight / squares) if squares else 1.0), found
 
 
+def groups_of_classes(engine: Engine, relation: str) -> dict[str, float]:
+    """Return how many groups (effectively) have examples of each class.
+
+    `relation` is a query of examples with their group `g`, their class `actual` and their weight `w`.
+    """
+    by_group = f"SELECT g, actual, CAST(sum(w) AS DOUBLE) AS w FROM ({relation}) GROUP BY g, actual"
+    rows = engine.rows(f"SELECT actual, sum(w), sum(w * w) FROM ({by_group}) GROUP BY actual")
+    return {label: effective_sample_size(weight, squared) for label, weight, squared in rows}
+
+
 def matrix_sums(
     engine: Engine,
     matrix: ConfusionMatrix,

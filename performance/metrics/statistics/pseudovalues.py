@@ -71,13 +71,14 @@ class Pseudovalues:
         """Return the query of each `example` with its `pseudovalue`, and with its weight `w` and its group `g`."""
         is_pooled = self.averaging == "micro"
         condition = f"{self.where} AND {self.weight} > 0" if self.weight else self.where
-        own = [f"{sql} AS {name}" for name, sql in (("w", self.weight), ("g", self.group)) if sql]
-        names = "".join(f"{name}, " for name, sql in (("w", self.weight), ("g", self.group)) if sql)
+        own = {name: sql for name, sql in (("w", self.weight), ("g", self.group)) if sql}
+        names = "".join(f"{name}, " for name in own)
         partition = "" if is_pooled else "label, "
         passed = f"{partition}example, {names}{'label, ' if is_pooled else ''}"
         return f"""
             WITH numbered AS (
-                SELECT {", ".join([f"{self.example} AS example", *own])}, [{", ".join(self._structs())}] AS decisions
+                SELECT {self.example} AS example, {"".join(f"{sql} AS {name}, " for name, sql in own.items())}
+                    [{", ".join(self._structs())}] AS decisions
                 FROM predictions WHERE {condition}
             ),
             decided AS (SELECT example, {names}unnest(decisions) AS decision FROM numbered),
@@ -91,7 +92,7 @@ class Pseudovalues:
                 FROM ranked JOIN (VALUES {", ".join(self._rows())}) AS classes (label, {", ".join(_Decisions._fields)})
                 USING (label)
             )
-            SELECT example, {"min(w) AS w, " if self.weight else ""}{"min(g) AS g, " if self.group else ""}sum(
+            SELECT example, {"".join(f"min({name}) AS {name}, " for name in own)}sum(
                 CASE WHEN positive = 1 THEN slope * place + base ELSE negative_slope * place + negative_base END
             ) AS pseudovalue
             FROM placed GROUP BY example
@@ -132,15 +133,3 @@ class Pseudovalues:
         if self.averaging == "weighted":  # the share of the class is estimated too
             base, negative_base = base + area * (1 - share), negative_base - area * share
         return _Decisions(positives, total - positives, slopes[0], base, slopes[1], negative_base)
-
-
-def groups_statement(relation: str) -> str:
-    """Return the statement that selects how many groups (effectively) have examples of each class, after its label.
-
-    `relation` is a query of examples with their group `g`, their class `actual` and their weight `w`.
-    """
-    return f"""
-        SELECT actual, sum(w) * sum(w) / sum(w * w)
-        FROM (SELECT g, actual, CAST(sum(w) AS DOUBLE) AS w FROM ({relation}) GROUP BY g, actual)
-        GROUP BY actual
-    """

@@ -237,6 +237,8 @@ def pooled_estimate(pseudovalues: Mean, design_effect: float = 1.0) -> Estimate:
         design_effect: how many examples are worth one.
     """
     value = min(max(pseudovalues.value / 2, 0.0), 1.0)
+    if pseudovalues.size <= 0:
+        return Estimate(value, reason=TINY_WEIGHTS)
     variance, size = pseudovalues.variance * design_effect, pseudovalues.size / design_effect
     return Estimate(value, fraction_interval(value, variance, size, math.inf, "wilson_pooled"))
 

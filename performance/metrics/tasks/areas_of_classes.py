@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from performance.metrics.engines.base import Engine
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
 from performance.metrics.statistics import roc
-from performance.metrics.statistics.clusters import GroupSums, informative_groups
+from performance.metrics.statistics.clusters import GroupSums, groups_of_classes, informative_groups
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import RankedClass
 from performance.metrics.statistics.means import Mean
-from performance.metrics.statistics.pseudovalues import Pseudovalues, groups_statement
+from performance.metrics.statistics.pseudovalues import Pseudovalues
 from performance.metrics.tasks.group_effects import GroupEffects
 from performance.metrics.tasks.sufficient_statistics import SufficientStatistics
 
@@ -76,6 +76,6 @@ def _design_effect(
             f"SELECT {effects.group} AS g, {pseudovalues.actual} AS actual, {weight} AS w "
             f"FROM predictions WHERE {pseudovalues.where} AND {weight} > 0"
         )
-        groups = informative_groups(shares, dict(engine.rows(groups_statement(relation))))
+        groups = informative_groups(shares, groups_of_classes(engine, relation))
     [[squared, fourth]] = engine.rows(pseudovalues.group_sums_statement(mean.value))
     return effects.clusters.interval_effect(GroupSums(squared, fourth, mean.sum_of_squares, groups))

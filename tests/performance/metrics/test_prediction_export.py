@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.prediction_export import EXPORT_FILE
+from performance.metrics.result import EXHAUSTED, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import Job, evaluate_in_sandbox
 from tests.performance.metrics.tables import EACH_EVALUATES, export_columns, write_parquet
 
@@ -106,6 +108,22 @@ def test_the_export_of_several_classes_has_the_pseudovalues_of_roc_auc(tmp_path:
     assert sum(pseudovalues["micro"]) / 4 / 2 == pytest.approx((8 + 8 + 7 + 7) / 32)
     of_x = {"a": 1 - 0.75, "d": 0.5 - 0.75, "b": 1 - 0.75, "c": 0.5 - 0.75}  # placements, above or below 0.75
     assert pseudovalues["macro"] == pytest.approx([2.75 / 3 + of_x[each] * 2 / 3 for each in "abcd"])
+
+
+def test_pseudovalues_that_take_too_much_space_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = DuckDB.write_parquet
+
+    def write_few(engine: DuckDB, statement: str, file: Path) -> None:
+        if "pseudovalue" in statement:
+            raise UnprocessablePredictionsError(EXHAUSTED)
+        write(engine, statement, file)
+
+    monkeypatch.setattr(DuckDB, "write_parquet", write_few)
+
+    file = export_columns("classification", tmp_path, THREE_CLASSES)
+
+    assert file is not None
+    assert set(rows(file)[0]) == {"example_id", "actual", "predicted", "truth", "brier"}
 
 
 def test_examples_without_weight_have_no_pseudovalue(tmp_path: Path) -> None:

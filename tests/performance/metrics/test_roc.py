@@ -16,6 +16,7 @@ from performance.metrics.statistics.intervals import (
     area_variance,
     score_interval,
 )
+from performance.metrics.statistics.roc import TINY_WEIGHTS
 from performance.metrics.tasks import classification
 from tests.performance.metrics.areas import IN_TESTS, Sampling, coverage
 from tests.performance.metrics.tables import evaluate_columns
@@ -134,3 +135,15 @@ def test_roc_auc_intervals_cover_the_truth_as_often_as_they_claim(sampling: Samp
     shares = coverage(sampling, samples=150, population=200_000)
 
     assert all(0.91 <= share <= 1 for share in shares.values()), shares
+
+
+@pytest.mark.parametrize("averaging", ["macro", "weighted", "micro"])
+def test_tiny_weights_are_the_reason_why_there_is_no_interval(tmp_path: Path, averaging: str) -> None:
+    random = np.random.default_rng(7)
+    actual = random.choice(3, 120)
+    by_label = {f"score_{label}": column for label, column in enumerate(random.dirichlet([1, 1, 1], 120).T)}
+    columns = {"actual": actual, "predicted": actual, "weight": np.full(120, 1e-170), **by_label}
+
+    found = evaluate_columns(classification.evaluate, tmp_path, columns, averaging=averaging)
+
+    assert found.intervals_unavailable["roc_auc"] == TINY_WEIGHTS

@@ -64,6 +64,7 @@ def test_equal_labels_do_not_make_unknown_scores_equal(tmp_path: Path, are_proba
 
     for file in files:  # as an earlier version kept them
         pq.write_table(pq.read_table(file).drop_columns("roc_auc"), file)
+        assert "roc_auc" not in paired_intervals(files[0], files[1], "classification", Choices(None, "weighted"))
     found = paired_intervals(files[0], files[1], "classification", Choices(None, "weighted"))
     losses = {"log_loss", "brier_score"} if are_probabilities else set()
     assert {"accuracy", "f1_score", "cohen_kappa"} | losses <= {*found}

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import UnprocessablePredictionsError
-from tests.performance.metrics.paired.pairs import exported, ids
+from tests.performance.metrics.paired.pairs import exported
 
 TABLE: dict[str, list[Any]] = {
     "example_id": ["a", "b", "c"],
@@ -86,22 +85,3 @@ def test_a_small_file_that_expands_to_gigabytes_is_refused(tmp_path: Path) -> No
 
     with pytest.raises(UnprocessablePredictionsError):
         paired_intervals(file, file, "classification", Choices(None, "macro"), disk="64MB")
-
-
-def test_areas_of_several_classes_are_paired_only_if_both_files_have_their_pseudovalues(tmp_path: Path) -> None:
-    """Predictions that an earlier version kept have none."""
-    random = np.random.default_rng(3)
-    actual = np.repeat(["x", "y", "z"], 20)
-    tables = []
-    for _ in range(2):
-        scores = random.dirichlet([2, 1, 1], 60)
-        by_class = {f"score_{label}": scores[:, at] for at, label in enumerate("xyz")}
-        tables.append({"example_id": ids(60), "actual": actual, "predicted": actual, **by_class})
-    newer, older = (exported(tmp_path, "classification", name, table) for name, table in zip("no", tables, strict=True))
-    earlier = tmp_path / "earlier.parquet"
-    pq.write_table(pq.read_table(older).drop_columns("roc_auc"), earlier)
-
-    assert "roc_auc" in paired_intervals(newer, older, "classification", Choices(None, "weighted"))
-    found = paired_intervals(newer, earlier, "classification", Choices(None, "weighted"))
-    assert "roc_auc" not in found
-    assert "accuracy" in found
