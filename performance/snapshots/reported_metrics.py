@@ -233,11 +233,10 @@ def _check_widths(metrics: Mapping[str, Metric], reported: ReportedMetrics) -> I
 
     Intervals of other metrics are no yardstick: those of averages over classes are wide on purpose.
     """
-    for name, derived in reported.derived.items():
+    proportions = ((name, derived) for name, derived in reported.derived.items() if _is_proportion(metrics, name))
+    for name, derived in proportions:
         found = reported.intervals.get(name, derived)
-        if not _is_proportion(metrics, name) or found.upper - found.lower >= NARROWEST * (
-            derived.upper - derived.lower
-        ):
+        if found.upper - found.lower >= NARROWEST * (derived.upper - derived.lower):
             continue
         where = "standard_errors" if name in reported.standard_errors else "confidence_intervals"
         detail = (
