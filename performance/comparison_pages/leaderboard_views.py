@@ -87,7 +87,7 @@ class LeaderboardPage(AdminPage):
             "most_note": MOST_NOTE if len(found) > leaderboard.MAX_VERSIONS else "",
             "rule": leaderboard.RULE,
             "source": leaderboard.SOURCE,
-            "same_examples": all(each.are_same(examples[0]) for each in examples),
+            "same_examples": all(each.are_same(examples[0]) for each in examples[1:]),
         }
 
 

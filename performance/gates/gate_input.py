@@ -66,7 +66,8 @@ class Baseline:
 
     `measured` is `None` without a snapshot. `role` is what the version is to the limit, such as `the promoted`.
     `differences` holds the intervals of the judged version's value minus the baseline's value. `pairing` says whether
-    these come from comparing example by example; it is `None` if no rule needs that.
+    these come from comparing example by example; it is `None` if no rule needs that. `shares_examples` says whether the
+    predictions prove that both were measured on the same examples.
     """
 
     version_id: str | None
@@ -74,6 +75,7 @@ class Baseline:
     role: str = PROMOTED_ROLE
     differences: Mapping[str, Interval] = field(default_factory=dict)
     pairing: PairingStatus | None = None
+    shares_examples: bool = False
 
     @cached_property
     def title(self) -> str:
@@ -143,11 +145,13 @@ class GateInput:
         measured, before = self.measured, baseline.measured
         if measured is None or before is None:
             return Comparability(None)
+        same = baseline.shares_examples or measured.has_same_examples(before)
         problem = self.requirements.problem(before, baseline.title)
-        problem = problem or self.requirements.dataset_problem(measured, before, baseline.title)
+        if problem is None and not same:
+            problem = self.requirements.dataset_problem(measured, before, baseline.title)
         ours, theirs = measured.metrics, before.metrics
         differing = ours.differing_options(theirs, ours.options) if ours.options else ()
-        return Comparability(measured.has_same_examples(before), problem, frozenset(differing))
+        return Comparability(same, problem, frozenset(differing))
 
     def missing_message(self, metric: str, reason: str | None = None) -> str:
         """Say that the version has no such value, and why if that is known."""

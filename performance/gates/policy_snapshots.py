@@ -121,7 +121,8 @@ class PolicySnapshots:
             if _are_identical(paired.intervals):
                 differences |= {name: IDENTICAL for name in differences if _follows_from_labels(name)}
             pairing = paired.status
-        return Baseline(baseline.version_id, before, baseline.role, differences, pairing)
+        shares = pairing is PairingStatus.COMPLETE or self._shares_examples(version)
+        return Baseline(baseline.version_id, before, baseline.role, differences, pairing, shares)
 
     def _read_others(self, model_id: str, details: tuple[str, ...]) -> list[VersionRef]:
         """Read the snapshots of the versions that limits compare with beside the promoted one, and return these."""
@@ -162,13 +163,24 @@ class PolicySnapshots:
         ours, theirs = (each.estimate(name, None, None) for each in (now, before))
         return _difference(ours, theirs)
 
+    def _shares_examples(self, version: VersionRef) -> bool:
+        """Return whether the judged version is known to be measured on another one's examples by its predictions.
+
+        A stored comparison without intervals is of different examples.
+        """
+        return self._has_same_predictions(version) or bool(self.paired.get(version.pk))
+
+    def _has_same_predictions(self, version: VersionRef) -> bool:
+        row, before = self.rows[self.version.pk], self.rows[version.pk]
+        return bool(row["pk"] == before["pk"]) or have_same_predictions(row, before)
+
     def _pair(self, version: VersionRef, compare: Compare | None, names: Collection[str]) -> PairedIntervals:
         """Return the paired comparison of the judged version with another one.
 
         With the same predictions, no value differs, those of the named slices included.
         """
         row, before = self.rows[self.version.pk], self.rows[version.pk]
-        if row["pk"] == before["pk"] or have_same_predictions(row, before):
+        if self._has_same_predictions(version):
             return PairedIntervals(PairingStatus.COMPLETE, dict.fromkeys(names, IDENTICAL))
         known = self.paired.get(version.pk)
         if known is not None:

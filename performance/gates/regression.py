@@ -40,10 +40,10 @@ _SAME_DATASET = {
 class Regression:
     """The most that a metric may regress from the promoted version, or from what `against` names.
 
-    It is in the metric's unit, or if `relative`, a fraction of the other version's value; see `_whole`. With
-    `confidence`, the limit applies to the unfavourable end of the interval of the difference. Decimals count as
-    written: 0.7 is worse than 0.8 by exactly 0.1. `against` is `promoted`, `best` or the id of a version; `None` is the
-    policy's choice.
+    It is in the metric's unit, or if `relative`, a fraction of the size of the other version's value. With
+    `confidence`, the limit applies to the unfavourable end of the interval of the difference, and if less is better, a
+    relative one is a fraction of the lower end of the other value's interval. Decimals count as written: 0.7 is worse
+    than 0.8 by exactly 0.1. `against` is `promoted`, `best` or the id of a version; `None` is the policy's choice.
     """
 
     metric: str
@@ -131,22 +131,19 @@ class Regression:
             return RuleResult(RuleStatus.MISSING, comparability.problem)
         if not comparability.differing_options.isdisjoint(gate_metric.depends_on):
             return RuleResult(RuleStatus.MISSING, _options_problem(self, gate_metric, gate_input, baseline))
-        detail = f"{value_text(self.metric, found)}, and {known.text} in {baseline.title}"
-        change = _Change(metric, found.text, known.text)
-        return self._compare(change, baseline, found, known, detail, comparability.same_dataset)
+        return self._compare(_Change(metric, found.text, known.text), baseline, found, known, comparability)
 
     def _compare(
-        self,
-        change: "_Change",
-        baseline: Baseline,
-        found: Estimate,
-        known: Estimate,
-        detail: str,
-        same_dataset: bool | None,
+        self, change: "_Change", baseline: Baseline, found: Estimate, known: Estimate, comparability: Comparability
     ) -> RuleResult:
-        limit = _UNROUNDED.multiply(self._limit, self._whole(change, known)) if self.relative else self._limit
+        detail = f"{value_text(self.metric, found)}, and {known.text} in {baseline.title}"
+        limit, derivation = self._limit, ""
+        if self.relative:
+            base, source = self._relative_base(change, known)
+            limit = _UNROUNDED.multiply(limit, base)
+            derivation = f" ({_number_text(self._limit)} times {_number_text(base)}, {source} in {baseline.title})"
         operator, threshold = change.implied_threshold(limit)
-        allowed = f"worse by {_number_text(limit)} is allowed. {_SAME_DATASET[same_dataset]}"
+        allowed = f"worse by {_number_text(limit)}{derivation} is allowed. {_SAME_DATASET[comparability.same_dataset]}"
         if self.confidence is None:
             detail = f"{detail}: {_describe_change(change.worse, 'worse by')}; {allowed}"
             return RuleResult(status_of(change.worse <= limit), detail, operator, threshold)
@@ -164,14 +161,16 @@ class Regression:
         needed = scaled_count(found.sample_count, change.needed_ratio(worst, limit))
         return RuleResult(RuleStatus.FAILED, detail + needed_text(needed), operator, threshold, difference, needed)
 
-    def _whole(self, change: "_Change", known: Estimate) -> Decimal:
-        """Return what a relative limit is a fraction of: the size of the other version's value.
+    def _relative_base(self, change: "_Change", known: Estimate) -> tuple[Decimal, str]:
+        """Return what a relative limit is a fraction of, and what that is: the size of the other version's value.
 
         That value is as uncertain as the judged one. If less is better, a chance excess of it would raise the limit as
         much as it lowers the difference, so with confidence it is the lower end of its interval.
         """
         interval = known.usable_interval(self.confidence) if change.direction is _LOWER else None
-        return abs(change.before) if interval is None else _to_decimal(max(interval.lower, 0.0))
+        if interval is None:
+            return abs(change.before), "the value" if change.before >= 0 else "the size of the value"
+        return _to_decimal(max(interval.lower, 0.0)), f"the lower end of the {interval.level:.0%} interval"
 
     @cached_property
     def _limit(self) -> Decimal:

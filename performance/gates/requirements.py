@@ -49,10 +49,15 @@ class Requirements:
         return f"{measured.version_id} was evaluated at {measured.evaluated_at_text}, and {asked}."
 
     def dataset_problem(self, measured: Measurement, baseline: Measurement, title: str) -> str | None:
-        """Return why two snapshots are not known to be of the same examples, if they must be."""
-        if not self.same_dataset or measured.has_same_examples(baseline):
+        """Say how the examples of two snapshots differ that are not known to be the same, `None` if they may."""
+        if not self.same_dataset:
             return None
         ours, theirs = map(_examples, (measured, baseline))
+        if None not in (measured.digest, baseline.digest) and measured.has_same_examples(baseline) is None:
+            return (
+                f"{measured.version_id} and {title} were evaluated on {ours}. Whether these are the same rows is "
+                "unknown, and the policy asks for the same examples."
+            )
         return (
             f"{measured.version_id} was evaluated on {ours}, {title} on {theirs}, and the policy asks for the same "
             "examples."
@@ -65,4 +70,4 @@ def _examples(measured: Measurement) -> str:
     if name := " ".join(filter(None, (measured.dataset, measured.dataset_version))):
         text += f" of {name}"
     missing = found.missing_fraction
-    return f"{text} without the {missing:.1%} that have no prediction" if missing else text
+    return f"{text} without the {100 * missing:.6g}% that have no prediction" if missing else text

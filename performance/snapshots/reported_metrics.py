@@ -31,7 +31,7 @@ from performance.snapshots.reported_matrices import (
 REPORTED_ERROR = "reported standard error"  # the method of an interval
 NO_INTERVAL = "It was reported without an interval: report `confidence_intervals` or `standard_errors` as well."
 MAX_ERROR = 1e150  # whose square is finite
-NARROWEST = 0.25  # width of a reported interval, as a share of that of the interval that follows from the examples
+NARROWEST = 0.25  # width of a proportion's reported interval, as a share of that which follows from the examples
 
 
 @dataclass(slots=True)
@@ -190,7 +190,7 @@ def _complete_intervals(
             interval = wilson(values[metric.name], reported.sample_count)
             if interval is not None:
                 reported.derived.setdefault(metric.name, interval)
-    errors += _check_widths(reported)
+    errors += _check_widths(metrics, reported)
     reported.intervals = {**reported.derived, **reported.intervals}
     without = values.keys() - reported.intervals.keys()
     reported.intervals_unavailable = {
@@ -228,17 +228,28 @@ def _check_intervals(
             yield where, "invalid", reason
 
 
-def _check_widths(reported: ReportedMetrics) -> Iterator[FieldError]:
-    """Yield an error for each reported interval that claims far more than its examples can say."""
-    for name, derived in reported.derived.items():
+def _check_widths(metrics: Mapping[str, Metric], reported: ReportedMetrics) -> Iterator[FieldError]:
+    """Yield an error for each reported interval of a proportion that claims far more than its examples can say.
+
+    Intervals of other metrics are no yardstick: those of averages over classes are wide on purpose.
+    """
+    proportions = ((name, derived) for name, derived in reported.derived.items() if _is_proportion(metrics, name))
+    for name, derived in proportions:
         found = reported.intervals.get(name, derived)
-        if found.upper - found.lower < NARROWEST * (derived.upper - derived.lower):
-            where = "standard_errors" if name in reported.standard_errors else "confidence_intervals"
-            detail = (
-                f"Reaches from {found.lower:.6g} to {found.upper:.6g}, but {reported.sample_count} examples come to "
-                f"{derived.lower:.6g} to {derived.upper:.6g}. Report an interval at least {NARROWEST:g} times as wide."
-            )
-            yield f"{where}.{name[:MAX_QUOTED_NAME]}", "contradiction", detail
+        if found.upper - found.lower >= NARROWEST * (derived.upper - derived.lower):
+            continue
+        where = "standard_errors" if name in reported.standard_errors else "confidence_intervals"
+        detail = (
+            f"Reaches from {found.lower:.6g} to {found.upper:.6g}, but {reported.sample_count} examples imply "
+            f"{derived.lower:.6g} to {derived.upper:.6g}. Leave it out, and the service computes the interval."
+        )
+        yield f"{where}.{name[:MAX_QUOTED_NAME]}", "contradiction", detail
+
+
+def _is_proportion(metrics: Mapping[str, Metric], name: str) -> bool:
+    """Return whether the metric is a share of examples that are counted: of all, or of one class."""
+    kind, _, rest = name.partition(".")
+    return rest.rpartition(".")[2] == "recall" if kind == "per_class" else metrics[name].is_proportion
 
 
 def _unknown(values: Mapping[str, float]) -> str:

@@ -19,6 +19,7 @@ MAX_LISTED = 20  # labels in an error message
 MAX_LISTED_LENGTH = 40  # characters of each
 ROUNDING = 1e-6  # how far below 0 or above 1 a rounded probability may be
 SUM_TOLERANCE = 0.001  # how far the sum of rounded probabilities may be from 1
+LEAST_SHARE = 1e-100  # of a class in the sum of all weights, unless it is 0: its inverse's square still fits a double
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,20 @@ def check_shared_labels(cells: Sequence[Cell]) -> None:
             f"The actual and the predicted labels have nothing in common: {_listed(actual)} against "
             f"{_listed(predicted)}. Write them alike."
         )
+
+
+def check_class_weights(matrix: ConfusionMatrix) -> None:
+    """Refuse classes whose weights are too small beside those of others for derivatives of metrics.
+
+    Raises `UnprocessablePredictionsError`.
+    """
+    for which, weights in (("of", matrix.rows), ("predicted as", matrix.columns)):
+        for label, weight in zip(matrix.labels, weights, strict=True):
+            if weight > 0 and weight / matrix.total < LEAST_SHARE:
+                raise UnprocessablePredictionsError(
+                    f"The weights of the examples {which} the class {label[:MAX_LISTED_LENGTH]!r} are less than "
+                    f"{LEAST_SHARE:g} of all weights. Give these examples larger weights, or the weight 0."
+                )
 
 
 def _listed(labels: Iterable[str]) -> str:

@@ -52,10 +52,13 @@ class SufficientStatistics:
 
 
 def measure(engine: Engine, problem: Problem, counts: LabelCounts, *, is_drawn: bool) -> SufficientStatistics:
-    """Return the statistics of an engine's examples. Raises `UnprocessablePredictionsError` for a damaged file.
+    """Return the statistics of an engine's examples.
 
-    Unless curves are drawn, the cells of the scores are coarse: the areas and the variances of ROC AUC are the same.
+    Raises `UnprocessablePredictionsError` for a damaged file, or if the weights of a class are too small. Unless curves
+    are drawn, the cells of the scores are coarse: the areas and the variances of ROC AUC are the same.
     """
+    matrix = counts.matrix()
+    label_counts.check_class_weights(matrix)
     mapping, positive = problem.mapping, problem.positive
     probabilities = label_counts.as_probabilities(mapping)
     one_vs_rest = _one_vs_rest_problems(mapping, counts, positive, drawn=curves.MAX_CURVES if is_drawn else 0)
@@ -63,7 +66,7 @@ def measure(engine: Engine, problem: Problem, counts: LabelCounts, *, is_drawn: 
     return SufficientStatistics(
         problem,
         counts,
-        counts.matrix(),
+        matrix,
         bounds,
         _ranked_scores(engine, one_vs_rest, mapping, bounds),
         None if problem.improbable else losses.measure_losses(engine, probabilities, counts, positive),

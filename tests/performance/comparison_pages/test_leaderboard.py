@@ -122,6 +122,22 @@ def test_versions_of_a_dataset_are_ranked_across_models_with_ties(
     assert "Page 2 of 3, 10 in all" in second.content.decode()
 
 
+def test_a_single_version_without_some_predictions_is_on_the_same_examples_as_all(
+    root: Client, acme: Organization
+) -> None:
+    october = Dataset.objects.create(organization=acme, name="october")
+    churn = RegisteredModel.objects.create(organization=acme, name="churn", task_type="classification")
+    address = reverse("admin:performance_dataset_leaderboard", args=[october.pk])
+
+    evaluated(churn, 1, 0.95, missing=0.1)
+    alone = text_of(root.get(address).content.decode())
+    evaluated(churn, 2, 0.9, missing=0.1)
+    together = text_of(root.get(address).content.decode())
+
+    assert "on different examples" not in alone
+    assert "The versions were evaluated on different examples" in together  # they may lack different rows
+
+
 def test_names_say_which_model_they_belong_to(root: Client, model: RegisteredModel) -> None:
     [stored] = MetricSnapshot.objects.select_related("version__model")
 

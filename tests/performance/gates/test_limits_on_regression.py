@@ -139,7 +139,9 @@ def test_limit_beyond_a_double_is_judged() -> None:
     found = judge_rule(rule, gate_input({"log_loss": 1e308}, {"log_loss": 1e308}))
 
     assert (found.status, found.threshold) == (PASSED, None)
-    assert found.detail.endswith("worse by more than a double can hold is allowed." + UNKNOWN_EXAMPLES)
+    derivation = "(1e+308 times 1e+308, the value in the promoted ver-00001)"
+    allowed = f"worse by more than a double can hold {derivation} is allowed."
+    assert found.detail.endswith(allowed + UNKNOWN_EXAMPLES)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,11 @@ def test_relative_limit_with_confidence_allows_for_the_baselines_interval_if_les
         for version_id in ("ver-00002", "ver-00001")
     )
 
-    assert judge_rule(rule, between(measured, baseline, differences={metric: ends})).status == status
+    found = judge_rule(rule, between(measured, baseline, differences={metric: ends}))
+
+    base = "0.8, the lower end of the 95% interval" if metric == "log_loss" else "1, the value"
+    assert found.status == status
+    assert f" (0.1 times {base} in the promoted ver-00001) is allowed." in found.detail
 
 
 @pytest.mark.parametrize("limit", [0.1, 0.5, 1.0])

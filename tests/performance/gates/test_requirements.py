@@ -92,9 +92,23 @@ def test_rows_without_a_prediction_are_left_out_of_the_examples(
 
     assert (free.status, free.same_dataset) == (PASSED, same)
     assert bound.status == (PASSED if same else MISSING)
-    assert ("ver-00002 was evaluated on the examples aa without the 10.0% that have no prediction" in bound.detail) == (
-        not same
-    )
+    rows = "on the examples aa without the 10% that have no prediction"
+    if same is False:
+        assert f"ver-00002 was evaluated {rows}, the promoted ver-00001 on the examples aa" in bound.detail
+    elif same is None:
+        assert bound.detail == (
+            f"ver-00002 and the promoted ver-00001 were evaluated {rows}. Whether these are the same rows is unknown, "
+            "and the policy asks for the same examples."
+        )
+
+
+def test_a_tiny_share_of_rows_without_a_prediction_is_not_none() -> None:
+    measured = candidate_with(digest="aa")
+    measured = replace(measured, metrics=measured.metrics._replace(values={"recall": 0.9, "missing_fraction": 0.0003}))
+
+    bound = judge_rules(RULES[1:], between(measured, baseline_with(digest="aa")), same_dataset=True).rules[0]
+
+    assert "the examples aa without the 0.03% that have no prediction, the promoted" in bound.detail
 
 
 @pytest.mark.parametrize(

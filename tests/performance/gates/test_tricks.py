@@ -121,7 +121,30 @@ def test_a_test_set_without_its_hard_examples_is_not_the_same(pipeline: Pipeline
     assert "They were measured on different examples." in rule["detail"]
     [rule] = pipeline.judge(NO_WORSE, same_dataset=True)["rules"]
     assert rule["status"] == "missing"
-    assert "without the 10.0% that have no prediction" in rule["detail"]
+    assert "without the 10% that have no prediction" in rule["detail"]
+
+
+def test_predictions_prove_that_the_same_rows_have_none(pipeline: Pipeline) -> None:
+    def predictions(*, missing: range, wrong: int) -> bytes:
+        predicted = {at: at % 2 if at >= wrong else 1 - at % 2 for at in range(400) if at not in missing}
+        rows = (f"{at},{at % 2},{predicted.get(at, '')}" for at in range(400))
+        return "\n".join(["example_id,actual,predicted", *rows]).encode()
+
+    def judge(*, confidence: bool) -> tuple[str, bool | None]:
+        rule = NO_WORSE | ({"confidence": 0.95} if confidence else {}) | {"max_regression": 0.5}
+        [found] = pipeline.judge(rule, same_dataset=True)["rules"]
+        return found["status"], found["same_dataset"]
+
+    older = predictions(missing=range(390, 400), wrong=8)
+    pipeline.version(older, "--allow-missing", promoted=True)
+    pipeline.version(older, "--allow-missing")
+    assert judge(confidence=False) == ("passed", True)  # the same predictions
+
+    pipeline.version(predictions(missing=range(380, 390), wrong=9), "--allow-missing")
+    assert judge(confidence=True) == ("missing", None)
+    pipeline.version(predictions(missing=range(390, 400), wrong=9), "--allow-missing")
+    assert judge(confidence=False) == ("missing", None)
+    assert judge(confidence=True) == ("passed", True)  # it is compared row by row
 
 
 def test_identical_predictions_are_no_worse(pipeline: Pipeline) -> None:

@@ -57,6 +57,26 @@ def test_a_row_that_cannot_be_scored_is_refused_with_its_number(
     assert refused.value.row == row
 
 
+@pytest.mark.parametrize("group", [None, [str(at // 2) for at in range(12)]])
+@pytest.mark.parametrize("averaging", ["macro", "weighted", "micro"])
+@pytest.mark.parametrize(("column", "which"), [("actual", "of"), ("predicted", "predicted as")])
+def test_weights_of_a_class_that_vanish_beside_the_others_are_refused(
+    tmp_path: Path, column: str, which: str, averaging: str, group: list[str] | None
+) -> None:
+    columns: dict[str, Any] = {"actual": ["a", "b", "c", "b"] * 3, "predicted": ["b", "a", "c", "b"] * 3}
+    columns |= {"group": group} if group else {}
+
+    def evaluate(tiny: float) -> Evaluation:
+        columns["weight"] = [tiny if label == "a" else 1.0 for label in columns[column]]
+        return evaluate_columns(classification.evaluate, tmp_path, columns, averaging=averaging)
+
+    for tiny in (1e-101, 1e-160, 1e-200, 5e-324):
+        with pytest.raises(UnprocessablePredictionsError, match=f"of the examples {which} the class 'a' are less than"):
+            evaluate(tiny)
+    assert evaluate(1e-99).metrics["accuracy"] == pytest.approx(6 / 9)
+    assert evaluate(0.0).metrics["accuracy"] == pytest.approx(6 / 9)
+
+
 def test_missing_predictions_are_counted_if_allowed(tmp_path: Path) -> None:
     columns = {"actual": ["a", "b", "b"], "predicted": ["a", None, "b"], "score": [0.1, 0.2, 0.9]}
 

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models_registry.registry.models import RegisteredModel
@@ -121,7 +122,25 @@ def test_an_interval_of_a_class_that_is_too_narrow_for_the_matrix_is_refused(ed:
     )
 
     assert faults(answer) == [("confidence_intervals.per_class.1.recall", "contradiction")]
-    assert "but 100 examples come to" in answer.json()["errors"][0]["detail"]
+    detail = answer.json()["errors"][0]["detail"]
+    assert "but 100 examples imply" in detail
+    assert "Leave it out, and the service computes the interval." in detail
+
+
+def test_a_bootstrap_interval_of_an_average_over_classes_near_1_is_accepted(ed: Caller) -> None:
+    matrix = {"labels": ["a", "b", "c"], "counts": [[143, 2, 0], [0, 50, 0], [0, 0, 5]]}
+    recalls = np.random.default_rng(1).binomial(145, 143 / 145, size=1000) / 145
+    lower, upper = ((2 + end) / 3 for end in np.quantile(recalls, [0.025, 0.975]))
+    intervals = {name: {"lower": lower, "upper": upper} for name in ("balanced_accuracy", "recall")}
+    metrics = dict.fromkeys(intervals, (2 + 143 / 145) / 3)
+    report = {**GOOD, "metrics": metrics, "confusion_matrix": matrix, "evaluation_options": {"averaging": "macro"}}
+
+    derived = send_report(ed, report)["confidence_intervals"]
+    stored = send_report(ed, {**report, "confidence_intervals": intervals})["confidence_intervals"]
+
+    assert upper - lower < 0.25 * (derived["balanced_accuracy"]["upper"] - derived["balanced_accuracy"]["lower"])
+    for name in intervals:
+        assert (stored[name]["lower"], stored[name]["method"]) == (lower, "reported")
 
 
 @pytest.mark.parametrize("errors", [1, 2, 10, 50])
