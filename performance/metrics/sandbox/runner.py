@@ -130,8 +130,6 @@ def end_spare() -> None:
 
 def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[float], object]) -> object:
     """Do a job in a process of its own, and return the document of its result."""
-    description = job.folder / "job.json"
-    description.write_text(to_json(job))
     with _take_process() as process:
         overdue = Event()
 
@@ -142,7 +140,9 @@ def _run(work: str, job: Job | PairJob | OverlapJob, on_progress: Callable[[floa
         watchdog = Timer(job.limits.seconds, end)
         watchdog.start()
         try:
-            _send(process, [work, str(description)])
+            description = job.folder / "job.json"
+            description.write_text(to_json(job))
+            _send(process, [work, str(description)])  # from now on, it deletes the folder if this process ends
             if (result := _result(process.stdout or [], on_progress)) is not None:
                 return result
             status = process.wait()
