@@ -6,6 +6,7 @@ The rows are sorted and the file holds nothing else, so equal predictions give e
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs import label_counts, numeric_predictions
@@ -24,18 +25,26 @@ EXPORT_FILE = "export.parquet"
 ColumnExpressions = dict[str, str]  # SQL expressions by column name
 
 
+class ExportedRows(NamedTuple):
+    """What is exported of each row: the SQL expressions of the columns by name.
+
+    `where` is the condition that selects the rows. If examples have pseudovalues of ROC AUC, they are exported too.
+    """
+
+    expressions: ColumnExpressions
+    where: str
+    pseudovalues: Pseudovalues | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Exporter:
     """How to export the predictions of a task type.
 
-    `example_id` returns the column that identifies examples, or the queries of a ranking. `expressions` returns the SQL
-    expression of each exported column by name, and the condition that selects the rows. `pseudovalues` returns the
-    pseudovalues of a metric, if examples have some, whose column is then exported too.
+    `example_id` returns the column that identifies examples, or the queries of a ranking.
     """
 
     example_id: Callable[[Columns], str]
-    expressions: Callable[[DuckDB, Columns, Options, Evaluation], tuple[ColumnExpressions, str]]
-    pseudovalues: Callable[[DuckDB, Columns, Options, Evaluation], Pseudovalues | None] = lambda *_: None
+    rows: Callable[[DuckDB, Columns, Options, Evaluation], ExportedRows]
 
 
 def export_predictions(
@@ -50,13 +59,12 @@ def export_predictions(
     example_id = exporter.example_id(columns)
     if example_id not in engine.columns():
         return None
-    expressions, scored = exporter.expressions(engine, columns, options, evaluation)
+    expressions, scored, pseudovalues = exporter.rows(engine, columns, options, evaluation)
     selected = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in expressions.items())
     id_text = id_sql(example_id, engine.columns())
     if engine.rows(f"SELECT 1 FROM predictions WHERE {scored} AND {id_text} IS NULL LIMIT 1"):
         return None
     rows = f"SELECT {id_text} AS example_id, {selected} FROM predictions WHERE {scored}"
-    pseudovalues = exporter.pseudovalues(engine, columns, options, evaluation)
     if pseudovalues and (file := _written(engine, _with_areas(rows, pseudovalues), folder)):
         return file
     return _written(engine, rows, folder)
@@ -79,77 +87,63 @@ def _written(engine: DuckDB, rows: str, folder: Path) -> Path | None:
     return file
 
 
-def _classification_expressions(
-    engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
-) -> tuple[ColumnExpressions, str]:
-    """Export the positive class's score, or for several classes what their losses follow from."""
-    mapping = _scored_mapping(engine, columns, options, evaluation)
-    if evaluation.metrics["log_loss"] is not None:
-        mapping = label_counts.as_probabilities(mapping)
+def _classification_rows(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> ExportedRows:
+    """Export the positive class's score, or for several classes what their losses and ROC AUC follow from."""
+    every = map_columns(engine, columns, options)
+    scored = select_scores(every, options, scored_classes(engine, every, columns, list(evaluation.per_class)))
+    has_losses, is_multiclass = evaluation.metrics["log_loss"] is not None, evaluation.positive_class is None
+    mapping = label_counts.as_probabilities(scored) if has_losses else scored
     expressions = {"actual": mapping.actual, "predicted": mapping.predicted}
     if mapping.score is not None:
         expressions["score"] = mapping.score
-    elif evaluation.positive_class is None and evaluation.metrics["log_loss"] is not None:
+    elif is_multiclass and has_losses:
         expressions["truth"] = losses.predicted_probability(mapping, mapping.actual, None)
         expressions["brier"] = losses.class_brier_loss(mapping, expressions["truth"])
     expressions |= cluster_expression(engine, columns)
-    return expressions | ({"weight": mapping.weight} if mapping.weight else {}), f"{mapping.predicted} IS NOT NULL"
+    expressions |= {"weight": mapping.weight} if mapping.weight else {}
+    where, has_areas = f"{mapping.predicted} IS NOT NULL", is_multiclass and evaluation.metrics["roc_auc"] is not None
+    example = id_sql(_example_id_column(columns), engine.columns())
+    return ExportedRows(expressions, where, _pseudovalues(scored, example, evaluation, where) if has_areas else None)
 
 
-def _scored_mapping(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> ColumnMapping:
-    every = map_columns(engine, columns, options)
-    return select_scores(every, options, scored_classes(engine, every, columns, list(evaluation.per_class)))
-
-
-def _area_pseudovalues(
-    engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
-) -> Pseudovalues | None:
-    """Return those of ROC AUC of several classes, if it is known."""
-    if evaluation.positive_class is not None or evaluation.metrics["roc_auc"] is None:
-        return None
-    mapping, found = _scored_mapping(engine, columns, options, evaluation), evaluation.per_class
+def _pseudovalues(mapping: ColumnMapping, example: str, evaluation: Evaluation, where: str) -> Pseudovalues:
+    found = evaluation.per_class
     return Pseudovalues(
         evaluation.averaging or "",
         scores=mapping.scores,
         weights={label: metrics["support"] for label, metrics in found.items()},
         areas={label: metrics["roc_auc"] for label, metrics in found.items() if "roc_auc" in metrics},
-        example=id_sql(_example_id_column(columns), engine.columns()),
+        example=example,
         actual=mapping.actual,
         weight=mapping.weight,
-        where=f"{mapping.predicted} IS NOT NULL",
+        where=where,
     )
 
 
-def _numeric_expressions(
-    engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
-) -> tuple[ColumnExpressions, str]:
+def _numeric_rows(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> ExportedRows:
     mapping = numeric_predictions.map_columns(engine, columns)
     expressions = {"actual": mapping.actual, "predicted": mapping.predicted, **cluster_expression(engine, columns)}
     scored = f"NOT {is_missing(columns.predicted, engine.columns())}"
-    return expressions | ({"weight": mapping.weight} if mapping.weight else {}), scored
+    return ExportedRows(expressions | ({"weight": mapping.weight} if mapping.weight else {}), scored)
 
 
-def _forecasting_expressions(
-    engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
-) -> tuple[ColumnExpressions, str]:
+def _forecasting_rows(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> ExportedRows:
     """Export the numbers, and the series and its scale if they are known."""
     types = engine.columns()
-    expressions, scored = _numeric_expressions(engine, columns, options, evaluation)
+    expressions, scored, _ = _numeric_rows(engine, columns, options, evaluation)
     if series := find_column(columns.series, forecasting.SERIES, types):
         expressions["series"] = id_sql(series, types)
     if scale := find_column(columns.scale, forecasting.SCALE, types):
         expressions["scale"] = number_sql(scale, types)
-    return expressions, scored
+    return ExportedRows(expressions, scored)
 
 
-def _ranking_expressions(
-    engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation
-) -> tuple[ColumnExpressions, str]:
+def _ranking_rows(engine: DuckDB, columns: Columns, options: Options, evaluation: Evaluation) -> ExportedRows:
     """Export each item of each query, from which the query's metrics follow."""
     types = engine.columns()
     relevance, score = number_sql(columns.relevance, types), number_sql(columns.score or ranking.SCORE, types)
     expressions = {"relevance": relevance, "score": score, "k": f"CAST({options.k} AS BIGINT)"}
-    return {**expressions, **cluster_expression(engine, columns)}, "TRUE"
+    return ExportedRows({**expressions, **cluster_expression(engine, columns)}, "TRUE")
 
 
 def cluster_expression(engine: DuckDB, columns: Columns) -> ColumnExpressions:
@@ -164,8 +158,8 @@ def _example_id_column(columns: Columns) -> str:
 
 
 _EXPORTERS: Mapping[str, Exporter] = {
-    "classification": Exporter(_example_id_column, _classification_expressions, _area_pseudovalues),
-    "regression": Exporter(_example_id_column, _numeric_expressions),
-    "forecasting": Exporter(_example_id_column, _forecasting_expressions),
-    "ranking": Exporter(lambda columns: columns.query or ranking.QUERY, _ranking_expressions),
+    "classification": Exporter(_example_id_column, _classification_rows),
+    "regression": Exporter(_example_id_column, _numeric_rows),
+    "forecasting": Exporter(_example_id_column, _forecasting_rows),
+    "ranking": Exporter(lambda columns: columns.query or ranking.QUERY, _ranking_rows),
 }
