@@ -26,6 +26,7 @@ from performance.metrics.comparison import PairingStatus
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import EXHAUSTED, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import Limits, PairJob, SandboxCrashed, pair_in_sandbox
+from performance.metrics.statistics.differences import IDENTICAL
 from performance.metrics.statistics.intervals import Interval, stored_intervals
 from performance.snapshots import prediction_store
 from performance.snapshots.errors import StoredFileUnavailableError
@@ -103,8 +104,7 @@ def paired_intervals_for_promotion(snapshot: MetricSnapshot, baseline: MetricSna
 
 def _find_or_compute(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> PairedIntervals:
     if snapshot.pk == baseline.pk or have_same_predictions(snapshot, baseline):
-        same = Interval(0.0, 0.0, "identical")
-        return PairedIntervals(PairingStatus.COMPLETE, dict.fromkeys(snapshot.details.confidence_intervals, same))
+        return PairedIntervals(PairingStatus.COMPLETE, dict.fromkeys(snapshot.details.confidence_intervals, IDENTICAL))
     if not can_be_paired(snapshot, baseline):
         return UNAVAILABLE
     known = find_intervals(snapshot, baseline)

@@ -21,12 +21,10 @@ from performance.gates.snapshot_rows import (
 )
 from performance.metrics.comparison import PairingStatus
 from performance.metrics.result import Slice
-from performance.metrics.statistics.differences import independent_interval
+from performance.metrics.statistics.differences import IDENTICAL, independent_interval
 from performance.metrics.statistics.intervals import Interval, IntervalDocument, stored_intervals
 from performance.metrics.statistics.margins import OF_CLASSES
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
-
-IDENTICAL = Interval(0.0, 0.0, "identical")  # of the differences of identical predictions
 
 
 class VersionRef(NamedTuple):

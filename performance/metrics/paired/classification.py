@@ -8,7 +8,7 @@ from performance.metrics.paired.grouped_matrices import grouped_differences
 from performance.metrics.paired.matrices import LARGEST_DIFFERENCE, accuracy_difference, matrix_differences
 from performance.metrics.paired.numeric import LossPair, measure_differences
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
-from performance.metrics.statistics.intervals import Interval
+from performance.metrics.statistics.differences import IDENTICAL
 from performance.metrics.statistics.losses import log_loss_sql
 from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
 from performance.metrics.statistics.scores import EXAMPLES, GROUPS
@@ -35,7 +35,7 @@ def classification_intervals(engine: Engine, choices: Choices) -> Intervals:
         return {}
     if pairs.identical:
         of_scores = [name for name, columns in _OF_SCORES.items() if columns & pairs.columns]
-        return dict.fromkeys([*_OF_LABELS, *of_scores], Interval(0.0, 0.0, "identical"))
+        return dict.fromkeys([*_OF_LABELS, *of_scores], IDENTICAL)
     return {
         **_label_intervals(pairs, choices),
         **roc_auc_interval(pairs, choices),

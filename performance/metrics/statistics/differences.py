@@ -4,6 +4,8 @@ import math
 
 from performance.metrics.statistics.intervals import Interval
 
+IDENTICAL = Interval(0.0, 0.0, "identical")  # of the differences of identical predictions
+
 
 def independent_interval(
     value: float, interval: Interval | None, baseline: float, baseline_interval: Interval | None

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from performance.metrics.paired.matrices import accuracy_difference
+from performance.metrics.statistics.differences import IDENTICAL
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import AVERAGED
 from tests.benchmarks.coverage_grid import joint_tables
@@ -155,7 +156,7 @@ def limits(settings: list[tuple[Versions, float]], samples: int) -> Tallies:
 
 def _accuracy(size: int, newer: float, older: float) -> Interval | None:
     if newer + older == 0:
-        return Interval(0.0, 0.0, "identical")
+        return IDENTICAL
     return accuracy_difference(float(size), float(size), newer, older)
 
 
