@@ -11,7 +11,6 @@ from models_registry.task_types.base import Metric, TaskType
 from performance.comparison_pages import leaderboard
 from performance.comparison_pages.forms import MAX_KEY, LeaderboardForm
 from performance.comparison_pages.views import AdminPage
-from performance.metrics.comparison import Examples
 from performance.snapshots.charts import Gauge, gauges
 from performance.snapshots.downloads import Download, NamedTable, estimate_cells, estimate_headers
 from performance.snapshots.models import Dataset, DatasetSplit, MetricSnapshot
@@ -75,8 +74,7 @@ class LeaderboardPage(AdminPage):
         found = leaderboard.best_snapshots(of_type, metric)
         places = leaderboard.ranked(metric, found[: leaderboard.MAX_VERSIONS])
         page = LinkedPage(self.request, places, parameter="page", per_page=PLACES_ON_A_PAGE)
-        details = [each.snapshot.details for each in places]
-        examples = [Examples(each.examples_digest, each.missing_fraction) for each in details]
+        examples = [each.snapshot.details.examples for each in places]
         return {
             "metric": metric,
             "page": page,

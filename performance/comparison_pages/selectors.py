@@ -12,7 +12,7 @@ from models_registry.task_types.base import TaskType
 from performance.comparison_pages.tables import StoredMatrix
 from performance.comparisons.selectors import Differences, compare_snapshots
 from performance.evaluations.models import MisclassifiedExample
-from performance.metrics.comparison import Examples, OptionValue, PairingStatus, known_options
+from performance.metrics.comparison import OptionValue, PairingStatus, known_options
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 from performance.snapshots.querysets import MetricSnapshotQuerySet
 from performance.snapshots.selectors import SnapshotLookup
@@ -54,10 +54,7 @@ class Pair:
         """Whether both were measured on the same examples: `same`, `other` or `unknown`."""
         if self.differences.pairing is PairingStatus.COMPLETE:
             return SAME
-        newer, older = (
-            Examples(each.details.examples_digest, each.details.missing_fraction)
-            for each in (self.snapshot, self.baseline)
-        )
+        newer, older = self.snapshot.details.examples, self.baseline.details.examples
         return {True: SAME, False: OTHER, None: UNKNOWN}[newer.are_same(older)]
 
     @property

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from models_registry.accounts.models import Organization
 from models_registry.registry.models import Version
+from performance.metrics.comparison import Examples
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.model_fields import FloatsField
@@ -237,6 +238,11 @@ class SnapshotDetail(models.Model):
 
     def __str__(self) -> str:
         return f"detail of {self.snapshot}"
+
+    @property
+    def examples(self) -> Examples:
+        """The examples that the snapshot was measured on."""
+        return Examples(self.examples_digest, self.missing_fraction)
 
 
 class SnapshotSlice(models.Model):
