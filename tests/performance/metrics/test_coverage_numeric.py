@@ -12,6 +12,7 @@ import pytest
 
 from performance.metrics.result import Evaluation
 from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.statistics.intervals import Interval
 from performance.metrics.tasks import forecasting, ranking, regression
 from tests.benchmarks.coverage_grid import forecasting as forecasting_grid
 from tests.benchmarks.coverage_grid import paired_group_means as paired_means
@@ -85,6 +86,17 @@ def test_grouped_queries_have_the_intervals_of_sums_by_numpy(tmp_path: Path) -> 
     assert (found.lower, found.upper) == pytest.approx((expected.lower, expected.upper))
 
 
+def check_differences(kind: str, found: dict[str, Interval], expect: Callable[[str], Interval | None]) -> None:
+    """Compare all differences with those of the grid. Only normal errors have some of squared errors."""
+    for name in regression_grid.DIFFERENCES:
+        expected = expect(name)
+        assert (name in found) == (expected is not None), name
+        if expected is not None:
+            assert (found[name].lower, found[name].upper) == pytest.approx((expected.lower, expected.upper)), name
+    squares = {"rmse", "r_squared", "explained_variance"}
+    assert squares & set(found) == (squares if kind == "normal" else set())
+
+
 @pytest.mark.parametrize("kind", regression_grid.ERRORS)
 def test_differences_of_errors_have_the_intervals_of_sums_by_numpy(tmp_path: Path, kind: str) -> None:
     random = np.random.default_rng(1)
@@ -93,13 +105,7 @@ def test_differences_of_errors_have_the_intervals_of_sums_by_numpy(tmp_path: Pat
 
     found = compare(tmp_path, "regression", tables(actual, *({"predicted": actual + each} for each in (newer, older))))
 
-    for name in regression_grid.DIFFERENCES:
-        expected = regression_grid.difference(name, newer, older, actual)
-        assert (name in found) == (expected is not None), name
-        if expected is not None:
-            assert (found[name].lower, found[name].upper) == pytest.approx((expected.lower, expected.upper)), name
-    squares = {"rmse", "r_squared", "explained_variance"}
-    assert squares & set(found) == (squares if kind == "normal" else set())
+    check_differences(kind, found, lambda name: regression_grid.difference(name, newer, older, actual))
 
 
 @pytest.mark.parametrize("kind", regression_grid.ERRORS)
@@ -115,13 +121,7 @@ def test_differences_of_grouped_errors_have_the_intervals_of_sums_by_numpy(tmp_p
         tables(actual.ravel(), *({"predicted": (actual + each).ravel(), "group": group} for each in (newer, older))),
     )
 
-    for name in regression_grid.DIFFERENCES:
-        expected = paired_means.difference_of_errors(name, newer, older, actual)
-        assert (name in found) == (expected is not None), name
-        if expected is not None:
-            assert (found[name].lower, found[name].upper) == pytest.approx((expected.lower, expected.upper)), name
-    squares = {"rmse", "r_squared", "explained_variance"}
-    assert squares & set(found) == (squares if kind == "normal" else set())
+    check_differences(kind, found, lambda name: paired_means.difference_of_errors(name, newer, older, actual))
 
 
 @pytest.mark.parametrize(
