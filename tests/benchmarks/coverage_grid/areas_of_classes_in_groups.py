@@ -18,10 +18,15 @@ from tests.benchmarks.coverage_grid.areas_of_classes import (
     compared_ends,
     mean_areas,
 )
-from tests.benchmarks.coverage_grid.group_effects import interval_effects
+from tests.benchmarks.coverage_grid.group_effects import informative_groups, interval_effects
 from tests.benchmarks.coverage_grid.groups import area_effects
-from tests.benchmarks.coverage_grid.paired import area_variances
-from tests.benchmarks.coverage_grid.paired_groups import ALL_SHAPES, HELD_OUT_SHAPES, Shape
+from tests.benchmarks.coverage_grid.paired_groups import (
+    ALL_SHAPES,
+    HELD_OUT_SHAPES,
+    Shape,
+    difference_effects,
+    sums_of_groups,
+)
 from tests.benchmarks.coverage_grid.ranked import Influences, Numbers
 from tests.benchmarks.coverage_grid.rivals_of_groups import area_difference_rivals, area_rivals
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
@@ -94,7 +99,7 @@ def grouped(settings: list[GroupedPairs], samples: int) -> Tallies:
             class_effects = [effects_of_classes(clusters, actual, each) for each in of_classes]
             for name in AVERAGINGS:
                 both = of_newer[name], of_older[name]
-                most = informative_groups(name, actual, clusters.groups, len(older.shares))
+                most = groups_of_areas(name, actual, clusters.groups, len(older.shares))
                 ends = [
                     area_ends(name, counts, area, each, area_effect(clusters, area, most), effects)
                     for area, each, effects in zip(both, of_classes, class_effects, strict=True)
@@ -106,22 +111,20 @@ def grouped(settings: list[GroupedPairs], samples: int) -> Tallies:
         yield from (*single.values(), *paired.values())
 
 
-def informative_groups(averaging: str, actual: Classes, groups: int, classes: int) -> Numbers | float:
-    """Return how many groups inform of the areas of each sample: see `performance.metrics.statistics.clusters`."""
+def groups_of_areas(averaging: str, actual: Classes, groups: int, classes: int) -> Numbers | float:
+    """Return how many groups inform of the areas of each sample."""
     if averaging == "micro":
         return np.inf
     of_groups = actual.reshape(len(actual), groups, -1)
     found = np.stack([(of_groups == at).sum(2).astype(float) for at in range(classes)], 1)
     of_classes = found.sum(2) ** 2 / (found**2).sum(2)
-    variances = class_shares(averaging, class_counts(actual, classes)) ** 2 / of_classes
-    degrees = variances.sum(1) / (variances / np.maximum(of_classes - 1, 1.0)).sum(1)
-    return np.asarray(degrees + 1)
+    return informative_groups(class_shares(averaging, class_counts(actual, classes)), of_classes)
 
 
 def area_effect(clusters: Clusters, area: Influences, groups: Numbers | float) -> Numbers:
     """Return the design effects of areas, of which at most so many groups inform. Groups follow each other."""
     independent = (area.of_examples**2).sum(1)
-    return interval_effects(clusters, _sums(clusters, area.of_examples), independent, groups)
+    return interval_effects(clusters, sums_of_groups(clusters, area.of_examples), independent, groups)
 
 
 def effects_of_classes(clusters: Clusters, actual: Classes, of_classes: Sequence[Influences]) -> Numbers:
@@ -129,19 +132,6 @@ def effects_of_classes(clusters: Clusters, actual: Classes, of_classes: Sequence
     return np.stack(
         [area_effects("roc_auc", clusters, actual == at, each) for at, each in enumerate(of_classes)], axis=1
     )
-
-
-def difference_effects(clusters: Clusters, both: Sequence[Influences], groups: Numbers | float) -> list[Numbers]:
-    """Return the design effects of both versions' areas and of their difference."""
-    newer, older = (_sums(clusters, each.of_examples) for each in both)
-    return [
-        interval_effects(clusters, sums, variances, groups)
-        for sums, variances in zip((newer, older, newer - older), area_variances(*both), strict=True)
-    ]
-
-
-def _sums(clusters: Clusters, of_examples: Numbers) -> Numbers:
-    return np.asarray(of_examples.reshape(len(of_examples), clusters.groups, -1).sum(2))
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

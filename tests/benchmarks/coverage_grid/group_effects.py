@@ -65,8 +65,13 @@ def groups_counted(name: str, counts: Counts, averaging: str, positive: int) -> 
     labels = [positive] if averaging == "binary" else range(counts.shape[2])
     groups = np.stack([_groups_of_class(name, counts, at) for at in labels], 1)
     weights = counts.sum((1, 3)).astype(float) if averaging == "weighted" else np.ones_like(groups)
-    variances = weights**2 / np.maximum(groups, 1)
-    return np.asarray(variances.sum(1) / (variances / np.maximum(groups - 1, 1)).sum(1) + 1)
+    return informative_groups(weights, groups)
+
+
+def informative_groups(shares: Numbers, groups: Numbers) -> Numbers:
+    """Return how many groups inform of a mean over classes, from the shares and the groups `[sample][class]`."""
+    variances = shares**2 / np.maximum(groups, 1.0)
+    return np.asarray(variances.sum(1) / (variances / np.maximum(groups - 1, 1.0)).sum(1) + 1)
 
 
 def _groups_of_class(name: str, counts: Counts, label: int) -> Numbers:

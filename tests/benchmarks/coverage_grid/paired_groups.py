@@ -287,13 +287,22 @@ def areas(settings: list[GroupedAreas], samples: int) -> Tallies:
 
 def area_effects(name: str, shape: Shape, positive: npt.NDArray[np.bool_], both: Sequence[Influences]) -> list[Numbers]:
     """Return the design effects of both versions' areas and of their difference. Groups follow each other."""
-    newer, older = (each.of_examples for each in both)
     groups = groups_of_both(positive, shape.groups) if name == "roc_auc" else np.inf
-    clusters = Clusters(shape.groups, float(shape.examples))
+    return difference_effects(Clusters(shape.groups, float(shape.examples)), both, groups)
+
+
+def difference_effects(clusters: Clusters, both: Sequence[Influences], groups: Numbers | float) -> list[Numbers]:
+    """Return the same effects, if at most so many groups inform of the areas."""
+    newer, older = (sums_of_groups(clusters, each.of_examples) for each in both)
     return [
-        interval_effects(clusters, each.reshape(len(each), shape.groups, -1).sum(axis=2), variances, groups)
-        for each, variances in zip((newer, older, newer - older), area_variances(*both), strict=True)
+        interval_effects(clusters, sums, variances, groups)
+        for sums, variances in zip((newer, older, newer - older), area_variances(*both), strict=True)
     ]
+
+
+def sums_of_groups(clusters: Clusters, of_examples: Numbers) -> Numbers:
+    """Return the sums of the influences `[sample][group]`, from those of the examples."""
+    return np.asarray(of_examples.reshape(len(of_examples), clusters.groups, -1).sum(2))
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

@@ -171,7 +171,7 @@ def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> 
             for each in (columns, {**columns, "group": groups})
         )
         area = areas[averaging]
-        most = grouped_areas.informative_groups(averaging, actual[None], 20, 3)
+        most = grouped_areas.groups_of_areas(averaging, actual[None], 20, 3)
         effect = grouped_areas.area_effect(clusters, area, most)
         check(plain["roc_auc"], *areas_of_classes.area_ends(averaging, of_classes, area, single))
         check(grouped["roc_auc"], *areas_of_classes.area_ends(averaging, of_classes, area, single, effect, of_single))
@@ -204,8 +204,8 @@ def test_the_grid_has_the_paired_intervals_of_areas_of_several_classes(
     found = compare(tmp_path, "classification", both, Choices(None, averaging), averaging=averaging)["roc_auc"]
 
     areas = [areas_of_classes.mean_areas(actual[None], each[None])[averaging] for each in scores]
-    most = grouped_areas.informative_groups(averaging, actual[None], 20, 3)
-    effects = grouped_areas.difference_effects(clusters, areas, most) if grouped else [1.0] * 3
+    most = grouped_areas.groups_of_areas(averaging, actual[None], 20, 3)
+    effects = paired_groups.difference_effects(clusters, areas, most) if grouped else [1.0] * 3
     of_classes = areas_of_classes.class_counts(actual[None], 3)
     lower, upper = areas_of_classes.area_difference_ends(averaging, of_classes, areas, effects)
     assert (found.lower, found.upper) == pytest.approx((*lower, *upper), abs=1e-6)
