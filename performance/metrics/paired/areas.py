@@ -9,14 +9,13 @@ from performance.metrics.paired.paired_join import Choices, Intervals, PairedExa
 from performance.metrics.statistics import roc
 from performance.metrics.statistics.clusters import Influence, groups_of_classes, informative_groups
 from performance.metrics.statistics.differences import correlated_interval
-from performance.metrics.statistics.intervals import Interval, RankedClass, effective_sample_size
+from performance.metrics.statistics.intervals import Interval, RankedClass, effective_sample_size, fewest_examples
+from performance.metrics.statistics.margins import class_shares
 from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.roc_sql import GROUPS_OF_BOTH, weights_of_both
 from performance.metrics.statistics.student_t import student_t_quantile
 
-MIN_EXAMPLES = (
-    5  # of each of several classes: with fewer, their correlation is so uncertain that it widens the interval
-)
+MIN_EXAMPLES = 5  # of each of several classes: the correlation of fewer is so uncertain that it widens the interval
 INDEPENDENT = (1.0, 1.0, 1.0)  # the design effects of independent examples
 
 
@@ -63,8 +62,8 @@ def _area_of_classes(pairs: PairedExamples, averaging: str | None) -> Interval |
     """Return the interval for several classes, from the pseudovalues of both versions: see `Pseudovalues`."""
     means = pairs.means("roc_auc", "old_roc_auc", "roc_auc - old_roc_auc")
     variances, classes = [mean.variance for mean in means], _ranked_classes(pairs, averaging)
-    fewest = min(min(each.positives, each.negatives) for each in classes.values())
-    if (averaging != "micro" and fewest < MIN_EXAMPLES) or not all(map(math.isfinite, variances)):
+    are_few = averaging != "micro" and fewest_examples(classes.values()) < MIN_EXAMPLES
+    if are_few or not all(map(math.isfinite, variances)):
         return None
     deviations = ", ".join(
         f"({each}roc_auc - {number_literal(mean.value)}) / {number_literal(mean.weight)} AS {each}influence"
@@ -83,9 +82,10 @@ def _ranked_classes(pairs: PairedExamples, averaging: str | None) -> dict[str, R
     """Return the classes with their shares in the mean, and the effective numbers of their and of other examples."""
     rows = pairs.engine.rows("SELECT actual, sum(w), sum(w * w) FROM joined WHERE w > 0 GROUP BY actual")
     total, squares = (math.fsum(row[at] for row in rows) for at in (1, 2))
+    shares = class_shares({label: weight for label, weight, _ in rows}, averaging or "")
     return {
         label: RankedClass(
-            weight / total if averaging == "weighted" else 1 / len(rows),
+            shares[label],
             effective_sample_size(weight, squared),
             effective_sample_size(total - weight, squares - squared),
         )
@@ -154,8 +154,7 @@ def area_difference(
         classes: the positive class, or the several ones.
         effects: the design effects of both areas, and of their difference.
     """
-    fewest = min(min(each.positives, each.negatives) for each in classes)
-    wider = (student_t_quantile(fewest - 1) / student_t_quantile(math.inf)) ** 2
+    wider = (student_t_quantile(fewest_examples(classes) - 1) / student_t_quantile(math.inf)) ** 2
     both = [
         roc.roc_auc_estimate(area, variance, classes, wider * effect).interval
         for area, variance, effect in zip(areas, variances, effects, strict=False)

@@ -17,7 +17,7 @@ from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.gradients import Gradient
 from performance.metrics.statistics.intervals import effective_sample_size
-from performance.metrics.statistics.margins import AVERAGED
+from performance.metrics.statistics.margins import AVERAGED, class_shares
 from performance.metrics.statistics.scores import GROUPS
 from performance.metrics.statistics.student_t import student_t_quantile
 
@@ -132,17 +132,16 @@ def counted_shares(
         positive: the positive class of binary metrics.
         predicted: the column of the predicted classes.
     """
-    if metric == "balanced_accuracy":
-        metric, averaging = "recall", "balanced"
-    if metric not in AVERAGED or averaging == "micro" or (averaging == "binary" and positive not in matrix.labels):
-        return {}
     weights = dict(zip(matrix.labels, matrix.rows, strict=True))
+    if metric == "balanced_accuracy":
+        metric, averaging = "recall", "macro"
+        weights = {label: weight for label, weight in weights.items() if weight > 0}
+    if metric not in AVERAGED or averaging == "micro":
+        return {}
     if averaging == "binary":
-        weights = {positive or "": 1.0}
-    elif averaging != "weighted":
-        weights = {label: 1.0 for label, weight in weights.items() if weight > 0 or averaging == "macro"}
-    total = math.fsum(weights.values())
-    return {_counted(metric, label, predicted): weight / total for label, weight in weights.items() if weight > 0}
+        return {_counted(metric, positive, predicted): 1.0} if positive is not None and positive in weights else {}
+    shares = class_shares(weights, averaging)
+    return {_counted(metric, label, predicted): share for label, share in shares.items() if share > 0}
 
 
 def _counted(metric: str, label: str, predicted: str) -> str:

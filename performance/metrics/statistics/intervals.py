@@ -5,7 +5,7 @@ Sampling, section 8.2.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
@@ -157,6 +157,11 @@ class RankedClass(NamedTuple):
     negatives: float
 
 
+def fewest_examples(classes: Iterable[RankedClass]) -> float:
+    """Return the effective number of examples of the smallest class, or of all others if these are fewer."""
+    return min(min(each.positives, each.negatives) for each in classes)
+
+
 def area_interval(area: float, classes: Sequence[RankedClass]) -> Interval | None:
     """Return the interval of a mean of areas under ROC curves, from 0 to 1; `None` without a sample.
 
@@ -164,7 +169,7 @@ def area_interval(area: float, classes: Sequence[RankedClass]) -> Interval | Non
     variance is that of `area_variance`: method 5 of Newcombe (2006), Confidence intervals for an effect size measure
     based on the Mann-Whitney statistic, part 2, doi:10.1002/sim.2324
     """
-    if min(min(each.positives, each.negatives) for each in classes) <= 0:
+    if fewest_examples(classes) <= 0:
         return None
 
     def is_likely(other: float) -> bool:

@@ -30,6 +30,14 @@ class Margins:
 MarginMetric = Callable[[Margins], float]
 
 
+def class_shares(weights: Mapping[str, float], averaging: str) -> dict[str, float]:
+    """Return the shares of classes in an average: by the weights of their examples (`weighted`), or else equal ones."""
+    if averaging != "weighted":
+        return dict.fromkeys(weights, 1 / len(weights))
+    total = math.fsum(weights.values())
+    return {label: weight / total for label, weight in weights.items()}
+
+
 def accuracy(margins: Margins) -> float:
     """Return the share of correctly predicted examples, from 0 to 1."""
     return sum(margins.diagonal) / margins.total

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from performance.metrics.inputs.sql import number_literal, string_literal
+from performance.metrics.statistics.margins import class_shares
 from performance.metrics.statistics.means import sums
 from performance.metrics.statistics.roc_sql import placement, ranked_query
 
@@ -110,26 +111,27 @@ class Pseudovalues:
 
     def _rows(self) -> Iterator[str]:
         """Yield the values of each class in SQL."""
-        for at, label in enumerate(self._labels):
-            decisions = self._pooled() if self.averaging == "micro" else self._averaged(label)
-            yield f"({at}, {', '.join(map(number_literal, decisions))})"
+        total = sum(self.weights.values())
+        decisions = self._pooled(total) if self.averaging == "micro" else self._averaged(total)
+        for at, each in enumerate(decisions):
+            yield f"({at}, {', '.join(map(number_literal, each))})"
 
-    def _pooled(self) -> _Decisions:
-        """Return the decisions on one class, which are ranked among those on all.
+    def _pooled(self, total: float) -> list[_Decisions]:
+        """Return the decisions on each class, which are ranked among those on all.
 
         The decisions on one example may err together, so their influences are summed: Obuchowski (1997), Nonparametric
         analysis of clustered ROC curve data, doi:10.2307/2533958. Both the mean placement of the positive decisions and
         that of the negative ones is the area.
         """
-        total, others = sum(self.weights.values()), len(self.scores) - 1
-        return _Decisions(total, others * total, 1.0, 0.0, 1 / others, 0.0)
+        others = len(self.scores) - 1
+        return [_Decisions(total, others * total, 1.0, 0.0, 1 / others, 0.0)] * len(self.scores)
 
-    def _averaged(self, label: str) -> _Decisions:
-        """Return the decisions on one class, which are ranked by themselves."""
-        total, positives, area = sum(self.weights.values()), self.weights[label], self.areas[label]
-        share = positives / total if self.averaging == "weighted" else 1 / len(self.areas)
-        slopes = [share * total / weight for weight in (positives, total - positives)]
-        base, negative_base = (area * (share - slope) for slope in slopes)
-        if self.averaging == "weighted":  # the share of the class is estimated too
-            base, negative_base = base + area * (1 - share), negative_base - area * share
-        return _Decisions(positives, total - positives, slopes[0], base, slopes[1], negative_base)
+    def _averaged(self, total: float) -> Iterator[_Decisions]:
+        """Yield the decisions on each class, which are ranked by themselves."""
+        for label, share in class_shares({label: self.weights[label] for label in self.areas}, self.averaging).items():
+            positives, area = self.weights[label], self.areas[label]
+            slopes = [share * total / weight for weight in (positives, total - positives)]
+            base, negative_base = (area * (share - slope) for slope in slopes)
+            if self.averaging == "weighted":  # the share of the class is estimated too
+                base, negative_base = base + area * (1 - share), negative_base - area * share
+            yield _Decisions(positives, total - positives, slopes[0], base, slopes[1], negative_base)

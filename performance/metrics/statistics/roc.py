@@ -23,6 +23,7 @@ from performance.metrics.statistics.intervals import (
     area_interval,
     area_variance,
     effective_sample_size,
+    fewest_examples,
     score_interval,
     shrunk_ratio,
 )
@@ -184,7 +185,7 @@ def roc_auc_estimate(
         classes: the positive class, or the several ones.
         design_effect: how many examples are worth one.
     """
-    fewest = min(min(each.positives, each.negatives) for each in classes)
+    fewest = fewest_examples(classes)
     if fewest <= 0:
         return Estimate(area, reason=TINY_WEIGHTS)
     expected = area_variance(area, classes)

@@ -9,6 +9,7 @@ from performance.metrics.statistics import roc
 from performance.metrics.statistics.clusters import GroupSums, groups_of_classes, informative_groups
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import RankedClass
+from performance.metrics.statistics.margins import class_shares
 from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.pseudovalues import Pseudovalues
 from performance.metrics.tasks.group_effects import GroupEffects
@@ -28,10 +29,7 @@ def area_of_classes(engine: Engine, found: SufficientStatistics, effects: GroupE
     mean = Mean(counts.weight, counts.squared_weight, *sums)
     if averaging == "micro":
         return roc.pooled_estimate(mean, _design_effect(engine, pseudovalues, mean, effects))
-    shares = {
-        label: counts.weight_of(label) / counts.weight if averaging == "weighted" else 1 / len(found.ranked)
-        for label in found.ranked
-    }
+    shares = class_shares({label: counts.weight_of(label) for label in found.ranked}, averaging)
     effect = _design_effect(engine, pseudovalues, mean, effects, shares)
     areas = {label: area_of_class(found, label, effects) for label in shares}
     classes = {label: RankedClass(share, *found.ranked[label].sizes) for label, share in shares.items()}

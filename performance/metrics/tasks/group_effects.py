@@ -54,7 +54,6 @@ def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
     expression = f"CAST({identifier(found.problem.group)} AS VARCHAR)"
     if len(found.counts.labels) > MAX_CLASSES:
         return GroupEffects(reason=MANY_CLASSES.format(MAX_CLASSES))
-    shares = _shares(found)
     clusters, sums = matrix_sums(
         engine,
         found.matrix,
@@ -69,6 +68,7 @@ def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
         return GroupEffects(reason=clusters.reason)
     # MCC has no derivatives if all examples are predicted as one class, so nothing is known about its groups.
     effects = dict.fromkeys(MULTICLASS_GRADIENTS, clusters.interval_effect(NO_INFLUENCE))
+    shares = _shares(found)
     effects |= {
         name: clusters.interval_effect(each, OF_MEANS if name in shares else OF_METRICS) for name, each in sums.items()
     }
