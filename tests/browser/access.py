@@ -1,4 +1,4 @@
-"""What keeps people with disabilities from using a page, as far as axe-core finds it."""
+"""What keeps people from using a page: what axe-core finds, and what is wider than the window."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -11,6 +11,11 @@ _SETTLE = """async () => {
     await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
     document.getAnimations().forEach(each => each.effect.getTiming().iterations < 9 && each.finish());
 }"""  # scripts hear of another scheme with the next frame, and then colours change slowly
+
+
+def check_fit(page: Page) -> None:
+    """Check that a page need not be scrolled sideways. Waits for its document, as `page.evaluate` does not."""
+    assert page.locator("html").evaluate("html => html.scrollWidth <= window.innerWidth"), page.url
 
 
 def check_access(page: Page, part: str = "html") -> None:

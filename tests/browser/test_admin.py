@@ -14,6 +14,7 @@ from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GatePolicy
 from performance.snapshots.models import SnapshotDetail
 from tests.admin_pages import add_url, page_url
+from tests.browser.access import check_fit
 from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
 
@@ -109,7 +110,7 @@ def test_tables_of_many_classes_scroll_by_themselves_and_with_the_keyboard(admin
             admin.wait_for_function("document.activeElement.scrollTop > 0")
             admin.keyboard.press("Home")
             admin.wait_for_function("document.activeElement.scrollTop === 0")
-        assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        check_fit(admin)
 
 
 def test_forms_and_long_words_fit_a_phone(admin: Page, model: RegisteredModel) -> None:
@@ -118,13 +119,13 @@ def test_forms_and_long_words_fit_a_phone(admin: Page, model: RegisteredModel) -
     admin.set_viewport_size({"width": 390, "height": 844})
     for address in (page_url(job), add_url(GatePolicy)):
         admin.goto(address)
-        assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+        check_fit(admin)
     admin.goto(add_url(PersonalToken))
     admin.get_by_label("Name").fill("laptop")
     admin.get_by_label("model:read").check()
     admin.get_by_role("button", name="Save", exact=True).click()
     expect(admin.get_by_text("The token, which is not shown again: ")).to_be_visible()
-    assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    check_fit(admin)
 
     admin.goto(add_url(GatePolicy))
     admin.get_by_role("link", name="fill in a form").click()

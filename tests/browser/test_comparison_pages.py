@@ -13,7 +13,7 @@ from performance.comparisons.models import PairedComparison
 from performance.evaluations.models import MisclassifiedExample
 from performance.metrics.paired.paired_join import METHODS
 from performance.snapshots.models import MetricSnapshot, SnapshotDetail, SnapshotSlice
-from tests.browser.access import check_access
+from tests.browser.access import check_access, check_fit
 from tests.browser.conftest import OWN_ADDRESS
 from tests.conftest import golden
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
@@ -76,7 +76,7 @@ def test_the_pages_fit_each_screen_and_are_used_by_keyboard(admin: Page, model: 
         for width, scheme in product(WIDTHS, SCHEMES):
             admin.set_viewport_size({"width": width, "height": 900})
             admin.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            assert admin.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (address, width)
+            check_fit(admin)
             grounds.add(admin.evaluate("getComputedStyle(document.querySelector('#main')).backgroundColor"))
         check_access(admin, "#main")  # the sidebar is that of the start page
     assert len(grounds) == 2

@@ -14,6 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 from models_registry.accounts.models import User
 from models_registry.logins.provider import LoginProvider
 from tests.authenticator_app import totp
+from tests.browser.access import check_fit
 from tests.browser.conftest import OWN_ADDRESS
 from tests.factories import PASSWORD
 
@@ -47,14 +48,9 @@ def phone(browser: Browser, live_server: LiveServer, settings: Settings, viewer:
     assert complaints == []
 
 
-def fits(page: Page) -> bool:
-    """Return whether nothing has to be scrolled sideways."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
-
-
 def test_a_person_comes_back_from_the_provider_as_who_they_are_there(phone: Page) -> None:
     phone.goto("/admin/")
-    assert fits(phone)
+    check_fit(phone)
     phone.get_by_role("link", name="Log in with Acme ID").focus()
     phone.keyboard.press("Enter")
     phone.get_by_placeholder("sub").fill("nina")
@@ -79,7 +75,7 @@ def test_a_forgotten_password_is_replaced_by_way_of_a_mailbox(phone: Page, viewe
     phone.goto(link)
     for name in ("new_password1", "new_password2"):
         phone.locator(f"[name={name}]").fill("another long password of hers")
-    assert fits(phone)
+    check_fit(phone)
     phone.get_by_role("button", name="Change password").click()
     expect(phone.get_by_role("heading", name="Your password is changed")).to_be_visible()
 
@@ -98,19 +94,19 @@ def test_a_person_sets_up_an_authenticator_app_and_logs_in_with_it(phone: Page) 
     image = phone.get_by_alt_text("QR code")
     expect(image).to_be_visible()
     assert image.evaluate("image => image.naturalWidth") > 0
-    assert fits(phone)
+    check_fit(phone)
     secret = phone.locator("code").first.inner_text()
     phone.get_by_label("Code").fill(totp(secret, 0))
     phone.get_by_role("button", name="Activate").click()
     expect(phone.get_by_role("listitem").filter(has=phone.locator("code"))).to_have_count(10)
-    assert fits(phone)
+    check_fit(phone)
 
     phone.context.clear_cookies()
     log_in()
     phone.get_by_label("Code").fill("000000")
     phone.keyboard.press("Enter")
     expect(phone.get_by_text("Incorrect code.")).to_be_visible()
-    assert fits(phone)
+    check_fit(phone)
     phone.get_by_label("Code").fill(totp(secret, 1))
     phone.keyboard.press("Enter")
     expect(phone.get_by_text("has protected your account since")).to_be_visible()

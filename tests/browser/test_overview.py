@@ -14,7 +14,7 @@ from models_registry.accounts.models import User
 from models_registry.registry.models import RegisteredModel
 from performance.gates.models import GatePolicy
 from performance.snapshots.models import SnapshotDetail
-from tests.browser.access import check_access
+from tests.browser.access import check_access, check_fit
 from tests.browser.conftest import OWN_ADDRESS
 from tests.factories import EXAMPLE_METRICS, completed_version, snapshot
 
@@ -60,9 +60,9 @@ def test_start_and_model_page_fit_each_window_and_a_refused_promotion_says_why(a
     check_access(admin)
 
     admin.get_by_role("navigation", name="Actions").get_by_role("link", name="Promote ver-001a7").click()
-    _check_fit(admin)
-    expect(admin.get_by_role("region", name="Rules")).to_contain_text("failed")
     admin.get_by_label("Reason").fill("it is newer")
+    check_fit(admin)
+    expect(admin.get_by_role("region", name="Rules")).to_contain_text("failed")
     admin.get_by_role("checkbox", name="Override the gate").check()
     admin.get_by_role("button", name="Promote").click()
     expect(admin.get_by_text("ver-001a7 is promoted, against its gate.")).to_be_visible()
@@ -73,13 +73,8 @@ def _windows(page: Page) -> Iterator[int]:
     for scheme, width in (("light", 1440), ("dark", 820), ("dark", 390)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 900})
-        _check_fit(page)
+        check_fit(page)
         yield width
-
-
-def _check_fit(page: Page) -> None:
-    """Check that the page itself does not scroll sideways."""
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page.url
 
 
 def _ground(page: Page) -> Any:
