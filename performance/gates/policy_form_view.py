@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.db.models import QuerySet
 from django.forms import BaseFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
@@ -21,7 +20,7 @@ from models_registry.accounts.model_admin import ScopedAdmin
 from models_registry.accounts.models import Organization
 from models_registry.api.autocomplete import validate_pk
 from models_registry.api.errors import ConflictError, InvalidBodyError
-from models_registry.registry.models import RegisteredModel, Version
+from models_registry.registry.models import RegisteredModel
 from models_registry.task_types.base import TaskType
 from performance.gates import tables
 from performance.gates.gate_metrics import QUANTITIES
@@ -40,7 +39,6 @@ from performance.gates.querysets import GatePolicyQuerySet
 from performance.gates.selectors import judge_version
 from performance.gates.services import (
     refuse_invalid,
-    refuse_unknown_versions,
     set_model_policy,
     set_organization_policy,
 )
@@ -176,18 +174,13 @@ class PolicyFormView(_FormView):
         data[f"{PREFIX}-TOTAL_FORMS"] = str((int(count) if count.isdecimal() else 0) + EXTRA_ROWS)
         return data
 
-    @property
-    def versions(self) -> QuerySet[Version]:
-        """The versions that a limit may compare with: none for an organization, as each model numbers its own."""
-        return self.owner.versions.all() if isinstance(self.owner, RegisteredModel) else Version.objects.none()
-
     def previews(self, policy: Policy) -> Iterable[dict[str, object]]:
         """Yield the verdict on the newest completed version of each model that the policy is for.
 
         Raises `InvalidBodyError` if the policy could not be stored.
         """
-        refuse_invalid(policy, self.task_types)
-        refuse_unknown_versions(policy, self.versions)
+        model_id = self.owner.pk if isinstance(self.owner, RegisteredModel) else None
+        refuse_invalid(policy, self.task_types, model_id=model_id)
         for model in self.previewed_models():
             version = model.versions.select_related("model").completed().newest_first().first()
             verdict = judge_version(version, policy=policy, compare=None) if version else None

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Mapping
 
 from django.db import transaction
-from django.db.models import QuerySet
 from prometheus_client import Counter
 
 from models_registry import task_types
@@ -18,8 +17,8 @@ from models_registry.registry.promotions import CheckResult
 from models_registry.task_types import base
 from performance.comparisons.services import paired_intervals_for_promotion
 from performance.gates.models import GatePolicy, GateVerdict
-from performance.gates.policy import InvalidPolicyError, Policy, validate_for
-from performance.gates.regression import Regression
+from performance.gates.policy import InvalidPolicyError, Policy
+from performance.gates.policy_checks import validate_policy
 from performance.gates.selectors import current_policy, judge_version
 from performance.gates.verdict import Status, Verdict, is_verdict_document, order_document
 from performance.snapshots.model_fields import decode_floats
@@ -40,8 +39,7 @@ def set_model_policy(*, model: RegisteredModel, policy: Policy | None, created_b
     """
     lock_unarchived(model)
     if policy is not None:
-        refuse_invalid(policy, [task_types.get(model.task_type)])
-        refuse_unknown_versions(policy, model.versions.all())
+        refuse_invalid(policy, [task_types.get(model.task_type)], model_id=model.pk)
     return _add(GatePolicy(model=model), policy, created_by)
 
 
@@ -55,7 +53,6 @@ def set_organization_policy(*, organization: Organization, policy: Policy | None
     Organization.objects.select_for_update().get(pk=organization.pk)
     if policy is not None:
         refuse_invalid(policy, task_types.all_task_types())
-        refuse_unknown_versions(policy, Version.objects.none())  # each model numbers its own
     return _add(GatePolicy(organization=organization), policy, created_by)
 
 
@@ -166,29 +163,12 @@ def _publish_failure(verdict: GateVerdict) -> None:
     publish("gate.failed", verdict.model, [data])
 
 
-def refuse_invalid(policy: Policy, known: Iterable[base.TaskType]) -> None:
-    """Refuse a policy by which no model of these task types can be judged. Raises `InvalidBodyError`."""
+def refuse_invalid(policy: Policy, known: Iterable[base.TaskType], *, model_id: str | None = None) -> None:
+    """Refuse a policy as `validate_policy` does, by a problem response. Raises `InvalidBodyError`."""
     try:
-        validate_for(policy, known)
+        validate_policy(policy, known, model_id=model_id)
     except InvalidPolicyError as error:
         raise InvalidBodyError(_REFUSED, error.errors) from None
-
-
-def refuse_unknown_versions(policy: Policy, versions: QuerySet[Version]) -> None:
-    """Refuse a policy whose limits compare with other versions than these. Raises `InvalidBodyError`.
-
-    There is no SQL statement if no limit names a version.
-    """
-    named = {each: ids.version_number(each) for each in policy.named_versions}
-    if not named:
-        return
-    known = {*versions.filter(number__in=named.values()).values_list("number", flat=True)}
-    unknown = {each for each, number in named.items() if number not in known}
-    limits = [(index, rule) for index, rule in enumerate(policy.rules) if isinstance(rule, Regression)]
-    fields = {"against": policy.against, **{f"rules.{index}.against": rule.against for index, rule in limits}}
-    errors = [(field, "unknown", f"There is no {each}.") for field, each in fields.items() if each in unknown]
-    if errors:
-        raise InvalidBodyError(_REFUSED, errors)
 
 
 def _add(row: GatePolicy, policy: Policy | None, created_by: str) -> GatePolicy:

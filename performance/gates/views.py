@@ -22,7 +22,6 @@ from models_registry.api.idempotency import HEADER, check_key
 from models_registry.api.renderers import HTMLRenderer, MarkdownRenderer
 from models_registry.api.viewsets import ListModelMixin, NamedFormatMixin
 from models_registry.registry.errors import GateFailedError, ModelNotFoundError
-from models_registry.registry.models import Version
 from models_registry.registry.viewsets import RegistryViewSet
 from models_registry.tokens.jwt import Caller
 from performance.gates.models import GateVerdict
@@ -36,7 +35,6 @@ from performance.gates.serializers import (
 )
 from performance.gates.services import (
     refuse_invalid,
-    refuse_unknown_versions,
     store_enforced_verdict,
 )
 from performance.gates.verdict import Verdict
@@ -116,8 +114,7 @@ class GateViewSet(NamedFormatMixin, PerformanceReadViewSet):
         body = PolicyInput(data=request.data)
         body.is_valid(raise_exception=True)
         policy = body.validated_data["policy"]
-        refuse_invalid(policy, [found.task_type])
-        refuse_unknown_versions(policy, Version.objects.filter(model=model_id))
+        refuse_invalid(policy, [found.task_type], model_id=model_id)
         content = request.data, {**self.query, "format": self.renderer.format}
         first = self.stored_response(content)
         if first is not None:

@@ -16,12 +16,12 @@ from rich.table import Table
 from models_registry import task_types
 from models_registry.api.errors import APIError
 from models_registry.api.strict_json import parse_json
-from models_registry.registry.models import Version
-from models_registry.task_types import base
+from models_registry.registry.models import RegisteredModel, Version
 from performance.comparisons.services import paired_intervals
 from performance.formatting import format_consistently
 from performance.gates.gate_input import RuleStatus
-from performance.gates.policy import InvalidPolicyError, Policy, parse_policy, validate_for
+from performance.gates.policy import InvalidPolicyError, Policy, parse_policy
+from performance.gates.policy_checks import validate_policy
 from performance.gates.renderers import RENDERERS, measured_texts
 from performance.gates.selectors import judge_version
 from performance.gates.tables import verdict_table
@@ -54,7 +54,7 @@ class Command(BaseCommand):
             raise CommandError("Standard output is closed.", returncode=NOT_JUDGED)
         try:
             found = _version(model, version)
-            given = _policy(policy, task_types.get(found.model.task_type)) if policy else None
+            given = _policy(policy, found.model) if policy else None
             verdict = judge_version(found, policy=given, compare=paired_intervals)
         except APIError as error:
             raise CommandError(error.detail, returncode=NOT_JUDGED) from None
@@ -95,11 +95,11 @@ def _version(model_id: str, version_id: str | None) -> Version:
     return version
 
 
-def _policy(file: Path, task_type: base.TaskType) -> Policy:
+def _policy(file: Path, model: RegisteredModel) -> Policy:
     """Return the policy in a file. Raises `CommandError`."""
     try:
         policy = parse_policy(parse_json(file.read_bytes()))
-        validate_for(policy, [task_type])
+        validate_policy(policy, [task_types.get(model.task_type)], model_id=model.pk)
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=NOT_JUDGED) from None
     except InvalidPolicyError as error:

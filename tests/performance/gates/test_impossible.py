@@ -109,6 +109,20 @@ def test_what_a_snapshot_could_pass_is_kept(ada: Caller, rules: list[dict[str, A
     assert ada.put("/models/mdl-7f3a19bc92/gate-policy", {"rules": rules}).status_code == 201
 
 
+def test_a_pin_that_contradicts_the_model_is_refused(ada: Caller, model: RegisteredModel) -> None:
+    RegisteredModel.objects.filter(pk=model.pk).update(positive_class="1")
+    other, same = ({"evaluation": {"positive_class": label}, "rules": [rule("recall")]} for label in ("0", "+1"))
+
+    for answer in (
+        ada.put("/models/mdl-7f3a19bc92/gate-policy", other),
+        ada.post("/models/mdl-7f3a19bc92/performance/gate", other),
+    ):
+        assert faults(answer) == [("evaluation.positive_class", "contradicts_model")]
+    assert not GatePolicy.objects.exists()
+    assert ada.put("/models/mdl-7f3a19bc92/gate-policy", same).status_code == 201
+    assert ada.put("/organizations/acme/gate-policy", other).status_code == 201
+
+
 @pytest.mark.parametrize(
     ("policy", "fault"),
     [

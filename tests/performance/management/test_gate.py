@@ -174,6 +174,10 @@ def test_a_policy_in_a_file_is_judged_by_instead(
         ("{", "is not a JSON document"),
         ("[]", "Must be an object with `rules`."),
         ('{"rules": [{"metric": "rmse", "operator": ">", "threshold": 1}]}', "rules.0.metric: There is no 'rmse'"),
+        (
+            '{"against": "ver-00009", "rules": [{"metric": "recall", "max_regression": 0}]}',
+            "against: There is no ver-00009.",
+        ),
     ],
 )
 def test_a_file_that_holds_no_policy_ends_with_2(tmp_path: Path, text: str, reason: str) -> None:
