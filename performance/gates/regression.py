@@ -29,6 +29,7 @@ PROMOTED, BEST = "promoted", "best"  # what a limit on regression may be against
 
 _HIGHER, _LOWER, _ZERO = Direction.HIGHER, Direction.LOWER, Direction.ZERO  # as looking them up takes long
 _UNROUNDED = Context(prec=2000)  # more digits than sums and products of floats can have
+_ROUNDING = 1e-12  # of a value, in sums of a hundred million doubles
 _SAME_DATASET = {
     True: "Both were measured on the same examples.",
     False: "They were measured on different examples.",
@@ -131,7 +132,8 @@ class Regression:
             return RuleResult(RuleStatus.MISSING, comparability.problem)
         if not comparability.differing_options.isdisjoint(gate_metric.depends_on):
             return RuleResult(RuleStatus.MISSING, _options_problem(self, gate_metric, gate_input, baseline))
-        return self._compare(_Change(metric, found.text, known.text), baseline, found, known, comparability)
+        change = _Change(metric, found.text, known.text, of_same_examples=comparability.same_dataset is True)
+        return self._compare(change, baseline, found, known, comparability)
 
     def _compare(
         self, change: "_Change", baseline: Baseline, found: Estimate, known: Estimate, comparability: Comparability
@@ -180,10 +182,11 @@ class Regression:
 class _Change:
     """The change of a metric from its value in a baseline, without rounding. `worse` is by how much it got worse.
 
-    It is made of texts: decimals count as they are written.
+    It is made of texts: decimals count as they are written. Only the last digits of what was computed from the same
+    examples do not count, as sums of doubles depend on the order of rows.
     """
 
-    def __init__(self, metric: Metric, value: str, before: str) -> None:
+    def __init__(self, metric: Metric, value: str, before: str, *, of_same_examples: bool) -> None:
         self.direction, self.value, self.before = metric.direction, Decimal(value), Decimal(before)
         if self.direction is _HIGHER:
             self.worse = _UNROUNDED.subtract(self.before, self.value)
@@ -191,6 +194,8 @@ class _Change:
             self.worse = _UNROUNDED.subtract(self.value, self.before)
         else:
             self.worse = _UNROUNDED.subtract(abs(self.value), abs(self.before))
+        if of_same_examples and _differ_by_rounding(metric, float(self.value), float(self.before)):
+            self.worse = min(self.worse, Decimal(0))
 
     def implied_threshold(self, limit: Decimal) -> tuple[Operator, float | None]:
         """Return the bound on the value that a limit implies.
@@ -211,6 +216,14 @@ class _Change:
         if self.direction is _ZERO:
             return None  # the largest change of a magnitude is not an end of an interval around the change
         return needed_ratio(float(self.worse), float(worst), float(limit))
+
+
+def _differ_by_rounding(metric: Metric, value: float, before: float) -> bool:
+    """Return whether two values may be of the same rows in another order.
+
+    What is at most 1 may be the difference of larger numbers, so its size does not say how it was rounded.
+    """
+    return math.isclose(value, before, rel_tol=_ROUNDING, abs_tol=_ROUNDING if metric.upper == 1 else 0.0)
 
 
 def _options_problem(rule: Regression, gate_metric: GateMetric, gate_input: GateInput, baseline: Baseline) -> str:

@@ -156,7 +156,7 @@ def compare_metric(
     if value is None or before is None:
         detail = _missing_detail(metric.name, measured, baseline)
         return MetricComparison(value, before, None, None, Change.INCONCLUSIVE, detail=detail)
-    difference = _finite(value - before)
+    difference = 0.0 if _is_zero(paired) else _finite(value - before)  # whose sums may be rounded otherwise
     relative = _finite(difference / abs(before)) if difference is not None and before else None
     if measured.differing_options(baseline, metric.depends_on):
         ours, theirs = (describe_options(each.options, metric.depends_on) for each in (measured, baseline))
@@ -177,12 +177,17 @@ def _missing_detail(name: str, measured: MetricValues, baseline: MetricValues) -
 
 def _change(metric: Metric, value: float, before: float, interval: Interval | None) -> Change:
     goodness, baseline_goodness = metric.goodness(value), metric.goodness(before)
-    if goodness == baseline_goodness:
+    if goodness == baseline_goodness or _is_zero(interval):
         return Change.UNCHANGED
     # If a metric is best at 0, the difference does not say how much better or worse it has become.
     if interval and metric.direction is not Direction.ZERO and interval.lower <= 0 <= interval.upper:
         return Change.INCONCLUSIVE
     return Change.IMPROVED if goodness > baseline_goodness else Change.REGRESSED
+
+
+def _is_zero(interval: Interval | None) -> bool:
+    """Return whether an interval is that of a difference that cannot be: no prediction differs."""
+    return interval is not None and interval.lower == interval.upper == 0
 
 
 def _finite(number: float) -> float | None:

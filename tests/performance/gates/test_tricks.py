@@ -1,6 +1,7 @@
 """What was done to fool a gate, from the file of predictions to the verdict."""
 
 import io
+import math
 import re
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel, Version
 from tests.api import Caller
@@ -365,6 +367,23 @@ def test_a_difference_without_an_interval_says_why(admin: User, acme: Organizati
     assert (few["status"], of_baseline["status"]) == ("missing", "missing")
     assert few["detail"].endswith(f"the 95% interval of the difference that is required. {why}")
     assert of_baseline["detail"].endswith(f"the 95% interval of the difference that is required. Of ver-00002: {why}")
+
+
+def test_the_same_predictions_in_another_order_are_no_worse(admin: User, acme: Organization) -> None:
+    pipeline = Pipeline(admin, acme, "regression")
+    names = [metric.name for metric in task_types.get("regression").metrics]
+    rows = [f"{at},{3 + math.sin(at)!r},{3 + math.sin(at) + math.cos(at * at) / 3!r}" for at in range(500)]
+    files = ("\n".join(["example_id,actual,predicted", *each]).encode() for each in (rows, reversed(rows)))
+    versions = [pipeline.version(file, promoted=at == 0) for at, file in enumerate(files)]
+    before, now = ([version.snapshots.get().metrics[name] for name in names] for version in versions)
+    assert before != now, "sums of doubles depend on the order"
+
+    limits = [{"metric": name, "max_regression": 0, **more} for name in names for more in ({}, {"confidence": 0.95})]
+    query = {"version_id": versions[1].version_id}
+    compared = pipeline.caller.get(f"{pipeline.path}/performance/compare", query).json()["metrics"].values()
+
+    assert {*statuses(pipeline.judge(*limits))} == {"passed"}
+    assert {(each["direction"], each["difference"]) for each in compared} == {("unchanged", 0.0)}
 
 
 def test_copies_of_two_examples_are_refused(pipeline: Pipeline) -> None:
