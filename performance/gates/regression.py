@@ -154,7 +154,8 @@ class Regression:
             detail += f", without the {self.confidence:.0%} interval of the difference that is required."
             detail += _why_without_interval(found, known, baseline.title)
             return RuleResult(RuleStatus.MISSING, detail, operator, threshold)
-        worst = _to_decimal(_largest_regression(change.direction, difference))
+        ends = [each.usable_interval(self.confidence) for each in (found, known)]
+        worst = _to_decimal(_largest_regression(change.direction, difference, *ends))
         detail = (
             f"{detail}: with {self.confidence:.0%} confidence {_describe_change(worst, 'worse by up to')}; {allowed}"
         )
@@ -249,11 +250,21 @@ def _width(metric: Metric) -> float:
     return metric.upper - metric.lower
 
 
-def _largest_regression(direction: Direction, difference: Interval) -> float:
-    """Return the largest regression that the interval of the difference contains."""
-    if direction is _ZERO:  # the magnitude changes by at most the difference
-        return max(-difference.lower, difference.upper)
-    return -difference.lower if direction is _HIGHER else difference.upper
+def _largest_regression(
+    direction: Direction, difference: Interval, now: Interval | None, before: Interval | None
+) -> float:
+    """Return the largest regression that the intervals of the difference and of both values contain."""
+    if direction is _HIGHER:
+        return -difference.lower
+    if direction is _LOWER:
+        return difference.upper
+    if now is None or before is None or abs(before.lower + before.upper) < 2 * (before.upper - before.lower):
+        return max(-difference.lower, difference.upper)  # a magnitude changes by at most the difference
+    # The baseline is so far from 0 that its sign is known. On its side the magnitude grows by the difference, and on
+    # the other side by the sum of both values, whose margin is at most the sum of both margins.
+    if before.lower > 0:
+        return max(difference.upper, -(now.lower + before.lower))
+    return max(-difference.lower, now.upper + before.upper)
 
 
 def _describe_change(worse: Decimal, words: str) -> str:

@@ -5,7 +5,7 @@ The intervals of proportions are Wilson's, and so is that of F1. Metrics of more
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from heapq import nlargest
 
@@ -152,8 +152,8 @@ class ConfusionMatrix:
         With a `label`, it is that of one class, else the `macro` or `weighted` average over all classes.
         """
         if label is not None:
-            return gradients.class_metric(metric, self.labels.index(label), self.margins)
-        return gradients.averaged_metric(metric, averaging, self.margins)
+            return gradients.class_metric(metric, self.labels.index(label), self.shares)
+        return gradients.averaged_metric(metric, averaging, self.shares)
 
     @cached_property
     def balanced_accuracy(self) -> Estimate:
@@ -165,36 +165,45 @@ class ConfusionMatrix:
         if len(absent) < len(self.labels) - 1 and absent:
             return Estimate(margins.balanced_accuracy(self.margins), reason=_absent(absent[0]))
         return self._simulated(
-            margins.balanced_accuracy, gradients.balanced_accuracy(self.margins), errors_by_class=True
+            margins.balanced_accuracy, gradients.balanced_accuracy(self.shares), errors_by_class=True
         )
 
     @cached_property
     def matthews_correlation(self) -> Estimate:
         """Matthews' correlation coefficient, from -1 to 1; 0 if all examples are of one class or predicted as one."""
         return self._simulated(
-            margins.matthews_correlation, gradients.matthews_correlation(self.margins), errors_by_class=False, lowest=-1
+            margins.matthews_correlation, gradients.matthews_correlation(self.shares), errors_by_class=False, lowest=-1
         )
 
     @cached_property
     def cohen_kappa(self) -> Estimate:
         """Cohen's kappa, from -1 to 1; undefined if all examples are of one class and predicted as that class."""
-        gradient = gradients.cohen_kappa(self.margins)
+        gradient = gradients.cohen_kappa(self.shares)
         if gradient is None:
             return Estimate(None, reason=ONE_CLASS)
         return self._simulated(margins.cohen_kappa, gradient, errors_by_class=False, lowest=-1)
 
     @cached_property
     def margins(self) -> Margins:
-        """The shares on the diagonal, of the rows and of the columns."""
-        return Margins(self._shares(self.diagonal), self._shares(self.rows), self._shares(self.columns))
+        """The diagonal, the rows and the columns, divided by a power of two, so that their squares are finite.
+
+        That is exact, so 207 of 225 is 0.92, as a threshold is written.
+        """
+        _, exponent = math.frexp(self.total)
+        return self._margins(lambda weight: math.ldexp(weight, -exponent))
+
+    @cached_property
+    def shares(self) -> Margins:
+        """The shares on the diagonal, of the rows and of the columns in the sum of all weights."""
+        return self._margins(lambda weight: weight / self.total)
 
     def accuracy_gradient(self) -> Gradient:
         """Return the accuracy with its derivatives."""
-        return gradients.accuracy(self.margins)
+        return gradients.accuracy(self.shares)
 
     def multiclass_gradient(self, metric: str) -> Gradient | None:
         """Return a metric of all classes with its derivatives; `None` if it has none."""
-        return MULTICLASS_GRADIENTS[metric](self.margins)
+        return MULTICLASS_GRADIENTS[metric](self.shares)
 
     def _micro(self, metric: str) -> Estimate:
         if metric != "specificity":
@@ -207,8 +216,8 @@ class ConfusionMatrix:
         specificity = interval and interval.transform(lambda accuracy: 1 - (1 - accuracy) / others)
         return Estimate(1 - (1 - share) / others, specificity, self.accuracy.reason)
 
-    def _shares(self, weights: Sequence[float]) -> list[float]:
-        return [weight / self.total for weight in weights]
+    def _margins(self, scaled: Callable[[float], float]) -> Margins:
+        return Margins(*([scaled(weight) for weight in each] for each in (self.diagonal, self.rows, self.columns)))
 
     # Intervals
 

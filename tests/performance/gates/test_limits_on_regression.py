@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from performance.gates.gate_input import RuleStatus
+from performance.gates.gate_input import GateInput, RuleStatus
 from performance.gates.measurement import Measurement
 from performance.metrics.comparison import MetricValues
 from performance.metrics.statistics.differences import independent_interval
@@ -223,6 +223,52 @@ def test_relative_limit_with_confidence_allows_for_the_baselines_interval_if_les
     assert f" (0.1 times {base} in the promoted ver-00001) is allowed." in found.detail
 
 
+@pytest.mark.parametrize(
+    ("value", "before", "status"),
+    [
+        (-0.1, 5, PASSED),
+        (0.1, -5, PASSED),
+        (-4.9, 5, PASSED),
+        (-5.3, 5, FAILED),
+        (5.6, 5, FAILED),
+        (-5.6, -5, FAILED),
+        (0.7, 0.1, FAILED),
+    ],
+)
+def test_metric_that_is_best_at_zero_may_cross_it(value: float, before: float, status: RuleStatus) -> None:
+    rule = {"metric": "bias", "max_regression": 0.5, "confidence": 0.95}
+
+    judged = between_normal("bias", value, before, error=0.1)
+
+    assert judge_rule(rule, judged, "regression").status is status
+
+
+@pytest.mark.parametrize(("value", "before"), [(5.5, 5), (-5.5, 5), (5.5, -5), (0.5, 0), (0.6, 0.1), (-0.7, 0.2)])
+def test_metric_that_is_best_at_zero_rarely_passes_at_the_boundary(value: float, before: float) -> None:
+    random, error, samples = np.random.default_rng(7), 0.1, 2000
+    rule = {"metric": "bias", "max_regression": 0.5, "confidence": 0.95}
+    judged = (
+        between_normal("bias", value + one, before + other, error=error)
+        for one, other in random.normal(0, error, (samples, 2))
+    )
+
+    assert sum(judge_rule(rule, each, "regression").status is PASSED for each in judged) <= 0.04 * samples
+
+
+def between_normal(metric: str, value: float, before: float, *, error: float) -> GateInput:
+    """Return what a rule needs if both values are normal, independent and have the same standard error."""
+    both = [(each, Interval(each - 1.96 * error, each + 1.96 * error, "a test")) for each in (value, before)]
+    return between_independent(metric, *both)
+
+
+def between_independent(metric: str, now: tuple[float, Interval], before: tuple[float, Interval]) -> GateInput:
+    """Return what a rule needs if the samples of both values are independent."""
+    difference = independent_interval(*now, *before)
+    assert difference is not None
+    measured, baseline = with_interval("ver-00002", metric, *now), with_interval("ver-00001", metric, *before)
+    return between(measured, baseline, differences={metric: (difference.lower, difference.upper)})
+
+
 @pytest.mark.parametrize("limit", [0.1, 0.5, 1.0])
 def test_relative_limit_with_confidence_rarely_passes_at_the_boundary(limit: float) -> None:
     random = np.random.default_rng(7)
@@ -234,13 +280,6 @@ def test_relative_limit_with_confidence_rarely_passes_at_the_boundary(limit: flo
             errors = scale * np.abs(random.normal(size=300))
             half = stats.t.ppf(0.975, 299) * errors.std(ddof=1) / math.sqrt(300)
             both.append((errors.mean(), Interval(errors.mean() - half, errors.mean() + half, "Student's t")))
-        difference = independent_interval(*both[0], *both[1])
-        assert difference is not None
-        measured, baseline = (
-            with_interval(version_id, "mae", *each)
-            for version_id, each in zip(("ver-00002", "ver-00001"), both, strict=True)
-        )
-        judged = between(measured, baseline, differences={"mae": (difference.lower, difference.upper)})
-        passed += judge_rule(rule, judged, "regression").status is PASSED
+        passed += judge_rule(rule, between_independent("mae", *both), "regression").status is PASSED
 
     assert passed <= 0.04 * samples

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from performance.metrics.statistics import margins
 from performance.metrics.statistics.confusion import ONE_CLASS, ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 
@@ -121,6 +123,23 @@ def test_confusion_matrix_intervals_cover_the_truth(simulated: bool, runs: int, 
             covered[name] += interval.lower <= value <= interval.upper
 
     assert all(covered[name] / runs >= least for name in metrics), covered
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=9, max_size=9))
+def test_shares_of_counts_are_rounded_once(counts: list[int]) -> None:
+    """So a value equals a threshold that is written as the same share."""
+    matrix = ConfusionMatrix("abc", [counts[:3], counts[3:6], counts[6:]])
+    right, row, column, total = counts[0], sum(counts[:3]), sum(counts[::3]), sum(counts)
+    expected = {
+        "precision": Fraction(right, column),
+        "recall": Fraction(right, row),
+        "f1_score": Fraction(2 * right, row + column),
+        "specificity": Fraction(total - row - column + right, total - row),
+    }
+
+    found = {name: margins.class_metric(name, 0)(matrix.margins) for name in expected}
+
+    assert found == {name: float(share) for name, share in expected.items()}
 
 
 def test_a_perfect_confusion_matrix_has_intervals_of_positive_width() -> None:
