@@ -23,16 +23,18 @@ class Comparison:
     dataset_split: str
     metrics: dict[str, MetricComparison]
     pairing: PairingStatus
+    pairing_detail: str | None
     evaluated_at: datetime | None
     baseline_evaluated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """How two snapshots differ in each summary metric, and whether they are compared example by example."""
+    """How two snapshots differ in each summary metric, and whether they are compared example by example, or why not."""
 
     metrics: dict[str, MetricComparison]
     pairing: PairingStatus
+    pairing_detail: str | None = None
 
 
 def compare(lookup: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
@@ -49,6 +51,7 @@ def compare(lookup: SnapshotLookup, baseline: SnapshotLookup) -> Comparison:
         dataset_split=newer.dataset_split,
         metrics=differences.metrics,
         pairing=differences.pairing,
+        pairing_detail=differences.pairing_detail,
         evaluated_at=newer.evaluated_at,
         baseline_evaluated_at=older.evaluated_at,
     )
@@ -59,7 +62,7 @@ def compare_snapshots(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> Dif
     paired = services.paired_intervals(snapshot, baseline)
     task_type = task_types.get(snapshot.version.model.task_type)
     metrics = comparison.compare(task_type, metric_values(snapshot), metric_values(baseline), paired.intervals)
-    return Differences(metrics, paired.status)
+    return Differences(metrics, paired.status, services.why_unpaired(snapshot, baseline, paired))
 
 
 def metric_values(snapshot: MetricSnapshot) -> MetricValues:
@@ -67,4 +70,5 @@ def metric_values(snapshot: MetricSnapshot) -> MetricValues:
     details = snapshot.details
     options = known_options(details.evaluation_options, details.positive_class, details.averaging)
     intervals = stored_intervals(details.confidence_intervals)
-    return MetricValues(snapshot.metrics, intervals, options, details.metrics_unavailable)
+    unavailable = {**details.intervals_unavailable, **details.metrics_unavailable}
+    return MetricValues(snapshot.metrics, intervals, options, unavailable)

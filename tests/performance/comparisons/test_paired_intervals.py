@@ -1,5 +1,6 @@
 """`GET …/performance/compare` for versions that were evaluated on the same examples: its intervals."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,14 @@ def test_a_paired_comparison_names_the_method_of_each_paired_interval(tumours: C
         "log_loss": "independent",  # a few examples decide its difference
     }
     assert metrics["log_loss"]["direction"] == "inconclusive"
+    assert metrics["log_loss"]["detail"] == (
+        "The examples give no paired interval of log_loss, so both samples are treated as independent."
+    )
+    for name in ("accuracy", "recall"):  # as many predictions of both are right
+        assert metrics[name]["direction"] == "unchanged"
+        assert metrics[name]["detail"] == (
+            f"The values of {name} are equal, but the difference may lie anywhere in its interval."
+        )
     for each in metrics.values():
         assert each["confidence_interval"]["lower"] <= each["difference"] <= each["confidence_interval"]["upper"]
 
@@ -85,6 +94,7 @@ def test_other_examples_are_independent_samples(tumours: Compared) -> None:
 
     assert tumours.methods() == {"independent"}
     assert PairedComparison.objects.get().intervals == {}  # which is known from then on
+    assert tumours.pairing_detail() == services.DIFFERENT_EXAMPLES
 
 
 def test_another_positive_class_is_not_compared_example_by_example(tumours: Compared) -> None:
@@ -97,7 +107,42 @@ def test_versions_that_cannot_be_compared_example_by_example_are_not_queued(tumo
     tumours.evaluate(3, FIXTURES / "breast-cancer" / "ver-00003-test.csv", "--positive-class", "benign")
 
     assert tumours.pairing() == "unavailable"
+    assert tumours.pairing_detail() == (
+        "The metrics of the version are computed for the positive class 'benign' and those of the baseline for the "
+        "positive class 'malignant'."
+    )
     assert not ComparisonJob.objects.exists()
+
+
+def test_a_pair_says_whose_predictions_are_not_stored(tumours: Compared, tmp_path: Path) -> None:
+    lines = (FIXTURES / "breast-cancer" / "ver-00003-test.csv").read_text().splitlines()
+    assert lines[0].startswith("example_id,")
+    without_ids = tmp_path / "without-ids.csv"
+    without_ids.write_text("\n".join(line.partition(",")[2] for line in lines))
+
+    tumours.evaluate(3, without_ids)
+
+    assert tumours.pairing() == "unavailable"
+    assert tumours.pairing_detail() == "The predictions of the version are not stored."
+
+
+@pytest.mark.parametrize(
+    ("baseline_groups", "detail"),
+    [(0, services.DIFFERENT_EXAMPLES), (3, services.TOO_FEW_EXAMPLES)],
+    ids=["groups that one has", "few groups"],
+)
+def test_a_pair_says_whether_groups_keep_it_from_being_compared(
+    tumours: Compared, tmp_path: Path, baseline_groups: int, detail: str
+) -> None:
+    for number, groups in ((2, baseline_groups), (3, 3)):
+        lines = (FIXTURES / "breast-cancer" / f"ver-0000{number}-test.csv").read_text().splitlines()
+        in_groups = [f"{line},{at % groups if at else 'group'}" if groups else line for at, line in enumerate(lines)]
+        file = tmp_path / f"{number}.csv"
+        file.write_text("\n".join(in_groups))
+        tumours.evaluate(number, file)
+
+    assert tumours.pairing() == "unavailable"
+    assert tumours.pairing_detail() == detail
 
 
 def test_evaluation_by_command_compares_with_the_promoted_version_at_once(tumours: Compared) -> None:
