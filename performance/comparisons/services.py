@@ -22,7 +22,7 @@ from models_registry.accounts.locks import lock_organization
 from models_registry.api.capacity import Capacity
 from models_registry.api.errors import BusyError
 from performance.comparisons.models import ComparisonJob, PairedComparison
-from performance.metrics.comparison import PairingStatus, describe_options, known_options
+from performance.metrics.comparison import PairingStatus
 from performance.metrics.paired.paired_join import Choices
 from performance.metrics.result import EXHAUSTED, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import Limits, PairJob, SandboxCrashed, pair_in_sandbox
@@ -46,13 +46,6 @@ MAX_UNFINISHED = 50  # queued and running pairs of one organization
 MAX_UNFINISHED_FOR_READERS = 10  # from which a reader adds none: the rest is for evaluations and promotions
 LEASE = timedelta(seconds=60)  # after which a worker takes over the pair of a killed process
 FOLDER = "model-performance-registry-comparison-"
-
-DIFFERENT_EXAMPLES = (
-    "The examples differ in their ids, actual values, weights, groups, series or scales, or in which have a prediction."
-)
-TOO_FEW_EXAMPLES = "The examples, or their groups or series, are too few for a paired interval of any metric."
-UNKNOWN_EXAMPLES = "The examples with a prediction differ, or are too few for a paired interval of any metric."
-PAIRED_OPTIONS = ("positive_class", "averaging", "k")  # have to be the same for a pair
 
 log = logging.getLogger(__name__)
 waiting_requests = Capacity(WAITING_REQUESTS, "The process is comparing other versions. Ask again.")
@@ -155,24 +148,6 @@ def can_be_paired(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:
     newer, older = snapshot.details, baseline.details
     are_stored = newer.predictions_digest is not None and older.predictions_digest is not None
     return are_stored and (newer.positive_class, newer.averaging) == (older.positive_class, older.averaging)
-
-
-def why_unpaired(snapshot: MetricSnapshot, baseline: MetricSnapshot, found: PairedIntervals) -> str | None:
-    """Say why two snapshots cannot be compared example by example; `None` if they can."""
-    if found.status is not PairingStatus.UNAVAILABLE:
-        return None
-    if found.has_failed:
-        return "The comparison failed or took too long. It may be tried again after seven days."
-    newer, older = snapshot.details, baseline.details
-    sides = (("the version", newer), ("the baseline", older))
-    if without := [name for name, each in sides if each.predictions_digest is None]:
-        return f"The predictions of {' and of '.join(without)} are not stored."
-    ours, theirs = (known_options(each.evaluation_options, each.positive_class, each.averaging) for _, each in sides)
-    if differing := [name for name in PAIRED_OPTIONS if ours.get(name) != theirs.get(name)]:
-        both = (describe_options({name: each.get(name) for name in differing}) for each in (ours, theirs))
-        return f"The metrics of the version are computed {' and those of the baseline '.join(both)}."
-    are_same = newer.examples.are_same(older.examples)
-    return {True: TOO_FEW_EXAMPLES, False: DIFFERENT_EXAMPLES, None: UNKNOWN_EXAMPLES}[are_same]
 
 
 def have_same_predictions(snapshot: MetricSnapshot, baseline: MetricSnapshot) -> bool:

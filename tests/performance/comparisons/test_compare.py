@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry import task_types
-from models_registry.accounts.models import User
+from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types import base
+from performance.comparisons import selectors
+from performance.comparisons.models import PairedComparison
 from performance.metrics.comparison import Change, MetricComparison, MetricValues, compare_metric
+from performance.metrics.paired.paired_join import METHODS
 from performance.metrics.statistics.differences import independent_interval
 from performance.metrics.statistics.intervals import Interval, wilson
 from performance.snapshots.models import SnapshotDetail
@@ -172,6 +175,35 @@ def test_equal_values_with_an_interval_are_not_called_equivalent(vera: Caller, m
     assert accuracy["direction"] == "unchanged"
     assert accuracy["confidence_interval"]["lower"] < -0.03 < 0.03 < accuracy["confidence_interval"]["upper"]
     assert "the difference may lie anywhere in its interval" in accuracy["detail"]
+
+
+@pytest.mark.parametrize(
+    ("cuts", "missing", "detail"),
+    [
+        ((5, 10), 0.0, "The metrics of the version are computed with k = 10 and those of the baseline with k = 5."),
+        ((5, 5), 0.0, selectors.TOO_FEW_EXAMPLES),
+        ((5, 5), 0.1, selectors.UNKNOWN_EXAMPLES),
+    ],
+)
+def test_a_pair_without_paired_intervals_says_why(
+    vera: Caller, acme: Organization, cuts: tuple[int, int], missing: float, detail: str
+) -> None:
+    model = RegisteredModel.objects.create(organization=acme, name="search", task_type="ranking")
+    older, newer = (snapshot(completed_version(model, number), metrics={"mrr": 0.5}) for number in (1, 2))
+    for each, cut in zip((older, newer), cuts, strict=True):
+        SnapshotDetail.objects.create(
+            snapshot=each,
+            evaluation_options={"k": cut},
+            examples_digest="e" * 64,
+            predictions_digest=str(each.pk % 10) * 64,
+            missing_fraction=missing,
+        )
+    PairedComparison.objects.create(snapshot=newer, baseline=older, intervals={}, methods=METHODS)
+    query = {"version_id": "ver-00002", "baseline_version_id": "ver-00001"}
+
+    answer = vera.get(f"/models/{model.pk}/performance/compare", query).json()
+
+    assert (answer["pairing"], answer["pairing_detail"]) == ("unavailable", detail)
 
 
 def measured_again(

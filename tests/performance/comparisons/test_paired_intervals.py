@@ -1,17 +1,19 @@
 """`GET …/performance/compare` for versions that were evaluated on the same examples: its intervals."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from models_registry.registry.promotions import promote
-from performance.comparisons import services
+from performance.comparisons import selectors, services
 from performance.comparisons.models import ComparisonJob, PairedComparison
 from performance.comparisons.tasks import compare_with_promoted
 from performance.metrics.statistics.intervals import Interval
 from performance.snapshots.models import MetricSnapshot
 from tests.conftest import PinnedQueries
+from tests.e2e.test_docs import blocks, source
 from tests.performance.comparisons.compared import Compared, work
 from tests.performance.evaluated_fixtures import FIXTURES
 
@@ -44,6 +46,21 @@ def test_a_paired_comparison_names_the_method_of_each_paired_interval(tumours: C
         )
     for each in metrics.values():
         assert each["confidence_interval"]["lower"] <= each["difference"] <= each["confidence_interval"]["upper"]
+
+
+def test_the_guide_shows_the_answer(tumours: Compared) -> None:
+    shown = json.loads(blocks(source("docs/how-to/compare-versions.md"), "json")[0])
+
+    answer = tumours.comparison(2, 3)
+
+    assert [*shown] == [*answer]
+    for name in ("version_id", "task_type", "dataset_split", "baseline_version_id", "pairing", "pairing_detail"):
+        assert shown[name] == answer[name]
+    for name, metric in shown["metrics"].items():
+        interval = metric.pop("confidence_interval")
+        expected = answer["metrics"][name].pop("confidence_interval")
+        assert interval == pytest.approx(expected, abs=5e-5), name
+        assert metric == pytest.approx(answer["metrics"][name], abs=5e-5), name
 
 
 def test_a_paired_interval_of_errors_in_common_is_narrower_than_one_of_independent_samples(
@@ -94,7 +111,7 @@ def test_other_examples_are_independent_samples(tumours: Compared) -> None:
 
     assert tumours.methods() == {"independent"}
     assert PairedComparison.objects.get().intervals == {}  # which is known from then on
-    assert tumours.pairing_detail() == services.DIFFERENT_EXAMPLES
+    assert tumours.pairing_detail() == selectors.DIFFERENT_EXAMPLES
 
 
 def test_another_positive_class_is_not_compared_example_by_example(tumours: Compared) -> None:
@@ -128,7 +145,7 @@ def test_a_pair_says_whose_predictions_are_not_stored(tumours: Compared, tmp_pat
 
 @pytest.mark.parametrize(
     ("baseline_groups", "detail"),
-    [(0, services.DIFFERENT_EXAMPLES), (3, services.TOO_FEW_EXAMPLES)],
+    [(0, selectors.DIFFERENT_EXAMPLES), (3, selectors.TOO_FEW_EXAMPLES)],
     ids=["groups that one has", "few groups"],
 )
 def test_a_pair_says_whether_groups_keep_it_from_being_compared(
