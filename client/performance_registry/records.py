@@ -152,6 +152,7 @@ class Comparison(Record):
     dataset_split: str
     metrics: Mapping[str, MetricComparison]
     pairing: str
+    pairing_detail: str | None = None
 
     @classmethod
     def values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,8 +170,15 @@ class Comparison(Record):
         """Return the metrics as rows under `HEADINGS`."""
         return [(name, *_comparison_cells(item)) for name, item in self.metrics.items()]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why the examples cannot be compared one by one, and what limits the result of each metric."""
+        details = (self.pairing_detail, *(item.detail for item in self.metrics.values()))
+        return tuple(dict.fromkeys(detail for detail in details if detail))
+
     def __str__(self) -> str:
-        return f"{escape_controls(self.title)}\n{format_table(self.HEADINGS, self.rows())}"
+        parts = (escape_controls(self.title), format_table(self.HEADINGS, self.rows()))
+        return "\n".join([*parts, *map(escape_controls, self.notes)])
 
 
 def _comparison_cells(item: MetricComparison) -> tuple[str, ...]:

@@ -47,11 +47,10 @@ def print_verdict(verdict: Verdict) -> None:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print two versions, metric by metric."""
+    """Print two versions, metric by metric, and what limits the results."""
     _print_table(comparison.title, comparison.HEADINGS, comparison.rows(), state=-1)
-    details = {item.detail for item in comparison.metrics.values() if item.detail}
-    for detail in sorted(details):
-        print_line(detail)
+    for note in comparison.notes:
+        print_line(note)
 
 
 def print_line(text: str, *, to_stderr: bool = False) -> None:

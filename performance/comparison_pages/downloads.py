@@ -1,7 +1,6 @@
 """The table of differences as a file: numbers instead of texts."""
 
 from performance.comparison_pages.selectors import Pair
-from performance.comparison_pages.tables import why
 from performance.metrics.comparison import MetricComparison
 from performance.snapshots.downloads import Download, estimate_headers
 
@@ -18,4 +17,4 @@ def _difference_values(compared: MetricComparison) -> list[object]:
     interval = compared.confidence_interval
     ends = (interval.lower, interval.upper, interval.method) if interval else (None, None, None)
     values = (compared.value, compared.baseline_value, compared.difference, *ends)
-    return [*values, str(compared.direction), compared.detail or why(compared)]
+    return [*values, str(compared.direction), compared.detail]

@@ -18,13 +18,17 @@ from performance.snapshots.page_links import LinkedPage
 from performance.snapshots.querysets import MetricSnapshotQuerySet
 
 PLACES_ON_A_PAGE = 50
-HEADERS = ("Rank", "Version", "Organization", "Value", "Interval", "Examples", "Evaluated at", "Against the best")
+OF_VALUES = ("Rank", "Version", "Organization", "Value", "Interval")
+OF_EVALUATIONS = ("Examples", "Evaluated at", "Against the best")
 DOWNLOADED_HEADERS = (
     *("Rank", "Tied", "Model id", "Model", "Version", "Organization"),
     *estimate_headers("Value"),
-    *("Examples", "Evaluated at"),
+    *("Computed", "Examples", "Evaluated at"),
 )
-MOST_NOTE = f"These are the best {leaderboard.MAX_VERSIONS} versions. There are more."
+MORE_NOTE = (
+    f"These are the best {leaderboard.MAX_VERSIONS} versions of those that are ranked, and of those that are not. "
+    "There are more."
+)
 
 
 class LeaderboardPage(AdminPage):
@@ -71,18 +75,23 @@ class LeaderboardPage(AdminPage):
 
     def _places(self, snapshots: MetricSnapshotQuerySet, task_type: TaskType, metric: Metric) -> dict[str, object]:
         of_type = snapshots.filter(version__model__task_type=task_type.name, version__state="completed")
-        found = leaderboard.best_snapshots(of_type, metric)
-        places = leaderboard.ranked(metric, found[: leaderboard.MAX_VERSIONS])
-        page = LinkedPage(self.request, places, parameter="page", per_page=PLACES_ON_A_PAGE)
-        examples = [each.snapshot.details.examples for each in places]
+        board = leaderboard.read_leaderboard(of_type, metric, self.request.GET.get("options", ""))
+        if board is None:
+            return {"problem": "No version has this metric."}
+        page = LinkedPage(self.request, board.places, parameter="page", per_page=PLACES_ON_A_PAGE)
+        examples = [each.snapshot.details.examples for each in board.places]
+        shows_options = len({each.computed for each in board.places}) > 1
         return {
             "metric": metric,
             "page": page,
-            "places": places,
+            "places": board.places,
             "rows": [(place, _gauge(task_type, metric, place)) for place in page.page],
-            "headers": HEADERS,
-            "best": places[0].snapshot if places else None,
-            "most_note": MOST_NOTE if len(found) > leaderboard.MAX_VERSIONS else "",
+            "headers": [*OF_VALUES, *(["Computed"] if shows_options else []), *OF_EVALUATIONS],
+            "shows_options": shows_options,
+            "group": board.group,
+            "other_groups": [each for each in board.groups if each != board.group],
+            "best": board.places[0].snapshot,
+            "more_note": MORE_NOTE if board.has_more else "",
             "rule": leaderboard.RULE,
             "source": leaderboard.SOURCE,
             "same_examples": all(each.are_same(examples[0]) for each in examples[1:]),
@@ -98,7 +107,7 @@ def _cells(place: leaderboard.Place) -> Sequence[object]:
     snapshot = place.snapshot
     version = snapshot.version
     about = (version.model_id, version.model.name, version.version_id, str(version.model.organization))
-    measured = (*estimate_cells(place.value, place.interval), snapshot.sample_count)
+    measured = (*estimate_cells(place.value, place.interval), place.computed, snapshot.sample_count)
     return (place.rank, place.is_tied, *about, *measured, snapshot.evaluated_at)
 
 

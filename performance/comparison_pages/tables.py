@@ -53,17 +53,8 @@ def _difference_cells(compared: MetricComparison) -> list[str]:
         _interval_text(interval),
         interval.method.replace("_", " ") if interval else "",
         str(compared.direction),
-        compared.detail or why(compared),
+        compared.detail or "",
     ]
-
-
-def why(compared: MetricComparison) -> str:
-    """Say what the result follows from."""
-    if compared.difference is None:
-        return "One of both was not recorded, so there is nothing to compare."
-    if compared.confidence_interval is None:
-        return "There is no interval of the difference: the result follows from the two values alone."
-    return ""
 
 
 def _number(value: float | None) -> str:

@@ -44,9 +44,7 @@ PAIRING_TEXTS = {
         "Not paired yet: a worker is still comparing the examples. Until then, the intervals treat both samples as "
         "independent. Load the page again later."
     ),
-    PairingStatus.UNAVAILABLE: (
-        "Not paired: the examples cannot be compared one by one. The intervals treat both samples as independent."
-    ),
+    PairingStatus.UNAVAILABLE: "Not paired, so the intervals treat both samples as independent. {}",
 }
 EXAMPLES = {
     SAME: "Both were evaluated on the same examples.",
@@ -233,7 +231,7 @@ def _comparison(pair: Pair, form: Form) -> dict[str, object]:
     same = pair.examples == SAME
     return {
         "pair": pair,
-        "pairing_text": PAIRING_TEXTS[pair.differences.pairing],
+        "pairing_text": PAIRING_TEXTS[pair.differences.pairing].format(pair.differences.pairing_detail),
         "is_paired": pair.differences.pairing is PairingStatus.COMPLETE,
         "test_sets": EXAMPLES[pair.examples],
         "same_examples": same,

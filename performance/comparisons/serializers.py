@@ -36,22 +36,28 @@ class MetricComparisonSerializer(serializers.Serializer[MetricComparison]):
         allow_null=True, help_text="The difference as a fraction of the baseline's magnitude; null for a baseline of 0."
     )
     direction = serializers.ChoiceField(
-        list(Change), help_text="Whether the value is better or worse, by the metric's direction."
+        list(Change),
+        help_text=(
+            "`improved` or `regressed`: the value is better or worse, and the interval of the difference does not "
+            "contain 0; without an interval, the two values alone decide. "
+            "`unchanged`: the values are equal, but the difference may lie anywhere in its interval, unless the "
+            "method is `identical`. `inconclusive`: the interval contains 0, so chance alone may explain the "
+            "difference; or a value is missing, or the values are not comparable."
+        ),
     )
     confidence_interval = IntervalSerializer(
         allow_null=True,
         read_only=True,
         help_text=(
             "The interval of the difference. It is paired if both versions were evaluated on the same examples; "
-            "otherwise it is `independent`, if both metrics have an interval. If it includes 0, the direction is "
-            "inconclusive."
+            "otherwise it is `independent`, if both metrics have an interval."
         ),
     )
     detail = serializers.CharField(
         allow_null=True,
         help_text=(
-            "Why the values are not comparable: what the metric was computed with in each snapshot. It is null if they "
-            "are comparable."
+            "What limits the result: why a value is missing, why the values are not comparable, why the difference "
+            "has no interval or no paired one, or that equal values may still differ. Null if nothing does."
         ),
     )
 
@@ -68,8 +74,15 @@ def comparison_serializer(task_type: TaskType) -> SerializerClass:
             list(PairingStatus),
             help_text=(
                 "Whether the two were compared example by example. While it is `pending`, the intervals are those of "
-                "independent samples: ask again. `unavailable` means that predictions of the same examples are not "
-                "stored for both, that the metrics were computed with different options, or that the comparison failed."
+                "independent samples: ask again. `unavailable` means that they cannot be: see `pairing_detail`."
+            ),
+        ),
+        "pairing_detail": serializers.CharField(
+            allow_null=True,
+            help_text=(
+                "Why the two cannot be compared example by example: the predictions of one are not stored, the "
+                "examples or the options of the evaluation differ, the examples give no paired interval, or the "
+                "comparison failed. Null unless `pairing` is `unavailable`."
             ),
         ),
         "evaluated_at": UTCDateTimeField(),

@@ -60,10 +60,14 @@ class ComparisonTimeoutError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PairedIntervals:
-    """The intervals of the differences from paired examples, by metric, and whether they are complete."""
+    """The intervals of the differences from paired examples, by metric, and whether they are complete.
+
+    `has_failed` says whether there are none because the comparison failed.
+    """
 
     status: PairingStatus
     intervals: Mapping[str, Interval]
+    has_failed: bool = False
 
     @classmethod
     def computed(cls, intervals: Mapping[str, Interval]) -> Self:
@@ -73,6 +77,7 @@ class PairedIntervals:
 
 PENDING = PairedIntervals(PairingStatus.PENDING, {})
 UNAVAILABLE = PairedIntervals(PairingStatus.UNAVAILABLE, {})
+FAILED = PairedIntervals(PairingStatus.UNAVAILABLE, {}, has_failed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ def paired_intervals_for_promotion(snapshot: MetricSnapshot, baseline: MetricSna
 
 def _find_or_compute(snapshot: MetricSnapshot, baseline: MetricSnapshot, *, for_promotion: bool) -> PairedIntervals:
     if snapshot.pk == baseline.pk or have_same_predictions(snapshot, baseline):
-        return PairedIntervals(PairingStatus.COMPLETE, dict.fromkeys(snapshot.details.confidence_intervals, IDENTICAL))
+        return PairedIntervals(PairingStatus.COMPLETE, dict.fromkeys(snapshot.all_metrics, IDENTICAL))
     if not can_be_paired(snapshot, baseline):
         return UNAVAILABLE
     known = find_intervals(snapshot, baseline)
@@ -230,7 +235,7 @@ def _wait_for(
     known = find_intervals(snapshot, baseline, using=DEFAULT_DB_ALIAS)
     if known is not None:
         return PairedIntervals.computed(known)
-    return UNAVAILABLE if current is not None and current.state == ComparisonJob.State.FAILED else PENDING
+    return FAILED if current is not None and current.state == ComparisonJob.State.FAILED else PENDING
 
 
 def _is_first_attempt(job: ComparisonJob) -> bool:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from models_registry.task_types.base import Direction, Metric, TaskType
-from performance.metrics.statistics.differences import independent_interval
+from performance.metrics.statistics.differences import IDENTICAL, independent_interval
 from performance.metrics.statistics.intervals import Interval
 
 OptionValue = str | float | bool | None
@@ -21,10 +21,14 @@ _OPTION_PHRASES = {  # without the option, and with it
 
 
 class Change(StrEnum):
-    """Say how a metric changed.
+    """How a metric changed.
 
-    It is `inconclusive` if one of both values is missing, if they were computed with different options, or if the
-    difference may be due to the samples alone: its confidence interval contains 0.
+    - `improved`, `regressed`: the value is better or worse, and the interval of the difference does not contain 0.
+      Without such an interval, and for a metric that is best at 0, the two values alone decide.
+    - `unchanged`: the values are equally good. Unless the interval is `identical`, the difference may still lie
+      anywhere in it.
+    - `inconclusive`: the values differ, but the interval contains 0, so that chance alone may explain the difference;
+      or one of both values is missing, or they were computed with different options.
     """
 
     IMPROVED = "improved"
@@ -34,11 +38,11 @@ class Change(StrEnum):
 
 
 class PairingStatus(StrEnum):
-    """Say whether two snapshots are compared example by example.
+    """Whether two snapshots are compared example by example.
 
     While the status is `pending`, the samples are treated as independent. `unavailable` is final for these two
-    snapshots: the predictions of the same examples are not stored for both, the metrics differ in averaging, or the
-    comparison failed.
+    snapshots, unless the comparison failed: the predictions of one are not stored, the examples differ, the metrics
+    were computed with different options, or the examples give no paired interval.
     """
 
     COMPLETE = "complete"
@@ -54,7 +58,8 @@ class MetricComparison:
     divided by the absolute baseline value. Each is `None` if it is undefined: a value is missing, the result is too
     large for a double, or the baseline is 0 (`relative_change`). `confidence_interval` is the interval of the
     difference: paired if both snapshots have the same examples, else for independent samples if both values have an
-    interval, else `None`. `detail` says why two values are not comparable, or why one is missing; else it is `None`.
+    interval, else `None`. `detail` says what limits the result: why a value is missing, why the values are not
+    comparable, why there is no interval or no paired one, or that equal values may still differ; else it is `None`.
     """
 
     value: float | None
@@ -143,29 +148,35 @@ def compare(
         baseline: the values that it is compared with.
         paired: the intervals of differences that are known from comparing example by example, by metric.
     """
-    return {
-        metric.name: compare_metric(metric, measured, baseline, paired.get(metric.name)) for metric in task_type.metrics
-    }
+    return {metric.name: compare_metric(metric, measured, baseline, paired) for metric in task_type.metrics}
 
 
 def compare_metric(
-    metric: Metric, measured: MetricValues, baseline: MetricValues, paired: Interval | None = None
+    metric: Metric,
+    measured: MetricValues,
+    baseline: MetricValues,
+    paired: Mapping[str, Interval] = MappingProxyType({}),
 ) -> MetricComparison:
-    """Return the comparison of one metric."""
+    """Return the comparison of one metric, with the intervals from comparing example by example, by metric."""
     value, before = measured.values.get(metric.name), baseline.values.get(metric.name)
     if value is None or before is None:
         detail = _missing_detail(metric.name, measured, baseline)
         return MetricComparison(value, before, None, None, Change.INCONCLUSIVE, detail=detail)
-    difference = 0.0 if _is_zero(paired) else _finite(value - before)  # whose sums may be rounded otherwise
+    same = paired.get(metric.name) == IDENTICAL
+    difference = 0.0 if same else _finite(value - before)  # the sums of equal values may be rounded differently
     relative = _finite(difference / abs(before)) if difference is not None and before else None
     if measured.differing_options(baseline, metric.depends_on):
         ours, theirs = (describe_options(each.options, metric.depends_on) for each in (measured, baseline))
         detail = f"{metric.name} is computed {ours}, and that of the baseline {theirs}: they are not comparable."
         return MetricComparison(value, before, difference, relative, Change.INCONCLUSIVE, detail=detail)
-    interval = paired or independent_interval(
+    interval = paired.get(metric.name) or independent_interval(
         value, measured.intervals.get(metric.name), before, baseline.intervals.get(metric.name)
     )
-    return MetricComparison(value, before, difference, relative, _change(metric, value, before, interval), interval)
+    change = _change(metric, value, before, interval)
+    notes = _interval_notes(metric.name, measured, baseline, interval, paired)
+    if change is Change.UNCHANGED and interval and interval != IDENTICAL:
+        notes.append(f"The values of {metric.name} are equal, but the difference may lie anywhere in its interval.")
+    return MetricComparison(value, before, difference, relative, change, interval, " ".join(notes) or None)
 
 
 def _missing_detail(name: str, measured: MetricValues, baseline: MetricValues) -> str:
@@ -175,19 +186,33 @@ def _missing_detail(name: str, measured: MetricValues, baseline: MetricValues) -
     return " ".join(f"{who} has no {name}.{f' {reason}' if reason else ''}" for who, reason in missing)
 
 
+def _interval_notes(
+    name: str,
+    measured: MetricValues,
+    baseline: MetricValues,
+    interval: Interval | None,
+    paired: Mapping[str, Interval],
+) -> list[str]:
+    """Say why a difference has no interval, or none from comparing example by example."""
+    if interval is None:
+        sides = (("version", measured), ("baseline", baseline))
+        without = {who: each.unavailable.get(name) for who, each in sides if name not in each.intervals}
+        whose = " and of the ".join(without) or "difference"
+        reasons = dict.fromkeys(reason for reason in without.values() if reason)
+        return [f"The {name} of the {whose} has no interval, so only the two values are compared.", *reasons]
+    if paired and name not in paired:
+        return [f"The examples give no paired interval of {name}, so both samples are treated as independent."]
+    return []
+
+
 def _change(metric: Metric, value: float, before: float, interval: Interval | None) -> Change:
     goodness, baseline_goodness = metric.goodness(value), metric.goodness(before)
-    if goodness == baseline_goodness or _is_zero(interval):
+    if goodness == baseline_goodness or interval == IDENTICAL:
         return Change.UNCHANGED
     # If a metric is best at 0, the difference does not say how much better or worse it has become.
     if interval and metric.direction is not Direction.ZERO and interval.lower <= 0 <= interval.upper:
         return Change.INCONCLUSIVE
     return Change.IMPROVED if goodness > baseline_goodness else Change.REGRESSED
-
-
-def _is_zero(interval: Interval | None) -> bool:
-    """Return whether an interval is that of a difference that cannot be: no prediction differs."""
-    return interval is not None and interval.lower == interval.upper == 0
 
 
 def _finite(number: float) -> float | None:

@@ -27,14 +27,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("rows_can_be_cleaned_
 
 @pytest.fixture
 def site(live_server: Any, superuser: User, model: RegisteredModel) -> str:
-    """Two versions that were compared example by example, and a server that shows them."""
+    """Two versions that were compared example by example, one with other options, and a server that shows them."""
     older, newer = (_evaluated(completed_version(model, number), 0.9 + number / 100) for number in (1, 2))
+    _evaluated(completed_version(model, 3), 0.99, threshold=0.3)
     ends = {"lower": 0.001, "upper": 0.02, "level": 0.95, "method": "paired_wilson"}
     PairedComparison.objects.create(snapshot=newer, baseline=older, intervals={"accuracy": ends}, methods=METHODS)
     return str(live_server.url).replace("localhost", OWN_ADDRESS)
 
 
-def _evaluated(version: Any, accuracy: float) -> MetricSnapshot:
+def _evaluated(version: Any, accuracy: float, threshold: float = 0.5) -> MetricSnapshot:
     stored = snapshot(version, metrics={**EXAMPLE_METRICS, "accuracy": accuracy}, source="computed")
     SnapshotDetail.objects.create(
         snapshot=stored,
@@ -47,7 +48,7 @@ def _evaluated(version: Any, accuracy: float) -> MetricSnapshot:
         predictions_digest=str(version.number) * 64,
         misclassified_count=1,
         warnings=[{"code": "few_examples", "detail": "There are few examples."}],
-        evaluation_options={"threshold": 0.5},
+        evaluation_options={"threshold": threshold},
         intervals_unavailable={"recall": "There are too few examples of the class."},
     )
     MisclassifiedExample.objects.create(
@@ -83,6 +84,15 @@ def test_the_pages_fit_each_screen_and_are_used_by_keyboard(admin: Page, model: 
     expect(admin.locator("#examples")).to_contain_text("example-2")
     expect(admin.locator("#metrics")).to_contain_text("There are too few examples of the class.")
     expect(admin.locator("#warnings")).to_contain_text("There are few examples.")
+
+    admin.goto([*pages][1])
+    rows = admin.get_by_role("region", name="Leaderboard", exact=True).get_by_role("row")
+    expect(rows.nth(3)).to_contain_text("not ranked")
+    expect(rows.nth(3)).to_contain_text("at the threshold 0.3")
+    admin.get_by_role("link", name="at the threshold 0.3 (1 version)").focus()
+    admin.keyboard.press("Enter")
+    expect(rows.nth(1)).to_contain_text("ver-00003")
+    expect(rows.nth(2)).to_contain_text("not ranked")
 
     admin.goto(next(iter(pages)))
     plot = admin.get_by_role("figure").filter(has_text="Differences and their intervals")

@@ -110,6 +110,9 @@ class TestJourneys:
         )
         assert comparison.metrics["accuracy"].difference == pytest.approx(0.05)
         assert "accuracy" in str(comparison)
+        assert comparison.pairing_detail == "The predictions of the version and of the baseline are not stored."
+        assert comparison.pairing_detail in str(comparison)
+        assert "The accuracy of the version has no interval, so only the two values are compared." in str(comparison)
         assert (back.version_id, back.kind) == (version.id, "rollback")
         assert str(back) == f"{version.id} of {model.id} is promoted, before that {better.id} (rollback): it drifts"
         assert model.summary().metrics["accuracy"] == 0.9
@@ -420,11 +423,16 @@ class TestCommandLine:
         assert result.exit_code == 0
         assert member in json.loads(result.output)
 
-    def test_two_versions_are_compared(self, mpr: Callable[..., Result]) -> None:
+    def test_two_versions_are_compared(self, mpr: Callable[..., Result], model: Model, version: Version) -> None:
         result = mpr("compare", DEMO, "ver-00002", "ver-00003")
+        with model.new_version() as reported:
+            reported.log(split="test", metrics={"accuracy": 0.95})
+        without = mpr("compare", model.id, reported.id, version.id)
 
-        assert result.exit_code == 0
+        assert (result.exit_code, without.exit_code) == (0, 0)
         assert "ver-00002 of mdl-c41e08d5a7 compared with ver-00003" in result.output
+        assert "The predictions of the version and of the baseline are not stored." in without.output
+        assert "The accuracy of the version has no interval, so only the two values are compared." in without.output
 
     @pytest.mark.parametrize(("policy", "status"), [(EASY, 0), (HARD, 1)], ids=["passes", "fails"])
     def test_the_exit_status_of_the_gate_is_its_verdict_in_every_format(

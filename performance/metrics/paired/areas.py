@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from performance.metrics.inputs.sql import number_literal, string_literal
-from performance.metrics.paired.group_effects import design_effects
+from performance.metrics.paired.paired_effects import design_effects
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples
 from performance.metrics.statistics import roc
 from performance.metrics.statistics.clusters import Influence, groups_of_classes, informative_groups
@@ -16,7 +16,7 @@ from performance.metrics.statistics.roc_sql import GROUPS_OF_BOTH, weights_of_bo
 from performance.metrics.statistics.student_t import student_t_quantile
 
 MIN_EXAMPLES = 5  # of each of several classes: the correlation of fewer is so uncertain that it widens the interval
-INDEPENDENT = (1.0, 1.0, 1.0)  # the design effects of independent examples
+UNGROUPED = (1.0, 1.0, 1.0)  # the design effects of examples without groups
 
 
 def roc_auc_interval(pairs: PairedExamples, choices: Choices) -> Intervals:
@@ -127,7 +127,7 @@ def _design_effects(
     `groups` is how many groups, at most, inform of the metric.
     """
     if "cluster" not in pairs.columns:
-        return INDEPENDENT
+        return UNGROUPED
     names = "influence", "old_influence", "influence - old_influence"
     found = design_effects(
         pairs,
@@ -141,7 +141,7 @@ def area_difference(
     areas: Sequence[float],
     variances: Sequence[float],
     classes: Sequence[RankedClass],
-    effects: Sequence[float] = INDEPENDENT,
+    effects: Sequence[float] = UNGROUPED,
 ) -> Interval | None:
     """Return the interval of the difference of two areas under the ROC curve, or of two means over classes.
 
@@ -162,7 +162,7 @@ def area_difference(
     return _correlated(areas, both, _products(variances, effects), "paired_newcombe_5")
 
 
-def pooled_difference(pseudovalues: Sequence[Mean], effects: Sequence[float] = INDEPENDENT) -> Interval | None:
+def pooled_difference(pseudovalues: Sequence[Mean], effects: Sequence[float] = UNGROUPED) -> Interval | None:
     """Return the interval of the difference of two areas of the pooled decisions on all classes.
 
     Args:
@@ -258,7 +258,7 @@ def average_precision_difference(
     variances: Sequence[float],
     positives: float,
     share: float,
-    effects: Sequence[float] = INDEPENDENT,
+    effects: Sequence[float] = UNGROUPED,
 ) -> Interval | None:
     """Return the interval of the difference of two average precisions.
 

@@ -3,10 +3,10 @@
 from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs.sql import string_literal
 from performance.metrics.paired.areas import average_precision_interval, roc_auc_interval
-from performance.metrics.paired.group_effects import accuracy_effect
 from performance.metrics.paired.grouped_matrices import grouped_differences
 from performance.metrics.paired.matrices import LARGEST_DIFFERENCE, accuracy_difference, matrix_differences
 from performance.metrics.paired.numeric import LossPair, measure_differences
+from performance.metrics.paired.paired_effects import accuracy_effect
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
 from performance.metrics.statistics.differences import IDENTICAL
 from performance.metrics.statistics.losses import log_loss_sql

@@ -21,15 +21,16 @@ def paired_intervals(
 ) -> dict[str, Interval]:
     """Return the interval of each metric's difference, newer minus older, from two exported files in one folder.
 
-    Returns none unless both files have the same examples: equal, unique ids with equal actual values and weights. A
-    metric without a known paired interval is left out. Raises `UnprocessablePredictionsError` if a file is unreadable,
-    or needs more memory or disk space than allowed.
+    Returns none unless both files have the same examples: equal, unique ids with equal actual values, weights and
+    groups, and equal series and scales of forecasts. Of rankings, the queries and the relevance of their items are
+    equal, and so are `k` and the groups. A metric without a known paired interval is left out. Raises
+    `UnprocessablePredictionsError` if a file is unreadable, or needs more memory or disk space than allowed.
 
     Args:
         newer: the exported predictions of the newer version.
         older: those of the older version.
         task_type: the name of the task type.
-        choices: the averaging of both versions.
+        choices: the positive class and the averaging of both versions.
         memory: the memory limit, such as `256MB`. Beyond it, data spills to the folder.
         disk: how much may spill, such as `512MB`; by default as much as the disk has.
     """

@@ -8,6 +8,7 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import number_literal
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
 from performance.metrics.statistics import errors
+from performance.metrics.statistics.differences import IDENTICAL
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.scores import (
@@ -26,7 +27,6 @@ from performance.metrics.tasks import ranking
 METHOD = "paired_augmented_t"
 OF_QUERIES = "paired_bounded_t"
 QUERIES = Units("queries", least=20, least_for_squares=20)
-NO_DIFFERENCE = Interval(0.0, 0.0, METHOD)  # of identical predictions, whatever the sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def forecasting_intervals(engine: Engine, choices: Choices) -> Intervals:
 def _intervals(pairs: PairedExamples, units: Units, by: str | None) -> Intervals:
     if pairs.identical:
         names = ("rmse", "mae", "mape", "smape", "wape", "bias", "r_squared", "explained_variance")
-        return dict.fromkeys((*names, "median_absolute_error", "max_error"), NO_DIFFERENCE)
+        return dict.fromkeys((*names, "median_absolute_error", "max_error"), IDENTICAL)
     return measure_differences(pairs, units, by, _differences(pairs))
 
 
@@ -211,7 +211,7 @@ def _mase_interval(pairs: PairedExamples, units: Units, by: str | None) -> Inter
     if "scale" not in pairs.columns:
         return {}
     if pairs.identical:
-        return {"mase": NO_DIFFERENCE}
+        return {"mase": IDENTICAL}
     newer, older = _of_both(errors.absolute)
     by_series = f"""(
         SELECT 1 AS w, {by or "0"} AS unit, sum(w * ({newer} - {older})) / sum(w) / min(scale) AS x,
@@ -261,7 +261,7 @@ def ranking_intervals(engine: Engine, choices: Choices) -> Intervals:
     if differing:
         return {}
     if not changes:
-        return dict.fromkeys(ranking.METRICS, NO_DIFFERENCE)
+        return dict.fromkeys(ranking.METRICS, IDENTICAL)
     pairs = PairedExamples(engine, frozenset(), identical=False)
     found = dict(zip(ranking.METRICS, pairs.means(*ranking.METRICS), strict=True))
     if grouped:

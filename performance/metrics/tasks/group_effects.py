@@ -43,13 +43,13 @@ class GroupEffects:
         return matrix.with_design_effect(self.intervals[name]) if name in self.intervals else matrix
 
 
-INDEPENDENT = GroupEffects()
+NO_GROUPS = GroupEffects()
 
 
 def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
     """Return the design effects of the problem's groups, or why there are no intervals."""
     if found.problem.group is None:
-        return INDEPENDENT
+        return NO_GROUPS
     mapping = found.problem.mapping
     expression = f"CAST({identifier(found.problem.group)} AS VARCHAR)"
     if len(found.counts.labels) > MAX_CLASSES:

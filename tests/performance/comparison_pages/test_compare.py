@@ -181,7 +181,8 @@ def test_snapshots_of_two_models_are_compared_with_a_warning_about_their_test_se
     assert "It is unknown whether the test sets are the same" in text_of(unknown.content.decode())
     text = text_of(differing.content.decode())
     assert "The test sets differ" in text
-    assert "Not paired" in text
+    assert "Not paired, so the intervals treat both samples as independent. The predictions of" in text
+    assert "The accuracy of the version and of the baseline has no interval" in text
     assert differing.context["pair"].names == ("churn ver-001a1", "rival ver-00001")
     assert differing.context["difference_table"].rows[0][1:4] == ["0.9341", "0.9", "+0.034"]
     assert [each["page"] for each in differing.context["examples"]] == [None, None]

@@ -1,6 +1,7 @@
 """The leaderboards of the admin: the versions that were evaluated on one dataset, across models."""
 
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from performance.comparison_pages import leaderboard, leaderboard_views
 from performance.evaluations.models import EvaluationJob
 from performance.gates.models import GateVerdict
 from performance.snapshots.models import Dataset, MetricSnapshot, SnapshotDetail
+from tests.admin.test_downloads import table
 from tests.admin_pages import page_url, text_of
 from tests.factories import EVALUATED_AT, completed_version, snapshot
 
@@ -30,15 +32,20 @@ def evaluated(
     margin: float | None = 0.02,
     digest: str = DIGEST,
     missing: float = 0.0,
+    options: dict[str, Any] | None = None,
     **where: Any,
 ) -> MetricSnapshot:
     """Store a version with a snapshot of the dataset `october`, whose accuracy has an interval of twice the margin."""
-    metrics = {"accuracy": accuracy, "log_loss": 1 - accuracy}
+    metrics = {"accuracy": accuracy, "recall": accuracy, "log_loss": 1 - accuracy}
     stored = snapshot(completed_version(model, number), metrics=metrics, **{"dataset": "october", **where})
     ends = {"lower": accuracy - (margin or 0), "upper": accuracy + (margin or 0), "level": 0.95, "method": "wilson"}
     intervals = {"accuracy": ends} if margin is not None else {}
     SnapshotDetail.objects.create(
-        snapshot=stored, examples_digest=digest, confidence_intervals=intervals, missing_fraction=missing
+        snapshot=stored,
+        examples_digest=digest,
+        confidence_intervals=intervals,
+        missing_fraction=missing,
+        evaluation_options=options or {},
     )
     return stored
 
@@ -46,6 +53,18 @@ def evaluated(
 def places(answer: Any) -> list[tuple[str, str]]:
     """Return the rank and the name of each version of the page."""
     return [(place.text, str(place.snapshot.version)) for place, _ in answer.context["rows"]]
+
+
+@pytest.fixture
+def churn(acme: Organization) -> RegisteredModel:
+    """A classifier of an organization with the dataset `october`."""
+    Dataset.objects.create(organization=acme, name="october")
+    return RegisteredModel.objects.create(organization=acme, name="churn", task_type="classification")
+
+
+def october_address() -> str:
+    """Return the address of the leaderboard of the dataset `october`."""
+    return reverse("admin:performance_dataset_leaderboard", args=[Dataset.objects.get(name="october").pk])
 
 
 def test_versions_of_a_dataset_are_ranked_across_models_with_ties(
@@ -136,6 +155,101 @@ def test_a_single_version_without_some_predictions_is_on_the_same_examples_as_al
 
     assert "on different examples" not in alone
     assert "The versions were evaluated on different examples" in together  # they may lack different rows
+
+
+def test_only_versions_whose_metric_was_computed_with_the_same_options_are_ranked(
+    root: Client, churn: RegisteredModel
+) -> None:
+    for number, accuracy, threshold in ((1, 0.947, 0.5), (2, 0.85, 0.5), (3, 0.603, 0.3), (4, 0.99, 0.01)):
+        evaluated(churn, number, accuracy, options={"threshold": threshold})
+    evaluated(churn, 5, 0.7)  # whose options are not known
+
+    by_accuracy = root.get(october_address())
+    assert places(by_accuracy) == [
+        ("1", "churn ver-00001"),
+        ("2", "churn ver-00002"),
+        ("3", "churn ver-00005"),
+        ("not ranked", "churn ver-00004"),
+        ("not ranked", "churn ver-00003"),
+    ]
+    text = text_of(by_accuracy.content.decode())
+    assert "Only versions whose accuracy was computed at the threshold 0.5, or with unknown options, are" in text
+    assert "0.603 0.583 to 0.623 at the threshold 0.3" in text
+    [link] = [
+        line for line in by_accuracy.content.decode().splitlines() if ">at the threshold 0.3 (2 versions)</a>" in line
+    ]
+    chosen = root.get(october_address() + unescape(link.partition('href="')[2].partition('"')[0]))
+    assert places(chosen)[:3] == [
+        ("1", "churn ver-00005"),
+        ("2", "churn ver-00003"),
+        ("not ranked", "churn ver-00004"),
+    ]
+    assert "Only versions whose accuracy was computed at the threshold 0.3" in text_of(chosen.content.decode())
+    rows = table(root.get(october_address(), {"csv": "Leaderboard"}))
+    assert [(row["Rank"], row["Tied"], row["Computed"]) for row in rows] == [
+        ("1", "false", "at the threshold 0.5"),
+        ("2", "false", "at the threshold 0.5"),
+        ("3", "false", "with unknown options"),
+        ("", "false", "at the threshold 0.01"),
+        ("", "false", "at the threshold 0.3"),
+    ]
+    by_loss = root.get(october_address(), {"metric": "log_loss", "options": "at the threshold 0.3"})
+    assert [rank for rank, _ in places(by_loss)] == ["1", "2", "3", "4", "5"]  # which no option changes
+    assert "unknown options, are ranked" not in text_of(by_loss.content.decode())
+    assert "Computed" not in by_loss.context["headers"]
+
+
+def test_a_version_with_other_options_does_not_keep_the_first_one_from_being_ranked(
+    root: Client, churn: RegisteredModel
+) -> None:
+    evaluated(churn, 1, 0.026, options={"positive_class": "1", "averaging": "binary", "threshold": 0.5})
+    evaluated(churn, 2, 0.974, options={"positive_class": "0", "averaging": "binary", "threshold": 0.5})
+
+    by_recall = root.get(october_address(), {"metric": "recall"})
+
+    assert places(by_recall) == [("1", "churn ver-00001"), ("not ranked", "churn ver-00002")]
+    assert "for the positive class '1' with binary averaging at the threshold 0.5" in text_of(
+        by_recall.content.decode()
+    )
+    assert places(root.get(october_address())) == [("1", "churn ver-00002"), ("2", "churn ver-00001")]
+
+
+def test_options_that_are_known_in_part_are_no_reason_to_rank_two_that_differ(
+    root: Client, churn: RegisteredModel
+) -> None:
+    """Reports may name some options only: two of them agree with a third one, but not with each other."""
+    full = {"positive_class": "1", "averaging": "binary", "threshold": 0.5}
+    evaluated(churn, 1, 0.7, options=full)
+    evaluated(churn, 2, 0.9, options={"positive_class": "1"})
+    evaluated(churn, 3, 0.8, options={"threshold": 0.3})
+    evaluated(churn, 4, 0.6, options={"threshold": 0.5})
+
+    assert places(root.get(october_address(), {"metric": "recall"})) == [
+        ("1", "churn ver-00002"),
+        ("2", "churn ver-00001"),
+        ("3", "churn ver-00004"),
+        ("not ranked", "churn ver-00003"),
+    ]
+
+
+def test_many_versions_with_other_options_do_not_push_those_off_that_are_ranked(
+    root: Client, churn: RegisteredModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaderboard, "MAX_VERSIONS", 2)
+    for number in range(1, 5):
+        evaluated(churn, number, number / 10, options={"threshold": 0.5})
+    for number in range(5, 8):
+        evaluated(churn, number, 0.9 + number / 100, options={"threshold": 0.3})
+
+    answer = root.get(october_address())
+
+    assert places(answer) == [
+        ("1", "churn ver-00004"),
+        ("2", "churn ver-00003"),
+        ("not ranked", "churn ver-00007"),
+        ("not ranked", "churn ver-00006"),
+    ]
+    assert "There are more." in answer.content.decode()
 
 
 def test_names_say_which_model_they_belong_to(root: Client, model: RegisteredModel) -> None:

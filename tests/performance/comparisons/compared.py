@@ -41,6 +41,11 @@ class Compared:
         """Return whether the examples have been compared."""
         return str(self.comparison(version, baseline)["pairing"])
 
+    def pairing_detail(self) -> str | None:
+        """Return why the examples cannot be compared."""
+        detail: str | None = self.comparison()["pairing_detail"]
+        return detail
+
     def comparison(self, version: int = 3, baseline: int = 2) -> dict[str, Any]:
         """Return the comparison of two versions."""
         answer = self.caller.get(

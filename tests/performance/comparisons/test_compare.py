@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry import task_types
-from models_registry.accounts.models import User
+from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types import base
+from performance.comparisons import selectors
+from performance.comparisons.models import PairedComparison
 from performance.metrics.comparison import Change, MetricComparison, MetricValues, compare_metric
+from performance.metrics.paired.paired_join import METHODS
 from performance.metrics.statistics.differences import independent_interval
 from performance.metrics.statistics.intervals import Interval, wilson
 from performance.snapshots.models import SnapshotDetail
@@ -53,6 +56,9 @@ def test_a_version_with_itself_is_unchanged(vera: Caller) -> None:
 
     assert {each["direction"] for each in metrics.values()} == {"unchanged"}
     assert {each["difference"] for each in metrics.values()} == {0.0}
+    assert {each["detail"] for each in metrics.values()} == {None}
+    intervals = [each["confidence_interval"] for each in metrics.values()]
+    assert {(each["lower"], each["upper"], each["method"]) for each in intervals} == {(0.0, 0.0, "identical")}
 
 
 def test_what_one_did_not_record_is_inconclusive(vera: Caller) -> None:
@@ -138,12 +144,76 @@ def test_a_comparison_has_the_interval_of_a_difference_where_both_metrics_have_o
     assert metrics["recall"]["confidence_interval"]["lower"] < 0 < metrics["recall"]["confidence_interval"]["upper"]
     assert metrics["recall"]["direction"] == "inconclusive"
     assert (metrics["precision"]["confidence_interval"], metrics["precision"]["direction"]) == (None, "improved")
+    details = {name: each["detail"] for name, each in metrics.items()}
+    assert details["precision"] == (
+        "The precision of the baseline has no interval, so only the two values are compared."
+    )
+    assert (details["accuracy"], details["recall"]) == (None, None)
 
 
-def measured_again(version: Version, metrics: dict[str, float], intervals: dict[str, Any]) -> None:
-    """Store a newer snapshot, with intervals."""
+def test_a_difference_without_an_interval_says_why_it_has_none(vera: Caller, model: RegisteredModel) -> None:
+    heavy, few = "The errors have heavy tails.", "There are too few examples."
+    for version, value, reason in zip(model.versions.order_by("number"), (0.1, 0.2), (few, heavy), strict=True):
+        measured_again(version, {"log_loss": value, "accuracy": 0.9}, {}, {"log_loss": reason, "accuracy": few})
+
+    metrics = vera.get(COMPARE, {"version_id": "ver-001a2"}).json()["metrics"]
+
+    without = "of the version and of the baseline has no interval, so only the two values are compared."
+    assert metrics["log_loss"]["direction"] == "regressed"
+    assert metrics["log_loss"]["detail"] == f"The log_loss {without} {heavy} {few}"
+    assert metrics["accuracy"]["direction"] == "unchanged"
+    assert metrics["accuracy"]["detail"] == f"The accuracy {without} {few}"  # once, as it is that of both
+
+
+def test_equal_values_with_an_interval_are_not_called_equivalent(vera: Caller, model: RegisteredModel) -> None:
+    ends = {"lower": 0.86, "upper": 0.93, "level": 0.95, "method": "wilson"}
+    for version in model.versions.all():
+        measured_again(version, {"accuracy": 0.9}, {"accuracy": ends})
+
+    accuracy = vera.get(COMPARE, {"version_id": "ver-001a2"}).json()["metrics"]["accuracy"]
+
+    assert accuracy["direction"] == "unchanged"
+    assert accuracy["confidence_interval"]["lower"] < -0.03 < 0.03 < accuracy["confidence_interval"]["upper"]
+    assert "the difference may lie anywhere in its interval" in accuracy["detail"]
+
+
+@pytest.mark.parametrize(
+    ("cuts", "missing", "detail"),
+    [
+        ((5, 10), 0.0, "The metrics of the version are computed with k = 10 and those of the baseline with k = 5."),
+        ((5, 5), 0.0, selectors.TOO_FEW_EXAMPLES),
+        ((5, 5), 0.1, selectors.UNKNOWN_EXAMPLES),
+    ],
+)
+def test_a_pair_without_paired_intervals_says_why(
+    vera: Caller, acme: Organization, cuts: tuple[int, int], missing: float, detail: str
+) -> None:
+    model = RegisteredModel.objects.create(organization=acme, name="search", task_type="ranking")
+    older, newer = (snapshot(completed_version(model, number), metrics={"mrr": 0.5}) for number in (1, 2))
+    for each, cut in zip((older, newer), cuts, strict=True):
+        SnapshotDetail.objects.create(
+            snapshot=each,
+            evaluation_options={"k": cut},
+            examples_digest="e" * 64,
+            predictions_digest=str(each.pk % 10) * 64,
+            missing_fraction=missing,
+        )
+    PairedComparison.objects.create(snapshot=newer, baseline=older, intervals={}, methods=METHODS)
+    query = {"version_id": "ver-00002", "baseline_version_id": "ver-00001"}
+
+    answer = vera.get(f"/models/{model.pk}/performance/compare", query).json()
+
+    assert (answer["pairing"], answer["pairing_detail"]) == ("unavailable", detail)
+
+
+def measured_again(
+    version: Version, metrics: dict[str, float], intervals: dict[str, Any], unavailable: dict[str, str] | None = None
+) -> None:
+    """Store a newer snapshot, with intervals, or why there are none."""
     newest = snapshot(version, metrics=metrics, evaluated_at=EVALUATED_AT + timedelta(days=9))
-    SnapshotDetail.objects.create(snapshot=newest, confidence_intervals=intervals)
+    SnapshotDetail.objects.create(
+        snapshot=newest, confidence_intervals=intervals, intervals_unavailable=unavailable or {}
+    )
 
 
 METRICS = [metric for task_type in task_types.all_task_types() for metric in task_type.metrics]

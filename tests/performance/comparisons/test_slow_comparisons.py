@@ -107,6 +107,7 @@ def test_a_comparison_that_fails_each_time_is_given_up_and_not_tried_at_each_req
 
     monkeypatch.setattr(prediction_store, "fetch", fail_if_computed)
     assert [tumours.pairing() for _ in range(3)] == ["unavailable"] * 3
+    assert str(tumours.pairing_detail()).startswith("The comparison failed or took too long.")
     assert ComparisonJob.objects.get().state == "failed"
 
     call_command("purge")

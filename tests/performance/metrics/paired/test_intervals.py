@@ -29,16 +29,16 @@ def test_equal_predictions_do_not_differ(
     tmp_path: Path, two_classes: dict[str, Any], numbers: list[dict[str, Any]]
 ) -> None:
     same = binary({**two_classes, "scores": [two_classes["scores"][0]] * 2})
+    forecasts = {**numbers[0], "series_id": ids(200), "scale": [1.0] * 200}
     classes = compare(tmp_path, "classification", same, Choices("1", "binary"))
     of_numbers = compare(tmp_path, "regression", [numbers[0]] * 2)
+    of_forecasts = compare(tmp_path, "forecasting", [forecasts] * 2)
 
     assert {"accuracy", "roc_auc", "log_loss", "f1_score"} <= set(classes)
-    assert {(each.lower, each.upper, each.method) for each in classes.values()} == {(0, 0, "identical")}
     assert {"rmse", "r_squared", "mae"} <= set(of_numbers)
-    for interval in classes.values():
-        assert (interval.lower, interval.upper) == pytest.approx((0, 0), abs=1e-12)
-    for interval in of_numbers.values():
-        assert (interval.lower, interval.upper) == (0, 0)
+    assert {"rmse", "mae", "mase"} <= set(of_forecasts)
+    for found in (classes, of_numbers, of_forecasts):
+        assert {(each.lower, each.upper, each.method) for each in found.values()} == {(0, 0, "identical")}
 
 
 @pytest.mark.parametrize("are_probabilities", [True, False])

@@ -205,7 +205,7 @@ def test_equal_rankings_do_not_differ(tmp_path: Path) -> None:
 
     found = compare(tmp_path, "ranking", [table, table])
 
-    assert {(each.lower, each.upper) for each in found.values()} == {(0, 0)}
+    assert {(each.lower, each.upper, each.method) for each in found.values()} == {(0, 0, "identical")}
     assert set(found) == {"map", "mrr", "ndcg", "precision_at_k", "recall_at_k"}
 
 
