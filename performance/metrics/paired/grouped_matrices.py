@@ -102,4 +102,4 @@ def groups_correlation(newer: GroupSums, older: GroupSums, difference: GroupSums
         return 0.0
     scale = 2 * math.sqrt(newer.squared) * math.sqrt(older.squared)
     found = (newer.squared + older.squared - difference.squared) / scale
-    return min(max(found, -1.0), 1.0) * difference.informative / (difference.informative + 1)
+    return min(max(found, -1.0), 1.0) * difference.influential / (difference.influential + 1)

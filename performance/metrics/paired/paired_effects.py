@@ -26,7 +26,7 @@ def accuracy_effect(pairs: PairedExamples) -> float | None:
     if "cluster" not in pairs.columns:
         return 1.0
     [mean] = pairs.means(_RIGHT_ALONE)
-    influence = Influence(f"alone - {number_literal(mean.value)}", mean.sum_of_squares)
+    influence = Influence(f"alone - {number_literal(mean.value)}")
     relation = f"SELECT cluster AS g, w, w * w AS squares, {_RIGHT_ALONE} AS alone FROM joined"
     effects = design_effects(pairs, {"accuracy": influence}, relation)
     return effects["accuracy"] if effects else None

@@ -5,12 +5,17 @@ independent examples, is the design effect: so many examples are worth one. Korn
 for proportions with small expected number of positive counts estimated from survey data, Survey Methodology 24(2),
 193-201, divide the number of examples by it, and by the squared ratio of the quantiles of Student's t, with one degree
 of freedom less than groups, and of the normal distribution.
+
+Groups of unequal sizes count as fewer equal ones (`Clusters`). How alike the examples of a group are is only told by
+groups of several examples. If these are all right, say, the errors of many groups of one example must not count as
+knowledge of it (`GroupSums.informative`).
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Self
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import number_literal, string_literal
@@ -41,26 +46,64 @@ class GroupSums:
     """The sums over groups of the squared influence and of its fourth power, and the variance of independent examples.
 
     `independent` is the sum over examples of the squared influence. `groups` is how many groups, at most, inform of the
-    variance.
+    variance. `of_pairs` are the sums over groups that each count by their share of pairs, if these are known.
     """
 
     squared: float
     fourth: float
     independent: float
     groups: float = math.inf
+    of_pairs: "GroupSums | None" = None
 
     @property
-    def informative(self) -> float:
+    def influential(self) -> float:
         """The effective number of groups with an influence."""
         return self.squared * self.squared / self.fourth if self.fourth > 0 else 0.0
+
+    def informative(self, share_of_pairs: float) -> float:
+        """Return the effective number of groups with an influence that tell how alike the examples of a group are.
+
+        It is less if the groups of several examples have a smaller part of the independent examples' variance than of
+        the weights, which is `share_of_pairs`: their examples have yet to differ from those of other groups.
+        """
+        if self.of_pairs is None or self.independent <= 0:
+            return self.influential
+        part = self.of_pairs.independent / self.independent
+        return self.of_pairs.influential * (min(part / share_of_pairs, 1.0) if share_of_pairs > 0 else 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
-    """The number of groups, and the design effect if all examples of each group were equal."""
+    """The groups, and the design effect if all examples of each group were equal.
+
+    Args:
+        groups: the number of groups.
+        greatest_effect: the design effect if all examples of each group were equal.
+        effective: how many groups of equal weights are worth as much, by the sums of the weights and of their squares.
+        spread: the expected sum of the squared influences of the groups, as a fraction of the variance that it
+            estimates, if all examples of each group were equal: it is less than 1, as the influences sum to 0.
+        share_of_pairs: the mean share of pairs of different examples in the pairs of a group, by the groups' weights.
+    """
 
     groups: int
     greatest_effect: float
+    effective: float
+    spread: float
+    share_of_pairs: float
+
+    @classmethod
+    def of_equal_sizes(cls, groups: int, examples: float) -> Self:
+        """Return groups that have so many examples each."""
+        return cls(groups, examples, groups, 1 - 1 / groups, 1 - 1 / examples)
+
+    @classmethod
+    def from_sums(cls, groups: int, weight: float, squared: float, cubed: float, squares: float, pairs: float) -> Self:
+        """Return the groups from the sums that `SIZES` selects."""
+        effective = effective_sample_size(weight, squared)
+        if not squares or not effective:
+            return cls(groups, 1.0, effective, 1.0, 0.0)
+        spread = 1 - 2 * cubed / (weight * squared) + 1 / effective
+        return cls(groups, squared / squares, effective, spread, pairs / weight)
 
     @property
     def reason(self) -> str | None:
@@ -73,10 +116,10 @@ class Clusters:
         Only groups with an influence inform of the variance, and those of the prior are added to them. If they are few,
         the estimate is nearer to the design effect of these.
         """
-        ratio = sums.squared / sums.independent * self.groups / (self.groups - 1) if sums.independent > 0 else 0.0
+        informative = sums.informative(self.share_of_pairs)
+        ratio = sums.squared / sums.independent / self.spread if sums.independent > 0 else 0.0
         added = prior.groups * self.prior_effect(prior)
-        effect = (sums.informative * ratio + added) / (sums.informative + prior.groups)
-        return max(effect, 1.0)
+        return max((informative * ratio + added) / (informative + prior.groups), 1.0)
 
     def prior_effect(self, prior: Prior) -> float:
         """Return the design effect of the prior's groups."""
@@ -84,22 +127,29 @@ class Clusters:
 
     def interval_effect(self, sums: GroupSums, prior: Prior = OF_METRICS) -> float:
         """Return the design effect for an interval, which is greater because the variance is estimated from groups."""
-        degrees = max(min(self.groups, sums.groups) - 1, 1)
+        degrees = max(min(self.effective, sums.groups) - 1, 1)
         quantiles = student_t_quantile(degrees) / student_t_quantile(math.inf)
         return self.design_effect(sums, prior) * quantiles**2
 
 
+# What `Clusters.from_sums` takes, over rows that are groups, with the sums of their weights and of the squared weights.
+SIZES = (
+    "count(*), sum(w), sum(w * w), sum(w * w * w), sum(squares), sum(CASE WHEN w > 0 THEN w - squares / w ELSE 0 END)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Influence:
-    """How much an example moves a metric, as SQL, and the sum over examples of its square times the squared weight.
+    """How much an example moves a metric, as SQL.
 
-    The sum is needed for a design effect only. `groups` is how many groups, at most, inform of the metric. If the
+    `independent` is the variance of the metric of independent examples times the squared sum of the weights; by default
+    it is the sum over examples of the squared influence. `groups` is how many groups, at most, inform of it. If the
     metric is a mean of shares of some examples, `counted` has the weights of the shares in the mean, by the SQL of
     which examples they are of. Then the groups are those that have some: see `informative_groups`.
     """
 
     sql: str
-    independent: float = math.nan
+    independent: float | None = None
     groups: float = math.inf
     counted: Mapping[str, float] = field(default_factory=dict)
 
@@ -164,24 +214,62 @@ def sums_by_group(
     of the squares, and what the influences name.
     """
     counted = dict.fromkeys(sql for each in influences.values() for sql in each.counted)
-    by_group = [f"sum(w * ({each.sql})) AS t{at}" for at, each in enumerate(influences.values())]
-    by_group += [f"sum(CASE WHEN {each} THEN w ELSE 0 END) AS c{at}" for at, each in enumerate(counted)]
-    totals = [f"sum(t{at} * t{at}), sum(t{at} * t{at} * t{at} * t{at})" for at in range(len(influences))]
+    count = len(influences)
+    by_example = [f"{each.sql} AS i{at}" for at, each in enumerate(influences.values())]
+    by_example += [f"CASE WHEN {each} THEN w ELSE 0 END AS c{at}" for at, each in enumerate(counted)]
+    by_group = [f"sum(w * i{at}) AS t{at}, sum(squares * i{at} * i{at}) AS q{at}" for at in range(count)]
+    by_group += [f"sum(c{at}) AS c{at}" for at in range(len(counted))]
+    totals = [sums_of_influence(f"t{at}", f"q{at}") for at in range(count)]
     totals += [f"sum(c{at}), sum(c{at} * c{at})" for at in range(len(counted))]
-    [[groups, squared_weight, squares, *sums]] = engine.rows(f"""
-        SELECT {", ".join(["count(*), sum(w * w), sum(squares)", *totals])}
-        FROM (SELECT {", ".join(["sum(w) AS w, sum(squares) AS squares", *by_group])} FROM ({relation}) GROUP BY g)
-    """)
-    pairs = [(float(one), float(other)) for one, other in zip(sums[::2], sums[1::2], strict=True)]
-    of_influences, of_counted = pairs[: len(influences)], pairs[len(influences) :]
-    sizes = {each: effective_sample_size(*pair) for each, pair in zip(counted, of_counted, strict=True)}
-    found = {
-        name: GroupSums(
-            *pair, each.independent, informative_groups(each.counted, sizes) if each.counted else each.groups
+    [row] = engine.rows(f"""
+        SELECT {", ".join([SIZES, *totals])}
+        FROM (
+            SELECT {", ".join(["CAST(sum(w) AS DOUBLE) AS w, CAST(sum(squares) AS DOUBLE) AS squares", *by_group])}
+            FROM (SELECT {", ".join(["g, w, squares", *by_example])} FROM ({relation})) GROUP BY g
         )
-        for (name, each), pair in zip(influences.items(), of_influences, strict=True)
+    """)
+    [groups, *sizes], sums = row[:6], [*map(float, row[6:])]
+    of_counted = sums[6 * count :]
+    sizes_of = dict(zip(counted, map(effective_sample_size, of_counted[::2], of_counted[1::2]), strict=True))
+    found = {
+        name: group_sums(
+            sums[6 * at : 6 * at + 6],
+            informative_groups(each.counted, sizes_of) if each.counted else each.groups,
+            independent=each.independent,
+        )
+        for at, (name, each) in enumerate(influences.items())
     }
-    return Clusters(groups, float(squared_weight / squares) if squares else 1.0), found
+    return Clusters.from_sums(groups, *map(float, sizes)), found
+
+
+def sums_of_influence(total: str, independent: str) -> str:
+    """Return the SQL of the sums of an influence over rows that are groups, which `group_sums` takes.
+
+    Args:
+        total: the group's influence.
+        independent: the sum of the squared influences of its examples.
+    """
+    pairs = "CASE WHEN w > 0 THEN greatest(1 - squares / (w * w), 0) ELSE 0 END"
+    squared = f"{total} * {total}"
+    return ", ".join(
+        f"sum({each})"
+        for each in (
+            squared,
+            f"{squared} * {squared}",
+            independent,
+            f"{pairs} * {squared}",
+            f"{pairs} * {squared} * {pairs} * {squared}",
+            f"{pairs} * {independent}",
+        )
+    )
+
+
+def group_sums(sums: Sequence[float], groups: float = math.inf, *, independent: float | None = None) -> GroupSums:
+    """Return the sums of an influence from those that `sums_of_influence` selects. See `Influence` for the others."""
+    squared, fourth, of_examples, squared_pairs, fourth_pairs, of_pairs = sums
+    if independent is None:
+        return GroupSums(squared, fourth, of_examples, groups, GroupSums(squared_pairs, fourth_pairs, of_pairs))
+    return GroupSums(squared, fourth, independent, groups)
 
 
 def groups_of_classes(engine: Engine, relation: str) -> dict[str, float]:
@@ -233,17 +321,7 @@ def matrix_influence(
 ) -> Influence:
     """Return the influence on a metric of a confusion matrix, from the columns `actual` and `predicted`."""
     slope, mean = _slope_sql(matrix, gradient, predicted), _mean(matrix, gradient)
-    return Influence(f"{slope} + {number_literal(-mean)}", _independent(matrix, gradient), counted=counted)
-
-
-def _independent(matrix: ConfusionMatrix, gradient: Gradient) -> float:
-    mean = _mean(matrix, gradient)
-    return math.fsum(
-        square * (gradient.by_cell(row, column) - mean) ** 2
-        for row, squares in enumerate(matrix.squared_weights)
-        for column, square in enumerate(squares)
-        if square
-    )
+    return Influence(f"{slope} + {number_literal(-mean)}", counted=counted)
 
 
 def _mean(matrix: ConfusionMatrix, gradient: Gradient) -> float:

@@ -8,7 +8,7 @@ from performance.metrics.inputs.column_mapping import ColumnMapping
 from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.inputs.sql import number_literal, string_literal, sum_terms
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
-from performance.metrics.statistics.clusters import GroupSums
+from performance.metrics.statistics.clusters import GroupSums, Influence, sums_by_group
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import normal
 from performance.metrics.statistics.means import AUGMENTED_T, Mean, sums
@@ -95,16 +95,13 @@ def group_sums(
     engine: Engine, mapping: ColumnMapping, positive: str | None, found: Losses, group: str
 ) -> tuple[GroupSums, GroupSums]:
     """Return the sums by group of the influences on the log loss and on the Brier score. `group` is an expression."""
-    log, brier = found.log, found.brier
-    [[squared, fourth, brier_squared, brier_fourth]] = engine.rows(f"""
-        SELECT sum(l * l), sum(l * l * l * l), sum(b * b), sum(b * b * b * b)
-        FROM (
-            SELECT sum(w * ({log_loss_sql("truth")} - {number_literal(log.value)})) AS l,
-                sum(w * (brier - {number_literal(brier.value)})) AS b
-            FROM ({_probabilities(mapping, positive, group)}) GROUP BY g
-        )
-    """)
-    return GroupSums(squared, fourth, log.sum_of_squares), GroupSums(brier_squared, brier_fourth, brier.sum_of_squares)
+    influences = {
+        name: Influence(f"{loss} - {number_literal(mean.value)}")
+        for name, loss, mean in (("log", log_loss_sql("truth"), found.log), ("brier", "brier", found.brier))
+    }
+    examples = f"SELECT *, w * w AS squares FROM ({_probabilities(mapping, positive, group)}) WHERE w > 0"
+    _, sums = sums_by_group(engine, influences, examples)
+    return sums["log"], sums["brier"]
 
 
 def loss_estimate(mean: Mean, bad: float, upper: float = math.inf) -> Estimate:

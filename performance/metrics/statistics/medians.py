@@ -9,7 +9,7 @@ from itertools import accumulate
 from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs.numeric_predictions import NumericPredictions
 from performance.metrics.inputs.sql import number_literal
-from performance.metrics.statistics.clusters import Clusters, GroupSums
+from performance.metrics.statistics.clusters import Clusters, GroupSums, Influence, sums_by_group
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, effective_sample_size, median_interval_rank
 from performance.metrics.statistics.scores import GROUPS
@@ -116,14 +116,9 @@ def _smallest(
 def _sums_by_group(engine: Engine, predictions: NumericPredictions, median: float) -> tuple[Clusters, GroupSums]:
     """Return the groups, and the sums by group of whether errors are above (1) or below (-1) the median."""
     side = f"sign(error - {number_literal(median)})"
-    [[groups, of_groups, squares, *sums]] = engine.rows(f"""
-        SELECT count(*), sum(w * w), sum(squares), sum(t * t), sum(t * t * t * t), sum(independent)
-        FROM (
-            SELECT sum(w) AS w, sum(w * w) AS squares, sum(w * {side}) AS t, sum(w * w * {side} * {side}) AS independent
-            FROM ({_errors(predictions, predictions.group)}) GROUP BY g
-        )
-    """)
-    return Clusters(groups, of_groups / squares if squares else 1.0), GroupSums(*map(float, sums))
+    examples = f"SELECT *, w * w AS squares FROM ({_errors(predictions, predictions.group)})"
+    clusters, sums = sums_by_group(engine, {"side": Influence(side)}, examples)
+    return clusters, sums["side"]
 
 
 def _errors(predictions: NumericPredictions, group: str | None = None) -> str:

@@ -17,14 +17,13 @@ from performance.metrics.inputs.row_checks import RowCheck
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.slices import Sample
-from performance.metrics.statistics.clusters import Clusters, GroupSums
+from performance.metrics.statistics.clusters import SIZES, Clusters, GroupSums, group_sums, sums_of_influence
 from performance.metrics.statistics.estimates import (
     Estimate,
     known_intervals,
     unavailable_intervals,
     unavailable_metrics,
 )
-from performance.metrics.statistics.intervals import effective_sample_size
 from performance.metrics.statistics.means import Mean, means, sums
 from performance.metrics.tasks.group_effects import NO_INFLUENCE
 
@@ -139,36 +138,39 @@ def _means_over_groups(engine: Engine, queries: str) -> MeansOverQueries:
 
     A group's influence on a mean is the sum of its queries' deviations, which follows from their sum.
     """
+    numbers = range(len(METRICS))
     of_queries = ", ".join(f"sum({name}), sum({name} * {name})" for name in map(identifier, METRICS))
-    named = ", ".join(f"t{at}, s{at}" for at in range(len(METRICS)))
+    named = ", ".join(f"t{at}, s{at}" for at in numbers)
+    means_of_all = ", ".join(f"(sum(t{at}) OVER ()) / (sum(w) OVER ()) AS m{at}" for at in numbers)
     deviations = ", ".join(
-        f"t{at} - w * (sum(t{at}) OVER ()) / (sum(w) OVER ()) AS d{at}" for at in range(len(METRICS))
+        f"t{at} - w * m{at} AS d{at}, s{at} - m{at} * (2 * t{at} - w * m{at}) AS q{at}" for at in numbers
     )
-    powers = ", ".join(
-        f"sum(t{at}), sum(s{at}), sum(d{at} * d{at}), sum(d{at} * d{at} * d{at} * d{at})" for at in range(len(METRICS))
-    )
-    [[groups, count, of_squares, *found]] = engine.rows(f"""
-        SELECT count(*), sum(w), sum(w * w), {powers}
+    totals = ", ".join(f"sum(t{at}), sum(s{at}), {sums_of_influence(f'd{at}', f'q{at}')}" for at in numbers)
+    [row] = engine.rows(f"""
+        SELECT {SIZES}, {totals}
         FROM (
-            SELECT w, {named}, {deviations}
-            FROM (SELECT count(*), {of_queries} FROM ({queries}) GROUP BY cluster) AS of_groups(w, {named})
+            SELECT w, w AS squares, {named}, {deviations}
+            FROM (
+                SELECT *, {means_of_all}
+                FROM (
+                    SELECT CAST(count(*) AS DOUBLE), {of_queries} FROM ({queries}) GROUP BY cluster
+                ) AS of_groups(w, {named})
+            )
         )
     """)
-    clusters = Clusters(groups, float(of_squares / count))
-    totals, squares, squared, fourth = (found[at::4] for at in range(4))
-    over_queries = [
-        Mean(float(count), float(count), total, total, square) for total, square in zip(totals, squares, strict=True)
+    clusters, count = Clusters.from_sums(*row[:6]), float(row[1])
+    found = [row[at : at + 8] for at in range(6, len(row), 8)]
+    over_queries = [Mean(count, count, total, total, square) for total, square, *_ in found]
+    effects = [
+        _design_effect(clusters, mean, group_sums(each[2:])) for mean, each in zip(over_queries, found, strict=True)
     ]
-    effects = [_design_effect(clusters, *each) for each in zip(over_queries, squared, fourth, strict=True)]
-    size = effective_sample_size(float(count), float(of_squares))
-    return MeansOverQueries(size, over_queries, effects, clusters.reason)
+    return MeansOverQueries(clusters.effective, over_queries, effects, clusters.reason)
 
 
-def _design_effect(clusters: Clusters, mean: Mean, squared: float, fourth: float) -> float:
-    """Return how many queries are worth one, from the sums of the groups' squared influences and fourth powers."""
-    independent = mean.sum_of_squares
-    are_alike = independent < ROUNDING * mean.weight
-    return clusters.interval_effect(NO_INFLUENCE if are_alike else GroupSums(squared, fourth, independent))
+def _design_effect(clusters: Clusters, mean: Mean, sums: GroupSums) -> float:
+    """Return how many queries are worth one."""
+    are_alike = mean.sum_of_squares < ROUNDING * mean.weight
+    return clusters.interval_effect(NO_INFLUENCE if are_alike else sums)
 
 
 def _check(engine: Engine, checks: Sequence[RowCheck]) -> int:

@@ -90,7 +90,7 @@ def grouped(settings: list[GroupedPairs], samples: int) -> Tallies:
             name: Tally(title, f"{name} roc_auc difference, grouped", size, worse[name] - better[name])
             for name in AVERAGINGS
         }
-        clusters = Clusters(setting.shape.groups, float(setting.shape.examples))
+        clusters = Clusters.of_equal_sizes(setting.shape.groups, float(setting.shape.examples))
         for times in older.batches(samples):
             actual, scores = setting.draw(random, times)
             counts = older.counts(actual)

@@ -28,19 +28,29 @@ def interval_effects(
     independent: Numbers,
     groups: Numbers | float = np.inf,
     prior: Prior = OF_METRICS,
+    pairs: tuple[Numbers, Numbers] | None = None,
 ) -> Numbers:
     """Return the design effects from the sums of the influences `[sample][group]`.
 
     `independent` are the variances of independent examples, and `groups` is how many groups, at most, inform of them.
+    If groups are of unequal sizes, `pairs` are their shares of pairs of different examples, and the sums of the squared
+    influences of their examples.
     """
-    squares = of_groups**2
-    squared, fourth = squares.sum(1), (squares**2).sum(1)
-    informative = squared**2 / np.where(fourth > 0, fourth, np.inf)
-    ratio = squared / np.where(independent > 0, independent, np.inf) * clusters.groups / (clusters.groups - 1)
+    squares, informative = of_groups**2, _influential(of_groups**2)
+    if pairs is not None:
+        shares, of_examples = pairs
+        part = (shares * of_examples).sum(1) / np.where(independent > 0, independent, np.inf)
+        informative = _influential(shares * squares) * np.minimum(part / clusters.share_of_pairs, 1.0)
+    ratio = squares.sum(1) / np.where(independent > 0, independent, np.inf) / clusters.spread
     added = prior.groups * clusters.prior_effect(prior)
     effect = np.maximum((informative * ratio + added) / (informative + prior.groups), 1.0)
-    degrees = np.maximum(np.minimum(groups, clusters.groups) - 1, 1)
+    degrees = np.maximum(np.minimum(groups, clusters.effective) - 1, 1)
     return np.asarray(effect * (stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975)) ** 2)
+
+
+def _influential(squares: Numbers) -> Numbers:
+    fourth = (squares**2).sum(1)
+    return np.asarray(squares.sum(1) ** 2 / np.where(fourth > 0, fourth, np.inf))
 
 
 def table_effects(

@@ -43,11 +43,33 @@ class Groups:
     def __str__(self) -> str:
         return f"{self.groups} groups of {self.examples} · ICC {self.correlation:g} · {self.share:g}"
 
+    @property
+    def sizes(self) -> Numbers:
+        """The number of examples of each group."""
+        return np.full(self.groups, float(self.examples))
+
     def draw(self, random: np.random.Generator, samples: int) -> npt.NDArray[np.int64]:
         """Return the number of right examples of each group of each sample."""
         scale = (1 - self.correlation) / self.correlation
-        right = random.beta(self.share * scale, (1 - self.share) * scale, (samples, self.groups))
-        return random.binomial(self.examples, right)
+        right = random.beta(self.share * scale, (1 - self.share) * scale, (samples, len(self.sizes)))
+        return random.binomial(self.sizes.astype(int), right)
+
+
+@dataclass(frozen=True)
+class UnequalGroups(Groups):
+    """Groups of `examples`, beside `others` of `fewer` examples."""
+
+    others: int
+    fewer: int
+
+    def __str__(self) -> str:
+        shape = f"{self.groups} groups of {self.examples}, {self.others} of {self.fewer}"
+        return f"{shape} · ICC {self.correlation:g} · {self.share:g}"
+
+    @property
+    def sizes(self) -> Numbers:
+        """The number of examples of each group."""
+        return np.repeat([float(self.examples), float(self.fewer)], [self.groups, self.others])
 
 
 GROUPED = [
@@ -58,24 +80,41 @@ GROUPED = [
 ]
 
 
-def grouped(settings: list[Groups], samples: int) -> Tallies:
+UNEQUAL = [
+    UnequalGroups(groups, examples, correlation, share, others, fewer)
+    for groups, examples, others, fewer in ((5, 50, 200, 1), (2, 100, 1000, 1), (3, 100, 20, 5), (5, 40, 40, 5))
+    for correlation in CORRELATIONS
+    for share in (0.5, 0.9, 0.95, 0.99)
+]
+
+
+def grouped(settings: Sequence[Groups], samples: int) -> Tallies:
     """Yield the tallies of the accuracy of grouped examples."""
     for setting in settings:
-        size = setting.groups * setting.examples
+        sizes, size = setting.sizes, int(setting.sizes.sum())
         tally = Tally(str(setting), "accuracy", size, setting.share)
-        clusters = Clusters(setting.groups, float(setting.examples))
         right = setting.draw(np.random.default_rng(SEED), samples)
         share = right.sum(1) / size
-        apart = right - setting.examples * share[:, None]
-        effects = interval_effects(clusters, apart, size * share * (1 - share), prior=OF_MEANS)
-        for count, effect in zip(right.sum(1).tolist(), effects.tolist(), strict=True):
+        apart = right - sizes * share[:, None]
+        for count, effect in zip(right.sum(1).tolist(), accuracy_effects(sizes, right).tolist(), strict=True):
             matrix = ConfusionMatrix(["0", "1"], [[float(count), float(size - count)], [0.0, 0.0]])
             tally.add(matrix.with_design_effect(effect).accuracy.interval)
         tally.add_rival("cluster-robust t", rivals.of_groups(share, apart / size))
         tally.add_rival("cluster-robust t, on log odds", rivals.of_groups_on_log_odds(share, apart / size))
         tally.add_rival("Kish & Wilson", rivals.kish_wilson(share, np.full(samples, float(size)), apart / size))
-        tally.add_rival("cluster bootstrap", rivals.bootstrap(right / setting.examples))
+        if len({*sizes}) == 1:
+            tally.add_rival("cluster bootstrap", rivals.bootstrap(right / sizes))
         yield tally
+
+
+def accuracy_effects(sizes: Numbers, right: npt.NDArray[np.int64]) -> Numbers:
+    """Return the design effects of the accuracy, from the right examples of groups of these sizes `[sample][group]`."""
+    size, share = float(sizes.sum()), right.sum(1, keepdims=True) / sizes.sum()
+    pairs, squared, cubed = 1 - 1 / sizes, float((sizes**2).sum()), float((sizes**3).sum())
+    clusters = Clusters.from_sums(len(sizes), size, squared, cubed, size, float(sizes @ pairs))
+    of_examples = right * (1 - share) ** 2 + (sizes - right) * share**2
+    independent = size * share[:, 0] * (1 - share[:, 0])
+    return interval_effects(clusters, right - sizes * share, independent, prior=OF_MEANS, pairs=(pairs, of_examples))
 
 
 # Two classes
@@ -154,7 +193,7 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
         truth = {name: getattr(whole, name)("1").value for name in OF_CLASSES}
         truth |= {name: getattr(whole, name).value for name in SIMULATED}
         found = {name: Tally(str(setting), f"{name}, grouped", size, value) for name, value in truth.items()}
-        clusters = Clusters(setting.groups, float(setting.examples))
+        clusters = Clusters.of_equal_sizes(setting.groups, float(setting.examples))
         counts = setting.draw(random, samples)
         counts = counts[whole_classes(counts)]
         for intervals in class_intervals(clusters, counts):
@@ -232,7 +271,10 @@ def grouped_areas(settings: list[GroupedAreas], samples: int) -> Tallies:
         whole, random = setting.whole, np.random.default_rng(SEED)
         truth = {"roc_auc": setting.area, "average_precision": whole.truth["average_precision"]}
         found = {name: Tally(str(setting), f"{name}, grouped", whole.size, value) for name, value in truth.items()}
-        clusters, batch = Clusters(setting.groups, float(setting.examples)), max(1, AT_A_TIME // whole.size)
+        clusters, batch = (
+            Clusters.of_equal_sizes(setting.groups, float(setting.examples)),
+            max(1, AT_A_TIME // whole.size),
+        )
         for start in range(0, samples, batch):
             positive, scores = setting.draw(random, min(batch, samples - start))
             both = ranked_influences(positive, scores)
@@ -298,7 +340,7 @@ def grouped_losses(settings: list[GroupedLosses], samples: int) -> Tallies:
     for setting in settings:
         random, size = np.random.default_rng(SEED), setting.groups * setting.examples
         population, drawn = setting.draw(random, 500_000 // size), setting.draw(random, samples)
-        clusters = Clusters(setting.groups, float(setting.examples))
+        clusters = Clusters.of_equal_sizes(setting.groups, float(setting.examples))
         for name, loss in LOSS_FUNCTIONS.items():
             tally = Tally(str(setting), f"{name}, grouped", size, float(loss(population).mean()), is_loss=True)
             for interval in loss_intervals(name, clusters, loss(drawn)):
@@ -320,11 +362,15 @@ def loss_intervals(name: str, clusters: Clusters, values: Numbers) -> Iterator[I
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "groups": lambda samples: grouped(GROUPED, samples),
+    "groups of unequal sizes": lambda samples: grouped(UNEQUAL, samples),
     "groups of classes": lambda samples: grouped_classes(GROUPED_CLASSES, samples),
     "areas of groups": lambda samples: grouped_areas(GROUPED_AREAS, samples),
     "losses of groups": lambda samples: grouped_losses(GROUPED_LOSSES, samples),
 }
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "groups of unequal sizes": lambda samples: grouped(
+        [UnequalGroups(8, 25, each, 0.93, 60, 2) for each in (0.1, 0.35)], samples
+    ),
     "groups": lambda samples: grouped([Groups(40, 15, each, 0.93) for each in (0.1, 0.35)], samples),
     "groups of classes": lambda samples: grouped_classes(GROUPED_CLASSES_HELD_OUT, samples),
     "areas of groups": lambda samples: grouped_areas(GROUPED_AREAS_HELD_OUT, samples),

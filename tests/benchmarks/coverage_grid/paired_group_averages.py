@@ -55,7 +55,7 @@ def averages(settings: list[GroupedVersions], samples: int) -> Tallies:
     for setting in settings:
         random, shares, size = np.random.default_rng(SEED), setting.versions.shares, setting.shape.size
         counts = _usable(setting.draw(random, samples))
-        clusters = Clusters(setting.shape.groups, float(setting.shape.examples))
+        clusters = Clusters.of_equal_sizes(setting.shape.groups, float(setting.shape.examples))
         versions = [counts.sum(axis) for axis in (4, 3)]
         ends = [melded_ends_of_groups(clusters, each, METRICS, random) for each in versions]
         slopes = {

@@ -124,7 +124,7 @@ def grouped_intervals(values: Numbers) -> Iterator[Interval | None]:
     """Yield the product's intervals of the means of the values `[sample][group][query]`."""
     apart = values - values.mean((1, 2), keepdims=True)
     independent = (apart**2).sum((1, 2))
-    clusters = Clusters(values.shape[1], float(values.shape[2]))
+    clusters = Clusters.of_equal_sizes(values.shape[1], float(values.shape[2]))
     effects = interval_effects(clusters, apart.sum(2) * (independent > 0)[:, None], independent)
     for each, effect in zip(values, effects.tolist(), strict=True):
         yield mean_of(each.ravel()).with_design_effect(effect).bounded_estimate(0, 1).interval

@@ -124,17 +124,34 @@ def test_groups_make_intervals_wider_and_the_sample_smaller(tmp_path: Path, pati
         assert one.upper - one.lower > 1.3 * (other.upper - other.lower), name
 
 
-def test_the_design_effect_is_that_of_the_sums_by_group(tmp_path: Path, patients: dict[str, Any]) -> None:
+def design_effect(influence: Any, weight: Any, group: Any) -> float:
+    """Return how many examples are worth one, from the weighted influence of each on a share of examples."""
+    sums, independent, sizes, squares = (
+        np.bincount(group, weights=each) for each in (influence, influence**2, weight, weight**2)
+    )
+    spread = 1 - 2 * (sizes**3).sum() / (sizes.sum() * (sizes**2).sum()) + (sizes**2).sum() / sizes.sum() ** 2
+    ratio, pairs = (sums**2).sum() / independent.sum() / spread, 1 - squares / sizes**2
+    told = min((pairs @ independent) / independent.sum() / (pairs @ sizes / sizes.sum()), 1)
+    informative = (pairs @ sums**2) ** 2 / ((pairs * sums**2) ** 2).sum() * told
+    greatest = (sizes**2).sum() / squares.sum()
+    return float((informative * ratio + 0.45 * (1 + 0.8 * (greatest - 1))) / (informative + 0.45))
+
+
+@pytest.mark.parametrize("unequal", [False, True])
+def test_the_design_effect_is_that_of_the_sums_by_group(
+    tmp_path: Path, patients: dict[str, Any], unequal: bool
+) -> None:
+    if unequal:  # 15 examples in each of 20 groups, and 300 groups of one
+        patients = patients | {"group": np.r_[np.arange(300) // 15, np.arange(20, 320)]}
+    of_group = np.bincount(patients["group"])
     right = patients["actual"] == patients["predicted"]
-    sums = np.bincount(patients["group"], weights=right - right.mean())
-    ratio = (sums**2).sum() / (600 * right.mean() * (1 - right.mean())) * 40 / 39
-    informative = (sums**2).sum() ** 2 / (sums**4).sum()
-    effect = (informative * ratio + 0.45 * (1 + 0.8 * 14)) / (informative + 0.45)
+    effect = design_effect(right - right.mean(), np.ones(600), patients["group"])
 
     found = evaluate_columns(classification.evaluate, tmp_path, patients)
 
     assert found.effective_sample_size == pytest.approx(600 / effect)
-    size = 600 / effect * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 39)) ** 2
+    degrees = 600**2 / (of_group**2).sum() - 1
+    size = 600 / effect * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, degrees)) ** 2
     expected = wilson(float(right.mean()), size)
     assert expected is not None
     interval = found.confidence_intervals["accuracy"]
@@ -158,12 +175,7 @@ def test_only_groups_with_examples_that_a_metric_is_a_share_of_inform_of_it(
         share = np.average(right, weights=weights)
         influence, of_group = np.zeros(600), np.bincount(group[counted], weights)
         influence[counted] = weights * (right - share)
-        sums = np.bincount(group, influence)
-        informative = (sums**2).sum() ** 2 / (sums**4).sum()
-        whole = np.bincount(group, weight)
-        greatest = (whole**2).sum() / (weight**2).sum()
-        ratio = (sums**2).sum() / (influence**2).sum() * 40 / 39
-        effect = (informative * ratio + 0.45 * (1 + 0.8 * (greatest - 1))) / (informative + 0.45)
+        effect = design_effect(influence, weight.astype(float), group)
         degrees = of_group.sum() ** 2 / (of_group**2).sum() - 1
         effect *= (stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975)) ** 2
         of_right, of_wrong = (

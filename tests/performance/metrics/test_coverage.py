@@ -185,6 +185,7 @@ GRID: list[tuple[str, Callable[[], Tallies]]] = [
     ("differences of areas of several classes", lambda: class_areas.differences([class_areas.PAIRS[4]], 100)),
     ("losses", lambda: grid.probability_losses([grid.LOSSES[3]], 500)),
     ("groups", lambda: groups_grid.grouped([groups_grid.Groups(20, 20, 0.5, 0.9)], 500)),
+    ("groups of unequal sizes", lambda: groups_grid.grouped([groups_grid.UNEQUAL[9]], 500)),
     ("groups of classes", lambda: groups_grid.grouped_classes([groups_grid.GROUPED_CLASSES[4]], 200)),
     ("areas of groups", lambda: groups_grid.grouped_areas([groups_grid.GROUPED_AREAS[1]], 200)),
     ("losses of groups", lambda: groups_grid.grouped_losses([groups_grid.GROUPED_LOSSES[1]], 200)),

@@ -51,7 +51,7 @@ def test_the_grid_has_the_intervals_of_grouped_evaluations(tmp_path: Path, apart
 
     found = evaluate_columns(classification.evaluate, tmp_path, columns).confidence_intervals
 
-    clusters, positives = Clusters(20, 12.0), int(actual.sum())
+    clusters, positives = Clusters.of_equal_sizes(20, 12), int(actual.sum())
     counts = np.zeros((20, 2, 2), dtype=np.int64)
     np.add.at(counts, (groups, actual, predicted), 1)
     [expected] = groups_grid.class_intervals(clusters, counts[None], AVERAGED)
@@ -128,7 +128,10 @@ def matrix_differences(counts: Counts, averaging: str, names: Iterable[str]) -> 
 
     The design effects and the correlation are those of the grid, and the intervals of both versions the product's.
     """
-    clusters, both = Clusters(len(counts), float(counts[0].sum())), [counts.sum(axis)[None] for axis in (3, 2)]
+    clusters, both = (
+        Clusters.of_equal_sizes(len(counts), float(counts[0].sum())),
+        [counts.sum(axis)[None] for axis in (3, 2)],
+    )
     effects = [matrix_effects(clusters, each, averaging) for each in both]
     slopes = [matrix_slopes(each, averaging) for each in both]
     labels = [str(at) for at in range(counts.shape[1])]
@@ -160,7 +163,7 @@ def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> 
     counts = np.zeros((20, 3, 3), dtype=np.int64)
     np.add.at(counts, (groups, actual, predicted), 1)
     matrix = ConfusionMatrix(["0", "1", "2"], counts.sum(0).astype(float).tolist())
-    clusters = Clusters(20, 12.0)
+    clusters = Clusters.of_equal_sizes(20, 12)
     areas, of_classes = areas_of_classes.mean_areas(actual[None], scores[None]), counts.sum((0, 2))[None].astype(float)
     single = areas_of_classes.class_areas(actual[None], scores[None])
     of_single = grouped_areas.effects_of_classes(clusters, actual[None], single)
@@ -188,7 +191,7 @@ def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> 
 def test_the_grid_has_the_paired_intervals_of_areas_of_several_classes(
     tmp_path: Path, averaging: str, grouped: bool
 ) -> None:
-    random, groups, clusters = np.random.default_rng(SEED), np.arange(240) // 12, Clusters(20, 12.0)
+    random, groups, clusters = np.random.default_rng(SEED), np.arange(240) // 12, Clusters.of_equal_sizes(20, 12)
     actual = random.choice(3, 240, p=[0.5, 0.3, 0.2])
     shared = np.eye(3)[actual] + random.normal(size=(20, 3))[groups]
     scores = [softmax(shared + random.normal(size=(240, 3)), axis=1) for _ in range(2)]
