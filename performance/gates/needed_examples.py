@@ -1,0 +1,86 @@
+"""How many examples a rule with confidence needs that failed for lack of them."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from performance.gates.measurement import Measurement, Member
+from performance.metrics.statistics.sample_sizes import MAX_RATIO, round_up, round_up_ratio
+
+_MIN_DIGITS = 3
+_UNITS = {"group": "groups", "series": "series", "query": "queries"}  # what is drawn, by the column that names it
+_CLUSTERS = ("groups", "series")
+
+
+class NeededExamples(NamedTuple):
+    """The number of examples that would do, `None` if it is unknown, and a sentence that says so after a blank."""
+
+    sample_count: int | None = None
+    text: str = ""
+
+
+def needed_examples(
+    measured: Measurement | None, ratio: float | None, condition: str, slowest: Member | None = None
+) -> NeededExamples:
+    """Return the number of examples of the whole test set, and what must be collected.
+
+    If the examples are in groups or series, more of these are needed.
+
+    Args:
+        measured: the snapshot that was judged.
+        ratio: how many times as many examples are needed; `None` if no number would do.
+        condition: what must stay so that they do, as follows `if`.
+        slowest: of several slices the one that needs this many times as many.
+    """
+    now = None if measured is None else measured.sample_count
+    if measured is None or now is None or ratio is None:
+        return NeededExamples()
+    unit = _unit(measured)
+    count = math.floor(now * ratio) + 1
+    if ratio > MAX_RATIO:
+        return NeededExamples(count, f" No realistic number of {unit} would let it pass if {condition}.")
+    purpose = f"would be needed to pass if {condition}"
+    if unit in _CLUSTERS:
+        text = _clusters_text(unit, _cluster_count(measured), ratio, purpose)
+    else:
+        text = f"About {round_up(now * ratio):,} {unit} in all (now {now:,}) {purpose}"
+        text += _share_of_slice(slowest, ratio) if slowest else ""
+    return NeededExamples(count, f" {text}{_advice(slowest) if slowest else ''}.")
+
+
+def value_condition(value: float, threshold: float) -> str:
+    """Return the condition that a value stays, with so many digits that it does not look equal to the threshold."""
+    texts = ([f"{number:.{digits}g}" for number in (value, threshold)] for digits in range(_MIN_DIGITS, 18))
+    return f"the value stays {next((now for now, bound in texts if now != bound), repr(value))}"
+
+
+def _unit(measured: Measurement) -> str:
+    """Return what was drawn independently: `groups`, `series`, `queries` or `examples`."""
+    columns: object = measured.metrics.options.get("columns")
+    named = columns if isinstance(columns, Mapping) else {}
+    return next((unit for role, unit in _UNITS.items() if role in named), "examples")
+
+
+def _cluster_count(measured: Measurement) -> float | None:
+    """Return the effective number of groups or series, `None` if it is unknown."""
+    # Of classes in groups, only the number of examples that tell as much is known.
+    is_of_examples = "averaging" in measured.metrics.options
+    return None if is_of_examples else measured.effective_sample_size
+
+
+def _clusters_text(unit: str, size: float | None, ratio: float, purpose: str) -> str:
+    same = f"more examples of the same {unit} hardly help"
+    if size is None:
+        return f"About {round_up_ratio(ratio)} times as many {unit} of the same size {purpose}; {same}"
+    now = f"{size:,.0f}" if abs(size - round(size)) < 1e-6 else f"{size:,.1f}, effectively"
+    return f"About {round_up(size * ratio):,} {unit} of the same size in all (now {now}) {purpose}; {same}"
+
+
+def _share_of_slice(member: Member, ratio: float) -> str:
+    now = member.sample_count
+    return f", about {round_up(now * ratio):,} of them with {member.name} (now {now:,})"
+
+
+def _advice(member: Member) -> str:
+    """Say how to leave a slice out, unless it is the largest."""
+    return f"; a `min_sample_count` above {member.sample_count:,} leaves {member.name} out" if member.is_small else ""
