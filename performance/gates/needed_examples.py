@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from performance.gates.measurement import Measurement, Member
+from performance.formatting import MIN_DIGITS
+from performance.gates.measurement import Measurement, Member, format_number
 from performance.metrics.statistics.sample_sizes import MAX_RATIO, round_up, round_up_ratio
 
-_MIN_DIGITS = 3
+_FEWEST_DIGITS = 3
 _UNITS = {"group": "groups", "series": "series", "query": "queries"}  # what is drawn, by the column that names it
 _CLUSTERS = ("groups", "series")
 
@@ -50,8 +51,15 @@ def needed_examples(
 
 def value_condition(value: float, threshold: float) -> str:
     """Return the condition that a value stays, with so many digits that it does not look equal to the threshold."""
-    texts = ([f"{number:.{digits}g}" for number in (value, threshold)] for digits in range(_MIN_DIGITS, 18))
-    return f"the value stays {next((now for now, bound in texts if now != bound), repr(value))}"
+    rounded = (tuple(_rounded(number, digits) for number in (value, threshold)) for digits in range(_FEWEST_DIGITS, 18))
+    short = next((now for now, bound in rounded if now != bound), value)
+    # Reports round numbers to six digits, unless two of them would look equal.
+    is_clear = short != _rounded(value, MIN_DIGITS)
+    return f"the value stays {format_number(short if is_clear else value)}"
+
+
+def _rounded(number: float, digits: int) -> float:
+    return float(f"{number:.{digits}g}")
 
 
 def _unit(measured: Measurement) -> str:

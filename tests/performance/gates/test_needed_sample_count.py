@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from performance.gates.measurement import Measurement
+from performance.gates.renderers import markdown
 from performance.metrics.comparison import MetricValues
 from performance.metrics.paired.matrices import accuracy_difference
 from performance.metrics.statistics.intervals import Interval
-from tests.performance.gates.cases import FAILED, PASSED, SURE, between, judge_rule
+from tests.performance.gates.cases import FAILED, PASSED, SURE, between, judge_rule, judge_rules
 
 
 def test_threshold_that_lacks_examples_says_how_many() -> None:
@@ -111,12 +112,40 @@ def test_number_beyond_reason_is_not_told() -> None:
     assert judged.detail.endswith(" No realistic number of examples would let it pass if the value stays 0.9.")
 
 
-def test_value_next_to_the_threshold_keeps_its_digits() -> None:
-    metrics = MetricValues({"accuracy": 0.9304321}, {"accuracy": Interval(0.92, 0.94, "a test")})
+@pytest.mark.parametrize(
+    ("value", "threshold", "text"),
+    [
+        (0.9736842105263158, 0.93, "0.974"),
+        (0.9304321, 0.93, "0.9304"),
+        (0.9999999, 0.9999998, "0.9999999"),
+        (0.95, 0.93, "0.95"),
+        (0.30000000000000004, 0.2, "0.30000000000000004"),
+        (12345.678, 12000, "12300"),
+        (0.00012345678, 0.0001, "0.000123"),
+    ],
+)
+def test_value_that_must_stay_is_short_and_does_not_look_like_the_threshold(
+    value: float, threshold: float, text: str
+) -> None:
+    metrics = MetricValues(
+        {"calinski_harabasz": value}, {"calinski_harabasz": Interval(value - 9 * (value - threshold), 2e4, "a test")}
+    )
+    rule = {"metric": "calinski_harabasz", "operator": ">=", "threshold": threshold, "confidence": 0.95}
 
-    judged = judge_rule(SURE | {"threshold": 0.93}, between(Measurement("ver-00002", metrics, sample_count=400)))
+    judged = judge_rule(rule, between(Measurement("ver-00002", metrics, sample_count=400)), "clustering")
 
-    assert judged.detail.endswith(" if the value stays 0.9304.")
+    assert judged.detail.endswith(f" if the value stays {text}.")
+
+
+def test_rounding_of_a_value_does_not_lengthen_the_numbers_of_a_report() -> None:
+    metrics = MetricValues({"accuracy": 0.1 + 0.2}, {"accuracy": Interval(0.123456789, 0.4, "a test")})
+    judged = between(Measurement("ver-00002", metrics, sample_count=400))
+
+    report = markdown(judge_rules([SURE | {"threshold": 0.25}], judged))
+
+    assert "if the value stays 0.3" in report
+    assert "0.123457" in report
+    assert "0.30000000000000004" not in report
 
 
 @pytest.mark.parametrize("differing", [(20, 20), (0, 3), (2, 9), (20, 15)])
