@@ -6,7 +6,7 @@ from collections.abc import Callable
 from performance.metrics.paired.matrices import accuracy_difference
 
 _MOST_EXAMPLES = 1e15
-_BISECTIONS = 100
+_BISECTIONS = 35
 _ROUNDING = 1e-9
 
 
@@ -24,7 +24,12 @@ def size_for_limit(better: float, worse: float, limit: float) -> float:
     def is_enough(size: float) -> bool:
         return _lower_end(better, worse, size) >= -limit
 
-    return _first(is_enough, 0.0, _MOST_EXAMPLES) if is_enough(_MOST_EXAMPLES) else math.inf
+    if not is_enough(_MOST_EXAMPLES):
+        return math.inf
+    size = 1.0
+    while not is_enough(size):
+        size *= 2
+    return _first(is_enough, size / 2, size)
 
 
 def needed_ratio_for_limit(difference: float, end: float, limit: float, size: float) -> float | None:
