@@ -38,10 +38,10 @@ def needed_examples(
         return NeededExamples()
     unit = _unit(measured)
     count = math.floor(now * ratio) + 1
-    if ratio > MAX_RATIO:
-        return NeededExamples(count, f" No realistic number of {unit} would let it pass if {condition}.")
     purpose = f"would be needed to pass if {condition}"
-    if unit in _CLUSTERS:
+    if ratio > MAX_RATIO:
+        text = f"No realistic number of {unit} would let it pass if {condition}"
+    elif unit in _CLUSTERS:
         text = _clusters_text(unit, _cluster_count(measured), ratio, purpose)
     else:
         text = f"About {round_up(now * ratio):,} {unit} in all (now {now:,}) {purpose}"

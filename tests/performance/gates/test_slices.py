@@ -189,3 +189,16 @@ def test_rules_on_slices_take_one_statement_more(ada: Caller, pinned_queries: Pi
 
     with pinned_queries("gate on slices"):
         ada.get(GATE)
+
+
+def test_slice_that_no_realistic_number_helps_can_be_left_out(ada: Caller, history: Version) -> None:
+    counts: dict[str | None, tuple[int, int]] = {"old": (190, 200), "young": (81, 101)}
+    store_slices(store_snapshot(history, 0.9, sample_count=301), "age", counts)
+
+    [rule] = get_verdict(ada, WORST_AGE | {"threshold": 0.801})["rules"]
+
+    assert rule["needed_sample_count"] > 1000 * 301
+    assert rule["detail"].endswith(
+        " No realistic number of examples would let it pass if the values of the slices stay the same; a "
+        "`min_sample_count` above 101 leaves age='young' out."
+    )

@@ -260,7 +260,7 @@ def test_intervals_of_large_alike_errors_are_right(tmp_path: Path, mean: float) 
 
 def test_errors_with_heavy_tails_name_metrics_that_have_an_interval(tmp_path: Path) -> None:
     error = np.random.default_rng(2).lognormal(0, 2, 300)
-    error[0] = 300.0  # of which no larger sample has few
+    error[0] = 300.0
     columns = {"actual": np.full(300, 50.0), "predicted": 50 + error, "part": np.repeat(["one", "other"], 150)}
 
     write_parquet(file := tmp_path / "parts.parquet", columns)
